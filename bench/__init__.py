@@ -1,0 +1,81 @@
+"""datacentric-bench: a benchmark harness for methods that change which data a model learns from, and how much of it.
+
+This module holds what a plugin author imports. Names are loaded on first use, so that ``import bench`` stays quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from msgspec import Meta
+
+    from bench.cards import DatasetCard, MethodCard, Metric, Preset, Reference, TaskCard
+    from bench.contracts import Case, Dataset, Method, Outcome, Score, Task, Watched
+    from bench.errors import BenchError, BenchWarning, DataUnavailable, InvalidRun, ParameterError
+    from bench.plugins.hookspecs import hookimpl
+    from bench.runs.context import Run, Setup
+
+_HOMES = {
+    "Meta": "msgspec",
+    "DatasetCard": "bench.cards",
+    "MethodCard": "bench.cards",
+    "Metric": "bench.cards",
+    "Preset": "bench.cards",
+    "Reference": "bench.cards",
+    "TaskCard": "bench.cards",
+    "Case": "bench.contracts",
+    "Dataset": "bench.contracts",
+    "Method": "bench.contracts",
+    "Outcome": "bench.contracts",
+    "Score": "bench.contracts",
+    "Task": "bench.contracts",
+    "Watched": "bench.contracts",
+    "BenchError": "bench.errors",
+    "BenchWarning": "bench.errors",
+    "DataUnavailable": "bench.errors",
+    "InvalidRun": "bench.errors",
+    "ParameterError": "bench.errors",
+    "hookimpl": "bench.plugins.hookspecs",
+    "Run": "bench.runs.context",
+    "Setup": "bench.runs.context",
+}
+
+__all__ = [
+    "BenchError",
+    "BenchWarning",
+    "Case",
+    "DataUnavailable",
+    "Dataset",
+    "DatasetCard",
+    "InvalidRun",
+    "Meta",
+    "Method",
+    "MethodCard",
+    "Metric",
+    "Outcome",
+    "ParameterError",
+    "Preset",
+    "Reference",
+    "Run",
+    "Score",
+    "Setup",
+    "Task",
+    "TaskCard",
+    "Watched",
+    "__version__",
+    "hookimpl",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("datacentric-bench")
+    if name in _HOMES:
+        value = getattr(importlib.import_module(_HOMES[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'bench' has no attribute {name!r}")

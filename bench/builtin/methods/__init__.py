@@ -1,0 +1,5 @@
+"""The room ``methods``, wherever it lies."""
+
+from bench.builtin import room
+
+__path__ = [room(__name__)]

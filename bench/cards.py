@@ -1,0 +1,160 @@
+"""Cards: what is known of a method, task or data set before anything of it is imported.
+
+A card is a keyword call with literal values in the class body, so that the index reads it from the syntax tree.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Literal
+
+import msgspec
+
+API = 1
+"""The version of the contracts. A card states the version it was written for."""
+
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+def check_name(kind: str, name: str) -> None:
+    """Raise ``ValueError`` unless ``name`` is kebab-case of at most 64 characters, so that it is safe in paths and pages."""
+    if len(name) > 64 or not _NAME.fullmatch(name):
+        raise ValueError(f"{kind} name {name[:80]!r} is not kebab-case of at most 64 characters, like 'elr-plus'")
+
+
+class _Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    name: str
+    """Short name in kebab-case."""
+    title: str
+    """A line that says what it is."""
+    licence: str = "MIT"
+    libraries: tuple[str, ...] = ()
+    """Import names of what it imports beyond NumPy and torch; they are preloaded, and part of the key."""
+    api: int = 1
+    """The version of the contracts it was written for."""
+
+    def __post_init__(self) -> None:
+        check_name(type(self).__name__.removesuffix("Card").lower(), self.name)
+        if self.api != API:
+            raise ValueError(f"card {self.name!r} was written for api={self.api}; this version of bench speaks api={API}")
+
+
+class MethodCard(_Card, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is known of a method."""
+
+    track: str | tuple[str, ...]
+    """The track it serves, or several."""
+    paper: str = ""
+    """Where it comes from, e.g. ``arXiv:2007.00151``."""
+    bibtex: str = ""
+    official_code: Literal["ok", "flawed", "none"] = "none"
+    """Whether the authors' code was read and is right."""
+    deviates: str = ""
+    """What differs from the paper, and why. Empty: nothing known."""
+    needs: tuple[str, ...] = ()
+    """What it wants beyond the problem, e.g. ``noise-rate``; shown on the board."""
+    stacked: bool = False
+    """True: it has ``solve_stacked``, and several seeds run in one pass."""
+
+    @property
+    def tracks(self) -> tuple[str, ...]:
+        """The tracks as a tuple."""
+        return (self.track,) if isinstance(self.track, str) else self.track
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for track in self.tracks:
+            check_name("track", track)
+
+
+class Metric(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One figure a task reports."""
+
+    name: str
+    direction: Literal["max", "min", "none"] = "max"
+    """Which way is better; ``none``: a description, not a judgement."""
+    primary: bool = False
+    """The figure that sorts the board; one a task."""
+    unit: str = ""
+    bounds: tuple[float, float] | None = None
+    chance: float | None = None
+    """What a trivial predictor reaches."""
+    title: str = ""
+
+
+class Preset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A size of a task: its variants, its seeds and the parameters they share."""
+
+    variants: dict[str, dict[str, Any]]
+    """Variant name -> the task's parameters in it."""
+    params: dict[str, Any] = {}
+    """Parameters of every variant of this preset."""
+    seeds: int = 3
+    timeout: float = 600.0
+    """Wall-clock limit of one run, in seconds; a stack of seeds gets it once for each."""
+
+    def __post_init__(self) -> None:
+        for name in self.variants:
+            check_name("variant", name)
+
+
+class Reference(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An anchor or control of the board: a method's name, or a way of the task's own that may see the hidden part."""
+
+    name: str
+    kind: Literal["low", "high", "control"]
+    title: str = ""
+    solve: str = ""
+    """Name of the task's method ``(problem, hidden, run) -> Solution``; empty: ``name`` is a method."""
+
+    def __post_init__(self) -> None:
+        check_name("reference", self.name)
+
+
+class TaskCard(_Card, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is known of a task."""
+
+    track: str
+    datasets: tuple[str, ...] = ()
+    """Names of the data sets it may ask for."""
+    metrics: tuple[Metric, ...]
+    presets: dict[str, Preset]
+    budget: str = ""
+    """What every method may spend, in words."""
+    offers: dict[str, dict[str, Any]] = {}
+    """Need -> the task parameters under which it can be met; ``{}``: always."""
+    references: tuple[Reference, ...] = ()
+    paper: str = ""
+    bibtex: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_name("track", self.track)
+        if sum(metric.primary for metric in self.metrics) != 1:
+            raise ValueError(f"task {self.name!r} must mark exactly one of its metrics as primary")
+        for preset in self.presets:
+            check_name("preset", preset)
+
+    @property
+    def primary(self) -> Metric:
+        """The metric that sorts the board."""
+        return next(metric for metric in self.metrics if metric.primary)
+
+
+class DatasetCard(_Card, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is known of a data set. ``licence`` is the data's."""
+
+    source: str
+    """Where it comes from."""
+    size: str
+    """How large it is, in words."""
+    had: Literal["shipped", "generated", "hub", "local"]
+    """How one gets it."""
+    fingerprint: str = ""
+    """SHA-256 of its arrays (see :func:`bench.runs.guard.fingerprint`); checked at every load. Empty: not pinned."""
+    paper: str = ""
+    bibtex: str = ""
+
+
+Card = MethodCard | TaskCard | DatasetCard
+KINDS: dict[str, type[MethodCard | TaskCard | DatasetCard]] = {"method": MethodCard, "task": TaskCard, "dataset": DatasetCard}

@@ -1,0 +1,25 @@
+"""Canonical JSON, digests and the seeds of named streams."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import msgspec
+
+_encoder = msgspec.json.Encoder(order="sorted")
+
+
+def canonical(value: Any) -> bytes:
+    """Encode ``value`` as JSON with sorted keys: equal values give equal bytes."""
+    return _encoder.encode(value)
+
+
+def digest(value: Any, size: int = 16) -> str:
+    """Return the BLAKE2b digest of the canonical JSON of ``value``, as ``2 * size`` hexadecimal digits."""
+    return hashlib.blake2b(canonical(value), digest_size=size).hexdigest()
+
+
+def stream_seed(*parts: Any) -> int:
+    """Hash ``parts`` to a seed in [0, 2**63): unrelated parts give unrelated seeds."""
+    return int.from_bytes(hashlib.blake2b(canonical(parts), digest_size=8).digest(), "big") >> 1

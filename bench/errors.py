@@ -1,0 +1,60 @@
+"""Errors a user can act on. Each is one sentence and carries the exit code of the command that meets it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class BenchError(Exception):
+    """Something the user can mend. Its text says what is wrong, the value received, what would be right, what to do next."""
+
+    exit_code = 1
+
+
+class UsageError(BenchError):
+    """The command line or a parameter is wrong (exit code 2)."""
+
+    exit_code = 2
+
+
+class ParameterError(UsageError, ValueError):
+    """A value does not fit its parameter (exit code 2)."""
+
+
+class NothingSelected(BenchError):
+    """The command is well formed and selects nothing (exit code 3)."""
+
+    exit_code = 3
+
+
+class EnvironmentFault(BenchError):
+    """A plugin, a library, a folder or a device is not usable (exit code 4)."""
+
+    exit_code = 4
+
+
+class PluginError(EnvironmentFault):
+    """A plugin is broken. ``plugin`` names the culprit."""
+
+    def __init__(self, message: str, plugin: str = "") -> None:
+        super().__init__(message)
+        self.plugin = plugin
+
+
+class DataUnavailable(EnvironmentFault):
+    """A data set is not on this machine. The message says how to get it."""
+
+
+class InvalidRun(BenchError):
+    """A run broke a rule that makes its number worthless: it is recorded as ``invalid`` with this reason."""
+
+
+class BenchWarning(UserWarning):
+    """Something a plugin author should know, which does not stop a run."""
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """Return " Did you mean 'a' or 'b'?" for up to three near matches of ``name``, or an empty string."""
+    matches = difflib.get_close_matches(name, list(known), n=3, cutoff=0.6)
+    return f" Did you mean {' or '.join(repr(match) for match in matches)}?" if matches else ""

@@ -1,0 +1,34 @@
+"""Executors: where jobs run. Each takes jobs and yields, as they end, what came of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
+
+import msgspec
+
+from bench.runs.spec import Job
+from bench.runs.worker import Result
+
+
+class Ended(msgspec.Struct, kw_only=True):
+    """A job that ended: with a result for each of its specs, or because its process died or was killed (``status``)."""
+
+    job: Job
+    results: list[Result] | None
+    status: str = ""
+    message: str = ""
+    log: str = ""
+    seconds: float = 0.0
+
+
+Notice = Callable[[str, float], None]
+"""Called with a job's id and its progress from 0 to 1."""
+
+
+class Executor(Protocol):
+    """Runs jobs."""
+
+    def run(self, jobs: Sequence[Job], notice: Notice) -> Iterator[Ended]:
+        """Run every job and yield each once, in the order they end."""
+        ...

@@ -1,0 +1,1 @@
+"""Finding plugins and reading their cards without importing them."""

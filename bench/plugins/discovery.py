@@ -1,0 +1,234 @@
+"""Finding plugins: the built-in rooms, installed distributions, and folders or files of the user's."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import inspect
+import os
+import sys
+import tomllib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import msgspec
+import pluggy
+
+from bench.builtin import room
+from bench.errors import PluginError, UsageError
+from bench.plugins import hookspecs
+from bench.plugins.hookspecs import hookimpl
+from bench.plugins.index import Entry, Index
+from bench.plugins.source import Target, import_module, local_target, locate
+
+_HOOKS = {"bench_methods": "method", "bench_tasks": "task", "bench_datasets": "dataset"}
+ENTRY_POINTS = "bench"
+
+
+class Broken(msgspec.Struct, frozen=True):
+    """A plugin that can't be used, and why."""
+
+    name: str
+    source: str
+    error: str
+
+
+class Rooms:
+    """A benchmark folder as a plugin: registers every file of its rooms. ``package``: the import name of the rooms' parent."""
+
+    def __init__(self, folders: dict[str, Path], package: str = "", root: Path | None = None) -> None:
+        self._folders, self._package, self._root = folders, package, root
+
+    def _targets(self, name: str) -> Iterator[Target]:
+        folder = self._folders[name]
+        for path in sorted(folder.rglob("*.py")):
+            relative = path.relative_to(folder).with_suffix("")
+            if any(part.startswith(("_", ".")) for part in relative.parts):
+                continue
+            if self._root is None:
+                yield Target(".".join([self._package, name, *relative.parts]), "", str(path))
+            else:
+                yield local_target(path, self._root)
+
+    def _register(self, name: str, register: Callable[[Target], None]) -> None:
+        for target in self._targets(name) if name in self._folders else ():
+            register(target)
+
+    @hookimpl
+    def bench_methods(self, register: Callable[[Target], None]) -> None:
+        """Register the room ``methods``."""
+        self._register("methods", register)
+
+    @hookimpl
+    def bench_tasks(self, register: Callable[[Target], None]) -> None:
+        """Register the room ``tasks``."""
+        self._register("tasks", register)
+
+    @hookimpl
+    def bench_datasets(self, register: Callable[[Target], None]) -> None:
+        """Register the room ``datasets``."""
+        self._register("datasets", register)
+
+
+class OneFile(Rooms):
+    """A single file as a plugin: whatever cards it holds are registered."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__({})
+        self._target = local_target(path, path.parent)
+
+    def _register(self, name: str, register: Callable[[Target], None]) -> None:
+        register(self._target)
+
+
+class Found(msgspec.Struct):
+    """What discovery brings: entries, broken plugins and the manager that calls the hooks."""
+
+    entries: list[Entry]
+    broken: list[Broken]
+    manager: pluggy.PluginManager
+
+
+def discover(index: Index, paths: Iterable[str] = ()) -> Found:
+    """Find every plugin. ``paths``: folders or files given by the user; those of the environment and of pyproject.toml are added.
+
+    Raises:
+        UsageError: a path that the user gave does not exist.
+        PluginError: a plugin is broken and ``BENCH_STRICT_PLUGINS=1``.
+    """
+    manager = pluggy.PluginManager("bench")
+    manager.add_hookspecs(hookspecs)
+    found = Found([], [], manager)
+    unwanted = set(filter(None, os.environ.get("BENCH_DISABLE_PLUGINS", "").split(",")))
+    manager.register(Rooms({name: Path(room(name)) for name in ("methods", "tasks", "datasets")}, "bench.builtin"), "builtin")
+    _add_board(manager)
+    for point in sorted(importlib.metadata.entry_points(group=ENTRY_POINTS), key=lambda point: point.name):
+        source = f"{point.dist.name} {point.dist.version}" if point.dist else point.value
+        if point.name not in unwanted:
+            _try(found, point.name, source, lambda point=point, source=source: manager.register(point.load(), source))  # type: ignore[misc]
+    for path in _user_paths(paths):
+        _try(found, path.name, str(path), lambda path=path: _add_path(manager, index, path))  # type: ignore[misc]
+    for name, plugin in manager.list_name_plugin():
+        _collect(found, index, name, plugin)
+    index.save()
+    return found
+
+
+def _add_board(manager: pluggy.PluginManager) -> None:
+    """Register the built-in board lazily: its code is imported when a board is asked for."""
+    board = Path(room("leaderboard")) / "board.py"
+    if board.is_file():
+        manager.register(_LazyBoard(Target("bench.builtin.leaderboard.board", "", str(board))), "builtin board")
+
+
+class _LazyBoard:
+    def __init__(self, target: Target) -> None:
+        self._target = target
+
+    @hookimpl(trylast=True)
+    def bench_board(self, records: object, tasks: object, options: object) -> object:
+        return import_module(self._target).bench_board(records, tasks, options)
+
+    @hookimpl(trylast=True)
+    def bench_render(self, board: object, format: str) -> object:
+        return import_module(self._target).bench_render(board, format)
+
+    @hookimpl(trylast=True)
+    def bench_compare(self, records: object, tasks: object, a: str, b: str, options: object) -> object:
+        return import_module(self._target).bench_compare(records, tasks, a, b, options)
+
+
+def _user_paths(paths: Iterable[str]) -> list[Path]:
+    given = [*paths, *filter(None, os.environ.get("BENCH_PLUGINS", "").split(os.pathsep)), *_configured()]
+    resolved = []
+    for text in dict.fromkeys(given):
+        path = Path(text).expanduser().resolve()
+        if not path.exists():
+            raise UsageError(f"no plugin at {text!r}; give a Python file, or a folder with rooms methods/, tasks/ or datasets/.")
+        resolved.append(path)
+    return resolved
+
+
+def _configured() -> list[str]:
+    """Return ``[tool.bench] plugins`` of the nearest pyproject.toml, as absolute paths."""
+    for folder in (Path.cwd(), *Path.cwd().parents):
+        file = folder / "pyproject.toml"
+        if not file.is_file():
+            continue
+        try:
+            table = tomllib.loads(file.read_text()).get("tool", {}).get("bench", {})
+        except (tomllib.TOMLDecodeError, OSError):
+            return []
+        plugins = table.get("plugins", [])
+        if unknown := set(table) - {"plugins"}:
+            raise UsageError(f"{file} sets tool.bench.{sorted(unknown)[0]}, which bench does not know; the only key is 'plugins'.")
+        if not isinstance(plugins, list) or not all(isinstance(item, str) for item in plugins):
+            raise UsageError(f"{file} sets tool.bench.plugins to {plugins!r}; give a list of paths.")
+        return [str(folder / item) for item in plugins]
+    return []
+
+
+def _add_path(manager: pluggy.PluginManager, index: Index, path: Path) -> None:
+    if path.is_dir():
+        rooms = {name: path / name for name in ("methods", "tasks", "datasets") if (path / name).is_dir()}
+        if not rooms and not any(path.glob("*.py")):
+            raise PluginError(f"the folder {path} holds neither rooms (methods/, tasks/, datasets/) nor Python files", str(path))
+        if rooms:
+            manager.register(Rooms(rooms, root=path), str(path))
+        for file in sorted(path.glob("*.py")) if not rooms else ():
+            if not file.name.startswith("_"):
+                _add_path(manager, index, file)
+    elif path.suffix != ".py":
+        raise PluginError(f"{path.name} is no Python file", str(path))
+    elif index.scan(path, local_target(path, path.parent).package).hooks:
+        manager.register(import_module(local_target(path, path.parent)), str(path))
+    else:
+        manager.register(OneFile(path), str(path))
+
+
+def _try(found: Found, name: str, source: str, action: Callable[[], object]) -> None:
+    try:
+        action()
+    except Exception as error:  # a stranger's code: whatever it raises must not stop the others
+        if os.environ.get("BENCH_STRICT_PLUGINS") == "1":
+            raise
+        found.broken.append(Broken(name, source, f"{type(error).__name__}: {error}" if not isinstance(error, PluginError) else str(error)))
+
+
+def _collect(found: Found, index: Index, source: str, plugin: object) -> None:
+    seen: set[tuple[str, str]] = set()
+    for hook, kind in _HOOKS.items():
+        implementation = getattr(plugin, hook, None)
+        if implementation is None:
+            continue
+
+        def register(target: object, kind: str = kind) -> None:
+            def add() -> None:
+                resolved = _as_target(target)
+                found.entries += [entry for entry in index.entries(resolved, source) if entry.kind == kind]
+
+            label = target.module if isinstance(target, Target) else str(target)
+            count = len(found.broken)
+            _try(found, label, source, add)
+            if len(found.broken) > count and (label, found.broken[-1].error) in seen:
+                found.broken.pop()
+            elif len(found.broken) > count:
+                seen.add((label, found.broken[-1].error))
+
+        _try(found, source, source, lambda call=implementation, register=register: call(register=register))  # type: ignore[misc]
+
+
+def _as_target(given: object) -> Target:
+    """Return the target of what a plugin registered: a target, a class, ``"package.module:Class"`` or a path."""
+    if isinstance(given, Target):
+        return given
+    if isinstance(given, Path):
+        return local_target(given.resolve(), given.resolve().parent)
+    if isinstance(given, type):
+        top = sys.modules[given.__module__.partition(".")[0]]
+        root = str(top.__path__[0]) if given.__module__.startswith("bench_local_") else ""
+        return Target(given.__module__, given.__qualname__, str(inspect.getsourcefile(given)), root)
+    module, _, qualname = str(given).partition(":")
+    path = locate(module, Target(module, qualname, ""))
+    if path is None:
+        raise PluginError(f"it registers {given!r}, but no module {module!r} is found; register a class or 'package.module:Class'")
+    return Target(module, qualname, str(path))

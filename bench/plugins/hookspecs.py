@@ -1,0 +1,54 @@
+"""The hooks a plugin may implement. Built-in rooms use the same ones.
+
+``register`` takes a class, the text ``"package.module:Class"`` or ``"package.module"``, or the path of a file. Text and
+paths are better than classes: the plugin is then imported by the runs that use it, not by ``bench list``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+if TYPE_CHECKING:
+    from bench.runs.record import Record
+
+hookspec = pluggy.HookspecMarker("bench")
+hookimpl = pluggy.HookimplMarker("bench")
+
+Register = Callable[[type | str | Path], None]
+
+
+@hookspec
+def bench_methods(register: Register) -> None:
+    """Call ``register`` once for each method, or for each module that holds methods."""
+
+
+@hookspec
+def bench_tasks(register: Register) -> None:
+    """Call ``register`` once for each task, or for each module that holds tasks."""
+
+
+@hookspec
+def bench_datasets(register: Register) -> None:
+    """Call ``register`` once for each data set, or for each module that holds data sets."""
+
+
+@hookspec(firstresult=True)
+def bench_board(records: Sequence[Record], tasks: dict[str, Any], options: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the board of ``records`` as plain data (``bench leaderboard``).
+
+    ``tasks`` maps ``track/name`` to the task's card; ``options`` holds what the command line chose.
+    """
+
+
+@hookspec(firstresult=True)
+def bench_render(board: dict[str, Any], format: str) -> str | None:
+    """Write a board or a comparison as ``md``, ``json`` or ``csv``; ``None`` for a format this plugin does not write."""
+
+
+@hookspec(firstresult=True)
+def bench_compare(records: Sequence[Record], tasks: dict[str, Any], a: str, b: str, options: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the paired comparison of two methods as plain data (``bench compare A B``)."""

@@ -1,0 +1,192 @@
+"""The index: every plugin's card and parameters, read from syntax and cached by file stamp.
+
+Nothing is imported. A class whose card or fields are not literal is described by a side process that imports it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bench.cards import KINDS, DatasetCard, MethodCard, TaskCard
+from bench.errors import PluginError
+from bench.params import Param
+from bench.plugins.scan import CARD_CALLS, ClassScan, Field, FileScan, scan_file, stamp
+from bench.plugins.source import Target, locate
+from bench.plugins.types import NotStatic, type_from_text
+
+FORMAT = 1
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One plugin in one track: a row of ``bench list``."""
+
+    kind: str
+    track: str
+    card: MethodCard | TaskCard | DatasetCard
+    params: dict[str, Param]
+    target: Target
+    source: str
+
+    @property
+    def name(self) -> str:
+        """The short name."""
+        return self.card.name
+
+    @property
+    def identity(self) -> str:
+        """``track/name``, or the name alone for a data set."""
+        return f"{self.track}/{self.name}" if self.track else self.name
+
+
+def cache_folder() -> Path:
+    """Return the folder of everything that can be made again: ``BENCH_CACHE``, else the user's cache folder."""
+    if os.environ.get("BENCH_CACHE"):
+        return Path(os.environ["BENCH_CACHE"]).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "datacentric-bench"
+
+
+class Index:
+    """Scans of files by path, kept between commands."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._file = (folder or cache_folder()) / f"index-{FORMAT}.json"
+        self._scans: dict[str, FileScan] = {}
+        self._described: dict[str, dict[str, Any]] = {}
+        self._fresh: set[str] = set()
+        self._changed = False
+        try:
+            stored = msgspec.json.decode(self._file.read_bytes(), type=_Stored)
+            self._scans, self._described = stored.scans, stored.described
+        except (OSError, msgspec.MsgspecError):
+            pass
+
+    def scan(self, path: Path, package: str) -> FileScan:
+        """Return the scan of a file, from the cache unless the file was touched."""
+        key = f"{package}:{path}"
+        if key not in self._fresh:
+            known = self._scans.get(key)
+            if known is None or known.stamp != stamp(path):
+                self._scans[key] = scan_file(path, package)
+                self._changed = True
+            self._fresh.add(key)
+        return self._scans[key]
+
+    def save(self) -> None:
+        """Write the cache if it changed; a folder that can't be written costs speed, nothing else."""
+        if not self._changed:
+            return
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=self._file.parent, prefix=".index")
+            with os.fdopen(handle, "wb") as file:
+                file.write(msgspec.json.encode(_Stored(self._scans, self._described)))
+            Path(name).replace(self._file)
+            self._changed = False
+        except OSError:
+            return
+
+    def entries(self, target: Target, source: str) -> list[Entry]:
+        """Return the plugins that a file holds, one entry a track.
+
+        Raises:
+            PluginError: the file does not parse, or a card is not valid.
+        """
+        scan = self.scan(Path(target.path), target.package)
+        if scan.error:
+            raise PluginError(scan.error, source)
+        found: list[Entry] = []
+        for item in scan.classes:
+            if item.card is not None and target.qualname in ("", item.name):
+                found += self._entry(msgspec.structs.replace(target, qualname=item.name), item, scan, source)
+        return found
+
+    def _entry(self, target: Target, item: ClassScan, scan: FileScan, source: str) -> list[Entry]:
+        try:
+            if item.dynamic or item.kind not in KINDS:
+                raise NotStatic(item.dynamic or "its card is no MethodCard, TaskCard or DatasetCard")
+            kind, raw = item.kind, self._fill(item.card, scan, target)
+            params = {name: Param(type_from_text(field.type), self._default(field, scan, target), field.doc) for name, field in self._fields(item, scan, target).items()}
+        except NotStatic:
+            described = self._describe(target, source)
+            kind, raw = described["kind"], described["card"]
+            params = {name: Param(type_from_text(text), value if not required else msgspec.UNSET, doc) for name, (text, value, required, doc) in described["params"].items()}
+        try:
+            card = msgspec.convert(raw, KINDS[kind])
+        except (msgspec.ValidationError, ValueError) as error:
+            raise PluginError(f"{target.qualname}'s card is not valid: {error}", source) from None
+        tracks = card.tracks if isinstance(card, MethodCard) else (card.track,) if isinstance(card, TaskCard) else ("",)
+        return [Entry(kind=kind, track=track, card=card, params=params, target=target, source=source) for track in tracks]
+
+    def _fields(self, item: ClassScan, scan: FileScan, target: Target) -> dict[str, Field]:
+        fields: dict[str, Field] = {}
+        for base in item.bases:
+            if (home := self._find(base, scan, target)) is not None:
+                fields |= self._fields(*home, target)
+        return fields | item.fields
+
+    def _find(self, base: str, scan: FileScan, target: Target) -> tuple[ClassScan, FileScan] | None:
+        """Return the class that ``base`` names in the file of ``scan``, followed through imports; None for a contract class."""
+        for item in scan.classes:
+            if item.name == base:
+                return item, scan
+        first, _, rest = base.partition(".")
+        home = scan.imports.get(first)
+        if home is None:
+            raise NotStatic(f"base class {base}")
+        module, _, name = home.partition(":")
+        if module in ("bench", "bench.contracts"):
+            return None
+        path = locate(module, target)
+        if path is None or (rest and name):
+            raise NotStatic(f"base class {base}")
+        return self._find(name or rest, self.scan(path, module if path.name == "__init__.py" else module.rpartition(".")[0]), target)
+
+    def _fill(self, value: Any, scan: FileScan, target: Target) -> Any:
+        """Replace names in a card by the module constants they stand for."""
+        if isinstance(value, list):
+            return [self._fill(item, scan, target) for item in value]
+        if not isinstance(value, dict):
+            return value
+        if set(value) != {"$name"}:
+            return {key: self._fill(item, scan, target) for key, item in value.items()}
+        name = value["$name"]
+        if name in scan.constants:
+            return self._fill(scan.constants[name], scan, target)
+        module, _, original = scan.imports.get(name, "").partition(":")
+        path = locate(module, target) if original else None
+        if path is None:
+            raise NotStatic(f"the name {name}")
+        return self._fill({"$name": original}, self.scan(path, module.rpartition(".")[0]), target)
+
+    def _default(self, field: Field, scan: FileScan, target: Target) -> Any:
+        value = msgspec.UNSET if field.required else self._fill(field.default, scan, target)
+        return tuple(value) if isinstance(value, list) else value
+
+    def _describe(self, target: Target, source: str) -> dict[str, Any]:
+        key = f"{target.module}:{target.qualname}:{stamp(Path(target.path))}"
+        if key not in self._described:
+            command = [sys.executable, "-m", "bench.plugins.describe", msgspec.json.encode(target).decode()]
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+            if done.returncode:
+                last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+                raise PluginError(f"{target.qualname} could not be imported to read its card: {last}", source)
+            self._described[key] = json.loads(done.stdout.splitlines()[-1])
+            self._changed = True
+        return self._described[key]
+
+
+class _Stored(msgspec.Struct):
+    scans: dict[str, FileScan]
+    described: dict[str, dict[str, Any]]
+
+
+__all__ = ["CARD_CALLS", "Entry", "Index", "cache_folder"]

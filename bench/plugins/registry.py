@@ -1,0 +1,103 @@
+"""Names to plugins: identities, short names, globs, near matches, references."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable
+
+from bench.cards import DatasetCard, MethodCard, TaskCard
+from bench.errors import PluginError, UsageError, near
+from bench.plugins.discovery import Broken, discover
+from bench.plugins.index import Entry, Index
+
+_PLURAL = {"method": "methods", "task": "tasks", "dataset": "data sets"}
+
+
+class Registry:
+    """Every plugin found, by identity. Two plugins of one identity are an error when the name is used."""
+
+    def __init__(self, paths: Iterable[str] = (), index: Index | None = None) -> None:
+        self.index = index or Index()
+        found = discover(self.index, paths)
+        self.broken: list[Broken] = found.broken
+        self.manager = found.manager
+        self._kinds: dict[str, dict[str, list[Entry]]] = {"method": {}, "task": {}, "dataset": {}}
+        for entry in found.entries:
+            self._kinds[entry.kind].setdefault(entry.identity, []).append(entry)
+
+    def rows(self, kind: str) -> list[Entry]:
+        """Return the entries of a kind, sorted by identity; of clashing ones, all."""
+        return [entry for _, entries in sorted(self._kinds[kind].items()) for entry in entries]
+
+    def clashes(self, kind: str) -> set[str]:
+        """Return the identities that more than one plugin claims."""
+        return {identity for identity, entries in self._kinds[kind].items() if len(entries) > 1}
+
+    def get(self, kind: str, identity: str) -> Entry:
+        """Return the entry of a full identity.
+
+        Raises:
+            UsageError: there is none. PluginError: two plugins claim it.
+        """
+        if identity not in self._kinds[kind]:
+            raise self._unknown(kind, identity, "")
+        entries = self._kinds[kind][identity]
+        if len(entries) > 1:
+            raise PluginError(f"two plugins are called {kind} {identity!r}: {' and '.join(entry.source for entry in entries)}; rename one, or leave one out with BENCH_DISABLE_PLUGINS.")
+        return entries[0]
+
+    def select(self, kind: str, pattern: str, track: str | None = None, origin: str = "") -> list[Entry]:
+        """Return the entries that a name, ``track/name`` or glob names, within ``track`` when one is given.
+
+        Raises:
+            UsageError: nothing has that name. PluginError: two plugins claim it.
+        """
+        known = [identity for identity in sorted(self._kinds[kind]) if track is None or self._kinds[kind][identity][0].track == track]
+        if any(character in pattern for character in "*?"):
+            chosen = [identity for identity in known if fnmatch.fnmatchcase(identity if "/" in pattern else identity.rpartition("/")[2], pattern)]
+        else:
+            chosen = [identity for identity in known if identity == pattern or ("/" not in pattern and identity.rpartition("/")[2] == pattern)]
+        if not chosen:
+            raise self._unknown(kind, pattern, origin, track)
+        return [self.get(kind, identity) for identity in chosen]
+
+    def one(self, kind: str, name: str) -> Entry:
+        """Return the one entry of a name; a name that several tracks use must be written ``track/name``."""
+        found = self.select(kind, name)
+        if len(found) > 1:
+            raise UsageError(f"{name!r} names {len(found)} {_PLURAL[kind]}: {', '.join(entry.identity for entry in found)}; write one of them in full.")
+        return found[0]
+
+    def _unknown(self, kind: str, name: str, origin: str, track: str | None = None) -> UsageError:
+        names = {entry.name for entry in self.rows(kind)} | set(self._kinds[kind])
+        where = f" in track {track!r}" if track else ""
+        broken = next((f" The plugin {item.name} ({item.source}) is broken: {item.error}." for item in self.broken if name.replace("-", "_") in item.name), "")
+        listing = {"method": "methods", "task": "tasks", "dataset": "datasets"}[kind]
+        return UsageError(f"unknown {kind} {name!r}{where}{origin and f' (from {origin})'}.{near(name, names)}{broken} Run 'bench list {listing}' for all {len(self._kinds[kind])}.")
+
+    def tracks(self) -> list[str]:
+        """Return the names of every track that a method or a task belongs to."""
+        return sorted({entry.track for kind in ("method", "task") for entry in self.rows(kind)})
+
+    def cards(self) -> dict[str, TaskCard]:
+        """Return every task's card by identity, as the board takes them."""
+        return {entry.identity: entry.card for entry in self.rows("task") if isinstance(entry.card, TaskCard)}
+
+
+def method_card(entry: Entry) -> MethodCard:
+    """Return the card of a method's entry."""
+    assert isinstance(entry.card, MethodCard)
+    return entry.card
+
+
+def task_card(entry: Entry) -> TaskCard:
+    """Return the card of a task's entry."""
+    assert isinstance(entry.card, TaskCard)
+    return entry.card
+
+
+def dataset_card(entry: Entry) -> DatasetCard:
+    """Return the card of a data set's entry."""
+    assert isinstance(entry.card, DatasetCard)
+    return entry.card
+

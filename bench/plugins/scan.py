@@ -1,0 +1,163 @@
+"""Reading one source file as syntax: its classes with their cards and parameters, its imports, its digest."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bench.plugins.types import NotStatic
+
+CARD_CALLS = {"MethodCard": "method", "TaskCard": "task", "DatasetCard": "dataset"}
+_RECORD_CALLS = {*CARD_CALLS, "Metric", "Preset", "Reference"}
+
+
+class Field(msgspec.Struct, frozen=True):
+    """An annotated class attribute, as written."""
+
+    type: str
+    default: Any = None
+    required: bool = False
+    doc: str = ""
+
+
+class ClassScan(msgspec.Struct, frozen=True):
+    """A class that could be a plugin, as written. ``card`` is None for a base class; ``dynamic`` says what can't be read."""
+
+    name: str
+    bases: list[str]
+    fields: dict[str, Field]
+    card: dict[str, Any] | None = None
+    kind: str = ""
+    doc: str = ""
+    dynamic: str = ""
+
+
+class FileScan(msgspec.Struct, frozen=True):
+    """What one file says. ``imports`` maps a local name to ``module`` or ``module:name``; ``reaches`` lists what it imports."""
+
+    stamp: tuple[int, int]
+    digest: str
+    classes: list[ClassScan]
+    constants: dict[str, Any]
+    imports: dict[str, str]
+    reaches: list[str]
+    hooks: bool = False
+    error: str = ""
+
+
+def stamp(path: Path) -> tuple[int, int]:
+    """Return the file's modification time in ns and its size, which together say whether it was touched."""
+    status = path.stat()
+    return status.st_mtime_ns, status.st_size
+
+
+def scan_file(path: Path, package: str) -> FileScan:
+    """Read ``path``, whose module lives in ``package``. A file that does not parse gives a scan with ``error``."""
+    mark = stamp(path)
+    try:
+        tree = ast.parse(path.read_bytes(), filename=str(path))
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None)
+        return FileScan(mark, "", [], {}, {}, [], error=f"{type(error).__name__} in {path.name}{f', line {line}' if line else ''}: {getattr(error, 'msg', error)}")
+    imports, reaches = _imports(tree, package)
+    classes = [_class(node) for node in tree.body if isinstance(node, ast.ClassDef)]
+    hooks = any(isinstance(node, ast.FunctionDef) and any("hookimpl" in ast.unparse(mark) for mark in node.decorator_list) for node in tree.body)
+    return FileScan(mark, code_digest(tree), classes, _constants(tree), imports, reaches, hooks)
+
+
+def code_digest(tree: ast.Module) -> str:
+    """Digest what the code does: the syntax tree without comments, positions and docstrings. Changes ``tree``."""
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            kept = [item for item in body if not (isinstance(item, ast.Expr) and isinstance(item.value, ast.Constant) and isinstance(item.value.value, str))]
+            node.body = kept or [ast.Pass()]  # type: ignore[attr-defined]
+    return hashlib.blake2b(ast.dump(tree, annotate_fields=False).encode(), digest_size=16).hexdigest()
+
+
+def _imports(tree: ast.Module, package: str) -> tuple[dict[str, str], list[str]]:
+    names: dict[str, str] = {}
+    reaches: dict[str, None] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                names[alias.asname or alias.name.partition(".")[0]] = alias.name if alias.asname else alias.name.partition(".")[0]
+                reaches[alias.name] = None
+        elif isinstance(node, ast.ImportFrom):
+            parent = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            module = ".".join([*parent, *([node.module] if node.module else [])])
+            reaches[module] = None
+            for alias in node.names:
+                names[alias.asname or alias.name] = f"{module}:{alias.name}"
+                reaches[f"{module}.{alias.name}"] = None
+    return names, list(reaches)
+
+
+def _constants(tree: ast.Module) -> dict[str, Any]:
+    constants = {}
+    for node in tree.body:
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        value = getattr(node, "value", None)
+        if len(targets) == 1 and isinstance(targets[0], ast.Name) and value is not None:
+            try:
+                constants[targets[0].id] = literal(value)
+            except NotStatic:
+                continue
+    return constants
+
+
+def _class(node: ast.ClassDef) -> ClassScan:
+    fields: dict[str, Field] = {}
+    card: dict[str, Any] | None = None
+    kind, dynamic, last = "", "", ""
+    for item in node.body:
+        match item:
+            case ast.Expr(value=ast.Constant(value=str(text))) if last in fields:
+                fields[last] = msgspec.structs.replace(fields[last], doc=" ".join(text.split()))
+            case ast.AnnAssign(target=ast.Name(id="card"), value=ast.Call() as call) | ast.Assign(targets=[ast.Name(id="card")], value=ast.Call() as call):
+                kind = CARD_CALLS.get(_last(call.func), "")
+                try:
+                    card = literal(call)
+                except NotStatic as error:
+                    dynamic, card = f"its card holds {error}", {}
+            case ast.AnnAssign(target=ast.Name(id=name), annotation=annotation, value=value) if not name.startswith("_"):
+                text = ast.unparse(annotation)
+                if "ClassVar" not in text:
+                    last = name
+                    try:
+                        fields[name] = Field(text, None if value is None else literal(value), value is None)
+                    except NotStatic as error:
+                        dynamic = f"the default of {name} is {error}"
+        if not isinstance(item, ast.AnnAssign | ast.Expr):
+            last = ""
+    return ClassScan(node.name, [ast.unparse(base) for base in node.bases], fields, card, kind, (ast.get_docstring(node) or ""), dynamic)
+
+
+def literal(node: ast.expr) -> Any:
+    """Return the plain value of a literal expression; a card or record call becomes a dict, a bare name ``{"$name": name}``.
+
+    Raises:
+        NotStatic: the expression computes something.
+    """
+    match node:
+        case ast.Constant(value=value) if value is None or isinstance(value, bool | int | float | str):
+            return value
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):
+            return -value
+        case ast.Tuple(elts=elements) | ast.List(elts=elements):
+            return [literal(element) for element in elements]
+        case ast.Dict(keys=keys, values=values) if all(key is not None for key in keys):
+            return {literal(key): literal(value) for key, value in zip(keys, values, strict=True) if key is not None}
+        case ast.Call(func=function, args=[], keywords=keywords) if _last(function) in _RECORD_CALLS and all(keyword.arg for keyword in keywords):
+            return {str(keyword.arg): literal(keyword.value) for keyword in keywords}
+        case ast.Name(id=name):
+            return {"$name": name}
+    raise NotStatic(ast.unparse(node)[:60])
+
+
+def _last(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""

@@ -1,0 +1,117 @@
+"""Where a plugin's code lives: targets that cross process borders as plain data, and what they reach."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from bench.builtin import ROOMS, room
+from bench.plugins.scan import FileScan
+
+PROTOCOL = 1
+"""Stands for the code of ``bench.cli``, ``runs``, ``executors`` and ``plugins`` in every key. Raise it when a change there changes numbers."""
+
+_HARNESS = ("bench.cli", "bench.runs", "bench.executors", "bench.plugins")
+_BENCH = Path(__file__).resolve().parents[1]
+
+
+class Target(msgspec.Struct, frozen=True, order=True):
+    """A class in a module. ``root``: the folder that the module's first part stands for, when it is not on ``sys.path``."""
+
+    module: str
+    qualname: str
+    path: str
+    root: str = ""
+
+    @property
+    def package(self) -> str:
+        """The package of the module."""
+        return self.module.rpartition(".")[0]
+
+
+def local_target(path: Path, root: Path, qualname: str = "") -> Target:
+    """Return the target of a file outside any installed package; ``root`` is the folder of the plugin it belongs to."""
+    top = f"bench_local_{hashlib.blake2b(str(root).encode(), digest_size=6).hexdigest()}"
+    relative = path.relative_to(root).with_suffix("")
+    return Target(".".join([top, *relative.parts]), qualname, str(path), str(root))
+
+
+def import_module(target: Target) -> types.ModuleType:
+    """Import the target's module; a local plugin's folder becomes a package of its own name first."""
+    if target.root:
+        top = target.module.partition(".")[0]
+        if top not in sys.modules:
+            package = types.ModuleType(top)
+            package.__path__ = [target.root]
+            sys.modules[top] = package
+    return importlib.import_module(target.module)
+
+
+def import_target(target: Target) -> type:
+    """Import the class of ``target``."""
+    found = import_module(target)
+    for part in target.qualname.split("."):
+        found = getattr(found, part)
+    assert isinstance(found, type)
+    return found
+
+
+def locate(module: str, target: Target) -> Path | None:
+    """Return the file of ``module`` if it belongs to bench or to the plugin of ``target``; None for a library."""
+    top, *rest = module.split(".")
+    if top == "bench":
+        if rest[:1] == ["builtin"] and rest[1:2] and rest[1] in ROOMS and len(rest) > 2:
+            return _file(Path(room(rest[1])), rest[2:])
+        return _file(_BENCH, rest)
+    if top != target.module.partition(".")[0]:
+        return None
+    if target.root:
+        return _file(Path(target.root), rest)
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        return None
+    if spec is None or spec.origin is None:
+        return None
+    return _file(Path(spec.origin).parent, rest) if spec.submodule_search_locations else Path(spec.origin)
+
+
+def _file(folder: Path, parts: list[str]) -> Path | None:
+    base = folder.joinpath(*parts)
+    for candidate in (base / "__init__.py", *([base.with_name(base.name + ".py")] if parts else [])):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def reach(target: Target, scan: Callable[[Path, str], FileScan]) -> dict[str, FileScan]:
+    """Return the scans of every file of bench or of the plugin that the target's module imports, by module name.
+
+    The harness itself (cli, runs, executors, plugins) is left out: :data:`PROTOCOL` stands for it.
+    """
+    found: dict[str, FileScan] = {}
+    queue = [(target.module, Path(target.path))]
+    while queue:
+        module, path = queue.pop()
+        if module in found:
+            continue
+        package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+        found[module] = scan(path, package)
+        for name in found[module].reaches:
+            if name not in found and not name.startswith(_HARNESS):
+                file = locate(name, target)
+                if file is not None:
+                    queue.append((name, file))
+    return found
+
+
+def code_key(target: Target, scan: Callable[[Path, str], FileScan]) -> list[str]:
+    """Return the sorted digests of the code that ``target`` reaches."""
+    return sorted({found.digest for found in reach(target, scan).values()})

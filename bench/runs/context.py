@@ -1,0 +1,206 @@
+"""The run as methods and tasks see it: all that they may use of the outside world."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import json
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.digests import digest, stream_seed
+from bench.errors import BenchError, BenchWarning
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from bench.runs.artifacts import Artifacts
+
+ROLES = {"split": False, "corruption": False, "init": True, "order": True, "augment": True, "eval": False, "method": True}
+"""The named streams, and whether problem k of a case has its own. Only ``method`` depends on the method's name."""
+
+_LOG_LIMIT = 5000
+
+
+class Run:
+    """What a method gets besides its problem.
+
+    Attributes:
+        device: the ``torch.device`` to compute on.
+        seed: the base seed. Streams are derived from it; use them, not this number.
+        workdir: a folder of the run's own, for scratch files.
+    """
+
+    def __init__(self, *, seed: int, task: str, method: str, device: torch.device, workdir: Path, artifacts: Artifacts | None = None, axis: int = 0, tools: _Tools | None = None) -> None:
+        self.device, self.seed, self.workdir = device, seed, workdir
+        self._task, self._method, self._axis = task, method, axis
+        self._artifacts, self._tools = artifacts, tools or _Tools()
+        self._asked: set[str] = set()
+        self._counts = {"forward": 0, "backward": 0}
+        self._curve: list[dict[str, Any]] = []
+        self._logs: list[dict[str, Any]] = []
+        self._kept: dict[str, Any] = {}
+
+    # Streams ----------------------------------------------------------------
+
+    def seeded(self, role: str, *axes: int | str) -> contextlib.AbstractContextManager[None]:
+        """Fork the global streams and seed them for ``role``; they are restored after. Build nets inside it.
+
+        Raises:
+            BenchError: there is no such role.
+        """
+        from bench.training.state import streams
+
+        return streams(self._stream(role, axes))
+
+    def torch_generator(self, role: str, *axes: int | str, device: str | None = None) -> torch.Generator:
+        """Return a torch generator of the stream ``role``, on the run's device unless another is given."""
+        import torch
+
+        return torch.Generator(device or self.device).manual_seed(self._stream(role, axes))
+
+    def numpy_generator(self, role: str, *axes: int | str) -> np.random.Generator:
+        """Return a NumPy generator of the stream ``role``. Splits and corruptions are drawn with it, on the CPU."""
+        import numpy as np
+
+        return np.random.Generator(np.random.PCG64(self._stream(role, axes)))
+
+    def _stream(self, role: str, axes: tuple[int | str, ...]) -> int:
+        if role not in ROLES:
+            raise BenchError(f"there is no stream {role!r}; the streams are {', '.join(ROLES)}.")
+        asked = f"{role}{list(axes)}"
+        if asked in self._asked:
+            warnings.warn(f"the stream {role!r} was asked for twice with the axes {list(axes)}, which repeats its numbers; add an axis.", BenchWarning, stacklevel=3)
+        self._asked.add(asked)
+        private = [self._method] if role == "method" else []
+        return stream_seed(self.seed, self._task, role, list(axes), self._axis if ROLES[role] else 0, private)
+
+    # Talking to the harness ---------------------------------------------------
+
+    def report(self, step: int, model: Any) -> None:
+        """Show the task the model after ``step``; it is scored on what the method can't see. Not the method's time.
+
+        Args:
+            step: 1, 2, 3 ... in the unit of the track (epochs, updates), growing.
+            model: what the track's solution would hold: mostly a module, or a callable from inputs to outputs.
+        """
+        self._tools.report(self, step, model)
+
+    def count(self, forward: int = 0, backward: int = 0) -> None:
+        """Add visits of examples: ``forward`` passes and ``backward`` passes, the machine-free cost."""
+        self._counts["forward"] += forward
+        self._counts["backward"] += backward
+
+    def progress(self, total: int, label: str) -> Callable[[], None]:
+        """Return a function to call after each of ``total`` steps, which the command line shows."""
+        done = 0
+
+        def step() -> None:
+            nonlocal done
+            done += 1
+            self._tools.progress(done, total, label)
+
+        return step
+
+    def log(self, step: int, **scalars: float) -> None:
+        """Keep figures of the method's own in the record (at most 5,000 calls)."""
+        if len(self._logs) < _LOG_LIMIT:
+            self._logs.append({"step": step, **{name: float(value) for name, value in scalars.items()}})
+
+    # Things that outlast the run ----------------------------------------------
+
+    def cached(self, recipe: Mapping[str, Any], build: Callable[[Run], Mapping[str, torch.Tensor]]) -> tuple[dict[str, torch.Tensor], float]:
+        """Return the artifact of ``recipe``, built once however many runs want it, and the seconds that building took.
+
+        Args:
+            recipe: all that the result depends on besides the run's data and the builder's code, as plain data.
+            build: makes it, drawing only from the streams of the run it is given, which are derived from the recipe.
+        """
+        if self._artifacts is None:
+            return dict(build(self)), 0.0
+        recipe = dict(recipe)
+        child = type(self)(seed=0, task=f"artifact {digest(recipe)}", method="", device=self.device, workdir=self.workdir, artifacts=self._artifacts, tools=self._tools.quiet())
+        parts = {"owner": type(self).__name__, "device": self.device.type, **self._tools.parts(inspect.getmodule(build))}
+        tensors, seconds = self._artifacts.get(recipe, parts, lambda: build(child), str(self.device))
+        self._tools.charge(recipe, seconds)
+        return tensors, seconds
+
+    def checkpoint(self, state: Mapping[str, Any]) -> None:
+        """Keep ``state`` (tensors and plain data by name, nested dicts allowed), so that a run cut off here goes on here."""
+        from safetensors.torch import save_file
+
+        tensors: dict[str, torch.Tensor] = {}
+        page = _flatten(state, tensors, "")
+        save_file({name: tensor.detach().contiguous().cpu().clone() for name, tensor in tensors.items()}, self.workdir / ".checkpoint.part", metadata={"page": json.dumps(page)})
+        (self.workdir / ".checkpoint.part").replace(self.workdir / "checkpoint.safetensors")
+
+    def restored(self) -> dict[str, Any] | None:
+        """Return the last checkpoint of this run, on its device, or None when it starts fresh."""
+        from safetensors import safe_open
+
+        file = self.workdir / "checkpoint.safetensors"
+        if not file.is_file():
+            return None
+        with safe_open(file, framework="pt", device=str(self.device)) as opened:
+            page = json.loads(opened.metadata()["page"])
+            restored: dict[str, Any] = _unflatten(page, opened.get_tensor)
+        return restored
+
+
+class Setup(Run):
+    """What a task gets: a run that may also ask for data sets by name."""
+
+    def dataset(self, name: str, **params: Any) -> Any:
+        """Return the data set ``name``, which the task's card must list.
+
+        Raises:
+            DataUnavailable: it is not on this machine.
+            BenchError: the card does not list it.
+        """
+        return self._tools.dataset(self, name, params)
+
+
+class _Tools:
+    """What a run asks of its worker. The defaults serve a run made by hand, in a test or a notebook."""
+
+    def report(self, run: Run, step: int, model: Any) -> None:
+        run._curve.append({"step": step})
+
+    def progress(self, done: int, total: int, label: str) -> None:
+        """Show progress."""
+
+    def parts(self, module: Any) -> dict[str, Any]:
+        """Return what an artifact depends on besides its recipe."""
+        return {}
+
+    def charge(self, recipe: dict[str, Any], seconds: float) -> None:
+        """Note the cost of an artifact."""
+
+    def quiet(self) -> _Tools:
+        """Return tools for building an artifact: no report reaches the task."""
+        return self
+
+    def dataset(self, run: Setup, name: str, params: dict[str, Any]) -> Any:
+        raise BenchError(f"no data set {name!r} here; the task's card must list it in 'datasets'.")
+
+
+def _flatten(value: Any, tensors: dict[str, Any], path: str) -> Any:
+    if isinstance(value, Mapping):
+        return {"dict": [[key, _flatten(item, tensors, f"{path}/{key}")] for key, item in value.items()]}
+    if hasattr(value, "detach"):
+        tensors[path] = value
+        return {"tensor": path}
+    return {"value": value}
+
+
+def _unflatten(page: Any, load: Callable[[str], Any]) -> Any:
+    match page:
+        case {"dict": items}:
+            return {key: _unflatten(item, load) for key, item in items}
+        case {"tensor": path}:
+            return load(path)
+    return page["value"]
+

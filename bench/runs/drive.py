@@ -1,0 +1,200 @@
+"""Driving a plan: skip what is there, run what is missing, write a record for each."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bench.digests import digest
+from bench.errors import UsageError
+from bench.executors import Ended, Executor
+from bench.params import resolve
+from bench.plugins.index import cache_folder
+from bench.plugins.registry import Registry, method_card, task_card
+from bench.plugins.source import code_key
+from bench.runs.plan import Cell, NotRun, Plan, batches
+from bench.runs.provenance import environment, git_state, machine
+from bench.runs.record import Failure, Record
+from bench.runs.spec import Job, RunSpec, run_key
+from bench.runs.store import Store, latest
+from bench.runs.worker import Result
+
+
+class Keyed(msgspec.Struct, frozen=True):
+    """A cell with its key and what went into it."""
+
+    cell: Cell
+    key: str
+    ingredients: dict[str, Any]
+
+
+class Keys:
+    """Computes keys, each file and library looked at once."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._code: dict[tuple[str, ...], list[str]] = {}
+
+    def of(self, cell: Cell) -> Keyed:
+        """Return the cell with its key."""
+        targets = [cell.task.target, *(self._registry.get("dataset", name).target for name in task_card(cell.task).datasets)]
+        if cell.method is not None:
+            targets.append(cell.method.target)
+        name = tuple(f"{target.module}:{target.path}" for target in targets)
+        if name not in self._code:
+            self._code[name] = sorted({part for target in targets for part in code_key(target, self._registry.index.scan)})
+        found = environment(cell.spec.device, libraries(cell, self._registry))
+        code = self._code[name]
+        return Keyed(cell, run_key(cell.spec, code, found), {"code": code, "environment": found})
+
+
+def libraries(cell: Cell, registry: Registry) -> tuple[str, ...]:
+    """Return the import names that a cell's cards list."""
+    names = {*task_card(cell.task).libraries, *(method_card(cell.method).libraries if cell.method else ())}
+    for name in task_card(cell.task).datasets:
+        names |= set(registry.get("dataset", name).card.libraries)
+    return tuple(sorted(names))
+
+
+class Driver:
+    """Runs the missing cells of a plan on an executor and keeps a record of each."""
+
+    def __init__(self, registry: Registry, store: Store, timeout: float | None = None) -> None:
+        self.registry, self.store, self.timeout = registry, store, timeout
+        self.keys = Keys(registry)
+        self.not_run: list[NotRun] = []
+
+    def split(self, plan: Plan) -> tuple[list[Record], list[Keyed]]:
+        """Return the records that the plan's cells already have, and the cells that have no ``ok`` record of their key."""
+        known = latest(self.store.read())
+        done, todo = [], []
+        for cell in plan.cells:
+            keyed = self.keys.of(cell)
+            record = known.get(keyed.key)
+            if record is not None and record.status == "ok":
+                done.append(record)
+            else:
+                todo.append(keyed)
+        self.registry.index.save()
+        return done, todo
+
+    def run(self, todo: Sequence[Keyed], executor: Executor, parallel: int, notice: Callable[[str, float], None]) -> Iterator[tuple[Keyed, Record | None]]:
+        """Run cells and yield each with its record as it ends; None where the data turned out not to be there."""
+        by_cell = {keyed.cell.spec.cell: keyed for keyed in todo}
+        grouped = {self._job(group).id: group for group in batches([keyed.cell for keyed in todo], parallel)}
+        jobs = [self._job(group) for group in grouped.values()]
+        for job in jobs:
+            Path(job.workdir).mkdir(parents=True, exist_ok=True)
+        try:
+            for ended in executor.run(jobs, notice):
+                for position, spec in enumerate(ended.job.specs):
+                    keyed = by_cell[spec.cell]
+                    yield keyed, self._keep(keyed, ended, position)
+                shutil.rmtree(ended.job.workdir, ignore_errors=True)
+        finally:
+            work = self.store.root / "work"
+            if work.is_dir() and not any(work.iterdir()):
+                work.rmdir()
+
+    def _job(self, cells: list[Cell]) -> Job:
+        first = cells[0]
+        card = task_card(first.task)
+        identity = digest([cell.spec.cell for cell in cells])
+        return Job(
+            id=identity,
+            specs=[cell.spec for cell in cells],
+            method=first.method.target if first.method else None,
+            task=first.task.target,
+            reference=first.solve,
+            datasets={name: self.registry.get("dataset", name).target for name in card.datasets},
+            needs=method_card(first.method).needs if first.method else (),
+            offers=tuple(card.offers),
+            libraries=libraries(first, self.registry),
+            cache=str(cache_folder()),
+            workdir=str((self.store.root / "work" / identity).resolve()),
+            timeout=self.timeout or first.timeout,
+        )
+
+    def _keep(self, keyed: Keyed, ended: Ended, position: int) -> Record | None:
+        cell, spec = keyed.cell, keyed.cell.spec
+        result = ended.results[position] if ended.results else Result(status=ended.status, error={"type": ended.status, "message": ended.message})
+        if result.status == "unavailable":
+            self.not_run.append(NotRun(track=spec.track, method=spec.method, task=spec.task, status="unavailable", reason=(result.error or {}).get("message", "")))
+            return None
+        record = record_of(keyed, result, ended.log)
+        record.provenance |= self._code_state(cell)
+        self.store.write(record, Path(result.files) if result.files else None)
+        return record
+
+    def _code_state(self, cell: Cell) -> dict[str, Any]:
+        found: dict[str, Any] = {"bench_git": git_state(str(Path(__file__).parent))}
+        for role, entry in (("method", cell.method), ("task", cell.task)):
+            if entry is not None and entry.source != "builtin":
+                found[f"{role}_source"] = entry.source
+                found[f"{role}_git"] = git_state(str(Path(entry.target.path).parent))
+        return found
+
+
+def record_of(keyed: Keyed, result: Result, log: str = "") -> Record:
+    """Make the record of a result."""
+    cell, spec = keyed.cell, keyed.cell.spec
+    error = None
+    if result.error is not None:
+        call = {name: value for name, value in spec.params.items() if cell.method and value != resolve(spec.method, cell.method.params, {}).get(name)}
+        error = Failure(type=result.error["type"], message=result.error["message"], frames=result.error.get("frames", []), log=log[-2000:], rerun=_rerun(spec, call))
+    provenance = {**keyed.ingredients["environment"], **machine(), "flags": result.flags, "code": digest(keyed.ingredients["code"]), "bench": _bench_version()}
+    return Record(
+        cell=spec.cell, key=keyed.key, track=spec.track, method=spec.method, params=spec.params, task=spec.task, task_params=spec.task_params, preset=spec.preset,
+        variant=spec.variant, seed=spec.seed, device=spec.device, dtype=spec.dtype, form=spec.form, status=result.status,  # type: ignore[arg-type]
+        metrics=result.metrics, gates=result.gates, not_rankable=result.not_rankable, cost=result.cost, counters=result.counters, curve=result.curve, logs=result.logs,
+        reference=cell.reference, peeks=cell.peeks, custom=cell.custom, needs=list(method_card(cell.method).needs) if cell.method else [], error=error, warnings=result.warnings,
+        arrays=result.arrays, images=result.images, started=result.started or _clock(), ended=result.ended or _clock(), provenance=provenance,
+    )  # fmt: skip
+
+
+def _rerun(spec: RunSpec, call: dict[str, Any]) -> str:
+    from bench.params import render_call
+
+    return spec.command(render_call(spec.method, call))
+
+
+def _clock() -> str:
+    from datetime import UTC, datetime
+
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _bench_version() -> str:
+    import bench
+
+    return str(bench.__version__)
+
+
+def make_executor(name: str, parallel: int, preload: Sequence[str]) -> Executor:
+    """Return the executor of a name.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    if name == "inline":
+        from bench.executors.inline import InlineExecutor
+
+        return InlineExecutor()
+    if name == "local":
+        from bench.executors.local import LocalExecutor
+
+        return LocalExecutor(parallel, preload)
+    raise UsageError(f"unknown executor {name!r}; the executors are local and inline.")
+
+
+def preload_names(todo: Sequence[Keyed], registry: Registry) -> list[str]:
+    """Return what the fork server imports before it forks: torch, what every run uses, and the cards' libraries."""
+    names = ["torch", "bench.runs.worker", "bench.training.state", "safetensors.torch", "safetensors.numpy"]
+    names += sorted({name for keyed in todo for name in libraries(keyed.cell, registry)})
+    local = sorted({entry.target.module for keyed in todo for entry in (keyed.cell.method, keyed.cell.task) if entry is not None and entry.source == "builtin"})
+    return [*names, *local] if sys.platform != "win32" else names

@@ -1,0 +1,93 @@
+"""What catches accidents: fingerprints of inputs, and a look at whether code or global state was changed.
+
+This stops mistakes, not malice: a method runs in the process of its evaluation.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import sys
+from collections.abc import Iterator, Mapping
+from types import ModuleType
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from bench.errors import InvalidRun
+
+
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Walk records, mappings and sequences, yielding the path of every leaf and the leaf."""
+    if isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            yield from leaves(getattr(value, name), f"{path}.{name}" if path else name)
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        for field in dataclasses.fields(value):
+            yield from leaves(getattr(value, field.name), f"{path}.{field.name}" if path else field.name)
+    elif isinstance(value, Mapping):
+        for key in value:
+            yield from leaves(value[key], f"{path}[{key!r}]")
+    elif isinstance(value, list | tuple):
+        for position, item in enumerate(value):
+            yield from leaves(item, f"{path}[{position}]")
+    elif hasattr(value, "to_dict") and callable(value.to_dict):
+        yield from leaves(value.to_dict(), path)
+    elif hasattr(value, "state_dict") and callable(value.state_dict):
+        yield from leaves(dict(value.state_dict()), path)
+    else:
+        yield path, value
+
+
+def leaf_digest(value: Any) -> str:
+    """Digest an array or tensor by type, shape and bytes, anything else by its plain value; code has none."""
+    if hasattr(value, "detach"):
+        value = value.detach().cpu().numpy()
+    if isinstance(value, np.ndarray):
+        head = f"{value.dtype.str}{value.shape}".encode()
+        return hashlib.sha256(head + np.ascontiguousarray(value).tobytes()).hexdigest()
+    return repr(value) if isinstance(value, str | int | float | bool | bytes | None) else type(value).__qualname__
+
+
+def fingerprints(value: Any) -> dict[str, str]:
+    """Return the digest of every leaf of ``value`` by path."""
+    return {path: leaf_digest(leaf) for path, leaf in leaves(value)}
+
+
+def fingerprint(value: Any) -> str:
+    """Return the SHA-256 over every leaf of ``value``: what a data set's card pins."""
+    return hashlib.sha256(repr(sorted(fingerprints(value).items())).encode()).hexdigest()
+
+
+def check_unchanged(before: dict[str, str], value: Any, what: str) -> None:
+    """Raise InvalidRun if ``value`` no longer has the fingerprints ``before``."""
+    after = fingerprints(value)
+    changed = sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
+    if changed:
+        raise InvalidRun(f"the method changed its input {what}.{changed[0]}; work on a copy (.clone()).")
+
+
+@contextlib.contextmanager
+def code_unchanged(*owners: type) -> Iterator[None]:
+    """Raise InvalidRun if, meanwhile, a function or class of the harness, the task, torch or NumPy was replaced."""
+    spaces = _spaces(owners)
+    before = {label: {name: id(value) for name, value in vars(space).items() if callable(value)} for label, space in spaces.items()}
+    yield
+    for label, space in spaces.items():
+        now = vars(space)
+        for name, identity in before[label].items():
+            if name not in now or id(now[name]) != identity:
+                raise InvalidRun(f"{label}.{name} was replaced during the run; a method may not change the code that scores it.")
+
+
+def _spaces(owners: tuple[type, ...]) -> dict[str, ModuleType | type]:
+    names = [name for name in sys.modules if name == "bench" or name.startswith("bench.")]
+    names += [owner.__module__ for owner in owners]
+    names += [name for name in ("torch", "torch.nn.functional", "torch.random", "numpy", "sklearn.metrics") if name in sys.modules]
+    spaces: dict[str, ModuleType | type] = {name: sys.modules[name] for name in names if name != "bench" and sys.modules.get(name) is not None}
+    spaces["torch.Tensor"] = sys.modules["torch"].Tensor
+    for owner in owners:
+        spaces |= {base.__qualname__: base for base in owner.__mro__ if base is not object}
+    return spaces

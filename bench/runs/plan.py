@@ -1,0 +1,243 @@
+"""From what a user names to what is run: the grid of specs, and every pair that is not run with its reason."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from bench.cards import Preset, TaskCard
+from bench.errors import NothingSelected, ParameterError, UsageError, near
+from bench.params import parse_value, render_call, resolve, split_call
+from bench.plugins.index import Entry
+from bench.plugins.registry import Registry, dataset_card, method_card, task_card
+from bench.runs.provenance import missing
+from bench.runs.spec import RunSpec
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """What the command line asks for."""
+
+    methods: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
+    track: str | None = None
+    all: bool = False
+    preset: str = "default"
+    variants: tuple[str, ...] = ()
+    seeds: str | None = None
+    device: str = "cpu"
+
+
+class NotRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A pair that is not run, and why."""
+
+    track: str
+    method: str
+    task: str
+    status: str
+    reason: str
+
+
+class Cell(msgspec.Struct, frozen=True, kw_only=True):
+    """A planned spec with what it takes to run it."""
+
+    spec: RunSpec
+    method: Entry | None
+    task: Entry
+    reference: str = ""
+    solve: str = ""
+    peeks: bool = False
+    custom: bool = False
+    timeout: float
+
+
+class Plan(msgspec.Struct):
+    """The cells to run and the pairs that are not."""
+
+    cells: list[Cell]
+    not_run: list[NotRun]
+
+
+class _Solver(msgspec.Struct, frozen=True, kw_only=True):
+    """A method with parameters, or the name of a task's reference."""
+
+    name: str
+    entry: Entry | None = None
+    params: dict[str, Any] = {}
+    given: bool = False
+
+
+def make_plan(request: Request, registry: Registry) -> Plan:
+    """Return the plan of a request.
+
+    Raises:
+        UsageError: a name, parameter or seed is wrong. NothingSelected: nothing fits.
+    """
+    tasks = list(_tasks(request, registry))
+    solvers = list(_solvers(request, registry, {entry.track for entry, _ in tasks}))
+    plan = Plan([], [])
+    for (task, call), solver in itertools.product(tasks, solvers):
+        if solver.entry is not None and solver.entry.track != task.track:
+            continue
+        _pair(request, registry, task, call, solver, plan)
+    if not plan.cells and not plan.not_run:
+        raise NothingSelected("no method and task of one track were selected; 'bench list methods' and 'bench list tasks' show the tracks.")
+    return plan
+
+
+def _tasks(request: Request, registry: Registry) -> Iterable[tuple[Entry, dict[str, list[str]]]]:
+    names = request.tasks or (("*",) if request.track or request.all or request.methods else ())
+    if not names:
+        raise UsageError("say what to run: --method NAME and --task NAME, --track NAME, or --all.")
+    if request.track is not None and request.track not in registry.tracks():
+        raise UsageError(f"unknown track {request.track!r}.{near(request.track, registry.tracks())} The tracks: {', '.join(registry.tracks())}.")
+    seen = set()
+    for text in names:
+        name, given = split_call(text)
+        for entry in registry.select("task", name, request.track, "--task"):
+            if (entry.identity, str(given)) not in seen:
+                seen.add((entry.identity, str(given)))
+                if not request.tasks and request.preset not in task_card(entry).presets:
+                    continue
+                yield entry, given
+
+
+def _solvers(request: Request, registry: Registry, tracks: set[str]) -> Iterable[_Solver]:
+    references = {(task.track, reference.name) for task in registry.rows("task") if task.track in tracks for reference in task_card(task).references if reference.solve}
+    seen = set()
+    for text in request.methods or ("*",):
+        name, given = split_call(text)
+        short = name.rpartition("/")[2]
+        named = sorted({item for track, item in references if name in (item, f"{track}/{item}")})
+        wanted = sorted({item for _, item in references}) if name == "*" else named
+        try:
+            entries = [entry for entry in registry.select("method", name, request.track, "--method") if entry.track in tracks or request.tasks]
+        except UsageError:
+            if not wanted:
+                raise
+            entries = []
+        if given and wanted and not entries:
+            raise ParameterError(f"the reference {short!r} has no parameters; write {short!r} alone.")
+        for entry in entries:
+            for params in _expand(entry, given):
+                if (key := (entry.identity, str(sorted(params.items())))) not in seen:
+                    seen.add(key)
+                    yield _Solver(name=entry.name, entry=entry, params=params, given=bool(given))
+        for item in wanted:
+            if ("reference", item) not in seen:
+                seen.add(("reference", item))
+                yield _Solver(name=item)
+
+
+def _expand(entry: Entry, given: dict[str, list[str]]) -> Iterable[dict[str, Any]]:
+    """Yield the resolved parameters of every combination of alternatives, ``lam=1|3``."""
+    for name in given:
+        if name not in entry.params:
+            resolve(entry.name, entry.params, {name: None})
+    for values in itertools.product(*given.values()):
+        parsed = {name: parse_value(entry.name, name, entry.params[name], text) for name, text in zip(given, values, strict=True)}
+        yield resolve(entry.name, entry.params, parsed)
+
+
+def _pair(request: Request, registry: Registry, task: Entry, call: dict[str, list[str]], solver: _Solver, plan: Plan) -> None:
+    card = task_card(task)
+    preset = _preset(request, task, card)
+    reference = next((item for item in card.references if item.name == solver.name), None)
+    if solver.entry is None and (reference is None or not reference.solve):
+        return
+
+    def skip(status: str, reason: str) -> None:
+        plan.not_run.append(NotRun(track=task.track, method=solver.name, task=task.name, status=status, reason=reason))
+
+    if reason := _unavailable(registry, task, card, solver):
+        return skip("unavailable", reason)
+    needs = method_card(solver.entry).needs if solver.entry else ()
+    for need in needs:
+        if need not in card.offers:
+            return skip("not_applicable", f"{solver.name} needs {need!r}, which {task.name} does not offer")
+    for variant, params, custom in _variants(request, task, card, preset, call):
+        unmet = [need for need in needs if any(params.get(name) != value for name, value in card.offers[need].items())]
+        if unmet:
+            skip("not_applicable", f"{solver.name} needs {unmet[0]!r}, which {task.name} does not offer in variant {variant}")
+            continue
+        changed = solver.given and solver.entry is not None and solver.params != resolve(solver.name, solver.entry.params, {})
+        for seed in parse_seeds(request.seeds, preset.seeds):
+            spec = RunSpec(
+                track=task.track, method=solver.name, params=solver.params, task=task.name, task_params=params, preset=request.preset, variant=variant, seed=seed,
+                device=request.device, form="stacked" if solver.entry and method_card(solver.entry).stacked else "single",
+            )  # fmt: skip
+            plan.cells.append(
+                Cell(spec=spec, method=solver.entry, task=task, reference=reference.kind if reference else "", solve=reference.solve if reference and solver.entry is None else "",
+                     peeks=solver.entry is None, custom=custom or changed, timeout=preset.timeout)
+            )  # fmt: skip
+
+
+def _unavailable(registry: Registry, task: Entry, card: TaskCard, solver: _Solver) -> str:
+    for name in card.datasets:
+        if name not in {entry.name for entry in registry.rows("dataset")}:
+            return f"{task.name} uses the data set {name!r}, which no plugin registers"
+        if absent := missing(dataset_card(registry.get("dataset", name)).libraries):
+            return f"the data set {name!r} needs the library {absent[0]!r}, which is not installed"
+    libraries = [*card.libraries, *(method_card(solver.entry).libraries if solver.entry else ())]
+    if absent := missing(libraries):
+        return f"the library {absent[0]!r} is not installed; run 'pip install {absent[0]}'"
+    return ""
+
+
+def _preset(request: Request, task: Entry, card: TaskCard) -> Preset:
+    if request.preset not in card.presets:
+        raise UsageError(f"{task.name} has no preset {request.preset!r} (from --preset).{near(request.preset, card.presets)} Its presets: {', '.join(card.presets)}.")
+    return card.presets[request.preset]
+
+
+def _variants(request: Request, task: Entry, card: TaskCard, preset: Preset, call: dict[str, list[str]]) -> Iterable[tuple[str, dict[str, Any], bool]]:
+    for name in request.variants:
+        if name not in preset.variants:
+            raise UsageError(f"{task.name} has no variant {name!r} in preset {request.preset!r} (from --variant).{near(name, preset.variants)} Its variants: {', '.join(preset.variants)}.")
+    for inline in _inline(task, call):
+        for name, params in preset.variants.items():
+            if not request.variants or name in request.variants:
+                label = render_call(name, inline) if inline else name
+                yield label, resolve(task.name, task.params, {**preset.params, **params, **inline}), bool(inline)
+
+
+def _inline(task: Entry, call: dict[str, list[str]]) -> Iterable[dict[str, Any]]:
+    for name in call:
+        if name not in task.params:
+            resolve(task.name, task.params, {name: None})
+    for values in itertools.product(*call.values()):
+        yield {name: parse_value(task.name, name, task.params[name], text) for name, text in zip(call, values, strict=True)}
+
+
+def parse_seeds(text: str | None, default: int) -> list[int]:
+    """Read ``5`` (the seeds 0 to 4) or ``0-4,7``; None: the preset's number.
+
+    Raises:
+        UsageError: the text is no list of seeds.
+    """
+    if text is None:
+        return list(range(default))
+    wrong = UsageError(f"--seeds got {text!r}; give a number of seeds like 5, or a list like 0-4,7.")
+    if re.fullmatch(r"\d{1,6}", text.strip()):
+        if int(text) == 0:
+            raise UsageError("--seeds got '0', which is no seed at all; give a number of seeds like 5, or a list like 0-4,7.")
+        return list(range(int(text)))
+    seeds: dict[int, None] = {}
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d{1,9})(?:-(\d{1,9}))?\s*", part)
+        if match is None or int(match[2] or match[1]) < int(match[1]) or int(match[2] or match[1]) - int(match[1]) > 1_000_000:
+            raise wrong
+        seeds |= dict.fromkeys(range(int(match[1]), int(match[2] or match[1]) + 1))
+    return list(seeds)
+
+
+def batches(cells: Sequence[Cell], parallel: int) -> list[list[Cell]]:
+    """Group cells into jobs: the seeds of one stacked cell together, every other cell by itself."""
+    groups: dict[str, list[Cell]] = {}
+    for position, cell in enumerate(cells):
+        name = cell.spec.group if cell.spec.form == "stacked" else str(position)
+        groups.setdefault(name, []).append(cell)
+    return list(groups.values())

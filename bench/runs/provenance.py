@@ -1,0 +1,120 @@
+"""What computed a number: versions, machine, code. Read without importing torch."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import re
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from bench.errors import EnvironmentFault, UsageError
+
+THREADS = 1
+"""Threads of one run: 1 and 2 threads give different bits."""
+
+
+@functools.cache
+def versions(libraries: tuple[str, ...]) -> dict[str, str]:
+    """Return the installed version of each import name; ``"missing"`` where it is not installed."""
+    return {name: _version(name) for name in libraries}
+
+
+@functools.cache
+def _distributions() -> dict[str, list[str]]:
+    return dict(importlib.metadata.packages_distributions())
+
+
+def _version(name: str) -> str:
+    for candidate in (name, {"sklearn": "scikit-learn", "PIL": "pillow"}.get(name, name.replace("_", "-"))):
+        try:
+            return importlib.metadata.version(candidate)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    for distribution in _distributions().get(name, []):
+        return importlib.metadata.version(distribution)
+    return "present" if importlib.util.find_spec(name) else "missing"
+
+
+def missing(libraries: Iterable[str]) -> list[str]:
+    """Return those of the import names that are not installed."""
+    return [name for name in libraries if versions((name,))[name] == "missing"]
+
+
+@functools.cache
+def cpu() -> dict[str, str]:
+    """Return the processor's model and its instruction class, which decides the bits of a float sum."""
+    text = ""
+    if Path("/proc/cpuinfo").is_file():
+        text = Path("/proc/cpuinfo").read_text()
+    model = re.search(r"model name\s*: (.*)", text)
+    vendor = re.search(r"vendor_id\s*: (.*)", text)
+    flags = set((re.search(r"flags\s*: (.*)", text) or [""])[0].split())
+    level = "avx512" if {"avx512f", "avx512bw", "avx512vl", "avx512dq"} <= flags else "avx2" if {"avx2", "fma"} <= flags else "base"
+    return {"model": model[1] if model else platform.processor() or platform.machine(), "class": f"{platform.machine()}-{vendor[1] if vendor else 'unknown'}-{level}"}
+
+
+_PROBE = "import json, torch; a = torch.cuda.is_available(); print(json.dumps({'name': torch.cuda.get_device_name(0), 'capability': list(torch.cuda.get_device_capability(0)), 'cuda': torch.version.cuda} if a else None))"
+
+
+@functools.cache
+def gpu() -> dict[str, Any] | None:
+    """Return name, capability and CUDA version of the first GPU, asked in a process of its own; None where there is none."""
+    if not Path("/dev/nvidiactl").exists() and sys.platform != "win32":
+        return None
+    import json
+
+    done = subprocess.run([sys.executable, "-c", _PROBE], capture_output=True, text=True, check=False, timeout=120)
+    found: dict[str, Any] | None = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 and done.stdout.strip() else None
+    return found
+
+
+def choose_device(wish: str) -> str:
+    """Return ``cpu`` or ``cuda`` for ``auto``, ``cpu`` or ``cuda``.
+
+    Raises:
+        EnvironmentFault: ``cuda`` is wished and there is none.
+    """
+    if wish not in ("auto", "cpu", "cuda"):
+        raise UsageError(f"unknown device {wish!r}; give auto, cpu or cuda.")
+    if wish == "cpu":
+        return "cpu"
+    if gpu() is not None:
+        return "cuda"
+    if wish == "cuda":
+        raise EnvironmentFault("no CUDA device is found, so --device cuda can't run; use --device cpu, or install a torch build for your GPU.")
+    return "cpu"
+
+
+def environment(device: str, libraries: Iterable[str]) -> dict[str, Any]:
+    """Return what of the environment belongs to the key: versions, threads, instruction class, and the GPU if one computes."""
+    found: dict[str, Any] = {"versions": versions(tuple(sorted({"torch", "numpy", *libraries}))), "threads": THREADS, "cpu": cpu()["class"]}
+    if device == "cuda":
+        found["gpu"] = gpu()
+    return found
+
+
+@functools.cache
+def git_state(folder: str) -> dict[str, Any]:
+    """Return the commit of the repository that ``folder`` lies in and whether it has uncommitted changes; empty outside one."""
+    def ask(*arguments: str) -> str | None:
+        try:
+            done = subprocess.run(["git", "-C", folder, *arguments], capture_output=True, text=True, check=False, timeout=20)
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    commit = ask("rev-parse", "HEAD")
+    return {} if not commit else {"commit": commit, "dirty": bool(ask("status", "--porcelain", "--untracked-files=no"))}
+
+
+@functools.cache
+def machine() -> dict[str, Any]:
+    """Return what describes the machine and does not belong to the key."""
+    return {"python": platform.python_version(), "system": f"{platform.system()} {platform.release()}", "cpu": cpu()["model"], "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(), "runner": "ci" if os.environ.get("CI") else "local"}

@@ -1,0 +1,73 @@
+"""What a run is (its cell), and what its number depends on (its key)."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from bench.digests import digest
+from bench.params import render_call
+from bench.plugins.source import PROTOCOL, Target
+
+Form = Literal["single", "stacked"]
+
+
+class RunSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One cell of the board for one seed: everything that says what is computed, nothing that says by which code or machine."""
+
+    track: str
+    method: str
+    params: dict[str, Any]
+    task: str
+    task_params: dict[str, Any]
+    preset: str
+    variant: str
+    seed: int
+    device: str
+    dtype: str = "float32"
+    form: Form = "single"
+
+    @property
+    def cell(self) -> str:
+        """The digest a board groups by."""
+        return digest(self)
+
+    @property
+    def group(self) -> str:
+        """The digest of the cell without its seed: what one stack, one average and one row of the board share."""
+        return digest(msgspec.structs.replace(self, seed=0))
+
+    def label(self) -> str:
+        """Say the run in a line: ``noisy-digits sym40 elr seed 3``."""
+        return f"{self.task} {self.variant} {self.method} seed {self.seed}"
+
+    def command(self, method_call: str = "") -> str:
+        """Return the command line that reruns just this cell."""
+        task = f"{self.track}/{self.task}"
+        custom = self.variant.partition("[")
+        arguments = f"--task '{task}[{custom[2]}'" if custom[2] else f"--task {task}"
+        return f"bench run --method '{self.track}/{method_call or render_call(self.method, self.params)}' {arguments} --preset {self.preset} --variant {custom[0]} --seeds {self.seed}-{self.seed} --device {self.device}"
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """What crosses the border to a worker: specs of one cell that differ in their seed, and where the code lives."""
+
+    id: str
+    specs: list[RunSpec]
+    method: Target | None
+    task: Target
+    reference: str = ""
+    """Name of the task's method that solves, for a reference; ``method`` is then None."""
+    datasets: dict[str, Target] = {}
+    needs: tuple[str, ...] = ()
+    offers: tuple[str, ...] = ()
+    libraries: tuple[str, ...] = ()
+    cache: str
+    workdir: str
+    timeout: float
+
+
+def run_key(spec: RunSpec, code: list[str], environment: dict[str, Any]) -> str:
+    """Return the key: the cell, the code it reaches and the environment that computes it. Same key, same number."""
+    return digest({"cell": spec.cell, "code": code, "protocol": PROTOCOL, "environment": environment})

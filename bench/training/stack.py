@@ -1,0 +1,60 @@
+"""Several equal nets as one module: parameters carry a leading member axis, one batched operation serves all members."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+
+import torch
+from torch import nn
+
+
+class StackedMLP(nn.Module):
+    """K multilayer perceptrons with ReLU between layers, as batched matrix products.
+
+    For K >= 2 a member's numbers do not depend on how many members stand beside it (CPU, one thread).
+
+    Args:
+        sizes: widths from input to output, e.g. ``(64, 256, 10)``.
+        inits: one context a member, inside which it is drawn (He-uniform weights, zero biases).
+        device: where the parameters live.
+    """
+
+    def __init__(self, sizes: Sequence[int], inits: Sequence[AbstractContextManager[None]], device: torch.device) -> None:
+        super().__init__()
+        self.members = len(inits)
+        drawn: list[list[torch.Tensor]] = []
+        for init in inits:
+            with init:
+                layers = [torch.empty(out, inner) for inner, out in zip(sizes[:-1], sizes[1:], strict=True)]
+                for layer in layers:
+                    nn.init.kaiming_uniform_(layer, nonlinearity="relu")
+            drawn.append(layers)
+        self.weights = nn.ParameterList(nn.Parameter(torch.stack(layer).to(device)) for layer in zip(*drawn, strict=True))
+        self.biases = nn.ParameterList(nn.Parameter(torch.zeros(self.members, 1, out, device=device)) for out in sizes[1:])
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map inputs (K, B, ...) to outputs (K, B, sizes[-1]), member by member."""
+        x = x.flatten(2)
+        for position, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            x = torch.baddbmm(bias, x.relu() if position else x, weight.mT)
+        return x
+
+    def member(self, k: int) -> Callable[[torch.Tensor], torch.Tensor]:
+        """Return member ``k`` as a map from inputs (n, ...) to outputs (n, sizes[-1]); it follows the member's training."""
+        return Member(self, k)
+
+
+class Member(nn.Module):
+    """One member of a stack, seen as a net of its own."""
+
+    def __init__(self, stack: StackedMLP, k: int) -> None:
+        super().__init__()
+        self._layers = [(weight.detach()[k], bias.detach()[k, 0]) for weight, bias in zip(stack.weights, stack.biases, strict=True)]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map inputs (n, ...) to outputs (n, sizes[-1])."""
+        x = x.flatten(1)
+        for position, (weight, bias) in enumerate(self._layers):
+            x = nn.functional.linear(x.relu() if position else x, weight, bias)
+        return x

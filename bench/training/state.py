@@ -1,0 +1,115 @@
+"""The global state of a process: threads, determinism, random streams. Runs change it only through here."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+_seed_torch, _seed_numpy, _seed_python = torch.manual_seed, np.random.seed, random.seed
+
+
+def pin(device: str, threads: int) -> dict[str, Any]:
+    """Fix threads and determinism of this process and return what was fixed, for the record."""
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    if device == "cuda":
+        torch.backends.cudnn.benchmark = False
+        torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cudnn.allow_tf32 = False
+    return flags()
+
+
+def flags() -> dict[str, Any]:
+    """Return the global settings that change bits; a run may not change them."""
+    return {
+        "threads": torch.get_num_threads(),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "cudnn_benchmark": torch.backends.cudnn.benchmark,
+        "tf32": torch.backends.cuda.matmul.allow_tf32,
+        "dtype": str(torch.get_default_dtype()),
+        "folder": os.getcwd(),  # noqa: PTH109 - a run that changes it breaks the next
+    }
+
+
+@contextlib.contextmanager
+def streams(seed: int | None) -> Iterator[None]:
+    """Fork the global random streams of torch, NumPy and Python, seed them (``None``: keep their state), restore them after."""
+    before = torch.get_rng_state(), np.random.get_state(), random.getstate()  # noqa: NPY002
+    cuda = torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None
+    if seed is not None:
+        _seed_torch(seed)
+        _seed_numpy(seed % 2**32)
+        _seed_python(seed)
+    try:
+        yield
+    finally:
+        torch.set_rng_state(before[0])
+        np.random.set_state(before[1])  # noqa: NPY002
+        random.setstate(before[2])
+        if cuda is not None:
+            torch.cuda.set_rng_state(cuda)
+
+
+@contextlib.contextmanager
+def inspecting(model: Any) -> Iterator[None]:
+    """Put ``model`` in eval mode without gradient on forked streams, and restore every module's mode after."""
+    modes = [(module, module.training) for module in model.modules()] if isinstance(model, nn.Module) else []
+    with streams(None), torch.no_grad():
+        for module, _ in modes:
+            module.training = False
+        try:
+            yield
+        finally:
+            for module, training in modes:
+                module.training = training
+
+
+@contextlib.contextmanager
+def watching_seeds() -> Iterator[list[str]]:
+    """Note every call that reseeds a global stream: methods are paired by their streams and may not."""
+    calls: list[str] = []
+    homes = [(torch, "manual_seed"), (torch.random, "manual_seed"), (torch, "seed"), (torch.random, "seed"), (np.random, "seed"), (random, "seed")]
+    originals = [getattr(home, name) for home, name in homes]
+
+    def noting(home: Any, name: str, original: Any) -> Any:
+        def call(*arguments: Any, **options: Any) -> Any:
+            calls.append(f"{home.__name__}.{name}")
+            return original(*arguments, **options)
+
+        return call
+
+    for (home, name), original in zip(homes, originals, strict=True):
+        setattr(home, name, noting(home, name, original))
+    try:
+        yield calls
+    finally:
+        for (home, name), original in zip(homes, originals, strict=True):
+            setattr(home, name, original)
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until the device has done what was asked, so that a clock reads right."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def predict(model: Any, x: torch.Tensor, batch: int = 8192) -> torch.Tensor:
+    """Return the model's outputs on ``x`` (n, ...), in eval mode and without gradient.
+
+    The model is fed copies that are wiped afterwards: one that keeps what it was shown holds nothing.
+    """
+    outputs = []
+    with inspecting(model):
+        for part in x.split(batch):
+            copy = part.clone()
+            outputs.append(model(copy).clone())
+            copy.zero_()
+    return torch.cat(outputs)

@@ -1,0 +1,39 @@
+"""Generalised cross entropy (arXiv:1805.07836)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar
+
+import torch
+
+from bench import Meta, MethodCard
+from bench.tracks.noisy_labels import Batch, NoisyLabelMethod
+
+
+class GeneralisedCrossEntropy(NoisyLabelMethod):
+    """A loss between cross entropy (q -> 0) and absolute error (q = 1): steep enough to learn, flat enough to give up on odd labels."""
+
+    card: ClassVar = MethodCard(
+        name="gce",
+        title="Generalised cross entropy",
+        track="noisy-labels",
+        paper="arXiv:1805.07836",
+        bibtex="""@inproceedings{zhang2018generalized,
+  title = {Generalized Cross Entropy Loss for Training Deep Neural Networks with Noisy Labels},
+  author = {Zhang, Zhilu and Sabuncu, Mert R.},
+  booktitle = {NeurIPS},
+  year = {2018},
+  eprint = {1805.07836},
+  archivePrefix = {arXiv}
+}""",
+        official_code="none",
+        deviates="The loss alone; the truncated variant with alternating pruning is not built.",
+        stacked=True,
+    )
+    q: Annotated[float, Meta(gt=0, le=1)] = 0.7
+    """Between cross entropy (towards 0) and absolute error (1)."""
+
+    def loss(self, state: Any, batch: Batch, logits: torch.Tensor) -> torch.Tensor:
+        """(1 - p_y^q) / q, eq. 6; p_y is kept from 1e-7 upwards."""
+        p = logits.softmax(-1).gather(-1, batch.y[..., None])[..., 0].clamp_min(1e-7)
+        return (1 - p**self.q) / self.q

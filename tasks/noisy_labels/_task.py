@@ -1,0 +1,154 @@
+"""What the tasks of the track share: corrupting labels, watching epochs, scoring."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar, Literal
+
+import msgspec
+import numpy as np
+import torch
+
+from bench import Case, Meta, Metric, Outcome, Run, Score, Setup, Task, Watched
+from bench.tracks.noisy_labels import NoisyLabelMethod, Problem, Solution
+from bench.training.data import standardised, stratified_split
+from bench.training.state import predict
+
+from ._noise import corrupt, transitions
+
+SPLIT_SEED = 12345
+"""The split is the same for every seed, so that seeds differ in noise, initial weights and order alone."""
+
+METRICS = (
+    Metric(name="acc_last", primary=True, unit="%", bounds=(0, 100), chance=10, title="clean test accuracy after the last epoch"),
+    Metric(name="acc_last10", unit="%", bounds=(0, 100), title="mean over the last ten epochs"),
+    Metric(name="acc_best", direction="none", unit="%", bounds=(0, 100), title="best epoch, chosen on the test set: an oracle, never ranked"),
+    Metric(name="drop", direction="min", unit="points", title="best minus last"),
+    Metric(name="acc_ensemble", unit="%", bounds=(0, 100), title="accuracy of all nets together, where a method has several"),
+    Metric(name="memorised", direction="min", unit="%", bounds=(0, 100), title="wrongly labelled rows predicted as labelled"),
+    Metric(name="recovered", unit="%", bounds=(0, 100), title="wrongly labelled rows predicted right"),
+    Metric(name="clean_fit", unit="%", bounds=(0, 100), title="rightly labelled rows predicted right"),
+    Metric(name="fix_rate", unit="%", bounds=(0, 100), title="wrong labels that the method corrects"),
+    Metric(name="keep_rate", unit="%", bounds=(0, 100), title="right labels that the method leaves alone"),
+    Metric(name="label_acc", unit="%", bounds=(0, 100), title="corrected labels that are right"),
+    Metric(name="select_prec", unit="%", bounds=(0, 100), title="rows kept that are rightly labelled"),
+    Metric(name="select_rec", unit="%", bounds=(0, 100), title="rightly labelled rows that are kept"),
+)
+
+DEFAULT_VARIANTS = {
+    "sym40": {"noise": "sym", "rate": 0.4},
+    "asym40": {"noise": "asym", "rate": 0.4},
+    "pair45": {"noise": "pair", "rate": 0.45},
+    "clean": {"noise": "sym", "rate": 0.0},
+}
+
+
+class Hidden(msgspec.Struct, frozen=True):
+    """What no method sees: the clean test set and the true labels of the training rows."""
+
+    x_test: torch.Tensor
+    y_test: torch.Tensor
+    y_true: torch.Tensor
+
+
+class NoisyLabelTask(Task):
+    """Corrupt the training labels of a data set; judge on its clean test part."""
+
+    source: ClassVar[str]
+    """Name of the data set."""
+    n_test: ClassVar[int]
+    """Rows of the test part."""
+
+    noise: Literal["sym", "sym_incl", "sym_iid", "pair", "asym", "idn"] = "sym"
+    """Noise model."""
+    rate: Annotated[float, Meta(ge=0, le=1)] = 0.4
+    """Nominal noise rate; ``asym`` applies it within the confused classes only."""
+    n_train: Annotated[int, Meta(ge=0)] = 0
+    """Use this many training rows; 0: all."""
+    hidden: tuple[int, ...] = (256,)
+    """Widths of the hidden layers."""
+    epochs: Annotated[int, Meta(ge=1)] = 60
+    """Passes over the training rows."""
+    batch_size: Annotated[int, Meta(ge=1)] = 128
+    """Rows of a batch."""
+    lr: Annotated[float, Meta(gt=0)] = 0.05
+    """Learning rate at the start of the cosine."""
+    momentum: Annotated[float, Meta(ge=0, lt=1)] = 0.9
+    """Momentum of SGD."""
+    weight_decay: Annotated[float, Meta(ge=0)] = 0.0
+    """Weight decay of SGD."""
+
+    def prepare(self, run: Setup) -> Case:
+        """Split, standardise, corrupt."""
+        data = run.dataset(self.source)
+        y = data.y.cpu().numpy()
+        train, test = stratified_split(y, self.n_test, np.random.Generator(np.random.PCG64(SPLIT_SEED)))
+        if 0 < self.n_train < len(train):
+            train = train[stratified_split(y[train], self.n_train, np.random.Generator(np.random.PCG64(SPLIT_SEED)))[1]]
+        rows, test_rows = (torch.from_numpy(part).to(data.y.device) for part in (train, test))
+        x, x_test = standardised(data.x[rows], data.x[test_rows])
+        generator = run.numpy_generator("corruption", self.noise)
+        given = corrupt(self.noise, y[train], rate=self.rate, classes=data.classes, generator=generator, x=x.flatten(1).cpu().numpy())
+        problem = Problem(
+            x=x,
+            y=torch.from_numpy(given).to(x.device),
+            n_classes=data.classes,
+            hidden=self.hidden,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            lr=self.lr,
+            momentum=self.momentum,
+            weight_decay=self.weight_decay,
+            noise_rate=float((given != y[train]).mean()),
+        )
+        return Case(problems=[problem], hidden=Hidden(x_test, data.y[test_rows], data.y[rows]))
+
+    def watch(self, case: Case, k: int, step: int, model: Any) -> Watched:
+        """Score an epoch: clean test accuracy, and what became of the wrong labels."""
+        hidden = case.hidden
+        accuracy = _percent(predict(model, hidden.x_test).argmax(-1) == hidden.y_test)
+        return Watched({"acc": accuracy, **_memory(case, predict(model, case.problems[k].x).argmax(-1))})
+
+    def evaluate(self, case: Case, outcomes: Sequence[Outcome], run: Setup) -> Score:
+        """Score the final model, the corrected labels and the selection."""
+        outcome, hidden, problem = outcomes[0], case.hidden, case.problems[0]
+        solution: Solution = outcome.solution
+        accuracy = _percent(predict(solution.model, hidden.x_test).argmax(-1) == hidden.y_test)
+        curve = [entry["acc"] for entry in outcome.curve] or [accuracy]
+        predicted = predict(solution.model, problem.x).argmax(-1)
+        bad = problem.y != hidden.y_true
+        metrics = {
+            "acc_last": accuracy,
+            "acc_last10": sum(curve[-10:]) / len(curve[-10:]),
+            "acc_best": max(curve),
+            "drop": max(curve) - accuracy,
+            **_memory(case, predicted),
+            "clean_fit": _percent((predicted == hidden.y_true)[~bad]),
+        }
+        if solution.ensemble is not None:
+            metrics["acc_ensemble"] = _percent(predict(solution.ensemble, hidden.x_test).argmax(-1) == hidden.y_test)
+        if solution.labels is not None:
+            right = solution.labels == hidden.y_true
+            metrics |= {"fix_rate": _percent(right[bad]), "keep_rate": _percent(right[~bad]), "label_acc": _percent(right)}
+        if solution.kept is not None:
+            metrics |= {"select_prec": _percent(~bad[solution.kept]), "select_rec": _percent(solution.kept[~bad])}
+        counts = transitions(hidden.y_true.cpu().numpy(), problem.y.cpu().numpy(), problem.n_classes)
+        arrays = {"transitions": counts}
+        if solution.clean_score is not None:
+            arrays["clean_score"] = solution.clean_score.cpu().numpy()
+        return Score(metrics=metrics, arrays=arrays)
+
+    def train_on_clean_labels(self, problem: Problem, hidden: Hidden, run: Run) -> Solution:
+        """The upper reference: the null method, given the true labels."""
+        return NoisyLabelMethod().solve(msgspec.structs.replace(problem, y=hidden.y_true), run)
+
+
+def _memory(case: Case, predicted: torch.Tensor) -> dict[str, float | None]:
+    given, true = case.problems[0].y, case.hidden.y_true
+    bad = given != true
+    return {"memorised": _percent((predicted == given)[bad]), "recovered": _percent((predicted == true)[bad])}
+
+
+def _percent(right: torch.Tensor) -> float | None:
+    """Return the share that is true in percent; None of nothing."""
+    return 100 * float(right.double().mean()) if right.numel() else None
