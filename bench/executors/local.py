@@ -66,7 +66,7 @@ class LocalExecutor:
                     ended = self._take(message, running, notice)
                     if ended is not None:
                         yield ended
-                yield from self._overdue(running, server)
+                self._overdue(running, server)
 
     def _take(self, message: dict[str, Any], running: dict[str, _Running], notice: Notice) -> Ended | None:
         run = running.get(message.get("id", ""))
@@ -81,7 +81,7 @@ class LocalExecutor:
             return _ended(run, int(message["exit"]))
         return None
 
-    def _overdue(self, running: dict[str, _Running], server: _Connection) -> Iterator[Ended]:
+    def _overdue(self, running: dict[str, _Running], server: _Connection) -> None:
         now = time.monotonic()
         for run in list(running.values()):
             late = now - run.started - run.limit

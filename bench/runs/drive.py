@@ -194,7 +194,8 @@ def make_executor(name: str, parallel: int, preload: Sequence[str]) -> Executor:
 
 def preload_names(todo: Sequence[Keyed], registry: Registry) -> list[str]:
     """Return what the fork server imports before it forks: torch, what every run uses, and the cards' libraries."""
-    names = ["torch", "bench.runs.worker", "bench.training.state", "safetensors.torch", "safetensors.numpy"]
-    names += sorted({name for keyed in todo for name in libraries(keyed.cell, registry)})
+    names = ["torch", "bench.runs.worker", "bench.training.preload", "bench.training.state", "safetensors.torch", "safetensors.numpy"]
+    cards = [card for keyed in todo for card in (task_card(keyed.cell.task), *([method_card(keyed.cell.method)] if keyed.cell.method else []))]
+    names += sorted({name for card in cards for name in card.libraries})  # a data set's are needed once, to build its cache
     local = sorted({entry.target.module for keyed in todo for entry in (keyed.cell.method, keyed.cell.task) if entry is not None and entry.source == "builtin"})
     return [*names, *local] if sys.platform != "win32" else names

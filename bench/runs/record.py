@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from bench.digests import digest
 from bench.errors import BenchError
 
 SCHEMA_VERSION = 1
@@ -75,6 +76,12 @@ class Record(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     def identity(self) -> str:
         """``track/task``."""
         return f"{self.track}/{self.task}"
+
+    @property
+    def group(self) -> str:
+        """The digest of the cell without its seed: what one row of a board averages over."""
+        fields = ("track", "method", "params", "task", "task_params", "preset", "variant", "device", "dtype", "form")
+        return digest([getattr(self, name) for name in fields])
 
 
 _decoder = msgspec.json.Decoder(Record)

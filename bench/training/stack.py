@@ -4,9 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from typing import Any
 
 import torch
 from torch import nn
+from torch.autograd.function import once_differentiable
+
+
+class _Affine(torch.autograd.Function):
+    """x W^T + b for every member. Written out because autograd's own backward of ``baddbmm`` makes each gradient transposed and copies it."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(x, weight)
+        return torch.baddbmm(bias, x, weight.mT)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor, torch.Tensor]:
+        x, weight = ctx.saved_tensors
+        inner = torch.bmm(gradient, weight) if ctx.needs_input_grad[0] else None
+        return inner, torch.bmm(gradient.mT, x), gradient.sum(1, keepdim=True)
 
 
 class StackedMLP(nn.Module):
@@ -37,7 +55,7 @@ class StackedMLP(nn.Module):
         """Map inputs (K, B, ...) to outputs (K, B, sizes[-1]), member by member."""
         x = x.flatten(2)
         for position, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            x = torch.baddbmm(bias, x.relu() if position else x, weight.mT)
+            x = _Affine.apply(x.relu() if position else x, weight, bias)
         return x
 
     def member(self, k: int) -> Callable[[torch.Tensor], torch.Tensor]:

@@ -18,7 +18,7 @@ _seed_torch, _seed_numpy, _seed_python = torch.manual_seed, np.random.seed, rand
 def pin(device: str, threads: int) -> dict[str, Any]:
     """Fix threads and determinism of this process and return what was fixed, for the record."""
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.set_deterministic_debug_mode("warn")  # unlike use_deterministic_algorithms, this does not import the compiler
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if device == "cuda":
         torch.backends.cudnn.benchmark = False
@@ -59,10 +59,10 @@ def streams(seed: int | None) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def inspecting(model: Any) -> Iterator[None]:
-    """Put ``model`` in eval mode without gradient on forked streams, and restore every module's mode after."""
-    modes = [(module, module.training) for module in model.modules()] if isinstance(model, nn.Module) else []
-    with streams(None), torch.no_grad():
+def evaluating(model: Any) -> Iterator[None]:
+    """Put ``model`` in eval mode without gradient, and restore every module's mode after."""
+    modes = [(module, module.training) for module in model.modules() if module.training] if isinstance(model, nn.Module) else []
+    with torch.no_grad():
         for module, _ in modes:
             module.training = False
         try:
@@ -70,6 +70,13 @@ def inspecting(model: Any) -> Iterator[None]:
         finally:
             for module, training in modes:
                 module.training = training
+
+
+@contextlib.contextmanager
+def inspecting(model: Any) -> Iterator[None]:
+    """Look at a model so that nothing of it or of the random streams is moved: evaluating, on forked streams."""
+    with streams(None), evaluating(model):
+        yield
 
 
 @contextlib.contextmanager
@@ -107,7 +114,7 @@ def predict(model: Any, x: torch.Tensor, batch: int = 8192) -> torch.Tensor:
     The model is fed copies that are wiped afterwards: one that keeps what it was shown holds nothing.
     """
     outputs = []
-    with inspecting(model):
+    with evaluating(model):
         for part in x.split(batch):
             copy = part.clone()
             outputs.append(model(copy).clone())

@@ -107,7 +107,8 @@ class NoisyLabelTask(Task):
         """Score an epoch: clean test accuracy, and what became of the wrong labels."""
         hidden = case.hidden
         accuracy = _percent(predict(model, hidden.x_test).argmax(-1) == hidden.y_test)
-        return Watched({"acc": accuracy, **_memory(case, predict(model, case.problems[k].x).argmax(-1))})
+        given, bad = case.problems[k].y, case.problems[k].y != hidden.y_true
+        return Watched({"acc": accuracy, **_memory(given[bad], hidden.y_true[bad], model, case.problems[k].x[bad])})
 
     def evaluate(self, case: Case, outcomes: Sequence[Outcome], run: Setup) -> Score:
         """Score the final model, the corrected labels and the selection."""
@@ -122,7 +123,8 @@ class NoisyLabelTask(Task):
             "acc_last10": sum(curve[-10:]) / len(curve[-10:]),
             "acc_best": max(curve),
             "drop": max(curve) - accuracy,
-            **_memory(case, predicted),
+            "memorised": _percent((predicted == problem.y)[bad]),
+            "recovered": _percent((predicted == hidden.y_true)[bad]),
             "clean_fit": _percent((predicted == hidden.y_true)[~bad]),
         }
         if solution.ensemble is not None:
@@ -143,10 +145,10 @@ class NoisyLabelTask(Task):
         return NoisyLabelMethod().solve(msgspec.structs.replace(problem, y=hidden.y_true), run)
 
 
-def _memory(case: Case, predicted: torch.Tensor) -> dict[str, float | None]:
-    given, true = case.problems[0].y, case.hidden.y_true
-    bad = given != true
-    return {"memorised": _percent((predicted == given)[bad]), "recovered": _percent((predicted == true)[bad])}
+def _memory(given: torch.Tensor, true: torch.Tensor, model: Any, x: torch.Tensor) -> dict[str, float | None]:
+    """Say what became of wrongly labelled rows: predicted as labelled, or right."""
+    predicted = predict(model, x).argmax(-1) if len(x) else given
+    return {"memorised": _percent(predicted == given), "recovered": _percent(predicted == true)}
 
 
 def _percent(right: torch.Tensor) -> float | None:
