@@ -16,7 +16,7 @@ from bench.executors import Ended, Executor
 from bench.params import resolve
 from bench.plugins.index import cache_folder
 from bench.plugins.registry import Registry, method_card, task_card
-from bench.plugins.source import code_key
+from bench.plugins.source import reach
 from bench.runs.plan import Cell, NotRun, Plan, batches
 from bench.runs.provenance import environment, git_state, machine
 from bench.runs.record import Failure, Record
@@ -38,7 +38,7 @@ class Keys:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._code: dict[tuple[str, ...], list[str]] = {}
+        self._files: dict[tuple[str, ...], dict[str, str]] = {}
 
     def of(self, cell: Cell) -> Keyed:
         """Return the cell with its key."""
@@ -46,11 +46,11 @@ class Keys:
         if cell.method is not None:
             targets.append(cell.method.target)
         name = tuple(f"{target.module}:{target.path}" for target in targets)
-        if name not in self._code:
-            self._code[name] = sorted({part for target in targets for part in code_key(target, self._registry.index.scan)})
+        if name not in self._files:
+            self._files[name] = {module: scan.digest for target in targets for module, scan in reach(target, self._registry.index.scan).items()}
         found = environment(cell.spec.device, libraries(cell, self._registry))
-        code = self._code[name]
-        return Keyed(cell, run_key(cell.spec, code, found), {"code": code, "environment": found})
+        files = self._files[name]
+        return Keyed(cell, run_key(cell.spec, sorted(set(files.values())), found), {"files": files, "environment": found})
 
 
 def libraries(cell: Cell, registry: Registry) -> tuple[str, ...]:
@@ -147,7 +147,8 @@ def record_of(keyed: Keyed, result: Result, log: str = "") -> Record:
     if result.error is not None:
         call = {name: value for name, value in spec.params.items() if cell.method and value != resolve(spec.method, cell.method.params, {}).get(name)}
         error = Failure(type=result.error["type"], message=result.error["message"], frames=result.error.get("frames", []), log=log[-2000:], rerun=_rerun(spec, call))
-    provenance = {**keyed.ingredients["environment"], **machine(), "flags": result.flags, "code": digest(keyed.ingredients["code"]), "bench": _bench_version()}
+    environment = {"cpu_class" if name == "cpu" else name: value for name, value in keyed.ingredients["environment"].items()}
+    provenance = {**environment, **machine(), "flags": result.flags, "files": keyed.ingredients["files"], "bench": _bench_version()}
     return Record(
         cell=spec.cell, key=keyed.key, track=spec.track, method=spec.method, params=spec.params, task=spec.task, task_params=spec.task_params, preset=spec.preset,
         variant=spec.variant, seed=spec.seed, device=spec.device, dtype=spec.dtype, form=spec.form, status=result.status,  # type: ignore[arg-type]

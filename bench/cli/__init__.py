@@ -1,0 +1,88 @@
+"""The command ``bench``: one module a verb, imported when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from bench.errors import BenchError
+
+_VERBS = {
+    "run": "Run methods on tasks and record the results.",
+    "list": "List methods, tasks, data sets or tracks.",
+    "show": "Show the card of a method, task or data set.",
+    "leaderboard": "Turn records into a board.",
+    "compare": "Compare two methods, paired by seed.",
+    "reproduce": "Run a record again and say whether it comes out the same.",
+    "why": "Say what a cell's key is made of, and what has changed since.",
+    "doctor": "Look for what is wrong with this installation and its results.",
+}
+
+
+class _Verbs(click.Group):
+    """Loads a verb's module when the verb is called, and turns errors a user can mend into a sentence and an exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _VERBS:
+            return None
+        command = importlib.import_module(f"bench.cli.{cmd_name}_").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        from bench.errors import UsageError, near
+
+        if args and not args[0].startswith("-") and args[0] not in _VERBS:
+            raise UsageError(f"unknown command {args[0]!r}.{near(args[0], _VERBS)} Run 'bench --help' for all {len(_VERBS)}.")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_VERBS.items()))
+
+    def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, complete_var: str | None = None, standalone_mode: bool = True, **extra: Any) -> Any:
+        """Run the command line; every way out is an exit code of the table in docs/results.md."""
+        try:
+            code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        except BenchError as error:
+            click.echo(f"bench: {error}", err=True)
+            code = error.exit_code
+        except click.ClickException as error:
+            _echo_usage(error)
+            code = 2
+        except (KeyboardInterrupt, click.Abort):
+            click.echo("bench: interrupted; what was finished is recorded. Run the same command again to go on.", err=True)
+            code = 130
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader of a pipe has enough: no second error at exit
+            code = 0
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _echo_usage(error: click.ClickException) -> None:
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "bench"
+    message = error.format_message().rstrip(".")
+    click.echo(f"bench: {message[:1].lower()}{message[1:]}. Run '{command} --help' for its options.", err=True)
+
+
+def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        import bench
+
+        click.echo(f"bench {bench.__version__}")
+        ctx.exit()
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version and exit.")
+def main() -> None:
+    """The benchmark harness for data-centric learning: which data a model learns from, and how much of it."""

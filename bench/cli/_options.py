@@ -1,0 +1,90 @@
+"""What verbs share: options, completion, output."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from bench.params import split_outside
+
+if TYPE_CHECKING:
+    from bench.plugins.registry import Registry
+
+Command = Callable[..., Any]
+
+
+def plugins_option(command: Command) -> Command:
+    """Add ``--plugins``."""
+    return click.option("--plugins", multiple=True, metavar="PATH", help="A Python file, or a folder with rooms methods/, tasks/, datasets/. Repeatable.")(command)
+
+
+def results_option(command: Command) -> Command:
+    """Add ``--results``."""
+    return click.option("--results", metavar="DIR", help="Folder of results.  [env: BENCH_RESULTS; default: ./results]")(command)
+
+
+def json_option(command: Command) -> Command:
+    """Add ``--json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document to stdout.")(command)
+
+
+def names_option(kind: str, **settings: Any) -> Callable[[Command], Command]:
+    """Add ``--method`` or ``--task``: repeatable, comma lists, globs, parameters in brackets, with completion."""
+    return click.option(f"--{kind}", f"{kind}s", multiple=True, metavar="NAME", shell_complete=completer(kind), **settings)
+
+
+def completer(*kinds: str) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
+    """Return a completion function for the names of some kinds of plugin."""
+
+    def complete(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        registry = open_registry(context.params.get("plugins") or ())
+        head, comma, last = incomplete.rpartition(",")
+        found = {entry.name: entry.card.title for kind in kinds for entry in registry.rows(kind)}
+        return [CompletionItem(f"{head}{comma}{name}", help=title) for name, title in sorted(found.items()) if name.startswith(last)]
+
+    return complete
+
+
+def tracks_completer(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the name of a track."""
+    return [CompletionItem(track) for track in open_registry(context.params.get("plugins") or ()).tracks() if track.startswith(incomplete)]
+
+
+def open_registry(plugins: Iterable[str] = ()) -> Registry:
+    """Find every plugin."""
+    from bench.plugins.registry import Registry
+
+    return Registry(plugins)
+
+
+def results_folder(results: str | None) -> Path:
+    """Return the folder of results: the option, else ``BENCH_RESULTS``, else ``./results``."""
+    return Path(results if results is not None else os.environ.get("BENCH_RESULTS") or "results").expanduser()
+
+
+def split_names(texts: Iterable[str]) -> tuple[str, ...]:
+    """Split comma lists outside brackets: ``'ce,elr[lam=1,beta=.7]'`` names two methods."""
+    return tuple(part.strip() for text in texts for part in split_outside(text, ",") if part.strip())
+
+
+def emit_json(document: Any) -> None:
+    """Print a document as JSON, with null and never NaN."""
+    click.echo(json.dumps(document, indent=1, allow_nan=False))
+
+
+def table(rows: list[list[Any]], headers: list[str]) -> str:
+    """Lay out rows for a terminal."""
+    from tabulate import tabulate
+
+    return tabulate(rows, headers=headers, tablefmt="simple", disable_numparse=True)
+
+
+def warn(message: str) -> None:
+    """Say something on stderr."""
+    click.echo(f"bench: {message}", err=True)

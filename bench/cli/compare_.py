@@ -1,0 +1,44 @@
+"""``bench compare``."""
+
+from __future__ import annotations
+
+import click
+
+from bench.cli._board import render
+from bench.cli._options import completer, json_option, names_option, open_registry, plugins_option, results_folder, results_option, split_names, tracks_completer, warn
+from bench.errors import NothingSelected, PluginError, UsageError
+
+
+@click.command("compare")
+@click.argument("a", shell_complete=completer("method"))
+@click.argument("b", shell_complete=completer("method"))
+@names_option("task", help="Only these tasks. Repeatable, comma lists, globs.")
+@click.option("--track", shell_complete=tracks_completer, help="Only this track.")
+@click.option("--preset", help="Only this preset.")
+@click.option("--format", "style", type=click.Choice(("md", "json", "csv")), default="md", show_default=True, help="What to print.")
+@results_option
+@plugins_option
+@json_option
+def command(a: str, b: str, tasks: tuple[str, ...], track: str | None, preset: str | None, style: str, results: str | None, plugins: tuple[str, ...], as_json: bool) -> None:
+    """Compare methods A and B: the mean paired difference over seeds with its t interval, for every variant both have run."""
+    from bench.runs.store import Store
+
+    registry = open_registry(plugins)
+    store = Store(results_folder(results))
+    records = store.read()
+    for damaged in store.damaged:
+        warn(f"the record {damaged.path} is not used: {damaged.reason}.")
+    for name in (a, b):
+        short = name.partition("[")[0].rpartition("/")[2]
+        if short not in {record.method for record in records}:
+            registry.select("method", name.partition("[")[0], track)
+            raise NothingSelected(f"no record of {name!r} in {str(store.root)!r}; run 'bench run --method {short} --task ...' first.")
+    if a == b:
+        raise UsageError(f"{a!r} is compared with itself; name two methods.")
+    options = {"track": track, "preset": preset, "tasks": [entry.identity for name in split_names(tasks) for entry in registry.select("task", name, track, "--task")]}
+    found = registry.manager.hook.bench_compare(records=records, tasks=registry.cards(), a=a, b=b, options={name: value for name, value in options.items() if value})
+    if found is None:
+        raise PluginError("no plugin compares methods; the built-in one is missing from this installation. Install datacentric-bench again.")
+    if not found["rows"]:
+        raise NothingSelected(f"{a} and {b} have no variant with a common seed in {str(store.root)!r}; run both on one task with the same --seeds.")
+    click.echo(render(registry, found, "json" if as_json else style))

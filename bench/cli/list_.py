@@ -1,0 +1,105 @@
+"""``bench list``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from bench.cards import MethodCard, TaskCard
+from bench.cli._options import emit_json, json_option, open_registry, plugins_option, table, tracks_completer
+from bench.errors import UsageError, near
+from bench.plugins.index import Entry
+from bench.plugins.registry import Registry, task_card
+from bench.runs.provenance import missing
+
+_KINDS = {"methods": "method", "tasks": "task", "datasets": "dataset"}
+
+
+@click.command("list")
+@click.argument("what", type=click.Choice([*_KINDS, "tracks", "all"]), default="all")
+@click.option("--track", shell_complete=tracks_completer, help="Only this track.")
+@plugins_option
+@json_option
+def command(what: str, track: str | None, plugins: tuple[str, ...], as_json: bool) -> None:
+    """List methods, tasks, data sets or tracks, with where they come from and whether they can run here."""
+    registry = open_registry(plugins)
+    if track is not None and track not in registry.tracks():
+        raise UsageError(f"unknown track {track!r} (from --track).{near(track, registry.tracks())} The tracks: {', '.join(registry.tracks())}.")
+    document: dict[str, Any] = {"schema_version": 1}
+    for name, kind in _KINDS.items():
+        if what in (name, "all"):
+            document[name] = [row for row in _rows(registry, kind) if track is None or row.get("track") in (track, None)]
+    if what in ("tracks", "all"):
+        document["tracks"] = [_track(registry, name) for name in registry.tracks() if track in (None, name)]
+    document["broken"] = [{"name": item.name, "source": item.source, "status": "broken", "error": item.error} for item in registry.broken]
+    if as_json:
+        emit_json(document)
+    else:
+        _print(document)
+
+
+def _rows(registry: Registry, kind: str) -> list[dict[str, Any]]:
+    clashes = registry.clashes(kind)
+    rows = [_row(entry, entry.identity in clashes) for entry in registry.rows(kind)]
+    if kind == "method":
+        rows += _references(registry)
+    return sorted(rows, key=lambda row: (row.get("track", ""), row.get("kind") == "reference", row["name"], row["source"]))
+
+
+def _references(registry: Registry) -> list[dict[str, Any]]:
+    """Return a row for each way of solving that belongs to tasks: one a name, naming its tasks."""
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for entry in registry.rows("task"):
+        for reference in task_card(entry).references:
+            if reference.solve:
+                row = {"name": reference.name, "track": entry.track, "kind": "reference", "title": reference.title, "source": "", "status": "ok", "reason": "", "anchor": reference.kind, "tasks": []}
+                rows.setdefault((entry.track, reference.name), row)["tasks"].append(entry.name)
+    for row in rows.values():
+        row["source"] = f"task {', '.join(row['tasks'])}"
+    return list(rows.values())
+
+
+def _row(entry: Entry, clash: bool) -> dict[str, Any]:
+    card = entry.card
+    absent = missing(card.libraries)
+    status, reason = ("clash", "another plugin has this name") if clash else ("unavailable", f"needs the library {absent[0]}") if absent else ("ok", "")
+    row: dict[str, Any] = {"name": card.name, **({"track": entry.track} if entry.track else {}), "title": card.title, "source": entry.source, "status": status, "reason": reason}
+    if isinstance(card, MethodCard):
+        row |= {"kind": "method", "paper": card.paper, "deviates": card.deviates, "needs": list(card.needs), "stacked": card.stacked, "params": {name: param.default for name, param in entry.params.items()}}
+    elif isinstance(card, TaskCard):
+        row |= {
+            "presets": {name: {"variants": list(preset.variants), "seeds": preset.seeds} for name, preset in card.presets.items()},
+            "metrics": [{"name": metric.name, "direction": metric.direction, "primary": metric.primary, "unit": metric.unit} for metric in card.metrics],
+            "datasets": list(card.datasets), "offers": list(card.offers), "references": [reference.name for reference in card.references],
+        }  # fmt: skip
+    else:
+        row |= {"size": card.size, "had": card.had, "licence": card.licence}
+    return row
+
+
+def _track(registry: Registry, name: str) -> dict[str, Any]:
+    count = {kind: sum(entry.track == name for entry in registry.rows(kind)) for kind in ("method", "task")}
+    return {"name": name, "methods": count["method"], "tasks": count["task"]}
+
+
+def _print(document: dict[str, Any]) -> None:
+    for name in ("methods", "tasks", "datasets", "tracks"):
+        rows = document.get(name)
+        if rows is None:
+            continue
+        if name == "tracks":
+            text = table([[row["name"], row["methods"], row["tasks"]] for row in rows], ["track", "methods", "tasks"])
+        elif name == "datasets":
+            text = table([[row["name"], row["title"], row["had"], row["source"], _status(row)] for row in rows], ["data set", "what", "had", "source", "status"])
+        elif name == "tasks":
+            text = table([[f"{row['track']}/{row['name']}", row["title"], " ".join(row["presets"]), row["source"], _status(row)] for row in rows], ["task", "what", "presets", "source", "status"])
+        else:
+            text = table([[f"{row['track']}/{row['name']}", row["title"], row.get("paper", ""), row["source"], _status(row)] for row in rows], ["method", "what", "paper", "source", "status"])
+        click.echo(text + "\n")
+    if document["broken"]:
+        click.echo(table([[row["name"], row["source"], row["error"]] for row in document["broken"]], ["broken plugin", "source", "error"]) + "\n")
+
+
+def _status(row: dict[str, Any]) -> str:
+    return f"{row['status']}: {row['reason']}" if row["reason"] else row["status"] if row.get("kind") != "reference" else f"{row['anchor']} reference"

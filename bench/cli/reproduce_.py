@@ -1,0 +1,56 @@
+"""``bench reproduce``."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bench.cli._options import emit_json, json_option, open_registry, plugins_option, results_folder, results_option
+from bench.errors import EnvironmentFault
+
+
+@click.command("reproduce")
+@click.argument("record")
+@click.option("--executor", default="local", show_default=True, help="local, or inline.")
+@results_option
+@plugins_option
+@json_option
+def command(record: str, executor: str, results: str | None, plugins: tuple[str, ...], as_json: bool) -> int:
+    """Run RECORD (an id, the beginning of one, or a file) again, and say whether its figures come out bit for bit the same."""
+    from bench.runs.drive import Driver, make_executor, preload_names
+    from bench.runs.replay import cell_of, changes, same_figures
+    from bench.runs.store import Store
+
+    registry = open_registry(plugins)
+    old = Store(results_folder(results)).find(record)
+    cell = cell_of(old, registry)
+    if cell is None:
+        raise EnvironmentFault(f"the record {old.id} was made by {old.track}/{old.method} on {old.identity}, and one of them is not here; give its plugin with --plugins.")
+    with tempfile.TemporaryDirectory(prefix="bench-reproduce-") as folder:
+        driver = Driver(registry, Store(Path(folder)))
+        driver.store.open_for_writing()
+        keyed = driver.keys.of(cell)
+        said = changes(old, keyed)
+        found = next(iter(driver.run([keyed], make_executor(executor, 1, preload_names([keyed], registry)), 1, lambda *_: None)))[1]
+    if found is None:
+        raise EnvironmentFault(f"the record {old.id} can't be run here: {driver.not_run[0].reason}")
+    same = found.status == old.status and same_figures(old, found)
+    rows = {name: (old.metrics.get(name), found.metrics.get(name)) for name in {**old.metrics, **found.metrics} if old.metrics.get(name) != found.metrics.get(name)}
+    if as_json:
+        emit_json({"schema_version": 1, "record": old.id, "same": same, "same_key": not said, "changes": said, "status": found.status, "differences": {name: {"recorded": pair[0], "now": pair[1]} for name, pair in rows.items()}})
+    else:
+        _print(old.id, same, said, rows, found)
+    return 0 if same else 1
+
+
+def _print(name: str, same: bool, said: list[str], rows: dict[str, Any], found: Any) -> None:
+    click.echo(f"{name}: {'the same, bit for bit' if same else 'not the same'}{' (same key)' if not said else ''}.")
+    for change in said:
+        click.echo(f"  since then: {change}")
+    for metric, (before, now) in rows.items():
+        click.echo(f"  {metric}: recorded {before}, now {now}")
+    if found.error is not None:
+        click.echo(f"  now {found.status}: {found.error.type}: {found.error.message}")

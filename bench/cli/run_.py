@@ -1,0 +1,186 @@
+"""``bench run``."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bench.cli._board import board_text
+from bench.cli._options import emit_json, json_option, names_option, open_registry, plugins_option, results_folder, results_option, split_names, table, tracks_completer, warn
+from bench.errors import EnvironmentFault, UsageError
+from bench.params import render_call
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bench.plugins.registry import Registry
+    from bench.runs.drive import Keyed
+    from bench.runs.plan import Plan
+    from bench.runs.record import Record
+
+_BRIEF = ("curve", "logs")
+
+
+@click.command("run")
+@names_option("method", help="Methods: names, comma lists, globs; parameters as 'elr[lam=1]', alternatives as 'elr[lam=1|3]'. Repeatable.")
+@names_option("task", help="Tasks, written like methods. Repeatable.")
+@click.option("--track", shell_complete=tracks_completer, help="Only this track; every method and task of it where none is named.")
+@click.option("--all", "everything", is_flag=True, help="Every method on every task that fits.")
+@click.option("--preset", default="default", show_default=True, help="Size of the tasks: smoke, default or paper.")
+@click.option("--variant", "variants", multiple=True, help="Only these variants of the preset. Repeatable, comma lists.")
+@click.option("--seeds", metavar="N|LIST", help="A number of seeds like 5, or a list like 0-4,7.  [default: the preset's]")
+@click.option("--device", default="auto", show_default=True, help="auto (the GPU if there is one), cpu or cuda.")
+@click.option("--jobs", type=click.IntRange(1, 4096), help="Runs at a time.  [default: one a core, one on a GPU]")
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Wall-clock limit of one run in seconds.  [default: the preset's]")
+@click.option("--executor", default="local", show_default=True, help="local, or inline (in this process, for a debugger).")
+@click.option("--dry-run", is_flag=True, help="Print what would run and what is there already; run nothing.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress and no board.")
+@results_option
+@plugins_option
+@json_option
+def command(everything: bool, variants: tuple[str, ...], dry_run: bool, quiet: bool, as_json: bool, **options: Any) -> int:
+    """Run methods on tasks, record every result, skip what is recorded already.
+
+    \b
+    bench run --method ce,elr --task noisy-digits --seeds 5
+    bench run --track noisy-labels --preset smoke
+    bench run --method 'elr[lam=1|3|7]' --task 'noisy-*' --dry-run
+    """
+    from bench.runs.drive import Driver
+    from bench.runs.plan import Request, make_plan
+    from bench.runs.provenance import choose_device
+    from bench.runs.store import Store
+
+    registry = open_registry(options["plugins"])
+    for item in registry.broken:
+        warn(f"the plugin {item.name} ({item.source}) is broken and left out: {item.error}")
+    request = Request(
+        methods=split_names(options["methods"]), tasks=split_names(options["tasks"]), track=options["track"], all=everything, preset=options["preset"],
+        variants=split_names(variants), seeds=options["seeds"], device=choose_device(options["device"]),
+    )  # fmt: skip
+    plan = make_plan(request, registry)
+    _refuse_named(plan, request.methods, request.tasks)
+    store = Store(results_folder(options["results"]))
+    driver = Driver(registry, store, options["timeout"])
+    if not dry_run:
+        store.open_for_writing()
+    done, todo = driver.split(plan)
+    for damaged in store.damaged:
+        warn(f"the record {damaged.path} is not used: {damaged.reason}.")
+    if dry_run:
+        _print_plan(plan, done, todo, as_json)
+        return 0
+    records = list(done)
+    jobs = options["jobs"] or (1 if request.device == "cuda" else _cores())
+    if todo:
+        records += _run(driver, todo, options["executor"], jobs, registry, quiet or as_json, len(done))
+    _report(registry, plan, driver, records, as_json, quiet)
+    return 0 if all(record.status == "ok" for record in records) and not driver.not_run else 1
+
+
+def _run(driver: Any, todo: list[Keyed], executor: str, jobs: int, registry: Registry, quiet: bool, cached: int) -> list[Record]:
+    from bench.runs.drive import make_executor, preload_names
+
+    engine = make_executor(executor, jobs, preload_names(todo, registry))
+    records = []
+    with _progress(len(todo), cached, quiet) as (notice, advance):
+        for keyed, record in driver.run(todo, engine, jobs, notice):
+            advance(keyed)
+            if record is None:
+                continue
+            records.append(record)
+            if record.error is not None:
+                warn(f"{record.status}: {keyed.cell.spec.label()}: {record.error.type}: {record.error.message.splitlines()[0] if record.error.message else ''}. See it again: {record.error.rerun}")
+    return records
+
+
+def _refuse_named(plan: Plan, methods: tuple[str, ...], tasks: tuple[str, ...]) -> None:
+    """Raise an error for a pair that was asked for by name and can't run; globs and tracks only list it."""
+    if any("*" in name or "?" in name for name in (*methods, *tasks)) or not methods or not tasks:
+        return
+    for item in plan.not_run:
+        if item.status == "unavailable":
+            raise EnvironmentFault(f"{item.method} on {item.task} can't run here: {item.reason}.")
+        raise UsageError(f"{item.method} does not apply to {item.task}: {item.reason}; leave one out, or use a glob to run the pairs that fit.")
+
+
+@contextmanager
+def _progress(total: int, cached: int, quiet: bool) -> Iterator[tuple[Callable[[str, float], None], Callable[[Keyed], None]]]:
+    """Show a bar with the time left on stderr, where that is a terminal."""
+    fractions: dict[str, float] = {}
+    finished, shown = 0, 0
+    if quiet or not sys.stderr.isatty():
+        yield (lambda *_: None), (lambda *_: None)
+        return
+    label = f"{total} runs" + (f", {cached} recorded already" if cached else "")
+    with click.progressbar(length=total * 100, label=label, file=sys.stderr, show_pos=False, item_show_func=lambda item: item) as bar:
+
+        def draw(text: str | None) -> None:
+            nonlocal shown
+            now = min(total * 100, int(100 * (finished + sum(fractions.values()))))
+            bar.update(max(0, now - shown), text)
+            shown = max(shown, now)
+
+        def notice(identity: str, fraction: float) -> None:
+            fractions[identity] = min(fraction, 0.99)
+            draw(None)
+
+        def advance(keyed: Keyed) -> None:
+            nonlocal finished
+            finished += 1
+            fractions.clear()
+            draw(f"{finished}/{total} {keyed.cell.spec.label()}")
+
+        yield notice, advance
+
+
+def _report(registry: Registry, plan: Plan, driver: Any, records: list[Record], as_json: bool, quiet: bool) -> None:
+    import msgspec
+
+    not_run = [*plan.not_run, *driver.not_run]
+    if as_json:
+        brief = [{name: value for name, value in msgspec.to_builtins(record).items() if name not in _BRIEF} for record in records]
+        emit_json({"schema_version": 1, "records": brief, "not_run": [msgspec.to_builtins(item) for item in not_run]})
+        return
+    if not quiet and records:
+        click.echo(board_text(registry, records, {}, "md"))
+    for item in not_run:
+        warn(f"{item.status}: {item.method} on {item.task}: {item.reason}")
+
+
+def _print_plan(plan: Plan, done: list[Record], todo: list[Keyed], as_json: bool) -> None:
+    recorded = {record.cell for record in done}
+    groups: dict[str, list[Any]] = {}
+    for cell in plan.cells:
+        groups.setdefault(cell.spec.group, []).append(cell)
+    rows = []
+    for cells in groups.values():
+        spec = cells[0].spec
+        known = sum(cell.spec.cell in recorded for cell in cells)
+        defaults = cells[0].method.params if cells[0].method else {}
+        origin = {name: "default" if value == defaults[name].default else "command line" for name, value in spec.params.items()}
+        rows.append({
+            "track": spec.track, "method": spec.method, "params": spec.params, "origin": origin, "task": spec.task, "preset": spec.preset, "variant": spec.variant,
+            "seeds": [cell.spec.seed for cell in cells], "device": spec.device, "form": spec.form, "recorded": known, "to_run": len(cells) - known,
+        })  # fmt: skip
+    if as_json:
+        import msgspec
+
+        emit_json({"schema_version": 1, "cells": rows, "not_run": [msgspec.to_builtins(item) for item in plan.not_run]})
+        return
+    lines = [[render_call(row["method"], {name: value for name, value in row["params"].items() if row["origin"][name] != "default"}), row["task"], row["variant"], len(row["seeds"]), row["device"], row["form"], row["recorded"], row["to_run"]] for row in rows]
+    click.echo(table(lines, ["method", "task", "variant", "seeds", "device", "form", "recorded", "to run"]))
+    click.echo(f"\n{len(plan.cells)} runs: {len(plan.cells) - len(todo)} recorded, {len(todo)} to run.")
+    for status, count in Counter((item.status, item.method, item.task, item.reason) for item in plan.not_run).items():
+        click.echo(f"{status[0]}: {status[1]} on {status[2]}: {status[3]}" + (f" ({count} variants)" if count > 1 else ""))
+
+
+def _cores() -> int:
+    from bench.runs.provenance import machine
+
+    return int(machine()["cores"] or 1)

@@ -1,0 +1,73 @@
+"""``bench show``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import msgspec
+
+from bench.cards import MethodCard, TaskCard
+from bench.cli._options import completer, emit_json, json_option, open_registry, plugins_option, table
+from bench.errors import NothingSelected, UsageError, near
+from bench.params import describe_type, render_value
+from bench.plugins.index import Entry
+from bench.plugins.registry import Registry
+
+
+@click.command("show")
+@click.argument("name", shell_complete=completer("method", "task", "dataset"))
+@click.option("--bibtex", is_flag=True, help="Print the BibTeX entry of its paper.")
+@plugins_option
+@json_option
+def command(name: str, bibtex: bool, plugins: tuple[str, ...], as_json: bool) -> None:
+    """Show the card of NAME (a method, task or data set; track/name where several tracks have it)."""
+    entries = _find(open_registry(plugins), name)
+    if bibtex:
+        found = [getattr(entry.card, "bibtex", "") for entry in entries if getattr(entry.card, "bibtex", "")]
+        if not found:
+            raise NothingSelected(f"{name!r} names no BibTeX entry on its card; 'bench show {name}' shows what it says of its source.")
+        click.echo("\n\n".join(dict.fromkeys(found)))
+    elif as_json:
+        emit_json({"schema_version": 1, "found": [_document(entry) for entry in entries]})
+    else:
+        click.echo("\n\n".join(_text(entry) for entry in entries))
+
+
+def _find(registry: Registry, name: str) -> list[Entry]:
+    found = []
+    for kind in ("method", "task", "dataset"):
+        try:
+            found += registry.select(kind, name)
+        except UsageError:
+            continue
+    if not found:
+        known = {entry.name for kind in ("method", "task", "dataset") for entry in registry.rows(kind)}
+        raise UsageError(f"unknown name {name!r}.{near(name, known)} Run 'bench list' for all {len(known)}.")
+    return found
+
+
+def _document(entry: Entry) -> dict[str, Any]:
+    params = {name: {"type": describe_type(param.type), "default": None if param.default is msgspec.UNSET else param.default, "doc": param.doc} for name, param in entry.params.items()}
+    return {"kind": entry.kind, "identity": entry.identity, "source": entry.source, "card": msgspec.to_builtins(entry.card), "params": params}
+
+
+def _text(entry: Entry) -> str:
+    card = entry.card
+    lines = [f"{entry.kind} {entry.identity}", card.title, ""]
+    facts: dict[str, str] = {"source": entry.source, "licence": card.licence, "libraries": ", ".join(card.libraries)}
+    if isinstance(card, MethodCard):
+        facts |= {"paper": card.paper, "official code": card.official_code, "deviates": card.deviates, "needs": ", ".join(card.needs), "seeds in one pass": "yes" if card.stacked else "no"}
+    elif isinstance(card, TaskCard):
+        facts |= {"data": ", ".join(card.datasets), "budget": card.budget, "offers": ", ".join(card.offers), "references": ", ".join(f"{reference.name} ({reference.kind})" for reference in card.references)}
+    else:
+        facts |= {"size": card.size, "from": card.source, "had": card.had, "fingerprint": card.fingerprint}
+    lines += [f"{name + ':':<18} {value}" for name, value in facts.items() if value]
+    if entry.params:
+        rows = [[name, "required" if param.default is msgspec.UNSET else render_value(param.default), describe_type(param.type), param.doc] for name, param in entry.params.items()]
+        lines += ["", table(rows, ["parameter", "default", "takes", "what"])]
+    if isinstance(card, TaskCard):
+        presets = [[name, variant, preset.seeds, " ".join(f"{key}={render_value(value)}" for key, value in {**preset.params, **params}.items())] for name, preset in card.presets.items() for variant, params in preset.variants.items()]
+        lines += ["", table(presets, ["preset", "variant", "seeds", "parameters"])]
+        lines += ["", table([[metric.name + (" *" if metric.primary else ""), metric.direction, metric.unit, metric.title] for metric in card.metrics], ["metric", "better", "unit", "what"])]
+    return "\n".join(lines)

@@ -1,0 +1,63 @@
+"""From a record back to its cell, and what has changed since it was written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from bench.digests import digest
+from bench.errors import BenchError
+from bench.plugins.registry import Registry, task_card
+from bench.runs.drive import Keyed
+from bench.runs.plan import Cell
+from bench.runs.record import Record
+from bench.runs.spec import RunSpec
+
+
+def spec_of(record: Record) -> RunSpec:
+    """Return the spec that a record is the result of."""
+    return RunSpec(**{name: getattr(record, name) for name in RunSpec.__struct_fields__})
+
+
+def cell_of(record: Record, registry: Registry) -> Cell | None:
+    """Return the cell of a record with the plugins that are here now; None where one is missing."""
+    try:
+        task = registry.get("task", record.identity)
+        reference = next((item for item in task_card(task).references if item.name == record.method), None)
+        solve = reference.solve if reference else ""
+        method = None if solve else registry.get("method", f"{record.track}/{record.method}")
+    except BenchError:
+        return None
+    preset = task_card(task).presets.get(record.preset)
+    return Cell(spec=spec_of(record), method=method, task=task, reference=record.reference, solve=solve, peeks=record.peeks, custom=record.custom, timeout=preset.timeout if preset else 600.0)
+
+
+def changes(record: Record, now: Keyed) -> list[str]:
+    """Say in words what of a record's key is different now; empty when the key is the same."""
+    if record.key == now.key:
+        return []
+    said = []
+    then, environment = record.provenance, now.ingredients["environment"]
+    if record.cell != now.cell.spec.cell:
+        said.append("the record's cell is not the digest of its own fields: it was edited by hand")
+    for name in sorted({*then.get("versions", {}), *environment["versions"]}):
+        before, after = then.get("versions", {}).get(name, "absent"), environment["versions"].get(name, "absent")
+        if before != after:
+            said.append(f"{name} was {before}, is {after}")
+    for name, title in (("threads", "threads"), ("gpu", "GPU")):
+        if then.get(name) != environment.get(name):
+            said.append(f"{title} was {then.get(name)}, is {environment.get(name)}")
+    if then.get("cpu_class") != environment["cpu"]:
+        said.append(f"processor class was {then.get('cpu_class')}, is {environment['cpu']}")
+    files: dict[str, str] = then.get("files", {})
+    for module in sorted({*files, *now.ingredients["files"]}):
+        before, after = files.get(module), now.ingredients["files"].get(module)
+        if before != after:
+            said.append(f"the code of {module} {'changed' if before and after else 'is new' if after else 'is gone'}")
+    return said or ["the harness changed in a way that can change numbers (its protocol number rose)"]
+
+
+def same_figures(first: Any, second: Any) -> bool:
+    """Say whether two records have bit-equal metrics."""
+    return digest(msgspec.to_builtins(first.metrics)) == digest(msgspec.to_builtins(second.metrics))
