@@ -12,7 +12,7 @@ import math
 import re
 import typing
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import msgspec
 
@@ -190,7 +190,9 @@ class _CheckedMeta(msgspec.StructMeta):
 
 def _fields(cls: Any) -> dict[str, Param]:
     hints = typing.get_type_hints(cls, include_extras=True)
-    return {field.name: Param(hints[field.name], msgspec.UNSET if field.default is msgspec.NODEFAULT else field.default) for field in msgspec.structs.fields(cls)}
+    return {
+        field.name: Param(hints[field.name], msgspec.UNSET if field.default is msgspec.NODEFAULT else field.default) for field in msgspec.structs.fields(cls)
+    }
 
 
 class Params(msgspec.Struct, metaclass=_CheckedMeta, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -210,7 +212,9 @@ class Params(msgspec.Struct, metaclass=_CheckedMeta, frozen=True, kw_only=True, 
                 continue
             if name == "card":
                 raise TypeError(f"{cls.__name__}.card needs the annotation ClassVar; write 'card: ClassVar = ...'.")
-            raise TypeError(f"{cls.__name__}.{name} has no annotation, so it would silently be no parameter; write '{name}: {type(value).__name__} = {value!r}'.")
+            raise TypeError(
+                f"{cls.__name__}.{name} has no annotation, so it would silently be no parameter; write '{name}: {type(value).__name__} = {value!r}'."
+            )
         if "card" in annotations and "ClassVar" not in str(annotations["card"]):
             raise TypeError(f"{cls.__name__}.card would become a parameter; write 'card: ClassVar = ...'.")
 

@@ -20,7 +20,7 @@ class Digits(Dataset):
         source="scikit-learn, sklearn.datasets.load_digits; UCI Optical Recognition of Handwritten Digits",
         size="1,797 images of 8x8 pixels, 10 classes, 174 to 183 each",
         had="shipped",
-        fingerprint="",
+        fingerprint="794730412d763c54c13ea8395dbc219a286c7f4f5e58451640bc4aa1b96dfa14",
         libraries=("sklearn",),
     )
 

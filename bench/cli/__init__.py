@@ -48,7 +48,9 @@ class _Verbs(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(_VERBS.items()))
 
-    def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, complete_var: str | None = None, standalone_mode: bool = True, **extra: Any) -> Any:
+    def main(
+        self, args: Sequence[str] | None = None, prog_name: str | None = None, complete_var: str | None = None, standalone_mode: bool = True, **extra: Any
+    ) -> Any:
         """Run the command line; every way out is an exit code of the table in docs/results.md."""
         try:
             code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)

@@ -21,7 +21,9 @@ Command = Callable[..., Any]
 
 def plugins_option(command: Command) -> Command:
     """Add ``--plugins``."""
-    return click.option("--plugins", multiple=True, metavar="PATH", help="A Python file, or a folder with rooms methods/, tasks/, datasets/. Repeatable.")(command)
+    return click.option("--plugins", multiple=True, metavar="PATH", help="A Python file, or a folder with rooms methods/, tasks/, datasets/. Repeatable.")(
+        command
+    )
 
 
 def results_option(command: Command) -> Command:

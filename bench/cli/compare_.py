@@ -5,7 +5,18 @@ from __future__ import annotations
 import click
 
 from bench.cli._board import render
-from bench.cli._options import completer, json_option, names_option, open_registry, plugins_option, results_folder, results_option, split_names, tracks_completer, warn
+from bench.cli._options import (
+    completer,
+    json_option,
+    names_option,
+    open_registry,
+    plugins_option,
+    results_folder,
+    results_option,
+    split_names,
+    tracks_completer,
+    warn,
+)
 from bench.errors import NothingSelected, PluginError, UsageError
 
 
@@ -19,7 +30,9 @@ from bench.errors import NothingSelected, PluginError, UsageError
 @results_option
 @plugins_option
 @json_option
-def command(a: str, b: str, tasks: tuple[str, ...], track: str | None, preset: str | None, style: str, results: str | None, plugins: tuple[str, ...], as_json: bool) -> None:
+def command(
+    a: str, b: str, tasks: tuple[str, ...], track: str | None, preset: str | None, style: str, results: str | None, plugins: tuple[str, ...], as_json: bool
+) -> None:
     """Compare methods A and B: the mean paired difference over seeds with its t interval, for every variant both have run."""
     from bench.runs.store import Store
 
@@ -35,8 +48,14 @@ def command(a: str, b: str, tasks: tuple[str, ...], track: str | None, preset: s
             raise NothingSelected(f"no record of {name!r} in {str(store.root)!r}; run 'bench run --method {short} --task ...' first.")
     if a == b:
         raise UsageError(f"{a!r} is compared with itself; name two methods.")
-    options = {"track": track, "preset": preset, "tasks": [entry.identity for name in split_names(tasks) for entry in registry.select("task", name, track, "--task")]}
-    found = registry.manager.hook.bench_compare(records=records, tasks=registry.cards(), a=a, b=b, options={name: value for name, value in options.items() if value})
+    options = {
+        "track": track,
+        "preset": preset,
+        "tasks": [entry.identity for name in split_names(tasks) for entry in registry.select("task", name, track, "--task")],
+    }
+    found = registry.manager.hook.bench_compare(
+        records=records, tasks=registry.cards(), a=a, b=b, options={name: value for name, value in options.items() if value}
+    )
     if found is None:
         raise PluginError("no plugin compares methods; the built-in one is missing from this installation. Install datacentric-bench again.")
     if not found["rows"]:

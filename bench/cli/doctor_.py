@@ -27,7 +27,15 @@ def command(results: str | None, plugins: tuple[str, ...], as_json: bool) -> int
     rows: list[tuple[str, bool, str]] = []
     known = ("torch", "numpy", "torch_geometric", "datasets", "pluggy", "msgspec")
     absent = provenance.missing(known)
-    rows.append(("libraries", not absent, f"missing: {', '.join(absent)}; install datacentric-bench again" if absent else ", ".join(f"{name} {version}" for name, version in provenance.versions(known).items())))
+    rows.append(
+        (
+            "libraries",
+            not absent,
+            f"missing: {', '.join(absent)}; install datacentric-bench again"
+            if absent
+            else ", ".join(f"{name} {version}" for name, version in provenance.versions(known).items()),
+        )
+    )
     gpu = provenance.gpu()
     rows.append(("device", True, gpu["name"] if gpu else f"no GPU; {provenance.cpu()['model']}, {provenance.machine()['cores']} cores"))
     for title, folder in (("cache", cache_folder()), ("results", results_folder(results))):
@@ -37,7 +45,13 @@ def command(results: str | None, plugins: tuple[str, ...], as_json: bool) -> int
         rows.append((f"plugin {item.name}", False, f"{item.source}: {item.error}"))
     for kind in ("method", "task", "dataset"):
         for identity in sorted(registry.clashes(kind)):
-            rows.append((f"{kind} {identity}", False, "two plugins have this name: " + " and ".join(entry.source for entry in registry.rows(kind) if entry.identity == identity)))
+            rows.append(
+                (
+                    f"{kind} {identity}",
+                    False,
+                    "two plugins have this name: " + " and ".join(entry.source for entry in registry.rows(kind) if entry.identity == identity),
+                )
+            )
     rows.append(("plugins", True, ", ".join(f"{len(registry.rows(kind))} {kind}s" for kind in ("method", "task", "dataset"))))
     healthy = all(fine for _, fine, _ in rows)
     if as_json:

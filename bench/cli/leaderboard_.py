@@ -21,27 +21,52 @@ _FORMATS = ("md", "json", "csv")
 @click.option("--preset", help="Only this preset.")
 @click.option("--format", "style", type=click.Choice(_FORMATS), default="md", show_default=True, help="What to print.")
 @click.option("--out", metavar="DIR", help="Write leaderboard.md, .json and .csv into this folder instead of printing.")
+@click.option("--stale/--no-stale", default=True, show_default=True, help="Mark records whose code or environment is not the one on this machine.")
 @results_option
 @plugins_option
 @json_option
-def command(methods: tuple[str, ...], tasks: tuple[str, ...], track: str | None, preset: str | None, style: str, out: str | None, results: str | None, plugins: tuple[str, ...], as_json: bool) -> None:
+def command(
+    methods: tuple[str, ...],
+    tasks: tuple[str, ...],
+    track: str | None,
+    preset: str | None,
+    style: str,
+    out: str | None,
+    stale: bool,
+    results: str | None,
+    plugins: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Turn records into a board: mean, interval, seeds and cost of every method on every variant."""
     from bench.runs.store import Store
 
     registry = open_registry(plugins)
     folder = results_folder(results)
     if not folder.is_dir():
-        raise UsageError(f"no results folder at {str(folder)!r}; run something first, e.g. 'bench run --track noisy-labels --preset smoke', or name the folder with --results.")
+        raise UsageError(
+            f"no results folder at {str(folder)!r}; run something first, e.g. 'bench run --track noisy-labels --preset smoke', or name the folder with --results."
+        )
     store = Store(folder)
     records = store.read()
     for damaged in store.damaged:
         warn(f"the record {damaged.path} is not used: {damaged.reason}.")
-    options: dict[str, Any] = {"track": track, "preset": preset, "methods": list(split_names(methods)), "stale": stale_ids(registry, records)}
+    options: dict[str, Any] = {
+        "track": track,
+        "preset": preset,
+        "methods": list(split_names(methods)),
+        "stale": stale_ids(registry, records) if stale else set(),
+    }
     recorded = {record.identity for record in records}
-    options["tasks"] = [identity for name in split_names(tasks) for identity in ([name] if name in recorded else [entry.identity for entry in registry.select("task", name, track, "--task")])]
+    options["tasks"] = [
+        identity
+        for name in split_names(tasks)
+        for identity in ([name] if name in recorded else [entry.identity for entry in registry.select("task", name, track, "--task")])
+    ]
     board = make_board(registry, records, {name: value for name, value in options.items() if value})
     if not board.get("tables"):
-        raise NothingSelected(f"no record in {str(folder)!r} fits; it holds {len(records)} record{'s' * (len(records) != 1)}. Ask for less with fewer options, or run the cells first.")
+        raise NothingSelected(
+            f"no record in {str(folder)!r} fits; it holds {len(records)} record{'s' * (len(records) != 1)}. Ask for less with fewer options, or run the cells first."
+        )
     if out is None:
         click.echo(render(registry, board, "json" if as_json else style))
         return

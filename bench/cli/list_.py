@@ -53,7 +53,17 @@ def _references(registry: Registry) -> list[dict[str, Any]]:
     for entry in registry.rows("task"):
         for reference in task_card(entry).references:
             if reference.solve:
-                row = {"name": reference.name, "track": entry.track, "kind": "reference", "title": reference.title, "source": "", "status": "ok", "reason": "", "anchor": reference.kind, "tasks": []}
+                row = {
+                    "name": reference.name,
+                    "track": entry.track,
+                    "kind": "reference",
+                    "title": reference.title,
+                    "source": "",
+                    "status": "ok",
+                    "reason": "",
+                    "anchor": reference.kind,
+                    "tasks": [],
+                }
                 rows.setdefault((entry.track, reference.name), row)["tasks"].append(entry.name)
     for row in rows.values():
         row["source"] = f"task {', '.join(row['tasks'])}"
@@ -64,9 +74,23 @@ def _row(entry: Entry, clash: bool) -> dict[str, Any]:
     card = entry.card
     absent = missing(card.libraries)
     status, reason = ("clash", "another plugin has this name") if clash else ("unavailable", f"needs the library {absent[0]}") if absent else ("ok", "")
-    row: dict[str, Any] = {"name": card.name, **({"track": entry.track} if entry.track else {}), "title": card.title, "source": entry.source, "status": status, "reason": reason}
+    row: dict[str, Any] = {
+        "name": card.name,
+        **({"track": entry.track} if entry.track else {}),
+        "title": card.title,
+        "source": entry.source,
+        "status": status,
+        "reason": reason,
+    }
     if isinstance(card, MethodCard):
-        row |= {"kind": "method", "paper": card.paper, "deviates": card.deviates, "needs": list(card.needs), "stacked": card.stacked, "params": {name: param.default for name, param in entry.params.items()}}
+        row |= {
+            "kind": "method",
+            "paper": card.paper,
+            "deviates": card.deviates,
+            "needs": list(card.needs),
+            "stacked": card.stacked,
+            "params": {name: param.default for name, param in entry.params.items()},
+        }
     elif isinstance(card, TaskCard):
         row |= {
             "presets": {name: {"variants": list(preset.variants), "seeds": preset.seeds} for name, preset in card.presets.items()},
@@ -91,11 +115,19 @@ def _print(document: dict[str, Any]) -> None:
         if name == "tracks":
             text = table([[row["name"], row["methods"], row["tasks"]] for row in rows], ["track", "methods", "tasks"])
         elif name == "datasets":
-            text = table([[row["name"], row["title"], row["had"], row["source"], _status(row)] for row in rows], ["data set", "what", "had", "source", "status"])
+            text = table(
+                [[row["name"], row["title"], row["had"], row["source"], _status(row)] for row in rows], ["data set", "what", "had", "source", "status"]
+            )
         elif name == "tasks":
-            text = table([[f"{row['track']}/{row['name']}", row["title"], " ".join(row["presets"]), row["source"], _status(row)] for row in rows], ["task", "what", "presets", "source", "status"])
+            text = table(
+                [[f"{row['track']}/{row['name']}", row["title"], " ".join(row["presets"]), row["source"], _status(row)] for row in rows],
+                ["task", "what", "presets", "source", "status"],
+            )
         else:
-            text = table([[f"{row['track']}/{row['name']}", row["title"], row.get("paper", ""), row["source"], _status(row)] for row in rows], ["method", "what", "paper", "source", "status"])
+            text = table(
+                [[f"{row['track']}/{row['name']}", row["title"], row.get("paper", ""), row["source"], _status(row)] for row in rows],
+                ["method", "what", "paper", "source", "status"],
+            )
         click.echo(text + "\n")
     if document["broken"]:
         click.echo(table([[row["name"], row["source"], row["error"]] for row in document["broken"]], ["broken plugin", "source", "error"]) + "\n")

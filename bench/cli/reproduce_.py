@@ -28,7 +28,9 @@ def command(record: str, executor: str, results: str | None, plugins: tuple[str,
     old = Store(results_folder(results)).find(record)
     cell = cell_of(old, registry)
     if cell is None:
-        raise EnvironmentFault(f"the record {old.id} was made by {old.track}/{old.method} on {old.identity}, and one of them is not here; give its plugin with --plugins.")
+        raise EnvironmentFault(
+            f"the record {old.id} was made by {old.track}/{old.method} on {old.identity}, and one of them is not here; give its plugin with --plugins."
+        )
     with tempfile.TemporaryDirectory(prefix="bench-reproduce-") as folder:
         driver = Driver(registry, Store(Path(folder)))
         driver.store.open_for_writing()
@@ -38,9 +40,21 @@ def command(record: str, executor: str, results: str | None, plugins: tuple[str,
     if found is None:
         raise EnvironmentFault(f"the record {old.id} can't be run here: {driver.not_run[0].reason}")
     same = found.status == old.status and same_figures(old, found)
-    rows = {name: (old.metrics.get(name), found.metrics.get(name)) for name in {**old.metrics, **found.metrics} if old.metrics.get(name) != found.metrics.get(name)}
+    rows = {
+        name: (old.metrics.get(name), found.metrics.get(name)) for name in {**old.metrics, **found.metrics} if old.metrics.get(name) != found.metrics.get(name)
+    }
     if as_json:
-        emit_json({"schema_version": 1, "record": old.id, "same": same, "same_key": not said, "changes": said, "status": found.status, "differences": {name: {"recorded": pair[0], "now": pair[1]} for name, pair in rows.items()}})
+        emit_json(
+            {
+                "schema_version": 1,
+                "record": old.id,
+                "same": same,
+                "same_key": not said,
+                "changes": said,
+                "status": found.status,
+                "differences": {name: {"recorded": pair[0], "now": pair[1]} for name, pair in rows.items()},
+            }
+        )
     else:
         _print(old.id, same, said, rows, found)
     return 0 if same else 1

@@ -11,7 +11,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.cli._board import board_text
-from bench.cli._options import emit_json, json_option, names_option, open_registry, plugins_option, results_folder, results_option, split_names, table, tracks_completer, warn
+from bench.cli._options import (
+    emit_json,
+    json_option,
+    names_option,
+    open_registry,
+    plugins_option,
+    results_folder,
+    results_option,
+    split_names,
+    table,
+    tracks_completer,
+    warn,
+)
 from bench.errors import EnvironmentFault, UsageError
 from bench.params import render_call
 
@@ -44,7 +56,7 @@ _BRIEF = ("curve", "logs")
 @plugins_option
 @json_option
 def command(everything: bool, variants: tuple[str, ...], dry_run: bool, quiet: bool, as_json: bool, **options: Any) -> int:
-    """Run methods on tasks, record every result, skip what is recorded already.
+    r"""Run methods on tasks, record every result, skip what is recorded already.
 
     \b
     bench run --method ce,elr --task noisy-digits --seeds 5
@@ -95,7 +107,8 @@ def _run(driver: Any, todo: list[Keyed], executor: str, jobs: int, registry: Reg
                 continue
             records.append(record)
             if record.error is not None:
-                warn(f"{record.status}: {keyed.cell.spec.label()}: {record.error.type}: {record.error.message.splitlines()[0] if record.error.message else ''}. See it again: {record.error.rerun}")
+                message = (record.error.message.splitlines() or [""])[0]
+                warn(f"{record.status}: {keyed.cell.spec.label()}: {record.error.type}: {message}. See it again: {record.error.rerun}")
     return records
 
 
@@ -173,7 +186,19 @@ def _print_plan(plan: Plan, done: list[Record], todo: list[Keyed], as_json: bool
 
         emit_json({"schema_version": 1, "cells": rows, "not_run": [msgspec.to_builtins(item) for item in plan.not_run]})
         return
-    lines = [[render_call(row["method"], {name: value for name, value in row["params"].items() if row["origin"][name] != "default"}), row["task"], row["variant"], len(row["seeds"]), row["device"], row["form"], row["recorded"], row["to_run"]] for row in rows]
+    lines = [
+        [
+            render_call(row["method"], {name: value for name, value in row["params"].items() if row["origin"][name] != "default"}),
+            row["task"],
+            row["variant"],
+            len(row["seeds"]),
+            row["device"],
+            row["form"],
+            row["recorded"],
+            row["to_run"],
+        ]
+        for row in rows
+    ]
     click.echo(table(lines, ["method", "task", "variant", "seeds", "device", "form", "recorded", "to run"]))
     click.echo(f"\n{len(plan.cells)} runs: {len(plan.cells) - len(todo)} recorded, {len(todo)} to run.")
     for status, count in Counter((item.status, item.method, item.task, item.reason) for item in plan.not_run).items():

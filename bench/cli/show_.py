@@ -48,7 +48,10 @@ def _find(registry: Registry, name: str) -> list[Entry]:
 
 
 def _document(entry: Entry) -> dict[str, Any]:
-    params = {name: {"type": describe_type(param.type), "default": None if param.default is msgspec.UNSET else param.default, "doc": param.doc} for name, param in entry.params.items()}
+    params = {
+        name: {"type": describe_type(param.type), "default": None if param.default is msgspec.UNSET else param.default, "doc": param.doc}
+        for name, param in entry.params.items()
+    }
     return {"kind": entry.kind, "identity": entry.identity, "source": entry.source, "card": msgspec.to_builtins(entry.card), "params": params}
 
 
@@ -57,17 +60,41 @@ def _text(entry: Entry) -> str:
     lines = [f"{entry.kind} {entry.identity}", card.title, ""]
     facts: dict[str, str] = {"source": entry.source, "licence": card.licence, "libraries": ", ".join(card.libraries)}
     if isinstance(card, MethodCard):
-        facts |= {"paper": card.paper, "official code": card.official_code, "deviates": card.deviates, "needs": ", ".join(card.needs), "seeds in one pass": "yes" if card.stacked else "no"}
+        facts |= {
+            "paper": card.paper,
+            "official code": card.official_code,
+            "deviates": card.deviates,
+            "needs": ", ".join(card.needs),
+            "seeds in one pass": "yes" if card.stacked else "no",
+        }
     elif isinstance(card, TaskCard):
-        facts |= {"data": ", ".join(card.datasets), "budget": card.budget, "offers": ", ".join(card.offers), "references": ", ".join(f"{reference.name} ({reference.kind})" for reference in card.references)}
+        facts |= {
+            "data": ", ".join(card.datasets),
+            "budget": card.budget,
+            "offers": ", ".join(card.offers),
+            "references": ", ".join(f"{reference.name} ({reference.kind})" for reference in card.references),
+        }
     else:
         facts |= {"size": card.size, "from": card.source, "had": card.had, "fingerprint": card.fingerprint}
     lines += [f"{name + ':':<18} {value}" for name, value in facts.items() if value]
     if entry.params:
-        rows = [[name, "required" if param.default is msgspec.UNSET else render_value(param.default), describe_type(param.type), param.doc] for name, param in entry.params.items()]
+        rows = [
+            [name, "required" if param.default is msgspec.UNSET else render_value(param.default), describe_type(param.type), param.doc]
+            for name, param in entry.params.items()
+        ]
         lines += ["", table(rows, ["parameter", "default", "takes", "what"])]
     if isinstance(card, TaskCard):
-        presets = [[name, variant, preset.seeds, " ".join(f"{key}={render_value(value)}" for key, value in {**preset.params, **params}.items())] for name, preset in card.presets.items() for variant, params in preset.variants.items()]
+        presets = [
+            [name, variant, preset.seeds, " ".join(f"{key}={render_value(value)}" for key, value in {**preset.params, **params}.items())]
+            for name, preset in card.presets.items()
+            for variant, params in preset.variants.items()
+        ]
         lines += ["", table(presets, ["preset", "variant", "seeds", "parameters"])]
-        lines += ["", table([[metric.name + (" *" if metric.primary else ""), metric.direction, metric.unit, metric.title] for metric in card.metrics], ["metric", "better", "unit", "what"])]
+        lines += [
+            "",
+            table(
+                [[metric.name + (" *" if metric.primary else ""), metric.direction, metric.unit, metric.title] for metric in card.metrics],
+                ["metric", "better", "unit", "what"],
+            ),
+        ]
     return "\n".join(lines)

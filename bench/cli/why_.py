@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from bench.cli._options import emit_json, json_option, open_registry, plugins_option, results_folder, results_option
@@ -22,7 +24,9 @@ def command(cell: str, results: str | None, plugins: tuple[str, ...], as_json: b
 
     registry = open_registry(plugins)
     store = Store(results_folder(results))
-    records = sorted((record for record in store.read() if record.cell.startswith(cell) or record.id.startswith(cell)), key=lambda record: (record.ended, record.attempt))
+    records = sorted(
+        (record for record in store.read() if record.cell.startswith(cell) or record.id.startswith(cell)), key=lambda record: (record.ended, record.attempt)
+    )
     if not records:
         raise UsageError(f"no record in {str(store.root)!r} has a cell that begins with {cell!r}; 'bench leaderboard --json' lists the ids of records.")
     if len({record.cell for record in records}) > 1:
@@ -30,9 +34,21 @@ def command(cell: str, results: str | None, plugins: tuple[str, ...], as_json: b
     first = records[0]
     here = cell_of(first, registry)
     now = Keys(registry).of(here) if here else None
-    rows = [{"record": record.id, "status": record.status, "ended": record.ended, "key": record.key, "live": bool(now and now.key == record.key), "changes": changes(record, now) if now else ["its plugins are not here"]} for record in records]
+    rows: list[dict[str, Any]] = [
+        {
+            "record": record.id,
+            "status": record.status,
+            "ended": record.ended,
+            "key": record.key,
+            "live": bool(now and now.key == record.key),
+            "changes": changes(record, now) if now else ["its plugins are not here"],
+        }
+        for record in records
+    ]
     if as_json:
-        emit_json({"schema_version": 1, "cell": first.cell, "key_now": now.key if now else None, "ingredients": now.ingredients if now else None, "records": rows})
+        emit_json(
+            {"schema_version": 1, "cell": first.cell, "key_now": now.key if now else None, "ingredients": now.ingredients if now else None, "records": rows}
+        )
         return
     click.echo(f"cell {first.cell}\n  {render_call(f'{first.track}/{first.method}', first.params)} on {render_call(first.task, first.task_params)}")
     click.echo(f"  preset {first.preset}, variant {first.variant}, seed {first.seed}, {first.device}, {first.dtype}, {first.form}")

@@ -33,13 +33,22 @@ _PINNED = {
     "MALLOC_MMAP_THRESHOLD_": "33554432",
     "MALLOC_TRIM_THRESHOLD_": "536870912",
 }
-_SIGNALS = {-11: "segmentation fault", -9: "killed, most likely by the system for want of memory", -6: "abort", -4: "illegal instruction", -7: "bus error", -8: "arithmetic error", -15: "terminated"}
+_SIGNALS = {
+    -11: "segmentation fault",
+    -9: "killed, most likely by the system for want of memory",
+    -6: "abort",
+    -4: "illegal instruction",
+    -7: "bus error",
+    -8: "arithmetic error",
+    -15: "terminated",
+}
 
 
 class _Running(msgspec.Struct):
     job: Job
-    started: float
     limit: float
+    started: float | None = None
+    """When its process was forked; its time runs from there, not from the server's start."""
     results: list[Result] | None = None
     killed: bool = False
 
@@ -60,7 +69,7 @@ class LocalExecutor:
                     job = waiting.popleft()
                     Path(job.workdir).mkdir(parents=True, exist_ok=True)
                     server.say({"start": job})
-                    running[job.id] = _Running(job, time.monotonic(), job.timeout * len(job.specs))
+                    running[job.id] = _Running(job, job.timeout * len(job.specs))
                 message = server.hear(0.1)
                 if message is not None:
                     ended = self._take(message, running, notice)
@@ -72,7 +81,9 @@ class LocalExecutor:
         run = running.get(message.get("id", ""))
         if run is None:
             return None
-        if "progress" in message:
+        if "started" in message:
+            run.started = time.monotonic()
+        elif "progress" in message:
             notice(run.job.id, float(message["progress"]))
         elif "results" in message:
             run.results = msgspec.convert(message["results"], list[Result])
@@ -84,7 +95,7 @@ class LocalExecutor:
     def _overdue(self, running: dict[str, _Running], server: _Connection) -> None:
         now = time.monotonic()
         for run in list(running.values()):
-            late = now - run.started - run.limit
+            late = -1.0 if run.started is None else now - run.started - run.limit
             if late > 0 and not run.killed and run.results is None:
                 run.killed = True
                 server.say({"kill": run.job.id})
@@ -94,7 +105,7 @@ class LocalExecutor:
 
 
 def _ended(run: _Running, code: int) -> Ended:
-    seconds = time.monotonic() - run.started
+    seconds = time.monotonic() - (run.started or time.monotonic())
     log = ""
     with contextlib.suppress(OSError):
         data = (Path(run.job.workdir) / "log.txt").read_bytes()[-4000:]
@@ -102,7 +113,9 @@ def _ended(run: _Running, code: int) -> Ended:
     if run.results is not None:
         return Ended(job=run.job, results=run.results, log=log, seconds=seconds)
     if run.killed:
-        return Ended(job=run.job, results=None, status="timeout", message=f"it ran longer than its limit of {run.limit:g} s and was killed", log=log, seconds=seconds)
+        return Ended(
+            job=run.job, results=None, status="timeout", message=f"it ran longer than its limit of {run.limit:g} s and was killed", log=log, seconds=seconds
+        )
     how = _SIGNALS.get(code, f"signal {-code}") if code < 0 else f"it left with exit code {code} and no result"
     return Ended(job=run.job, results=None, status="oom" if code == -9 else "crashed", message=f"the process of the run died: {how}", log=log, seconds=seconds)
 
@@ -113,7 +126,9 @@ class _Connection:
     def __init__(self, preload: list[str]) -> None:
         environment = {**os.environ, **_PINNED}
         command = [sys.executable, "-m", "bench.executors.server"]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, start_new_session=True)
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, start_new_session=True
+        )
         self._queue: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
         Thread(target=self._listen, daemon=True).start()
         self.say({"preload": preload})
@@ -146,7 +161,8 @@ class _Connection:
         return self
 
     def __exit__(self, *_: object) -> None:
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         with contextlib.suppress(OSError):
             self._process.stdin.close()
         try:

@@ -1,7 +1,7 @@
 """The fork server: a program that preloads libraries once and forks a process a job. Speaks JSON lines on its pipes.
 
 It reads ``{"preload": [names]}``, ``{"start": job}`` and ``{"kill": id}``; it writes ``{"ready": seconds}``,
-``{"id": ..., "progress": ...}``, ``{"id": ..., "results": [...]}`` and ``{"id": ..., "exit": code}``. It never touches a
+``{"id": ..., "started": pid}``, ``{"id": ..., "progress": ...}``, ``{"id": ..., "results": [...]}`` and ``{"id": ..., "exit": code}``. It never touches a
 GPU. When its input ends, because the driver ended or died, it kills every job and ends.
 """
 
@@ -66,6 +66,7 @@ class _Server:
         os.set_blocking(read, False)
         self.selector.register(read, selectors.EVENT_READ, job.id)
         self.buffers[read], self.pids[job.id], self.pipes[read] = b"", pid, job.id
+        self.say({"id": job.id, "started": pid})
 
     def kill(self, identity: str) -> None:
         pid = self.pids.get(identity)

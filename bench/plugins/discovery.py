@@ -8,6 +8,7 @@ import os
 import sys
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -104,11 +105,11 @@ def discover(index: Index, paths: Iterable[str] = ()) -> Found:
     for point in sorted(importlib.metadata.entry_points(group=ENTRY_POINTS), key=lambda point: point.name):
         source = f"{point.dist.name} {point.dist.version}" if point.dist else point.value
         if point.name not in unwanted:
-            _try(found, point.name, source, lambda point=point, source=source: manager.register(point.load(), source))  # type: ignore[misc]
+            name = source if point.dist and point.name == point.dist.name else f"{source} ({point.name})"
+            _try(found, point.name, source, lambda point=point, name=name: manager.register(point.load(), name))  # type: ignore[misc]
     for path in _user_paths(paths):
         _try(found, path.name, str(path), lambda path=path: _add_path(manager, index, path))  # type: ignore[misc]
-    for name, plugin in manager.list_name_plugin():
-        _collect(found, index, name, plugin)
+    _collect(found, index)
     index.save()
     return found
 
@@ -194,27 +195,25 @@ def _try(found: Found, name: str, source: str, action: Callable[[], object]) -> 
         found.broken.append(Broken(name, source, f"{type(error).__name__}: {error}" if not isinstance(error, PluginError) else str(error)))
 
 
-def _collect(found: Found, index: Index, source: str, plugin: object) -> None:
-    seen: set[tuple[str, str]] = set()
+def _collect(found: Found, index: Index) -> None:
+    """Call the hooks of every plugin, each by itself, and read what it registers."""
     for hook, kind in _HOOKS.items():
-        implementation = getattr(plugin, hook, None)
-        if implementation is None:
-            continue
+        for implementation in getattr(found.manager.hook, hook).get_hookimpls():
+            source = implementation.plugin_name
+            register = partial(_register, found, index, kind, source)
+            _try(found, source, source, lambda call=implementation, register=register: call.function(*[{"register": register}[name] for name in call.argnames]))  # type: ignore[misc]
 
-        def register(target: object, kind: str = kind) -> None:
-            def add() -> None:
-                resolved = _as_target(target)
-                found.entries += [entry for entry in index.entries(resolved, source) if entry.kind == kind]
 
-            label = target.module if isinstance(target, Target) else str(target)
-            count = len(found.broken)
-            _try(found, label, source, add)
-            if len(found.broken) > count and (label, found.broken[-1].error) in seen:
-                found.broken.pop()
-            elif len(found.broken) > count:
-                seen.add((label, found.broken[-1].error))
+def _register(found: Found, index: Index, kind: str, source: str, target: object) -> None:
+    label = target.module if isinstance(target, Target) else str(target)
 
-        _try(found, source, source, lambda call=implementation, register=register: call(register=register))  # type: ignore[misc]
+    def add() -> None:
+        found.entries += [entry for entry in index.entries(_as_target(target), source) if entry.kind == kind]
+
+    known = len(found.broken)
+    _try(found, label, source, add)
+    if found.broken[known:] and found.broken[-1] in found.broken[:known]:
+        found.broken.pop()  # one file that three hooks register is broken once
 
 
 def _as_target(given: object) -> Target:

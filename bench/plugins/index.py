@@ -114,11 +114,17 @@ class Index:
             if item.dynamic or item.kind not in KINDS:
                 raise NotStatic(item.dynamic or "its card is no MethodCard, TaskCard or DatasetCard")
             kind, raw = item.kind, self._fill(item.card, scan, target)
-            params = {name: Param(type_from_text(field.type), self._default(field, scan, target), field.doc) for name, field in self._fields(item, scan, target).items()}
+            params = {
+                name: Param(type_from_text(field.type), self._default(field, scan, target), field.doc)
+                for name, field in self._fields(item, scan, target).items()
+            }
         except NotStatic:
             described = self._describe(target, source)
             kind, raw = described["kind"], described["card"]
-            params = {name: Param(type_from_text(text), value if not required else msgspec.UNSET, doc) for name, (text, value, required, doc) in described["params"].items()}
+            params = {
+                name: Param(type_from_text(text), value if not required else msgspec.UNSET, doc)
+                for name, (text, value, required, doc) in described["params"].items()
+            }
         try:
             card = msgspec.convert(raw, KINDS[kind])
         except (msgspec.ValidationError, ValueError) as error:

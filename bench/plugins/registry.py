@@ -43,7 +43,7 @@ class Registry:
             raise self._unknown(kind, identity, "")
         entries = self._kinds[kind][identity]
         if len(entries) > 1:
-            raise PluginError(f"two plugins are called {kind} {identity!r}: {' and '.join(entry.source for entry in entries)}; rename one, or leave one out with BENCH_DISABLE_PLUGINS.")
+            raise PluginError(f"two plugins are called {kind} {identity!r}: {' and '.join(entry.source for entry in entries)}; rename one, or leave one out.")
         return entries[0]
 
     def select(self, kind: str, pattern: str, track: str | None = None, origin: str = "") -> list[Entry]:
@@ -73,7 +73,9 @@ class Registry:
         where = f" in track {track!r}" if track else ""
         broken = next((f" The plugin {item.name} ({item.source}) is broken: {item.error}." for item in self.broken if name.replace("-", "_") in item.name), "")
         listing = {"method": "methods", "task": "tasks", "dataset": "datasets"}[kind]
-        return UsageError(f"unknown {kind} {name!r}{where}{origin and f' (from {origin})'}.{near(name, names)}{broken} Run 'bench list {listing}' for all {len(self._kinds[kind])}.")
+        return UsageError(
+            f"unknown {kind} {name!r}{where}{origin and f' (from {origin})'}.{near(name, names)}{broken} Run 'bench list {listing}' for all {len(self._kinds[kind])}."
+        )
 
     def tracks(self) -> list[str]:
         """Return the names of every track that a method or a task belongs to."""
@@ -100,4 +102,3 @@ def dataset_card(entry: Entry) -> DatasetCard:
     """Return the card of a data set's entry."""
     assert isinstance(entry.card, DatasetCard)
     return entry.card
-

@@ -62,7 +62,9 @@ def scan_file(path: Path, package: str) -> FileScan:
         tree = ast.parse(path.read_bytes(), filename=str(path))
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None)
-        return FileScan(mark, "", [], {}, {}, [], error=f"{type(error).__name__} in {path.name}{f', line {line}' if line else ''}: {getattr(error, 'msg', error)}")
+        return FileScan(
+            mark, "", [], {}, {}, [], error=f"{type(error).__name__} in {path.name}{f', line {line}' if line else ''}: {getattr(error, 'msg', error)}"
+        )
     imports, reaches = _imports(tree, package)
     classes = [_class(node) for node in tree.body if isinstance(node, ast.ClassDef)]
     hooks = any(isinstance(node, ast.FunctionDef) and any("hookimpl" in ast.unparse(mark) for mark in node.decorator_list) for node in tree.body)

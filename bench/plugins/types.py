@@ -50,7 +50,7 @@ def _subscript(name: str, inner: ast.expr) -> Any:
         case "Literal":
             return Literal[tuple(ast.literal_eval(part) for part in parts)]
         case "Annotated":
-            return Annotated[(_build(parts[0]), *(_meta(part) for part in parts[1:]))]  # type: ignore[return-value]
+            return Annotated[(_build(parts[0]), *(_meta(part) for part in parts[1:]))]
         case "Optional":
             return _build(parts[0]) | None
         case "tuple" if len(parts) == 2 and ast.unparse(parts[1]) == "...":

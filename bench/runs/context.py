@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 import json
+import time
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -34,7 +36,18 @@ class Run:
         workdir: a folder of the run's own, for scratch files.
     """
 
-    def __init__(self, *, seed: int, task: str, method: str, device: torch.device, workdir: Path, artifacts: Artifacts | None = None, axis: int = 0, tools: _Tools | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        seed: int,
+        task: str,
+        method: str,
+        device: torch.device,
+        workdir: Path,
+        artifacts: Artifacts | None = None,
+        axis: int = 0,
+        tools: _Tools | None = None,
+    ) -> None:
         self.device, self.seed, self.workdir = device, seed, workdir
         self._task, self._method, self._axis = task, method, axis
         self._artifacts, self._tools = artifacts, tools or _Tools()
@@ -73,7 +86,9 @@ class Run:
             raise BenchError(f"there is no stream {role!r}; the streams are {', '.join(ROLES)}.")
         asked = f"{role}{list(axes)}"
         if asked in self._asked:
-            warnings.warn(f"the stream {role!r} was asked for twice with the axes {list(axes)}, which repeats its numbers; add an axis.", BenchWarning, stacklevel=3)
+            warnings.warn(
+                f"the stream {role!r} was asked for twice with the axes {list(axes)}, which repeats its numbers; add an axis.", BenchWarning, stacklevel=3
+            )
         self._asked.add(asked)
         private = [self._method] if role == "method" else []
         return stream_seed(self.seed, self._task, role, list(axes), self._axis if ROLES[role] else 0, private)
@@ -122,19 +137,32 @@ class Run:
         if self._artifacts is None:
             return dict(build(self)), 0.0
         recipe = dict(recipe)
-        child = type(self)(seed=0, task=f"artifact {digest(recipe)}", method="", device=self.device, workdir=self.workdir, artifacts=self._artifacts, tools=self._tools.quiet())
-        parts = {"owner": type(self).__name__, "device": self.device.type, **self._tools.parts(inspect.getmodule(build))}
+        child = type(self)(
+            seed=0, task=f"artifact {digest(recipe)}", method="", device=self.device, workdir=self.workdir, artifacts=self._artifacts, tools=self._tools.quiet()
+        )
+        code: Any = build
+        while isinstance(code, functools.partial):
+            code = code.func
+        parts = {"owner": type(self).__name__, "device": self.device.type, **self._tools.parts(self, inspect.getmodule(code))}
+        start, start_cpu = time.perf_counter(), time.process_time()
         tensors, seconds = self._artifacts.get(recipe, parts, lambda: build(child), str(self.device))
-        self._tools.charge(recipe, seconds)
+        self._tools.charge(self, seconds, time.perf_counter() - start, time.process_time() - start_cpu)
         return tensors, seconds
 
     def checkpoint(self, state: Mapping[str, Any]) -> None:
-        """Keep ``state`` (tensors and plain data by name, nested dicts allowed), so that a run cut off here goes on here."""
+        """Keep ``state`` (tensors and plain data by name, nested dicts allowed), so that a run cut off here goes on here.
+
+        What was reported, counted and logged so far is kept with it; snapshots and the time spent are not.
+        """
         from safetensors.torch import save_file
 
         tensors: dict[str, torch.Tensor] = {}
         page = _flatten(state, tensors, "")
-        save_file({name: tensor.detach().contiguous().cpu().clone() for name, tensor in tensors.items()}, self.workdir / ".checkpoint.part", metadata={"page": json.dumps(page)})
+        save_file(
+            {name: tensor.detach().contiguous().cpu().clone() for name, tensor in tensors.items()},
+            self.workdir / ".checkpoint.part",
+            metadata={"page": json.dumps(page), "said": json.dumps([self._curve, self._counts, self._logs])},
+        )
         (self.workdir / ".checkpoint.part").replace(self.workdir / "checkpoint.safetensors")
 
     def restored(self) -> dict[str, Any] | None:
@@ -146,6 +174,7 @@ class Run:
             return None
         with safe_open(file, framework="pt", device=str(self.device)) as opened:
             page = json.loads(opened.metadata()["page"])
+            self._curve[:], self._counts, self._logs = json.loads(opened.metadata()["said"])
             restored: dict[str, Any] = _unflatten(page, opened.get_tensor)
         return restored
 
@@ -172,12 +201,12 @@ class _Tools:
     def progress(self, done: int, total: int, label: str) -> None:
         """Show progress."""
 
-    def parts(self, module: Any) -> dict[str, Any]:
+    def parts(self, run: Run, module: Any) -> dict[str, Any]:
         """Return what an artifact depends on besides its recipe."""
         return {}
 
-    def charge(self, recipe: dict[str, Any], seconds: float) -> None:
-        """Note the cost of an artifact."""
+    def charge(self, run: Run, seconds: float, wall: float, cpu: float) -> None:
+        """Note what an artifact cost (``seconds``), and what of the clocks it took just now, built or read."""
 
     def quiet(self) -> _Tools:
         """Return tools for building an artifact: no report reaches the task."""
@@ -203,4 +232,3 @@ def _unflatten(page: Any, load: Callable[[str], Any]) -> Any:
         case {"tensor": path}:
             return load(path)
     return page["value"]
-

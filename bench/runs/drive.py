@@ -24,6 +24,8 @@ from bench.runs.spec import Job, RunSpec, run_key
 from bench.runs.store import Store, latest
 from bench.runs.worker import Result
 
+_FROM_RESULT = ("status", "metrics", "gates", "not_rankable", "cost", "counters", "curve", "logs", "warnings", "arrays", "images")
+
 
 class Keyed(msgspec.Struct, frozen=True):
     """A cell with its key and what went into it."""
@@ -86,8 +88,7 @@ class Driver:
     def run(self, todo: Sequence[Keyed], executor: Executor, parallel: int, notice: Callable[[str, float], None]) -> Iterator[tuple[Keyed, Record | None]]:
         """Run cells and yield each with its record as it ends; None where the data turned out not to be there."""
         by_cell = {keyed.cell.spec.cell: keyed for keyed in todo}
-        grouped = {self._job(group).id: group for group in batches([keyed.cell for keyed in todo], parallel)}
-        jobs = [self._job(group) for group in grouped.values()]
+        jobs = [self._job(group) for group in batches([keyed.cell for keyed in todo], parallel)]
         for job in jobs:
             Path(job.workdir).mkdir(parents=True, exist_ok=True)
         try:
@@ -104,7 +105,7 @@ class Driver:
     def _job(self, cells: list[Cell]) -> Job:
         first = cells[0]
         card = task_card(first.task)
-        identity = digest([cell.spec.cell for cell in cells])
+        identity = digest([self.keys.of(cell).key for cell in cells])  # a checkpoint of other code or libraries is not gone on from
         return Job(
             id=identity,
             specs=[cell.spec for cell in cells],
@@ -124,7 +125,9 @@ class Driver:
         cell, spec = keyed.cell, keyed.cell.spec
         result = ended.results[position] if ended.results else Result(status=ended.status, error={"type": ended.status, "message": ended.message})
         if result.status == "unavailable":
-            self.not_run.append(NotRun(track=spec.track, method=spec.method, task=spec.task, status="unavailable", reason=(result.error or {}).get("message", "")))
+            self.not_run.append(
+                NotRun(track=spec.track, method=spec.method, task=spec.task, status="unavailable", reason=(result.error or {}).get("message", ""))
+            )
             return None
         record = record_of(keyed, result, ended.log)
         record.provenance |= self._code_state(cell)
@@ -146,16 +149,25 @@ def record_of(keyed: Keyed, result: Result, log: str = "") -> Record:
     error = None
     if result.error is not None:
         call = {name: value for name, value in spec.params.items() if cell.method and value != resolve(spec.method, cell.method.params, {}).get(name)}
-        error = Failure(type=result.error["type"], message=result.error["message"], frames=result.error.get("frames", []), log=log[-2000:], rerun=_rerun(spec, call))
+        error = Failure(
+            type=result.error["type"], message=result.error["message"], frames=result.error.get("frames", []), log=log[-2000:], rerun=_rerun(spec, call)
+        )
     environment = {"cpu_class" if name == "cpu" else name: value for name, value in keyed.ingredients["environment"].items()}
     provenance = {**environment, **machine(), "flags": result.flags, "files": keyed.ingredients["files"], "bench": _bench_version()}
     return Record(
-        cell=spec.cell, key=keyed.key, track=spec.track, method=spec.method, params=spec.params, task=spec.task, task_params=spec.task_params, preset=spec.preset,
-        variant=spec.variant, seed=spec.seed, device=spec.device, dtype=spec.dtype, form=spec.form, status=result.status,  # type: ignore[arg-type]
-        metrics=result.metrics, gates=result.gates, not_rankable=result.not_rankable, cost=result.cost, counters=result.counters, curve=result.curve, logs=result.logs,
-        reference=cell.reference, peeks=cell.peeks, custom=cell.custom, needs=list(method_card(cell.method).needs) if cell.method else [], error=error, warnings=result.warnings,
-        arrays=result.arrays, images=result.images, started=result.started or _clock(), ended=result.ended or _clock(), provenance=provenance,
-    )  # fmt: skip
+        **{name: getattr(spec, name) for name in RunSpec.__struct_fields__},
+        **{name: getattr(result, name) for name in _FROM_RESULT},
+        cell=spec.cell,
+        key=keyed.key,
+        reference=cell.reference,
+        peeks=cell.peeks,
+        custom=cell.custom,
+        needs=list(method_card(cell.method).needs) if cell.method else [],
+        error=error,
+        started=result.started or _clock(),
+        ended=result.ended or _clock(),
+        provenance=provenance,
+    )
 
 
 def _rerun(spec: RunSpec, call: dict[str, Any]) -> str:

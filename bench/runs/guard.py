@@ -44,7 +44,12 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 def leaf_digest(value: Any) -> str:
     """Digest an array or tensor by type, shape and bytes, anything else by its plain value; code has none."""
     if hasattr(value, "detach"):
-        value = value.detach().cpu().numpy()
+        value = value.detach().cpu()
+        if str(value.layout) != "torch.strided":
+            value = value.to_dense()
+        if value.dtype.is_floating_point and str(value.dtype).removeprefix("torch.") not in ("float16", "float32", "float64"):
+            return leaf_digest(f"{value.dtype}{tuple(value.shape)}") + leaf_digest(value.contiguous().reshape(-1).view(sys.modules["torch"].uint8))
+        value = value.numpy()
     if isinstance(value, np.ndarray):
         head = f"{value.dtype.str}{value.shape}".encode()
         return hashlib.sha256(head + np.ascontiguousarray(value).tobytes()).hexdigest()
@@ -71,20 +76,30 @@ def check_unchanged(before: dict[str, str], value: Any, what: str) -> None:
 
 @contextlib.contextmanager
 def code_unchanged(*owners: type) -> Iterator[None]:
-    """Raise InvalidRun if, meanwhile, a function or class of the harness, the task, torch or NumPy was replaced."""
+    """Raise InvalidRun if, meanwhile, a function or class of the harness, the task, torch or NumPy was replaced; put it back in any case."""
     spaces = _spaces(owners)
-    before = {label: {name: id(value) for name, value in vars(space).items() if callable(value)} for label, space in spaces.items()}
-    yield
-    for label, space in spaces.items():
-        now = vars(space)
-        for name, identity in before[label].items():
-            if name not in now or id(now[name]) != identity:
-                raise InvalidRun(f"{label}.{name} was replaced during the run; a method may not change the code that scores it.")
+    before = {label: {name: value for name, value in vars(space).items() if callable(value)} for label, space in spaces.items()}
+    before["torch"].pop("Storage", None)  # torch itself replaces it when the default type changes
+    inherited = {label: set(dir(space)) - set(vars(space)) if isinstance(space, type) else set() for label, space in spaces.items()}
+    replaced: list[str] = []
+    try:
+        yield
+    finally:
+        for label, space in spaces.items():
+            for name, value in before[label].items():
+                if vars(space).get(name) is not value:
+                    replaced.append(f"{label}.{name}")
+                    setattr(space, name, value)
+            for name in inherited[label] & set(vars(space)):
+                replaced.append(f"{label}.{name}")
+                delattr(space, name)
+    if replaced:
+        raise InvalidRun(f"{replaced[0]} was replaced during the run; a method may not change the code that scores it.")
 
 
 def _spaces(owners: tuple[type, ...]) -> dict[str, ModuleType | type]:
-    names = [name for name in sys.modules if name == "bench" or name.startswith("bench.")]
-    names += [owner.__module__ for owner in owners]
+    homes = {"bench", *(owner.__module__.partition(".")[0] for owner in owners)}
+    names = [name for name in sys.modules if name.partition(".")[0] in homes]
     names += [name for name in ("torch", "torch.nn.functional", "torch.random", "numpy", "sklearn.metrics") if name in sys.modules]
     spaces: dict[str, ModuleType | type] = {name: sys.modules[name] for name in names if name != "bench" and sys.modules.get(name) is not None}
     spaces["torch.Tensor"] = sys.modules["torch"].Tensor

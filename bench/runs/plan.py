@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -16,6 +17,9 @@ from bench.plugins.index import Entry
 from bench.plugins.registry import Registry, dataset_card, method_card, task_card
 from bench.runs.provenance import missing
 from bench.runs.spec import RunSpec
+
+_STACK = 8
+"""Most seeds in one stack: on the CPU more of them no longer fit its cache."""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,7 +110,9 @@ def _tasks(request: Request, registry: Registry) -> Iterable[tuple[Entry, dict[s
 
 
 def _solvers(request: Request, registry: Registry, tracks: set[str]) -> Iterable[_Solver]:
-    references = {(task.track, reference.name) for task in registry.rows("task") if task.track in tracks for reference in task_card(task).references if reference.solve}
+    references = {
+        (task.track, reference.name) for task in registry.rows("task") if task.track in tracks for reference in task_card(task).references if reference.solve
+    }
     seen = set()
     for text in request.methods or ("*",):
         name, given = split_call(text)
@@ -189,14 +195,18 @@ def _unavailable(registry: Registry, task: Entry, card: TaskCard, solver: _Solve
 
 def _preset(request: Request, task: Entry, card: TaskCard) -> Preset:
     if request.preset not in card.presets:
-        raise UsageError(f"{task.name} has no preset {request.preset!r} (from --preset).{near(request.preset, card.presets)} Its presets: {', '.join(card.presets)}.")
+        raise UsageError(
+            f"{task.name} has no preset {request.preset!r} (from --preset).{near(request.preset, card.presets)} Its presets: {', '.join(card.presets)}."
+        )
     return card.presets[request.preset]
 
 
 def _variants(request: Request, task: Entry, card: TaskCard, preset: Preset, call: dict[str, list[str]]) -> Iterable[tuple[str, dict[str, Any], bool]]:
     for name in request.variants:
         if name not in preset.variants:
-            raise UsageError(f"{task.name} has no variant {name!r} in preset {request.preset!r} (from --variant).{near(name, preset.variants)} Its variants: {', '.join(preset.variants)}.")
+            raise UsageError(
+                f"{task.name} has no variant {name!r} in preset {request.preset!r} (from --variant).{near(name, preset.variants)} Its variants: {', '.join(preset.variants)}."
+            )
     for inline in _inline(task, call):
         for name, params in preset.variants.items():
             if not request.variants or name in request.variants:
@@ -208,6 +218,7 @@ def _inline(task: Entry, call: dict[str, list[str]]) -> Iterable[dict[str, Any]]
     for name in call:
         if name not in task.params:
             resolve(task.name, task.params, {name: None})
+    call = {name: call[name] for name in task.params if name in call}  # the variant's label must not depend on the order given
     for values in itertools.product(*call.values()):
         yield {name: parse_value(task.name, name, task.params[name], text) for name, text in zip(call, values, strict=True)}
 
@@ -235,9 +246,24 @@ def parse_seeds(text: str | None, default: int) -> list[int]:
 
 
 def batches(cells: Sequence[Cell], parallel: int) -> list[list[Cell]]:
-    """Group cells into jobs: the seeds of one stacked cell together, every other cell by itself."""
-    groups: dict[str, list[Cell]] = {}
-    for position, cell in enumerate(cells):
-        name = cell.spec.group if cell.spec.form == "stacked" else str(position)
-        groups.setdefault(name, []).append(cell)
-    return list(groups.values())
+    """Group cells into jobs: the seeds of one stacked cell in even parts of at most eight, every other cell by itself.
+
+    A stacked seed's bits do not depend on its neighbours, so parts may be cut as it suits the processors.
+    """
+    stacks: dict[str, list[Cell]] = {}
+    jobs: list[list[Cell]] = []
+    for cell in cells:
+        if cell.spec.form == "stacked":
+            if cell.spec.group not in stacks:
+                jobs.append(stacks.setdefault(cell.spec.group, []))
+            stacks[cell.spec.group].append(cell)
+        else:
+            jobs.append([cell])
+    largest = min(_STACK, max(2, math.ceil(len(cells) / parallel)))
+    return [part for job in jobs for part in _even_parts(job, largest)]
+
+
+def _even_parts(job: list[Cell], largest: int) -> list[list[Cell]]:
+    count = math.ceil(len(job) / largest)
+    size = math.ceil(len(job) / count)
+    return [job[start : start + size] for start in range(0, len(job), size)]

@@ -57,10 +57,19 @@ def cpu() -> dict[str, str]:
     vendor = re.search(r"vendor_id\s*: (.*)", text)
     flags = set((re.search(r"flags\s*: (.*)", text) or [""])[0].split())
     level = "avx512" if {"avx512f", "avx512bw", "avx512vl", "avx512dq"} <= flags else "avx2" if {"avx2", "fma"} <= flags else "base"
-    return {"model": model[1] if model else platform.processor() or platform.machine(), "class": f"{platform.machine()}-{vendor[1] if vendor else 'unknown'}-{level}"}
+    return {
+        "model": model[1] if model else platform.processor() or platform.machine(),
+        "class": f"{platform.machine()}-{vendor[1] if vendor else 'unknown'}-{level}",
+    }
 
 
-_PROBE = "import json, torch; a = torch.cuda.is_available(); print(json.dumps({'name': torch.cuda.get_device_name(0), 'capability': list(torch.cuda.get_device_capability(0)), 'cuda': torch.version.cuda} if a else None))"
+_PROBE = """
+import json, torch
+found = None
+if torch.cuda.is_available():
+    found = {"name": torch.cuda.get_device_name(0), "capability": list(torch.cuda.get_device_capability(0)), "cuda": torch.version.cuda}
+print(json.dumps(found))
+"""
 
 
 @functools.cache
@@ -103,6 +112,7 @@ def environment(device: str, libraries: Iterable[str]) -> dict[str, Any]:
 @functools.cache
 def git_state(folder: str) -> dict[str, Any]:
     """Return the commit of the repository that ``folder`` lies in and whether it has uncommitted changes; empty outside one."""
+
     def ask(*arguments: str) -> str | None:
         try:
             done = subprocess.run(["git", "-C", folder, *arguments], capture_output=True, text=True, check=False, timeout=20)
@@ -117,4 +127,10 @@ def git_state(folder: str) -> dict[str, Any]:
 @functools.cache
 def machine() -> dict[str, Any]:
     """Return what describes the machine and does not belong to the key."""
-    return {"python": platform.python_version(), "system": f"{platform.system()} {platform.release()}", "cpu": cpu()["model"], "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(), "runner": "ci" if os.environ.get("CI") else "local"}
+    return {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.release()}",
+        "cpu": cpu()["model"],
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "runner": "ci" if os.environ.get("CI") else "local",
+    }

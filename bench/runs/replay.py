@@ -30,7 +30,16 @@ def cell_of(record: Record, registry: Registry) -> Cell | None:
     except BenchError:
         return None
     preset = task_card(task).presets.get(record.preset)
-    return Cell(spec=spec_of(record), method=method, task=task, reference=record.reference, solve=solve, peeks=record.peeks, custom=record.custom, timeout=preset.timeout if preset else 600.0)
+    return Cell(
+        spec=spec_of(record),
+        method=method,
+        task=task,
+        reference=record.reference,
+        solve=solve,
+        peeks=record.peeks,
+        custom=record.custom,
+        timeout=preset.timeout if preset else 600.0,
+    )
 
 
 def changes(record: Record, now: Keyed) -> list[str]:

@@ -47,7 +47,8 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True):
         task = f"{self.track}/{self.task}"
         custom = self.variant.partition("[")
         arguments = f"--task '{task}[{custom[2]}'" if custom[2] else f"--task {task}"
-        return f"bench run --method '{self.track}/{method_call or render_call(self.method, self.params)}' {arguments} --preset {self.preset} --variant {custom[0]} --seeds {self.seed}-{self.seed} --device {self.device}"
+        method = f"{self.track}/{method_call or render_call(self.method, self.params)}"
+        return f"bench run --method '{method}' {arguments} --preset {self.preset} --variant {custom[0]} --seeds {self.seed}-{self.seed} --device {self.device}"
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):

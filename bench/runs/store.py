@@ -42,7 +42,9 @@ class Store:
             os.close(handle)
             Path(name).unlink()
         except OSError as error:
-            raise EnvironmentFault(f"the results folder {str(self.root)!r} can't be written ({error.strerror}); name another with --results or BENCH_RESULTS.") from None
+            raise EnvironmentFault(
+                f"the results folder {str(self.root)!r} can't be written ({error.strerror}); name another with --results or BENCH_RESULTS."
+            ) from None
 
     def read(self) -> list[Record]:
         """Return every readable record; the others go to :attr:`damaged`. Records of one id are returned once."""
@@ -81,7 +83,9 @@ class Store:
         try:
             return self._write(record, files)
         except OSError as error:
-            raise EnvironmentFault(f"the record of {record.task} {record.variant} {record.method} seed {record.seed} could not be written to {str(self.root)!r} ({error.strerror}); free the disk and run the same command again.") from None
+            raise EnvironmentFault(
+                f"the record of {record.task} {record.variant} {record.method} seed {record.seed} could not be written to {str(self.root)!r} ({error.strerror}); free the disk and run the same command again."
+            ) from None
 
     def _write(self, record: Record, files: Path | None) -> Path:
         shard = self.root / "records" / record.cell[:2]
@@ -100,7 +104,7 @@ class Store:
                     file.flush()
                     os.fsync(file.fileno())
                 path = shard / f"{record.id}.json"
-                os.link(temporary, path)  # noqa: PTH200 - unlike a rename, a link never replaces another driver's record
+                os.link(temporary, path)
                 return path
             except FileExistsError:
                 record.attempt += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import os
 import resource
 import sys
 import time
@@ -60,17 +61,28 @@ class _Member:
         folder.mkdir(parents=True, exist_ok=True)
         self.prepare_s = 0.0
         self.report_s, self.report_cpu_s, self.charged_s = 0.0, 0.0, 0.0
+        self.fetch_s, self.fetch_cpu_s = 0.0, 0.0
         self.tools = _WorkerTools(self)
         self.setup = self._run(Setup, 0)
         self.case: Case
         self.runs: list[Run] = []
         self.before: list[dict[str, str]] = []
+        self.whole: list[dict[str, str]] = []
 
     def _run(self, kind: type[Run], axis: int) -> Any:
         spec = self.spec
         folder = self.folder / f"problem-{axis}" if kind is Run else self.folder / "task"
         folder.mkdir(exist_ok=True)
-        return kind(seed=spec.seed, task=f"{spec.track}/{spec.task}", method=f"{spec.track}/{spec.method}", device=self.worker.device, workdir=folder, artifacts=self.worker.artifacts, axis=axis, tools=self.tools)
+        return kind(
+            seed=spec.seed,
+            task=f"{spec.track}/{spec.task}",
+            method=f"{spec.track}/{spec.method}",
+            device=self.worker.device,
+            workdir=folder,
+            artifacts=self.worker.artifacts,
+            axis=axis,
+            tools=self.tools,
+        )
 
     def prepare(self) -> None:
         from bench.training.state import streams
@@ -80,8 +92,12 @@ class _Member:
             self.case = self.worker.task.prepare(self.setup)
         self.prepare_s = time.perf_counter() - start
         masked = [need.replace("-", "_") for need in self.worker.job.offers if need not in self.worker.job.needs]
-        self.case.problems = [_mask(problem, masked) for problem in self.case.problems]
+        problems = list(self.case.problems)
+        self.case.problems = [_mask(problem, masked) for problem in problems]
         self.before = [guard.fingerprints(problem) for problem in self.case.problems]
+        self.whole = [
+            known if problem is shown else guard.fingerprints(problem) for problem, shown, known in zip(problems, self.case.problems, self.before, strict=True)
+        ]
         self.runs = [self._run(Run, axis) for axis in range(len(self.case.problems))]
 
 
@@ -115,18 +131,28 @@ class _WorkerTools(_Tools):
             self._said = now
             self._member.worker.send({"progress": done / max(1, total), "label": label})
 
-    def parts(self, module: Any) -> dict[str, Any]:
+    def parts(self, run: Run, module: Any) -> dict[str, Any]:
         worker = self._member.worker
         name = getattr(module, "__name__", "")
         target = next((target for target in worker.targets if target.module.partition(".")[0] == name.partition(".")[0]), worker.job.task)
         path = locate(name, target)
         code = code_key(Target(name, "", str(path), target.root), worker.index.scan) if path else [name]
-        inputs = self._member.before or [self._fingerprints]
-        return {"code": code, "data": [sorted(item.items()) for item in inputs], "libraries": versions(tuple(sorted({"torch", "numpy", *worker.job.libraries})))}
+        inputs = self._member.before
+        if isinstance(run, Setup):  # the task's artifacts are the same for every method, whatever is masked for it
+            inputs = self._member.whole or [self._fingerprints]
+            code = sorted({*code, *(part for found in worker.job.datasets.values() for part in code_key(found, worker.index.scan))})
+        return {
+            "code": code,
+            "data": [sorted(item.items()) for item in inputs],
+            "libraries": versions(tuple(sorted({"torch", "numpy", *worker.job.libraries}))),
+        }
 
-    def charge(self, recipe: dict[str, Any], seconds: float) -> None:
-        if self._member.runs:
-            self._member.charged_s += seconds
+    def charge(self, run: Run, seconds: float, wall: float, cpu: float) -> None:
+        if isinstance(run, Setup) or self._quiet:  # the task serves it to all; or it is a part of an artifact that is charged whole
+            return
+        self._member.charged_s += seconds
+        self._member.fetch_s += wall
+        self._member.fetch_cpu_s += cpu
 
     def quiet(self) -> _Tools:
         return _WorkerTools(self._member, quiet=True)
@@ -141,7 +167,9 @@ class _WorkerTools(_Tools):
         data = found.make(params).load(run)
         self._fingerprints[name] = guard.fingerprint(data)
         if found.card.fingerprint and not params and self._fingerprints[name] != found.card.fingerprint:
-            raise InvalidRun(f"the data set {name!r} has the fingerprint {self._fingerprints[name]}, its card says {found.card.fingerprint}; the data or its reader changed.")
+            raise InvalidRun(
+                f"the data set {name!r} has the fingerprint {self._fingerprints[name]}, its card says {found.card.fingerprint}; the data or its reader changed."
+            )
         return data
 
 
@@ -176,14 +204,20 @@ class _Worker:
         started = _now()
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
-            members = [_Member(spec, self, Path(self.job.workdir) / f"{position}-seed-{spec.seed}") for position, spec in enumerate(specs)]
+            members = [
+                _Member(spec, self, Path(self.job.workdir) / f"{'twin-' if twin else ''}{position}-seed-{spec.seed}") for position, spec in enumerate(specs)
+            ]
             for member in members:
                 member.prepare()
-            with state.watching_seeds() as reseeded, guard.code_unchanged(type(self.task), *([type(self.method)] if self.method else [])):
-                solutions, wall, cpu = self._solve(members)
+            try:
+                with state.watching_seeds() as reseeded, guard.code_unchanged(type(self.task), *([type(self.method)] if self.method else [])):
+                    solutions, wall, cpu = self._solve(members)
+            finally:
+                now = state.flags()
+                self._restore(now)
             if reseeded:
                 raise InvalidRun(f"the method called {reseeded[0]}, which changes the random streams of all; use run.seeded or run.torch_generator.")
-            if (now := state.flags()) != self.flags:
+            if now != self.flags:
                 changed = next(name for name in now if now[name] != self.flags[name])
                 raise InvalidRun(f"the method changed {changed} from {self.flags[changed]} to {now[changed]}, which is a setting of the whole process.")
             results = []
@@ -195,24 +229,46 @@ class _Worker:
             result.started, result.ended, result.warnings, result.flags = started, _now(), texts[:20], self.flags
         return results
 
-    def _solve(self, members: list[_Member]) -> tuple[list[list[Any]], float, float]:
-        from bench.training.state import streams, synchronize
+    def _restore(self, now: dict[str, Any]) -> None:
+        """Undo what a method did to the process, so that it spoils neither its own second try nor the next run of this process."""
+        import torch
 
-        synchronize(self.device)
+        from bench.training import state
+
+        if now != self.flags:
+            torch.set_default_dtype(getattr(torch, self.flags["dtype"].rpartition(".")[2]))
+            torch.backends.cudnn.benchmark = self.flags["cudnn_benchmark"]
+            torch.backends.cuda.matmul.allow_tf32 = self.flags["tf32"]
+            os.chdir(self.flags["folder"])
+            state.pin(self.job.specs[0].device, THREADS)
+
+    def _solve(self, members: list[_Member]) -> tuple[list[list[Any]], float, float]:
+        from bench.training import state
+
+        state.synchronize(self.device)
         start, start_cpu = time.perf_counter(), time.process_time()
-        with streams(stream_seed(members[0].spec.seed, members[0].spec.task, "solve", members[0].spec.method)):
+        with state.streams(stream_seed(members[0].spec.seed, members[0].spec.task, "solve", members[0].spec.method)):
             if self.method is None:
                 solve = getattr(self.task, self.job.reference)
-                solutions = [[solve(problem, member.case.hidden, run) for problem, run in zip(member.case.problems, member.runs, strict=True)] for member in members]
+                solutions = [
+                    [solve(problem, member.case.hidden, run) for problem, run in zip(member.case.problems, member.runs, strict=True)] for member in members
+                ]
             elif members[0].spec.form == "stacked":
-                flat = self.method.solve_stacked([problem for member in members for problem in member.case.problems], [run for member in members for run in member.runs])
+                before = state.position()
+                flat = self.method.solve_stacked(
+                    [problem for member in members for problem in member.case.problems], [run for member in members for run in member.runs]
+                )
+                if state.position() != before:
+                    raise InvalidRun(
+                        "solve_stacked drew from the global random streams, so a seed's result would depend on its neighbours; draw from run.torch_generator or inside run.seeded."
+                    )
                 count = len(members[0].case.problems)
                 solutions = [list(flat[position : position + count]) for position in range(0, len(flat), count)]
             else:
                 solutions = [[self.method.solve(problem, run) for problem, run in zip(member.case.problems, member.runs, strict=True)] for member in members]
-        synchronize(self.device)
+        state.synchronize(self.device)
         wall, cpu = time.perf_counter() - start, time.process_time() - start_cpu
-        reports = sum(member.report_s for member in members), sum(member.report_cpu_s for member in members)
+        reports = sum(member.report_s + member.fetch_s for member in members), sum(member.report_cpu_s + member.fetch_cpu_s for member in members)
         for member in members:
             for problem, before in zip(member.case.problems, member.before, strict=True):
                 guard.check_unchanged(before, problem, "problem")
@@ -233,9 +289,20 @@ class _Worker:
             self.task.reveal(member.case, member.setup)
             score = self.task.evaluate(member.case, outcomes, member.setup)
         metrics = self._checked(score)
-        cost |= {"prepare_s": member.prepare_s, "evaluate_s": time.perf_counter() - start, "report_s": member.report_s, "artifact_s": member.charged_s, "stack": stack, **self._memory()}
+        cost |= {
+            "prepare_s": member.prepare_s,
+            "evaluate_s": time.perf_counter() - start,
+            "report_s": member.report_s,
+            "artifact_s": member.charged_s,
+            "stack": stack,
+            **self._memory(),
+        }
         result = Result(status="ok", metrics=metrics, gates=score.gates, not_rankable=score.not_rankable, cost=cost, counters=counters)
-        result.curve = [entry for outcome in outcomes for entry in outcome.curve] if len(outcomes) == 1 else [{"problem": k, **entry} for k, outcome in enumerate(outcomes) for entry in outcome.curve]
+        result.curve = (
+            [entry for outcome in outcomes for entry in outcome.curve]
+            if len(outcomes) == 1
+            else [{"problem": k, **entry} for k, outcome in enumerate(outcomes) for entry in outcome.curve]
+        )
         result.logs = [entry for run in member.runs for entry in run._logs]
         _save_files(score, member.folder / "files", result)
         return result
@@ -286,7 +353,15 @@ def _attempt(worker: _Worker, specs: Sequence[RunSpec], twin: bool) -> list[Resu
 
 def _failed(error: BaseException) -> Result:
     names = {base.__name__ for base in type(error).__mro__}
-    status = "unavailable" if isinstance(error, DataUnavailable) else "invalid" if isinstance(error, InvalidRun) else "oom" if names & {"MemoryError", "OutOfMemoryError"} else "failed"
+    status = (
+        "unavailable"
+        if isinstance(error, DataUnavailable)
+        else "invalid"
+        if isinstance(error, InvalidRun)
+        else "oom"
+        if names & {"MemoryError", "OutOfMemoryError"}
+        else "failed"
+    )
     frames = [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)[-6:]]
     traceback.print_exception(error)
     return Result(status=status, error={"type": type(error).__name__, "message": str(error)[:4000], "frames": frames}, started=_now(), ended=_now())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -44,7 +45,7 @@ class StackedMLP(nn.Module):
         drawn: list[list[torch.Tensor]] = []
         for init in inits:
             with init:
-                layers = [torch.empty(out, inner) for inner, out in zip(sizes[:-1], sizes[1:], strict=True)]
+                layers = [torch.empty(out, inner) for inner, out in itertools.pairwise(sizes)]
                 for layer in layers:
                     nn.init.kaiming_uniform_(layer, nonlinearity="relu")
             drawn.append(layers)
@@ -55,7 +56,7 @@ class StackedMLP(nn.Module):
         """Map inputs (K, B, ...) to outputs (K, B, sizes[-1]), member by member."""
         x = x.flatten(2)
         for position, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            x = _Affine.apply(x.relu() if position else x, weight, bias)
+            x = _Affine.apply(x.relu() if position else x, weight, bias)  # type: ignore[no-untyped-call]
         return x
 
     def member(self, k: int) -> Callable[[torch.Tensor], torch.Tensor]:

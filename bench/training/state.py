@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import random
 from collections.abc import Iterator
@@ -42,7 +43,7 @@ def flags() -> dict[str, Any]:
 @contextlib.contextmanager
 def streams(seed: int | None) -> Iterator[None]:
     """Fork the global random streams of torch, NumPy and Python, seed them (``None``: keep their state), restore them after."""
-    before = torch.get_rng_state(), np.random.get_state(), random.getstate()  # noqa: NPY002
+    before = torch.get_rng_state(), np.random.get_state(), random.getstate()
     cuda = torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None
     if seed is not None:
         _seed_torch(seed)
@@ -52,10 +53,18 @@ def streams(seed: int | None) -> Iterator[None]:
         yield
     finally:
         torch.set_rng_state(before[0])
-        np.random.set_state(before[1])  # noqa: NPY002
+        np.random.set_state(before[1])
         random.setstate(before[2])
         if cuda is not None:
             torch.cuda.set_rng_state(cuda)
+
+
+def position() -> str:
+    """Return a digest of where the global streams stand: it changes when anything is drawn from them."""
+    parts = [torch.get_rng_state().numpy().tobytes(), repr(np.random.get_state(legacy=True)).encode(), repr(random.getstate()).encode()]
+    if torch.cuda.is_initialized():
+        parts.append(torch.cuda.get_rng_state().numpy().tobytes())
+    return hashlib.blake2b(b"".join(parts), digest_size=16).hexdigest()
 
 
 @contextlib.contextmanager

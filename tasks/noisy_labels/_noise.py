@@ -47,7 +47,9 @@ def asym(y: np.ndarray, rate: float, classes: int, generator: Generator, confusi
     """Asymmetric noise, exact: the first int(rate n_c) rows of a shuffle of each confused class move to its look-alike."""
     noisy = y.copy()
     for source, rows in enumerate(_by_class(y, classes)):
-        if source in confusions:
+        if source in confusions and len(rows):
+            if confusions[source] >= classes:
+                raise ValueError(f"asym moves class {source} to {confusions[source]}, which is none of {classes} classes; give it confusions of its own.")
             noisy[generator.permutation(rows)[: int(rate * len(rows) + 1e-9)]] = confusions[source]
     return noisy
 

@@ -1,0 +1,60 @@
+PYTHON ?= python3
+VENV ?= .venv
+JOBS ?= 2
+TRACK ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo lint types test test-slow gpu bench-speed docs clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# The package alone. torch comes first and by itself, so that the pinned build is what everything else meets.
+$(VENV)/.demo: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo "make: '$(PYTHON)' is no Python 3.11 or later; name one, like 'make PYTHON=python3.11 $(MAKECMDGOALS)'." >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV); the first time takes some minutes"
+	$(PIP) install torch -c constraints.txt
+	$(PIP) install -e . -c constraints.txt
+	@touch $@
+
+# The package with what developers need.
+$(VENV)/.installed: $(VENV)/.demo
+	$(PIP) install -e '.[dev]' -c constraints.txt
+	@touch $@
+
+install: $(VENV)/.installed ## make .venv with the package and the developers' tools
+
+demo: $(VENV)/.demo ## run four methods on noisy digits and show the board
+	$(BIN)/bench run --method ce,gce,elr,coteaching --task noisy-digits --seeds 5
+	$(BIN)/bench leaderboard --task noisy-digits
+
+lint: $(VENV)/.installed ## ruff: rules and layout
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed ## mypy, strict
+	$(BIN)/mypy
+
+test: lint types ## lint, types and the test suite
+	$(BIN)/python -m pytest -n $(JOBS)
+
+test-slow: $(VENV)/.installed ## the tests that take longer
+	$(BIN)/python -m pytest -n $(JOBS) -m slow
+
+gpu: $(VENV)/.demo ## every method and task on the GPU; TRACK=name for one track
+	$(BIN)/bench run $(if $(TRACK),--track $(TRACK),--all) --device cuda
+
+bench-speed: $(VENV)/.installed ## speed tests, as ratios within one run
+	$(BIN)/python -m pytest --benchmark-enable --benchmark-only tests/speed
+
+docs: $(VENV)/.demo ## write the tables of README.md and docs/ anew from docs/records/
+	$(BIN)/python docs/tables.py
+
+clean: ## remove caches and builds; results/ and .venv stay
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks .coverage build dist
+	find bench methods tasks datasets leaderboard tests docs -name __pycache__ -type d -prune -exec rm -rf {} +

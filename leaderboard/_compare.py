@@ -1,0 +1,169 @@
+"""Two methods side by side: paired differences on the primary metric, one row a table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bench.errors import ParameterError
+from bench.params import Param, parse_value, split_call
+
+from ._ranks import ALPHA, SIGNS, difference_of
+from ._rows import Entrant, differing, entrants, figure
+from ._statistics import Paired, holm, mean, paired
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from bench.cards import Metric
+    from bench.runs.record import Record
+
+
+@dataclass(frozen=True)
+class _Call:
+    """A method as the command line names it."""
+
+    text: str
+    name: str
+    given: Mapping[str, list[str]]
+
+    def fits(self, record: Record) -> bool:
+        """Tell whether ``record`` is of this method: at its defaults, or at the parameters given."""
+        if self.name not in (record.method, f"{record.track}/{record.method}"):
+            return False
+        if not self.given:
+            return not record.custom
+        return all(key in record.params and any(_means(key, text, record.params[key]) for text in texts) for key, texts in self.given.items())
+
+
+def _means(name: str, text: str, value: Any) -> bool:
+    """Tell whether ``text`` of a command line means ``value``, whose type stands for the parameter's."""
+    try:
+        return bool(parse_value("", name, Param(type(value)), text) == value)
+    except ParameterError:
+        return False
+
+
+@dataclass(frozen=True)
+class _Meeting:
+    """Both methods in one table, with at least one common seed."""
+
+    ours: Entrant
+    theirs: Entrant
+    primary: Metric
+    result: Paired
+
+
+def comparison(groups: Sequence[tuple[list[Record], Metric]], a: str, b: str, stale: Collection[str]) -> tuple[list[dict[str, Any]], list[str]]:
+    """Compare ``a`` and ``b`` in every table.
+
+    Args:
+        groups: the records of each table, one a cell, with its primary metric.
+        a: ``name`` or ``name[param=value]``.
+        b: the other one.
+        stale: ids of records whose key is no longer the live one.
+
+    Returns:
+        The rows and the notes.
+
+    Raises:
+        ParameterError: ``a`` or ``b`` is malformed.
+    """
+    calls = [_Call(text, *split_call(text)) for text in (a, b)]
+    meetings: list[_Meeting] = []
+    notes: list[str] = []
+    for records, primary in groups:
+        members = entrants(records, primary.name)
+        ours, theirs = (_find(members, call, stale, notes) for call in calls)
+        if ours is None or theirs is None:
+            continue
+        notes.extend(_lonely_seeds(ours, theirs, a, b))
+        result = paired(ours.values, theirs.values, SIGNS.get(primary.direction, 1))
+        if result is not None:
+            meetings.append(_Meeting(ours, theirs, primary, result))
+            notes.extend(_warnings(meetings[-1], stale))
+    if not meetings:
+        notes.append(_nothing([record for records, _ in groups for record in records if record.status == "ok"], *calls))
+    adjusted = holm([meeting.result.p for meeting in meetings])
+    return [_row(meeting, p_holm) for meeting, p_holm in zip(meetings, adjusted, strict=True)], notes
+
+
+def _find(members: Sequence[Entrant], call: _Call, stale: Collection[str], notes: list[str]) -> Entrant | None:
+    """Return the row that ``call`` names; of several the live and newest one, and say so."""
+    fitting = sorted(
+        (member for member in members if call.fits(member.first)),
+        key=lambda member: (member.first.id not in stale, max(record.ended for record in member.records), member.label),
+    )
+    if len(fitting) > 1:
+        labels = ", ".join(sorted(member.label for member in fitting))
+        notes.append(f"Several rows of {_where(fitting[0])} are {call.text}: {labels}. The newest, {fitting[-1].label}, is compared.")
+    return fitting[-1] if fitting else None
+
+
+def _where(member: Entrant) -> str:
+    record = member.first
+    return f"{record.identity} {record.preset} {record.variant} {record.device}"
+
+
+def _lonely_seeds(ours: Entrant, theirs: Entrant, a: str, b: str) -> list[str]:
+    notes = []
+    for call, member, other in ((a, ours, theirs), (b, theirs, ours)):
+        lonely = sorted(member.values.keys() - other.values.keys())
+        if lonely:
+            notes.append(f"In {_where(member)} only {call} has seed{'s' if len(lonely) > 1 else ''} {', '.join(map(str, lonely))}.")
+    return notes
+
+
+def _warnings(meeting: _Meeting, stale: Collection[str]) -> list[str]:
+    ours, theirs, where = meeting.ours.ok, meeting.theirs.ok, _where(meeting.ours)
+    notes = []
+    if meeting.primary.direction not in SIGNS:
+        notes.append(f"In {where} {meeting.primary.name!r} has no direction, so neither is better.")
+    names = {*differing([*ours, *theirs]), *differing(ours, code=True), *differing(theirs, code=True)}
+    if names:
+        notes.append(f"In {where} the runs were computed with different {', '.join(sorted(names))}.")
+    if any(record.id in stale for record in (*ours, *theirs)):
+        notes.append(f"In {where} some of the runs are stale; run them again to compare what is installed now.")
+    return notes
+
+
+def _row(meeting: _Meeting, p_holm: float | None) -> dict[str, Any]:
+    record, common = meeting.ours.first, sorted(meeting.ours.values.keys() & meeting.theirs.values.keys())
+    found = difference_of(meeting.result, p_holm)
+    return {
+        "track": record.track,
+        "task": record.task,
+        "preset": record.preset,
+        "variant": record.variant,
+        "device": record.device,
+        "n": len(common),
+        "a_mean": figure(mean([meeting.ours.values[seed] for seed in common])),
+        "b_mean": figure(mean([meeting.theirs.values[seed] for seed in common])),
+        "difference": found["mean"],
+        "low": found["low"],
+        "high": found["high"],
+        "p": found["p"],
+        "p_holm": p_holm,
+        "verdict": _verdict(meeting, p_holm),
+    }
+
+
+def _verdict(meeting: _Meeting, p_holm: float | None) -> str:
+    if meeting.result.same:
+        return "equal"
+    if meeting.primary.direction not in SIGNS or p_holm is None or p_holm >= ALPHA:
+        return "undecided"
+    return "better" if meeting.result.mean > 0 else "worse"
+
+
+def _nothing(ok: Sequence[Record], a: _Call, b: _Call) -> str:
+    """Say what to run where the two have nothing in common: the lacking one on a task of the other, if there is any."""
+    for here, lacking in ((a, b), (b, a)):
+        have = [record for record in ok if here.fits(record)]
+        if have:
+            first, seeds = have[0], {record.seed for record in have}
+            command = (
+                f"bench run --method '{lacking.text}' --task {first.identity} --preset {first.preset} --seeds {min(seeds)}-{max(seeds)} --device {first.device}"
+            )
+            return f"No seed of a task is common to {a.text} and {b.text}; run: {command}"
+    return f"Neither {a.text} nor {b.text} has a run that succeeded; run: bench run --method '{a.text}' --method '{b.text}' --task TASK"

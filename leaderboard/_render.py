@@ -1,0 +1,220 @@
+"""Writing a board or a comparison as Markdown, CSV or JSON. The same board gives the same bytes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+Row = Mapping[str, Any]
+Column = tuple[str, str, list[str]]
+"""Heading, alignment, cells."""
+
+ARROWS = {"max": " ↑", "min": " ↓"}
+WORDS = {"max": "higher is better", "min": "lower is better"}
+LEGEND = {
+    "needs": "† needs more than the problem: {needs}.",
+    "peeks": "‡ a reference that sees the hidden part.",
+    "provisional": "\\* provisional: fewer seeds than the best covered row.",
+    "stale": "stale: computed by code or libraries that have changed since; run it again.",
+}
+EXTRA_METRICS = 3
+"""How many metrics a Markdown table shows beside the primary one; JSON and CSV hold all."""
+_ENTITIES = str.maketrans({character: f"&#{ord(character)};" for character in "&<>|`*\\"})
+
+
+def render(board: Mapping[str, Any], format: str) -> str | None:
+    """Write ``board`` as ``md``, ``json`` or ``csv``; None for another format."""
+    if format == "json":
+        return json.dumps(board, indent=1, allow_nan=False) + "\n"
+    if format == "csv":
+        return _csv(board["rows"] if board["kind"] == "comparison" else _flat(board["tables"]))
+    if format == "md":
+        blocks = [_comparison(board)] if board["kind"] == "comparison" else [_table(table) for table in board["tables"]]
+        return "\n\n".join([*filter(None, blocks), *(escape(note) for note in board["notes"])]) + "\n"
+    return None
+
+
+def escape(text: str) -> str:
+    """Return ``text`` as one line of Markdown that is shown as it stands: no cell border, code, tag, link or control character."""
+    line = "".join(character if character.isprintable() else " " for character in text)
+    return line.translate(_ENTITIES).replace("](", "]&#40;")
+
+
+def _table(table: Row) -> str:
+    rows = table["rows"]
+    heading = "### " + " · ".join(escape(table[key]) for key in ("task", "variant", "preset", "device"))
+    columns = [
+        ("rank", "right", [str(row["rank"] or "—") for row in rows]),
+        ("method", "left", [_marked(row) for row in rows]),
+        *_primary(table),
+        *_metrics(table),
+        *_costs(rows),
+    ]
+    if any(set(row["statuses"]) != {"ok"} for row in rows):
+        columns.append(("status", "left", [_statuses(row) for row in rows]))
+    return "\n\n".join(filter(None, [heading, _judged_by(table["primary"]), _grid(columns), _legend(rows), _unranked(table), *map(escape, table["notes"])]))
+
+
+def _judged_by(primary: Row) -> str:
+    facts = ", ".join(filter(None, [primary["name"], primary["unit"], WORDS.get(primary["direction"])]))
+    return escape(f"{primary['title'][:1].upper()}{primary['title'][1:]} ({facts})." if primary["title"] else facts)
+
+
+def _marked(row: Row) -> str:
+    marks = ("†" if row["needs"] else "") + ("‡" if row["peeks"] else "") + ("\\*" if row["provisional"] else "")
+    return escape(row["method"]) + (f" {marks}" if marks else "") + (" (stale)" if row["stale"] else "")
+
+
+def _legend(rows: Sequence[Row]) -> str:
+    needs = escape(", ".join(sorted({need for row in rows for need in row["needs"]})))
+    return " ".join(text.format(needs=needs) for mark, text in LEGEND.items() if any(row[mark] for row in rows))
+
+
+def _unranked(table: Row) -> str:
+    """Say why rows have no rank, where the notes of the table do not say it for all of them."""
+    reasons: dict[str, list[str]] = {}
+    for row in table["rows"]:
+        if row["why"] and row["why"] not in table["notes"]:
+            reasons.setdefault(row["why"], []).append(row["method"])
+    return "\n".join(f"- Not ranked: {escape(', '.join(methods))} ({escape(why)})." for why, methods in reasons.items())
+
+
+def _primary(table: Row) -> list[Column]:
+    rows = table["rows"]
+    digits = _decimals((row["mean"] for row in rows), table["primary"]["unit"])
+    columns: list[Column] = [
+        ("mean" + ARROWS.get(table["primary"]["direction"], ""), "right", [_number(row["mean"], digits) for row in rows]),
+        ("95 % interval", "right", [_interval(row, digits) for row in rows]),
+        ("n", "right", [str(row["n"]) for row in rows]),
+        ("sd", "right", [_number(row["sd"], digits) for row in rows]),
+    ]
+    if any(row["vs_low"] for row in rows):
+        sign = " (+ is better)" if table["primary"]["direction"] in WORDS else ""
+        columns.append((f"vs null{sign}", "right", [_difference(row["vs_low"], digits) for row in rows]))
+    return columns
+
+
+def _metrics(table: Row) -> list[Column]:
+    """Show the first few other metrics that have values; those that judge before mere descriptions."""
+    valued = [metric for metric in table["metrics"] if any(row["metrics"][metric["name"]] is not None for row in table["rows"])]
+    judging = [metric for metric in valued if metric["direction"] in ARROWS]
+    columns: list[Column] = []
+    for metric in (judging or valued)[:EXTRA_METRICS]:
+        values = [row["metrics"][metric["name"]] for row in table["rows"]]
+        digits = _decimals(values, metric["unit"])
+        columns.append((escape(metric["name"]) + ARROWS.get(metric["direction"], ""), "right", [_number(value, digits) for value in values]))
+    return columns
+
+
+def _costs(rows: Sequence[Row]) -> list[Column]:
+    shown = (("solve s", "solve_s", 1, 2), ("forward passes (k)", "forward", 1000, 1), ("MB", "peak_rss_mb", 1, 0))
+    return [(head, "right", [_number(_scaled(row["cost"][name], unit), digits) for row in rows]) for head, name, unit, digits in shown]
+
+
+def _scaled(value: float | None, unit: int) -> float | None:
+    return None if value is None else value / unit
+
+
+def _statuses(row: Row) -> str:
+    return ", ".join(f"{count} {status}" for status, count in row["statuses"].items())
+
+
+def _decimals(values: Iterable[float | None], unit: str = "") -> int:
+    """Return two decimals for percentages; else as many as give the largest of ``values`` four digits, at most eight."""
+    if unit in ("%", "points"):
+        return 2
+    largest = max((abs(value) for value in values if value is not None), default=0.0)
+    return min(8, max(0, 4 - math.ceil(math.log10(largest)))) if largest else 2
+
+
+def _number(value: float | None, digits: int, sign: str = "") -> str:
+    if value is None:
+        return "—"
+    text = f"{value:{sign}.{digits}f}" if abs(value) < 1e9 else f"{value:{sign}.3g}"
+    return text.lstrip("+-") if not text.strip("+-0.") else text
+
+
+def _interval(row: Row, digits: int, sign: str = "") -> str:
+    return "—" if row["low"] is None or row["high"] is None else f"[{_number(row['low'], digits, sign)}, {_number(row['high'], digits, sign)}]"
+
+
+def _difference(found: Row | None, digits: int) -> str:
+    return "—" if found is None else f"{_number(found['mean'], digits, '+')} {_interval(found, digits, '+')}"
+
+
+def _grid(columns: Sequence[Column]) -> str:
+    from tabulate import tabulate
+
+    heads, aligned, cells = zip(*columns, strict=True)
+    return tabulate(list(zip(*cells, strict=True)), headers=list(heads), tablefmt="github", colalign=aligned, disable_numparse=True)
+
+
+def _comparison(board: Row) -> str:
+    rows = board["rows"]
+    if not rows:
+        return ""
+    a, b = escape(board["a"]), escape(board["b"])
+    digits = [_decimals((row["a_mean"], row["b_mean"])) for row in rows]
+    columns: list[Column] = [
+        *((key, "left", [escape(row[key]) for row in rows]) for key in ("task", "variant", "preset", "device")),
+        ("n", "right", [str(row["n"]) for row in rows]),
+        (a, "right", [_number(row["a_mean"], places) for row, places in zip(rows, digits, strict=True)]),
+        (b, "right", [_number(row["b_mean"], places) for row, places in zip(rows, digits, strict=True)]),
+        ("difference (95 % interval)", "right", [_difference({**row, "mean": row["difference"]}, places) for row, places in zip(rows, digits, strict=True)]),
+        ("p (Holm)", "right", ["—" if row["p_holm"] is None else f"{row['p_holm']:.2g}" for row in rows]),
+        ("verdict", "left", [row["verdict"] for row in rows]),
+    ]
+    legend = f"Means over the n common seeds. A positive difference and 'better' say that {a} is better than {b}."
+    return f"### {a} against {b}\n\n{_grid(columns)}\n\n{legend}"
+
+
+def _flat(tables: Sequence[Row]) -> list[dict[str, Any]]:
+    """Return one flat mapping a row of the board; nested figures get dotted names."""
+    lines = []
+    for table in tables:
+        place = {key: table[key] for key in ("track", "task", "preset", "variant", "device")}
+        place |= {f"primary.{key}": table["primary"][key] for key in ("name", "direction", "unit")}
+        for row in table["rows"]:
+            plain = {key: value for key, value in row.items() if key not in ("params", "record_ids", "metrics", "cost", "statuses", "needs", "vs_low")}
+            joined = {
+                "params": json.dumps(row["params"], sort_keys=True),
+                "statuses": _statuses(row),
+                "needs": " ".join(row["needs"]),
+                "record_ids": " ".join(row["record_ids"]),
+            }
+            difference = row["vs_low"] or dict.fromkeys(("mean", "low", "high", "p", "p_holm", "n"))
+            nested = {
+                f"{group}.{name}": value
+                for group, values in (("vs_low", difference), ("cost", row["cost"]), ("metrics", row["metrics"]))
+                for name, value in values.items()
+            }
+            lines.append({**place, **plain, **joined, **nested})
+    return lines
+
+
+def _csv(lines: Sequence[Row]) -> str:
+    if not lines:
+        return ""
+    names = list(dict.fromkeys(name for line in lines for name in line))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([_cell(name) for name in names])
+    writer.writerows([_cell(line.get(name)) for name in names] for line in lines)
+    return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """Return a CSV cell. A spreadsheet would run a text that starts like a formula; the apostrophe stops it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if not isinstance(value, str):
+        return value
+    line = "".join(character if character.isprintable() else " " for character in value)
+    return f"'{line}" if line.lstrip().startswith(("=", "+", "-", "@")) else line

@@ -1,0 +1,157 @@
+"""From records to rows: which record speaks for a cell, which records a row averages, what the row is called and says."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from bench.digests import canonical
+from bench.params import render_call
+
+from ._statistics import mean, sample_sd, t_interval
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+    from bench.runs.record import Record
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """The records of one row, one a seed and in the order of seeds."""
+
+    label: str
+    records: list[Record]
+    values: dict[int, float]
+    """Seed -> primary figure, of the ok records that have one."""
+
+    @property
+    def ok(self) -> list[Record]:
+        """The records that hold figures."""
+        return [record for record in self.records if record.status == "ok"]
+
+    @property
+    def first(self) -> Record:
+        """A record to ask for what all of them share."""
+        return self.records[0]
+
+
+def current(records: Iterable[Record], stale: Collection[str]) -> list[Record]:
+    """Return one record a cell: a live one before a stale one, then an ok one, then the newest."""
+
+    def standing(record: Record) -> tuple[Any, ...]:
+        return (record.id not in stale, record.status == "ok", record.ended, record.attempt, record.id)
+
+    best: dict[str, Record] = {}
+    for record in records:
+        known = best.get(record.cell)
+        if known is None or standing(record) > standing(known):
+            best[record.cell] = record
+    return sorted(best.values(), key=lambda record: (record.track, record.task, record.method, record.seed, record.id))
+
+
+def entrants(records: Iterable[Record], primary: str) -> list[Entrant]:
+    """Return the rows of one table, by label; ``records`` hold one a cell."""
+    groups: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        groups[record.group].append(record)
+    members = [sorted(group, key=lambda record: record.seed) for group in groups.values()]
+    rows = [Entrant(label, group, _figures(group, primary)) for label, group in zip(_labels([group[0] for group in members]), members, strict=True)]
+    return sorted(rows, key=lambda row: (row.label, row.first.id))
+
+
+def _figures(records: Iterable[Record], name: str) -> dict[int, float]:
+    figures = {record.seed: record.metrics.get(name) for record in records if record.status == "ok"}
+    return {seed: figure for seed, figure in figures.items() if figure is not None}
+
+
+def _labels(rows: Sequence[Record]) -> list[str]:
+    """Name each row: the method, and the parameters in which the table's rows of that method differ."""
+    settings: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        settings[row.method].append(_settings(row))
+    names = []
+    for row in rows:
+        own = _settings(row)
+        shown = {key: value for key, value in own.items() if any(key not in other or other[key] != value for other in settings[row.method])}
+        unlike_an_absent_default = row.custom and "[" not in row.variant and not shown
+        names.append(render_call(row.method, row.params if unlike_an_absent_default else shown))
+    return names
+
+
+def _settings(record: Record) -> dict[str, Any]:
+    return {**record.params, "dtype": record.dtype, "form": record.form}
+
+
+def row_of(entrant: Entrant, metrics: Sequence[str], stale: Collection[str]) -> dict[str, Any]:
+    """Return the row as plain data, before it is compared with others: no rank, no ``vs_low``, no reason yet."""
+    values = list(entrant.values.values())
+    low, high = t_interval(values) or (None, None)
+    return {
+        "rank": None,
+        "method": entrant.label,
+        "params": msgspec.to_builtins(entrant.first.params),
+        "record_ids": [record.id for record in entrant.records],
+        "n": len(values),
+        "mean": figure(mean(values)) if values else None,
+        "sd": figure(sample_sd(values)),
+        "low": figure(low),
+        "high": figure(high),
+        "min": min(values, default=None),
+        "max": max(values, default=None),
+        "metrics": {name: _over(mean, (record.metrics.get(name) for record in entrant.ok)) for name in metrics},
+        "cost": _cost(entrant.ok),
+        "statuses": dict(sorted(Counter(record.status for record in entrant.records).items(), key=lambda item: (item[0] != "ok", item[0]))),
+        "needs": sorted({need for record in entrant.records for need in record.needs}),
+        "reference": entrant.first.reference,
+        "peeks": any(record.peeks for record in entrant.records),
+        "custom": any(record.custom for record in entrant.records),
+        "provisional": False,
+        "stale": any(record.id in stale for record in entrant.records),
+        "mixed": bool(differing(entrant.ok, code=True)),
+        "vs_low": None,
+        "why": "",
+    }
+
+
+def _cost(records: Sequence[Record]) -> dict[str, float | None]:
+    def cost(name: str) -> list[float | None]:
+        return [record.cost.get(name) for record in records]
+
+    def count(name: str) -> list[float | None]:
+        return [record.counters.get(name) for record in records]
+
+    return {
+        "solve_s": _over(median, cost("solve_s")),
+        "solve_cpu_s": _over(median, cost("solve_cpu_s")),
+        "forward": _over(median, count("forward")),
+        "backward": _over(median, count("backward")),
+        "peak_rss_mb": _over(max, cost("peak_rss_mb")),
+        "stack": _over(max, cost("stack")),
+    }
+
+
+def _over(summary: Callable[[Sequence[float]], float], values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return figure(summary(known)) if known else None
+
+
+def figure(value: float | None) -> float | None:
+    """Return ``value``, or None where it is no finite number: JSON knows neither nan nor infinity."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def differing(records: Iterable[Record], code: bool = False) -> list[str]:
+    """Name what differs in how ``records`` were computed: the processor, threads, a library's version and, if asked, the code."""
+    seen: dict[str, set[bytes]] = defaultdict(set)
+    for record in records:
+        source = record.provenance
+        facts: Mapping[str, Any] = {key: source[key] for key in ("cpu", "threads", *(["code"] if code else [])) if key in source} | source.get("versions", {})
+        for name, fact in facts.items():
+            seen[name].add(canonical(fact))
+    return sorted(name for name, facts in seen.items() if len(facts) > 1)

@@ -1,0 +1,172 @@
+"""The board: what the records say of each task, as plain data. It reads records and cards, and nothing else."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from bench.cards import Metric, TaskCard
+from bench.digests import digest
+from bench.params import render_value
+
+from ._compare import comparison
+from ._ranks import compare_with_low, in_order, rank
+from ._render import render
+from ._rows import current, differing, entrants, row_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from bench.runs.record import Record
+
+SCHEMA_VERSION = 1
+
+
+def bench_board(records: Sequence[Record], tasks: Mapping[str, TaskCard], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the board of ``records``: a table for each task, preset, variant and device.
+
+    Args:
+        records: every record, in any order; the result does not depend on it.
+        tasks: ``track/name`` -> card. A record's task may be missing: its plugin may no longer be installed.
+        options: ``track``, ``tasks``, ``methods`` and ``preset`` choose records (the low references stay, whatever
+            the methods); ``stale`` holds the ids of records whose key is no longer the live one.
+
+    Returns:
+        Plain data without nan; means in the metric's unit, times in seconds, memory in MB.
+    """
+    stale = options.get("stale") or set()
+    tables = [_table(group, tasks.get(group[0].identity), stale) for group in tables_of(current(select(records, options), stale), tasks)]
+    _tell_apart(tables)
+    return {"schema_version": SCHEMA_VERSION, "kind": "board", "tables": tables, "notes": [] if tables else [_nothing(records)]}
+
+
+def bench_render(board: Mapping[str, Any], format: str) -> str | None:
+    """Write a board or a comparison as ``md``, ``json`` or ``csv``; None for another format."""
+    return render(board, format)
+
+
+def bench_compare(records: Sequence[Record], tasks: Mapping[str, TaskCard], a: str, b: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Compare two methods by the seeds that both have, in every table of the board.
+
+    Args:
+        records: every record, in any order.
+        tasks: ``track/name`` -> card.
+        a: a method's or reference's name: its default parameters; or ``name[param=value]``.
+        b: the other one.
+        options: as for :func:`bench_board`; ``methods`` does not matter here.
+
+    Returns:
+        Plain data. A positive difference says that ``a`` is better.
+
+    Raises:
+        ParameterError: ``a`` or ``b`` is malformed.
+    """
+    stale = options.get("stale") or set()
+    chosen = current(select(records, {**options, "methods": None}), stale)
+    groups = [(group, metrics_of(group, tasks.get(group[0].identity))[0]) for group in tables_of(chosen, tasks)]
+    rows, notes = comparison(groups, a, b, stale)
+    return {"schema_version": SCHEMA_VERSION, "kind": "comparison", "a": a, "b": b, "rows": rows, "notes": notes}
+
+
+def select(records: Sequence[Record], options: Mapping[str, Any]) -> list[Record]:
+    """Return the records that the options choose. The low references stay whatever the methods: the null is on every board."""
+    track, tasks, methods, preset = (options.get(name) for name in ("track", "tasks", "methods", "preset"))
+
+    def chosen(record: Record) -> bool:
+        return (
+            (not track or record.track == track)
+            and (not tasks or record.identity in tasks)
+            and (not preset or record.preset == preset)
+            and (not methods or record.reference == "low" or record.method in methods or f"{record.track}/{record.method}" in methods)
+        )
+
+    return [record for record in records if chosen(record)]
+
+
+def tables_of(records: Sequence[Record], tasks: Mapping[str, TaskCard]) -> list[list[Record]]:
+    """Group records into tables, variants in the order of the card. Other task parameters make another table: another problem."""
+    groups: dict[tuple[Any, ...], list[Record]] = defaultdict(list)
+    for record in records:
+        card = tasks.get(record.identity)
+        variants = list(card.presets[record.preset].variants) if card and record.preset in card.presets else []
+        place = variants.index(record.variant) if record.variant in variants else len(variants)
+        groups[record.track, record.task, record.preset, place, record.variant, record.device, digest(record.task_params)].append(record)
+    return [groups[key] for key in sorted(groups)]
+
+
+def metrics_of(records: Sequence[Record], card: TaskCard | None) -> list[Metric]:
+    """Return the metrics of a table, the primary one first, then those declared, then those found in the records alone."""
+    found = dict.fromkeys(name for record in records for name in record.metrics)
+    if card is None:
+        return [Metric(name=name, direction="none") for name in found] or [Metric(name="", direction="none")]
+    declared = [card.primary, *(metric for metric in card.metrics if not metric.primary)]
+    known = {metric.name for metric in declared}
+    return [*declared, *(Metric(name=name, direction="none") for name in found if name not in known)]
+
+
+def _table(records: Sequence[Record], card: TaskCard | None, stale: set[str]) -> dict[str, Any]:
+    first = records[0]
+    primary, *others = metrics_of(records, card)
+    members = entrants(records, primary.name)
+    rows = [row_of(member, [metric.name for metric in (primary, *others) if metric.name], stale) for member in members]
+    compare_with_low(members, rows, primary.direction)
+    notes = rank(members, rows, primary.direction)
+    preset = card.presets.get(first.preset) if card else None
+    return {
+        "track": first.track,
+        "task": first.task,
+        "preset": first.preset,
+        "variant": first.variant,
+        "task_params": msgspec.to_builtins(first.task_params),
+        "custom": all(row["custom"] for row in rows),
+        "device": first.device,
+        "primary": _metric(primary),
+        "metrics": [_metric(metric) for metric in others],
+        "seeds_expected": preset.seeds if preset else None,
+        "rows": in_order(rows, primary.direction),
+        "notes": [*notes, *_notes(records, card, rows, primary.name)],
+    }
+
+
+def _metric(metric: Metric) -> dict[str, str]:
+    return {"name": metric.name, "direction": metric.direction, "unit": metric.unit, "title": metric.title}
+
+
+def _notes(records: Sequence[Record], card: TaskCard | None, rows: Sequence[Mapping[str, Any]], primary: str) -> list[str]:
+    first, notes = records[0], []
+    if card is None:
+        shown = f"{primary!r} stands for the primary metric" if primary else "no record has a figure"
+        notes.append(f"The task {first.identity} is not installed: {shown}, and rows are in the order of their names.")
+    elif not any(row["reference"] == "low" and row["n"] for row in rows) and any(reference.kind == "low" for reference in card.references):
+        low = next(reference.name for reference in card.references if reference.kind == "low")
+        notes.append(
+            f"The null is missing; run: bench run --method {first.track}/{low} --task {first.identity} --preset {first.preset} --device {first.device}"
+        )
+    ok = [record for record in records if record.status == "ok"]
+    if names := differing(ok):
+        notes.append(f"Not all runs had the same {', '.join(names)}: mind that when you compare times and small differences.")
+    return notes
+
+
+def _tell_apart(tables: Sequence[dict[str, Any]]) -> None:
+    """Say in the notes where tables of one name hold different problems: the task's parameters changed between the runs."""
+    named: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
+    for table in tables:
+        named[tuple(table[key] for key in ("track", "task", "preset", "variant", "device"))].append(table)
+    for group in named.values():
+        for table in group:
+            own = table["task_params"]
+            changed = sorted(key for key, value in own.items() if any(key not in other["task_params"] or other["task_params"][key] != value for other in group))
+            if changed:
+                table["notes"].append(
+                    f"Another table of this name has other task parameters; here {', '.join(f'{key}={render_value(own[key])}' for key in changed)}."
+                )
+
+
+def _nothing(records: Sequence[Record]) -> str:
+    if not records:
+        return "No records yet; run: bench run --method METHOD --task TASK (bench list names both)"
+    held = sorted({f"{record.identity} ({record.preset})" for record in records})
+    return f"No record fits what was asked for; there are records of {', '.join(held[:6])}{' and more' if len(held) > 6 else ''}."

@@ -1,0 +1,308 @@
+"""Whatever a user gets wrong ends in one sentence, the right exit code, and records untouched."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+RUN = ("run", "--quiet", "--executor", "inline", "--device", "cpu", "--preset", "smoke")
+CE = (*RUN, "--method", "ce", "--task", "noisy-digits")
+
+
+@pytest.fixture
+def recorded(bench):
+    """A results folder with one good record in it."""
+    assert bench(*CE).code == 0
+    return bench.files()
+
+
+USAGE = {
+    "an unknown verb": (("lst",), "unknown command 'lst'. Did you mean 'list'?"),
+    "an unknown option": (("run", "--metod", "ce"), "no such option '--metod'"),
+    "nothing to run": (("run",), "say what to run: --method NAME and --task NAME, --track NAME, or --all."),
+    "an unknown method": ((*RUN, "--method", "erl", "--task", "noisy-digits"), "unknown method 'erl' (from --method). Did you mean 'elr'?"),
+    "a glob that fits nothing": ((*RUN, "--method", "zz*", "--task", "noisy-digits"), "unknown method 'zz*'"),
+    "an unknown task": ((*RUN, "--method", "ce", "--task", "noisy-digit"), "unknown task 'noisy-digit' (from --task). Did you mean"),
+    "an unknown track": ((*RUN, "--track", "noisy"), "unknown track 'noisy'"),
+    "an unknown preset": ((*CE, "--preset", "smok"), "noisy-digits has no preset 'smok' (from --preset). Did you mean 'smoke'? Its presets: smoke, default."),
+    "an unknown variant": ((*CE, "--variant", "sym41"), "noisy-digits has no variant 'sym41' in preset 'smoke' (from --variant). Did you mean 'sym40'?"),
+    "an unknown parameter": ((*RUN, "--method", "elr[lamb=1]", "--task", "noisy-digits"), "elr has no parameter 'lamb'. Did you mean 'lam'? Its parameters: lam, beta."),
+    "a parameter of a method without any": ((*RUN, "--method", "ce[lam=1]", "--task", "noisy-digits"), "ce has no parameter 'lam'. It has no parameters."),
+    "a value out of range": ((*RUN, "--method", "elr[beta=1]", "--task", "noisy-digits"), "elr got beta=1; beta takes a number at least 0 and below 1."),
+    "a value of the wrong type": ((*RUN, "--method", "elr[lam=high]", "--task", "noisy-digits"), "elr got lam=high; lam takes a number at least 0."),
+    "a value that is not finite": ((*RUN, "--method", "elr[lam=inf]", "--task", "noisy-digits"), "elr got lam=Infinity; lam takes a finite number"),
+    "an unknown task parameter": ((*RUN, "--method", "ce", "--task", "noisy-digits[rat=.2]"), "noisy-digits has no parameter 'rat'. Did you mean 'rate'?"),
+    "a word that is no choice": ((*RUN, "--method", "ce", "--task", "noisy-digits[noise=snow]"), "noisy-digits got noise=snow; noise takes a word out of sym, sym_incl"),
+    "a bracket left open": ((*RUN, "--method", "elr[lam=1", "--task", "noisy-digits"), "has no closing bracket; write it as 'name[key=value,key=value]'."),
+    "a pair without a value": ((*RUN, "--method", "elr[lam]", "--task", "noisy-digits"), "holds 'lam', which is no key=value pair"),
+    "a parameter given twice": ((*RUN, "--method", "elr[lam=1,lam=2]", "--task", "noisy-digits"), "gives 'lam' twice"),
+    "parameters for a reference": ((*RUN, "--method", "clean-labels[x=1]", "--task", "noisy-digits"), "the reference 'clean-labels' has no parameters"),
+    "seeds that are words": ((*CE, "--seeds", "few"), "--seeds got 'few'; give a number of seeds like 5, or a list like 0-4,7."),
+    "no seeds": ((*CE, "--seeds", "0"), "--seeds got '0', which is no seed at all"),
+    "seeds backwards": ((*CE, "--seeds", "4-2"), "--seeds got '4-2'"),
+    "a negative seed": ((*CE, "--seeds", "-3"), "--seeds got '-3'"),
+    "an unknown device": ((*CE, "--device", "tpu"), "unknown device 'tpu'; give auto, cpu or cuda."),
+    "an unknown executor": ((*CE, "--executor", "cloud", "--seeds", "9-9"), "unknown executor 'cloud'; the executors are local and inline."),
+    "no jobs": ((*CE, "--jobs", "0"), "invalid value for '--jobs'"),
+    "no time": ((*CE, "--timeout", "0"), "invalid value for '--timeout'"),
+    "a plugin that is not there": ((*CE, "--plugins", "nowhere.py"), "no plugin at 'nowhere.py'; give a Python file, or a folder with rooms"),
+    "an unknown kind to list": (("list", "papers"), "'papers' is not one of"),
+    "an unknown name to show": (("show", "erl"), "unknown name 'erl'. Did you mean 'elr'"),
+    "a method compared with itself": (("compare", "ce", "ce"), "'ce' is compared with itself; name two methods."),
+    "a comparison with an unknown method": (("compare", "ce", "erl"), "unknown method 'erl'"),
+    "an unknown record": (("reproduce", "ffff"), "begin with 'ffff'"),
+    "an unknown cell": (("why", "ffff"), "has a cell that begins with 'ffff'"),
+    "a record file that is not there": (("reproduce", "nothing.json"), "no record at 'nothing.json'"),
+    "an unknown board format": (("leaderboard", "--format", "pdf"), "'pdf' is not one of"),
+}
+
+
+@pytest.mark.parametrize("case", USAGE)
+def test_a_usage_error_is_one_sentence_with_exit_code_2_and_changes_nothing(bench, recorded, case):
+    arguments, sentence = USAGE[case]
+    found = bench(*arguments)
+    assert found.code == 2
+    assert sentence in found.err
+    assert found.err.startswith("bench: ")
+    assert "Traceback" not in found.err
+    assert found.err.count("\n") == 1
+    assert found.out == ""
+    assert bench.files() == recorded
+
+
+def test_a_comparison_with_a_method_that_has_no_record_selects_nothing(bench, recorded):
+    found = bench("compare", "ce", "elr")
+    assert found.code == 3
+    assert "no record of 'elr'" in found.err
+    assert bench.files() == recorded
+
+
+def test_a_card_without_bibtex_selects_nothing(bench):
+    found = bench("show", "ce", "--bibtex")
+    assert (found.code, found.out) == (3, "")
+    assert "names no BibTeX entry on its card" in found.err
+
+
+def test_a_device_that_is_not_there_is_an_environment_error(bench, recorded, monkeypatch):
+    monkeypatch.setattr("bench.runs.provenance.gpu", lambda: None)
+    found = bench(*RUN, "--method", "ce", "--task", "noisy-digits", "--device", "cuda")
+    assert found.code == 4
+    assert "no CUDA device is found, so --device cuda can't run; use --device cpu" in found.err
+    assert bench.files() == recorded
+
+
+def test_a_results_folder_that_is_a_file_is_refused(bench, tmp_path):
+    (tmp_path / "taken").write_text("mine")
+    found = bench(*CE, "--results", tmp_path / "taken")
+    assert found.code == 2
+    assert "is a file; name a folder with --results." in found.err
+    assert (tmp_path / "taken").read_text() == "mine"
+
+
+def test_a_results_folder_that_cannot_be_written_is_refused_before_anything_runs(bench):
+    found = bench(*CE, "--results", "/proc/results")  # not even root can make a folder there
+    assert found.code == 4
+    assert "the results folder '/proc/results' can't be written" in found.err
+    assert "name another with --results or BENCH_RESULTS" in found.err
+
+
+def test_a_full_disk_ends_with_a_sentence_and_an_intact_store(bench, recorded, monkeypatch):
+    def full(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("bench.runs.store.os.fsync", full)
+    found = bench(*CE, "--seeds", "5-5")
+    assert found.code == 4
+    assert "could not be written" in found.err
+    assert "No space left on device" in found.err
+    records = {name: data for name, data in bench.files().items() if name.startswith("records")}
+    assert records == {name: data for name, data in recorded.items() if name.startswith("records")}
+
+
+def test_no_permission_to_write_the_cache_is_recorded_with_what_to_do(bench, monkeypatch):
+    monkeypatch.setenv("BENCH_CACHE", "/proc/cache")
+    found = bench(*CE)
+    assert found.code == 1
+    assert "the cache folder '/proc/cache" in found.err
+    assert "name another with BENCH_CACHE" in found.err
+
+
+@pytest.mark.parametrize("damage", ["truncated", "empty", "not JSON", "NaN", "foreign field"])
+def test_a_damaged_record_is_named_left_alone_and_not_used(bench, recorded, damage):
+    file = next(bench.results.rglob("records/*/*.json"))
+    text = file.read_text()
+    broken = {"truncated": text[: len(text) // 2], "empty": "", "not JSON": "garbage", "NaN": text.replace('"acc_last": ', '"acc_last": NaN, "x": ', 1), "foreign field": text.replace("{", '{"evil": 1,', 1)}[damage]
+    file.write_text(broken)
+    found = bench(*CE)
+    assert found.code == 0
+    assert f"the record {file.relative_to(Path.cwd())} is not used: it is damaged" in found.err
+    assert file.read_text() == broken
+    assert len(list(bench.results.rglob("records/*/*.json"))) == 2
+    assert bench("doctor").code == 4
+
+
+def test_a_record_of_a_later_schema_is_not_used_and_not_touched(bench, recorded):
+    file = next(bench.results.rglob("records/*/*.json"))
+    file.write_text(json.dumps({**json.loads(file.read_text()), "schema_version": 99, "new": 1}))
+    before = bench.files()
+    found = bench("leaderboard")
+    assert found.code == 3
+    assert "it has schema version 99, this bench reads up to 1; update bench to read it" in found.err
+    assert bench.files() == before
+
+
+def test_reproducing_a_damaged_record_says_why_not(bench, recorded):
+    file = next(bench.results.rglob("records/*/*.json"))
+    file.write_text("{")
+    found = bench("reproduce", file)
+    assert found.code == 1
+    assert "can't be used: it is damaged" in found.err
+
+
+def test_a_board_without_a_results_folder_says_how_to_get_one(bench):
+    found = bench("leaderboard")
+    assert found.code == 2
+    assert "no results folder at 'results'; run something first" in found.err
+
+
+def test_a_board_of_nothing_selects_nothing(bench, recorded):
+    found = bench("leaderboard", "--task", "noisy-mnist")
+    assert found.code == 3
+    assert "it holds 1 record." in found.err
+
+
+def test_a_plugin_with_a_syntax_error_is_a_row_and_the_others_run(bench, tmp_path):
+    (tmp_path / "odd.py").write_text("def broken(:\n")
+    found = bench(*CE, "--plugins", tmp_path / "odd.py")
+    assert found.code == 0
+    assert "is broken and left out: SyntaxError in odd.py, line 1" in found.err
+    listed = bench("list", "methods", "--json", "--plugins", tmp_path / "odd.py")
+    assert json.loads(listed.out)["broken"][0]["status"] == "broken"
+
+
+def test_asking_for_a_method_of_a_broken_plugin_names_the_plugin(bench, tmp_path):
+    (tmp_path / "odd.py").write_text("def broken(:\n")
+    found = bench(*RUN, "--method", "odd", "--task", "noisy-digits", "--plugins", tmp_path / "odd.py")
+    assert found.code == 2
+    assert "unknown method 'odd'" in found.err
+    assert "is broken: SyntaxError in odd.py" in found.err
+
+
+def test_a_plugin_that_is_no_python_file_is_named(bench, tmp_path):
+    (tmp_path / "notes.txt").write_text("hello")
+    found = bench(*CE, "--plugins", tmp_path / "notes.txt")
+    assert "notes.txt is no Python file" in found.err
+    assert found.code == 0
+
+
+def test_two_plugins_of_one_name_are_an_error_that_names_both(bench, plugin, recorded):
+    path = plugin("ce", "return super().solve(problem, run)")
+    found = bench(*CE, "--seeds", "3-3", "--plugins", path)
+    assert found.code == 4
+    assert "two plugins are called method 'noisy-labels/ce': builtin and " in found.err
+    assert str(path) in found.err
+    assert bench.files() == recorded
+
+
+def test_a_method_written_for_another_api_is_a_broken_plugin(bench, plugin):
+    path = plugin("later", "return None", card=", api=2")
+    found = bench(*RUN, "--method", "later", "--task", "noisy-digits", "--plugins", path)
+    assert found.code == 2
+    assert "was written for api=2; this version of bench speaks api=1" in found.err
+
+
+def test_a_pair_named_outright_that_does_not_apply_is_an_error(bench, plugin, recorded):
+    path = plugin("needy", "return None", card=', needs=("moon",)')
+    found = bench(*RUN, "--method", "needy", "--task", "noisy-digits", "--plugins", path)
+    assert found.code == 2
+    assert "needy does not apply to noisy-digits: needy needs 'moon', which noisy-digits does not offer" in found.err
+    assert bench.files() == recorded
+
+
+def test_a_missing_library_is_an_environment_error_with_the_command_that_helps(bench, plugin):
+    path = plugin("heavy", "return None", card=', libraries=("no_such_library",)')
+    found = bench(*RUN, "--method", "heavy", "--task", "noisy-digits", "--plugins", path)
+    assert found.code == 4
+    assert "the library 'no_such_library' is not installed; run 'pip install no_such_library'" in found.err
+
+
+def test_a_missing_data_set_is_an_environment_error(bench, tmp_path):
+    (tmp_path / "lost.py").write_text(
+        "from typing import ClassVar\nfrom bench import Task, TaskCard, Metric, Preset\n"
+        "class Lost(Task):\n    card: ClassVar = TaskCard(name='lost', title='x', track='noisy-labels', datasets=('atlantis',), metrics=(Metric(name='a', primary=True),), presets={'smoke': Preset(variants={'v': {}})})\n"
+    )
+    found = bench(*RUN, "--method", "ce", "--task", "lost", "--plugins", tmp_path / "lost.py")
+    assert found.code == 4
+    assert "lost uses the data set 'atlantis', which no plugin registers" in found.err
+
+
+def test_data_that_turns_out_not_to_be_there_is_no_record(bench, tmp_path):
+    (tmp_path / "far.py").write_text(
+        "from typing import ClassVar\nfrom bench import Task, TaskCard, Metric, Preset, DataUnavailable, Dataset, DatasetCard\n"
+        "class Away(Dataset):\n    card: ClassVar = DatasetCard(name='away', title='x', source='s', size='1', had='hub')\n    def load(self, run):\n        raise DataUnavailable('away is not here; fetch it with: get away')\n"
+        "class Far(Task):\n    card: ClassVar = TaskCard(name='far', title='x', track='noisy-labels', datasets=('away',), metrics=(Metric(name='a', primary=True),), presets={'smoke': Preset(variants={'v': {}}, seeds=1)})\n"
+        "    def prepare(self, run):\n        return run.dataset('away')\n"
+    )
+    found = bench(*RUN, "--method", "ce", "--task", "far", "--plugins", tmp_path / "far.py", "--json")
+    document = json.loads(found.out)
+    assert (found.code, document["records"]) == (1, [])
+    assert document["not_run"] == [{"track": "noisy-labels", "method": "ce", "task": "far", "status": "unavailable", "reason": "away is not here; fetch it with: get away"}]
+    assert not list(bench.results.rglob("*.json"))
+
+
+def test_a_method_that_raises_is_a_failed_record_and_the_others_go_on(bench, plugin):
+    path = plugin("boom", "raise ValueError('the sky fell')")
+    found = bench(*RUN, "--method", "boom,ce", "--task", "noisy-digits", "--plugins", path, "--json")
+    assert found.code == 1
+    assert "failed: noisy-digits sym40 boom seed 0: ValueError: the sky fell. See it again: bench run --method 'noisy-labels/boom'" in found.err
+    records = {record["method"]: record for record in json.loads(found.out)["records"]}
+    assert records["ce"]["status"] == "ok"
+    assert records["boom"]["error"]["type"] == "ValueError"
+    assert records["boom"]["error"]["frames"][-1] == "boom.py:12 solve"
+
+
+def test_a_wrong_tool_bench_key_is_named(bench, tmp_path):
+    (tmp_path / "pyproject.toml").write_text('[tool.bench]\nplugin = ["x.py"]\n')
+    found = bench("list")
+    assert found.code == 2
+    assert "sets tool.bench.plugin, which bench does not know; the only key is 'plugins'." in found.err
+
+
+@pytest.mark.parametrize(("body", "status", "sentence"), [
+    ("import time; time.sleep(60)", "timeout", "it ran longer than its limit of 1 s and was killed"),
+    ("import ctypes; ctypes.string_at(0)", "crashed", "the process of the run died: segmentation fault"),
+    ("import os; os._exit(3)", "crashed", "it left with exit code 3 and no result"),
+])  # fmt: skip
+def test_a_run_that_hangs_or_dies_is_recorded_by_the_local_executor(bench, plugin, body, status, sentence):
+    path = plugin("bad", body)
+    found = bench("run", "--device", "cpu", "--preset", "smoke", "--method", "bad", "--task", "noisy-digits", "--plugins", path, "--timeout", "1", "--json")
+    record = json.loads(found.out)["records"][0]
+    assert (found.code, record["status"]) == (1, status)
+    assert sentence in record["error"]["message"]
+    assert list(bench.results.rglob("records/*/*.json"))
+    assert not (bench.results / "work").exists()
+
+
+def test_ctrl_c_ends_with_130_and_keeps_what_is_recorded(bench, plugin, recorded, tmp_path, shared_cache):
+    path = plugin("slow", f"open({str(tmp_path / 'started')!r}, 'w').close(); import time; time.sleep(60)")
+    command = [sys.executable, "-c", "from bench.cli import main; main()", "run", "--device", "cpu", "--preset", "smoke", "--method", "slow", "--task", "noisy-digits", "--plugins", str(path)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "BENCH_CACHE": str(shared_cache)})
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "started").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "interrupted; what was finished is recorded. Run the same command again to go on." in err
+    assert "Traceback" not in err
+    kept = bench.files()
+    assert {name: kept[name] for name in recorded} == recorded
+    assert len([name for name in kept if name.startswith("records")]) == 1

@@ -1,0 +1,50 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+# Runs: a cache for the session, and one call that plans and runs ------------
+
+
+@pytest.fixture(scope="session", autouse=True)
+def session_cache(tmp_path_factory):
+    """Keep every index and artifact of this session out of the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("bench-cache")
+        patch.setenv("BENCH_CACHE", str(folder))
+        for name in ("BENCH_PLUGINS", "BENCH_STRICT_PLUGINS", "BENCH_DISABLE_PLUGINS", "BENCH_RESULTS"):
+            patch.delenv(name, raising=False)
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def mock_folder() -> str:
+    """The private benchmark that the tests load as a plugin."""
+    return str(Path(__file__).parent / "mock")
+
+
+@pytest.fixture
+def run_plan(tmp_path, mock_folder):
+    """Plan and run: ``run_plan(methods=..., tasks=..., seeds=...)`` returns the records, the plan and the driver."""
+    from types import SimpleNamespace
+
+    from bench.plugins.registry import Registry
+    from bench.runs.drive import Driver, make_executor, preload_names
+    from bench.runs.plan import Request, make_plan
+    from bench.runs.store import Store
+
+    def call(*, registry=None, paths=None, executor="inline", parallel=2, results=None, timeout=None, **request):
+        registry = registry or Registry(paths=[mock_folder] if paths is None else paths)
+        plan = make_plan(Request(**request), registry)
+        store = Store(Path(results) if results else tmp_path / "results")
+        store.open_for_writing()
+        driver = Driver(registry, store, timeout)
+        done, todo = driver.split(plan)
+        made = make_executor(executor, parallel, preload_names(todo, registry))
+        ran = [record for _, record in driver.run(todo, made, parallel, lambda *_: None)]
+        return SimpleNamespace(records=[record for record in ran if record is not None], done=done, plan=plan, driver=driver, store=store, registry=registry)
+
+    return call

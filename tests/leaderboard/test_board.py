@@ -1,0 +1,385 @@
+"""The board, its renderings and the comparison of two methods, on made-up records."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+
+import pytest
+from bench.builtin.leaderboard.board import bench_board, bench_compare, bench_render
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench.cards import Metric, Preset, Reference, TaskCard
+from bench.digests import digest
+from bench.errors import ParameterError
+from bench.runs.record import Failure, Record
+
+CARD = TaskCard(
+    name="toy",
+    title="A toy",
+    track="demo",
+    metrics=(
+        Metric(name="shown_only", direction="none"),
+        Metric(name="acc", primary=True, unit="%", title="accuracy on the test set"),
+        Metric(name="drop", direction="min", unit="points"),
+    ),
+    presets={"default": Preset(variants={"hard": {}, "easy": {}}, seeds=3)},
+    references=(Reference(name="null", kind="low"), Reference(name="oracle", kind="high", solve="peek")),
+)
+TASKS = {"demo/toy": CARD}
+ENVIRONMENT = {"versions": {"torch": "2.6"}, "cpu": "x", "threads": 1, "code": "c"}
+
+
+def make(method, seed=0, acc=50.0, *, status="ok", code="k", **fields):
+    """Return a record; the cell follows from its fields, as in a run."""
+    fields = {"params": {}, "task_params": {}, "variant": "hard", "device": "cpu", "task": "toy", **fields}
+    cell = digest([method, seed, fields["params"], fields["task_params"], fields["variant"], fields["device"], fields["task"]])
+    metrics = {"acc": acc, "drop": None} if status == "ok" else {}
+    return Record(
+        **{
+            "cell": cell,
+            "key": digest([cell, code]),
+            "track": "demo",
+            "method": method,
+            "preset": "default",
+            "seed": seed,
+            "dtype": "float32",
+            "form": "single",
+            "status": status,
+            "metrics": metrics,
+            "cost": {"solve_s": 1.5 + seed, "peak_rss_mb": 100.0 + seed, "stack": 1.0} if status == "ok" else {},
+            "counters": {"forward": 2000, "backward": 1000} if status == "ok" else {},
+            "error": None if status == "ok" else Failure(type="E", message="m"),
+            "started": "2026-01-01T00:00:00.000+00:00",
+            "ended": "2026-01-01T00:00:00.000+00:00",
+            "provenance": ENVIRONMENT,
+            **fields,
+        }
+    )
+
+
+def several(method, *figures, **fields):
+    """Return one record a seed."""
+    return [make(method, seed, acc, **fields) for seed, acc in enumerate(figures)]
+
+
+def null():
+    return several("null", 50.0, 52.0, 51.0, reference="low")
+
+
+def table(records, cards=TASKS, **options):
+    tables = bench_board(records, cards, options)["tables"]
+    assert len(tables) == 1
+    return tables[0]
+
+
+def rows(records, **options):
+    return {row["method"]: row for row in table(records, **options)["rows"]}
+
+
+def ranks(records, **options):
+    return {name: row["rank"] for name, row in rows(records, **options).items()}
+
+
+def test_a_row_says_what_its_seeds_reached_and_cost():
+    row = rows([*null(), *several("good", 90.0, 92.0, 94.0)])["good"]
+    assert (row["n"], row["mean"], row["sd"], row["min"], row["max"]) == (3, 92.0, 2.0, 90.0, 94.0)
+    assert (row["low"], row["high"]) == pytest.approx((92 - 4.302652730 * 2 / 3**0.5, 92 + 4.302652730 * 2 / 3**0.5))
+    assert row["cost"] == {"solve_s": 2.5, "solve_cpu_s": None, "forward": 2000, "backward": 1000, "peak_rss_mb": 102.0, "stack": 1.0}
+    assert row["metrics"] == {"acc": 92.0, "shown_only": None, "drop": None}
+    assert (row["statuses"], row["why"], len(row["record_ids"])) == ({"ok": 3}, "", 3)
+    assert (row["vs_low"]["mean"], row["vs_low"]["n"]) == (41.0, 3)
+    assert rows(null())["null"]["vs_low"] is None
+
+
+def test_the_board_states_its_version_first_and_a_fixed_order_of_keys():
+    board = bench_board(null(), TASKS, {})
+    assert list(board) == ["schema_version", "kind", "tables", "notes"]
+    assert list(board["tables"][0]) == [
+        "track", "task", "preset", "variant", "task_params", "custom", "device", "primary", "metrics", "seeds_expected", "rows", "notes",
+    ]  # fmt: skip
+    assert list(board["tables"][0]["rows"][0]) == [
+        "rank", "method", "params", "record_ids", "n", "mean", "sd", "low", "high", "min", "max", "metrics", "cost", "statuses", "needs", "reference",
+        "peeks", "custom", "provisional", "stale", "mixed", "vs_low", "why",
+    ]  # fmt: skip
+
+
+def test_a_rank_counts_the_methods_that_are_better_beyond_doubt_and_ties_share_it():
+    records = [*null(), *several("a", 90.0, 92.1, 91.0), *several("b", 91.0, 91.0, 90.5)]
+    assert ranks(records) == {"a": 1, "b": 1, "null": 3}
+
+
+def test_where_less_is_better_the_smallest_leads():
+    card = TaskCard(name="toy", title="t", track="demo", metrics=(Metric(name="acc", primary=True, direction="min"),), presets=CARD.presets)
+    board = bench_board([*null(), *several("small", 5.0, 7.1, 6.0)], {"demo/toy": card}, {})
+    assert [(row["method"], row["rank"]) for row in board["tables"][0]["rows"]] == [("small", 1), ("null", 2)]
+    assert board["tables"][0]["rows"][0]["vs_low"]["mean"] > 0
+
+
+def test_differences_that_do_not_vary_decide():
+    assert ranks([*several("a", 3.0, 3.0, 3.0), *several("b", 2.0, 2.0, 2.0), *several("c", 2.0, 2.0, 2.0)]) == {"a": 1, "b": 2, "c": 2}
+
+
+def test_one_seed_gives_no_ranks():
+    found = table([make("null", reference="low"), make("good", acc=99.0), make("odd", acc=100.0, custom=True)])
+    assert [(row["method"], row["rank"]) for row in found["rows"]] == [("good", None), ("null", None), ("odd", None)]
+    assert found["notes"] == ["One seed: no ranks."]
+    assert found["rows"][0]["low"] is None
+
+
+def test_rows_without_common_seeds_give_no_ranks():
+    records = [make("a", seed, 90.0 + seed) for seed in (0, 1)] + [make("b", seed, 50.0 + seed) for seed in (2, 3)]
+    assert ranks(records) == {"a": None, "b": None}
+
+
+@given(st.lists(st.floats(0, 100), min_size=2, max_size=5), st.integers(2, 4))
+def test_methods_with_equal_figures_share_every_rank(figures, count):
+    records = [record for position in range(count) for record in several(f"m{position}", *figures)]
+    assert set(ranks(records).values()) == {1}
+
+
+def test_a_reference_that_peeks_never_gets_a_rank():
+    records = [*null(), *several("oracle", 98.0, 99.0, 97.0, reference="high", peeks=True)]
+    found = rows(records)
+    assert (found["oracle"]["rank"], found["null"]["rank"]) == (None, 1)
+    assert "oracle ‡" in bench_render(bench_board(records, TASKS, {}), "md")
+
+
+def test_failed_cells_are_rows_and_come_last():
+    records = [*null(), *several("broken", 0, 0, 0, status="crashed"), make("flaky", 0, 99.0), make("flaky", 1, status="timeout"), make("flaky", 2, 98.0)]
+    found = rows(records)
+    assert list(found) == ["null", "flaky", "broken"]
+    assert (found["broken"]["statuses"], found["broken"]["mean"], found["broken"]["why"]) == ({"crashed": 3}, None, "no run succeeded")
+    assert (found["flaky"]["statuses"], found["flaky"]["provisional"], found["flaky"]["rank"]) == ({"ok": 2, "timeout": 1}, True, None)
+    page = bench_render(bench_board(records, TASKS, {}), "md")
+    assert "2 ok, 1 timeout" in page
+    assert "status" not in bench_render(bench_board(null(), TASKS, {}), "md")
+
+
+def test_a_row_with_fewer_seeds_is_provisional():
+    found = rows([*null(), *several("new", 99.0, 98.0)])
+    assert (found["new"]["provisional"], found["new"]["rank"], found["new"]["why"]) == (True, None, "2 of 3 seeds")
+
+
+def test_a_custom_row_with_many_seeds_makes_no_other_row_provisional():
+    assert ranks([*null(), *several("odd", 1.0, 2.0, 3.0, 4.0, custom=True)]) == {"null": 1, "odd": None}
+
+
+def test_custom_parameters_are_shown_below_and_named():
+    records = [*null(), *several("m", 60.0, 61.5, 62.0, params={"a": 1, "b": 2}), *several("m", 90.0, 91.0, 93.0, params={"a": 1, "b": 3}, custom=True)]
+    assert ranks(records) == {"m[b=2]": 1, "null": 2, "m[b=3]": None}
+    assert list(rows(records))[-1] == "m[b=3]"
+    assert "m[a=1,b=3]" in rows([*null(), *records[6:]])
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [({"gates": {"sane": False}}, "seed 0 fails the gate sane"), ({"not_rankable": "nothing to tell apart"}, "nothing to tell apart")],
+)
+def test_a_row_that_says_so_or_misses_a_gate_has_no_rank(fields, reason):
+    row = rows([*null(), *several("m", 90.0, 91.0, 92.0, **fields)])["m"]
+    assert (row["rank"], row["why"]) == (None, reason)
+
+
+@pytest.mark.parametrize("other", [{"versions": {"torch": "2.7"}}, {"cpu": "y"}, {"threads": 2}, {"code": "d"}])
+def test_a_mean_over_two_environments_is_mixed_and_has_no_rank(other):
+    records = [*null(), *several("m", 90.0, 91.0), make("m", 2, 92.0, provenance=ENVIRONMENT | other)]
+    row = rows(records)["m"]
+    assert (row["mixed"], row["rank"]) == (True, None)
+    assert next(iter(other)) in row["why"] or "torch" in row["why"]
+
+
+def test_rows_of_two_environments_are_ranked_with_a_note():
+    found = table([*null(), *several("m", 90.0, 91.1, 92.0, provenance=ENVIRONMENT | {"cpu": "y"})])
+    assert [row["rank"] for row in found["rows"]] == [1, 2]
+    assert "cpu" in found["notes"][0]
+
+
+def test_the_newest_ok_record_speaks_for_a_cell():
+    old, new = make("null", 0, 10.0, reference="low"), make("null", 0, 20.0, reference="low", ended="2026-01-02T00:00:00.000+00:00", code="k2")
+    failed = make("null", 0, status="failed", reference="low", ended="2026-01-03T00:00:00.000+00:00", code="k3")
+    again = make("null", 0, 30.0, reference="low", ended="2026-01-02T00:00:00.000+00:00", code="k2", attempt=2)
+    assert rows([new, old, failed])["null"]["mean"] == 20.0
+    assert rows([again, new, old])["null"]["mean"] == 30.0
+
+
+def test_a_stale_record_speaks_only_where_there_is_no_live_one_and_is_marked():
+    old, live = make("null", 0, 10.0, reference="low"), make("null", 0, status="failed", reference="low", code="k2")
+    assert rows([old, live], stale={old.id})["null"]["statuses"] == {"failed": 1}
+    assert rows([old], stale={old.id})["null"]["stale"]
+    assert "null (stale)" in bench_render(bench_board([old], TASKS, {"stale": {old.id}}), "md")
+
+
+def test_options_choose_records_and_the_null_stays():
+    records = [*null(), *several("a", 1.0, 2.0, 3.0), *several("b", 1.0, 2.0, 3.0), *several("a", 1.0, 2.0, 4.0, task="other")]
+    assert list(rows(records, methods=["a"], tasks=["demo/toy"])) == ["null", "a"]
+    assert [found["task"] for found in bench_board(records, TASKS, {"track": "demo"})["tables"]] == ["other", "toy"]
+    assert bench_board(records, TASKS, {"track": "else"})["tables"] == []
+    assert bench_board(records, TASKS, {"preset": "smoke"})["notes"] == [
+        "No record fits what was asked for; there are records of demo/other (default), demo/toy (default)."
+    ]
+    assert "bench run" in bench_board([], TASKS, {})["notes"][0]
+
+
+def test_variants_come_in_the_order_of_the_card_and_devices_apart():
+    records = [make("null", variant=variant, device=device) for variant in ("zoo[x=1]", "easy", "hard") for device in ("cuda", "cpu")]
+    found = [(item["variant"], item["device"]) for item in bench_board(records, TASKS, {})["tables"]]
+    assert found == [(variant, device) for variant in ("hard", "easy", "zoo[x=1]") for device in ("cpu", "cuda")]
+
+
+def test_other_task_parameters_make_another_table_that_says_so():
+    tables = bench_board([make("null", task_params={"epochs": 5}), make("null", task_params={"epochs": 60})], TASKS, {})["tables"]
+    assert sorted(note for found in tables for note in found["notes"] if "epochs" in note) == [
+        "Another table of this name has other task parameters; here epochs=5.",
+        "Another table of this name has other task parameters; here epochs=60.",
+    ]
+
+
+def test_a_task_that_is_no_longer_installed_is_shown_by_name_and_says_so():
+    found = table([*several("b", 1.0, 2.0, 3.0), *several("a", 7.0, 8.0, 9.0), *several("c", 0, 0, 0, status="oom")], cards={})
+    assert [row["method"] for row in found["rows"]] == ["a", "b", "c"]
+    assert {row["rank"] for row in found["rows"]} == {None}
+    assert found["primary"]["name"] == "acc"
+    assert "not installed" in found["notes"][1]
+
+
+def test_a_table_without_its_null_says_how_to_get_it():
+    assert table(several("m", 1.0, 2.0, 3.0))["notes"] == [
+        "The null is missing; run: bench run --method demo/null --task demo/toy --preset default --device cpu"
+    ]
+
+
+grids = st.dictionaries(st.sampled_from("abcdef"), st.dictionaries(st.integers(0, 4), st.floats(0, 100), min_size=1), min_size=1, max_size=5)
+
+
+def records_of(grid):
+    return [make(method, seed, acc, reference="low" if method == "a" else "") for method, figures in grid.items() for seed, acc in figures.items()]
+
+
+@settings(max_examples=40)
+@given(grids, st.randoms(), st.data())
+def test_the_order_of_records_changes_no_byte(grid, random, data):
+    records = records_of(grid)
+    broken = data.draw(st.sets(st.sampled_from(range(len(records)))))
+    records += [make(record.method, record.seed, status="failed", code="k2") for position, record in enumerate(records) if position in broken]
+    shuffled = list(records)
+    random.shuffle(shuffled)
+    for format in ("md", "json", "csv"):
+        assert bench_render(bench_board(records, TASKS, {}), format) == bench_render(bench_board(shuffled, TASKS, {}), format)
+        assert bench_render(bench_compare(records, TASKS, "a", "b", {}), format) == bench_render(bench_compare(shuffled, TASKS, "a", "b", {}), format)
+
+
+@settings(max_examples=40)
+@given(grids, st.lists(st.floats(0, 100), min_size=1, max_size=6))
+def test_adding_a_method_moves_nobodys_mean_interval_or_difference_to_the_null(grid, figures):
+    before, after = rows(records_of(grid)), rows([*records_of(grid), *several("new", *figures)])
+    for name, row in before.items():
+        for key in ("mean", "sd", "low", "high", "n", "metrics", "cost"):
+            assert after[name][key] == row[key]
+        for key in ("mean", "low", "high", "p", "n") if row["vs_low"] else ():
+            assert after[name]["vs_low"][key] == row["vs_low"][key]
+
+
+@settings(max_examples=60)
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=4), st.lists(st.floats(0, 1), min_size=1, max_size=4))
+def test_json_holds_no_nan_whatever_the_figures(huge, small):
+    records = [*several("null", *small, reference="low"), *several("huge", *huge), *several("none", *[None] * len(huge))]
+    board = bench_board(records, TASKS, {})
+    assert json.loads(bench_render(board, "json"), parse_constant=pytest.fail) == board
+    comparison = bench_compare(records, TASKS, "null", "huge", {})
+    assert json.loads(bench_render(comparison, "json"), parse_constant=pytest.fail) == comparison
+    for format in ("md", "csv"):
+        assert "nan" not in bench_render(board, format)
+        assert "nan" not in bench_render(comparison, format)
+
+
+HOSTILE = "=1|x`<b>\n\x1b[1m](http://e)&*"
+
+
+@pytest.mark.parametrize("kind", ["board", "comparison"])
+def test_hostile_names_are_escaped_in_markdown(kind):
+    records = several(HOSTILE, 1.0, 2.0, 3.0, needs=[HOSTILE], variant=HOSTILE, not_rankable=HOSTILE)
+    name = HOSTILE.replace("[", "")
+    made = bench_board(records, TASKS, {}) if kind == "board" else bench_compare(several(name, 1.0, 2.0, variant=HOSTILE), TASKS, name, name, {})
+    page = bench_render(made, "md")
+    assert not any(piece in page for piece in ("|x", "`", "<b>", "\x1b", "](", "*"))
+    grid = [line for line in page.splitlines() if line.startswith("|")]
+    assert len(grid) == 3
+    assert len({line.count("|") for line in grid}) == 1
+
+
+def test_a_spreadsheet_runs_nothing_from_a_csv():
+    text = bench_render(bench_board(several(HOSTILE, -1.0, -2.0, -3.0, variant="@x", task_params={"a": 1}), {}, {}), "csv")
+    (line,) = csv.DictReader(io.StringIO(text))
+    assert line["method"].startswith("'=1|x`<b> ")
+    assert line["variant"] == "'@x"
+    assert float(line["mean"]) == -2.0
+    assert text.count("\n") == 2
+
+
+def test_csv_has_full_precision_and_one_line_a_row():
+    lines = list(csv.DictReader(io.StringIO(bench_render(bench_board([*null(), *several("m", 0.1, 0.2, 0.7)], TASKS, {}), "csv"))))
+    assert [line["method"] for line in lines] == ["null", "m"]
+    assert float(lines[1]["mean"]) == (0.1 + 0.2 + 0.7) / 3
+    assert (lines[1]["peeks"], lines[0]["vs_low.mean"], lines[0]["statuses"]) == ("false", "", "3 ok")
+
+
+def test_markdown_shows_marks_and_a_legend_for_those_alone():
+    page = bench_render(bench_board([*null(), *several("m", 90.0, 91.0, needs=["rate"])], TASKS, {}), "md")
+    assert page.startswith("### toy · hard · default · cpu\n\nAccuracy on the test set (acc, %, higher is better).\n")
+    assert "m †\\*" in page
+    assert "† needs more than the problem: rate." in page
+    assert "‡" not in page
+    assert "stale" not in page
+
+
+def test_other_formats_are_left_to_other_plugins():
+    assert bench_render(bench_board([], TASKS, {}), "html") is None
+
+
+def test_a_comparison_is_paired_and_positive_where_the_first_is_better():
+    records = [*null(), *several("good", 90.0, 92.1, 91.0), make("good", 7, 99.0)]
+    found = bench_compare(records, TASKS, "good", "demo/null", {})
+    (row,) = found["rows"]
+    assert list(row) == ["track", "task", "preset", "variant", "device", "n", "a_mean", "b_mean", "difference", "low", "high", "p", "p_holm", "verdict"]
+    assert (row["n"], row["verdict"], row["b_mean"]) == (3, "better", 51.0)
+    assert row["difference"] == pytest.approx(row["a_mean"] - row["b_mean"])
+    assert found["notes"] == ["In demo/toy default hard cpu only good has seed 7."]
+    assert bench_compare(records, TASKS, "null", "good", {})["rows"][0]["verdict"] == "worse"
+    assert bench_compare(records, TASKS, "null", "null", {})["rows"][0]["verdict"] == "equal"
+    assert bench_compare(several("x", 1.0, 2.0) + several("y", 2.0, 1.0), TASKS, "x", "y", {})["rows"][0]["verdict"] == "undecided"
+
+
+def test_a_comparison_takes_parameters_and_else_the_defaults():
+    records = [
+        *several("m", 60.0, 61.0, 62.5, params={"a": 1.0, "b": "x"}),
+        *several("m", 70.0, 71.0, 72.0, params={"a": 0.5, "b": "x"}, custom=True),
+        *several("m", 80.0, 81.0, 82.0, params={"a": 0.5, "b": "y"}, custom=True),
+    ]
+    assert bench_compare(records, TASKS, "m[a=.5,b=x]", "m", {})["rows"][0]["a_mean"] == 71.0
+    assert bench_compare(records, TASKS, "m[a=1]", "m", {})["rows"][0]["verdict"] == "equal"
+    assert bench_compare(records, TASKS, "m[a=.5]", "m", {})["notes"] == [
+        "Several rows of demo/toy default hard cpu are m[a=.5]: m[a=0.5,b=x], m[a=0.5,b=y]. The newest, m[a=0.5,b=y], is compared.",
+    ]
+    assert bench_compare(records, TASKS, "m[a=word]", "m", {})["rows"] == []
+    with pytest.raises(ParameterError):
+        bench_compare(records, TASKS, "m[a", "m", {})
+
+
+def test_a_comparison_of_strangers_says_what_to_run():
+    found = bench_compare(null(), TASKS, "new", "null", {})
+    assert found["rows"] == []
+    assert found["notes"] == [
+        "No seed of a task is common to new and null; run: bench run --method 'new' --task demo/toy --preset default --seeds 0-2 --device cpu"
+    ]
+    assert "--method 'a' --method 'b'" in bench_compare([], TASKS, "a", "b", {})["notes"][0]
+    assert bench_render(bench_compare([], TASKS, "a", "b", {}), "csv") == ""
+
+
+def test_the_board_imports_neither_torch_nor_a_worker():
+    code = (
+        "import sys, bench.builtin.leaderboard.board; print([name for name in ('torch', 'sklearn', 'bench.runs.worker', 'scipy.stats') if name in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
