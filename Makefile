@@ -31,7 +31,6 @@ install: $(VENV)/.installed ## make .venv with the package and the developers' t
 
 demo: $(VENV)/.demo ## run four methods on noisy digits and show the board
 	$(BIN)/bench run --method ce,gce,elr,coteaching --task noisy-digits --seeds 5
-	$(BIN)/bench leaderboard --task noisy-digits
 
 lint: $(VENV)/.installed ## ruff: rules and layout
 	$(BIN)/ruff check .

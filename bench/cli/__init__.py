@@ -18,6 +18,7 @@ _VERBS = {
     "show": "Show the card of a method, task or data set.",
     "leaderboard": "Turn records into a board.",
     "compare": "Compare two methods, paired by seed.",
+    "results": "Export records to carry them elsewhere.",
     "reproduce": "Run a record again and say whether it comes out the same.",
     "why": "Say what a cell's key is made of, and what has changed since.",
     "doctor": "Look for what is wrong with this installation and its results.",

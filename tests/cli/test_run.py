@@ -176,3 +176,11 @@ def test_why_names_what_changed_since_a_record_was_written(bench, tmp_path):
     assert "my_method changed" in said
     path.write_text(MY_METHOD.replace('"""-b log p_y', '# a comment\n        """b log'))
     assert ", live" in bench("why", cell[:12], "--plugins", path).out
+
+
+def test_exported_records_make_the_same_board_elsewhere(bench, tmp_path):
+    bench(*SMOKE, "--executor", "inline", "--method", "ce,gce", "--task", "noisy-digits", "--seeds", "2")
+    assert bench("results", "export", tmp_path / "carried" / "records.jsonl").code == 0
+    assert len((tmp_path / "carried" / "records.jsonl").read_text().splitlines()) == 4
+    here, there = bench("leaderboard", "--json"), bench("leaderboard", "--json", "--results", tmp_path / "carried")
+    assert (here.code, here.out) == (0, there.out)

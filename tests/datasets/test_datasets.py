@@ -2,6 +2,7 @@
 
 import time
 from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -96,7 +97,7 @@ def test_the_second_load_of_the_five_thousand_digits_is_from_the_cache_and_quick
 class Asks(Task, frozen=True, kw_only=True):
     """A task that loads the digits and is done."""
 
-    card = SimpleNamespace(name="asks", metrics=(SimpleNamespace(name="rows"),), primary=SimpleNamespace(name="rows"))
+    card: ClassVar = SimpleNamespace(name="asks", metrics=(SimpleNamespace(name="rows"),), primary=SimpleNamespace(name="rows"))
 
     def prepare(self, run):
         return Case(problems=[run.dataset("digits").y])
