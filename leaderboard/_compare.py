@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from bench.cards import Metric
 from bench.errors import ParameterError
 from bench.params import Param, parse_value, split_call
+from bench.runs.record import Record
 
 from ._ranks import ALPHA, SIGNS, difference_of
 from ._rows import Entrant, differing, entrants, figure
 from ._statistics import Paired, holm, mean, paired
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-
-    from bench.cards import Metric
-    from bench.runs.record import Record
 
 
 @dataclass(frozen=True)

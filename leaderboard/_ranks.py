@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ._rows import Entrant, differing, figure
 from ._statistics import Paired, holm, paired
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 ALPHA = 0.05
 SIGNS = {"max": 1, "min": -1}
@@ -72,11 +70,13 @@ def _rankable(members: Sequence[Entrant], rows: Sequence[Row]) -> list[int]:
     """Return the positions of the rows that may have a rank; the others get their reason."""
     for member, row in zip(members, rows, strict=True):
         row["why"] = _obstacle(member, row)
-    most = max((row["n"] for row in rows if not row["why"]), default=max(row["n"] for row in rows))
-    for row in rows:
-        row["provisional"] = 0 < row["n"] < most
+    covered = [{record.seed for record in member.ok} for member in members]
+    eligible = [seeds for seeds, row in zip(covered, rows, strict=True) if not row["why"]]
+    wanted: set[int] = set().union(*(eligible or covered))
+    for seeds, row in zip(covered, rows, strict=True):
+        row["provisional"] = bool(seeds) and bool(wanted - seeds)
         if row["provisional"] and not row["why"]:
-            row["why"] = f"{row['n']} of {most} seeds"
+            row["why"] = f"{len(seeds & wanted)} of {len(wanted)} seeds"
     return [position for position, row in enumerate(rows) if not row["why"]]
 
 

@@ -6,11 +6,8 @@ import csv
 import io
 import json
 import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 Row = Mapping[str, Any]
 Column = tuple[str, str, list[str]]
@@ -21,7 +18,7 @@ WORDS = {"max": "higher is better", "min": "lower is better"}
 LEGEND = {
     "needs": "† needs more than the problem: {needs}.",
     "peeks": "‡ a reference that sees the hidden part.",
-    "provisional": "\\* provisional: fewer seeds than the best covered row.",
+    "provisional": "\\* provisional: it lacks seeds that another row has.",
     "stale": "stale: computed by code or libraries that have changed since; run it again.",
 }
 EXTRA_METRICS = 3

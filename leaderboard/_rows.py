@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from bench.digests import canonical
 from bench.params import render_call
+from bench.runs.record import Record
 
 from ._statistics import mean, sample_sd, t_interval
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-
-    from bench.runs.record import Record
 
 
 @dataclass(frozen=True)
@@ -151,7 +148,9 @@ def differing(records: Iterable[Record], code: bool = False) -> list[str]:
     seen: dict[str, set[bytes]] = defaultdict(set)
     for record in records:
         source = record.provenance
-        facts: Mapping[str, Any] = {key: source[key] for key in ("cpu", "threads", *(["code"] if code else [])) if key in source} | source.get("versions", {})
+        facts: Mapping[str, Any] = {key: source[key] for key in ("cpu_class", "threads", *(["files"] if code else [])) if key in source} | source.get(
+            "versions", {}
+        )
         for name, fact in facts.items():
             seen[name].add(canonical(fact))
     return sorted(name for name, facts in seen.items() if len(facts) > 1)

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
 from bench.cards import Metric, TaskCard
 from bench.digests import digest
 from bench.params import render_value
+from bench.runs.record import Record
 
 from ._compare import comparison
 from ._ranks import compare_with_low, in_order, rank
 from ._render import render
 from ._rows import current, differing, entrants, row_of
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from bench.runs.record import Record
 
 SCHEMA_VERSION = 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,15 @@ def session_cache(tmp_path_factory):
 def mock_folder() -> str:
     """The private benchmark that the tests load as a plugin."""
     return str(Path(__file__).parent / "mock")
+
+
+@pytest.fixture(scope="session")
+def graph_library():
+    """torch_geometric, imported once with whatever it warns of at import."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import torch_geometric.data
+    return torch_geometric
 
 
 @pytest.fixture

@@ -31,7 +31,11 @@ plain = st.sampled_from(sorted(PLAIN.items(), key=lambda item: item[0].__name__)
 words = st.lists(nasty.filter(bool), min_size=1, max_size=4, unique=True).map(lambda items: (Literal[tuple(items)], st.sampled_from(items)))
 bounded = st.sampled_from([(Annotated[float, Meta(ge=0, le=1)], st.floats(0, 1)), (Annotated[int, Meta(gt=0)], st.integers(1, 10**9))])
 single = plain | words | bounded
-typed = single | single.map(lambda pair: (tuple[pair[0], ...], st.lists(pair[1], max_size=4).map(tuple))) | plain.filter(lambda pair: pair[0] is not str).map(optional)
+typed = (
+    single
+    | single.map(lambda pair: (tuple[pair[0], ...], st.lists(pair[1], max_size=4).map(tuple)))
+    | plain.filter(lambda pair: pair[0] is not str).map(optional)
+)
 typed_values = typed.flatmap(lambda pair: st.tuples(st.just(pair[0]), pair[1]))
 
 
@@ -284,7 +288,9 @@ def test_annotations_are_read_without_importing(text, kind):
     assert type_from_text(text) == kind
 
 
-@pytest.mark.parametrize("text", ["Path", "list[int]", "dict[str, int]", "tuple[int, int]", "__import__('os')", "Annotated[float, Other(1)]", "Literal[f()]", "1 + 1"])
+@pytest.mark.parametrize(
+    "text", ["Path", "list[int]", "dict[str, int]", "tuple[int, int]", "__import__('os')", "Annotated[float, Other(1)]", "Literal[f()]", "1 + 1"]
+)
 def test_an_annotation_of_another_kind_is_left_to_the_import(text):
     with pytest.raises((NotStatic, ValueError)):
         type_from_text(text)

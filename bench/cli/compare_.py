@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from bench.cli._board import render
+from bench.cli._board import render, stale_ids
 from bench.cli._options import (
     completer,
     json_option,
@@ -51,6 +51,7 @@ def command(
     options = {
         "track": track,
         "preset": preset,
+        "stale": stale_ids(registry, records),
         "tasks": [entry.identity for name in split_names(tasks) for entry in registry.select("task", name, track, "--task")],
     }
     found = registry.manager.hook.bench_compare(
@@ -59,5 +60,5 @@ def command(
     if found is None:
         raise PluginError("no plugin compares methods; the built-in one is missing from this installation. Install datacentric-bench again.")
     if not found["rows"]:
-        raise NothingSelected(f"{a} and {b} have no variant with a common seed in {str(store.root)!r}; run both on one task with the same --seeds.")
+        raise NothingSelected(f"{a} and {b} have no variant with a common seed in {str(store.root)!r}. {' '.join(found['notes'])}".rstrip())
     click.echo(render(registry, found, "json" if as_json else style))

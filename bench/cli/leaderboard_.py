@@ -65,7 +65,7 @@ def command(
     board = make_board(registry, records, {name: value for name, value in options.items() if value})
     if not board.get("tables"):
         raise NothingSelected(
-            f"no record in {str(folder)!r} fits; it holds {len(records)} record{'s' * (len(records) != 1)}. Ask for less with fewer options, or run the cells first."
+            f"no record in {str(folder)!r} fits; it holds {len(records)} record{'s' * (len(records) != 1)}. {' '.join(board.get('notes', []))}".rstrip()
         )
     if out is None:
         click.echo(render(registry, board, "json" if as_json else style))

@@ -223,11 +223,16 @@ def _as_target(given: object) -> Target:
     if isinstance(given, Path):
         return local_target(given.resolve(), given.resolve().parent)
     if isinstance(given, type):
-        top = sys.modules[given.__module__.partition(".")[0]]
-        root = str(top.__path__[0]) if given.__module__.startswith("bench_local_") else ""
-        return Target(given.__module__, given.__qualname__, str(inspect.getsourcefile(given)), root)
+        return Target(given.__module__, given.__qualname__, str(inspect.getsourcefile(given)), _root(given.__module__))
     module, _, qualname = str(given).partition(":")
-    path = locate(module, Target(module, qualname, ""))
+    root = _root(module)
+    path = locate(module, Target(module, qualname, "", root))
     if path is None:
         raise PluginError(f"it registers {given!r}, but no module {module!r} is found; register a class or 'package.module:Class'")
-    return Target(module, qualname, str(path))
+    return Target(module, qualname, str(path), root)
+
+
+def _root(module: str) -> str:
+    """Return the folder that the first part of a local plugin's module stands for; empty for an installed one."""
+    top = sys.modules.get(module.partition(".")[0])
+    return str(top.__path__[0]) if top is not None and module.startswith("bench_local_") else ""

@@ -122,7 +122,7 @@ class Index:
             described = self._describe(target, source)
             kind, raw = described["kind"], described["card"]
             params = {
-                name: Param(type_from_text(text), value if not required else msgspec.UNSET, doc)
+                name: Param(type_from_text(text), msgspec.UNSET if required else tuple(value) if isinstance(value, list) else value, doc)
                 for name, (text, value, required, doc) in described["params"].items()
             }
         try:

@@ -254,11 +254,11 @@ class _Worker:
                     [solve(problem, member.case.hidden, run) for problem, run in zip(member.case.problems, member.runs, strict=True)] for member in members
                 ]
             elif members[0].spec.form == "stacked":
-                before = state.position()
+                place = state.position()
                 flat = self.method.solve_stacked(
                     [problem for member in members for problem in member.case.problems], [run for member in members for run in member.runs]
                 )
-                if state.position() != before:
+                if state.position() != place:
                     raise InvalidRun(
                         "solve_stacked drew from the global random streams, so a seed's result would depend on its neighbours; draw from run.torch_generator or inside run.seeded."
                     )

@@ -49,11 +49,11 @@ class CoTeaching(NoisyLabelMethod):
         return _State(seeds)
 
     def loss(self, state: _State, batch: Batch, logits: torch.Tensor) -> torch.Tensor:
-        """Mean cross entropy of each net over the rows the other one ranks lowest: int((1 - R) B) of them, at least one."""
+        """Mean cross entropy of each net over the rows the other one ranks lowest (of equals the earlier): int((1 - R) B) of them, at least one."""
         losses = cross_entropy(logits, batch.y.expand(2, -1, -1))
         progress = min(1.0, batch.epoch / (self.ramp - 1)) if self.ramp > 1 else 1.0
         count = ((1 - state.rate * progress) * batch.y.shape[1]).long().clamp_min(1)
-        chosen = losses.detach().flip(0).argsort(-1).argsort(-1) < count[:, None]
+        chosen = losses.detach().flip(0).argsort(dim=-1, stable=True).argsort(-1) < count[:, None]
         state.kept[batch.flat] = chosen[0]
         return ((losses * chosen).sum(-1) / count)[..., None]
 

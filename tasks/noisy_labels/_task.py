@@ -20,14 +20,14 @@ SPLIT_SEED = 12345
 """The split is the same for every seed, so that seeds differ in noise, initial weights and order alone."""
 
 METRICS = (
-    Metric(name="acc_last", primary=True, unit="%", bounds=(0, 100), chance=10, title="clean test accuracy after the last epoch"),
-    Metric(name="acc_last10", unit="%", bounds=(0, 100), title="mean over the last ten epochs"),
-    Metric(name="acc_best", direction="none", unit="%", bounds=(0, 100), title="best epoch, chosen on the test set: an oracle, never ranked"),
+    Metric(name="acc_last", primary=True, unit="%", bounds=(0, 100), chance=10, title="clean test accuracy after the last epoch, of the first net"),
     Metric(name="drop", direction="min", unit="points", title="best minus last"),
-    Metric(name="acc_ensemble", unit="%", bounds=(0, 100), title="accuracy of all nets together, where a method has several"),
     Metric(name="memorised", direction="min", unit="%", bounds=(0, 100), title="wrongly labelled rows predicted as labelled"),
     Metric(name="recovered", unit="%", bounds=(0, 100), title="wrongly labelled rows predicted right"),
     Metric(name="clean_fit", unit="%", bounds=(0, 100), title="rightly labelled rows predicted right"),
+    Metric(name="acc_last10", unit="%", bounds=(0, 100), title="mean over the last ten epochs"),
+    Metric(name="acc_best", direction="none", unit="%", bounds=(0, 100), title="best epoch, chosen on the test set: an oracle, never ranked"),
+    Metric(name="acc_ensemble", unit="%", bounds=(0, 100), title="accuracy of all nets together, where a method has several"),
     Metric(name="fix_rate", unit="%", bounds=(0, 100), title="wrong labels that the method corrects"),
     Metric(name="keep_rate", unit="%", bounds=(0, 100), title="right labels that the method leaves alone"),
     Metric(name="label_acc", unit="%", bounds=(0, 100), title="corrected labels that are right"),

@@ -9,6 +9,7 @@ import pytest
 import sklearn.datasets
 import torch
 
+from bench.builtin.datasets import digits
 from bench.builtin.datasets.digits import Digits
 from bench.builtin.datasets.mnist5k import Mnist5k
 from bench.contracts import Case, Score, Task
@@ -117,7 +118,7 @@ def run_asking(tmp_path, monkeypatch):
     def run():
         spec = RunSpec(track="t", method="settle", params={}, task="asks", task_params={}, preset="default", variant="v", seed=0, device="cpu")
         job = Job(
-            id="job", specs=[spec], task=Target(__name__, "Asks", __file__), reference="settle", datasets={"digits": Target("bench.builtin.datasets.digits", "Digits", "")},
+            id="job", specs=[spec], method=None, task=Target(__name__, "Asks", __file__), reference="settle", datasets={"digits": Target(Digits.__module__, "Digits", digits.__file__)},
             cache=str(tmp_path / "cache"), workdir=str(tmp_path / "work"), timeout=60,
         )  # fmt: skip
         return run_job(job, lambda message: None)[0]

@@ -29,7 +29,7 @@ CARD = TaskCard(
     references=(Reference(name="null", kind="low"), Reference(name="oracle", kind="high", solve="peek")),
 )
 TASKS = {"demo/toy": CARD}
-ENVIRONMENT = {"versions": {"torch": "2.6"}, "cpu": "x", "threads": 1, "code": "c"}
+ENVIRONMENT = {"versions": {"torch": "2.6"}, "cpu_class": "x", "threads": 1, "files": {"m": "c"}}
 
 
 def make(method, seed=0, acc=50.0, *, status="ok", code="k", **fields):
@@ -163,6 +163,12 @@ def test_a_row_with_fewer_seeds_is_provisional():
     assert (found["new"]["provisional"], found["new"]["rank"], found["new"]["why"]) == (True, None, "2 of 3 seeds")
 
 
+def test_a_row_with_other_seeds_is_provisional_however_many_it_has():
+    records = [make("null", seed, 10.0 + seed, reference="low") for seed in range(3)] + [make("other", seed, 90.0) for seed in (1, 2, 7)]
+    found = rows(records)
+    assert (found["other"]["provisional"], found["other"]["rank"], found["other"]["why"]) == (True, None, "3 of 4 seeds")
+
+
 def test_a_custom_row_with_many_seeds_makes_no_other_row_provisional():
     assert ranks([*null(), *several("odd", 1.0, 2.0, 3.0, 4.0, custom=True)]) == {"null": 1, "odd": None}
 
@@ -183,7 +189,7 @@ def test_a_row_that_says_so_or_misses_a_gate_has_no_rank(fields, reason):
     assert (row["rank"], row["why"]) == (None, reason)
 
 
-@pytest.mark.parametrize("other", [{"versions": {"torch": "2.7"}}, {"cpu": "y"}, {"threads": 2}, {"code": "d"}])
+@pytest.mark.parametrize("other", [{"versions": {"torch": "2.7"}}, {"cpu_class": "y"}, {"threads": 2}, {"files": {"m": "d"}}])
 def test_a_mean_over_two_environments_is_mixed_and_has_no_rank(other):
     records = [*null(), *several("m", 90.0, 91.0), make("m", 2, 92.0, provenance=ENVIRONMENT | other)]
     row = rows(records)["m"]
@@ -192,7 +198,7 @@ def test_a_mean_over_two_environments_is_mixed_and_has_no_rank(other):
 
 
 def test_rows_of_two_environments_are_ranked_with_a_note():
-    found = table([*null(), *several("m", 90.0, 91.1, 92.0, provenance=ENVIRONMENT | {"cpu": "y"})])
+    found = table([*null(), *several("m", 90.0, 91.1, 92.0, provenance=ENVIRONMENT | {"cpu_class": "y"})])
     assert [row["rank"] for row in found["rows"]] == [1, 2]
     assert "cpu" in found["notes"][0]
 

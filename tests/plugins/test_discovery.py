@@ -148,7 +148,10 @@ HOOK = "from bench import hookimpl\n\n@hookimpl\ndef bench_methods(register):\n 
 
 
 def test_an_entry_point_registers_by_name_without_importing_the_methods(install):
-    install({"installed_a/__init__.py": HOOK.format(what="installed_a.methods"), "installed_a/methods.py": METHOD.format(name="installed", track="my-track")}, {"my-plugin": "installed_a"})
+    install(
+        {"installed_a/__init__.py": HOOK.format(what="installed_a.methods"), "installed_a/methods.py": METHOD.format(name="installed", track="my-track")},
+        {"my-plugin": "installed_a"},
+    )
     registry = Registry()
     entry = registry.one("method", "installed")
     assert "my-plugin 1.2" in entry.source
@@ -221,8 +224,11 @@ BREAKAGES = {
     "api": (METHOD.format(name="mine", track="my-track").replace("title=", "api=99, title="), "written for api=99; this version of bench speaks api=1"),
     "hook": ("from bench import hookimpl\n\n@hookimpl\ndef bench_methods(register):\n    raise OSError('the disk is away')\n", "OSError: the disk is away"),
     "exit": ("from bench import hookimpl\nimport no_such_library\n\n@hookimpl\ndef bench_methods(register):\n    pass\n", "No module named 'no_such_library'"),
-    "registers": ("from bench import hookimpl\n\n@hookimpl\ndef bench_methods(register):\n    register('no_such_module:X')\n", "no module 'no_such_module' is found"),
-    "dynamic": (METHOD.format(name="mine", track="my-track").replace('title="Mine"', 'title=str(1 / 0)'), "ZeroDivisionError"),
+    "registers": (
+        "from bench import hookimpl\n\n@hookimpl\ndef bench_methods(register):\n    register('no_such_module:X')\n",
+        "no module 'no_such_module' is found",
+    ),
+    "dynamic": (METHOD.format(name="mine", track="my-track").replace('title="Mine"', "title=str(1 / 0)"), "ZeroDivisionError"),
 }
 
 
@@ -323,7 +329,7 @@ def test_a_short_name_of_several_tracks_must_be_written_in_full(tmp_path):
     assert {"track-a", "track-b"} <= set(registry.tracks())
 
 
-def test_the_references_of_a_task_are_on_its_card_and_name_a_method_or_a_way_of_the_task(mock_folder):
+def test_the_references_of_a_task_are_on_its_card_and_name_a_method_or_a_way_of_the_task(mock_folder, graph_library):
     from bench.plugins.source import import_target
 
     registry = Registry(paths=[mock_folder])
@@ -361,7 +367,10 @@ class Mine(Method):
 
 
 def test_a_computed_card_is_read_in_a_side_process_and_gives_the_same_entry(tmp_path):
-    entries = [Registry(paths=[str(write(tmp_path / f"{name}.py", STATIC.format(title=title)))]).one("method", "mine") for name, title in (("literal", '"My own"'), ("computed", '"My" + " own"'))]
+    entries = [
+        Registry(paths=[str(write(tmp_path / f"{name}.py", STATIC.format(title=title)))]).one("method", "mine")
+        for name, title in (("literal", '"My own"'), ("computed", '"My" + " own"'))
+    ]
     literal, computed = entries
     assert literal.card == computed.card
     assert literal.params == computed.params
@@ -380,7 +389,10 @@ def test_the_side_process_is_asked_once_for_a_file_that_stays_the_same(tmp_path,
 
 
 def test_constants_and_fields_are_followed_to_sibling_files(tmp_path):
-    write(tmp_path / "b" / "methods" / "_shared.py", "from bench import Method\n\nTITLE = 'From afar'\nNAME = TITLE\n\nclass Base(Method):\n    lam: float = 1.5\n    nu: int = 2\n")
+    write(
+        tmp_path / "b" / "methods" / "_shared.py",
+        "from bench import Method\n\nTITLE = 'From afar'\nNAME = TITLE\n\nclass Base(Method):\n    lam: float = 1.5\n    nu: int = 2\n",
+    )
     write(
         tmp_path / "b" / "methods" / "sub" / "one.py",
         """
@@ -403,7 +415,7 @@ def test_constants_and_fields_are_followed_to_sibling_files(tmp_path):
     assert {name: param.default for name, param in entry.params.items()} == {"lam": 1.5, "nu": 7, "widths": (4, 5)}
 
 
-def test_the_index_says_of_every_built_in_and_mock_plugin_what_its_class_says(mock_folder):
+def test_the_index_says_of_every_built_in_and_mock_plugin_what_its_class_says(mock_folder, graph_library):
     from bench.plugins.source import import_target
     from bench.plugins.types import type_to_text
 

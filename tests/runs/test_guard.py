@@ -202,7 +202,9 @@ def test_a_patched_helper_of_the_plugin_that_brings_the_task_is_noticed_too(run_
     shutil.copytree(mock_folder, copy)
     file = copy / "methods" / "regression" / "fits.py"
     file.write_text(
-        file.read_text().replace("        return Fitted(slope=0.0", "        from ... import contracts\n\n        contracts.note_build = print\n        return Fitted(slope=0.0")
+        file.read_text().replace(
+            "        return Fitted(slope=0.0", "        from ... import contracts\n\n        contracts.note_build = print\n        return Fitted(slope=0.0"
+        )
     )
     record = run_plan(paths=[str(copy)], methods=("constant",), tasks=("line",), preset="smoke", seeds="1").records[0]
     assert record.status == "invalid"
@@ -217,9 +219,6 @@ def test_a_patched_helper_of_the_plugin_that_brings_the_task_is_noticed_too(run_
     [
         ("problem.x.add_(1)", "the method changed its input problem.x; work on a copy"),
         ("problem.y[0] = (problem.y[0] + 1) % 10", "the method changed its input problem.y"),
-        ("torch.manual_seed(0)", "the method called torch.manual_seed"),
-        ("np.random.seed(0)", "the method called numpy.random.seed"),
-        ("random.seed(0)", "the method called random.seed"),
         ("torch.set_num_threads(2)", "the method changed threads from 1 to 2"),
         ("torch.set_default_dtype(torch.float64)", "the method changed dtype from torch.float32 to torch.float64"),
         ("os.chdir('/')", "the method changed folder"),
@@ -235,6 +234,22 @@ def test_an_accident_that_makes_the_number_worthless_is_invalid_and_says_why(pla
     assert message in records[0].error.message
 
 
+@pytest.mark.parametrize("call", ["torch.manual_seed", "numpy.random.seed", "random.seed"])
+def test_reseeding_a_global_stream_is_invalid_and_names_the_call(plant, call):
+    records, _ = plant(call.replace("numpy", "np") + "(0)")
+    assert records[0].status == "invalid"
+    assert f"the method called {call}, which changes the random streams of all" in records[0].error.message
+
+
+@pytest.mark.parametrize("call", ["torch.rand(1)", "np.random.random()", "random.random()", "torch.manual_seed(0)"])
+def test_a_stack_that_draws_from_a_global_stream_is_invalid_and_alone_it_may(plant, call):
+    stacked, _ = plant(call, stacked=True)
+    assert stacked[0].status == "invalid"
+    assert "random streams" in stacked[0].error.message
+    single, _ = plant(call)
+    assert single[0].status == ("invalid" if "seed" in call else "ok")
+
+
 def test_what_an_invalid_run_did_to_the_process_does_not_reach_the_next_run(plant):
     folder = Path.cwd()
     records, _ = plant("if run.seed == 0: torch.set_default_dtype(torch.float64); os.chdir('/'); raise ValueError", seeds="2")
@@ -245,7 +260,13 @@ def test_what_an_invalid_run_did_to_the_process_does_not_reach_the_next_run(plan
 
 @pytest.mark.parametrize(("value", "status"), [("float('nan')", "invalid"), ("float('inf')", "invalid"), ("None", "ok"), ("1", "ok")])
 def test_a_figure_of_the_curve_is_finite_or_none(run_plan, tmp_path, mock_folder, value, status):
-    record = _changed_line(run_plan, tmp_path, mock_folder, "    def evaluate(", f"    def watch(self, case, k, step, model):\n        return Watched({{'s': {value}}})\n\n    def evaluate(")
+    record = _changed_line(
+        run_plan,
+        tmp_path,
+        mock_folder,
+        "    def evaluate(",
+        f"    def watch(self, case, k, step, model):\n        return Watched({{'s': {value}}})\n\n    def evaluate(",
+    )
     assert record.status == status
 
 
@@ -378,7 +399,11 @@ def test_a_spy_that_walks_all_it_can_reach_finds_nothing_hidden(plant, tmp_path)
 def test_the_spy_would_find_a_planted_secret(plant, tmp_path, where):
     _, hidden = _hidden_of_smoke()
     torch.save([hidden.y_true.to(torch.int16), hidden.x_test[3:5]], tmp_path / "secret.pt")
-    how = {"run.workdir": "run.workdir = {'deep': [(secret[0],)]}", "run.device": "run.device = [secret]", "attribute": "run.extra = lambda: 0; run.extra.deep = secret"}[where]
+    how = {
+        "run.workdir": "run.workdir = {'deep': [(secret[0],)]}",
+        "run.device": "run.device = [secret]",
+        "attribute": "run.extra = lambda: 0; run.extra.deep = secret",
+    }[where]
     plant(f"secret = torch.load({str(tmp_path / 'secret.pt')!r})\n{how}\nspy([problem, run])", head=SPY)
     found = _found(torch.load(tmp_path / "seen.txt.pt"), _secrets(hidden))
     assert found == (["clean labels"] if where == "run.workdir" else ["clean labels", "test row 3", "test row 4"])
@@ -411,7 +436,9 @@ class Outer(msgspec.Struct):
 def test_a_change_anywhere_inside_a_problem_is_noticed(change):
     torch.manual_seed(0)
     sparse = torch.tensor([[0.0, 1.0]]).to_sparse()
-    value = Outer([Inner(torch.zeros(2)), "text"], {"a": np.zeros(3), "net": torch.nn.Linear(2, 2), "half": torch.ones(3, dtype=torch.bfloat16), "sparse": sparse})
+    value = Outer(
+        [Inner(torch.zeros(2)), "text"], {"a": np.zeros(3), "net": torch.nn.Linear(2, 2), "half": torch.ones(3, dtype=torch.bfloat16), "sparse": sparse}
+    )
     before = guard.fingerprints(value)
     guard.check_unchanged(before, value, "problem")
     change(value)
@@ -420,18 +447,19 @@ def test_a_change_anywhere_inside_a_problem_is_noticed(change):
 
 
 def test_type_and_shape_belong_to_a_fingerprint():
-    zeros = [np.zeros(4, "f4"), np.zeros((2, 2), "f4"), np.zeros(2, "f8"), np.zeros(4, "i4"), torch.zeros(8, dtype=torch.bfloat16), torch.zeros(8, dtype=torch.float16)]
+    zeros = [
+        np.zeros(4, "f4"),
+        np.zeros((2, 2), "f4"),
+        np.zeros(2, "f8"),
+        np.zeros(4, "i4"),
+        torch.zeros(8, dtype=torch.bfloat16),
+        torch.zeros(8, dtype=torch.float16),
+    ]
     assert len({guard.leaf_digest(array) for array in zeros}) == len(zeros)
 
 
-def test_graph_data_is_fingerprinted_by_its_parts():
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from torch_geometric.data import Data
-
-    graph = Data(x=torch.zeros(2, 1), edge_index=torch.tensor([[0], [1]]))
+def test_graph_data_is_fingerprinted_by_its_parts(graph_library):
+    graph = graph_library.data.Data(x=torch.zeros(2, 1), edge_index=torch.tensor([[0], [1]]))
     before = guard.fingerprints([graph])
     graph.edge_index[0, 0] = 1
     with pytest.raises(InvalidRun, match="edge_index"):

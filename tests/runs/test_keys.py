@@ -66,7 +66,11 @@ def test_another_request_is_another_cell(mock_folder, request_, monkeypatch):
 
 def test_another_preset_or_variant_is_another_cell(mock_folder):
     base = {"methods": ("constant",), "tasks": ("line",), "variants": ("noisy",)}
-    smoke, default, flat = keyed(mock_folder, **base), keyed(mock_folder, **base, preset="default"), keyed(mock_folder, **{**base, "variants": ("flat",)}, preset="default")
+    smoke, default, flat = (
+        keyed(mock_folder, **base),
+        keyed(mock_folder, **base, preset="default"),
+        keyed(mock_folder, **{**base, "variants": ("flat",)}, preset="default"),
+    )
     assert len({item.cell.spec.cell for item in (smoke, default, flat)}) == 3
 
 

@@ -13,9 +13,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    import torch_geometric  # noqa: F401 - so that what it warns of at import is not a test's
+pytestmark = pytest.mark.usefixtures("graph_library")
 
 TRACKS = ("mock-unlearning", "mock-condensation", "mock-policy", "mock-graphs", "mock-regression")
 
@@ -109,7 +107,9 @@ def test_the_better_method_beats_the_null_method_for_every_seed(all_tracks, trac
 def test_the_local_executor_gives_the_metrics_of_the_inline_one_bit_for_bit(all_tracks, run_plan):
     local = by_row(run_plan(track="mock-unlearning", preset="smoke", executor="local"))
     inline = by_row(all_tracks["mock-unlearning"])
-    assert {name: [record.metrics for record in records] for name, records in local.items()} == {name: [record.metrics for record in records] for name, records in inline.items()}
+    assert {name: [record.metrics for record in records] for name, records in local.items()} == {
+        name: [record.metrics for record in records] for name, records in inline.items()
+    }
 
 
 def test_a_second_run_of_the_same_plan_has_nothing_to_do(run_plan, tmp_path):
@@ -205,7 +205,9 @@ def test_a_stack_that_fails_is_tried_again_seed_by_seed_and_only_the_bad_seed_fa
     ran = run_plan(methods=("least-squares[fail_seed=1]",), tasks=("line",), preset="smoke", seeds="3", parallel=1)
     assert {record.seed: record.status for record in ran.records} == {0: "ok", 1: "failed", 2: "ok"}
     good = run_plan(methods=("least-squares",), tasks=("line",), preset="smoke", seeds="3", parallel=1)
-    assert {record.seed: record.metrics for record in ran.records if record.status == "ok"} == {record.seed: record.metrics for record in good.records if record.seed != 1}
+    assert {record.seed: record.metrics for record in ran.records if record.status == "ok"} == {
+        record.seed: record.metrics for record in good.records if record.seed != 1
+    }
     bad = next(record for record in ran.records if record.status == "failed")
     assert "seed 1 is the bad one" in bad.error.message
     assert "fail_seed=1" in bad.error.rerun
@@ -275,7 +277,9 @@ def test_a_metric_without_a_value_is_none_a_gate_is_kept_and_a_silent_cell_says_
 
 
 def test_two_presets_make_different_cells_with_their_own_parameters(run_plan):
-    smoke, default = (run_plan(methods=("constant",), tasks=("line",), variants=("noisy",), preset=preset, seeds="1").records[0] for preset in ("smoke", "default"))
+    smoke, default = (
+        run_plan(methods=("constant",), tasks=("line",), variants=("noisy",), preset=preset, seeds="1").records[0] for preset in ("smoke", "default")
+    )
     assert (smoke.task_params["n"], default.task_params["n"]) == (20, 80)
     assert smoke.cell != default.cell
 

@@ -87,7 +87,7 @@ def test_numpy_and_torch_generators_of_one_stream_do_not_move_the_global_ones():
 
 @pytest.mark.parametrize("ask", ["seeded", "torch_generator", "numpy_generator"])
 def test_an_unknown_role_is_an_error_that_names_the_roles(ask):
-    with pytest.raises(BenchError, match="no stream 'shuffle'.*split, corruption, init"):
+    with pytest.raises(BenchError, match=r"no stream 'shuffle'.*split, corruption, init"):
         getattr(make(), ask)("shuffle")
 
 

@@ -349,6 +349,12 @@ def test_coteaching_keeps_the_floor_and_at_least_one_row():
         assert state.kept.sum() == kept
 
 
+def test_coteaching_keeps_the_earlier_of_rows_with_equal_losses():
+    state = _Rate([0.5], 40)
+    CoTeaching(ramp=1).loss(state, batch_of(torch.zeros(1, 40, dtype=torch.int64)), torch.zeros(2, 1, 40, 5))
+    assert state.kept.tolist() == [True] * 20 + [False] * 20
+
+
 def test_coteaching_that_forgets_nothing_trains_its_first_net_as_cross_entropy_does_bit_for_bit(toy, run_of):
     problems = [toy(seed, noise_rate=0.0) for seed in range(2)]
     mine = trained(CoTeaching(), problems, [run_of(0), run_of(1)])
@@ -463,7 +469,7 @@ def test_coteaching_trains_as_a_plain_loop_over_two_nets_does(toy, run_of):
             for rows in batches:
                 losses = [nn.functional.cross_entropy(net(problem.x[rows]), problem.y[rows], reduction="none") for net in pair]
                 count = int((1 - rates[k] * min(1, epoch / 2)) * len(rows))
-                chosen = [np.argsort(loss.detach().numpy())[:count] for loss in losses]
+                chosen = [np.argsort(loss.detach().numpy(), kind="stable")[:count] for loss in losses]
                 for net in range(2):
                     optimisers[net].zero_grad()
                     losses[net][chosen[1 - net]].mean().backward()
