@@ -7,8 +7,8 @@ from typing import Protocol
 
 import msgspec
 
+from bench.runs.result import Result
 from bench.runs.spec import Job
-from bench.runs.worker import Result
 
 
 class Ended(msgspec.Struct, kw_only=True):

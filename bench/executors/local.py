@@ -19,8 +19,8 @@ import msgspec
 from bench.errors import EnvironmentFault
 from bench.executors import Ended, Notice
 from bench.runs.provenance import THREADS
+from bench.runs.result import Result
 from bench.runs.spec import Job
-from bench.runs.worker import Result
 
 _GRACE = 2.0
 """Seconds between the server saying that a run is killed and our giving the run up."""

@@ -20,9 +20,9 @@ from bench.plugins.source import reach
 from bench.runs.plan import Cell, NotRun, Plan, batches
 from bench.runs.provenance import environment, git_state, machine
 from bench.runs.record import Failure, Record
+from bench.runs.result import Result
 from bench.runs.spec import Job, RunSpec, run_key
 from bench.runs.store import Store, latest
-from bench.runs.worker import Result
 
 _FROM_RESULT = ("status", "metrics", "gates", "not_rankable", "cost", "counters", "curve", "logs", "warnings", "arrays", "images")
 

@@ -36,6 +36,7 @@ def flags() -> dict[str, Any]:
         "cudnn_benchmark": torch.backends.cudnn.benchmark,
         "tf32": torch.backends.cuda.matmul.allow_tf32,
         "dtype": str(torch.get_default_dtype()),
+        "gradient": torch.is_grad_enabled(),
         "folder": os.getcwd(),  # noqa: PTH109 - a run that changes it breaks the next
     }
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import sklearn.datasets
 import torch
-
-from bench.builtin.datasets import digits
 from bench.builtin.datasets.digits import Digits
 from bench.builtin.datasets.mnist5k import Mnist5k
+
+from bench.builtin.datasets import digits
 from bench.contracts import Case, Score, Task
 from bench.plugins.index import cache_folder
 from bench.plugins.source import Target
@@ -138,7 +138,7 @@ def test_a_worker_takes_the_data_set_that_its_card_pins(run_asking):
 @pytest.mark.parametrize("part", ["images", "target"])
 def test_a_worker_refuses_a_data_set_of_which_one_number_changed(run_asking, monkeypatch, part):
     found = sklearn.datasets.load_digits()
-    found[part].reshape(-1)[1000] += 1 if found[part].reshape(-1)[1000] < 9 else -1
+    found[part].flat[1000] = 9 - found[part].flat[1000]  # one grey value, or one label
     monkeypatch.setattr(sklearn.datasets, "load_digits", lambda: found)
     result = run_asking()
     assert result.status == "invalid"

@@ -1,6 +1,7 @@
 """The training loop of the noisy-labels track: members of a stack do not touch each other, and the loop is plain SGD."""
 
 import contextlib
+import itertools
 
 import msgspec
 import numpy as np
@@ -249,7 +250,7 @@ def test_a_report_shows_the_model_of_its_member_as_it_is_then(run_of):
     for seed in range(2):
         shown = [logits for _, _, logits in tools[seed].seen]
         assert torch.equal(shown[-1], solutions[seed].model(x))
-        assert not any(torch.equal(early, late) for early, late in zip(shown, shown[1:], strict=False))
+        assert not any(torch.equal(early, late) for early, late in itertools.pairwise(shown))
 
 
 def test_reports_do_not_change_what_is_learned(run_of):
@@ -282,7 +283,9 @@ def test_hooks_are_called_in_order_with_one_state(run_of):
             return [{"labels": torch.full((3,), k)} for k in range(state["members"])]
 
     solutions = Noting().solve_stacked([problem_of(rows=30, epochs=2)] * 2, [run_of(0), run_of(1)])
-    steps = [[f"inputs {epoch}.{step}" if part == 0 else f"loss {epoch}.{step}" for step in range(2) for part in range(2)] + [f"after {epoch}"] for epoch in range(2)]
+    steps = [
+        [f"inputs {epoch}.{step}" if part == 0 else f"loss {epoch}.{step}" for step in range(2) for part in range(2)] + [f"after {epoch}"] for epoch in range(2)
+    ]
     assert calls == ["start", *steps[0], *steps[1], "finish"]
     assert [solution.labels.tolist() for solution in solutions] == [[0, 0, 0], [1, 1, 1]]
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-
 from bench.builtin.datasets.digits import Digits
+
 from bench.contracts import Outcome
 from bench.runs.context import Run, Setup, _Tools
 from bench.tracks.noisy_labels import Problem
@@ -69,7 +69,14 @@ def trial(digits, tmp_path_factory):
 
     def make(method, task, seeds):
         def run(kind, seed):
-            return kind(seed=seed, task=f"noisy-labels/{task.card.name}", method=f"noisy-labels/{method.card.name}", device=CPU, workdir=folder, tools=_Serving({"digits": digits}))
+            return kind(
+                seed=seed,
+                task=f"noisy-labels/{task.card.name}",
+                method=f"noisy-labels/{method.card.name}",
+                device=CPU,
+                workdir=folder,
+                tools=_Serving({"digits": digits}),
+            )
 
         setups = [run(Setup, seed) for seed in seeds]
         cases = [task.prepare(setup) for setup in setups]

@@ -1,7 +1,6 @@
 """Each method beats plain cross entropy on a task with the fault that it was made for."""
 
 import pytest
-
 from bench.builtin.methods.noisy_labels.ce import CrossEntropy
 from bench.builtin.methods.noisy_labels.coteaching import CoTeaching
 from bench.builtin.methods.noisy_labels.elr import EarlyLearningRegularisation
@@ -11,7 +10,7 @@ from bench.builtin.methods.noisy_labels.mixup import Mixup
 from bench.builtin.tasks.noisy_labels.noisy_digits import NoisyDigits
 
 SEEDS = (0, 1, 2)
-SYM, ASYM = NoisyDigits(noise="sym", rate=0.4, epochs=24), NoisyDigits(noise="asym", rate=0.4, epochs=24)
+SYM, ASYM = NoisyDigits(noise="sym", rate=0.4, epochs=40), NoisyDigits(noise="asym", rate=0.4, epochs=24)
 
 # Half of what the specification's prototype gains on ce over five seeds at 60 epochs (its section 7, in points of accuracy).
 CASES = [
@@ -28,7 +27,6 @@ CASES = [
 @pytest.mark.parametrize(("method", "task", "margin"), CASES, ids=[f"{method.card.name}-{task.noise}" for method, task, _ in CASES])
 def test_a_method_beats_cross_entropy_on_every_seed_and_by_a_margin_on_average(trial, method, task, margin):
     gains = [mine["acc_last"] - other["acc_last"] for mine, other in zip(trial(method, task, SEEDS), trial(CrossEntropy(), task, SEEDS), strict=True)]
-    print('GAIN',gains)
     assert min(gains) > 0
     assert sum(gains) / len(gains) >= margin
 
@@ -36,6 +34,5 @@ def test_a_method_beats_cross_entropy_on_every_seed_and_by_a_margin_on_average(t
 @pytest.mark.parametrize("method", [GeneralisedCrossEntropy(), CoTeaching(), EarlyLearningRegularisation(), Mixup()], ids=lambda method: method.card.name)
 def test_a_method_memorises_fewer_wrong_labels_than_cross_entropy(trial, method):
     for mine, other in zip(trial(method, SYM, SEEDS), trial(CrossEntropy(), SYM, SEEDS), strict=True):
-        print('MEM',mine['memorised'],other['memorised'])
         assert mine["memorised"] < other["memorised"] / 2
         assert mine["recovered"] > other["recovered"]

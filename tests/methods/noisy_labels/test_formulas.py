@@ -7,14 +7,14 @@ import msgspec
 import numpy as np
 import pytest
 import torch
-from torch import nn
-
 from bench.builtin.methods.noisy_labels.ce import CrossEntropy
 from bench.builtin.methods.noisy_labels.coteaching import CoTeaching
 from bench.builtin.methods.noisy_labels.elr import EarlyLearningRegularisation
 from bench.builtin.methods.noisy_labels.gce import GeneralisedCrossEntropy
 from bench.builtin.methods.noisy_labels.ls import LabelSmoothing
 from bench.builtin.methods.noisy_labels.mixup import Mixup
+from torch import nn
+
 from bench.tracks.noisy_labels import Batch, Seeds, train_step
 from bench.training.stack import StackedMLP
 
@@ -43,7 +43,10 @@ def softmax(row):
 
 def each(function, logits, y):
     """Apply a function of one row of probabilities and its label to every row."""
-    return torch.tensor([[function(softmax(row), label) for row, label in zip(*pair, strict=True)] for pair in zip(logits.tolist(), y.tolist(), strict=True)], dtype=torch.float64)
+    return torch.tensor(
+        [[function(softmax(row), label) for row, label in zip(*pair, strict=True)] for pair in zip(logits.tolist(), y.tolist(), strict=True)],
+        dtype=torch.float64,
+    )
 
 
 def trained(method, problems, runs):
@@ -95,7 +98,9 @@ def test_ce_is_minus_the_log_of_the_label_s_probability():
 
 def test_label_smoothing_of_zero_is_cross_entropy():
     logits, y = draw(1)
-    torch.testing.assert_close(LabelSmoothing(smoothing=0.0).loss(None, batch_of(y), logits), CrossEntropy().loss(None, batch_of(y), logits), rtol=1e-14, atol=1e-14)
+    torch.testing.assert_close(
+        LabelSmoothing(smoothing=0.0).loss(None, batch_of(y), logits), CrossEntropy().loss(None, batch_of(y), logits), rtol=1e-14, atol=1e-14
+    )
 
 
 @pytest.mark.parametrize("share", [0.1, 0.6])

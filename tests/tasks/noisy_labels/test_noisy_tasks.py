@@ -3,8 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from sklearn.datasets import load_digits
-
 from bench.builtin.datasets.digits import Digits
 from bench.builtin.methods.noisy_labels.ce import CrossEntropy
 from bench.builtin.methods.noisy_labels.coteaching import CoTeaching
@@ -15,6 +13,8 @@ from bench.builtin.methods.noisy_labels.mixup import Mixup
 from bench.builtin.tasks.noisy_labels._task import Hidden
 from bench.builtin.tasks.noisy_labels.noisy_digits import NoisyDigits
 from bench.builtin.tasks.noisy_labels.noisy_mnist import NoisyMnist
+from sklearn.datasets import load_digits
+
 from bench.contracts import Case, Outcome
 from bench.runs.context import Run, Setup, _Tools
 from bench.tracks.noisy_labels import Problem, Solution
@@ -131,7 +131,9 @@ def test_noisy_digits_splits_1397_to_400_and_hands_the_protocol_on(on_digits):
 
 def test_noisy_mnist_splits_4000_to_1000(tmp_path):
     generator = torch.Generator().manual_seed(0)
-    stand_in = Examples(torch.randint(256, (5000, 1, 28, 28), generator=generator, dtype=torch.uint8), torch.arange(5000) % 10, 10)  # the shapes of mnist5k, without the parsing
+    stand_in = Examples(
+        torch.randint(256, (5000, 1, 28, 28), generator=generator, dtype=torch.uint8), torch.arange(5000) % 10, 10
+    )  # the shapes of mnist5k, without the parsing
     case = Bench(tmp_path, stand_in).prepare(NoisyMnist()).case
     assert tuple(case.problems[0].x.shape) == (4000, 1, 28, 28)
     assert case.hidden.y_true.bincount().tolist() == [400] * 10
@@ -255,7 +257,13 @@ KEPT = (True, True, True, False, True, False, False, False, True, False)
 
 
 def test_metrics_are_those_counted_by_hand():
-    score = scored(toy_case(GIVEN, TRUE, SAYS), curve=(50.0, 90.0, 75.0), labels=torch.tensor(CORRECTED), kept=torch.tensor(KEPT), ensemble=lambda x: torch.eye(3)[[0, 1, 2, 0]])
+    score = scored(
+        toy_case(GIVEN, TRUE, SAYS),
+        curve=(50.0, 90.0, 75.0),
+        labels=torch.tensor(CORRECTED),
+        kept=torch.tensor(KEPT),
+        ensemble=lambda x: torch.eye(3)[[0, 1, 2, 0]],
+    )
     assert score.metrics == pytest.approx(
         {
             "acc_last": 75.0,  # three of four test rows
@@ -318,10 +326,8 @@ def column(scores, name):
 
 
 def test_the_default_size_shows_memorisation_and_its_cure_on_every_seed(on_digits):
-    e=lambda *a: print(a[1].card.name, a[0].noise, column(on_digits.score(*a),'acc_last'), column(on_digits.score(*a),'drop'))
     seeds = range(5)  # the bounds are the specification's, section 6
     sym, asym, clean = (variant(NoisyDigits, name) for name in ("sym40", "asym40", "clean"))
-    [e(t,m,seeds) for t in (sym,asym,clean) for m in (CrossEntropy(),EarlyLearningRegularisation())]
     ce = on_digits.score(sym, CrossEntropy(), seeds)
     assert (column(ce, "drop") >= 8).all()
     assert (column(on_digits.score(sym, EarlyLearningRegularisation(), seeds), "acc_last") >= column(ce, "acc_last") + 10).all()
@@ -334,7 +340,6 @@ def test_the_default_size_shows_memorisation_and_its_cure_on_every_seed(on_digit
 def test_on_pair_noise_coteaching_is_ahead_of_elr_on_average(on_digits):
     task, seeds = variant(NoisyDigits, "pair45"), range(10)  # section 7 of the specification: the hard case, where ELR is not best
     elr, coteaching = (column(on_digits.score(task, method, seeds), "acc_last").mean() for method in (EarlyLearningRegularisation(), CoTeaching()))
-    print('PAIR', elr, coteaching)
     assert coteaching > elr
 
 
