@@ -24,7 +24,19 @@ def board(task: str) -> str:
     if not any(RECORDS.glob("*.jsonl")):
         return ""
     beside = Path(sys.executable).with_name("bench")
-    command = [str(beside) if beside.is_file() else "bench", "leaderboard", "--results", str(RECORDS), "--task", task, "--preset", "default", "--no-stale", "--format", "md"]
+    command = [
+        str(beside) if beside.is_file() else "bench",
+        "leaderboard",
+        "--results",
+        str(RECORDS),
+        "--task",
+        task,
+        "--preset",
+        "default",
+        "--no-stale",
+        "--format",
+        "md",
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]

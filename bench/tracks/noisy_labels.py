@@ -18,6 +18,8 @@ from bench.contracts import Method
 from bench.runs.context import Run
 from bench.training.stack import StackedMLP
 
+__all__ = ["Batch", "Model", "NoisyLabelMethod", "Problem", "Seeds", "Solution", "cross_entropy", "train_step"]
+
 Model = Callable[[torch.Tensor], torch.Tensor]
 
 
@@ -28,7 +30,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
         x: standardised inputs (N, ...), float32.
         y: given labels (N,), int64; some are wrong.
         n_classes: C.
-        hidden: widths of the hidden layers of the standard net.
+        widths: of the hidden layers of the standard net.
         epochs: passes over the data.
         batch_size: rows of a batch; the last one of an epoch may be smaller.
         lr: learning rate at the start; it falls to 0 along a half cosine.
@@ -40,7 +42,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     x: torch.Tensor
     y: torch.Tensor
     n_classes: int
-    hidden: tuple[int, ...] = (256,)
+    widths: tuple[int, ...] = (256,)
     epochs: int = 60
     batch_size: int = 128
     lr: float = 0.05
@@ -53,7 +55,7 @@ class Solution(msgspec.Struct, kw_only=True):
     """What a method returns.
 
     Attributes:
-        model: the classifier after the last epoch, from inputs (n, ...) to logits (n, C).
+        model: the classifier after the last epoch, from inputs (n, ...) to logits (n, C); of several nets, the first.
         labels: corrected training labels (N,), int64.
         clean_score: higher means more likely a right label (N,).
         kept: training rows the method would train on (N,), bool.
@@ -93,18 +95,21 @@ class Seeds:
     Attributes:
         problem: the first problem; the protocol is the same for all.
         runs: the K runs.
+        members: K.
+        n_rows: N.
+        device: where everything lives.
         y: given labels (K, N).
-        noise_rate: (K,), or None when it was not asked for.
+        noise_rate: share of wrong labels of each member (K,), float64; None when the method's card does not need it.
     """
 
     def __init__(self, problems: Sequence[Problem], runs: Sequence[Run]) -> None:
         self.problem, self.runs = problems[0], list(runs)
-        self.members, self.rows = len(problems), len(self.problem.y)
+        self.members, self.n_rows = len(problems), len(self.problem.y)
         self.device = runs[0].device
         self.y = torch.stack([problem.y for problem in problems]).to(self.device)
         shared = all(torch.equal(problem.x, self.problem.x) for problem in problems[1:])
         self._x = self.problem.x.to(self.device) if shared else torch.cat([problem.x for problem in problems]).to(self.device)
-        self._offset = torch.arange(self.members, device=self.device)[:, None] * self.rows
+        self._offset = torch.arange(self.members, device=self.device)[:, None] * self.n_rows
         self._x_offset = self._offset * 0 if shared else self._offset
         rates = [problem.noise_rate for problem in problems if problem.noise_rate is not None]
         self.noise_rate = torch.tensor(rates, device=self.device, dtype=torch.float64) if len(rates) == self.members else None
@@ -113,11 +118,11 @@ class Seeds:
     @property
     def steps(self) -> int:
         """Steps of one epoch."""
-        return math.ceil(self.rows / self.problem.batch_size)
+        return math.ceil(self.n_rows / self.problem.batch_size)
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """Yield the batches of an epoch: every row once, each member in its own order."""
-        order = torch.stack([torch.randperm(self.rows, generator=generator) for generator in self._orders]).to(self.device)
+        order = torch.stack([torch.randperm(self.n_rows, generator=generator) for generator in self._orders]).to(self.device)
         x, y = self._x[order + self._x_offset], self.y.gather(1, order)
         size = self.problem.batch_size
         for step, (rows, part_x, part_y) in enumerate(zip(order.split(size, 1), x.split(size, 1), y.split(size, 1), strict=True)):
@@ -146,7 +151,7 @@ class NoisyLabelMethod(Method, frozen=True, kw_only=True):
         return batch.x
 
     def loss(self, state: Any, batch: Batch, logits: torch.Tensor) -> torch.Tensor:
-        """Return losses whose mean over the last axis is each net's objective.
+        """Return losses whose mean over the last axis is each net's objective: (K, B), (M, K, B), or one mean taken already, (..., 1).
 
         Args:
             state: what ``start`` returned.
@@ -189,7 +194,7 @@ class NoisyLabelMethod(Method, frozen=True, kw_only=True):
                 train_step(self, nets, optimiser, state, batch)
             self.after_epoch(state, epoch)
             for k, (run, tick) in enumerate(zip(seeds.runs, ticks, strict=True)):
-                run.count(forward=self.nets * seeds.rows, backward=self.nets * seeds.rows)
+                run.count(forward=self.nets * seeds.n_rows, backward=self.nets * seeds.n_rows)
                 run.report(epoch + 1, _member(nets, seeds, k))
                 tick()
 
@@ -213,7 +218,7 @@ def cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
 
 def _build(seeds: Seeds, nets: int) -> StackedMLP:
     problem = seeds.problem
-    sizes = (problem.x[0].numel(), *problem.hidden, problem.n_classes)
+    sizes = (problem.x[0].numel(), *problem.widths, problem.n_classes)
     return StackedMLP(sizes, [run.seeded("init", net) for net in range(nets) for run in seeds.runs], seeds.device)
 
 

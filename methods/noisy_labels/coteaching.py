@@ -16,7 +16,7 @@ class _State:
     def __init__(self, seeds: Seeds) -> None:
         assert seeds.noise_rate is not None, "the card asks for the noise rate"
         self.rate = seeds.noise_rate
-        self.kept = seeds.zeros(seeds.members * seeds.rows, dtype=torch.bool)
+        self.kept = seeds.zeros(seeds.members * seeds.n_rows, dtype=torch.bool)
 
 
 class CoTeaching(NoisyLabelMethod):

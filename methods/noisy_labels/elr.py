@@ -42,7 +42,7 @@ class EarlyLearningRegularisation(NoisyLabelMethod):
 
     def start(self, seeds: Seeds) -> torch.Tensor:
         """Return the targets t, (K * N, C), zero at first."""
-        return seeds.zeros(seeds.members * seeds.rows, seeds.problem.n_classes)
+        return seeds.zeros(seeds.members * seeds.n_rows, seeds.problem.n_classes)
 
     def loss(self, state: torch.Tensor, batch: Batch, logits: torch.Tensor) -> torch.Tensor:
         """CE + lam log(1 - <p, t>), eq. 6; t moves before the loss reads it."""
@@ -54,7 +54,7 @@ class EarlyLearningRegularisation(NoisyLabelMethod):
 
     def finish(self, state: torch.Tensor, seeds: Seeds) -> list[dict[str, Any]]:
         """Read corrections and scores off the targets; a row never visited keeps its label."""
-        targets = state.view(seeds.members, seeds.rows, -1)
+        targets = state.view(seeds.members, seeds.n_rows, -1)
         labels = torch.where(targets.sum(-1) > 0, targets.argmax(-1), seeds.y)
         scores = targets.gather(-1, seeds.y[..., None])[..., 0]
         return [{"labels": labels[k], "clean_score": scores[k]} for k in range(seeds.members)]

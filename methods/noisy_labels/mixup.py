@@ -23,7 +23,7 @@ class _State:
     def draw(self) -> None:
         """Draw an epoch: a weight for each step, a partner order from random sort keys."""
         drawn = np.stack([generator.beta(self.alpha, self.alpha, self.seeds.steps) for generator in self.weights])
-        keys = np.stack([generator.random(self.seeds.rows) for generator in self.partners])
+        keys = np.stack([generator.random(self.seeds.n_rows) for generator in self.partners])
         self.lam = torch.from_numpy(drawn).float().to(self.seeds.device)
         self.keys = torch.from_numpy(keys).to(self.seeds.device).split(self.seeds.problem.batch_size, 1)
 

@@ -65,7 +65,7 @@ class NoisyLabelTask(Task):
     """Nominal noise rate; ``asym`` applies it within the confused classes only."""
     n_train: Annotated[int, Meta(ge=0)] = 0
     """Use this many training rows; 0: all."""
-    hidden: tuple[int, ...] = (256,)
+    widths: tuple[int, ...] = (256,)
     """Widths of the hidden layers."""
     epochs: Annotated[int, Meta(ge=1)] = 60
     """Passes over the training rows."""
@@ -93,7 +93,7 @@ class NoisyLabelTask(Task):
             x=x,
             y=torch.from_numpy(given).to(x.device),
             n_classes=data.classes,
-            hidden=self.hidden,
+            widths=self.widths,
             epochs=self.epochs,
             batch_size=self.batch_size,
             lr=self.lr,

@@ -63,4 +63,3 @@ def plugin(tmp_path):
         return path
 
     return write
-

@@ -34,13 +34,19 @@ USAGE = {
     "an unknown track": ((*RUN, "--track", "noisy"), "unknown track 'noisy'"),
     "an unknown preset": ((*CE, "--preset", "smok"), "noisy-digits has no preset 'smok' (from --preset). Did you mean 'smoke'? Its presets: smoke, default."),
     "an unknown variant": ((*CE, "--variant", "sym41"), "noisy-digits has no variant 'sym41' in preset 'smoke' (from --variant). Did you mean 'sym40'?"),
-    "an unknown parameter": ((*RUN, "--method", "elr[lamb=1]", "--task", "noisy-digits"), "elr has no parameter 'lamb'. Did you mean 'lam'? Its parameters: lam, beta."),
+    "an unknown parameter": (
+        (*RUN, "--method", "elr[lamb=1]", "--task", "noisy-digits"),
+        "elr has no parameter 'lamb'. Did you mean 'lam'? Its parameters: lam, beta.",
+    ),
     "a parameter of a method without any": ((*RUN, "--method", "ce[lam=1]", "--task", "noisy-digits"), "ce has no parameter 'lam'. It has no parameters."),
     "a value out of range": ((*RUN, "--method", "elr[beta=1]", "--task", "noisy-digits"), "elr got beta=1; beta takes a number at least 0 and below 1."),
     "a value of the wrong type": ((*RUN, "--method", "elr[lam=high]", "--task", "noisy-digits"), "elr got lam=high; lam takes a number at least 0."),
     "a value that is not finite": ((*RUN, "--method", "elr[lam=inf]", "--task", "noisy-digits"), "elr got lam=Infinity; lam takes a finite number"),
     "an unknown task parameter": ((*RUN, "--method", "ce", "--task", "noisy-digits[rat=.2]"), "noisy-digits has no parameter 'rat'. Did you mean 'rate'?"),
-    "a word that is no choice": ((*RUN, "--method", "ce", "--task", "noisy-digits[noise=snow]"), "noisy-digits got noise=snow; noise takes a word out of sym, sym_incl"),
+    "a word that is no choice": (
+        (*RUN, "--method", "ce", "--task", "noisy-digits[noise=snow]"),
+        "noisy-digits got noise=snow; noise takes a word out of sym, sym_incl",
+    ),
     "a bracket left open": ((*RUN, "--method", "elr[lam=1", "--task", "noisy-digits"), "has no closing bracket; write it as 'name[key=value,key=value]'."),
     "a pair without a value": ((*RUN, "--method", "elr[lam]", "--task", "noisy-digits"), "holds 'lam', which is no key=value pair"),
     "a parameter given twice": ((*RUN, "--method", "elr[lam=1,lam=2]", "--task", "noisy-digits"), "gives 'lam' twice"),
@@ -139,7 +145,13 @@ def test_no_permission_to_write_the_cache_is_recorded_with_what_to_do(bench, mon
 def test_a_damaged_record_is_named_left_alone_and_not_used(bench, recorded, damage):
     file = next(bench.results.rglob("records/*/*.json"))
     text = file.read_text()
-    broken = {"truncated": text[: len(text) // 2], "empty": "", "not JSON": "garbage", "NaN": text.replace('"acc_last": ', '"acc_last": NaN, "x": ', 1), "foreign field": text.replace("{", '{"evil": 1,', 1)}[damage]
+    broken = {
+        "truncated": text[: len(text) // 2],
+        "empty": "",
+        "not JSON": "garbage",
+        "NaN": text.replace('"acc_last": ', '"acc_last": NaN, "x": ', 1),
+        "foreign field": text.replace("{", '{"evil": 1,', 1),
+    }[damage]
     file.write_text(broken)
     found = bench(*CE)
     assert found.code == 0
@@ -247,14 +259,17 @@ def test_a_missing_data_set_is_an_environment_error(bench, tmp_path):
 def test_data_that_turns_out_not_to_be_there_is_no_record(bench, tmp_path):
     (tmp_path / "far.py").write_text(
         "from typing import ClassVar\nfrom bench import Task, TaskCard, Metric, Preset, DataUnavailable, Dataset, DatasetCard\n"
-        "class Away(Dataset):\n    card: ClassVar = DatasetCard(name='away', title='x', source='s', size='1', had='hub')\n    def load(self, run):\n        raise DataUnavailable('away is not here; fetch it with: get away')\n"
-        "class Far(Task):\n    card: ClassVar = TaskCard(name='far', title='x', track='noisy-labels', datasets=('away',), metrics=(Metric(name='a', primary=True),), presets={'smoke': Preset(variants={'v': {}}, seeds=1)})\n"
+        "class Away(Dataset):\n    card: ClassVar = DatasetCard(name='away', title='x', source='s', size='1', had='hub')\n"
+        "    def load(self, run):\n        raise DataUnavailable('away is not here; fetch it with: get away')\n"
+        "class Far(Task):\n    card: ClassVar = TaskCard(name='far', title='x', track='noisy-labels', datasets=('away',),\n        metrics=(Metric(name='a', primary=True),), presets={'smoke': Preset(variants={'v': {}}, seeds=1)})\n"
         "    def prepare(self, run):\n        return run.dataset('away')\n"
     )
     found = bench(*RUN, "--method", "ce", "--task", "far", "--plugins", tmp_path / "far.py", "--json")
     document = json.loads(found.out)
     assert (found.code, document["records"]) == (1, [])
-    assert document["not_run"] == [{"track": "noisy-labels", "method": "ce", "task": "far", "status": "unavailable", "reason": "away is not here; fetch it with: get away"}]
+    assert document["not_run"] == [
+        {"track": "noisy-labels", "method": "ce", "task": "far", "status": "unavailable", "reason": "away is not here; fetch it with: get away"}
+    ]
     assert not list(bench.results.rglob("*.json"))
 
 
@@ -293,7 +308,22 @@ def test_a_run_that_hangs_or_dies_is_recorded_by_the_local_executor(bench, plugi
 
 def test_ctrl_c_ends_with_130_and_keeps_what_is_recorded(bench, plugin, recorded, tmp_path, shared_cache):
     path = plugin("slow", f"open({str(tmp_path / 'started')!r}, 'w').close(); import time; time.sleep(60)")
-    command = [sys.executable, "-c", "from bench.cli import main; main()", "run", "--device", "cpu", "--preset", "smoke", "--method", "slow", "--task", "noisy-digits", "--plugins", str(path)]
+    command = [
+        sys.executable,
+        "-c",
+        "from bench.cli import main; main()",
+        "run",
+        "--device",
+        "cpu",
+        "--preset",
+        "smoke",
+        "--method",
+        "slow",
+        "--task",
+        "noisy-digits",
+        "--plugins",
+        str(path),
+    ]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "BENCH_CACHE": str(shared_cache)})
     deadline = time.monotonic() + 60
     while not (tmp_path / "started").exists() and time.monotonic() < deadline:

@@ -91,7 +91,9 @@ def test_a_second_call_runs_nothing_and_a_wider_one_only_what_is_missing(bench):
 def test_alternatives_globs_and_custom_variants_expand_and_custom_ones_are_marked(bench):
     found = bench(*SMOKE, "--executor", "inline", "--method", "elr[lam=0|1]", "--task", "noisy-d*[rate=0.2|0.3]")
     records = json.loads(found.out)["records"]
-    assert sorted((record["params"]["lam"], record["variant"]) for record in records) == [(lam, f"sym40[rate={rate}]") for lam in (0.0, 1.0) for rate in (0.2, 0.3)]
+    assert sorted((record["params"]["lam"], record["variant"]) for record in records) == [
+        (lam, f"sym40[rate={rate}]") for lam in (0.0, 1.0) for rate in (0.2, 0.3)
+    ]
     assert all(record["custom"] for record in records)
     board = json.loads(bench("leaderboard", "--json").out)
     assert all(row["rank"] is None for table in board["tables"] for row in table["rows"])
@@ -122,7 +124,9 @@ def command(tmp_path_factory):
 
     def call(*arguments: str, threads: str = "1", cwd=None) -> subprocess.CompletedProcess:
         environment = {**os.environ, "BENCH_CACHE": str(cache), "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
-        return subprocess.run([sys.executable, "-c", "from bench.cli import main; main()", *arguments], capture_output=True, text=True, check=False, env=environment, cwd=cwd)
+        return subprocess.run(
+            [sys.executable, "-c", "from bench.cli import main; main()", *arguments], capture_output=True, text=True, check=False, env=environment, cwd=cwd
+        )
 
     return call
 
@@ -158,7 +162,9 @@ def test_stdout_is_the_product_and_stderr_the_talk(command, tmp_path):
 
 
 def test_no_two_methods_of_a_track_give_bit_equal_metrics_on_a_default_cell(bench):
-    found = bench("run", "--device", "cpu", "--executor", "inline", "--track", "noisy-labels", "--task", "noisy-digits", "--variant", "sym40", "--seeds", "0-0", "--json")
+    found = bench(
+        "run", "--device", "cpu", "--executor", "inline", "--track", "noisy-labels", "--task", "noisy-digits", "--variant", "sym40", "--seeds", "0-0", "--json"
+    )
     metrics = [json.dumps(record["metrics"], sort_keys=True) for record in json.loads(found.out)["records"]]
     assert len(metrics) >= 7
     assert len(set(metrics)) == len(metrics)

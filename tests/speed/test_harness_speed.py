@@ -23,7 +23,16 @@ def record(seed: int) -> Record:
     spec = msgspec.structs.replace(SPEC, seed=seed)
     fields = {name: getattr(spec, name) for name in RunSpec.__struct_fields__}
     curve = [{"step": step, "acc": 90.0 + step / 100, "memorised": 1.0} for step in range(60)]
-    return Record(**fields, cell=spec.cell, key=run_key(spec, ["a"], {}), status="ok", metrics={f"m{k}": 1.5 for k in range(13)}, curve=curve, started="2026-01-01T00:00:00+00:00", ended="2026-01-01T00:00:01+00:00")
+    return Record(
+        **fields,
+        cell=spec.cell,
+        key=run_key(spec, ["a"], {}),
+        status="ok",
+        metrics={f"m{k}": 1.5 for k in range(13)},
+        curve=curve,
+        started="2026-01-01T00:00:00+00:00",
+        ended="2026-01-01T00:00:01+00:00",
+    )
 
 
 def test_the_registry_opens_from_a_warm_index(benchmark, tmp_path):

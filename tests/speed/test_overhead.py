@@ -11,14 +11,14 @@ import time
 import pytest
 
 RUNS = 50
-SINGLE = '''
+SINGLE = """
 from typing import ClassVar
 from bench import MethodCard
 from bench.tracks.noisy_labels import NoisyLabelMethod
 
 class Single(NoisyLabelMethod):
     card: ClassVar = MethodCard(name="single", title="ce, one process a seed", track="noisy-labels")
-'''
+"""
 
 
 @pytest.mark.slow
@@ -28,9 +28,28 @@ def test_fifty_runs_cost_at_most_a_tenth_of_a_second_each_beyond_the_methods_tim
     environment = {**os.environ, "BENCH_CACHE": str(tmp_path / "cache"), "BENCH_PLUGINS": str(tmp_path / "single.py")}
 
     def call(seeds: str) -> tuple[float, float, int]:
-        command = [sys.executable, "-c", "from bench.cli import main; main()", "run", "--device", "cpu", "--preset", "smoke", "--method", method, "--task", "noisy-digits"]
+        command = [
+            sys.executable,
+            "-c",
+            "from bench.cli import main; main()",
+            "run",
+            "--device",
+            "cpu",
+            "--preset",
+            "smoke",
+            "--method",
+            method,
+            "--task",
+            "noisy-digits",
+        ]
         start = time.perf_counter()
-        done = subprocess.run([*command, "--seeds", seeds, "--jobs", "1", "--json", "--results", str(tmp_path / "results")], capture_output=True, text=True, env=environment, check=True)
+        done = subprocess.run(
+            [*command, "--seeds", seeds, "--jobs", "1", "--json", "--results", str(tmp_path / "results")],
+            capture_output=True,
+            text=True,
+            env=environment,
+            check=True,
+        )
         wall = time.perf_counter() - start
         records = json.loads(done.stdout)["records"]
         return wall, sum(record["cost"]["solve_s"] for record in records), len(records)

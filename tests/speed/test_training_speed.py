@@ -30,7 +30,9 @@ def one_thread():
 def problem():
     """Return a problem of the size of noisy-digits."""
     generator = torch.Generator().manual_seed(0)
-    return Problem(x=torch.randn(ROWS, FEATURES, generator=generator), y=torch.randint(0, CLASSES, (ROWS,), generator=generator), n_classes=CLASSES, epochs=EPOCHS)
+    return Problem(
+        x=torch.randn(ROWS, FEATURES, generator=generator), y=torch.randint(0, CLASSES, (ROWS,), generator=generator), n_classes=CLASSES, epochs=EPOCHS
+    )
 
 
 def ours(problem: Problem, workdir) -> float:

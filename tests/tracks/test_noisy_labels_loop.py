@@ -50,7 +50,7 @@ def problem_of(seed=0, rows=90, **protocol):
     generator = np.random.default_rng(seed)
     y = generator.integers(0, 4, rows)
     x = generator.standard_normal((rows, 6)) + np.eye(4, 6)[y]
-    protocol = {"hidden": (16,), "epochs": 4, "batch_size": 20, **protocol}
+    protocol = {"widths": (16,), "epochs": 4, "batch_size": 20, **protocol}
     return Problem(x=torch.tensor(x, dtype=torch.float32), y=torch.from_numpy(y), n_classes=4, **protocol)
 
 

@@ -40,7 +40,7 @@ def toy():
         y = generator.integers(0, classes, rows)
         x = generator.standard_normal((rows, 6)) + 2 * np.eye(classes, 6)[y]
         y = np.where(generator.random(rows) < 0.2, generator.integers(0, classes, rows), y)
-        protocol = {"hidden": (8,), "epochs": 4, "batch_size": 16, "noise_rate": 0.2, **protocol}
+        protocol = {"widths": (8,), "epochs": 4, "batch_size": 16, "noise_rate": 0.2, **protocol}
         return Problem(x=torch.tensor(x, dtype=dtype), y=torch.from_numpy(y), n_classes=classes, **protocol)
 
     return make
