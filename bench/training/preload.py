@@ -6,4 +6,4 @@ import torch
 
 _parameter = torch.zeros(1, requires_grad=True)
 _parameter.grad = torch.zeros(1)
-torch.optim.SGD([_parameter], lr=0.1, fused=True).step()
+torch.optim.SGD([_parameter], lr=0.1).step()

@@ -44,11 +44,23 @@ DEFAULT_VARIANTS = {
 
 
 class Hidden(msgspec.Struct, frozen=True):
-    """What no method sees: the clean test set and the true labels of the training rows."""
+    """What no method sees: the clean test set and the true labels of the training rows.
+
+    ``x_watched`` holds the test rows and then the wrongly labelled training rows: what every epoch is scored on.
+    """
 
     x_test: torch.Tensor
     y_test: torch.Tensor
     y_true: torch.Tensor
+    x_watched: torch.Tensor
+    y_given_wrong: torch.Tensor
+    y_true_wrong: torch.Tensor
+
+    @classmethod
+    def of(cls, x_test: torch.Tensor, y_test: torch.Tensor, y_true: torch.Tensor, x: torch.Tensor, y_given: torch.Tensor) -> Hidden:
+        """Hide the test set and the true labels of the rows ``x`` that were given ``y_given``."""
+        wrong = y_given != y_true
+        return cls(x_test, y_test, y_true, torch.cat([x_test, x[wrong]]), y_given[wrong], y_true[wrong])
 
 
 class NoisyLabelTask(Task):
@@ -101,14 +113,16 @@ class NoisyLabelTask(Task):
             weight_decay=self.weight_decay,
             noise_rate=float((given != y[train]).mean()),
         )
-        return Case(problems=[problem], hidden=Hidden(x_test, data.y[test_rows], data.y[rows]))
+        return Case(problems=[problem], hidden=Hidden.of(x_test, data.y[test_rows], data.y[rows], x, problem.y))
 
     def watch(self, case: Case, k: int, step: int, model: Any) -> Watched:
         """Score an epoch: clean test accuracy, and what became of the wrong labels."""
-        hidden = case.hidden
-        accuracy = _percent(predict(model, hidden.x_test).argmax(-1) == hidden.y_test)
-        given, bad = case.problems[k].y, case.problems[k].y != hidden.y_true
-        return Watched({"acc": accuracy, **_memory(given[bad], hidden.y_true[bad], model, case.problems[k].x[bad])})
+        hidden: Hidden = case.hidden
+        predicted = predict(model, hidden.x_watched).argmax(-1)
+        test, wrong = predicted[: len(hidden.y_test)], predicted[len(hidden.y_test) :]
+        return Watched(
+            {"acc": _percent(test == hidden.y_test), "memorised": _percent(wrong == hidden.y_given_wrong), "recovered": _percent(wrong == hidden.y_true_wrong)}
+        )
 
     def evaluate(self, case: Case, outcomes: Sequence[Outcome], run: Setup) -> Score:
         """Score the final model, the corrected labels and the selection."""
@@ -145,12 +159,6 @@ class NoisyLabelTask(Task):
         return NoisyLabelMethod().solve(msgspec.structs.replace(problem, y=hidden.y_true), run)
 
 
-def _memory(given: torch.Tensor, true: torch.Tensor, model: Any, x: torch.Tensor) -> dict[str, float | None]:
-    """Say what became of wrongly labelled rows: predicted as labelled, or right."""
-    predicted = predict(model, x).argmax(-1) if len(x) else given
-    return {"memorised": _percent(predicted == given), "recovered": _percent(predicted == true)}
-
-
 def _percent(right: torch.Tensor) -> float | None:
     """Return the share that is true in percent; None of nothing."""
-    return 100 * float(right.double().mean()) if right.numel() else None
+    return 100 * int(right.sum()) / right.numel() if right.numel() else None
