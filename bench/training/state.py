@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.random.mtrand import get_bit_generator, set_bit_generator
 from torch import nn
 
 _SPARE = np.random.MT19937(0)
@@ -47,8 +48,8 @@ def flags() -> dict[str, Any]:
 @contextlib.contextmanager
 def streams(seed: int | None) -> Iterator[None]:
     """Fork the global random streams of torch, NumPy and Python, seed them (``None``: nobody may count on them), restore them after."""
-    before = torch.get_rng_state(), np.random.get_bit_generator(), random.getstate()
-    np.random.set_bit_generator(np.random.MT19937() if seed is not None else _SPARE)  # a swap: reading NumPy's state out takes 100 times longer
+    before = torch.get_rng_state(), get_bit_generator(), random.getstate()
+    set_bit_generator(np.random.MT19937() if seed is not None else _SPARE)  # a swap: reading NumPy's state out takes 100 times longer
     cuda = torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None
     if seed is not None:
         _seed_torch(seed)
@@ -58,7 +59,7 @@ def streams(seed: int | None) -> Iterator[None]:
         yield
     finally:
         torch.set_rng_state(before[0])
-        np.random.set_bit_generator(before[1])
+        set_bit_generator(before[1])
         random.setstate(before[2])
         if cuda is not None:
             torch.cuda.set_rng_state(cuda)
