@@ -38,7 +38,16 @@ if TYPE_CHECKING:
 _BRIEF = ("curve", "logs")
 
 
-@click.command("run")
+_HELP = """Run methods on tasks, record every result, skip what is recorded already.
+
+\b
+bench run --method ce,elr --task noisy-digits --seeds 5
+bench run --track noisy-labels --preset smoke
+bench run --method 'elr[lam=1|3|7]' --task 'noisy-*' --dry-run
+"""
+
+
+@click.command("run", help=_HELP)
 @names_option("method", help="Methods: names, comma lists, globs; parameters as 'elr[lam=1]', alternatives as 'elr[lam=1|3]'. Repeatable.")
 @names_option("task", help="Tasks, written like methods. Repeatable.")
 @click.option("--track", shell_complete=tracks_completer, help="Only this track; every method and task of it where none is named.")
@@ -56,13 +65,7 @@ _BRIEF = ("curve", "logs")
 @plugins_option
 @json_option
 def command(everything: bool, variants: tuple[str, ...], dry_run: bool, quiet: bool, as_json: bool, **options: Any) -> int:
-    r"""Run methods on tasks, record every result, skip what is recorded already.
-
-    \b
-    bench run --method ce,elr --task noisy-digits --seeds 5
-    bench run --track noisy-labels --preset smoke
-    bench run --method 'elr[lam=1|3|7]' --task 'noisy-*' --dry-run
-    """
+    """Plan, run what is missing, report."""
     from bench.runs.drive import Driver
     from bench.runs.plan import Request, make_plan
     from bench.runs.provenance import choose_device

@@ -256,14 +256,29 @@ def test_a_missing_data_set_is_an_environment_error(bench, tmp_path):
     assert "lost uses the data set 'atlantis', which no plugin registers" in found.err
 
 
-def test_data_that_turns_out_not_to_be_there_is_no_record(bench, tmp_path):
-    (tmp_path / "far.py").write_text(
-        "from typing import ClassVar\nfrom bench import Task, TaskCard, Metric, Preset, DataUnavailable, Dataset, DatasetCard\n"
-        "class Away(Dataset):\n    card: ClassVar = DatasetCard(name='away', title='x', source='s', size='1', had='hub')\n"
-        "    def load(self, run):\n        raise DataUnavailable('away is not here; fetch it with: get away')\n"
-        "class Far(Task):\n    card: ClassVar = TaskCard(name='far', title='x', track='noisy-labels', datasets=('away',),\n        metrics=(Metric(name='a', primary=True),), presets={'smoke': Preset(variants={'v': {}}, seeds=1)})\n"
-        "    def prepare(self, run):\n        return run.dataset('away')\n"
+FAR = """
+from typing import ClassVar
+from bench import Dataset, DatasetCard, DataUnavailable, Metric, Preset, Task, TaskCard
+
+class Away(Dataset):
+    card: ClassVar = DatasetCard(name="away", title="x", source="s", size="1", had="hub")
+
+    def load(self, run):
+        raise DataUnavailable("away is not here; fetch it with: get away")
+
+class Far(Task):
+    card: ClassVar = TaskCard(
+        name="far", title="x", track="noisy-labels", datasets=("away",), metrics=(Metric(name="a", primary=True),),
+        presets={"smoke": Preset(variants={"v": {}}, seeds=1)},
     )
+
+    def prepare(self, run):
+        return run.dataset("away")
+"""
+
+
+def test_data_that_turns_out_not_to_be_there_is_no_record(bench, tmp_path):
+    (tmp_path / "far.py").write_text(FAR)
     found = bench(*RUN, "--method", "ce", "--task", "far", "--plugins", tmp_path / "far.py", "--json")
     document = json.loads(found.out)
     assert (found.code, document["records"]) == (1, [])

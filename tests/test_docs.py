@@ -1,0 +1,86 @@
+"""The docs hold what the code says: tables from committed records, every verb and option, every hook."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = "\n".join(path.read_text() for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))])
+
+
+def test_every_table_of_results_is_what_the_committed_records_give():
+    done = subprocess.run([sys.executable, "docs/tables.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_committed_records_of_pair45_show_coteaching_above_elr_over_at_least_five_seeds():
+    from bench.runs.store import Store
+
+    records = [record for record in Store(ROOT / "docs" / "records").read() if (record.task, record.variant) == ("noisy-digits", "pair45")]
+    figures = {name: {record.seed: record.metrics["acc_last"] for record in records if record.method == name} for name in ("elr", "coteaching")}
+    assert figures["elr"].keys() == figures["coteaching"].keys()
+    assert len(figures["elr"]) >= 5
+    assert sum(figures["coteaching"].values()) > sum(figures["elr"].values())
+
+
+def _commands():
+    from bench.cli import main
+
+    context = click.Context(main)
+    return [(name, main.get_command(context, name)) for name in main.list_commands(context)]
+
+
+@pytest.mark.parametrize(("name", "command"), _commands(), ids=lambda value: value if isinstance(value, str) else "")
+def test_every_verb_and_its_options_are_in_the_docs(name, command):
+    assert f"bench {name}" in DOCS
+    for parameter in command.params:
+        for option in parameter.opts:
+            if option.startswith("--"):
+                assert re.search(rf"{option}\b", DOCS), f"{option} of bench {name} is in no page"
+
+
+def test_every_hook_and_its_arguments_are_in_the_docs():
+    import inspect
+
+    from bench.plugins import hookspecs
+
+    for name, hook in inspect.getmembers(hookspecs, inspect.isfunction):
+        if name.startswith("bench_"):
+            assert f"{name}({', '.join(inspect.signature(hook).parameters)})" in DOCS, name
+
+
+def test_every_public_name_is_in_the_docs():
+    import bench
+
+    assert [name for name in bench.__all__ if not re.search(rf"\b{name}\b", DOCS)] == []
+
+
+def test_the_method_of_the_readme_runs_as_it_is_printed(tmp_path):
+    block = next(block for block in re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL) if "MethodCard(" in block)
+    assert len(block.splitlines()) <= 45
+    (tmp_path / "my_method.py").write_text(block)
+    command = [
+        sys.executable,
+        "-c",
+        "from bench.cli import main; main()",
+        "run",
+        "--plugins",
+        "my_method.py",
+        "--method",
+        "boot-hard",
+        "--task",
+        "noisy-digits",
+        "--preset",
+        "smoke",
+        "--executor",
+        "inline",
+    ]
+    done = subprocess.run([*command, "--device", "cpu"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "| boot-hard" in done.stdout
