@@ -21,6 +21,7 @@ _VERBS = {
     "results": "Export records to carry them elsewhere.",
     "reproduce": "Run a record again and say whether it comes out the same.",
     "why": "Say what a cell's key is made of, and what has changed since.",
+    "tune": "Measure which of several equal ways is quickest here, and write the tables.",
     "doctor": "Look for what is wrong with this installation and its results.",
 }
 

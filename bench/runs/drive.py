@@ -154,6 +154,7 @@ def record_of(keyed: Keyed, result: Result, log: str = "") -> Record:
         )
     environment = {"cpu_class" if name == "cpu" else name: value for name, value in keyed.ingredients["environment"].items()}
     provenance = {**environment, **machine(), "flags": result.flags, "files": keyed.ingredients["files"], "bench": _bench_version()}
+    provenance |= {"choices": result.choices} if result.choices else {}
     return Record(
         **{name: getattr(spec, name) for name in RunSpec.__struct_fields__},
         **{name: getattr(result, name) for name in _FROM_RESULT},

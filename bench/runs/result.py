@@ -34,6 +34,8 @@ class Result(msgspec.Struct, kw_only=True):
     error: dict[str, Any] | None = None
     warnings: list[str] = []
     flags: dict[str, Any] = {}
+    choices: dict[str, str] = {}
+    """What was chosen by a tuned table, with the shape: see :mod:`bench.training.tuned`."""
     started: str = ""
     ended: str = ""
 

@@ -57,10 +57,10 @@ class Worker:
 
     def run(self, specs: Sequence[RunSpec], twin: bool) -> list[Result]:
         """Take specs, stacked if there are several, from prepare to evaluate; of twins return the first."""
-        from bench.training import state
+        from bench.training import state, tuned
 
         started = now()
-        with warnings.catch_warnings(record=True) as said:
+        with warnings.catch_warnings(record=True) as said, tuned.noting() as choices:
             warnings.simplefilter("always")
             members = [
                 Member(spec, self, Path(self.job.workdir) / f"{'twin-' if twin else ''}{position}-seed-{spec.seed}") for position, spec in enumerate(specs)
@@ -89,6 +89,7 @@ class Worker:
         results = results[:1] if twin else results
         for result in results:
             result.started, result.ended, result.warnings, result.flags = started, now(), texts[:20], self.flags
+            result.choices = dict(choices)
         return results
 
     def _restore(self, now: dict[str, Any]) -> None:

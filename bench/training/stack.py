@@ -1,15 +1,14 @@
-"""Several equal nets as one module: parameters carry a leading member axis, one batched operation serves all members."""
+"""Several equal nets as one module: parameters carry a leading member axis. What every stack offers, and the multilayer perceptron."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
 from torch import nn
-from torch.autograd.function import once_differentiable
 
 
 class _Affine(torch.autograd.Function):
@@ -21,14 +20,64 @@ class _Affine(torch.autograd.Function):
         return torch.baddbmm(bias, x, weight.mT)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor, torch.Tensor]:
         x, weight = ctx.saved_tensors
         inner = torch.bmm(gradient, weight) if ctx.needs_input_grad[0] else None
         return inner, torch.bmm(gradient.mT, x), gradient.sum(1, keepdim=True)
 
 
-class StackedMLP(nn.Module):
+def affine(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+    """Return x W^T + b, (K, B, out), for inputs (K, B, in), weights (K, out, in) and biases (K, 1, out)."""
+    found: torch.Tensor = _Affine.apply(x, weight, bias)  # type: ignore[no-untyped-call]
+    return found
+
+
+class StackedNet(nn.Module):
+    """K equal nets as one module, each deaf to the others: a member's gradient is that of its own outputs alone.
+
+    Every parameter and every buffer has the member axis first, so what is done element by element (an optimiser, a moving
+    average, ``copy.deepcopy``) is done to all members at once.
+
+    Attributes:
+        members: K.
+    """
+
+    members: int
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map inputs (K, B, ...) to outputs (K, B, C), member by member."""
+        return self.head(self.features(x))
+
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        """Map inputs (K, B, ...) to what the last layer reads, (K, B, D)."""
+        raise NotImplementedError
+
+    def head(self, features: torch.Tensor) -> torch.Tensor:
+        """Map features (K, B, D) to outputs (K, B, C)."""
+        raise NotImplementedError
+
+    def member(self, k: int) -> MemberNet:
+        """Return member ``k`` as a net of its own. It follows the member's training, holds no parameters, and starts in eval mode."""
+        raise NotImplementedError
+
+
+class MemberNet(nn.Module):
+    """One member of a stack, seen as a net of its own."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map inputs (n, ...) to outputs (n, C)."""
+        return self.head(self.features(x))
+
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        """Map inputs (n, ...) to what the last layer reads, (n, D)."""
+        raise NotImplementedError
+
+    def head(self, features: torch.Tensor) -> torch.Tensor:
+        """Map features (n, D) to outputs (n, C)."""
+        raise NotImplementedError
+
+
+class StackedMLP(StackedNet):
     """K multilayer perceptrons with ReLU between layers, as batched matrix products.
 
     For K >= 2 a member's numbers do not depend on how many members stand beside it (CPU, one thread).
@@ -52,28 +101,34 @@ class StackedMLP(nn.Module):
         self.weights = nn.ParameterList(nn.Parameter(torch.stack(layer).to(device)) for layer in zip(*drawn, strict=True))
         self.biases = nn.ParameterList(nn.Parameter(torch.zeros(self.members, 1, out, device=device)) for out in sizes[1:])
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map inputs (K, B, ...) to outputs (K, B, sizes[-1]), member by member."""
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        """Map inputs (K, B, ...) to the last hidden layer after its ReLU, (K, B, sizes[-2])."""
         x = x.flatten(2)
-        for position, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            x = _Affine.apply(x.relu() if position else x, weight, bias)  # type: ignore[no-untyped-call]
+        *hidden, _ = zip(self.weights, self.biases, strict=True)
+        for weight, bias in hidden:
+            x = affine(x, weight, bias).relu()
         return x
 
-    def member(self, k: int) -> Callable[[torch.Tensor], torch.Tensor]:
-        """Return member ``k`` as a map from inputs (n, ...) to outputs (n, sizes[-1]); it follows the member's training."""
-        return Member(self, k)
+    def head(self, features: torch.Tensor) -> torch.Tensor:
+        """Map the last hidden layer to outputs (K, B, sizes[-1])."""
+        return affine(features, self.weights[-1], self.biases[-1])
+
+    def member(self, k: int) -> MemberNet:
+        """Return member ``k`` as a net of its own."""
+        return _MemberMLP(self, k)
 
 
-class Member(nn.Module):
-    """One member of a stack, seen as a net of its own."""
-
+class _MemberMLP(MemberNet):
     def __init__(self, stack: StackedMLP, k: int) -> None:
         super().__init__()
         self._layers = [(weight.detach()[k], bias.detach()[k, 0]) for weight, bias in zip(stack.weights, stack.biases, strict=True)]
+        self.eval()
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map inputs (n, ...) to outputs (n, sizes[-1])."""
+    def features(self, x: torch.Tensor) -> torch.Tensor:
         x = x.flatten(1)
-        for position, (weight, bias) in enumerate(self._layers):
-            x = nn.functional.linear(x.relu() if position else x, weight, bias)
+        for weight, bias in self._layers[:-1]:
+            x = nn.functional.linear(x, weight, bias).relu()
         return x
+
+    def head(self, features: torch.Tensor) -> torch.Tensor:
+        return nn.functional.linear(features, *self._layers[-1])
