@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import torch
 
+from bench.training.pictures import curves
+
 _parameter = torch.zeros(1, requires_grad=True)
 _parameter.grad = torch.zeros(1)
 torch.optim.SGD([_parameter], lr=0.1).step()
+
+curves({"": [(0, 0), (1, 1)]}, "a", "b", "c")
