@@ -15,7 +15,7 @@ from bench.errors import BenchError
 _VERBS = {
     "run": "Run methods on tasks and record the results.",
     "list": "List methods, tasks, data sets or tracks.",
-    "show": "Show the card of a method, task or data set.",
+    "show": "Show the card of a method, task or data set, or a record and its pictures.",
     "leaderboard": "Turn records into a board.",
     "compare": "Compare two methods, paired by seed.",
     "results": "Export records to carry them elsewhere.",

@@ -8,7 +8,8 @@ import click
 import msgspec
 
 from bench.cards import MethodCard, TaskCard
-from bench.cli._options import completer, emit_json, json_option, open_registry, plugins_option, table
+from bench.cli._options import completer, emit_json, json_option, open_registry, plugins_option, results_folder, results_option, table
+from bench.cli._record import Shown, is_record
 from bench.errors import NothingSelected, UsageError, near
 from bench.params import describe_type, render_value
 from bench.plugins.index import Entry
@@ -18,10 +19,28 @@ from bench.plugins.registry import Registry
 @click.command("show")
 @click.argument("name", shell_complete=completer("method", "task", "dataset"))
 @click.option("--bibtex", is_flag=True, help="Print the BibTeX entry of its paper.")
+@click.option("--image", "images", multiple=True, metavar="[NAME=]FILE", help="Write a picture of the record into FILE. Repeatable.")
+@results_option
 @plugins_option
 @json_option
-def command(name: str, bibtex: bool, plugins: tuple[str, ...], as_json: bool) -> None:
-    """Show the card of NAME (a method, task or data set; track/name where several tracks have it)."""
+def command(name: str, bibtex: bool, images: tuple[str, ...], results: str | None, plugins: tuple[str, ...], as_json: bool) -> None:
+    """Show a card or a record.
+
+    NAME is a method, task or data set (track/name where several tracks have it), or a record: its id, the beginning of one, or its file.
+    """
+    if is_record(name):
+        if bibtex:
+            raise UsageError(f"{name!r} is a record, and --bibtex is for the cards of methods, tasks and data sets; name one of those.")
+        shown = Shown(name, results_folder(results))
+        if images:
+            shown.write_pictures(images)
+        elif as_json:
+            emit_json(shown.document())
+        else:
+            click.echo(shown.text(open_registry(plugins)))
+        return
+    if images:
+        raise UsageError(f"--image needs a record, and {name!r} is no record's id or file; 'bench leaderboard --json' lists the ids.")
     entries = _find(open_registry(plugins), name)
     if bibtex:
         found = [getattr(entry.card, "bibtex", "") for entry in entries if getattr(entry.card, "bibtex", "")]

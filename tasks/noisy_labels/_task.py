@@ -12,6 +12,7 @@ import torch
 from bench import Case, Meta, Metric, Outcome, Run, Score, Setup, Task, Watched
 from bench.tracks.noisy_labels import NoisyLabelMethod, Problem, Solution
 from bench.training.data import standardised, stratified_split
+from bench.training.pictures import curves, grid, heat_map
 from bench.training.state import predict
 
 from ._noise import corrupt, transitions
@@ -152,11 +153,26 @@ class NoisyLabelTask(Task):
         arrays = {"transitions": counts}
         if solution.clean_score is not None:
             arrays["clean_score"] = solution.clean_score.cpu().numpy()
-        return Score(metrics=metrics, arrays=arrays)
+        return Score(metrics=metrics, arrays=arrays, images=_pictures(problem, hidden, solution, outcome.curve, counts))
 
     def train_on_clean_labels(self, problem: Problem, hidden: Hidden, run: Run) -> Solution:
         """The upper reference: the null method, given the true labels."""
         return NoisyLabelMethod().solve(msgspec.structs.replace(problem, y=hidden.y_true), run)
+
+
+def _pictures(problem: Problem, hidden: Hidden, solution: Solution, curve: list[dict[str, Any]], counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Return what was given for what, how the epochs went, and the rows that look most suspicious where they are images and there is a score."""
+    names = {"acc": "accuracy on the clean test", "memorised": "wrong labels memorised", "recovered": "wrong labels recovered"}
+    classes = range(problem.n_classes)
+    pictures = {
+        "transitions": heat_map(counts, classes, classes, "Labels given to the training rows", "given", "true"),
+        "epochs": curves({title: [(entry["step"], entry.get(name)) for entry in curve] for name, title in names.items()}, "", "epoch", "%"),
+    }
+    if solution.clean_score is not None and problem.x.dim() == 4 and problem.x.shape[1] in (1, 3):
+        worst = solution.clean_score.argsort(stable=True)[:24]
+        captions = [f"{given} (is {true})" for given, true in zip(problem.y[worst].tolist(), hidden.y_true[worst].tolist(), strict=True)]
+        pictures["suspicious"] = grid(problem.x[worst].cpu(), captions, columns=8, title="Least trusted rows: given label (true label)")
+    return pictures
 
 
 def _percent(right: torch.Tensor) -> float | None:

@@ -1,0 +1,144 @@
+"""What ``bench show`` says of a record, and how its pictures are had."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from bench.cli._options import table, warn
+from bench.errors import EnvironmentFault, UsageError, near
+from bench.params import render_call
+
+if TYPE_CHECKING:
+    from bench.plugins.registry import Registry
+    from bench.runs.record import Record
+
+
+def is_record(name: str) -> bool:
+    """Tell whether ``name`` is the beginning of a record's id, or a file: no card is called so."""
+    return (
+        re.fullmatch(r"(?=.*\d)[0-9a-f]{6,16}(-[0-9a-f]{0,16}(-\d*)?)?", name) is not None or name.endswith(".json") or ("/" in name and Path(name).is_file())
+    )
+
+
+class Shown:
+    """A record and the folder that holds its arrays and pictures."""
+
+    def __init__(self, name: str, results: Path) -> None:
+        from bench.runs.store import Store
+
+        self.record: Record = Store(results).find(name)
+        path = Path(name)
+        root = path.resolve().parents[2] if path.is_file() and len(path.resolve().parents) > 2 else results
+        self.folder = root / "files" / self.record.id
+
+    def document(self) -> dict[str, Any]:
+        """Return the record and its files as plain data."""
+        return {
+            "schema_version": 1,
+            "record": msgspec.to_builtins(self.record),
+            "images": {name: {"file": str(path), "here": path.is_file()} for name, path in self._pictures().items()},
+            "arrays": self._arrays(),
+        }
+
+    def text(self, registry: Registry) -> str:
+        """Return the record laid out for a terminal."""
+        record = self.record
+        lines = [
+            f"record {record.id}",
+            f"{render_call(f'{record.track}/{record.method}', record.params)} on {render_call(record.task, record.task_params)}",
+            "",
+        ]
+        facts = {
+            "status": record.status + (f": {record.error.type}: {record.error.message}" if record.error else ""),
+            "cell": f"preset {record.preset}, variant {record.variant}, seed {record.seed}, {record.device}, {record.dtype}, {record.form}",
+            "not rankable": record.not_rankable or "",
+            "reference": record.reference + (", saw the hidden part" if record.peeks else ""),
+            "needs": ", ".join(record.needs),
+            "cost": ", ".join(f"{name} {value:.4g}" for name, value in {**record.cost, **record.counters}.items() if value is not None),
+            "ended": record.ended,
+            "warnings": "; ".join(record.warnings),
+        }
+        lines += [f"{name + ':':<14} {value}" for name, value in facts.items() if value]
+        card = registry.cards().get(record.identity)
+        declared = {metric.name: metric for metric in card.metrics} if card else {}
+        rows = []
+        for name, value in record.metrics.items():
+            metric = declared.get(name)
+            rows.append([name + (" *" if metric and metric.primary else ""), "—" if value is None else f"{value:.6g}", *_about(metric)])
+        lines += ["", table(rows, ["metric", "value", "unit", "what"])] if rows else []
+        pictures = [[name, _pixels(path), str(path)] for name, path in self._pictures().items()]
+        lines += ["", table(pictures, ["picture", "pixels", "file"])] if pictures else []
+        arrays = [[name, about["dtype"], " x ".join(map(str, about["shape"]))] for name, about in self._arrays().items()]
+        lines += ["", table(arrays, ["array", "type", "shape"])] if arrays else []
+        return "\n".join(lines)
+
+    def write_pictures(self, wanted: Sequence[str]) -> None:
+        """Write pictures: each text is ``NAME=FILE``, or ``FILE`` where the record has one picture or FILE is called like one.
+
+        Raises:
+            UsageError: no such picture. EnvironmentFault: its file is not here, or FILE can't be written.
+        """
+        pictures = self._pictures()
+        if not pictures:
+            raise UsageError(f"the record {self.record.id} has no pictures; 'bench show {self.record.id}' shows what it has.")
+        chosen = []
+        for text in wanted:
+            name, equals, file = text.partition("=")
+            if not equals:
+                name, file = (next(iter(pictures)) if len(pictures) == 1 else Path(text).stem), text
+            if name not in pictures or not file:
+                raise UsageError(
+                    f"--image got {text!r}, which names none of its pictures.{near(name, pictures)} They are {', '.join(pictures)}; write --image NAME=FILE."
+                )
+            if not pictures[name].is_file():
+                raise EnvironmentFault(f"the picture {name!r} is not at {str(pictures[name])!r}; an export carries records without their pictures.")
+            chosen.append((name, file))
+        for name, file in chosen:
+            _copy(pictures[name], Path(file))
+            warn(f"wrote {name} to {file}.")
+
+    def _pictures(self) -> dict[str, Path]:
+        return {name: self.folder / Path(file).name for name, file in self.record.images.items()}
+
+    def _arrays(self) -> dict[str, Any]:
+        """Return type and shape of every array, from the head of the file alone."""
+        file = self.folder / Path(self.record.arrays).name
+        if not self.record.arrays or not file.is_file():
+            return {}
+        with file.open("rb") as stream:
+            head = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
+        return {name: {"dtype": about["dtype"], "shape": about["shape"]} for name, about in sorted(head.items()) if name != "__metadata__"}
+
+
+def _about(metric: Any) -> list[str]:
+    return [metric.unit, metric.title] if metric else ["", ""]
+
+
+def _pixels(path: Path) -> str:
+    """Return ``width x height`` from the head of a PNG."""
+    if not path.is_file():
+        return "not here"
+    with path.open("rb") as stream:
+        head = stream.read(24)
+    return f"{int.from_bytes(head[16:20], 'big')} x {int.from_bytes(head[20:24], 'big')}"
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Write a copy whole or not at all."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".image-")
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(source.read_bytes())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(target)
+    except OSError as error:
+        raise EnvironmentFault(f"the picture can't be written to {str(target)!r} ({error.strerror}); name another file.") from None

@@ -1,0 +1,74 @@
+"""Records and their pictures, as ``bench show`` gives them."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture
+def record(bench):
+    """The record of a small run that has three pictures."""
+    found = bench("run", "--device", "cpu", "--preset", "smoke", "--json", "--executor", "inline", "--method", "elr", "--task", "noisy-digits")
+    shown = json.loads(found.out)["records"][0]
+    return {**shown, "id": f"{shown['cell'][:16]}-{shown['key'][:16]}-1"}
+
+
+def test_a_record_is_shown_by_the_beginning_of_its_id_and_by_its_file(bench, record):
+    text = bench("show", record["id"][:8]).out
+    assert "noisy-labels/elr[" in text
+    assert f"{record['metrics']['acc_last']:.6g}" in text
+    for line in ("acc_last *", "transitions  428 x 462", "suspicious", "clean_score  F32     300"):
+        assert line in text
+    file = bench.results / "records" / record["cell"][:2] / f"{record['id']}.json"
+    from_file = bench("show", file, "--results", "elsewhere").out
+    assert from_file.partition("picture ")[0] == text.partition("picture ")[0]
+    assert str(bench.results / "files" / record["id"] / "image-2.png") in from_file
+
+
+def test_the_document_of_a_record_names_its_pictures_and_arrays(bench, record):
+    shown = json.loads(bench("show", record["id"], "--json").out)
+    assert shown["record"]["metrics"] == record["metrics"]
+    assert list(shown["images"]) == ["transitions", "epochs", "suspicious"]
+    assert all(picture["here"] for picture in shown["images"].values())
+    assert shown["arrays"] == {"clean_score": {"dtype": "F32", "shape": [300]}, "transitions": {"dtype": "I64", "shape": [10, 10]}}
+
+
+def test_a_picture_is_written_under_its_name_or_another(bench, record, tmp_path):
+    assert bench("show", record["id"], "--image", "epochs=a/one.png", "--image", tmp_path / "suspicious.png").code == 0
+    stored = {picture.name: picture.read_bytes() for picture in (bench.results / "files" / record["id"]).glob("*.png")}
+    assert (tmp_path / "a" / "one.png").read_bytes() == stored["image-1.png"]
+    assert (tmp_path / "suspicious.png").read_bytes() == stored["image-2.png"]
+    assert np.asarray(Image.open(io.BytesIO(stored["image-1.png"]))).shape == (340, 560, 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("--image", "epoch=x.png"), 2, "Did you mean 'epochs'"),
+        (("--image", "x.png"), 2, "They are transitions, epochs, suspicious"),
+        (("--image", "epochs="), 2, "write --image NAME=FILE"),
+        (("--image", "epochs=taken/x.png"), 4, "can't be written to 'taken/x.png'"),
+        (("--bibtex",), 2, "is a record, and --bibtex is for"),
+    ],
+)
+def test_what_a_record_does_not_have_is_said_in_a_sentence(bench, record, tmp_path, arguments, code, said):
+    (tmp_path / "taken").write_text("mine")
+    found = bench("show", record["id"], *arguments)
+    assert found.code == code
+    assert said in found.err
+    assert len(found.err.splitlines()) == 1
+
+
+def test_pictures_of_cards_of_unknown_records_and_of_exports_are_refused(bench, record):
+    assert "--image needs a record" in bench("show", "elr", "--image", "x.png").err
+    assert "begin with '0123456789'" in bench("show", "0123456789").err
+    bench("results", "export", "carried/all.jsonl")
+    found = bench("show", record["id"], "--results", "carried", "--image", "epochs=x.png")
+    assert found.code == 4
+    assert "an export carries records without their pictures" in found.err
+    assert "not here" in bench("show", record["id"], "--results", "carried").out
