@@ -15,7 +15,7 @@ from bench.training.data import standardised, stratified_split
 from bench.training.pictures import curves, grid, heat_map
 from bench.training.state import predict
 
-from ._noise import corrupt, transitions
+from ._noise import corrupt, drawn_rows, transitions
 
 SPLIT_SEED = 12345
 """The split is the same for every seed, so that seeds differ in noise, initial weights and order alone."""
@@ -72,10 +72,12 @@ class NoisyLabelTask(Task):
     n_test: ClassVar[int]
     """Rows of the test part."""
 
-    noise: Literal["sym", "sym_incl", "sym_iid", "pair", "asym", "idn"] = "sym"
-    """Noise model."""
+    noise: Literal["sym", "sym_incl", "sym_iid", "pair", "asym", "idn", "lt_imb", "tail_sym", "confusion", "dilute", "human"] = "sym"
+    """Noise model; ``human`` where the data come with labels by several people."""
     rate: Annotated[float, Meta(ge=0, le=1)] = 0.4
-    """Nominal noise rate; ``asym`` applies it within the confused classes only."""
+    """Nominal noise rate; ``asym`` applies it within the confused classes only, for ``dilute`` it is the share of copies."""
+    imbalance: Annotated[float, Meta(ge=1)] = 10.0
+    """Size of the first class over that of the last, for ``lt_imb`` and ``tail_sym``."""
     n_train: Annotated[int, Meta(ge=0)] = 0
     """Use this many training rows; 0: all."""
     widths: tuple[int, ...] = (256,)
@@ -98,9 +100,10 @@ class NoisyLabelTask(Task):
         train, test = stratified_split(y, self.n_test, np.random.Generator(np.random.PCG64(SPLIT_SEED)))
         if 0 < self.n_train < len(train):
             train = train[stratified_split(y[train], self.n_train, np.random.Generator(np.random.PCG64(SPLIT_SEED)))[1]]
+        generator = run.numpy_generator("corruption", self.noise)
+        train = train[drawn_rows(self.noise, y[train], rate=self.rate, classes=data.classes, imbalance=self.imbalance, generator=generator)]
         rows, test_rows = (torch.from_numpy(part).to(data.y.device) for part in (train, test))
         x, x_test = standardised(data.x[rows], data.x[test_rows])
-        generator = run.numpy_generator("corruption", self.noise)
         given = corrupt(self.noise, y[train], rate=self.rate, classes=data.classes, generator=generator, x=x.flatten(1).cpu().numpy())
         problem = Problem(
             x=x,
@@ -122,14 +125,14 @@ class NoisyLabelTask(Task):
         predicted = predict(model, hidden.x_watched).argmax(-1)
         test, wrong = predicted[: len(hidden.y_test)], predicted[len(hidden.y_test) :]
         return Watched(
-            {"acc": _percent(test == hidden.y_test), "memorised": _percent(wrong == hidden.y_given_wrong), "recovered": _percent(wrong == hidden.y_true_wrong)}
+            {"acc": percent(test == hidden.y_test), "memorised": percent(wrong == hidden.y_given_wrong), "recovered": percent(wrong == hidden.y_true_wrong)}
         )
 
     def evaluate(self, case: Case, outcomes: Sequence[Outcome], run: Setup) -> Score:
         """Score the final model, the corrected labels and the selection."""
         outcome, hidden, problem = outcomes[0], case.hidden, case.problems[0]
         solution: Solution = outcome.solution
-        accuracy = _percent(predict(solution.model, hidden.x_test).argmax(-1) == hidden.y_test)
+        accuracy = percent(predict(solution.model, hidden.x_test).argmax(-1) == hidden.y_test)
         curve = [entry["acc"] for entry in outcome.curve] or [accuracy]
         predicted = predict(solution.model, problem.x).argmax(-1)
         bad = problem.y != hidden.y_true
@@ -138,17 +141,17 @@ class NoisyLabelTask(Task):
             "acc_last10": sum(curve[-10:]) / len(curve[-10:]),
             "acc_best": max(curve),
             "drop": max(curve) - accuracy,
-            "memorised": _percent((predicted == problem.y)[bad]),
-            "recovered": _percent((predicted == hidden.y_true)[bad]),
-            "clean_fit": _percent((predicted == hidden.y_true)[~bad]),
+            "memorised": percent((predicted == problem.y)[bad]),
+            "recovered": percent((predicted == hidden.y_true)[bad]),
+            "clean_fit": percent((predicted == hidden.y_true)[~bad]),
         }
         if solution.ensemble is not None:
-            metrics["acc_ensemble"] = _percent(predict(solution.ensemble, hidden.x_test).argmax(-1) == hidden.y_test)
+            metrics["acc_ensemble"] = percent(predict(solution.ensemble, hidden.x_test).argmax(-1) == hidden.y_test)
         if solution.labels is not None:
             right = solution.labels == hidden.y_true
-            metrics |= {"fix_rate": _percent(right[bad]), "keep_rate": _percent(right[~bad]), "label_acc": _percent(right)}
+            metrics |= {"fix_rate": percent(right[bad]), "keep_rate": percent(right[~bad]), "label_acc": percent(right)}
         if solution.kept is not None:
-            metrics |= {"select_prec": _percent(~bad[solution.kept]), "select_rec": _percent(solution.kept[~bad])}
+            metrics |= {"select_prec": percent(~bad[solution.kept]), "select_rec": percent(solution.kept[~bad])}
         counts = transitions(hidden.y_true.cpu().numpy(), problem.y.cpu().numpy(), problem.n_classes)
         arrays = {"transitions": counts}
         if solution.clean_score is not None:
@@ -175,6 +178,6 @@ def _pictures(problem: Problem, hidden: Hidden, solution: Solution, curve: list[
     return pictures
 
 
-def _percent(right: torch.Tensor) -> float | None:
+def percent(right: torch.Tensor) -> float | None:
     """Return the share that is true in percent; None of nothing."""
     return 100 * int(right.sum()) / right.numel() if right.numel() else None

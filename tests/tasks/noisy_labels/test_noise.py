@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from bench.builtin.tasks.noisy_labels._noise import asym, corrupt, transitions
+from bench.builtin.tasks.noisy_labels._noise import _fold_confusions, asym, confusion, corrupt, drawn_rows, lt_imb, transitions
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -14,7 +14,7 @@ from sklearn import metrics
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
 
-MODELS = ("sym", "sym_incl", "sym_iid", "pair", "asym", "idn")
+MODELS = ("sym", "sym_incl", "sym_iid", "pair", "asym", "idn", "lt_imb", "tail_sym", "confusion", "dilute")
 LOOK_ALIKES = {7: 1, 2: 7, 5: 6, 6: 5, 3: 8}  # the specification's table, row "asym digits/MNIST"
 
 rates = st.floats(0, 1)
@@ -23,7 +23,7 @@ digit_labels = arrays(np.int64, st.integers(1, 120), elements=st.integers(0, 9))
 
 
 def noisy(name, y, rate, seed=0, classes=10, x=None):
-    if name == "idn" and x is None:
+    if name in ("idn", "confusion") and x is None:
         x = np.random.default_rng(99).standard_normal((len(y), 6))
     return corrupt(name, y, rate=rate, classes=classes, generator=np.random.default_rng(seed), x=x)
 
@@ -71,7 +71,7 @@ def test_a_rate_outside_zero_to_one_is_refused(name, rate):
 
 
 def test_an_unknown_model_is_refused_with_the_names_of_those_there_are():
-    with pytest.raises(ValueError, match=r"'symm'.*sym, sym_incl, sym_iid, pair, asym, idn"):
+    with pytest.raises(ValueError, match=r"'symm'.*sym, sym_incl, sym_iid, pair, asym, idn, lt_imb, tail_sym, confusion, dilute"):
         noisy("symm", balanced(5), 0.4)
 
 
@@ -121,7 +121,7 @@ def test_transitions_count_each_pair_of_true_and_given_label():
 # Exact counts -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["sym", "asym"])
+@pytest.mark.parametrize("name", ["sym", "asym", "tail_sym"])
 @given(y=digit_labels, rate=rates, seed=seeds, order=st.randoms(use_true_random=False))
 @settings(max_examples=30, deadline=None)
 def test_exact_models_flip_as_many_rows_of_a_class_in_whatever_order_the_rows_come(name, y, rate, seed, order):
@@ -196,7 +196,7 @@ def test_sym_incl_hits_the_true_label_once_in_c(classes, rate):
     assert abs((noisy("sym_incl", y, rate, 3, classes) != y).mean() - rate * share) <= 4 * error
 
 
-@pytest.mark.parametrize("name", ["sym_iid", "pair"])
+@pytest.mark.parametrize("name", ["sym_iid", "pair", "confusion"])
 @pytest.mark.parametrize("rate", [0.1, 0.45, 0.8])
 def test_models_that_draw_row_by_row_keep_the_rate_in_each_class(name, rate):
     y = balanced(2000)
@@ -311,3 +311,115 @@ def test_idn_survives_inputs_of_any_scale():
     for scale in (0.0, 1e-12, 1e6):
         found = noisy("idn", y, 0.4, x=scale * np.random.default_rng(0).standard_normal((300, 6)))
         assert 0.2 < (found != y).mean() < 0.6  # .4 within seven standard errors of .028
+
+
+# Long tails ------------------------------------------------------------------------
+
+
+def rows_of(name, y, rate=0.2, imbalance=10.0, seed=0, classes=10):
+    return drawn_rows(name, y, rate=rate, classes=classes, imbalance=imbalance, generator=np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize("name", ["lt_imb", "tail_sym"])
+@pytest.mark.parametrize("imbalance", [1.0, 10.0, 50.0, 100.0])
+def test_a_long_tail_falls_geometrically_from_the_first_class_to_the_last(name, imbalance):
+    y = balanced(200)
+    rows = rows_of(name, y, imbalance=imbalance)
+    counts = np.bincount(y[rows], minlength=10)
+    np.testing.assert_array_equal(counts, [math.floor(200 * (1 / imbalance) ** (c / 9) + 1e-9) for c in range(10)])  # the specification's n_c
+    assert len(set(rows)) == len(rows)
+    assert not np.array_equal(rows, rows_of(name, y, imbalance=imbalance, seed=1)) or imbalance == 1
+
+
+@given(y=digit_labels, imbalance=st.floats(1, 1e4), seed=seeds)
+@settings(max_examples=40, deadline=None)
+def test_a_long_tail_leaves_every_class_that_is_there_a_row_and_takes_none_twice(y, imbalance, seed):
+    rows = rows_of("lt_imb", y, imbalance=imbalance, seed=seed)
+    assert set(y[rows]) == set(y)
+    assert len(set(rows)) == len(rows)
+    assert ((rows >= 0) & (rows < len(y))).all()
+
+
+def test_an_imbalance_below_one_is_refused():
+    with pytest.raises(ValueError, match=r"imbalance is 0\.5"):
+        rows_of("lt_imb", balanced(5), imbalance=0.5)
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if name not in ("lt_imb", "tail_sym", "dilute")])
+def test_other_models_train_on_every_row_once(name):
+    np.testing.assert_array_equal(rows_of(name, balanced(7)), np.arange(70))
+
+
+@given(y=digit_labels, rate=rates, seed=seeds)
+@settings(max_examples=60, deadline=None)
+def test_lt_imb_moves_exactly_the_floor_of_the_rate_as_long_as_there_is_another_class(y, rate, seed):
+    found = noisy("lt_imb", y, rate, seed)
+    assert (found != y).sum() == math.floor(Fraction(rate) * len(y) + Fraction(1, 10**9))
+    if len(set(y)) > 1:
+        assert set(found) <= set(y)  # a class without rows draws none
+
+
+def test_lt_imb_sends_wrong_labels_to_a_class_in_proportion_to_its_size():
+    sizes = np.array([4000, 2000, 1000, 500, 250])
+    y = np.repeat(np.arange(5), sizes)
+    counts = sum(transitions(y, lt_imb(y, 0.4, 5, np.random.default_rng(seed)), 5) for seed in range(10))
+    for i in range(5):
+        others = np.delete(np.arange(5), i)
+        moved = counts[i, others].sum()
+        for j in others:
+            share = sizes[j] / sizes[others].sum()
+            assert abs(counts[i, j] / moved - share) <= 4 * math.sqrt(share * (1 - share) / moved)
+    assert counts[4, :4].sum() / (10 * 250) == pytest.approx(0.4, abs=4 * math.sqrt(0.24 / 2500))  # the rows are drawn from all classes alike
+
+
+# Dilution ---------------------------------------------------------------------------
+
+
+@given(size=st.integers(1, 60), rate=st.floats(0, 0.97), seed=seeds)
+@settings(max_examples=60, deadline=None)
+def test_dilution_keeps_every_row_as_it_is_and_appends_copies_up_to_the_rate(size, rate, seed):
+    y = np.random.default_rng(seed).integers(0, 10, size)
+    rows = rows_of("dilute", y, rate, seed=seed)
+    given_labels = noisy("dilute", y[rows], rate, seed)
+    np.testing.assert_array_equal(rows[:size], np.arange(size))
+    np.testing.assert_array_equal(given_labels[:size], y)
+    assert len(rows) - size == round(size * rate / (1 - rate))
+    times = np.bincount(rows, minlength=size)
+    assert times.max() - times.min() <= 1  # every row as often as any other, but for the last, broken copy
+
+
+def test_a_diluted_label_is_uniform_over_all_classes():
+    y = balanced(100)
+    rows = rows_of("dilute", y, 0.95)
+    copies = noisy("dilute", y[rows], 0.95)[1000:]
+    assert len(copies) == 19_000  # nineteen copies for each row: .95 / .05
+    assert stats.chisquare(np.bincount(copies, minlength=10)).pvalue > 1e-4
+    assert abs((copies == y[rows][1000:]).mean() - 0.1) <= 4 * math.sqrt(0.09 / 19_000)
+
+
+def test_dilution_by_copies_alone_is_refused():
+    with pytest.raises(ValueError, match="below 1"):
+        rows_of("dilute", balanced(3), 1.0)
+
+
+# Confusions of a cheap model -----------------------------------------------------------
+
+
+def test_confusion_sends_a_class_where_a_nearest_mean_model_errs_from_it():
+    generator = np.random.default_rng(0)
+    y = np.repeat(np.arange(3), 3000)
+    x = generator.standard_normal((9000, 1)) + np.array([0.0, 2.0, 9.0])[y][:, None]  # 0 and 1 overlap, 2 stands apart on the side of 1
+    counts = transitions(y, confusion(y, 0.3, 3, generator, x), 3)
+    assert counts[0, 1] / counts[0, 1:].sum() > 0.98
+    assert counts[1, 0] / counts[1, [0, 2]].sum() > 0.98
+
+
+def test_the_cheap_model_s_confusions_are_those_counted_one_by_one(digits):
+    x, y = digits[0][:300], digits[1][:300]
+    fold = np.random.default_rng(4).permutation(300) % 5
+    expected = np.zeros((10, 10))
+    for i in range(300):
+        means = [x[(fold != fold[i]) & (y == c)].mean(0) for c in range(10)]
+        expected[y[i], int(np.argmin([((x[i] - mean) ** 2).sum() for mean in means]))] += 1
+    np.testing.assert_array_equal(_fold_confusions(x, y, 10, np.random.default_rng(4)), expected)
+    assert expected.trace() < 300  # there is something to confuse

@@ -10,8 +10,10 @@ from bench.builtin.methods.noisy_labels.elr import EarlyLearningRegularisation
 from bench.builtin.methods.noisy_labels.gce import GeneralisedCrossEntropy
 from bench.builtin.methods.noisy_labels.ls import LabelSmoothing
 from bench.builtin.methods.noisy_labels.mixup import Mixup
+from bench.builtin.tasks.noisy_labels._noise import corrupt
 from bench.builtin.tasks.noisy_labels._task import Hidden
 from bench.builtin.tasks.noisy_labels.noisy_digits import NoisyDigits
+from bench.builtin.tasks.noisy_labels.noisy_longtail import NoisyLongTail
 from bench.builtin.tasks.noisy_labels.noisy_mnist import NoisyMnist
 from sklearn.datasets import load_digits
 
@@ -116,10 +118,10 @@ def test_the_default_of_noisy_mnist_is_the_specification_s():
 
 
 def test_every_task_has_a_smoke_preset_of_one_seed_that_is_small():
-    for kind in (NoisyDigits, NoisyMnist):
-        task = variant(kind, "sym40", "smoke")
+    for kind in (NoisyDigits, NoisyMnist, NoisyLongTail):
+        task = variant(kind, next(iter(kind.card.presets["smoke"].variants)), "smoke")
         assert kind.card.presets["smoke"].seeds == 1
-        assert task.n_train * task.epochs <= 1500
+        assert task.n_train * task.epochs <= 2000
 
 
 def test_noisy_digits_splits_1397_to_400_and_hands_the_protocol_on(on_digits):
@@ -206,6 +208,61 @@ def test_a_smaller_training_part_is_stratified_and_leaves_the_test_set_alone(on_
     assert ((part.hidden.y_true.bincount() - share).abs() < 1).all()
     assert torch.equal(part.hidden.y_test, whole.hidden.y_test)
     assert len(on_digits.prepare(NoisyDigits(n_train=5000)).case.problems[0].y) == 1397
+
+
+# Long tails and dilution -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["lt20", "lt40", "tail-sym40"])
+def test_a_long_tail_thins_the_training_part_alone(on_digits, name):
+    case = on_digits.prepare(variant(NoisyLongTail, name)).case
+    whole = on_digits.prepare(NoisyDigits()).case
+    largest = whole.hidden.y_true.bincount().max().item()
+    floors = [int(largest * 10 ** (-c / 9)) for c in range(10)]
+    assert case.hidden.y_true.bincount(minlength=10).tolist() == [min(*pair) for pair in zip(floors, whole.hidden.y_true.bincount().tolist(), strict=True)]
+    assert torch.equal(case.hidden.y_test, whole.hidden.y_test)  # the test set stays balanced
+    assert case.problems[0].noise_rate == pytest.approx(0.2 if name == "lt20" else 0.4, abs=0.01)  # exact counts: half a row of a class at most
+
+
+def test_accuracy_on_head_medium_and_tail_classes_is_counted_by_hand():
+    true = [0] * 5 + [1] * 9 + [2] * 2  # the head is class 1, the tail class 2
+    case = toy_case(true, true, true, test_true=(0, 0, 1, 1, 1, 2), test_predicted=(0, 1, 1, 1, 0, 0))
+    outcome = Outcome(solution=Solution(model=lambda x: x), curve=[], kept={}, cost={}, counters={})
+    metrics = NoisyLongTail().evaluate(case, [outcome], None).metrics
+    assert (metrics["acc_head"], metrics["acc_medium"], metrics["acc_tail"]) == pytest.approx((200 / 3, 50.0, 0.0))
+    assert set(metrics) <= {metric.name for metric in NoisyLongTail.card.metrics}
+
+
+def test_ten_classes_fall_into_a_head_of_four_and_thirds_of_three(on_digits):
+    task = NoisyLongTail(noise="lt_imb", rate=0.2)
+    case = on_digits.prepare(task).case
+
+    def only(classes):
+        wanted = case.hidden.y_test.unsqueeze(1) == torch.tensor(classes)
+        right = torch.where(wanted.any(1), case.hidden.y_test, (case.hidden.y_test + 1) % 10)
+        answers = {row.numpy().tobytes(): answer for row, answer in zip(case.hidden.x_test, torch.eye(10)[right], strict=True)}
+        model = lambda x: torch.stack([answers.get(row.numpy().tobytes(), torch.zeros(10)) for row in x])  # noqa: E731
+        outcome = Outcome(solution=Solution(model=model), curve=[], kept={}, cost={}, counters={})
+        metrics = task.evaluate(case, [outcome], None).metrics
+        return metrics["acc_head"], metrics["acc_medium"], metrics["acc_tail"]
+
+    assert only([0, 1, 2, 3]) == (100, 0, 0)
+    assert only([4, 5, 6]) == (0, 100, 0)
+    assert only([7, 8, 9]) == (0, 0, 100)
+
+
+def test_dilution_trains_on_copies_of_the_rows_with_labels_of_their_own(on_digits):
+    plain, diluted = (on_digits.prepare(NoisyDigits(noise=noise, rate=rate)).case for noise, rate in (("sym", 0.0), ("dilute", 0.75)))
+    problem = diluted.problems[0]
+    assert len(problem.y) == 4 * 1397  # three copies for each row: .75 / .25
+    torch.testing.assert_close(problem.x.view(4, 1397, -1)[2], problem.x.view(4, 1397, -1)[0])
+    assert torch.equal(problem.y[:1397], plain.problems[0].y)
+    assert problem.noise_rate == pytest.approx(0.75 * 0.9, abs=4 * (0.09 / 4191) ** 0.5)
+
+
+def test_labels_by_people_are_asked_for_where_there_are_some():
+    with pytest.raises(ValueError, match="noisy-cifar10"):
+        corrupt("human", np.zeros(3, dtype=np.int64), rate=0.4, classes=10, generator=np.random.default_rng(0))
 
 
 # What methods may not see ---------------------------------------------------------------
