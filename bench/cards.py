@@ -47,6 +47,8 @@ class MethodCard(_Card, frozen=True, kw_only=True, forbid_unknown_fields=True):
     paper: str = ""
     """Where it comes from, e.g. ``arXiv:2007.00151``."""
     bibtex: str = ""
+    claim: str = ""
+    """What the paper says it does, in a sentence of our own; the docs hold it against what is measured here."""
     official_code: Literal["ok", "flawed", "none"] = "none"
     """Whether the authors' code was read and is right."""
     deviates: str = ""

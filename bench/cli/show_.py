@@ -81,6 +81,7 @@ def _text(entry: Entry) -> str:
     if isinstance(card, MethodCard):
         facts |= {
             "paper": card.paper,
+            "claim": card.claim,
             "official code": card.official_code,
             "deviates": card.deviates,
             "needs": ", ".join(card.needs),

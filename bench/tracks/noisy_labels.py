@@ -6,6 +6,7 @@ M nets a seed. Losses are averaged over a member's batch and *summed* over membe
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
@@ -16,9 +17,10 @@ from torch.nn import functional as F
 
 from bench.contracts import Method
 from bench.runs.context import Run
-from bench.training.stack import StackedMLP
+from bench.training.stack import StackedMLP, StackedNet
+from bench.training.state import evaluating
 
-__all__ = ["Batch", "Model", "NoisyLabelMethod", "Problem", "Seeds", "Solution", "cross_entropy", "train_step"]
+__all__ = ["Batch", "Model", "NoisyLabelMethod", "Problem", "Seeds", "Solution", "cross_entropy", "sgd", "train", "train_step"]
 
 Model = Callable[[torch.Tensor], torch.Tensor]
 
@@ -100,7 +102,11 @@ class Seeds:
         device: where everything lives.
         y: given labels (K, N).
         noise_rate: share of wrong labels of each member (K,), float64; None when the method's card does not need it.
+        drawn: rows of an epoch: N, or fewer in a :meth:`part`.
+        nets: the stack in training, M * K nets, net by net.
     """
+
+    nets: StackedNet
 
     def __init__(self, problems: Sequence[Problem], runs: Sequence[Run]) -> None:
         self.problem, self.runs = problems[0], list(runs)
@@ -113,20 +119,55 @@ class Seeds:
         self._x_offset = self._offset * 0 if shared else self._offset
         rates = [problem.noise_rate for problem in problems if problem.noise_rate is not None]
         self.noise_rate = torch.tensor(rates, device=self.device, dtype=torch.float64) if len(rates) == self.members else None
-        self._orders = [run.torch_generator("order", device="cpu") for run in runs]
+        self.drawn = self.n_rows
+        self._rows: torch.Tensor | None = None
+        self._order_by()
+
+    def _order_by(self, *axes: int | str) -> None:
+        self._orders = [run.torch_generator("order", *axes, device="cpu") for run in self.runs]
+
+    def part(self, rows: torch.Tensor | None, *axes: int | str) -> Seeds:
+        """Return the same data with epochs of the rows (K, n) alone (None: of all), in the order of the stream with these axes (none: the same stream)."""
+        part = copy.copy(self)
+        part.drawn, part._rows = (self.n_rows, None) if rows is None else (rows.shape[1], rows)
+        if axes:
+            part._order_by(*axes)
+        return part
+
+    def build(self, nets: int = 1, first: int = 0, extra: int = 0) -> StackedNet:
+        """Return ``nets`` fresh nets a member, the initial weights those of the streams from ``first`` on, with ``extra`` outputs besides the classes."""
+        sizes = (self.problem.x[0].numel(), *self.problem.widths, self.problem.n_classes + extra)
+        return StackedMLP(sizes, [run.seeded("init", net) for net in range(first, first + nets) for run in self.runs], self.device)
 
     @property
     def steps(self) -> int:
         """Steps of one epoch."""
-        return math.ceil(self.n_rows / self.problem.batch_size)
+        return math.ceil(self.drawn / self.problem.batch_size)
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """Yield the batches of an epoch: every row once, each member in its own order."""
-        order = torch.stack([torch.randperm(self.n_rows, generator=generator) for generator in self._orders]).to(self.device)
+        order = torch.stack([torch.randperm(self.drawn, generator=generator) for generator in self._orders]).to(self.device)
+        order = order if self._rows is None else self._rows.gather(1, order)
         x, y = self._x[order + self._x_offset], self.y.gather(1, order)
         size = self.problem.batch_size
         for step, (rows, part_x, part_y) in enumerate(zip(order.split(size, 1), x.split(size, 1), y.split(size, 1), strict=True)):
             yield Batch(step, epoch, rows, rows + self._offset, part_x, part_y)
+
+    def inputs(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return the inputs of the rows (K, n), (K, n, ...)."""
+        return self._x[rows + self._x_offset]
+
+    def logits(self, nets: StackedNet, rows: torch.Tensor | None = None, part: int = 4096) -> torch.Tensor:
+        """Return what ``nets``, one a member, say of the rows (K, n) of the training set, or of all N: (K, n, outputs), in eval mode; it counts."""
+        rows = torch.arange(self.n_rows, device=self.device).expand(self.members, -1) if rows is None else rows
+        self.count(forward=rows.shape[1])
+        with evaluating(nets):
+            return torch.cat([nets.forward(self.inputs(piece)) for piece in rows.split(part, 1)], 1)
+
+    def count(self, forward: int = 0, backward: int = 0) -> None:
+        """Count visits of rows for every member."""
+        for run in self.runs:
+            run.count(forward=forward, backward=backward)
 
     def zeros(self, *shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
         """Return zeros on the device."""
@@ -138,17 +179,25 @@ class NoisyLabelMethod(Method, frozen=True, kw_only=True):
 
     Attributes:
         nets: M, the nets trained side by side for each seed.
+        extra: outputs of the nets besides the C classes.
     """
 
     nets: ClassVar[int] = 1
+    extra: ClassVar[int] = 0
 
     def start(self, seeds: Seeds) -> Any:
-        """Return the method's state: whatever the other hooks need between steps."""
+        """Return the method's state: whatever the other hooks need between steps. The nets are ``seeds.nets``."""
         return None
 
     def inputs(self, state: Any, batch: Batch) -> torch.Tensor:
         """Return what the nets are fed, (K, B, ...)."""
         return batch.x
+
+    def forward(self, state: Any, nets: StackedNet, batch: Batch) -> torch.Tensor:
+        """Return what ``loss`` judges: mostly logits (K, B, C); with several nets (M, K, B, C)."""
+        x = self.inputs(state, batch)
+        logits: torch.Tensor = nets(x if self.nets == 1 else x.repeat(self.nets, *[1] * (x.dim() - 1)))
+        return logits if self.nets == 1 else logits.unflatten(0, (self.nets, -1))
 
     def loss(self, state: Any, batch: Batch, logits: torch.Tensor) -> torch.Tensor:
         """Return losses whose mean over the last axis is each net's objective: (K, B), (M, K, B), or one mean taken already, (..., 1).
@@ -156,12 +205,19 @@ class NoisyLabelMethod(Method, frozen=True, kw_only=True):
         Args:
             state: what ``start`` returned.
             batch: the rows of the step.
-            logits: (K, B, C); with several nets (M, K, B, C).
+            logits: what ``forward`` returned.
         """
         return cross_entropy(logits, batch.y)
 
+    def before_step(self, state: Any, nets: StackedNet, batch: Batch) -> None:
+        """Use or change the gradients before the nets move."""
+
     def after_epoch(self, state: Any, epoch: int) -> None:
         """Do what the method does between epochs."""
+
+    def model(self, state: Any, seeds: Seeds, k: int, net: int = 0) -> Model:
+        """Return a net of member ``k`` as the classifier that is reported and handed over."""
+        return seeds.nets.member(net * seeds.members + k)
 
     def finish(self, state: Any, seeds: Seeds) -> list[dict[str, Any]]:
         """Return for each member the fields of its solution besides the models."""
@@ -174,40 +230,49 @@ class NoisyLabelMethod(Method, frozen=True, kw_only=True):
     def solve_stacked(self, problems: Sequence[Problem], runs: Sequence[Run]) -> list[Solution]:
         """Train on several problems of one protocol at once."""
         seeds = Seeds(problems, runs)
-        nets = _build(seeds, self.nets)
+        seeds.nets = seeds.build(self.nets, extra=self.extra)
         state = self.start(seeds)
-        self._train(seeds, nets, state)
-        return [
-            Solution(model=_member(nets, seeds, k), ensemble=_ensemble(nets, seeds, k, self.nets) if self.nets > 1 else None, **extra)
-            for k, extra in enumerate(self.finish(state, seeds))
-        ]
+        train(self, seeds, state)
+        return self.solutions(state, seeds)
 
-    def _train(self, seeds: Seeds, nets: StackedMLP, state: Any) -> None:
-        problem = seeds.problem
-        fused = seeds.device.type == "cuda"  # on a CPU the fused kernel rounds its last few elements otherwise, and which those are depends on K
-        optimiser = torch.optim.SGD(nets.parameters(), lr=problem.lr, momentum=problem.momentum, weight_decay=problem.weight_decay, fused=fused)
-        total = problem.epochs * seeds.steps
-        ticks = [run.progress(problem.epochs, "epochs") for run in seeds.runs]
-        for epoch in range(problem.epochs):
-            for batch in seeds.epoch(epoch):
-                optimiser.param_groups[0]["lr"] = 0.5 * problem.lr * (1 + math.cos(math.pi * (epoch * seeds.steps + batch.step) / total))
-                train_step(self, nets, optimiser, state, batch)
-            self.after_epoch(state, epoch)
-            for k, (run, tick) in enumerate(zip(seeds.runs, ticks, strict=True)):
-                run.count(forward=self.nets * seeds.n_rows, backward=self.nets * seeds.n_rows)
-                run.report(epoch + 1, _member(nets, seeds, k))
-                tick()
+    def solutions(self, state: Any, seeds: Seeds) -> list[Solution]:
+        """Return the solutions of all members, once they are trained."""
+        found = []
+        for k, extra in enumerate(self.finish(state, seeds)):
+            models = [self.model(state, seeds, k, net) for net in range(self.nets)]
+            found.append(Solution(model=models[0], ensemble=_ensemble(models) if self.nets > 1 else None, **extra))
+        return found
 
 
-def train_step(method: NoisyLabelMethod, nets: StackedMLP, optimiser: torch.optim.Optimizer, state: Any, batch: Batch) -> None:
+def train(method: NoisyLabelMethod, seeds: Seeds, state: Any, report: bool = True) -> None:
+    """Train ``seeds.nets`` for the problem's epochs; unless ``report`` is off, show the task the models after each."""
+    problem, total = seeds.problem, seeds.problem.epochs * seeds.steps
+    optimiser = sgd(seeds)
+    ticks = [run.progress(problem.epochs, "epochs") for run in seeds.runs] if report else []
+    for epoch in range(problem.epochs):
+        for batch in seeds.epoch(epoch):
+            optimiser.param_groups[0]["lr"] = 0.5 * problem.lr * (1 + math.cos(math.pi * (epoch * seeds.steps + batch.step) / total))
+            train_step(method, seeds.nets, optimiser, state, batch)
+        method.after_epoch(state, epoch)
+        seeds.count(forward=method.nets * seeds.drawn, backward=method.nets * seeds.drawn)
+        for k, tick in enumerate(ticks):
+            seeds.runs[k].report(epoch + 1, method.model(state, seeds, k))
+            tick()
+
+
+def sgd(seeds: Seeds) -> torch.optim.SGD:
+    """Return the optimiser of the problem's protocol for ``seeds.nets``."""
+    problem = seeds.problem
+    fused = seeds.device.type == "cuda"  # on a CPU the fused kernel rounds its last few elements otherwise, and which those are depends on K
+    return torch.optim.SGD(seeds.nets.parameters(), lr=problem.lr, momentum=problem.momentum, weight_decay=problem.weight_decay, fused=fused)
+
+
+def train_step(method: NoisyLabelMethod, nets: StackedNet, optimiser: torch.optim.Optimizer, state: Any, batch: Batch) -> None:
     """Take one step: forward, the method's loss, backward, update."""
-    x = method.inputs(state, batch)
-    if method.nets > 1:
-        logits = nets(x.repeat(method.nets, *[1] * (x.dim() - 1))).unflatten(0, (method.nets, -1))
-    else:
-        logits = nets(x)
+    logits = method.forward(state, nets, batch)
     optimiser.zero_grad(set_to_none=True)
     method.loss(state, batch, logits).mean(-1).sum().backward()
+    method.before_step(state, nets, batch)
     optimiser.step()
 
 
@@ -216,19 +281,7 @@ def cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     return F.cross_entropy(logits.flatten(0, -2), labels.flatten(), reduction="none").view(labels.shape)
 
 
-def _build(seeds: Seeds, nets: int) -> StackedMLP:
-    problem = seeds.problem
-    sizes = (problem.x[0].numel(), *problem.widths, problem.n_classes)
-    return StackedMLP(sizes, [run.seeded("init", net) for net in range(nets) for run in seeds.runs], seeds.device)
-
-
-def _member(nets: StackedMLP, seeds: Seeds, k: int, net: int = 0) -> Model:
-    return nets.member(net * seeds.members + k)
-
-
-def _ensemble(nets: StackedMLP, seeds: Seeds, k: int, count: int) -> Model:
-    members = [_member(nets, seeds, k, net) for net in range(count)]
-
+def _ensemble(members: Sequence[Model]) -> Model:
     def vote(x: torch.Tensor) -> torch.Tensor:
         return torch.stack([member(x).softmax(-1) for member in members]).mean(0).log()
 
