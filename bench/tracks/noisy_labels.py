@@ -169,7 +169,7 @@ class Seeds:
         for run in self.runs:
             run.count(forward=forward, backward=backward)
 
-    def zeros(self, *shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    def zeros(self, *shape: int, dtype: torch.dtype | None = None) -> torch.Tensor:
         """Return zeros on the device."""
         return torch.zeros(*shape, dtype=dtype, device=self.device)
 

@@ -26,6 +26,7 @@ class LabelSmoothing(NoisyLabelMethod):
   eprint = {1512.00567},
   archivePrefix = {arXiv}
 }""",
+        claim="Smoothed targets keep a net from being too sure and generalise better; made for right labels, and no claim about wrong ones.",
         official_code="none",
         stacked=True,
     )

@@ -48,6 +48,7 @@ class Mixup(NoisyLabelMethod):
   eprint = {1710.09412},
   archivePrefix = {arXiv}
 }""",
+        claim="Convex mixtures of rows lower the memorisation of wrong labels and end above training on the rows themselves.",
         official_code="none",
         stacked=True,
     )

@@ -20,13 +20,19 @@ class _State:
 
     def __init__(self, seeds: Seeds, held: torch.Tensor, method: NestedCoTeaching) -> None:
         self.seeds, self.held, self.method = seeds, held, method
-        self.width = seeds.nets.features(seeds.inputs(held[:, :1]).repeat(2, *[1] * (seeds.problem.x.dim()))).shape[-1]
+        self.width = self.features(held[:, :1]).shape[-1]
         self.fine = max(1, round((1 - method.finetune) * seeds.problem.epochs))
         self.draws = [run.numpy_generator("method", "channels", net) for net in range(2) for run in seeds.runs]
         self.masks = [run.torch_generator("method", "dropout", net) for net in range(2) for run in seeds.runs]
         self.kept = seeds.zeros(seeds.members * seeds.n_rows, dtype=torch.bool)
         self.best = torch.full((seeds.members,), self.width, device=seeds.device)
         self.draw()
+
+    def features(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return both nets' features of the rows (K, n), (2 K, n, D), in eval mode; it counts."""
+        self.seeds.count(forward=2 * rows.shape[1])
+        with evaluating(self.seeds.nets):
+            return self.seeds.nets.features(self.seeds.inputs(rows).repeat(2, *[1] * self.seeds.problem.x.dim()))
 
     def draw(self) -> None:
         """Draw an epoch: the number of channels of each net at each step, (2 K, steps)."""
@@ -141,12 +147,12 @@ class NestedCoTeaching(NoisyLabelMethod):
         with evaluating(nets):
             bias = nets.head(seeds.zeros(nets.members, 1, state.width))
             weight = nets.head(torch.eye(state.width, device=seeds.device).expand(nets.members, -1, -1)) - bias  # (2 K, D, C)
-            for rows in state.held.split(max(1, 2**22 // weight.numel()), 1):
-                features = nets.features(seeds.inputs(rows).repeat(2, *[1] * seeds.problem.x.dim()))
-                growing = (features[..., None] * weight[:, None]).cumsum(2) + bias[:, None]  # (2 K, n, D, C): logits by the first 1, 2, ... channels
+            for rows in state.held.split(max(1, 2**20 // weight[0].numel()), 1):
+                growing = (state.features(rows)[..., None] * weight[:, None]).cumsum(2) + bias[
+                    :, None
+                ]  # (2 K, n, D, C): logits by the first 1, 2, ... channels
                 predicted = growing.unflatten(0, (2, -1)).mean(0).argmax(-1)
                 right += (predicted == seeds.y.gather(1, rows)[..., None]).sum(1)
-        seeds.count(forward=2 * state.held.shape[1])
         return (right / state.held.shape[1] - 1e-5 * torch.arange(state.width, device=seeds.device)).argmax(1) + 1
 
     def model(self, state: _State, seeds: Seeds, k: int, net: int = 0) -> Model:

@@ -35,11 +35,12 @@ def run_of(tmp_path):
 def toy():
     """Return a function that makes a small problem: blobs with a fifth of the labels redrawn."""
 
-    def make(seed=0, rows=70, classes=4, dtype=torch.float32, **protocol):
+    def make(seed=0, rows=70, classes=4, dtype=torch.float32, shape=None, **protocol):
         generator = np.random.default_rng(seed)
         y = generator.integers(0, classes, rows)
         x = generator.standard_normal((rows, 6)) + 2 * np.eye(classes, 6)[y]
         y = np.where(generator.random(rows) < 0.2, generator.integers(0, classes, rows), y)
+        x = x if shape is None else x[:, : np.prod(shape)].reshape(rows, *shape)
         protocol = {"widths": (8,), "epochs": 4, "batch_size": 16, "noise_rate": 0.2, **protocol}
         return Problem(x=torch.tensor(x, dtype=dtype), y=torch.from_numpy(y), n_classes=classes, **protocol)
 

@@ -1,6 +1,5 @@
 """Each method's objective against a slow computation of its formula, a limiting case, or a plain training loop."""
 
-import contextlib
 import math
 
 import msgspec
@@ -13,64 +12,14 @@ from bench.builtin.methods.noisy_labels.elr import EarlyLearningRegularisation
 from bench.builtin.methods.noisy_labels.gce import GeneralisedCrossEntropy
 from bench.builtin.methods.noisy_labels.ls import LabelSmoothing
 from bench.builtin.methods.noisy_labels.mixup import Mixup
+from noisy_helpers import Plain, assert_same_member, batch_of, draw, each, orders, softmax, stepped, trained
 from torch import nn
 
-from bench.tracks.noisy_labels import Batch, Seeds, train_step
-from bench.training.stack import StackedMLP
+from bench.tracks.noisy_labels import Seeds
 
 METHODS = [CrossEntropy(), LabelSmoothing(), GeneralisedCrossEntropy(), Mixup(), EarlyLearningRegularisation(), CoTeaching()]
 
-
-def batch_of(y, x=None, epoch=0, rows=None, total=None):
-    """Return a batch of K members with the labels y (K, B)."""
-    members, size = y.shape
-    rows = torch.arange(size).expand(members, -1) if rows is None else rows
-    flat = rows + torch.arange(members)[:, None] * (total or size)
-    return Batch(0, epoch, rows, flat, torch.zeros(members, size, 1) if x is None else x, y)
-
-
-def draw(seed=0, shape=(2, 6, 5), scale=1.0):
-    """Return float64 logits and labels."""
-    generator = torch.Generator().manual_seed(seed)
-    logits = scale * torch.randn(*shape, generator=generator, dtype=torch.float64)
-    return logits, torch.randint(shape[-1], shape[-3:-1], generator=generator)
-
-
-def softmax(row):
-    powers = [math.exp(value - max(row)) for value in row]
-    return [power / sum(powers) for power in powers]
-
-
-def each(function, logits, y):
-    """Apply a function of one row of probabilities and its label to every row."""
-    return torch.tensor(
-        [[function(softmax(row), label) for row, label in zip(*pair, strict=True)] for pair in zip(logits.tolist(), y.tolist(), strict=True)],
-        dtype=torch.float64,
-    )
-
-
-def trained(method, problems, runs):
-    """Return each member's outputs on its own inputs after a whole solve."""
-    return [solution.model(problem.x) for solution, problem in zip(method.solve_stacked(problems, runs), problems, strict=True)]
-
-
 # Every method ---------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.card.name)
-def test_a_member_s_outputs_are_bit_for_bit_the_same_beside_one_other_or_two(method, toy, run_of):
-    problems = [toy(seed) for seed in range(3)]
-    three = trained(method, problems, [run_of(seed) for seed in range(3)])
-    two = trained(method, problems[1:], [run_of(seed) for seed in (1, 2)])
-    assert torch.equal(two[0], three[1])
-    assert torch.equal(two[1], three[2])
-
-
-@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.card.name)
-def test_a_member_alone_is_its_member_of_a_stack_but_for_rounding(method, toy, run_of):
-    problems = [toy(seed) for seed in range(2)]
-    stacked = trained(method, problems, [run_of(0), run_of(1)])
-    torch.testing.assert_close(trained(method, problems[:1], [run_of(0)])[0], stacked[0], rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.card.name)
@@ -375,51 +324,6 @@ def test_coteaching_says_which_rows_its_first_net_was_last_trained_on(toy, run_o
 
 
 # Training steps against a plain loop ----------------------------------------------------------
-
-
-class Plain(nn.Module):
-    """A net with the weights of one member of a stack."""
-
-    def __init__(self, stack, k):
-        super().__init__()
-        layers = []
-        for weight, bias in zip(stack.weights, stack.biases, strict=True):
-            layer = nn.Linear(weight.shape[2], weight.shape[1], dtype=torch.float64)
-            layer.weight.data.copy_(weight[k])
-            layer.bias.data.copy_(bias[k, 0])
-            layers += [layer, nn.ReLU()]
-        self.net = nn.Sequential(*layers[:-1])
-
-    def forward(self, x):
-        return self.net(x)
-
-
-def stepped(method, problems, run_of, epochs):
-    """Take the method's steps in float64 and return the stack before and after."""
-    seeds = Seeds(problems, [run_of(seed) for seed in range(len(problems))])
-    torch.manual_seed(0)
-    nets = StackedMLP((6, 8, 4), [contextlib.nullcontext()] * (method.nets * len(problems)), torch.device("cpu")).double()
-    start = StackedMLP((6, 8, 4), [contextlib.nullcontext()] * (method.nets * len(problems)), torch.device("cpu")).double()
-    start.load_state_dict(nets.state_dict())
-    state = method.start(seeds)
-    state = state.double() if isinstance(state, torch.Tensor) else state
-    optimiser = torch.optim.SGD(nets.parameters(), lr=0.1, momentum=0.9)
-    for epoch in range(epochs):
-        for batch in seeds.epoch(epoch):
-            train_step(method, nets, optimiser, state, batch)
-        method.after_epoch(state, epoch)
-    return start, nets
-
-
-def orders(run, rows, epochs):
-    generator = run.torch_generator("order")
-    return [torch.randperm(rows, generator=generator).split(16) for _ in range(epochs)]
-
-
-def assert_same_member(net, stack, k):
-    for layer, weight, bias in zip(net.net[::2], stack.weights, stack.biases, strict=True):
-        torch.testing.assert_close(layer.weight, weight[k], rtol=0, atol=1e-6)
-        torch.testing.assert_close(layer.bias, bias[k, 0], rtol=0, atol=1e-6)
 
 
 def test_elr_trains_as_a_plain_loop_does(toy, run_of):
