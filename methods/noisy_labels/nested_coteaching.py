@@ -133,8 +133,8 @@ class NestedCoTeaching(NoisyLabelMethod):
         return ((losses * chosen).sum(-1) / count)[..., None]
 
     def after_epoch(self, state: _State, epoch: int) -> None:
-        """Find the best number of channels on the rows held out; freeze the statistics of the nets once fine-tuning begins; draw the next epoch."""
-        if self.nested:
+        """From when fine-tuning begins, find the best number of channels on the rows held out, and freeze the nets' statistics; draw the next epoch."""
+        if self.nested and epoch + 1 >= state.fine:
             state.best = self._best(state)
         if epoch + 1 == state.fine:
             state.seeds.nets.eval()
@@ -156,7 +156,7 @@ class NestedCoTeaching(NoisyLabelMethod):
         return (right / state.held.shape[1] - 1e-5 * torch.arange(state.width, device=seeds.device)).argmax(1) + 1
 
     def model(self, state: _State, seeds: Seeds, k: int, net: int = 0) -> Model:
-        """Return the net on its best number of channels."""
+        """Return the net on its best number of channels; on all of them as long as none is chosen."""
         return _Compressed(super().model(state, seeds, k, net), state.first(state.best[k : k + 1])[0, 0])
 
     def finish(self, state: _State, seeds: Seeds) -> list[dict[str, Any]]:
