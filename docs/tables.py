@@ -1,7 +1,8 @@
 """Write the generated parts of the docs anew: tables of results from committed records, the reference of the command line.
 
 Every block between ``<!-- table: NAME -->`` and ``<!-- end table -->`` in README.md and docs/ becomes the board of the
-task NAME, made by ``bench leaderboard`` from docs/records/*.jsonl; docs/cli.md becomes what ``--help`` says. ``--check`` changes nothing and exits 1 if a block is stale.
+task NAME, made by ``bench leaderboard`` from docs/records/*.jsonl; one between ``<!-- claims: TRACK -->`` and ``<!-- end claims -->``
+holds what the papers of the track claim, from the methods' cards, against the same records; docs/cli.md becomes what ``--help`` says. ``--check`` changes nothing and exits 1 if a block is stale.
 """
 
 from __future__ import annotations
@@ -11,11 +12,70 @@ import functools
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORDS = ROOT / "docs" / "records"
 BLOCK = re.compile(r"^(<!-- table: ([a-z0-9-]+) -->\n)(.*?)^(<!-- end table -->)$", re.MULTILINE | re.DOTALL)
+
+CLAIMS = re.compile(r"^(<!-- claims: ([a-z0-9-]+) -->\n)(.*?)^(<!-- end claims -->)$", re.MULTILINE | re.DOTALL)
+
+_NOISY = ("noisy-digits", "noisy-mnist")
+CLAIMED_ABOVE: dict[str, list[tuple[str, str, tuple[str, ...]]]] = {
+    "noisy-labels": [
+        ("gce", "ce", _NOISY),
+        ("mixup", "ce", _NOISY),
+        ("coteaching", "ce", _NOISY),
+        ("elr", "ce", _NOISY),
+        ("elr-plus", "elr", _NOISY),
+        ("sop", "ce", _NOISY),
+        ("late-stopping", "coteaching", _NOISY),
+        ("nested-coteaching", "ce", _NOISY),
+        ("rcal-lite", "ce", ("noisy-longtail",)),
+        ("rcal-lite", "coteaching", ("noisy-longtail",)),
+        ("rcal-lite", "elr-plus", ("noisy-longtail",)),
+        ("self-distill", "ce", _NOISY),
+        ("rdcr", "ce", _NOISY),
+        ("cl-prune", "ce", _NOISY),
+    ]
+}
+"""Track -> which method its paper puts above which (``ce`` is also the teacher of ``self-distill``), and the tasks here that can tell."""
+
+
+@functools.cache
+def claims(track: str) -> str:
+    """Return what the papers of a track claim and whether it holds here, as a Markdown table: a row for each ordering."""
+    from bench.plugins.registry import Registry
+    from bench.runs.store import Store
+
+    registry = Registry()
+    records = Store(RECORDS).read()
+    said = {row.name: (row.card.paper, row.card.claim) for row in registry.rows("method") if getattr(row.card, "claim", "") and track in row.card.tracks}
+    lines = ["| method | the paper's claim, in our words | above | here, in points (95 % interval) | holds |", "| --- | --- | --- | --- | --- |"]
+    for method in sorted(said):
+        paper, claim = said[method]
+        for rival, tasks in [(rival, tasks) for name, rival, tasks in CLAIMED_ABOVE.get(track, []) if name == method] or [("", ())]:
+            rows = _differences(registry, records, track, method, rival, tasks) if rival else []
+            figures = "; ".join(f"{row['task']} {row['variant']} {row['difference']:+.1f} [{row['low']:+.1f}, {row['high']:+.1f}]" for row in rows)
+            lines.append(f"| `{method}` ({paper}) | {claim} | {f'`{rival}`' if rival else '-'} | {figures or 'not measured'} | {_verdict(rows)} |")
+    return "\n" + "\n".join(lines) + "\n\n"
+
+
+def _differences(registry: Any, records: Sequence[Any], track: str, method: str, rival: str, tasks: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Return the paired differences of two methods on the variants that have wrong labels."""
+    options = {"track": track, "preset": "default", "tasks": [f"{track}/{task}" for task in tasks]}
+    found = registry.manager.hook.bench_compare(records=records, tasks=registry.cards(), a=method, b=rival, options=options)
+    return [row for row in found["rows"] if row["variant"] != "clean" and row["low"] is not None]
+
+
+def _verdict(rows: list[dict[str, Any]]) -> str:
+    """Say on how many variants the whole interval is above zero, and on how many below."""
+    if not rows:
+        return "-"
+    above, below = sum(row["low"] > 0 for row in rows), sum(row["high"] < 0 for row in rows)
+    return ("yes" if above == len(rows) else f"in {above} of {len(rows)}" if above else "no") + (f"; reversed in {below}" if below else "")
 
 
 @functools.cache
@@ -46,7 +106,8 @@ def board(task: str) -> str:
 
 def renewed(text: str) -> str:
     """Return ``text`` with every block made anew."""
-    return BLOCK.sub(lambda match: match[1] + board(match[2]) + match[4], text)
+    text = BLOCK.sub(lambda match: match[1] + board(match[2]) + match[4], text)
+    return CLAIMS.sub(lambda match: match[1] + claims(match[2]) + match[4], text)
 
 
 def reference() -> str:
