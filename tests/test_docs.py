@@ -29,6 +29,18 @@ def test_the_committed_records_of_pair45_show_coteaching_above_elr_over_at_least
     assert sum(figures["coteaching"].values()) > sum(figures["elr"].values())
 
 
+def test_no_two_methods_have_bit_equal_metrics_in_a_committed_default_cell_with_wrong_labels():
+    from bench.runs.store import Store
+
+    seen = {}
+    for record in Store(ROOT / "docs" / "records").read():
+        if record.preset == "default" and record.variant != "clean":
+            figures = tuple(sorted((name, value) for name, value in record.metrics.items() if value is not None))
+            twin = seen.setdefault((record.task, record.variant, record.seed, figures), record.method)
+            assert twin == record.method, f"{twin} and {record.method} are the same on {record.task} {record.variant}, seed {record.seed}"
+    assert seen
+
+
 def _commands():
     from bench.cli import main
 
