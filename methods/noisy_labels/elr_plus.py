@@ -13,7 +13,6 @@ from torch.nn import functional as F
 from bench import Meta, MethodCard
 from bench.tracks.noisy_labels import Batch, NoisyLabelMethod, Seeds
 from bench.training.stack import StackedNet
-from bench.training.state import evaluating
 
 
 class _State:
@@ -99,7 +98,7 @@ class EarlyLearningRegularisationPlus(NoisyLabelMethod):
     def loss(self, state: _State, batch: Batch, logits: torch.Tensor) -> torch.Tensor:
         """CE to the mixed label plus lam log(1 - <q, p>), where q mixes the targets of a row and of its partner."""
         self._follow(state)
-        with evaluating(state.average):
+        with torch.no_grad():  # in training mode: the copy averages weights alone and takes a batch's own statistics, as the official one does
             said = state.average(batch.x.repeat(2, *[1] * (batch.x.dim() - 1))).softmax(-1).unflatten(0, (2, -1))
         target = self.beta * state.targets[:, batch.flat] + (1 - self.beta) * said.flip(0)
         state.targets[:, batch.flat] = target.to(state.targets.dtype)

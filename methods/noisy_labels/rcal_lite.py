@@ -58,7 +58,7 @@ class RepresentationCalibrationLite(NoisyLabelMethod):
         x = problem.x.flatten(1).double().cpu().numpy()
         given = problem.y.cpu().numpy()
         centre = x.mean(0)
-        axes = np.linalg.svd(x - centre, full_matrices=False)[2][: self.components]
+        axes = np.linalg.eigh((x - centre).T @ (x - centre))[1].T[::-1][: self.components]  # (d', d), the widest first
         z = (x - centre) @ axes.T
         inlier = self._inliers(z, given, problem.n_classes)
         means, covariances = self._statistics(z[inlier], given[inlier], problem.n_classes)

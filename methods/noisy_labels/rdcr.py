@@ -12,7 +12,6 @@ import torch
 from bench import BenchError, Meta, MethodCard
 from bench.tracks.noisy_labels import Batch, Model, NoisyLabelMethod, Seeds, cross_entropy
 from bench.training.stack import StackedNet
-from bench.training.state import evaluating
 
 
 class _State:
@@ -82,7 +81,7 @@ class RotationConsistency(NoisyLabelMethod):
         """CE(label) + rotation CE(turn) + ramp consistency |p - p of the averaged copy|^2."""
         for mine, theirs in zip(state.teacher.parameters(), state.seeds.nets.parameters(), strict=True):
             mine.lerp_(theirs.detach(), 1 - min(self.average, 1 - 1 / (state.step + 1)))
-        with evaluating(state.teacher):
+        with torch.no_grad():  # in training mode: the copy averages weights alone and takes a batch's own statistics
             target = state.teacher(batch.x)[..., : -self.extra].softmax(-1)
         length = self.consistency_ramp * state.total
         ramp = math.exp(-5 * (1 - min(1.0, state.step / length)) ** 2) if length else 1.0

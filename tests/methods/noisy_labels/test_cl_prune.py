@@ -38,3 +38,17 @@ def test_votes_are_those_of_the_nearest_rows_of_other_folds_and_folds_are_strati
     for i in range(90):
         others = sorted((j for j in range(90) if fold[j] != fold[i]), key=lambda j: float(((x[i] - x[j]) ** 2).sum()))[:7]
         np.testing.assert_allclose(votes[i], np.bincount(given[others], minlength=3) / 7)
+
+
+def test_without_the_library_it_is_unavailable_with_the_line_that_installs_it(monkeypatch):
+    from bench.plugins.registry import Registry
+    from bench.runs import provenance
+    from bench.runs.plan import Request, make_plan
+
+    version = provenance._version
+    monkeypatch.setattr(provenance, "_version", lambda name: "missing" if name == "cleanlab" else version(name))
+    plan = make_plan(Request(track="noisy-labels", tasks=("noisy-digits",), preset="smoke"), Registry())
+    (row,) = [row for row in plan.not_run if row.method == "cl-prune"]
+    assert row.status == "unavailable"
+    assert "pip install cleanlab" in row.reason
+    assert "cl-prune" not in {cell.spec.method for cell in plan.cells}
