@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, ClassVar, Literal
 
 import msgspec
 import torch
@@ -17,7 +17,9 @@ from torch.nn import functional as F
 
 from bench.contracts import Method
 from bench.runs.context import Run
-from bench.training.stack import StackedMLP, StackedNet
+from bench.training.augment import Augmentation
+from bench.training.nets import StackedNet, build, vote
+from bench.training.schedules import Schedule
 from bench.training.state import evaluating
 
 __all__ = ["Batch", "Model", "NoisyLabelMethod", "Problem", "Seeds", "Solution", "cross_entropy", "sgd", "train", "train_step"]
@@ -32,10 +34,15 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
         x: standardised inputs (N, ...), float32.
         y: given labels (N,), int64; some are wrong.
         n_classes: C.
-        widths: of the hidden layers of the standard net.
+        net: the standard net, one of :data:`bench.training.nets.NETS`.
+        widths: of the hidden layers of ``mlp``, or channels of the stages of another net; () for the net's own.
+        precision: what the body of a convolutional net computes in; parameters, losses and updates are float32.
+        flip: mirror half of the pictures in each epoch.
+        crop: shift each picture by up to so many pixels in each epoch.
         epochs: passes over the data.
         batch_size: rows of a batch; the last one of an epoch may be smaller.
-        lr: learning rate at the start; it falls to 0 along a half cosine.
+        lr: learning rate at the start.
+        schedule: how it falls.
         momentum: of SGD.
         weight_decay: of SGD.
         noise_rate: share of wrong labels, only for methods that need ``noise-rate``.
@@ -44,10 +51,15 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     x: torch.Tensor
     y: torch.Tensor
     n_classes: int
+    net: str = "mlp"
     widths: tuple[int, ...] = (256,)
+    precision: Literal["float32", "bfloat16"] = "float32"
+    flip: bool = False
+    crop: int = 0
     epochs: int = 60
     batch_size: int = 128
     lr: float = 0.05
+    schedule: Schedule = Schedule()
     momentum: float = 0.9
     weight_decay: float = 0.0
     noise_rate: float | None = None
@@ -121,10 +133,14 @@ class Seeds:
         self.noise_rate = torch.tensor(rates, device=self.device, dtype=torch.float64) if len(rates) == self.members else None
         self.drawn = self.n_rows
         self._rows: torch.Tensor | None = None
+        flip, crop = self.problem.flip, self.problem.crop
+        self._augment = Augmentation([problem.x for problem in problems], self.device, flip, crop) if flip or crop else None
         self._order_by()
 
     def _order_by(self, *axes: int | str) -> None:
         self._orders = [run.torch_generator("order", *axes, device="cpu") for run in self.runs]
+        if self._augment is not None:
+            self._draws = [run.torch_generator("augment", *axes, device="cpu") for run in self.runs]
 
     def part(self, rows: torch.Tensor | None, *axes: int | str) -> Seeds:
         """Return the same data with epochs of the rows (K, n) alone (None: of all), in the order of the stream with these axes (none: the same stream)."""
@@ -136,8 +152,10 @@ class Seeds:
 
     def build(self, nets: int = 1, first: int = 0, extra: int = 0) -> StackedNet:
         """Return ``nets`` fresh nets a member, the initial weights those of the streams from ``first`` on, with ``extra`` outputs besides the classes."""
-        sizes = (self.problem.x[0].numel(), *self.problem.widths, self.problem.n_classes + extra)
-        return StackedMLP(sizes, [run.seeded("init", net) for net in range(first, first + nets) for run in self.runs], self.device)
+        problem, inits = self.problem, [run.seeded("init", net) for net in range(first, first + nets) for run in self.runs]
+        bits = 16 if problem.precision == "bfloat16" else 32
+        shape, outputs = problem.x.shape[1:], problem.n_classes + extra
+        return build(problem.net, shape, outputs, inits, self.device, widths=problem.widths, batch=problem.batch_size, bits=bits)
 
     @property
     def steps(self) -> int:
@@ -145,12 +163,16 @@ class Seeds:
         return math.ceil(self.drawn / self.problem.batch_size)
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
-        """Yield the batches of an epoch: every row once, each member in its own order."""
+        """Yield the batches of an epoch: every row once, each member in its own order, augmented as the problem says."""
         order = torch.stack([torch.randperm(self.drawn, generator=generator) for generator in self._orders]).to(self.device)
         order = order if self._rows is None else self._rows.gather(1, order)
-        x, y = self._x[order + self._x_offset], self.y.gather(1, order)
-        size = self.problem.batch_size
-        for step, (rows, part_x, part_y) in enumerate(zip(order.split(size, 1), x.split(size, 1), y.split(size, 1), strict=True)):
+        size, y = self.problem.batch_size, self.y.gather(1, order)
+        if (augment := self._augment) is None:
+            x: Iterable[torch.Tensor] = self.inputs(order).split(size, 1)
+        else:
+            augment.draw(self.n_rows, self._draws)
+            x = (augment(self.inputs(rows), rows) for rows in order.split(size, 1))  # an epoch of all members at once may not fit
+        for step, (rows, part_x, part_y) in enumerate(zip(order.split(size, 1), x, y.split(size, 1), strict=True)):
             yield Batch(step, epoch, rows, rows + self._offset, part_x, part_y)
 
     def inputs(self, rows: torch.Tensor) -> torch.Tensor:
@@ -240,7 +262,7 @@ class NoisyLabelMethod(Method, frozen=True, kw_only=True):
         found = []
         for k, extra in enumerate(self.finish(state, seeds)):
             models = [self.model(state, seeds, k, net) for net in range(self.nets)]
-            found.append(Solution(model=models[0], ensemble=_ensemble(models) if self.nets > 1 else None, **extra))
+            found.append(Solution(model=models[0], ensemble=vote(models) if self.nets > 1 else None, **extra))
         return found
 
 
@@ -251,7 +273,7 @@ def train(method: NoisyLabelMethod, seeds: Seeds, state: Any, report: bool = Tru
     ticks = [run.progress(problem.epochs, "epochs") for run in seeds.runs] if report else []
     for epoch in range(problem.epochs):
         for batch in seeds.epoch(epoch):
-            optimiser.param_groups[0]["lr"] = 0.5 * problem.lr * (1 + math.cos(math.pi * (epoch * seeds.steps + batch.step) / total))
+            optimiser.param_groups[0]["lr"] = problem.schedule.rate(problem.lr, epoch, (epoch * seeds.steps + batch.step) / total)
             train_step(method, seeds.nets, optimiser, state, batch)
         method.after_epoch(state, epoch)
         seeds.count(forward=method.nets * seeds.drawn, backward=method.nets * seeds.drawn)
@@ -279,10 +301,3 @@ def train_step(method: NoisyLabelMethod, nets: StackedNet, optimiser: torch.opti
 def cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """Return -log p_label, (...,), for logits (..., C) and labels (...,)."""
     return F.cross_entropy(logits.flatten(0, -2), labels.flatten(), reduction="none").view(labels.shape)
-
-
-def _ensemble(members: Sequence[Model]) -> Model:
-    def vote(x: torch.Tensor) -> torch.Tensor:
-        return torch.stack([member(x).softmax(-1) for member in members]).mean(0).log()
-
-    return vote

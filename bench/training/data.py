@@ -40,8 +40,12 @@ def stratified_split(y: np.ndarray, n_test: int, generator: np.random.Generator)
     return np.setdiff1d(np.arange(len(y)), test), np.sort(test)
 
 
-def standardised(train: torch.Tensor, *others: torch.Tensor) -> list[torch.Tensor]:
-    """Return float32 copies of all, shifted and scaled by the one mean and standard deviation of ``train``."""
+def standardised(train: torch.Tensor, *others: torch.Tensor, by_channel: bool = False) -> list[torch.Tensor]:
+    """Return float32 copies of all, shifted and scaled by the one mean and standard deviation of ``train``, or by those of each channel (n, channels, ...)."""
     reference = train.float()
-    mean, std = reference.mean(), reference.std().clamp_min(1e-8)
+    if by_channel:
+        axes = [axis for axis in range(reference.dim()) if axis != 1]
+        mean, std = reference.mean(axes, keepdim=True), reference.std(axes, keepdim=True).clamp_min(1e-8)
+    else:
+        mean, std = reference.mean(), reference.std().clamp_min(1e-8)
     return [(part.float() - mean) / std for part in (train, *others)]

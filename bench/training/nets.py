@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -30,7 +31,7 @@ from bench.training import nets_tuned, tuned
 from bench.training.bodies import BODIES
 from bench.training.stack import MemberNet, StackedMLP, StackedNet, affine
 
-__all__ = ["FORMS", "NETS", "MemberNet", "PlainNet", "StackedNet", "build", "plain"]
+__all__ = ["FORMS", "NETS", "MemberNet", "PlainNet", "StackedNet", "build", "plain", "vote"]
 
 NETS = ("mlp", *BODIES)
 """The names of the nets."""
@@ -97,24 +98,32 @@ def build(
         device: where it lives.
         widths: of the hidden layers of ``mlp``, or channels of the stages of another; () for the net's own.
         batch: rows of a usual batch, for the choice of the form.
-        bits: 16 where it will compute under autocast, for the choice of the form; parameters are float32 in any case.
+        bits: 16: the body computes in bfloat16 (autocast) and hands on float32; parameters are float32 in any case. Not for ``mlp``.
         form: take this form instead of the tuned table's.
 
     Raises:
         BenchError: there is no such net, or its inputs or widths do not fit it.
     """
     if net == "mlp":
-        inner = 1
-        for side in shape:
-            inner *= side
-        return StackedMLP((inner, *(widths or _MLP_WIDTHS), n_classes), inits, device)
+        if bits != 32:
+            raise BenchError("the net 'mlp' computes in float32 alone, its layers are too small to gain; take precision float32, or a convolutional net.")
+        return StackedMLP((math.prod(shape), *(widths or _MLP_WIDTHS), n_classes), inits, device)
     _check(net, shape, widths)
     members = []
     for init in inits:
         with init:
             members.append(PlainNet(net, shape[0], n_classes, widths))
     chosen = form or tuned.choice(f"nets/{net}", device, batch=batch, channels=shape[0], side=shape[1], bits=bits)
-    return StackedConvNet(members, device, chosen)
+    return StackedConvNet(members, device, chosen, bits)
+
+
+def vote(members: Sequence[Callable[[torch.Tensor], torch.Tensor]]) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Return several classifiers as one: the logarithm of the mean of their probabilities."""
+
+    def together(x: torch.Tensor) -> torch.Tensor:
+        return torch.stack([member(x).softmax(-1) for member in members]).mean(0).log()
+
+    return together
 
 
 def _check(net: str, shape: Sequence[int], widths: Sequence[int]) -> None:
@@ -131,12 +140,13 @@ class StackedConvNet(StackedNet):
 
     Attributes:
         form: one of :data:`FORMS`.
+        bf16: the body computes in bfloat16.
         norm_frozen: True: BatchNorm uses its running statistics and leaves them, also in training.
     """
 
-    def __init__(self, members: Sequence[PlainNet], device: torch.device, form: str) -> None:
+    def __init__(self, members: Sequence[PlainNet], device: torch.device, form: str, bits: int = 32) -> None:
         super().__init__()
-        self.members, self.form, self.norm_frozen = len(members), form, False
+        self.members, self.form, self.norm_frozen, self.bf16 = len(members), form, False, bits == 16
         if form not in FORMS:
             raise BenchError(f"there is no form {form!r} of a stack; the forms are {', '.join(FORMS)}.")
         self._layout = torch.channels_last if form.endswith("-last") else torch.contiguous_format
@@ -166,8 +176,14 @@ class StackedConvNet(StackedNet):
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
         """Map pictures (K, B, channels, H, W) to what the last layer reads, (K, B, D)."""
+        self._body[0].train(self.training and not self.norm_frozen)
+        if not self.bf16:
+            return self._features(x)
+        with torch.autocast(x.device.type, torch.bfloat16):
+            return self._features(x).float()
+
+    def _features(self, x: torch.Tensor) -> torch.Tensor:
         body, tensors = self._body[0], self._tensors()
-        body.train(self.training and not self.norm_frozen)
         found: torch.Tensor
         if self.form.startswith("grouped"):
             together = x.transpose(0, 1).flatten(1, 2).contiguous(memory_format=self._layout)
@@ -182,13 +198,11 @@ class StackedConvNet(StackedNet):
         return found
 
     def head(self, features: torch.Tensor) -> torch.Tensor:
-        """Map features (K, B, D) to outputs (K, B, C), in the parameters' type also where the body computes in half of it."""
-        with torch.autocast(features.device.type, enabled=False):
-            features = features.to(self.weight.dtype)
-            if self.form.startswith("sequence"):
-                own = zip(features.unbind(), self.weight.unbind(), self.bias.unbind(), strict=True)
-                return torch.stack([F.linear(rows, weight, bias[0]) for rows, weight, bias in own])
-            return affine(features, self.weight, self.bias)
+        """Map features (K, B, D) to outputs (K, B, C)."""
+        if self.form.startswith("sequence"):
+            own = zip(features.unbind(), self.weight.unbind(), self.bias.unbind(), strict=True)
+            return torch.stack([F.linear(rows, weight, bias[0]) for rows, weight, bias in own])
+        return affine(features, self.weight, self.bias)
 
     def member(self, k: int) -> MemberNet:
         """Return member ``k`` as a net of its own."""
@@ -198,7 +212,7 @@ class StackedConvNet(StackedNet):
 class _MemberConvNet(MemberNet):
     def __init__(self, stack: StackedConvNet, k: int) -> None:
         super().__init__()
-        self._body, self._layout = stack._body, stack._layout
+        self._body, self._layout, self._bf16 = stack._body, stack._layout, stack.bf16
         self._tensors = {name: tensor.detach()[k] for name, tensor in stack._tensors().items()}
         self._head = (stack.weight.detach()[k], stack.bias.detach()[k, 0])
         self.eval()
@@ -212,12 +226,12 @@ class _MemberConvNet(MemberNet):
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
         self._body[0].train(self.training)
-        found: torch.Tensor = functional_call(self._body[0], self._tensors, (x.contiguous(memory_format=self._layout),))
-        return found
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self._bf16):
+            found: torch.Tensor = functional_call(self._body[0], self._tensors, (x.contiguous(memory_format=self._layout),))
+        return found.float() if self._bf16 else found
 
     def head(self, features: torch.Tensor) -> torch.Tensor:
-        with torch.autocast(features.device.type, enabled=False):
-            return F.linear(features.to(self._head[0].dtype), *self._head)
+        return F.linear(features, *self._head)
 
 
 def _pictures(channels: int, side: int, batch: int, bits: int = 32) -> tuned.Shape:
@@ -234,16 +248,14 @@ def _register(net: str, first: str, shapes: Sequence[tuned.Shape]) -> None:
 
     @tuned.tunable(f"nets/{net}", candidates=forms, shapes={"cuda": shapes}, table=nets_tuned)
     def prepare(candidate: str, device: torch.device, *, batch: int, channels: int, side: int, bits: int) -> Callable[[], None]:
-        nets = build(net, (channels, side, side), 10, [contextlib.nullcontext()] * 4, device, form=candidate)
+        nets = build(net, (channels, side, side), 10, [contextlib.nullcontext()] * 4, device, bits=bits, form=candidate)
         optimiser = torch.optim.SGD(nets.parameters(), lr=0.01, momentum=0.9, fused=device.type == "cuda")
         x = torch.randn(4, batch, channels, side, side, device=device)
         y = torch.randint(10, (4 * batch,), device=device)
 
         def step() -> None:
             optimiser.zero_grad(set_to_none=True)
-            with torch.autocast(device.type, torch.bfloat16, enabled=bits == 16):
-                outputs = nets(x)
-            F.cross_entropy(outputs.flatten(0, 1), y).backward()
+            F.cross_entropy(nets(x).flatten(0, 1), y).backward()
             optimiser.step()
 
         return step

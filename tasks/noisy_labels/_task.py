@@ -11,8 +11,9 @@ import torch
 
 from bench import Case, Meta, Metric, Outcome, Run, Score, Setup, Task, Watched
 from bench.tracks.noisy_labels import NoisyLabelMethod, Problem, Solution
-from bench.training.data import standardised, stratified_split
+from bench.training.data import Examples, standardised, stratified_split
 from bench.training.pictures import curves, grid, heat_map
+from bench.training.schedules import Schedule
 from bench.training.state import predict
 
 from ._noise import corrupt, drawn_rows, transitions
@@ -43,6 +44,9 @@ DEFAULT_VARIANTS = {
     "clean": {"noise": "sym", "rate": 0.0},
 }
 
+_PROTOCOL = ("net", "precision", "flip", "crop", "epochs", "batch_size", "lr", "momentum", "weight_decay")
+"""Parameters that the problem takes over as they are."""
+
 
 class Hidden(msgspec.Struct, frozen=True):
     """What no method sees: the clean test set and the true labels of the training rows.
@@ -71,6 +75,8 @@ class NoisyLabelTask(Task):
     """Name of the data set."""
     n_test: ClassVar[int]
     """Rows of the test part."""
+    by_channel: ClassVar[bool] = False
+    """Standardise every channel of the pictures by itself."""
 
     noise: Literal["sym", "sym_incl", "sym_iid", "pair", "asym", "idn", "lt_imb", "tail_sym", "confusion", "dilute", "human"] = "sym"
     """Noise model; ``human`` where the data come with labels by several people."""
@@ -80,14 +86,34 @@ class NoisyLabelTask(Task):
     """Size of the first class over that of the last, for ``lt_imb`` and ``tail_sym``."""
     n_train: Annotated[int, Meta(ge=0)] = 0
     """Use this many training rows; 0: all."""
+    net: Literal["mlp", "cnn", "resnet18", "resnet34", "preactresnet18"] = "mlp"
+    """The net that all methods train."""
     widths: tuple[int, ...] = (256,)
-    """Widths of the hidden layers."""
+    """Widths of the hidden layers of ``mlp``."""
+    channels: tuple[int, ...] = ()
+    """Channels of the stages of a convolutional net; none: the net's own."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """What the body of a convolutional net computes in."""
+    flip: bool = False
+    """Mirror half of the pictures in each epoch."""
+    crop: Annotated[int, Meta(ge=0)] = 0
+    """Shift each picture by up to so many pixels in each epoch."""
     epochs: Annotated[int, Meta(ge=1)] = 60
     """Passes over the training rows."""
     batch_size: Annotated[int, Meta(ge=1)] = 128
     """Rows of a batch."""
     lr: Annotated[float, Meta(gt=0)] = 0.05
-    """Learning rate at the start of the cosine."""
+    """Learning rate at the start."""
+    schedule: Literal["cosine", "restarts", "steps"] = "cosine"
+    """How the learning rate falls: one half cosine, one every ``period`` epochs, or by ``gamma`` at each of ``milestones``."""
+    lr_min: Annotated[float, Meta(ge=0)] = 0.0
+    """Where a cosine ends."""
+    period: Annotated[int, Meta(ge=1)] = 10
+    """Epochs between restarts."""
+    milestones: tuple[int, ...] = ()
+    """Epochs, counted from 0, before which the learning rate falls."""
+    gamma: Annotated[float, Meta(gt=0, le=1)] = 0.1
+    """Factor of such a fall."""
     momentum: Annotated[float, Meta(ge=0, lt=1)] = 0.9
     """Momentum of SGD."""
     weight_decay: Annotated[float, Meta(ge=0)] = 0.0
@@ -95,29 +121,37 @@ class NoisyLabelTask(Task):
 
     def prepare(self, run: Setup) -> Case:
         """Split, standardise, corrupt."""
-        data = run.dataset(self.source)
-        y = data.y.cpu().numpy()
-        train, test = stratified_split(y, self.n_test, np.random.Generator(np.random.PCG64(SPLIT_SEED)))
-        if 0 < self.n_train < len(train):
-            train = train[stratified_split(y[train], self.n_train, np.random.Generator(np.random.PCG64(SPLIT_SEED)))[1]]
+        train, test = self.parts(run)
+        y, rows = train.y.cpu().numpy(), np.arange(len(train.y))
+        if 0 < self.n_train < len(rows):
+            rows = stratified_split(y, self.n_train, np.random.Generator(np.random.PCG64(SPLIT_SEED)))[1]
         generator = run.numpy_generator("corruption", self.noise)
-        train = train[drawn_rows(self.noise, y[train], rate=self.rate, classes=data.classes, imbalance=self.imbalance, generator=generator)]
-        rows, test_rows = (torch.from_numpy(part).to(data.y.device) for part in (train, test))
-        x, x_test = standardised(data.x[rows], data.x[test_rows])
-        given = corrupt(self.noise, y[train], rate=self.rate, classes=data.classes, generator=generator, x=x.flatten(1).cpu().numpy())
+        rows = rows[drawn_rows(self.noise, y[rows], rate=self.rate, classes=train.classes, imbalance=self.imbalance, generator=generator)]
+        taken = torch.from_numpy(rows).to(train.y.device)
+        x, x_test = standardised(train.x[taken], test.x, by_channel=self.by_channel)
+        given = self.given(train, rows, x, generator)
+        protocol = {name: getattr(self, name) for name in _PROTOCOL}
         problem = Problem(
             x=x,
             y=torch.from_numpy(given).to(x.device),
-            n_classes=data.classes,
-            widths=self.widths,
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            lr=self.lr,
-            momentum=self.momentum,
-            weight_decay=self.weight_decay,
-            noise_rate=float((given != y[train]).mean()),
+            n_classes=train.classes,
+            widths=self.widths if self.net == "mlp" else self.channels,
+            schedule=Schedule(self.schedule, self.lr_min, self.period, self.milestones, self.gamma),
+            noise_rate=float((given != y[rows]).mean()),
+            **protocol,
         )
-        return Case(problems=[problem], hidden=Hidden.of(x_test, data.y[test_rows], data.y[rows], x, problem.y))
+        return Case(problems=[problem], hidden=Hidden.of(x_test, test.y, train.y[taken], x, problem.y))
+
+    def parts(self, run: Setup) -> tuple[Examples, Examples]:
+        """Return the data that may be trained on and those to judge by: a stratified part of ``n_test`` rows, where the data bring none of their own."""
+        data = run.dataset(self.source)
+        split = stratified_split(data.y.cpu().numpy(), self.n_test, np.random.Generator(np.random.PCG64(SPLIT_SEED)))
+        train, test = (Examples(data.x[rows], data.y[rows], data.classes) for rows in map(torch.from_numpy, split))
+        return train, test
+
+    def given(self, train: Examples, rows: np.ndarray, x: torch.Tensor, generator: np.random.Generator) -> np.ndarray:
+        """Return the given labels of ``rows`` of the training data, whose standardised inputs are ``x``."""
+        return corrupt(self.noise, train.y.cpu().numpy()[rows], rate=self.rate, classes=train.classes, generator=generator, x=x.flatten(1).cpu().numpy())
 
     def watch(self, case: Case, k: int, step: int, model: Any) -> Watched:
         """Score an epoch: clean test accuracy, and what became of the wrong labels."""

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 import bench.tracks.noisy_labels as track
+from bench.errors import BenchError
 from bench.runs.context import Run, _Tools
 from bench.tracks.noisy_labels import NoisyLabelMethod, Problem, Seeds
 from bench.training.stack import StackedMLP, _Affine
@@ -359,3 +360,55 @@ def test_stream_of_the_initial_weights_is_the_seed_s_and_leaves_the_global_strea
     assert torch.equal(first.weights[0][1], second.weights[0][0])
     assert not torch.equal(first.weights[0][0], second.weights[0][0])
     assert torch.equal(torch.get_rng_state(), before)
+
+
+# Other nets, augmentation ------------------------------------------------------------
+
+
+def pictures_of(seed=0, **protocol):
+    generator = np.random.default_rng(seed)
+    y = generator.integers(0, 4, 40)
+    x = generator.standard_normal((40, 3, 6, 6)) + np.eye(4, 3)[y][..., None, None]
+    protocol = {"net": "cnn", "widths": (4, 6), "epochs": 2, "batch_size": 16, **protocol}
+    return Problem(x=torch.tensor(x, dtype=torch.float32), y=torch.from_numpy(y), n_classes=4, **protocol)
+
+
+@pytest.mark.parametrize("net", ["cnn", "resnet18", "preactresnet18"])
+def test_a_convolutional_member_is_bit_for_bit_its_run_alone_with_augmentation(run_of, net):
+    problems = [pictures_of(seed, net=net, flip=True, crop=2) for seed in range(3)]
+    x = problems[0].x
+    three = outputs(NoisyLabelMethod().solve_stacked(problems, [run_of(seed) for seed in range(3)]), x)
+    for seed in range(3):
+        assert torch.equal(NoisyLabelMethod().solve(problems[seed], run_of(seed)).model(x), three[seed])
+    assert not torch.equal(three[0], three[1])
+
+
+def test_augmented_inputs_are_the_same_for_every_method_and_new_in_each_epoch(tmp_path):
+    problem = pictures_of(flip=True, crop=1)
+    seen = {}
+    for method in ("ce", "elr"):
+        seeds = Seeds([problem], [Run(seed=4, task="t", method=method, device=CPU, workdir=tmp_path)])
+        seen[method] = []
+        for epoch in range(2):
+            batches = list(seeds.epoch(epoch))
+            rows, x = (torch.cat([getattr(batch, name) for batch in batches], 1)[0] for name in ("rows", "x"))
+            seen[method].append(x[rows.argsort()])
+    assert all(torch.equal(one, other) for one, other in zip(seen["ce"], seen["elr"], strict=True))
+    assert not torch.equal(*seen["ce"])
+    assert not torch.equal(seen["ce"][0], problem.x)
+    plain = Seeds([pictures_of()], [Run(seed=4, task="t", method="ce", device=CPU, workdir=tmp_path)])
+    assert torch.equal(next(plain.epoch(0)).rows, next(Seeds([problem], [Run(seed=4, task="t", method="x", device=CPU, workdir=tmp_path)]).epoch(0)).rows)
+
+
+def test_half_precision_is_near_and_leaves_parameters_and_outputs_in_float32(run_of):
+    full = NoisyLabelMethod().solve(pictures_of(lr=0.01), run_of(0))
+    half = NoisyLabelMethod().solve(pictures_of(lr=0.01, precision="bfloat16"), run_of(0))
+    x = pictures_of().x
+    assert half.model(x).dtype == torch.float32
+    torch.testing.assert_close(half.model(x), full.model(x), rtol=0, atol=0.1)  # bfloat16 has three decimal digits
+    assert not torch.equal(half.model(x), full.model(x))
+
+
+def test_half_precision_of_a_perceptron_is_refused(run_of):
+    with pytest.raises(BenchError, match="'mlp' computes in float32 alone"):
+        NoisyLabelMethod().solve(problem_of(precision="bfloat16"), run_of(0))

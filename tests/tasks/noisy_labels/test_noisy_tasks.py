@@ -279,7 +279,8 @@ def test_labels_by_people_are_asked_for_where_there_are_some():
 
 
 def test_what_a_method_is_handed_has_no_place_for_true_labels():
-    assert set(Problem.__struct_fields__) == {"x", "y", "n_classes", "widths", "epochs", "batch_size", "lr", "momentum", "weight_decay", "noise_rate"}
+    protocol = {"net", "widths", "precision", "flip", "crop", "epochs", "batch_size", "lr", "schedule", "momentum", "weight_decay"}
+    assert set(Problem.__struct_fields__) == {"x", "y", "n_classes", "noise_rate"} | protocol
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.card.name)
