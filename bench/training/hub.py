@@ -1,0 +1,141 @@
+"""Pictures with labels from Hugging Face datasets: a local folder, or the hub when that is allowed. The one module that imports ``datasets``.
+
+A data set NAME is looked for in ``$BENCH_DATA/NAME`` (``~/.local/share/datacentric-bench/NAME`` where the variable is not set). The
+folder holds either Parquet files as the hub lays them out (``train-00000-of-00001.parquet`` in any subfolder) or a ``DatasetDict`` that
+was saved to disk. Where there is none, ``BENCH_HUB=1`` lets bench fetch it; without that nothing is ever downloaded.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+import torch
+
+from bench.errors import DataUnavailable
+from bench.training.data import Examples
+
+if TYPE_CHECKING:
+    from bench.runs.context import Run
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """Where pictures come from.
+
+    Attributes:
+        name: of the folder.
+        repo: on the hub, like ``uoft-cs/cifar10``.
+        config: of the repository; its Parquet files lie in a subfolder of that name, or in none.
+        label: the label field, where there are several; "": the only one.
+    """
+
+    name: str
+    repo: str
+    config: str = ""
+    label: str = ""
+
+
+def data_root() -> Path:
+    """Return the folder of local data sets: ``BENCH_DATA``, else the user's data folder."""
+    if os.environ.get("BENCH_DATA"):
+        return Path(os.environ["BENCH_DATA"]).expanduser()
+    base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(base).expanduser() / "datacentric-bench"
+
+
+def pictures(run: Run, source: Source, split: str) -> Examples:
+    """Return a split as x uint8 (n, 3, height, width) and y int64 (n,), in the order of its files; parsed once, then read from the cache.
+
+    Raises:
+        DataUnavailable: it is not here, or not readable; the message says how to get it.
+    """
+    folder = data_root() / source.name
+    if folder.is_dir():
+        files = _files(folder, source, split)
+        origin: dict[str, Any] = {"files": [[str(path.relative_to(folder)), path.stat().st_size, path.stat().st_mtime_ns] for path in files]}
+    elif os.environ.get("BENCH_HUB") == "1":
+        files, origin = [], {"hub": source.repo}
+    else:
+        raise DataUnavailable(
+            f"the data set {source.name!r} is not on this machine: there is no folder {str(folder)!r}. Put a copy of {source.repo} from the Hugging Face hub "
+            "there (its Parquet files, or a saved DatasetDict), name the folder above it in BENCH_DATA, or set BENCH_HUB=1 to let bench fetch it."
+        )
+
+    def build(child: Run) -> dict[str, torch.Tensor]:
+        return _parsed(_opened(folder, files, source, split), source)
+
+    tensors, _ = run.cached({"pictures": msgspec.to_builtins(source), "split": split, **origin}, build)
+    return Examples(tensors["x"], tensors["y"], int(tensors["classes"]))
+
+
+def _files(folder: Path, source: Source, split: str) -> list[Path]:
+    """Return the files of a split: of a saved ``DatasetDict`` its Arrow files, else its Parquet files."""
+    if (folder / "dataset_dict.json").is_file():
+        found = sorted((folder / split).glob("*.arrow"))
+    else:
+        home = folder / source.config if source.config and (folder / source.config).is_dir() else folder
+        found = sorted(path for path in home.rglob("*.parquet") if path.name.startswith((f"{split}-", f"{split}.")))
+    if not found:
+        raise DataUnavailable(
+            f"the folder {str(folder)!r} has no split {split!r} of {source.name!r}: neither a saved DatasetDict nor Parquet files named like "
+            f"'{split}-00000-of-00001.parquet' are in it; copy {source.repo} from the Hugging Face hub there again."
+        )
+    return found
+
+
+def _opened(folder: Path, files: list[Path], source: Source, split: str) -> Any:
+    """Return the split as a ``datasets.Dataset``."""
+    datasets = _library()
+    try:
+        if not files:
+            return datasets.load_dataset(source.repo, source.config or None, split=split)
+        if files[0].suffix == ".arrow":
+            return datasets.load_from_disk(str(folder))[split]
+        import pyarrow
+        from pyarrow import parquet
+
+        return datasets.Dataset(pyarrow.concat_tables([parquet.read_table(file) for file in files]))
+    except Exception as error:  # pyarrow, fsspec and the hub's client each raise their own
+        reason = (str(error).splitlines() or [""])[0][:200]
+        where = f"in {str(folder)!r}" if files else f"from {source.repo} on the Hugging Face hub"
+        raise DataUnavailable(f"the data set {source.name!r} could not be read {where} ({type(error).__name__}: {reason}); get a fresh copy of it.") from error
+
+
+def _parsed(found: Any, source: Source) -> dict[str, torch.Tensor]:
+    """Return the tensors of a split, its fields found by their type."""
+    datasets = _library()
+    image = _field(found, source, "picture", lambda feature: isinstance(feature, datasets.Image) or {"bytes", "path"} == set(_names(feature)), "")
+    label = _field(found, source, "label", lambda feature: isinstance(feature, datasets.ClassLabel), source.label)
+    found = found.select_columns([image, label]).cast_column(image, datasets.Image())
+    arrays = [np.asarray(picture.convert("RGB")) for picture in found[image]]
+    if len({array.shape for array in arrays}) != 1:
+        raise DataUnavailable(f"the pictures of {source.name!r} have different sizes; bench reads data sets whose pictures all have one size.")
+    y = torch.tensor(found[label][:], dtype=torch.int64)
+    x = torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).contiguous()
+    return {"x": x, "y": y, "classes": torch.tensor(found.features[label].num_classes)}
+
+
+def _library() -> Any:
+    """Return Hugging Face's library; by a call, since to a type checker at the root ``datasets`` is our own folder."""
+    return importlib.import_module("datasets")
+
+
+def _names(feature: Any) -> list[str]:
+    return list(feature) if isinstance(feature, dict) else []
+
+
+def _field(found: Any, source: Source, what: str, fits: Any, wanted: str) -> str:
+    """Return the name of the only field that fits, or of ``wanted`` among several."""
+    names = [name for name, feature in found.features.items() if fits(feature)]
+    if wanted in names:
+        return wanted
+    if len(names) != 1:
+        said = f"{len(names)} fields that could be its {what}" if names else f"no {what} field"
+        raise DataUnavailable(
+            f"the data set {source.name!r} has {said}; its fields are {', '.join(found.features)}. Get it from {source.repo}, whose files name the types of their fields."
+        )
+    return str(names[0])
