@@ -95,7 +95,10 @@ def command(everything: bool, variants: tuple[str, ...], dry_run: bool, quiet: b
     if todo:
         records += _run(driver, todo, options["executor"], jobs, registry, quiet or as_json, len(done))
     _report(registry, plan, driver, records, as_json, quiet)
-    return 0 if all(record.status == "ok" for record in records) and not driver.not_run else 1
+    if any(record.status != "ok" for record in records):
+        return 1
+    named = _all_named(request.methods, request.tasks)
+    return EnvironmentFault.exit_code if driver.not_run and named else 0
 
 
 def _run(driver: Any, todo: list[Keyed], executor: str, jobs: int, registry: Registry, quiet: bool, cached: int) -> list[Record]:
@@ -117,12 +120,17 @@ def _run(driver: Any, todo: list[Keyed], executor: str, jobs: int, registry: Reg
 
 def _refuse_named(plan: Plan, methods: tuple[str, ...], tasks: tuple[str, ...]) -> None:
     """Raise an error for a pair that was asked for by name and can't run; globs and tracks only list it."""
-    if any("*" in name or "?" in name for name in (*methods, *tasks)) or not methods or not tasks:
+    if not _all_named(methods, tasks):
         return
     for item in plan.not_run:
         if item.status == "unavailable":
             raise EnvironmentFault(f"{item.method} on {item.task} can't run here: {item.reason}.")
         raise UsageError(f"{item.method} does not apply to {item.task}: {item.reason}; leave one out, or use a glob to run the pairs that fit.")
+
+
+def _all_named(methods: tuple[str, ...], tasks: tuple[str, ...]) -> bool:
+    """Say whether every pair was asked for by name, so that one that can't run is an error and not a row."""
+    return bool(methods and tasks) and not any("*" in name or "?" in name for name in (*methods, *tasks))
 
 
 @contextmanager

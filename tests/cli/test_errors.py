@@ -281,11 +281,13 @@ def test_data_that_turns_out_not_to_be_there_is_no_record(bench, tmp_path):
     (tmp_path / "far.py").write_text(FAR)
     found = bench(*RUN, "--method", "ce", "--task", "far", "--plugins", tmp_path / "far.py", "--json")
     document = json.loads(found.out)
-    assert (found.code, document["records"]) == (1, [])
+    assert (found.code, document["records"]) == (4, [])
     assert document["not_run"] == [
         {"track": "noisy-labels", "method": "ce", "task": "far", "status": "unavailable", "reason": "away is not here; fetch it with: get away"}
     ]
     assert not list(bench.results.rglob("*.json"))
+    listed = bench(*RUN, "--method", "ce", "--task", "fa*", "--plugins", tmp_path / "far.py", "--json")
+    assert (listed.code, json.loads(listed.out)["not_run"]) == (0, document["not_run"])  # not asked for by name: a row, and no error
 
 
 def test_a_method_that_raises_is_a_failed_record_and_the_others_go_on(bench, plugin):
