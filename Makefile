@@ -2,12 +2,14 @@ PYTHON ?= python3
 VENV ?= .venv
 JOBS ?= 2
 TRACK ?=
+PRESET ?= default
+DEVICE ?= cuda
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo lint types test test-slow gpu bench-speed docs clean
+.PHONY: help install demo lint types test test-slow gpu gpu-times bench-speed docs clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,8 +47,11 @@ test: lint types ## lint, types and the test suite
 test-slow: $(VENV)/.installed ## the tests that take longer
 	$(BIN)/python -m pytest -n $(JOBS) -m slow
 
-gpu: $(VENV)/.demo ## every method and task on the GPU; TRACK=name for one track
-	$(BIN)/bench run $(if $(TRACK),--track $(TRACK),--all) --device cuda
+gpu: $(VENV)/.demo ## every method and task on the GPU; TRACK=name for one track, PRESET=paper, DEVICE=cpu to try it without one
+	$(BIN)/bench run $(if $(TRACK),--track $(TRACK),--all) --preset $(PRESET) --device $(DEVICE)
+
+gpu-times: $(VENV)/.installed ## the GPU's step times that the docs state
+	$(BIN)/python -m pytest -s -m gpu tests/speed
 
 bench-speed: $(VENV)/.installed ## speed tests, as ratios within one run
 	$(BIN)/python -m pytest --benchmark-enable --benchmark-only tests/speed
