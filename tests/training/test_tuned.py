@@ -225,3 +225,11 @@ def test_an_unknown_choice_is_a_usage_error_that_names_near_ones(capsys):
     assert "unknown choice 'nets/resnet19'" in err
     assert "nets/resnet18" in err
     assert "Traceback" not in err
+
+
+def test_a_record_says_which_choice_was_taken_for_which_shape(run_plan):
+    ran = run_plan(paths=[], methods=("ce",), tasks=("noisy-digits[net=cnn,channels=(4),epochs=1,n_train=40]",), preset="smoke", seeds="0-0")
+    assert ran.records[0].status == "ok", ran.records[0].error
+    assert ran.records[0].provenance["choices"] == {"nets/cnn[batch=128,bits=32,channels=1,side=8]": "sequence"}
+    ran = run_plan(paths=[], methods=("ce",), tasks=("noisy-digits[epochs=1,n_train=40]",), preset="smoke", seeds="0-0")
+    assert "choices" not in ran.records[0].provenance  # the perceptron has nothing to choose
