@@ -20,6 +20,7 @@ from bench.errors import EnvironmentFault
 @json_option
 def command(record: str, executor: str, results: str | None, plugins: tuple[str, ...], as_json: bool) -> int:
     """Run RECORD (an id, the beginning of one, or a file) again, and say whether its figures come out bit for bit the same."""
+    from bench.executors.slots import Slots
     from bench.runs.drive import Driver, make_executor, preload_names
     from bench.runs.replay import cell_of, changes, same_figures
     from bench.runs.store import Store
@@ -36,7 +37,7 @@ def command(record: str, executor: str, results: str | None, plugins: tuple[str,
         driver.store.open_for_writing()
         keyed = driver.keys.of(cell)
         said = changes(old, keyed)
-        found = next(iter(driver.run([keyed], make_executor(executor, 1, preload_names([keyed], registry)), 1, lambda *_: None)))[1]
+        found = next(iter(driver.run([keyed], make_executor(executor, Slots(1), preload_names([keyed], registry)), 1, lambda *_: None)))[1]
     if found is None:
         raise EnvironmentFault(f"the record {old.id} can't be run here: {driver.not_run[0].reason}")
     same = found.status == old.status and same_figures(old, found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -30,8 +31,11 @@ from bench.params import render_call
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bench.executors import Executor
+    from bench.executors.slots import Slots
     from bench.plugins.registry import Registry
-    from bench.runs.drive import Keyed
+    from bench.runs.drive import Driver, Keyed
+    from bench.runs.limits import Limits
     from bench.runs.plan import Plan
     from bench.runs.record import Record
 
@@ -56,8 +60,12 @@ bench run --method 'elr[lam=1|3|7]' --task 'noisy-*' --dry-run
 @click.option("--variant", "variants", multiple=True, help="Only these variants of the preset. Repeatable, comma lists.")
 @click.option("--seeds", metavar="N|LIST", help="A number of seeds like 5, or a list like 0-4,7.  [default: the preset's]")
 @click.option("--device", default="auto", show_default=True, help="auto (the GPU if there is one), cpu or cuda.")
-@click.option("--jobs", type=click.IntRange(1, 4096), help="Runs at a time.  [default: one a core, one on a GPU]")
+@click.option("--jobs", type=click.IntRange(1, 4096), help="Runs at a time.  [default: one a core, or as many as fit on the GPUs]")
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Wall-clock limit of one run in seconds.  [default: the preset's]")
+@click.option("--cpu-time", type=click.FloatRange(min=0, min_open=True), help="Limit of processor time of one run in seconds.  [default: none]")
+@click.option("--memory", metavar="SIZE", help="Limit of one run's memory, like 4GiB, or none.  [default: an even share of the machine's]")
+@click.option("--per-gpu", type=click.IntRange(1, 64), default=1, show_default=True, help="Runs at a time on one GPU.")
+@click.option("--gpu-memory", metavar="SIZE", help="Limit of one run's GPU memory.  [default: an even share of the GPU's]")
 @click.option("--executor", default="local", show_default=True, help="local, or inline (in this process, for a debugger).")
 @click.option("--dry-run", is_flag=True, help="Print what would run and what is there already; run nothing.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress and no board.")
@@ -66,7 +74,7 @@ bench run --method 'elr[lam=1|3|7]' --task 'noisy-*' --dry-run
 @json_option
 def command(everything: bool, variants: tuple[str, ...], dry_run: bool, quiet: bool, as_json: bool, **options: Any) -> int:
     """Plan, run what is missing, report."""
-    from bench.runs.drive import Driver
+    from bench.runs.drive import Driver, make_executor, preload_names
     from bench.runs.plan import Request, make_plan
     from bench.runs.provenance import choose_device
     from bench.runs.store import Store
@@ -81,19 +89,20 @@ def command(everything: bool, variants: tuple[str, ...], dry_run: bool, quiet: b
     plan = make_plan(request, registry)
     _refuse_named(plan, request.methods, request.tasks)
     store = Store(results_folder(options["results"]))
-    driver = Driver(registry, store, options["timeout"])
+    slots, jobs = _slots(request.device, options["jobs"], options["per_gpu"])
+    driver = Driver(registry, store, _limits(options, jobs))
     if not dry_run:
         store.open_for_writing()
     done, todo = driver.split(plan)
     for damaged in store.damaged:
         warn(f"the record {damaged.path} is not used: {damaged.reason}.")
     if dry_run:
-        _print_plan(plan, done, todo, as_json)
+        _print_plan(plan, done, todo, as_json, driver.limits)
         return 0
     records = list(done)
-    jobs = options["jobs"] or (1 if request.device == "cuda" else _cores())
     if todo:
-        records += _run(driver, todo, options["executor"], jobs, registry, quiet or as_json, len(done))
+        engine = make_executor(options["executor"], slots, preload_names(todo, registry), warn)
+        records += _run(driver, todo, engine, jobs, quiet or as_json, len(done))
     _report(registry, plan, driver, records, as_json, quiet)
     if any(record.status != "ok" for record in records):
         return 1
@@ -101,10 +110,32 @@ def command(everything: bool, variants: tuple[str, ...], dry_run: bool, quiet: b
     return EnvironmentFault.exit_code if driver.not_run and named else 0
 
 
-def _run(driver: Any, todo: list[Keyed], executor: str, jobs: int, registry: Registry, quiet: bool, cached: int) -> list[Record]:
-    from bench.runs.drive import make_executor, preload_names
+def _slots(device: str, jobs: int | None, per_gpu: int) -> tuple[Slots, int]:
+    """Return where runs may run at a time, and how many that are."""
+    from bench.executors.slots import Slots, usable_gpus
 
-    engine = make_executor(executor, jobs, preload_names(todo, registry))
+    if device != "cuda":
+        jobs = jobs or _cores()
+        return Slots(jobs), jobs
+    gpus = usable_gpus(os.environ.get("CUDA_VISIBLE_DEVICES"))
+    jobs = min(jobs or len(gpus) * per_gpu, len(gpus) * per_gpu)
+    return Slots(jobs, gpus, per_gpu), jobs
+
+
+def _limits(options: dict[str, Any], jobs: int) -> Limits:
+    from bench.runs.limits import Limits, fair_memory, parse_size
+
+    memory, gpu_memory = options["memory"], options["gpu_memory"]
+    return Limits(
+        wall=options["timeout"],
+        cpu=options["cpu_time"],
+        memory=fair_memory(jobs) if memory is None else parse_size(memory, "--memory"),
+        gpu_memory=None if gpu_memory is None else parse_size(gpu_memory, "--gpu-memory"),
+        per_gpu=options["per_gpu"],
+    )
+
+
+def _run(driver: Driver, todo: list[Keyed], engine: Executor, jobs: int, quiet: bool, cached: int) -> list[Record]:
     records = []
     with _progress(len(todo), cached, quiet) as (notice, advance):
         for keyed, record in driver.run(todo, engine, jobs, notice):
@@ -177,7 +208,7 @@ def _report(registry: Registry, plan: Plan, driver: Any, records: list[Record], 
         warn(f"{item.status}: {item.method} on {item.task}: {item.reason}")
 
 
-def _print_plan(plan: Plan, done: list[Record], todo: list[Keyed], as_json: bool) -> None:
+def _print_plan(plan: Plan, done: list[Record], todo: list[Keyed], as_json: bool, limits: Limits) -> None:
     recorded = {record.cell for record in done}
     groups: dict[str, list[Any]] = {}
     for cell in plan.cells:
@@ -191,6 +222,7 @@ def _print_plan(plan: Plan, done: list[Record], todo: list[Keyed], as_json: bool
         rows.append({
             "track": spec.track, "method": spec.method, "params": spec.params, "origin": origin, "task": spec.task, "preset": spec.preset, "variant": spec.variant,
             "seeds": [cell.spec.seed for cell in cells], "device": spec.device, "form": spec.form, "recorded": known, "to_run": len(cells) - known,
+            "limits": {"wall": limits.wall or cells[0].timeout, "cpu": limits.cpu, "memory": limits.memory, "gpu_memory": limits.gpu_memory, "per_gpu": limits.per_gpu},
         })  # fmt: skip
     if as_json:
         import msgspec

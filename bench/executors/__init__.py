@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import msgspec
@@ -29,6 +29,17 @@ Notice = Callable[[str, float], None]
 class Executor(Protocol):
     """Runs jobs."""
 
-    def run(self, jobs: Sequence[Job], notice: Notice) -> Iterator[Ended]:
-        """Run every job and yield each once, in the order they end."""
+    confines: bool
+    """Whether it keeps runs within their limits."""
+
+    def run(self, jobs: Iterator[Job | None], notice: Notice) -> Iterator[Ended]:
+        """Run every job and yield each once, in the order they end.
+
+        Args:
+            jobs: asked for the next one whenever there is room; None says that there is none just now, but may be later.
+            notice: told of progress.
+
+        Raises:
+            KeyboardInterrupt: it was interrupted; every job that had begun has been yielded.
+        """
         ...

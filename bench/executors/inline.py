@@ -1,21 +1,28 @@
-"""The executor for a debugger: every job runs in this process, one after the other, without a time limit."""
+"""The executor for a debugger: every job runs in this process, one after the other, without limits."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from bench.executors import Ended, Notice
 from bench.runs.spec import Job
 from bench.runs.worker import run_job
 
+_PAUSE = 0.2
+
 
 class InlineExecutor:
     """Runs jobs in this process."""
 
-    def run(self, jobs: Sequence[Job], notice: Notice) -> Iterator[Ended]:
+    confines = False
+
+    def run(self, jobs: Iterator[Job | None], notice: Notice) -> Iterator[Ended]:
         """Run every job in turn."""
         for job in jobs:
+            if job is None:
+                time.sleep(_PAUSE)
+                continue
             start = time.monotonic()
             results = run_job(job, lambda message, job=job: notice(job.id, message.get("progress", 0.0)))  # type: ignore[misc]
             yield Ended(job=job, results=results, seconds=time.monotonic() - start)

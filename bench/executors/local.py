@@ -1,173 +1,178 @@
-"""The local executor: drives a fork server, a process a job, with a time limit that really kills."""
+"""The local executor: drives a fork server, a process a job, with limits that really kill."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import subprocess
-import sys
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from queue import Empty, SimpleQueue
-from threading import Thread
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
 import msgspec
 
 from bench.errors import EnvironmentFault
 from bench.executors import Ended, Notice
-from bench.runs.provenance import THREADS
+from bench.executors.child import NO_MEMORY
+from bench.executors.connection import Connection, ServerGone
+from bench.executors.interrupts import Interrupts
+from bench.executors.processes import bury
+from bench.executors.slots import Slots, environment
 from bench.runs.result import Result
 from bench.runs.spec import Job
 
-_GRACE = 2.0
-"""Seconds between the server saying that a run is killed and our giving the run up."""
-
-_PINNED = {
-    **{f"{name}_NUM_THREADS": str(THREADS) for name in ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "VECLIB")},
-    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
-    "PYTHONHASHSEED": "0",
-    # Freed memory stays with the process: returning it to the system after every step costs a sixth of a small net's time.
-    "MALLOC_MMAP_THRESHOLD_": "33554432",
-    "MALLOC_TRIM_THRESHOLD_": "536870912",
-}
 _SIGNALS = {
     -11: "segmentation fault",
-    -9: "killed, most likely by the system for want of memory",
+    -9: "killed from outside, most likely by the system for want of memory",
     -6: "abort",
     -4: "illegal instruction",
     -7: "bus error",
     -8: "arithmetic error",
     -15: "terminated",
+    -24: "its limit of processor time",
 }
+_MIB = 2**20
 
 
 class _Running(msgspec.Struct):
     job: Job
-    limit: float
-    started: float | None = None
-    """When its process was forked; its time runs from there, not from the server's start."""
+    place: str
+    since: float
     results: list[Result] | None = None
     killed: bool = False
 
 
 class LocalExecutor:
-    """Runs up to ``parallel`` jobs at a time, each in a process forked from a server that has loaded ``preload``."""
+    """Runs jobs at the places of ``slots``, each in a process forked from a server that has loaded ``preload``.
 
-    def __init__(self, parallel: int, preload: Sequence[str]) -> None:
-        self._parallel, self._preload = parallel, list(preload)
+    A job whose server died is tried once more with nothing beside it, so that only the one that kills servers is blamed for it.
+    """
 
-    def run(self, jobs: Sequence[Job], notice: Notice) -> Iterator[Ended]:
+    confines = True
+
+    def __init__(self, slots: Slots, preload: Sequence[str], say: Callable[[str], None] = lambda _: None) -> None:
+        self._slots, self._preload, self._say = slots, list(preload), say
+        self._running: dict[str, _Running] = {}
+        self._alone: deque[Job] = deque()
+        self._tried: set[str] = set()
+
+    def run(self, jobs: Iterator[Job | None], notice: Notice) -> Iterator[Ended]:
         """Run every job and yield each as it ends. Leaving the loop early kills what still runs."""
-        waiting = deque(jobs)
-        with _Connection(self._preload) as server:
-            running: dict[str, _Running] = {}
-            while waiting or running:
-                while waiting and len(running) < self._parallel:
-                    job = waiting.popleft()
-                    Path(job.workdir).mkdir(parents=True, exist_ok=True)
-                    server.say({"start": job})
-                    running[job.id] = _Running(job, job.timeout * len(job.specs))
-                message = server.hear(0.1)
-                if message is not None:
-                    ended = self._take(message, running, notice)
-                    if ended is not None:
-                        yield ended
-                self._overdue(running, server)
+        bury()
+        with Interrupts(self._say) as interrupts:
+            more = True
+            while more or self._alone:
+                with Connection(self._preload) as server:
+                    try:
+                        more = yield from self._serve(server, jobs, more, interrupts, notice)
+                    except ServerGone:
+                        if not server.ready:
+                            raise EnvironmentFault("the fork server ended while it started; try --executor inline to see why.") from None
+                        yield from self._orphaned()
+                if interrupts.asked:
+                    raise KeyboardInterrupt
 
-    def _take(self, message: dict[str, Any], running: dict[str, _Running], notice: Notice) -> Ended | None:
-        run = running.get(message.get("id", ""))
+    def _serve(self, server: Connection, jobs: Iterator[Job | None], more: bool, interrupts: Interrupts, notice: Notice) -> Generator[Ended, None, bool]:
+        """Run jobs on one server until none is left (then return False), or a signal asks to stop."""
+        while True:
+            if not interrupts.asked:
+                more = self._fill(server, jobs, more)
+            elif interrupts.due:
+                self._kill_all(server)
+            if not self._running and (interrupts.asked or not (more or self._alone)):
+                return more
+            message = server.hear(0.1)
+            ended = self._take(message, notice) if message is not None else None
+            if ended is not None:
+                yield ended
+
+    def _fill(self, server: Connection, jobs: Iterator[Job | None], more: bool) -> bool:
+        """Start what there is room for; return whether ``jobs`` may have more."""
+        if self._alone:
+            if not self._running and (place := self._slots.take()) is not None:
+                self._start(server, self._alone.popleft(), place)
+            return more
+        while more and (place := self._slots.take()) is not None:
+            try:
+                job = next(jobs)
+            except StopIteration:
+                job, more = None, False
+            if job is None:
+                self._slots.give_back(place)
+                return more
+            self._start(server, job, place)
+        return more
+
+    def _start(self, server: Connection, job: Job, place: str) -> None:
+        self._running[job.id] = _Running(job, place, time.monotonic())
+        server.say({"start": job, "environment": environment(place)})
+
+    def _kill_all(self, server: Connection) -> None:
+        for run in self._running.values():
+            if not run.killed:
+                run.killed = True
+                server.say({"kill": run.job.id})
+
+    def _take(self, message: dict[str, Any], notice: Notice) -> Ended | None:
+        run = self._running.get(message.get("id", ""))
         if run is None:
             return None
         if "started" in message:
-            run.started = time.monotonic()
+            run.since = time.monotonic()
         elif "progress" in message:
             notice(run.job.id, float(message["progress"]))
         elif "results" in message:
-            run.results = msgspec.convert(message["results"], list[Result])
+            run.results = _results(message["results"], len(run.job.specs))
         elif "exit" in message:
-            running.pop(run.job.id)
-            return _ended(run, int(message["exit"]))
+            self._running.pop(run.job.id)
+            self._slots.give_back(run.place)
+            return _ended(run, int(message["exit"]), message["cause"], message["log"])
         return None
 
-    def _overdue(self, running: dict[str, _Running], server: _Connection) -> None:
-        now = time.monotonic()
-        for run in list(running.values()):
-            late = -1.0 if run.started is None else now - run.started - run.limit
-            if late > 0 and not run.killed and run.results is None:
-                run.killed = True
-                server.say({"kill": run.job.id})
-            elif late > _GRACE and run.results is not None and not run.killed:
-                run.killed = True  # it has its results and does not end: a thread of the plugin's holds it
-                server.say({"kill": run.job.id})
+    def _orphaned(self) -> Iterator[Ended]:
+        """See to the jobs of a server that died: each gets one more try by itself."""
+        for run in self._running.values():
+            self._slots.give_back(run.place)
+            if run.results is not None:
+                yield _ended(run, 0, "", "")
+            elif run.job.id in self._tried:
+                yield _without_result(run, "crashed", "the fork server died while it ran, twice; does it kill processes that are not its own?", "")
+            else:
+                self._tried.add(run.job.id)
+                self._alone.append(run.job)
+        self._running.clear()
 
 
-def _ended(run: _Running, code: int) -> Ended:
-    seconds = time.monotonic() - (run.started or time.monotonic())
-    log = ""
-    with contextlib.suppress(OSError):
-        data = (Path(run.job.workdir) / "log.txt").read_bytes()[-4000:]
-        log = data.decode(errors="replace")
+def _results(found: Any, count: int) -> list[Result] | None:
+    """Return results as they were meant; None where a plugin wrote something else on the pipe."""
+    try:
+        results = msgspec.convert(found, list[Result])
+    except msgspec.ValidationError:
+        return None
+    return results if len(results) == count else None
+
+
+def _ended(run: _Running, code: int, cause: str, log: str) -> Ended:
     if run.results is not None:
-        return Ended(job=run.job, results=run.results, log=log, seconds=seconds)
-    if run.killed:
-        return Ended(
-            job=run.job, results=None, status="timeout", message=f"it ran longer than its limit of {run.limit:g} s and was killed", log=log, seconds=seconds
-        )
+        return Ended(job=run.job, results=run.results, log=log, seconds=time.monotonic() - run.since)
+    limits, runs = run.job.limits, len(run.job.specs)
+    memory = f"its limit of {limits.memory / _MIB:g} MiB beyond the start" if limits.memory is not None else "what the machine has"
+    match cause:
+        case "wall":
+            return _without_result(run, "timeout", f"it ran longer than its limit of {(limits.wall or 0) * runs:g} s and was killed", log)
+        case "cpu":
+            return _without_result(run, "timeout", f"it used more processor time than its limit of {(limits.cpu or 0) * runs:g} s and was killed", log)
+        case "memory":
+            return _without_result(run, "oom", f"with all it started it held more memory than {memory} and was killed", log)
+        case "processes":
+            return _without_result(run, "crashed", "it started more than 500 processes and was killed", log)
+        case "asked":
+            return _without_result(run, "interrupted", "it was cut off when the command was interrupted; the same command runs it again", log)
+    if code == NO_MEMORY or (code == -6 and "std::bad_alloc" in log):
+        return _without_result(run, "oom", f"it wanted more memory than {memory}", log)
+    if code == -24:
+        return _without_result(run, "timeout", f"the process of the run died: {_SIGNALS[code]}", log)
     how = _SIGNALS.get(code, f"signal {-code}") if code < 0 else f"it left with exit code {code} and no result"
-    return Ended(job=run.job, results=None, status="oom" if code == -9 else "crashed", message=f"the process of the run died: {how}", log=log, seconds=seconds)
+    return _without_result(run, "oom" if code == -9 else "crashed", f"the process of the run died: {how}", log)
 
 
-class _Connection:
-    """A running server: a thread reads what it says, so that hearing can have a time limit."""
-
-    def __init__(self, preload: list[str]) -> None:
-        environment = {**os.environ, **_PINNED}
-        command = [sys.executable, "-m", "bench.executors.server"]
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, start_new_session=True
-        )
-        self._queue: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
-        Thread(target=self._listen, daemon=True).start()
-        self.say({"preload": preload})
-
-    def _listen(self) -> None:
-        assert self._process.stdout is not None
-        with contextlib.suppress(ValueError, OSError):
-            for line in self._process.stdout:
-                self._queue.put(msgspec.json.decode(line))
-        self._queue.put(None)
-
-    def say(self, message: dict[str, Any]) -> None:
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(msgspec.json.encode(message) + b"\n")
-            self._process.stdin.flush()
-        except (BrokenPipeError, ValueError):
-            raise EnvironmentFault("the fork server ended by itself; run the same command again, or with --executor inline to see why.") from None
-
-    def hear(self, seconds: float) -> dict[str, Any] | None:
-        try:
-            message = self._queue.get(timeout=seconds)
-        except Empty:
-            return None
-        if message is None:
-            raise EnvironmentFault("the fork server ended by itself; run the same command again, or with --executor inline to see why.")
-        return message
-
-    def __enter__(self) -> _Connection:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        with contextlib.suppress(OSError):
-            self._process.stdin.close()
-        try:
-            self._process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process.stdout.close()
+def _without_result(run: _Running, status: str, message: str, log: str) -> Ended:
+    return Ended(job=run.job, results=None, status=status, message=message, log=log, seconds=time.monotonic() - run.since)

@@ -1,8 +1,8 @@
-"""The fork server: a program that preloads libraries once and forks a process a job. Speaks JSON lines on its pipes.
+"""The fork server: a program that preloads libraries once, forks a process a job, and keeps each within its limits.
 
-It reads ``{"preload": [names]}``, ``{"start": job}`` and ``{"kill": id}``; it writes ``{"ready": seconds}``,
-``{"id": ..., "started": pid}``, ``{"id": ..., "progress": ...}``, ``{"id": ..., "results": [...]}`` and ``{"id": ..., "exit": code}``. It never touches a
-GPU. When its input ends, because the driver ended or died, it kills every job and ends.
+It speaks JSON lines on its pipes. It reads ``{"preload": [names]}``, ``{"start": job, "environment": {}}`` and ``{"kill": id}``; it writes
+``{"ready": seconds}`` and, with the ``id`` of a job, ``started``, ``progress``, ``results`` and at last ``exit``, ``cause`` and ``log``. It never touches a
+GPU. When its input ends, because the driver ended or died, it kills every run and ends.
 """
 
 from __future__ import annotations
@@ -15,15 +15,101 @@ import selectors
 import signal
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import msgspec
-import psutil
 
+from bench.executors import processes
+from bench.executors.child import serve
 from bench.runs.spec import Job
 
 _PR_SET_CHILD_SUBREAPER = 36
+_POLL = 0.2
+"""Seconds between two looks at what the runs use; more where a look takes long."""
+_GRACE = 2.0
+"""Seconds that a run has to end after it gave its results."""
+_PATIENCE = 5.0
+"""Seconds in which what is killed must be gone; a process that hangs in the kernel is left to it."""
+_MOST_PROCESSES = 512
+"""More than these in one run's family are a fork bomb."""
+_LINE = 64 << 20
+"""Bytes of the longest message of a run."""
+_LOG = 8 << 10
+"""Bytes of a run's output that are kept from its beginning, and as many from its end."""
+
+
+_NOTHING = msgspec.Raw()
+
+
+class _Said(msgspec.Struct):
+    """What a run may say. Anything else on its pipe is not heard."""
+
+    progress: float | None = None
+    results: msgspec.Raw = _NOTHING
+
+
+_said = msgspec.json.Decoder(_Said)
+
+
+class _Run:
+    """A job that runs."""
+
+    def __init__(self, job: Job, pid: int, talk: int, log: int) -> None:
+        self.job, self.pid = job, pid
+        self.handles = {talk: "talk", log: "log"}
+        self.begun = time.monotonic()
+        self.answered = 0.0
+        self.cause = ""
+        self.line = bytearray()
+        self.head, self.tail, self.printed = b"", b"", 0
+
+    def hear(self, data: bytes) -> list[dict[str, Any]]:
+        """Take what came by its pipe and return what it said."""
+        self.line += data
+        if b"\n" not in data:
+            return []
+        *lines, self.line = self.line.split(b"\n")
+        found: list[dict[str, Any]] = []
+        for line in lines:
+            with contextlib.suppress(msgspec.MsgspecError):
+                said = _said.decode(bytes(line))
+                if said.results != _NOTHING:
+                    self.answered = time.monotonic()
+                    found.append({"id": self.job.id, "results": said.results})
+                elif said.progress is not None:
+                    found.append({"id": self.job.id, "progress": said.progress})
+        return found
+
+    def note(self, data: bytes) -> None:
+        """Take what it printed: the beginning and the end are kept."""
+        self.printed += len(data)
+        room = _LOG - len(self.head)
+        self.head += data[:room]
+        self.tail = (self.tail + data[room:])[-_LOG:]
+
+    def log(self) -> str:
+        """Return what is kept of its output."""
+        left_out = self.printed - len(self.head) - len(self.tail)
+        middle = f"\n... {left_out} bytes left out ...\n".encode() if left_out else b""
+        return (self.head + middle + self.tail).decode(errors="replace")
+
+    def over(self, now: float, family: list[processes.Process], base: tuple[int, int]) -> str:
+        """Say which limit it is over: ``wall``, ``cpu``, ``memory`` or ``processes``; empty: none.
+
+        Args:
+            now: the clock.
+            family: its processes.
+            base: bytes that the server has resident, and that it holds of its own.
+        """
+        limits, runs = self.job.limits, len(self.job.specs)
+        if limits.wall is not None and now - self.begun > limits.wall * runs:
+            return "wall"
+        if limits.cpu is not None and sum(process.cpu for process in family) > limits.cpu * runs:
+            return "cpu"
+        if limits.memory is not None and sum(process.resident for process in family) > limits.memory + base[0]:
+            if sum(processes.held(process.pid) for process in family) > limits.memory + base[1]:
+                return "memory"
+        return "processes" if len(family) > _MOST_PROCESSES else ""
 
 
 class _Server:
@@ -31,16 +117,19 @@ class _Server:
         self.out = os.dup(1)
         os.dup2(2, 1)  # what plugins print at import is talk, not protocol
         self.selector = selectors.DefaultSelector()
-        self.selector.register(0, selectors.EVENT_READ, "driver")
-        self.bell, ring = os.pipe()  # a run that ends rings it, so that no ending waits for a time-out
+        self.selector.register(0, selectors.EVENT_READ)
+        self.bell, self.ring = os.pipe()  # a run that ends rings it, so that no ending waits for a time-out
         os.set_blocking(self.bell, False)
-        os.set_blocking(ring, False)
+        os.set_blocking(self.ring, False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.set_wakeup_fd(ring, warn_on_full_buffer=False)
-        self.selector.register(self.bell, selectors.EVENT_READ, "bell")
-        self.buffers: dict[int, bytes] = {0: b""}
-        self.pids: dict[str, int] = {}
-        self.pipes: dict[int, str] = {}
+        signal.set_wakeup_fd(self.ring, warn_on_full_buffer=False)
+        self.selector.register(self.bell, selectors.EVENT_READ)
+        self.input = b""
+        self.runs: dict[int, _Run] = {}
+        self.handles: dict[int, _Run] = {}
+        self.spared: set[int] = set()
+        self.base = (0, 0)
+        self.looked, self.pause = 0.0, _POLL
 
     def say(self, message: dict[str, Any]) -> None:
         data = memoryview(msgspec.json.encode(message) + b"\n")
@@ -52,67 +141,113 @@ class _Server:
         for name in names:
             with contextlib.suppress(Exception):  # the run that needs it will say what is wrong
                 importlib.import_module(name)
+        found = processes.table()
+        self.spared = {process.pid for process in found.values() if process.parent == os.getpid()}  # what a library started at import
+        self.base = (found[os.getpid()].resident, processes.held(os.getpid()))
         self.say({"ready": time.perf_counter() - start})
 
-    def start(self, job: Job) -> None:
-        read, write = os.pipe()
-        sys.stdout.flush()
-        sys.stderr.flush()
+    def start(self, job: Job, environment: dict[str, str]) -> None:
+        (talk, said), (log, printed) = os.pipe(), os.pipe()
         pid = os.fork()
         if pid == 0:
-            os.close(read)
-            _child(job, write)
-        os.close(write)
-        os.set_blocking(read, False)
-        self.selector.register(read, selectors.EVENT_READ, job.id)
-        self.buffers[read], self.pids[job.id], self.pipes[read] = b"", pid, job.id
+            foreign = [self.out, self.bell, self.ring, self.selector.fileno(), talk, log, *self.handles]
+            serve(job, environment, said, printed, foreign)
+        os.close(said)
+        os.close(printed)
+        run = self.runs[pid] = _Run(job, pid, talk, log)
+        for handle in (talk, log):
+            os.set_blocking(handle, False)
+            self.selector.register(handle, selectors.EVENT_READ)
+            self.handles[handle] = run
         self.say({"id": job.id, "started": pid})
-
-    def kill(self, identity: str) -> None:
-        pid = self.pids.get(identity)
-        if pid is not None:
-            _kill_tree(pid)
 
     def loop(self) -> None:
         while True:
-            for key, _ in self.selector.select():
+            wait = self.pause if self.runs else None
+            for key, _ in self.selector.select(wait):
                 if key.fd == self.bell:
                     with contextlib.suppress(BlockingIOError):
                         os.read(self.bell, 4096)
-                elif key.fd in self.buffers and not self._read(key.fd):
-                    return
+                elif key.fd == 0:
+                    if not self._obey():
+                        return
+                elif key.fd in self.handles:
+                    self._hear(key.fd)
             self._reap()
+            if self.runs and time.monotonic() - self.looked > self.pause:
+                self._look()
 
-    def _read(self, handle: int) -> bool:
-        """Take what a pipe holds; False when the driver is gone."""
-        try:
-            data = os.read(handle, 1 << 20)
-        except BlockingIOError:
-            return True
+    def _obey(self) -> bool:
+        """Do what the driver says; False when it is gone."""
+        data = os.read(0, 1 << 20)
         if not data:
-            if handle == 0:
-                return False
-            self.selector.unregister(handle)
-            os.close(handle)
-            self.pipes.pop(handle)
-            self.buffers.pop(handle)
-            self._reap()
-            return True
-        *lines, self.buffers[handle] = (self.buffers[handle] + data).split(b"\n")
+            return False
+        *lines, self.input = (self.input + data).split(b"\n")
         for line in lines:
             message = msgspec.json.decode(line)
-            if handle != 0:
-                self.say({"id": self.pipes[handle], **message})
-            elif "preload" in message:
+            if "preload" in message:
                 self.preload(message["preload"])
             elif "start" in message:
-                self.start(msgspec.convert(message["start"], Job))
+                self.start(msgspec.convert(message["start"], Job), message["environment"])
             elif "kill" in message:
-                self.kill(message["kill"])
+                for run in [run for run in self.runs.values() if run.job.id == message["kill"]]:
+                    self._end(run, "asked")
         return True
 
+    def _hear(self, handle: int) -> bool:
+        """Take what a run's pipe holds; False when there is nothing more."""
+        run = self.handles[handle]
+        try:
+            data = os.read(handle, 1 << 18)
+        except BlockingIOError:
+            return False
+        if run.handles[handle] == "log":
+            run.note(data)
+        else:
+            for message in run.hear(data):
+                self.say(message)
+        if not data or len(run.line) > _LINE:
+            self._close(handle)
+            return False
+        return True
+
+    def _close(self, handle: int) -> None:
+        self.selector.unregister(handle)
+        os.close(handle)
+        del self.handles[handle]
+
+    def _look(self) -> None:
+        """See what every run uses, and end those over a limit and whatever slipped away from them."""
+        start = time.monotonic()
+        members, strays = processes.families(processes.table(), os.getpid(), self.runs)
+        processes.kill(stray for stray in strays if stray.pid not in self.spared)
+        for pid, family in members.items():
+            run = self.runs[pid]
+            if run.answered:  # it has its results and does not end: a thread of the plugin's holds it
+                if start - run.answered > _GRACE:
+                    self._end(run, "")
+            elif cause := run.over(start, family, self.base):
+                self._end(run, cause)
+        self.looked = time.monotonic()
+        self.pause = max(_POLL, 20 * (self.looked - start))
+
+    def _end(self, run: _Run, cause: str) -> None:
+        """Kill a run with all that it started."""
+        run.cause = run.cause or cause
+        if cause:  # it lives, so its number is still its own
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(run.pid, signal.SIGKILL)
+        patience = time.monotonic() + _PATIENCE
+        while time.monotonic() < patience:
+            members, strays = processes.families(processes.table(), os.getpid(), self.runs)
+            left = [*members.get(run.pid, []), *(stray for stray in strays if stray.pid not in self.spared)]
+            if not left:
+                return
+            processes.kill(left)
+            time.sleep(0.002)
+
     def _reap(self) -> None:
-        """Report runs that ended once their pipe is drained, and kill what they left behind."""
+        """Report runs that ended once their pipes are drained, and kill what they left behind."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -120,84 +255,33 @@ class _Server:
                 return
             if pid == 0:
                 return
-            identity = next((identity for identity, known in self.pids.items() if known == pid), None)
-            if identity is None:
+            run = self.runs.get(pid)
+            if run is None:
                 continue
-            self.pids.pop(identity)
-            _kill_tree(pid, own=False)
-            self._kill_orphans()
-            for handle in [handle for handle, name in self.pipes.items() if name == identity]:
-                while handle in self.pipes and self._drain(handle):
+            self._end(run, "")
+            for handle in [handle for handle, owner in self.handles.items() if owner is run]:
+                while self._hear(handle):
                     pass
-            self.say({"id": identity, "exit": os.waitstatus_to_exitcode(status)})
-
-    def _drain(self, handle: int) -> bool:
-        before = self.buffers[handle]
-        self._read(handle)
-        return handle in self.buffers and self.buffers[handle] != before
-
-    def _kill_orphans(self) -> None:
-        """Kill processes that came to this subreaper because the run that started them ended."""
-        known = set(self.pids.values())
-        for child in psutil.Process().children():
-            if child.pid not in known:
-                _kill_tree(child.pid)
+                if handle in self.handles:
+                    self._close(handle)
+            del self.runs[pid]
+            self.say({"id": run.job.id, "exit": os.waitstatus_to_exitcode(status), "cause": run.cause, "log": run.log()})
 
     def close(self) -> None:
-        for pid in self.pids.values():
-            _kill_tree(pid)
-        self._kill_orphans()
-
-
-def _kill_tree(pid: int, own: bool = True) -> None:
-    """Kill a process, its descendants and its process group."""
-    with contextlib.suppress(psutil.Error):
-        for child in psutil.Process(pid).children(recursive=True):
-            with contextlib.suppress(psutil.Error):
-                child.kill()
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
-    if own:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-
-
-def _child(job: Job, write: int) -> None:
-    """Run a job in the forked process; never returns."""
-    code = 70
-    try:
-        os.setsid()
-        signal.set_wakeup_fd(-1)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
-            signal.signal(number, signal.SIG_DFL)
-        nothing = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(nothing, 0)
-        log = os.open(Path(job.workdir) / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        os.dup2(log, 1)
-        os.dup2(log, 2)
-        from bench.runs.worker import run_job
-
-        def send(message: dict[str, Any]) -> None:
-            data = memoryview(msgspec.json.encode(message) + b"\n")
-            while data:
-                data = data[os.write(write, data) :]
-
-        send({"results": run_job(job, send)})
-        code = 0
-    except BaseException:
-        import traceback
-
-        traceback.print_exc()
-    finally:
-        with contextlib.suppress(Exception):
-            sys.stdout.flush()
-            sys.stderr.flush()
-        os._exit(code)
+        """Kill every run and all that descends from this process."""
+        self.spared.clear()
+        for run in list(self.runs.values()):
+            self._end(run, "asked")
+        patience = time.monotonic() + _PATIENCE
+        while (strays := processes.families(processes.table(), os.getpid(), ())[1]) and time.monotonic() < patience:
+            processes.kill(strays)
+            time.sleep(0.002)
 
 
 def main() -> None:
     """Serve until the input ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver decides what Ctrl-C means
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # the driver decides what they mean
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     server = _Server()

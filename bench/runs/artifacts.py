@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -10,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from bench.digests import digest
 from bench.errors import BenchError
@@ -45,21 +46,68 @@ class Artifacts:
 
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            lock = (self.folder / f"{place.name}.lock").open("w")
+            lock = _locked(self.folder / f"{place.name}.lock", wait=True)
         except OSError as error:
             raise BenchError(f"the cache folder {str(self.folder)!r} can't be written ({error.strerror}); name another with BENCH_CACHE.") from None
+        assert lock is not None
         with lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if (place / "recipe.json").is_file():
-                return
-            start = time.perf_counter()
-            tensors = {name: tensor.detach().contiguous().cpu() for name, tensor in build().items()}
-            seconds = time.perf_counter() - start
-            temporary = Path(tempfile.mkdtemp(dir=self.folder, prefix=".building-"))
             try:
+                if (place / "recipe.json").is_file():
+                    return
+                self._clear(place.name)
+                start = time.perf_counter()
+                tensors = {name: tensor.detach().contiguous().cpu() for name, tensor in build().items()}
+                seconds = time.perf_counter() - start
+                temporary = Path(tempfile.mkdtemp(dir=self.folder, prefix=f".building-{place.name}-"))
                 save_file(tensors, temporary / "tensors.safetensors")
                 (temporary / "recipe.json").write_text(json.dumps({**page, "seconds": seconds, "built": time.time()}, indent=1))
+                for file in temporary.iterdir():
+                    _sync(file)
                 shutil.rmtree(place, ignore_errors=True)
                 os.replace(temporary, place)  # noqa: PTH105
+                _sync(self.folder)
             finally:
-                shutil.rmtree(temporary, ignore_errors=True)
+                self._clear(place.name)
+                Path(lock.name).unlink(missing_ok=True)  # while it is held: see _locked
+
+    def _clear(self, key: str) -> None:
+        """Remove what builders of ``key`` left half-made; the caller holds its lock, so none of them is at work."""
+        for left in self.folder.glob(f".building-{key}-*"):
+            shutil.rmtree(left, ignore_errors=True)
+
+    def sweep(self) -> None:
+        """Remove what builders that were killed left behind; one that is at work is not disturbed."""
+        keys = {path.name.split("-")[1] for path in self.folder.glob(".building-*-*")} | {path.stem for path in self.folder.glob("*.lock")}
+        for key in keys:
+            with contextlib.suppress(OSError), _locked(self.folder / f"{key}.lock", wait=False) or contextlib.nullcontext() as lock:
+                if lock is not None:
+                    self._clear(key)
+                    Path(lock.name).unlink(missing_ok=True)
+
+
+def _locked(path: Path, wait: bool) -> IO[bytes] | None:
+    """Open a lock file and lock it; None where another process holds it and ``wait`` is false.
+
+    A holder may remove the file before it lets go: whoever waited for it then holds a lock on a file that is no longer there, and tries again.
+    """
+    while True:
+        file = path.open("ab")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            if os.fstat(file.fileno()).st_ino == path.stat().st_ino:
+                return file
+        except FileNotFoundError:
+            pass
+        except BlockingIOError:
+            file.close()
+            return None
+        file.close()
+
+
+def _sync(path: Path) -> None:
+    """See that what was written there outlasts a loss of power."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from bench.digests import digest
-from bench.errors import UsageError
+from bench.errors import EnvironmentFault, UsageError
 from bench.executors import Ended, Executor
+from bench.executors.slots import Slots
 from bench.params import resolve
 from bench.plugins.index import cache_folder
 from bench.plugins.registry import Registry, method_card, task_card
 from bench.plugins.source import reach
+from bench.runs.artifacts import Artifacts
+from bench.runs.claims import Claims
+from bench.runs.limits import Limits
 from bench.runs.plan import Cell, NotRun, Plan, batches
 from bench.runs.provenance import environment, git_state, machine
 from bench.runs.record import Failure, Record
 from bench.runs.result import Result
+from bench.runs.schedule import Expected
+from bench.runs.shift import Shift
 from bench.runs.spec import Job, RunSpec, run_key
 from bench.runs.store import Store, latest
 
@@ -66,14 +73,18 @@ def libraries(cell: Cell, registry: Registry) -> tuple[str, ...]:
 class Driver:
     """Runs the missing cells of a plan on an executor and keeps a record of each."""
 
-    def __init__(self, registry: Registry, store: Store, timeout: float | None = None) -> None:
-        self.registry, self.store, self.timeout = registry, store, timeout
+    def __init__(self, registry: Registry, store: Store, limits: Limits | None = None) -> None:
+        self.registry, self.store, self.limits = registry, store, limits or Limits()
         self.keys = Keys(registry)
+        self.expected = Expected()
+        self._began = time.time() - 0.01  # a file's time may lag a clock tick behind
         self.not_run: list[NotRun] = []
 
     def split(self, plan: Plan) -> tuple[list[Record], list[Keyed]]:
         """Return the records that the plan's cells already have, and the cells that have no ``ok`` record of their key."""
-        known = latest(self.store.read())
+        records = self.store.read()
+        self.expected = Expected(records)
+        known = latest(records)
         done, todo = [], []
         for cell in plan.cells:
             keyed = self.keys.of(cell)
@@ -86,29 +97,53 @@ class Driver:
         return done, todo
 
     def run(self, todo: Sequence[Keyed], executor: Executor, parallel: int, notice: Callable[[str, float], None]) -> Iterator[tuple[Keyed, Record | None]]:
-        """Run cells and yield each with its record as it ends; None where the data turned out not to be there."""
-        by_cell = {keyed.cell.spec.cell: keyed for keyed in todo}
-        jobs = [self._job(group) for group in batches([keyed.cell for keyed in todo], parallel)]
-        for job in jobs:
-            Path(job.workdir).mkdir(parents=True, exist_ok=True)
-        try:
-            for ended in executor.run(jobs, notice):
-                for position, spec in enumerate(ended.job.specs):
-                    keyed = by_cell[spec.cell]
-                    yield keyed, self._keep(keyed, ended, position)
-                shutil.rmtree(ended.job.workdir, ignore_errors=True)
-        finally:
-            work = self.store.root / "work"
-            if work.is_dir() and not any(work.iterdir()):
-                work.rmdir()
+        """Run cells and yield each with its record as it ends; None where the data turned out not to be there.
 
-    def _job(self, cells: list[Cell]) -> Job:
-        first = cells[0]
+        What another driver on the same folder runs meanwhile is not run again: its record is yielded.
+        """
+        if not todo:
+            return
+        Artifacts(cache_folder()).sweep()
+        by_cell = {keyed.cell.spec.cell: keyed for keyed in todo}
+        with self._claims() as claims:
+            shift = Shift(self.store.root, claims, self._began)
+            shift.sweep()
+            try:
+                for ended in executor.run(shift.offers(self._groups(todo, shift, parallel), self._job), notice):
+                    for position, spec in enumerate(ended.job.specs):
+                        keyed = by_cell[spec.cell]
+                        record = self._keep(keyed, ended, position, executor.confines)
+                        claims.drop(keyed.key)
+                        yield keyed, record
+                    shift.close(ended.job, interrupted=ended.status == "interrupted")
+                    yield from shift.met()
+                yield from shift.met()
+            finally:
+                shift.sweep()
+
+    def _claims(self) -> Claims:
+        try:
+            return Claims(self.store.root)
+        except OSError as error:
+            raise EnvironmentFault(
+                f"the results folder {str(self.store.root)!r} can't be written ({error.strerror}); free the disk, or name another with --results."
+            ) from None
+
+    def _groups(self, todo: Sequence[Keyed], shift: Shift, parallel: int) -> list[list[Keyed]]:
+        """Return the jobs' cells, the longest job first."""
+        groups = shift.cut_off(todo)
+        taken = {keyed.key for group in groups for keyed in group}
+        rest = {keyed.cell.spec.cell: keyed for keyed in todo if keyed.key not in taken}
+        groups += [[rest[cell.spec.cell] for cell in part] for part in batches([keyed.cell for keyed in rest.values()], parallel)]
+        return sorted(groups, key=lambda group: -sum(self.expected.of(keyed.cell) for keyed in group))
+
+    def _job(self, group: Sequence[Keyed]) -> Job:
+        first = group[0].cell
         card = task_card(first.task)
-        identity = digest([self.keys.of(cell).key for cell in cells])  # a checkpoint of other code or libraries is not gone on from
+        identity = digest([keyed.key for keyed in group])  # a checkpoint of other code or libraries is not gone on from
         return Job(
             id=identity,
-            specs=[cell.spec for cell in cells],
+            specs=[keyed.cell.spec for keyed in group],
             method=first.method.target if first.method else None,
             task=first.task.target,
             reference=first.solve,
@@ -118,12 +153,12 @@ class Driver:
             libraries=libraries(first, self.registry),
             cache=str(cache_folder()),
             workdir=str((self.store.root / "work" / identity).resolve()),
-            timeout=self.timeout or first.timeout,
+            limits=self.limits if self.limits.wall is not None else msgspec.structs.replace(self.limits, wall=first.timeout),
         )
 
-    def _keep(self, keyed: Keyed, ended: Ended, position: int) -> Record | None:
+    def _keep(self, keyed: Keyed, ended: Ended, position: int, confined: bool) -> Record | None:
         cell, spec = keyed.cell, keyed.cell.spec
-        result = ended.results[position] if ended.results else Result(status=ended.status, error={"type": ended.status, "message": ended.message})
+        result = ended.results[position] if ended.results else _dead(ended)
         if result.status == "unavailable":
             self.not_run.append(
                 NotRun(track=spec.track, method=spec.method, task=spec.task, status="unavailable", reason=(result.error or {}).get("message", ""))
@@ -131,6 +166,8 @@ class Driver:
             return None
         record = record_of(keyed, result, ended.log)
         record.provenance |= self._code_state(cell)
+        if confined:
+            record.provenance["limits"] = {name: value for name, value in msgspec.to_builtins(ended.job.limits).items() if value is not None}
         self.store.write(record, Path(result.files) if result.files else None)
         return record
 
@@ -141,6 +178,17 @@ class Driver:
                 found[f"{role}_source"] = entry.source
                 found[f"{role}_git"] = git_state(str(Path(entry.target.path).parent))
         return found
+
+
+def _dead(ended: Ended) -> Result:
+    """Return the result of a run whose process died or was killed."""
+    now = datetime.now(UTC)
+    return Result(
+        status=ended.status,
+        error={"type": ended.status, "message": ended.message},
+        started=(now - timedelta(seconds=ended.seconds)).isoformat(timespec="milliseconds"),
+        ended=now.isoformat(timespec="milliseconds"),
+    )
 
 
 def record_of(keyed: Keyed, result: Result, log: str = "") -> Record:
@@ -165,8 +213,8 @@ def record_of(keyed: Keyed, result: Result, log: str = "") -> Record:
         custom=cell.custom,
         needs=list(method_card(cell.method).needs) if cell.method else [],
         error=error,
-        started=result.started or _clock(),
-        ended=result.ended or _clock(),
+        started=result.started,
+        ended=result.ended,
         provenance=provenance,
     )
 
@@ -177,20 +225,20 @@ def _rerun(spec: RunSpec, call: dict[str, Any]) -> str:
     return spec.command(render_call(spec.method, call))
 
 
-def _clock() -> str:
-    from datetime import UTC, datetime
-
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
 def _bench_version() -> str:
     import bench
 
     return str(bench.__version__)
 
 
-def make_executor(name: str, parallel: int, preload: Sequence[str]) -> Executor:
+def make_executor(name: str, slots: Slots, preload: Sequence[str], say: Callable[[str], None] = lambda _: None) -> Executor:
     """Return the executor of a name.
+
+    Args:
+        name: ``local`` or ``inline``.
+        slots: where runs may run at a time.
+        preload: what the fork server imports.
+        say: told what the user should know while runs run.
 
     Raises:
         UsageError: there is none of that name.
@@ -202,7 +250,7 @@ def make_executor(name: str, parallel: int, preload: Sequence[str]) -> Executor:
     if name == "local":
         from bench.executors.local import LocalExecutor
 
-        return LocalExecutor(parallel, preload)
+        return LocalExecutor(slots, preload, say)
     raise UsageError(f"unknown executor {name!r}; the executors are local and inline.")
 
 

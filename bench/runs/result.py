@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import math
+import resource
 import traceback
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +19,12 @@ from bench.errors import InvalidRun
 
 _STATUSES = {"DataUnavailable": "unavailable", "InvalidRun": "invalid", "MemoryError": "oom", "OutOfMemoryError": "oom"}
 """Name of an error or of a base of it -> status; any other error is ``failed``."""
+
+_NO_MEMORY = ("can't allocate memory", "DefaultCPUAllocator", "CUDA out of memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "std::bad_alloc")
+"""What torch says, in a plain RuntimeError, when there is no memory."""
+
+MEMORY_RESERVE = 64 << 20
+"""Bytes beyond its limit that a run may use to say that it ran out of memory."""
 
 
 class Result(msgspec.Struct, kw_only=True):
@@ -41,12 +51,46 @@ class Result(msgspec.Struct, kw_only=True):
 
 
 def failed(error: BaseException) -> Result:
-    """Return the result of a run that raised ``error``, which is printed to the run's log."""
+    """Return the result of a run that raised ``error``, which is printed to the run's log; what its frames hold is let go."""
+    with _reserve():
+        frames = [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)[-6:]]
+        with contextlib.suppress(Exception):  # the run may have closed its output
+            traceback.print_exception(error)
+        told: BaseException | None = error
+        while told is not None:
+            traceback.clear_frames(told.__traceback__)  # they may hold what filled the memory
+            told = told.__context__
+        status = _status(error)
+        message = _text(error)[:4000] or ("there was no memory left within its limit" if status == "oom" else "")
+        return Result(status=status, error={"type": type(error).__name__, "message": message, "frames": frames}, started=now(), ended=now())
+
+
+def _status(error: BaseException) -> str:
     names = {base.__name__ for base in type(error).__mro__}
-    status = next((_STATUSES[name] for name in _STATUSES if name in names), "failed")
-    frames = [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)[-6:]]
-    traceback.print_exception(error)
-    return Result(status=status, error={"type": type(error).__name__, "message": str(error)[:4000], "frames": frames}, started=now(), ended=now())
+    known = next((_STATUSES[name] for name in _STATUSES if name in names), None)
+    if known is not None:
+        return known
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        return "oom"
+    return "oom" if isinstance(error, RuntimeError) and any(text in _text(error) for text in _NO_MEMORY) else "failed"
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # a stranger's __str__
+        return "(it can't say what it is)"
+
+
+@contextlib.contextmanager
+def _reserve() -> Iterator[None]:
+    """Lift this process's limit of memory to its hard one meanwhile."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
 
 def figure(name: str, value: Any) -> float | None:

@@ -9,6 +9,7 @@ import msgspec
 from bench.digests import digest
 from bench.params import render_call
 from bench.plugins.source import PROTOCOL, Target
+from bench.runs.limits import Limits
 
 Form = Literal["single", "stacked"]
 
@@ -66,7 +67,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     libraries: tuple[str, ...] = ()
     cache: str
     workdir: str
-    timeout: float
+    limits: Limits
 
 
 def run_key(spec: RunSpec, code: list[str], environment: dict[str, Any]) -> str:

@@ -39,6 +39,8 @@ class Worker:
         spec = job.specs[0]
         self.device = torch.device(spec.device)
         self.flags = state.pin(spec.device, THREADS)
+        if self.device.type == "cuda":
+            state.limit_gpu(job.limits.gpu_memory, job.limits.per_gpu)
         self.index = Index(Path(job.cache))
         self.artifacts = Artifacts(Path(job.cache))
         task = import_target(job.task)

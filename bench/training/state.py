@@ -32,6 +32,12 @@ def pin(device: str, threads: int) -> dict[str, Any]:
     return flags()
 
 
+def limit_gpu(memory: int | None, runs: int) -> None:
+    """Let this process take at most ``memory`` bytes of the GPU, or where that is None an even share for each of ``runs``; beyond, torch raises its error."""
+    total = torch.cuda.get_device_properties(0).total_memory
+    torch.cuda.set_per_process_memory_fraction(min(1.0, memory / total) if memory is not None else 1.0 / runs, 0)
+
+
 def flags() -> dict[str, Any]:
     """Return the global settings that change bits; a run may not change them."""
     return {

@@ -352,4 +352,6 @@ def test_ctrl_c_ends_with_130_and_keeps_what_is_recorded(bench, plugin, recorded
     assert "Traceback" not in err
     kept = bench.files()
     assert {name: kept[name] for name in recorded} == recorded
-    assert len([name for name in kept if name.startswith("records")]) == 1
+    new = [json.loads(kept[name]) for name in kept if name.startswith("records") and name not in recorded]
+    assert [(record["method"], record["status"]) for record in new] == [("slow", "interrupted")]
+    assert not (bench.results / "work").exists()

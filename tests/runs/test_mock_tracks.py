@@ -328,7 +328,7 @@ def test_a_checkpoint_of_other_code_is_not_gone_on_from(run_plan, tmp_path, mock
     for text in (original, original.replace("torch.zeros_like(batch.rewards)", "torch.zeros_like(batch.rewards) * 2")):
         file.write_text(text)
         ran = run_plan(**request)
-        jobs.append(ran.driver._job(list(ran.plan.cells)).workdir)
+        jobs.append(ran.driver._job([ran.driver.keys.of(cell) for cell in ran.plan.cells]).workdir)
     assert jobs[0] != jobs[1]
 
 

@@ -1,0 +1,107 @@
+"""The driver's end of the fork server."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import subprocess
+import sys
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any
+
+import msgspec
+
+from bench.executors.processes import OWNER, bury, name_of_owner
+from bench.runs.provenance import THREADS
+
+_PINNED = {
+    **{f"{name}_NUM_THREADS": str(THREADS) for name in ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "VECLIB")},
+    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+    "PYTHONHASHSEED": "0",
+    "PYTORCH_NVML_BASED_CUDA_CHECK": "1",  # asking whether there is a GPU must not touch it, or no fork could use it
+    # Freed memory stays with the process: returning it to the system after every step costs a sixth of a small net's time.
+    "MALLOC_MMAP_THRESHOLD_": "33554432",
+    "MALLOC_TRIM_THRESHOLD_": "536870912",
+}
+
+
+_count = itertools.count()
+
+
+class ServerGone(Exception):
+    """The fork server ended by itself, or was killed."""
+
+
+class Connection(contextlib.AbstractContextManager["Connection"]):
+    """A running server: a thread reads what it says, so that hearing can have a time limit. Leaving ends it with all its runs."""
+
+    def __init__(self, preload: list[str]) -> None:
+        self._owner = f"{name_of_owner()}.{next(_count)}"
+        self.ready = False
+        """Whether it has loaded its libraries."""
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "bench.executors.server"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, **_PINNED, OWNER: self._owner},
+            start_new_session=True,
+        )
+        self._queue: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
+        self._listener = Thread(target=self._listen, daemon=True)
+        self._listener.start()
+        with contextlib.suppress(ServerGone):  # hearing will say so
+            self.say({"preload": preload})
+
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        with contextlib.suppress(ValueError, OSError):
+            for line in self._process.stdout:
+                with contextlib.suppress(msgspec.MsgspecError):  # what a plugin wrote where results are meant to be
+                    self._queue.put(msgspec.json.decode(line))
+        self._queue.put(None)
+
+    def say(self, message: dict[str, Any]) -> None:
+        """Tell the server something.
+
+        Raises:
+            ServerGone: it is no more.
+        """
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(msgspec.json.encode(message) + b"\n")
+            self._process.stdin.flush()
+        except (BrokenPipeError, ValueError):
+            raise ServerGone from None
+
+    def hear(self, seconds: float) -> dict[str, Any] | None:
+        """Return what the server says next, or None after some seconds of silence.
+
+        Raises:
+            ServerGone: it is no more.
+        """
+        try:
+            message = self._queue.get(timeout=seconds)
+        except Empty:
+            return None
+        if message is None:
+            raise ServerGone
+        self.ready = self.ready or "ready" in message
+        return message
+
+    def __exit__(self, *_: object) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+        try:
+            code = self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            code = self._process.wait()
+        if code:  # it could not see to its runs itself
+            bury(self._owner)
+        self._listener.join(timeout=5)
+        self._process.stdout.close()

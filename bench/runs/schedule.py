@@ -1,0 +1,47 @@
+"""How long runs are expected to take, from the records of earlier ones: the longest goes first, so that none is left alone at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from bench.runs.plan import Cell
+from bench.runs.record import Record
+
+_PARTS = ("prepare_s", "solve_s", "report_s", "evaluate_s")
+
+
+class Expected:
+    """Seconds to expect of a run: the mean of its group's records; else of its method's on that variant; else of any on that variant."""
+
+    def __init__(self, records: Iterable[Record] = ()) -> None:
+        self._sums: dict[Any, tuple[float, int]] = {}
+        for record in records:
+            if record.status != "interrupted":
+                seconds = _seconds(record)
+                for name in _names(record, record.group):
+                    total, count = self._sums.get(name, (0.0, 0))
+                    self._sums[name] = total + seconds, count + 1
+
+    def of(self, cell: Cell) -> float:
+        """Return the seconds; where nothing like it was ever run, its limit, so that it comes first."""
+        for name in _names(cell.spec, cell.spec.group):
+            if name in self._sums:
+                total, count = self._sums[name]
+                return total / count
+        return cell.timeout
+
+
+def _names(item: Any, group: str) -> tuple[Any, ...]:
+    place = (item.track, item.task, item.preset, item.variant, item.device)
+    return group, (*place, item.method), place
+
+
+def _seconds(record: Record) -> float:
+    if record.status == "ok":  # of a stack its times are shared out, its beginning and end are not
+        return sum(record.cost.get(name) or 0.0 for name in _PARTS) - (record.cost.get("artifact_s") or 0.0)
+    try:
+        return max(0.0, (datetime.fromisoformat(record.ended) - datetime.fromisoformat(record.started)).total_seconds())
+    except (ValueError, TypeError):  # a record from elsewhere without times
+        return 0.0
