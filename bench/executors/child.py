@@ -23,6 +23,8 @@ NO_RESULT, NO_MEMORY = 70, 71
 """Exit codes of a run whose result could not be said, and of one that had no memory to say it."""
 
 _PR_SET_PDEATHSIG = 1
+_LATER = 5
+"""Seconds of processor time by which the server, which counts the whole family, comes before the kernel, which counts each process."""
 
 
 def serve(job: Job, environment: dict[str, str], talk: int, log: int, foreign: Iterable[int]) -> NoReturn:
@@ -74,7 +76,7 @@ def confine(limits: Limits, runs: int, device: str) -> None:
     """Set the limits that the kernel keeps for this process and each that it starts."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump of a process with torch in it is a gigabyte
     if limits.cpu is not None:
-        seconds = math.ceil(limits.cpu * runs) + 1  # the server, which counts the whole family, comes first
+        seconds = math.ceil(limits.cpu * runs) + _LATER
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
     if limits.memory is not None and device != "cuda" and (now := data_size()):  # CUDA's own maps would count; there the server's look at it is all
         most = now + limits.memory

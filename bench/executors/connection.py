@@ -59,7 +59,7 @@ class Connection(contextlib.AbstractContextManager["Connection"]):
         assert self._process.stdout is not None
         with contextlib.suppress(ValueError, OSError):
             for line in self._process.stdout:
-                with contextlib.suppress(msgspec.MsgspecError):  # what a plugin wrote where results are meant to be
+                with contextlib.suppress(msgspec.MsgspecError, ValueError, RecursionError):  # what a plugin wrote where results are meant to be
                     self._queue.put(msgspec.json.decode(line))
         self._queue.put(None)
 

@@ -145,7 +145,7 @@ def _results(found: Any, count: int) -> list[Result] | None:
     """Return results as they were meant; None where a plugin wrote something else on the pipe."""
     try:
         results = msgspec.convert(found, list[Result])
-    except msgspec.ValidationError:
+    except msgspec.MsgspecError:
         return None
     return results if len(results) == count else None
 
@@ -163,9 +163,11 @@ def _ended(run: _Running, code: int, cause: str, log: str) -> Ended:
         case "memory":
             return _without_result(run, "oom", f"with all it started it held more memory than {memory} and was killed", log)
         case "processes":
-            return _without_result(run, "crashed", "it started more than 500 processes and was killed", log)
+            return _without_result(run, "crashed", "it started more than 256 processes and was killed", log)
         case "asked":
             return _without_result(run, "interrupted", "it was cut off when the command was interrupted; the same command runs it again", log)
+        case "answered":
+            return _without_result(run, "crashed", "it gave a result that can't be read and did not end", log)
     if code == NO_MEMORY or (code == -6 and "std::bad_alloc" in log):
         return _without_result(run, "oom", f"it wanted more memory than {memory}", log)
     if code == -24:

@@ -25,12 +25,13 @@ from bench.runs.spec import Job
 
 _PR_SET_CHILD_SUBREAPER = 36
 _POLL = 0.2
-"""Seconds between two looks at what the runs use; more where a look takes long."""
+"""Seconds between two looks at what the runs use; more where a look takes long, up to :data:`_RAREST`."""
+_RAREST = 1.0
 _GRACE = 2.0
 """Seconds that a run has to end after it gave its results."""
 _PATIENCE = 5.0
 """Seconds in which what is killed must be gone; a process that hangs in the kernel is left to it."""
-_MOST_PROCESSES = 512
+_MOST_PROCESSES = 256
 """More than these in one run's family are a fork bomb."""
 _LINE = 64 << 20
 """Bytes of the longest message of a run."""
@@ -71,7 +72,7 @@ class _Run:
         *lines, self.line = self.line.split(b"\n")
         found: list[dict[str, Any]] = []
         for line in lines:
-            with contextlib.suppress(msgspec.MsgspecError):
+            with contextlib.suppress(msgspec.MsgspecError, ValueError, RecursionError):
                 said = _said.decode(bytes(line))
                 if said.results != _NOTHING:
                     self.answered = time.monotonic()
@@ -225,11 +226,11 @@ class _Server:
             run = self.runs[pid]
             if run.answered:  # it has its results and does not end: a thread of the plugin's holds it
                 if start - run.answered > _GRACE:
-                    self._end(run, "")
+                    self._end(run, "answered")
             elif cause := run.over(start, family, self.base):
                 self._end(run, cause)
         self.looked = time.monotonic()
-        self.pause = max(_POLL, 20 * (self.looked - start))
+        self.pause = min(_RAREST, max(_POLL, 20 * (self.looked - start)))
 
     def _end(self, run: _Run, cause: str) -> None:
         """Kill a run with all that it started."""

@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from bench.cards import TaskCard
 from bench.contracts import Method, Outcome, Score, Task
 from bench.digests import stream_seed
@@ -204,9 +206,10 @@ def run_job(job: Job, send: Send) -> list[Result]:
 
 
 def _attempt(worker: Worker, specs: Sequence[RunSpec], twin: bool) -> list[Result]:
+    started = now()
     try:
         return worker.run(specs, twin)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # SystemExit of a plugin included
-        return [failed(error) for _ in (specs[:1] if twin else specs)]
+        return [msgspec.structs.replace(failed(error), started=started) for _ in (specs[:1] if twin else specs)]
