@@ -1,4 +1,4 @@
-"""A driver for the chaos tests: runs every cell that has no record of any status, then ends.
+"""A driver for the chaos tests: runs every cell that has no record but one of an interruption, then ends.
 
 python driver.py RESULTS METHOD:SEEDS ...
 """
@@ -27,7 +27,7 @@ def main(results: str, *wanted: str) -> int:
     todo = []
     for name, _, seeds in (item.partition(":") for item in wanted):
         todo += driver.split(make_plan(Request(methods=(name,), tasks=("point",), preset="smoke", seeds=seeds), registry))[1]
-    known = {record.key for record in store.read()}
+    known = {record.key for record in store.read() if record.status != "interrupted"}
     todo = [keyed for keyed in todo if keyed.key not in known]
     for _ in driver.run(todo, make_executor("local", Slots(2), PRELOAD), 2, lambda *_: None):
         pass

@@ -308,14 +308,14 @@ def test_a_wrong_tool_bench_key_is_named(bench, tmp_path):
     assert "sets tool.bench.plugin, which bench does not know; the only key is 'plugins'." in found.err
 
 
-@pytest.mark.parametrize(("body", "status", "sentence"), [
-    ("import time; time.sleep(60)", "timeout", "it ran longer than its limit of 1 s and was killed"),
-    ("import ctypes; ctypes.string_at(0)", "crashed", "the process of the run died: segmentation fault"),
-    ("import os; os._exit(3)", "crashed", "it left with exit code 3 and no result"),
+@pytest.mark.parametrize(("body", "limit", "status", "sentence"), [
+    ("import time; time.sleep(60)", 1, "timeout", "it ran longer than its limit of 1 s and was killed"),
+    ("import ctypes; ctypes.string_at(0)", 60, "crashed", "the process of the run died: segmentation fault"),
+    ("import os; os._exit(3)", 60, "crashed", "it left with exit code 3 and no result"),
 ])  # fmt: skip
-def test_a_run_that_hangs_or_dies_is_recorded_by_the_local_executor(bench, plugin, body, status, sentence):
+def test_a_run_that_hangs_or_dies_is_recorded_by_the_local_executor(bench, plugin, body, limit, status, sentence):
     path = plugin("bad", body)
-    found = bench("run", "--device", "cpu", "--preset", "smoke", "--method", "bad", "--task", "noisy-digits", "--plugins", path, "--timeout", "1", "--json")
+    found = bench("run", "--device", "cpu", "--preset", "smoke", "--method", "bad", "--task", "noisy-digits", "--plugins", path, "--timeout", limit, "--json")
     record = json.loads(found.out)["records"][0]
     assert (found.code, record["status"]) == (1, status)
     assert sentence in record["error"]["message"]
@@ -323,35 +323,25 @@ def test_a_run_that_hangs_or_dies_is_recorded_by_the_local_executor(bench, plugi
     assert not (bench.results / "work").exists()
 
 
-def test_ctrl_c_ends_with_130_and_keeps_what_is_recorded(bench, plugin, recorded, tmp_path, shared_cache):
-    path = plugin("slow", f"open({str(tmp_path / 'started')!r}, 'w').close(); import time; time.sleep(60)")
-    command = [
-        sys.executable,
-        "-c",
-        "from bench.cli import main; main()",
-        "run",
-        "--device",
-        "cpu",
-        "--preset",
-        "smoke",
-        "--method",
-        "slow",
-        "--task",
-        "noisy-digits",
-        "--plugins",
-        str(path),
-    ]
+def test_ctrl_c_finishes_what_ends_within_five_seconds_and_records_the_rest_as_interrupted(bench, plugin, recorded, tmp_path, shared_cache):
+    started = tmp_path / "started"
+    started.mkdir()
+    wait = f"open({str(started)!r} + '/' + type(self).__name__, 'w').close(); import time; time.sleep({{}}); return super().solve(problem, run)"
+    paths = [plugin(name, wait.format(seconds)) for name, seconds in (("slow", 60), ("short", 2), ("waiting", 0))]
+    command = [sys.executable, "-c", "from bench.cli import main; main()", *RUN, "--executor", "local", "--jobs", "2"]
+    command += ["--method", "slow,short,waiting", "--task", "noisy-digits", *(text for path in paths for text in ("--plugins", str(path)))]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "BENCH_CACHE": str(shared_cache)})
     deadline = time.monotonic() + 60
-    while not (tmp_path / "started").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
+    while len(list(started.iterdir())) < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130
+    assert "stopping: what ends within 5 s is finished, the rest is recorded as interrupted. Once more kills at once." in err
     assert "interrupted; what was finished is recorded. Run the same command again to go on." in err
     assert "Traceback" not in err
     kept = bench.files()
     assert {name: kept[name] for name in recorded} == recorded
     new = [json.loads(kept[name]) for name in kept if name.startswith("records") and name not in recorded]
-    assert [(record["method"], record["status"]) for record in new] == [("slow", "interrupted")]
+    assert {(record["method"], record["status"]) for record in new} == {("slow", "interrupted"), ("short", "ok")}  # what had not begun has no record
     assert not (bench.results / "work").exists()

@@ -129,6 +129,32 @@ def test_twenty_cells_of_bad_plugins_are_twenty_records_though_the_driver_is_kil
     assert list(steps_of(site).values()).count(2) <= 1  # only the step that was cut off is taken twice
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="finds orphans through /proc")
+def test_two_signals_cut_off_at_once_and_the_next_driver_goes_on_from_the_checkpoint(tmp_path):
+    site = Site(tmp_path, {"walker": 1, "sleeper": 1})
+    first = site.start()
+    while not site.steps.exists() or "0:3" not in site.steps.read_text():
+        time.sleep(0.02)
+        assert first.poll() is None
+    begun = time.monotonic()
+    first.send_signal(signal.SIGTERM)
+    time.sleep(0.1)
+    first.send_signal(signal.SIGTERM)
+    first.communicate(timeout=60)
+    assert first.returncode == 130
+    assert time.monotonic() - begun < 4
+    assert site.living() == []
+    assert {(record["method"], record["status"]) for record in site.records()} == {("walker", "interrupted"), ("sleeper", "interrupted")}
+    assert len(list(site.results.glob("work/*/*/*/checkpoint.safetensors"))) == 1  # the sleeper's folder holds nothing to go on from
+    assert len(list(site.results.glob("work/*"))) == 1
+    site.finish(site.start("walker"))
+    assert [record["status"] for record in site.records() if record["method"] == "walker"] == ["interrupted", "ok"]
+    assert steps_of(site).total() <= 16  # only the step that was cut off is taken twice
+    curve = next(record["curve"] for record in site.records() if record["status"] == "ok")
+    assert [entry["step"] for entry in curve] == list(range(1, 16))
+    assert not (site.results / "work").exists()
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="finds orphans through /proc")
 def test_two_hundred_cells_survive_twenty_kills_of_the_driver_and_a_second_driver(tmp_path):

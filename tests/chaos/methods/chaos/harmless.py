@@ -105,6 +105,6 @@ class Walker(Method, frozen=True, kw_only=True):
                     file.write(f"{run.seed}:{step}\n")
             time.sleep(0.2)
             state = {"step": step + 1, "x": state["x"] * 1.5 + torch.randn(8, generator=run.torch_generator("method", step))}
-            run.checkpoint(state)
             run.report(step + 1, None)
+            run.checkpoint(state)
         return state["x"]

@@ -82,7 +82,7 @@ class SharedEater(Method, frozen=True, kw_only=True):
     def solve(self, problem, run):
         import mmap
 
-        piece = mmap.mmap(-1, 150 << 20)
+        piece = mmap.mmap(-1, 160 << 20)
         for start in range(0, len(piece), 1 << 22):
             piece[start : start + (1 << 22)] = b"x" * (1 << 22)
         while True:
@@ -185,3 +185,15 @@ class Burner(Method, frozen=True, kw_only=True):
         while child == 0:
             pass
         os.waitpid(child, 0)
+
+
+class Regicide(Method, frozen=True, kw_only=True):
+    """Kills its parent."""
+
+    card: ClassVar = MethodCard(name="regicide", title="Kills the fork server", track="chaos")
+
+    def solve(self, problem, run):
+        import signal
+
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(60)
