@@ -1,0 +1,102 @@
+"""Artifacts under several processes: built once, never half, nothing left by a builder that was killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from bench.runs.artifacts import Artifacts
+
+pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+
+
+def fork(work) -> int:
+    """Run ``work`` in a forked process and return its number."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            work()
+        finally:
+            os._exit(0)
+    return pid
+
+
+def builder(folder: Path, seconds: float = 0.0, fill: float = 1.0):
+    """Return a function that asks for one artifact, noting that it builds it."""
+
+    def build():
+        with (folder / "built.txt").open("a") as file:
+            file.write("built\n")
+        time.sleep(seconds)
+        return {"x": torch.full((4,), fill)}
+
+    return lambda: Artifacts(folder).get({"what": "it"}, {}, build, "cpu")
+
+
+def built(folder: Path) -> int:
+    return len((folder / "built.txt").read_text().split()) if (folder / "built.txt").exists() else 0
+
+
+def wait_until(condition) -> None:
+    patience = time.monotonic() + 20
+    while not condition() and time.monotonic() < patience:
+        time.sleep(0.01)
+    assert condition()
+
+
+def left(folder: Path) -> list[str]:
+    return sorted(path.name for path in (folder / "artifacts").iterdir() if path.name.startswith(".") or path.suffix == ".lock")
+
+
+def test_several_processes_that_want_one_artifact_build_it_once(tmp_path):
+    pids = [fork(builder(tmp_path, 0.3)) for _ in range(4)]
+    for pid in pids:
+        os.waitpid(pid, 0)
+    assert built(tmp_path) == 1
+    assert builder(tmp_path)()[0]["x"].tolist() == [1.0] * 4
+    assert left(tmp_path) == []
+
+
+def test_a_builder_that_is_killed_leaves_nothing_half_made_and_whoever_waits_builds_it(tmp_path):
+    killed = fork(builder(tmp_path, 60.0))
+    wait_until(lambda: built(tmp_path) == 1)
+    waiting = fork(builder(tmp_path, 0.0, fill=2.0))
+    time.sleep(0.1)
+    os.kill(killed, signal.SIGKILL)
+    os.waitpid(killed, 0)
+    os.waitpid(waiting, 0)
+    assert built(tmp_path) == 2
+    assert builder(tmp_path)()[0]["x"].tolist() == [2.0] * 4
+    assert left(tmp_path) == []
+
+
+def test_a_build_that_was_cut_off_while_it_was_written_is_swept_and_one_at_work_is_not(tmp_path):
+    artifacts = Artifacts(tmp_path)
+    artifacts.folder.mkdir()
+    (artifacts.folder / ".building-dead-xyz").mkdir()
+    (artifacts.folder / "dead.lock").touch()
+    working = fork(builder(tmp_path, 60.0))
+    wait_until(lambda: built(tmp_path) == 1)
+    lock = next(path for path in artifacts.folder.glob("*.lock") if path.stem != "dead")
+    (artifacts.folder / f".building-{lock.stem}-abc").mkdir()
+    artifacts.sweep()
+    assert left(tmp_path) == sorted([lock.name, f".building-{lock.stem}-abc"])
+    os.kill(working, signal.SIGKILL)
+    os.waitpid(working, 0)
+    artifacts.sweep()
+    assert left(tmp_path) == []
+
+
+def test_a_builder_that_raises_leaves_nothing_and_the_next_one_builds(tmp_path):
+    def fail():
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        Artifacts(tmp_path).get({"what": "it"}, {}, fail, "cpu")
+    assert left(tmp_path) == []
+    assert builder(tmp_path)()[0]["x"].tolist() == [1.0] * 4
