@@ -150,7 +150,7 @@ class Driver:
             datasets={name: self.registry.get("dataset", name).target for name in card.datasets},
             needs=method_card(first.method).needs if first.method else (),
             offers=tuple(card.offers),
-            libraries=libraries(first, self.registry),
+            versions=group[0].ingredients["environment"]["versions"],
             cache=str(cache_folder()),
             workdir=str((self.store.root / "work" / identity).resolve()),
             limits=self.limits if self.limits.wall is not None else msgspec.structs.replace(self.limits, wall=first.timeout),
@@ -257,7 +257,10 @@ def make_executor(name: str, slots: Slots, preload: Sequence[str], say: Callable
 def preload_names(todo: Sequence[Keyed], registry: Registry) -> list[str]:
     """Return what the fork server imports before it forks: torch, what every run uses, and the cards' libraries."""
     names = ["torch", "bench.runs.worker", "bench.training.preload", "bench.training.state", "safetensors.torch", "safetensors.numpy"]
+    data = {name for keyed in todo for name in task_card(keyed.cell.task).datasets}
     cards = [card for keyed in todo for card in (task_card(keyed.cell.task), *([method_card(keyed.cell.method)] if keyed.cell.method else []))]
     names += sorted({name for card in cards for name in card.libraries})  # a data set's are needed once, to build its cache
-    local = sorted({entry.target.module for keyed in todo for entry in (keyed.cell.method, keyed.cell.task) if entry is not None and entry.source == "builtin"})
+    entries = [entry for keyed in todo for entry in (keyed.cell.method, keyed.cell.task) if entry is not None]
+    entries += [registry.get("dataset", name) for name in sorted(data)]
+    local = sorted({entry.target.module for entry in entries if entry.source == "builtin"})
     return [*names, *local] if sys.platform != "win32" else names

@@ -16,7 +16,6 @@ from bench.errors import BenchError, InvalidRun
 from bench.plugins.source import Target, code_key, import_target, locate
 from bench.runs import guard
 from bench.runs.context import Run, Setup, _Tools
-from bench.runs.provenance import versions
 from bench.runs.result import figure
 from bench.runs.spec import RunSpec
 
@@ -118,7 +117,7 @@ class _WorkerTools(_Tools):
         return {
             "code": code,
             "data": [sorted(item.items()) for item in inputs],
-            "libraries": versions(tuple(sorted({"torch", "numpy", *worker.job.libraries}))),
+            "libraries": worker.job.versions,
         }
 
     def charge(self, run: Run, seconds: float, wall: float, cpu: float) -> None:

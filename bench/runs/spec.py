@@ -64,7 +64,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     datasets: dict[str, Target] = {}
     needs: tuple[str, ...] = ()
     offers: tuple[str, ...] = ()
-    libraries: tuple[str, ...] = ()
+    versions: dict[str, str] = {}
+    """Of the libraries that belong to the key; looking them up takes longer than many a run."""
     cache: str
     workdir: str
     limits: Limits

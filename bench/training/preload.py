@@ -1,7 +1,8 @@
-"""Imported by the fork server: what torch would otherwise import in every single run (1.5 s for the first optimiser)."""
+"""Imported by the fork server: what torch and NumPy would otherwise import in every single run (1.5 s for the first optimiser)."""
 
 from __future__ import annotations
 
+import numpy.ma  # noqa: F401 - np.unique and what uses it
 import torch
 
 from bench.training.pictures import curves
