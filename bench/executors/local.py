@@ -82,6 +82,8 @@ class LocalExecutor:
             message = server.hear(0.1)
             ended = self._take(message, notice) if message is not None else None
             if ended is not None:
+                if not interrupts.asked:
+                    more = self._fill(server, jobs, more)  # before whoever takes the results spends time on them
                 yield ended
 
     def _fill(self, server: Connection, jobs: Iterator[Job | None], more: bool) -> bool:

@@ -48,7 +48,7 @@ class Run:
         axis: int = 0,
         tools: _Tools | None = None,
     ) -> None:
-        self.device, self.seed, self.workdir = device, seed, workdir
+        self.device, self.seed, self._folder = device, seed, workdir
         self._task, self._method, self._axis = task, method, axis
         self._artifacts, self._tools = artifacts, tools or _Tools()
         self._asked: set[str] = set()
@@ -56,6 +56,12 @@ class Run:
         self._curve: list[dict[str, Any]] = []
         self._logs: list[dict[str, Any]] = []
         self._kept: dict[str, Any] = {}
+
+    @functools.cached_property
+    def workdir(self) -> Path:
+        """Make the folder when it is first asked for: most runs never do."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return self._folder
 
     # Streams ----------------------------------------------------------------
 
@@ -138,7 +144,7 @@ class Run:
             return dict(build(self)), 0.0
         recipe = dict(recipe)
         child = type(self)(
-            seed=0, task=f"artifact {digest(recipe)}", method="", device=self.device, workdir=self.workdir, artifacts=self._artifacts, tools=self._tools.quiet()
+            seed=0, task=f"artifact {digest(recipe)}", method="", device=self.device, workdir=self._folder, artifacts=self._artifacts, tools=self._tools.quiet()
         )
         code: Any = build
         while isinstance(code, functools.partial):
@@ -169,7 +175,7 @@ class Run:
         """Return the last checkpoint of this run, on its device, or None when it starts fresh."""
         from safetensors import safe_open
 
-        file = self.workdir / "checkpoint.safetensors"
+        file = self._folder / "checkpoint.safetensors"
         if not file.is_file():
             return None
         with safe_open(file, framework="pt", device=str(self.device)) as opened:

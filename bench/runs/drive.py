@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -225,6 +226,7 @@ def _rerun(spec: RunSpec, call: dict[str, Any]) -> str:
     return spec.command(render_call(spec.method, call))
 
 
+@functools.cache
 def _bench_version() -> str:
     import bench
 

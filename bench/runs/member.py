@@ -28,7 +28,6 @@ class Member:
 
     def __init__(self, spec: RunSpec, worker: Worker, folder: Path) -> None:
         self.spec, self.worker, self.folder = spec, worker, folder
-        folder.mkdir(parents=True, exist_ok=True)
         self.prepare_s = 0.0
         self.report_s, self.report_cpu_s, self.charged_s = 0.0, 0.0, 0.0
         self.fetch_s, self.fetch_cpu_s = 0.0, 0.0
@@ -42,7 +41,6 @@ class Member:
     def _run(self, kind: type[Run], axis: int) -> Any:
         spec = self.spec
         folder = self.folder / f"problem-{axis}" if kind is Run else self.folder / "task"
-        folder.mkdir(exist_ok=True)
         return kind(
             seed=spec.seed,
             task=f"{spec.track}/{spec.task}",

@@ -111,7 +111,7 @@ def save_files(score: Score, folder: Path, result: Result) -> None:
     """Write a score's arrays and pictures into ``folder`` and name them in ``result``."""
     if not score.arrays and not score.images:
         return
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     result.files = str(folder)
     if score.arrays:
         import numpy as np

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import time
@@ -84,11 +85,12 @@ class Shift:
         """Return the record that another driver wrote of a run since this one began."""
         cell = keyed.cell.spec.cell
         newest = None
-        for path in (self._root / "records" / cell[:2]).glob(f"{cell[:16]}-{keyed.key[:16]}-*.json"):
+        shard = self._root / "records" / cell[:2]
+        for name in os.listdir(shard) if shard.is_dir() else ():  # noqa: PTH208 - once a run; a glob takes ten times longer
             try:
-                if path.stat().st_mtime < self._since:
+                if not name.startswith(f"{cell[:16]}-{keyed.key[:16]}-") or (shard / name).stat().st_mtime < self._since:
                     continue
-                record = decode_record(path.read_bytes())
+                record = decode_record((shard / name).read_bytes())
             except (OSError, RecordError):
                 continue
             if record.key == keyed.key and record.status != "interrupted" and (newest is None or record.attempt > newest.attempt):
