@@ -27,6 +27,7 @@ def recorded(bench):
 USAGE = {
     "an unknown verb": (("lst",), "unknown command 'lst'. Did you mean 'list'?"),
     "an unknown option": (("run", "--metod", "ce"), "no such option '--metod'"),
+    "a size that is none": ((*CE, "--memory", "lots"), "--memory got 'lots'; give a size like 512M or 4GiB, or none for no limit."),
     "nothing to run": (("run",), "say what to run: --method NAME and --task NAME, --track NAME, or --all."),
     "an unknown method": ((*RUN, "--method", "erl", "--task", "noisy-digits"), "unknown method 'erl' (from --method). Did you mean 'elr'?"),
     "a glob that fits nothing": ((*RUN, "--method", "zz*", "--task", "noisy-digits"), "unknown method 'zz*'"),

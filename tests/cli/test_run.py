@@ -88,6 +88,15 @@ def test_a_second_call_runs_nothing_and_a_wider_one_only_what_is_missing(bench):
     assert len([name for name in after if name.endswith(".json")]) == 3
 
 
+def test_the_plan_says_the_limits_of_every_run(bench):
+    command = ("run", "--device", "cpu", "--preset", "smoke", "--method", "ce", "--task", "noisy-digits", "--dry-run", "--json")
+    row = json.loads(bench(*command, "--memory", "2GiB", "--cpu-time", "9").out)["cells"][0]
+    assert row["limits"] == {"wall": 60.0, "cpu": 9.0, "memory": 2 << 30, "gpu_memory": None, "per_gpu": 1}
+    shares = [json.loads(bench(*command, "--jobs", jobs, "--timeout", "5").out)["cells"][0]["limits"] for jobs in ("1", "2")]
+    assert shares[0]["wall"] == 5.0
+    assert shares[0]["memory"] == pytest.approx(2 * shares[1]["memory"], rel=0.01)
+
+
 def test_alternatives_globs_and_custom_variants_expand_and_custom_ones_are_marked(bench):
     found = bench(*SMOKE, "--executor", "inline", "--method", "elr[lam=0|1]", "--task", "noisy-d*[rate=0.2|0.3]")
     records = json.loads(found.out)["records"]
