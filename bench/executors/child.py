@@ -76,7 +76,7 @@ def confine(limits: Limits, runs: int, device: str) -> None:
     """Set the limits that the kernel keeps for this process and each that it starts."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump of a process with torch in it is a gigabyte
     if limits.cpu is not None:
-        seconds = math.ceil(limits.cpu * runs) + _LATER
+        seconds = math.ceil(min(limits.cpu * runs, 2.0**40)) + _LATER
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
     if limits.memory is not None and device != "cuda" and (now := data_size()):  # CUDA's own maps would count; there the server's look at it is all
         most = now + limits.memory

@@ -22,7 +22,7 @@ class Interrupts(contextlib.AbstractContextManager["Interrupts"]):
     """
 
     def __init__(self, say: Callable[[str], None]) -> None:
-        self._say, self._count, self._first = say, 0, 0.0
+        self._say, self._count, self._first, self._said = say, 0, 0.0, False
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Interrupts:
@@ -40,13 +40,15 @@ class Interrupts(contextlib.AbstractContextManager["Interrupts"]):
         self._count += 1
         if self._count == 1:
             self._first = time.monotonic()
-            self._say(f"stopping: what ends within {GRACE:g} s is finished, the rest is recorded as interrupted. Once more kills at once.")
         elif self._count > 2:
             raise KeyboardInterrupt
 
     @property
     def asked(self) -> bool:
-        """Whether no new run is to start."""
+        """Whether no new run is to start; says so to the user once."""
+        if self._count and not self._said:
+            self._said = True
+            self._say(f"stopping: what ends within {GRACE:g} s is finished, the rest is recorded as interrupted. Once more kills at once.")
         return self._count > 0
 
     @property

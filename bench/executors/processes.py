@@ -60,7 +60,7 @@ def look(pid: int) -> Process | None:
 def _portable_table() -> dict[int, Process]:
     found = {}
     for item in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, ProcessLookupError), item.oneshot():
+        with contextlib.suppress(psutil.Error, OSError), item.oneshot():
             times = item.cpu_times()
             found[item.pid] = Process(
                 item.pid, item.ppid(), os.getsid(item.pid), times.user + times.system, item.memory_info().rss, int(item.create_time()), False
@@ -111,17 +111,26 @@ def held(pid: int) -> int:
 
 
 def data_size() -> int:
-    """Return the bytes of this process that RLIMIT_DATA counts."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmData:"):
-            return int(line.split()[1]) * 1024
+    """Return the bytes of this process that RLIMIT_DATA counts; 0 where the system does not say."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmData:"):
+                return int(line.split()[1]) * 1024
     return 0
 
 
 def name_of_owner() -> str:
-    """Return the name under which what this process starts can be found, also when its parents are gone."""
+    """Return the name under which what this process starts can be found, also when its parents are gone: number, start and name space of numbers."""
     process = look(os.getpid()) if sys.platform == "linux" else None
-    return f"{os.getpid()}.{process.started if process else 0}"
+    return f"{os.getpid()}.{process.started if process else 0}.{_space()}"
+
+
+def _space() -> str:
+    """Return what tells this process's numbers from those of other containers."""
+    try:
+        return str(Path("/proc/self/ns/pid").stat().st_ino)
+    except OSError:
+        return "0"
 
 
 def bury(owner: str | None = None) -> None:
@@ -146,6 +155,8 @@ def _belongs(process: Process, owner: str | None, found: dict[int, Process]) -> 
     name = entries[0].partition(b"=")[2].decode(errors="replace")
     if owner is not None:
         return name == owner
-    pid, started, *_ = [*name.split("."), ""]
-    driver = found.get(int(pid)) if pid.isdigit() else None
+    pid, started, space = [*name.split("."), "", "", ""][:3]
+    if space != _space() or not pid.isdigit():
+        return False  # another container's: whether its driver lives can't be seen from here
+    driver = found.get(int(pid))
     return driver is None or driver.dead or str(driver.started) != started

@@ -22,7 +22,7 @@ def usable_gpus(visible: str | None = None) -> tuple[str, ...]:
     """
     done = subprocess.run([sys.executable, "-c", _PROBE], capture_output=True, text=True, check=False, timeout=120)
     models = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 and done.stdout.strip() else []
-    return of_one_model(models, visible)
+    return of_one_model(models, visible) or ((visible or "0").partition(",")[0],)
 
 
 def of_one_model(models: list[list[object]], visible: str | None) -> tuple[str, ...]:

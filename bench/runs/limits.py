@@ -15,6 +15,8 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
 _SHARE = 0.9
 """The part of the machine's memory that all runs together may hold where no limit is given."""
 _LEAST = 2**30
+_MOST = 2.0**50
+"""More than any machine has; what is larger would not fit the system's own numbers."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,7 +45,7 @@ def parse_size(text: str, option: str) -> int | None:
     match = _SIZE.fullmatch(text.strip())
     if match is None:
         raise UsageError(f"{option} got {text!r}; give a size like 512M or 4GiB, or none for no limit.")
-    size = int(float(match[1]) * _UNITS[match[2].lower()])
+    size = int(min(float(match[1]) * _UNITS[match[2].lower()], _MOST))
     if size < 2**20:
         raise UsageError(f"{option} got {text!r}, which is less than a MiB; give a size like 512M or 4GiB, or none for no limit.")
     return size

@@ -76,15 +76,18 @@ def test_what_a_dead_driver_left_is_buried_and_a_living_ones_servers_are_not():
         process.stdout.readline()
         return process
 
-    living = server_of(processes.name_of_owner() + ".7")
-    dead = [server_of("999999999.1.0"), server_of(f"{os.getpid()}.1.0"), server_of("nonsense")]
+    name = processes.name_of_owner()
+    space = name.split(".")[2]
+    living = [server_of(f"{name}.7"), server_of("999999999.1.5.0"), server_of("nonsense")]  # one of another container, one of nobody
+    dead = [server_of(f"999999999.1.{space}.0"), server_of(f"{os.getpid()}.1.{space}.0")]
     processes.bury()
-    assert [process.wait(timeout=5) for process in dead] == [-signal.SIGKILL] * 3
-    assert living.poll() is None
-    processes.bury(processes.name_of_owner() + ".7")
-    assert living.wait(timeout=5) == -signal.SIGKILL
-    for process in (*dead, living):
-        process.stdout.close()
+    assert [process.wait(timeout=5) for process in dead] == [-signal.SIGKILL] * 2
+    assert [process.poll() for process in living] == [None] * 3
+    processes.bury(f"{name}.7")
+    assert living[0].wait(timeout=5) == -signal.SIGKILL
+    for process in (*dead, *living):
+        process.kill()
+        process.communicate()
 
 
 # What a run says --------------------------------------------------------------------
@@ -190,6 +193,7 @@ def test_one_signal_asks_to_stop_a_second_hurries_and_a_third_raises(monkeypatch
     with Interrupts(said.append) as found:
         assert (found.asked, found.due) == (False, False)
         os.kill(os.getpid(), signal.SIGTERM)
+        assert said == []  # not from within the handler, which may have come into the middle of a write
         assert (found.asked, found.due) == (True, False)
         time.sleep(0.06)
         assert found.due

@@ -206,7 +206,9 @@ def test_a_run_that_was_killed_is_expected_to_take_as_long_again(run_plan):
 # Sizes ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("text", "size"), [("1GiB", 2**30), ("512M", 2**29), ("1.5g", 3 * 2**29), ("2097152", 2**21), (" 2 GB ", 2**31), ("none", None)])
+@pytest.mark.parametrize(
+    ("text", "size"), [("1GiB", 2**30), ("512M", 2**29), ("1.5g", 3 * 2**29), ("2097152", 2**21), (" 2 GB ", 2**31), ("none", None), ("9" * 400 + "T", 2**50)]
+)
 def test_sizes_are_read_in_units_of_1024(text, size):
     assert parse_size(text, "--memory") == size
 
