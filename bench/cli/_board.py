@@ -36,14 +36,28 @@ def board_text(registry: Registry, records: Sequence[Record], options: dict[str,
 
 
 def stale_ids(registry: Registry, records: Sequence[Record]) -> set[str]:
-    """Return the ids of records whose code or environment is no longer the one on this machine; of unknown plugins, none."""
+    """Return the ids of records whose code or environment is no longer the one on this machine; of unknown plugins, none.
+
+    What a key is made of is found once a group; a record then costs one hash.
+    """
     from bench.runs.drive import Keys
     from bench.runs.replay import cell_of
 
-    keys = Keys(registry)
-    stale = set()
+    groups: dict[str, list[Record]] = {}
     for record in records:
-        cell = cell_of(record, registry)
-        if cell is not None and keys.of(cell).key != record.key:
-            stale.add(record.id)
+        groups.setdefault(record.group, []).append(record)
+    keys, stale = Keys(registry), set()
+    for members in groups.values():
+        like = cell_of(members[0], registry)
+        if like is not None:
+            now = keys.of_cells(like, (record.cell for record in members))
+            stale |= {record.id for record in members if now[record.cell] != record.key or _edited(record)}
     return stale
+
+
+def _edited(record: Record) -> bool:
+    """Say whether a record's cell is no longer the digest of its fields."""
+    from bench.runs.record import Brief
+    from bench.runs.replay import spec_of
+
+    return record.edited if isinstance(record, Brief) else record.cell != spec_of(record).cell

@@ -38,7 +38,7 @@ def command(
 
     registry = open_registry(plugins)
     store = Store(results_folder(results))
-    records = store.read()
+    records = store.briefs()
     for damaged in store.damaged:
         warn(f"the record {damaged.path} is not used: {damaged.reason}.")
     for name in (a, b):

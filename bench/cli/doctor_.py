@@ -75,7 +75,7 @@ def _records(folder: Path) -> tuple[bool, str]:
     from bench.runs.store import Store
 
     store = Store(folder)
-    count = len(store.read())
+    count = len(store.briefs())
     if store.damaged:
         return False, f"{count} records, {len(store.damaged)} damaged: {store.damaged[0].path}: {store.damaged[0].reason}; remove or restore the file"
     return True, f"{count} records"

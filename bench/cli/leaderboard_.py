@@ -47,7 +47,7 @@ def command(
             f"no results folder at {str(folder)!r}; run something first, e.g. 'bench run --track noisy-labels --preset smoke', or name the folder with --results."
         )
     store = Store(folder)
-    records = store.read()
+    records = store.briefs()
     for damaged in store.damaged:
         warn(f"the record {damaged.path} is not used: {damaged.reason}.")
     options: dict[str, Any] = {

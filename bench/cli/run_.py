@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from bench.runs.plan import Plan
     from bench.runs.record import Record
 
-_BRIEF = ("curve", "logs")
+_LEFT_OUT = ("curve", "logs", "row", "edited")
 
 
 _HELP = """Run methods on tasks, record every result, skip what is recorded already.
@@ -199,7 +199,7 @@ def _report(registry: Registry, plan: Plan, driver: Any, records: list[Record], 
 
     not_run = [*plan.not_run, *driver.not_run]
     if as_json:
-        brief = [{name: value for name, value in msgspec.to_builtins(record).items() if name not in _BRIEF} for record in records]
+        brief = [{name: value for name, value in msgspec.to_builtins(record).items() if name not in _LEFT_OUT} for record in records]
         emit_json({"schema_version": 1, "records": brief, "not_run": [msgspec.to_builtins(item) for item in not_run]})
         return
     if not quiet and records:

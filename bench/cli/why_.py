@@ -25,7 +25,7 @@ def command(cell: str, results: str | None, plugins: tuple[str, ...], as_json: b
     registry = open_registry(plugins)
     store = Store(results_folder(results))
     records = sorted(
-        (record for record in store.read() if record.cell.startswith(cell) or record.id.startswith(cell)), key=lambda record: (record.ended, record.attempt)
+        (record for record in store.briefs() if record.cell.startswith(cell) or record.id.startswith(cell)), key=lambda record: (record.ended, record.attempt)
     )
     if not records:
         raise UsageError(f"no record in {str(store.root)!r} has a cell that begins with {cell!r}; 'bench leaderboard --json' lists the ids of records.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from bench.executors.slots import Slots
 from bench.params import resolve
 from bench.plugins.index import cache_folder
 from bench.plugins.registry import Registry, method_card, task_card
-from bench.plugins.source import reach
+from bench.plugins.source import Target, reach
 from bench.runs.artifacts import Artifacts
 from bench.runs.claims import Claims
 from bench.runs.limits import Limits
@@ -29,7 +29,7 @@ from bench.runs.record import Failure, Record
 from bench.runs.result import Result
 from bench.runs.schedule import Expected
 from bench.runs.shift import Shift
-from bench.runs.spec import Job, RunSpec, run_key
+from bench.runs.spec import Job, RunSpec, run_key, run_keys
 from bench.runs.store import Store, latest
 
 _FROM_RESULT = ("status", "metrics", "gates", "not_rankable", "cost", "counters", "curve", "logs", "warnings", "arrays", "images")
@@ -48,19 +48,35 @@ class Keys:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._files: dict[tuple[str, ...], dict[str, str]] = {}
+        self._files: dict[Target, dict[str, str]] = {}
+        self._known: dict[tuple[Target, Target | None, str], tuple[list[str], dict[str, Any]]] = {}
 
     def of(self, cell: Cell) -> Keyed:
         """Return the cell with its key."""
-        targets = [cell.task.target, *(self._registry.get("dataset", name).target for name in task_card(cell.task).datasets)]
-        if cell.method is not None:
-            targets.append(cell.method.target)
-        name = tuple(f"{target.module}:{target.path}" for target in targets)
-        if name not in self._files:
-            self._files[name] = {module: scan.digest for target in targets for module, scan in reach(target, self._registry.index.scan).items()}
-        found = environment(cell.spec.device, libraries(cell, self._registry))
-        files = self._files[name]
-        return Keyed(cell, run_key(cell.spec, sorted(set(files.values())), found), {"files": files, "environment": found})
+        code, ingredients = self._ingredients(cell)
+        return Keyed(cell, run_key(cell.spec, code, ingredients["environment"]), ingredients)
+
+    def of_cells(self, like: Cell, cells: Iterable[str]) -> dict[str, str]:
+        """Return the keys of cells, by their digests, that differ from ``like`` in their seed alone."""
+        code, ingredients = self._ingredients(like)
+        return run_keys(cells, code, ingredients["environment"])
+
+    def _ingredients(self, cell: Cell) -> tuple[list[str], dict[str, Any]]:
+        pair = (cell.task.target, cell.method.target if cell.method else None, cell.spec.device)
+        if pair not in self._known:
+            files = {module: digest for target in self._targets(cell) for module, digest in self._reached(target).items()}
+            found = environment(cell.spec.device, libraries(cell, self._registry))
+            self._known[pair] = (sorted(set(files.values())), {"files": files, "environment": found})
+        return self._known[pair]
+
+    def _targets(self, cell: Cell) -> list[Target]:
+        data = [self._registry.get("dataset", name).target for name in task_card(cell.task).datasets]
+        return [cell.task.target, *data, *([cell.method.target] if cell.method else [])]
+
+    def _reached(self, target: Target) -> dict[str, str]:
+        if target not in self._files:
+            self._files[target] = {module: scan.digest for module, scan in reach(target, self._registry.index.scan).items()}
+        return self._files[target]
 
 
 def libraries(cell: Cell, registry: Registry) -> tuple[str, ...]:
@@ -83,10 +99,11 @@ class Driver:
 
     def split(self, plan: Plan) -> tuple[list[Record], list[Keyed]]:
         """Return the records that the plan's cells already have, and the cells that have no ``ok`` record of their key."""
-        records = self.store.read()
+        records = self.store.briefs()
         self.expected = Expected(records)
         known = latest(records)
-        done, todo = [], []
+        done: list[Record] = []
+        todo = []
         for cell in plan.cells:
             keyed = self.keys.of(cell)
             record = known.get(keyed.key)

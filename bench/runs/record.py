@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import re
+from collections.abc import Callable
 from typing import Any, Literal
 
 import msgspec
@@ -10,7 +13,12 @@ import msgspec
 from bench.digests import digest
 from bench.errors import BenchError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""What this version writes. Every older version has a reader in :data:`_UPGRADES` and a fixture in tests/runs/fixtures."""
+
+LARGEST = 64 * 2**20
+"""Most bytes of one record: what is larger is no record of ours, and would fill the memory of whoever reads it."""
+
 Status = Literal["ok", "failed", "crashed", "timeout", "oom", "invalid", "interrupted"]
 
 
@@ -59,6 +67,8 @@ class Record(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     custom: bool = False
     """True: a custom variant or parameters other than the defaults; shown, never ranked."""
     needs: list[str] = []
+    tuning: dict[str, Any] | None = None
+    """How the parameters were chosen, where ``--tune`` chose them (see :mod:`bench.runs.tune`); shown, never ranked."""
     error: Failure | None = None
     warnings: list[str] = []
     arrays: str = ""
@@ -81,7 +91,25 @@ class Record(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     def group(self) -> str:
         """The digest of the cell without its seed: what one row of a board averages over."""
         fields = ("track", "method", "params", "task", "task_params", "preset", "variant", "device", "dtype", "form")
-        return digest([getattr(self, name) for name in fields])
+        protocol = [tuning_protocol(self.tuning)] if self.tuning else []
+        return digest([getattr(self, name) for name in fields] + protocol)
+
+
+class Brief(Record, kw_only=True, forbid_unknown_fields=True):
+    """A record as the index keeps it, for boards and plans: without ``curve``, ``logs`` and the log and frames of an error.
+
+    It is never written. Values that records share (parameters, provenance) are the same object in all of them: don't change them.
+    """
+
+    row: str
+    """What :attr:`group` is."""
+    edited: bool
+    """True: the cell is not the digest of the record's own fields; somebody changed it by hand."""
+
+    @property
+    def group(self) -> str:
+        """The digest of the cell without its seed, computed once."""
+        return self.row
 
 
 _decoder = msgspec.json.Decoder(Record)
@@ -97,36 +125,80 @@ def encode_record(record: Record) -> bytes:
     Raises:
         RecordError: a figure is not finite.
     """
+    if isinstance(record, Brief):
+        raise RecordError("it is an index's shortened copy, not the record; ask the store for the record")
     check_record(record)
     return msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n"
 
 
 def decode_record(data: bytes) -> Record:
-    """Read a record and check it.
+    """Read a record of this or of any earlier schema version, and check it.
 
     Raises:
         RecordError: it is damaged, of a later version, or inconsistent.
     """
-    try:
+    if len(data) > LARGEST:
+        raise RecordError(f"it has {len(data)} bytes, a record has at most {LARGEST}")
+    record = None
+    with contextlib.suppress(msgspec.MsgspecError, RecursionError, UnicodeError):
         record = _decoder.decode(data)
-    except msgspec.MsgspecError as error:
-        try:
-            version = msgspec.json.decode(data)["schema_version"]
-        except (msgspec.MsgspecError, KeyError, TypeError):
-            version = SCHEMA_VERSION
-        if isinstance(version, int) and version > SCHEMA_VERSION:
-            raise RecordError(f"it has schema version {version}, this bench reads up to {SCHEMA_VERSION}; update bench to read it") from None
-        raise RecordError(f"it is damaged: {error}") from None
+    if record is None or record.schema_version != SCHEMA_VERSION:
+        record = _upgraded(data)
     check_record(record)
     return record
 
 
+def _upgraded(data: bytes) -> Record:
+    """Read a record of an earlier schema version, step by step up to this one; of what is no record, say why."""
+    try:
+        document = msgspec.json.decode(data, type=dict[str, Any])
+        version = document.get("schema_version")
+        if type(version) is not int or version < 1:
+            raise RecordError(f"it is damaged: its schema_version is {str(version)[:20]}")
+        if version > SCHEMA_VERSION:
+            raise RecordError(f"it has schema version {version}, this bench reads up to {SCHEMA_VERSION}; update bench to read it")
+        for step in range(version, SCHEMA_VERSION):
+            document = _UPGRADES[step](document)
+        return msgspec.convert({**document, "schema_version": SCHEMA_VERSION}, Record)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
+        raise RecordError(f"it is damaged: {error}") from None
+
+
+def _from_1(document: dict[str, Any]) -> dict[str, Any]:
+    """Version 2 added ``tuning``: nothing was tuned before."""
+    if "tuning" in document:
+        raise RecordError("it is damaged: a record of schema version 1 has no field 'tuning'")
+    return document
+
+
+_UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1}
+"""Version -> what makes a document of it one of the next version. Entries are only ever added."""
+
+_DIGEST = re.compile(r"[0-9a-f]{32}")
+_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_SPOKEN = ("track", "method", "task", "preset", "variant", "device", "dtype", "form")
+
+
 def check_record(record: Record) -> None:
-    """Raise RecordError unless the record is consistent: finite figures, digests that can be file names."""
+    """Raise RecordError unless the record is consistent: finite figures, and nothing that could be a harmful file name or break a line."""
     for name, value in (*record.metrics.items(), *record.cost.items()):
         if value is not None and not math.isfinite(value):
             raise RecordError(f"{name} is {value}; a figure that has no value must be null")
-    if not (record.cell + record.key).isalnum() or record.attempt < 1:
+    if not (_DIGEST.fullmatch(record.cell) and _DIGEST.fullmatch(record.key)):
         raise RecordError("its cell or key is no digest")
+    if not (1 <= record.attempt < 10**6 and 0 <= record.seed < 2**63):
+        raise RecordError("its attempt or seed is out of range")
+    for name in _SPOKEN:
+        text = getattr(record, name)
+        if not text.isprintable() or not 0 < len(text) <= 1000:
+            raise RecordError(f"its {name} is empty, longer than 1,000 characters or not printable")
+    for file in (*filter(None, [record.arrays]), *record.images.values()):
+        if not _FILE.fullmatch(file):
+            raise RecordError(f"it names the file {file[:100]!r}, which is no plain file name")
     if record.status != "ok" and record.error is None:
         raise RecordError(f"it has status {record.status} and says no reason")
+
+
+def tuning_protocol(tuning: dict[str, Any]) -> dict[str, Any]:
+    """Return what of ``tuning`` says how parameters were chosen, without what came of it: the part that belongs to a cell."""
+    return {name: value for name, value in tuning.items() if name not in ("scores", "records", "chosen", "seconds")}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from hashlib import blake2b
 from typing import Any, Literal
 
 import msgspec
 
-from bench.digests import digest
+from bench.digests import canonical, digest
 from bench.params import render_call
 from bench.plugins.source import PROTOCOL, Target
 from bench.runs.limits import Limits
@@ -69,6 +71,13 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     cache: str
     workdir: str
     limits: Limits
+
+
+def run_keys(cells: Iterable[str], code: list[str], environment: dict[str, Any]) -> dict[str, str]:
+    """Return the keys of many cells that share code and environment, as :func:`run_key` makes them: cell -> key."""
+    marked = canonical({"cell": "", "code": code, "protocol": PROTOCOL, "environment": environment})
+    head, _, tail = marked.partition(b'"cell":""')  # sorted keys: the cell comes first
+    return {cell: blake2b(b'%s"cell":"%s"%s' % (head, cell.encode(), tail), digest_size=16).hexdigest() for cell in cells}
 
 
 def run_key(spec: RunSpec, code: list[str], environment: dict[str, Any]) -> str:

@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
+import platform
+import re
 import shutil
+import sqlite3
+import stat
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from hashlib import blake2b
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from bench.errors import EnvironmentFault, UsageError
-from bench.runs.record import Record, RecordError, decode_record, encode_record
+from bench.plugins.index import cache_folder
+from bench.runs.record import Brief, Record, RecordError, decode_record, encode_record
+
+if TYPE_CHECKING:
+    from bench.runs.store_index import Place, StoreIndex
+
+_Found = TypeVar("_Found")
+R = TypeVar("R", bound=Record)
+_ELSEWHERE = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PERM}  # fmt: skip
+"""SQLite's codes that say that the place is bad, not the index: it is left alone, and another is made in memory."""
+
+
+_TEMPORARY = ".writing"
+_HOST = blake2b(platform.node().encode(), digest_size=4).hexdigest()
 
 
 class Damaged(msgspec.Struct, frozen=True):
@@ -27,89 +48,61 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.damaged: list[Damaged] = []
+        self._exported: dict[str, int] = {}
 
-    def open_for_writing(self) -> None:
-        """Make the folder, and see that it can be written.
+    # Reading -----------------------------------------------------------------
 
-        Raises:
-            EnvironmentFault: it can't be made or written.
-        """
-        if self.root.exists() and not self.root.is_dir():
-            raise UsageError(f"the results folder {str(self.root)!r} is a file; name a folder with --results.")
-        try:
-            (self.root / "records").mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=self.root, prefix=".probe")
-            os.close(handle)
-            Path(name).unlink()
-        except OSError as error:
-            raise EnvironmentFault(
-                f"the results folder {str(self.root)!r} can't be written ({error.strerror}); name another with --results or BENCH_RESULTS."
-            ) from None
+    def briefs(self) -> list[Brief]:
+        """Return what boards and plans need of every readable record; the others go to :attr:`damaged`. Records of one id are returned once."""
+
+        def use(index: StoreIndex) -> tuple[dict[str, tuple[bytes, Brief]], list[Damaged]]:
+            found: dict[str, tuple[bytes, Brief]] = {}
+            clashes = []
+            for sum_, brief in index.briefs():
+                known = found.setdefault(brief.id, (sum_, brief))
+                if known[0] != sum_:
+                    clashes.append(Damaged(brief.id, "records of this id differ; the one in records/, else in the first export, is used"))
+            return found, clashes
+
+        found, clashes = self.ask(use)
+        self.damaged += clashes
+        return [brief for _, brief in found.values()]
 
     def read(self) -> list[Record]:
-        """Return every readable record; the others go to :attr:`damaged`. Records of one id are returned once."""
-        self.damaged = []
-        found: dict[str, Record] = {}
-        for path, data in self._documents():
-            try:
-                record = decode_record(data)
-            except RecordError as error:
-                self.damaged.append(Damaged(path, str(error)))
-                continue
-            found.setdefault(record.id, record)
-        return list(found.values())
+        """Return every readable record whole; the others go to :attr:`damaged`. Records of one id are returned once."""
+        return list(self.stream())
 
-    def _documents(self) -> Iterator[tuple[str, bytes]]:
-        if not self.root.is_dir():
-            return
-        base = str(self.root / "records")
-        shards = sorted(entry.path for entry in os.scandir(base) if entry.is_dir(follow_symlinks=False)) if Path(base).is_dir() else []
-        for shard in shards:
-            for name in sorted(os.listdir(shard)):  # noqa: PTH208 - os.listdir is what makes 10,000 records quick
-                if name.endswith(".json") and not name.startswith("."):
-                    with open(f"{shard}/{name}", "rb") as file:  # noqa: PTH123
-                        yield f"{shard}/{name}", file.read()
-        for path in sorted(self.root.glob("*.jsonl")):
-            for number, line in enumerate(path.read_bytes().splitlines(), 1):
-                if line.strip():
-                    yield f"{path}, line {number}", line
+    def stream(self, chosen: Callable[[Brief], bool] = lambda _: True) -> Iterator[Record]:
+        """Yield the chosen records whole, one at a time and by id."""
+        names = {brief.id for brief in self.briefs() if chosen(brief)}
+        damaged = self.damaged
+        for name, place in self.places().items():
+            if name in names:
+                try:
+                    yield self.load(place)
+                except RecordError as error:
+                    damaged.append(Damaged(self._shown(place.path, place.line), str(error)))
+        self.damaged = damaged
 
-    def write(self, record: Record, files: Path | None = None) -> Path:
-        """Add a record, with the arrays and pictures that lie in ``files``. The attempt is the first free number.
+    def places(self, beginning: str = "") -> dict[str, Place]:
+        """Return where the records lie whose ids begin with ``beginning``: id -> place, sorted by id."""
+        found: dict[str, Place] = {}
+        for place in self.ask(lambda index: index.places(beginning)):
+            found.setdefault(place.name, place)
+        return dict(sorted(found.items()))
+
+    def load(self, place: Place) -> Record:
+        """Return the record that lies at ``place``.
 
         Raises:
-            EnvironmentFault: the disk is full or the folder can't be written; nothing half-written stays.
+            RecordError: it is no longer there, or no longer what it was.
         """
         try:
-            return self._write(record, files)
+            with (self.root / place.path).open("rb") as file:
+                file.seek(place.start)
+                return decode_record(file.read(place.length))
         except OSError as error:
-            raise EnvironmentFault(
-                f"the record of {record.task} {record.variant} {record.method} seed {record.seed} could not be written to {str(self.root)!r} ({error.strerror}); free the disk and run the same command again."
-            ) from None
-
-    def _write(self, record: Record, files: Path | None) -> Path:
-        shard = self.root / "records" / record.cell[:2]
-        shard.mkdir(parents=True, exist_ok=True)
-        while (shard / f"{record.id}.json").exists():
-            record.attempt += 1
-        while True:
-            if files is not None:
-                shutil.rmtree(self.root / "files" / record.id, ignore_errors=True)
-                shutil.copytree(files, self.root / "files" / record.id)
-            data = encode_record(record)
-            handle, temporary = tempfile.mkstemp(dir=shard, prefix=".writing-")
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-                path = shard / f"{record.id}.json"
-                os.link(temporary, path)
-                return path
-            except FileExistsError:
-                record.attempt += 1
-            finally:
-                Path(temporary).unlink(missing_ok=True)
+            raise RecordError(f"it can't be read ({error.strerror})") from None
 
     def find(self, name: str) -> Record:
         """Return the record of an id, a unique beginning of one, or a path to a file.
@@ -125,18 +118,216 @@ class Store:
                 raise UsageError(f"no record at {name!r} ({error.strerror}); give a record's id or its file.") from None
             except RecordError as error:
                 raise RecordError(f"the record {name!r} can't be used: {error}.") from None
-        matches = sorted((record for record in self.read() if record.id.startswith(name)), key=lambda record: record.attempt)
-        if not matches or len({(record.cell, record.key) for record in matches}) > 1:
-            count = "no record" if not matches else f"{len(matches)} records"
+        records = sorted((self.load(place) for place in self.places(name).values()), key=lambda record: record.attempt)
+        if not records or len({(record.cell, record.key) for record in records}) > 1:
+            count = "no record" if not records else f"{len(records)} records"
             raise UsageError(f"{count} in {str(self.root)!r} begin with {name!r}; 'bench leaderboard --json' lists their ids.")
-        return matches[-1]
+        return records[-1]
+
+    def ask(self, use: Callable[[StoreIndex], _Found], refresh: bool = True) -> _Found:
+        """Return ``use(index)`` with an index that agrees with the folder or, without ``refresh``, agreed with it when it was last asked.
+
+        One that is damaged is made anew; where it can't be kept, it is made in memory.
+        """
+        from bench.runs.store_index import StoreIndex
+
+        def tried(file: Path | None) -> _Found:
+            with StoreIndex(self.root, file, refresh) as index:
+                found = use(index)
+                if refresh:
+                    self.damaged = [Damaged(self._shown(path, line), reason) for path, line, reason in index.damaged()]
+                    self._exported = index.exported()
+            return found
+
+        name = blake2b(os.fsencode(self.root.resolve()), digest_size=16).hexdigest()
+        file = cache_folder() / "results" / f"{name}.sqlite"
+        for _ in range(2 if self.root.is_dir() else 0):
+            try:
+                return tried(file)
+            except OSError:
+                break
+            except sqlite3.Error as error:
+                if getattr(error, "sqlite_errorcode", 0) & 0xFF in _ELSEWHERE:
+                    break
+                for part in ("-wal", "-shm", ""):
+                    with contextlib.suppress(OSError):
+                        Path(f"{file}{part}").unlink()
+        return tried(None)
+
+    def _shown(self, path: str, line: int) -> str:
+        text = f"{self.root / path}{f', line {line}' if line else ''}"
+        return text if text.isprintable() else ascii(text)
+
+    # Writing -----------------------------------------------------------------
+
+    def open_for_writing(self) -> None:
+        """Make the folder, see that it can be written, and remove what writers that died left half-written.
+
+        Raises:
+            UsageError: it is a file. EnvironmentFault: it can't be made or written.
+        """
+        if self.root.exists() and not self.root.is_dir():
+            raise UsageError(f"the results folder {str(self.root)!r} is a file; name a folder with --results.")
+        try:
+            self._folder("records")
+            for path in self.abandoned():
+                remove(path)
+            self._temporary().rmdir()
+        except OSError as error:
+            raise EnvironmentFault(
+                f"the results folder {str(self.root)!r} can't be written ({error.strerror}); name another with --results or BENCH_RESULTS."
+            ) from None
+
+    def abandoned(self) -> list[Path]:
+        """Return the temporary files and folders of writers on this machine that are no longer alive."""
+        folder = self.root / _TEMPORARY
+        if folder.is_symlink() or not folder.is_dir():
+            return []
+        mine = re.compile(rf"{_HOST}-(\d+)-.*")
+        found = [(path, mine.fullmatch(path.name)) for path in sorted(folder.iterdir())]
+        return [path for path, match in found if match and not _alive(int(match[1]))]
+
+    def write(self, record: Record, files: Path | None = None) -> Path:
+        """Add a record, with the arrays and pictures that it names and that lie in ``files``. The attempt is the next free number.
+
+        Raises:
+            EnvironmentFault: the disk is full or the folder can't be written; nothing half-written stays.
+            RecordError: it is not consistent.
+        """
+        try:
+            return self._write(record, files)
+        except OSError as error:
+            raise EnvironmentFault(
+                f"the record of {record.task} {record.variant} {record.method} seed {record.seed} could not be written to {str(self.root)!r} ({error.strerror}); free the disk and run the same command again."
+            ) from None
+
+    def add(self, record: Record, files: Path | None = None) -> bool:
+        """Add a record under the attempt that it has; False where a record of its id is there.
+
+        Raises:
+            EnvironmentFault, RecordError: as :meth:`write`.
+        """
+        try:
+            return self._claim(record, files) is not None
+        except OSError as error:
+            raise EnvironmentFault(
+                f"the record {record.id} could not be written to {str(self.root)!r} ({error.strerror}); free the disk and try again."
+            ) from None
+
+    def _write(self, record: Record, files: Path | None) -> Path:
+        encode_record(record)  # an inconsistent one leaves no trace
+        beginning = record.id.removesuffix(str(record.attempt))
+        shard = self._folder("records", record.cell[:2])
+        taken = [int(name[len(beginning) : -5]) for name in os.listdir(shard) if name.startswith(beginning) and name[len(beginning) : -5].isdecimal()]  # noqa: PTH208
+        record.attempt = max([record.attempt - 1, self._exported.get(beginning, 0), *taken]) + 1
+        while (path := self._claim(record, files)) is None:
+            record.attempt += 1
+        return path
+
+    def _claim(self, record: Record, files: Path | None) -> Path | None:
+        """Write a record, its files first; None where its id is taken."""
+        data = encode_record(record)
+        shard = self._folder("records", record.cell[:2])
+        path = shard / f"{record.id}.json"
+        if path.exists():
+            return None
+        temporary, home = self._temporary(), None
+        try:
+            if files is not None and _copy(record, files, temporary / "files"):
+                home = self._folder("files") / record.id
+                try:
+                    (temporary / "files").rename(home)
+                except OSError:
+                    if not home.exists():
+                        raise
+                    home = None  # another writer is about to take this id, or was stopped there
+                    return None
+            with (temporary / "record").open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.link(temporary / "record", path)
+            home = None
+            _sync(shard)
+            return path
+        except FileExistsError:
+            return None
+        finally:
+            for left in (home, temporary):
+                if left is not None:
+                    remove(left)
+
+    def _folder(self, *parts: str) -> Path:
+        """Return a folder of the results folder, made if need be; never one that a link leads to, which could lie anywhere.
+
+        Raises:
+            OSError: it can't be made, or is a link.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        folder = self.root
+        for part in parts:
+            folder = folder / part
+            folder.mkdir(exist_ok=True)
+            if folder.is_symlink():
+                raise NotADirectoryError(errno.ENOTDIR, f"{part} in it is a link, and records are written into real folders only")
+        return folder
+
+    def _temporary(self) -> Path:
+        return Path(tempfile.mkdtemp(dir=self._folder(_TEMPORARY), prefix=f"{_HOST}-{os.getpid()}-"))
 
 
-def latest(records: Iterable[Record]) -> dict[str, Record]:
+def latest(records: Iterable[R]) -> dict[str, R]:
     """Return for each key its last attempt, an ``ok`` one before any other."""
-    best: dict[str, Record] = {}
+    best: dict[str, R] = {}
     for record in records:
         known = best.get(record.key)
         if known is None or (record.status == "ok", record.attempt) > (known.status == "ok", known.attempt):
             best[record.key] = record
     return best
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a link or a whole folder, without following links."""
+    with contextlib.suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink()
+
+
+def _copy(record: Record, source: Path, target: Path) -> bool:
+    """Copy the files that ``record`` names, plain files only; whatever else a run left there stays behind. False: there is none."""
+    names = {*filter(None, [record.arrays]), *record.images.values()}
+    found = [name for name in sorted(names) if not source.is_symlink() and stat.S_ISREG(_mode(source / name))]
+    if not found:
+        return False
+    target.mkdir()
+    for name in found:
+        shutil.copyfile(source / name, target / name, follow_symlinks=False)
+    return True
+
+
+def _mode(path: Path) -> int:
+    try:
+        return path.lstat().st_mode
+    except OSError:
+        return 0
+
+
+def _sync(folder: Path) -> None:
+    """Have the folder's entries on the disk, where a folder can be synced."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True

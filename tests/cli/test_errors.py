@@ -168,7 +168,7 @@ def test_a_record_of_a_later_schema_is_not_used_and_not_touched(bench, recorded)
     before = bench.files()
     found = bench("leaderboard")
     assert found.code == 3
-    assert "it has schema version 99, this bench reads up to 1; update bench to read it" in found.err
+    assert "it has schema version 99, this bench reads up to 2; update bench to read it" in found.err
     assert bench.files() == before
 
 

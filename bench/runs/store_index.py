@@ -1,0 +1,321 @@
+"""The index of a results folder: what boards and plans need of every record, in SQLite.
+
+It is disposable. The JSON records are the truth; a file whose stamp changed is read anew, and an index that is damaged,
+locked or can't be written costs time and nothing else. It lies in the cache (a results folder may be read-only, or on a
+network drive, where SQLite's WAL does not work), one file a results folder.
+"""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+import sqlite3
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import msgspec
+
+from bench.errors import EnvironmentFault
+from bench.runs.record import LARGEST, Brief, Failure, Record, RecordError, decode_record
+from bench.runs.spec import RunSpec
+
+FORMAT = 1
+"""Raise it when a table or what is kept in a row changes: older indexes are then made anew."""
+
+_TABLES = """
+CREATE TABLE file (id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, mtime INTEGER, ctime INTEGER, size INTEGER, entries INTEGER);
+CREATE TABLE shared (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, body BLOB);
+CREATE TABLE record (file INTEGER, line INTEGER, start INTEGER, length INTEGER, name TEXT, digest BLOB, part INTEGER, origin INTEGER, body BLOB,
+                     crc INTEGER, PRIMARY KEY (file, line)) WITHOUT ROWID;
+CREATE TABLE damaged (file INTEGER, line INTEGER, reason TEXT);
+CREATE TABLE memo (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, body BLOB);
+"""
+_OWN = (
+    "cell", "key", "attempt", "seed", "status", "metrics", "gates", "not_rankable", "cost", "counters", "error", "arrays", "images", "started", "ended",
+)  # fmt: skip
+_LEFT_OUT = {"curve", "logs"}
+_ORIGIN = ("provenance", "warnings")
+_PART = tuple(name for name in Record.__struct_fields__ if name not in {*_OWN, *_ORIGIN, *_LEFT_OUT})
+_BATCH = 1000
+_MEMOS = 5000
+_pack, _unpack = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder().decode
+
+Stamp = tuple[int, int, int]
+
+
+class Place(NamedTuple):
+    """Where a record lies: a file below the results folder and, in an export, its line (from 1; 0: the whole file)."""
+
+    name: str
+    path: str
+    line: int
+    start: int
+    length: int
+    digest: bytes
+
+
+class DamagedIndex(sqlite3.DatabaseError):
+    """The index contradicts itself."""
+
+
+class StoreIndex:
+    """An index that is open. ``file`` None: in memory, for this process alone; ``refresh`` False: as it was left, without a look at the folder."""
+
+    def __init__(self, root: Path, file: Path | None, refresh: bool = True) -> None:
+        self._root, self._file, self._looks = root, file, refresh
+        self._shared: dict[bytes, int] = {}
+
+    def __enter__(self) -> Self:
+        """Open it, and read every file that changed.
+
+        Raises:
+            sqlite3.Error: it can't be used.
+        """
+        if self._file is not None:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+        self._base = sqlite3.connect(self._file or ":memory:", timeout=2.0, isolation_level=None)
+        try:
+            self._prepare()
+            if self._looks:
+                self._refresh()
+        except BaseException:
+            self._base.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._base.close()
+
+    def _prepare(self) -> None:
+        (version,) = self._base.execute("PRAGMA user_version").fetchone()
+        if version not in (0, FORMAT):
+            raise DamagedIndex("it has another format")
+        self._base.execute("PRAGMA journal_mode=WAL")
+        self._base.execute("PRAGMA synchronous=NORMAL")
+        self._base.execute("PRAGMA mmap_size=0")
+        if version == 0:
+            self._base.execute("BEGIN IMMEDIATE")
+            if self._base.execute("PRAGMA user_version").fetchone()[0] == 0:  # another process may just have made it
+                for statement in _TABLES.split(";\n"):
+                    self._base.execute(statement)
+                self._base.execute(f"PRAGMA user_version={FORMAT}")
+            self._base.execute("COMMIT")
+
+    # Keeping up with the folder ------------------------------------------------
+
+    def _refresh(self) -> None:
+        now = dict(_files(self._root))
+        known = {
+            path: (number, (mtime, ctime, size)) for number, path, mtime, ctime, size in self._base.execute("SELECT id, path, mtime, ctime, size FROM file")
+        }
+        gone = [(number,) for path, (number, stamp) in known.items() if now.get(path) != stamp]
+        fresh = [(path, stamp) for path, stamp in now.items() if path not in known or known[path][1] != stamp]
+        if not gone and not fresh:
+            return
+        self._shared = {key: number for number, key in self._base.execute("SELECT id, digest FROM shared")}
+        waiting = iter(fresh)
+        while batch := list(itertools.islice(waiting, _BATCH)):
+            self._change(gone, batch)  # in parts, so that another process waits for moments only, and what is cut off goes on
+            gone = []
+        if gone:
+            self._change(gone, [])
+
+    def _change(self, gone: list[tuple[int]], fresh: Sequence[tuple[str, Stamp]]) -> None:
+        read = [list(_entries(str(self._root), path)) for path, _ in fresh]
+        self._base.execute("BEGIN IMMEDIATE")
+        try:
+            files = itertools.count(self._base.execute("SELECT coalesce(max(id), 0) + 1 FROM file").fetchone()[0])
+            rows, damaged, stamps = [], [], []
+            for (path, stamp), entries in zip(fresh, read, strict=True):
+                file = next(files)
+                stamps.append((file, path, *stamp, len(entries)))
+                for entry in entries:
+                    if isinstance(entry, _Damage):
+                        damaged.append((file, *entry))
+                    else:
+                        row = (file, entry.line, entry.start, entry.length, entry.name, entry.digest, self._share(entry.part), self._share(entry.origin), entry.body)  # fmt: skip
+                        rows.append((*row, _check(row)))
+            self._base.executemany("DELETE FROM file WHERE id = ?", gone)
+            self._base.executemany("INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?)", stamps)  # replaces what another process added meanwhile
+            self._base.executemany("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            self._base.executemany("INSERT INTO damaged VALUES (?, ?, ?)", damaged)
+            if gone or self._base.execute("SELECT count(*) FROM file").fetchone()[0] < next(files) - 1:
+                for table in ("record", "damaged"):
+                    self._base.execute(f"DELETE FROM {table} WHERE file NOT IN (SELECT id FROM file)")  # noqa: S608 - the names are ours
+            self._base.execute("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.Error):
+                self._base.execute("ROLLBACK")
+            raise
+
+    def _share(self, body: bytes) -> int:
+        key = blake2b(body, digest_size=16).digest()
+        if key not in self._shared:
+            self._base.execute("INSERT OR IGNORE INTO shared (digest, body) VALUES (?, ?)", (key, body))
+            self._shared[key] = self._base.execute("SELECT id FROM shared WHERE digest = ?", (key,)).fetchone()[0]
+        return self._shared[key]
+
+    # Asking it -------------------------------------------------------------------
+
+    def briefs(self) -> Iterator[tuple[bytes, Brief]]:
+        """Yield every readable record and its digest: those of ``records/`` first, then those of exports, by file and line.
+
+        Raises:
+            DamagedIndex: a row is not what was written.
+        """
+        self._count()
+        shared: dict[int, Any] = {}
+        for number, key, body in self._base.execute("SELECT id, digest, body FROM shared"):
+            if blake2b(body, digest_size=16).digest() != key:
+                raise DamagedIndex("a shared part changed")
+            shared[number] = _unpack(body)
+        for row in self._rows("record.*"):
+            if _check(row[:9]) != row[9]:
+                raise DamagedIndex("a row changed")
+            own = _unpack(row[8])
+            if own["error"] is not None:
+                kind, message, rerun = own["error"]
+                own["error"] = Failure(type=kind, message=message, rerun=rerun)
+            yield row[5], Brief(**shared[row[6]], **shared[row[7]], **own)
+
+    def places(self, beginning: str = "") -> list[Place]:
+        """Return where the records lie whose ids begin with ``beginning``, in the order of :meth:`briefs`."""
+        self._count()
+        names = "record.name, file.path, record.line, record.start, record.length, record.digest"
+        return [Place(*row) for row in self._rows(names) if row[0].startswith(beginning)]
+
+    def _rows(self, names: str) -> Iterator[Any]:
+        query = f"SELECT {names} FROM record JOIN file ON file.id = record.file WHERE record.line"  # noqa: S608 - the names are ours
+        yield from self._base.execute(f"{query} = 0")
+        yield from self._base.execute(f"{query} > 0 ORDER BY file.path, record.line")
+
+    def _count(self) -> None:
+        """See that no row was lost.
+
+        Raises:
+            DamagedIndex: one was.
+        """
+        query = "SELECT (SELECT total(entries) FROM file), (SELECT count(*) FROM record JOIN file ON file.id = record.file), (SELECT count(*) FROM damaged)"
+        expected, records, damaged = self._base.execute(query).fetchone()
+        if expected != records + damaged:
+            raise DamagedIndex("rows are lost")
+
+    def damaged(self) -> list[tuple[str, int, str]]:
+        """Return what can't be read: file, line and why."""
+        return self._base.execute("SELECT file.path, damaged.line, reason FROM damaged JOIN file ON file.id = damaged.file ORDER BY path, line").fetchall()
+
+    def exported(self) -> dict[str, int]:
+        """Return the highest attempt in exports: beginning of an id, up to the attempt -> attempt."""
+        found: dict[str, int] = {}
+        for (name,) in self._base.execute("SELECT name FROM record WHERE line > 0"):
+            beginning, _, attempt = name.rpartition("-")
+            found[f"{beginning}-"] = max(found.get(f"{beginning}-", 0), int(attempt))
+        return found
+
+    def memo(self, name: str, build: Callable[[], Any]) -> Any:
+        """Return what ``build`` returned when it was last called for ``name``: plain data that ``name`` determines."""
+        found = self._base.execute("SELECT body FROM memo WHERE name = ?", (name,)).fetchone()
+        if found is not None and zlib.crc32(found[0][4:]) == int.from_bytes(found[0][:4], "big"):
+            return msgspec.json.decode(found[0][4:])
+        value = build()
+        body = msgspec.json.encode(value)
+        with suppress(sqlite3.Error):
+            self._base.execute("INSERT OR REPLACE INTO memo (name, body) VALUES (?, ?)", (name, zlib.crc32(body).to_bytes(4, "big") + body))
+            self._base.execute("DELETE FROM memo WHERE id <= (SELECT max(id) FROM memo) - ?", (_MEMOS,))
+        return value
+
+
+def _check(row: tuple[Any, ...]) -> int:
+    file, line, start, length, name, key, part, origin, body = row
+    return zlib.crc32(body, zlib.crc32(b"%d %d %d %d %s %s %d %d" % (file, line, start, length, name.encode(), key, part, origin)))
+
+
+def _files(root: Path) -> Iterator[tuple[str, Stamp]]:
+    """Yield every file that should hold records, by its path below ``root``, with what changes when it changes."""
+    base = root / "records"
+    folders = [entry.name for entry in os.scandir(base) if entry.is_dir(follow_symlinks=False)] if base.is_dir() else []
+    for folder, suffix in [*((f"records/{name}", ".json") for name in folders), ("", ".jsonl")]:
+        try:
+            with os.scandir(root / folder) as entries:
+                for entry in entries:
+                    if entry.name.endswith(suffix) and not entry.name.startswith("."):
+                        state = entry.stat(follow_symlinks=False)
+                        path = f"{folder}/{entry.name}".lstrip("/")
+                        yield path.encode(errors="backslashreplace").decode(), (state.st_mtime_ns, state.st_ctime_ns, state.st_size)
+        except FileNotFoundError:
+            continue  # a shard that was just removed, or a folder that is not there yet
+        except OSError as error:
+            raise EnvironmentFault(f"the results folder {str(root)!r} can't be read ({error.strerror}); mend it, or name another with --results.") from None
+
+
+class _Entry(NamedTuple):
+    line: int
+    start: int
+    length: int
+    name: str
+    digest: bytes
+    part: bytes
+    origin: bytes
+    body: bytes
+
+
+class _Damage(NamedTuple):
+    line: int
+    reason: str
+
+
+def _entries(root: str, path: str) -> Iterator[_Entry | _Damage]:
+    """Yield what an index holds of every record in a file."""
+    try:
+        for line, start, data in _documents(f"{root}/{path}"):
+            try:
+                yield _entry(line, start, data)
+            except RecordError as error:
+                yield _Damage(line, str(error))
+    except OSError as error:
+        yield _Damage(0, f"it can't be read ({error.strerror})")
+
+
+def _entry(line: int, start: int, data: bytes) -> _Entry:
+    record = decode_record(data)
+    try:
+        own = {name: getattr(record, name) for name in _OWN}
+        if record.error is not None:
+            own["error"] = (record.error.type[:200], record.error.message[:500], record.error.rerun)
+        cell = RunSpec(**{name: getattr(record, name) for name in RunSpec.__struct_fields__}).cell
+        part = {"row": record.group, "edited": cell != record.cell, **{name: getattr(record, name) for name in _PART}}
+        origin = {name: getattr(record, name) for name in _ORIGIN}
+        whole = blake2b(msgspec.json.encode(record), digest_size=16).digest()
+        return _Entry(line, start, len(data), record.id, whole, _pack(part), _pack(origin), _pack(own))
+    except (OverflowError, RecursionError, UnicodeError, ValueError) as error:
+        raise RecordError(f"it is damaged: {error}") from None
+
+
+def _documents(path: str) -> Iterator[tuple[int, int, bytes]]:
+    """Yield line (0: the whole file), offset and text of every record in a file.
+
+    What is larger than a record may be is cut, and fails where it is decoded.
+
+    Raises:
+        OSError: it can't be read.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)  # a link or a pipe is no record
+    if not path.endswith(".jsonl"):
+        with os.fdopen(handle, "rb", 0) as plain:
+            if os.fstat(handle).st_size > LARGEST:
+                raise OSError(errno.EFBIG, f"a record has at most {LARGEST} bytes")
+            yield 0, 0, plain.read()
+        return
+    with os.fdopen(handle, "rb") as file:
+        number = 0
+        while text := file.readline(LARGEST + 1):
+            number += 1
+            if text.strip():
+                yield number, file.tell() - len(text), text
+            while len(text) > LARGEST and not text.endswith(b"\n") and (text := file.readline(LARGEST + 1)):
+                continue  # the rest of a line that is too large
