@@ -10,8 +10,6 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
-from scipy.special import stdtr, stdtrit
-
 CONFIDENCE = 0.95
 
 
@@ -61,6 +59,8 @@ def t_interval(values: Sequence[float]) -> tuple[float, float] | None:
 
 @cache
 def _quantile(df: int) -> float:
+    from scipy.special import stdtrit  # here, because a board that is remembered needs neither
+
     return float(stdtrit(df, (1 + CONFIDENCE) / 2))
 
 
@@ -74,6 +74,8 @@ def t_test(values: Sequence[float]) -> float | None:
         return None
     if sd == 0:
         return float(values[0] == 0)
+    from scipy.special import stdtr
+
     return float(2 * stdtr(len(values) - 1, -abs(mean(values) * math.sqrt(len(values)) / sd)))
 
 

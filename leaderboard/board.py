@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from bench import cards, params
 from bench.cards import Metric, TaskCard
 from bench.digests import digest
 from bench.params import render_value
-from bench.runs.record import Record
+from bench.runs.record import Brief, Record
 
 from ._compare import comparison
 from ._ranks import compare_with_low, in_order, rank
@@ -28,13 +32,18 @@ def bench_board(records: Sequence[Record], tasks: Mapping[str, TaskCard], option
         records: every record, in any order; the result does not depend on it.
         tasks: ``track/name`` -> card. A record's task may be missing: its plugin may no longer be installed.
         options: ``track``, ``tasks``, ``methods`` and ``preset`` choose records (the low references stay, whatever
-            the methods); ``stale`` holds the ids of records whose key is no longer the live one.
+            the methods); ``stale`` holds the ids of records whose key is no longer the live one;
+            ``memo(name, build)`` remembers the table of a set of records.
 
     Returns:
         Plain data without nan; means in the metric's unit, times in seconds, memory in MB.
     """
-    stale = options.get("stale") or set()
-    tables = [_table(group, tasks.get(group[0].identity), stale) for group in tables_of(current(select(records, options), stale), tasks)]
+    stale, memo = options.get("stale") or set(), options.get("memo")
+    tables = []
+    for group in tables_of(current(select(records, options), stale), tasks):
+        build = partial(_table, group, tasks.get(group[0].identity), stale)
+        name = _name(group, tasks.get(group[0].identity), stale) if memo else ""
+        tables.append(memo(name, build) if memo and name else build())
     _tell_apart(tables)
     return {"schema_version": SCHEMA_VERSION, "kind": "board", "tables": tables, "notes": [] if tables else [_nothing(records)]}
 
@@ -85,11 +94,16 @@ def select(records: Sequence[Record], options: Mapping[str, Any]) -> list[Record
 def tables_of(records: Sequence[Record], tasks: Mapping[str, TaskCard]) -> list[list[Record]]:
     """Group records into tables, variants in the order of the card. Other task parameters make another table: another problem."""
     groups: dict[tuple[Any, ...], list[Record]] = defaultdict(list)
+    places: dict[str, tuple[Any, ...]] = {}
     for record in records:
+        if (row := record.group) in places:
+            groups[places[row]].append(record)
+            continue
         card = tasks.get(record.identity)
         variants = list(card.presets[record.preset].variants) if card and record.preset in card.presets else []
         place = variants.index(record.variant) if record.variant in variants else len(variants)
-        groups[record.track, record.task, record.preset, place, record.variant, record.device, digest(record.task_params)].append(record)
+        places[row] = (record.track, record.task, record.preset, place, record.variant, record.device, digest(record.task_params))
+        groups[places[row]].append(record)
     return [groups[key] for key in sorted(groups)]
 
 
@@ -125,6 +139,20 @@ def _table(records: Sequence[Record], card: TaskCard | None, stale: set[str]) ->
         "rows": in_order(rows, primary.direction),
         "notes": [*notes, *_notes(records, card, rows, primary.name)],
     }
+
+
+def _name(records: Sequence[Record], card: TaskCard | None, stale: set[str]) -> str:
+    """Name the table by all that it depends on: what its records say, which are stale, the card and this code; empty where that is not known."""
+    if not all(isinstance(record, Brief) for record in records):
+        return ""
+    said = [f"{record.content}{'-' if record.id in stale else '+'}" for record in records if isinstance(record, Brief)]
+    return digest([_code(), said, card])
+
+
+@cache
+def _code() -> str:
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return digest([file.read_text() for file in (*files, *(Path(inspect.getfile(module)) for module in (params, cards)))])
 
 
 def _metric(metric: Metric) -> dict[str, str]:

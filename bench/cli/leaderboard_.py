@@ -62,7 +62,8 @@ def command(
         for name in split_names(tasks)
         for identity in ([name] if name in recorded else [entry.identity for entry in registry.select("task", name, track, "--task")])
     ]
-    board = make_board(registry, records, {name: value for name, value in options.items() if value})
+    options = {name: value for name, value in options.items() if value}
+    board = store.ask(lambda index: make_board(registry, records, {**options, "memo": index.memo}), refresh=False)
     if not board.get("tables"):
         raise NothingSelected(
             f"no record in {str(folder)!r} fits; it holds {len(records)} record{'s' * (len(records) != 1)}. {' '.join(board.get('notes', []))}".rstrip()

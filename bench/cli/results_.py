@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-import msgspec
 
-from bench.cli._options import results_folder, results_option, split_names, warn
-from bench.errors import EnvironmentFault, NothingSelected
+from bench.cli._options import emit_json, json_option, results_folder, results_option, split_names, warn
+from bench.errors import EnvironmentFault, NothingSelected, UsageError
+
+if TYPE_CHECKING:
+    from bench.runs.store import Store
 
 
 @click.group("results")
 def command() -> None:
-    """Carry records from place to place."""
+    """Carry records from place to place, and clean up."""
+
+
+def _open(results: str | None) -> Store:
+    from bench.runs.store import Store
+
+    folder = results_folder(results)
+    if not folder.is_dir():
+        raise UsageError(f"no results folder at {str(folder)!r}; name it with --results.")
+    return Store(folder)
 
 
 @command.command("export")
@@ -23,24 +33,98 @@ def command() -> None:
 @click.option("--task", "tasks", multiple=True, metavar="NAME", help="Only these tasks. Repeatable, comma lists.")
 @results_option
 def export(file: str, tasks: tuple[str, ...], results: str | None) -> None:
-    """Write every record into FILE, one JSON document a line; any folder that holds such a file can be given as --results."""
-    from bench.runs.store import Store
+    """Write every record into FILE: .jsonl, one JSON document a line, or .parquet, a row a record for pandas, DuckDB and the like.
 
-    store = Store(results_folder(results))
-    wanted = split_names(tasks)
-    records = sorted((record for record in store.read() if not wanted or record.task in wanted), key=lambda record: record.id)
+    Any folder that holds a .jsonl export can be given as --results. Arrays and pictures stay behind; 'merge' carries them.
+    """
+    from bench.runs.transfer import export as write
+
+    store, wanted = _open(results), split_names(tasks)
+    count = write(store, Path(file), lambda brief: not wanted or brief.task in wanted)
     for damaged in store.damaged:
         warn(f"the record {damaged.path} is left out: {damaged.reason}.")
-    if not records:
+    if not count:
         raise NothingSelected(f"no record in {str(store.root)!r} fits; nothing was written.")
-    target = Path(file)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".export-")
-        with os.fdopen(handle, "wb") as stream:
-            stream.writelines(msgspec.json.encode(record) + b"\n" for record in records)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(target)
-    except OSError as error:
-        raise EnvironmentFault(f"the records can't be written to {file!r} ({error.strerror}); name another file.") from None
-    warn(f"wrote {len(records)} records to {file}.")
+    warn(f"wrote {count} records to {file}.")
+
+
+_renumber = click.option("--renumber", is_flag=True, help="Keep both of two records of one id that differ: the second gets the next free attempt.")
+_dry_run = click.option("--dry-run", is_flag=True, help="Say what would happen; write nothing.")
+
+
+@command.command("import")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@_renumber
+@_dry_run
+@results_option
+def import_(files: tuple[str, ...], renumber: bool, dry_run: bool, results: str | None) -> None:
+    """Add the records of exports (.jsonl, .parquet) and single records (.json) to the results folder, all or none."""
+    from bench.runs.store import Store
+    from bench.runs.transfer import from_files, merge
+
+    store = Store(results_folder(results))
+    _said(store, dry_run, *merge(store, lambda: from_files(Path(file) for file in files), renumber, dry_run))
+
+
+@command.command("merge")
+@click.argument("folders", nargs=-1, required=True, metavar="DIR...")
+@_renumber
+@_dry_run
+@results_option
+def merge_(folders: tuple[str, ...], renumber: bool, dry_run: bool, results: str | None) -> None:
+    """Add the records of other results folders, with their arrays and pictures, to this one, all or none.
+
+    A record that is there already is left alone. Two records of one id that differ are an error that names both.
+    """
+    from bench.runs.store import Store
+    from bench.runs.transfer import from_store, merge
+
+    for folder in folders:
+        if not Path(folder).is_dir():
+            raise UsageError(f"no results folder at {folder!r}; name folders that hold records.")
+    store, sources = Store(results_folder(results)), [Store(Path(folder)) for folder in folders]
+    _said(store, dry_run, *merge(store, lambda: (item for source in sources for item in from_store(source)), renumber, dry_run))
+    for source in sources:
+        for damaged in source.damaged:
+            warn(f"the record {damaged.path} is left out: {damaged.reason}.")
+
+
+def _said(store: Store, dry_run: bool, added: int, known: int) -> None:
+    if not added + known:
+        raise NothingSelected("there is no record to add.")
+    warn(f"{'would add' if dry_run else 'added'} {added} records to {str(store.root)!r}; {known} {'is' if known == 1 else 'are'} there already.")
+
+
+@command.command("gc")
+@_dry_run
+@results_option
+@json_option
+def gc(dry_run: bool, results: str | None, as_json: bool) -> None:
+    """Remove attempts that a later one replaced, files of no record, and what writers that died left half-written.
+
+    Never an ok record, the last attempt of a cell, or a record that can't be read. Everything that goes is listed; --dry-run only lists.
+    """
+    import msgspec
+
+    from bench.runs.transfer import rubbish, sweep
+
+    store = _open(results)
+    found = rubbish(store)
+    left = [] if dry_run else sweep(store, found)
+    size = sum(item.bytes for item in found)
+    if as_json:
+        emit_json(
+            {
+                "schema_version": 1,
+                "removed": not dry_run,
+                "found": [msgspec.to_builtins(item) for item in found],
+                "bytes": size,
+                "left": [msgspec.to_builtins(item) for item in left],
+            }
+        )
+    else:
+        for item in found:
+            click.echo(f"{item.path if item.path.isprintable() else ascii(item.path)}: {item.why}")
+        click.echo(f"{'would remove' if dry_run else 'removed'} {len(found) - len(left)} things, {size / 2**20:.1f} MiB.")
+    if left:
+        raise EnvironmentFault(f"{len(left)} of them could not be removed, {left[0].path} first; look at its permissions.")

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from bench.runs.plan import Plan
     from bench.runs.record import Record
 
-_LEFT_OUT = ("curve", "logs", "row", "edited")
+_LEFT_OUT = ("curve", "logs", "row", "content", "edited")
 
 
 _HELP = """Run methods on tasks, record every result, skip what is recorded already.

@@ -103,6 +103,8 @@ class Brief(Record, kw_only=True, forbid_unknown_fields=True):
 
     row: str
     """What :attr:`group` is."""
+    content: str
+    """The digest of the whole record."""
     edited: bool
     """True: the cell is not the digest of the record's own fields; somebody changed it by hand."""
 

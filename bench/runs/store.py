@@ -55,18 +55,17 @@ class Store:
     def briefs(self) -> list[Brief]:
         """Return what boards and plans need of every readable record; the others go to :attr:`damaged`. Records of one id are returned once."""
 
-        def use(index: StoreIndex) -> tuple[dict[str, tuple[bytes, Brief]], list[Damaged]]:
-            found: dict[str, tuple[bytes, Brief]] = {}
+        def use(index: StoreIndex) -> tuple[dict[str, Brief], list[Damaged]]:
+            found: dict[str, Brief] = {}
             clashes = []
-            for sum_, brief in index.briefs():
-                known = found.setdefault(brief.id, (sum_, brief))
-                if known[0] != sum_:
+            for brief in index.briefs():
+                if found.setdefault(brief.id, brief).content != brief.content:
                     clashes.append(Damaged(brief.id, "records of this id differ; the one in records/, else in the first export, is used"))
             return found, clashes
 
         found, clashes = self.ask(use)
         self.damaged += clashes
-        return [brief for _, brief in found.values()]
+        return list(found.values())
 
     def read(self) -> list[Record]:
         """Return every readable record whole; the others go to :attr:`damaged`. Records of one id are returned once."""

@@ -1,0 +1,249 @@
+"""Records travel whole, once, and with nothing else; what goes is listed, and no good record ever goes."""
+
+import ast
+import os
+import pickle
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import bench
+from bench.errors import UsageError
+from bench.runs.record import RecordError, encode_record
+from bench.runs.store import Store
+from bench.runs.transfer import Conflict, export, from_files, from_store, merge, records_of, rubbish, sweep
+
+FIXTURES = Path(__file__).parent / "fixtures"
+
+
+def everything(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def by_id(store):
+    return {record.id: encode_record(record) for record in store.read()}
+
+
+@pytest.fixture
+def filled(store, make_record, tmp_path):
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made" / "arrays.safetensors").write_bytes(b"numbers")
+    for seed in range(3):
+        store.write(make_record(seed))
+    store.write(make_record(3, status="failed"))
+    store.write(make_record(4, arrays="arrays.safetensors", params={"lam": 2.5, "mode": "a"}, tuning={"trials": [{}], "chosen": 0}), tmp_path / "made")
+    return store
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+def test_what_is_exported_and_imported_is_the_same_records(filled, tmp_path, suffix):
+    assert export(filled, tmp_path / f"out.{suffix}", lambda _: True) == 5
+    other = Store(tmp_path / "other")
+    assert merge(other, lambda: from_files([tmp_path / f"out.{suffix}"]), False, False) == (5, 0)
+    assert by_id(other) == by_id(filled)
+    before = everything(other.root)
+    assert merge(other, lambda: from_files([tmp_path / f"out.{suffix}"] * 2), False, False) == (0, 10)
+    assert everything(other.root) == before
+    assert not list(tmp_path.glob(".export-*"))
+
+
+def test_a_parquet_export_is_a_table_of_figures(filled, tmp_path):
+    from pyarrow import parquet
+
+    export(filled, tmp_path / "out.parquet", lambda brief: brief.status == "ok")
+    found = parquet.read_table(tmp_path / "out.parquet").to_pylist()
+    assert sorted((row["seed"], row["metrics.acc"], row["metrics.none"], row["params"]) for row in found) == [
+        (0, 50.0, None, '{"lam":1.0}'), (1, 51.0, None, '{"lam":1.0}'), (2, 52.0, None, '{"lam":1.0}'), (4, 54.0, None, '{"lam":2.5,"mode":"a"}'),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_export_of_every_version_is_imported(tmp_path, version):
+    store = Store(tmp_path / "results")
+    assert merge(store, lambda: from_files([FIXTURES / f"export-v{version}.jsonl", FIXTURES / f"record-v{version}.json"]), False, False) == (1, 1)
+    assert store.read()[0].metrics["acc_last"] == 51.0
+
+
+def test_merging_folders_takes_files_along_and_each_record_once(filled, make_record, tmp_path):
+    second, target = Store(tmp_path / "second"), Store(tmp_path / "target")
+    second.open_for_writing()
+    second.write(make_record(0))
+    second.write(make_record(7))
+    assert merge(target, lambda: (item for store in (filled, second) for item in from_store(store)), False, False) == (6, 1)
+    assert by_id(target) == by_id(filled) | by_id(second)
+    home = next((target.root / "files").iterdir())
+    assert (home / "arrays.safetensors").read_bytes() == b"numbers"
+    assert not list((target.root / ".writing").iterdir())
+
+
+def test_one_id_of_two_contents_is_an_error_that_names_both_and_writes_nothing(filled, make_record, tmp_path):
+    second, target = Store(tmp_path / "second"), Store(tmp_path / "target")
+    second.open_for_writing()
+    second.write(make_record(9))
+    path = second.write(make_record(0, warnings=["on another machine"]))
+
+    def sources():
+        return (item for store in (filled, second) for item in from_store(store))
+
+    with pytest.raises(Conflict, match=r"stands for two records that differ: .*results/records.* and .*second/records.*nothing was written") as said:
+        merge(target, sources, False, False)
+    assert path.stem in str(said.value)
+    assert not target.root.exists()
+    assert merge(target, sources, True, True) == (7, 0)
+    assert not target.root.exists()
+    assert merge(target, sources, True, False) == (7, 0)
+    assert sorted((record.seed, record.attempt) for record in target.read()) == [(0, 1), (0, 2), (1, 1), (2, 1), (3, 1), (4, 1), (9, 1)]
+    before = everything(target.root)
+    assert merge(target, sources, True, False) == (0, 7)
+    assert everything(target.root) == before
+
+
+@pytest.mark.parametrize("content", [b"{}\n", b"garbage\n", b'{"schema_version": 99}\n', pickle.dumps({"a": 1})])
+def test_a_file_with_something_that_is_no_record_is_refused_whole(store, make_record, tmp_path, content):
+    (tmp_path / "in.jsonl").write_bytes(msgspec.json.encode(make_record(0)) + b"\n" + content)
+    with pytest.raises(RecordError, match=r"in.jsonl, line 2 is no record"):
+        merge(store, lambda: from_files([tmp_path / "in.jsonl"]), False, False)
+    assert everything(store.root) == {}
+
+
+def test_files_that_are_no_exports_are_named(tmp_path, store):
+    for name, content in (("a.parquet", b"PAR1 no"), ("b.csv", b"a,b"), ("c.jsonl", None)):
+        if content is not None:
+            (tmp_path / name).write_bytes(content)
+        with pytest.raises((UsageError, RecordError), match=name):
+            list(records_of(tmp_path / name))
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    parquet.write_table(pa.table({"other": [1]}), tmp_path / "d.parquet")
+    parquet.write_table(pa.table({"document": [1]}), tmp_path / "e.parquet")
+    for name in ("d.parquet", "e.parquet"):
+        with pytest.raises(RecordError, match="no column 'document' of text"):
+            list(records_of(tmp_path / name))
+
+
+evil = st.sampled_from(["..", "../../x", "/etc/passwd", "a/b", "\x00", "\x1b[2J", "x" * 4096]) | st.text(max_size=10)
+PLAIN = {"a": "image-0.png"}
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    st.dictionaries(st.sampled_from(["cell", "key", "track", "variant", "arrays"]), evil, max_size=2), st.dictionaries(evil, evil, max_size=2), st.booleans()
+)
+def test_nothing_that_is_merged_or_imported_is_written_outside(tmp_path_factory, make_record, fields, images, as_export):
+    outer = tmp_path_factory.mktemp("outer")
+    record = make_record(0)
+    for name, value in {**fields, "images": images or PLAIN}.items():
+        setattr(record, name, value)
+    source, target = Store(outer / "source"), Store(outer / "in" / "target")
+    (source.root / "records" / "aa").mkdir(parents=True)
+    try:
+        data = msgspec.json.encode(record)
+    except UnicodeEncodeError:
+        return
+    (source.root / "records" / "aa" / "planted.json").write_bytes(data)
+    (source.root / "all.jsonl").write_bytes(data)
+    before = everything(source.root)
+    try:
+        merge(target, lambda: from_files([source.root / "all.jsonl"]) if as_export else from_store(source), False, False)
+    except RecordError:
+        assert everything(target.root) == {}
+    assert everything(source.root) == before
+    assert {path.name for path in outer.iterdir()} <= {"source", "in"}
+    assert all(path.startswith("records/") for path in everything(target.root))
+
+
+# No loader runs code ------------------------------------------------------------
+
+_RUNNERS = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "yaml"}
+
+
+def test_no_module_of_the_harness_can_load_a_pickle():
+    """Walk the sources: no import of a pickler, no eval or exec, no torch.load, no np.load that allows pickles."""
+    found = []
+    for file in sorted(Path(bench.__file__).parent.rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = [alias.name for alias in node.names] + [getattr(node, "module", None) or ""]
+                found += [f"{file.name}: import {name}" for name in names if name.partition(".")[0] in _RUNNERS]
+            elif isinstance(node, ast.Call):
+                text = ast.unparse(node.func)
+                if text in ("eval", "exec", "compile", "__import__", "torch.load", "read_pickle") or any(word.arg == "allow_pickle" for word in node.keywords):
+                    found.append(f"{file.name}: {text}")
+    assert found == []
+
+
+class Bomb:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (os.mkdir, (self.path,))
+
+
+def test_a_pickle_planted_anywhere_in_a_results_folder_is_not_run(filled, tmp_path):
+    bomb = pickle.dumps(Bomb(str(tmp_path / "exploded")))
+    shard = next((filled.root / "records").iterdir())
+    home = next((filled.root / "files").iterdir())
+    inside = (shard / "bomb.json", shard / "bomb.pkl", filled.root / "bomb.jsonl", filled.root / "bomb.pkl", home / "arrays.safetensors", home / "more.npy")
+    for path in (*inside, tmp_path / "in.parquet", tmp_path / "in.jsonl", tmp_path / "in.json"):
+        path.write_bytes(bomb)
+    calls = [
+        ("leaderboard",), ("compare", "m", "n"), ("doctor",), ("why", "0"), ("reproduce", str(shard / "bomb.json")), ("results", "gc"),
+        ("results", "merge", str(filled.root)), ("results", "export", str(tmp_path / "out.parquet")),
+        *(("results", "import", str(tmp_path / f"in.{suffix}")) for suffix in ("parquet", "jsonl", "json")),
+    ]  # fmt: skip
+    script = "import sys\nfrom bench.cli import main\nfor call in %r:\n    try:\n        main([*call, '--results', %r])\n    except SystemExit:\n        pass"
+    done = subprocess.run([sys.executable, "-c", script % (calls, str(filled.root))], capture_output=True, text=True, check=True)
+    assert "Traceback" not in done.stderr
+    assert "bomb.json is not used: it is damaged" in done.stderr
+    assert not (tmp_path / "exploded").exists()
+
+
+# gc --------------------------------------------------------------------------------
+
+
+def test_only_what_was_replaced_or_belongs_to_nothing_goes(filled, make_record, tmp_path):
+    replaced = filled.write(make_record(20, status="failed"))
+    good = filled.write(make_record(20))
+    twice = [filled.write(make_record(21)), filled.write(make_record(21))]
+    broken = [filled.write(make_record(22, status="timeout")), filled.write(make_record(22, status="crashed"))]
+    damaged = filled.write(make_record(23))
+    damaged.write_text("{")
+    (filled.root / "files" / damaged.stem).mkdir(parents=True)
+    for name in ("orphan", "fresh"):
+        (filled.root / "files" / name).mkdir()
+        (filled.root / "files" / name / "x").write_bytes(b"x" * 10)
+    (filled.root / "records" / "aa").mkdir(exist_ok=True)
+    (filled.root / "records" / "aa" / ".writing-old").write_text("{")
+    ago = time.time() - 7200
+    for path in (filled.root / "files" / "orphan", filled.root / "records" / "aa" / ".writing-old", filled.root / "files" / damaged.stem):
+        os.utime(path, (ago, ago))
+    before = everything(filled.root)
+    found = rubbish(filled)
+    assert everything(filled.root) == before
+    expected = {str(replaced), str(broken[0]), str(filled.root / "files" / "orphan"), str(filled.root / "records" / "aa" / ".writing-old")}
+    assert {item.path for item in found} == expected
+    assert sweep(filled, found) == []
+    after = everything(filled.root)
+    assert {name: data for name, data in before.items() if str(filled.root / name) not in expected and not name.startswith("files/orphan")} == after
+    assert all(path.is_file() for path in (good, *twice, broken[1], damaged))
+    assert rubbish(filled) == []
+
+
+def test_a_link_among_the_files_is_removed_and_not_followed(filled, tmp_path):
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "x").write_text("x")
+    link = filled.root / "files" / "link"
+    link.symlink_to(tmp_path / "precious")
+    os.utime(link, (0, 0), follow_symlinks=False)
+    assert [item.path for item in rubbish(filled)] == [str(link)]
+    sweep(filled, rubbish(filled))
+    assert not link.is_symlink()
+    assert (tmp_path / "precious" / "x").is_file()
