@@ -67,6 +67,8 @@ bench run --method 'elr[lam=1|3|7]' --task 'noisy-*' --dry-run
 @click.option("--per-gpu", type=click.IntRange(1, 64), default=1, show_default=True, help="Runs at a time on one GPU.")
 @click.option("--gpu-memory", metavar="SIZE", help="Limit of one run's GPU memory.  [default: an even share of the GPU's]")
 @click.option("--executor", default="local", show_default=True, help="local, or inline (in this process, for a debugger).")
+@click.option("--only", multiple=True, metavar="STANDING", help="Only cells that are missing, failed or stale. Repeatable, comma lists.")
+@click.option("--budget", metavar="TIME", help="Run what is expected to fit this time, like 90s, 30m or 2h, the most valuable first.")
 @click.option("--dry-run", is_flag=True, help="Print what would run and what is there already; run nothing.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress and no board.")
 @results_option
@@ -94,6 +96,7 @@ def command(everything: bool, variants: tuple[str, ...], dry_run: bool, quiet: b
     if not dry_run:
         store.open_for_writing()
     done, todo = driver.split(plan)
+    todo = _selected(plan, driver, done, todo, options, jobs)
     for damaged in store.damaged:
         warn(f"the record {damaged.path} is not used: {damaged.reason}.")
     if dry_run:
@@ -108,6 +111,18 @@ def command(everything: bool, variants: tuple[str, ...], dry_run: bool, quiet: b
         return 1
     named = _all_named(request.methods, request.tasks)
     return EnvironmentFault.exit_code if driver.not_run and named else 0
+
+
+def _selected(plan: Plan, driver: Driver, done: list[Record], todo: list[Keyed], options: dict[str, Any], jobs: int) -> list[Keyed]:
+    """Return what --only and --budget leave; the rest goes to ``plan.not_run``."""
+    from bench.runs.select import only, parse_budget, parse_only, within
+
+    todo, left = only(todo, driver.standings, parse_only(split_names(options["only"])))
+    plan.not_run += left
+    if options["budget"] is not None:
+        todo, left = within(todo, {record.group for record in done}, driver.expected.of, parse_budget(options["budget"]), jobs)
+        plan.not_run += left
+    return todo
 
 
 def _slots(device: str, jobs: int | None, per_gpu: int) -> tuple[Slots, int]:
@@ -210,6 +225,7 @@ def _report(registry: Registry, plan: Plan, driver: Any, records: list[Record], 
 
 def _print_plan(plan: Plan, done: list[Record], todo: list[Keyed], as_json: bool, limits: Limits) -> None:
     recorded = {record.cell for record in done}
+    wanted = {keyed.cell.spec.cell for keyed in todo}
     groups: dict[str, list[Any]] = {}
     for cell in plan.cells:
         groups.setdefault(cell.spec.group, []).append(cell)
@@ -221,7 +237,7 @@ def _print_plan(plan: Plan, done: list[Record], todo: list[Keyed], as_json: bool
         origin = {name: "default" if value == defaults[name].default else "command line" for name, value in spec.params.items()}
         rows.append({
             "track": spec.track, "method": spec.method, "params": spec.params, "origin": origin, "task": spec.task, "preset": spec.preset, "variant": spec.variant,
-            "seeds": [cell.spec.seed for cell in cells], "device": spec.device, "form": spec.form, "recorded": known, "to_run": len(cells) - known,
+            "seeds": [cell.spec.seed for cell in cells], "device": spec.device, "form": spec.form, "recorded": known, "to_run": sum(cell.spec.cell in wanted for cell in cells),
             "limits": {"wall": limits.wall or cells[0].timeout, "cpu": limits.cpu, "memory": limits.memory, "gpu_memory": limits.gpu_memory, "per_gpu": limits.per_gpu},
         })  # fmt: skip
     if as_json:
@@ -242,8 +258,9 @@ def _print_plan(plan: Plan, done: list[Record], todo: list[Keyed], as_json: bool
         ]
         for row in rows
     ]
+    left = len(plan.cells) - len(done) - len(todo)
     click.echo(table(lines, ["method", "task", "variant", "seeds", "device", "form", "recorded", "to run"]))
-    click.echo(f"\n{len(plan.cells)} runs: {len(plan.cells) - len(todo)} recorded, {len(todo)} to run.")
+    click.echo(f"\n{len(plan.cells)} runs: {len(done)} recorded, {len(todo)} to run{f', {left} left out' if left else ''}.")
     for status, count in Counter((item.status, item.method, item.task, item.reason) for item in plan.not_run).items():
         click.echo(f"{status[0]}: {status[1]} on {status[2]}: {status[3]}" + (f" ({count} variants)" if count > 1 else ""))
 

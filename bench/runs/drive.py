@@ -95,13 +95,15 @@ class Driver:
         self.keys = Keys(registry)
         self.expected = Expected()
         self._began = time.time() - 0.01  # a file's time may lag a clock tick behind
+        self.standings: dict[str, str] = {}
+        """Key -> why a cell would run (see :mod:`bench.runs.select`), after :meth:`split`."""
         self.not_run: list[NotRun] = []
 
     def split(self, plan: Plan) -> tuple[list[Record], list[Keyed]]:
         """Return the records that the plan's cells already have, and the cells that have no ``ok`` record of their key."""
         records = self.store.briefs()
         self.expected = Expected(records)
-        known = latest(records)
+        known, seen = latest(records), {record.cell for record in records}
         done: list[Record] = []
         todo = []
         for cell in plan.cells:
@@ -110,6 +112,7 @@ class Driver:
             if record is not None and record.status == "ok":
                 done.append(record)
             else:
+                self.standings[keyed.key] = "failed" if record is not None else "stale" if cell.spec.cell in seen else "missing"
                 todo.append(keyed)
         self.registry.index.save()
         return done, todo

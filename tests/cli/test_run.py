@@ -198,3 +198,20 @@ def test_exported_records_make_the_same_board_elsewhere(bench, tmp_path):
     assert len((tmp_path / "carried" / "records.jsonl").read_text().splitlines()) == 4
     here, there = bench("leaderboard", "--json"), bench("leaderboard", "--json", "--results", tmp_path / "carried")
     assert (here.code, here.out) == (0, there.out)
+
+
+def test_only_and_budget_choose_cells_and_say_what_they_leave(bench, plugin):
+    path = plugin("boom", "raise ValueError('no')")
+    arguments = ("--device", "cpu", "--preset", "smoke", "--executor", "inline", "--task", "noisy-digits", "--plugins", path)
+    bench("run", "--quiet", "--method", "ce,boom", *arguments)
+    call = ("run", "--method", "ce,boom", "--seeds", "2", "--dry-run", *arguments)
+    rows = {row["method"]: row for row in json.loads(bench(*call, "--only", "missing", "--json").out)["cells"]}
+    assert {name: (row["recorded"], row["to_run"]) for name, row in rows.items()} == {"ce": (1, 1), "boom": (0, 1)}
+    text = bench(*call, "--only", "failed", "--only", "stale").out
+    assert "4 runs: 1 recorded, 1 to run, 2 left out." in text
+    assert "not_selected: ce on noisy-digits: seed 1 of variant sym40 has no record, and --only asks for failed, stale" in text
+    document = json.loads(bench(*call, "--budget", "1s", "--json").out)
+    assert {item["status"] for item in document["not_run"]} <= {"over_budget"}
+    assert sum(row["to_run"] for row in document["cells"]) + sum(item["reason"].partition(" of ")[0].count(",") + 1 for item in document["not_run"]) == 3
+    found = bench("run", "--method", "ce,boom", "--seeds", "2", "--only", "missing", *arguments[:-2], "--plugins", path, "--budget", "1h")
+    assert "not_selected: boom on noisy-digits: seed 0" in found.err
