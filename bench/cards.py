@@ -55,6 +55,8 @@ class MethodCard(_Card, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What differs from the paper, and why. Empty: nothing known."""
     needs: tuple[str, ...] = ()
     """What it wants beyond the problem, e.g. ``noise-rate``; shown on the board."""
+    tuning: dict[str, tuple[Any, ...]] = {}
+    """Parameter -> the values that ``--tune`` may try; the ranked row uses the defaults whatever they are."""
     stacked: bool = False
     """True: it has ``solve_stacked``, and several seeds run in one pass."""
 
@@ -78,6 +80,8 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     primary: bool = False
     """The figure that sorts the board; one a task."""
     unit: str = ""
+    validation: bool = False
+    """True: computed on held-out training data, in runs with the card's ``tuning`` alone; what ``--tune`` chooses by, never on a board."""
     bounds: tuple[float, float] | None = None
     chance: float | None = None
     """What a trivial predictor reaches."""
@@ -126,12 +130,16 @@ class TaskCard(_Card, frozen=True, kw_only=True, forbid_unknown_fields=True):
     offers: dict[str, dict[str, Any]] = {}
     """Need -> the task parameters under which it can be met; ``{}``: always."""
     references: tuple[Reference, ...] = ()
+    tuning: dict[str, Any] = {}
+    """Parameters under which it scores a part of the training data, held out, instead of its test data. Empty: it has no validation score."""
     paper: str = ""
     bibtex: str = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_name("track", self.track)
+        if sum(metric.validation for metric in self.metrics) != bool(self.tuning):
+            raise ValueError(f"task {self.name!r} must mark one metric as validation if it has 'tuning', and none if it has not")
         if sum(metric.primary for metric in self.metrics) != 1:
             raise ValueError(f"task {self.name!r} must mark exactly one of its metrics as primary")
         for preset in self.presets:

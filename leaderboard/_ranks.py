@@ -97,6 +97,8 @@ def _obstacle(member: Entrant, row: Row) -> str:
         return "no run succeeded"
     if row["peeks"]:
         return "it sees the hidden part"
+    if row["tuned"]:
+        return f"its parameters were chosen among {row['tuned']['trials']} settings by {row['tuned']['metric']} on held-out training data"
     if row["custom"]:
         return "a custom variant or parameters other than the defaults"
     for record in member.ok:

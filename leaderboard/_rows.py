@@ -77,7 +77,7 @@ def _labels(rows: Sequence[Record]) -> list[str]:
         own = _settings(row)
         shown = {key: value for key, value in own.items() if any(key not in other or other[key] != value for other in settings[row.method])}
         unlike_an_absent_default = row.custom and "[" not in row.variant and not shown
-        names.append(render_call(row.method, row.params if unlike_an_absent_default else shown))
+        names.append(render_call(row.method, row.params if unlike_an_absent_default else shown) + (" (tuned)" if row.tuning else ""))
     return names
 
 
@@ -108,11 +108,25 @@ def row_of(entrant: Entrant, metrics: Sequence[str], stale: Collection[str]) -> 
         "reference": entrant.first.reference,
         "peeks": any(record.peeks for record in entrant.records),
         "custom": any(record.custom for record in entrant.records),
+        "tuned": _tuned(entrant.first.tuning),
         "provisional": False,
         "stale": any(record.id in stale for record in entrant.records),
         "mixed": bool(differing(entrant.ok, code=True)),
         "vs_low": None,
         "why": "",
+    }
+
+
+def _tuned(tuning: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Say by what, on what and among how many settings parameters were chosen."""
+    if not tuning:
+        return None
+    return {
+        "trials": len(tuning.get("trials", [])),
+        "seeds": len(tuning.get("seeds", [])),
+        "metric": tuning.get("metric"),
+        "split": tuning.get("split"),
+        "seconds": tuning.get("seconds"),
     }
 
 

@@ -40,12 +40,16 @@ def bench_board(records: Sequence[Record], tasks: Mapping[str, TaskCard], option
     """
     stale, memo = options.get("stale") or set(), options.get("memo")
     tables = []
-    for group in tables_of(current(select(records, options), stale), tasks):
+    chosen = select(records, options)
+    shown = [record for record in chosen if not _trial(record, tasks.get(record.identity))]
+    for group in tables_of(current(shown, stale), tasks):
         build = partial(_table, group, tasks.get(group[0].identity), stale)
         name = _name(group, tasks.get(group[0].identity), stale) if memo else ""
         tables.append(memo(name, build) if memo and name else build())
     _tell_apart(tables)
-    return {"schema_version": SCHEMA_VERSION, "kind": "board", "tables": tables, "notes": [] if tables else [_nothing(records)]}
+    notes = [f"{len(chosen) - len(shown)} trial runs of --tune are left out."] if len(shown) < len(chosen) else []
+    notes += [] if tables else [_nothing(records)]
+    return {"schema_version": SCHEMA_VERSION, "kind": "board", "tables": tables, "notes": notes}
 
 
 def bench_render(board: Mapping[str, Any], format: str) -> str | None:
@@ -107,6 +111,11 @@ def tables_of(records: Sequence[Record], tasks: Mapping[str, TaskCard]) -> list[
     return [groups[key] for key in sorted(groups)]
 
 
+def _trial(record: Record, card: TaskCard | None) -> bool:
+    """Say whether a record is a trial of ``--tune``: its figures are of held-out training data."""
+    return bool(card and card.tuning) and all(record.task_params.get(name) == value for name, value in card.tuning.items())  # type: ignore[union-attr]
+
+
 def metrics_of(records: Sequence[Record], card: TaskCard | None) -> list[Metric]:
     """Return the metrics of a table, the primary one first, then those declared, then those found in the records alone."""
     found = dict.fromkeys(name for record in records for name in record.metrics)
@@ -114,6 +123,7 @@ def metrics_of(records: Sequence[Record], card: TaskCard | None) -> list[Metric]
         return [Metric(name=name, direction="none") for name in found] or [Metric(name="", direction="none")]
     declared = [card.primary, *(metric for metric in card.metrics if not metric.primary)]
     known = {metric.name for metric in declared}
+    declared = [metric for metric in declared if not metric.validation]
     return [*declared, *(Metric(name=name, direction="none") for name in found if name not in known)]
 
 

@@ -69,6 +69,9 @@ bench run --method 'elr[lam=1|3|7]' --task 'noisy-*' --dry-run
 @click.option("--executor", default="local", show_default=True, help="local, or inline (in this process, for a debugger).")
 @click.option("--only", multiple=True, metavar="STANDING", help="Only cells that are missing, failed or stale. Repeatable, comma lists.")
 @click.option("--budget", metavar="TIME", help="Run what is expected to fit this time, like 90s, 30m or 2h, the most valuable first.")
+@click.option(
+    "--tune", type=click.IntRange(2, 1000), metavar="N", help="Choose each method's parameters among up to N settings by the task's validation score."
+)
 @click.option("--dry-run", is_flag=True, help="Print what would run and what is there already; run nothing.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress and no board.")
 @results_option
@@ -93,8 +96,17 @@ def command(everything: bool, variants: tuple[str, ...], dry_run: bool, quiet: b
     store = Store(results_folder(options["results"]))
     slots, jobs = _slots(request.device, options["jobs"], options["per_gpu"])
     driver = Driver(registry, store, _limits(options, jobs))
+
+    def engine_for(todo: list[Keyed]) -> Executor:
+        return make_executor(options["executor"], slots, preload_names(todo, registry), warn)
+
     if not dry_run:
         store.open_for_writing()
+    if options["tune"]:
+        if options["only"] or options["budget"]:
+            raise UsageError("--tune goes with neither --only nor --budget; it says itself how much it spends.")
+        plan = _tuned(plan, driver, options["tune"], engine_for, jobs, dry_run, quiet or as_json)
+        _refuse_named(plan, request.methods, request.tasks)
     done, todo = driver.split(plan)
     todo = _selected(plan, driver, done, todo, options, jobs)
     for damaged in store.damaged:
@@ -104,13 +116,40 @@ def command(everything: bool, variants: tuple[str, ...], dry_run: bool, quiet: b
         return 0
     records = list(done)
     if todo:
-        engine = make_executor(options["executor"], slots, preload_names(todo, registry), warn)
-        records += _run(driver, todo, engine, jobs, quiet or as_json, len(done))
+        records += _run(driver, todo, engine_for(todo), jobs, quiet or as_json, len(done))
     _report(registry, plan, driver, records, as_json, quiet)
     if any(record.status != "ok" for record in records):
         return 1
     named = _all_named(request.methods, request.tasks)
     return EnvironmentFault.exit_code if driver.not_run and named else 0
+
+
+def _tuned(plan: Plan, driver: Driver, count: int, engine_for: Callable[[list[Keyed]], Executor], jobs: int, dry_run: bool, quiet: bool) -> Plan:
+    """Run the trials of --tune and return the plan with the chosen parameters; with --dry-run, the trials are the plan until all are recorded."""
+    from bench.runs.plan import NotRun, Plan
+    from bench.runs.search import chosen, searches
+
+    found, rest = searches(plan, count)
+    trials = Plan([cell for search in found for cells in search.runs() for cell in cells], [])
+    done, todo = driver.split(trials)
+    if dry_run and todo:
+        warn(f"--tune: {len(todo)} of {len(trials.cells)} trial runs come first and are shown; the runs with the chosen parameters follow them.")
+        return Plan([*trials.cells, *rest.cells], rest.not_run)
+    records = list(done)
+    if todo:
+        records += _run(driver, todo, engine_for(todo), jobs, quiet, len(done))
+    by_cell = {record.cell: record for record in records}
+    for search in found:
+        outcome = chosen(search, by_cell)
+        if isinstance(outcome, NotRun):
+            rest.not_run.append(outcome)
+            continue
+        rest.cells += outcome
+        spec = outcome[0].spec
+        warn(
+            f"--tune: {render_call(spec.method, spec.params)} is the best of {len(search.trials)} settings on {spec.task} {spec.variant} by {search.metric.name}."
+        )
+    return rest
 
 
 def _selected(plan: Plan, driver: Driver, done: list[Record], todo: list[Keyed], options: dict[str, Any], jobs: int) -> list[Keyed]:

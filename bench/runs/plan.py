@@ -211,7 +211,11 @@ def _variants(request: Request, task: Entry, card: TaskCard, preset: Preset, cal
         for name, params in preset.variants.items():
             if not request.variants or name in request.variants:
                 label = render_call(name, inline) if inline else name
-                yield label, resolve(task.name, task.params, {**preset.params, **params, **inline}), bool(inline)
+                resolved = resolve(task.name, task.params, {**preset.params, **params, **inline})
+                for key in card.tuning:
+                    if resolved[key] == task.params[key].default:
+                        del resolved[key]  # a cell that holds nothing out is what it was before the task could
+                yield label, resolved, bool(inline)
 
 
 def _inline(task: Entry, call: dict[str, list[str]]) -> Iterable[dict[str, Any]]:

@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from bench.digests import digest
 from bench.errors import BenchError
+from bench.runs.spec import RunSpec
 
 SCHEMA_VERSION = 2
 """What this version writes. Every older version has a reader in :data:`_UPGRADES` and a fixture in tests/runs/fixtures."""
@@ -68,7 +68,7 @@ class Record(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """True: a custom variant or parameters other than the defaults; shown, never ranked."""
     needs: list[str] = []
     tuning: dict[str, Any] | None = None
-    """How the parameters were chosen, where ``--tune`` chose them (see :mod:`bench.runs.tune`); shown, never ranked."""
+    """How the parameters were chosen, where ``--tune`` chose them (see :mod:`bench.runs.search`); shown, never ranked."""
     error: Failure | None = None
     warnings: list[str] = []
     arrays: str = ""
@@ -90,9 +90,7 @@ class Record(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     @property
     def group(self) -> str:
         """The digest of the cell without its seed: what one row of a board averages over."""
-        fields = ("track", "method", "params", "task", "task_params", "preset", "variant", "device", "dtype", "form")
-        protocol = [tuning_protocol(self.tuning)] if self.tuning else []
-        return digest([getattr(self, name) for name in fields] + protocol)
+        return RunSpec(**{name: getattr(self, name) for name in RunSpec.__struct_fields__}).group
 
 
 class Brief(Record, kw_only=True, forbid_unknown_fields=True):
@@ -199,8 +197,3 @@ def check_record(record: Record) -> None:
             raise RecordError(f"it names the file {file[:100]!r}, which is no plain file name")
     if record.status != "ok" and record.error is None:
         raise RecordError(f"it has status {record.status} and says no reason")
-
-
-def tuning_protocol(tuning: dict[str, Any]) -> dict[str, Any]:
-    """Return what of ``tuning`` says how parameters were chosen, without what came of it: the part that belongs to a cell."""
-    return {name: value for name, value in tuning.items() if name not in ("scores", "records", "chosen", "seconds")}

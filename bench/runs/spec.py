@@ -30,16 +30,24 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True):
     device: str
     dtype: str = "float32"
     form: Form = "single"
+    tuning: dict[str, Any] | None = None
+    """How the parameters were chosen (see :mod:`bench.runs.search`); None: they were given."""
 
     @property
     def cell(self) -> str:
         """The digest a board groups by."""
-        return digest(self)
+        return self._digest(self.seed)
 
     @property
     def group(self) -> str:
         """The digest of the cell without its seed: what one stack, one average and one row of the board share."""
-        return digest(msgspec.structs.replace(self, seed=0))
+        return self._digest(0)
+
+    def _digest(self, seed: int) -> str:
+        """Digest what is computed. Of a tuning that is how it was done, not what came of it; parameters that were given say nothing of it."""
+        fields = {name: getattr(self, name) for name in self.__struct_fields__ if name != "tuning"}
+        protocol = {name: value for name, value in (self.tuning or {}).items() if name in ("metric", "split", "seeds", "trials")}
+        return digest({**fields, "seed": seed, **({"tuning": protocol} if protocol else {})})
 
     def label(self) -> str:
         """Say the run in a line: ``noisy-digits sym40 elr seed 3``."""

@@ -316,8 +316,8 @@ def _entry(line: int, start: int, data: bytes) -> _Entry:
         own = {name: getattr(record, name) for name in _OWN}
         if record.error is not None:
             own["error"] = (record.error.type[:200], record.error.message[:500], record.error.rerun)
-        cell = RunSpec(**{name: getattr(record, name) for name in RunSpec.__struct_fields__}).cell
-        part = {"row": record.group, "edited": cell != record.cell, **{name: getattr(record, name) for name in _PART}}
+        spec = RunSpec(**{name: getattr(record, name) for name in RunSpec.__struct_fields__})
+        part = {"row": spec.group, "edited": spec.cell != record.cell, **{name: getattr(record, name) for name in _PART}}
         origin = {name: getattr(record, name) for name in _ORIGIN}
         whole = blake2b(msgspec.json.encode(record), digest_size=16).digest()
         return _Entry(line, start, len(data), record.id, whole, _pack(part), _pack(origin), _pack(own))

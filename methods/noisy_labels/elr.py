@@ -30,6 +30,7 @@ class EarlyLearningRegularisation(NoisyLabelMethod):
         official_code="ok",
         deviates="Defaults are this project's small-data values, beta .7 and lam 3 for every kind of noise; the paper's are in 'settings'.",
         stacked=True,
+        tuning={"lam": (1.0, 3.0, 7.0), "beta": (0.7, 0.9)},
     )
     settings: ClassVar = {
         "cifar10-sym": {"beta": 0.7, "lam": 3.0},

@@ -29,6 +29,7 @@ METRICS = (
     Metric(name="clean_fit", unit="%", bounds=(0, 100), title="rightly labelled rows predicted right"),
     Metric(name="acc_last10", unit="%", bounds=(0, 100), title="mean over the last ten epochs"),
     Metric(name="acc_best", direction="none", unit="%", bounds=(0, 100), title="best epoch, chosen on the test set: an oracle, never ranked"),
+    Metric(name="acc_val", validation=True, unit="%", bounds=(0, 100), title="held-out training rows predicted as labelled"),
     Metric(name="acc_ensemble", unit="%", bounds=(0, 100), title="accuracy of all nets together, where a method has several"),
     Metric(name="fix_rate", unit="%", bounds=(0, 100), title="wrong labels that the method corrects"),
     Metric(name="keep_rate", unit="%", bounds=(0, 100), title="right labels that the method leaves alone"),
@@ -66,6 +67,17 @@ class Hidden(msgspec.Struct, frozen=True):
         """Hide the test set and the true labels of the rows ``x`` that were given ``y_given``."""
         wrong = y_given != y_true
         return cls(x_test, y_test, y_true, torch.cat([x_test, x[wrong]]), y_given[wrong], y_true[wrong])
+
+
+def held_out(problem: Problem, share: float, y_true: torch.Tensor, generator: np.random.Generator) -> Case:
+    """Return a case of the training rows alone: a part of them, in proportion by given label, is what the others are judged by.
+
+    No test row and no true label is in it, but for the noise rate, which methods that need it are given.
+    """
+    given = problem.y.cpu().numpy()
+    kept, held = (torch.from_numpy(part).to(problem.y.device) for part in stratified_split(given, max(1, round(share * len(given))), generator))
+    rest = msgspec.structs.replace(problem, x=problem.x[kept], y=problem.y[kept], noise_rate=float((problem.y != y_true)[kept].double().mean()))
+    return Case(problems=[rest], hidden=Hidden.of(problem.x[held], problem.y[held], rest.y, rest.x, rest.y))
 
 
 class NoisyLabelTask(Task):
@@ -118,6 +130,8 @@ class NoisyLabelTask(Task):
     """Momentum of SGD."""
     weight_decay: Annotated[float, Meta(ge=0)] = 0.0
     """Weight decay of SGD."""
+    holdout: Annotated[float, Meta(ge=0, lt=1)] = 0.0
+    """Share of the training rows, with their given labels, that is held out and scored instead of the test set: for choosing parameters."""
 
     def prepare(self, run: Setup) -> Case:
         """Split, standardise, corrupt."""
@@ -140,7 +154,8 @@ class NoisyLabelTask(Task):
             noise_rate=float((given != y[rows]).mean()),
             **protocol,
         )
-        return Case(problems=[problem], hidden=Hidden.of(x_test, test.y, train.y[taken], x, problem.y))
+        case = Case(problems=[problem], hidden=Hidden.of(x_test, test.y, train.y[taken], x, problem.y))
+        return held_out(problem, self.holdout, train.y[taken], run.numpy_generator("split")) if self.holdout else case
 
     def parts(self, run: Setup) -> tuple[Examples, Examples]:
         """Return the data that may be trained on and those to judge by: a stratified part of ``n_test`` rows, where the data bring none of their own."""
@@ -167,6 +182,8 @@ class NoisyLabelTask(Task):
         outcome, hidden, problem = outcomes[0], case.hidden, case.problems[0]
         solution: Solution = outcome.solution
         accuracy = percent(predict(solution.model, hidden.x_test).argmax(-1) == hidden.y_test)
+        if self.holdout:
+            return Score(metrics={"acc_val": accuracy}, not_rankable="scored on held-out training rows by their given labels")
         curve = [entry["acc"] for entry in outcome.curve] or [accuracy]
         predicted = predict(solution.model, problem.x).argmax(-1)
         bad = problem.y != hidden.y_true

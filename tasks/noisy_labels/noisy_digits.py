@@ -24,6 +24,7 @@ class NoisyDigits(NoisyLabelTask):
         },
         budget="60 epochs of batch 128; each net of a method costs its own passes",
         offers={"noise-rate": {}},
+        tuning={"holdout": 0.2},
         references=(
             Reference(name="ce", kind="low"),
             Reference(name="clean-labels", kind="high", title="The null method trained on the true labels", solve="train_on_clean_labels"),

@@ -102,7 +102,7 @@ def test_the_board_states_its_version_first_and_a_fixed_order_of_keys():
     ]  # fmt: skip
     assert list(board["tables"][0]["rows"][0]) == [
         "rank", "method", "params", "record_ids", "n", "mean", "sd", "low", "high", "min", "max", "metrics", "cost", "statuses", "needs", "reference",
-        "peeks", "custom", "provisional", "stale", "mixed", "vs_low", "why",
+        "peeks", "custom", "tuned", "provisional", "stale", "mixed", "vs_low", "why",
     ]  # fmt: skip
 
 
