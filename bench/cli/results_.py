@@ -106,7 +106,7 @@ def gc(dry_run: bool, results: str | None, as_json: bool) -> None:
     """
     import msgspec
 
-    from bench.runs.transfer import rubbish, sweep
+    from bench.runs.rubbish import rubbish, sweep
 
     store = _open(results)
     found = rubbish(store)

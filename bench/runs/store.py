@@ -7,9 +7,7 @@ import errno
 import os
 import platform
 import re
-import shutil
 import sqlite3
-import stat
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2b
@@ -21,6 +19,7 @@ import msgspec
 from bench.errors import EnvironmentFault, UsageError
 from bench.plugins.index import cache_folder
 from bench.runs.record import Brief, Record, RecordError, decode_record, encode_record
+from bench.runs.store_files import alive, copy_named, remove, sync
 
 if TYPE_CHECKING:
     from bench.runs.store_index import Place, StoreIndex
@@ -184,7 +183,7 @@ class Store:
             return []
         mine = re.compile(rf"{_HOST}-(\d+)-.*")
         found = [(path, mine.fullmatch(path.name)) for path in sorted(folder.iterdir())]
-        return [path for path, match in found if match and not _alive(int(match[1]))]
+        return [path for path, match in found if match and not alive(int(match[1]))]
 
     def write(self, record: Record, files: Path | None = None) -> Path:
         """Add a record, with the arrays and pictures that it names and that lie in ``files``. The attempt is the next free number.
@@ -232,7 +231,7 @@ class Store:
             return None
         temporary, home = self._temporary(), None
         try:
-            if files is not None and _copy(record, files, temporary / "files"):
+            if files is not None and copy_named(record, files, temporary / "files"):
                 home = self._folder("files") / record.id
                 try:
                     (temporary / "files").rename(home)
@@ -247,7 +246,7 @@ class Store:
                 os.fsync(file.fileno())
             os.link(temporary / "record", path)
             home = None
-            _sync(shard)
+            sync(shard)
             return path
         except FileExistsError:
             return None
@@ -283,50 +282,3 @@ def latest(records: Iterable[R]) -> dict[str, R]:
         if known is None or (record.status == "ok", record.attempt) > (known.status == "ok", known.attempt):
             best[record.key] = record
     return best
-
-
-def remove(path: Path) -> None:
-    """Remove a file, a link or a whole folder, without following links."""
-    with contextlib.suppress(OSError):
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink()
-
-
-def _copy(record: Record, source: Path, target: Path) -> bool:
-    """Copy the files that ``record`` names, plain files only; whatever else a run left there stays behind. False: there is none."""
-    names = {*filter(None, [record.arrays]), *record.images.values()}
-    found = [name for name in sorted(names) if not source.is_symlink() and stat.S_ISREG(_mode(source / name))]
-    if not found:
-        return False
-    target.mkdir()
-    for name in found:
-        shutil.copyfile(source / name, target / name, follow_symlinks=False)
-    return True
-
-
-def _mode(path: Path) -> int:
-    try:
-        return path.lstat().st_mode
-    except OSError:
-        return 0
-
-
-def _sync(folder: Path) -> None:
-    """Have the folder's entries on the disk, where a folder can be synced."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):
-        return True
-    return True

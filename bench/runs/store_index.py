@@ -7,14 +7,10 @@ network drive, where SQLite's WAL does not work), one file a results folder.
 
 from __future__ import annotations
 
-import errno
 import itertools
-import os
 import sqlite3
 import zlib
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
@@ -22,9 +18,8 @@ from typing import Any, NamedTuple, Self
 
 import msgspec
 
-from bench.errors import EnvironmentFault
-from bench.runs.record import LARGEST, Brief, Failure, Record, RecordError, decode_record
-from bench.runs.spec import RunSpec
+from bench.runs import store_reading as reading
+from bench.runs.record import Brief, Failure
 
 FORMAT = 1
 """Raise it when a table or what is kept in a row changes: older indexes are then made anew."""
@@ -37,18 +32,9 @@ CREATE TABLE record (file INTEGER, line INTEGER, start INTEGER, length INTEGER, 
 CREATE TABLE damaged (file INTEGER, line INTEGER, reason TEXT);
 CREATE TABLE memo (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, body BLOB);
 """
-_OWN = (
-    "cell", "key", "attempt", "seed", "status", "metrics", "gates", "not_rankable", "cost", "counters", "error", "arrays", "images", "started", "ended",
-)  # fmt: skip
-_LEFT_OUT = {"curve", "logs"}
-_ORIGIN = ("provenance", "warnings")
-_PART = tuple(name for name in Record.__struct_fields__ if name not in {*_OWN, *_ORIGIN, *_LEFT_OUT})
-_EXPORT = ".jsonl"
-_BATCH, _AHEAD, _READERS = 1000, 50, 8
+_BATCH = 1000
 _MEMOS = 5000
-_pack, _unpack = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder().decode
-
-Stamp = tuple[int, int, int]
+_unpack = msgspec.msgpack.Decoder().decode
 
 
 class Place(NamedTuple):
@@ -112,7 +98,7 @@ class StoreIndex:
     # Keeping up with the folder ------------------------------------------------
 
     def _refresh(self) -> None:
-        now = dict(_files(self._root))
+        now = dict(reading.files(self._root))
         known = {
             path: (number, (mtime, ctime, size)) for number, path, mtime, ctime, size in self._base.execute("SELECT id, path, mtime, ctime, size FROM file")
         }
@@ -121,14 +107,14 @@ class StoreIndex:
         if not gone and not fresh:
             return
         self._shared = {key: number for number, key in self._base.execute("SELECT id, digest FROM shared")}
-        read = _read(str(self._root), fresh)
-        while batch := list(itertools.islice(read, _BATCH)):
+        entries = reading.read(str(self._root), fresh)
+        while batch := list(itertools.islice(entries, _BATCH)):
             self._change(gone, batch)  # in parts, so that another process waits for moments only, and what is cut off goes on
             gone = []
         if gone:
             self._change(gone, [])
 
-    def _change(self, gone: list[tuple[int]], fresh: Sequence[tuple[str, Stamp, list[_Entry | _Damage]]]) -> None:
+    def _change(self, gone: list[tuple[int]], fresh: Sequence[tuple[str, reading.Stamp, list[reading.Entry | reading.Damage]]]) -> None:
         self._base.execute("BEGIN IMMEDIATE")
         try:
             files = itertools.count(self._base.execute("SELECT coalesce(max(id), 0) + 1 FROM file").fetchone()[0])
@@ -137,7 +123,7 @@ class StoreIndex:
                 file = next(files)
                 stamps.append((file, path, *stamp, len(entries)))
                 for entry in entries:
-                    if isinstance(entry, _Damage):
+                    if isinstance(entry, reading.Damage):
                         damaged.append((file, *entry))
                     else:
                         row = (file, entry.line, entry.start, entry.length, entry.name, entry.digest, self._share(entry.part), self._share(entry.origin), entry.body)  # fmt: skip
@@ -235,116 +221,3 @@ class StoreIndex:
 def _check(row: tuple[Any, ...]) -> int:
     file, line, start, length, name, key, part, origin, body = row
     return zlib.crc32(body, zlib.crc32(b"%d %d %d %d %s %s %d %d" % (file, line, start, length, name.encode(), key, part, origin)))
-
-
-def _files(root: Path) -> Iterator[tuple[str, Stamp]]:
-    """Yield every file that should hold records, by its path below ``root``, with what changes when it changes."""
-    base = root / "records"
-    folders = [entry.name for entry in os.scandir(base) if entry.is_dir(follow_symlinks=False)] if base.is_dir() else []
-    for folder, suffix in [*((f"records/{name}", ".json") for name in folders), ("", _EXPORT)]:
-        try:
-            with os.scandir(root / folder) as entries:
-                for entry in entries:
-                    if entry.name.endswith(suffix) and not entry.name.startswith("."):
-                        state = entry.stat(follow_symlinks=False)
-                        path = f"{folder}/{entry.name}".lstrip("/")
-                        yield path.encode(errors="backslashreplace").decode(), (state.st_mtime_ns, state.st_ctime_ns, state.st_size)
-        except FileNotFoundError:
-            continue  # a shard that was just removed, or a folder that is not there yet
-        except OSError as error:
-            raise EnvironmentFault(f"the results folder {str(root)!r} can't be read ({error.strerror}); mend it, or name another with --results.") from None
-
-
-class _Entry(NamedTuple):
-    line: int
-    start: int
-    length: int
-    name: str
-    digest: bytes
-    part: bytes
-    origin: bytes
-    body: bytes
-
-
-class _Damage(NamedTuple):
-    line: int
-    reason: str
-
-
-def _read(root: str, files: Sequence[tuple[str, Stamp]]) -> Iterator[tuple[str, Stamp, list[_Entry | _Damage]]]:
-    """Yield files with what an index holds of them. Threads read ahead: a disk serves several small files as quickly as one."""
-    parts = [files[start : start + _AHEAD] for start in range(0, len(files), _AHEAD)]
-    with ThreadPoolExecutor(_READERS) as pool:
-        waiting = deque(pool.submit(_texts, root, part) for part in parts[:_READERS])
-        for number, part in enumerate(parts, _READERS):
-            texts = waiting.popleft().result()
-            if number < len(parts):
-                waiting.append(pool.submit(_texts, root, parts[number]))
-            for (path, stamp), text in zip(part, texts, strict=True):
-                yield path, stamp, list(_entries(root, path, text))
-
-
-def _texts(root: str, files: Sequence[tuple[str, Stamp]]) -> list[bytes | OSError | None]:
-    """Return the text of each file, or why it can't be read; None for an export, which is read line by line."""
-
-    def text(path: str) -> bytes | OSError | None:
-        try:
-            return None if path.endswith(_EXPORT) else next(_documents(f"{root}/{path}"))[2]
-        except OSError as error:
-            return error
-
-    return [text(path) for path, _ in files]
-
-
-def _entries(root: str, path: str, text: bytes | OSError | None) -> Iterator[_Entry | _Damage]:
-    """Yield what an index holds of every record in a file."""
-    try:
-        if isinstance(text, OSError):
-            raise text
-        for line, start, data in _documents(f"{root}/{path}") if text is None else [(0, 0, text)]:
-            try:
-                yield _entry(line, start, data)
-            except RecordError as error:
-                yield _Damage(line, str(error))
-    except OSError as error:
-        yield _Damage(0, f"it can't be read ({error.strerror})")
-
-
-def _entry(line: int, start: int, data: bytes) -> _Entry:
-    record = decode_record(data)
-    try:
-        own = {name: getattr(record, name) for name in _OWN}
-        if record.error is not None:
-            own["error"] = (record.error.type[:200], record.error.message[:500], record.error.rerun)
-        spec = RunSpec(**{name: getattr(record, name) for name in RunSpec.__struct_fields__})
-        part = {"row": spec.group, "edited": spec.cell != record.cell, **{name: getattr(record, name) for name in _PART}}
-        origin = {name: getattr(record, name) for name in _ORIGIN}
-        whole = blake2b(msgspec.json.encode(record), digest_size=16).digest()
-        return _Entry(line, start, len(data), record.id, whole, _pack(part), _pack(origin), _pack(own))
-    except (OverflowError, RecursionError, UnicodeError, ValueError) as error:
-        raise RecordError(f"it is damaged: {error}") from None
-
-
-def _documents(path: str) -> Iterator[tuple[int, int, bytes]]:
-    """Yield line (0: the whole file), offset and text of every record in a file.
-
-    What is larger than a record may be is cut, and fails where it is decoded.
-
-    Raises:
-        OSError: it can't be read.
-    """
-    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)  # a link or a pipe is no record
-    if not path.endswith(_EXPORT):
-        with os.fdopen(handle, "rb", 0) as plain:
-            if os.fstat(handle).st_size > LARGEST:
-                raise OSError(errno.EFBIG, f"a record has at most {LARGEST} bytes")
-            yield 0, 0, plain.read()
-        return
-    with os.fdopen(handle, "rb") as file:
-        number = 0
-        while text := file.readline(LARGEST + 1):
-            number += 1
-            if text.strip():
-                yield number, file.tell() - len(text), text
-            while len(text) > LARGEST and not text.endswith(b"\n") and (text := file.readline(LARGEST + 1)):
-                continue  # the rest of a line that is too large

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from bench.plugins.index import cache_folder
 from bench.runs.record import _UPGRADES, SCHEMA_VERSION, Brief, Record, RecordError, check_record, decode_record, encode_record
 from bench.runs.spec import run_key, run_keys
-from bench.runs.store import Store, latest, remove
+from bench.runs.store import Store, latest
+from bench.runs.store_files import remove
 
 FIXTURES = Path(__file__).parent / "fixtures"
 NAMES = tuple(name for name in Record.__struct_fields__ if name not in ("curve", "logs", "error"))
@@ -385,7 +386,7 @@ def test_a_disk_that_fills_at_any_write_leaves_no_trace(store, make_record, tmp_
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    for name in ("bench.runs.store.os.fsync", "bench.runs.store.os.link", "bench.runs.store.shutil.copyfile", "bench.runs.store.tempfile.mkdtemp"):
+    for name in ("bench.runs.store.os.fsync", "bench.runs.store.os.link", "bench.runs.store_files.shutil.copyfile", "bench.runs.store.tempfile.mkdtemp"):
         with monkeypatch.context() as patch:
             patch.setattr(name, full)
             with pytest.raises(EnvironmentFault, match="No space left on device"):
@@ -408,3 +409,16 @@ def test_a_record_that_could_do_harm_is_refused(make_record, change):
 
 def test_a_brief_has_every_field_of_a_record():
     assert set(Record.__struct_fields__) | {"row", "content", "edited"} == set(Brief.__struct_fields__)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is closed to root")
+def test_a_folder_that_cannot_be_read_is_an_error_and_not_an_empty_one(store, make_record):
+    from bench.errors import EnvironmentFault
+
+    path = store.write(make_record())
+    path.parent.chmod(0)
+    try:
+        with pytest.raises(EnvironmentFault, match="can't be read"):
+            store.briefs()
+    finally:
+        path.parent.chmod(0o755)

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 import bench
 from bench.errors import UsageError
 from bench.runs.record import RecordError, encode_record
+from bench.runs.rubbish import rubbish, sweep
 from bench.runs.store import Store
-from bench.runs.transfer import Conflict, export, from_files, from_store, merge, records_of, rubbish, sweep
+from bench.runs.transfer import Conflict, export, from_files, from_store, merge, records_of
 
 FIXTURES = Path(__file__).parent / "fixtures"
 

@@ -1,0 +1,159 @@
+"""Reading a results folder for its index: which files there are, and what an index holds of each record."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import blake2b
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from bench.errors import EnvironmentFault
+from bench.runs.record import LARGEST, Record, RecordError, decode_record
+from bench.runs.spec import RunSpec
+
+_OWN = (
+    "cell", "key", "attempt", "seed", "status", "metrics", "gates", "not_rankable", "cost", "counters", "error", "arrays", "images", "started", "ended",
+)  # fmt: skip
+_LEFT_OUT = {"curve", "logs"}
+_ORIGIN = ("provenance", "warnings")
+_PART = tuple(name for name in Record.__struct_fields__ if name not in {*_OWN, *_ORIGIN, *_LEFT_OUT})
+_EXPORT = ".jsonl"
+_AHEAD, _READERS = 50, 8
+_pack = msgspec.msgpack.Encoder().encode
+
+Stamp = tuple[int, int, int]
+"""What changes when a file does: times of its content and of its entry, and its size."""
+
+
+def files(root: Path) -> Iterator[tuple[str, Stamp]]:
+    """Yield every file that should hold records, by its path below ``root``, with its stamp.
+
+    Raises:
+        EnvironmentFault: a folder can't be read.
+    """
+    shards = [f"records/{found.name}/" for found in _listed(root, "records") if found.is_dir(follow_symlinks=False)]
+    for folder, suffix in [*((shard, ".json") for shard in shards), ("", _EXPORT)]:
+        for found in _listed(root, folder):
+            if found.name.endswith(suffix) and not found.name.startswith("."):
+                state = found.stat(follow_symlinks=False)
+                yield f"{folder}{found.name}".encode(errors="backslashreplace").decode(), (state.st_mtime_ns, state.st_ctime_ns, state.st_size)
+
+
+def _listed(root: Path, folder: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(root / folder) as found:
+            return list(found)
+    except (FileNotFoundError, NotADirectoryError):
+        return []  # not there yet, or just removed
+    except OSError as error:
+        raise EnvironmentFault(f"the results folder {str(root)!r} can't be read ({error.strerror}); mend it, or name another with --results.") from None
+
+
+class Entry(NamedTuple):
+    """What an index holds of a record: where it lies, its id, the digest of all of it, and what boards need in three parts."""
+
+    line: int
+    start: int
+    length: int
+    name: str
+    digest: bytes
+    part: bytes
+    origin: bytes
+    body: bytes
+
+
+class Damage(NamedTuple):
+    """What can't be read, and why."""
+
+    line: int
+    reason: str
+
+
+def read(root: str, files: Sequence[tuple[str, Stamp]]) -> Iterator[tuple[str, Stamp, list[Entry | Damage]]]:
+    """Yield files with what an index holds of them. Threads read ahead: a disk serves several small files as quickly as one."""
+    parts = [files[start : start + _AHEAD] for start in range(0, len(files), _AHEAD)]
+    with ThreadPoolExecutor(_READERS) as pool:
+        waiting = deque(pool.submit(_texts, root, part) for part in parts[:_READERS])
+        for number, part in enumerate(parts, _READERS):
+            texts = waiting.popleft().result()
+            if number < len(parts):
+                waiting.append(pool.submit(_texts, root, parts[number]))
+            for (path, stamp), text in zip(part, texts, strict=True):
+                yield path, stamp, list(entries(root, path, text))
+
+
+def _texts(root: str, files: Sequence[tuple[str, Stamp]]) -> list[bytes | OSError | None]:
+    """Return the text of each file, or why it can't be read; None for an export, which is read line by line."""
+
+    def text(path: str) -> bytes | OSError | None:
+        try:
+            return None if path.endswith(_EXPORT) else next(documents(f"{root}/{path}"))[2]
+        except OSError as error:
+            return error
+
+    return [text(path) for path, _ in files]
+
+
+def entries(root: str, path: str, text: bytes | OSError | None) -> Iterator[Entry | Damage]:
+    """Yield what an index holds of every record in a file."""
+    try:
+        if isinstance(text, OSError):
+            raise text
+        for line, start, data in documents(f"{root}/{path}") if text is None else [(0, 0, text)]:
+            try:
+                yield entry(line, start, data)
+            except RecordError as error:
+                yield Damage(line, str(error))
+    except OSError as error:
+        yield Damage(0, f"it can't be read ({error.strerror})")
+
+
+def entry(line: int, start: int, data: bytes) -> Entry:
+    """Decode a record, and keep what boards need.
+
+    Raises:
+        RecordError: it is none.
+    """
+    record = decode_record(data)
+    try:
+        own = {name: getattr(record, name) for name in _OWN}
+        if record.error is not None:
+            own["error"] = (record.error.type[:200], record.error.message[:500], record.error.rerun)
+        spec = RunSpec(**{name: getattr(record, name) for name in RunSpec.__struct_fields__})
+        part = {"row": spec.group, "edited": spec.cell != record.cell, **{name: getattr(record, name) for name in _PART}}
+        origin = {name: getattr(record, name) for name in _ORIGIN}
+        whole = blake2b(msgspec.json.encode(record), digest_size=16).digest()
+        return Entry(line, start, len(data), record.id, whole, _pack(part), _pack(origin), _pack(own))
+    except (OverflowError, RecursionError, UnicodeError, ValueError) as error:
+        raise RecordError(f"it is damaged: {error}") from None
+
+
+def documents(path: str) -> Iterator[tuple[int, int, bytes]]:
+    """Yield line (0: the whole file), offset and text of every record in a file.
+
+    What is larger than a record may be is cut, and fails where it is decoded.
+
+    Raises:
+        OSError: it can't be read.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)  # a link or a pipe is no record
+    if not path.endswith(_EXPORT):
+        with os.fdopen(handle, "rb", 0) as plain:
+            if os.fstat(handle).st_size > LARGEST:
+                raise OSError(errno.EFBIG, f"a record has at most {LARGEST} bytes")
+            yield 0, 0, plain.read()
+        return
+    with os.fdopen(handle, "rb") as file:
+        number = 0
+        while text := file.readline(LARGEST + 1):
+            number += 1
+            if text.strip():
+                yield number, file.tell() - len(text), text
+            while len(text) > LARGEST and not text.endswith(b"\n") and (text := file.readline(LARGEST + 1)):
+                continue  # the rest of a line that is too large
