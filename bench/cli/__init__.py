@@ -18,7 +18,7 @@ _VERBS = {
     "show": "Show the card of a method, task or data set, or a record and its pictures.",
     "leaderboard": "Turn records into a board.",
     "compare": "Compare two methods, paired by seed.",
-    "results": "Export records to carry them elsewhere.",
+    "results": "Export, import, merge records, and clean up.",
     "reproduce": "Run a record again and say whether it comes out the same.",
     "why": "Say what a cell's key is made of, and what has changed since.",
     "tune": "Measure which of several equal ways is quickest here, and write the tables.",
