@@ -1,0 +1,100 @@
+"""``bench results``: sentences and exit codes of export, import, merge and gc."""
+
+import json
+
+import pytest
+
+RUN = ("run", "--quiet", "--executor", "inline", "--device", "cpu", "--preset", "smoke", "--task", "noisy-digits", "--method", "ce")
+
+
+@pytest.fixture(scope="module")
+def one_record(tmp_path_factory, session_cache):
+    """The bytes of a good record and its path below a results folder."""
+    from click.testing import CliRunner
+
+    from bench.cli import main
+
+    folder = tmp_path_factory.mktemp("one")
+    assert CliRunner().invoke(main, [*RUN, "--results", str(folder)]).exit_code == 0
+    path = next((folder / "records").rglob("*.json"))
+    return str(path.relative_to(folder)), path.read_text()
+
+
+@pytest.fixture
+def recorded(bench, one_record):
+    path = bench.results / one_record[0]
+    path.parent.mkdir(parents=True)
+    path.write_text(one_record[1])
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+def test_records_travel_by_export_and_import(bench, recorded, suffix):
+    found = bench("results", "export", f"out.{suffix}")
+    assert (found.code, found.err) == (0, f"bench: wrote 1 records to out.{suffix}.\n")
+    found = bench("results", "import", f"out.{suffix}", "--results", "there")
+    assert (found.code, found.err) == (0, "bench: added 1 records to 'there'; 0 are there already.\n")
+    found = bench("results", "import", f"out.{suffix}", "--results", "there", "--dry-run")
+    assert "would add 0 records to 'there'; 1 is there already" in found.err
+    assert json.loads(bench("leaderboard", "--results", "there", "--json").out)["tables"] == json.loads(bench("leaderboard", "--json").out)["tables"]
+
+
+def test_a_conflict_names_both_and_says_what_helps(bench, recorded, tmp_path):
+    other = tmp_path / "other" / "records" / "aa" / recorded.name
+    other.parent.mkdir(parents=True)
+    other.write_text(recorded.read_text().replace('"attempt": 1', '"attempt": 1 ').replace('"warnings": []', '"warnings": ["x"]'))
+    before = bench.files()
+    found = bench("results", "merge", "other")
+    assert found.code == 1
+    assert f"the id {recorded.stem} stands for two records that differ: results/records" in found.err
+    assert "and other/records" in found.err
+    assert "Give --renumber to keep both" in found.err
+    assert bench.files() == before
+    assert bench("results", "merge", "other", "--renumber").code == 0
+    assert len(list(bench.results.rglob("records/*/*.json"))) == 2
+
+
+CASES = {
+    "no folder to export": (("results", "export", "x.jsonl", "--results", "nowhere"), 2, "no results folder at 'nowhere'"),
+    "an unknown format": (("results", "export", "x.csv"), 2, "can't tell the format of 'x.csv'; name it .jsonl or .parquet."),
+    "no record to export": (("results", "export", "x.jsonl", "--task", "no-such"), 3, "fits; nothing was written"),
+    "a folder that is a file": (("results", "export", "taken/x.jsonl"), 4, "can't be written to 'taken/x.jsonl'"),
+    "no such file to import": (("results", "import", "nothing.jsonl"), 2, "can't read 'nothing.jsonl' (No such file or directory)."),
+    "an unknown file to import": (("results", "import", "x.pkl"), 2, "can't tell the format of 'x.pkl'; give a file that ends in .jsonl, .parquet, .json."),
+    "no such folder to merge": (("results", "merge", "nowhere"), 2, "no results folder at 'nowhere'; name folders that hold records."),
+    "nothing to clean up": (("results", "gc", "--results", "nowhere"), 2, "no results folder at 'nowhere'"),
+    "nothing to merge": (("results", "merge", "empty"), 3, "there is no record to add"),
+    "an unknown standing": ((*RUN, "--only", "old"), 2, "--only got 'old'. It takes missing, failed, stale, or several of them."),
+    "no budget": ((*RUN, "--budget", "2"), 2, "--budget got '2'; give a time like 90s, 30m, 2h or 1h30m."),
+    "one setting": ((*RUN, "--tune", "1"), 2, "invalid value for '--tune'"),
+    "nothing to tune": ((*RUN, "--tune", "3"), 2, "--tune has nothing to choose from: write alternatives like 'elr[lam=1|3|7]'"),
+    "tuning within a budget": ((*RUN, "--tune", "3", "--budget", "1h"), 2, "--tune goes with neither --only nor --budget"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_wrong_is_one_sentence_and_changes_nothing(bench, recorded, tmp_path, case):
+    (tmp_path / "taken").write_text("")
+    (tmp_path / "empty").mkdir()
+    before = bench.files()
+    arguments, code, sentence = CASES[case]
+    found = bench(*arguments)
+    assert found.code == code
+    assert sentence in found.err
+    assert found.err.count("\n") == 1
+    assert bench.files() == before
+
+
+def test_gc_lists_what_goes_and_only_lists_with_dry_run(bench, recorded):
+    text = recorded.read_text()
+    failed = recorded.with_name(recorded.name)
+    failed.write_text(text.replace('"status": "ok"', '"status": "failed"').replace('"error": null', '"error": {"type": "E", "message": "m"}'))
+    recorded.with_name(recorded.stem[:-1] + "2.json").write_text(text.replace('"attempt": 1,', '"attempt": 2,'))
+    found = bench("results", "gc", "--dry-run")
+    assert f"{failed.relative_to(bench.results.parent)}: attempt 1, failed: attempt 2 replaced it" in found.out
+    assert "would remove 1 things" in found.out
+    assert failed.is_file()
+    document = json.loads(bench("results", "gc", "--json").out)
+    assert (document["removed"], len(document["found"]), document["left"]) == (True, 1, [])
+    assert not failed.exists()
+    assert bench("results", "gc").out == "removed 0 things, 0.0 MiB.\n"
