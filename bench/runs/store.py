@@ -127,7 +127,7 @@ class Store:
 
         One that is damaged is made anew; where it can't be kept, it is made in memory.
         """
-        from bench.runs.store_index import StoreIndex
+        from bench.runs.store_index import FORMAT, StoreIndex
 
         def tried(file: Path | None) -> _Found:
             with StoreIndex(self.root, file, refresh) as index:
@@ -138,7 +138,7 @@ class Store:
             return found
 
         name = blake2b(os.fsencode(self.root.resolve()), digest_size=16).hexdigest()
-        file = cache_folder() / "results" / f"{name}.sqlite"
+        file = cache_folder() / "results" / f"{name}-{FORMAT:08x}.sqlite"
         for _ in range(2 if self.root.is_dir() else 0):
             try:
                 return tried(file)

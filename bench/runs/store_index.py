@@ -19,10 +19,13 @@ from typing import Any, NamedTuple, Self
 import msgspec
 
 from bench.runs import store_reading as reading
-from bench.runs.record import Brief, Failure
+from bench.runs.record import SCHEMA_VERSION, Brief, Failure
 
-FORMAT = 1
-"""Raise it when a table or what is kept in a row changes: older indexes are then made anew."""
+LAYOUT = 1
+"""Raise it when a table or the meaning of a row changes."""
+
+FORMAT = zlib.crc32(repr((LAYOUT, SCHEMA_VERSION, reading.KEPT)).encode()) & 0x7FFFFFFF
+"""What an index was made for. Another version of bench, which keeps other fields, has an index of its own."""
 
 _TABLES = """
 CREATE TABLE file (id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, mtime INTEGER, ctime INTEGER, size INTEGER, entries INTEGER);

@@ -23,6 +23,7 @@ _OWN = (
 _LEFT_OUT = {"curve", "logs"}
 _ORIGIN = ("provenance", "warnings")
 _PART = tuple(name for name in Record.__struct_fields__ if name not in {*_OWN, *_ORIGIN, *_LEFT_OUT})
+KEPT = (_OWN, _PART, _ORIGIN)
 _EXPORT = ".jsonl"
 _AHEAD, _READERS = 50, 8
 _pack = msgspec.msgpack.Encoder().encode

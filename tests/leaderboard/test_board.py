@@ -389,3 +389,46 @@ def test_the_board_imports_neither_torch_nor_a_worker():
         "import sys, bench.builtin.leaderboard.board; print([name for name in ('torch', 'sklearn', 'bench.runs.worker', 'scipy.stats') if name in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+def test_a_table_is_remembered_as_it_was_made_until_anything_it_depends_on_changes(tmp_path):
+    from bench.runs.store import Store
+
+    store, kept, built = Store(tmp_path), {}, []
+    store.open_for_writing()
+    records = [*null(), *several("m", 90.0, 91.0, 93.0), *several("m", 80.0, 81.0, 83.0, variant="easy")]
+    for record in records:
+        store.write(record)
+
+    def memo(name, build):
+        if name not in kept:
+            built.append(name)
+            kept[name] = json.dumps(build())
+        return json.loads(kept[name])
+
+    def board(tasks=TASKS, **options):
+        briefs = store.briefs()
+        plain, remembered = bench_board(briefs, tasks, options), bench_board(briefs, tasks, {**options, "memo": memo})
+        assert all(bench_render(plain, style) == bench_render(remembered, style) for style in ("md", "json", "csv"))
+        made, built[:] = len(built), []
+        return made
+
+    assert bench_render(bench_board(store.briefs(), TASKS, {}), "json") == bench_render(bench_board(records, TASKS, {}), "json")
+    assert [board(), board()] == [2, 0]
+    assert [board(stale={records[0].id}), board(stale={records[0].id})] == [1, 0]
+    store.write(make("m", 3, 95.0))
+    assert [board(), board()] == [1, 0]
+    path = next(tmp_path.rglob(f"{records[-1].id}.json"))
+    path.write_text(path.read_text().replace("83.0", "84.0"))
+    assert [board(), board()] == [1, 0]
+    other = TaskCard(name="toy", title="t", track="demo", metrics=(Metric(name="acc", primary=True, direction="min"),), presets=CARD.presets)
+    assert [board({"demo/toy": other}), board({"demo/toy": other})] == [2, 0]
+
+
+def test_a_tuned_row_has_no_rank_and_says_among_how_many_settings_it_was_chosen():
+    tuning = {"metric": "val", "split": {"holdout": 0.2}, "seeds": [1, 2], "trials": [{}, {}, {}], "seconds": 4.0}
+    found = rows([*null(), *several("m", 60.0, 61.5, 62.0), *several("m", 90.0, 91.0, 93.0, tuning=tuning, params={"a": 1}, custom=True)])
+    row = found["m[a=1] (tuned)"]
+    assert (row["rank"], row["tuned"]) == (None, {"trials": 3, "seeds": 2, "metric": "val", "split": {"holdout": 0.2}, "seconds": 4.0})
+    assert row["why"] == "its parameters were chosen among 3 settings by val on held-out training data"
+    assert [name for name, other in found.items() if other["rank"]] == ["m", "null"]

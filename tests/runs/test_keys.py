@@ -78,7 +78,7 @@ def test_another_preset_or_variant_is_another_cell(mock_folder):
 def test_every_field_of_a_spec_changes_its_cell_and_all_but_the_seed_its_group(mock_folder, field):
     spec = keyed(mock_folder).cell.spec
     value = getattr(spec, field)
-    other = {"seed": 5, "form": "single"}.get(field, {**value, "more": 1} if isinstance(value, dict) else f"{value}x")
+    other = {"seed": 5, "form": "single", "tuning": {"trials": [{}]}}.get(field, {**value, "more": 1} if isinstance(value, dict) else f"{value}x")
     changed = msgspec.structs.replace(spec, **{field: other})
     assert changed.cell != spec.cell
     assert (changed.group == spec.group) == (field == "seed")
