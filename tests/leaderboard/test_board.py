@@ -264,7 +264,7 @@ def records_of(grid):
     return [make(method, seed, acc, reference="low" if method == "a" else "") for method, figures in grid.items() for seed, acc in figures.items()]
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(grids, st.randoms(), st.data())
 def test_the_order_of_records_changes_no_byte(grid, random, data):
     records = records_of(grid)
@@ -277,7 +277,7 @@ def test_the_order_of_records_changes_no_byte(grid, random, data):
         assert bench_render(bench_compare(records, TASKS, "a", "b", {}), format) == bench_render(bench_compare(shuffled, TASKS, "a", "b", {}), format)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(grids, st.lists(st.floats(0, 100), min_size=1, max_size=6))
 def test_adding_a_method_moves_nobodys_mean_interval_or_difference_to_the_null(grid, figures):
     before, after = rows(records_of(grid)), rows([*records_of(grid), *several("new", *figures)])
