@@ -26,7 +26,7 @@ $(VENV)/.demo: pyproject.toml constraints.txt
 
 # The package with what developers need.
 $(VENV)/.installed: $(VENV)/.demo
-	$(PIP) install -e '.[dev]' -c constraints.txt
+	$(PIP) install -e '.[dev,noisy]' -c constraints.txt
 	@touch $@
 
 install: $(VENV)/.installed ## make .venv with the package and the developers' tools

@@ -53,6 +53,8 @@ class MethodCard(_Card, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Whether the authors' code was read and is right."""
     deviates: str = ""
     """What differs from the paper, and why. Empty: nothing known."""
+    signal: str = ""
+    """What it reads off the data to judge a row, in the words of its track, e.g. ``oof``, ``dynamics``, ``features``."""
     needs: tuple[str, ...] = ()
     """What it wants beyond the problem, e.g. ``noise-rate``; shown on the board."""
     tuning: dict[str, tuple[Any, ...]] = {}

@@ -84,6 +84,7 @@ def _text(entry: Entry) -> str:
             "claim": card.claim,
             "official code": card.official_code,
             "deviates": card.deviates,
+            "signal": card.signal,
             "needs": ", ".join(card.needs),
             "seeds in one pass": "yes" if card.stacked else "no",
         }

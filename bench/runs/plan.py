@@ -186,7 +186,7 @@ def _unavailable(registry: Registry, task: Entry, card: TaskCard, solver: _Solve
         if name not in {entry.name for entry in registry.rows("dataset")}:
             return f"{task.name} uses the data set {name!r}, which no plugin registers"
         if absent := missing(dataset_card(registry.get("dataset", name)).libraries):
-            return f"the data set {name!r} needs the library {absent[0]!r}, which is not installed"
+            return f"the data set {name!r} needs the library {absent[0]!r}, which is not installed; run 'pip install {absent[0]}'"
     libraries = [*card.libraries, *(method_card(solver.entry).libraries if solver.entry else ())]
     if absent := missing(libraries):
         return f"the library {absent[0]!r} is not installed; run 'pip install {absent[0]}'"

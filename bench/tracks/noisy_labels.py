@@ -108,6 +108,7 @@ class Seeds:
 
     Attributes:
         problem: the first problem; the protocol is the same for all.
+        problems: all K of them.
         runs: the K runs.
         members: K.
         n_rows: N.
@@ -123,7 +124,7 @@ class Seeds:
     def __init__(self, problems: Sequence[Problem], runs: Sequence[Run]) -> None:
         self.problem, self.runs = problems[0], list(runs)
         self.members, self.n_rows = len(problems), len(self.problem.y)
-        self.device = runs[0].device
+        self.device, self.problems = runs[0].device, list(problems)
         self.y = torch.stack([problem.y for problem in problems]).to(self.device)
         shared = all(torch.equal(problem.x, self.problem.x) for problem in problems[1:])
         self._x = self.problem.x.to(self.device) if shared else torch.cat([problem.x for problem in problems]).to(self.device)

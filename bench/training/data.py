@@ -41,11 +41,26 @@ def stratified_split(y: np.ndarray, n_test: int, generator: np.random.Generator)
 
 
 def standardised(train: torch.Tensor, *others: torch.Tensor, by_channel: bool = False) -> list[torch.Tensor]:
-    """Return float32 copies of all, shifted and scaled by the one mean and standard deviation of ``train``, or by those of each channel (n, channels, ...)."""
+    """Return float32 copies of all, shifted and scaled by mean and standard deviation of ``train``.
+
+    There is one of each for pictures, or one a channel (n, channels, ...); for a table (n, d) one a column.
+    """
     reference = train.float()
-    if by_channel:
+    if by_channel or reference.dim() == 2:
         axes = [axis for axis in range(reference.dim()) if axis != 1]
         mean, std = reference.mean(axes, keepdim=True), reference.std(axes, keepdim=True).clamp_min(1e-8)
     else:
         mean, std = reference.mean(), reference.std().clamp_min(1e-8)
     return [(part.float() - mean) / std for part in (train, *others)]
+
+
+class RatedTexts(msgspec.Struct, frozen=True):
+    """Short texts, each rated by several people.
+
+    Attributes:
+        texts: n of them.
+        ratings: (n, people), int8. Columns need not be the same person throughout.
+    """
+
+    texts: list[str]
+    ratings: torch.Tensor

@@ -25,7 +25,7 @@ class CoTeaching(NoisyLabelMethod):
     card: ClassVar = MethodCard(
         name="coteaching",
         title="Co-teaching",
-        track="noisy-labels",
+        track=("noisy-labels", "label-errors"),
         paper="arXiv:1804.06872",
         bibtex="""@inproceedings{han2018coteaching,
   title = {Co-teaching: Robust Training of Deep Neural Networks with Extremely Noisy Labels},
@@ -39,6 +39,7 @@ class CoTeaching(NoisyLabelMethod):
         official_code="flawed",
         deviates="SGD and schedule of the task instead of Adam. The official code divides a mean by the kept count once more; here the mean is taken once.",
         needs=("noise-rate",),
+        signal="dynamics",
         stacked=True,
     )
     nets: ClassVar[int] = 2

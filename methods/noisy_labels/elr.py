@@ -16,7 +16,7 @@ class EarlyLearningRegularisation(NoisyLabelMethod):
     card: ClassVar = MethodCard(
         name="elr",
         title="Early-learning regularisation",
-        track="noisy-labels",
+        track=("noisy-labels", "label-errors"),
         paper="arXiv:2007.00151",
         bibtex="""@inproceedings{liu2020early,
   title = {Early-Learning Regularization Prevents Memorization of Noisy Labels},
@@ -29,6 +29,7 @@ class EarlyLearningRegularisation(NoisyLabelMethod):
         claim="Stops wrong labels from being memorised and ends far above cross entropy, at every rate of symmetric and asymmetric noise.",
         official_code="ok",
         deviates="Defaults are this project's small-data values, beta .7 and lam 3 for every kind of noise; the paper's are in 'settings'.",
+        signal="dynamics",
         stacked=True,
         tuning={"lam": (1.0, 3.0, 7.0), "beta": (0.7, 0.9)},
     )

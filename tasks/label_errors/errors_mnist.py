@@ -1,0 +1,31 @@
+"""Find the wrong ones among the labels of 4,000 MNIST digits."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from bench import Preset, TaskCard
+
+from ._task import METRICS, REFERENCES, LabelErrorTask
+
+
+class ErrorsMnist(LabelErrorTask):
+    """Find the wrong ones among the labels of 4,000 MNIST digits."""
+
+    card: ClassVar = TaskCard(
+        name="errors-mnist",
+        title="Label errors among five thousand MNIST digits",
+        track="label-errors",
+        datasets=("mnist5k",),
+        libraries=("sklearn",),
+        metrics=METRICS,
+        presets={
+            "smoke": Preset(variants={"asym40": {"noise": "asym", "rate": 0.4}}, params={"n_train": 300, "epochs": 5}, seeds=1, timeout=60),
+            "default": Preset(variants={"asym40": {"noise": "asym", "rate": 0.4}}, params={"epochs": 15, "lr": 0.02}, seeds=2, timeout=600),
+        },
+        budget="the passes of the task's protocol for each net; out-of-fold probabilities are charged to who asks for them",
+        offers={"noise-rate": {}},
+        references=REFERENCES,
+    )
+    source: ClassVar = "mnist5k"
+    n_test: ClassVar = 1000
