@@ -47,7 +47,7 @@ def probes_of(problem: Problem, probabilities: torch.Tensor, generator: np.rando
     own = p[np.arange(rows), y]
     ranked = order[np.lexsort((own, p.argmax(1) != y))]  # rows the model agrees with first, the unlikeliest of them in front
     atypical = ranked[:count]
-    typical = order[np.lexsort((np.isin(order, atypical), -own))][:count]
+    typical = order[np.lexsort((-own, np.isin(order, atypical)))][:count]
     free = generator.permutation(np.setdiff1d(np.arange(rows), np.concatenate([typical, atypical])))
     drawn = np.stack([free[:count], free[count : 2 * count]])
     copied = generator.integers(0, rows, count)
