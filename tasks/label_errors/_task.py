@@ -39,7 +39,7 @@ METRICS = (
     Metric(name="f1_noisy", direction="none", unit="%", title="its F1, weighted over classes"),
     Metric(name="acc_oracle", direction="none", unit="%", title="anchor: accuracy of one trained without the rows that are wrong"),
     Metric(name="f1_oracle", direction="none", unit="%", title="its F1, weighted over classes"),
-    Metric(name="acc_random", direction="none", unit="%", title="anchor: accuracy of one trained without as many rows at random (to the nearest 5 %)"),
+    Metric(name="acc_random", direction="none", unit="%", title="anchor: accuracy of one trained without as many rows at random (to the nearest 10 %)"),
     Metric(name="f1_random", direction="none", unit="%", title="its F1, weighted over classes"),
 )
 
@@ -50,8 +50,8 @@ REFERENCES = (
     Reference(name="true-errors", kind="high", title="Flags exactly the wrong labels", solve="flag_true_errors"),
 )
 
-_STEPS = 20
-"""Random removal is trained once for each twentieth of the rows."""
+_STEPS = 10
+"""Random removal is trained once for each tenth of the rows."""
 
 
 class LabelErrorTask(NoisyLabelTask):
@@ -103,7 +103,7 @@ class LabelErrorTask(NoisyLabelTask):
 
 
 def _random_rows(rows: int, share: int, seed: int) -> torch.Tensor:
-    """Return which rows are left out (N,) at ``share`` twentieths."""
+    """Return which rows are left out (N,) at ``share`` tenths."""
     order = np.random.Generator(np.random.PCG64([seed, share])).permutation(rows)
     out = torch.zeros(rows, dtype=torch.bool)
     out[order[: round(share * rows / _STEPS)]] = True

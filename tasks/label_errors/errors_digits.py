@@ -23,12 +23,11 @@ class ErrorsDigits(LabelErrorTask):
             "smoke": Preset(variants={"sym40": {"noise": "sym", "rate": 0.4}}, params={"n_train": 300, "epochs": 5}, seeds=1, timeout=60),
             "default": Preset(
                 variants={
-                    "sym10": {"noise": "sym", "rate": 0.1},
                     "sym40": {"noise": "sym", "rate": 0.4},
                     "asym40": {"noise": "asym", "rate": 0.4},
                     "clean": {"noise": "sym", "rate": 0.0},
                 },
-                params={"epochs": 30},
+                params={"epochs": 24},
                 seeds=3,
                 timeout=300,
             ),

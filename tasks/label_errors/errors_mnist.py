@@ -21,7 +21,7 @@ class ErrorsMnist(LabelErrorTask):
         metrics=METRICS,
         presets={
             "smoke": Preset(variants={"asym40": {"noise": "asym", "rate": 0.4}}, params={"n_train": 300, "epochs": 5}, seeds=1, timeout=60),
-            "default": Preset(variants={"asym40": {"noise": "asym", "rate": 0.4}}, params={"epochs": 15, "lr": 0.02}, seeds=2, timeout=600),
+            "default": Preset(variants={"asym40": {"noise": "asym", "rate": 0.4}}, params={"epochs": 12, "lr": 0.02}, seeds=2, timeout=600),
         },
         budget="the passes of the task's protocol for each net; out-of-fold probabilities are charged to who asks for them",
         offers={"noise-rate": {}},
