@@ -50,7 +50,7 @@ def command(name: str, bibtex: bool, images: tuple[str, ...], results: str | Non
     elif as_json:
         emit_json({"schema_version": 1, "found": [_document(entry) for entry in entries]})
     else:
-        click.echo("\n\n".join(_text(entry) for entry in entries))
+        click.echo("\n\n".join(_text(group) for group in _plugins(entries)))
 
 
 def _find(registry: Registry, name: str) -> list[Entry]:
@@ -74,9 +74,17 @@ def _document(entry: Entry) -> dict[str, Any]:
     return {"kind": entry.kind, "identity": entry.identity, "source": entry.source, "card": msgspec.to_builtins(entry.card), "params": params}
 
 
-def _text(entry: Entry) -> str:
-    card = entry.card
-    lines = [f"{entry.kind} {entry.identity}", card.title, ""]
+def _plugins(entries: list[Entry]) -> list[list[Entry]]:
+    """Group entries that are one plugin in several tracks."""
+    groups: dict[tuple[str, str, bytes], list[Entry]] = {}
+    for entry in entries:
+        groups.setdefault((entry.kind, entry.source, msgspec.json.encode(entry.card)), []).append(entry)
+    return list(groups.values())
+
+
+def _text(group: list[Entry]) -> str:
+    entry, card = group[0], group[0].card
+    lines = [f"{entry.kind} {', '.join(other.identity for other in group)}", card.title, ""]
     facts: dict[str, str] = {"source": entry.source, "licence": card.licence, "libraries": ", ".join(card.libraries)}
     if isinstance(card, MethodCard):
         facts |= {

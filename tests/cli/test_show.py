@@ -72,3 +72,11 @@ def test_pictures_of_cards_of_unknown_records_and_of_exports_are_refused(bench, 
     assert found.code == 4
     assert "an export carries records without their pictures" in found.err
     assert "not here" in bench("show", record["id"], "--results", "carried").out
+
+
+def test_a_method_of_several_tracks_is_shown_once_with_all_of_them(bench):
+    text = bench("show", "elr").out
+    assert text.startswith("method label-errors/elr, noisy-labels/elr\n")
+    assert text.count("Early-learning regularisation") == 1
+    assert "signal:" in text
+    assert [found["identity"] for found in json.loads(bench("show", "elr", "--json").out)["found"]] == ["label-errors/elr", "noisy-labels/elr"]

@@ -311,7 +311,7 @@ def test_an_unknown_name_is_an_error_with_near_matches_and_its_origin():
 
 def test_globs_take_short_names_and_identities(mock_folder):
     registry = Registry(paths=[mock_folder])
-    assert [entry.name for entry in registry.select("method", "f*")] == ["frozen"]
+    assert [entry.name for entry in registry.select("method", "froz*")] == ["frozen"]
     assert [entry.name for entry in registry.select("method", "mock-policy/*")] == ["advantage", "frozen"]
     assert [entry.name for entry in registry.select("method", "*", "mock-unlearning")] == ["descend", "downdate", "keep"]
     assert [entry.name for entry in registry.select("method", "?eep")] == ["keep"]
