@@ -249,3 +249,15 @@ def test_a_training_method_serves_both_tracks_under_one_name(run_plan):
     judged = next(record for record in found.records if record.method == "oof-disagree")
     assert judged.cost["artifact_s"] > 0  # the probabilities are charged to the method that asked
     assert judged.metrics["acc_relabel"] is not None
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def test_every_detector_and_reference_runs_and_says_something_of_its_own(run_plan, device):
+    found = run_plan(track="label-errors", tasks=("errors-iris",), preset="smoke", paths=[], device=device)
+    missing = {item.method for item in found.plan.not_run if item.status == "unavailable"}
+    assert missing <= {"cleanlab-cl"}
+    figures = {record.method: record.metrics for record in found.records}
+    assert figures.keys() == {method.card.name for method in METHODS} - missing | {"true-errors"}
+    assert all(record.status == "ok" for record in found.records)
+    assert len({str(sorted(metrics.items())) for metrics in figures.values()}) == len(figures)
+    assert all(metrics["acc_noisy"] == figures["flag-none"]["acc_noisy"] for metrics in figures.values())  # paired: the anchors are the seed's
