@@ -21,7 +21,7 @@ class ErrorsBreastCancer(LabelErrorTask):
         metrics=METRICS,
         presets={
             "smoke": Preset(variants={"sym20": {"noise": "sym", "rate": 0.2}}, params={"batch_size": 32, "epochs": 5}, seeds=1, timeout=60),
-            "default": Preset(variants={"sym20": {"noise": "sym", "rate": 0.2}}, params={"batch_size": 32, "epochs": 24}, seeds=3, timeout=300),
+            "default": Preset(variants={"sym20": {"noise": "sym", "rate": 0.2}}, params={"batch_size": 32, "epochs": 16}, seeds=3, timeout=300),
         },
         budget="the passes of the task's protocol for each net; out-of-fold probabilities are charged to who asks for them",
         offers={"noise-rate": {}},

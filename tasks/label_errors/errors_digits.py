@@ -25,9 +25,8 @@ class ErrorsDigits(LabelErrorTask):
                 variants={
                     "sym40": {"noise": "sym", "rate": 0.4},
                     "asym40": {"noise": "asym", "rate": 0.4},
-                    "clean": {"noise": "sym", "rate": 0.0},
                 },
-                params={"epochs": 24},
+                params={"epochs": 16},
                 seeds=3,
                 timeout=300,
             ),

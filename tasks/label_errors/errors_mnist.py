@@ -1,4 +1,4 @@
-"""Find the wrong ones among the labels of 4,000 MNIST digits."""
+"""Find the wrong ones among the labels of 2,500 MNIST digits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ._task import METRICS, REFERENCES, LabelErrorTask
 
 
 class ErrorsMnist(LabelErrorTask):
-    """Find the wrong ones among the labels of 4,000 MNIST digits."""
+    """Find the wrong ones among the labels of 2,500 MNIST digits."""
 
     card: ClassVar = TaskCard(
         name="errors-mnist",
@@ -21,7 +21,7 @@ class ErrorsMnist(LabelErrorTask):
         metrics=METRICS,
         presets={
             "smoke": Preset(variants={"asym40": {"noise": "asym", "rate": 0.4}}, params={"n_train": 300, "epochs": 5}, seeds=1, timeout=60),
-            "default": Preset(variants={"asym40": {"noise": "asym", "rate": 0.4}}, params={"epochs": 12, "lr": 0.02}, seeds=2, timeout=600),
+            "default": Preset(variants={"asym40": {"noise": "asym", "rate": 0.4}}, params={"n_train": 2500, "epochs": 10, "lr": 0.02}, seeds=2, timeout=600),
         },
         budget="the passes of the task's protocol for each net; out-of-fold probabilities are charged to who asks for them",
         offers={"noise-rate": {}},

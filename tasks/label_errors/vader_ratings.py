@@ -31,7 +31,7 @@ class VaderRatings(LabelErrorTask):
         metrics=METRICS,
         presets={
             "smoke": Preset(variants={"one-rater": {}}, params={"n_train": 400, "epochs": 5}, seeds=1, timeout=60),
-            "default": Preset(variants={"one-rater": {}}, params={"epochs": 12}, seeds=3, timeout=600),
+            "default": Preset(variants={"one-rater": {}}, params={"n_train": 2500, "epochs": 10}, seeds=3, timeout=600),
         },
         budget="the passes of the task's protocol for each net; out-of-fold probabilities are charged to who asks for them",
         offers={"noise-rate": {}},
