@@ -22,7 +22,7 @@ from bench.plugins.scan import CARD_CALLS, ClassScan, Field, FileScan, scan_file
 from bench.plugins.source import Target, locate
 from bench.plugins.types import NotStatic, type_from_text
 
-FORMAT = 1
+FORMAT = 2
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,7 +159,7 @@ class Index:
     def _fill(self, value: Any, scan: FileScan, target: Target) -> Any:
         """Replace names in a card by the module constants they stand for."""
         if isinstance(value, list):
-            return [self._fill(item, scan, target) for item in value]
+            return [part for item in value for part in self._parts(item, scan, target)]
         if not isinstance(value, dict):
             return value
         if set(value) != {"$name"}:
@@ -172,6 +172,16 @@ class Index:
         if path is None:
             raise NotStatic(f"the name {name}")
         return self._fill({"$name": original}, self.scan(path, module.rpartition(".")[0]), target)
+
+    def _parts(self, item: Any, scan: FileScan, target: Target) -> list[Any]:
+        """Return one item of a list, or those of the list that ``*NAME`` spreads out."""
+        spread = isinstance(item, dict) and set(item) == {"$spread"}
+        filled = self._fill(item["$spread"] if spread else item, scan, target)
+        if not spread:
+            return [filled]
+        if not isinstance(filled, list):
+            raise NotStatic("what is spread out by a star")
+        return filled
 
     def _default(self, field: Field, scan: FileScan, target: Target) -> Any:
         value = msgspec.UNSET if field.required else self._fill(field.default, scan, target)

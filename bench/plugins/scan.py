@@ -150,8 +150,10 @@ def literal(node: ast.expr) -> Any:
             return value
         case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):
             return -value
+        case ast.BinOp(left=ast.Constant(value=int() | float() as left), op=ast.Div(), right=ast.Constant(value=int() | float() as right)) if right:
+            return left / right
         case ast.Tuple(elts=elements) | ast.List(elts=elements):
-            return [literal(element) for element in elements]
+            return [{"$spread": literal(element.value)} if isinstance(element, ast.Starred) else literal(element) for element in elements]
         case ast.Dict(keys=keys, values=values) if all(key is not None for key in keys):
             return {literal(key): literal(value) for key, value in zip(keys, values, strict=True) if key is not None}
         case ast.Call(func=function, args=[], keywords=keywords) if _last(function) in _RECORD_CALLS and all(keyword.arg for keyword in keywords):

@@ -93,6 +93,7 @@ class NoisyCifar100(CifarTask):
         },
         budget="30 epochs of batch 256 (fast), 150 of batch 128 (paper); each net of a method costs its own passes",
         offers={"noise-rate": {}},
+        tuning={"holdout": 0.2},
         references=(
             Reference(name="ce", kind="low"),
             Reference(name="clean-labels", kind="high", title="The null method trained on the true labels", solve="train_on_clean_labels"),

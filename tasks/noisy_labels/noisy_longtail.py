@@ -42,6 +42,7 @@ class NoisyLongTail(NoisyLabelTask):
         },
         budget="120 epochs of batch 128; each net of a method costs its own passes",
         offers={"noise-rate": {}},
+        tuning={"holdout": 0.2},
         references=(
             Reference(name="ce", kind="low"),
             Reference(name="clean-labels", kind="high", title="The null method trained on the true labels", solve="train_on_clean_labels"),
@@ -54,6 +55,8 @@ class NoisyLongTail(NoisyLabelTask):
     def evaluate(self, case: Case, outcomes: Sequence[Outcome], run: Setup) -> Score:
         """Add the accuracy on head, medium and tail classes: thirds by the number of training rows with the true label, the larger thirds first."""
         score = super().evaluate(case, outcomes, run)
+        if self.holdout:
+            return score
         hidden = case.hidden
         counts = hidden.y_true.bincount(minlength=case.problems[0].n_classes)
         thirds = counts.argsort(descending=True, stable=True).tensor_split(3)

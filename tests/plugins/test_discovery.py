@@ -415,6 +415,34 @@ def test_constants_and_fields_are_followed_to_sibling_files(tmp_path):
     assert {name: param.default for name, param in entry.params.items()} == {"lam": 1.5, "nu": 7, "widths": (4, 5)}
 
 
+def test_a_quotient_and_a_spread_constant_are_read_without_importing(tmp_path, monkeypatch):
+    write(
+        tmp_path / "b" / "tasks" / "_metrics.py",
+        "from bench import Metric\n\nMETRICS = (Metric(name='acc', primary=True), Metric(name='loss', direction='min'))\n",
+    )
+    write(
+        tmp_path / "b" / "tasks" / "one.py",
+        """
+        from typing import ClassVar
+        from bench import Metric, Preset, Task, TaskCard
+        from ._metrics import METRICS
+
+        class Mine(Task):
+            card: ClassVar = TaskCard(name="mine", title="Mine", track="my-track", metrics=(Metric(name="first"), *METRICS), presets={})
+            share: float = 2 / 9
+        """,
+    )
+    monkeypatch.setattr("bench.plugins.index.subprocess.run", lambda *_, **__: pytest.fail("a side process was started"))
+    entry = Registry(paths=[str(tmp_path / "b")]).one("task", "mine")
+    assert [metric.name for metric in entry.card.metrics] == ["first", "acc", "loss"]
+    assert entry.params["share"].default == 2 / 9
+
+
+def test_no_built_in_plugin_needs_a_side_process(tmp_path, monkeypatch):
+    monkeypatch.setattr("bench.plugins.index.subprocess.run", lambda *_, **__: pytest.fail("a side process was started"))
+    assert Registry(index=Index(tmp_path)).broken == []
+
+
 def test_the_index_says_of_every_built_in_and_mock_plugin_what_its_class_says(mock_folder, graph_library):
     from bench.plugins.source import import_target
     from bench.plugins.types import type_to_text
