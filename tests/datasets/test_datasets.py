@@ -18,6 +18,7 @@ from bench.plugins.source import Target
 from bench.runs.artifacts import Artifacts
 from bench.runs.context import Setup
 from bench.runs.guard import fingerprint
+from bench.runs.limits import Limits
 from bench.runs.spec import Job, RunSpec
 from bench.runs.worker import run_job
 
@@ -119,7 +120,7 @@ def run_asking(tmp_path, monkeypatch):
         spec = RunSpec(track="t", method="settle", params={}, task="asks", task_params={}, preset="default", variant="v", seed=0, device="cpu")
         job = Job(
             id="job", specs=[spec], method=None, task=Target(__name__, "Asks", __file__), reference="settle", datasets={"digits": Target(Digits.__module__, "Digits", digits.__file__)},
-            cache=str(tmp_path / "cache"), workdir=str(tmp_path / "work"), timeout=60,
+            cache=str(tmp_path / "cache"), workdir=str(tmp_path / "work"), limits=Limits(wall=60),
         )  # fmt: skip
         return run_job(job, lambda message: None)[0]
 
