@@ -85,7 +85,9 @@ def test_cheat_by_field_the_problem_has_none_with_the_truth(plant):
     records, seen = plant("note(sorted(problem.__struct_fields__)); problem.y_true")
     assert records[0].status == "failed"
     assert "y_true" in records[0].error.message
-    assert seen == ["['batch_size', 'crop', 'epochs', 'flip', 'lr', 'momentum', 'n_classes', 'net', 'noise_rate', 'precision', 'schedule', 'weight_decay', 'widths', 'x', 'y']"]
+    assert seen == [
+        "['batch_size', 'crop', 'epochs', 'flip', 'lr', 'momentum', 'n_classes', 'net', 'noise_rate', 'precision', 'schedule', 'weight_decay', 'widths', 'x', 'y']"
+    ]
 
 
 def test_cheat_by_data_set_a_run_has_none(plant):
