@@ -1,0 +1,208 @@
+"""Track ``condensation``: say a training set in a few images; nets trained on these alone are judged on real ones.
+
+What counts as budget is what is *stored*: a method may store an image as a mosaic and have it decoded to several training
+images. Shapes: N real images, n stored ones, C classes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import torch
+from torch.nn import functional as F
+
+from bench.errors import InvalidRun
+from bench.runs.context import Run
+from bench.training.convnet import ConvNet, Recipe
+
+__all__ = ["ClassSampler", "Problem", "SmallSet", "check", "decode", "labels_of", "real_rows", "stored"]
+
+
+class SmallSet(msgspec.Struct, kw_only=True):
+    """What a method returns, and all that it may say to the evaluation.
+
+    Attributes:
+        x: stored images (n, channels, height, width), normalised like the problem's.
+        y: their labels (n,), int64.
+        soft_y: class probabilities of the *decoded* images (n * factor^2, C); None: ``y``.
+        targets: what a net is to regress on each decoded image when the task is label-free, (n * factor^2, D).
+        lr: learning rate of the evaluation; None: the protocol's.
+        factor: each stored image is a ``factor`` x ``factor`` mosaic, decoded to ``factor``^2 images of full size.
+        indices: rows of the training set, where the images are real ones.
+        masked: a share in [0, 1): fit a temperature on validation logits of which so many are set to zero, and use it at
+            test. It changes confidences, never a prediction.
+    """
+
+    x: torch.Tensor
+    y: torch.Tensor
+    soft_y: torch.Tensor | None = None
+    targets: torch.Tensor | None = None
+    lr: float | None = None
+    factor: int = 1
+    indices: torch.Tensor | None = None
+    masked: float | None = None
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """What a method sees: the training images, the budget, and the net that will be trained.
+
+    Attributes:
+        x: normalised images (N, channels, height, width), float32.
+        y: labels (N,), int64 in [0, C).
+        n_classes: C.
+        ipc: stored images a class.
+        mean: of the pixels in [0, 1] before normalisation, a channel, (channels,).
+        std: likewise.
+        flips: whether a mirrored image keeps its class.
+        width: of the ConvNet.
+        depth: of the ConvNet.
+        updates: changes of the images that a synthesis may make.
+        net_epochs: most epochs that a net may be trained on the images between two of them.
+        batch_real: real images a class in each of them.
+        batch_size: rows of a batch where nets are trained on the real images.
+    """
+
+    x: torch.Tensor
+    y: torch.Tensor
+    n_classes: int
+    ipc: int
+    mean: torch.Tensor
+    std: torch.Tensor
+    flips: bool = False
+    width: int = 32
+    depth: int = 2
+    updates: int = 120
+    net_epochs: int = 5
+    batch_real: int = 32
+    batch_size: int = 64
+
+    @property
+    def budget(self) -> int:
+        """Most stored images."""
+        return self.ipc * self.n_classes
+
+    @property
+    def budgets(self) -> tuple[int, ...]:
+        """The budget, as selectors ask for it."""
+        return (self.budget,)
+
+    @property
+    def balanced(self) -> bool:
+        """Selectors give each class its equal share."""
+        return True
+
+    def net(self) -> ConvNet:
+        """The net of the evaluation."""
+        channels, height, width = self.x.shape[1:]
+        return ConvNet(shape=(channels, height, width), classes=self.n_classes, width=self.width, depth=self.depth)
+
+    def recipe(self, steps: int) -> Recipe:
+        """How a net is trained on the real images."""
+        return Recipe(steps=steps, lr=0.02, schedule="cosine")
+
+    def take(self, rows: list[torch.Tensor], weights: list[torch.Tensor] | None, scores: torch.Tensor | None) -> SmallSet:
+        """The small set of real rows. Weights have no place in it: every image counts once."""
+        return SmallSet(x=self.x[rows[0]], y=self.y[rows[0]], indices=rows[0])
+
+    def pixel_range(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return black and white as normalised values, (channels, 1, 1) each."""
+        black, white = -self.mean / self.std, (1 - self.mean) / self.std
+        return black.view(-1, 1, 1), white.view(-1, 1, 1)
+
+
+# What methods share ------------------------------------------------------------------------------------------------------
+
+
+class ClassSampler:
+    """Real images class by class: the rows lie sorted, and one gather serves all classes."""
+
+    def __init__(self, problem: Problem, generator: torch.Generator) -> None:
+        self.x = problem.x
+        self.order = problem.y.argsort(stable=True)
+        self.counts = problem.y.bincount(minlength=problem.n_classes)
+        self.offsets = self.counts.cumsum(0) - self.counts
+        self.generator = generator
+
+    def rows(self, size: int) -> torch.Tensor:
+        """Return ``size`` rows of each class, (C, size), drawn without replacement as far as the smallest class reaches."""
+        size = min(size, int(self.counts.min()))
+        longest = int(self.counts.max())
+        keys = torch.rand(len(self.counts), longest, generator=self.generator).to(self.order.device)
+        keys.masked_fill_(torch.arange(longest, device=keys.device) >= self.counts[:, None], 2.0)
+        return self.order[self.offsets[:, None] + keys.topk(size, largest=False, sorted=False).indices]
+
+    def draw(self, size: int) -> torch.Tensor:
+        """Return ``size`` images of each class, (C, size, channels, height, width)."""
+        return self.x[self.rows(size)]
+
+
+def real_rows(problem: Problem, run: Run) -> torch.Tensor:
+    """Return ``ipc`` random rows of each class, sorted by class, (C * ipc,).
+
+    The stream is the seed's alone, so every method that starts from real images starts from the same, and these are the
+    rows that random selection keeps.
+    """
+    generator = run.torch_generator("order", "real rows", device="cpu")
+    return ClassSampler(problem, generator).rows(problem.ipc).flatten()
+
+
+def labels_of(problem: Problem) -> torch.Tensor:
+    """Return the labels of ``ipc`` images a class, sorted by class, (C * ipc,)."""
+    return torch.arange(problem.n_classes, device=problem.y.device).repeat_interleave(problem.ipc)
+
+
+# What the task shares -----------------------------------------------------------------------------------------------------
+
+
+def decode(small: SmallSet, size: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the training images (m, channels, height, width) and labels (m,) that a small set stands for, m = n * factor^2.
+
+    Each image is cut into ``factor`` x ``factor`` equal tiles, which are brought to full size bilinearly.
+    Source: gszfwsb/NCFM and snu-mllab/Efficient-Dataset-Condensation, decode_zoom.
+    """
+    if small.factor == 1:
+        return small.x, small.y
+    count, channels, height, width = small.x.shape
+    f = small.factor
+    tiles = small.x.view(count, channels, f, height // f, f, width // f).permute(0, 2, 4, 1, 3, 5).reshape(count * f * f, channels, height // f, width // f)
+    return F.interpolate(tiles, size=size, mode="bilinear", align_corners=False), small.y.repeat_interleave(f * f)
+
+
+def stored(small: SmallSet) -> dict[str, float]:
+    """Return what a small set costs: stored and decoded images, and kilobytes of its float32 numbers, soft labels and targets included."""
+    numbers = sum(part.numel() for part in (small.x, small.soft_y, small.targets) if part is not None)
+    return {"stored_images": len(small.x), "decoded_images": len(small.x) * small.factor**2, "stored_kb": numbers * 4 / 1000}
+
+
+def check(small: Any, problem: Problem) -> None:
+    """Raise InvalidRun unless ``small`` is a small set within the budget, whose fields mean what they say."""
+    if type(small) is not SmallSet:
+        raise InvalidRun(f"the method returned a {type(small).__name__}; the track's solution is a SmallSet.")
+    shape = tuple(problem.x.shape[1:])
+    if tuple(small.x.shape[1:]) != shape or not small.x.is_floating_point():
+        raise InvalidRun(f"the images are {small.x.dtype} of shape {tuple(small.x.shape[1:])}; they must be float32 of shape {shape}.")
+    if not 0 < len(small.x) <= problem.budget:
+        raise InvalidRun(f"the set holds {len(small.x)} stored images; the budget is {problem.ipc} a class, {problem.budget} in all, and at least one.")
+    if not bool(small.x.isfinite().all()):
+        raise InvalidRun("the images hold numbers that are not finite.")
+    if small.y.shape != (len(small.x),) or not bool(((small.y >= 0) & (small.y < problem.n_classes)).all()):
+        raise InvalidRun(f"the labels must be {len(small.x)} whole numbers from 0 to {problem.n_classes - 1}.")
+    if small.factor < 1 or shape[1] % small.factor or shape[2] % small.factor:
+        raise InvalidRun(f"factor is {small.factor}; it must divide the sides of the images, {shape[1]} and {shape[2]}.")
+    decoded = len(small.x) * small.factor**2
+    if small.soft_y is not None:
+        good = small.soft_y.shape == (decoded, problem.n_classes) and bool((small.soft_y >= 0).all())
+        if not good or not torch.allclose(small.soft_y.sum(1), torch.ones(decoded, device=small.soft_y.device), atol=1e-4):
+            raise InvalidRun(f"the soft labels must be {decoded} rows of {problem.n_classes} probabilities that sum to 1.")
+    if small.targets is not None and (small.targets.dim() != 2 or len(small.targets) != decoded):
+        raise InvalidRun(f"the targets must be {decoded} rows of numbers, one a decoded image.")
+    if small.lr is not None and not 0 < small.lr <= 10:
+        raise InvalidRun(f"lr is {small.lr}; a learning rate must be above 0 and at most 10.")
+    if small.masked is not None and not 0 <= small.masked < 1:
+        raise InvalidRun(f"masked is {small.masked}; a share must be at least 0 and below 1.")
+    if small.indices is not None:
+        if small.indices.shape != small.y.shape or len(small.indices.unique()) != len(small.indices):
+            raise InvalidRun(f"indices must be {len(small.x)} distinct rows of the training set, one an image.")
+        if not torch.equal(small.x, problem.x[small.indices]):
+            raise InvalidRun("indices names rows of the training set that the images are not; leave indices out for images that were changed.")

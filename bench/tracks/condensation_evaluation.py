@@ -1,0 +1,178 @@
+"""How a small set is judged: nets trained on it by one protocol, and what is measured of them. A method has no part in it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+import torch
+from torch.func import vmap
+
+from bench.tracks import condensation_augment as siamese
+from bench.training.convnet import ConvNet, Net, Params, Recipe, epochs_of, fit, outputs
+
+__all__ = ["Protocol", "calibration_error", "mean_nll", "ranking_score", "temperatures", "train"]
+
+BACKENDS = ("grouped", "stacked", "sequential")
+
+
+class Protocol(msgspec.Struct, frozen=True, kw_only=True):
+    """How evaluation nets are trained. Source: VICO-UoE/DatasetCondensation, utils.py, evaluate_synset.
+
+    Attributes:
+        epochs: E passes over the set; after E // 2 + 1 of them the learning rate falls to a tenth, with a fresh optimiser.
+            The authors' loop takes one pass more.
+        lr: learning rate of SGD.
+        momentum: of SGD.
+        weight_decay: of SGD.
+        batch: images of a batch.
+        strategy: augmentations, joined by underscores; empty: none.
+        flips: whether mirrored images may be shown.
+    """
+
+    epochs: int
+    lr: float = 0.01
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    batch: int = 256
+    strategy: str = ""
+    flips: bool = False
+
+
+class _Vmapped(msgspec.Struct, frozen=True):
+    """A net whose stack is batched by ``torch.func`` instead of grouped kernels."""
+
+    net: ConvNet
+
+    def init(self, generators: Sequence[torch.Generator]) -> Params:
+        return self.net.init(generators)
+
+    def head(self, params: Params, features: torch.Tensor) -> torch.Tensor:
+        return self.net.head(params, features)
+
+    def features(self, params: Params, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = vmap(lambda own, images: self.net.features([tensor[None] for tensor in own], images[None])[0])(tuple(params), x)
+        return found
+
+    def logits(self, params: Params, x: torch.Tensor) -> torch.Tensor:
+        return self.head(params, self.features(params, x))
+
+
+def train(
+    net: Net, start: Params, x: torch.Tensor, targets: torch.Tensor, protocol: Protocol, orders: Sequence[torch.Generator], backend: str = "grouped"
+) -> Params:
+    """Train K nets on a small set, from ``start`` (tensors (K, ...)), and return them after the last epoch.
+
+    Args:
+        net: what the parameters mean.
+        start: initial weights.
+        x: training images (n, ...).
+        targets: labels (n,) or class probabilities (n, C).
+        protocol: of the training.
+        orders: a generator a net, for its order of images; the first also draws augmentations.
+        backend: ``grouped``: all nets in grouped kernels; ``stacked``: in ``vmap``; ``sequential``: one after another.
+    """
+    if backend == "sequential" and len(orders) > 1:
+        single = [train(net, [tensor[k : k + 1] for tensor in start], x, targets, protocol, [orders[k]], "grouped") for k in range(len(orders))]
+        return [torch.cat(tensors) for tensors in zip(*single, strict=True)]
+    names = siamese.operations(protocol.strategy, protocol.flips)
+    recipe = Recipe(
+        steps=protocol.epochs * math.ceil(len(x) / protocol.batch),
+        lr=protocol.lr,
+        momentum=protocol.momentum,
+        weight_decay=protocol.weight_decay,
+        schedule="step",
+    )
+    return fit(
+        _Vmapped(net) if backend == "stacked" and isinstance(net, ConvNet) else net,
+        start,
+        x,
+        targets,
+        epochs_of(len(x), protocol.batch, protocol.epochs, orders),
+        recipe,
+        augment=siamese.augmenter(names, (x.shape[-2], x.shape[-1]), orders[0]) if names else None,
+    )
+
+
+def logits_of(net: Net, params: Params, x: torch.Tensor) -> torch.Tensor:
+    """Return the logits (K, n, C) in float64, as metrics need them. The nets see a copy that is wiped afterwards."""
+    copy = x.clone()
+    found = outputs(net, params, copy).double()
+    copy.zero_()
+    return found
+
+
+# What is measured ----------------------------------------------------------------------------------------------------------
+
+
+def accuracies(logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Return the accuracy of each net in percent, (K,), for logits (K, n, C)."""
+    return 100 * (logits.argmax(-1) == y).double().mean(1)
+
+
+def calibration_error(logits: torch.Tensor, y: torch.Tensor, bins: int = 15) -> torch.Tensor:
+    """Return the expected calibration error of each net, (K,), in [0, 1]: over equal bins of confidence, the weighted gap to the accuracy.
+
+    Source: arXiv:1706.04599, eq. 3. A bin holds its upper end.
+    """
+    confidence, predicted = logits.softmax(-1).max(-1)
+    gap = confidence - (predicted == y).double()
+    place = (confidence * bins).ceil().clamp(1, bins).long() - 1
+    sums = torch.zeros(len(logits), bins, dtype=gap.dtype, device=gap.device).scatter_add_(1, place, gap)
+    return sums.abs().sum(1) / logits.shape[1]
+
+
+def mean_nll(logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Return the mean negative log likelihood of each net in nats, (K,)."""
+    return (logits.logsumexp(-1) - logits.gather(-1, y.expand(len(logits), -1)[..., None])[..., 0]).mean(1)
+
+
+def temperatures(logits: torch.Tensor, y: torch.Tensor, masked: float = 0.0, generator: torch.Generator | None = None, draws: int = 16) -> torch.Tensor:
+    """Return for each net the temperature, (K,), from 1/1000 to 1000, that minimises the likelihood loss of ``logits / T``.
+
+    The loss is convex in 1/T, so the sign of its derivative is bisected.
+
+    Args:
+        logits: of validation examples (K, n, C).
+        y: their labels (n,).
+        masked: share of the logits that is set to zero at random, for masked temperature scaling; the loss is the mean over
+            ``draws`` masks, which are the same at every evaluation of it.
+        generator: of the masks.
+        draws: number of masks.
+    """
+    if masked > 0:
+        keep = torch.rand(draws, *logits.shape, generator=generator).to(logits.device) >= masked
+        logits = (logits * keep).movedim(0, 1).flatten(1, 2)
+        y = y.repeat(draws)
+    label = logits.gather(-1, y.expand(len(logits), -1)[..., None])[..., 0]
+    low, high = (torch.full((len(logits),), value, dtype=logits.dtype, device=logits.device) for value in (-math.log(1000), math.log(1000)))
+    for _ in range(40):
+        middle = (low + high) / 2
+        scaled = logits * middle.exp()[:, None, None]
+        slope = ((scaled.softmax(-1) * logits).sum(-1) - label).mean(1)
+        low, high = torch.where(slope < 0, middle, low), torch.where(slope < 0, high, middle)
+    return (-(low + high) / 2).exp()
+
+
+def ranking_score(gain: float, weight: float = 0.5, loss: float = 0.0) -> tuple[float, float]:
+    """Return DD-Ranking's balance, ``weight`` * gain - (1 - ``weight``) * loss, and its squashing into [0, 1], where 0 becomes 0.269.
+
+    Args:
+        gain: what the set is better than random images under one recipe, as a difference of fractions.
+        weight: of the gain.
+        loss: what it is worse than the whole data under hard labels, likewise.
+
+    Source: arXiv:2505.13300; NUS-HPC-AI-Lab/DD-Ranking. For the augmentation-robust score ``loss`` is minus the second gain.
+    """
+    balance = weight * gain - (1 - weight) * loss
+    return balance, (math.exp(balance) - math.exp(-1)) / (math.e - math.exp(-1))
+
+
+Backend = Literal["grouped", "stacked", "sequential"]
+
+
+def quickest(n: int, shape: Sequence[int]) -> Backend:
+    """Return the backend that was measured to be quickest for ``n`` images of ``shape`` a step."""
+    return "grouped" if n * shape[-1] * shape[-2] <= 12000 else "sequential"

@@ -1,0 +1,217 @@
+"""Track ``selection``: choose which training rows to keep; nets trained from scratch on them are judged.
+
+A selector serves any track whose problem says how many rows may be kept (``budgets``) and what becomes of them (``take``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import msgspec
+import torch
+
+from bench.contracts import Method
+from bench.runs.context import Run
+from bench.training.convnet import Net, Params, Perceptron, Recipe, fit, outputs, passes_of
+
+__all__ = ["Problem", "Selectable", "Selection", "Selector", "features_of", "greedy", "spread", "starts", "top", "trained"]
+
+
+class Selection(msgspec.Struct, kw_only=True):
+    """What a method of the track returns.
+
+    Attributes:
+        rows: for each budget of the problem the rows to keep, int64 in [0, N), distinct.
+        weights: for each budget the weights of these rows in the loss; None: all 1.
+        scores: higher means kept earlier, (N,); None where the method ranks nothing.
+    """
+
+    rows: list[torch.Tensor]
+    weights: list[torch.Tensor] | None = None
+    scores: torch.Tensor | None = None
+
+
+class Selectable(Protocol):
+    """What a selector needs to know of a problem."""
+
+    x: torch.Tensor
+    y: torch.Tensor
+    n_classes: int
+    batch_size: int
+
+    @property
+    def budgets(self) -> tuple[int, ...]:
+        """How many rows may be kept, once or several times."""
+
+    @property
+    def balanced(self) -> bool:
+        """Whether each class is to get its equal share of the rows."""
+
+    def net(self) -> Net:
+        """The kind of net that will be trained on what is kept."""
+
+    def recipe(self, steps: int) -> Recipe:
+        """How such a net is trained."""
+
+    def take(self, rows: list[torch.Tensor], weights: list[torch.Tensor] | None, scores: torch.Tensor | None) -> Any:
+        """The track's solution for the rows kept."""
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """What a method sees: training examples and how many it may keep.
+
+    Attributes:
+        x: standardised inputs (N, ...), float32.
+        y: given labels (N,), int64; some may be wrong.
+        n_classes: C.
+        fractions: shares of the rows that may be kept, each to be answered.
+        class_balance: whether each class gets its equal share.
+        widths: of the hidden layers of the standard net.
+        steps: updates of every training, however many rows are kept.
+        batch_size: rows of a batch.
+        lr: learning rate at the start; it falls to 0 along a half cosine.
+        weight_decay: of SGD with Nesterov's momentum 0.9.
+    """
+
+    x: torch.Tensor
+    y: torch.Tensor
+    n_classes: int
+    fractions: tuple[float, ...]
+    class_balance: bool = False
+    widths: tuple[int, ...] = (256,)
+    steps: int = 820
+    batch_size: int = 64
+    lr: float = 0.05
+    weight_decay: float = 5e-4
+
+    @property
+    def budgets(self) -> tuple[int, ...]:
+        """Rows that may be kept, for each fraction."""
+        return tuple(round(fraction * len(self.y)) for fraction in self.fractions)
+
+    @property
+    def balanced(self) -> bool:
+        """Whether each class is to get its equal share of the rows."""
+        return self.class_balance
+
+    def net(self) -> Perceptron:
+        """The standard net: a perceptron."""
+        return Perceptron(sizes=(self.x[0].numel(), *self.widths, self.n_classes))
+
+    def recipe(self, steps: int) -> Recipe:
+        """SGD with Nesterov's momentum and a cosine."""
+        return Recipe(steps=steps, lr=self.lr, weight_decay=self.weight_decay, nesterov=True, schedule="cosine")
+
+    def take(self, rows: list[torch.Tensor], weights: list[torch.Tensor] | None, scores: torch.Tensor | None) -> Selection:
+        """The solution for the rows kept."""
+        return Selection(rows=rows, weights=weights, scores=scores)
+
+
+class Selector(Method, frozen=True, kw_only=True):
+    """A method that keeps rows: it gives every row a score and keeps the highest, or overrides ``choose``."""
+
+    def scores(self, problem: Selectable, run: Run) -> torch.Tensor:
+        """Return a score for every row (N,); higher means kept earlier. Infinite scores are allowed, and ties too."""
+        raise TypeError(f"method {self.name_of()!r} has neither scores(self, problem, run) nor choose(self, problem, run); write one.")
+
+    def choose(self, problem: Selectable, run: Run) -> Any:
+        """Return the problem's solution: the rows of the highest scores, ties broken at random, for each budget."""
+        scores = self.scores(problem, run)
+        ties = torch.rand(len(scores), generator=run.torch_generator("method", "ties", device="cpu")).to(scores.device)
+        return problem.take([top(scores, ties, problem, budget) for budget in problem.budgets], None, scores)
+
+    def solve(self, problem: Any, run: Run) -> Any:
+        """Choose rows."""
+        return self.choose(problem, run)
+
+
+def spread(problem: Selectable, budget: int) -> list[tuple[torch.Tensor, int]]:
+    """Return the rows to choose among and how many: all of them, or class by class where the problem is balanced.
+
+    A class with fewer rows than its share gives all; the rest goes to the largest classes.
+    """
+    if not problem.balanced:
+        return [(torch.arange(len(problem.y), device=problem.y.device), budget)]
+    parts = [(problem.y == c).nonzero().flatten() for c in range(problem.n_classes)]
+    take = [min(len(part), budget // problem.n_classes) for part in parts]
+    while sum(take) < min(budget, len(problem.y)):
+        roomiest = max(range(len(parts)), key=lambda c: (len(parts[c]) - take[c], -c))
+        take[roomiest] += 1
+    return list(zip(parts, take, strict=True))
+
+
+def top(scores: torch.Tensor, ties: torch.Tensor, problem: Selectable, budget: int) -> torch.Tensor:
+    """Return the rows of the ``budget`` highest scores, within each class where the problem is balanced; ``ties`` decides between equals."""
+    kept = []
+    for part, count in spread(problem, budget):
+        order = part[ties[part].argsort(descending=True, stable=True)]
+        kept.append(order[scores[order].argsort(descending=True, stable=True)[:count]])
+    return torch.cat(kept)
+
+
+def starts(problem: Selectable, run: Run, role: str, nets: int) -> Params:
+    """Draw the initial weights of ``nets`` nets of the problem's kind, tensors (nets, ...), from the stream ``init``."""
+    drawn = problem.net().init([run.torch_generator("init", role, k, device="cpu") for k in range(nets)])
+    return [tensor.to(problem.x.device) for tensor in drawn]
+
+
+def trained(
+    problem: Selectable,
+    run: Run,
+    role: str,
+    *,
+    nets: int,
+    epochs: float,
+    of: float | None = None,
+    rows: torch.Tensor | None = None,
+    start: Params | None = None,
+    **options: Any,
+) -> tuple[Net, Params]:
+    """Train the problem's net ``nets`` times, each from weights and in an order of its own.
+
+    Args:
+        problem: gives net, recipe and rows.
+        run: gives the streams ``init`` and ``order``, with ``role`` and the net's number as axes, and counts.
+        role: what the nets are for.
+        nets: K.
+        epochs: passes to take.
+        of: passes of the whole schedule, where training is cut off early.
+        rows: the rows to train on (all).
+        start: initial weights; drawn by ``starts`` unless given.
+        options: passed on to :func:`bench.training.convnet.fit`.
+
+    Returns:
+        What the parameters mean, and the parameters (tensors (K, ...)).
+    """
+    net = problem.net()
+    rows = torch.arange(len(problem.y)) if rows is None else rows
+    batch = min(problem.batch_size, len(rows))
+    steps, whole = (max(1, round(passes * len(rows) / batch)) for passes in (epochs, of or epochs))
+    start = start or starts(problem, run, role, nets)
+    batches = passes_of([rows] * nets, batch, steps, [run.torch_generator("order", role, k, device="cpu") for k in range(nets)])
+    run.count(forward=nets * steps * batch, backward=nets * steps * batch)
+    return net, fit(net, start, problem.x, problem.y, batches, problem.recipe(whole), **options)
+
+
+def features_of(problem: Selectable, run: Run, where: str, epochs: float = 10) -> torch.Tensor:
+    """Return features of every row (N, F): flattened inputs (``pixels``), or the last hidden layer of one net trained on all rows (``net``)."""
+    if where == "pixels":
+        return problem.x.flatten(1)
+    net, params = trained(problem, run, "features", nets=1, epochs=epochs)
+    run.count(forward=len(problem.y))
+    return outputs(net, params, problem.x, what="features")[0]
+
+
+def greedy(problem: Selectable, features: torch.Tensor, pick: Callable[[torch.Tensor, int], torch.Tensor]) -> torch.Tensor:
+    """Return scores (N,) of a rule that picks rows one after another: minus the place of each, and minus infinity for those never picked.
+
+    Args:
+        problem: says how many rows are needed at most, and whether class by class.
+        features: of every row (N, F).
+        pick: from the features of the rows to choose among, and a number, to that many distinct positions in order.
+    """
+    scores = torch.full((len(features),), -torch.inf, device=features.device)
+    for part, count in spread(problem, max(problem.budgets)):
+        scores[part[pick(features[part], count)]] = -torch.arange(count, device=features.device, dtype=scores.dtype)
+    return scores

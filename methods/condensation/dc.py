@@ -1,0 +1,33 @@
+"""Dataset condensation with gradient matching (arXiv:2006.05929)."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from bench import MethodCard
+from bench.tracks.condensation_matching import GradientMatching
+
+
+class GradientMatchingDC(GradientMatching):
+    """Match the gradients of each class by themselves: the sum over classes of the distance of real and synthetic gradient."""
+
+    card: ClassVar = MethodCard(
+        name="dc",
+        title="Dataset condensation with gradient matching",
+        track="condensation",
+        paper="arXiv:2006.05929",
+        bibtex="""@inproceedings{zhao2021dataset,
+  title = {Dataset Condensation with Gradient Matching},
+  author = {Zhao, Bo and Mopuri, Konda Reddy and Bilen, Hakan},
+  booktitle = {ICLR},
+  year = {2021},
+  eprint = {2006.05929},
+  archivePrefix = {arXiv}
+}""",
+        official_code="ok",
+        deviates="Starts from real images, where the authors' default is noise (init=noise); number of nets and real batch are the task's.",
+    )
+    settings: ClassVar[dict[str, dict[str, Any]]] = {
+        "paper-ipc1": {"outer": 1000, "inner": 1, "net_epochs": 1},
+        "paper-ipc10": {"outer": 1000, "inner": 10, "net_epochs": 50},
+    }

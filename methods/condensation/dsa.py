@@ -1,0 +1,34 @@
+"""Gradient matching with differentiable siamese augmentation (arXiv:2102.08259)."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from bench import MethodCard
+from bench.tracks.condensation_matching import GradientMatching
+
+
+class SiameseMatching(GradientMatching):
+    """DC under augmentation: one draw a class and step changes the real and the synthetic batch alike."""
+
+    card: ClassVar = MethodCard(
+        name="dsa",
+        title="Gradient matching with differentiable siamese augmentation",
+        track="condensation",
+        paper="arXiv:2102.08259",
+        bibtex="""@inproceedings{zhao2021differentiable,
+  title = {Dataset Condensation with Differentiable Siamese Augmentation},
+  author = {Zhao, Bo and Bilen, Hakan},
+  booktitle = {ICML},
+  year = {2021},
+  eprint = {2102.08259},
+  archivePrefix = {arXiv}
+}""",
+        official_code="ok",
+        deviates="The evaluation that ranks does not augment; acc_aug is the one that does.",
+    )
+    settings: ClassVar[dict[str, dict[str, Any]]] = {
+        "paper-ipc1": {"outer": 1000, "inner": 1, "net_epochs": 1},
+        "paper-ipc10": {"outer": 1000, "inner": 10, "net_epochs": 50},
+    }
+    augmented: ClassVar[bool] = True

@@ -1,0 +1,54 @@
+"""Greedy k-center (arXiv:1708.00489)."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import torch
+
+from bench import MethodCard, Run
+from bench.tracks.selection import Selectable, Selector, features_of, greedy
+
+
+class KCenter(Selector):
+    """Add the row farthest from those kept, class by class where classes are balanced; the first is the one nearest the mean."""
+
+    card: ClassVar = MethodCard(
+        name="k-center",
+        title="Greedy k-center",
+        track=("condensation", "selection"),
+        paper="arXiv:1708.00489",
+        bibtex="""@inproceedings{sener2018active,
+  title = {Active Learning for Convolutional Neural Networks: A Core-Set Approach},
+  author = {Sener, Ozan and Savarese, Silvio},
+  booktitle = {ICLR},
+  year = {2018},
+  eprint = {1708.00489},
+  archivePrefix = {arXiv}
+}""",
+        official_code="ok",
+        deviates="Starts at the row nearest the mean instead of a random one (start=random); features of one net trained for 10 epochs.",
+    )
+    features: Literal["net", "pixels"] = "net"
+    """Where distances are taken: in the last hidden layer of a trained net, or in pixels."""
+    start: Literal["mean", "random"] = "mean"
+    """The first row."""
+
+    def scores(self, problem: Selectable, run: Run) -> torch.Tensor:
+        """Return minus the place at which each row is picked."""
+        generator = run.torch_generator("method", "start", device="cpu")
+
+        def pick(features: torch.Tensor, count: int) -> torch.Tensor:
+            norms = features.square().sum(1)
+            distance = (features - features.mean(0)).square().sum(1)
+            best = distance.argmin() if self.start == "mean" else torch.randint(len(features), (), generator=generator).to(features.device)
+            nearest = torch.full_like(norms, torch.inf)
+            picked = torch.empty(count, dtype=torch.int64, device=features.device)
+            for k in range(count):
+                picked[k] = best
+                nearest = torch.minimum(nearest, norms - 2 * features @ features[best] + norms[best])
+                nearest[best] = -torch.inf
+                best = nearest.argmax()
+            return picked
+
+        return greedy(problem, features_of(problem, run, self.features), pick)

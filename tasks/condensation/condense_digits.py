@@ -1,0 +1,36 @@
+"""Condensing the 8x8 digits."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from bench import Preset, Reference, TaskCard
+
+from ._task import METRICS, CondensationTask
+
+
+class CondenseDigits(CondensationTask):
+    """1,295 digits of 8x8 in one or ten images a class; 359 to judge by, 143 to fit temperatures on."""
+
+    card: ClassVar = TaskCard(
+        name="condense-digits",
+        title="Digits (8x8) in one or ten images a class",
+        track="condensation",
+        datasets=("digits",),
+        metrics=METRICS,
+        presets={
+            "smoke": Preset(
+                variants={"ipc1": {"ipc": 1}},
+                params={"n_train": 300, "updates": 10, "epochs": 20, "epochs_full": 3, "nets": 2, "width": 8},
+                seeds=1,
+                timeout=60,
+            ),
+            "default": Preset(variants={"ipc1": {"ipc": 1}, "ipc10": {"ipc": 10}}, seeds=3, timeout=300),
+        },
+        budget="ipc stored images a class; 120 changes of the images; 32 real images a class in each",
+        references=(
+            Reference(name="random", kind="low"),
+            Reference(name="full-data", kind="high", title="All training images", solve="full_data"),
+        ),
+    )
+    source: ClassVar = "digits"
