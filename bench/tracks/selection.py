@@ -215,3 +215,22 @@ def greedy(problem: Selectable, features: torch.Tensor, pick: Callable[[torch.Te
     for part, count in spread(problem, max(problem.budgets)):
         scores[part[pick(features[part], count)]] = -torch.arange(count, device=features.device, dtype=scores.dtype)
     return scores
+
+
+def preferred(hardness: torch.Tensor, order: str, offset: float) -> torch.Tensor:
+    """Return scores of which the highest are kept first.
+
+    Args:
+        hardness: of every row (N,), may be infinite.
+        order: ``hard``: the highest first; ``easy``: the lowest; ``moderate``: those nearest the median.
+        offset: share of the rows with the highest hardness that comes last instead.
+    """
+    scores = hardness if order == "hard" else -hardness
+    if order == "moderate":
+        middle = hardness.median()
+        scores = -torch.where(hardness == middle, 0.0, (hardness - middle).abs())
+    dropped = round(offset * len(hardness))
+    if dropped:
+        scores = scores.clone()
+        scores[hardness.argsort(descending=True, stable=True)[:dropped]] = -torch.inf
+    return scores

@@ -1,0 +1,51 @@
+"""EL2N scores (arXiv:2107.07075)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+import torch
+from torch.nn import functional as F
+
+from bench import Meta, MethodCard, Run
+from bench.tracks.selection import Selectable, Selector, preferred, trained
+from bench.training.convnet import outputs
+
+
+class ErrorNorm(Selector):
+    """Keep the rows whose class probabilities are farthest from their label early in training, by several nets."""
+
+    card: ClassVar = MethodCard(
+        name="el2n",
+        title="EL2N: norm of the error early in training",
+        track=("condensation", "selection"),
+        paper="arXiv:2107.07075",
+        bibtex="""@inproceedings{paul2021deep,
+  title = {Deep Learning on a Data Diet: Finding Important Examples Early in Training},
+  author = {Paul, Mansheej and Ganguli, Surya and Dziugaite, Gintare Karolina},
+  booktitle = {NeurIPS},
+  year = {2021},
+  eprint = {2107.07075},
+  archivePrefix = {arXiv}
+}""",
+        official_code="ok",
+        deviates="5 nets instead of 10, scored after 4 of 30 epochs.",
+    )
+    settings: ClassVar[dict[str, dict[str, Any]]] = {"paper": {"nets": 10}}
+    nets: Annotated[int, Meta(ge=1)] = 5
+    """Nets whose scores are averaged."""
+    epochs: Annotated[float, Meta(gt=0)] = 4.0
+    """Epochs after which they are scored."""
+    of: Annotated[float, Meta(gt=0)] = 30.0
+    """Epochs of the schedule that is cut off there."""
+    order: Literal["hard", "easy", "moderate"] = "hard"
+    """Keep the highest scores, the lowest, or those nearest the median."""
+    offset: Annotated[float, Meta(ge=0, lt=1)] = 0.0
+    """Share of the rows with the highest scores that is dropped first: they may be wrongly labelled."""
+
+    def scores(self, problem: Selectable, run: Run) -> torch.Tensor:
+        """Return the mean over nets of || softmax f(x) - onehot(y) ||_2 (definition 2.3), in the chosen order."""
+        net, params = trained(problem, run, "scores", nets=self.nets, epochs=self.epochs, of=self.of)
+        run.count(forward=self.nets * len(problem.y))
+        error = outputs(net, params, problem.x).softmax(-1) - F.one_hot(problem.y, problem.n_classes)
+        return preferred(error.norm(dim=-1).mean(0), self.order, self.offset)

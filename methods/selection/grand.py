@@ -1,0 +1,76 @@
+"""GraNd scores (arXiv:2107.07075)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+import torch
+from torch.nn import functional as F
+
+from bench import Meta, MethodCard, Run
+from bench.tracks.selection import Selectable, Selector, preferred, starts, trained
+from bench.training.convnet import Net, Params, cross_entropy
+
+
+class GradientNorm(Selector):
+    """Keep the rows whose own loss has the largest gradient early in training, by several nets."""
+
+    card: ClassVar = MethodCard(
+        name="grand",
+        title="GraNd: norm of the gradient early in training",
+        track=("condensation", "selection"),
+        paper="arXiv:2107.07075",
+        bibtex="""@inproceedings{paul2021deep,
+  title = {Deep Learning on a Data Diet: Finding Important Examples Early in Training},
+  author = {Paul, Mansheej and Ganguli, Surya and Dziugaite, Gintare Karolina},
+  booktitle = {NeurIPS},
+  year = {2021},
+  eprint = {2107.07075},
+  archivePrefix = {arXiv}
+}""",
+        official_code="ok",
+        deviates="3 nets instead of 10.",
+    )
+    settings: ClassVar[dict[str, dict[str, Any]]] = {"paper": {"nets": 10}}
+    nets: Annotated[int, Meta(ge=1)] = 3
+    """Nets whose scores are averaged."""
+    epochs: Annotated[float, Meta(ge=0)] = 1.0
+    """Epochs after which they are scored; 0: at the initial weights."""
+    of: Annotated[float, Meta(gt=0)] = 30.0
+    """Epochs of the schedule that is cut off there."""
+    layers: Literal["all", "last"] = "all"
+    """Gradient with respect to all weights, or to the last layer alone (the form that DeepCore computes)."""
+    order: Literal["hard", "easy", "moderate"] = "hard"
+    """Keep the highest scores, the lowest, or those nearest the median."""
+    offset: Annotated[float, Meta(ge=0, lt=1)] = 0.0
+    """Share of the rows with the highest scores that is dropped first."""
+
+    def scores(self, problem: Selectable, run: Run) -> torch.Tensor:
+        """Return the mean over nets of the norm of each row's own gradient (definition 2.1), in the chosen order."""
+        if self.epochs:
+            net, params = trained(problem, run, "scores", nets=self.nets, epochs=self.epochs, of=self.of)
+        else:
+            net, params = problem.net(), starts(problem, run, "scores", self.nets)
+        rows = len(problem.y)
+        run.count(forward=self.nets * rows, backward=self.nets * rows if self.layers == "all" else 0)
+        norms = gradient_norms if self.layers == "all" else last_layer_norms
+        single = [[tensor[k : k + 1] for tensor in params] for k in range(self.nets)]
+        return preferred(torch.stack([norms(net, own, problem.x, problem.y) for own in single]).mean(0), self.order, self.offset)
+
+
+def gradient_norms(net: Net, params: Params, x: torch.Tensor, y: torch.Tensor, chunk: int = 128) -> torch.Tensor:
+    """Return the norm of each row's loss gradient with respect to all weights of one net, (N,): each row gets a copy of the weights."""
+    found = []
+    for part, labels in zip(x.split(chunk), y.split(chunk), strict=True):
+        own = [tensor.expand(len(part), *tensor.shape[1:]).detach().requires_grad_() for tensor in params]
+        gradients = torch.autograd.grad(cross_entropy(net.logits(own, part[:, None]), labels[:, None]).sum(), own)
+        found.append(torch.stack([gradient.flatten(1).square().sum(1) for gradient in gradients]).sum(0).sqrt())
+    return torch.cat(found)
+
+
+@torch.no_grad()
+def last_layer_norms(net: Net, params: Params, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Return || softmax f(x) - onehot(y) || sqrt(|| h ||^2 + 1), the norm with respect to the last layer's weights and biases, (N,)."""
+    features = net.features(params, x[None])
+    error = net.head(params, features)[0].softmax(-1) - F.one_hot(y, params[-1].shape[-1])
+    return error.norm(dim=1) * (features[0].square().sum(1) + 1).sqrt()

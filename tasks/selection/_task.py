@@ -1,0 +1,190 @@
+"""What the tasks of the track share: corrupting labels, training on what was kept, comparing with random rows."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from typing import Annotated, ClassVar
+
+import msgspec
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from bench import Case, InvalidRun, Meta, Metric, Outcome, Run, Score, Setup, Task
+from bench.tracks.selection import Problem, Selection
+from bench.training.convnet import Params, fit, outputs, passes_of
+from bench.training.data import Examples, standardised, stratified_split
+
+SPLIT_SEED = 12345
+"""The split is the same for every seed, so that seeds differ in wrong labels, initial weights and order alone."""
+
+FRACTIONS = (0.1, 0.2, 0.3, 0.5, 0.8)
+
+METRICS = (
+    Metric(name="auc", primary=True, unit="%", bounds=(0, 100), chance=10, title="test accuracy, mean over the log of the share kept, .1 to .8"),
+    Metric(name="acc_10", unit="%", bounds=(0, 100), title="accuracy with 10 % of the rows"),
+    Metric(name="acc_20", unit="%", bounds=(0, 100), title="accuracy with 20 %"),
+    Metric(name="acc_30", unit="%", bounds=(0, 100), title="accuracy with 30 %"),
+    Metric(name="acc_50", unit="%", bounds=(0, 100), title="accuracy with 50 %"),
+    Metric(name="acc_80", unit="%", bounds=(0, 100), title="accuracy with 80 %"),
+    Metric(name="acc_full", direction="none", unit="%", bounds=(0, 100), title="accuracy with all rows, equally many steps"),
+    Metric(name="gain_20", unit="points", title="acc_20 less that of random rows of the same seed"),
+    Metric(name="gain_50", unit="points", title="acc_50 less that of random rows of the same seed"),
+    Metric(name="enough", direction="min", unit="%", title="smallest share kept that comes within a point of all rows"),
+    Metric(name="noise_20", direction="min", unit="%", bounds=(0, 100), title="wrongly labelled among the 20 % kept"),
+    Metric(name="score_passes", direction="min", unit="passes", title="forward and backward visits a row that choosing took"),
+)
+
+
+class Hidden(msgspec.Struct, frozen=True):
+    """What no method sees: test examples, and which training labels are wrong."""
+
+    x_test: torch.Tensor
+    y_test: torch.Tensor
+    wrong: torch.Tensor
+
+
+class PruningTask(Task):
+    """Keep a share of the training rows; nets trained from scratch on them, for equally many steps, are judged."""
+
+    source: ClassVar[str]
+    """Name of the data set."""
+
+    pool: Annotated[int, Meta(ge=1)] = 1
+    """Average pixels over squares of this side first."""
+    label_noise: Annotated[float, Meta(ge=0, lt=1)] = 0.0
+    """Share of the training rows whose label is moved to another class."""
+    class_balance: bool = False
+    """Whether each class gets its equal share of the rows kept."""
+    fractions: tuple[float, ...] = FRACTIONS
+    """Shares of the rows to keep."""
+    widths: tuple[int, ...] = (256,)
+    """Widths of the hidden layers."""
+    epochs: Annotated[int, Meta(ge=1)] = 15
+    """Passes over all rows whose steps every training takes, however few rows are kept."""
+    batch_size: Annotated[int, Meta(ge=1)] = 64
+    """Rows of a batch."""
+    lr: Annotated[float, Meta(gt=0)] = 0.05
+    """Learning rate at the start of the cosine."""
+    nets: Annotated[int, Meta(ge=1)] = 3
+    """Nets for each share."""
+    n_train: Annotated[int, Meta(ge=0)] = 0
+    """Use this many training rows; 0: all."""
+
+    def prepare(self, run: Setup) -> Case:
+        """Split (three tenths for the test), standardise, move labels."""
+        data: Examples = run.dataset(self.source)
+        images = data.x.float()
+        if self.pool > 1:
+            images = F.avg_pool2d(images, self.pool)
+        y = data.y.cpu().numpy()
+        generator = np.random.Generator(np.random.PCG64(SPLIT_SEED))
+        train, test = stratified_split(y, len(y) * 3 // 10, generator)
+        if 0 < self.n_train < len(train):
+            train = train[stratified_split(y[train], self.n_train, generator)[1]]
+        rows, test_rows = torch.from_numpy(train), torch.from_numpy(test)
+        x, x_test = standardised(images[rows], images[test_rows])
+        given, wrong = moved(y[train], self.label_noise, data.classes, run.numpy_generator("corruption"))
+        problem = Problem(
+            x=x, y=torch.from_numpy(given).to(x.device), n_classes=data.classes, fractions=self.fractions, class_balance=self.class_balance,
+            widths=self.widths, steps=math.ceil(self.epochs * len(train) / self.batch_size), batch_size=self.batch_size, lr=self.lr,
+        )  # fmt: skip
+        return Case(problems=[problem], hidden=Hidden(x_test, data.y[test_rows].to(x.device), torch.from_numpy(wrong).to(x.device)))
+
+    def evaluate(self, case: Case, outcomes: Sequence[Outcome], run: Setup) -> Score:
+        """Train on each share kept; the figures of random rows and of all rows come from the cache."""
+        outcome, problem, hidden = outcomes[0], case.problems[0], case.hidden
+        chosen: Selection = outcome.solution
+        check(chosen, problem)
+        reached = dict(zip(problem.fractions, accuracies(problem, hidden, chosen, self.nets, run.seed).mean(1).tolist(), strict=True))
+        everything = Selection(rows=[torch.arange(len(problem.y))])
+        full = self._anchor(problem, hidden, everything, run, "all")[0]
+        baseline = dict(zip(problem.fractions, self._anchor(problem, hidden, random_rows(problem, run), run, "random"), strict=True))
+        metrics: dict[str, float | None] = {f"acc_{round(100 * f)}": acc for f, acc in reached.items() if round(100 * f) in (10, 20, 30, 50, 80)}
+        metrics |= {f"gain_{p}": reached[p / 100] - baseline[p / 100] for p in (20, 50) if p / 100 in reached}
+        metrics |= {"auc": area(reached), "acc_full": full, "enough": next((100 * f for f in sorted(reached) if reached[f] >= full - 1), 100.0)}
+        if bool(hidden.wrong.any()) and 0.2 in reached:
+            metrics["noise_20"] = 100 * float(hidden.wrong[chosen.rows[problem.fractions.index(0.2)]].double().mean())
+        metrics["score_passes"] = sum(outcome.counters.values()) / len(problem.y)
+        arrays = {f"rows_{round(100 * f)}": rows.cpu().numpy() for f, rows in zip(problem.fractions, chosen.rows, strict=True)}
+        if chosen.scores is not None:
+            arrays["scores"] = chosen.scores.cpu().numpy()
+        return Score(metrics=metrics, arrays=arrays)
+
+    def _anchor(self, problem: Problem, hidden: Hidden, selection: Selection, run: Setup, kind: str) -> list[float]:
+        """Return the mean test accuracies of a selection that every method is compared with."""
+        recipe = {"selection anchor": kind, "seed": run.seed, "task": self.values()}
+        tensors, _ = run.cached(recipe, functools.partial(_anchor, problem, hidden, selection, self.nets, run.seed))
+        return [float(value) for value in tensors["acc"].mean(1)]
+
+
+def _anchor(problem: Problem, hidden: Hidden, selection: Selection, nets: int, seed: int, run: Run) -> dict[str, torch.Tensor]:
+    return {"acc": accuracies(problem, hidden, selection, nets, seed)}
+
+
+def moved(y: np.ndarray, rate: float, classes: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Move round(rate N) labels (N,) to another class, uniformly; return the labels and which of them are wrong."""
+    wrong = np.zeros(len(y), dtype=bool)
+    wrong[generator.permutation(len(y))[: round(rate * len(y))]] = True
+    given = np.where(wrong, (y + generator.integers(1, classes, len(y))) % classes, y)
+    return given.astype(np.int64), wrong
+
+
+def random_rows(problem: Problem, run: Run) -> Selection:
+    """Return random rows for each budget, drawn as the null method draws them."""
+    keys = torch.rand(len(problem.y), generator=run.torch_generator("order", "rows", device="cpu")).to(problem.y.device)
+    from bench.tracks.selection import spread
+
+    return Selection(rows=[torch.cat([part[keys[part].argsort()[:count]] for part, count in spread(problem, budget)]) for budget in problem.budgets])
+
+
+def accuracies(problem: Problem, hidden: Hidden, selection: Selection, nets: int, seed: int) -> torch.Tensor:
+    """Train ``nets`` nets on each share kept, all in one stack and for equally many steps, and return their test accuracies in percent, (shares, nets).
+
+    Net k has the same initial weights for every share and method of a seed.
+    """
+    net, shares = problem.net(), len(selection.rows)
+    start = net.init([torch.Generator().manual_seed(1000 * seed + k) for k in range(nets)])
+    stacked: Params = [tensor.repeat(shares, *[1] * (tensor.dim() - 1)).to(problem.x.device) for tensor in start]
+    rows = [own for own in selection.rows for _ in range(nets)]
+    orders = [torch.Generator().manual_seed(1000 * seed + k + 500) for _ in range(shares) for k in range(nets)]
+    targets = F.one_hot(problem.y, problem.n_classes).float()
+    x = problem.x
+    if selection.weights is not None:  # a row has another weight in each share: lay the shares out one after another
+        targets = torch.cat([targets[own] * weight[:, None].to(targets) for own, weight in zip(selection.rows, selection.weights, strict=True)])
+        x = torch.cat([problem.x[own] for own in selection.rows])
+        sizes = [len(own) for own in selection.rows]
+        first = np.cumsum([0, *sizes[:-1]])
+        rows = [torch.arange(size) + int(begin) for size, begin in zip(sizes, first, strict=True) for _ in range(nets)]
+    params = fit(net, stacked, x, targets, passes_of(rows, problem.batch_size, problem.steps, orders), problem.recipe(problem.steps))
+    test = hidden.x_test.clone()
+    right = (outputs(net, params, test).argmax(-1) == hidden.y_test).double().mean(1) * 100
+    test.zero_()
+    return right.view(shares, nets)
+
+
+def area(reached: dict[float, float]) -> float:
+    """Return the mean accuracy over the log of the share kept, by trapezoids; with one share its accuracy."""
+    shares = sorted(reached)
+    if len(shares) == 1:
+        return reached[shares[0]]
+    places = np.log(shares)
+    return float(np.trapezoid([reached[share] for share in shares], places) / (places[-1] - places[0]))
+
+
+def check(chosen: object, problem: Problem) -> None:
+    """Raise InvalidRun unless ``chosen`` keeps as many distinct rows as each budget allows."""
+    if type(chosen) is not Selection or len(chosen.rows) != len(problem.budgets):
+        raise InvalidRun(f"the method must return a Selection with rows for each of the {len(problem.budgets)} budgets.")
+    for rows, budget in zip(chosen.rows, problem.budgets, strict=True):
+        if rows.dtype != torch.int64 or rows.dim() != 1 or len(rows.unique()) != len(rows):
+            raise InvalidRun("rows must be distinct whole numbers, int64 of shape (k,).")
+        if not 0 < len(rows) <= budget or int(rows.min()) < 0 or int(rows.max()) >= len(problem.y):
+            raise InvalidRun(f"{len(rows)} rows were kept; the budget is {budget} rows from 0 to {len(problem.y) - 1}, and at least one.")
+    if chosen.weights is not None:
+        if [len(weight) for weight in chosen.weights] != [len(rows) for rows in chosen.rows]:
+            raise InvalidRun("weights must hold one number for each row kept.")
+        if not all(bool((weight >= 0).all()) and bool(weight.isfinite().all()) for weight in chosen.weights):
+            raise InvalidRun("weights must be finite and not negative.")
