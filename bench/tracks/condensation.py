@@ -61,6 +61,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
         net_epochs: most epochs that a net may be trained on the images between two of them.
         batch_real: real images a class in each of them.
         batch_size: rows of a batch where nets are trained on the real images.
+        epochs: of such a training.
     """
 
     x: torch.Tensor
@@ -76,6 +77,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     net_epochs: int = 5
     batch_real: int = 32
     batch_size: int = 64
+    epochs: int = 15
 
     @property
     def budget(self) -> int:

@@ -5,6 +5,7 @@ A selector serves any track whose problem says how many rows may be kept (``budg
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -39,6 +40,7 @@ class Selectable(Protocol):
     y: torch.Tensor
     n_classes: int
     batch_size: int
+    epochs: int
 
     @property
     def budgets(self) -> tuple[int, ...]:
@@ -62,13 +64,13 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """What a method sees: training examples and how many it may keep.
 
     Attributes:
-        x: standardised inputs (N, ...), float32.
+        x: inputs (N, ...), float32.
         y: given labels (N,), int64; some may be wrong.
         n_classes: C.
         fractions: shares of the rows that may be kept, each to be answered.
         class_balance: whether each class gets its equal share.
         widths: of the hidden layers of the standard net.
-        steps: updates of every training, however many rows are kept.
+        epochs: passes over all rows whose steps every training takes, however few rows are kept.
         batch_size: rows of a batch.
         lr: learning rate at the start; it falls to 0 along a half cosine.
         weight_decay: of SGD with Nesterov's momentum 0.9.
@@ -80,10 +82,15 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     fractions: tuple[float, ...]
     class_balance: bool = False
     widths: tuple[int, ...] = (256,)
-    steps: int = 820
-    batch_size: int = 64
+    epochs: int = 15
+    batch_size: int = 128
     lr: float = 0.05
     weight_decay: float = 5e-4
+
+    @property
+    def steps(self) -> int:
+        """Updates of every training."""
+        return math.ceil(self.epochs * len(self.y) / self.batch_size)
 
     @property
     def budgets(self) -> tuple[int, ...]:

@@ -29,15 +29,13 @@ class ErrorNorm(Selector):
   archivePrefix = {arXiv}
 }""",
         official_code="ok",
-        deviates="5 nets instead of 10, scored after 4 of 30 epochs.",
+        deviates="5 nets instead of 10, scored after an eighth of the training, here two epochs.",
     )
     settings: ClassVar[dict[str, dict[str, Any]]] = {"paper": {"nets": 10}}
     nets: Annotated[int, Meta(ge=1)] = 5
     """Nets whose scores are averaged."""
-    epochs: Annotated[float, Meta(gt=0)] = 4.0
-    """Epochs after which they are scored."""
-    of: Annotated[float, Meta(gt=0)] = 30.0
-    """Epochs of the schedule that is cut off there."""
+    share: Annotated[float, Meta(gt=0, le=1)] = 0.13
+    """Share of a usual training after which they are scored."""
     order: Literal["hard", "easy", "moderate"] = "hard"
     """Keep the highest scores, the lowest, or those nearest the median."""
     offset: Annotated[float, Meta(ge=0, lt=1)] = 0.0
@@ -45,7 +43,7 @@ class ErrorNorm(Selector):
 
     def scores(self, problem: Selectable, run: Run) -> torch.Tensor:
         """Return the mean over nets of || softmax f(x) - onehot(y) ||_2 (definition 2.3), in the chosen order."""
-        net, params = trained(problem, run, "scores", nets=self.nets, epochs=self.epochs, of=self.of)
+        net, params = trained(problem, run, "scores", nets=self.nets, epochs=self.share * problem.epochs, of=problem.epochs)
         run.count(forward=self.nets * len(problem.y))
         error = outputs(net, params, problem.x).softmax(-1) - F.one_hot(problem.y, problem.n_classes)
         return preferred(error.norm(dim=-1).mean(0), self.order, self.offset)

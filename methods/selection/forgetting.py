@@ -27,19 +27,17 @@ class Forgetting(Selector):
   archivePrefix = {arXiv}
 }""",
         official_code="ok",
-        deviates="Counts of 3 nets are averaged, as arXiv:2107.07075 does with more; 15 epochs instead of 200.",
+        deviates="Counts of 3 nets are averaged, as arXiv:2107.07075 does with more; they train as long as the task does.",
     )
     nets: Annotated[int, Meta(ge=1)] = 3
     """Nets whose counts are averaged."""
-    epochs: Annotated[float, Meta(gt=0)] = 15.0
-    """Epochs of their training."""
     order: Literal["hard", "easy", "moderate"] = "hard"
     """Keep the rows forgotten most, least, or nearest the median."""
 
     def scores(self, problem: Selectable, run: Run) -> torch.Tensor:
         """Return the mean number of changes from right to wrong between visits of a row; infinity where a net never got it right."""
         counter = Counter(self.nets, problem.y)
-        trained(problem, run, "scores", nets=self.nets, epochs=self.epochs, seen=counter)
+        trained(problem, run, "scores", nets=self.nets, epochs=problem.epochs, seen=counter)
         return preferred(counter.counts(), self.order, 0.0)
 
 

@@ -34,10 +34,8 @@ class GradientNorm(Selector):
     settings: ClassVar[dict[str, dict[str, Any]]] = {"paper": {"nets": 10}}
     nets: Annotated[int, Meta(ge=1)] = 3
     """Nets whose scores are averaged."""
-    epochs: Annotated[float, Meta(ge=0)] = 1.0
-    """Epochs after which they are scored; 0: at the initial weights."""
-    of: Annotated[float, Meta(gt=0)] = 30.0
-    """Epochs of the schedule that is cut off there."""
+    share: Annotated[float, Meta(ge=0, le=1)] = 0.13
+    """Share of a usual training after which they are scored; 0: at the initial weights."""
     layers: Literal["all", "last"] = "all"
     """Gradient with respect to all weights, or to the last layer alone (the form that DeepCore computes)."""
     order: Literal["hard", "easy", "moderate"] = "hard"
@@ -47,8 +45,8 @@ class GradientNorm(Selector):
 
     def scores(self, problem: Selectable, run: Run) -> torch.Tensor:
         """Return the mean over nets of the norm of each row's own gradient (definition 2.1), in the chosen order."""
-        if self.epochs:
-            net, params = trained(problem, run, "scores", nets=self.nets, epochs=self.epochs, of=self.of)
+        if self.share:
+            net, params = trained(problem, run, "scores", nets=self.nets, epochs=self.share * problem.epochs, of=problem.epochs)
         else:
             net, params = problem.net(), starts(problem, run, "scores", self.nets)
         rows = len(problem.y)

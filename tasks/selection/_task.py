@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Sequence
 from typing import Annotated, ClassVar
 
@@ -15,7 +14,7 @@ from torch.nn import functional as F
 from bench import Case, InvalidRun, Meta, Metric, Outcome, Run, Score, Setup, Task
 from bench.tracks.selection import Problem, Selection
 from bench.training.convnet import Params, fit, outputs, passes_of
-from bench.training.data import Examples, standardised, stratified_split
+from bench.training.data import Examples, stratified_split
 
 SPLIT_SEED = 12345
 """The split is the same for every seed, so that seeds differ in wrong labels, initial weights and order alone."""
@@ -64,7 +63,7 @@ class PruningTask(Task):
     """Widths of the hidden layers."""
     epochs: Annotated[int, Meta(ge=1)] = 15
     """Passes over all rows whose steps every training takes, however few rows are kept."""
-    batch_size: Annotated[int, Meta(ge=1)] = 64
+    batch_size: Annotated[int, Meta(ge=1)] = 128
     """Rows of a batch."""
     lr: Annotated[float, Meta(gt=0)] = 0.05
     """Learning rate at the start of the cosine."""
@@ -74,7 +73,7 @@ class PruningTask(Task):
     """Use this many training rows; 0: all."""
 
     def prepare(self, run: Setup) -> Case:
-        """Split (three tenths for the test), standardise, move labels."""
+        """Split (three tenths for the test), bring pixels to [0, 1], move labels."""
         data: Examples = run.dataset(self.source)
         images = data.x.float()
         if self.pool > 1:
@@ -85,11 +84,11 @@ class PruningTask(Task):
         if 0 < self.n_train < len(train):
             train = train[stratified_split(y[train], self.n_train, generator)[1]]
         rows, test_rows = torch.from_numpy(train), torch.from_numpy(test)
-        x, x_test = standardised(images[rows], images[test_rows])
+        x, x_test = (part / images.max() for part in (images[rows], images[test_rows]))
         given, wrong = moved(y[train], self.label_noise, data.classes, run.numpy_generator("corruption"))
         problem = Problem(
             x=x, y=torch.from_numpy(given).to(x.device), n_classes=data.classes, fractions=self.fractions, class_balance=self.class_balance,
-            widths=self.widths, steps=math.ceil(self.epochs * len(train) / self.batch_size), batch_size=self.batch_size, lr=self.lr,
+            widths=self.widths, epochs=self.epochs, batch_size=self.batch_size, lr=self.lr,
         )  # fmt: skip
         return Case(problems=[problem], hidden=Hidden(x_test, data.y[test_rows].to(x.device), torch.from_numpy(wrong).to(x.device)))
 
