@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
 import torch
 from torch.func import vmap
 
 from bench.tracks import condensation_augment as siamese
+from bench.tracks import condensation_tuned
+from bench.training import tuned
 from bench.training.convnet import ConvNet, Net, Params, Recipe, epochs_of, fit, outputs
 
 __all__ = ["Protocol", "calibration_error", "mean_nll", "ranking_score", "temperatures", "train"]
@@ -170,9 +172,29 @@ def ranking_score(gain: float, weight: float = 0.5, loss: float = 0.0) -> tuple[
     return balance, (math.exp(balance) - math.exp(-1)) / (math.e - math.exp(-1))
 
 
-Backend = Literal["grouped", "stacked", "sequential"]
+_SHAPES = [{"images": images, "side": side, "width": 32, "nets": 5} for side, images in ((8, 10), (8, 100), (8, 256), (14, 10), (14, 100), (28, 10))]
+_CUDA_SHAPES = [{"images": images, "side": 32, "width": 128, "nets": 20} for images in (10, 100, 256)]
 
 
-def quickest(n: int, shape: Sequence[int]) -> Backend:
-    """Return the backend that was measured to be quickest for ``n`` images of ``shape`` a step."""
-    return "grouped" if n * shape[-1] * shape[-2] <= 12000 else "sequential"
+@tuned.tunable(
+    "condensation/evaluation",
+    candidates={"cpu": ("grouped", "sequential"), "cuda": ("grouped", "sequential", "stacked")},
+    shapes={"cpu": _SHAPES, "cuda": _CUDA_SHAPES},
+    table=condensation_tuned,
+)
+def _few_steps(candidate: str, device: torch.device, *, images: int, side: int, width: int, nets: int) -> Callable[[], Any]:
+    """Prepare three steps of all nets on ``images`` images of ten classes."""
+    channels = 3 if side == 32 else 1
+    net = ConvNet(shape=(channels, side, side), classes=10, width=width, depth=2 if side < 14 else 3)
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(images, channels, side, side, generator=generator).to(device)
+    y = (torch.arange(images) % 10).to(device)
+    start = [tensor.to(device) for tensor in net.init([generator] * nets)]
+    return lambda: train(net, start, x, y, Protocol(epochs=3), [generator] * nets, candidate)
+
+
+def quickest(images: int, net: Net, nets: int, device: torch.device) -> str:
+    """Return the backend that was measured to be quickest for ``nets`` nets and ``images`` images a step."""
+    if not isinstance(net, ConvNet):
+        return "grouped"
+    return tuned.choice("condensation/evaluation", device, images=images, side=net.shape[1], width=net.width, nets=nets)

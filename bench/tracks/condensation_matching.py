@@ -7,8 +7,8 @@ second derivative, and groups the synthetic one; ``vmap`` lets ``torch.func`` ba
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from msgspec import Meta
@@ -18,8 +18,10 @@ from torch.nn import functional as F
 from bench.contracts import Method
 from bench.runs.context import Run
 from bench.tracks import condensation_augment as siamese
+from bench.tracks import condensation_tuned
 from bench.tracks.condensation import ClassSampler, Problem, SmallSet, labels_of, real_rows
-from bench.training.convnet import Net, Params, Recipe, cross_entropy, epochs_of, fit
+from bench.training import tuned
+from bench.training.convnet import ConvNet, Net, Params, Recipe, cross_entropy, epochs_of, fit
 
 __all__ = ["BACKENDS", "GradientMatching", "balanced_gradient", "class_gradients", "class_loss", "distance", "sum_loss"]
 
@@ -220,6 +222,31 @@ class GradientMatching(Method, frozen=True, kw_only=True):
         return fit(net, params, images.detach().flatten(0, 1), labels, epochs_of(count, 256, epochs, [draws]), recipe, augment=augment)
 
 
+_SHAPES = [
+    {"side": side, "channels": channels, "width": width, "ipc": ipc, "real": real}
+    for side, channels, width, real in ((8, 1, 32, 32), (28, 1, 32, 32))
+    for ipc in (1, 10)
+]
+_CUDA_SHAPES = [{"side": 32, "channels": 3, "width": 128, "ipc": ipc, "real": 256} for ipc in (1, 10, 50)]
+
+
+@tuned.tunable(
+    "condensation/matching",
+    candidates={"cpu": ("grouped", "hybrid", "loop"), "cuda": ("grouped", "hybrid", "loop", "vmap")},
+    shapes={"cpu": _SHAPES, "cuda": _CUDA_SHAPES},
+    table=condensation_tuned,
+)
+def _one_step(candidate: str, device: torch.device, *, side: int, channels: int, width: int, ipc: int, real: int) -> Callable[[], Any]:
+    """Prepare one step of DC on ten classes: loss and image gradient."""
+    net = ConvNet(shape=(channels, side, side), classes=10, width=width, depth=2 if side < 14 else 3)
+    generator = torch.Generator().manual_seed(0)
+    params = [tensor.to(device) for tensor in net.init([generator])]
+    target, images = (torch.randn(10, count, channels, side, side, generator=generator).to(device) for count in (real, ipc))
+    images.requires_grad_()
+    return lambda: torch.autograd.grad(class_loss(net, params, target, images, candidate), images)
+
+
 def quickest(problem: Problem) -> str:
     """Return the backend that was measured to be quickest for the shape of a problem."""
-    return "grouped" if problem.x.shape[-1] < 14 else "hybrid"
+    channels, side = problem.x.shape[1:3]
+    return tuned.choice("condensation/matching", problem.x.device, side=side, channels=channels, width=problem.width, ipc=problem.ipc, real=problem.batch_real)

@@ -23,6 +23,7 @@ from bench.tracks.condensation_evaluation import (
     temperatures,
     train,
 )
+from bench.training import pictures
 from bench.training.convnet import Net, Perceptron
 from bench.training.data import Examples, stratified_split
 
@@ -87,7 +88,7 @@ class CondensationTask(Task):
     """Passes over the whole training set, for the upper reference."""
     strategy: str = "color_crop_cutout_flip_scale_rotate"
     """Augmentations of the second evaluation; empty: there is none."""
-    nets_aug: Annotated[int, Meta(ge=1)] = 2
+    nets_aug: Annotated[int, Meta(ge=1)] = 1
     """Evaluation nets with augmentation."""
     lrs: tuple[float, ...] = (0.01,)
     """Learning rates of the evaluation; of several the best on validation images is taken."""
@@ -98,11 +99,20 @@ class CondensationTask(Task):
 
     def prepare(self, run: Setup) -> Case:
         """Split into train, validation (a tenth of what is left) and test (a fifth); normalise by the training part."""
+        images, y, classes = self.images(run)
+        train_rows, val_rows, test_rows = split(y.cpu().numpy(), self.n_train)
+        labels = self.given(y[train_rows], classes, run)
+        problem, (x_val, x_test) = self.problem(images[train_rows], labels, classes, (images[val_rows], images[test_rows]))
+        return Case(problems=[problem], hidden=Hidden(x_test, y[test_rows], x_val, y[val_rows]))
+
+    def images(self, run: Setup) -> tuple[torch.Tensor, torch.Tensor, int]:
+        """Return images (N, channels, height, width) in [0, 1], labels (N,) and the number of classes."""
         data: Examples = run.dataset(self.source)
-        images = pooled(data.x, self.pool)
-        train_rows, val_rows, test_rows = split(data.y.cpu().numpy(), self.n_train)
-        problem, (x_val, x_test) = self.problem(images[train_rows], data.y[train_rows], data.classes, (images[val_rows], images[test_rows]))
-        return Case(problems=[problem], hidden=Hidden(x_test, data.y[test_rows], x_val, data.y[val_rows]))
+        return pooled(data.x, self.pool), data.y, data.classes
+
+    def given(self, y: torch.Tensor, classes: int, run: Setup) -> torch.Tensor:
+        """Return the labels that methods see for the training rows: the true ones."""
+        return y
 
     def problem(self, images: torch.Tensor, y: torch.Tensor, classes: int, others: Sequence[torch.Tensor]) -> tuple[Problem, list[torch.Tensor]]:
         """Return the problem of images (N, channels, height, width) in [0, 1], and the others normalised likewise."""
@@ -200,7 +210,9 @@ def judged(
     protocol = Protocol(epochs=epochs or task.epochs, lr=lr, strategy=task.strategy if augmented else "", flips=task.flips)
     start = [tensor.to(x.device) for tensor in net.init([torch.Generator().manual_seed(seed) for seed in seeds])]
     orders = [torch.Generator().manual_seed(seed + 1) for seed in seeds]
-    params = train(net, start, x, y if small.soft_y is None else small.soft_y, protocol, orders, quickest(min(len(x), protocol.batch), x.shape[1:]))
+    params = train(
+        net, start, x, y if small.soft_y is None else small.soft_y, protocol, orders, quickest(min(len(x), protocol.batch), net, len(seeds), x.device)
+    )
     return logits_of(net, params, hidden.x_test), logits_of(net, params, hidden.x_val)
 
 
@@ -286,17 +298,9 @@ def arrays_of(small: SmallSet, problem: Problem) -> dict[str, np.ndarray]:
     return {name: part.detach().cpu().numpy() for name, part in found.items()}
 
 
-def grid(small: SmallSet, problem: Problem, columns: int = 10) -> np.ndarray:
-    """Return the stored images as one picture, uint8, a row a class, at most ``columns`` of each; clipped to black and white."""
+def grid(small: SmallSet, problem: Problem, most: int = 10) -> np.ndarray:
+    """Return the stored images as one picture, a row a class, at most ``most`` of each; clipped to black and white."""
     pixels = (small.x * problem.std.view(-1, 1, 1) + problem.mean.view(-1, 1, 1)).clamp(0, 1)
-    count = min(columns, problem.ipc)
-    channels, height, width = pixels.shape[1:]
-    sheet = torch.zeros(problem.n_classes, count, channels, height + 1, width + 1, device=pixels.device)
-    for c in range(problem.n_classes):
-        own = pixels[small.y == c][:count]
-        sheet[c, : len(own), :, :-1, :-1] = own
-    picture = sheet.permute(2, 0, 3, 1, 4).reshape(channels, problem.n_classes * (height + 1), count * (width + 1))
-    scale = max(1, 32 // height)
-    picture = picture.repeat_interleave(scale, 1).repeat_interleave(scale, 2)
-    shown = (picture * 255).round().to(torch.uint8).cpu().numpy()
-    return shown[0] if channels == 1 else np.moveaxis(shown, 0, 2)
+    shown = [row for c in range(problem.n_classes) for row in (small.y == c).nonzero().flatten()[:most].tolist()]
+    columns = min(most, problem.ipc) if problem.ipc > 1 else min(10, problem.n_classes)
+    return pictures.grid((pixels[shown] * 255).round().to(torch.uint8).cpu().numpy(), columns=columns, title=f"{len(small.x)} stored images, by class")
