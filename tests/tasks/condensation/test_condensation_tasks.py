@@ -16,6 +16,7 @@ from bench.builtin.tasks.condensation.condense_transfer import CondenseTransfer,
 
 from bench.contracts import Outcome
 from bench.errors import InvalidRun
+from bench.runs.artifacts import Artifacts
 from bench.runs.context import Run, Setup, _Tools
 from bench.tracks.condensation import SmallSet, check, decode, real_rows, stored
 
@@ -44,10 +45,18 @@ def digits(tmp_path_factory):
     return Digits().load(Setup(seed=0, task="t", method="m", device=CPU, workdir=tmp_path_factory.mktemp("data")))
 
 
+@pytest.fixture(scope="module")
+def artifacts(tmp_path_factory):
+    """The figures of random images and of all data are built once for all tests."""
+    return Artifacts(tmp_path_factory.mktemp("artifacts"))
+
+
 @pytest.fixture
-def setup_of(digits, tmp_path):
+def setup_of(digits, artifacts, tmp_path):
     def make(kind=Setup, seed=0, axis=0):
-        return kind(seed=seed, task="condensation/toy", method="condensation/m", device=CPU, workdir=tmp_path, tools=Serving(digits), axis=axis)
+        return kind(
+            seed=seed, task="condensation/toy", method="condensation/m", device=CPU, workdir=tmp_path, tools=Serving(digits), axis=axis, artifacts=artifacts
+        )
 
     return make
 
