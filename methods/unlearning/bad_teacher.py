@@ -1,0 +1,57 @@
+"""Bad teaching (arXiv:2205.08096): learn from an ignorant teacher on S, from the original on R."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+import torch
+
+from bench import Meta, MethodCard
+from bench.tracks.unlearning import Group, Nets, UnlearningMethod, divergence, step
+
+
+class BadTeacher(UnlearningMethod):
+    """Distil a net with random weights on S, and the original on a share of R, batch by batch together."""
+
+    card: ClassVar = MethodCard(
+        name="bad-teacher",
+        title="Bad teaching induces forgetting",
+        track="unlearning",
+        paper="arXiv:2205.08096",
+        bibtex="""@inproceedings{chundawat2023can,
+  title = {Can Bad Teaching Induce Forgetting? Unlearning in Deep Networks Using an Incompetent Teacher},
+  author = {Chundawat, Vikram S and Tarun, Ayush K and Mandal, Murari and Kankanhalli, Mohan},
+  booktitle = {AAAI},
+  year = {2023},
+  eprint = {2205.08096},
+  archivePrefix = {arXiv}
+}""",
+        official_code="ok",
+        deviates="SGD instead of Adam. The official code averages the divergence over classes too, which only scales the learning rate.",
+        stacked=True,
+    )
+    settings: ClassVar = {"cifar10": {"lr": 0.0001, "epochs": 1, "temperature": 1.0, "share": 0.3}}
+    lr: Annotated[float, Meta(gt=0)] = 0.005
+    """Learning rate, constant."""
+    epochs: Annotated[int, Meta(ge=0)] = 3
+    """Passes over S and the share of R."""
+    share: Annotated[float, Meta(ge=0, le=1)] = 0.3
+    """Share of R that is used."""
+    temperature: Annotated[float, Meta(gt=0)] = 1.0
+    """T of the divergence."""
+
+    def unlearn(self, group: Group) -> Nets:
+        """Distil KL(teacher || student)."""
+        nets, good = group.originals(), group.originals().requires_grad_(False)
+        bad = group.fresh("method", "teacher").requires_grad_(False)
+        count = round(self.share * group.retain.shape[1])
+        chosen = torch.stack([torch.randperm(group.retain.shape[1], generator=generator)[:count] for generator in group.generators("method", "share")])
+        used = torch.cat([group.forget, group.retain.gather(1, chosen.to(group.device))], 1)
+        forgotten = torch.zeros_like(group.y, dtype=torch.bool).scatter_(1, group.forget, True)
+        rows, optimiser = group.rows(used, "used"), group.sgd(nets, self.lr)
+        for _ in group.epochs(self.epochs):
+            for batch in rows.epoch():
+                taught = torch.where(forgotten.gather(1, batch.rows)[..., None], bad(batch.x), good(batch.x))
+                group.count(forward=2 * batch.y.shape[1])
+                step(optimiser, divergence(taught, nets(batch.x), self.temperature))
+        return nets

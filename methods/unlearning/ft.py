@@ -1,0 +1,35 @@
+"""Fine-tuning on the rows that stay."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from bench import Meta, MethodCard
+from bench.tracks.unlearning import Group, Nets, UnlearningMethod, step
+
+
+class FineTune(UnlearningMethod):
+    """Minimise the loss on R alone, and trust that S fades."""
+
+    card: ClassVar = MethodCard(
+        name="ft",
+        title="Fine-tuning on the rows that stay",
+        track=("unlearning", "unlearning-regression"),
+        official_code="ok",
+        deviates="Defaults are this project's small-data values; the value of the Unlearn-Sparse repository is in 'settings'.",
+        stacked=True,
+    )
+    settings: ClassVar = {"cifar10": {"lr": 0.01, "epochs": 10}}
+    lr: Annotated[float, Meta(gt=0)] = 0.05
+    """Learning rate, constant."""
+    epochs: Annotated[int, Meta(ge=0)] = 10
+    """Passes over R."""
+
+    def unlearn(self, group: Group) -> Nets:
+        """Fine-tune."""
+        nets = group.originals()
+        rows, optimiser = group.rows(group.retain, "retain"), group.sgd(nets, self.lr)
+        for _ in group.epochs(self.epochs):
+            for batch in rows.epoch():
+                step(optimiser, group.loss(nets(batch.x), batch.y))
+        return nets

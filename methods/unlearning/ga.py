@@ -1,0 +1,49 @@
+"""Gradient ascent on the rows to forget."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+import torch
+
+from bench import Meta, MethodCard
+from bench.tracks.unlearning import Group, Nets, UnlearningMethod
+
+
+class GradientAscent(UnlearningMethod):
+    """Maximise the loss on S by clipped steps. A model whose forget accuracy is down to its validation accuracy is left alone from then on."""
+
+    card: ClassVar = MethodCard(
+        name="ga",
+        title="Gradient ascent on the rows to forget",
+        track=("unlearning", "unlearning-regression"),
+        official_code="ok",
+        deviates="Gradients are clipped, and it stops by the validation rows; otherwise it destroys the model sooner or later.",
+        stacked=True,
+    )
+    settings: ClassVar = {"cifar10": {"lr": 1e-4, "epochs": 5}}
+    lr: Annotated[float, Meta(ge=0)] = 0.005
+    """Learning rate, constant, without momentum."""
+    epochs: Annotated[int, Meta(ge=0)] = 10
+    """Passes over S, at most."""
+    clip: Annotated[float, Meta(gt=0)] = 1.0
+    """Largest norm of a gradient."""
+
+    def unlearn(self, group: Group) -> Nets:
+        """Ascend."""
+        nets, rows = group.originals(), group.rows(group.forget, "forget")
+        going = torch.ones(group.members, dtype=torch.bool, device=group.device)
+        for _ in group.epochs(self.epochs):
+            if group.problem.n_classes:
+                going = going & (group.accuracy(nets, group.forget) > group.accuracy(nets))
+                group.count(forward=group.forget.shape[1] + group.y_val.shape[1])
+            for batch in rows.epoch():
+                nets.zero_grad()
+                group.loss(nets(batch.x), batch.y).mean(-1).sum().backward()
+                gradients = [parameter.grad for parameter in nets.parameters() if parameter.grad is not None]
+                norm = torch.stack([gradient.flatten(1).norm(dim=1) for gradient in gradients]).norm(dim=0)
+                scale = going * self.lr * (self.clip / norm.clamp_min(1e-12)).clamp_max(1)
+                with torch.no_grad():
+                    for parameter, gradient in zip(nets.parameters(), gradients, strict=True):
+                        parameter += scale[:, None, None] * gradient
+        return nets

@@ -1,0 +1,18 @@
+"""The original model, as it is: the null method of the track."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from bench import MethodCard
+from bench.tracks.unlearning import Group, Nets, UnlearningMethod
+
+
+class Original(UnlearningMethod):
+    """Forget nothing."""
+
+    card: ClassVar = MethodCard(name="original", title="The original model, unchanged", track=("unlearning", "unlearning-regression"), stacked=True)
+
+    def unlearn(self, group: Group) -> Nets:
+        """Return the originals."""
+        return group.originals()

@@ -1,0 +1,65 @@
+"""Prune first, then unlearn (arXiv:2304.04934)."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+import torch
+
+from bench import Meta, MethodCard
+from bench.tracks.unlearning import Group, Nets, Solution, UnlearningMethod, restrict, train
+
+from .ft import FineTune
+from .ga import GradientAscent
+from .neggrad_plus import NegGradPlus
+
+THEN: dict[str, type[UnlearningMethod]] = {"ft": FineTune, "ga": GradientAscent, "neggrad-plus": NegGradPlus}
+
+
+class PruneThen(UnlearningMethod):
+    """Prune the original by magnitude and train it on all rows, before any request; then unlearn with the mask fixed."""
+
+    card: ClassVar = MethodCard(
+        name="prune-then",
+        title="Prune, then unlearn",
+        track="unlearning",
+        paper="arXiv:2304.04934",
+        official_code="ok",
+        deviates=(
+            "The paper rewinds to the weights of epoch 8 before it trains the pruned model again; a problem holds the final weights alone, so training "
+            "goes on from them at the recipe's epoch 'rewind'. That part comes before the request: its passes are in 'precompute', its seconds in the run's."
+        ),
+        stacked=True,
+    )
+    settings: ClassVar = {"cifar10": {"sparsity": 0.95, "rewind": 8}}
+    sparsity: Annotated[float, Meta(ge=0, lt=1)] = 0.9
+    """Share of the weights set to 0."""
+    rewind: Annotated[int, Meta(ge=0)] = 8
+    """Epoch of the recipe from which the pruned model is trained on."""
+    then: Literal["ft", "ga", "neggrad-plus"] = "ft"
+    """What unlearns, with its defaults."""
+
+    def unlearn(self, group: Group) -> list[Solution]:
+        """Prune, train, unlearn."""
+        nets = group.originals()
+        masks = self.masks(nets)
+        with torch.no_grad():
+            for parameter, mask in zip(nets.parameters(), masks, strict=True):
+                parameter *= mask
+        restrict(nets, masks)
+        first = min(self.rewind, group.problem.epochs)
+        train(group, nets, group.rows(group.everything, "everything"), first=first)
+        group.begin_with(nets, masks)
+        unlearned = THEN[self.then]().unlearn(group)
+        assert isinstance(unlearned, Nets), "the methods named in 'then' return nets"
+        precompute = 2 * (group.problem.epochs - first) * group.everything.shape[1]
+        return [Solution(model=unlearned.member(k), precompute=precompute) for k in range(group.members)]
+
+    def masks(self, nets: Nets) -> list[torch.Tensor]:
+        """Return 1 for each weight among a member's largest, and for every bias; else 0."""
+        sizes = torch.cat([weight.detach().abs().flatten(1) for weight in nets.weights], 1)
+        count = max(1, round((1 - self.sparsity) * sizes.shape[1]))
+        kept = torch.zeros_like(sizes).scatter_(1, sizes.topk(count, dim=1).indices, 1.0)
+        parts = kept.split([weight[0].numel() for weight in nets.weights], 1)
+        weights = {id(weight): part.reshape(weight.shape) for part, weight in zip(parts, nets.weights, strict=True)}
+        return [weights.get(id(parameter), torch.ones_like(parameter)) for parameter in nets.parameters()]

@@ -1,0 +1,19 @@
+"""Training anew without the rows to forget: exact, and what everything else is compared with."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from bench import MethodCard
+from bench.tracks.unlearning import Group, Nets, Solution, UnlearningMethod, train
+
+
+class Retrain(UnlearningMethod):
+    """The training recipe on the rows that stay, from new initial weights. Its seeds are not those of the models it is compared with."""
+
+    card: ClassVar = MethodCard(name="retrain", title="Retraining without the rows", track=("unlearning", "unlearning-regression"), stacked=True)
+
+    def unlearn(self, group: Group) -> list[Solution]:
+        """Train on R."""
+        nets: Nets = train(group, group.fresh(), group.rows(group.retain, "retain"))
+        return [Solution(model=nets.member(k), exact=True) for k in range(group.members)]

@@ -1,0 +1,52 @@
+"""Erase by a stochastic teacher, then rebuild (arXiv:2308.14322)."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from bench import Meta, MethodCard
+from bench.tracks.unlearning import Group, Nets, UnlearningMethod, cross_entropy, divergence, step
+
+
+class StochasticTeacher(UnlearningMethod):
+    """First imitate a net with random weights on S; then learn R again, from its labels and from the original."""
+
+    card: ClassVar = MethodCard(
+        name="stochastic-teacher",
+        title="Fast unlearning with a stochastic teacher",
+        track="unlearning",
+        paper="arXiv:2308.14322",
+        bibtex="""@article{zhang2023machine,
+  title = {Machine Unlearning Methodology base on Stochastic Teacher Network},
+  author = {Zhang, Xulong and Wang, Jianzong and Cheng, Ning and Sun, Yifu and Zhang, Chuanyao and Xiao, Jing},
+  journal = {arXiv:2308.14322},
+  year = {2023}
+}""",
+        deviates="No official code was found. How stage 2 mixes its two losses is not certain: here (1 - alpha) CE + alpha KL to the original.",
+        stacked=True,
+    )
+    lr: Annotated[float, Meta(gt=0)] = 0.01
+    """Learning rate of both stages, constant."""
+    erase: Annotated[int, Meta(ge=0)] = 1
+    """Passes over S."""
+    rebuild: Annotated[int, Meta(ge=0)] = 3
+    """Passes over R."""
+    alpha: Annotated[float, Meta(ge=0, le=1)] = 0.1
+    """Weight of the original's outputs in the second stage."""
+
+    def unlearn(self, group: Group) -> Nets:
+        """Erase, rebuild."""
+        nets, original = group.originals(), group.originals().requires_grad_(False)
+        random = group.fresh("method", "teacher").requires_grad_(False)
+        forget, retain = group.rows(group.forget, "forget"), group.rows(group.retain, "retain")
+        optimiser = group.sgd(nets, self.lr)
+        for _ in group.epochs(self.erase):
+            for batch in forget.epoch():
+                step(optimiser, divergence(random(batch.x), nets(batch.x)))
+        optimiser = group.sgd(nets, self.lr)
+        for _ in group.epochs(self.rebuild):
+            for batch in retain.epoch():
+                logits = nets(batch.x)
+                step(optimiser, (1 - self.alpha) * cross_entropy(logits, batch.y) + self.alpha * divergence(original(batch.x), logits))
+        group.count(forward=self.erase * group.forget.shape[1] + self.rebuild * group.retain.shape[1])
+        return nets

@@ -1,0 +1,67 @@
+"""What the tasks of the track share of data: train, validation, pool and test rows, and label noise."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import torch
+
+from bench import Setup
+from bench.training.data import Examples, standardised, stratified_split
+
+SPLIT_SEED = 12345
+"""The split is the same for every seed, so that seeds differ in label noise, rows to forget, initial weights and order."""
+
+
+class Data(msgspec.Struct, frozen=True):
+    """Rows of a data set in their parts. Labels of all parts but the test part went through the same label process.
+
+    Attributes:
+        x: training inputs (N, ...), standardised.
+        y: training labels (N,).
+        y_true: the labels before label noise (N,).
+        x_val: validation inputs, which methods may see; never trained on.
+        y_val: their labels.
+        x_pool: held-out inputs for the attacks, which no method sees.
+        y_pool: their labels.
+        x_test: test inputs.
+        y_test: clean labels.
+        classes: C.
+    """
+
+    x: torch.Tensor
+    y: torch.Tensor
+    y_true: torch.Tensor
+    x_val: torch.Tensor
+    y_val: torch.Tensor
+    x_pool: torch.Tensor
+    y_pool: torch.Tensor
+    x_test: torch.Tensor
+    y_test: torch.Tensor
+    classes: int
+
+
+def load(run: Setup, source: str, n_train: int, n_val: int, n_pool: int, noise: float) -> Data:
+    """Split the data set ``source`` by classes, standardise by the training part, and redraw a share ``noise`` of the labels of each class."""
+    examples: Examples = run.dataset(source)
+    y = examples.y.cpu().numpy()
+    generator = np.random.Generator(np.random.PCG64(SPLIT_SEED))
+    used, test = stratified_split(y, len(y) - n_train - n_val - n_pool, generator)
+    known, pool = (used[part] for part in stratified_split(y[used], n_pool, generator))
+    train, val = (known[part] for part in stratified_split(y[known], n_val, generator))
+    device = examples.y.device
+    index = [torch.from_numpy(part).to(device) for part in (train, val, pool, test)]
+    x = standardised(*(examples.x[rows] for rows in index))
+    corruption = run.numpy_generator("corruption", "labels")
+    given = [torch.from_numpy(noisy(y[part], noise, examples.classes, corruption)).to(device) for part in (train, val, pool)]
+    return Data(x[0], given[0], examples.y[index[0]], x[1], given[1], x[2], given[2], x[3], examples.y[index[3]], examples.classes)
+
+
+def noisy(y: np.ndarray, rate: float, classes: int, generator: np.random.Generator) -> np.ndarray:
+    """Return labels (n,) of which round(rate n_c) of each class c moved to one of the other classes, uniformly."""
+    changed = y.astype(np.int64)
+    for c in range(classes):
+        rows = np.flatnonzero(y == c)
+        moved = generator.permutation(rows)[: round(rate * len(rows))]
+        changed[moved] = (y[moved] + generator.integers(1, classes, len(moved))) % classes
+    return changed

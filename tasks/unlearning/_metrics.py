@@ -1,0 +1,52 @@
+"""The metrics of the classification tasks, as their cards list them."""
+
+from __future__ import annotations
+
+from bench import Metric
+
+METRICS = (
+    Metric(
+        name="privacy_gap",
+        direction="min",
+        primary=True,
+        bounds=(0, 0.5),
+        chance=0.5,
+        title="distance from 0.5 of the AUC that tells unlearned from retrained models row by row: of uAUC with several originals, else of cAUC",
+    ),
+    Metric(name="uauc", direction="none", bounds=(0, 1), title="AUC of the per-example attack over K models; 0.5: as if retrained, 1: told apart at once"),
+    Metric(
+        name="cauc",
+        direction="none",
+        bounds=(0, 1),
+        title="AUC of forgotten against held-out rows, each against K retrained models; above 0.5 under-, below over-forgotten",
+    ),
+    Metric(name="js", direction="min", unit="nats", title="Jensen-Shannon divergence to the retrained models on the forgotten rows"),
+    Metric(
+        name="mia_svc",
+        direction="none",
+        unit="%",
+        bounds=(0, 100),
+        title="legacy: forgotten rows that an SVM on confidences takes for non-members; to be read against mia_gap, ranks nothing",
+    ),
+    Metric(name="mia_gap", direction="none", unit="points", title="legacy: mia_svc minus that of the retrained models"),
+    Metric(name="avg_gap", direction="min", unit="points", title="mean distance of FA, RA, TA and MIA-SVC from the retrained models'"),
+    Metric(name="fa", direction="none", unit="%", bounds=(0, 100), title="accuracy on the forgotten rows"),
+    Metric(name="fa_gap", direction="none", unit="points", title="fa minus that of the retrained models; below 0: over-forgotten"),
+    Metric(name="ra", unit="%", bounds=(0, 100), title="accuracy on the rows that stay"),
+    Metric(name="ta", unit="%", bounds=(0, 100), title="clean test accuracy"),
+    Metric(name="ta_rest", unit="%", bounds=(0, 100), title="clean test accuracy without the forgotten class"),
+    Metric(name="rte", direction="min", title="examples visited, over those of retraining; clocks are in the file 'rte' of the run"),
+    Metric(name="precompute", direction="min", title="examples visited before the request came, over those of retraining"),
+    Metric(name="uacc", direction="none", unit="%", bounds=(0, 100), title="balanced accuracy of the per-example attack"),
+    Metric(name="tpr1", direction="none", unit="%", bounds=(0, 100), title="its true positives at 1 % false ones"),
+    Metric(name="forgetting_quality", direction="max", bounds=(0, 1), title="forgetting quality F times the utility ratios, with 64 models or more"),
+    Metric(name="auc_population", direction="none", bounds=(0, 1), title="AUC of the plain confidence of forgotten against held-out rows"),
+    Metric(name="kl", direction="min", unit="nats", title="KL from the retrained models to the unlearned one on the forgotten rows"),
+    Metric(name="js_floor", direction="none", unit="nats", title="js of one retrained model against the others"),
+    Metric(name="uauc_original", direction="none", bounds=(0, 1), title="uAUC of the original models: below 0.6 the cell says nothing"),
+    Metric(
+        name="cauc_original", direction="none", bounds=(0, 1), title="cAUC of the original models: below 0.6 the cell says nothing, where there is one original"
+    ),
+    Metric(name="exact", direction="none", bounds=(0, 1), title="1: the method removes the rows' influence by construction"),
+    Metric(name="stored", direction="min", unit="bytes", title="kept besides the model's weights"),
+)

@@ -1,0 +1,230 @@
+"""What the classification tasks of the track share: originals before, retrained models after, and the attacks between them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+import msgspec
+import numpy as np
+import torch
+
+from bench import Case, Meta, Outcome, Score, Setup, Task
+from bench.digests import digest
+from bench.tracks.unlearning import Problem, Solution, confidence
+from bench.training.state import predict
+
+from ._attacks import auc, contrast, distances, mia_svc, per_example
+from ._data import Data, load
+from ._models import Weights, member, models
+from ._quality import forgetting_quality
+
+INFORMATIVE = 0.6
+"""An original that an attack tells from retrained models with less than this AUC leaves nothing to forget."""
+UTILITY = 2.0
+"""Points of retained and of test accuracy that a method may lose against retraining and still be ranked."""
+
+
+class Hidden(msgspec.Struct, kw_only=True):
+    """What no method sees; ``retrained`` is built by ``reveal`` after solving."""
+
+    data: Data
+    originals: Weights
+    retrained: Weights | None = None
+    svc: float = 0.0
+
+
+class UnlearningTask(Task):
+    """Train K originals on all rows, ask for some rows to be forgotten, compare with models retrained without them."""
+
+    data: Literal["digits", "mnist5k"] = "mnist5k"
+    """Data set."""
+    noise: Annotated[float, Meta(ge=0, lt=1)] = 0.1
+    """Share of wrong labels: the more of them, the more a model has to memorise."""
+    originals: Annotated[int, Meta(ge=1)] = 1
+    """Original models, each to be unlearned; with 3 or more of them uAUC decides."""
+    retrains: Annotated[int, Meta(ge=3)] = 8
+    """Retrained models to compare with; as many as originals where there are several."""
+    n_train: Annotated[int, Meta(ge=10)] = 2000
+    """Training rows."""
+    n_val: Annotated[int, Meta(ge=10)] = 500
+    """Validation rows, which methods see."""
+    n_pool: Annotated[int, Meta(ge=10)] = 1000
+    """Held-out rows of the attacks."""
+    widths: tuple[int, ...] = (128, 128)
+    """Widths of the hidden layers."""
+    epochs: Annotated[int, Meta(ge=1)] = 20
+    """Passes of the recipe."""
+    batch_size: Annotated[int, Meta(ge=1)] = 64
+    """Rows of a batch."""
+    lr: Annotated[float, Meta(gt=0)] = 0.05
+    """Learning rate at the start of the cosine."""
+
+    def forget_rows(self, run: Setup, data: Data, problem: Problem) -> torch.Tensor:
+        """Return which training rows are to be forgotten (N,), bool. ``problem`` holds an original, and no request yet."""
+        raise TypeError(f"task {self.name_of()!r} does not say which rows to forget; write forget_rows(self, run, data, problem).")
+
+    def prepare(self, run: Setup) -> Case:
+        """Train the originals, and ask."""
+        data = load(run, self.data, self.n_train, self.n_val, self.n_pool, self.noise)
+        nothing = torch.zeros(len(data.y), dtype=torch.bool, device=data.y.device)
+        blank = self._problem(data, {}, nothing)
+        rows = torch.arange(len(data.y), device=data.y.device).expand(self.originals, -1)
+        originals = models(run, "originals", blank, rows, self._recipe(run), seen=_seen(data))
+        forget = self.forget_rows(run, data, msgspec.structs.replace(blank, weights=member(originals, 0)))
+        problems = [self._problem(data, member(originals, k), forget) for k in range(self.originals)]
+        return Case(problems=problems, hidden=Hidden(data=data, originals=originals))
+
+    def _problem(self, data: Data, weights: Weights, forget: torch.Tensor) -> Problem:
+        return Problem(
+            weights=weights,
+            x=data.x,
+            y=data.y,
+            forget=forget,
+            x_val=data.x_val,
+            y_val=data.y_val,
+            n_classes=data.classes,
+            widths=self.widths,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            lr=self.lr,
+        )
+
+    def _recipe(self, run: Setup) -> dict[str, Any]:
+        """Say what trained models depend on besides their rows; tasks of equal data share them."""
+        names = ("data", "noise", "n_train", "n_val", "n_pool", "widths", "epochs", "batch_size", "lr")
+        return {"seed": run.seed, **{name: getattr(self, name) for name in names}}
+
+    def reveal(self, case: Case, run: Setup) -> None:
+        """Retrain without the rows to forget, from seeds of their own."""
+        hidden, problem = case.hidden, case.problems[0]
+        count = self.originals if self.originals > 1 else self.retrains
+        retain = (~problem.forget).nonzero()[:, 0].expand(count, -1)
+        recipe = self._recipe(run) | {"forget": digest(problem.forget.int().tolist())}
+        hidden.retrained = models(run, "retrained", problem, retain, recipe, seen=_seen(hidden.data))
+        views = Views(hidden.retrained["outputs"], problem, hidden.data)
+        found, _ = run.cached({"what": "unlearning legacy attack", **recipe}, lambda child: {"svc": torch.tensor(views.svc(), dtype=torch.float64)})
+        hidden.svc = float(found["svc"])
+
+    def evaluate(self, case: Case, outcomes: Sequence[Outcome], run: Setup) -> Score:
+        """Compare with the retrained models."""
+        hidden: Hidden = case.hidden
+        assert hidden.retrained is not None, "reveal comes before evaluate"
+        seen = _seen(hidden.data)
+        ours = Views(torch.stack([predict(outcome.solution.model, seen) for outcome in outcomes]), case.problems[0], hidden.data)
+        theirs = Views(hidden.retrained["outputs"], case.problems[0], hidden.data)
+        originals = Views(hidden.originals["outputs"], case.problems[0], hidden.data)
+        metrics = compare(ours, theirs, hidden.svc)
+        before = privacy(originals, theirs)
+        metrics |= {"uauc_original": before["uauc"], "cauc_original": before["cauc"]}
+        metrics |= cost(outcomes, case.problems[0])
+        seconds = hidden.retrained["seconds"].tolist()
+        clocks = [outcomes[0].cost.get(name, 0.0) / len(outcomes) / per_model for name, per_model in zip(("solve_s", "solve_cpu_s"), seconds, strict=True)]
+        gates = {
+            "retained-accuracy": ours.ra >= theirs.ra - UTILITY,
+            "test-accuracy": ours.ta >= theirs.ta - UTILITY,
+            "unlearned": not torch.allclose(ours.outputs, originals.outputs, rtol=0, atol=1e-4),
+        }
+        deciding = before["uauc"] if before["uauc"] is not None else before["cauc"]
+        assert deciding is not None
+        reason = f"not informative: original and retrained models can hardly be told apart (AUC {deciding:.2f})" if deciding < INFORMATIVE else None
+        arrays = {
+            "phi_forget": ours.phi("forget"),
+            "phi_held": ours.phi("held"),
+            "phi_forget_retrained": theirs.phi("forget"),
+            "rte": np.array([*clocks, metrics["rte"]]),
+        }
+        return Score(metrics=metrics, gates=gates, not_rankable=reason, arrays=arrays)
+
+
+class Views:
+    """What K models say of every row, and the parts of it that metrics are about.
+
+    Args:
+        outputs: logits (K, n, C) of the rows that :func:`_seen` lists: training, pool and test rows.
+        problem: says which training rows are forgotten.
+        data: the labels.
+    """
+
+    def __init__(self, outputs: torch.Tensor, problem: Problem, data: Data) -> None:
+        self.outputs = outputs.cpu()
+        n, pool = len(data.y), len(data.y_pool)
+        forget = problem.forget.cpu()
+        rows = torch.arange(self.outputs.shape[1])
+        held = n + torch.arange(min(pool, int(forget.sum())))
+        self.parts = {"forget": rows[:n][forget], "retain": rows[:n][~forget], "held": held, "test": rows[n + pool :]}
+        self.y = torch.cat([data.y, data.y_pool, data.y_test]).cpu()
+        self.classes = data.classes
+        self.fa, self.ra, self.ta = (self.accuracy(part) for part in ("forget", "retain", "test"))
+
+    def accuracy(self, part: str) -> float:
+        """Return the mean accuracy (%) of the models on a part."""
+        rows = self.parts[part]
+        return 100 * float((self.outputs[:, rows].argmax(-1) == self.y[rows]).double().mean())
+
+    def phi(self, part: str) -> np.ndarray:
+        """Return the log odds of the labels (K, n_part)."""
+        rows = self.parts[part]
+        found: np.ndarray = confidence(self.outputs[:, rows], self.y[rows].expand(len(self.outputs), -1)).numpy()
+        return found
+
+    def probabilities(self, part: str) -> np.ndarray:
+        """Return the softmax (K, n_part, C) in float64."""
+        found: np.ndarray = self.outputs[:, self.parts[part]].double().softmax(-1).numpy()
+        return found
+
+    def svc(self) -> float:
+        """Return the mean legacy MIA (%)."""
+        of_label = {part: 1 / (1 + np.exp(-self.phi(part))) for part in ("retain", "test", "forget")}
+        return float(np.mean([mia_svc(of_label["retain"][k], of_label["test"][k], of_label["forget"][k]) for k in range(len(self.outputs))]))
+
+
+def privacy(ours: Views, theirs: Views) -> dict[str, float | None]:
+    """Return the per-example attacks: ``uauc`` and its companions with three models or more, and ``cauc``."""
+    phi, phi_held, other, other_held = ours.phi("forget"), ours.phi("held"), theirs.phi("forget"), theirs.phi("held")
+    found: dict[str, float | None] = {"uauc": None, "uacc": None, "tpr1": None}
+    if len(phi) == len(other):
+        found |= per_example(phi, other)
+    found["cauc"] = float(np.mean([contrast(one, held, other, other_held) for one, held in zip(phi, phi_held, strict=True)]))
+    return found
+
+
+def compare(ours: Views, theirs: Views, svc_theirs: float) -> dict[str, float | None]:
+    """Return every metric that compares unlearned with retrained models."""
+    found = privacy(ours, theirs)
+    deciding = found["uauc"] if found["uauc"] is not None else found["cauc"]
+    assert deciding is not None
+    svc = ours.svc()
+    gaps = [ours.fa - theirs.fa, ours.ra - theirs.ra, ours.ta - theirs.ta, svc - svc_theirs]
+    quality = forgetting_quality(ours.phi("forget"), theirs.phi("forget")) if found["uauc"] is not None else None
+    return found | {
+        "privacy_gap": abs(deciding - 0.5),
+        **distances(ours.probabilities("forget"), theirs.probabilities("forget")),
+        "mia_svc": svc,
+        "mia_gap": svc - svc_theirs,
+        "avg_gap": float(np.mean(np.abs(gaps))),
+        "fa": ours.fa,
+        "fa_gap": ours.fa - theirs.fa,
+        "ra": ours.ra,
+        "ta": ours.ta,
+        "auc_population": float(np.mean([auc(one, held) for one, held in zip(ours.phi("forget"), ours.phi("held"), strict=True)])),
+        "forgetting_quality": None if quality is None else quality * ours.ra / theirs.ra * ours.ta / theirs.ta,
+    }
+
+
+def cost(outcomes: Sequence[Outcome], problem: Problem) -> dict[str, float | None]:
+    """Return what unlearning one model cost in visits of examples, over retraining it, and what a method keeps."""
+    solutions: list[Solution] = [outcome.solution for outcome in outcomes]
+    retraining = 2 * problem.epochs * int((~problem.forget).sum())
+    visits = float(np.mean([sum(outcome.counters.values()) for outcome in outcomes]))
+    before = float(np.mean([solution.precompute for solution in solutions]))
+    return {
+        "rte": (visits - before) / retraining,
+        "precompute": before / retraining,
+        "exact": float(all(solution.exact for solution in solutions)),
+        "stored": float(np.mean([solution.stored for solution in solutions])),
+    }
+
+
+def _seen(data: Data) -> torch.Tensor:
+    return torch.cat([data.x, data.x_pool, data.x_test])

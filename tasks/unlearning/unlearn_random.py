@@ -1,0 +1,55 @@
+"""Forget rows drawn at random."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+import torch
+
+from bench import Meta, Preset, Reference, Setup, TaskCard
+from bench.tracks.unlearning import Problem
+
+from ._data import Data
+from ._metrics import METRICS
+from ._task import UnlearningTask
+
+
+class UnlearnRandom(UnlearningTask):
+    """Forget a tenth of the training rows, drawn at random; eight originals and eight retrained models are told apart row by row."""
+
+    card: ClassVar = TaskCard(
+        name="unlearn-random",
+        title="Forget random rows",
+        track="unlearning",
+        datasets=("digits", "mnist5k"),
+        libraries=("scipy", "sklearn"),
+        metrics=METRICS,
+        presets={
+            "smoke": Preset(
+                variants={"ten": {}},
+                params={"data": "digits", "n_train": 600, "n_val": 200, "n_pool": 400, "widths": [64, 64], "epochs": 30, "batch_size": 32, "originals": 4},
+                seeds=1,
+                timeout=60,
+            ),
+            "default": Preset(variants={"ten": {}}, params={"originals": 8}, seeds=3, timeout=300),
+            "shares": Preset(
+                variants={"one": {"share": 0.01}, "five": {"share": 0.05}, "twenty": {"share": 0.2}, "half": {"share": 0.5}},
+                params={"originals": 8},
+                seeds=3,
+                timeout=300,
+            ),
+            "hard": Preset(variants={"ten": {"noise": 0.0}}, params={"originals": 8}, seeds=3, timeout=300),
+        },
+        budget="what retraining costs; rte says how much of it was used",
+        references=(Reference(name="original", kind="low"), Reference(name="retrain", kind="high")),
+        paper="arXiv:2403.01218",
+    )
+
+    share: Annotated[float, Meta(gt=0, lt=1)] = 0.1
+    """Share of the training rows to forget."""
+
+    def forget_rows(self, run: Setup, data: Data, problem: Problem) -> torch.Tensor:
+        """Draw them."""
+        forget = torch.zeros(len(data.y), dtype=torch.bool)
+        forget[torch.from_numpy(run.numpy_generator("split", "forget").permutation(len(data.y))[: round(self.share * len(data.y))])] = True
+        return forget.to(data.y.device)
