@@ -92,12 +92,14 @@ class Solution(msgspec.Struct, kw_only=True):
 
     Attributes:
         model: from inputs (n, ...) to outputs (n, C): logits, or of a regression predictions (n, 1).
-        precompute: examples visited (forward) before the request to forget came, such as statistics of all rows; not counted as unlearning.
+        weights: of the model, where it is a net of the original's form.
+        precompute: examples visited before the request to forget came, such as statistics of all rows; not counted as unlearning.
         exact: the forgotten rows have no influence left, by construction.
         stored: bytes kept besides the model's weights.
     """
 
     model: Model
+    weights: dict[str, torch.Tensor] | None = None
     precompute: int = 0
     exact: bool = False
     stored: int = 0
@@ -152,10 +154,10 @@ class Group:
         """Take ``nets`` for the originals from now on; where a mask, one a parameter, is 0 their weights stay as they are."""
         self._weights, self._masks = [nets.net(k) for k in range(self.members)], masks
 
-    def fresh(self, role: str = "init", *axes: str) -> Nets:
-        """Return newly drawn nets: of the stream ``init``, or a method's own."""
+    def fresh(self, role: str = "init", *axes: str, sizes: Sequence[int] | None = None) -> Nets:
+        """Return newly drawn nets, of the problem's sizes or others: of the stream ``init``, or a method's own."""
         inits = [run.seeded(role, *axes) for run in self._runs]
-        nets = Nets(self.problem.sizes, inits, self.device)
+        nets = Nets(sizes or self.problem.sizes, inits, self.device)
         return Nets.of([nets.net(0)] * 2, self.device) if self._twin else nets
 
     def generators(self, role: str, *axes: str) -> list[torch.Generator]:
@@ -214,6 +216,16 @@ class Group:
             yield epoch
             for tick in ticks:
                 tick()
+
+    def walk(self, rows: Rows, optimiser: torch.optim.Optimizer, epochs: int, falling: bool) -> Iterator[tuple[int, Batch]]:
+        """Yield every epoch's number and batches; if ``falling``, the optimiser's rate falls to 0 along a half cosine meanwhile."""
+        lr, total = optimiser.param_groups[0]["lr"], epochs * rows.steps
+        taken = itertools.count()
+        for epoch in self.epochs(epochs):
+            for batch in rows.epoch():
+                if falling:
+                    optimiser.param_groups[0]["lr"] = 0.5 * lr * (1 + math.cos(math.pi * next(taken) / total))
+                yield epoch, batch
 
     def count(self, forward: int = 0, backward: int = 0) -> None:
         """Add visits of examples to every member's cost."""
@@ -288,7 +300,12 @@ class UnlearningMethod(Method, frozen=True, kw_only=True):
 
     def _solutions(self, group: Group) -> list[Solution]:
         unlearned = self.unlearn(group)
-        return [Solution(model=unlearned.member(k)) for k in range(group.members)] if isinstance(unlearned, Nets) else unlearned
+        return solutions(unlearned) if isinstance(unlearned, Nets) else unlearned
+
+
+def solutions(nets: Nets, **said: Any) -> list[Solution]:
+    """Return the members of ``nets`` as solutions, each with what else is ``said`` of it."""
+    return [Solution(model=nets.member(k), weights=nets.net(k), **said) for k in range(nets.members)]
 
 
 def step(optimiser: torch.optim.Optimizer, losses: torch.Tensor) -> None:
@@ -302,6 +319,15 @@ def restrict(nets: Nets, masks: Sequence[torch.Tensor]) -> None:
     """Multiply every gradient of ``nets`` by its mask, as it comes."""
     for parameter, mask in zip(nets.parameters(), masks, strict=True):
         parameter.register_hook(mask.mul)
+
+
+def clip(nets: Nets, most: float) -> None:
+    """Shrink the gradients of each member whose norm over all parameters is above ``most``."""
+    gradients = [parameter.grad for parameter in nets.parameters() if parameter.grad is not None]
+    norm = torch.stack([gradient.flatten(1).norm(dim=1) for gradient in gradients]).norm(dim=0)
+    scale = (most / norm.clamp_min(1e-12)).clamp_max(1)
+    for gradient in gradients:
+        gradient *= scale.view(-1, *[1] * (gradient.dim() - 1))
 
 
 def train(group: Group, nets: Nets, rows: Rows, *, first: int = 0, last: int | None = None, after: Callable[[], None] = lambda: None) -> Nets:

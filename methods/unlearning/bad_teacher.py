@@ -31,9 +31,9 @@ class BadTeacher(UnlearningMethod):
         stacked=True,
     )
     settings: ClassVar = {"cifar10": {"lr": 0.0001, "epochs": 1, "temperature": 1.0, "share": 0.3}}
-    lr: Annotated[float, Meta(gt=0)] = 0.005
+    lr: Annotated[float, Meta(gt=0)] = 0.002
     """Learning rate, constant."""
-    epochs: Annotated[int, Meta(ge=0)] = 3
+    epochs: Annotated[int, Meta(ge=0)] = 2
     """Passes over S and the share of R."""
     share: Annotated[float, Meta(ge=0, le=1)] = 0.3
     """Share of R that is used."""

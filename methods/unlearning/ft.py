@@ -16,12 +16,14 @@ class FineTune(UnlearningMethod):
         title="Fine-tuning on the rows that stay",
         track=("unlearning", "unlearning-regression"),
         official_code="ok",
-        deviates="Defaults are this project's small-data values; the value of the Unlearn-Sparse repository is in 'settings'.",
+        deviates="Defaults are this project's small-data values, with a falling rate; those of the Unlearn-Sparse repository are in 'settings'.",
         stacked=True,
     )
-    settings: ClassVar = {"cifar10": {"lr": 0.01, "epochs": 10}}
-    lr: Annotated[float, Meta(gt=0)] = 0.05
-    """Learning rate, constant."""
+    settings: ClassVar = {"cifar10": {"lr": 0.01, "epochs": 10, "falling": False}}
+    lr: Annotated[float, Meta(gt=0)] = 0.08
+    """Learning rate at the start."""
+    falling: bool = True
+    """The rate falls to 0 along a half cosine; else it is constant."""
     epochs: Annotated[int, Meta(ge=0)] = 10
     """Passes over R."""
 
@@ -29,7 +31,6 @@ class FineTune(UnlearningMethod):
         """Fine-tune."""
         nets = group.originals()
         rows, optimiser = group.rows(group.retain, "retain"), group.sgd(nets, self.lr)
-        for _ in group.epochs(self.epochs):
-            for batch in rows.epoch():
-                step(optimiser, group.loss(nets(batch.x), batch.y))
+        for _, batch in group.walk(rows, optimiser, self.epochs, self.falling):
+            step(optimiser, group.loss(nets(batch.x), batch.y))
         return nets

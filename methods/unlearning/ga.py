@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 import torch
 
 from bench import Meta, MethodCard
-from bench.tracks.unlearning import Group, Nets, UnlearningMethod
+from bench.tracks.unlearning import Group, Nets, UnlearningMethod, clip
 
 
 class GradientAscent(UnlearningMethod):
@@ -22,7 +22,7 @@ class GradientAscent(UnlearningMethod):
         stacked=True,
     )
     settings: ClassVar = {"cifar10": {"lr": 1e-4, "epochs": 5}}
-    lr: Annotated[float, Meta(ge=0)] = 0.005
+    lr: Annotated[float, Meta(ge=0)] = 0.02
     """Learning rate, constant, without momentum."""
     epochs: Annotated[int, Meta(ge=0)] = 10
     """Passes over S, at most."""
@@ -40,10 +40,8 @@ class GradientAscent(UnlearningMethod):
             for batch in rows.epoch():
                 nets.zero_grad()
                 group.loss(nets(batch.x), batch.y).mean(-1).sum().backward()
-                gradients = [parameter.grad for parameter in nets.parameters() if parameter.grad is not None]
-                norm = torch.stack([gradient.flatten(1).norm(dim=1) for gradient in gradients]).norm(dim=0)
-                scale = going * self.lr * (self.clip / norm.clamp_min(1e-12)).clamp_max(1)
+                clip(nets, self.clip)
                 with torch.no_grad():
-                    for parameter, gradient in zip(nets.parameters(), gradients, strict=True):
-                        parameter += scale[:, None, None] * gradient
+                    for parameter in nets.parameters():
+                        parameter += (going * self.lr)[:, None, None] * parameter.grad
         return nets

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, ClassVar
 
 from bench import Meta, MethodCard
-from bench.tracks.unlearning import Group, Nets, UnlearningMethod, step
+from bench.tracks.unlearning import Group, Nets, UnlearningMethod, clip
 
 
 class NegGradPlus(UnlearningMethod):
@@ -24,13 +24,17 @@ class NegGradPlus(UnlearningMethod):
   eprint = {2302.09880},
   archivePrefix = {arXiv}
 }""",
-        deviates="Defaults are this project's small-data values.",
+        deviates="Defaults are this project's small-data values, with a falling rate; gradients are clipped, since the loss has no lower bound.",
         stacked=True,
     )
-    alpha: Annotated[float, Meta(ge=0, le=1)] = 0.95
+    alpha: Annotated[float, Meta(ge=0, le=1)] = 0.99
     """Weight of the rows that stay; 1 is fine-tuning."""
-    lr: Annotated[float, Meta(gt=0)] = 0.05
-    """Learning rate, constant."""
+    lr: Annotated[float, Meta(gt=0)] = 0.08
+    """Learning rate at the start."""
+    falling: bool = True
+    """The rate falls to 0 along a half cosine; else it is constant."""
+    clip: Annotated[float, Meta(gt=0)] = 5.0
+    """Largest norm of a gradient."""
     epochs: Annotated[int, Meta(ge=0)] = 10
     """Passes over R."""
 
@@ -39,11 +43,13 @@ class NegGradPlus(UnlearningMethod):
         nets = group.originals()
         retain, forget = group.rows(group.retain, "retain"), group.rows(group.forget, "forget").forever()
         optimiser = group.sgd(nets, self.lr)
-        for _ in group.epochs(self.epochs):
-            for batch in retain.epoch():
-                losses = self.alpha * group.loss(nets(batch.x), batch.y)
-                if self.alpha < 1:
-                    other = next(forget)
-                    losses = losses - (1 - self.alpha) * group.loss(nets(other.x), other.y).mean(-1, keepdim=True)
-                step(optimiser, losses)
+        for _, batch in group.walk(retain, optimiser, self.epochs, self.falling):
+            losses = self.alpha * group.loss(nets(batch.x), batch.y)
+            if self.alpha < 1:
+                other = next(forget)
+                losses = losses - (1 - self.alpha) * group.loss(nets(other.x), other.y).mean(-1, keepdim=True)
+            optimiser.zero_grad(set_to_none=True)
+            losses.mean(-1).sum().backward()
+            clip(nets, self.clip)
+            optimiser.step()
         return nets

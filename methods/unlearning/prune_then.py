@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 import torch
 
 from bench import Meta, MethodCard
-from bench.tracks.unlearning import Group, Nets, Solution, UnlearningMethod, restrict, train
+from bench.tracks.unlearning import Group, Nets, Solution, UnlearningMethod, restrict, solutions, train
 
 from .ft import FineTune
 from .ga import GradientAscent
@@ -32,7 +32,7 @@ class PruneThen(UnlearningMethod):
         stacked=True,
     )
     settings: ClassVar = {"cifar10": {"sparsity": 0.95, "rewind": 8}}
-    sparsity: Annotated[float, Meta(ge=0, lt=1)] = 0.9
+    sparsity: Annotated[float, Meta(ge=0, lt=1)] = 0.8
     """Share of the weights set to 0."""
     rewind: Annotated[int, Meta(ge=0)] = 8
     """Epoch of the recipe from which the pruned model is trained on."""
@@ -53,7 +53,7 @@ class PruneThen(UnlearningMethod):
         unlearned = THEN[self.then]().unlearn(group)
         assert isinstance(unlearned, Nets), "the methods named in 'then' return nets"
         precompute = 2 * (group.problem.epochs - first) * group.everything.shape[1]
-        return [Solution(model=unlearned.member(k), precompute=precompute) for k in range(group.members)]
+        return solutions(unlearned, precompute=precompute)
 
     def masks(self, nets: Nets) -> list[torch.Tensor]:
         """Return 1 for each weight among a member's largest, and for every bias; else 0."""

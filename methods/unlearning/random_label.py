@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, ClassVar, Literal
 
 import torch
@@ -18,12 +19,14 @@ class RandomLabel(UnlearningMethod):
         title="Random labels on the rows to forget",
         track="unlearning",
         official_code="ok",
-        deviates="Defaults are this project's small-data values; the SalUn repository's are in 'settings'.",
+        deviates="Defaults are this project's small-data values, with a falling rate; the SalUn repository's are in 'settings'.",
         stacked=True,
     )
-    settings: ClassVar = {"cifar10": {"lr": 0.013, "epochs": 10}, "cifar100": {"lr": 0.013, "epochs": 10, "order": "mixed"}}
-    lr: Annotated[float, Meta(gt=0)] = 0.01
-    """Learning rate, constant."""
+    settings: ClassVar = {"cifar10": {"lr": 0.013, "epochs": 10, "falling": False}, "cifar100": {"lr": 0.013, "epochs": 10, "order": "mixed", "falling": False}}
+    lr: Annotated[float, Meta(gt=0)] = 0.005
+    """Learning rate at the start."""
+    falling: bool = True
+    """The rate falls along a half cosine, epoch by epoch; else it is constant."""
     epochs: Annotated[int, Meta(ge=0)] = 10
     """Passes over all rows."""
     order: Literal["alternate", "mixed"] = "alternate"
@@ -37,8 +40,9 @@ class RandomLabel(UnlearningMethod):
         parts = (
             [group.rows(group.everything, "everything")] if self.order == "mixed" else [group.rows(group.forget, "forget"), group.rows(group.retain, "retain")]
         )
-        for _ in group.epochs(self.epochs):
+        for epoch in group.epochs(self.epochs):
             relabel.redraw()
+            optimiser.param_groups[0]["lr"] = self.lr * (0.5 * (1 + math.cos(math.pi * epoch / self.epochs)) if self.falling else 1.0)
             for rows in parts:
                 for batch in rows.epoch():
                     step(optimiser, cross_entropy(nets(batch.x), relabel(batch)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from bench import MethodCard
-from bench.tracks.unlearning import Group, Nets, Solution, UnlearningMethod, train
+from bench.tracks.unlearning import Group, Nets, Solution, UnlearningMethod, solutions, train
 
 
 class Retrain(UnlearningMethod):
@@ -16,4 +16,4 @@ class Retrain(UnlearningMethod):
     def unlearn(self, group: Group) -> list[Solution]:
         """Train on R."""
         nets: Nets = train(group, group.fresh(), group.rows(group.retain, "retain"))
-        return [Solution(model=nets.member(k), exact=True) for k in range(group.members)]
+        return solutions(nets, exact=True)

@@ -30,10 +30,13 @@ class SalUn(RandomLabel):
   archivePrefix = {arXiv}
 }""",
         official_code="ok",
-        deviates="Defaults are this project's small-data values; the official ones are in 'settings'.",
+        deviates="Defaults are this project's small-data values, with a falling rate; the official ones are in 'settings'.",
         stacked=True,
     )
-    settings: ClassVar = {"cifar10": {"rate": 0.5, "lr": 0.013, "epochs": 10}, "cifar100": {"rate": 0.5, "lr": 0.013, "epochs": 10, "order": "mixed"}}
+    settings: ClassVar = {
+        "cifar10": {"rate": 0.5, "lr": 0.013, "epochs": 10, "falling": False},
+        "cifar100": {"rate": 0.5, "lr": 0.013, "epochs": 10, "order": "mixed", "falling": False},
+    }
     rate: Annotated[float, Meta(gt=0, le=1)] = 0.5
     """Share of the weights that is trained; 1 is ``random-label``."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, ClassVar
 
 import torch
@@ -27,7 +28,10 @@ class Scrub(UnlearningMethod):
   archivePrefix = {arXiv}
 }""",
         official_code="ok",
-        deviates="SGD with the task's momentum instead of Adam, no steps in the learning rate, and no rewinding (SCRUB+R).",
+        deviates=(
+            "SGD with the task's momentum instead of Adam, a cosine instead of steps in the learning rate, and no rewinding (SCRUB+R). At the original itself the divergence "
+            "has no slope, so the first pass over S does nothing under SGD; where Adam goes from there is rounding."
+        ),
         stacked=True,
     )
     settings: ClassVar = {
@@ -35,7 +39,9 @@ class Scrub(UnlearningMethod):
         "worst-case": {"temperature": 4.0, "alpha": 0.001, "gamma": 0.99, "msteps": 1},
     }
     lr: Annotated[float, Meta(gt=0)] = 0.02
-    """Learning rate, constant."""
+    """Learning rate at the start."""
+    falling: bool = True
+    """On R the rate falls along a half cosine, epoch by epoch; else it is constant."""
     epochs: Annotated[int, Meta(ge=0)] = 5
     """Passes over R."""
     msteps: Annotated[int, Meta(ge=0)] = 2
@@ -58,9 +64,11 @@ class Scrub(UnlearningMethod):
             return divergence(teacher(batch.x), logits, self.temperature)
 
         for epoch in group.epochs(self.epochs):
+            optimiser.param_groups[0]["lr"] = self.lr
             if epoch < self.msteps:
                 for batch in forget.epoch():
                     step(optimiser, -apart(batch, nets(batch.x)))
+            optimiser.param_groups[0]["lr"] = self.lr * (0.5 * (1 + math.cos(math.pi * epoch / self.epochs)) if self.falling else 1.0)
             for batch in retain.epoch():
                 logits = nets(batch.x)
                 step(optimiser, self.gamma * cross_entropy(logits, batch.y) + self.alpha * apart(batch, logits))

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 import torch
 
 from bench import Meta, MethodCard
-from bench.tracks.unlearning import Group, Nets, Solution, UnlearningMethod, cross_entropy
+from bench.tracks.unlearning import Group, Nets, Solution, UnlearningMethod, cross_entropy, solutions
 
 
 class SelectiveSynapticDampening(UnlearningMethod):
@@ -51,7 +51,7 @@ class SelectiveSynapticDampening(UnlearningMethod):
             found = group.score(tried) if self.alpha is None else score + 1
             best, score = Nets.of([(tried if found[k] > score[k] else best).net(k) for k in range(group.members)], group.device), torch.maximum(found, score)
         precompute = 2 * group.everything.shape[1]
-        return [Solution(model=best.member(k), precompute=precompute) for k in range(group.members)]
+        return solutions(best, precompute=precompute)
 
 
 def importance(group: Group, nets: Nets, rows: torch.Tensor) -> list[torch.Tensor]:

@@ -22,14 +22,16 @@ class StochasticTeacher(UnlearningMethod):
   journal = {arXiv:2308.14322},
   year = {2023}
 }""",
-        deviates="No official code was found. How stage 2 mixes its two losses is not certain: here (1 - alpha) CE + alpha KL to the original.",
+        deviates="No official code was found. How stage 2 mixes its two losses is not certain: here (1 - alpha) CE + alpha KL to the original. The second stage's rate falls.",
         stacked=True,
     )
-    lr: Annotated[float, Meta(gt=0)] = 0.01
-    """Learning rate of both stages, constant."""
+    lr: Annotated[float, Meta(gt=0)] = 0.05
+    """Learning rate at the start of both stages."""
+    falling: bool = True
+    """In the second stage the rate falls to 0 along a half cosine; else it is constant."""
     erase: Annotated[int, Meta(ge=0)] = 1
     """Passes over S."""
-    rebuild: Annotated[int, Meta(ge=0)] = 3
+    rebuild: Annotated[int, Meta(ge=0)] = 5
     """Passes over R."""
     alpha: Annotated[float, Meta(ge=0, le=1)] = 0.1
     """Weight of the original's outputs in the second stage."""
@@ -44,9 +46,8 @@ class StochasticTeacher(UnlearningMethod):
             for batch in forget.epoch():
                 step(optimiser, divergence(random(batch.x), nets(batch.x)))
         optimiser = group.sgd(nets, self.lr)
-        for _ in group.epochs(self.rebuild):
-            for batch in retain.epoch():
-                logits = nets(batch.x)
-                step(optimiser, (1 - self.alpha) * cross_entropy(logits, batch.y) + self.alpha * divergence(original(batch.x), logits))
+        for _, batch in group.walk(retain, optimiser, self.rebuild, self.falling):
+            logits = nets(batch.x)
+            step(optimiser, (1 - self.alpha) * cross_entropy(logits, batch.y) + self.alpha * divergence(original(batch.x), logits))
         group.count(forward=self.erase * group.forget.shape[1] + self.rebuild * group.retain.shape[1])
         return nets

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import torch
 
-from bench import Setup
+from bench import Run, Setup
 from bench.training.data import Examples, standardised, stratified_split
 
 SPLIT_SEED = 12345
@@ -52,8 +52,16 @@ def load(run: Setup, source: str, n_train: int, n_val: int, n_pool: int, noise: 
     device = examples.y.device
     index = [torch.from_numpy(part).to(device) for part in (train, val, pool, test)]
     x = standardised(*(examples.x[rows] for rows in index))
-    corruption = run.numpy_generator("corruption", "labels")
-    given = [torch.from_numpy(noisy(y[part], noise, examples.classes, corruption)).to(device) for part in (train, val, pool)]
+    parts = {"train": y[train], "val": y[val], "pool": y[pool]}
+
+    def corrupt(child: Run) -> dict[str, torch.Tensor]:
+        corruption = child.numpy_generator("corruption")
+        return {name: torch.from_numpy(noisy(part, noise, examples.classes, corruption)) for name, part in parts.items()}
+
+    # An artifact, since its streams know the recipe and not the task: tasks of equal data share labels, and so originals.
+    recipe = {"what": "unlearning labels", "seed": run.seed, "data": source, "sizes": [n_train, n_val, n_pool], "noise": noise}
+    labels, _ = run.cached(recipe, corrupt)
+    given = [labels[name].to(device) for name in parts]
     return Data(x[0], given[0], examples.y[index[0]], x[1], given[1], x[2], given[2], x[3], examples.y[index[3]], examples.classes)
 
 

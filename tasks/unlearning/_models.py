@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from bench import Run, Setup
+from bench.digests import digest
 from bench.tracks.unlearning import Group, Problem, train
 
 Weights = dict[str, torch.Tensor]
@@ -49,7 +50,7 @@ def models(run: Setup, what: str, problem: Problem, rows: torch.Tensor, recipe: 
     Returns:
         Weights by name, each (K, ...); ``outputs`` (K, n_seen, C) on ``seen``; ``seconds``: wall and processor time of training one model, (2,).
     """
-    full = {"what": f"unlearning {what}", "count": len(rows), **recipe}
+    full = {"what": f"unlearning {what}", "labels": digest(problem.y.tolist()), "rows": digest(rows.tolist()), **recipe}
     return run.cached(full, functools.partial(_build, problem=problem, rows=rows, seen=seen))[0]
 
 

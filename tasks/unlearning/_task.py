@@ -9,15 +9,17 @@ import msgspec
 import numpy as np
 import torch
 
-from bench import Case, Meta, Outcome, Score, Setup, Task
+from bench import Case, InvalidRun, Meta, Outcome, Score, Setup, Task
 from bench.digests import digest
-from bench.tracks.unlearning import Problem, Solution, confidence
+from bench.tracks.unlearning import Problem, Solution
 from bench.training.state import predict
 
-from ._attacks import auc, contrast, distances, mia_svc, per_example
+from ._attacks import auc, contrast, distances, per_example
 from ._data import Data, load
 from ._models import Weights, member, models
+from ._pictures import pictures
 from ._quality import forgetting_quality
+from ._views import Views
 
 INFORMATIVE = 0.6
 """An original that an attack tells from retrained models with less than this AUC leaves nothing to forget."""
@@ -64,6 +66,10 @@ class UnlearningTask(Task):
         """Return which training rows are to be forgotten (N,), bool. ``problem`` holds an original, and no request yet."""
         raise TypeError(f"task {self.name_of()!r} does not say which rows to forget; write forget_rows(self, run, data, problem).")
 
+    def extras(self, ours: Views) -> dict[str, float | None]:
+        """Return metrics of this task alone."""
+        return {}
+
     def prepare(self, run: Setup) -> Case:
         """Train the originals, and ask."""
         data = load(run, self.data, self.n_train, self.n_val, self.n_pool, self.noise)
@@ -100,10 +106,10 @@ class UnlearningTask(Task):
         hidden, problem = case.hidden, case.problems[0]
         count = self.originals if self.originals > 1 else self.retrains
         retain = (~problem.forget).nonzero()[:, 0].expand(count, -1)
-        recipe = self._recipe(run) | {"forget": digest(problem.forget.int().tolist())}
-        hidden.retrained = models(run, "retrained", problem, retain, recipe, seen=_seen(hidden.data))
+        hidden.retrained = models(run, "retrained", problem, retain, self._recipe(run), seen=_seen(hidden.data))
         views = Views(hidden.retrained["outputs"], problem, hidden.data)
-        found, _ = run.cached({"what": "unlearning legacy attack", **recipe}, lambda child: {"svc": torch.tensor(views.svc(), dtype=torch.float64)})
+        recipe = {"what": "unlearning legacy attack", "count": count, "forget": digest(problem.forget.int().tolist()), **self._recipe(run)}
+        found, _ = run.cached(recipe, lambda child: {"svc": torch.tensor(views.svc(), dtype=torch.float64)})
         hidden.svc = float(found["svc"])
 
     def evaluate(self, case: Case, outcomes: Sequence[Outcome], run: Setup) -> Score:
@@ -111,13 +117,13 @@ class UnlearningTask(Task):
         hidden: Hidden = case.hidden
         assert hidden.retrained is not None, "reveal comes before evaluate"
         seen = _seen(hidden.data)
-        ours = Views(torch.stack([predict(outcome.solution.model, seen) for outcome in outcomes]), case.problems[0], hidden.data)
+        ours = Views(torch.stack([finite(predict(outcome.solution.model, seen)) for outcome in outcomes]), case.problems[0], hidden.data)
         theirs = Views(hidden.retrained["outputs"], case.problems[0], hidden.data)
         originals = Views(hidden.originals["outputs"], case.problems[0], hidden.data)
         metrics = compare(ours, theirs, hidden.svc)
         before = privacy(originals, theirs)
         metrics |= {"uauc_original": before["uauc"], "cauc_original": before["cauc"]}
-        metrics |= cost(outcomes, case.problems[0])
+        metrics |= cost(outcomes, case.problems[0]) | self.extras(ours)
         seconds = hidden.retrained["seconds"].tolist()
         clocks = [outcomes[0].cost.get(name, 0.0) / len(outcomes) / per_model for name, per_model in zip(("solve_s", "solve_cpu_s"), seconds, strict=True)]
         gates = {
@@ -134,49 +140,7 @@ class UnlearningTask(Task):
             "phi_forget_retrained": theirs.phi("forget"),
             "rte": np.array([*clocks, metrics["rte"]]),
         }
-        return Score(metrics=metrics, gates=gates, not_rankable=reason, arrays=arrays)
-
-
-class Views:
-    """What K models say of every row, and the parts of it that metrics are about.
-
-    Args:
-        outputs: logits (K, n, C) of the rows that :func:`_seen` lists: training, pool and test rows.
-        problem: says which training rows are forgotten.
-        data: the labels.
-    """
-
-    def __init__(self, outputs: torch.Tensor, problem: Problem, data: Data) -> None:
-        self.outputs = outputs.cpu()
-        n, pool = len(data.y), len(data.y_pool)
-        forget = problem.forget.cpu()
-        rows = torch.arange(self.outputs.shape[1])
-        held = n + torch.arange(min(pool, int(forget.sum())))
-        self.parts = {"forget": rows[:n][forget], "retain": rows[:n][~forget], "held": held, "test": rows[n + pool :]}
-        self.y = torch.cat([data.y, data.y_pool, data.y_test]).cpu()
-        self.classes = data.classes
-        self.fa, self.ra, self.ta = (self.accuracy(part) for part in ("forget", "retain", "test"))
-
-    def accuracy(self, part: str) -> float:
-        """Return the mean accuracy (%) of the models on a part."""
-        rows = self.parts[part]
-        return 100 * float((self.outputs[:, rows].argmax(-1) == self.y[rows]).double().mean())
-
-    def phi(self, part: str) -> np.ndarray:
-        """Return the log odds of the labels (K, n_part)."""
-        rows = self.parts[part]
-        found: np.ndarray = confidence(self.outputs[:, rows], self.y[rows].expand(len(self.outputs), -1)).numpy()
-        return found
-
-    def probabilities(self, part: str) -> np.ndarray:
-        """Return the softmax (K, n_part, C) in float64."""
-        found: np.ndarray = self.outputs[:, self.parts[part]].double().softmax(-1).numpy()
-        return found
-
-    def svc(self) -> float:
-        """Return the mean legacy MIA (%)."""
-        of_label = {part: 1 / (1 + np.exp(-self.phi(part))) for part in ("retain", "test", "forget")}
-        return float(np.mean([mia_svc(of_label["retain"][k], of_label["test"][k], of_label["forget"][k]) for k in range(len(self.outputs))]))
+        return Score(metrics=metrics, gates=gates, not_rankable=reason, arrays=arrays, images=pictures(ours, theirs, originals))
 
 
 def privacy(ours: Views, theirs: Views) -> dict[str, float | None]:
@@ -224,6 +188,17 @@ def cost(outcomes: Sequence[Outcome], problem: Problem) -> dict[str, float | Non
         "exact": float(all(solution.exact for solution in solutions)),
         "stored": float(np.mean([solution.stored for solution in solutions])),
     }
+
+
+def finite(outputs: torch.Tensor) -> torch.Tensor:
+    """Return ``outputs`` if all of them are numbers.
+
+    Raises:
+        InvalidRun: the model diverged.
+    """
+    if not outputs.isfinite().all():
+        raise InvalidRun("the unlearned model's outputs are not finite; unlearning diverged.")
+    return outputs
 
 
 def _seen(data: Data) -> torch.Tensor:

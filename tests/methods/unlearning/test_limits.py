@@ -80,7 +80,7 @@ def test_scrub_and_bad_teaching_of_no_epoch_are_the_original(toy, run_of):
 
 
 def test_scrub_without_max_steps_and_divergence_is_fine_tuning(toy, run_of):
-    same(Scrub(msteps=0, alpha=0.0, gamma=1.0, lr=0.1, epochs=4), FineTune(lr=0.1, epochs=4), toy, run_of)
+    same(Scrub(msteps=0, alpha=0.0, gamma=1.0, lr=0.1, epochs=4, falling=False), FineTune(lr=0.1, epochs=4, falling=False), toy, run_of)
 
 
 def test_a_stochastic_teacher_that_never_erases_is_fine_tuning(toy, run_of):

@@ -1,0 +1,53 @@
+"""What models say of every row of a task, in the parts that metrics are about."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from bench.tracks.unlearning import Problem, confidence
+
+from ._attacks import mia_svc
+from ._data import Data
+
+
+class Views:
+    """What K models say of every row, and the parts of it that metrics are about.
+
+    Args:
+        outputs: logits (K, n, C) of the rows training, pool and test rows, in this order.
+        problem: says which training rows are forgotten.
+        data: the labels.
+    """
+
+    def __init__(self, outputs: torch.Tensor, problem: Problem, data: Data) -> None:
+        self.outputs = outputs.cpu()
+        n, pool = len(data.y), len(data.y_pool)
+        forget = problem.forget.cpu()
+        rows = torch.arange(self.outputs.shape[1])
+        held = n + torch.arange(min(pool, int(forget.sum())))
+        self.parts = {"forget": rows[:n][forget], "retain": rows[:n][~forget], "held": held, "test": rows[n + pool :]}
+        self.y = torch.cat([data.y, data.y_pool, data.y_test]).cpu()
+        self.classes = data.classes
+        self.fa, self.ra, self.ta = (self.accuracy(part) for part in ("forget", "retain", "test"))
+
+    def accuracy(self, part: str) -> float:
+        """Return the mean accuracy (%) of the models on a part."""
+        rows = self.parts[part]
+        return 100 * float((self.outputs[:, rows].argmax(-1) == self.y[rows]).double().mean())
+
+    def phi(self, part: str) -> np.ndarray:
+        """Return the log odds of the labels (K, n_part)."""
+        rows = self.parts[part]
+        found: np.ndarray = confidence(self.outputs[:, rows], self.y[rows].expand(len(self.outputs), -1)).numpy()
+        return found
+
+    def probabilities(self, part: str) -> np.ndarray:
+        """Return the softmax (K, n_part, C) in float64."""
+        found: np.ndarray = self.outputs[:, self.parts[part]].double().softmax(-1).numpy()
+        return found
+
+    def svc(self) -> float:
+        """Return the mean legacy MIA (%)."""
+        of_label = {part: 1 / (1 + np.exp(-self.phi(part))) for part in ("retain", "test", "forget")}
+        return float(np.mean([mia_svc(of_label["retain"][k], of_label["test"][k], of_label["forget"][k]) for k in range(len(self.outputs))]))

@@ -1,0 +1,247 @@
+"""Undo what corrupted rows taught a model, when only some of them are known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar, Literal
+
+import msgspec
+import torch
+
+from bench import Case, Meta, Metric, Outcome, Preset, Reference, Run, Score, Setup, Task, TaskCard
+from bench.tracks.unlearning import Group, Problem, Solution, train
+from bench.training.state import predict
+
+from ._data import Data, load
+from ._models import Weights, member, models
+from ._task import cost, finite
+
+UTILITY = 3.0
+"""Points of retained accuracy that a method may lose against the oracle and still be ranked."""
+HARM = 10.0
+"""Points of corrected accuracy that the corruption must cost the original; else there is nothing to correct."""
+TARGET = 0
+"""The label that poisoned rows are given."""
+CONFUSED = (3, 5)
+"""The classes whose labels are swapped."""
+
+
+class Hidden(msgspec.Struct, kw_only=True):
+    """What no method sees: all corrupted rows, the test rows, and from ``reveal`` on the oracles.
+
+    Attributes:
+        corrupted: training rows that are corrupted (N,), bool.
+        x: test inputs of the affected domain, then of the rest.
+        y: their true labels.
+        affected: how many belong to the affected domain.
+        outputs: of the oracles, trained without any corrupted row, on ``x`` (K, n, C).
+    """
+
+    corrupted: torch.Tensor
+    x: torch.Tensor
+    y: torch.Tensor
+    affected: int
+    outputs: torch.Tensor | None = None
+    original: torch.Tensor
+
+
+class UnlearnCorrective(Task):
+    """Some training rows are corrupted; a share of them is known. Make the model as good as one trained without all of them."""
+
+    card: ClassVar = TaskCard(
+        name="unlearn-corrective",
+        title="Correct what corrupted rows taught",
+        track="unlearning",
+        datasets=("digits", "mnist5k"),
+        libraries=("scipy", "sklearn"),
+        metrics=(
+            Metric(
+                name="acc_corr",
+                primary=True,
+                unit="%",
+                bounds=(0, 100),
+                chance=10,
+                title="accuracy where the corruption struck: on test rows with the trigger, or of the confused classes",
+            ),
+            Metric(name="acc_retain", unit="%", bounds=(0, 100), title="accuracy on clean test rows, of the other classes where classes are confused"),
+            Metric(name="acc_corr_oracle", direction="none", unit="%", bounds=(0, 100), title="acc_corr of models trained without any corrupted row"),
+            Metric(name="acc_corr_original", direction="none", unit="%", bounds=(0, 100), title="acc_corr of the original"),
+            Metric(name="retain_gap", direction="none", unit="points", title="acc_retain minus the oracles'"),
+            Metric(name="fa", direction="none", unit="%", bounds=(0, 100), title="known corrupted rows still predicted as they are labelled"),
+            Metric(name="fa_unknown", direction="none", unit="%", bounds=(0, 100), title="unknown corrupted rows still predicted as they are labelled"),
+            Metric(name="rte", direction="min", title="examples visited, over those of retraining"),
+            Metric(name="precompute", direction="min", title="examples visited before the request came, over those of retraining"),
+            Metric(name="exact", direction="none", bounds=(0, 1), title="1: the method removes the known rows' influence by construction"),
+            Metric(name="stored", direction="min", unit="bytes", title="kept besides the model's weights"),
+        ),
+        presets={
+            "smoke": Preset(
+                variants={"poison100": {"known": 1.0}},
+                params={"data": "digits", "n_train": 900, "n_val": 200, "widths": [64, 64], "epochs": 15, "batch_size": 32, "oracles": 2},
+                seeds=1,
+                timeout=60,
+            ),
+            "default": Preset(
+                variants={
+                    "poison10": {"known": 0.1},
+                    "poison50": {"known": 0.5},
+                    "poison100": {"known": 1.0},
+                    "confusion50": {"kind": "confusion", "known": 0.5},
+                },
+                seeds=5,
+                timeout=300,
+            ),
+            "shares": Preset(
+                variants={
+                    "poison30": {"known": 0.3},
+                    "poison80": {"known": 0.8},
+                    "confusion10": {"kind": "confusion", "known": 0.1},
+                    "confusion100": {"kind": "confusion", "known": 1.0},
+                },
+                seeds=5,
+                timeout=300,
+            ),
+        },
+        budget="what retraining costs; rte says how much of it was used",
+        references=(
+            Reference(name="original", kind="low"),
+            Reference(name="oracle", kind="high", title="Training without any corrupted row", solve="train_clean"),
+        ),
+        paper="arXiv:2402.14015",
+        bibtex="""@article{goel2024corrective,
+  title = {Corrective Machine Unlearning},
+  author = {Goel, Shashwat and Prabhu, Ameya and Torr, Philip and Kumaraguru, Ponnurangam and Sanyal, Amartya},
+  journal = {Transactions on Machine Learning Research},
+  year = {2024},
+  eprint = {2402.14015},
+  archivePrefix = {arXiv}
+}""",
+    )
+
+    data: Literal["digits", "mnist5k"] = "mnist5k"
+    """Data set."""
+    kind: Literal["poison", "confusion"] = "poison"
+    """A 3x3 patch with a fixed label, or swapped labels of two classes."""
+    corrupted: Annotated[float, Meta(gt=0, lt=1)] = 0.02
+    """Share of the training rows that is corrupted."""
+    known: Annotated[float, Meta(gt=0, le=1)] = 1.0
+    """Share of the corrupted rows that is given to forget."""
+    oracles: Annotated[int, Meta(ge=1)] = 3
+    """Models trained without any corrupted row, for the comparison."""
+    n_train: Annotated[int, Meta(ge=10)] = 3000
+    """Training rows."""
+    n_val: Annotated[int, Meta(ge=10)] = 500
+    """Validation rows; none is corrupted."""
+    widths: tuple[int, ...] = (128, 128)
+    """Widths of the hidden layers."""
+    epochs: Annotated[int, Meta(ge=1)] = 15
+    """Passes of the recipe."""
+    batch_size: Annotated[int, Meta(ge=1)] = 64
+    """Rows of a batch."""
+    lr: Annotated[float, Meta(gt=0)] = 0.05
+    """Learning rate at the start of the cosine."""
+
+    def prepare(self, run: Setup) -> Case:
+        """Corrupt, train the original, and name some of the corrupted rows."""
+        data = load(run, self.data, self.n_train, self.n_val, 10, 0.0)
+        generator = run.numpy_generator("corruption", self.kind)
+        count = round(self.corrupted * len(data.y))
+        x, y = data.x.clone(), data.y.clone()
+        if self.kind == "poison":
+            chosen = torch.from_numpy(generator.permutation(len(y))[:count]).to(y.device)
+            x, y[chosen] = patched(x, chosen), TARGET
+        else:
+            sides = [(data.y == c).nonzero()[:, 0] for c in CONFUSED]
+            sides = [side[torch.from_numpy(generator.permutation(len(side))[: count // 2]).to(y.device)] for side in sides]
+            y[sides[0]], y[sides[1]] = CONFUSED[1], CONFUSED[0]
+            chosen = torch.cat(sides)
+        order = torch.from_numpy(run.numpy_generator("split", "known").permutation(len(chosen))).to(y.device)
+        corrupted, forget = torch.zeros_like(y, dtype=torch.bool), torch.zeros_like(y, dtype=torch.bool)
+        corrupted[chosen] = True
+        forget[chosen[order[: max(1, round(self.known * len(chosen)))]]] = True
+        problem = Problem(
+            weights={},
+            x=x,
+            y=y,
+            forget=torch.zeros_like(forget),
+            x_val=data.x_val,
+            y_val=data.y_val,
+            n_classes=data.classes,
+            goal="correct",
+            widths=self.widths,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            lr=self.lr,
+        )
+        tested = self._tested(data)
+        originals = models(run, "corrupted originals", problem, torch.arange(len(y), device=y.device)[None].expand(2, -1), self._recipe(run), seen=tested[0])
+        problem = msgspec.structs.replace(problem, weights=member(originals, 0), forget=forget)
+        return Case(problems=[problem], hidden=Hidden(corrupted=corrupted, x=tested[0], y=tested[1], affected=tested[2], original=originals["outputs"][0]))
+
+    def _tested(self, data: Data) -> tuple[torch.Tensor, torch.Tensor, int]:
+        """Return test inputs and labels, those of the affected domain first, and how many these are."""
+        x, y = data.x_test, data.y_test
+        if self.kind == "poison":
+            other = y != TARGET  # a row of the target class shows no harm
+            struck, y_struck, x_rest, y_rest = patched(x[other], slice(None)), y[other], x, y
+        else:
+            confused = (y == CONFUSED[0]) | (y == CONFUSED[1])
+            struck, y_struck, x_rest, y_rest = x[confused], y[confused], x[~confused], y[~confused]
+        return torch.cat([struck, x_rest]), torch.cat([y_struck, y_rest]), len(y_struck)
+
+    def _recipe(self, run: Setup) -> dict[str, Any]:
+        names = ("data", "kind", "corrupted", "n_train", "n_val", "widths", "epochs", "batch_size", "lr")
+        return {"seed": run.seed, **{name: getattr(self, name) for name in names}}
+
+    def reveal(self, case: Case, run: Setup) -> None:
+        """Train the oracles, without any corrupted row."""
+        hidden: Hidden = case.hidden
+        clean = (~hidden.corrupted).nonzero()[:, 0].expand(self.oracles, -1)
+        oracles: Weights = models(run, "clean oracles", case.problems[0], clean, self._recipe(run), seen=hidden.x)
+        hidden.outputs = oracles["outputs"]
+
+    def evaluate(self, case: Case, outcomes: Sequence[Outcome], run: Setup) -> Score:
+        """Score where the corruption struck, and elsewhere."""
+        hidden: Hidden = case.hidden
+        problem = case.problems[0]
+        solution: Solution = outcomes[0].solution
+        assert hidden.outputs is not None, "reveal comes before evaluate"
+
+        def accuracies(outputs: torch.Tensor) -> tuple[float, float]:
+            right = (outputs.argmax(-1) == hidden.y).double()
+            return 100 * float(right[..., : hidden.affected].mean()), 100 * float(right[..., hidden.affected :].mean())
+
+        outputs = finite(predict(solution.model, hidden.x))
+        (corr, retain), (corr_oracle, retain_oracle) = accuracies(outputs), accuracies(hidden.outputs)
+        corr_original = accuracies(hidden.original)[0]
+        fitted = predict(solution.model, problem.x).argmax(-1) == problem.y
+        unknown = hidden.corrupted & ~problem.forget
+        metrics: dict[str, float | None] = {
+            "acc_corr": corr,
+            "acc_retain": retain,
+            "acc_corr_oracle": corr_oracle,
+            "acc_corr_original": corr_original,
+            "retain_gap": retain - retain_oracle,
+            "fa": 100 * float(fitted[problem.forget].double().mean()),
+            "fa_unknown": 100 * float(fitted[unknown].double().mean()) if unknown.any() else None,
+        }
+        gates = {
+            "retained-accuracy": retain >= retain_oracle - UTILITY,
+            "unlearned": not torch.allclose(outputs, hidden.original, rtol=0, atol=1e-4),
+        }
+        harm = corr_oracle - corr_original
+        reason = f"not informative: the corruption costs the original only {harm:.1f} points of corrected accuracy" if harm < HARM else None
+        return Score(metrics=metrics | cost(outcomes, problem), gates=gates, not_rankable=reason)
+
+    def train_clean(self, problem: Problem, hidden: Hidden, run: Run) -> Solution:
+        """Train on all rows but the corrupted ones: what an unlearner that knew them all could reach."""
+        group = Group([problem], [run])
+        clean = (~hidden.corrupted).nonzero()[:, 0][None]
+        return Solution(model=train(group, group.fresh(), group.rows(clean, "retain")).member(0), exact=True)
+
+
+def patched(x: torch.Tensor, rows: torch.Tensor | slice) -> torch.Tensor:
+    """Return a copy of pictures (n, ..., h, w) in which ``rows`` have a bright 3x3 patch in the lower right corner."""
+    copy = x.clone()
+    copy[rows, ..., -3:, -3:] = x.max()
+    return copy

@@ -1,0 +1,236 @@
+"""Forget rows of a regression."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar, Literal
+
+import msgspec
+import numpy as np
+import torch
+
+from bench import Case, Meta, Metric, Outcome, Preset, Reference, Run, Score, Setup, Task, TaskCard
+from bench.tracks.unlearning import Problem, Solution
+from bench.training.data import standardised
+from bench.training.state import predict
+
+from ._attacks import contrast
+from ._data import SPLIT_SEED
+from ._models import Weights, member, models
+from ._regression import error_mia, relearning_steps, wasserstein
+from ._task import INFORMATIVE, cost, finite
+
+UTILITY = 0.1
+"""What a method may add to the mean absolute error on retained and on test rows and still be ranked; targets have variance 1."""
+
+
+class Hidden(msgspec.Struct, kw_only=True):
+    """What no method sees: held-out rows, test rows, the original's outputs, and from ``reveal`` on the retrained models."""
+
+    x: torch.Tensor
+    y: torch.Tensor
+    held: int
+    original: torch.Tensor
+    retrained: Weights | None = None
+
+
+class UnlearnRegression(Task):
+    """Forget rows of a regression: drawn at random, or those with the lowest targets."""
+
+    card: ClassVar = TaskCard(
+        name="unlearn-regression",
+        title="Forget rows of a regression",
+        track="unlearning-regression",
+        datasets=("diabetes", "digits"),
+        libraries=("scipy", "sklearn"),
+        metrics=(
+            Metric(
+                name="privacy_gap",
+                direction="min",
+                primary=True,
+                bounds=(0, 0.5),
+                chance=0.5,
+                title="distance of cAUC from 0.5: of the AUC of forgotten against held-out rows, each against K retrained models",
+            ),
+            Metric(name="cauc", direction="none", bounds=(0, 1), title="that AUC, on the negative squared error; above 0.5 under-, below over-forgotten"),
+            Metric(name="w1", direction="min", title="1-Wasserstein distance of the predictions on the forgotten rows to the retrained models'"),
+            Metric(name="w1_floor", direction="none", title="the same of one retrained model to another"),
+            Metric(name="mae_f", direction="none", title="mean absolute error on the forgotten rows"),
+            Metric(name="mae_f_gap", direction="none", title="mae_f minus the retrained models'; below 0: under-forgotten"),
+            Metric(name="mae_r", direction="min", title="mean absolute error on the rows that stay"),
+            Metric(name="mae_t", direction="min", title="mean absolute error on test rows"),
+            Metric(
+                name="mia_svc", direction="none", unit="%", bounds=(0, 100), title="legacy: forgotten rows that an SVM on absolute errors takes for non-members"
+            ),
+            Metric(name="mia_gap", direction="none", unit="points", title="legacy: mia_svc minus that of the retrained models"),
+            Metric(
+                name="ain", direction="none", title="anamnesis index: steps to relearn the forgotten rows, over those of retrained models; 1: as if retrained"
+            ),
+            Metric(name="rte", direction="min", title="examples visited, over those of retraining"),
+            Metric(name="precompute", direction="min", title="examples visited before the request came, over those of retraining"),
+            Metric(name="cauc_original", direction="none", bounds=(0, 1), title="cAUC of the original: below 0.6 the cell says nothing"),
+            Metric(name="exact", direction="none", bounds=(0, 1), title="1: the method removes the rows' influence by construction"),
+            Metric(name="stored", direction="min", unit="bytes", title="kept besides the model's weights"),
+        ),
+        presets={
+            "smoke": Preset(variants={"random": {}}, params={"retrains": 4, "epochs": 30}, seeds=1, timeout=60),
+            "default": Preset(
+                variants={"random": {}, "low": {"kind": "low"}, "ink-random": {"data": "digits", "n_train": 600, "n_val": 200, "n_pool": 400}},
+                seeds=3,
+                timeout=300,
+            ),
+        },
+        budget="what retraining costs; rte says how much of it was used",
+        references=(Reference(name="original", kind="low"), Reference(name="retrain", kind="high")),
+    )
+
+    data: Literal["diabetes", "digits"] = "diabetes"
+    """Data set; of digits the target is the sum of the pixels, standardised, plus noise."""
+    kind: Literal["random", "low"] = "random"
+    """Rows at random, or those with the lowest targets."""
+    share: Annotated[float, Meta(gt=0, lt=1)] | None = None
+    """Share of the rows to forget; none: 0.1 at random, 0.3 of the lowest."""
+    noise: Annotated[float, Meta(ge=0)] = 0.5
+    """Standard deviation of the noise on the digits' targets, but the test rows'."""
+    retrains: Annotated[int, Meta(ge=3)] = 8
+    """Retrained models to compare with."""
+    n_train: Annotated[int, Meta(ge=10)] = 200
+    """Training rows."""
+    n_val: Annotated[int, Meta(ge=1)] = 40
+    """Validation rows, which methods see."""
+    n_pool: Annotated[int, Meta(ge=10)] = 100
+    """Held-out rows of the attack."""
+    widths: tuple[int, ...] = (64, 64)
+    """Widths of the hidden layers."""
+    epochs: Annotated[int, Meta(ge=1)] = 60
+    """Passes of the recipe."""
+    batch_size: Annotated[int, Meta(ge=1)] = 32
+    """Rows of a batch."""
+    lr: Annotated[float, Meta(gt=0)] = 0.01
+    """Learning rate at the start of the cosine."""
+
+    def prepare(self, run: Setup) -> Case:
+        """Split, train the original, and ask."""
+        x, y = self._table(run)
+        order = torch.from_numpy(np.random.Generator(np.random.PCG64(SPLIT_SEED)).permutation(len(y))).to(y.device)
+        train, val, pool, test = order.split([self.n_train, self.n_val, self.n_pool, len(y) - self.n_train - self.n_val - self.n_pool])
+        clean = y
+        y = y + self.noise * run_noise(run, len(y)).to(y.device) if self.data == "digits" else y
+        share = self.share if self.share is not None else {"random": 0.1, "low": 0.3}[self.kind]
+        size = round(share * self.n_train)
+        drawn = torch.from_numpy(run.numpy_generator("split", "forget").permutation(self.n_train))
+        chosen = drawn[:size].to(y.device) if self.kind == "random" else y[train].sort(stable=True).indices[:size]
+        forget = torch.zeros(self.n_train, dtype=torch.bool, device=y.device)
+        forget[chosen] = True
+        blank = Problem(
+            weights={},
+            x=x[train],
+            y=y[train],
+            forget=torch.zeros_like(forget),
+            x_val=x[val],
+            y_val=y[val],
+            n_classes=0,
+            widths=self.widths,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            lr=self.lr,
+        )
+        hidden_x, hidden_y = torch.cat([x[pool], x[test]]), torch.cat([y[pool], clean[test]])
+        rows = torch.arange(self.n_train, device=y.device).expand(2, -1)
+        originals = models(run, "regression originals", blank, rows, self._recipe(run), seen=torch.cat([x[train], hidden_x]))
+        problem = msgspec.structs.replace(blank, weights=member(originals, 0), forget=forget)
+        return Case(problems=[problem], hidden=Hidden(x=hidden_x, y=hidden_y, held=self.n_pool, original=originals["outputs"][0, :, 0]))
+
+    def _table(self, run: Setup) -> tuple[torch.Tensor, torch.Tensor]:
+        examples = run.dataset(self.data)
+        if self.data == "diabetes":
+            return examples.x, examples.y
+        ink = examples.x.flatten(1).float().sum(1)
+        return standardised(examples.x)[0].flatten(1), (ink - ink.mean()) / ink.std()
+
+    def _recipe(self, run: Setup) -> dict[str, Any]:
+        names = ("data", "noise", "n_train", "n_val", "n_pool", "widths", "epochs", "batch_size", "lr")
+        return {"seed": run.seed, **{name: getattr(self, name) for name in names}}
+
+    def reveal(self, case: Case, run: Setup) -> None:
+        """Retrain without the rows to forget."""
+        problem, hidden = case.problems[0], case.hidden
+        retain = (~problem.forget).nonzero()[:, 0].expand(self.retrains, -1)
+        hidden.retrained = models(run, "regression retrained", problem, retain, self._recipe(run), seen=torch.cat([problem.x, hidden.x]))
+
+    def evaluate(self, case: Case, outcomes: Sequence[Outcome], run: Setup) -> Score:
+        """Compare with the retrained models."""
+        problem, hidden = case.problems[0], case.hidden
+        assert hidden.retrained is not None, "reveal comes before evaluate"
+        solution: Solution = outcomes[0].solution
+        y = torch.cat([problem.y, hidden.y]).double().cpu().numpy()
+        forget = problem.forget.cpu().numpy()
+        n = len(forget)
+        rows = np.arange(len(y))
+        size = int(forget.sum())
+        parts = {"f": rows[:n][forget], "r": rows[:n][~forget], "h": rows[n : n + min(hidden.held, size)], "t": rows[n + hidden.held :]}
+        theirs = hidden.retrained["outputs"][..., 0].double().cpu().numpy()
+        ours = finite(predict(solution.model, torch.cat([problem.x, hidden.x])))[:, 0].double().cpu().numpy()
+        original = hidden.original.double().cpu().numpy()
+
+        def mae(outputs: np.ndarray, part: str) -> float:
+            return float(np.abs(outputs[..., parts[part]] - y[parts[part]]).mean())
+
+        def cauc(outputs: np.ndarray) -> float:
+            phi, phi_r = -((outputs - y) ** 2), -((theirs - y) ** 2)
+            return contrast(phi[parts["f"]], phi[parts["h"]], phi_r[:, parts["f"]], phi_r[:, parts["h"]])
+
+        def svc(outputs: np.ndarray) -> float:
+            error = np.abs(outputs - y)
+            return error_mia(error[parts["r"]], error[parts["t"]], error[parts["f"]])
+
+        found, before = cauc(ours), cauc(original)
+        svc_theirs = float(np.mean([svc(one) for one in theirs]))
+        metrics: dict[str, float | None] = {
+            "privacy_gap": abs(found - 0.5),
+            "cauc": found,
+            "cauc_original": before,
+            "w1": float(np.mean([wasserstein(ours[parts["f"]], one[parts["f"]]) for one in theirs])),
+            "w1_floor": float(np.mean([wasserstein(theirs[0][parts["f"]], one[parts["f"]]) for one in theirs[1:]])),
+            "mae_f": mae(ours, "f"),
+            "mae_f_gap": mae(ours, "f") - mae(theirs, "f"),
+            "mae_r": mae(ours, "r"),
+            "mae_t": mae(ours, "t"),
+            "mia_svc": svc(ours),
+            "mia_gap": svc(ours) - svc_theirs,
+            "ain": self._anamnesis(solution, problem, hidden),
+        }
+        gates = {
+            "retained-error": mae(ours, "r") <= mae(theirs, "r") + UTILITY,
+            "test-error": mae(ours, "t") <= mae(theirs, "t") + UTILITY,
+            "unlearned": not np.allclose(ours, original, rtol=0, atol=1e-4),
+        }
+        reason = f"not informative: original and retrained models can hardly be told apart (AUC {before:.2f})" if before < INFORMATIVE else None
+        return Score(metrics=metrics | cost(outcomes, problem), gates=gates, not_rankable=reason)
+
+    def _anamnesis(self, solution: Solution, problem: Problem, hidden: Hidden) -> float | None:
+        """Return the anamnesis index, for solutions that are nets of the original's form."""
+        assert hidden.retrained is not None, "reveal comes before evaluate"
+        if solution.weights is None:
+            return None
+        original = predict_loss(problem.weights, problem)
+        steps = relearning_steps([solution.weights, *(member(hidden.retrained, k) for k in range(self.retrains))], problem, 1.05 * original)
+        return steps[0] / max(1.0, float(np.mean(steps[1:])))
+
+
+def predict_loss(weights: Weights, problem: Problem) -> float:
+    """Return the mean squared error of a net on the rows to forget."""
+    from bench.tracks.unlearning import Nets
+
+    with torch.no_grad():
+        outputs = Nets.of([weights], problem.x.device)(problem.x[problem.forget][None])[0, :, 0]
+    return float((outputs - problem.y[problem.forget]).square().mean())
+
+
+def run_noise(run: Setup, rows: int) -> torch.Tensor:
+    """Return standard normal numbers (n,), the same for every task and method of a seed."""
+
+    def draw(child: Run) -> dict[str, torch.Tensor]:
+        return {"noise": torch.from_numpy(child.numpy_generator("corruption").standard_normal(rows)).float()}
+
+    return run.cached({"what": "unlearning target noise", "seed": run.seed, "rows": rows}, draw)[0]["noise"]

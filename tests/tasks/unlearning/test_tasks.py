@@ -1,0 +1,238 @@
+"""What the tasks ask, hide and share; on digits, in seconds."""
+
+import json
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+from bench.builtin.datasets.diabetes import Diabetes
+from bench.builtin.datasets.digits import Digits
+from bench.builtin.tasks.unlearning import _models
+from bench.builtin.tasks.unlearning._regression import relearning_steps, wasserstein
+from bench.builtin.tasks.unlearning._worst import choose, project
+from bench.builtin.tasks.unlearning.privacy_audit import PrivacyAudit
+from bench.builtin.tasks.unlearning.unlearn_class import UnlearnClass
+from bench.builtin.tasks.unlearning.unlearn_corrective import UnlearnCorrective, patched
+from bench.builtin.tasks.unlearning.unlearn_random import UnlearnRandom
+from bench.builtin.tasks.unlearning.unlearn_regression import UnlearnRegression
+from bench.builtin.tasks.unlearning.unlearn_worst import UnlearnWorst
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench.contracts import Outcome
+from bench.runs.artifacts import Artifacts
+from bench.runs.context import Run, Setup, _Tools
+from bench.tracks.unlearning import Group, Nets, Solution, train
+
+CPU = torch.device("cpu")
+SMALL = {"data": "digits", "n_train": 200, "n_val": 50, "n_pool": 100, "widths": (16,), "epochs": 4, "batch_size": 32}
+CORRECTIVE = {name: value for name, value in SMALL.items() if name != "n_pool"}
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+class Serving(_Tools):
+    def dataset(self, run, name, params):
+        return {"digits": Digits, "diabetes": Diabetes}[name]().load(run)
+
+    def quiet(self):
+        return self
+
+
+@pytest.fixture
+def setup_of(tmp_path):
+    def make(task, seed=0, kind=Setup):
+        artifacts = Artifacts(tmp_path / "cache")
+        return kind(seed=seed, task=f"t/{task.card.name}", method="t/m", device=CPU, workdir=tmp_path, artifacts=artifacts, tools=Serving())
+
+    return make
+
+
+def score(task, setup, solution=None):
+    case = task.prepare(setup)
+    solution = solution or Solution(model=Nets.of([case.problems[0].weights], CPU).member(0), weights=case.problems[0].weights)
+    task.reveal(case, setup)
+    return case, task.evaluate(case, [Outcome(solution=solution, curve=[], kept={}, cost={}, counters={})], setup)
+
+
+# What is asked ------------------------------------------------------------------------
+
+
+def test_all_rows_that_bear_a_label_are_to_be_forgotten_or_so_many_of_them(setup_of):
+    for rows, expected in ((0, None), (7, 7)):
+        task = UnlearnClass(label=4, rows=rows, **SMALL)
+        problem = task.prepare(setup_of(task)).problems[0]
+        assert (problem.y[problem.forget] == 4).all()
+        assert int(problem.forget.sum()) == (expected or int((problem.y == 4).sum()))
+
+
+@settings(max_examples=40)
+@given(st.lists(st.floats(-3, 3), min_size=2, max_size=30), st.floats(0.01, 0.99))
+def test_the_projection_has_the_sum_lies_in_the_box_is_nearest_and_projects_to_itself(values, share):
+    w, total = torch.tensor(values, dtype=torch.float64), share * len(values)
+    found = project(w, total)
+    assert found.sum().item() == pytest.approx(total, abs=1e-6)
+    assert found.min() >= 0
+    assert found.max() <= 1
+    torch.testing.assert_close(project(found, total), found, rtol=0, atol=1e-6)
+    inside = (found > 1e-6) & (found < 1 - 1e-6)  # where the box does not bind, all entries moved by the same
+    assert inside.sum() < 2 or float((w - found)[inside].std()) < 1e-6
+
+
+def test_the_worst_case_rows_are_those_that_lose_their_fit_least_and_the_easy_ones_most(setup_of):
+    task = UnlearnWorst(**SMALL | {"epochs": 15})
+    setup = setup_of(task)
+    case = task.prepare(setup)
+    problem, wrong = case.problems[0], case.problems[0].y != case.hidden.data.y_true
+    assert int(problem.forget.sum()) == 20
+    easy = UnlearnWorst(kind="easy", **SMALL | {"epochs": 15}).prepare(setup_of(task)).problems[0].forget
+    assert wrong[problem.forget].double().mean() < 0.1 < wrong[easy].double().mean()
+
+
+def test_the_worst_case_choice_makes_whole_weights_again_and_again(setup_of):
+    task = UnlearnWorst(**SMALL)
+    problem = task.prepare(setup_of(task)).problems[0]
+    group = Group([problem], [setup_of(task, kind=Run)])
+    chosen = choose(group, 15, rounds=3, epochs=1, lr=1e-3, eta=0.01, gamma=0.1, harden=1, easy=False)
+    assert int(chosen.sum()) == 15
+
+
+@pytest.mark.parametrize(("known", "expected"), [(0.1, 1), (0.5, 4), (1.0, 8)])
+def test_a_share_of_the_poison_is_known_and_only_corrupted_rows_are(setup_of, known, expected):
+    task = UnlearnCorrective(known=known, corrupted=0.04, **CORRECTIVE)
+    case = task.prepare(setup_of(task))
+    problem, hidden = case.problems[0], case.hidden
+    assert int(hidden.corrupted.sum()) == 8
+    assert int(problem.forget.sum()) == expected
+    assert hidden.corrupted[problem.forget].all()
+    assert (problem.y[hidden.corrupted] == 0).all()
+    corner = problem.x[..., -3:, -3:]
+    assert (corner[hidden.corrupted] == problem.x.max()).all()
+    assert not (corner[~hidden.corrupted] == problem.x.max()).all(-1).all(-1).any()
+    assert not hasattr(problem, "corrupted")
+
+
+def test_confusion_swaps_labels_of_two_classes_and_leaves_the_pictures(setup_of):
+    task = UnlearnCorrective(kind="confusion", corrupted=0.04, **CORRECTIVE)
+    case = task.prepare(setup_of(task))
+    labels = case.problems[0].y[case.hidden.corrupted]
+    assert sorted(labels.tolist()) == [3] * 4 + [5] * 4
+    affected = case.hidden.y[: case.hidden.affected]
+    assert set(affected.tolist()) == {3, 5}
+    assert not {3, 5} & set(case.hidden.y[case.hidden.affected :].tolist())
+
+
+def test_a_patch_is_three_by_three_in_the_corner_of_the_rows_named():
+    x = torch.rand(3, 1, 8, 8)
+    found = patched(x, torch.tensor([1]))
+    assert torch.equal(found[[0, 2]], x[[0, 2]])
+    assert (found[1] != x[1]).sum() >= 8
+    assert (found[1, 0, 5:, 5:] == x.max()).all()
+    assert torch.equal(found[1, 0, :5], x[1, 0, :5])
+
+
+def test_a_corrective_task_that_did_no_harm_says_nothing(setup_of):
+    task = UnlearnCorrective(corrupted=0.005, oracles=2, **CORRECTIVE | {"epochs": 15, "widths": (64,)})
+    found = score(task, setup_of(task))[1]
+    assert found.not_rankable.startswith("not informative: the corruption costs the original only")
+    assert found.gates["unlearned"] is False
+
+
+def test_a_regression_forgets_rows_at_random_or_the_lowest_and_its_original_has_not_unlearned(setup_of):
+    task = UnlearnRegression(kind="low", retrains=3, epochs=20)
+    case, found = score(task, setup_of(task))
+    problem = case.problems[0]
+    assert problem.y[problem.forget].max() <= problem.y[~problem.forget].min()
+    assert found.gates["unlearned"] is False
+    assert found.metrics["cauc"] == found.metrics["cauc_original"] > 0.7
+    assert found.metrics["ain"] < 0.5  # it need not relearn
+    assert found.metrics["w1"] > 2 * found.metrics["w1_floor"]
+
+
+def test_wasserstein_of_a_shift_is_the_shift_and_relearning_counts_steps(setup_of):
+    assert wasserstein(np.arange(5.0), np.arange(5.0) + 2) == pytest.approx(2)
+    task = UnlearnRegression(retrains=3, epochs=5)
+    problem = task.prepare(setup_of(task)).problems[0]
+    assert relearning_steps([problem.weights, problem.weights], problem, 1e9) == [0, 0]
+    assert relearning_steps([problem.weights], problem, -1.0, most=7) == [7]
+
+
+def test_shadow_models_are_masked_halves_and_the_truth_scores_1(setup_of):
+    task = PrivacyAudit(data="digits", n_rows=200, shadows=3, widths=(16,), epochs=4)
+    setup = setup_of(task)
+    case = task.prepare(setup)
+    shadows = case.problems[0].shadows
+    assert shadows.trained_on.sum(1).tolist() == [100] * 3
+    assert shadows.weights["0.weight"].shape == (3, 16, 64)
+    found = task.evaluate(case, [Outcome(solution=task.tell(case.problems[0], case.hidden, setup), curve=[], kept={}, cost={}, counters={})], setup)
+    assert found.metrics["auc"] == 1
+    assert found.metrics["tpr1"] == 100
+
+
+# What is hidden and shared --------------------------------------------------------------
+
+
+def test_retrained_models_are_built_after_solving_and_never_saw_the_forgotten_rows(setup_of):
+    task = UnlearnRandom(originals=1, retrains=3, **SMALL)
+    setup = setup_of(task)
+    case = task.prepare(setup)
+    assert case.hidden.retrained is None
+    task.reveal(case, setup)
+    problem = case.problems[0]
+    changed = msgspec.structs.replace(problem, x=torch.where(problem.forget[:, None, None, None], 9.0, problem.x))
+    rows = (~problem.forget).nonzero()[:, 0].expand(3, -1)
+    built = []
+    for item in (problem, changed):
+        bare = Setup(seed=0, task="t/t", method="t/m", device=CPU, workdir=setup.workdir, tools=Serving())  # without artifacts streams are the run's own
+        built.append(_models.models(bare, "retrained", item, rows, {}))
+    assert all(torch.equal(built[0][name], built[1][name]) for name in built[0] if name != "seconds")
+    assert not torch.equal(built[0]["0.weight"][0], built[0]["0.weight"][1])
+
+
+def test_models_trained_side_by_side_are_those_trained_one_by_one(setup_of):
+    task = UnlearnRandom(originals=1, **SMALL)
+    problem = task.prepare(setup_of(task)).problems[0]
+    runs = [setup_of(task, seed=seed, kind=Run) for seed in range(3)]
+    together = Group([problem] * 3, runs)
+    stacked = train(together, together.fresh(), together.rows(together.retain, "retain"))
+    for seed in range(3):
+        group = Group([problem], [setup_of(task, seed=seed, kind=Run)])
+        alone = train(group, group.fresh(), group.rows(group.retain, "retain"))
+        torch.testing.assert_close(stacked.member(seed)(problem.x), alone.member(0)(problem.x), rtol=0, atol=1e-4)
+
+
+def test_tasks_of_equal_data_share_labels_and_originals_and_a_second_method_trains_no_model(run_plan, tmp_path, monkeypatch):
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
+
+    def trained():
+        pages = [json.loads(page.read_text()) for page in (tmp_path / "cache" / "artifacts").glob("*/recipe.json")]
+        return sorted(page["recipe"]["what"] for page in pages if "rows" in page["recipe"])
+
+    small = "data=digits,n_train=200,n_val=50,n_pool=100,widths=(16,),epochs=3,retrains=3,originals=1"
+    first = run_plan(methods=("unlearning/original",), tasks=(f"unlearn-random[{small}]",), seeds="0-0")
+    assert [record.status for record in first.records] == ["ok"]
+    assert trained() == ["unlearning originals", "unlearning retrained"]
+    second = run_plan(methods=("unlearning/ft", "unlearning/retrain"), tasks=(f"unlearn-random[{small}]",), seeds="0-0", executor="local")
+    assert [record.status for record in second.records] == ["ok", "ok"]
+    assert trained() == ["unlearning originals", "unlearning retrained"]
+    other = run_plan(methods=("unlearning/original",), tasks=(f"unlearn-class[{small}]",), seeds="0-0")
+    assert [record.status for record in other.records] == ["ok"]
+    assert trained() == ["unlearning originals", "unlearning retrained", "unlearning retrained"]
+
+
+def test_the_same_seed_twice_gives_the_same_metrics_and_two_pictures(run_plan, tmp_path):
+    small = "data=digits,n_train=200,n_val=50,n_pool=100,widths=(16,),epochs=3,originals=3"
+    ran = [
+        run_plan(methods=("unlearning/random-label",), tasks=(f"unlearn-random[{small}]",), seeds="0-0", results=tmp_path / f"results-{k}").records[0]
+        for k in range(2)
+    ]
+    assert [record.status for record in ran] == ["ok", "ok"]
+    assert ran[0].metrics == ran[1].metrics
+    assert [sorted(record.images) for record in ran] == [["phi", "plane"]] * 2
