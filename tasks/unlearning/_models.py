@@ -1,4 +1,4 @@
-"""Originals, retrained models and shadow models: trained side by side, built once and shared by all methods and processes."""
+"""Originals, retrained models and shadow models: trained side by side or one by one, whichever was measured quicker, built once and shared by all methods and processes."""
 
 from __future__ import annotations
 
@@ -12,9 +12,15 @@ import torch
 
 from bench import Run, Setup
 from bench.digests import digest
-from bench.tracks.unlearning import Group, Problem, train
+from bench.tracks.unlearning import Group, Nets, Problem, cross_entropy, step, train
+from bench.training import tuned
+
+from . import _models_tuned
 
 Weights = dict[str, torch.Tensor]
+
+NAME = "unlearning/models"
+"""The tuned choice between training models together and one by one."""
 
 
 class _Seat:
@@ -56,16 +62,44 @@ def models(run: Setup, what: str, problem: Problem, rows: torch.Tensor, recipe: 
 
 def _build(run: Run, problem: Problem, rows: torch.Tensor, seen: torch.Tensor | None) -> Weights:
     start, start_cpu = time.perf_counter(), time.process_time()
-    runs: list[Any] = [_Seat(run, k) for k in range(len(rows))]
-    group = Group([problem] * len(rows), runs)
-    nets = train(group, group.fresh(), group.rows(rows.to(run.device), "retain"))
-    tables = [nets.net(k) for k in range(len(rows))]
+    count = len(rows)
+    shape = {"members": count, "inputs": problem.sizes[0], "width": problem.sizes[1], "batch": problem.batch_size}
+    together = tuned.choice(NAME, run.device, **shape) == "stacked"
+    nets: list[Nets] = []
+    for part in [list(range(count))] if together else [[k] for k in range(count)]:
+        runs: list[Any] = [_Seat(run, k) for k in part]
+        group = Group([problem] * len(part), runs)
+        nets.append(train(group, group.fresh(), group.rows(rows[part].to(run.device), "retain")))
+    tables = [stack.net(k) for stack in nets for k in range(stack.members)]
+    members = [stack.member(k) for stack in nets for k in range(stack.members)]
     built = {name: torch.stack([table[name] for table in tables]) for name in tables[0]}
-    built["seconds"] = torch.tensor([time.perf_counter() - start, time.process_time() - start_cpu], dtype=torch.float64) / len(rows)
+    built["seconds"] = torch.tensor([time.perf_counter() - start, time.process_time() - start_cpu], dtype=torch.float64) / count
     if seen is not None:
         with torch.no_grad():
-            built["outputs"] = torch.stack([torch.cat([nets.member(k)(part) for part in seen.split(4096)]) for k in range(len(rows))])
+            built["outputs"] = torch.stack([torch.cat([net(part) for part in seen.split(4096)]) for net in members])
     return built
+
+
+def _shape(members: int, inputs: int, width: int, batch: int) -> tuned.Shape:
+    return {"members": members, "inputs": inputs, "width": width, "batch": batch}
+
+
+_SHAPES = (_shape(8, 64, 64, 32), _shape(32, 64, 64, 32), _shape(8, 784, 128, 64), _shape(32, 784, 128, 64))
+
+
+@tuned.tunable(NAME, candidates=dict.fromkeys(("cpu", "cuda"), ("stacked", "serial")), shapes=dict.fromkeys(("cpu", "cuda"), _SHAPES), table=_models_tuned)
+def _prepare(candidate: str, device: torch.device, *, members: int, inputs: int, width: int, batch: int) -> Callable[[], None]:
+    """Return one training step of every model."""
+    sizes = [members] if candidate == "stacked" else [1] * members
+    stacks = [Nets((inputs, width, width, 10), [contextlib.nullcontext()] * size, device) for size in sizes]
+    optimisers = [torch.optim.SGD(nets.parameters(), lr=0.05, momentum=0.9, fused=device.type == "cuda") for nets in stacks]
+    batches = [(torch.randn(size, batch, inputs, device=device), torch.randint(10, (size, batch), device=device)) for size in sizes]
+
+    def steps() -> None:
+        for nets, optimiser, (x, y) in zip(stacks, optimisers, batches, strict=True):
+            step(optimiser, cross_entropy(nets(x), y))
+
+    return steps
 
 
 def member(stack: Weights, k: int) -> Weights:

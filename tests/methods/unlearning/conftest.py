@@ -99,7 +99,8 @@ def trial(tmp_path_factory):
         cases = [task.prepare(setup) for setup in setups]
         problems = [problem for case in cases for problem in case.problems]
         runs = [run(Run, seed, axis) for seed, case in zip(seeds, cases, strict=True) for axis in range(len(case.problems))]
-        solutions = method.solve_stacked(problems, runs) if len(problems) > 1 else [method.solve(problems[0], runs[0])]
+        stacked = method.card.stacked and len(problems) > 1
+        solutions = method.solve_stacked(problems, runs) if stacked else [method.solve(problem, item) for problem, item in zip(problems, runs, strict=True)]
         scores = []
         for case, setup in zip(cases, setups, strict=True):
             count = len(case.problems)

@@ -5,9 +5,23 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
+from bench.builtin.methods.unlearning.audit_lira import AuditLira
+from bench.builtin.methods.unlearning.audit_loss import AuditLoss
+from bench.builtin.methods.unlearning.blindspot import Blindspot
+from bench.builtin.methods.unlearning.ft import FineTune
+from bench.builtin.methods.unlearning.gaussian_amnesiac import GaussianAmnesiac
+from bench.builtin.methods.unlearning.l1_sparse import L1Sparse
+from bench.builtin.methods.unlearning.neggrad_plus import NegGradPlus
 from bench.builtin.methods.unlearning.original import Original
+from bench.builtin.methods.unlearning.random_label import RandomLabel
 from bench.builtin.methods.unlearning.retrain import Retrain
+from bench.builtin.methods.unlearning.salun import SalUn
+from bench.builtin.methods.unlearning.ssd import SelectiveSynapticDampening
+from bench.builtin.methods.unlearning.stochastic_teacher import StochasticTeacher
+from bench.builtin.tasks.unlearning.privacy_audit import PrivacyAudit
+from bench.builtin.tasks.unlearning.unlearn_corrective import UnlearnCorrective
 from bench.builtin.tasks.unlearning.unlearn_random import UnlearnRandom
+from bench.builtin.tasks.unlearning.unlearn_regression import UnlearnRegression
 
 from bench import MethodCard
 from bench.tracks.unlearning import Nets, UnlearningMethod
@@ -75,3 +89,42 @@ def test_the_forgotten_share_is_exact_and_another_seed_forgets_other_rows(trial,
     ]
     assert [mask.sum() for mask in masks] == [60, 60]
     assert np.mean(masks[0] & masks[1]) < 0.03
+
+
+# Methods against the null ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", [FineTune(), L1Sparse(), NegGradPlus(), StochasticTeacher()], ids=lambda method: method.card.name)
+def test_fine_tuning_of_one_kind_or_another_brings_the_models_nearer_to_retrained_ones(trial, method):
+    ours, null = trial(method, RANDOM, (0,))[0].metrics, trial(Original(), RANDOM, (0,))[0].metrics
+    assert ours["privacy_gap"] < null["privacy_gap"] - 0.03
+    assert ours["js"] < null["js"]
+
+
+@pytest.mark.parametrize("method", [RandomLabel(), SalUn()], ids=lambda method: method.card.name)
+def test_random_labels_fool_the_legacy_attack_and_not_the_one_per_example(trial, method):
+    ours, null = trial(method, RANDOM, (0,))[0].metrics, trial(Original(), RANDOM, (0,))[0].metrics
+    assert ours["mia_gap"] > null["mia_gap"] + 5  # it takes the rows for non-members
+    assert ours["uauc"] > null["uauc"] + 0.05
+
+
+def test_dampening_and_retraining_undo_a_poison_that_is_known_whole(trial):
+    task = UnlearnCorrective(data="digits", n_train=900, n_val=200, widths=(64, 64), epochs=15, batch_size=32, oracles=2)
+    null = trial(Original(), task, (0,))[0].metrics
+    assert null["acc_corr"] < 30
+    for method in (SelectiveSynapticDampening(), Retrain()):
+        assert trial(method, task, (0,))[0].metrics["acc_corr"] > null["acc_corr"] + 30
+
+
+def test_regression_methods_bring_the_forgotten_rows_nearer_to_retrained_models(trial):
+    task = UnlearnRegression(data="digits", n_train=400, n_val=100, n_pool=300, epochs=40, retrains=4)
+    null = trial(Original(), task, (0,))[0].metrics
+    for method in (GaussianAmnesiac(), Blindspot()):
+        assert trial(method, task, (0,))[0].metrics["privacy_gap"] < null["privacy_gap"]
+
+
+def test_the_likelihood_ratio_finds_more_members_than_one_threshold_for_all_rows(trial):
+    task = PrivacyAudit(data="digits", n_rows=500, shadows=16, widths=(64,), epochs=20, batch_size=32)
+    ratio, null = trial(AuditLira(), task, (0,))[0].metrics, trial(AuditLoss(), task, (0,))[0].metrics
+    assert ratio["auc"] > null["auc"] + 0.03
+    assert ratio["tpr1"] > null["tpr1"]
