@@ -24,6 +24,14 @@ class PruneThen(UnlearningMethod):
         title="Prune, then unlearn",
         track="unlearning",
         paper="arXiv:2304.04934",
+        bibtex="""@inproceedings{jia2023model,
+  title = {Model Sparsity Can Simplify Machine Unlearning},
+  author = {Jia, Jinghan and Liu, Jiancheng and Ram, Parikshit and Yao, Yuguang and Liu, Gaowen and Liu, Yang and Sharma, Pranay and Liu, Sijia},
+  booktitle = {NeurIPS},
+  year = {2023},
+  eprint = {2304.04934},
+  archivePrefix = {arXiv}
+}""",
         official_code="ok",
         deviates=(
             "The paper rewinds to the weights of epoch 8 before it trains the pruned model again; a problem holds the final weights alone, so training "

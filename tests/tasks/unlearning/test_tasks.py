@@ -236,3 +236,39 @@ def test_the_same_seed_twice_gives_the_same_metrics_and_two_pictures(run_plan, t
     assert [record.status for record in ran] == ["ok", "ok"]
     assert ran[0].metrics == ran[1].metrics
     assert [sorted(record.images) for record in ran] == [["phi", "plane"]] * 2
+
+
+CHEAT = """
+from typing import ClassVar
+from bench import Method, MethodCard
+
+
+class Thief(Method):
+    card: ClassVar = MethodCard(name="thief", title="Thief", track="unlearning")
+
+    def solve(self, problem, run):
+        return {reach}
+"""
+
+
+@pytest.mark.parametrize(
+    ("task", "reach", "said"),
+    [
+        ("unlearn-random", "problem.x_test", "a method sees no 'x_test': test rows"),
+        ("unlearn-random", "problem.retrained", "a method sees no 'retrained': test rows, retrained and shadow models"),
+        ("unlearn-random", "run.dataset('digits')", "'Run' object has no attribute 'dataset'"),
+        ("unlearn-corrective", "problem.corrupted", "a method sees no 'corrupted': test rows, retrained and shadow models and unknown corrupted rows"),
+    ],
+)
+def test_a_method_that_reaches_for_what_is_hidden_fails_with_a_sentence(run_plan, tmp_path, task, reach, said):
+    (tmp_path / "thief.py").write_text(CHEAT.format(reach=reach))
+    small = "data=digits,n_train=100,n_val=20,widths=(8,),epochs=1" + (",n_pool=20,originals=1,retrains=3" if task == "unlearn-random" else ",oracles=1")
+    ran = run_plan(
+        methods=("thief",),
+        tasks=(f"unlearning/{task}[{small}]",),
+        variants=("poison50",) if "corrective" in task else (),
+        seeds="0-0",
+        paths=[str(tmp_path / "thief.py")],
+    )
+    assert {record.status for record in ran.records} == {"failed"}
+    assert said in ran.records[0].error.message
