@@ -28,27 +28,30 @@ class SelectiveSynapticDampening(UnlearningMethod):
 }""",
         official_code="ok",
         deviates=(
-            "Without a value for alpha it takes the one of 'grid' that the track's score, read off validation rows and the rows to forget, likes best: no one "
-            "value serves two nets. The importance on all rows comes before the request and is in 'precompute'."
+            "Without a value for alpha it takes the one of 'grid' that the track's score, read off validation rows and the rows to forget, likes best "
+            "among those that cost little validation accuracy: no one value serves two nets. The importance on all rows comes before the request and is in 'precompute'."
         ),
         stacked=True,
     )
     settings: ClassVar = {"cifar10": {"alpha": 10.0, "lam": 1.0}, "faces": {"alpha": 50.0, "lam": 0.1}}
     alpha: Annotated[float, Meta(gt=0)] | None = None
     """A weight is dampened if its importance on S is more than alpha times that on all rows; none: choose from the grid."""
-    grid: tuple[float, ...] = (5.0, 10.0, 15.0, 20.0, 30.0, 50.0, 70.0, 100.0)
-    """What to choose from, in increasing order."""
-    lam: Annotated[float, Meta(gt=0)] = 1.0
+    grid: tuple[float, ...] = (0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0)
+    """What to choose from."""
+    drop: Annotated[float, Meta(ge=0)] = 2.0
+    """Points of validation accuracy that a value of the grid may cost."""
+    lam: Annotated[float, Meta(gt=0)] = 0.1
     """A dampened weight is multiplied by min(1, lam I_D / I_S)."""
 
     def unlearn(self, group: Group) -> list[Solution]:
         """Dampen; of settings that score equally the gentlest."""
         nets = group.originals()
         everything, forget = importance(group, nets, group.everything), importance(group, nets, group.forget)
+        floor = group.accuracy(nets) - self.drop / 100
         best, score = nets, torch.full((group.members,), -1.0, dtype=torch.float64, device=group.device)
         for alpha in [self.alpha] if self.alpha is not None else sorted(self.grid, reverse=True):
             tried = dampened(group.originals(), everything, forget, alpha, self.lam)
-            found = group.score(tried) if self.alpha is None else score + 1
+            found = group.score(tried).where(group.accuracy(tried) >= floor, -1.0) if self.alpha is None else score + 1
             best, score = Nets.of([(tried if found[k] > score[k] else best).net(k) for k in range(group.members)], group.device), torch.maximum(found, score)
         precompute = 2 * group.everything.shape[1]
         return solutions(best, precompute=precompute)
