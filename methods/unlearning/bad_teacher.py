@@ -31,7 +31,7 @@ class BadTeacher(UnlearningMethod):
         stacked=True,
     )
     settings: ClassVar = {"cifar10": {"lr": 0.0001, "epochs": 1, "temperature": 1.0, "share": 0.3}}
-    lr: Annotated[float, Meta(gt=0)] = 0.002
+    lr: Annotated[float, Meta(gt=0)] = 0.0005
     """Learning rate, constant."""
     epochs: Annotated[int, Meta(ge=0)] = 2
     """Passes over S and the share of R."""

@@ -13,6 +13,10 @@ SPLIT_SEED = 12345
 """The split is the same for every seed, so that seeds differ in label noise, rows to forget, initial weights and order."""
 
 
+PARTED = ("cifar10", "cifar100", "svhn")
+"""Data sets that come in a training and a test part: all of the latter is tested on."""
+
+
 class Data(msgspec.Struct, frozen=True):
     """Rows of a data set in their parts. Labels of all parts but the test part went through the same label process.
 
@@ -43,7 +47,7 @@ class Data(msgspec.Struct, frozen=True):
 
 def load(run: Setup, source: str, n_train: int, n_val: int, n_pool: int, noise: float) -> Data:
     """Split the data set ``source`` by classes, standardise by the training part, and redraw a share ``noise`` of the labels of each class."""
-    examples: Examples = run.dataset(source)
+    examples: Examples = run.dataset(source, split="train") if source in PARTED else run.dataset(source)
     y = examples.y.cpu().numpy()
     generator = np.random.Generator(np.random.PCG64(SPLIT_SEED))
     used, test = stratified_split(y, len(y) - n_train - n_val - n_pool, generator)
@@ -51,7 +55,8 @@ def load(run: Setup, source: str, n_train: int, n_val: int, n_pool: int, noise: 
     train, val = (known[part] for part in stratified_split(y[known], n_val, generator))
     device = examples.y.device
     index = [torch.from_numpy(part).to(device) for part in (train, val, pool, test)]
-    x = standardised(*(examples.x[rows] for rows in index))
+    tested: Examples = run.dataset(source, split="test") if source in PARTED else Examples(examples.x[index[3]], examples.y[index[3]], examples.classes)
+    x = standardised(*(examples.x[rows] for rows in index[:3]), tested.x)
     parts = {"train": y[train], "val": y[val], "pool": y[pool]}
 
     def corrupt(child: Run) -> dict[str, torch.Tensor]:
@@ -62,7 +67,7 @@ def load(run: Setup, source: str, n_train: int, n_val: int, n_pool: int, noise: 
     recipe = {"what": "unlearning labels", "seed": run.seed, "data": source, "sizes": [n_train, n_val, n_pool], "noise": noise}
     labels, _ = run.cached(recipe, corrupt)
     given = [labels[name].to(device) for name in parts]
-    return Data(x[0], given[0], examples.y[index[0]], x[1], given[1], x[2], given[2], x[3], examples.y[index[3]], examples.classes)
+    return Data(x[0], given[0], examples.y[index[0]], x[1], given[1], x[2], given[2], x[3], tested.y, examples.classes)
 
 
 def noisy(y: np.ndarray, rate: float, classes: int, generator: np.random.Generator) -> np.ndarray:

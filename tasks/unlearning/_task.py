@@ -39,7 +39,7 @@ class Hidden(msgspec.Struct, kw_only=True):
 class UnlearningTask(Task):
     """Train K originals on all rows, ask for some rows to be forgotten, compare with models retrained without them."""
 
-    data: Literal["digits", "mnist5k"] = "mnist5k"
+    data: Literal["digits", "mnist5k", "cifar10", "cifar100", "svhn"] = "mnist5k"
     """Data set."""
     noise: Annotated[float, Meta(ge=0, lt=1)] = 0.1
     """Share of wrong labels: the more of them, the more a model has to memorise."""

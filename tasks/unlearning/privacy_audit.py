@@ -35,7 +35,7 @@ class PrivacyAudit(Task):
         name="privacy-audit",
         title="Membership inference",
         track="privacy-audit",
-        datasets=("digits", "mnist5k"),
+        datasets=("digits", "mnist5k", "cifar10", "cifar100", "svhn"),
         libraries=("scipy", "sklearn"),
         metrics=(
             Metric(name="auc", primary=True, bounds=(0, 1), chance=0.5, title="AUC of the scores of trained-on against other rows"),
@@ -58,7 +58,7 @@ class PrivacyAudit(Task):
         paper="arXiv:2112.03570",
     )
 
-    data: Literal["digits", "mnist5k"] = "mnist5k"
+    data: Literal["digits", "mnist5k", "cifar10", "cifar100", "svhn"] = "mnist5k"
     """Data set."""
     noise: Annotated[float, Meta(ge=0, lt=1)] = 0.1
     """Share of wrong labels."""

@@ -22,7 +22,7 @@ class UnlearnClass(UnlearningTask):
         name="unlearn-class",
         title="Forget a class",
         track="unlearning",
-        datasets=("digits", "mnist5k"),
+        datasets=("digits", "mnist5k", "cifar10", "cifar100", "svhn"),
         libraries=("scipy", "sklearn"),
         metrics=METRICS,
         presets={

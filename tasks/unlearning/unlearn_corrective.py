@@ -52,7 +52,7 @@ class UnlearnCorrective(Task):
         name="unlearn-corrective",
         title="Correct what corrupted rows taught",
         track="unlearning",
-        datasets=("digits", "mnist5k"),
+        datasets=("digits", "mnist5k", "cifar10", "cifar100", "svhn"),
         libraries=("scipy", "sklearn"),
         metrics=(
             Metric(
@@ -118,7 +118,7 @@ class UnlearnCorrective(Task):
 }""",
     )
 
-    data: Literal["digits", "mnist5k"] = "mnist5k"
+    data: Literal["digits", "mnist5k", "cifar10", "cifar100", "svhn"] = "mnist5k"
     """Data set."""
     kind: Literal["poison", "confusion"] = "poison"
     """A 3x3 patch with a fixed label, or swapped labels of two classes."""

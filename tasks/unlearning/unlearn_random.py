@@ -21,7 +21,7 @@ class UnlearnRandom(UnlearningTask):
         name="unlearn-random",
         title="Forget random rows",
         track="unlearning",
-        datasets=("digits", "mnist5k"),
+        datasets=("digits", "mnist5k", "cifar10", "cifar100", "svhn"),
         libraries=("scipy", "sklearn"),
         metrics=METRICS,
         presets={
@@ -37,6 +37,12 @@ class UnlearnRandom(UnlearningTask):
                 params={"originals": 8},
                 seeds=3,
                 timeout=300,
+            ),
+            "pictures": Preset(
+                variants={"cifar10": {"data": "cifar10"}, "cifar100": {"data": "cifar100"}, "svhn": {"data": "svhn"}},
+                params={"originals": 8, "n_train": 5000, "n_val": 1000, "n_pool": 2000, "widths": [512, 256]},
+                seeds=3,
+                timeout=3600,
             ),
             "hard": Preset(variants={"ten": {"noise": 0.0}}, params={"originals": 8}, seeds=3, timeout=300),
         },

@@ -23,7 +23,7 @@ class UnlearnWorst(UnlearningTask):
         name="unlearn-worst",
         title="Forget the worst-case rows",
         track="unlearning",
-        datasets=("digits", "mnist5k"),
+        datasets=("digits", "mnist5k", "cifar10", "cifar100", "svhn"),
         libraries=("scipy", "sklearn"),
         metrics=METRICS,
         presets={

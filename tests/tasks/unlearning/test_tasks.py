@@ -24,6 +24,7 @@ from bench.contracts import Outcome
 from bench.runs.artifacts import Artifacts
 from bench.runs.context import Run, Setup, _Tools
 from bench.tracks.unlearning import Group, Nets, Solution, train
+from bench.training.data import Examples
 
 CPU = torch.device("cpu")
 SMALL = {"data": "digits", "n_train": 200, "n_val": 50, "n_pool": 100, "widths": (16,), "epochs": 4, "batch_size": 32}
@@ -40,6 +41,10 @@ def one_thread():
 
 class Serving(_Tools):
     def dataset(self, run, name, params):
+        if name == "cifar10":
+            generator = torch.Generator().manual_seed(len(params["split"]))
+            y = torch.arange(10).repeat(40 if params["split"] == "train" else 7)
+            return Examples(torch.randint(256, (len(y), 3, 32, 32), generator=generator, dtype=torch.uint8), y, 10)
         return {"digits": Digits, "diabetes": Diabetes}[name]().load(run)
 
     def quiet(self):
@@ -174,6 +179,15 @@ def test_shadow_models_are_masked_halves_and_the_truth_scores_1(setup_of):
     found = task.evaluate(case, [Outcome(solution=task.tell(case.problems[0], case.hidden, setup), curve=[], kept={}, cost={}, counters={})], setup)
     assert found.metrics["auc"] == 1
     assert found.metrics["tpr1"] == 100
+
+
+def test_data_sets_with_a_test_part_are_trained_on_the_one_and_tested_on_the_other(setup_of):
+    task = UnlearnRandom(originals=1, retrains=3, **SMALL | {"data": "cifar10", "epochs": 1})
+    case, found = score(task, setup_of(task))
+    assert case.problems[0].x.shape == (200, 3, 32, 32)
+    assert case.hidden.data.x_test.shape == (70, 3, 32, 32)
+    assert case.hidden.data.x_pool.shape == (100, 3, 32, 32)
+    assert 0 <= found.metrics["ta"] <= 100
 
 
 # What is hidden and shared --------------------------------------------------------------
