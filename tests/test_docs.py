@@ -34,7 +34,7 @@ def test_no_two_methods_have_bit_equal_metrics_in_a_committed_default_cell_with_
 
     seen = {}
     for record in Store(ROOT / "docs" / "records").read():
-        if record.preset == "default" and record.variant != "clean":
+        if record.preset == "default" and record.variant != "clean" and not record.peeks:  # all rows known, retraining is the oracle
             figures = tuple(sorted((name, value) for name, value in record.metrics.items() if value is not None))
             twin = seen.setdefault((record.task, record.variant, record.seed, figures), record.method)
             assert twin == record.method, f"{twin} and {record.method} are the same on {record.task} {record.variant}, seed {record.seed}"
