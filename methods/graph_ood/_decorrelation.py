@@ -1,0 +1,166 @@
+"""Weights of graphs that make the hidden variables of a net independent: the mathematics that OOD-GNN and L2R-GNN share.
+
+Shapes: n graphs, d hidden variables, Q random features of each; columns are the d Q features, those of a variable beside
+each other.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from bench import Run
+
+
+def random_features(z: torch.Tensor, count: int, generator: torch.Generator) -> torch.Tensor:
+    """Return sqrt(2) cos(omega t + phi) of each standardised variable, omega ~ N(0, 1), phi ~ U(0, 2 pi): (n, d Q).
+
+    Each variable has its own omega and phi. Source: Rahimi and Recht, NeurIPS 2007; the use here: arXiv:2112.03806.
+
+    Args:
+        z: embeddings (n, d).
+        count: Q.
+        generator: draws omega and phi.
+    """
+    z = (z - z.mean(0)) / z.std(0, correction=0).clamp_min(1e-6)
+    shape = (z.shape[1], count)
+    omega = torch.randn(shape, generator=generator, device=z.device, dtype=z.dtype)
+    phi = 2 * torch.pi * torch.rand(shape, generator=generator, device=z.device, dtype=z.dtype)
+    return 2**0.5 * torch.cos(z[..., None] * omega + phi).flatten(1)
+
+
+class Dependence:
+    """D(w), the sum over pairs of variables in different clusters of the squared weighted covariances of their features.
+
+    With X = w F - mean(w F): D = 1/2 (||X'X||^2 - sum over clusters ||X_c'X_c||^2) / (n - 1)^2. The gradient is written
+    out; neither makes a loop over pairs. Of ||X'X|| = ||XX'|| the form with the smaller matrix is taken.
+
+    Args:
+        features: F (n, d Q).
+        clusters: cluster of each variable (d,), int64; every variable its own: all pairs count.
+    """
+
+    def __init__(self, features: torch.Tensor, clusters: torch.Tensor) -> None:
+        self.features, self.n = features, len(features)
+        column = clusters.repeat_interleave(features.shape[1] // len(clusters))
+        self._narrow = features.shape[1] <= self.n
+        if self._narrow:
+            self._apart = (column[:, None] != column).to(features.dtype)
+        else:  # columns of each cluster, filled up with a column of zeros
+            members = column == column.unique()[:, None]
+            width = int(members.sum(1).max())
+            place = members.to(torch.int8).argsort(dim=1, descending=True, stable=True)[:, :width]
+            self._inside = torch.where(members.gather(1, place), place, len(column))
+
+    def _centred(self, w: torch.Tensor) -> torch.Tensor:
+        x = self.features * w[:, None]
+        return x - x.mean(0)
+
+    def value(self, w: torch.Tensor) -> torch.Tensor:
+        """Return D(w), a scalar; ``w`` (n,) weighs the rows."""
+        x = self._centred(w)
+        if self._narrow:
+            squares = ((x.mT @ x) * self._apart).square().sum()
+        else:
+            blocks = self._blocks(x)
+            squares = (x @ x.mT).square().sum() - (blocks.mT @ blocks).square().sum()
+        return squares / (2 * (self.n - 1) ** 2)
+
+    def gradient(self, w: torch.Tensor) -> torch.Tensor:
+        """Return dD/dw (n,)."""
+        x = self._centred(w)
+        if self._narrow:
+            pull = x @ ((x.mT @ x) * self._apart)
+        else:
+            blocks = self._blocks(x)
+            inside = blocks @ (blocks.mT @ blocks)  # (clusters, n, width)
+            pull = (x @ x.mT) @ x
+            pull = (
+                pull
+                - torch.zeros(self.n, x.shape[1] + 1, dtype=x.dtype, device=x.device).index_add_(1, self._inside.flatten(), inside.transpose(0, 1).flatten(1))[
+                    :, :-1
+                ]
+            )
+        return (self.features * pull).sum(1) * (2 / (self.n - 1) ** 2)
+
+    def _blocks(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.pad(x, (0, 1))[:, self._inside].transpose(0, 1)
+
+
+def softmax_weights(a: torch.Tensor) -> torch.Tensor:
+    """Return n softmax(a): weights >= 0 of mean 1, exactly 1 where all of ``a`` are equal."""
+    grown = (a - a.max()).exp()
+    return grown / grown.mean()
+
+
+def solve_weights(
+    dependence: Dependence | None,
+    start: torch.Tensor,
+    *,
+    steps: int,
+    lr: float,
+    ridge: float,
+    memory: torch.Tensor | None = None,
+    slope: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Take Adam steps on D([w; w_memory]) + ridge mean(w^2) + <slope, w> over a, with w = softmax_weights(a), and return a (B,).
+
+    Args:
+        dependence: D over the batch and then the memory; None: no such term.
+        start: a at first (B,).
+        steps: how many.
+        lr: of Adam, with betas .9 and .999.
+        ridge: pulls the weights towards 1.
+        memory: weights of the rows after the first B, held fixed.
+        slope: a linear term (B,).
+    """
+    a, first, second = start.clone(), torch.zeros_like(start), torch.zeros_like(start)
+    count = len(a)
+    for step in range(1, steps + 1):
+        w = softmax_weights(a)
+        pull = w * (2 * ridge / count)
+        if dependence is not None:
+            pull = pull + dependence.gradient(w if memory is None else torch.cat([w, memory]))[:count]
+        if slope is not None:
+            pull = pull + slope
+        gradient = w * (pull - (w * pull).mean())
+        first.lerp_(gradient, 0.1)
+        second.mul_(0.999).addcmul_(gradient, gradient, value=0.001)
+        a -= (lr / (1 - 0.9**step)) * first / ((second / (1 - 0.999**step)).sqrt() + 1e-8)
+    return a
+
+
+class Memory:
+    """Global memory: K groups of embeddings and weights of earlier batches, each a moving average with its own momentum.
+
+    Group k keeps the share gamma^k of itself (k = 1 .. K), so that the groups look back over different spans.
+    A batch of another size than the groups leaves them as they are.
+    """
+
+    def __init__(self, groups: int, gamma: float) -> None:
+        self._keep = [gamma ** (k + 1) for k in range(groups)]
+        self._z: list[torch.Tensor] = []
+        self._w: list[torch.Tensor] = []
+
+    def join(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Return the embeddings of the batch and then of the memory, and the weights of the memory."""
+        return torch.cat([z, *self._z]), torch.cat(self._w) if self._w else None
+
+    def add(self, z: torch.Tensor, w: torch.Tensor) -> None:
+        """Take in a batch."""
+        if len(self._z) < len(self._keep):
+            self._z.append(z.clone())
+            self._w.append(w.clone())
+        elif self._z and self._z[0].shape == z.shape:
+            for keep, old_z, old_w in zip(self._keep, self._z, self._w, strict=True):
+                old_z.lerp_(z, 1 - keep)
+                old_w.lerp_(w, 1 - keep)
+
+
+def permuted(w: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Return the weights given to other graphs of the batch: a control with the same weights that says nothing of the graphs."""
+    return w[torch.randperm(len(w), generator=generator, device=w.device)]
+
+
+def generator_of(run: Run) -> torch.Generator:
+    """Return the method's own stream of random numbers."""
+    return run.torch_generator("method", "weights")
