@@ -41,6 +41,7 @@ class Dependence:
 
     def __init__(self, features: torch.Tensor, clusters: torch.Tensor) -> None:
         self.features, self.n = features, len(features)
+        self._pairs = max(1, self.n - 1) ** 2  # of one graph every covariance is 0
         column = clusters.repeat_interleave(features.shape[1] // len(clusters))
         self._narrow = features.shape[1] <= self.n
         if self._narrow:
@@ -63,7 +64,7 @@ class Dependence:
         else:
             blocks = self._blocks(x)
             squares = (x @ x.mT).square().sum() - (blocks.mT @ blocks).square().sum()
-        return squares / (2 * (self.n - 1) ** 2)
+        return squares / (2 * self._pairs)
 
     def gradient(self, w: torch.Tensor) -> torch.Tensor:
         """Return dD/dw (n,)."""
@@ -80,7 +81,7 @@ class Dependence:
                     :, :-1
                 ]
             )
-        return (self.features * pull).sum(1) * (2 / (self.n - 1) ** 2)
+        return (self.features * pull).sum(1) * (2 / self._pairs)
 
     def _blocks(self, x: torch.Tensor) -> torch.Tensor:
         return torch.nn.functional.pad(x, (0, 1))[:, self._inside].transpose(0, 1)
