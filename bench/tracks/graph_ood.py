@@ -6,7 +6,7 @@ Shapes: N training graphs, B graphs of a batch, C outputs, d hidden units.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import msgspec
 import torch
@@ -154,7 +154,13 @@ class Training:
 
 
 class GraphMethod(Method, frozen=True, kw_only=True):
-    """The shared loop of the track. As it stands it minimises the mean loss; methods replace its parts."""
+    """The shared loop of the track. As it stands it minimises the mean loss; methods replace its parts.
+
+    Attributes:
+        every_epoch: whether each epoch is reported; else only the last one is, and there is nothing to choose.
+    """
+
+    every_epoch: ClassVar[bool] = True
 
     def rows(self, problem: Problem, run: Run) -> torch.Tensor | None:
         """Return the numbers of the graphs to train on; None: all. A method that learns from a part of its own keeps it back here."""
@@ -189,7 +195,8 @@ class GraphMethod(Method, frozen=True, kw_only=True):
             for batch in training.epoch(epoch):
                 train_step(self, net, optimiser, state, batch)
                 run.count(forward=len(batch.rows), backward=len(batch.rows))
-            run.report(epoch + 1, net)
+            if self.every_epoch or epoch + 1 == problem.epochs:
+                run.report(epoch + 1, net)
             tick()
         return Solution(model=net, **self.finish(state))
 

@@ -33,6 +33,7 @@ ERRORS = (
     Metric(name="id_test", direction="min", title="ID test RMSE, same epoch"),
     Metric(name="gap", direction="min", title="OOD less ID test RMSE"),
     Metric(name="ood_by_ood", direction="min", title="OOD test RMSE, epoch chosen by OOD validation"),
+    Metric(name="ood_cliff", direction="min", title="OOD test RMSE of molecules that look like others and act differently"),
     Metric(name="mean_only", direction="none", title="OOD test RMSE of the training mean: what a trivial predictor reaches"),
     Metric(name="epoch", direction="none", title="epoch chosen by ID validation"),
     Metric(name="ess", direction="none", bounds=(0, 1), title="effective sample size of the training weights, as a share; 1: all equal"),
@@ -52,7 +53,7 @@ class Split(msgspec.Struct, frozen=True, kw_only=True):
         env: environment (G,).
         group: number of the group whose worst accuracy counts (G,).
         conflict: whether the graph contradicts the bias of the training graphs (G,), bool.
-        truth: true labels (G,), where they differ from ``y``.
+        cliff: whether a molecule looks like another that acts differently (G,), bool.
     """
 
     graphs: Graphs
@@ -60,7 +61,7 @@ class Split(msgspec.Struct, frozen=True, kw_only=True):
     env: torch.Tensor | None = None
     group: torch.Tensor | None = None
     conflict: torch.Tensor | None = None
-    truth: torch.Tensor | None = None
+    cliff: torch.Tensor | None = None
 
 
 class Hidden(msgspec.Struct, kw_only=True):
@@ -82,6 +83,10 @@ class Hidden(msgspec.Struct, kw_only=True):
         y = self.splits[name].y
         if y.dim() == 1:
             return 100 * int((logits.argmax(-1) == y).sum()) / len(y)
+        return self.error(logits, y)
+
+    def error(self, logits: torch.Tensor, y: torch.Tensor) -> float:
+        """Return the RMSE over known targets, in their unit."""
         return float((logits * self.scale[1] + self.scale[0] - y).square().nanmean().sqrt())
 
 
@@ -163,6 +168,8 @@ class GraphTask(Task):
             scores |= worst_group(logits["ood_test"], test) | {"seen": seen(train.graphs, test.graphs)}
         else:
             scores["mean_only"] = hidden.score("ood_test", torch.zeros_like(logits["ood_test"]))
+            if test.cliff is not None and test.cliff.any():
+                scores["ood_cliff"] = hidden.error(logits["ood_test"][test.cliff], test.y[test.cliff])
         if hidden.dropped is not None:
             scores["dropped"] = hidden.dropped
         arrays = {}

@@ -1,7 +1,5 @@
 """Graphs of bases and motifs: they are what their names say, the bias is what it is said to be, and what must be hidden is."""
 
-import copy
-
 import msgspec
 import numpy as np
 import pytest
@@ -9,51 +7,15 @@ import scipy.sparse as sparse
 import torch
 from bench.builtin.tasks.graph_ood import _shapes as shapes
 from bench.builtin.tasks.graph_ood import _task as common
+from bench.builtin.tasks.graph_ood.motif_basis import MotifBasis
+from bench.builtin.tasks.graph_ood.motif_size import MotifSize
 from bench.builtin.tasks.graph_ood.spmotif import SpuriousMotif
 from scipy.sparse.csgraph import connected_components
 
 from bench.contracts import Outcome
-from bench.runs.context import Run, Setup, _Tools
 from bench.runs.guard import leaves
 from bench.tracks.graph_ood import GraphMethod, Solution
 from bench.training.gnn import Graphs
-from bench.training.state import inspecting
-
-CPU = torch.device("cpu")
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-class Watcher(_Tools):
-    def __init__(self, task):
-        self.task, self.case = task, None
-
-    def report(self, run, step, model):
-        with inspecting(model):
-            watched = self.task.watch(self.case, 0, step, model)
-        run._curve.append({"step": step, **watched.scores})
-        for name in watched.keep:
-            run._kept[name] = copy.deepcopy(model)
-
-
-@pytest.fixture
-def bench(tmp_path):
-    """Return a function from a task and a seed to its case and a run that reports to it."""
-
-    def make(task, seed=0):
-        tools = Watcher(task)
-        tools.setup = Setup(seed=seed, task=f"graph-ood/{task.card.name}", method="graph-ood/erm", device=CPU, workdir=tmp_path, tools=tools)
-        tools.case = task.prepare(tools.setup)
-        tools.run = Run(seed=seed, task=f"graph-ood/{task.card.name}", method="graph-ood/erm", device=CPU, workdir=tmp_path, tools=tools)
-        return tools
-
-    return make
 
 
 def solved(tools, method=None):
@@ -211,6 +173,33 @@ def test_a_method_sees_training_graphs_and_given_labels_alone(bench):
     assert torch.equal(seen["y"], tools.case.hidden.splits["train"].y)
     assert not any(hasattr(tools.run, name) for name in ("dataset", "case", "hidden"))
     assert tools.case.problems[0].graphs.x.unique().tolist() == [1.0]
+
+
+def test_the_sizes_of_motif_size_grow_and_their_environments_are_the_widths(bench):
+    tools = bench(MotifSize(per_class=100))
+    splits, env = tools.case.hidden.splits, tools.case.problems[0].env
+    nodes = splits["train"].graphs.nodes.double()
+    means = [float(nodes[env == number].mean()) for number in range(3)]
+    assert env.bincount().tolist() == [100, 100, 100]
+    assert means[0] < means[1] < means[2] < 21
+    assert 25 < splits["ood_val"].graphs.nodes.double().mean() < 40
+    assert 60 < splits["ood_test"].graphs.nodes.double().mean() < 80
+    assert splits["ood_val"].graphs.nodes.min() > splits["train"].graphs.nodes.double().mean()
+
+
+def test_motif_basis_keeps_star_and_path_out_of_training(bench):
+    tools = bench(MotifBasis(per_class=30, perturb=0.0))
+    splits, env = tools.case.hidden.splits, tools.case.problems[0].env
+    assert env.bincount().tolist() == [30, 30, 30]
+
+    def hubs(split):  # the largest degree of a base node
+        return [int(graph.edge_index[1][graph.edge_index[1] >= 5].bincount().max()) for graph in split.graphs.data()]
+
+    assert max(hubs(splits["ood_test"])) <= 3  # a path, and the edge to the motif
+    assert min(hubs(splits["ood_val"])) >= 3  # a star
+    trees = splits["train"].graphs.take((env == 1).nonzero()[:, 0])
+    loops = (trees.sizes // 2 - trees.nodes + 1).tolist()
+    assert set(loops) == {1, 2}  # those of the motif alone: GOOD's have one or two
 
 
 # Selection and scores -----------------------------------------------------------
