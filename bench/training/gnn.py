@@ -140,6 +140,11 @@ class GraphBatch:
             self._operators["neighbours"] = Operator(matrix, matrix)
         return self._operators["neighbours"]
 
+    def closed(self) -> Operator:
+        """Return the sum over each node and its neighbours, (n, k) to (n, k)."""
+        matrix = self.neighbours().matrix
+        return Operator(matrix, matrix, loops=True)
+
     def normalised(self) -> Operator:
         """Return D^-1/2 (A + I) D^-1/2 with the degrees of A + I, (n, k) to (n, k)."""
         if "normalised" not in self._operators:
@@ -168,10 +173,13 @@ class GraphBatch:
 
 
 class Operator:
-    """A sparse matrix with its transpose: differentiable both ways, and summed in a fixed order on a CPU."""
+    """A sparse matrix with its transpose: differentiable both ways, and summed in a fixed order on a CPU.
 
-    def __init__(self, matrix: torch.Tensor, transposed: torch.Tensor) -> None:
-        self.matrix, self.transposed = matrix, transposed
+    With ``loops`` the identity is added to it, in the same pass.
+    """
+
+    def __init__(self, matrix: torch.Tensor, transposed: torch.Tensor, loops: bool = False) -> None:
+        self.matrix, self.transposed, self.loops = matrix, transposed, loops
 
     def __matmul__(self, x: torch.Tensor) -> torch.Tensor:
         product: torch.Tensor = _Product.apply(x, self)  # type: ignore[no-untyped-call]
@@ -180,7 +188,7 @@ class Operator:
     @property
     def T(self) -> Operator:
         """Return the transpose."""
-        return Operator(self.transposed, self.matrix)
+        return Operator(self.transposed, self.matrix, self.loops)
 
 
 class _Product(torch.autograd.Function):
@@ -188,7 +196,7 @@ class _Product(torch.autograd.Function):
 
     @staticmethod
     def forward(x: torch.Tensor, operator: Operator) -> torch.Tensor:
-        return operator.matrix @ x
+        return torch.addmm(x, operator.matrix, x) if operator.loops else operator.matrix @ x
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[torch.Tensor, Operator], output: torch.Tensor) -> None:
@@ -213,13 +221,13 @@ class Output(msgspec.Struct, frozen=True):
 
 
 class _GIN(GINConv):  # type: ignore[misc]
-    """h -> MLP((1 + eps) h + sum over neighbours), eps 0; the sum is our operator."""
+    """h -> MLP(h + sum over neighbours), eps 0; the sum is our operator."""
 
     def __init__(self, inner: int, hidden: int) -> None:
         super().__init__(nn.Sequential(nn.Linear(inner, 2 * hidden), nn.BatchNorm1d(2 * hidden), nn.ReLU(), nn.Linear(2 * hidden, hidden)))
 
     def forward(self, x: torch.Tensor, batch: GraphBatch) -> torch.Tensor:
-        return self.nn(batch.neighbours() @ x + (1 + self.eps) * x)  # type: ignore[no-any-return]
+        return self.nn(batch.closed() @ x)  # type: ignore[no-any-return]
 
 
 class _GCN(GCNConv):  # type: ignore[misc]

@@ -11,7 +11,7 @@ import torch
 from bench import Meta, Run
 from bench.tracks.graph_ood import GraphMethod, Problem, Solution
 
-from ._shapes import Drawn
+from ._shapes import MOTIF_NODES, Drawn
 from ._task import GraphTask, Hidden, Split
 
 MOTIFS = 3
@@ -49,6 +49,7 @@ def split_of(drawn: Drawn, bases: int, aligned: np.ndarray | None = None, env: n
         env=None if env is None else torch.from_numpy(env),
         group=torch.from_numpy(drawn.motif * bases + drawn.base),
         conflict=None if aligned is None else torch.from_numpy(~aligned),
+        marked=MOTIF_NODES,
     )
 
 

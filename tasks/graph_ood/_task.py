@@ -14,6 +14,8 @@ from bench.tracks.graph_ood import Batch, GraphMethod, Problem, Solution, Traini
 from bench.training.gnn import GNN, GraphBatch, Graphs, predict
 from bench.training.state import evaluating
 
+from . import _pictures as pictures
+
 ACCURACIES = (
     Metric(name="ood_test", primary=True, unit="%", bounds=(0, 100), title="OOD test accuracy, epoch chosen by ID validation"),
     Metric(name="id_test", unit="%", bounds=(0, 100), title="ID test accuracy, same epoch"),
@@ -53,6 +55,7 @@ class Split(msgspec.Struct, frozen=True, kw_only=True):
         env: environment (G,).
         group: number of the group whose worst accuracy counts (G,).
         conflict: whether the graph contradicts the bias of the training graphs (G,), bool.
+        marked: how many nodes, the first ones of each graph, are the cause of its label; 0: not known.
         cliff: whether a molecule looks like another that acts differently (G,), bool.
     """
 
@@ -62,6 +65,7 @@ class Split(msgspec.Struct, frozen=True, kw_only=True):
     group: torch.Tensor | None = None
     conflict: torch.Tensor | None = None
     cliff: torch.Tensor | None = None
+    marked: int = 0
 
 
 class Hidden(msgspec.Struct, kw_only=True):
@@ -176,7 +180,15 @@ class GraphTask(Task):
         if outcome.solution.weights is not None:
             scores |= weight_figures(outcome.solution, train.conflict)
             arrays["weights"] = outcome.solution.weights.cpu().numpy()
-        return Score(metrics=scores, arrays=arrays)
+        return Score(metrics=scores, arrays=arrays, images=self._pictures(hidden, outcome))
+
+    def _pictures(self, hidden: Hidden, outcome: Outcome) -> dict[str, np.ndarray]:
+        train = hidden.splits["train"]
+        parts = {name: (split.graphs, _captions(split)) for name, split in hidden.splits.items() if name in ("train", "ood_test")}
+        images = {"graphs": pictures.examples(parts, train.marked), "epochs": pictures.progress(outcome.curve, "%" if train.y.dim() == 1 else "RMSE")}
+        if outcome.solution.weights is not None:
+            images["weights"] = pictures.weights(outcome.solution.weights, train.conflict)
+        return images
 
     # References, which see the hidden part
 
@@ -265,6 +277,10 @@ def _logits(model: Any, graphs: Graphs) -> torch.Tensor:
         return predict(model, list(graphs.batches(EVALUATED)))
 
 
+def _captions(split: Split) -> list[str]:
+    return [f"{value:.3g}" for value in split.y[: pictures.SHOWN].flatten().tolist()]
+
+
 def _on(split: Split, device: torch.device) -> Split:
-    moved = {name: value.to(device) for name in split.__struct_fields__ if (value := getattr(split, name)) is not None}
+    moved = {name: value.to(device) for name in split.__struct_fields__ if hasattr(value := getattr(split, name), "to")}
     return msgspec.structs.replace(split, **moved)

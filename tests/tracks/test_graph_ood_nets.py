@@ -73,7 +73,12 @@ def test_sums_over_neighbours_and_pools_are_the_dense_products(packed):
     membership[batch.graph, torch.arange(n)] = 1
     looped = adjacency + torch.eye(n)
     scale = looped.sum(1).rsqrt()
-    for operator, dense in [(batch.neighbours(), adjacency), (batch.normalised(), scale[:, None] * looped * scale), (batch.pool(), membership)]:
+    for operator, dense in [
+        (batch.neighbours(), adjacency),
+        (batch.closed(), looped),
+        (batch.normalised(), scale[:, None] * looped * scale),
+        (batch.pool(), membership),
+    ]:
         torch.testing.assert_close(operator @ x, dense @ x)
         x_of_graphs = torch.randn(dense.shape[0], 3)
         torch.testing.assert_close(operator.T @ x_of_graphs, dense.T @ x_of_graphs)
@@ -83,7 +88,7 @@ def test_an_operator_has_the_right_derivatives_both_ways_and_twice(packed):
     graphs = Graphs(packed.x.double(), packed.edges, packed.nodes, packed.degrees)
     batch = graphs.batch()
     x = torch.randn(len(batch.x), 2, dtype=torch.float64, requires_grad=True)
-    for operator in (batch.neighbours(), batch.normalised(), batch.pool()):
+    for operator in (batch.neighbours(), batch.closed(), batch.normalised(), batch.pool()):
         assert torch.autograd.gradcheck(lambda x, operator=operator: (operator @ x).sin(), x)
         assert torch.autograd.gradgradcheck(lambda x, operator=operator: (operator @ x).sin(), x)
 

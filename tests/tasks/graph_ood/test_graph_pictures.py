@@ -1,0 +1,35 @@
+"""Pictures of graphs: places keep distances, odd graphs are drawn all the same."""
+
+import numpy as np
+import pytest
+import torch
+from bench.builtin.tasks.graph_ood import _pictures as pictures
+from bench.builtin.tasks.graph_ood._shapes import path, star, wheel
+
+
+def test_a_path_lies_on_a_line_in_its_order():
+    places = pictures.layout(path(6), 6)
+    steps = np.diff(places, axis=0)
+    assert np.ptp(steps[:, 0]) < 1e-6
+    assert abs(places[-1, 0] - places[0, 0]) == pytest.approx(1)
+
+
+def test_the_hub_of_a_wheel_is_in_the_middle():
+    places = pictures.layout(wheel(9), 9)
+    far = np.linalg.norm(places - places.mean(0), axis=1)
+    assert far[0] < 0.1 * far[1:].min()
+
+
+@pytest.mark.parametrize(
+    ("edges", "nodes"), [(np.zeros((2, 0), int), 1), (np.zeros((2, 0), int), 2), (np.zeros((2, 0), int), 4), (path(2), 2), (star(5), 7), (path(999), 999)]
+)
+def test_every_graph_makes_a_picture(edges, nodes):
+    found = pictures.drawn(edges, nodes, 2)
+    assert (found.shape, found.dtype) == ((pictures.TILE, pictures.TILE, 3), np.uint8)
+    assert (found < 255).any() == (nodes < 200)
+
+
+def test_weights_are_drawn_with_and_without_known_groups():
+    found = torch.tensor([1.0, 2.0, float("nan"), 1.5])
+    for conflict in (None, torch.tensor([True, False, False, True]), torch.zeros(4, dtype=torch.bool)):
+        assert pictures.weights(found, conflict).dtype == np.uint8
