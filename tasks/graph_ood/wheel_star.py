@@ -17,11 +17,13 @@ from ._shapes import balanced, star, wheel
 from ._task import ACCURACIES, GraphTask, Hidden, Split
 
 ADDED = 6
-"""Nodes of a wheel and of a star."""
+"""Nodes of a wheel, of a decoy and of a star."""
+DECOY = wheel(ADDED)[:, [0, 2, *range(ADDED - 1, 2 * ADDED - 2)]]
+"""A wheel with two of its spokes, in graphs without a wheel: the same size, and hard to tell apart."""
 
 
 class WheelStar(GraphTask):
-    """Is there a wheel? In training a star stands in most graphs with one and in few without; OOD: in half of both."""
+    """Is there a wheel, or a wheel without most of its spokes? In training a star stands in most graphs with one and in few without; OOD: in half of both."""
 
     card: ClassVar = TaskCard(
         name="wheel-star",
@@ -74,10 +76,10 @@ class WheelStar(GraphTask):
 
 
 def _graph(wheeled: bool, starred: bool, generator: Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Return a Barabasi-Albert graph of 15 to 25 nodes with a wheel, a star, both or neither, each held by one edge."""
+    """Return a Barabasi-Albert graph of 15 to 25 nodes with a wheel or a decoy, and perhaps a star, each held by one edge."""
     nodes = int(generator.integers(15, 26))
     parts = [attached(nodes, 2, generator)]
-    for shape in [wheel(ADDED)] * wheeled + [star(ADDED)] * starred:
+    for shape in [wheel(ADDED) if wheeled else DECOY, *[star(ADDED)] * starred]:
         joint = np.array([[nodes + int(generator.integers(ADDED))], [generator.integers(parts[0].max() + 1)]])
         parts += [shape + nodes, joint]
         nodes += ADDED

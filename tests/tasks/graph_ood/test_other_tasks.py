@@ -51,7 +51,7 @@ def test_a_wheel_stands_in_every_graph_with_the_label_and_a_star_as_often_as_sta
         assert torch.equal(split.conflict, label != starred)
         wrong = (split.y != label).double().mean()
         assert wrong == 0 if "test" in name else abs(wrong - 0.05) < 3 * (0.0475 / len(label)) ** 0.5
-        extra = split.graphs.nodes - 6 * (label + starred)
+        extra = split.graphs.nodes - 6 * (1 + starred)
         assert 15 <= extra.min() <= extra.max() <= 25
-        # 2 (n - 2) edges of the base, 10 of a wheel, 5 of a star, one to hold each
-        assert torch.equal(split.graphs.sizes // 2, 2 * (extra - 2) + 11 * label + 6 * starred)
+        # 2 (n - 2) edges of the base, 10 of a wheel or 7 of a decoy, 5 of a star, one to hold each
+        assert torch.equal(split.graphs.sizes // 2, 2 * (extra - 2) + 8 + 3 * label + 6 * starred)
