@@ -96,3 +96,8 @@ def test_the_method_of_the_readme_runs_as_it_is_printed(tmp_path):
     done = subprocess.run([*command, "--device", "cpu"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "| boot-hard" in done.stdout
+
+
+def test_committed_records_name_no_folder_of_the_machine_they_were_made_on():
+    for file in (ROOT / "docs" / "records").glob("*.jsonl"):
+        assert not re.findall(r'": ?"(/[^"]*)"', file.read_text()), file.name

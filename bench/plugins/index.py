@@ -115,8 +115,8 @@ class Index:
                 raise NotStatic(item.dynamic or "its card is no MethodCard, TaskCard or DatasetCard")
             kind, raw = item.kind, self._fill(item.card, scan, target)
             params = {
-                name: Param(type_from_text(field.type), self._default(field, scan, target), field.doc)
-                for name, field in self._fields(item, scan, target).items()
+                name: Param(type_from_text(field.type), self._default(field, home, target), field.doc)
+                for name, (field, home) in self._fields(item, scan, target).items()
             }
         except NotStatic:
             described = self._describe(target, source)
@@ -132,12 +132,13 @@ class Index:
         tracks = card.tracks if isinstance(card, MethodCard) else (card.track,) if isinstance(card, TaskCard) else ("",)
         return [Entry(kind=kind, track=track, card=card, params=params, target=target, source=source) for track in tracks]
 
-    def _fields(self, item: ClassScan, scan: FileScan, target: Target) -> dict[str, Field]:
-        fields: dict[str, Field] = {}
+    def _fields(self, item: ClassScan, scan: FileScan, target: Target) -> dict[str, tuple[Field, FileScan]]:
+        """Return the fields of a class and its bases, each with the file that it stands in, whose names its default may use."""
+        fields: dict[str, tuple[Field, FileScan]] = {}
         for base in item.bases:
             if (home := self._find(base, scan, target)) is not None:
                 fields |= self._fields(*home, target)
-        return fields | item.fields
+        return fields | {name: (field, scan) for name, field in item.fields.items()}
 
     def _find(self, base: str, scan: FileScan, target: Target) -> tuple[ClassScan, FileScan] | None:
         """Return the class that ``base`` names in the file of ``scan``, followed through imports; None for a contract class."""

@@ -89,10 +89,11 @@ class Worker:
             results = []
             for member, solved in zip(members, solutions, strict=True):
                 results.append(self._evaluate(member, solved, wall / len(members), cpu / len(members), len(members)))
+        said_flags = {name: value for name, value in self.flags.items() if name != "folder"}  # where it ran is nobody's business
         texts = sorted({f"{item.category.__name__}: {item.message}"[:500] for item in said})
         results = results[:1] if twin else results
         for result in results:
-            result.started, result.ended, result.warnings, result.flags = started, now(), texts[:20], self.flags
+            result.started, result.ended, result.warnings, result.flags = started, now(), texts[:20], said_flags
             result.choices = dict(choices)
         return results
 

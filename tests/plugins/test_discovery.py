@@ -391,7 +391,7 @@ def test_the_side_process_is_asked_once_for_a_file_that_stays_the_same(tmp_path,
 def test_constants_and_fields_are_followed_to_sibling_files(tmp_path):
     write(
         tmp_path / "b" / "methods" / "_shared.py",
-        "from bench import Method\n\nTITLE = 'From afar'\nNAME = TITLE\n\nclass Base(Method):\n    lam: float = 1.5\n    nu: int = 2\n",
+        "from bench import Method\n\nTITLE = 'From afar'\nNAME = TITLE\nLAM = 1.5\n\nclass Base(Method):\n    lam: float = LAM\n    nu: int = 2\n",
     )
     write(
         tmp_path / "b" / "methods" / "sub" / "one.py",

@@ -257,6 +257,7 @@ def test_what_an_invalid_run_did_to_the_process_does_not_reach_the_next_run(plan
     records, _ = plant("if run.seed == 0: torch.set_default_dtype(torch.float64); os.chdir('/'); raise ValueError", seeds="2")
     assert [record.status for record in records] == ["failed", "ok"]
     assert records[1].provenance["flags"]["dtype"] == "torch.float32"
+    assert "folder" not in records[1].provenance["flags"]
     assert (torch.get_default_dtype(), Path.cwd()) == (torch.float32, folder)
 
 
