@@ -1,0 +1,77 @@
+"""The small decoder: padding, caching, sampling."""
+
+import pytest
+import torch
+
+from bench.training.decoder import Decoder, DecoderShape, greedy, sampler
+
+SHAPE = DecoderShape(vocabulary=11, context=24, width=16, layers=2, heads=2)
+PAD, END = 0, 2
+
+
+@pytest.fixture
+def model():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        made = Decoder(SHAPE)
+        for parameter in made.parameters():
+            torch.nn.init.normal_(parameter, std=0.3)
+    return made.requires_grad_(False)
+
+
+def test_padding_on_either_side_does_not_change_log_probabilities(model):
+    ids = torch.tensor([[3, 4, 5, 6, 7]])
+    plain = model(ids, torch.ones_like(ids, dtype=torch.bool))
+    padded = torch.tensor([[PAD, PAD, 3, 4, 5, 6, 7, PAD]])
+    other = model(padded, padded != PAD)
+    torch.testing.assert_close(other[:, 2:7], plain, atol=1e-5, rtol=0)
+
+
+def test_a_token_is_not_seen_by_those_before_it(model):
+    ids = torch.tensor([[3, 4, 5, 6]])
+    mask = torch.ones_like(ids, dtype=torch.bool)
+    changed = ids.clone()
+    changed[0, 3] = 9
+    torch.testing.assert_close(model(ids, mask)[:, :3], model(changed, mask)[:, :3], atol=0, rtol=0)
+
+
+def test_the_last_columns_alone_are_the_last_columns_of_all(model):
+    ids = torch.tensor([[3, 4, 5, 6]])
+    mask = torch.ones_like(ids, dtype=torch.bool)
+    torch.testing.assert_close(model(ids, mask, 2), model(ids, mask)[:, 2:], atol=1e-6, rtol=0)
+
+
+def uncached(model, ids, mask, new, choose):
+    """The same generation without a cache: the whole row is read for every token."""
+    out, alive = [], torch.ones(len(ids), dtype=torch.bool)
+    for column in range(new):
+        token = torch.where(alive, choose(model(ids, mask)[:, -1], column), PAD)
+        out.append(token)
+        ids, mask = torch.cat([ids, token[:, None]], 1), torch.cat([mask, torch.ones(len(ids), 1, dtype=torch.bool)], 1)
+        alive = alive & (token != END)
+    return torch.stack(out, 1)
+
+
+@pytest.mark.parametrize("chance", [False, True])
+def test_generation_with_a_cache_is_generation_without(model, chance):
+    ids = torch.tensor([[PAD, PAD, 3, 4], [3, 4, 5, 6], [PAD, 7, 8, 9]])
+    luck = torch.rand(3 * 4, 12, generator=torch.Generator().manual_seed(1))
+    choose = sampler(luck) if chance else greedy
+    out, kept = model.generate(ids, ids != PAD, new=12, choose=choose, end=END, pad=PAD, repeat=4)
+    slow = uncached(model, ids.repeat_interleave(4, 0), (ids != PAD).repeat_interleave(4, 0), 12, choose)
+    assert torch.equal(out, slow)
+    ends = (out == END).cumsum(1) - (out == END).int()
+    assert torch.equal(kept, ends == 0)
+    assert (out[~kept] == PAD).all()
+
+
+def test_the_frequencies_of_sampled_tokens_are_their_probabilities():
+    logits = torch.tensor([[0.0, 1.0, -1.0, 2.0]])
+    luck = torch.rand(40_000, 1, generator=torch.Generator().manual_seed(2))
+    drawn = sampler(luck)(logits.expand(40_000, 4), 0)
+    shares = torch.bincount(drawn, minlength=4) / 40_000
+    torch.testing.assert_close(shares, logits.softmax(-1)[0], atol=0.01, rtol=0)  # four standard errors
+
+
+def test_luck_just_below_one_still_names_a_token():
+    assert int(sampler(torch.tensor([[0.9999999]]))(torch.zeros(1, 5), 0)) == 4
