@@ -1,0 +1,126 @@
+"""What methods of the track work with: a batch of rollouts, a plan of the update, and the kernels that make one from the other.
+
+Shapes: B groups (prompts) of G rollouts, N = B G rows, T columns of completion tokens, M rows kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+import torch
+
+
+class RolloutBatch(msgspec.Struct, frozen=True, kw_only=True):
+    """What a plan may look at: rollouts and rewards, no model, no answer.
+
+    Attributes:
+        prompt_ids: (N, P), left-padded.
+        prompt_mask: (N, P), False at padding.
+        completion_ids: (N, T), right-padded.
+        completion_mask: (N, T), True up to and with the end token.
+        rewards: (N,), float32.
+        group: number of each row's group (N,), int64, rising, G rows each.
+        entropy: function from row numbers (M,) to the entropy of the policy's next-token distribution at every completion token (M, T), in nats, without
+            gradient; it costs a forward pass of those rows, which the update then does not need again.
+        wanted: B, the groups a step is meant to have; after resampling there may be more.
+    """
+
+    prompt_ids: torch.Tensor
+    prompt_mask: torch.Tensor
+    completion_ids: torch.Tensor
+    completion_mask: torch.Tensor
+    rewards: torch.Tensor
+    group: torch.Tensor
+    entropy: Callable[[torch.Tensor], torch.Tensor]
+    wanted: int = 0
+
+    @property
+    def groups(self) -> int:
+        """B."""
+        return int(self.group[-1]) + 1
+
+    def by_group(self, values: torch.Tensor) -> torch.Tensor:
+        """Return values (N, ...) as (B, G, ...)."""
+        return values.view(self.groups, -1, *values.shape[1:])
+
+
+class UpdatePlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What enters the update.
+
+    Attributes:
+        rows: row numbers (M,), int64, ascending, each once.
+        advantages: (M,), or a signed one for each token (M, T).
+        token_weight: (M, T) in [0, 1]; 0: no gradient, the token is context only. None: every token of the row.
+    """
+
+    rows: torch.Tensor
+    advantages: torch.Tensor
+    token_weight: torch.Tensor | None = None
+
+
+def standardised(rewards: torch.Tensor, *, ddof: int = 0, eps: float = 1e-6) -> torch.Tensor:
+    """Return (r - mean) / (std + eps) over the last axis; 0 throughout where all rewards of a group are equal."""
+    centred = rewards - rewards.mean(-1, keepdim=True)
+    std = (centred.square().sum(-1, keepdim=True) / max(1, rewards.shape[-1] - ddof)).sqrt()
+    varied = (rewards != rewards[..., :1]).any(-1, keepdim=True)
+    return torch.where(varied, centred / (std + eps), 0.0)
+
+
+def max_variance_subset(values: torch.Tensor, n: int) -> torch.Tensor:
+    """Return the positions of ``n`` values of largest variance in each row, ascending: O(N log N), exact.
+
+    Some optimum is the k smallest and the n - k largest: the variance is a convex quadratic of each chosen value, so one that has unchosen values on both
+    sides can be moved to an end without loss. All k are tried at once on prefix sums. Of equal optima the smallest k; ties at the cut by position.
+
+    Args:
+        values: (..., N).
+        n: how many to choose; N or more: all.
+
+    Returns:
+        Positions (..., min(n, N)), int64.
+
+    Source: arXiv:2504.13818, theorem 1 (rewards); arXiv:2509.22115 (advantages).
+    """
+    size = values.shape[-1]
+    if n >= size:
+        return torch.arange(size, device=values.device).expand(values.shape).clone()
+    ranked, order = values.double().sort(dim=-1, stable=True)
+    ranked = ranked - ranked.mean(-1, keepdim=True)
+    sums = torch.stack([ranked, ranked.square()]).cumsum(-1)
+    sums = torch.cat([torch.zeros_like(sums[..., :1]), sums], -1)
+    low = torch.arange(n + 1, device=values.device)
+    first, second = sums[..., low] + sums[..., -1:] - sums[..., size - n + low]
+    best = (second / n - (first / n).square()).argmax(-1, keepdim=True)
+    place = torch.arange(n, device=values.device).expand(*best.shape[:-1], n)
+    return order.gather(-1, torch.where(place < best, place, size - n + place)).sort(-1)[0]
+
+
+def rows_of(batch: RolloutBatch, positions: torch.Tensor) -> torch.Tensor:
+    """Return positions within groups (B, n) as row numbers (B * n,), ascending."""
+    size = len(batch.group) // batch.groups
+    return (torch.arange(batch.groups, device=positions.device)[:, None] * size + positions).flatten()
+
+
+def top_tokens(scores: torch.Tensor, mask: torch.Tensor, share: float) -> torch.Tensor:
+    """Return which tokens are among the ceil(share * valid) highest of all valid ones, (M, T) bool; of equals the earlier.
+
+    Args:
+        scores: (M, T).
+        mask: valid tokens (M, T).
+        share: in (0, 1].
+    """
+    count = (mask.sum() * share - 1e-9).ceil().clamp_min(1)
+    flat = torch.where(mask, scores, -torch.inf).flatten()
+    place = flat.argsort(descending=True, stable=True).argsort()
+    return (place < count).view_as(mask) & mask
+
+
+def count_of(share: float, total: int) -> int:
+    """Return a share of ``total`` rows as a whole number from 1 to ``total``, rounded to nearest."""
+    return min(total, max(1, int(share * total + 0.5)))
+
+
+def along(progress: float, start: float, end: float) -> float:
+    """Return (1 - p) start + p end: the linear schedule, exact at both ends."""
+    return (1 - progress) * start + progress * end

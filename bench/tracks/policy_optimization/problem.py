@@ -1,0 +1,129 @@
+"""The problem and the solution of the track."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+import torch
+
+from bench.training.decoder import Decoder, DecoderShape
+
+if TYPE_CHECKING:
+    from bench.runs.context import Run
+    from bench.tracks.policy_optimization.method import PolicyMethod
+
+Verify = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+"""From completions (N, T), their mask (N, T) and the answers (N,) to rewards (N,), float32."""
+
+
+class Protocol(msgspec.Struct, frozen=True, kw_only=True):
+    """What every method may spend, and the optimiser they share.
+
+    Attributes:
+        steps: rollout batches.
+        prompts: B, prompts of a batch.
+        group: G, rollouts of a prompt.
+        max_new: most tokens of a rollout.
+        minibatches: optimiser steps of a batch.
+        lr, beta1, beta2, weight_decay: of AdamW.
+        max_norm: the gradient's norm is cut here.
+        kl: weight of the divergence from the warm start; 0: none.
+        temperature: of the rollouts.
+        token_budget: stop once this many tokens were in the loss; 0: when the steps are over.
+        report_every: steps between reports.
+    """
+
+    steps: int = 40
+    prompts: int = 8
+    group: int = 16
+    max_new: int = 28
+    minibatches: int = 2
+    lr: float = 3e-4
+    beta1: float = 0.9
+    beta2: float = 0.99
+    weight_decay: float = 0.0
+    max_norm: float = 1.0
+    kl: float = 0.0
+    temperature: float = 1.0
+    token_budget: int = 0
+    report_every: int = 5
+
+
+class Counters(msgspec.Struct, kw_only=True):
+    """What a training used, counted by the trainer. Whole numbers, but for the seconds."""
+
+    rollouts: int = 0
+    tokens_generated: int = 0
+    rows_selected: int = 0
+    rows_useful: int = 0
+    """Selected rows whose advantage is not 0."""
+    tokens_forwarded: int = 0
+    """Completion tokens of selected rows: what forward and backward passes are spent on."""
+    tokens_in_loss: int = 0
+    """Tokens of weight above 0. Not a cost: a token left out of a row that is passed forward saves almost nothing."""
+    tokens_nonzero: int = 0
+    """Tokens in the loss whose advantage is not 0."""
+    optimizer_steps: int = 0
+    skipped_steps: int = 0
+    """Batches without an update: nothing was selected, or every advantage was 0."""
+    gen_s: float = 0.0
+    select_s: float = 0.0
+    update_s: float = 0.0
+
+    @property
+    def wall_s(self) -> float:
+        """Seconds of generation, selection and update."""
+        return self.gen_s + self.select_s + self.update_s
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """A policy on its way, as the trainer reports it: the model and what it has used so far."""
+
+    model: Decoder
+    used: Counters
+
+
+class Solution(msgspec.Struct, frozen=True, kw_only=True):
+    """The trained policy and what the training used."""
+
+    model: Decoder
+    used: Counters
+
+
+class PolicyProblem(msgspec.Struct, frozen=True, kw_only=True):
+    """Improve a policy on prompts whose answers can be checked.
+
+    Attributes:
+        shape: sizes of the policy.
+        warm: its parameters at the start, by name.
+        prompts: training prompts (Q, P), left-padded.
+        prompt_mask: (Q, P), False at padding.
+        answers: what ``verify`` compares with (Q,).
+        verify: the reward.
+        end, pad: token numbers.
+        protocol: what every method may spend.
+    """
+
+    shape: DecoderShape
+    warm: Mapping[str, torch.Tensor]
+    prompts: torch.Tensor
+    prompt_mask: torch.Tensor
+    answers: torch.Tensor
+    verify: Verify
+    end: int
+    pad: int
+    protocol: Protocol
+
+    def policy(self, device: torch.device) -> Decoder:
+        """Return the policy of the warm start, on a device."""
+        model = Decoder(self.shape)
+        model.load_state_dict(dict(self.warm))
+        return model.to(device)
+
+    def train(self, method: PolicyMethod, run: Run) -> Solution:
+        """Train the policy by the plans of ``method``."""
+        from bench.tracks.policy_optimization.trainer import Trainer
+
+        return Trainer(self, method, run).train()

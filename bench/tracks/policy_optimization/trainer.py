@@ -1,0 +1,229 @@
+"""The one trainer of the track, on the small decoder: prompts, rollouts, rewards, plan, clipped update."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import torch
+from torch.nn import functional as F
+
+from bench.tracks.policy_optimization.loss import aggregate, clipped_loss, divergence
+from bench.tracks.policy_optimization.plan import RolloutBatch, UpdatePlan
+from bench.tracks.policy_optimization.problem import Counters, Policy, PolicyProblem, Solution
+from bench.training.decoder import Decoder, sampler
+from bench.training.state import synchronize
+
+if TYPE_CHECKING:
+    from bench.runs.context import Run
+    from bench.tracks.policy_optimization.method import PolicyMethod
+
+_CHECKPOINT = 10
+"""Steps between checkpoints."""
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """The rows of an update, cut to their longest completion."""
+
+    ids: torch.Tensor
+    full_mask: torch.Tensor
+    completion: torch.Tensor
+    mask: torch.Tensor
+    advantages: torch.Tensor
+    weight: torch.Tensor
+    old: torch.Tensor
+
+    def part(self, rows: torch.Tensor) -> Kept:
+        """Return some of the rows."""
+        return Kept(*(getattr(self, name)[rows] for name in self.__struct_fields__))
+
+
+class Scores:
+    """Log-probability of each token taken, and entropy, under the policy that generated: one forward pass a row, without gradient, when asked for."""
+
+    def __init__(self, model: Decoder, ids: torch.Tensor, mask: torch.Tensor, first: int, temperature: float) -> None:
+        self._model, self._ids, self._mask, self._first, self._temperature = model, ids, mask, first, temperature
+        shape = (len(ids), ids.shape[1] - first)
+        self._known = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
+        self._log_p, self._entropy = torch.zeros(shape, device=ids.device), torch.zeros(shape, device=ids.device)
+
+    def of(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return log-probabilities and entropies (M, T)."""
+        new = rows[~self._known[rows]]
+        if len(new):
+            with torch.no_grad():
+                log_p = log_probabilities(self._model, self._ids[new], self._mask[new], self._first, self._temperature)
+            self._entropy[new] = -(log_p.exp() * log_p).sum(-1)
+            self._log_p[new] = log_p.gather(-1, self._ids[new, self._first :, None])[..., 0]
+            self._known[new] = True
+        return self._log_p[rows], self._entropy[rows]
+
+
+def log_probabilities(model: Decoder, ids: torch.Tensor, mask: torch.Tensor, first: int, temperature: float) -> torch.Tensor:
+    """Return log p of every next token, (M, T, V), at the columns from ``first`` on."""
+    found: torch.Tensor = (model(ids, mask, first - 1)[:, :-1] / temperature).log_softmax(-1)
+    return found
+
+
+class Trainer:
+    """Trains a problem's policy by a method's plans."""
+
+    def __init__(self, problem: PolicyProblem, method: PolicyMethod, run: Run) -> None:
+        self.problem, self.method, self.run, self.protocol = problem, method, run, problem.protocol
+        self.device = run.device
+        self.model = problem.policy(self.device)
+        self.reference = problem.policy(self.device).requires_grad_(False) if self.protocol.kl else None
+        self.optimiser = torch.optim.AdamW(
+            self.model.parameters(), lr=self.protocol.lr, betas=(self.protocol.beta1, self.protocol.beta2), weight_decay=self.protocol.weight_decay,
+            fused=self.device.type == "cuda",
+        )  # fmt: skip
+        self.used = Counters()
+        self.prompts, self.prompt_mask, self.answers = (part.to(self.device) for part in (problem.prompts, problem.prompt_mask, problem.answers))
+
+    def train(self) -> Solution:
+        """Run every step; goes on from the run's last checkpoint."""
+        protocol = self.protocol
+        first = self._restore()
+        tick = self.run.progress(protocol.steps, "steps")
+        if first == 0:
+            self.run.report(0, self._policy())
+        for step in range(first, protocol.steps):
+            self.step(step)
+            spent = 0 < protocol.token_budget <= self.used.tokens_in_loss
+            if (step + 1) % protocol.report_every == 0 or step + 1 == protocol.steps or spent:
+                self.run.report(step + 1, self._policy())
+            tick()
+            if spent:
+                break
+            if (step + 1) % _CHECKPOINT == 0:
+                self._save(step + 1)
+        return Solution(model=self.model, used=self.used)
+
+    def step(self, step: int) -> None:
+        """Take one step: rollouts, plan, update."""
+        batch, scores = self._rollouts(step)
+        progress = step / max(1, self.protocol.steps - 1)
+        with self._clock("select_s"):
+            plan = self.method.plan(batch, progress, self.run.torch_generator("method", step))
+        with self._clock("update_s"):
+            kept = self._kept(batch, plan, scores)
+            if kept is None:
+                self.used.skipped_steps += 1
+            else:
+                self._update(kept, step)
+
+    def _rollouts(self, step: int) -> tuple[RolloutBatch, Scores]:
+        """Generate groups for the step, and as many more as the method asks for."""
+        with self._clock("gen_s"):
+            chosen, drawn = self._generate(step, 0, self.protocol.prompts)
+            batch, scores = self._batch(chosen, *drawn)
+            for attempt in range(1, self.method.max_resample + 1):
+                more = self.method.missing(batch)
+                if more <= 0:
+                    break
+                extra, added = self._generate(step, attempt, more)
+                chosen, drawn = torch.cat([chosen, extra]), (torch.cat([drawn[0], added[0]]), torch.cat([drawn[1], added[1]]))
+                batch, scores = self._batch(chosen, *drawn)
+        return batch, scores
+
+    def _generate(self, step: int, attempt: int, prompts: int) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
+        protocol, problem = self.protocol, self.problem
+        axes = (step, attempt) if attempt else (step,)
+        chosen = torch.randperm(len(self.prompts), generator=self.run.torch_generator("order", *axes, device="cpu"))[:prompts].to(self.device)
+        luck = torch.rand(prompts * protocol.group, protocol.max_new, generator=self.run.torch_generator("augment", *axes, device="cpu")).to(self.device)
+        ids, mask = self.model.generate(
+            self.prompts[chosen], self.prompt_mask[chosen], new=protocol.max_new, choose=sampler(luck, protocol.temperature), end=problem.end, pad=problem.pad,
+            repeat=protocol.group,
+        )  # fmt: skip
+        self.used.rollouts += len(ids)
+        self.used.tokens_generated += int(mask.sum())
+        self.run.count(forward=len(ids))
+        return chosen, (ids, mask)
+
+    def _batch(self, chosen: torch.Tensor, ids: torch.Tensor, mask: torch.Tensor) -> tuple[RolloutBatch, Scores]:
+        prompts = chosen.repeat_interleave(self.protocol.group)
+        prompt_ids, prompt_mask = self.prompts[prompts], self.prompt_mask[prompts]
+        scores = Scores(self.model, torch.cat([prompt_ids, ids], 1), torch.cat([prompt_mask, mask], 1), prompt_ids.shape[1], self.protocol.temperature)
+        return RolloutBatch(
+            prompt_ids=prompt_ids, prompt_mask=prompt_mask, completion_ids=ids, completion_mask=mask,
+            rewards=self.problem.verify(ids, mask, self.answers[prompts]), group=torch.arange(len(chosen), device=self.device).repeat_interleave(self.protocol.group),
+            entropy=lambda rows: scores.of(rows)[1], wanted=self.protocol.prompts,
+        ), scores  # fmt: skip
+
+    def _kept(self, batch: RolloutBatch, plan: UpdatePlan, scores: Scores) -> Kept | None:
+        """Return what the plan keeps; None where there is nothing to learn from it: no row, no token, or every advantage 0."""
+        rows, mask = plan.rows, batch.completion_mask[plan.rows]
+        weight = mask.float() if plan.token_weight is None else plan.token_weight * mask
+        filled = (weight > 0).any(-1)
+        rows, mask, weight, advantages = rows[filled], mask[filled], weight[filled], plan.advantages[filled]
+        signal = (advantages if advantages.dim() == 2 else advantages[:, None]).expand_as(weight) * (weight > 0) != 0
+        self._note(mask, weight, signal)
+        if not bool(signal.any()):
+            return None
+        columns, width = batch.prompt_ids.shape[1], int(mask.sum(-1).max())
+        ids = torch.cat([batch.prompt_ids[rows], batch.completion_ids[rows, :width]], 1)
+        full = torch.cat([batch.prompt_mask[rows], mask[:, :width]], 1)
+        self.run.count(forward=2 * len(rows), backward=len(rows))
+        advantages = advantages if advantages.dim() == 1 else advantages[:, :width]
+        return Kept(ids, full, ids[:, columns:], mask[:, :width], advantages, weight[:, :width], scores.of(rows)[0][:, :width])
+
+    def _note(self, mask: torch.Tensor, weight: torch.Tensor, signal: torch.Tensor) -> None:
+        used = self.used
+        used.rows_selected += len(mask)
+        used.rows_useful += int(signal.any(-1).sum())
+        used.tokens_forwarded += int(mask.sum())
+        used.tokens_in_loss += int((weight > 0).sum())
+        used.tokens_nonzero += int(signal.sum())
+
+    def _update(self, kept: Kept, step: int) -> None:
+        """Take an optimiser step for each minibatch of the kept rows, in the order of the seed."""
+        count = min(self.protocol.minibatches, len(kept.ids))
+        order = torch.randperm(len(kept.ids), generator=self.run.torch_generator("order", step, "minibatches", device="cpu")).to(self.device)
+        for rows in order.tensor_split(count):
+            self.optimiser.zero_grad(set_to_none=True)
+            self.loss(kept.part(rows)).backward()
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.protocol.max_norm)
+            self.optimiser.step()
+            self.used.optimizer_steps += 1
+
+    def loss(self, kept: Kept) -> torch.Tensor:
+        """Return the loss of some rows under the policy as it is."""
+        first = kept.ids.shape[1] - kept.completion.shape[1]
+        logits = self.model(kept.ids, kept.full_mask, first - 1)[:, :-1] / self.protocol.temperature
+        log_p = -F.cross_entropy(logits.flatten(0, 1), kept.completion.flatten(), reduction="none").view(kept.completion.shape)
+        loss = clipped_loss(log_p, kept.old, kept.mask, kept.advantages, kept.weight, self.method, self.protocol.max_new)
+        if self.reference is not None:
+            with torch.no_grad():
+                reference = log_probabilities(self.reference, kept.ids, kept.full_mask, first, self.protocol.temperature)
+            away = divergence(log_p, reference.gather(-1, kept.completion[..., None])[..., 0])
+            loss = loss + self.protocol.kl * aggregate(torch.where(kept.weight > 0, away, 0.0), kept.weight, self.method.aggregation, self.protocol.max_new)
+        return loss
+
+    def _policy(self) -> Policy:
+        return Policy(model=self.model, used=msgspec.structs.replace(self.used))
+
+    @contextmanager
+    def _clock(self, name: str) -> Iterator[None]:
+        synchronize(self.device)
+        start = time.perf_counter()
+        yield
+        synchronize(self.device)
+        setattr(self.used, name, getattr(self.used, name) + time.perf_counter() - start)
+
+    def _save(self, step: int) -> None:
+        moments = self.optimiser.state_dict()["state"]
+        state: dict[str, Any] = {"step": step, "model": self.model.state_dict(), "used": msgspec.to_builtins(self.used)}
+        self.run.checkpoint(state | {"moments": {str(number): dict(parts) for number, parts in moments.items()}})
+
+    def _restore(self) -> int:
+        state = self.run.restored()
+        if state is None:
+            return 0
+        self.model.load_state_dict(state["model"])
+        known = self.optimiser.state_dict()
+        self.optimiser.load_state_dict({**known, "state": {int(number): parts for number, parts in state["moments"].items()}})
+        self.used = msgspec.convert(state["used"], Counters)
+        return int(state["step"])

@@ -1,0 +1,241 @@
+"""The trainer: what an update sees, what it leaves alone, what it counts."""
+
+from typing import ClassVar
+
+import msgspec
+import pytest
+import torch
+
+from bench.tracks.policy_optimization import PolicyMethod, UpdatePlan, max_variance_subset
+from bench.tracks.policy_optimization.loss import aggregate, clipped_loss, divergence, ratio_of
+from bench.tracks.policy_optimization.trainer import Trainer
+
+LONG = {"steps": 40, "group": 16, "symbols": 6, "prompts": 6}
+
+
+class Half(PolicyMethod):
+    """Keep the first half of the rows, and of those every token but the first."""
+
+    def plan(self, batch, progress, generator):
+        rows = torch.arange(len(batch.group) // 2)
+        weight = batch.completion_mask[rows].float()
+        weight[:, 0] = 0
+        return UpdatePlan(rows=rows, advantages=self.advantages(batch)[rows], token_weight=weight)
+
+
+class Nothing(PolicyMethod):
+    """Keep nothing."""
+
+    def plan(self, batch, progress, generator):
+        return UpdatePlan(rows=torch.arange(0), advantages=torch.zeros(0))
+
+
+class Sequences(PolicyMethod):
+    """A ratio for each sequence."""
+
+    level: ClassVar = "sequence"
+
+
+def parameters(model):
+    return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
+
+
+def test_training_raises_the_share_of_right_answers(toy, run_of):
+    problem = toy(**LONG)
+    trained = msgspec.structs.replace(problem, warm=problem.train(PolicyMethod(), run_of()).model.state_dict())
+    before, after = (float(Trainer(made, PolicyMethod(), run_of(9))._rollouts(0)[0].rewards.mean()) for made in (problem, trained))
+    assert before < 0.3
+    assert after > 0.7
+
+
+def test_the_same_seed_gives_the_same_parameters_bit_for_bit_and_another_does_not(toy, run_of):
+    first, second, other = (toy().train(PolicyMethod(), run_of(seed)).model for seed in (0, 0, 1))
+    assert torch.equal(parameters(first), parameters(second))
+    assert not torch.equal(parameters(first), parameters(other))
+
+
+@pytest.mark.parametrize("reward", [0.0, 1.0])
+def test_rewards_that_are_all_equal_leave_the_parameters_as_they_were(toy, run_of, reward):
+    problem = toy(verify=lambda ids, mask, answers: torch.full((len(ids),), reward), weight_decay=0.1)
+    solution = problem.train(PolicyMethod(), run_of())
+    assert torch.equal(parameters(solution.model), parameters(problem.policy(torch.device("cpu"))))
+    assert (solution.used.optimizer_steps, solution.used.skipped_steps) == (0, 6)
+    assert solution.used.rollouts == 6 * 32
+
+
+def test_an_empty_plan_skips_the_step_and_its_rollouts_count(toy, run_of):
+    used = toy().train(Nothing(), run_of()).used
+    assert (used.skipped_steps, used.optimizer_steps, used.tokens_forwarded, used.rollouts) == (6, 0, 0, 192)
+
+
+def test_shuffled_rewards_do_not_teach(toy, run_of):
+    def shuffled(ids, mask, answers):
+        right = (ids[:, 0] == answers).float()
+        return right[torch.randperm(len(right), generator=torch.Generator().manual_seed(len(right)))]
+
+    problem = toy(**LONG, verify=shuffled)
+    honest = toy(**LONG)
+    rates = {}
+    for name, made in (("shuffled", problem), ("honest", honest)):
+        model = made.train(PolicyMethod(), run_of()).model
+        trainer = Trainer(msgspec.structs.replace(honest, warm=model.state_dict()), PolicyMethod(), run_of(9))
+        rates[name] = float(trainer._rollouts(0)[0].rewards.mean())
+    assert rates["honest"] > 0.6
+    assert rates["shuffled"] < 0.4
+
+
+def test_counters_are_what_the_loss_saw(toy, run_of, monkeypatch):
+    seen = {"rows": 0, "tokens": 0, "loss": 0}
+    honest = Trainer.loss
+
+    def loss(self, kept):
+        seen["rows"] += len(kept.ids)
+        seen["tokens"] += int(kept.mask.sum())
+        seen["loss"] += int((kept.weight > 0).sum())
+        return honest(self, kept)
+
+    monkeypatch.setattr(Trainer, "loss", loss)
+    run = run_of()
+    used = toy().train(Half(), run).used
+    assert used.tokens_forwarded >= seen["tokens"]  # a batch without signal is selected and skipped
+    if used.skipped_steps == 0:
+        assert (used.rows_selected, used.tokens_forwarded, used.tokens_in_loss) == (seen["rows"], seen["tokens"], seen["loss"])
+        assert run._counts == {"forward": 192 + 2 * seen["rows"], "backward": seen["rows"]}
+
+
+def kept_of(trainer, method):
+    batch, scores = trainer._rollouts(0)
+    return batch, trainer._kept(batch, method.plan(batch, 0.0, torch.Generator()), scores)
+
+
+def test_the_gradient_is_zero_at_tokens_of_no_weight_and_elsewhere_not(toy, run_of):
+    trainer = Trainer(toy(), Half(), run_of())
+    _, kept = kept_of(trainer, Half())
+    log_p = kept.old.clone().requires_grad_()
+    clipped_loss(log_p, kept.old, kept.mask, kept.advantages, kept.weight, Half(), 3).backward()
+    assert not log_p.grad[kept.weight == 0].any()
+    signal = (kept.weight > 0) & (kept.advantages[:, None] != 0)
+    assert (log_p.grad[signal] != 0).all()
+
+
+def test_masked_tokens_are_context_all_the_same(toy, run_of):
+    trainer = Trainer(toy(), Half(), run_of())
+    _, kept = kept_of(trainer, Half())
+    changed = msgspec.structs.replace(kept, ids=kept.ids.clone())
+    first = kept.ids.shape[1] - kept.completion.shape[1]
+    changed.ids[:, first] = 3 + (kept.ids[:, first] - 2) % 4
+    assert not torch.equal(trainer.loss(kept), trainer.loss(changed))
+
+
+@pytest.mark.parametrize("how", ["token", "sequence", "constant"])
+def test_the_loss_is_its_formula_token_by_token(how):
+    generator = torch.Generator().manual_seed(0)
+    log_p, old = (-torch.rand(5, 4, generator=generator, dtype=torch.float64) for _ in range(2))
+    mask = torch.arange(4) < torch.tensor([4, 2, 3, 1, 4])[:, None]
+    weight = mask.double() * torch.randint(0, 2, (5, 4), generator=generator)
+    advantages = torch.randn(5, generator=generator, dtype=torch.float64)
+    method = PolicyMethod(aggregation=how, clip_high=0.28)
+    total, rows = 0.0, []
+    for i in range(5):
+        terms = []
+        for t in range(4):
+            if weight[i, t] > 0:
+                ratio, a = float((log_p[i, t] - old[i, t]).exp()), float(advantages[i])
+                terms.append(-min(ratio * a, min(max(ratio, 0.8), 1.28) * a))
+        rows.append(sum(terms) / len(terms) if terms else 0.0)
+        total += sum(terms)
+    expected = {"token": total / float(weight.sum()), "sequence": sum(rows) / 5, "constant": total / (5 * 9)}[how]
+    assert float(clipped_loss(log_p, old, mask, advantages, weight, method, 9)) == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_ratio_of_a_sequence_is_the_mean_of_its_tokens_and_does_not_grow_with_length():
+    change = torch.tensor([[0.3, -0.1, 0.0, 0.0], [0.3, -0.1, 0.3, -0.1]])
+    mask = torch.tensor([[True, True, False, False], [True] * 4])
+    ratio = ratio_of(change, torch.zeros(2, 4), mask, "sequence")
+    torch.testing.assert_close(ratio, torch.full((2, 4), 0.1).exp())
+
+
+def test_where_the_policy_is_the_old_one_sequence_ratios_give_the_gradient_of_token_ratios():
+    generator = torch.Generator().manual_seed(0)
+    old = -torch.rand(6, 5, generator=generator, dtype=torch.float64)
+    mask = torch.arange(5) < torch.tensor([5, 3, 1, 4, 2, 5])[:, None]
+    advantages = torch.randn(6, generator=generator, dtype=torch.float64)
+    gradients = []
+    for kind in (PolicyMethod, Sequences):
+        log_p = old.clone().requires_grad_()
+        clipped_loss(log_p, old, mask, advantages, mask.double(), kind(aggregation="sequence"), 5).backward()
+        gradients.append(log_p.grad)
+    torch.testing.assert_close(gradients[0], gradients[1], atol=1e-12, rtol=0)
+
+
+def test_the_divergence_is_never_negative_and_zero_at_the_reference():
+    log_p = torch.linspace(-3, 0, 20)
+    assert (divergence(log_p, log_p.flip(0)) >= 0).all()
+    assert not divergence(log_p, log_p).any()
+
+
+def test_a_pull_towards_the_warm_start_keeps_the_policy_nearer_to_it(toy, run_of):
+    start = parameters(toy().policy(torch.device("cpu")))
+    moved = [float((parameters(toy(steps=12, kl=kl).train(PolicyMethod(), run_of()).model) - start).norm()) for kl in (0.0, 5.0)]
+    assert moved[1] < moved[0]
+
+
+def test_training_stops_once_its_tokens_are_spent(toy, run_of):
+    free, bound = (toy(steps=12, token_budget=budget).train(PolicyMethod(), run_of()).used for budget in (0, 100))
+    assert bound.tokens_in_loss >= 100 > bound.tokens_in_loss - 32 * 3
+    assert bound.rollouts < free.rollouts
+
+
+def test_a_training_goes_on_from_its_checkpoint_as_if_it_had_not_stopped(toy, run_of, monkeypatch):
+    whole = toy(steps=14).train(PolicyMethod(), run_of())
+    honest = Trainer.step
+
+    def dies(self, step):
+        if step == 12:
+            raise KeyboardInterrupt
+        honest(self, step)
+
+    monkeypatch.setattr(Trainer, "step", dies)
+    with pytest.raises(KeyboardInterrupt):
+        toy(steps=14).train(PolicyMethod(), run_of(folder="cut-off"))
+    monkeypatch.setattr(Trainer, "step", honest)
+    resumed = toy(steps=14).train(PolicyMethod(), run_of(folder="cut-off"))
+    assert torch.equal(parameters(resumed.model), parameters(whole.model))
+    assert resumed.used.tokens_in_loss == whole.used.tokens_in_loss
+
+
+def test_entropy_costs_one_forward_pass_of_the_rows_asked_for(toy, run_of, monkeypatch):
+    trainer = Trainer(toy(), PolicyMethod(), run_of())
+    batch, scores = trainer._rollouts(0)
+    passed = []
+    honest = type(trainer.model).forward
+    monkeypatch.setattr(type(trainer.model), "forward", lambda self, ids, mask, first=0: passed.append(len(ids)) or honest(self, ids, mask, first))
+    rows = torch.tensor([1, 5, 9])
+    entropy = batch.entropy(rows)
+    scores.of(rows)
+    batch.entropy(torch.tensor([5, 6]))
+    assert passed == [3, 1]
+    log_p = (honest(trainer.model, scores._ids[rows], scores._mask[rows])[:, 2:-1]).log_softmax(-1)
+    torch.testing.assert_close(entropy, -(log_p.exp() * log_p).sum(-1), atol=1e-5, rtol=0)
+
+
+def test_rollouts_of_the_first_step_are_the_same_for_every_method_of_a_seed(toy, run_of):
+    first, second = (Trainer(toy(), method, run_of(0, name))._rollouts(0)[0] for method, name in ((PolicyMethod(), "a"), (Half(), "b")))
+    assert torch.equal(first.completion_ids, second.completion_ids)
+
+
+def test_aggregating_nothing_is_zero():
+    assert float(aggregate(torch.zeros(2, 3), torch.zeros(2, 3), "token", 3)) == 0
+
+
+def test_a_subset_of_the_largest_size_in_use_takes_less_than_two_milliseconds():
+    import time
+
+    values = torch.randn(64, 64)
+    max_variance_subset(values, 16)
+    times = []
+    for _ in range(15):
+        start = time.perf_counter()
+        max_variance_subset(values, 16)
+        times.append(time.perf_counter() - start)
+    assert min(times) < 2e-3
