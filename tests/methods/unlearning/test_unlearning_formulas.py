@@ -80,9 +80,9 @@ def test_one_step_of_fine_tuning_l1_and_neggrad_is_a_step_on_their_loss(toy, run
 
 def test_the_weight_of_the_l1_penalty_falls_linearly_to_0(toy, run_of):
     problem = whole(toy())
-    two = L1Sparse(lr=0.1, epochs=2, alpha=0.02).solve(problem, run_of()).weights
-    once = L1Sparse(lr=0.1, epochs=1, alpha=0.02).solve(problem, run_of()).weights
-    then = L1Sparse(lr=0.1, epochs=1, alpha=0.01).solve(msgspec.structs.replace(problem, weights=once), run_of()).weights
+    two = L1Sparse(lr=0.1, epochs=2, alpha=0.02, falling=False).solve(problem, run_of()).weights
+    once = L1Sparse(lr=0.1, epochs=1, alpha=0.02, falling=False).solve(problem, run_of()).weights
+    then = L1Sparse(lr=0.1, epochs=1, alpha=0.01, falling=False).solve(msgspec.structs.replace(problem, weights=once), run_of()).weights
     assert_near(two, then)
 
 
