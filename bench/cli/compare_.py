@@ -34,8 +34,9 @@ def command(
     a: str, b: str, tasks: tuple[str, ...], track: str | None, preset: str | None, style: str, results: str | None, plugins: tuple[str, ...], as_json: bool
 ) -> None:
     """Compare methods A and B: the mean paired difference over seeds with its t interval, for every variant both have run."""
-    from bench.runs.store import Store
+    from bench.runs.store import Store, collector_paused
 
+    click.get_current_context().with_resource(collector_paused())
     registry = open_registry(plugins)
     store = Store(results_folder(results))
     records = store.briefs()

@@ -38,8 +38,9 @@ def command(
     as_json: bool,
 ) -> None:
     """Turn records into a board: mean, interval, seeds and cost of every method on every variant."""
-    from bench.runs.store import Store
+    from bench.runs.store import Store, collector_paused
 
+    click.get_current_context().with_resource(collector_paused())
     registry = open_registry(plugins)
     folder = results_folder(results)
     if not folder.is_dir():
