@@ -25,7 +25,7 @@ from bench.runs.claims import Claims
 from bench.runs.limits import Limits
 from bench.runs.plan import Cell, NotRun, Plan, batches
 from bench.runs.provenance import environment, git_state, machine
-from bench.runs.record import Failure, Record
+from bench.runs.record import Failure, Record, RecordError
 from bench.runs.result import Result
 from bench.runs.schedule import Expected
 from bench.runs.shift import Shift
@@ -178,15 +178,22 @@ class Driver:
         )
 
     def _keep(self, keyed: Keyed, ended: Ended, position: int, confined: bool) -> Record | None:
-        cell, spec = keyed.cell, keyed.cell.spec
+        spec = keyed.cell.spec
         result = ended.results[position] if ended.results else _dead(ended)
         if result.status == "unavailable":
             self.not_run.append(
                 NotRun(track=spec.track, method=spec.method, task=spec.task, status="unavailable", reason=(result.error or {}).get("message", ""))
             )
             return None
+        try:
+            return self._write(keyed, result, ended, confined)
+        except RecordError as error:  # what came over the pipe is no result that a worker makes
+            said = {"type": "RecordError", "message": f"its result can't be recorded: {error}"}
+            return self._write(keyed, Result(status="invalid", error=said), ended, confined)
+
+    def _write(self, keyed: Keyed, result: Result, ended: Ended, confined: bool) -> Record:
         record = record_of(keyed, result, ended.log)
-        record.provenance |= self._code_state(cell)
+        record.provenance |= self._code_state(keyed.cell)
         if confined:
             record.provenance["limits"] = {name: value for name, value in msgspec.to_builtins(ended.job.limits).items() if value is not None}
         self.store.write(record, Path(result.files) if result.files else None)

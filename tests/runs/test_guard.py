@@ -467,3 +467,19 @@ def test_graph_data_is_fingerprinted_by_its_parts(graph_library):
     graph.edge_index[0, 0] = 1
     with pytest.raises(InvalidRun, match="edge_index"):
         guard.check_unchanged(before, [graph], "problem.graphs")
+
+
+def test_a_result_that_is_no_record_is_recorded_as_invalid_and_the_grid_goes_on(run_plan, monkeypatch):
+    import bench.executors.inline as inline
+
+    honest = inline.run_job
+
+    def forged(job, send):
+        results = honest(job, send)
+        results[0].cost["solve_s"] = float("inf")
+        return results
+
+    monkeypatch.setattr(inline, "run_job", forged)
+    records = run_plan(methods=("mock-policy/frozen", "mock-policy/advantage"), tasks=("bandit",), preset="smoke", seeds="1").records
+    assert [record.status for record in records] == ["invalid", "invalid"]
+    assert "solve_s is inf" in records[0].error.message
