@@ -95,12 +95,16 @@ class Decoder(nn.Module):
             mask: False at padding (N, T); padding may stand before and after a row's tokens, not between them.
             first: leave the columns before it out of the last layer.
         """
+        x = self._read(ids, mask, None)
+        out: torch.Tensor = self.head(self.last(x[:, first:]))
+        return out
+
+    def _read(self, ids: torch.Tensor, mask: torch.Tensor, cache: _Cache | None) -> torch.Tensor:
+        """Run whole rows, each token seeing those before it."""
         columns = ids.shape[1]
         causal = torch.ones(columns, columns, dtype=torch.bool, device=ids.device).tril()
         allowed = (causal & mask[:, None, :]) | torch.eye(columns, dtype=torch.bool, device=ids.device)  # padding sees itself: no row of softmax is empty
-        x = self._run(ids, (mask.cumsum(1) - 1).clamp_min(0), allowed[:, None], None)
-        out: torch.Tensor = self.head(self.last(x[:, first:]))
-        return out
+        return self._run(ids, (mask.cumsum(1) - 1).clamp_min(0), allowed[:, None], cache)
 
     def _run(self, ids: torch.Tensor, positions: torch.Tensor, allowed: torch.Tensor, cache: _Cache | None) -> torch.Tensor:
         x: torch.Tensor = self.tokens(ids) + self.positions(positions)
@@ -128,9 +132,7 @@ class Decoder(nn.Module):
         """
         rows, columns = ids.shape
         cache = _Cache(self.shape, rows, columns + new, ids.device)
-        causal = torch.ones(columns, columns, dtype=torch.bool, device=ids.device).tril()
-        allowed = (causal & mask[:, None, :]) | torch.eye(columns, dtype=torch.bool, device=ids.device)
-        x = self._run(ids, (mask.cumsum(1) - 1).clamp_min(0), allowed[:, None], cache)[:, -1]
+        x = self._read(ids, mask, cache)[:, -1]
         cache.length = columns
         cache, x = cache.repeated(repeat), x.repeat_interleave(repeat, 0)
         seen = F.pad(mask.repeat_interleave(repeat, 0), (0, new), value=True)
