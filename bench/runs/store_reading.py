@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,8 +25,11 @@ _LEFT_OUT = {"curve", "logs"}
 _ORIGIN = ("provenance", "warnings")
 _PART = tuple(name for name in Record.__struct_fields__ if name not in {*_OWN, *_ORIGIN, *_LEFT_OUT})
 KEPT = (_OWN, _PART, _ORIGIN)
+_SPEC = RunSpec.__struct_fields__
+_own, _part, _origin, _spec = (attrgetter(*names) for names in (_OWN, _PART, _ORIGIN, _SPEC))
 _EXPORT = ".jsonl"
-_AHEAD, _READERS = 50, 8
+_AHEAD, _READERS, _ROWS = 50, 8, 1000
+_rows: dict[bytes, str] = {}
 _pack = msgspec.msgpack.Encoder().encode
 
 Stamp = tuple[int, int, int]
@@ -94,7 +98,7 @@ def _texts(root: str, files: Sequence[tuple[str, Stamp]]) -> list[bytes | OSErro
 
     def text(path: str) -> bytes | OSError | None:
         try:
-            return None if path.endswith(_EXPORT) else next(documents(f"{root}/{path}"))[2]
+            return None if path.endswith(_EXPORT) else _whole(f"{root}/{path}")
         except OSError as error:
             return error
 
@@ -106,7 +110,7 @@ def entries(root: str, path: str, text: bytes | OSError | None) -> Iterator[Entr
     try:
         if isinstance(text, OSError):
             raise text
-        for line, start, data in documents(f"{root}/{path}") if text is None else [(0, 0, text)]:
+        for line, start, data in _lines(f"{root}/{path}") if text is None else [(0, 0, text)]:
             try:
                 yield entry(line, start, data)
             except RecordError as error:
@@ -123,35 +127,59 @@ def entry(line: int, start: int, data: bytes) -> Entry:
     """
     record = decode_record(data)
     try:
-        own = {name: getattr(record, name) for name in _OWN}
+        own = dict(zip(_OWN, _own(record), strict=True))
         if record.error is not None:
             own["error"] = (record.error.type[:200], record.error.message[:500], record.error.rerun)
-        spec = RunSpec(**{name: getattr(record, name) for name in RunSpec.__struct_fields__})
-        part = {"row": spec.group, "edited": spec.cell != record.cell, **{name: getattr(record, name) for name in _PART}}
-        origin = {name: getattr(record, name) for name in _ORIGIN}
+        spec = RunSpec(**dict(zip(_SPEC, _spec(record), strict=True)))
+        part = dict(zip(_PART, _part(record), strict=True))
+        part |= {"row": _row(spec, _pack(part)), "edited": spec.cell != record.cell}
+        origin = dict(zip(_ORIGIN, _origin(record), strict=True))
         whole = blake2b(msgspec.json.encode(record), digest_size=16).digest()
         return Entry(line, start, len(data), record.id, whole, _pack(part), _pack(origin), _pack(own))
     except (OverflowError, RecursionError, UnicodeError, ValueError) as error:
         raise RecordError(f"it is damaged: {error}") from None
 
 
-def documents(path: str) -> Iterator[tuple[int, int, bytes]]:
-    """Yield line (0: the whole file), offset and text of every record in a file.
+def _row(spec: RunSpec, part: bytes) -> str:
+    """Return ``spec.group``, computed once for all the seeds that share ``part``."""
+    if (row := _rows.get(part)) is None:
+        if len(_rows) >= _ROWS:
+            _rows.clear()
+        row = _rows[part] = spec.group
+    return row
 
-    What is larger than a record may be is cut, and fails where it is decoded.
+
+def _open(path: str) -> int:
+    return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)  # a link or a pipe is no record
+
+
+def _whole(path: str) -> bytes:
+    """Return the text of a file that holds one record, in the fewest calls of the system: there may be a hundred thousand.
+
+    Raises:
+        OSError: it can't be read, or is larger than a record may be.
+    """
+    handle = _open(path)
+    try:
+        size = os.fstat(handle).st_size
+        if size > LARGEST:
+            raise OSError(errno.EFBIG, f"a record has at most {LARGEST} bytes")
+        text = os.read(handle, size)
+        while len(text) < size and (more := os.read(handle, size - len(text))):
+            text += more
+        return text
+    finally:
+        os.close(handle)
+
+
+def _lines(path: str) -> Iterator[tuple[int, int, bytes]]:
+    """Yield number (from 1), offset and text of every line of an export. What is larger than a record may be is cut, and fails where it is decoded.
 
     Raises:
         OSError: it can't be read.
     """
-    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)  # a link or a pipe is no record
-    if not path.endswith(_EXPORT):
-        with os.fdopen(handle, "rb", 0) as plain:
-            if os.fstat(handle).st_size > LARGEST:
-                raise OSError(errno.EFBIG, f"a record has at most {LARGEST} bytes")
-            yield 0, 0, plain.read()
-        return
-    with os.fdopen(handle, "rb") as file:
-        number = 0
+    number = 0
+    with os.fdopen(_open(path), "rb") as file:
         while text := file.readline(LARGEST + 1):
             number += 1
             if text.strip():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import resource
 import subprocess
@@ -23,9 +24,9 @@ from bench.runs.store import Store
 SPEC = RunSpec(track="t", method="m", params={"lam": 1.0}, task="k", task_params={"rate": 0.4}, preset="default", variant="v", seed=0, device="cpu")
 
 
-def record(seed: int, method: str = "m") -> Record:
+def record(seed: int, method: str = "m", variant: str = "v") -> Record:
     """Return a record of about the size of a real one."""
-    spec = msgspec.structs.replace(SPEC, seed=seed, method=method)
+    spec = msgspec.structs.replace(SPEC, seed=seed, method=method, variant=variant)
     fields = {name: getattr(spec, name) for name in RunSpec.__struct_fields__}
     curve = [{"step": step, "acc": 90.0 + step / 100, "memorised": 1.0} for step in range(60)]
     return Record(
@@ -77,15 +78,14 @@ def test_a_record_is_appended(benchmark, tmp_path):
     assert path.is_file()
 
 
-def fill(store: Store, groups: int, seeds: int) -> None:
+def fill(store: Store, methods: int, seeds: int, variants: int = 1) -> None:
     """Write records of 60 epochs each, without waiting for the disk."""
     store.open_for_writing()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("bench.runs.store.os.fsync", lambda _: None)
         patch.setattr("bench.runs.store_files.os.fsync", lambda _: None)
-        for group in range(groups):
-            for seed in range(seeds):
-                store.write(record(seed, f"m{group}"))
+        for method, variant, seed in itertools.product(range(methods), range(variants), range(seeds)):
+            store.write(record(seed, f"m{method}", f"v{variant}"))
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +148,7 @@ def test_ten_thousand_cold_records_are_read_in_four_seconds_and_their_board_made
 def test_a_hundred_thousand_records_are_read_in_thirty_seconds_then_five_within_a_gibibyte(tmp_path, monkeypatch):
     monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
     store = Store(tmp_path / "results")
-    fill(store, 5000, 20)
+    fill(store, 50, 20, variants=100)
     drop_from_memory(store.root)
     call = READ.format(root=str(store.root), count=100_000)
     for limit in (30.0, 5.0):
