@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections import Counter
 from collections.abc import Callable
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -25,14 +22,12 @@ from bench.cli._options import (
     tracks_completer,
     warn,
 )
+from bench.cli._running import limits_of, run_cells, running_options, slots_of
 from bench.errors import EnvironmentFault, UsageError
 from bench.params import render_call
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from bench.executors import Executor
-    from bench.executors.slots import Slots
     from bench.plugins.registry import Registry
     from bench.runs.drive import Driver, Keyed
     from bench.runs.limits import Limits
@@ -60,13 +55,7 @@ bench run --method 'elr[lam=1|3|7]' --task 'noisy-*' --dry-run
 @click.option("--variant", "variants", multiple=True, help="Only these variants of the preset. Repeatable, comma lists.")
 @click.option("--seeds", metavar="N|LIST", help="A number of seeds like 5, or a list like 0-4,7.  [default: the preset's]")
 @click.option("--device", default="auto", show_default=True, help="auto (the GPU if there is one), cpu or cuda.")
-@click.option("--jobs", type=click.IntRange(1, 4096), help="Runs at a time.  [default: one a core, or as many as fit on the GPUs]")
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Wall-clock limit of one run in seconds.  [default: the preset's]")
-@click.option("--cpu-time", type=click.FloatRange(min=0, min_open=True), help="Limit of processor time of one run in seconds.  [default: none]")
-@click.option("--memory", metavar="SIZE", help="Limit of one run's memory, like 4GiB, or none.  [default: an even share of the machine's]")
-@click.option("--per-gpu", type=click.IntRange(1, 64), default=1, show_default=True, help="Runs at a time on one GPU.")
-@click.option("--gpu-memory", metavar="SIZE", help="Limit of one run's GPU memory.  [default: an even share of the GPU's]")
-@click.option("--executor", default="local", show_default=True, help="local, or inline (in this process, for a debugger).")
+@running_options
 @click.option("--only", multiple=True, metavar="STANDING", help="Only cells that are missing, failed or stale. Repeatable, comma lists.")
 @click.option("--budget", metavar="TIME", help="Run what is expected to fit this time, like 90s, 30m or 2h, the most valuable first.")
 @click.option(
@@ -94,8 +83,8 @@ def command(everything: bool, variants: tuple[str, ...], dry_run: bool, quiet: b
     plan = make_plan(request, registry)
     _refuse_named(plan, request.methods, request.tasks)
     store = Store(results_folder(options["results"]))
-    slots, jobs = _slots(request.device, options["jobs"], options["per_gpu"])
-    driver = Driver(registry, store, _limits(options, jobs))
+    slots, jobs = slots_of(request.device, options["jobs"], options["per_gpu"])
+    driver = Driver(registry, store, limits_of(options, jobs))
 
     def engine_for(todo: list[Keyed]) -> Executor:
         return make_executor(options["executor"], slots, preload_names(todo, registry), warn)
@@ -116,7 +105,7 @@ def command(everything: bool, variants: tuple[str, ...], dry_run: bool, quiet: b
         return 0
     records = list(done)
     if todo:
-        records += _run(driver, todo, engine_for(todo), jobs, quiet or as_json, len(done))
+        records += run_cells(driver, todo, engine_for(todo), jobs, quiet or as_json, len(done))
     _report(registry, plan, driver, records, as_json, quiet)
     if any(record.status != "ok" for record in records):
         return 1
@@ -137,7 +126,7 @@ def _tuned(plan: Plan, driver: Driver, count: int, engine_for: Callable[[list[Ke
         return Plan([*trials.cells, *rest.cells], rest.not_run)
     records = list(done)
     if todo:
-        records += _run(driver, todo, engine_for(todo), jobs, quiet, len(done))
+        records += run_cells(driver, todo, engine_for(todo), jobs, quiet, len(done))
     by_cell = {record.cell: record for record in records}
     for search in found:
         outcome = chosen(search, by_cell)
@@ -164,45 +153,6 @@ def _selected(plan: Plan, driver: Driver, done: list[Record], todo: list[Keyed],
     return todo
 
 
-def _slots(device: str, jobs: int | None, per_gpu: int) -> tuple[Slots, int]:
-    """Return where runs may run at a time, and how many that are."""
-    from bench.executors.slots import Slots, usable_gpus
-
-    if device != "cuda":
-        jobs = jobs or _cores()
-        return Slots(jobs), jobs
-    gpus = usable_gpus(os.environ.get("CUDA_VISIBLE_DEVICES"))
-    jobs = min(jobs or len(gpus) * per_gpu, len(gpus) * per_gpu)
-    return Slots(jobs, gpus, per_gpu), jobs
-
-
-def _limits(options: dict[str, Any], jobs: int) -> Limits:
-    from bench.runs.limits import Limits, fair_memory, parse_size
-
-    memory, gpu_memory = options["memory"], options["gpu_memory"]
-    return Limits(
-        wall=options["timeout"],
-        cpu=options["cpu_time"],
-        memory=fair_memory(jobs) if memory is None else parse_size(memory, "--memory"),
-        gpu_memory=None if gpu_memory is None else parse_size(gpu_memory, "--gpu-memory"),
-        per_gpu=options["per_gpu"],
-    )
-
-
-def _run(driver: Driver, todo: list[Keyed], engine: Executor, jobs: int, quiet: bool, cached: int) -> list[Record]:
-    records = []
-    with _progress(len(todo), cached, quiet) as (notice, advance):
-        for keyed, record in driver.run(todo, engine, jobs, notice):
-            advance(keyed)
-            if record is None:
-                continue
-            records.append(record)
-            if record.error is not None:
-                message = (record.error.message.splitlines() or [""])[0]
-                warn(f"{record.status}: {keyed.cell.spec.label()}: {record.error.type}: {message}. See it again: {record.error.rerun}")
-    return records
-
-
 def _refuse_named(plan: Plan, methods: tuple[str, ...], tasks: tuple[str, ...]) -> None:
     """Raise an error for a pair that was asked for by name and can't run; globs and tracks only list it."""
     if not _all_named(methods, tasks):
@@ -216,36 +166,6 @@ def _refuse_named(plan: Plan, methods: tuple[str, ...], tasks: tuple[str, ...]) 
 def _all_named(methods: tuple[str, ...], tasks: tuple[str, ...]) -> bool:
     """Say whether every pair was asked for by name, so that one that can't run is an error and not a row."""
     return bool(methods and tasks) and not any("*" in name or "?" in name for name in (*methods, *tasks))
-
-
-@contextmanager
-def _progress(total: int, cached: int, quiet: bool) -> Iterator[tuple[Callable[[str, float], None], Callable[[Keyed], None]]]:
-    """Show a bar with the time left on stderr, where that is a terminal."""
-    fractions: dict[str, float] = {}
-    finished, shown = 0, 0
-    if quiet or not sys.stderr.isatty():
-        yield (lambda *_: None), (lambda *_: None)
-        return
-    label = f"{total} runs" + (f", {cached} recorded already" if cached else "")
-    with click.progressbar(length=total * 100, label=label, file=sys.stderr, show_pos=False, item_show_func=lambda item: item) as bar:
-
-        def draw(text: str | None) -> None:
-            nonlocal shown
-            now = min(total * 100, int(100 * (finished + sum(fractions.values()))))
-            bar.update(max(0, now - shown), text)
-            shown = max(shown, now)
-
-        def notice(identity: str, fraction: float) -> None:
-            fractions[identity] = min(fraction, 0.99)
-            draw(None)
-
-        def advance(keyed: Keyed) -> None:
-            nonlocal finished
-            finished += 1
-            fractions.clear()
-            draw(f"{finished}/{total} {keyed.cell.spec.label()}")
-
-        yield notice, advance
 
 
 def _report(registry: Registry, plan: Plan, driver: Any, records: list[Record], as_json: bool, quiet: bool) -> None:
@@ -302,9 +222,3 @@ def _print_plan(plan: Plan, done: list[Record], todo: list[Keyed], as_json: bool
     click.echo(f"\n{len(plan.cells)} runs: {len(done)} recorded, {len(todo)} to run{f', {left} left out' if left else ''}.")
     for status, count in Counter((item.status, item.method, item.task, item.reason) for item in plan.not_run).items():
         click.echo(f"{status[0]}: {status[1]} on {status[2]}: {status[3]}" + (f" ({count} variants)" if count > 1 else ""))
-
-
-def _cores() -> int:
-    from bench.runs.provenance import machine
-
-    return int(machine()["cores"] or 1)

@@ -1,0 +1,115 @@
+"""What verbs that run cells share: where and within which limits runs run, and the bar that shows how far they are."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bench.cli._options import Command, warn
+
+if TYPE_CHECKING:
+    from bench.executors import Executor
+    from bench.executors.slots import Slots
+    from bench.runs.drive import Driver, Keyed
+    from bench.runs.limits import Limits
+    from bench.runs.record import Record
+
+
+_OPTIONS = (
+    click.option("--jobs", type=click.IntRange(1, 4096), help="Runs at a time.  [default: one a core, or as many as fit on the GPUs]"),
+    click.option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Wall-clock limit of one run in seconds.  [default: the preset's]"),
+    click.option("--cpu-time", type=click.FloatRange(min=0, min_open=True), help="Limit of processor time of one run in seconds.  [default: none]"),
+    click.option("--memory", metavar="SIZE", help="Limit of one run's memory, like 4GiB, or none.  [default: an even share of the machine's]"),
+    click.option("--per-gpu", type=click.IntRange(1, 64), default=1, show_default=True, help="Runs at a time on one GPU."),
+    click.option("--gpu-memory", metavar="SIZE", help="Limit of one run's GPU memory.  [default: an even share of the GPU's]"),
+    click.option("--executor", default="local", show_default=True, help="local, or inline (in this process, for a debugger)."),
+)
+
+
+def running_options(command: Command) -> Command:
+    """Add the options that say where, how many at a time and within which limits runs run."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def slots_of(device: str, jobs: int | None, per_gpu: int) -> tuple[Slots, int]:
+    """Return where runs may run at a time, and how many that are."""
+    from bench.executors.slots import Slots, usable_gpus
+
+    if device != "cuda":
+        jobs = jobs or _cores()
+        return Slots(jobs), jobs
+    gpus = usable_gpus(os.environ.get("CUDA_VISIBLE_DEVICES"))
+    jobs = min(jobs or len(gpus) * per_gpu, len(gpus) * per_gpu)
+    return Slots(jobs, gpus, per_gpu), jobs
+
+
+def limits_of(options: dict[str, Any], jobs: int) -> Limits:
+    """Return the limits of one run that the options ask for."""
+    from bench.runs.limits import Limits, fair_memory, parse_size
+
+    memory, gpu_memory = options["memory"], options["gpu_memory"]
+    return Limits(
+        wall=options["timeout"],
+        cpu=options["cpu_time"],
+        memory=fair_memory(jobs) if memory is None else parse_size(memory, "--memory"),
+        gpu_memory=None if gpu_memory is None else parse_size(gpu_memory, "--gpu-memory"),
+        per_gpu=options["per_gpu"],
+    )
+
+
+def run_cells(driver: Driver, todo: list[Keyed], engine: Executor, jobs: int, quiet: bool, cached: int) -> list[Record]:
+    """Run cells under a bar and return their records; say at once what of each that is not ``ok``."""
+    records = []
+    with _progress(len(todo), cached, quiet) as (notice, advance):
+        for keyed, record in driver.run(todo, engine, jobs, notice):
+            advance(keyed)
+            if record is None:
+                continue
+            records.append(record)
+            if record.error is not None:
+                message = (record.error.message.splitlines() or [""])[0]
+                warn(f"{record.status}: {keyed.cell.spec.label()}: {record.error.type}: {message}. See it again: {record.error.rerun}")
+    return records
+
+
+@contextmanager
+def _progress(total: int, cached: int, quiet: bool) -> Iterator[tuple[Callable[[str, float], None], Callable[[Keyed], None]]]:
+    """Show a bar with the time left on stderr, where that is a terminal."""
+    fractions: dict[str, float] = {}
+    finished, shown = 0, 0
+    if quiet or not sys.stderr.isatty():
+        yield (lambda *_: None), (lambda *_: None)
+        return
+    label = f"{total} runs" + (f", {cached} recorded already" if cached else "")
+    with click.progressbar(length=total * 100, label=label, file=sys.stderr, show_pos=False, item_show_func=lambda item: item) as bar:
+
+        def draw(text: str | None) -> None:
+            nonlocal shown
+            now = min(total * 100, int(100 * (finished + sum(fractions.values()))))
+            bar.update(max(0, now - shown), text)
+            shown = max(shown, now)
+
+        def notice(identity: str, fraction: float) -> None:
+            fractions[identity] = min(fraction, 0.99)
+            draw(None)
+
+        def advance(keyed: Keyed) -> None:
+            nonlocal finished
+            finished += 1
+            fractions.clear()
+            draw(f"{finished}/{total} {keyed.cell.spec.label()}")
+
+        yield notice, advance
+
+
+def _cores() -> int:
+    from bench.runs.provenance import machine
+
+    return int(machine()["cores"] or 1)
