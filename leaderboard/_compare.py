@@ -11,9 +11,9 @@ from bench.errors import ParameterError
 from bench.params import Param, parse_value, split_call
 from bench.runs.record import Record
 
-from ._ranks import ALPHA, SIGNS, difference_of
+from ._ranks import SIGNS, difference_of
 from ._rows import Entrant, differing, entrants, figure
-from ._statistics import Paired, holm, mean, paired
+from ._statistics import ALPHA, Paired, holm, mean, paired
 
 
 @dataclass(frozen=True)

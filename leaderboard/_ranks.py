@@ -7,9 +7,8 @@ from itertools import combinations
 from typing import Any
 
 from ._rows import Entrant, differing, figure
-from ._statistics import Paired, holm, paired
+from ._statistics import ALPHA, Paired, holm, paired
 
-ALPHA = 0.05
 SIGNS = {"max": 1, "min": -1}
 """Direction of a metric -> the sign that makes more better; no direction, no sign."""
 NO_DIRECTION = "The primary metric has no direction: no ranks."

@@ -1,18 +1,16 @@
-"""Writing a board or a comparison as Markdown, CSV or JSON. The same board gives the same bytes."""
+"""Writing a board or a comparison as Markdown, CSV, JSON or LaTeX. The same board gives the same bytes."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-Row = Mapping[str, Any]
-Column = tuple[str, str, list[str]]
-"""Heading, alignment, cells."""
+from ._render_tracks import track_latex, track_markdown
+from ._text import Column, as_csv, escape, grid, number
 
+Row = Mapping[str, Any]
 ARROWS = {"max": " ↑", "min": " ↓"}
 WORDS = {"max": "higher is better", "min": "lower is better"}
 LEGEND = {
@@ -23,25 +21,24 @@ LEGEND = {
 }
 EXTRA_METRICS = 3
 """How many metrics a Markdown table shows beside the primary one; JSON and CSV hold all."""
-_ENTITIES = str.maketrans({character: f"&#{ord(character)};" for character in "&<>|`*\\"})
 
 
 def render(board: Mapping[str, Any], format: str) -> str | None:
-    """Write ``board`` as ``md``, ``json`` or ``csv``; None for another format."""
+    """Write ``board`` as ``md``, ``json`` or ``csv``, its tracks as ``latex``; None for another format."""
     if format == "json":
         return json.dumps(board, indent=1, allow_nan=False) + "\n"
     if format == "csv":
-        return _csv(board["rows"] if board["kind"] == "comparison" else _flat(board["tables"]))
+        return as_csv(board["rows"] if board["kind"] == "comparison" else _flat(board["tables"]))
     if format == "md":
-        blocks = [_comparison(board)] if board["kind"] == "comparison" else [_table(table) for table in board["tables"]]
+        blocks = [_comparison(board)] if board["kind"] == "comparison" else [*_tracks(board), *(_table(table) for table in board["tables"])]
         return "\n\n".join([*filter(None, blocks), *(escape(note) for note in board["notes"])]) + "\n"
+    if format == "latex" and board["kind"] == "board":
+        return "\n\n".join(track_latex(track, board["suite"]) for track in board["tracks"]) + "\n"
     return None
 
 
-def escape(text: str) -> str:
-    """Return ``text`` as one line of Markdown that is shown as it stands: no cell border, code, tag, link or control character."""
-    line = "".join(character if character.isprintable() else " " for character in text)
-    return line.translate(_ENTITIES).replace("](", "]&#40;")
+def _tracks(board: Row) -> list[str]:
+    return [track_markdown(track, board["suite"]) for track in board["tracks"]]
 
 
 def _table(table: Row) -> str:
@@ -56,7 +53,7 @@ def _table(table: Row) -> str:
     ]
     if any(set(row["statuses"]) != {"ok"} for row in rows):
         columns.append(("status", "left", [_statuses(row) for row in rows]))
-    return "\n\n".join(filter(None, [heading, _judged_by(table["primary"]), _grid(columns), _legend(rows), _unranked(table), *map(escape, table["notes"])]))
+    return "\n\n".join(filter(None, [heading, _judged_by(table["primary"]), grid(columns), _legend(rows), _unranked(table), *map(escape, table["notes"])]))
 
 
 def _judged_by(primary: Row) -> str:
@@ -87,10 +84,10 @@ def _primary(table: Row) -> list[Column]:
     rows = table["rows"]
     digits = _decimals((row["mean"] for row in rows), table["primary"]["unit"])
     columns: list[Column] = [
-        ("mean" + ARROWS.get(table["primary"]["direction"], ""), "right", [_number(row["mean"], digits) for row in rows]),
+        ("mean" + ARROWS.get(table["primary"]["direction"], ""), "right", [number(row["mean"], digits) for row in rows]),
         ("95 % interval", "right", [_interval(row, digits) for row in rows]),
         ("n", "right", [str(row["n"]) for row in rows]),
-        ("sd", "right", [_number(row["sd"], digits) for row in rows]),
+        ("sd", "right", [number(row["sd"], digits) for row in rows]),
     ]
     if any(row["vs_low"] for row in rows):
         sign = " (+ is better)" if table["primary"]["direction"] in WORDS else ""
@@ -106,13 +103,13 @@ def _metrics(table: Row) -> list[Column]:
     for metric in (judging or valued)[:EXTRA_METRICS]:
         values = [row["metrics"][metric["name"]] for row in table["rows"]]
         digits = _decimals(values, metric["unit"])
-        columns.append((escape(metric["name"]) + ARROWS.get(metric["direction"], ""), "right", [_number(value, digits) for value in values]))
+        columns.append((escape(metric["name"]) + ARROWS.get(metric["direction"], ""), "right", [number(value, digits) for value in values]))
     return columns
 
 
 def _costs(rows: Sequence[Row]) -> list[Column]:
     shown = (("solve s", "solve_s", 1, 2), ("forward passes (k)", "forward", 1000, 1), ("MB", "peak_rss_mb", 1, 0))
-    return [(head, "right", [_number(_scaled(row["cost"][name], unit), digits) for row in rows]) for head, name, unit, digits in shown]
+    return [(head, "right", [number(_scaled(row["cost"][name], unit), digits) for row in rows]) for head, name, unit, digits in shown]
 
 
 def _scaled(value: float | None, unit: int) -> float | None:
@@ -131,26 +128,12 @@ def _decimals(values: Iterable[float | None], unit: str = "") -> int:
     return min(8, max(0, 4 - math.ceil(math.log10(largest)))) if largest else 2
 
 
-def _number(value: float | None, digits: int, sign: str = "") -> str:
-    if value is None:
-        return "—"
-    text = f"{value:{sign}.{digits}f}" if abs(value) < 1e9 else f"{value:{sign}.3g}"
-    return text.lstrip("+-") if not text.strip("+-0.") else text
-
-
 def _interval(row: Row, digits: int, sign: str = "") -> str:
-    return "—" if row["low"] is None or row["high"] is None else f"[{_number(row['low'], digits, sign)}, {_number(row['high'], digits, sign)}]"
+    return "—" if row["low"] is None or row["high"] is None else f"[{number(row['low'], digits, sign)}, {number(row['high'], digits, sign)}]"
 
 
 def _difference(found: Row | None, digits: int) -> str:
-    return "—" if found is None else f"{_number(found['mean'], digits, '+')} {_interval(found, digits, '+')}"
-
-
-def _grid(columns: Sequence[Column]) -> str:
-    from tabulate import tabulate
-
-    heads, aligned, cells = zip(*columns, strict=True)
-    return tabulate(list(zip(*cells, strict=True)), headers=list(heads), tablefmt="github", colalign=aligned, disable_numparse=True)
+    return "—" if found is None else f"{number(found['mean'], digits, '+')} {_interval(found, digits, '+')}"
 
 
 def _comparison(board: Row) -> str:
@@ -162,14 +145,14 @@ def _comparison(board: Row) -> str:
     columns: list[Column] = [
         *((key, "left", [escape(row[key]) for row in rows]) for key in ("task", "variant", "preset", "device")),
         ("n", "right", [str(row["n"]) for row in rows]),
-        (a, "right", [_number(row["a_mean"], places) for row, places in zip(rows, digits, strict=True)]),
-        (b, "right", [_number(row["b_mean"], places) for row, places in zip(rows, digits, strict=True)]),
+        (a, "right", [number(row["a_mean"], places) for row, places in zip(rows, digits, strict=True)]),
+        (b, "right", [number(row["b_mean"], places) for row, places in zip(rows, digits, strict=True)]),
         ("difference (95 % interval)", "right", [_difference({**row, "mean": row["difference"]}, places) for row, places in zip(rows, digits, strict=True)]),
         ("p (Holm)", "right", ["—" if row["p_holm"] is None else f"{row['p_holm']:.2g}" for row in rows]),
         ("verdict", "left", [row["verdict"] for row in rows]),
     ]
     legend = f"Means over the n common seeds. A positive difference and 'better' say that {a} is better than {b}."
-    return f"### {a} against {b}\n\n{_grid(columns)}\n\n{legend}"
+    return f"### {a} against {b}\n\n{grid(columns)}\n\n{legend}"
 
 
 def _flat(tables: Sequence[Row]) -> list[dict[str, Any]]:
@@ -194,24 +177,3 @@ def _flat(tables: Sequence[Row]) -> list[dict[str, Any]]:
             }
             lines.append({**place, **plain, **joined, **nested})
     return lines
-
-
-def _csv(lines: Sequence[Row]) -> str:
-    if not lines:
-        return ""
-    names = list(dict.fromkeys(name for line in lines for name in line))
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([_cell(name) for name in names])
-    writer.writerows([_cell(line.get(name)) for name in names] for line in lines)
-    return text.getvalue()
-
-
-def _cell(value: Any) -> Any:
-    """Return a CSV cell. A spreadsheet would run a text that starts like a formula; the apostrophe stops it."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if not isinstance(value, str):
-        return value
-    line = "".join(character if character.isprintable() else " " for character in value)
-    return f"'{line}" if line.lstrip().startswith(("=", "+", "-", "@")) else line

@@ -11,6 +11,7 @@ from functools import cache
 from typing import NamedTuple
 
 CONFIDENCE = 0.95
+ALPHA = 0.05
 
 
 class Paired(NamedTuple):

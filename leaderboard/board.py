@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from ._compare import comparison
 from ._ranks import compare_with_low, in_order, rank
 from ._render import render
 from ._rows import current, differing, entrants, row_of
+from ._suite import Anchors, Suite, find, load
 
 SCHEMA_VERSION = 1
 
@@ -32,16 +33,22 @@ def bench_board(records: Sequence[Record], tasks: Mapping[str, TaskCard], option
         records: every record, in any order; the result does not depend on it.
         tasks: ``track/name`` -> card. A record's task may be missing: its plugin may no longer be installed.
         options: ``track``, ``tasks``, ``methods`` and ``preset`` choose records (the low references stay, whatever
-            the methods); ``stale`` holds the ids of records whose key is no longer the live one;
-            ``memo(name, build)`` remembers the table of a set of records.
+            the methods); ``stale`` holds the ids of records whose key is no longer the live one; ``suite`` names the
+            suite (the newest built-in one otherwise), ``suite_folders`` where else suites lie; ``cards`` maps
+            ``track/name`` to the cards of methods; ``memo(name, build)`` remembers what was made of a set of records.
 
     Returns:
-        Plain data without nan; means in the metric's unit, times in seconds, memory in MB.
+        Plain data without nan; means in the metric's unit, scores between the suite's anchors, times in seconds, memory
+        in MB. ``tracks`` is empty where tasks, methods or a preset were chosen: a part of a suite has no score.
+
+    Raises:
+        UsageError: there is no such suite, or its file can't be used.
     """
     stale, memo = options.get("stale") or set(), options.get("memo")
     tables = []
     chosen = select(records, options)
     shown = [record for record in chosen if not _trial(record, tasks.get(record.identity))]
+    suite, anchors = load(find(options.get("suite"), options.get("suite_folders") or ()))
     for group in tables_of(current(shown, stale), tasks):
         build = partial(_table, group, tasks.get(group[0].identity), stale)
         name = _name(group, tasks.get(group[0].identity), stale) if memo else ""
@@ -49,12 +56,87 @@ def bench_board(records: Sequence[Record], tasks: Mapping[str, TaskCard], option
     _tell_apart(tables)
     notes = [f"{len(chosen) - len(shown)} trial runs of --tune are left out."] if len(shown) < len(chosen) else []
     notes += [] if tables else [_nothing(records)]
-    return {"schema_version": SCHEMA_VERSION, "kind": "board", "tables": tables, "notes": notes}
+    whole = not any(options.get(name) for name in ("tasks", "methods", "preset"))
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "kind": "board",
+        "suite": _described(suite),
+        "tracks": list(_tracks(suite, anchors, shown, tasks, options)) if whole else [],
+        "tables": tables,
+        "notes": notes,
+    }
+
+
+def _tracks(suite: Suite, anchors: Anchors, records: Sequence[Record], tasks: Mapping[str, TaskCard], options: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the boards of the suite's tracks that have records in it."""
+    stale, memo, methods = options.get("stale") or set(), options.get("memo"), options.get("cards") or {}
+    places = {tuple(name.split("/")): track for track in suite.tracks for _, _, name in suite.cells(track)}
+    groups: dict[str, list[Record]] = {track: [] for track in suite.tracks}
+    for record in records:
+        if record.device == suite.device and (track := places.get((record.track, record.task, record.preset, record.variant))):
+            groups[track].append(record)
+    for track, group in groups.items():
+        if not group:
+            continue
+        build = partial(_track, track, suite, anchors, group, tasks, methods, stale)
+        mine = {identity: card for identity, card in (*tasks.items(), *methods.items()) if identity.startswith(f"{track}/")}
+        name = _name(group, [suite, anchors, track, mine], stale) if memo else ""
+        yield memo(name, build) if memo and name else build()
+
+
+def _track(track: str, *rest: Any) -> dict[str, Any]:
+    from ._track import track_board  # here, because a board that is remembered needs no arrays
+
+    return track_board(track, *rest)
+
+
+def _described(suite: Suite) -> dict[str, Any]:
+    tracks = {name: {"title": track.title, "cells": len(suite.cells(name))} for name, track in suite.tracks.items()}
+    return {"name": suite.name, "device": suite.device, "seeds": suite.seeds, "delta": suite.delta, "tracks": tracks}
 
 
 def bench_render(board: Mapping[str, Any], format: str) -> str | None:
-    """Write a board or a comparison as ``md``, ``json`` or ``csv``; None for another format."""
+    """Write a board or a comparison as ``md``, ``json`` or ``csv``, a board's tracks as ``latex``; None for another format."""
     return render(board, format)
+
+
+def bench_publish(board: Mapping[str, Any], records: Sequence[Record], folder: Path, options: Mapping[str, Any]) -> list[str]:
+    """Write the files of a board: page, Markdown, JSON with its schema, CSV, LaTeX and Parquet.
+
+    Args:
+        board: what :func:`bench_board` made.
+        records: every record, in any order.
+        folder: where to; it is there.
+        options: ``tasks`` and ``cards`` (``track/name`` -> card of a task, of a method), ``load(ids)`` that yields whole
+            records, ``picture(record, name)`` that returns the bytes of a PNG or None, ``history``: a Parquet file of
+            earlier nights to which this board's is added, ``page``: whether to write index.html, ``required``: whether a
+            page that can't be made is an error.
+
+    Returns:
+        What there is to say.
+
+    Raises:
+        OSError: a file can't be written. EnvironmentFault: the page is required and its libraries are missing.
+    """
+    from ._publish import publish
+
+    return publish(board, records, folder, options)
+
+
+def bench_freeze(records: Sequence[Record], tasks: Mapping[str, TaskCard], options: Mapping[str, Any]) -> list[str]:
+    """Freeze the anchors of a suite that live records hold with every seed; what is frozen already stays as it is.
+
+    Args:
+        records: every record, in any order.
+        tasks: ``track/name`` -> card.
+        options: ``suite``, ``suite_folders`` and ``stale``, as for :func:`bench_board`.
+
+    Returns:
+        What there is to say.
+    """
+    from ._publish import freeze
+
+    return freeze(records, tasks, options)
 
 
 def bench_compare(records: Sequence[Record], tasks: Mapping[str, TaskCard], a: str, b: str, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -151,8 +233,8 @@ def _table(records: Sequence[Record], card: TaskCard | None, stale: set[str]) ->
     }
 
 
-def _name(records: Sequence[Record], card: TaskCard | None, stale: set[str]) -> str:
-    """Name the table by all that it depends on: what its records say, which are stale, the card and this code; empty where that is not known."""
+def _name(records: Sequence[Record], card: Any, stale: set[str]) -> str:
+    """Name what is made of records by all that it depends on: what they say, which are stale, the cards and this code; empty where that is not known."""
     if not all(isinstance(record, Brief) for record in records):
         return ""
     said = [f"{record.content}{'-' if record.id in stale else '+'}" for record in records if isinstance(record, Brief)]

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.errors import PluginError, UsageError
+from bench.errors import EnvironmentFault, PluginError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Iterator, Sequence
 
     from bench.plugins.registry import Registry
     from bench.runs.record import Record
+    from bench.runs.store import Store
 
 
 def make_board(registry: Registry, records: Sequence[Record], options: dict[str, Any]) -> dict[str, Any]:
     """Return the board of ``records`` as plain data."""
+    options = {"cards": method_cards(registry), **options}
     board = registry.manager.hook.bench_board(records=records, tasks=registry.cards(), options=options)
     if board is None:
         raise PluginError("no plugin makes boards; the built-in one is missing from this installation. Install datacentric-bench again.")
@@ -22,11 +25,47 @@ def make_board(registry: Registry, records: Sequence[Record], options: dict[str,
     return found
 
 
+def method_cards(registry: Registry) -> dict[str, Any]:
+    """Return every method's card by identity."""
+    return {entry.identity: entry.card for entry in registry.rows("method")}
+
+
+def publish(registry: Registry, board: dict[str, Any], records: Sequence[Record], store: Store, folder: Path, options: dict[str, Any]) -> list[str]:
+    """Write the files of a board into a folder and return what there is to say."""
+
+    def load(ids: Container[str]) -> Iterator[Record]:
+        return store.stream(lambda brief: brief.id in ids)
+
+    def picture(record: Record, name: str) -> bytes | None:
+        try:
+            return (store.root / "files" / record.id / Path(record.images[name]).name).read_bytes()
+        except OSError:
+            return None  # an export carries records without their pictures
+
+    asked = {"tasks": registry.cards(), "cards": method_cards(registry), "load": load, "picture": picture, **options}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        said = registry.manager.hook.bench_publish(board=board, records=records, folder=folder, options=asked)
+    except OSError as error:
+        raise EnvironmentFault(f"the board can't be written to {str(folder)!r} ({error.strerror}); name another folder with --out.") from None
+    if said is None:
+        raise PluginError("no plugin writes the files of a board; the built-in one is missing from this installation. Install datacentric-bench again.")
+    return list(said)
+
+
+def freeze(registry: Registry, records: Sequence[Record], options: dict[str, Any]) -> list[str]:
+    """Freeze the anchors of a suite and return what there is to say."""
+    said = registry.manager.hook.bench_freeze(records=records, tasks=registry.cards(), options={"cards": method_cards(registry), **options})
+    if said is None:
+        raise PluginError("no plugin freezes anchors; the built-in one is missing from this installation. Install datacentric-bench again.")
+    return list(said)
+
+
 def render(registry: Registry, board: dict[str, Any], style: str) -> str:
     """Write a board or a comparison in a format."""
     text = registry.manager.hook.bench_render(board=board, format=style)
     if text is None:
-        raise UsageError(f"no plugin writes the format {style!r}; give md, json or csv.")
+        raise UsageError(f"no plugin writes the format {style!r}; give md, json, csv or latex.")
     return str(text).rstrip("\n")
 
 

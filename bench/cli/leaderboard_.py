@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli._board import make_board, render, stale_ids
+from bench.cli._board import freeze, make_board, publish, render, stale_ids
 from bench.cli._options import json_option, names_option, open_registry, plugins_option, results_folder, results_option, split_names, tracks_completer, warn
-from bench.errors import EnvironmentFault, NothingSelected, UsageError
+from bench.errors import NothingSelected, UsageError
 
-_FORMATS = ("md", "json", "csv")
+if TYPE_CHECKING:
+    from bench.plugins.registry import Registry
+    from bench.runs.record import Brief
+    from bench.runs.store import Store
+
+_FORMATS = ("md", "json", "csv", "latex")
 
 
 @click.command("leaderboard")
@@ -19,8 +25,14 @@ _FORMATS = ("md", "json", "csv")
 @names_option("task", help="Only these tasks. Repeatable, comma lists, globs.")
 @click.option("--track", shell_complete=tracks_completer, help="Only this track.")
 @click.option("--preset", help="Only this preset.")
-@click.option("--format", "style", type=click.Choice(_FORMATS), default="md", show_default=True, help="What to print.")
-@click.option("--out", metavar="DIR", help="Write leaderboard.md, .json and .csv into this folder instead of printing.")
+@click.option("--suite", metavar="NAME", help="Suite whose tracks are scored: a name, or a .toml file.  [default: the newest]")
+@click.option("--format", "style", type=click.Choice(_FORMATS), default="md", show_default=True, help="What to print; latex: the tracks.")
+@click.option("--out", metavar="DIR", help="Write the page, Markdown, JSON, CSV, LaTeX and Parquet into this folder instead of printing.")
+@click.option("--page/--no-page", default=True, show_default=True, help="With --out: write index.html too; it needs the extra 'page'.")
+@click.option("--history", metavar="FILE", help="Add this board to a history.parquet (made if need be); the page then shows all its nights.")
+@click.option("--serve", is_flag=True, help="Show the page in a browser: serve it on this machine until Ctrl-C.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="With --serve: the port; 0: any free one.")
+@click.option("--freeze", "freezing", is_flag=True, help="Freeze the suite's anchors that the records hold with all seeds, instead of printing.")
 @click.option("--stale/--no-stale", default=True, show_default=True, help="Mark records whose code or environment is not the one on this machine.")
 @results_option
 @plugins_option
@@ -30,16 +42,24 @@ def command(
     tasks: tuple[str, ...],
     track: str | None,
     preset: str | None,
+    suite: str | None,
     style: str,
     out: str | None,
+    page: bool,
+    history: str | None,
+    serve: bool,
+    port: int,
+    freezing: bool,
     stale: bool,
     results: str | None,
     plugins: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Turn records into a board: mean, interval, seeds and cost of every method on every variant."""
+    """Turn records into a board: every track's scores, and mean, interval, seeds and cost of every method on every variant."""
     from bench.runs.store import Store, collector_paused
 
+    if history is not None and out is None and not serve:
+        raise UsageError("--history is for a page; add --out DIR or --serve.")
     click.get_current_context().with_resource(collector_paused())
     registry = open_registry(plugins)
     folder = results_folder(results)
@@ -55,27 +75,46 @@ def command(
         "track": track,
         "preset": preset,
         "methods": list(split_names(methods)),
+        "tasks": _identities(registry, records, tasks, track),
+        "suite": suite,
+        "suite_folders": [path / "leaderboard" for path in map(Path, plugins) if (path / "leaderboard").is_dir()],
         "stale": stale_ids(registry, records) if stale else set(),
     }
-    recorded = {record.identity for record in records}
-    options["tasks"] = [
-        identity
-        for name in split_names(tasks)
-        for identity in ([name] if name in recorded else [entry.identity for entry in registry.select("task", name, track, "--task")])
-    ]
     options = {name: value for name, value in options.items() if value}
+    if freezing:
+        for said in freeze(registry, records, options):
+            warn(said)
+        return
     board = store.ask(lambda index: make_board(registry, records, {**options, "memo": index.memo}), refresh=False)
     if not board.get("tables"):
         raise NothingSelected(
             f"no record in {str(folder)!r} fits; it holds {len(records)} record{'s' * (len(records) != 1)}. {' '.join(board.get('notes', []))}".rstrip()
         )
-    if out is None:
+    if out is None and not serve:
         click.echo(render(registry, board, "json" if as_json else style))
         return
-    try:
-        Path(out).mkdir(parents=True, exist_ok=True)
-        for name in _FORMATS:
-            (Path(out) / f"leaderboard.{name}").write_text(render(registry, board, name) + "\n")
-    except OSError as error:
-        raise EnvironmentFault(f"the board can't be written to {out!r} ({error.strerror}); name another folder with --out.") from None
-    warn(f"wrote leaderboard.md, leaderboard.json and leaderboard.csv to {out}.")
+    _publish(registry, board, records, store, out, {"page": page, "history": Path(history) if history else None, "stale": options.get("stale")}, serve, port)
+
+
+def _identities(registry: Registry, records: list[Brief], tasks: tuple[str, ...], track: str | None) -> list[str]:
+    """Return the tasks that were named: those of the records, else those that are installed."""
+    recorded = {record.identity for record in records}
+    return [
+        identity
+        for name in split_names(tasks)
+        for identity in ([name] if name in recorded else [entry.identity for entry in registry.select("task", name, track, "--task")])
+    ]
+
+
+def _publish(
+    registry: Registry, board: dict[str, Any], records: list[Brief], store: Store, out: str | None, options: dict[str, Any], serve: bool, port: int
+) -> None:
+    """Write the board's files, and serve them if asked."""
+    with tempfile.TemporaryDirectory(prefix="bench-board-") as temporary:
+        folder = Path(out) if out is not None else Path(temporary)
+        for said in publish(registry, board, records, store, folder, {**options, "page": options["page"] or serve, "required": serve}):
+            warn(said)
+        if serve:
+            from bench.cli._serve import serve_folder
+
+            serve_folder(folder, port)

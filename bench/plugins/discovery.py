@@ -134,6 +134,14 @@ class _LazyBoard:
         return import_module(self._target).bench_render(board, format)
 
     @hookimpl(trylast=True)
+    def bench_publish(self, board: object, records: object, folder: object, options: object) -> object:
+        return import_module(self._target).bench_publish(board, records, folder, options)
+
+    @hookimpl(trylast=True)
+    def bench_freeze(self, records: object, tasks: object, options: object) -> object:
+        return import_module(self._target).bench_freeze(records, tasks, options)
+
+    @hookimpl(trylast=True)
     def bench_compare(self, records: object, tasks: object, a: str, b: str, options: object) -> object:
         return import_module(self._target).bench_compare(records, tasks, a, b, options)
 

@@ -46,7 +46,21 @@ def bench_board(records: Sequence[Record], tasks: dict[str, Any], options: dict[
 
 @hookspec(firstresult=True)
 def bench_render(board: dict[str, Any], format: str) -> str | None:
-    """Write a board or a comparison as ``md``, ``json`` or ``csv``; ``None`` for a format this plugin does not write."""
+    """Write a board or a comparison as ``md``, ``json`` or ``csv``, a board's tracks as ``latex``; ``None`` for a format this plugin does not write."""
+
+
+@hookspec(firstresult=True)
+def bench_publish(board: dict[str, Any], records: Sequence[Record], folder: Path, options: dict[str, Any]) -> list[str] | None:
+    """Write the files of a board into ``folder`` and return what there is to say (``bench leaderboard --out``).
+
+    ``options`` holds ``tasks`` and ``cards`` (``track/name`` -> card), ``load(ids)``, which yields whole records,
+    ``picture(record, name)``, which returns a picture's bytes or ``None``, ``history``, a file of earlier nights, and ``page``.
+    """
+
+
+@hookspec(firstresult=True)
+def bench_freeze(records: Sequence[Record], tasks: dict[str, Any], options: dict[str, Any]) -> list[str] | None:
+    """Freeze the anchors of a suite that the records hold whole, and return what there is to say (``bench leaderboard --freeze``)."""
 
 
 @hookspec(firstresult=True)

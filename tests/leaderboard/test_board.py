@@ -96,7 +96,7 @@ def test_a_row_says_what_its_seeds_reached_and_cost():
 
 def test_the_board_states_its_version_first_and_a_fixed_order_of_keys():
     board = bench_board(null(), TASKS, {})
-    assert list(board) == ["schema_version", "kind", "tables", "notes"]
+    assert list(board) == ["schema_version", "kind", "suite", "tracks", "tables", "notes"]
     assert list(board["tables"][0]) == [
         "track", "task", "preset", "variant", "task_params", "custom", "device", "primary", "metrics", "seeds_expected", "rows", "notes",
     ]  # fmt: skip

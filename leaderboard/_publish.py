@@ -1,0 +1,116 @@
+"""The files of a board in a folder, each written whole or not at all, and the freezing of anchors."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bench.errors import EnvironmentFault
+from bench.runs.record import Record
+
+from ._cells import suite_cells
+from ._exports import history_parquet, history_rows, merged, night_of, read_history, records_parquet
+from ._render import render
+from ._render_tracks import track_lines
+from ._rows import current
+from ._schema import schema
+from ._suite import Anchors, Frozen, anchors_file, find, load, write_anchors
+from ._text import as_csv
+
+PAGE = ("altair", "itables", "jinja2", "vl_convert")
+"""What the page is made with: the extra ``page``."""
+
+
+def publish(board: Mapping[str, Any], records: Sequence[Record], folder: Path, options: Mapping[str, Any]) -> list[str]:
+    """Write every file of a board; see :func:`.board.bench_publish`."""
+    texts: dict[str, str | None] = {"leaderboard.md": render(board, "md"), "leaderboard.json": render(board, "json"), "leaderboard.csv": render(board, "csv")}
+    if board["tracks"]:
+        texts |= {"leaderboard.tex": render(board, "latex"), "tracks.csv": as_csv([line for track in board["tracks"] for line in track_lines(track)])}
+    texts["leaderboard.schema.json"] = schema()
+    for name, text in texts.items():
+        put(folder / name, (text or "").encode())
+    shown = {name for table in board["tables"] for row in table["rows"] for name in row["record_ids"]}
+    mine = [record for record in records if record.id in shown]
+    put_with(folder / "records.parquet", lambda path: records_parquet(mine, path))
+    history: list[dict[str, Any]] = []
+    if (file := options.get("history")) is not None:
+        history = merged(read_history(file), history_rows(board, night_of(mine)))
+        file.parent.mkdir(parents=True, exist_ok=True)
+        put_with(file, lambda path: history_parquet(history, path))
+    said = [f"wrote {', '.join(sorted([*texts, 'records.parquet']))} to {folder}."]
+    if options.get("page"):
+        said += _page(board, mine, folder, history, options)
+    return said
+
+
+def _page(board: Mapping[str, Any], records: Sequence[Record], folder: Path, history: Sequence[Mapping[str, Any]], options: Mapping[str, Any]) -> list[str]:
+    missing = [name for name in PAGE if importlib.util.find_spec(name) is None]
+    if missing:
+        how = f"the page needs {', '.join(missing)}; run \"pip install 'datacentric-bench[page]'\""
+        if options.get("required"):
+            raise EnvironmentFault(f"{how}, or leave --serve out.")
+        return [f"{how}. The other files are complete."]
+    from ._page import make_page, page_name
+
+    name, path = page_name(board, records, history, options), folder / "index.html"
+    if path.is_file() and name in path.read_text(encoding="utf-8", errors="replace")[:2000]:
+        return [f"{path} is what these records give already."]
+    put(path, make_page(board, records, history, options, name).encode())
+    return [f"wrote {path}."]
+
+
+def put(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all."""
+    put_with(path, lambda temporary: temporary.write_bytes(data))
+
+
+def put_with(path: Path, write: Callable[[Path], Any]) -> None:
+    """Have ``write`` fill a temporary file that then takes the name ``path``."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        write(temporary)
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def freeze(records: Sequence[Record], tasks: Mapping[str, Any], options: Mapping[str, Any]) -> list[str]:
+    """Freeze the anchors that the records hold with every seed; what is frozen stays as it is."""
+    path = find(options.get("suite"), options.get("suite_folders") or ())
+    suite, anchors = load(path)
+    stale = options.get("stale") or set()
+    cells, said, open_cells = dict(anchors.cells), [], []
+    for track in suite.tracks:
+        mine = [record for record in current(records, stale) if record.track == track and record.id not in stale]
+        for cell in suite_cells(track, suite, Anchors(suite=suite.name, cells={}), mine, tasks, stale):
+            now = cell.anchors
+            if cell.name in cells:
+                if now and now.complete(suite.seeds) and _reached(now) != _reached(cells[cell.name]):
+                    said.append(
+                        f"{cell.name} is frozen already and stays as it is; its anchors now reach other figures. Another suite version may change them."
+                    )
+            elif now is None or not now.complete(suite.seeds) or cell.card is None:
+                open_cells.append(cell.name)
+            else:
+                cells[cell.name] = now
+    if open_cells:
+        said.append(f"not frozen, since a run of their anchors is missing ({suite.seeds} seeds each, on {suite.device}): {', '.join(open_cells)}.")
+    new = len(cells) - len(anchors.cells)
+    write_anchors(anchors_file(path, suite), Anchors(suite=suite.name, cells=cells))
+    return [
+        *said,
+        f"froze the anchors of {new} cells in {anchors_file(path, suite)}; {len(cells)} of {sum(len(suite.cells(track)) for track in suite.tracks)} are frozen.",
+    ]
+
+
+def _reached(cell: Frozen) -> Any:
+    return msgspec.to_builtins([cell.problem, *((run.mean, run.sd) if run else None for run in (cell.low, cell.high))])

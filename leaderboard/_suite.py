@@ -1,0 +1,277 @@
+"""The suite: what the board compares, on what, and between which anchors. Read from a file, checked, and frozen."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from bench.cards import TaskCard
+from bench.digests import digest
+from bench.errors import EnvironmentFault, UsageError, near
+
+from ._rows import Entrant, figure
+from ._statistics import mean, sample_sd
+
+ROOM = Path(__file__).parent
+"""Where the built-in suites lie."""
+
+
+class Fixed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An anchor that is a value, not a run."""
+
+    value: float
+    why: str
+
+
+Side = str | Fixed
+"""The name of a reference, or a fixed value."""
+
+
+class SuiteTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A task of a suite. Its variants are averaged, and tasks weigh the same."""
+
+    task: str
+    variants: tuple[str, ...]
+    preset: str = "default"
+    low: Side | None = None
+    """The anchor that scores 0; None: the track's."""
+    high: Side | None = None
+    """The anchor that scores 1; None: the track's."""
+    chance: float | Literal["low"]
+    """What a trivial predictor reaches, in the metric's unit; ``"low"``: the low anchor."""
+    seconds: float
+    """The most that ``solve`` may take."""
+    visits: int | None = None
+    """The most example visits, forward and backward together; None: what the protocol spends."""
+
+
+class SuiteTrack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A track of a suite."""
+
+    title: str
+    about: str = ""
+    low: Side | None = None
+    high: Side | None = None
+    tasks: tuple[SuiteTask, ...]
+
+    def side(self, task: SuiteTask, kind: Literal["low", "high"]) -> Side:
+        """Return an anchor of a task: its own, else the track's."""
+        own: Side | None = getattr(task, kind)
+        found = own if own is not None else getattr(self, kind)
+        assert found is not None, "checked when the suite was read"
+        return found  # type: ignore[no-any-return]
+
+
+class Suite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A suite file."""
+
+    schema_version: Literal[1]
+    name: str
+    device: str
+    seeds: int
+    delta: float
+    """The smallest difference of normalised scores worth calling one."""
+    tracks: dict[str, SuiteTrack]
+
+    def cells(self, track: str) -> list[tuple[SuiteTask, str, str]]:
+        """Return task, variant and the name of the cell, ``track/task/preset/variant``."""
+        return [(task, variant, f"{track}/{task.task}/{task.preset}/{variant}") for task in self.tracks[track].tasks for variant in task.variants]
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an anchor reached over the suite's seeds."""
+
+    name: str
+    mean: float
+    sd: float
+    n: int
+    records: tuple[str, ...] = ()
+
+
+class Frozen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The anchors of one cell."""
+
+    problem: str
+    """The digest of the task's parameters: other parameters are another problem."""
+    primary: str
+    informative: bool
+    """False: the task itself says that the anchors can't be told apart."""
+    low: Run | None
+    """None: it is a fixed value."""
+    high: Run | None
+
+    def complete(self, seeds: int) -> bool:
+        """Say whether every anchor that is run has all seeds."""
+        return all(run is None or run.n == seeds for run in (self.low, self.high))
+
+
+class Anchors(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The file of frozen anchors of a suite."""
+
+    schema_version: Literal[1] = 1
+    suite: str
+    cells: dict[str, Frozen]
+
+
+def find(name: str | None, folders: Iterable[Path] = ()) -> Path:
+    """Return the file of a suite.
+
+    Args:
+        name: a suite's name, or the path of its file; None: the newest built-in one.
+        folders: where else suites may lie: the ``leaderboard`` rooms of plugins.
+
+    Raises:
+        UsageError: there is no such suite.
+    """
+    if name is not None and name.endswith(".toml"):
+        return Path(name)
+    files = {path.stem.removeprefix("suite-"): path for folder in (ROOM, *folders) for path in sorted(folder.glob("suite-*.toml"))}
+    wanted = max(found for found, path in files.items() if path.parent == ROOM) if name is None else name
+    if wanted not in files:
+        raise UsageError(f"unknown suite {wanted!r}.{near(wanted, files)} The suites: {', '.join(sorted(files))}; or give the path of a .toml file.")
+    return files[wanted]
+
+
+def load(path: Path) -> tuple[Suite, Anchors]:
+    """Return the suite at ``path`` and its frozen anchors.
+
+    Raises:
+        UsageError: one of the files can't be used.
+    """
+    suite = read_suite(path)
+    return suite, read_anchors(anchors_file(path, suite), suite)
+
+
+def anchors_file(path: Path, suite: Suite) -> Path:
+    """Return where the anchors of the suite at ``path`` lie."""
+    return path.with_name(f"anchors-{suite.name}.json")
+
+
+def read_suite(path: Path) -> Suite:
+    """Read and check a suite file.
+
+    Raises:
+        UsageError: it can't be read or contradicts itself; the text says where.
+    """
+    try:
+        suite = msgspec.toml.decode(path.read_bytes(), type=Suite)
+    except OSError as error:
+        raise UsageError(f"the suite {str(path)!r} can't be read ({error.strerror}); name one of leaderboard/suite-*.toml with --suite.") from None
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise UsageError(f"the suite {str(path)!r} can't be used: {error}; docs/leaderboard.md says what a suite file holds.") from None
+    if problem := _contradiction(suite):
+        raise UsageError(f"the suite {str(path)!r} can't be used: {problem}; docs/leaderboard.md says what a suite file holds.")
+    return suite
+
+
+def _contradiction(suite: Suite) -> str:
+    if suite.device not in ("cpu", "cuda"):
+        return f"its device is {suite.device!r}, it must be cpu or cuda"
+    if not 1 <= suite.seeds <= 1000:
+        return f"it has seeds = {suite.seeds}, it must be 1 to 1000"
+    if not 0 < suite.delta < 1:
+        return f"it has delta = {suite.delta}, it must lie between 0 and 1"
+    for name, track in suite.tracks.items():
+        if not track.tasks:
+            return f"its track {name!r} has no task"
+        if len({(task.task, task.preset) for task in track.tasks}) < len(track.tasks):
+            return f"its track {name!r} names a task twice"
+        for task in track.tasks:
+            label = f"its task {name}/{task.task}"
+            if not task.variants or len(set(task.variants)) < len(task.variants):
+                return f"{label} has no variant, or one twice"
+            if not (task.seconds > 0 and math.isfinite(task.seconds)) or (task.visits is not None and task.visits <= 0):
+                return f"{label} has a budget that is not above 0"
+            if isinstance(task.chance, float) and not math.isfinite(task.chance):
+                return f"{label} has a chance that is not finite"
+            for kind in ("low", "high"):
+                side = getattr(task, kind) if getattr(task, kind) is not None else getattr(track, kind)
+                if side is None:
+                    return f"{label} has no {kind} anchor, and neither has its track"
+                if isinstance(side, Fixed) and not (math.isfinite(side.value) and side.why.strip()):
+                    return f"{label} has a fixed {kind} anchor that is not finite, or that gives no reason"
+    return "" if suite.tracks else "it has no track"
+
+
+def read_anchors(path: Path, suite: Suite) -> Anchors:
+    """Read the frozen anchors of a suite; none where there is no file yet.
+
+    Raises:
+        UsageError: the file is damaged, or another suite's.
+    """
+    try:
+        anchors = msgspec.json.decode(path.read_bytes(), type=Anchors)
+    except FileNotFoundError:
+        return Anchors(suite=suite.name, cells={})
+    except OSError as error:
+        raise UsageError(f"the anchors {str(path)!r} can't be read ({error.strerror}); mend the file, or take it from the repository again.") from None
+    except msgspec.MsgspecError as error:
+        raise UsageError(f"the anchors {str(path)!r} are damaged: {error}; take the file from the repository again.") from None
+    known = {name for track in suite.tracks for _, _, name in suite.cells(track)}
+    if anchors.suite != suite.name or (strange := sorted(anchors.cells.keys() - known)):
+        what = f"of the suite {anchors.suite!r}, not {suite.name!r}" if anchors.suite != suite.name else f"of the cell {strange[0]!r}, which the suite has not"
+        raise UsageError(f"the anchors {str(path)!r} are {what}; take the file from the repository again.")
+    return anchors
+
+
+def measured(entrants: Sequence[Entrant], low: Side, high: Side, primary: str) -> Frozen | None:
+    """Return the anchors of a cell as its records have them now, over the seeds at hand; None where one has fewer than two."""
+    found: dict[str, Run | None] = {"low": None, "high": None}
+    informative = True
+    for kind, side in (("low", low), ("high", high)):
+        if not isinstance(side, Fixed):
+            member = next((entrant for entrant in entrants if entrant.first.method == side), None)
+            found[kind] = _run(member) if member else None
+            if member is None or found[kind] is None:
+                return None
+            informative &= not any(record.not_rankable for record in member.records)
+    if not entrants:
+        return None
+    return Frozen(problem=digest(entrants[0].first.task_params), primary=primary, informative=informative, low=found["low"], high=found["high"])
+
+
+def _run(entrant: Entrant) -> Run | None:
+    values = list(entrant.values.values())
+    centre, spread = (figure(mean(values)), figure(sample_sd(values))) if len(values) > 1 else (None, None)
+    if centre is None or spread is None:
+        return None
+    names = tuple(record.id for record in entrant.records if record.seed in entrant.values)
+    return Run(name=entrant.first.method, mean=centre, sd=spread, n=len(values), records=names)
+
+
+def write_anchors(path: Path, anchors: Anchors) -> None:
+    """Write the file of frozen anchors, sorted.
+
+    Raises:
+        EnvironmentFault: it can't be written.
+    """
+    document = msgspec.to_builtins(anchors)
+    document["cells"] = dict(sorted(document["cells"].items()))
+    try:
+        path.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise EnvironmentFault(f"the anchors can't be written to {str(path)!r} ({error.strerror}).") from None
+
+
+def disagreements(suite: Suite, tasks: Mapping[str, TaskCard]) -> list[str]:
+    """Say where a suite names what the installed cards do not have."""
+    found = []
+    for name, track in suite.tracks.items():
+        for task in track.tasks:
+            identity = f"{name}/{task.task}"
+            card = tasks.get(identity)
+            if card is None:
+                found.append(f"the task {identity} is not installed")
+                continue
+            variants: Mapping[str, Any] = card.presets[task.preset].variants if task.preset in card.presets else {}
+            missing = [variant for variant in task.variants if variant not in variants]
+            references = {reference.name for reference in card.references}
+            sides = [track.side(task, "low"), track.side(task, "high")]
+            missing += [side for side in sides if isinstance(side, str) and side not in references]
+            found += [f"the task {identity} has no {item!r} in preset {task.preset}" for item in missing]
+    return found

@@ -1,0 +1,61 @@
+"""Text for tables: numbers, escaping, grids. The same values give the same bytes."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Column = tuple[str, str, list[str]]
+"""Heading, alignment, cells."""
+
+_ENTITIES = str.maketrans({character: f"&#{ord(character)};" for character in "&<>|`*\\"})
+
+
+def plain(text: str) -> str:
+    """Return ``text`` as one line without control characters."""
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
+def escape(text: str) -> str:
+    """Return ``text`` as one line of Markdown that is shown as it stands: no cell border, code, tag, link or control character."""
+    return plain(text).translate(_ENTITIES).replace("](", "]&#40;")
+
+
+def number(value: float | None, digits: int, sign: str = "") -> str:
+    """Return a number with so many decimals; a dash for none, no sign where it rounds to zero."""
+    if value is None:
+        return "—"
+    text = f"{value:{sign}.{digits}f}" if abs(value) < 1e9 else f"{value:{sign}.3g}"
+    return text.lstrip("+-") if not text.strip("+-0.") else text
+
+
+def grid(columns: Sequence[Column]) -> str:
+    """Return columns as a Markdown table."""
+    from tabulate import tabulate
+
+    heads, aligned, cells = zip(*columns, strict=True)
+    return tabulate(list(zip(*cells, strict=True)), headers=list(heads), tablefmt="github", colalign=aligned, disable_numparse=True)
+
+
+def as_csv(lines: Sequence[Mapping[str, Any]]) -> str:
+    """Return flat mappings as CSV with the names of all of them."""
+    if not lines:
+        return ""
+    names = list(dict.fromkeys(name for line in lines for name in line))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([_cell(name) for name in names])
+    writer.writerows([_cell(line.get(name)) for name in names] for line in lines)
+    return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """Return a CSV cell. A spreadsheet would run a text that starts like a formula; the apostrophe stops it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if not isinstance(value, str):
+        return value
+    line = plain(value)
+    return f"'{line}" if line.lstrip().startswith(("=", "+", "-", "@")) else line

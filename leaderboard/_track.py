@@ -1,0 +1,254 @@
+"""The board of one track: normalised scores over its tasks, with intervals, ranks and verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from bench.cards import MethodCard, TaskCard
+from bench.runs.record import Record
+
+from ._aggregate import Array, Resamples, iqm, mean_ranks, on_front, superiority, track_interval
+from ._cells import MethodScores, SuiteCell, clashes, described, method_scores, suite_cells
+from ._rows import current
+from ._suite import Anchors, Fixed, Suite
+from ._verdicts import Verdict, against, agreement, leave_one_out, standing
+
+ONE_SEED = "One seed: no ranks."
+FEWEST_TASKS = 3
+"""Tasks below which resampling them says nothing of other tasks."""
+
+
+def track_board(
+    track: str,
+    suite: Suite,
+    anchors: Anchors,
+    records: Sequence[Record],
+    tasks: Mapping[str, TaskCard],
+    methods: Mapping[str, MethodCard],
+    stale: Collection[str],
+) -> dict[str, Any]:
+    """Return the board of a track as plain data.
+
+    Args:
+        track: a track of the suite.
+        suite: the suite.
+        anchors: its frozen anchors.
+        records: every record of the track that is no trial of ``--tune``.
+        tasks: ``track/name`` -> card.
+        methods: ``track/name`` -> card; one that never ran is a row all the same.
+        stale: ids of records whose key is no longer the live one.
+    """
+    cells = suite_cells(track, suite, anchors, current(records, stale), tasks, stale)
+    found = _everybody(track, cells, suite, methods, clashes(records))
+    scored = list(dict.fromkeys(cell.task.task for cell in cells if cell.state == "scored"))
+    places = [place for place, task in enumerate(dict.fromkeys(cell.task.task for cell in cells)) if task in scored]
+    for one in found:
+        one.scores = one.scores[places]
+    rows = [_row(one, cells, track, methods, stale) for one in found]
+    obstacle = _obstacle(cells, suite, scored)
+    ranked = [place for place, row in enumerate(rows) if not row["why"] and not obstacle]
+    for row in rows:
+        row["why"] = row["why"] or obstacle
+    board: dict[str, Any] = {
+        "track": track,
+        "title": suite.tracks[track].title,
+        "about": suite.tracks[track].about,
+        "valid": not any(cell.drift for cell in cells),
+        "cells": [described(cell) for cell in cells],
+        "scored_tasks": scored,
+        "tests": {"null": "", "leader": "", "pairs": ""},
+        "rows": rows,
+        "pairs": [],
+        "agreement": None,
+        "leave_one_out": None,
+        "coverage": _coverage(rows, cells, suite),
+        "hardware": sorted({str(record.provenance.get("cpu", "")) for one in found for record in one.records} - {""}),
+        "notes": _notes(track, cells, suite, obstacle),
+    }
+    if ranked:
+        _fill(board, rows, [found[place] for place in ranked], ranked, suite)
+    board["rows"] = sorted(rows, key=_order)
+    return board
+
+
+def _everybody(track: str, cells: Sequence[SuiteCell], suite: Suite, methods: Mapping[str, MethodCard], clashing: Collection[str]) -> list[MethodScores]:
+    """Return the scores of every installed method of the track and of whatever else has records, by name."""
+    cards = {identity.partition("/")[2]: card for identity, card in methods.items() if identity.startswith(f"{track}/")}
+    names = sorted({*cards, *(method for cell in cells for method in cell.runs)})
+    params = {cell.name: next((entrant.first.task_params for entrant in cell.runs.values()), None) for cell in cells}
+    return [method_scores(name, cards.get(name), cells, suite, params, clashing) for name in names]
+
+
+def _row(one: MethodScores, cells: Sequence[SuiteCell], track: str, methods: Mapping[str, MethodCard], stale: Collection[str]) -> dict[str, Any]:
+    """Return a row before it is compared with others."""
+    card, first = methods.get(f"{track}/{one.method}"), one.records[0] if one.records else None
+    low = any(cell.sides[0] == one.method for cell in cells)
+    high = any(cell.sides[1] == one.method for cell in cells)
+    known = one.scores[~np.isnan(one.scores).any(1)] if one.scores.size else one.scores
+    return {
+        "rank": None,
+        "range": None,
+        "bold": False,
+        "method": one.method,
+        "title": card.title if card else "",
+        "reference": "low" if low else "high" if high else first.reference if first else "",
+        "peeks": any(record.peeks for record in one.records),
+        "needs": sorted(card.needs) if card else sorted({need for record in one.records for need in record.needs}),
+        "stale": any(record.id in stale for record in one.records),
+        "score": round(float(np.sort(known, -1).mean()), 6) if known.size else None,
+        "low": None,
+        "high": None,
+        "wide": None,
+        "iqm": None,
+        "p_better": None,
+        "mean_rank": None,
+        "vs_null": None,
+        "vs_leader": None,
+        "provisional": bool(one.missing),
+        "imputed": one.imputed,
+        "ok": sum(cell["ok"] for cell in one.cells.values()),
+        "of": sum(cell["of"] for cell in one.cells.values()),
+        "cells": one.cells,
+        "cost": _cost(one, cells),
+        "front": {"visits": False, "seconds": False},
+        "why": _why(one, high),
+    }
+
+
+def _why(one: MethodScores, high: bool) -> str:
+    """Say what keeps a method from a rank; empty: nothing."""
+    if any(record.peeks for record in one.records):
+        return "it sees the hidden part"
+    if high:
+        return "it is the upper anchor"
+    if one.skipped:
+        return f"it does not apply to every task: {one.skipped}"
+    if one.obstacle:
+        return one.obstacle
+    if one.missing:
+        return f"{one.missing} runs are missing" if one.records else "not run yet"
+    return ""
+
+
+def _cost(one: MethodScores, cells: Sequence[SuiteCell]) -> dict[str, float | None]:
+    """Return what one seed of all cells costs: the sum over cells of the median over seeds; None where a cell has no run that succeeded."""
+    ran = [[record for record in cell.runs[one.method].records if record.status == "ok"] if one.method in cell.runs else [] for cell in cells]
+    whole = all(ran) and bool(cells)
+
+    def summed(of: Any) -> float | None:
+        figures = [[of(record) for record in records] for records in ran]
+        if not whole or any(figure is None for figures_of_cell in figures for figure in figures_of_cell):
+            return None
+        return round(float(sum(median(group) for group in figures)), 6)
+
+    memory = [record.cost.get("peak_rss_mb") for records in ran for record in records]
+    return {
+        "seconds": summed(lambda record: record.cost.get("solve_s")),
+        "visits": summed(lambda record: record.counters.get("forward", 0) + record.counters.get("backward", 0)),
+        "peak_rss_mb": max((figure for figure in memory if figure is not None), default=None),
+    }
+
+
+def _obstacle(cells: Sequence[SuiteCell], suite: Suite, scored: Sequence[str]) -> str:
+    """Say why the track as a whole has no ranks; empty: it has."""
+    if drifted := next((cell.drift for cell in cells if cell.drift), ""):
+        return f"the anchors drifted: {drifted}"
+    if any(cell.anchors is None or not cell.anchors.complete(suite.seeds) for cell in cells):
+        return "anchors are missing"
+    if not scored:
+        return "every cell is inert"
+    return ONE_SEED if suite.seeds < 2 else ""
+
+
+def _fill(board: dict[str, Any], rows: list[dict[str, Any]], members: list[MethodScores], ranked: list[int], suite: Suite) -> None:
+    """Fill what the ranked rows say together."""
+    scores: Array = np.stack([one.scores for one in members])
+    names = [one.method for one in members]
+    resamples = Resamples(scores.shape[1], scores.shape[2])
+    interval = track_interval(scores)
+    middle = iqm(np.sort(scores.reshape(len(scores), -1), -1))
+    ranks = mean_ranks(scores)
+    wide = resamples.wide(scores) if scores.shape[1] >= FEWEST_TASKS else None
+    all_pairs = standing(scores, suite.delta)
+    ranges = resamples.rank_ranges(scores, suite.delta)
+    leader = min(range(len(names)), key=lambda place: (-interval.mean[place], names[place]))
+    null = next((place for place, row in enumerate(ranked) if rows[row]["reference"] == "low"), None)
+    nothing: list[Verdict | None] = [None] * len(names)
+    vs_leader, leader_test = against(scores, leader, suite.delta)
+    vs_null, null_test = against(scores, null, suite.delta) if null is not None else (nothing, "")
+    for place, row_place in enumerate(ranked):
+        row, rank = rows[row_place], all_pairs.ranks[place]
+        low, high = (int(end) for end in ranges[place])
+        row |= {
+            "rank": rank,
+            "range": [min(rank, low), max(rank, high)],
+            "bold": all_pairs.bold[place],
+            "score": _figure(interval.mean[place]),
+            "low": _figure(interval.low[place]),
+            "high": _figure(interval.high[place]),
+            "wide": [_figure(end) for end in wide[place]] if wide is not None else None,
+            "iqm": [_figure(middle[place]), *(_figure(end) for end in resamples.iqm(scores[place]))],
+            "mean_rank": _figure(ranks[place]),
+            "vs_null": _plain(vs_null[place]),
+            "vs_leader": _plain(vs_leader[place]),
+        }
+        if null is not None and place != null:
+            row["p_better"] = [_figure(superiority(scores[place], scores[null])), *(_figure(end) for end in resamples.superiority(scores[place], scores[null]))]
+    for axis in ("visits", "seconds"):
+        costed = [place for place, row_place in enumerate(ranked) if rows[row_place]["cost"][axis]]
+        costs = np.array([rows[ranked[place]]["cost"][axis] for place in costed], float)
+        for place, front in zip(costed, on_front(costs, interval.mean[costed], suite.delta), strict=True):
+            rows[ranked[place]]["front"][axis] = bool(front)
+    board["tests"] = {"null": null_test, "leader": leader_test, "pairs": all_pairs.test}
+    board["pairs"] = [{"a": names[i], "b": names[j], **found.plain()} for i, j, found in all_pairs.pairs]
+    board["agreement"] = agreement(names, interval.mean, middle, ranks)
+    board["leave_one_out"] = leave_one_out(names, board["scored_tasks"], scores)
+
+
+def _figure(value: Any) -> float:
+    return round(float(value), 6)
+
+
+def _plain(found: Verdict | None) -> dict[str, Any] | None:
+    return found.plain() if found else None
+
+
+def _order(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Ranked rows by score, then those that miss runs, then references, then what never ran."""
+    standing = 0 if row["rank"] else 3 if not row["ok"] and not row["imputed"] else 2 if row["peeks"] or row["reference"] == "high" else 1
+    return (standing, -(row["score"] if row["score"] is not None else -1e9), row["method"])
+
+
+def _coverage(rows: Sequence[Mapping[str, Any]], cells: Sequence[SuiteCell], suite: Suite) -> dict[str, int]:
+    """Count runs: those that there should be, those that succeeded, and those that count as chance."""
+    entries = [cell for row in rows for cell in row["cells"].values() if cell["word"] != "not_applicable"]
+    return {
+        "methods": len(rows),
+        "cells": len(cells),
+        "expected": sum(cell["of"] for cell in entries),
+        "ok": sum(cell["ok"] for cell in entries),
+        "imputed": sum(cell["imputed"] for cell in entries),
+    }
+
+
+def _notes(track: str, cells: Sequence[SuiteCell], suite: Suite, obstacle: str) -> list[str]:
+    notes = [f"No ranks: {obstacle}."] if obstacle else []
+    bare = [cell for cell in cells if cell.anchors is None or not cell.anchors.complete(suite.seeds)]
+    if bare:
+        names = sorted({side for cell in bare for side in cell.sides if not isinstance(side, Fixed)})
+        tasks = sorted({cell.task.task for cell in bare})
+        notes.append(
+            f"The anchors of {', '.join(tasks)} have not all run; run: bench run --track {track} --method {','.join(names)} --task {','.join(tasks)} --seeds {suite.seeds} --device {suite.device}"
+        )
+    loose = sorted({cell.task.task for cell in cells if cell.anchors and not cell.frozen} - {cell.task.task for cell in bare})
+    if loose:
+        notes.append(f"The anchors of {', '.join(loose)} are not frozen yet: they are the runs at hand.")
+    for cell in cells:
+        notes += cell.notes
+        if cell.state == "inert":
+            notes.append(f"{cell.task.task} {cell.variant} is inert, shown and not counted: its anchors can't be told apart.")
+    return notes
