@@ -13,7 +13,7 @@ import msgspec
 from bench.contracts import Case, Dataset
 from bench.digests import stream_seed
 from bench.errors import BenchError, InvalidRun
-from bench.plugins.source import Target, code_key, import_target, locate
+from bench.plugins.source import Target, import_target, locate
 from bench.runs import guard
 from bench.runs.context import Run, Setup, _Tools
 from bench.runs.result import figure
@@ -107,11 +107,11 @@ class _WorkerTools(_Tools):
         name = getattr(module, "__name__", "")
         target = next((target for target in worker.targets if target.module.partition(".")[0] == name.partition(".")[0]), worker.job.task)
         path = locate(name, target)
-        code = code_key(Target(name, "", str(path), target.root), worker.index.scan) if path else [name]
+        code = worker.code_of(Target(name, "", str(path), target.root)) if path else [name]
         inputs = self._member.before
         if isinstance(run, Setup):  # the task's artifacts are the same for every method, whatever is masked for it
             inputs = self._member.whole or [self._fingerprints]
-            code = sorted({*code, *(part for found in worker.job.datasets.values() for part in code_key(found, worker.index.scan))})
+            code = sorted({*code, *(part for found in worker.job.datasets.values() for part in worker.code_of(found))})
         return {
             "code": code,
             "data": [sorted(item.items()) for item in inputs],

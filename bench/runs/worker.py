@@ -18,7 +18,7 @@ from bench.contracts import Method, Outcome, Score, Task
 from bench.digests import stream_seed
 from bench.errors import BenchError, InvalidRun
 from bench.plugins.index import Index
-from bench.plugins.source import import_target
+from bench.plugins.source import Target, code_key, import_target
 from bench.runs import guard
 from bench.runs.artifacts import Artifacts
 from bench.runs.member import Member
@@ -58,6 +58,13 @@ class Worker:
                 raise BenchError(f"{job.method.qualname} is no Method.")
             self.method = method.make(spec.params)
         self.targets = [target for target in (job.method, job.task, *job.datasets.values()) if target is not None]
+        self._codes: dict[Target, list[str]] = {}
+
+    def code_of(self, target: Target) -> list[str]:
+        """Return the digests of the code that ``target`` reaches, looked for once: what is imported already no longer changes."""
+        if target not in self._codes:
+            self._codes[target] = code_key(target, self.index.scan)
+        return self._codes[target]
 
     def run(self, specs: Sequence[RunSpec], twin: bool) -> list[Result]:
         """Take specs, stacked if there are several, from prepare to evaluate; of twins return the first."""

@@ -186,6 +186,15 @@ def test_gpus_are_those_this_process_may_see_of_the_first_ones_model():
 # Signals ----------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def heard():
+    """Have Ctrl-C heard, as in a terminal: what a shell starts in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard")
 def test_one_signal_asks_to_stop_a_second_hurries_and_a_third_raises(monkeypatch):
     monkeypatch.setattr(interrupts, "GRACE", 0.05)
     said = []
@@ -205,6 +214,7 @@ def test_one_signal_asks_to_stop_a_second_hurries_and_a_third_raises(monkeypatch
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+@pytest.mark.usefixtures("heard")
 def test_a_second_signal_needs_no_patience():
     with Interrupts(lambda _: None) as found:
         os.kill(os.getpid(), signal.SIGINT)
