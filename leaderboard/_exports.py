@@ -15,8 +15,8 @@ _PLAIN = (
     "not_rankable", "started", "ended",
 )  # fmt: skip
 HISTORY = {
-    "night": "string", "suite": "string", "track": "string", "method": "string", "rank": "int64", "score": "double", "low": "double", "high": "double",
-    "iqm": "double", "ok": "int64", "imputed": "int64", "of": "int64", "valid": "bool_",
+    "night": "string", "suite": "string", "track": "string", "method": "string", "rank": "int64", "score": "float64", "low": "float64", "high": "float64",
+    "iqm": "float64", "ok": "int64", "imputed": "int64", "of": "int64", "valid": "bool_",
 }  # fmt: skip
 """Columns of history.parquet and their types: one row a night, suite, track and method."""
 

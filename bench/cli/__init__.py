@@ -17,6 +17,7 @@ _VERBS = {
     "list": "List methods, tasks, data sets or tracks.",
     "show": "Show the card of a method, task or data set, or a record and its pictures.",
     "leaderboard": "Turn records into a board.",
+    "nightly": "Run everything, check what is recorded, and make the site.",
     "compare": "Compare two methods, paired by seed.",
     "results": "Export, import, merge records, and clean up.",
     "reproduce": "Run a record again and say whether it comes out the same.",

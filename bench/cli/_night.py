@@ -1,0 +1,61 @@
+"""The summary of a night, in Markdown: what a person reads in the morning."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tabulate import tabulate
+
+if TYPE_CHECKING:
+    from bench.runs.night import Alarm, Night
+    from bench.runs.plan import NotRun
+    from bench.runs.record import Record
+
+_SHOWN = 30
+
+
+def summary(night: Night, raised: Sequence[Alarm], failed: Sequence[Record], missing: int, not_run: Sequence[NotRun]) -> str:
+    """Say what ran, what moved, what did not come out the same, what failed and what was not run, the important first."""
+    ran, seconds = sum(part.ran for part in night.parts), sum(part.seconds for part in night.parts)
+    count = f"{night.recorded} of {night.planned} runs are recorded, {ran} of them from tonight ({seconds / 60:.1f} min)"
+    parts = [f"# Night of {night.night}, tier {night.tier}", f"{count}; {len(failed)} failed, {missing} did not run."]
+    if raised:
+        rows = [[_cell(alarm.label), alarm.metric, f"{alarm.before:.4g}", f"{alarm.now:.4g}", f"{alarm.limit:.2g}"] for alarm in raised]
+        parts += ["## Moved, two nights in a row", _table(rows, ["row", "metric", "before", "now", "more than"])]
+    checks = night.checks
+    differing = [check for check in checks if not check.same]
+    if differing:
+        rows = [[_cell(check.label), check.record, ", ".join(sorted(check.differs)) or "it failed"] for check in differing]
+        parts += ["## Not the same when run again", _table(rows, ["run", "record", "differs in"])]
+    if checks:
+        parts.append(f"{len(checks) - len(differing)} of {len(checks)} runs that were done again came out bit for bit the same.")
+    if failed:
+        rows = [[_cell(f"{record.identity} {record.variant} {record.method} seed {record.seed}"), record.status, *_said(record)] for record in failed]
+        parts += ["## Failed", _table(rows, ["run", "status", "why", "see it again"])]
+    pairs = Counter((item.status, item.reason) for item in [*not_run, *(item for part in night.parts for item in part.not_run)])
+    if pairs:
+        rows = [[status, _cell(reason), str(count)] for (status, reason), count in sorted(pairs.items())]
+        parts += ["## Not run", _table(rows, ["status", "why", "pairs"])]
+    return "\n\n".join(parts) + "\n"
+
+
+def _said(record: Record) -> list[str]:
+    if record.error is None:
+        return ["", ""]
+    return [_cell(f"{record.error.type}: {record.error.message}"), f"`{_cell(record.error.rerun)}`"]
+
+
+def _table(rows: Sequence[Sequence[object]], headers: list[str]) -> str:
+    left = len(rows) - _SHOWN
+    text = tabulate(rows[:_SHOWN], headers=headers, tablefmt="github", disable_numparse=True)
+    return text + (f"\n\nand {left} more." if left > 0 else "")
+
+
+def _cell(text: str) -> str:
+    """Write text from a record or a plugin into a Markdown table: one short line, nothing in it that ends the cell or opens a tag."""
+    line = " ".join("".join(character if character.isprintable() else " " for character in text).split())[:200]
+    for plain, safe in (("&", "&amp;"), ("<", "&lt;"), ("|", "\\|"), ("`", "'")):
+        line = line.replace(plain, safe)
+    return line

@@ -1,0 +1,249 @@
+"""``bench nightly``."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import time
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bench.cli._board import make_board, publish, stale_ids
+from bench.cli._options import emit_json, json_option, open_registry, plugins_option, results_folder, results_option, tracks_completer, warn
+from bench.cli._running import limits_of, run_cells, running_options, slots_of
+from bench.errors import EnvironmentFault, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from bench.executors import Executor
+    from bench.plugins.registry import Registry
+    from bench.runs.drive import Driver, Keyed
+    from bench.runs.night import Alarm, Check, Night
+    from bench.runs.plan import Cell, Plan
+    from bench.runs.record import Record
+    from bench.runs.schedule import Expected
+    from bench.runs.store import Store
+
+_PHASES = ("all", "plan", "run", "publish")
+DELTA = 0.02
+"""Share of the distance of a task's references that is worth an alarm."""
+
+_HELP = """Run every method on every task, check what was recorded before, and make the site.
+
+\b
+bench nightly --tier smoke --out site
+bench nightly --tier nightly --phase plan --shards 8 --json
+bench nightly --tier nightly --phase run --shard 3/8
+bench nightly --tier nightly --phase publish --out site
+"""
+
+
+@click.command("nightly", help=_HELP)
+@click.option("--tier", type=click.Choice(("smoke", "nightly", "release")), default="smoke", show_default=True, help="1 small seed, 3 seeds, or 10.")
+@click.option("--phase", type=click.Choice(_PHASES), default="all", show_default=True, help="A part of the night alone, so that many machines share it.")
+@click.option("--shards", type=click.IntRange(1, 256), default=1, show_default=True, help="With --phase plan: into how many shares the cells are split.")
+@click.option("--shard", default="1/1", show_default=True, metavar="I/N", help="With --phase run: this share alone.")
+@click.option("--night", metavar="DATE", help="The night's date, like 2026-01-31.  [default: today, UTC]")
+@click.option("--track", shell_complete=tracks_completer, help="Only this track.")
+@click.option("--check/--no-check", default=True, show_default=True, help="Run a seventh of the reused cells again and compare bit for bit.")
+@click.option("--out", default="site", show_default=True, metavar="DIR", help="The folder of the site.")
+@click.option("--page/--no-page", default=True, show_default=True, help="Write index.html too; it needs the extra 'page'.")
+@click.option("--device", default="auto", show_default=True, help="auto (the GPU if there is one), cpu or cuda.")
+@running_options
+@click.option("--quiet", "-q", is_flag=True, help="No progress.")
+@results_option
+@plugins_option
+@json_option
+def command(phase: str, out: str, page: bool, quiet: bool, as_json: bool, **options: Any) -> int:
+    """Plan, run and publish a night."""
+    from bench.runs.drive import Driver
+    from bench.runs.night import TIERS
+    from bench.runs.plan import Request, make_plan
+    from bench.runs.provenance import choose_device
+    from bench.runs.store import Store
+
+    night, shard = _night(options["night"]), _shard(options["shard"])
+    registry = open_registry(options["plugins"])
+    for item in registry.broken:
+        warn(f"the plugin {item.name} ({item.source}) is broken and left out: {item.error}")
+    tier, device = TIERS[options["tier"]], choose_device(options["device"])
+    plan = make_plan(Request(track=options["track"], all=True, preset=tier.preset, seeds=str(tier.seeds), device=device), registry)
+    slots, jobs = slots_of(device, options["jobs"], options["per_gpu"])
+    store = Store(results_folder(options["results"]))
+    driver = Driver(registry, store, limits_of(options, jobs))
+    if phase == "plan":
+        _show_shards(driver, plan, night, options["shards"], as_json)
+        return 0
+    store.open_for_writing()
+    if phase in ("all", "run"):
+
+        def engine_for(todo: Sequence[Keyed]) -> Executor:
+            from bench.runs.drive import make_executor, preload_names
+
+            return make_executor(options["executor"], slots, preload_names(todo, registry), warn)
+
+        _run(driver, plan, engine_for, jobs, night, shard, options, quiet or as_json)
+    return 0 if phase == "run" else _publish(registry, Driver(registry, store), plan, night, options["tier"], Path(out), page, as_json)
+
+
+def _night(text: str | None) -> date:
+    try:
+        return date.fromisoformat(text) if text is not None else datetime.now(UTC).date()
+    except ValueError:
+        raise UsageError(f"--night got {text!r}; give a date like 2026-01-31.") from None
+
+
+def _shard(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"(\d{1,3})/(\d{1,3})", text)
+    if found is None or not 1 <= int(found[1]) <= int(found[2]):
+        raise UsageError(f"--shard got {text!r}; give a share and how many there are, like 3/8.")
+    return int(found[1]), int(found[2])
+
+
+def _shares(driver: Driver, plan: Plan, night: date, count: int) -> tuple[list[list[Cell]], Expected]:
+    """Split a night's cells. The shares depend on earlier nights alone: every machine finds the same ones, also when it starts again."""
+    from bench.runs.night import shards
+    from bench.runs.schedule import Expected
+
+    expected = Expected(record for record in driver.store.briefs() if record.started[:10] < night.isoformat())
+    return shards(plan.cells, expected.of, count), expected
+
+
+def _show_shards(driver: Driver, plan: Plan, night: date, count: int, as_json: bool) -> None:
+    _, todo = driver.split(plan)
+    wanted = {keyed.cell.spec.cell for keyed in todo}
+    shares, expected = _shares(driver, plan, night, count)
+    rows = []
+    for number, cells in enumerate(shares, 1):
+        mine = [cell for cell in cells if cell.spec.cell in wanted]
+        rows.append({"shard": f"{number}/{count}", "runs": len(cells), "to_run": len(mine), "expected_s": round(sum(map(expected.of, mine)), 1)})
+    if as_json:
+        emit_json({"schema_version": 1, "planned": len(plan.cells), "to_run": len(todo), "shards": rows})
+        return
+    click.echo(f"{len(plan.cells)} runs, {len(todo)} of them to do.")
+    for row in rows:
+        click.echo(f"{row['shard']}: {row['runs']} runs, {row['to_run']} to do, about {row['expected_s']} s one after another")
+
+
+def _run(
+    driver: Driver,
+    plan: Plan,
+    engine_for: Callable[[Sequence[Keyed]], Executor],
+    jobs: int,
+    night: date,
+    shard: tuple[int, int],
+    options: dict[str, Any],
+    quiet: bool,
+) -> None:
+    """Run a share of the night, check what it reuses, and keep what was done."""
+    from bench.runs.night import due, read_part, write_part
+    from bench.runs.plan import Plan
+
+    began = time.monotonic()
+    mine = _shares(driver, plan, night, shard[1])[0][shard[0] - 1]
+    done, todo = driver.split(Plan(mine, []))
+    ran = run_cells(driver, todo, engine_for(todo), jobs, quiet, len(done)) if todo else []
+    part = read_part(driver.store.root, night.isoformat(), options["tier"], shard)  # the night may have been cut off: what it did counts
+    checked = {check.record for check in part.checks}
+    if options["check"] and (old := [record for record in due(done, night) if record.id not in checked]):
+        part.checks += _checked(driver, mine, old, engine_for, jobs, quiet)
+    part.ran += len(ran)
+    part.seconds = round(part.seconds + time.monotonic() - began, 1)
+    part.not_run = driver.not_run
+    write_part(driver.store.root, night.isoformat(), options["tier"], shard, part)
+
+
+def _checked(
+    driver: Driver, cells: Sequence[Cell], old: Sequence[Record], engine_for: Callable[[Sequence[Keyed]], Executor], jobs: int, quiet: bool
+) -> list[Check]:
+    """Run recorded cells again into a store that is thrown away, and compare bit for bit."""
+    from bench.runs.drive import Driver
+    from bench.runs.night import Check
+    from bench.runs.plan import Plan
+    from bench.runs.replay import same_figures
+    from bench.runs.store import Store
+
+    known = {record.cell: record for record in old}
+    found = []
+    with tempfile.TemporaryDirectory(prefix="bench-check-") as folder:
+        again = Driver(driver.registry, Store(Path(folder)), driver.limits)
+        again.store.open_for_writing()
+        _, todo = again.split(Plan([cell for cell in cells if cell.spec.cell in known], []))
+        for record in run_cells(again, todo, engine_for(todo), jobs, quiet, 0):
+            before = known[record.cell]
+            pairs = {name: (before.metrics.get(name), record.metrics.get(name)) for name in {**before.metrics, **record.metrics}}
+            same = record.status == "ok" and same_figures(before, record)
+            label = f"{record.identity} {record.variant} {record.method} seed {record.seed}"
+            found.append(Check(record=before.id, label=label, same=same, differs={name: pair for name, pair in pairs.items() if pair[0] != pair[1]}))
+    return found
+
+
+def _publish(registry: Registry, driver: Driver, plan: Plan, night: date, tier: str, out: Path, page: bool, as_json: bool) -> int:
+    """Write the night, its alarms and the site."""
+    from bench.cli._night import summary
+    from bench.runs.night import Night, alarms, read_nights, read_parts, rows_of, write_night
+    from bench.runs.store_files import put
+
+    store = driver.store
+    done, todo = driver.split(plan)
+    failed = _failures(store, {keyed.key for keyed in todo})
+    parts = read_parts(store.root, night.isoformat(), tier)
+    tonight = Night(
+        night=night.isoformat(), tier=tier, planned=len(plan.cells), recorded=len(done), rows=rows_of([*done, *failed], registry.cards()), parts=parts
+    )
+    write_night(store.root, tonight)
+    raised = alarms(read_nights(store.root, tier, night.isoformat()), DELTA)
+    text = summary(tonight, raised, failed, len(todo) - len(failed), plan.not_run)
+    said = _site(registry, store, [*done, *failed], out, page)
+    try:
+        put(out / "summary.md", text.encode())
+    except OSError as error:
+        raise EnvironmentFault(f"{out / 'summary.md'} can't be written ({error.strerror}); name another folder with --out.") from None
+    red = [alarm.label for alarm in raised if alarm.reference] + [
+        f"{record.identity} {record.variant} {record.method}" for record in failed if record.reference
+    ]
+    if as_json:
+        emit_json(_document(tonight, raised, failed, len(todo) - len(failed), sorted(set(red))))
+    else:
+        click.echo(text)
+        for line in said:
+            warn(line)
+    return 1 if red else 0
+
+
+def _failures(store: Store, keys: set[str]) -> list[Record]:
+    """Return the last record of every cell that has one of tonight's keys and is not ``ok``."""
+    from bench.runs.store import latest
+
+    return [record for key, record in latest(store.briefs()).items() if key in keys]
+
+
+def _site(registry: Registry, store: Store, records: Sequence[Record], out: Path, page: bool) -> list[str]:
+    options = {"stale": stale_ids(registry, records)}
+    board = store.ask(lambda index: make_board(registry, records, {**options, "memo": index.memo}), refresh=False)
+    if not board.get("tables"):
+        out.mkdir(parents=True, exist_ok=True)
+        return ["no record yet: the site is a summary alone."]
+    return publish(registry, board, records, store, out, {"page": page, "history": store.root / "nights" / "history.parquet", **options})
+
+
+def _document(night: Night, raised: Sequence[Alarm], failed: Sequence[Record], missing: int, red: Sequence[str]) -> dict[str, Any]:
+    import msgspec
+
+    return {
+        "schema_version": 1,
+        "night": night.night,
+        "tier": night.tier,
+        "planned": night.planned,
+        "recorded": night.recorded,
+        "failed": len(failed),
+        "not_run_yet": missing,
+        "checked": len(night.checks),
+        "nondeterministic": [msgspec.to_builtins(check) for check in night.checks if not check.same],
+        "alarms": [msgspec.to_builtins(alarm) for alarm in raised],
+        "red": list(red),
+    }

@@ -1,0 +1,270 @@
+"""A night: which share of the cells a machine runs, which recorded ones it runs again as a check, and what moved since the nights before."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Literal, NamedTuple, TypeVar
+
+import msgspec
+
+from bench.cards import TaskCard
+from bench.errors import EnvironmentFault
+from bench.runs.plan import Cell, NotRun
+from bench.runs.record import Record
+from bench.runs.store_files import put
+
+
+class Tier(NamedTuple):
+    """How much a night runs: the tasks' preset, and seeds."""
+
+    preset: str
+    seeds: int
+
+
+TIERS = {"smoke": Tier("smoke", 1), "nightly": Tier("default", 3), "release": Tier("default", 10)}
+
+CHECKED = 7
+"""One in so many reused cells is run again each night, other ones every night: each is checked once a week."""
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """A recorded cell that was run again with the same key."""
+
+    record: str
+    label: str
+    same: bool
+    differs: dict[str, tuple[float | None, float | None]] = {}
+    """Metric -> what is recorded, what came out tonight."""
+
+
+class Part(msgspec.Struct, kw_only=True):
+    """What one machine of a night did; its records are in the store."""
+
+    schema_version: Literal[1] = 1
+    ran: int = 0
+    seconds: float = 0.0
+    checks: list[Check] = []
+    not_run: list[NotRun] = []
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of a board as it stood one night."""
+
+    track: str
+    task: str
+    preset: str
+    variant: str
+    device: str
+    method: str
+    reference: str
+    metric: str
+    direction: str
+    values: dict[str, float]
+    """Seed -> primary figure; seeds whose run is not ``ok`` are missing."""
+
+    @property
+    def table(self) -> tuple[str, ...]:
+        """What its table is called."""
+        return self.track, self.task, self.preset, self.variant, self.device
+
+    @property
+    def label(self) -> str:
+        """The row in a line."""
+        return f"{self.track}/{self.task} {self.variant} {self.method}"
+
+
+class Night(msgspec.Struct, kw_only=True):
+    """A night as a document: ``nights/<night>-<tier>.json`` in the results folder."""
+
+    schema_version: Literal[1] = 1
+    night: str
+    tier: str
+    planned: int
+    recorded: int
+    rows: dict[str, Row]
+    """Digest of the cell without its seed -> row."""
+    parts: list[Part]
+
+    @property
+    def checks(self) -> list[Check]:
+        """Every check of the night."""
+        return [check for part in self.parts for check in part.checks]
+
+
+_Document = TypeVar("_Document", Part, Night)
+
+
+class Alarm(msgspec.Struct, frozen=True, kw_only=True):
+    """A row that moved, and stayed there the next night."""
+
+    label: str
+    metric: str
+    reference: str
+    before: float
+    now: float
+    limit: float
+
+
+def shards(cells: Sequence[Cell], expected: Callable[[Cell], float], count: int) -> list[list[Cell]]:
+    """Split cells into ``count`` shares of about equal expected time.
+
+    What shares artifacts, the methods on one variant of a task, stays together unless it is more than a share by itself;
+    the seeds of a row always do, since they may run as one stack.
+    """
+    variants: dict[tuple[str, ...], list[Cell]] = defaultdict(list)
+    for cell in cells:
+        variants[cell.spec.track, cell.spec.task, cell.spec.variant].append(cell)
+    share = sum(map(expected, cells)) / count
+    units: list[list[Cell]] = []
+    for members in variants.values():
+        if sum(map(expected, members)) <= share:
+            units.append(members)
+            continue
+        rows: dict[str, list[Cell]] = defaultdict(list)
+        for cell in members:
+            rows[cell.spec.group].append(cell)
+        units += rows.values()
+    loads, found = [0.0] * count, [[] for _ in range(count)]  # type: list[float], list[list[Cell]]
+    for unit in sorted(units, key=lambda unit: -sum(map(expected, unit))):
+        least = loads.index(min(loads))
+        loads[least] += sum(map(expected, unit))
+        found[least] += unit
+    return found
+
+
+def due(records: Iterable[Record], night: date) -> list[Record]:
+    """Return the records of earlier nights that ``night`` checks by running them again: another seventh every night."""
+    return [record for record in records if int(record.cell[:8], 16) % CHECKED == night.toordinal() % CHECKED and record.started[:10] < night.isoformat()]
+
+
+def rows_of(records: Iterable[Record], cards: Mapping[str, TaskCard]) -> dict[str, Row]:
+    """Return how every row of a board stands: group -> row. Tasks whose card is not here are left out."""
+    found: dict[str, Row] = {}
+    for record in records:
+        if (card := cards.get(record.identity)) is None:
+            continue
+        row = found.get(record.group)
+        if row is None:
+            row = found[record.group] = Row(
+                track=record.track, task=record.task, preset=record.preset, variant=record.variant, device=record.device, method=record.method,
+                reference=record.reference, metric=card.primary.name, direction=card.primary.direction, values={},
+            )  # fmt: skip
+        value = record.metrics.get(row.metric)
+        if record.status == "ok" and value is not None:
+            row.values[str(record.seed)] = value
+    return found
+
+
+def alarms(nights: Sequence[Night], delta: float) -> list[Alarm]:
+    """Return the rows that moved last night and stand there tonight.
+
+    A row moved when the mean paired difference to the night before exceeds ``delta`` of the distance of the task's
+    references and two standard errors. One night alone raises nothing: it may be a machine's bad day.
+
+    Args:
+        nights: of one tier, the oldest first; the last three count.
+        delta: the smallest share of the distance between the low and the high reference worth an alarm.
+    """
+    if len(nights) < 3:
+        return []
+    before, last, tonight = nights[-3:]
+    scales = _scales(before.rows.values())
+    found = []
+    for name, row in before.rows.items():
+        moves = [_move(row, night.rows.get(name)) for night in (last, tonight)]
+        limits = [max(delta * scales.get(row.table, 0.0), 2 * move.se) for move in moves if move]
+        if len(limits) == 2 and all(abs(move.mean) > limit for move, limit in zip(moves, limits, strict=True) if move) and moves[0].mean * moves[1].mean > 0:  # type: ignore[union-attr]
+            start = sum(row.values.values()) / len(row.values)
+            found.append(Alarm(label=row.label, metric=row.metric, reference=row.reference, before=start, now=start + moves[1].mean, limit=max(limits)))  # type: ignore[union-attr]
+    return found
+
+
+class _Move(NamedTuple):
+    mean: float
+    se: float
+
+
+def _move(before: Row, after: Row | None) -> _Move | None:
+    """Return the mean paired difference of the seeds that both have, and its standard error."""
+    seeds = before.values.keys() & after.values.keys() if after is not None else ()
+    if after is None or not seeds:
+        return None
+    differences = [after.values[seed] - before.values[seed] for seed in sorted(seeds)]
+    mean, count = sum(differences) / len(differences), len(differences)
+    variance = sum((value - mean) ** 2 for value in differences) / (count - 1) if count > 1 else 0.0
+    return _Move(mean, math.sqrt(variance / count))
+
+
+def _scales(rows: Iterable[Row]) -> dict[tuple[str, ...], float]:
+    """Return the distance of the low and the high reference of every table that has both."""
+    ends: dict[tuple[str, ...], dict[str, float]] = defaultdict(dict)
+    for row in rows:
+        if row.reference in ("low", "high") and row.values:
+            ends[row.table].setdefault(row.reference, sum(row.values.values()) / len(row.values))
+    return {table: abs(end["high"] - end["low"]) for table, end in ends.items() if len(end) == 2}
+
+
+# Files ---------------------------------------------------------------------
+
+
+def write_part(root: Path, night: str, tier: str, shard: tuple[int, int], part: Part) -> None:
+    """Keep what a machine did, for the one that publishes.
+
+    Raises:
+        EnvironmentFault: it can't be written.
+    """
+    _write(_part(root, night, tier, shard), part)
+
+
+def read_part(root: Path, night: str, tier: str, shard: tuple[int, int]) -> Part:
+    """Return what a machine has done of its share so far."""
+    path = _part(root, night, tier, shard)
+    return _read(path, Part) if path.is_file() else Part()
+
+
+def read_parts(root: Path, night: str, tier: str) -> list[Part]:
+    """Return what the machines of a night did."""
+    return [_read(path, Part) for path in sorted(_parts(root, night, tier).glob("*-of-*.json"))]
+
+
+def write_night(root: Path, night: Night) -> None:
+    """Keep a night.
+
+    Raises:
+        EnvironmentFault: it can't be written.
+    """
+    _write(root / "nights" / f"{night.night}-{night.tier}.json", night)
+
+
+def read_nights(root: Path, tier: str, until: str) -> list[Night]:
+    """Return the nights of a tier up to and with ``until``, the oldest first."""
+    found = [_read(path, Night) for path in sorted((root / "nights").glob(f"*-{tier}.json"))]
+    return [night for night in found if night.night <= until]
+
+
+def _part(root: Path, night: str, tier: str, shard: tuple[int, int]) -> Path:
+    return _parts(root, night, tier) / f"{shard[0]}-of-{shard[1]}.json"
+
+
+def _parts(root: Path, night: str, tier: str) -> Path:
+    return root / "nights" / f"{night}-{tier}"
+
+
+def _write(path: Path, document: Part | Night) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        put(path, json.dumps(msgspec.to_builtins(document), indent=1, sort_keys=True, allow_nan=False).encode() + b"\n")
+    except OSError as error:
+        raise EnvironmentFault(f"{path} can't be written ({error.strerror}); free the disk, or name another folder with --results.") from None
+
+
+def _read(path: Path, kind: type[_Document]) -> _Document:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise EnvironmentFault(f"{path} can't be read as a night ({error}); move it away and run the same command again.") from None
