@@ -84,6 +84,8 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     unit: str = ""
     validation: bool = False
     """True: computed on held-out training data, in runs with the card's ``tuning`` alone; what ``--tune`` chooses by, never on a board."""
+    clock: bool = False
+    """True: read off a clock, so that no two runs agree on it; left out where records are compared bit for bit."""
     bounds: tuple[float, float] | None = None
     chance: float | None = None
     """What a trivial predictor reaches."""

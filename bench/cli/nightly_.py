@@ -164,10 +164,10 @@ def _checked(
     from bench.runs.drive import Driver
     from bench.runs.night import Check
     from bench.runs.plan import Plan
-    from bench.runs.replay import same_figures
+    from bench.runs.replay import differing
     from bench.runs.store import Store
 
-    known = {record.cell: record for record in old}
+    known, cards = {record.cell: record for record in old}, driver.registry.cards()
     found = []
     with tempfile.TemporaryDirectory(prefix="bench-check-") as folder:
         again = Driver(driver.registry, Store(Path(folder)), driver.limits)
@@ -175,10 +175,9 @@ def _checked(
         _, todo = again.split(Plan([cell for cell in cells if cell.spec.cell in known], []))
         for record in run_cells(again, todo, engine_for(todo), jobs, quiet, 0):
             before = known[record.cell]
-            pairs = {name: (before.metrics.get(name), record.metrics.get(name)) for name in {**before.metrics, **record.metrics}}
-            same = record.status == "ok" and same_figures(before, record)
+            differs = differing(before, record, cards.get(record.identity))
             label = f"{record.identity} {record.variant} {record.method} seed {record.seed}"
-            found.append(Check(record=before.id, label=label, same=same, differs={name: pair for name, pair in pairs.items() if pair[0] != pair[1]}))
+            found.append(Check(record=before.id, label=label, same=record.status == "ok" and not differs, differs=differs))
     return found
 
 

@@ -22,7 +22,7 @@ def command(record: str, executor: str, results: str | None, plugins: tuple[str,
     """Run RECORD (an id, the beginning of one, or a file) again, and say whether its figures come out bit for bit the same."""
     from bench.executors.slots import Slots
     from bench.runs.drive import Driver, make_executor, preload_names
-    from bench.runs.replay import cell_of, changes, same_figures
+    from bench.runs.replay import cell_of, changes, differing
     from bench.runs.store import Store
 
     registry = open_registry(plugins)
@@ -40,10 +40,8 @@ def command(record: str, executor: str, results: str | None, plugins: tuple[str,
         found = next(iter(driver.run([keyed], make_executor(executor, Slots(1), preload_names([keyed], registry)), 1, lambda *_: None)))[1]
     if found is None:
         raise EnvironmentFault(f"the record {old.id} can't be run here: {driver.not_run[0].reason}")
-    same = found.status == old.status and same_figures(old, found)
-    rows = {
-        name: (old.metrics.get(name), found.metrics.get(name)) for name in {**old.metrics, **found.metrics} if old.metrics.get(name) != found.metrics.get(name)
-    }
+    rows = differing(old, found, registry.cards().get(old.identity))
+    same = found.status == old.status and not rows
     if as_json:
         emit_json(
             {

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
-
+from bench.cards import TaskCard
 from bench.digests import digest
 from bench.errors import BenchError
 from bench.plugins.registry import Registry, task_card
@@ -67,6 +64,9 @@ def changes(record: Record, now: Keyed) -> list[str]:
     return said or ["the harness changed in a way that can change numbers (its protocol number rose)"]
 
 
-def same_figures(first: Any, second: Any) -> bool:
-    """Say whether two records have bit-equal metrics."""
-    return digest(msgspec.to_builtins(first.metrics)) == digest(msgspec.to_builtins(second.metrics))
+def differing(first: Record, second: Record, card: TaskCard | None) -> dict[str, tuple[float | None, float | None]]:
+    """Return the metrics that are not bit-equal in two records of a cell, without those read off a clock: name -> both values."""
+    clocks = {metric.name for metric in card.metrics if metric.clock} if card else set()
+    names = [name for name in {**first.metrics, **second.metrics} if name not in clocks]
+    pairs = {name: (first.metrics.get(name), second.metrics.get(name)) for name in names}
+    return {name: pair for name, pair in pairs.items() if digest(pair[0]) != digest(pair[1])}

@@ -22,7 +22,14 @@ METRICS = (
     Metric(name="tokens_in_loss", direction="none", title="tokens of weight above 0; no measure of computing"),
     Metric(name="tokens_forwarded", direction="min", title="completion tokens of selected rollouts: what the update computes"),
     Metric(name="auc_forwarded", unit="%", bounds=(0, 100), chance=10, title="the same average over log10(tokens forwarded) from 3 to 5"),
-    Metric(name="auc_wall", unit="%", bounds=(0, 100), chance=10, title="the same average over seconds of generation, selection and update; one machine only"),
+    Metric(
+        name="auc_wall",
+        clock=True,
+        unit="%",
+        bounds=(0, 100),
+        chance=10,
+        title="the same average over seconds of generation, selection and update; one machine only",
+    ),
     Metric(name="mean_simple", unit="%", bounds=(0, 100), chance=10, title="right answers drawn, test problems with one operand changed"),
     Metric(name="mean_hard", unit="%", bounds=(0, 100), chance=10, title="right answers drawn, test problems with brackets that change the answer"),
     Metric(name="mean_long", unit="%", bounds=(0, 100), chance=10, title="right answers drawn, problems of five operations"),
@@ -39,9 +46,9 @@ METRICS = (
     Metric(name="rollouts", direction="none", title="rollouts generated"),
     Metric(name="optimizer_steps", direction="none", title="optimiser steps"),
     Metric(name="skipped_steps", direction="none", title="batches without an update"),
-    Metric(name="gen_s", direction="none", unit="s", title="seconds of generation"),
-    Metric(name="select_s", direction="none", unit="s", title="seconds of selection, with its forward passes"),
-    Metric(name="update_s", direction="none", unit="s", title="seconds of updates"),
+    Metric(name="gen_s", clock=True, direction="none", unit="s", title="seconds of generation"),
+    Metric(name="select_s", clock=True, direction="none", unit="s", title="seconds of selection, with its forward passes"),
+    Metric(name="update_s", clock=True, direction="none", unit="s", title="seconds of updates"),
 )
 
 

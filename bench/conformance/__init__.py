@@ -1,0 +1,64 @@
+"""The conformance suite: whether a plugin keeps the contracts, found out by running it (``bench check``)."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.conformance.report import RULES, Finding, Report
+from bench.errors import NothingSelected
+
+if TYPE_CHECKING:
+    from bench.plugins.index import Entry
+    from bench.plugins.registry import Registry
+
+__all__ = ["RULES", "Finding", "Report", "check", "entries"]
+
+
+def check(name: str, *, plugins: Iterable[str] = (), device: str = "auto", quick: bool = False, say: Callable[[str], None] = lambda _: None) -> list[Report]:
+    """Check plugins and return a report of each.
+
+    Args:
+        name: a method, task or data set, ``track/name``, a glob, or the path of a plugin: then all that it registers.
+        plugins: more files and folders to load, as ``--plugins``.
+        device: where runs compute: ``auto``, ``cpu`` or ``cuda``.
+        quick: one variant of one task, in this process alone.
+        say: told of each run before it starts.
+
+    Raises:
+        UsageError: there is no such plugin. NothingSelected: the path registers nothing.
+    """
+    from bench.conformance.trials import Lab
+    from bench.plugins.registry import Registry
+    from bench.runs.provenance import choose_device
+
+    path = Path(name)
+    registry = Registry([*plugins, *([name] if path.exists() and (path.suffix == ".py" or path.is_dir()) else [])])
+    found = entries(registry, name)
+    with tempfile.TemporaryDirectory(prefix="bench-check-") as folder:
+        lab = Lab(registry, Path(folder), choose_device(device), quick, say)
+        return [lab.report(entry) for entry in found]
+
+
+def entries(registry: Registry, name: str) -> list[Entry]:
+    """Return what a name or a path stands for.
+
+    Raises:
+        UsageError: nothing is called so. NothingSelected: the path registers nothing.
+    """
+    path = Path(name)
+    if path.exists() and (path.suffix == ".py" or path.is_dir()):
+        home = path.resolve()
+        mine = [entry for kind in ("method", "task", "dataset") for entry in registry.rows(kind) if home in (Path(entry.target.path).resolve(), *Path(entry.target.path).resolve().parents)]  # fmt: skip
+        if not mine:
+            broken = "".join(f" {item.name} is broken: {item.error}" for item in registry.broken)
+            raise NothingSelected(f"{name} registers no method, task or data set.{broken}")
+        return mine
+    found = []
+    for kind in ("method", "task", "dataset"):
+        known = [*(entry.name for entry in registry.rows(kind)), *(entry.identity for entry in registry.rows(kind))]
+        if name in known or "*" in name:
+            found += registry.select(kind, name)
+    return found or registry.select("method", name)

@@ -1,0 +1,73 @@
+"""What a check found, as plain data, Markdown and JSON."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+RULES = {
+    "card": "the card is complete, and is read without importing the file",
+    "parameters": "every parameter has a default within its bounds, and refuses what is outside them",
+    "solves": "every smoke preset of its tracks is solved",
+    "budget": "the task's rules and budget are kept",
+    "inputs": "the problem is left as it was",
+    "global-state": "random streams, settings and code of the process are left as they were",
+    "same-seed": "the same seed gives the same bits",
+    "other-seed": "another seed gives another result",
+    "fresh-process": "a process of its own gives the same bits",
+    "stack": "a seed's bits do not depend on its neighbours in a stack",
+    "counts": "no fewer visits are counted than its modules see with a gradient",
+    "files": "nothing is written outside its folder",
+    "network": "nothing is downloaded",
+    "references": "the task's references solve it, and the high one is not below the low one",
+    "loads": "the data loads twice the same, and is what its card pins",
+}
+"""Rule -> what it asks for."""
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """What a rule found on one subject."""
+
+    rule: str
+    subject: str
+    """On what it was looked at, e.g. ``noisy-digits sym40 seed 0``; empty: on the plugin itself."""
+    outcome: Literal["passed", "failed", "skipped"]
+    said: str = ""
+    """What is wrong and what to do, or why it was skipped."""
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found of one plugin."""
+
+    kind: str
+    name: str
+    findings: list[Finding]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing failed."""
+        return not any(finding.outcome == "failed" for finding in self.findings)
+
+    def failed(self) -> list[Finding]:
+        """Return what failed."""
+        return [finding for finding in self.findings if finding.outcome == "failed"]
+
+    def markdown(self) -> str:
+        """Return the report as Markdown: a line a rule, and what failed with the reason."""
+        lines = [f"## {self.kind} {self.name}: {'passes' if self.ok else 'fails'}", "", "| rule | asks that | outcome |", "| --- | --- | --- |"]
+        for rule, asks in RULES.items():
+            mine = [finding for finding in self.findings if finding.rule == rule]
+            if mine:
+                bad = sum(finding.outcome == "failed" for finding in mine)
+                good = sum(finding.outcome == "passed" for finding in mine)
+                lines.append(f"| {rule} | {asks} | {f'**failed** ({bad} of {len(mine)})' if bad else 'passed' if good else 'skipped'} |")
+        for finding in self.findings:
+            if finding.outcome != "passed":
+                where = f" on {finding.subject}" if finding.subject else ""
+                lines += ["", f"- {finding.rule}{where}, {finding.outcome}: {_line(finding.said)}"]
+        return "\n".join(lines)
+
+
+def _line(text: str) -> str:
+    return " ".join("".join(character if character.isprintable() else " " for character in text).split()).replace("<", "&lt;")[:600]

@@ -1,0 +1,243 @@
+"""What can be said of a plugin by running it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from bench.cards import TaskCard
+from bench.conformance.cards import static_findings
+from bench.conformance.report import Finding, Report
+from bench.conformance.watch import Watch, modules_seen
+from bench.executors import Executor
+from bench.executors.inline import InlineExecutor
+from bench.executors.slots import Slots
+from bench.plugins.index import Entry, cache_folder
+from bench.plugins.registry import Registry, method_card, task_card
+from bench.runs.drive import Driver, make_executor, preload_names
+from bench.runs.plan import Cell, Plan, Request, make_plan
+from bench.runs.record import Record
+from bench.runs.replay import differing
+from bench.runs.store import Store
+
+_BLAME = (
+    ("changed its input", "inputs"),
+    ("drew from the global random streams", "stack"),
+    ("random streams", "global-state"),
+    ("setting of the whole process", "global-state"),
+    ("was replaced during the run", "global-state"),
+)
+"""Part of an invalid run's reason -> the rule that it broke; any other reason is the task's, of its rules or budget."""
+
+Records = dict[str, Record]
+"""Cell -> record."""
+
+
+class Lab:
+    """Runs plugins in ways that a grid never does, into a folder that is thrown away."""
+
+    def __init__(self, registry: Registry, folder: Path, device: str, quick: bool, say: Callable[[str], None]) -> None:
+        self.registry, self.folder, self.device, self.quick, self.say = registry, folder, device, quick, say
+        self.absent: list[str] = []
+        """Why cells could not run here: their data is not on this machine."""
+        self._stores = itertools.count()
+
+    def report(self, entry: Entry) -> Report:
+        """Return every finding on a plugin."""
+        try:
+            found = static_findings(entry)
+        except Exception as error:
+            said = f"the class can't be imported: {type(error).__name__}: {error}"
+            return Report(kind=entry.kind, name=entry.identity, findings=[Finding(rule="card", subject="", outcome="failed", said=said)])
+        look = {"method": self._method, "task": self._task, "dataset": self._dataset}[entry.kind]
+        return Report(kind=entry.kind, name=entry.identity, findings=[*found, *look(entry)])
+
+    # Methods ---------------------------------------------------------------------
+
+    def _method(self, entry: Entry) -> Iterator[Finding]:
+        cells, left = self._cells(entry)
+        for reason in left:
+            yield Finding(rule="solves", subject="", outcome="skipped", said=reason)
+        if not cells:
+            yield Finding(rule="solves", subject="", outcome="failed", said=self._nowhere(entry))
+            return
+        homes = [Path(entry.target.root or entry.target.path)]
+        with Watch(homes, [self.folder, cache_folder()]) as watch:
+            first = self._first(cells)
+        for reason in dict.fromkeys(self.absent):
+            yield Finding(rule="solves", subject="", outcome="skipped", said=reason)
+        cells = [cell for cell in cells if cell.spec.cell in first]
+        yield from _ended(cells, first)
+        yield _plain("files", watch.written, "it wrote {}; use run.workdir, which is the run's own")
+        yield _plain("network", watch.asked, "it asked for {}; a method gets its data from its problem")
+        good = [cell for cell in cells if first[cell.spec.cell].status == "ok"]
+        if good:
+            yield from self._repeats(entry, good, first)
+
+    def _nowhere(self, entry: Entry) -> str:
+        tracks = ", ".join(method_card(entry).tracks)
+        return f"no task of {tracks} with a preset 'smoke' takes it; a misspelt track, or a need that no task offers"
+
+    def _cells(self, entry: Entry) -> tuple[list[Cell], list[str]]:
+        """Return two seeds of every smoke variant that takes the method, and why others do not."""
+        plan = make_plan(Request(methods=(entry.identity,), track=entry.track, preset="smoke", seeds="2", device=self.device), self.registry)
+        return [cell for cell in plan.cells if cell.method is not None], [f"{item.task}: {item.reason}" for item in plan.not_run]
+
+    def _first(self, cells: Sequence[Cell]) -> Records:
+        """Run cells for the first time; in the quick form, only the first row whose data is here."""
+        self.absent = []
+        if not self.quick:
+            return self._run(cells)
+        for group in dict.fromkeys(cell.spec.group for cell in cells):
+            if found := self._run([cell for cell in cells if cell.spec.group == group]):
+                self.absent = []
+                return found
+        return {}
+
+    def _repeats(self, entry: Entry, cells: Sequence[Cell], first: Records) -> Iterator[Finding]:
+        """Run what ended well again: as it was, as the other form, and in a process of its own."""
+        zero = [cell for cell in cells if cell.spec.seed == 0]
+        again = self._run(cells)
+        for cell in zero:
+            yield _same("same-seed", cell, first, again, "it draws from somewhere else than run.seeded, run.torch_generator or run.numpy_generator")
+        for group in dict.fromkeys(cell.spec.group for cell in cells):
+            yield from _seeds_differ([cell for cell in cells if cell.spec.group == group], first)
+        card = method_card(entry)
+        if card.stacked:
+            alone = self._run(zero[:1] if self.quick else zero, apart=True)
+            for cell in zero[: len(alone)]:
+                yield _same("stack", cell, first, alone, "seed 0 beside seed 1 is not seed 0 beside itself; reduce over the members' own axes alone")
+        yield from self._counts(entry, zero[:1])
+        if not self.quick:
+            fresh = self._run(zero, make_executor("local", Slots(2), preload_names(Driver(self.registry, self._store()).split(Plan(list(zero), []))[1], self.registry)))  # fmt: skip
+            for cell in zero:
+                yield _same(
+                    "fresh-process", cell, first, fresh, "it depends on what ran before in the process: a module's variable, a cache, an order of a set"
+                )
+
+    def _counts(self, entry: Entry, cells: Sequence[Cell]) -> Iterator[Finding]:
+        """Compare the visits that the method counts with what its modules see, one problem at a time."""
+        single = [msgspec.structs.replace(cell, spec=msgspec.structs.replace(cell.spec, form="single")) for cell in cells]
+        if method_card(entry).stacked:
+            self._run(single)  # artifacts are there, and not seen, the second time
+        with modules_seen() as seen:
+            records = self._run(single)
+        for cell in single:
+            record = records[cell.spec.cell]
+            if record.status != "ok" or not seen.rows:
+                yield Finding(rule="counts", subject=cell.spec.label(), outcome="skipped", said="no torch module was called with a gradient")
+                continue
+            counted = max(record.counters.get("forward", 0), record.counters.get("backward", 0))
+            said = f"run.count says {counted} examples, its modules saw {seen.rows} with a gradient; count every example that a net learns from"
+            yield _finding("counts", cell, counted >= 0.99 * seen.rows, said)
+
+    # Tasks and data sets -----------------------------------------------------------
+
+    def _task(self, entry: Entry) -> Iterator[Finding]:
+        card = task_card(entry)
+        names = [reference.name for reference in card.references]
+        if "smoke" not in card.presets or not names:
+            return
+        plan = make_plan(Request(methods=tuple(names), tasks=(entry.identity,), preset="smoke", seeds="2", device=self.device), self.registry)
+        if not plan.cells:
+            yield Finding(rule="references", subject="", outcome="skipped", said="; ".join(item.reason for item in plan.not_run))
+            return
+        self.absent = []
+        first = self._run(plan.cells)
+        for reason in dict.fromkeys(self.absent):
+            yield Finding(rule="references", subject="", outcome="skipped", said=reason)
+        cells = [cell for cell in plan.cells if cell.spec.cell in first]
+        yield from _ended(cells, first, rule="references")
+        good = [cell for cell in cells if first[cell.spec.cell].status == "ok"]
+        yield from _ordered(card, good, first)
+        yield from _seeds_differ([cell for cell in good if cell.reference == "low"][:2], first)
+        zero = [cell for cell in good if cell.spec.seed == 0]
+        again = self._run(zero)
+        for cell in zero:
+            yield _same("same-seed", cell, first, again, "its data or its evaluation draws from somewhere else than run's streams")
+
+    def _dataset(self, entry: Entry) -> Iterator[Finding]:
+        from bench.conformance.data import loaded_twice
+
+        yield loaded_twice(self.registry, entry, self.folder)
+
+    # Running -------------------------------------------------------------------------
+
+    def _store(self) -> Store:
+        store = Store(self.folder / f"results-{next(self._stores)}")
+        store.open_for_writing()
+        return store
+
+    def _run(self, cells: Sequence[Cell], executor: Executor | None = None, apart: bool = False) -> Records:
+        """Run cells into a store of their own, those whose data is here; ``apart``: each as a job by itself."""
+        found: Records = {}
+        for part in [[cell] for cell in cells] if apart else [list(cells)]:
+            driver = Driver(self.registry, self._store())
+            _, todo = driver.split(Plan(part, []))
+            if todo:
+                self.say(f"{todo[0].cell.spec.label()}{f' and {len(todo) - 1} more' if len(todo) > 1 else ''}")
+            with contextlib.redirect_stderr(io.StringIO()):  # what an error says is in its record
+                found |= {keyed.cell.spec.cell: record for keyed, record in driver.run(todo, executor or InlineExecutor(), 1, lambda *_: None) if record is not None}  # fmt: skip
+            self.absent += [f"{item.task}: {item.reason}" for item in driver.not_run]
+        return found
+
+
+def _finding(rule: str, cell: Cell, passed: bool, said: str) -> Finding:
+    return Finding(rule=rule, subject=cell.spec.label(), outcome="passed" if passed else "failed", said="" if passed else said)
+
+
+def _plain(rule: str, found: dict[str, None], said: str) -> Finding:
+    return Finding(rule=rule, subject="", outcome="failed" if found else "passed", said=said.format(", ".join(list(found)[:3])) if found else "")
+
+
+def _same(rule: str, cell: Cell, first: Records, again: Records, said: str) -> Finding:
+    before, after = first[cell.spec.cell], again[cell.spec.cell]
+    if after.status != "ok":
+        return _finding(rule, cell, False, f"it ended {after.status}: {after.error.message if after.error else ''}")
+    names = list(differing(before, after, task_card(cell.task)))
+    return _finding(rule, cell, not names, f"{', '.join(names[:3])} differ: {said}")
+
+
+def _seeds_differ(cells: Sequence[Cell], records: Records) -> Iterator[Finding]:
+    """Say whether the two seeds of a row give different metrics."""
+    if len(cells) == 2 and cells[0].spec.group == cells[1].spec.group:
+        differ = differing(records[cells[0].spec.cell], records[cells[1].spec.cell], task_card(cells[0].task))
+        yield _finding("other-seed", cells[1], bool(differ), "seeds 0 and 1 give the same metrics; data and streams differ, so something is fixed")
+
+
+def _ended(cells: Sequence[Cell], records: Records, rule: str = "solves") -> Iterator[Finding]:
+    """Say of every cell whether it ended well, and which rule one that did not has broken."""
+    broken: set[str] = set()
+    for cell in cells:
+        record = records[cell.spec.cell]
+        if record.status == "ok":
+            yield _finding(rule, cell, True, "")
+            continue
+        message = record.error.message if record.error else record.status
+        blamed = next((name for part, name in _BLAME if part in message), "budget") if record.status == "invalid" else rule
+        broken.add(blamed)
+        yield _finding(blamed, cell, False, f"{record.error.type if record.error else record.status}: {message}")
+    for name in ("budget", "inputs", "global-state") if rule == "solves" else ():
+        if name not in broken and any(records[cell.spec.cell].status == "ok" for cell in cells):
+            yield Finding(rule=name, subject="", outcome="passed")
+
+
+def _ordered(card: TaskCard, cells: Sequence[Cell], records: Records) -> Iterator[Finding]:
+    """Say of every variant whether the mean of the high reference is at least that of the low one."""
+    sign = -1 if card.primary.direction == "min" else 1
+    for variant in dict.fromkeys(cell.spec.variant for cell in cells):
+        ends: dict[str, list[float]] = {"low": [], "high": []}
+        for cell in cells:
+            kind = next((item.kind for item in card.references if item.name == cell.spec.method), "")
+            value = records[cell.spec.cell].metrics.get(card.primary.name)
+            if cell.spec.variant == variant and kind in ends and value is not None and records[cell.spec.cell].not_rankable is None:
+                ends[kind].append(sign * value)
+        if ends["low"] and ends["high"] and card.primary.direction != "none":
+            low, high = (sum(values) / len(values) for values in (ends["low"], ends["high"]))
+            said = f"{card.primary.name} of the high reference is {sign * high:.4g}, of the low one {sign * low:.4g}"
+            yield Finding(rule="references", subject=variant, outcome="passed" if high >= low else "failed", said="" if high >= low else said)

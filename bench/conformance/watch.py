@@ -1,0 +1,151 @@
+"""What a run does that no record shows: files it writes, addresses it asks for, examples its modules see."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bench.training.stack import StackedNet
+
+_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+_PATHS = {"os.mkdir": 0, "os.remove": 0, "os.rmdir": 0, "os.rename": 1, "os.link": 1, "os.symlink": 1, "os.truncate": 0, "os.chmod": 0, "shutil.rmtree": 0}
+_NETWORK = ("socket.connect", "socket.getaddrinfo", "urllib.Request")
+_TEMPORARY = os.path.realpath(tempfile.gettempdir())
+_STANDARD = (os.path.realpath(sysconfig.get_path("stdlib")), "<frozen os>")
+_active: list[Watch] = []
+_installed = False
+
+
+class Watch:
+    """Notes what the code of a plugin does meanwhile. An audit hook can't be taken out of a process: it stays, and does nothing."""
+
+    def __init__(self, homes: Sequence[Path], allowed: Sequence[Path]) -> None:
+        self.homes = tuple(str(path.resolve()) for path in homes)
+        self.allowed = tuple(str(path.resolve()) for path in allowed)
+        self.written: dict[str, None] = {}
+        self.asked: dict[str, None] = {}
+
+    def __enter__(self) -> Watch:
+        global _installed
+        if not _installed:
+            sys.addaudithook(_hear)
+            _installed = True
+        _active.append(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _active.remove(self)
+
+    def hear(self, event: str, arguments: tuple[Any, ...]) -> None:
+        """Note an event that the plugin's code is the cause of."""
+        if event in _NETWORK:
+            if self._mine():
+                self.asked[_address(event, arguments)] = None
+            return
+        path = arguments[0] if event == "open" and _writes(arguments) else arguments[_PATHS[event]] if event in _PATHS else None
+        if isinstance(path, str | bytes | os.PathLike) and self._mine():
+            text = os.path.realpath(os.fsdecode(path))
+            allowed = (*self.allowed, _TEMPORARY) if _by_library() else self.allowed
+            if not text.startswith(("/dev/", "/proc/")) and not _inside(text, allowed):
+                self.written[text] = None
+
+    def _mine(self) -> bool:
+        frame = sys._getframe(3)
+        while frame is not None:
+            name = frame.f_code.co_filename
+            if _inside(name, self.homes):
+                return True
+            frame = frame.f_back  # type: ignore[assignment]
+        return False
+
+
+def _inside(path: str, folders: Sequence[str]) -> bool:
+    return any(path == folder or path.startswith(folder + os.sep) for folder in folders)
+
+
+def _by_library() -> bool:
+    """Say whether an installed library did it of its own accord, as torch does with its temporary folders."""
+    frame = sys._getframe(3)
+    while frame.f_back is not None and _inside(frame.f_code.co_filename, _STANDARD) and "site-packages" not in frame.f_code.co_filename:
+        frame = frame.f_back
+    return "site-packages" in frame.f_code.co_filename
+
+
+def _writes(arguments: tuple[Any, ...]) -> bool:
+    mode, flags = arguments[1], arguments[2]
+    return any(letter in mode for letter in "wax+") if isinstance(mode, str) else bool(isinstance(flags, int) and flags & _WRITES)
+
+
+def _address(event: str, arguments: tuple[Any, ...]) -> str:
+    if event == "socket.getaddrinfo":
+        return str(arguments[0])
+    return str(arguments[0] if event == "urllib.Request" else arguments[1])
+
+
+def _hear(event: str, arguments: tuple[Any, ...]) -> None:
+    if _active and (event == "open" or event in _PATHS or event in _NETWORK):
+        for watch in _active:
+            watch.hear(event, arguments)
+
+
+class Seen:
+    """How many examples went through the outermost modules, with a gradient, while a method solved.
+
+    Without one, tokens are generated one by one and data is looked at; what is learnt from has one.
+    """
+
+    def __init__(self) -> None:
+        self.rows, self.depth, self.paused = 0, 0, 1
+
+    def add(self, module: Any, inputs: tuple[Any, ...]) -> None:
+        """Add the examples of one call: the first axis of its first input, in a stack the first two, in a batch of graphs the graphs."""
+        shape = tuple(getattr(inputs[0], "shape", ())) or (getattr(inputs[0], "num_graphs", 0),)
+        self.rows += math.prod(shape[: 2 if isinstance(module, StackedNet) else 1])
+
+
+@contextlib.contextmanager
+def modules_seen() -> Iterator[Seen]:
+    """Count the examples that torch modules see while a method solves; what reports and evaluations see is not the method's."""
+    from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+
+    from bench.runs.member import _WorkerTools
+    from bench.runs.worker import Worker
+
+    seen = Seen()
+
+    def before(module: Any, inputs: tuple[Any, ...]) -> None:
+        if seen.depth == 0 and not seen.paused and inputs and torch.is_grad_enabled():
+            seen.add(module, inputs)
+        seen.depth += 1
+
+    def after(*_: Any) -> None:
+        seen.depth -= 1
+
+    def counted(function: Callable[..., Any], step: int) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            seen.paused += step
+            try:
+                return function(*arguments)
+            finally:
+                seen.paused -= step
+
+        return call
+
+    handles = [register_module_forward_pre_hook(before), register_module_forward_hook(after, always_call=True)]
+    solve, report = Worker._solve, _WorkerTools.report
+    Worker._solve, _WorkerTools.report = counted(solve, -1), counted(report, 1)  # type: ignore[method-assign]
+    try:
+        yield seen
+    finally:
+        Worker._solve, _WorkerTools.report = solve, report  # type: ignore[method-assign]
+        for handle in handles:
+            handle.remove()

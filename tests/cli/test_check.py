@@ -1,0 +1,28 @@
+"""``bench check``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+MOCK = str(Path(__file__).parents[1] / "mock")
+
+
+def test_a_plugin_that_keeps_the_contracts_exits_0_with_a_report(bench):
+    done = bench("check", "mock-regression/constant", "--quick", "--plugins", MOCK)
+    assert done.code == 0
+    assert done.out.startswith("## method mock-regression/constant: passes")
+
+
+def test_one_that_does_not_exits_1_and_json_says_which_rule(bench, plugin):
+    path = plugin("boom", "raise ValueError('no')")
+    done = bench("check", str(path), "--quick", "--json")
+    found = json.loads(done.out)
+    assert (done.code, found["ok"]) == (1, False)
+    assert {finding["rule"] for finding in found["reports"][0]["findings"] if finding["outcome"] == "failed"} == {"solves"}
+
+
+def test_a_name_that_is_unknown_is_a_sentence(bench):
+    done = bench("check", "elrr")
+    assert done.code == 2
+    assert "unknown method 'elrr'. Did you mean 'elr'" in done.err

@@ -1,0 +1,179 @@
+"""The conformance suite: each planted defect is caught by the rule that it breaks, and what has none passes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.conformance import RULES, check
+from bench.errors import NothingSelected, UsageError
+from bench.plugins.registry import Registry
+
+MOCK = str(Path(__file__).parents[1] / "mock")
+
+FILE = """
+import os, socket, types
+from typing import Annotated, ClassVar
+import torch
+from bench import Meta, Method, MethodCard
+
+STATE = {{}}
+
+class Planted(Method):
+    {doc}
+    card: ClassVar = MethodCard(name="planted", title="A method with a defect", track="{track}"{card})
+    {fields}
+
+    def solve(self, problem, run):
+        {body}
+
+    def solve_stacked(self, problems, runs):
+        {stacked}
+"""
+FIT = "return types.SimpleNamespace(slope={slope}, offset=float(problem.y.mean()), width=None)"
+DEFECTS = {
+    "no docstring": ("card", {"doc": ""}),
+    "a default that it refuses itself": ("parameters", {"fields": "lam: float = 1.0\n    def __post_init__(self):\n        raise ValueError('never')"}),
+    "an error on one seed": ("solves", {"body": f"assert run.seed == 0\n        {FIT.format(slope=0.0)}"}),
+    "a figure that is no number": ("budget", {"body": FIT.format(slope="float('nan')")}),
+    "more than the budget": (
+        "budget",
+        {"track": "mock-condensation", "body": "return types.SimpleNamespace(x=problem.x, y=problem.y)"},
+    ),
+    "a problem changed in place": ("inputs", {"body": f"problem.y.zero_()\n        {FIT.format(slope=0.0)}"}),
+    "a global seed": ("global-state", {"body": f"torch.manual_seed(0)\n        {FIT.format(slope=0.0)}"}),
+    "a setting of the process": ("global-state", {"body": f"torch.set_default_dtype(torch.float64)\n        {FIT.format(slope=0.0)}"}),
+    "code of torch replaced": ("global-state", {"body": f"torch.randperm = lambda *a, **k: None\n        {FIT.format(slope=0.0)}"}),
+    "randomness of the operating system": ("same-seed", {"body": FIT.format(slope="os.urandom(1)[0] / 255")}),
+    "what ran before in the process": (
+        "same-seed",
+        {"body": f"STATE['n'] = STATE.get('n', 0) + 1\n        {FIT.format(slope='float(STATE[chr(110)])')}"},
+    ),
+    "the number of the process": ("fresh-process", {"body": FIT.format(slope="float(os.getpid())")}),
+    "a stack that looks at its neighbours": (
+        "stack",
+        {"card": ", stacked=True", "stacked": "mean = sum(float(p.y.sum()) for p in problems)\n        return [types.SimpleNamespace(slope=0.0, offset=mean, width=None) for _ in problems]"},
+    ),
+    "visits that are not counted": (
+        "counts",
+        {"body": f"torch.nn.Linear(1, 1).double()(problem.x.double().view(-1, 1))\n        {FIT.format(slope=0.0)}"},
+    ),
+    "a file outside its folder": ("files", {"body": f"open({{outside!r}}, 'w').close()\n        {FIT.format(slope=0.0)}"}),
+    "a download": (
+        "network",
+        {"body": f"s = socket.socket()\n        s.settimeout(0.1)\n        s.connect_ex(('127.0.0.1', 9))\n        s.close()\n        {FIT.format(slope=0.0)}"},
+    ),
+}  # fmt: skip
+
+
+def planted(folder: Path, **parts: str) -> str:
+    """Write a plugin of one method and return its path."""
+    fields = {"doc": '"""It has a defect."""', "track": "mock-regression", "card": "", "fields": "", "body": FIT.format(slope=0.0)}
+    fields |= {"stacked": "return [self.solve(p, r) for p, r in zip(problems, runs)]", **parts}
+    path = folder / "planted.py"
+    path.write_text(FILE.format(**{name: text.replace("{outside!r}", repr(str(folder / "outside.txt"))) for name, text in fields.items()}))
+    return str(path)
+
+
+@pytest.mark.parametrize("defect", DEFECTS)
+def test_a_planted_defect_is_caught_by_its_rule(defect, tmp_path):
+    rule, parts = DEFECTS[defect]
+    (report,) = check(planted(tmp_path, **parts), plugins=[MOCK], device="cpu", quick=rule != "fresh-process")
+    follows = {"parameters": {"solves"}}.get(rule, set())  # what can't be made can't solve
+    assert {finding.rule for finding in report.failed()} - follows == {rule}
+    assert all(finding.said for finding in report.failed())
+
+
+def test_a_method_without_a_defect_passes_whole(tmp_path):
+    (report,) = check(planted(tmp_path), plugins=[MOCK], device="cpu")
+    assert report.failed() == []
+    assert {finding.rule for finding in report.findings} >= {"card", "parameters", "solves", "budget", "inputs", "same-seed", "fresh-process", "files"}
+
+
+TASK = '''
+from typing import ClassVar
+import torch
+from bench import Case, Dataset, DatasetCard, Metric, Preset, Reference, Score, Task, TaskCard
+
+class Level(Task):
+    """Say the level of the data."""
+    card: ClassVar = TaskCard(
+        name="level", title="Say a level", track="levels", metrics=(Metric(name="err", direction="min", primary=True),),
+        presets={{"smoke": Preset(variants={{"plain": {{}}}}, seeds=1)}},
+        references=(Reference(name="zero", kind="low", solve="zero"), Reference(name="truth", kind="high", solve="truth")),
+    )
+
+    def prepare(self, run):
+        level = {level}
+        return Case(problems=[level + 1.0], hidden=level)
+
+    def evaluate(self, case, outcomes, run):
+        return Score(metrics={{"err": float(abs(outcomes[0].solution - case.hidden))}})
+
+    def zero(self, problem, hidden, run):
+        return {low}
+
+    def truth(self, problem, hidden, run):
+        return {high}
+
+class Numbers(Dataset):
+    """Numbers."""
+    card: ClassVar = DatasetCard(name="numbers", title="Numbers", source="here", size="3", had="generated", fingerprint="{pinned}")
+
+    def load(self, run):
+        return {{"x": torch.arange(3.0)}}
+'''
+
+
+def tasks(folder: Path, level="float(run.numpy_generator('split').uniform(1, 2))", low="0.0", high="hidden + 0.1", pinned="") -> dict[str, set[str]]:
+    """Write a plugin of a task and a data set, check it, and return the rules that each breaks."""
+    path = folder / "levels.py"
+    path.write_text(TASK.format(level=level, low=low, high=high, pinned=pinned))
+    return {report.kind: {finding.rule for finding in report.failed()} for report in check(str(path), device="cpu")}
+
+
+@pytest.mark.parametrize(
+    ("parts", "broken"),
+    [
+        ({}, {"task": set(), "dataset": set()}),
+        ({"level": "2.0", "high": "hidden"}, {"task": {"other-seed"}, "dataset": set()}),
+        ({"level": "float(torch.tensor(float(__import__('time').perf_counter())))"}, {"task": {"same-seed"}, "dataset": set()}),
+        ({"high": "hidden + 9.0"}, {"task": {"references"}, "dataset": set()}),
+        ({"low": "1 / 0"}, {"task": {"references"}, "dataset": set()}),
+        ({"pinned": "0" * 64}, {"task": set(), "dataset": {"loads"}}),
+    ],
+    ids=["none", "data that no seed changes", "data that a clock changes", "references in the wrong order", "a reference that fails", "another fingerprint"],
+)
+def test_what_is_wrong_with_a_task_or_a_data_set_is_found(parts, broken, tmp_path):
+    assert tasks(tmp_path, **parts) == broken
+
+
+@pytest.mark.parametrize("name", ["selection/random", "noisy-labels/elr", "dataset-digits"])
+def test_what_is_built_in_passes_the_quick_form(name):
+    reports = check(name.removeprefix("dataset-"), device="cpu", quick=True)
+    assert [(report.name, report.failed()) for report in reports] == [(report.name, []) for report in reports]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(entry.identity for entry in Registry().rows("method")))
+def test_every_method_that_is_built_in_passes(name):
+    (report,) = check(name, device="cpu")
+    assert report.failed() == []
+
+
+def test_a_report_has_a_line_a_rule_and_says_what_failed_without_markup(tmp_path):
+    path = planted(tmp_path, body="raise ValueError('<b>\\n| no')")
+    (report,) = check(path, plugins=[MOCK], device="cpu", quick=True)
+    text = report.markdown()
+    assert "| solves | every smoke preset of its tracks is solved | **failed** (2 of 2) |" in text
+    assert "<b>" not in text
+    assert set(RULES) >= {finding.rule for finding in report.findings}
+
+
+def test_what_is_not_there_is_said_in_a_sentence(tmp_path):
+    with pytest.raises(UsageError, match="unknown method 'elrr'"):
+        check("elrr")
+    (tmp_path / "empty.py").write_text("x = 1\n")
+    with pytest.raises(NothingSelected, match="registers no method"):
+        check(str(tmp_path / "empty.py"))
