@@ -82,10 +82,10 @@ def _unranked(table: Row) -> str:
 
 def _primary(table: Row) -> list[Column]:
     rows = table["rows"]
-    digits = _decimals((row["mean"] for row in rows), table["primary"]["unit"])
+    digits = decimals((row["mean"] for row in rows), table["primary"]["unit"])
     columns: list[Column] = [
         ("mean" + ARROWS.get(table["primary"]["direction"], ""), "right", [number(row["mean"], digits) for row in rows]),
-        ("95 % interval", "right", [_interval(row, digits) for row in rows]),
+        ("95 % interval", "right", [interval(row, digits) for row in rows]),
         ("n", "right", [str(row["n"]) for row in rows]),
         ("sd", "right", [number(row["sd"], digits) for row in rows]),
     ]
@@ -102,7 +102,7 @@ def _metrics(table: Row) -> list[Column]:
     columns: list[Column] = []
     for metric in (judging or valued)[:EXTRA_METRICS]:
         values = [row["metrics"][metric["name"]] for row in table["rows"]]
-        digits = _decimals(values, metric["unit"])
+        digits = decimals(values, metric["unit"])
         columns.append((escape(metric["name"]) + ARROWS.get(metric["direction"], ""), "right", [number(value, digits) for value in values]))
     return columns
 
@@ -120,7 +120,7 @@ def _statuses(row: Row) -> str:
     return ", ".join(f"{count} {status}" for status, count in row["statuses"].items())
 
 
-def _decimals(values: Iterable[float | None], unit: str = "") -> int:
+def decimals(values: Iterable[float | None], unit: str = "") -> int:
     """Return two decimals for percentages; else as many as give the largest of ``values`` four digits, at most eight."""
     if unit in ("%", "points"):
         return 2
@@ -128,12 +128,13 @@ def _decimals(values: Iterable[float | None], unit: str = "") -> int:
     return min(8, max(0, 4 - math.ceil(math.log10(largest)))) if largest else 2
 
 
-def _interval(row: Row, digits: int, sign: str = "") -> str:
+def interval(row: Row, digits: int, sign: str = "") -> str:
+    """Return ``[low, high]``, or a dash."""
     return "—" if row["low"] is None or row["high"] is None else f"[{number(row['low'], digits, sign)}, {number(row['high'], digits, sign)}]"
 
 
 def _difference(found: Row | None, digits: int) -> str:
-    return "—" if found is None else f"{number(found['mean'], digits, '+')} {_interval(found, digits, '+')}"
+    return "—" if found is None else f"{number(found['mean'], digits, '+')} {interval(found, digits, '+')}"
 
 
 def _comparison(board: Row) -> str:
@@ -141,7 +142,7 @@ def _comparison(board: Row) -> str:
     if not rows:
         return ""
     a, b = escape(board["a"]), escape(board["b"])
-    digits = [_decimals((row["a_mean"], row["b_mean"])) for row in rows]
+    digits = [decimals((row["a_mean"], row["b_mean"])) for row in rows]
     columns: list[Column] = [
         *((key, "left", [escape(row[key]) for row in rows]) for key in ("task", "variant", "preset", "device")),
         ("n", "right", [str(row["n"]) for row in rows]),

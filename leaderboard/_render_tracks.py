@@ -87,13 +87,19 @@ def reliability(track: Row) -> list[str]:
     """Say how far the headline can be relied on: agreement of three summaries, leave-one-task-out, the tests used."""
     lines = []
     if top := track["agreement"]:
-        agree = "agree" if top["agree"] else "do not agree"
-        lines.append(f"Mean, IQM and mean rank {agree} on the first three: {'; '.join(', '.join(top[name]) for name in ('mean', 'iqm', 'mean_rank'))}.")
+        if top["agree"]:
+            lines.append(f"Mean, IQM and mean rank agree on the first three: {', '.join(top['mean'])}.")
+        else:
+            said = "; ".join(f"{', '.join(top[name])} ({name.replace('_', ' ')})" for name in ("mean", "iqm", "mean_rank"))
+            lines.append(f"Mean, IQM and mean rank do not agree on the first three: {said}.")
     if out := track["leave_one_out"]:
         lines.append(f"First place ({out['leader']}) holds in {out['holds']} of {out['of']} drops of one task.")
     words = {"null": "against the null", "leader": "against the leader", "pairs": "all pairs"}
-    if tests := [f"{said} by {track['tests'][name]}" for name, said in words.items() if track["tests"][name]]:
-        lines.append(f"Tests: {'; '.join(tests)}; Holm's adjustment over each family.")
+    tests = [(said, track["tests"][name]) for name, said in words.items() if track["tests"][name]]
+    if tests:
+        one = {test for _, test in tests}
+        said = one.pop() if len(one) == 1 else "; ".join(f"{family} by {test}" for family, test in tests)
+        lines.append(f"Tests: {said}; p adjusted by Holm over each family (null, leader, all pairs).")
     return lines
 
 

@@ -1,0 +1,163 @@
+"""The page: one HTML file that needs no network. What records and cards say is escaped by the template; nothing else is marked safe."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.digests import digest
+from bench.runs.record import Brief, Record
+
+from . import _assets, _charts
+from ._page_parts import anchors, card_of, dots, failures, first_place, matrix, overview_row, pairs, provenance, slug_of, table_rows, track_rows
+from ._page_records import Extras, extras
+from ._render_tracks import reliability
+
+READING = (
+    "A score is normalised: 0 is what doing nothing reaches (the null of the track), 1 what its upper reference does. Anchors are frozen with the suite.",
+    "The headline is the mean over tasks; a task is the mean of its variants. Its interval is Student's t over seeds, the tasks taken as they are: other seeds, same tasks.",
+    "The thin line of the chart resamples tasks and then seeds: other tasks like these. Claims of generality rest on that one.",
+    "IQM is the mean of the middle half of all scores. P(> null) is the chance that a run beats one of the null's. Their bootstrap intervals are optimistic below ten seeds.",
+    "A rank is 1 + the number of methods that are better: an adjusted p below 0.05 and a difference of at least delta. Methods that can't be told apart share a rank; the range says where resampling puts a method.",
+    "Bold: better than every method below it. The largest number alone is never bold.",
+    "A run that fails counts as chance, and no run counts as less, so that failing never beats finishing. A method that misses runs is provisional and has no rank.",
+    "References that see the hidden part never have a rank. Rows of other than the default parameters are in the tables by variant and in no track's board.",
+    "Seconds are comparable within one kind of machine; visits of examples, forward and backward, are comparable anywhere. Neither decides a rank.",
+)
+
+
+def page_name(board: Mapping[str, Any], records: Sequence[Record], history: Sequence[Mapping[str, Any]], options: Mapping[str, Any]) -> str:
+    """Name a page by all that it depends on."""
+    said = sorted(record.content if isinstance(record, Brief) else digest(record) for record in records)
+    code = [
+        path.read_text(encoding="utf-8")
+        for folder in (Path(inspect.getfile(_assets)).parent, _assets.HERE)
+        for path in sorted(folder.iterdir())
+        if path.is_file()
+    ]
+    cards = {**options.get("tasks", {}), **options.get("cards", {})}
+    return digest([board, said, list(history), code, _assets.versions(), cards])
+
+
+def make_page(board: Mapping[str, Any], records: Sequence[Record], history: Sequence[Mapping[str, Any]], options: Mapping[str, Any], name: str) -> str:
+    """Return the page of a board.
+
+    Args:
+        board: what :func:`.board.bench_board` made.
+        records: the records that the board is of.
+        history: rows of history.parquet.
+        options: ``tasks``, ``cards``, ``load`` and ``picture``, see :func:`.board.bench_publish`.
+        name: what :func:`page_name` returned.
+    """
+    import jinja2
+    from markupsafe import Markup
+
+    charts: dict[str, Any] = {}
+    found = extras(board, records, options)
+    tracks = [_panel(track, board, found, charts, options) for track in _tracks(board)]
+    script = _assets.text("page.js")
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    safe = {"css": _assets.text("page.css"), "script": script}
+    return environment.from_string(_assets.text("page.html.j2")).render(
+        name=name,
+        policy=f"default-src 'none'; script-src {_assets.sha256(script)} blob:; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'",
+        suite=board["suite"],
+        totals=found.totals,
+        tracks=tracks,
+        overview=[overview_row(track, name, one) for name, one in board["suite"]["tracks"].items() for track in [_track_of(board, name)]],
+        dots=[dots(track) for track in board["tracks"]],
+        history=_history(history, board, charts),
+        reading=READING,
+        anchors=anchors(board),
+        provenance=provenance(board, records, _assets.versions()),
+        charts=_assets.packed(json.dumps(charts, allow_nan=False, sort_keys=True)),
+        document=_assets.packed(json.dumps(board, allow_nan=False)),
+        tables_bundle=_assets.tables_bundle(),
+        vega_bundle=_assets.vega_bundle(),
+        **{key: Markup(text) for key, text in safe.items()},  # noqa: S704 - our own files, no record's text
+    )
+
+
+def _track_of(board: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
+    return next((track for track in board["tracks"] if track["track"] == name), None)
+
+
+def _tracks(board: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any] | None]]:
+    """Return every track with a table, those of the suite first, with its board where it has one."""
+    names = dict.fromkeys([*board["suite"]["tracks"], *(table["track"] for table in board["tables"])])
+    held = {table["track"] for table in board["tables"]}
+    return [(name, _track_of(board, name)) for name in names if name in held]
+
+
+def _panel(
+    item: tuple[str, Mapping[str, Any] | None], board: Mapping[str, Any], found: Extras, charts: dict[str, Any], options: Mapping[str, Any]
+) -> dict[str, Any]:
+    name, track = item
+    slug = slug_of(name)
+    panel: dict[str, Any] = {
+        "slug": slug,
+        "title": board["suite"]["tracks"].get(name, {}).get("title", name),
+        "about": track["about"] if track else "This track is not part of the suite: its variants are shown, and it has no score.",
+        "board": None,
+        "tables": [_table(table, place, slug, found, charts) for place, table in enumerate(board["tables"]) if table["track"] == name],
+        "cards": [card_of(identity, card, board, track) for identity, card in sorted(options.get("cards", {}).items()) if identity.startswith(f"{name}/")],
+        "failures": failures(found.failed.get(name, [])),
+        "more_failures": max(0, len(found.failed.get(name, [])) - len(failures(found.failed.get(name, [])))),
+        "pairs": None,
+        "intervals": None,
+        "pareto": None,
+    }
+    if track is None:
+        return panel
+    ranked = [row for row in track["rows"] if row["rank"]]
+    cells = sum(cell["state"] == "scored" for cell in track["cells"])
+    panel |= {
+        "board": track_rows(track),
+        "caption": f"Mean normalised score over {len(track['scored_tasks'])} tasks ({cells} variants), {board['suite']['seeds']} seeds; 95 % t interval over seeds.",
+        "facts": [*([f"First place: {first_place(track)}."] if ranked else []), *reliability(track)],
+        "warnings": track["notes"],
+        "matrix": matrix(track),
+        "pairs": pairs(track),
+    }
+    if ranked:
+        about = "Thick: 95 % over seeds, these tasks. Thin: tasks resampled too." if ranked[0]["wide"] else "Bars: 95 % t interval over seeds, on these tasks."
+        panel["intervals"] = _chart(charts, f"{slug}-intervals", "Scores and intervals", about, _charts.intervals(ranked))
+        if sum(bool(row["cost"]["visits"]) for row in ranked) > 1:
+            about = (
+                "Example visits of one seed over all tasks, forward and backward; on the front: no method costs as little and scores more than delta higher."
+            )
+            panel["pareto"] = _chart(charts, f"{slug}-pareto", "Score against cost", about, _charts.pareto(ranked, "visits", "example visits (log scale)"))
+    return panel
+
+
+def _chart(charts: dict[str, Any], name: str, title: str, about: str, spec: dict[str, Any]) -> dict[str, str]:
+    charts[name] = spec
+    return {"id": name, "title": title, "about": about}
+
+
+def _table(table: Mapping[str, Any], place: int, slug: str, found: Extras, charts: dict[str, Any]) -> dict[str, Any]:
+    shown = table_rows(table)
+    lines, names, key = found.curves.get(place, ([], [], ""))
+    if lines:
+        about = f"{key}, mean over seeds, of the {len(names)} methods shown: the best ranked and the references."
+        shown["curves"] = _chart(charts, f"{slug}-curve-{place}", "Learning curves", about, _charts.lines(lines, names, "step", "step", key))
+    return {"curves": None, **shown, "pictures": found.pictures.get(place, [])}
+
+
+def _history(history: Sequence[Mapping[str, Any]], board: Mapping[str, Any], charts: dict[str, Any]) -> dict[str, str] | None:
+    """Draw the first place of every track over nights; one night is no history, and suites never share a line."""
+    mine = [row for row in history if row["suite"] == board["suite"]["name"] and row["score"] is not None]
+    if len({row["night"] for row in mine}) < 2:
+        return None
+    best: dict[str, str] = {track["track"]: track["rows"][0]["method"] for track in board["tracks"] if track["rows"] and track["rows"][0]["rank"]}
+    values = [
+        {"method": f"{row['track']}: {row['method']}", "night": row["night"], "y": round(row["score"], 4)}
+        for row in mine
+        if best.get(row["track"]) == row["method"]
+    ]
+    names = [f"{track}: {method}" for track, method in best.items()]
+    spec = _charts.lines(values, names, "night", "night", "normalised score", temporal=True)
+    return _chart(charts, "history", "Over the nights", "The score of each track's present leader. Scores of two suites never share a line.", spec)
