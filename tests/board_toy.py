@@ -1,11 +1,51 @@
-"""Made-up records of a whole suite: what a board would be made of if every method had run."""
+"""A small suite with its cards, and made-up records: what a board would be made of if every method had run."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from bench.cards import MethodCard, Metric, Preset, Reference, TaskCard
 from bench.digests import digest
 from bench.runs.record import Failure, Record
+
+SUITE = """
+schema_version = 1
+name = "small"
+device = "cpu"
+seeds = 3
+delta = 0.02
+[tracks.demo]
+title = "Demo"
+about = "A demonstration."
+low = "null"
+high = "oracle"
+[[tracks.demo.tasks]]
+task = "up"
+variants = ["a", "b"]
+chance = 10.0
+seconds = 60
+[[tracks.demo.tasks]]
+task = "down"
+variants = ["only"]
+chance = 0.5
+seconds = 60
+"""
+
+
+def card(name, metric, variants, **fields):
+    references = (Reference(name="null", kind="low"), Reference(name="oracle", kind="high", solve="peek"))
+    preset = Preset(variants=dict.fromkeys(variants, {}), seeds=3)
+    return TaskCard(name=name, title=name, track="demo", metrics=(metric,), presets={"default": preset}, references=references, **fields)
+
+
+TASKS = {
+    "demo/up": card("up", Metric(name="acc", primary=True, unit="%", bounds=(0.0, 100.0)), ("a", "b")),
+    "demo/down": card("down", Metric(name="gap", primary=True, direction="min"), ("only",)),
+}
+CARDS = {
+    f"demo/{name}": MethodCard(name=name, title=f"The {name} method", track="demo", paper="arXiv:2007.00151", claim="It wins.", needs=needs)
+    for name, needs in (("null", ()), ("m", ()), ("n", ()), ("picky", ("rate",)))
+}
 
 ENVIRONMENT = {
     "versions": {"torch": "2.13.0", "numpy": "2.4.6"}, "threads": 1, "cpu_class": "x86_64-avx2", "cpu": "A processor", "python": "3.11.7",

@@ -1,0 +1,327 @@
+"""The suite and the boards of its tracks: scores, what counts as chance, who has a rank."""
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+from bench.builtin.leaderboard.board import bench_board, bench_freeze, bench_render
+from board_toy import CARDS, SUITE, TASKS, made_up, whole_suite
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench.builtin.leaderboard import _suite
+from bench.errors import UsageError
+from bench.plugins.registry import Registry
+from bench.runs.store import Store
+
+LOW, HIGH = {"acc": 50.0, "gap": 0.4}, {"acc": 90.0, "gap": 0.0}
+CELLS = [("up", "a", "acc"), ("up", "b", "acc"), ("down", "only", "gap")]
+
+
+def runs(method, *scores, **fields):
+    """Return records of a method that reaches these normalised scores (one a cell, or one for all) with seeds that vary a little."""
+    scores = scores if len(scores) == 3 else scores * 3
+    return [
+        made_up("demo", task, variant, method, seed, metric, LOW[metric] + (HIGH[metric] - LOW[metric]) * (score + 0.001 * (seed - 1)), **fields)
+        for (task, variant, metric), score in zip(CELLS, scores, strict=True)
+        for seed in range(3)
+    ]  # fmt: skip
+
+
+def anchors():
+    return [*runs("null", 0.0, reference="low"), *runs("oracle", 1.0, reference="high", peeks=True)]
+
+
+@pytest.fixture
+def track(suite_file):
+    def make(records, cards=CARDS, **options):
+        found = bench_board(records, TASKS, {"suite": str(suite_file), "cards": cards, **options})
+        (board,) = found["tracks"]
+        return board | {"by": {row["method"]: row for row in board["rows"]}}
+
+    return make
+
+
+def test_a_score_lies_between_the_anchors_whichever_way_is_better(track):
+    found = track([*anchors(), *runs("m", 0.5, 0.7, 0.2)])["by"]["m"]
+    assert found["cells"]["demo/up/default/a"]["score"] == pytest.approx(0.5)
+    assert found["cells"]["demo/down/default/only"]["score"] == pytest.approx(0.2)
+    assert found["score"] == pytest.approx(((0.5 + 0.7) / 2 + 0.2) / 2)  # variants are averaged first, so that tasks weigh the same
+    assert (found["rank"], found["ok"], found["of"], found["imputed"]) == (1, 9, 9, 0)
+    assert found["vs_null"]["verdict"] == "better"
+
+
+def test_the_interval_is_that_of_welch_and_satterthwaite_over_task_means(track):
+    from bench.builtin.leaderboard._aggregate import track_interval
+    from numpy import array
+
+    found = track([*anchors(), *runs("m", 0.5)])["by"]["m"]
+    seeds = 0.5 + 0.001 * array([-1, 0, 1])
+    expected = track_interval(array([[seeds, seeds]]))
+    assert (found["low"], found["high"]) == pytest.approx((expected.low[0], expected.high[0]), abs=1e-6)
+
+
+def test_references_that_peek_and_the_upper_anchor_never_have_a_rank(track):
+    found = track([*anchors(), *runs("m", 1.5)])
+    assert (found["by"]["oracle"]["rank"], found["by"]["oracle"]["why"]) == (None, "it sees the hidden part")
+    assert found["rows"][0]["method"] == "m"
+    seen = track([*runs("null", 0.0, reference="low"), *runs("oracle", 1.0, reference="high"), *runs("m", 1.5)])
+    assert (seen["by"]["oracle"]["rank"], seen["by"]["oracle"]["why"]) == (None, "it is the upper anchor")
+    cheat = track([*anchors(), *runs("cheat", 3.0, peeks=True), *runs("m", 0.5)])
+    assert (cheat["by"]["cheat"]["rank"], cheat["by"]["m"]["rank"]) == (None, 1)
+
+
+@pytest.mark.parametrize("status", ["failed", "crashed", "timeout", "oom", "invalid"])
+def test_a_run_that_fails_counts_as_chance_and_is_marked(track, status):
+    records = [*anchors(), *runs("m", 0.5)]
+    records[-1] = made_up("demo", "down", "only", "m", 2, "gap", 0, status=status)
+    found = track(records)["by"]["m"]
+    chance = (0.5 - 0.4) / (0.0 - 0.4)
+    assert found["score"] == pytest.approx((0.5 + ((0.499 + 0.5) + chance) / 3) / 2, abs=1e-6)
+    assert (found["imputed"], found["cells"]["demo/down/default/only"]["word"], found["cells"]["demo/down/default/only"]["imputed"]) == (1, status, 1)
+    assert found["rank"]
+
+
+def test_no_run_counts_as_less_than_chance(track):
+    found = track([*anchors(), *runs("m", -9.0)])["by"]["m"]
+    assert found["score"] == pytest.approx((-1.0 - 0.25) / 2)
+    assert found["cells"]["demo/up/default/a"]["score"] == pytest.approx(-9.0), "what it reached is shown as it is"
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.floats(-3, 2), min_size=3, max_size=3), st.sets(st.integers(0, 8), min_size=1))
+def test_failing_never_beats_finishing(tmp_path_factory, reached, broken):
+    path = tmp_path_factory.mktemp("suite") / "suite-small.toml"
+    path.write_text(SUITE)
+
+    def score(records):
+        (board,) = bench_board([*anchors(), *records], TASKS, {"suite": str(path)})["tracks"]
+        return next(row["score"] for row in board["rows"] if row["method"] == "m")
+
+    finished = runs("m", *reached)
+    crashed = [
+        made_up("demo", record.task, record.variant, "m", record.seed, "acc", 0, status="crashed") if place in broken else record
+        for place, record in enumerate(finished)
+    ]  # fmt: skip
+    assert score(crashed) <= score(finished) + 1e-6
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.floats(-1, 2), min_size=3, max_size=3), st.booleans())
+def test_adding_a_method_changes_nobodys_score(tmp_path_factory, reached, fails):
+    path = tmp_path_factory.mktemp("suite") / "suite-small.toml"
+    path.write_text(SUITE)
+    records = [*anchors(), *runs("m", 0.4, 0.6, 0.1), *runs("n", 0.3)]
+    new = runs("new", *reached)
+    if fails:
+        new[4] = made_up("demo", "up", "b", "new", 1, "acc", 0, status="oom")
+    before, after = ({row["method"]: row for row in bench_board(held, TASKS, {"suite": str(path)})["tracks"][0]["rows"]} for held in (records, records + new))
+    for name in before:
+        for key in ("score", "low", "high", "iqm", "p_better", "cells", "cost"):
+            assert after[name][key] == before[name][key], (name, key)
+
+
+def test_a_method_that_misses_a_run_is_provisional_and_one_that_never_ran_is_a_row(track):
+    found = track([*anchors(), *runs("m", 0.5)[:-1], *runs("n", 0.2)])["by"]
+    assert (found["m"]["rank"], found["m"]["provisional"], found["m"]["why"]) == (None, True, "1 runs are missing")
+    assert (found["n"]["rank"], found["picky"]["why"]) == (1, "it does not apply to every task: up a does not offer rate")
+    assert {cell["word"] for cell in found["picky"]["cells"].values()} == {"not_applicable"}
+    interrupted = [*anchors(), *runs("m", 0.5)]
+    interrupted[-1] = made_up("demo", "down", "only", "m", 2, "gap", 0, status="interrupted")
+    assert track(interrupted)["by"]["m"]["why"] == "1 runs are missing"
+
+
+def test_a_gate_that_fails_and_a_budget_that_is_overdrawn_count_as_chance(track):
+    records = [*anchors(), *runs("m", 0.5, gates={"sane": False}), *runs("n", 0.5, cost={"solve_s": 61.0})]
+    found = track(records)["by"]
+    assert [found[name]["imputed"] for name in ("m", "n")] == [9, 9]
+    assert {cell["word"] for cell in found["m"]["cells"].values()} == {"gate"}
+    assert {cell["word"] for cell in found["n"]["cells"].values()} == {"over budget"}
+
+
+def test_one_key_with_two_numbers_is_nondeterminism_and_counts_as_chance(track):
+    records = [*anchors(), *runs("m", 0.5)]
+    again = msgspec.structs.replace(records[-1], attempt=2, metrics={"gap": 0.1})
+    found = track([*records, again])["by"]["m"]
+    assert (found["imputed"], found["cells"]["demo/down/default/only"]["word"]) == (1, "nondeterministic")
+    assert track([*records, msgspec.structs.replace(records[-1], attempt=2)])["by"]["m"]["imputed"] == 0
+
+
+def test_anchors_that_can_not_be_told_apart_make_a_cell_inert(track):
+    records = [record for record in [*anchors(), *runs("m", 0.5)] if record.variant != "b"]
+    same = [made_up("demo", "up", "b", name, seed, "acc", 50.0 + seed, reference=kind, peeks=kind == "high") for name, kind in (("null", "low"), ("oracle", "high")) for seed in range(3)]  # fmt: skip
+    found = track([*records, *same, *[made_up("demo", "up", "b", "m", seed, "acc", 99.0) for seed in range(3)]])
+    assert [cell["state"] for cell in found["cells"]] == ["scored", "inert", "scored"]
+    assert found["by"]["m"]["score"] == pytest.approx(0.5)
+    assert any("up b is inert" in note for note in found["notes"])
+    said = [
+        msgspec.structs.replace(record, not_rankable="not informative") if record.variant == "a" and record.method == "null" else record for record in records
+    ]
+    assert track(said)["cells"][0]["state"] == "inert"
+
+
+def test_without_anchors_there_is_no_score_and_the_board_says_what_to_run(track):
+    found = track(runs("m", 0.5))
+    assert (found["by"]["m"]["score"], found["by"]["m"]["rank"], found["by"]["m"]["why"]) == (None, None, "anchors are missing")
+    assert any("run: bench run --track demo --method null,oracle --task down,up --seeds 3 --device cpu" in note for note in found["notes"])
+
+
+def test_custom_tuned_and_other_rows_are_in_no_track(track):
+    extra = [*runs("m", 2.0, custom=True, params={"a": 1}), *runs("n", 2.0, tuning={"trials": []}, params={"a": 2})]
+    found = track([*anchors(), *extra])
+    assert {row["method"] for row in found["rows"] if row["ok"]} == {"null", "oracle"}
+
+
+def test_a_part_of_a_suite_has_no_score(suite_file):
+    for part in ({"tasks": ["demo/up"]}, {"methods": ["m"]}, {"preset": "default"}):
+        assert bench_board([*anchors(), *runs("m", 0.5)], TASKS, {"suite": str(suite_file), **part})["tracks"] == []
+
+
+def test_frozen_anchors_hold_and_drift_makes_the_night_invalid(track, suite_file):
+    records = [*anchors(), *runs("m", 0.5)]
+    said = bench_freeze(records, TASKS, {"suite": str(suite_file)})
+    assert said[-1].startswith("froze the anchors of 3 cells")
+    frozen = suite_file.with_name("anchors-small.json").read_text()
+    found = track(records)
+    assert (found["valid"], found["by"]["m"]["rank"], {cell["frozen"] for cell in found["cells"]}) == (True, 1, {True})
+    moved = [*runs("null", 0.1, reference="low"), *records[9:]]
+    drifted = track(moved)
+    assert (drifted["valid"], drifted["by"]["m"]["rank"]) == (False, None)
+    assert "the anchors drifted: null of up a now reaches 54, and 50 was frozen" in drifted["by"]["m"]["why"]
+    assert drifted["by"]["m"]["score"] == found["by"]["m"]["score"], "scores are those of the frozen anchors"
+    again = bench_freeze(moved, TASKS, {"suite": str(suite_file)})
+    assert suite_file.with_name("anchors-small.json").read_text() == frozen
+    assert "frozen already and stays as it is" in again[0]
+
+
+def test_records_of_another_problem_are_left_out_of_a_frozen_cell(track, suite_file):
+    bench_freeze(anchors(), TASKS, {"suite": str(suite_file)})
+    other = [msgspec.structs.replace(record, task_params={"epochs": 1}) for record in runs("m", 0.5)]
+    found = track([*anchors(), *other])
+    assert found["by"]["m"]["ok"] == 0
+    assert any("3 records of up a have other task parameters" in note for note in found["notes"])
+
+
+def test_freezing_leaves_out_what_has_not_run_whole(suite_file):
+    said = bench_freeze(anchors()[:-1], TASKS, {"suite": str(suite_file)})
+    assert said == [
+        "not frozen, since a run of their anchors is missing (3 seeds each, on cpu): demo/down/default/only.",
+        f"froze the anchors of 2 cells in {suite_file.with_name('anchors-small.json')}; 2 of 3 are frozen.",
+    ]
+
+
+WRONG = {
+    "no table": ("name = ", "can't be used"),
+    "an unknown field": (SUITE.replace("seeds = 3", "seeds = 3\ncolour = 1"), "unknown field `colour`"),
+    "a later schema": (SUITE.replace("schema_version = 1", "schema_version = 2"), "schema_version"),
+    "no seeds": (SUITE.replace("seeds = 3", "seeds = 0"), "seeds = 0, it must be 1 to 1000"),
+    "a delta of one": (SUITE.replace("0.02", "1.0"), "delta = 1.0, it must lie between 0 and 1"),
+    "a device that is none": (SUITE.replace('"cpu"', '"tpu"'), "its device is 'tpu', it must be cpu or cuda"),
+    "a variant twice": (SUITE.replace('["a", "b"]', '["a", "a"]'), "demo/up has no variant, or one twice"),
+    "no low anchor": (SUITE.replace('low = "null"\n', ""), "demo/up has no low anchor, and neither has its track"),
+    "a fixed anchor without a reason": (SUITE.replace('high = "oracle"', 'high = { value = 1.0, why = "" }'), "gives no reason"),
+    "a budget of nothing": (SUITE.replace("seconds = 60", "seconds = 0", 1), "a budget that is not above 0"),
+    "a chance in words": (SUITE.replace("chance = 10.0", 'chance = "high"'), "chance"),
+    "a task twice": (SUITE.replace('"down"', '"up"'), "its track 'demo' names a task twice"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_suite_file_that_is_wrong_is_refused_with_the_reason(tmp_path, case):
+    text, reason = WRONG[case]
+    path = tmp_path / "suite-wrong.toml"
+    path.write_text(text)
+    with pytest.raises(UsageError) as error:
+        _suite.load(path)
+    assert reason in str(error.value)
+    assert str(path) in str(error.value)
+
+
+def test_anchors_that_are_damaged_or_anothers_are_refused(suite_file):
+    bench_freeze(anchors(), TASKS, {"suite": str(suite_file)})
+    path = suite_file.with_name("anchors-small.json")
+    text = path.read_text()
+    for wrong, reason in (
+        (text[:-20], "damaged"),
+        (text.replace('"small"', '"other"'), "of the suite 'other'"),
+        (text.replace("up/default/a", "up/default/z"), "of the cell"),
+    ):
+        path.write_text(wrong)
+        with pytest.raises(UsageError, match=reason):
+            _suite.load(suite_file)
+
+
+def test_an_unknown_suite_has_near_matches():
+    with pytest.raises(UsageError, match=r"Did you mean '2026.1'"):
+        _suite.find("2026.2")
+
+
+def test_the_suites_of_this_repository_name_what_is_installed():
+    tasks = Registry().cards()
+    for path in sorted(_suite.ROOM.glob("suite-*.toml")):
+        suite, _ = _suite.load(path)
+        assert path.stem == f"suite-{suite.name}"
+        assert _suite.disagreements(suite, tasks) == []
+        for name, track in suite.tracks.items():
+            for task in track.tasks:
+                assert task.seconds >= tasks[f"{name}/{task.task}"].presets[task.preset].timeout
+
+
+def test_the_frozen_anchors_are_what_the_committed_records_give():
+    suite, frozen = _suite.load(_suite.find("2026.1"))
+    records = {record.id: record for record in Store(Path(__file__).parents[2] / "docs" / "records").briefs()}
+    for name, cell in frozen.cells.items():
+        for run in (cell.low, cell.high):
+            figures = [records[record].metrics[cell.primary] for record in (run.records if run else ()) if record in records]
+            if run and len(figures) == run.n:
+                assert run.mean == pytest.approx(sum(figures) / run.n), name
+                assert sorted(records[record].seed for record in run.records) == list(range(suite.seeds))
+
+
+def test_a_board_is_what_its_schema_says(track, suite_file, schema_of):
+    import jsonschema
+
+    records = [*anchors(), *runs("m", 0.5), *runs("n", 0.5), made_up("demo", "up", "a", "x", 0, "acc", 0, status="oom")]
+    board = bench_board(records, TASKS, {"suite": str(suite_file), "cards": CARDS})
+    jsonschema.validate(board, schema_of)
+    jsonschema.validate(json.loads(bench_render(board, "json")), schema_of)
+
+
+def test_a_board_of_committed_records_is_what_the_schema_says(schema_of):
+    from bench.builtin.leaderboard._schema import check
+
+    registry = Registry()
+    board = bench_board(Store(Path(__file__).parents[2] / "docs" / "records").briefs(), registry.cards(), {})
+    assert board["tracks"]
+    check(board)
+
+
+@pytest.fixture(scope="module")
+def schema_of():
+    from bench.builtin.leaderboard._schema import schema
+
+    return json.loads(schema())
+
+
+def test_markdown_and_latex_show_ranks_ties_and_reasons(suite_file):
+    records = [*anchors(), *runs("m", 0.9), *runs("n", 0.3)]
+    board = bench_board(records, TASKS, {"suite": str(suite_file), "cards": CARDS})
+    page = bench_render(board, "md")
+    assert page.startswith("## Demo (demo)\n\nSuite small: mean normalised score over 2 tasks (3 variants), 3 seeds;")
+    assert "|      1 |       1 | **m**" in page
+    assert "First place (m) holds in 2 of 2 drops of one task." in page
+    assert "- Not ranked: oracle (it sees the hidden part)." in page
+    latex = bench_render(board, "latex")
+    assert latex.count("\\toprule") == 1
+    assert "& m " in latex
+    assert "oracle" not in latex
+
+
+def test_a_whole_suite_of_made_up_records_ranks_every_method_that_applies():
+    registry = Registry()
+    suite, _ = _suite.load(_suite.find("2026.1"))
+    methods = {track: sorted(entry.name for entry in registry.rows("method") if entry.track == track) for track in ("selection", "privacy-audit")}
+    found = bench_board(whole_suite(suite, registry.cards(), methods), registry.cards(), {})
+    assert [track["track"] for track in found["tracks"]] == ["selection", "privacy-audit"]
+    assert all(row["rank"] for row in found["tracks"][0]["rows"])
