@@ -34,7 +34,7 @@ seconds = 60
 
 def card(name, metric, variants, **fields):
     references = (Reference(name="null", kind="low"), Reference(name="oracle", kind="high", solve="peek"))
-    preset = Preset(variants=dict.fromkeys(variants, {}), seeds=3)
+    preset = Preset(variants={variant: {} for variant in variants}, seeds=3)
     return TaskCard(name=name, title=name, track="demo", metrics=(metric,), presets={"default": preset}, references=references, **fields)
 
 
