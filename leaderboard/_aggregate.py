@@ -188,13 +188,17 @@ class Resamples:
     def _small(self) -> NDArray[np.uint16]:
         return self.counts.astype(np.uint16)
 
-    def superiority(self, ours: Array, theirs: Array) -> tuple[float, float]:
-        """Return the percentile interval of :func:`superiority`, both samples resampled by themselves."""
+    def superiority(self, ours: Array, theirs: Array) -> Array:
+        """Return the (M, 2) percentile intervals of :func:`superiority` of (M, T, n) scores, both samples resampled by themselves.
+
+        A resample says how often each pair counts, so that no pair is compared twice: one product a task for all rows.
+        """
         wins = _wins(np.sort(ours, -1), np.sort(theirs, -1)).astype(np.float32)
-        total = np.zeros(self.draws)
+        total = np.zeros((self.draws, len(ours)))
         for task in range(self.tasks):
-            total += np.einsum("bn,bn->b", self.counts[:, task] @ wins[task], self._against[:, task])
-        return _percentiles(total / (self.tasks * self.seeds**2))
+            drawn = self.counts[:, task] @ wins[:, task].transpose(1, 0, 2).reshape(self.seeds, -1)
+            total += (drawn.reshape(self.draws, len(ours), self.seeds) * self._against[:, task, None, :]).sum(-1)
+        return np.quantile(total / (self.tasks * self.seeds**2), _TAILS, axis=0).T  # type: ignore[no-any-return]
 
     @cached_property
     def _against(self) -> NDArray[np.float32]:

@@ -16,6 +16,13 @@ MOST_LINES = len(COLOURS)
 """Methods in one chart of lines: more can't be told apart."""
 
 
+def unchecked() -> Any:
+    """Return a context in which altair does not hold every part of every chart against its schema: the tests draw them."""
+    from altair.utils.schemapi import debug_mode
+
+    return debug_mode(False)
+
+
 def intervals(rows: Sequence[Row]) -> dict[str, Any]:
     """Return scores with their intervals: thick over seeds, thin over tasks and seeds."""
     values = [

@@ -57,7 +57,9 @@ def make_page(board: Mapping[str, Any], records: Sequence[Record], history: Sequ
 
     charts: dict[str, Any] = {}
     found = extras(board, records, options)
-    tracks = [_panel(track, board, found, charts, options) for track in _tracks(board)]
+    with _charts.unchecked():
+        tracks = [_panel(track, board, found, charts, options) for track in _tracks(board)]
+        nights = _history(history, board, charts)
     script = _assets.text("page.js")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     safe = {"css": _assets.text("page.css"), "script": script}
@@ -69,7 +71,7 @@ def make_page(board: Mapping[str, Any], records: Sequence[Record], history: Sequ
         tracks=tracks,
         overview=[overview_row(track, name, one) for name, one in board["suite"]["tracks"].items() for track in [_track_of(board, name)]],
         dots=[dots(track) for track in board["tracks"]],
-        history=_history(history, board, charts),
+        history=nights,
         reading=READING,
         anchors=anchors(board),
         provenance=provenance(board, records, _assets.versions()),

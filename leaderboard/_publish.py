@@ -29,40 +29,45 @@ PAGE = ("altair", "itables", "jinja2", "vl_convert")
 
 def publish(board: Mapping[str, Any], records: Sequence[Record], folder: Path, options: Mapping[str, Any]) -> list[str]:
     """Write every file of a board; see :func:`.board.bench_publish`."""
-    texts: dict[str, str | None] = {"leaderboard.md": render(board, "md"), "leaderboard.json": render(board, "json"), "leaderboard.csv": render(board, "csv")}
-    if board["tracks"]:
-        texts |= {"leaderboard.tex": render(board, "latex"), "tracks.csv": as_csv([line for track in board["tracks"] for line in track_lines(track)])}
-    texts["leaderboard.schema.json"] = schema()
-    for name, text in texts.items():
-        put(folder / name, (text or "").encode())
     shown = {name for table in board["tables"] for row in table["rows"] for name in row["record_ids"]}
     mine = [record for record in records if record.id in shown]
-    put_with(folder / "records.parquet", lambda path: records_parquet(mine, path))
     history: list[dict[str, Any]] = []
     if (file := options.get("history")) is not None:
         history = merged(read_history(file), history_rows(board, night_of(mine)))
         file.parent.mkdir(parents=True, exist_ok=True)
         put_with(file, lambda path: history_parquet(history, path))
-    said = [f"wrote {', '.join(sorted([*texts, 'records.parquet']))} to {folder}."]
+    missing = [name for name in PAGE if importlib.util.find_spec(name) is None] if options.get("page") else []
+    how = f"the page needs {', '.join(missing)}; run \"pip install 'datacentric-bench[page]'\""
+    if missing and options.get("required"):
+        raise EnvironmentFault(f"{how}, or leave --serve out.")
+    if options.get("page") and not missing:
+        from ._page import make_page, page_name
+
+        name, page = page_name(board, mine, history, options), folder / "index.html"
+        if all((folder / file).is_file() for file in _names(board)) and page.is_file() and name in page.read_text(encoding="utf-8", errors="replace")[:2000]:
+            return [f"{folder} holds what these records give already."]
+    for file, text in _texts(board).items():
+        put(folder / file, text.encode())
+    put_with(folder / "records.parquet", lambda path: records_parquet(mine, path))
+    said = [f"wrote {', '.join(_names(board))} to {folder}."]
+    if missing:
+        return [*said, f"{how}. The other files are complete."]
     if options.get("page"):
-        said += _page(board, mine, folder, history, options)
+        put(page, make_page(board, mine, history, options, name).encode())
+        said.append(f"wrote {page}.")
     return said
 
 
-def _page(board: Mapping[str, Any], records: Sequence[Record], folder: Path, history: Sequence[Mapping[str, Any]], options: Mapping[str, Any]) -> list[str]:
-    missing = [name for name in PAGE if importlib.util.find_spec(name) is None]
-    if missing:
-        how = f"the page needs {', '.join(missing)}; run \"pip install 'datacentric-bench[page]'\""
-        if options.get("required"):
-            raise EnvironmentFault(f"{how}, or leave --serve out.")
-        return [f"{how}. The other files are complete."]
-    from ._page import make_page, page_name
+def _names(board: Mapping[str, Any]) -> list[str]:
+    tracks = ["leaderboard.tex", "tracks.csv"] if board["tracks"] else []
+    return sorted(["leaderboard.md", "leaderboard.json", "leaderboard.csv", "leaderboard.schema.json", "records.parquet", *tracks])
 
-    name, path = page_name(board, records, history, options), folder / "index.html"
-    if path.is_file() and name in path.read_text(encoding="utf-8", errors="replace")[:2000]:
-        return [f"{path} is what these records give already."]
-    put(path, make_page(board, records, history, options, name).encode())
-    return [f"wrote {path}."]
+
+def _texts(board: Mapping[str, Any]) -> dict[str, str]:
+    texts = {f"leaderboard.{style}": render(board, style) or "" for style in ("md", "json", "csv")} | {"leaderboard.schema.json": schema()}
+    if board["tracks"]:
+        texts |= {"leaderboard.tex": render(board, "latex") or "", "tracks.csv": as_csv([line for track in board["tracks"] for line in track_lines(track)])}
+    return texts
 
 
 def put(path: Path, data: bytes) -> None:

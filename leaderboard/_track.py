@@ -180,6 +180,7 @@ def _fill(board: dict[str, Any], rows: list[dict[str, Any]], members: list[Metho
     nothing: list[Verdict | None] = [None] * len(names)
     vs_leader, leader_test = against(scores, leader, suite.delta)
     vs_null, null_test = against(scores, null, suite.delta) if null is not None else (nothing, "")
+    chances = resamples.superiority(scores, scores[null]) if null is not None else scores
     for place, row_place in enumerate(ranked):
         row, rank = rows[row_place], all_pairs.ranks[place]
         low, high = (int(end) for end in ranges[place])
@@ -197,7 +198,7 @@ def _fill(board: dict[str, Any], rows: list[dict[str, Any]], members: list[Metho
             "vs_leader": _plain(vs_leader[place]),
         }
         if null is not None and place != null:
-            row["p_better"] = [_figure(superiority(scores[place], scores[null])), *(_figure(end) for end in resamples.superiority(scores[place], scores[null]))]
+            row["p_better"] = [_figure(superiority(scores[place], scores[null])), *(_figure(end) for end in chances[place])]
     for axis in ("visits", "seconds"):
         costed = [place for place, row_place in enumerate(ranked) if rows[row_place]["cost"][axis]]
         costs = np.array([rows[ranked[place]]["cost"][axis] for place in costed], float)
