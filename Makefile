@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo lint types test test-slow gpu gpu-times bench-speed docs clean
+.PHONY: help install browser demo lint types test test-slow gpu gpu-times bench-speed docs clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,10 +26,17 @@ $(VENV)/.demo: pyproject.toml constraints.txt
 
 # The package with what developers need.
 $(VENV)/.installed: $(VENV)/.demo
-	$(PIP) install -e '.[dev,noisy]' -c constraints.txt
+	$(PIP) install -e '.[dev,noisy,page]' -c constraints.txt
 	@touch $@
 
 install: $(VENV)/.installed ## make .venv with the package and the developers' tools
+
+browser: ## install the headless Chromium that the tests of the page open it with (Debian and Ubuntu, as root); without it they are skipped
+	@for name in chromium-headless-shell chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; { \
+		if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+			{ apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium-headless-shell fonts-dejavu-core >/dev/null; } || \
+			echo "make: no Chromium could be installed; the tests of the page are skipped." >&2; \
+		else echo "make: no Chromium here, and none can be installed without apt-get and root; the tests of the page are skipped." >&2; fi; }
 
 demo: $(VENV)/.demo ## run four methods on noisy digits and show the board
 	$(BIN)/bench run --method ce,gce,elr,coteaching --task noisy-digits --seeds 5
