@@ -15,6 +15,7 @@ from . import _assets, _charts
 from ._page_parts import anchors, card_of, dots, failures, first_place, matrix, overview_row, pairs, provenance, slug_of, table_rows, track_rows
 from ._page_records import Extras, extras
 from ._render_tracks import reliability
+from ._text import some
 
 READING = (
     "A score is normalised: 0 is what doing nothing reaches (the null of the track), 1 what its upper reference does. Anchors are frozen with the suite.",
@@ -118,7 +119,7 @@ def _panel(
     cells = sum(cell["state"] == "scored" for cell in track["cells"])
     panel |= {
         "board": track_rows(track),
-        "caption": f"Mean normalised score over {len(track['scored_tasks'])} tasks ({cells} variants), {board['suite']['seeds']} seeds; 95 % t interval over seeds.",
+        "caption": f"Mean normalised score over {some(len(track['scored_tasks']), 'task')} ({some(cells, 'variant')}), {board['suite']['seeds']} seeds; 95 % t interval over seeds.",
         "facts": [*([f"First place: {first_place(track)}."] if ranked else []), *reliability(track)],
         "warnings": track["notes"],
         "matrix": matrix(track),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ._text import Column, escape, grid, number, plain
+from ._text import Column, escape, grid, number, plain, some
 
 Row = Mapping[str, Any]
 
@@ -28,7 +28,7 @@ def track_markdown(track: Row, suite: Row) -> str:
 def _caption(track: Row, suite: Row) -> str:
     cells = [cell for cell in track["cells"] if cell["state"] == "scored"]
     return (
-        f"Suite {escape(suite['name'])}: mean normalised score over {len(track['scored_tasks'])} tasks ({len(cells)} variants), {suite['seeds']} seeds; "
+        f"Suite {escape(suite['name'])}: mean normalised score over {some(len(track['scored_tasks']), 'task')} ({some(len(cells), 'variant')}), {suite['seeds']} seeds; "
         "0 is the null, 1 the upper anchor; 95 % t interval over seeds, tasks as they are."
     )
 
@@ -143,7 +143,7 @@ def track_latex(track: Row, suite: Row) -> str:
     ]
     aligned = ["right", "right", "left", "right", "right", "right", "right", "left", "left"]
     table = tabulate(lines, headers=heads, tablefmt="latex_booktabs", colalign=aligned, disable_numparse=True)
-    return f"% {plain(track['title'])}, suite {plain(suite['name'])}, {len(track['scored_tasks'])} tasks, {suite['seeds']} seeds\n{table}"
+    return f"% {plain(track['title'])}, suite {plain(suite['name'])}, {some(len(track['scored_tasks']), 'task')}, {suite['seeds']} seeds\n{table}"
 
 
 def track_lines(track: Row) -> list[dict[str, Any]]:

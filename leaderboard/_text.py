@@ -31,6 +31,11 @@ def number(value: float | None, digits: int, sign: str = "") -> str:
     return text.lstrip("+-") if not text.strip("+-0.") else text
 
 
+def some(count: int, thing: str) -> str:
+    """Return ``3 tasks``, or ``1 task``."""
+    return f"{count} {thing}{'s' * (count != 1)}"
+
+
 def grid(columns: Sequence[Column]) -> str:
     """Return columns as a Markdown table."""
     from tabulate import tabulate

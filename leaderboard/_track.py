@@ -15,6 +15,7 @@ from ._aggregate import Array, Resamples, iqm, mean_ranks, on_front, superiority
 from ._cells import MethodScores, SuiteCell, clashes, described, method_scores, suite_cells
 from ._rows import current
 from ._suite import Anchors, Fixed, Suite
+from ._text import some
 from ._verdicts import Verdict, against, agreement, leave_one_out, standing
 
 ONE_SEED = "One seed: no ranks."
@@ -130,7 +131,7 @@ def _why(one: MethodScores, high: bool) -> str:
     if one.obstacle:
         return one.obstacle
     if one.missing:
-        return f"{one.missing} runs are missing" if one.records else "not run yet"
+        return f"{some(one.missing, 'run')} missing" if one.records else "not run yet"
     return ""
 
 

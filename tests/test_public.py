@@ -20,6 +20,8 @@ HOOKS = {
     "bench_board": ["records", "tasks", "options"],
     "bench_render": ["board", "format"],
     "bench_compare": ["records", "tasks", "a", "b", "options"],
+    "bench_publish": ["board", "records", "folder", "options"],
+    "bench_freeze": ["records", "tasks", "options"],
 }
 
 RECORD = """schema_version cell key attempt track method params task task_params preset variant seed device dtype form status metrics gates
@@ -31,7 +33,7 @@ DOCUMENTS = {
     ("list",): ["schema_version", "methods", "tasks", "datasets", "tracks", "broken"],
     ("show", "noisy-labels/ce"): ["schema_version", "found"],
     ("run", "--method", "ce", "--task", "noisy-digits", "--preset", "smoke", "--dry-run"): ["schema_version", "cells", "not_run"],
-    ("leaderboard", "--results", RECORDS, "--task", "noisy-digits", "--no-stale"): ["schema_version", "kind", "tables", "notes"],
+    ("leaderboard", "--results", RECORDS, "--task", "noisy-digits", "--no-stale"): ["schema_version", "kind", "suite", "tracks", "tables", "notes"],
     ("doctor",): ["schema_version", "healthy", "checks"],
 }
 

@@ -7,7 +7,7 @@ const load = async (id) => import(URL.createObjectURL(new Blob([await unpack(id)
 const once = (make) => { let made; return () => (made ??= make()); };
 const tables = once(() => load("tables-bundle"));
 const vega = once(async () => { await load("vega-bundle"); return window.vegaEmbed; });
-const specs = once(async () => JSON.parse(await unpack("charts")));
+const specs = once(() => unpack("charts"));
 let busy = 0;
 const tracked = (work) => { root.dataset.busy = ++busy; return work.finally(() => { root.dataset.busy = --busy; }); };
 
@@ -18,7 +18,8 @@ const theme = () => ({
   legend: { labelColor: colour("--ink"), titleColor: colour("--soft"), labelFontSize: 12 }, text: { color: colour("--ink"), fontSize: 12 }, mark: { tooltip: true },
 });
 const draw = async (box) => {
-  const [embed, all] = await Promise.all([vega(), specs()]);
+  const [embed, text] = await Promise.all([vega(), specs()]);
+  const all = JSON.parse(text.replaceAll("#0b7a75", colour("--mark")));
   const { view } = await embed(box, { $schema: "https://vega.github.io/schema/vega-lite/v6.json", ...all[box.dataset.chart], config: theme() }, { actions: false, renderer: "svg", ast: true, mode: "vega-lite", tooltip: { theme: "custom", disableDefaultStyle: true } });
   box.dataset.drawn = "yes"; box.view = view;
   const svg = box.querySelector("svg");

@@ -124,12 +124,12 @@ def test_adding_a_method_changes_nobodys_score(tmp_path_factory, reached, fails)
 
 def test_a_method_that_misses_a_run_is_provisional_and_one_that_never_ran_is_a_row(track):
     found = track([*anchors(), *runs("m", 0.5)[:-1], *runs("n", 0.2)])["by"]
-    assert (found["m"]["rank"], found["m"]["provisional"], found["m"]["why"]) == (None, True, "1 runs are missing")
+    assert (found["m"]["rank"], found["m"]["provisional"], found["m"]["why"]) == (None, True, "1 run missing")
     assert (found["n"]["rank"], found["picky"]["why"]) == (1, "it does not apply to every task: up a does not offer rate")
     assert {cell["word"] for cell in found["picky"]["cells"].values()} == {"not_applicable"}
     interrupted = [*anchors(), *runs("m", 0.5)]
     interrupted[-1] = made_up("demo", "down", "only", "m", 2, "gap", 0, status="interrupted")
-    assert track(interrupted)["by"]["m"]["why"] == "1 runs are missing"
+    assert track(interrupted)["by"]["m"]["why"] == "1 run missing"
 
 
 def test_a_gate_that_fails_and_a_budget_that_is_overdrawn_count_as_chance(track):
