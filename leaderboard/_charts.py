@@ -37,7 +37,7 @@ def intervals(rows: Sequence[Row]) -> dict[str, Any]:
         y=alt.Y("method:N", sort=order, title=None, axis=alt.Axis(labelLimit=150, ticks=False, domain=False))
     )
     tips = [alt.Tooltip("method:N"), *(alt.Tooltip(f"{name}:Q", format=".3f") for name in ("score", "low", "high", "wide_low", "wide_high")), "rank:O"]
-    title = "normalised score (0: the null, 1: the upper anchor)"
+    title = "normalised score"
     thin = base.mark_rule(strokeWidth=1, color=MUTED).encode(x=alt.X("wide_low:Q", title=title), x2="wide_high:Q")
     thick = base.mark_rule(strokeWidth=4, color=ACCENT, opacity=0.45, strokeCap="round").encode(x="low:Q", x2="high:Q")
     point = base.mark_point(filled=True, size=60, color=ACCENT, opacity=1).encode(x=alt.X("score:Q", title=title), tooltip=tips)

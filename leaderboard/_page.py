@@ -126,7 +126,11 @@ def _panel(
         "pairs": pairs(track),
     }
     if ranked:
-        about = "Thick: 95 % over seeds, these tasks. Thin: tasks resampled too." if ranked[0]["wide"] else "Bars: 95 % t interval over seeds, on these tasks."
+        about = (
+            "0: the null, 1: the upper anchor. Thick: 95 % over seeds, these tasks. Thin: tasks resampled too."
+            if ranked[0]["wide"]
+            else "0: the null, 1: the upper anchor. Bars: 95 % over seeds, these tasks."
+        )
         panel["intervals"] = _chart(charts, f"{slug}-intervals", "Scores and intervals", about, _charts.intervals(ranked))
         if sum(bool(row["cost"]["visits"]) for row in ranked) > 1:
             about = (
