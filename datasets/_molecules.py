@@ -14,7 +14,7 @@ import torch
 from bench import DataUnavailable
 
 if TYPE_CHECKING:
-    from bench.training.gnn import Graphs
+    from bench.training.graphs import Graphs
 
 ELEMENTS = ("C", "N", "O", "F", "P", "S", "Cl", "Br", "I")
 FEATURES = len(ELEMENTS) + 6
@@ -57,7 +57,7 @@ def featurise(molecules: Iterable[tuple[Any, float, bool]]) -> dict[str, torch.T
     from rdkit import Chem
     from rdkit.Chem.Scaffolds.MurckoScaffold import MurckoScaffoldSmiles
 
-    from bench.training.gnn import Graphs
+    from bench.training.graphs import Graphs
 
     graphs, targets, cliffs, keys, scaffolds = [], [], [], [], []
     for molecule, target, cliff in molecules:
@@ -82,7 +82,7 @@ def featurise(molecules: Iterable[tuple[Any, float, bool]]) -> dict[str, torch.T
 
 def molecules_of(tensors: dict[str, torch.Tensor]) -> Molecules:
     """Return the record of what :func:`featurise` made."""
-    from bench.training.gnn import Graphs
+    from bench.training.graphs import Graphs
 
     graphs = Graphs(*(tensors[name] for name in Graphs.__struct_fields__))
     return Molecules(graphs, *(tensors[name] for name in ("y", "key", "scaffold", "cliff")))

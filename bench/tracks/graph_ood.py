@@ -14,7 +14,8 @@ from torch.nn import functional as F
 
 from bench.contracts import Method
 from bench.runs.context import Run
-from bench.training.gnn import GNN, Backbone, GraphBatch, Graphs, Output, Readout
+from bench.training.gnn import GNN, Backbone, Output, Readout
+from bench.training.graphs import GraphBatch, Graphs
 from bench.training.state import evaluating
 
 __all__ = ["Batch", "GraphMethod", "Kind", "Problem", "Solution", "Training", "WeightLog", "graph_losses"]

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from scipy.cluster.hierarchy import fcluster, linkage
 
-from bench.training.gnn import to_dense_batch
+from bench.training.graphs import to_dense_batch
 
 SMALLEST = 3
 """Graphs with fewer nodes have no correlation to speak of."""

@@ -28,7 +28,16 @@ class _State:
         kept = torch.ones(training.n_graphs, dtype=torch.bool, device=training.device)
         kept[training.rows] = False
         self.upper = kept.nonzero()[:, 0]
+        self.whole: Batch | None = None
         self.lr = training.problem.lr
+
+    def drawn(self, size: int) -> Batch:
+        """Return ``size`` graphs of the upper level, drawn anew, or where there are no more than that all of them."""
+        if len(self.upper) > size:
+            order = torch.randperm(len(self.upper), generator=self.generator, device=self.upper.device)
+            return self.training.gather(self.upper[order[:size]])
+        self.whole = self.whole or self.training.gather(self.upper)
+        return self.whole
 
 
 class L2RGNN(GraphMethod):
@@ -128,8 +137,7 @@ means the pair counts, as the text says, not as the printed indicator does.""",
 
     def _slope(self, state: _State, batch: Batch, net: GNN, w: torch.Tensor, dependence: Dependence | None, rows: int) -> torch.Tensor:
         """Return the hypergradient, centred and scaled so that ``share`` 1 is a change of D(1) / n for a graph one deviation away."""
-        order = torch.randperm(len(state.upper), generator=state.generator, device=w.device) if len(state.upper) > len(w) else None
-        upper = state.training.gather(state.upper if order is None else state.upper[order[: len(w)]])
+        upper = state.drawn(len(w))
         if self.hypergrad == "net":
             found = through_net(net, batch, upper, w, state.lr)
         else:

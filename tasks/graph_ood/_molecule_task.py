@@ -9,7 +9,7 @@ import torch
 from numpy.random import Generator
 
 from bench import Case, Setup
-from bench.training.gnn import Graphs
+from bench.training.graphs import Graphs
 
 from ._task import GraphTask, Split
 

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import shortest_path
 
-from bench.training.gnn import Graphs
+from bench.training.graphs import Graphs
 from bench.training.pictures import curves, grid, histograms
 
 TILE = 96

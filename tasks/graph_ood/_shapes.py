@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.random import Generator
 
-from bench.training.gnn import Graphs
+from bench.training.graphs import Graphs
 
 MOTIF_NODES = 5
 _RING = [(0, 1), (1, 2), (2, 3), (3, 4), (4, 0)]

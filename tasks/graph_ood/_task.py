@@ -11,7 +11,8 @@ import torch
 
 from bench import Case, Meta, Metric, Outcome, Run, Score, Setup, Task, Watched
 from bench.tracks.graph_ood import Batch, GraphMethod, Problem, Solution, Training, WeightLog, graph_losses
-from bench.training.gnn import GNN, GraphBatch, Graphs, predict
+from bench.training.gnn import GNN, predict
+from bench.training.graphs import GraphBatch, Graphs
 from bench.training.state import evaluating
 
 from . import _pictures as pictures

@@ -10,7 +10,7 @@ from numpy.random import Generator
 
 from bench import Meta, Preset, Reference, Run, Setup, TaskCard
 from bench.tracks.graph_ood import Problem, Solution
-from bench.training.gnn import Graphs
+from bench.training.graphs import Graphs
 
 from ._motif_task import train_on
 from ._shapes import balanced, star, wheel

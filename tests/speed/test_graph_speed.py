@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from bench.runs.context import Run
 from bench.tracks.graph_ood import GraphMethod, Problem
-from bench.training.gnn import Graphs
+from bench.training.graphs import Graphs
 
 GRAPHS, EPOCHS, HIDDEN, LAYERS = 900, 3, 32, 3
 

@@ -8,7 +8,7 @@ import torch
 
 from bench.runs.context import Run, _Tools
 from bench.tracks.graph_ood import GraphMethod, Problem, Training, WeightLog, graph_losses
-from bench.training.gnn import Graphs
+from bench.training.graphs import Graphs
 
 
 @pytest.fixture(autouse=True)

@@ -1,12 +1,14 @@
 """Packed graphs and the nets that read them: batches are what torch-geometric would collate, layers are its layers."""
 
 import copy
+import sys
 
 import numpy as np
 import pytest
 import torch
 
-from bench.training.gnn import GNN, Graphs
+from bench.training.gnn import GNN
+from bench.training.graphs import Graphs
 
 
 @pytest.fixture(autouse=True)
@@ -99,8 +101,15 @@ def test_a_layer_is_torch_geometric_s(packed, graph_library, backbone):
 
     batch = packed.batch()
     conv = GNN(2, 3, backbone=backbone, hidden=6).convs[0].eval()
-    plain = {"gin": GINConv, "gcn": GCNConv}[backbone].forward
-    torch.testing.assert_close(conv(batch.x, batch), plain(conv, batch.x, batch.edge_index))
+    plain = GINConv(conv.nn) if backbone == "gin" else GCNConv(2, 6)
+    plain.load_state_dict(conv.state_dict())
+    torch.testing.assert_close(conv(batch.x, batch), plain.eval()(batch.x, batch.edge_index))
+
+
+def test_building_a_net_makes_torch_geometric_generate_no_module(packed):
+    for backbone in ("gin", "gcn"):
+        GNN(2, 3, backbone=backbone, virtual_node=True)(packed.batch())
+    assert [name for name in sys.modules if name.startswith("bench.training") and "propagate" in name] == []
 
 
 @pytest.mark.parametrize("backbone", ["gin", "gcn"])

@@ -10,7 +10,7 @@ import torch
 from bench.contracts import Outcome
 from bench.runs.context import Run, Setup, _Tools
 from bench.tracks.graph_ood import Problem
-from bench.training.gnn import Graphs
+from bench.training.graphs import Graphs
 from bench.training.state import inspecting
 
 CPU = torch.device("cpu")

@@ -9,7 +9,7 @@ from bench.builtin.methods.graph_ood.irm import InvariantRisk
 from bench.builtin.methods.graph_ood.vrex import RiskExtrapolation
 
 from bench.tracks.graph_ood import Problem
-from bench.training.gnn import Graphs
+from bench.training.graphs import Graphs
 
 
 def one_node(x):

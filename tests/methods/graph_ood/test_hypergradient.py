@@ -9,7 +9,8 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 from bench.tracks.graph_ood import Batch, graph_losses
-from bench.training.gnn import GNN, Graphs
+from bench.training.gnn import GNN
+from bench.training.graphs import Graphs
 
 
 def doubled(graphs):

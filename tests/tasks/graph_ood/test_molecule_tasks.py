@@ -10,7 +10,7 @@ from bench.builtin.tasks.graph_ood.solubility import SolubilityShift
 
 from bench.contracts import Outcome
 from bench.tracks.graph_ood import GraphMethod
-from bench.training.gnn import Graphs
+from bench.training.graphs import Graphs
 
 NAMES = ("train", "id_val", "id_test", "ood_val", "ood_test")
 

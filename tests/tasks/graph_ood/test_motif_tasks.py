@@ -15,7 +15,7 @@ from scipy.sparse.csgraph import connected_components
 from bench.contracts import Outcome
 from bench.runs.guard import leaves
 from bench.tracks.graph_ood import GraphMethod, Solution
-from bench.training.gnn import Graphs
+from bench.training.graphs import Graphs
 
 
 def solved(tools, method=None):
