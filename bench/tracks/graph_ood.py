@@ -18,9 +18,9 @@ from bench.training.gnn import GNN, Backbone, Output, Readout
 from bench.training.graphs import GraphBatch, Graphs
 from bench.training.state import evaluating
 
-__all__ = ["Batch", "GraphMethod", "Kind", "Problem", "Solution", "Training", "WeightLog", "graph_losses"]
+__all__ = ["Batch", "GraphMethod", "Kind", "Problem", "Solution", "Training", "WeightLog", "graph_losses", "kind_of"]
 
-Kind = Literal["classes", "numbers"]
+Kind = Literal["classes", "binary", "numbers"]
 SMALLEST = 8
 """A last batch of fewer graphs is left out of an epoch, unless it is the only one."""
 
@@ -32,9 +32,10 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         graphs: the N training graphs.
-        y: their labels (N,) int64, or targets (N, C) float32, standardised; NaN is a missing target.
-        kind: whether ``y`` holds classes or numbers.
-        outputs: C: classes, or targets.
+        y: their labels (N,) int64; or answers to C questions (N, C) int8, 1, 0, or -1 where it is missing; or targets (N, C)
+            float32, standardised, NaN where one is missing.
+        kind: which of the three ``y`` is: ``classes``, ``binary`` or ``numbers``.
+        outputs: C: classes, questions or targets.
         env: number of each graph's environment (N,), int64, only for methods that need ``env``.
         backbone: layers of the standard net.
         virtual_node: whether its graphs have one.
@@ -100,7 +101,7 @@ class Batch(msgspec.Struct, frozen=True):
         epoch: from 0.
         rows: numbers of the training graphs (B,).
         graphs: what the net is shown.
-        y: labels (B,) or targets (B, C).
+        y: labels (B,), answers or targets (B, C), as in the problem.
         env: environments (B,), for methods that need them.
     """
 
@@ -225,13 +226,21 @@ class WeightLog:
         return {"weights": self._sums[0] / self._sums[2], "squares": self._sums[1] / self._sums[2]}
 
 
+def kind_of(y: torch.Tensor) -> Kind:
+    """Return what labels ``y`` are, which their shape and type say."""
+    return "classes" if y.dim() == 1 else "binary" if y.dtype == torch.int8 else "numbers"
+
+
 def graph_losses(logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """Return the loss of each graph (B,): cross entropy for labels (B,), mean square error over the targets it has for (B, C)."""
-    if y.dim() == 1:
+    """Return the loss of each graph (B,): cross entropy for labels (B,); for the answers or targets (B, C) that it has the mean binary cross entropy or square error."""
+    kind = kind_of(y)
+    if kind == "classes":
         return F.cross_entropy(logits, y, reduction="none")
-    known = ~y.isnan()
-    squares = torch.where(known, logits - y.nan_to_num(), 0.0).square()
-    return squares.sum(-1) / known.sum(-1).clamp_min(1)
+    if kind == "binary":
+        known, each = y >= 0, F.softplus(logits) - logits * y
+    else:
+        known, each = ~y.isnan(), (logits - y.nan_to_num()).square()
+    return torch.where(known, each, 0.0).sum(-1) / known.sum(-1).clamp_min(1)
 
 
 def embed(net: GNN, graphs: GraphBatch) -> Output:

@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from bench import Meta, MethodCard
-from bench.tracks.graph_ood import Batch, GraphMethod, Training, graph_losses
+from bench.tracks.graph_ood import Batch, GraphMethod, Training, graph_losses, kind_of
 from bench.training.gnn import GNN
 
 from ._environments import environment_means
@@ -50,7 +50,11 @@ class InvariantRisk(GraphMethod):
 
 def scale_slopes(logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """Return d/ds loss(s logits) at s = 1 of each graph (B,): <gradient for the logits, logits>."""
-    if y.dim() == 1:
+    kind = kind_of(y)
+    if kind == "classes":
         return ((logits.softmax(-1) - F.one_hot(y, logits.shape[-1])) * logits).sum(-1)
-    known = ~y.isnan()
-    return 2 * torch.where(known, (logits - y.nan_to_num()) * logits, 0.0).sum(-1) / known.sum(-1).clamp_min(1)
+    if kind == "binary":
+        known, each = y >= 0, (logits.sigmoid() - y) * logits
+    else:
+        known, each = ~y.isnan(), 2 * (logits - y.nan_to_num()) * logits
+    return torch.where(known, each, 0.0).sum(-1) / known.sum(-1).clamp_min(1)

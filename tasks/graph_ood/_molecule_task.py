@@ -9,6 +9,7 @@ import torch
 from numpy.random import Generator
 
 from bench import Case, Setup
+from bench.tracks.graph_ood import Kind
 from bench.training.graphs import Graphs
 
 from ._task import GraphTask, Split
@@ -32,7 +33,7 @@ class MoleculeTask(GraphTask):
         """Return the parameters of the data set."""
         return {}
 
-    def outputs(self, train: Split) -> tuple[Literal["classes", "numbers"], int]:
+    def outputs(self, train: Split) -> tuple[Kind, int]:
         """One number."""
         return "numbers", 1
 

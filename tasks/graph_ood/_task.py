@@ -9,39 +9,14 @@ import msgspec
 import numpy as np
 import torch
 
-from bench import Case, Meta, Metric, Outcome, Run, Score, Setup, Task, Watched
-from bench.tracks.graph_ood import Batch, GraphMethod, Problem, Solution, Training, WeightLog, graph_losses
+from bench import Case, Meta, Outcome, Run, Score, Setup, Task, Watched
+from bench.tracks.graph_ood import Batch, GraphMethod, Kind, Problem, Solution, Training, WeightLog, graph_losses, kind_of
 from bench.training.gnn import GNN, predict
 from bench.training.graphs import GraphBatch, Graphs
 from bench.training.state import evaluating
 
 from . import _pictures as pictures
-
-ACCURACIES = (
-    Metric(name="ood_test", primary=True, unit="%", bounds=(0, 100), title="OOD test accuracy, epoch chosen by ID validation"),
-    Metric(name="id_test", unit="%", bounds=(0, 100), title="ID test accuracy, same epoch"),
-    Metric(name="gap", direction="min", unit="points", title="ID less OOD test accuracy"),
-    Metric(name="ood_by_ood", unit="%", bounds=(0, 100), title="OOD test accuracy, epoch chosen by OOD validation"),
-    Metric(name="ood_large", unit="%", bounds=(0, 100), title="accuracy on unbiased and much larger graphs, same epoch as ood_test"),
-    Metric(name="worst_group", unit="%", bounds=(0, 100), title="lowest OOD test accuracy of a group of at least ten graphs"),
-    Metric(name="epoch", direction="none", title="epoch chosen by ID validation"),
-    Metric(name="ess", direction="none", bounds=(0, 1), title="effective sample size of the training weights, as a share; 1: all equal"),
-    Metric(name="w_ratio", direction="none", title="mean weight of training graphs that contradict the bias over that of the others"),
-    Metric(
-        name="seen", direction="none", unit="%", bounds=(0, 100), title="OOD test graphs that look like a training graph to three rounds of Weisfeiler-Lehman"
-    ),
-)
-ERRORS = (
-    Metric(name="ood_test", primary=True, direction="min", title="OOD test RMSE in the target's unit, epoch chosen by ID validation"),
-    Metric(name="id_test", direction="min", title="ID test RMSE, same epoch"),
-    Metric(name="gap", direction="min", title="OOD less ID test RMSE"),
-    Metric(name="ood_by_ood", direction="min", title="OOD test RMSE, epoch chosen by OOD validation"),
-    Metric(name="ood_cliff", direction="min", title="OOD test RMSE of molecules that look like others and act differently"),
-    Metric(name="mean_only", direction="none", title="OOD test RMSE of the training mean: what a trivial predictor reaches"),
-    Metric(name="epoch", direction="none", title="epoch chosen by ID validation"),
-    Metric(name="ess", direction="none", bounds=(0, 1), title="effective sample size of the training weights, as a share; 1: all equal"),
-    Metric(name="dropped", direction="none", title="molecules left out: repeats across splits, contradicting repeats in training"),
-)
+from ._scores import score, seen, weight_figures, worst_group
 
 EVALUATED = 512
 """Graphs of one batch in evaluation."""
@@ -52,7 +27,7 @@ class Split(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         graphs: the G graphs.
-        y: labels as given in training and validation, true ones in tests.
+        y: labels or targets as in a problem, as given in training and validation, true ones in tests.
         env: environment (G,).
         group: number of the group whose worst accuracy counts (G,).
         conflict: whether the graph contradicts the bias of the training graphs (G,), bool.
@@ -78,21 +53,18 @@ class Hidden(msgspec.Struct, kw_only=True):
 
     splits: dict[str, Split]
     scale: torch.Tensor
-    watched: dict[str, list[GraphBatch]]
+    watched: dict[str, list[GraphBatch]] = {}
     dropped: int | None = None
     best: dict[str, float] = {}
     chosen: dict[str, int] = {}
 
-    def score(self, name: str, logits: torch.Tensor) -> float:
-        """Return accuracy in percent, or RMSE in the target's unit, on the split ``name``."""
-        y = self.splits[name].y
-        if y.dim() == 1:
-            return 100 * int((logits.argmax(-1) == y).sum()) / len(y)
-        return self.error(logits, y)
+    def watch(self, name: str, split: Split) -> None:
+        """Let ``split`` be the validation graphs ``name``."""
+        self.splits[name], self.watched[name] = split, list(split.graphs.batches(EVALUATED))
 
-    def error(self, logits: torch.Tensor, y: torch.Tensor) -> float:
-        """Return the RMSE over known targets, in their unit."""
-        return float((logits * self.scale[1] + self.scale[0] - y).square().nanmean().sqrt())
+    def score(self, name: str, logits: torch.Tensor) -> float:
+        """Return the :func:`~._scores.score` on the split ``name``."""
+        return score(logits, self.splits[name].y, self.scale)
 
 
 class GraphTask(Task):
@@ -121,7 +93,7 @@ class GraphTask(Task):
         """Return the five splits and perhaps more tests; each drawn from a stream of its own."""
         raise NotImplementedError
 
-    def outputs(self, train: Split) -> tuple[Literal["classes", "numbers"], int]:
+    def outputs(self, train: Split) -> tuple[Kind, int]:
         """Return the kind of the labels and how many outputs the net needs."""
         raise NotImplementedError
 
@@ -131,7 +103,7 @@ class GraphTask(Task):
 
     def prepare(self, run: Setup) -> Case:
         """Draw the splits; hide all but the training graphs."""
-        splits = {name: _on(split, run.device) for name, split in self.splits(run).items()}
+        splits = {name: moved(split, run.device) for name, split in self.splits(run).items()}
         train = splits["train"]
         kind, outputs = self.outputs(train)
         y, scale = train.y, torch.tensor([[0.0], [1.0]], device=run.device)
@@ -140,8 +112,10 @@ class GraphTask(Task):
             scale = torch.stack([centre, (y - centre).square().nanmean(0).sqrt().clamp_min(1e-8)])
             y = (y - scale[0]) / scale[1]
         problem = Problem(graphs=train.graphs, y=y, kind=kind, outputs=outputs, env=train.env, readout=self.readout(), **self._protocol())
-        watched = {name: list(splits[name].graphs.batches(EVALUATED)) for name in ("id_val", "ood_val")}
-        return Case(problems=[problem], hidden=Hidden(splits=splits, scale=scale, watched=watched))
+        hidden = Hidden(splits=splits, scale=scale)
+        for name in ("id_val", "ood_val"):
+            hidden.watch(name, splits[name])
+        return Case(problems=[problem], hidden=hidden)
 
     def _protocol(self) -> dict[str, Any]:
         names = ("backbone", "virtual_node", "layers", "hidden", "dropout", "epochs", "batch_size", "lr", "decay_at")
@@ -151,7 +125,7 @@ class GraphTask(Task):
         """Score an epoch on both validation splits; the last of equals is kept."""
         hidden: Hidden = case.hidden
         scores = {name: hidden.score(name, predict(model, batches)) for name, batches in hidden.watched.items()}
-        sign = 1 if case.problems[0].kind == "classes" else -1
+        sign = -1 if case.problems[0].kind == "numbers" else 1
         keep = tuple(name for name, score in scores.items() if sign * score >= hidden.best.get(name, -np.inf))
         for name in keep:
             hidden.best[name], hidden.chosen[name] = sign * scores[name], step
@@ -163,18 +137,18 @@ class GraphTask(Task):
         by_id, by_ood = (outcome.kept.get(name, outcome.solution.model) for name in ("id_val", "ood_val"))
         logits = {name: _logits(by_id, split.graphs) for name, split in hidden.splits.items() if name.startswith(("id_test", "ood_test", "ood_large"))}
         scores = {name: hidden.score(name, found) for name, found in logits.items()}
-        classes = case.problems[0].kind == "classes"
-        scores["gap"] = (scores["id_test"] - scores["ood_test"]) * (1 if classes else -1)
+        kind = case.problems[0].kind
+        scores["gap"] = (scores["id_test"] - scores["ood_test"]) * (-1 if kind == "numbers" else 1)
         scores["ood_by_ood"] = hidden.score("ood_test", _logits(by_ood, hidden.splits["ood_test"].graphs))
         if "id_val" in hidden.chosen:
             scores["epoch"] = hidden.chosen["id_val"]
         test, train = hidden.splits["ood_test"], hidden.splits["train"]
-        if classes:
-            scores |= worst_group(logits["ood_test"], test) | {"seen": seen(train.graphs, test.graphs)}
-        else:
+        if kind == "classes":
+            scores |= worst_group(logits["ood_test"], test.y, test.group) | {"seen": seen(train.graphs, test.graphs)}
+        if kind == "numbers":
             scores["mean_only"] = hidden.score("ood_test", torch.zeros_like(logits["ood_test"]))
             if test.cliff is not None and test.cliff.any():
-                scores["ood_cliff"] = hidden.error(logits["ood_test"][test.cliff], test.y[test.cliff])
+                scores["ood_cliff"] = score(logits["ood_test"][test.cliff], test.y[test.cliff], hidden.scale)
         if hidden.dropped is not None:
             scores["dropped"] = hidden.dropped
         arrays = {}
@@ -186,7 +160,10 @@ class GraphTask(Task):
     def _pictures(self, hidden: Hidden, outcome: Outcome) -> dict[str, np.ndarray]:
         train = hidden.splits["train"]
         parts = {name: (split.graphs, _captions(split)) for name, split in hidden.splits.items() if name in ("train", "ood_test")}
-        images = {"graphs": pictures.examples(parts, train.marked), "epochs": pictures.progress(outcome.curve, "%" if train.y.dim() == 1 else "RMSE")}
+        images = {
+            "graphs": pictures.examples(parts, train.marked),
+            "epochs": pictures.progress(outcome.curve, "RMSE" if kind_of(train.y) == "numbers" else "%"),
+        }
         if outcome.solution.weights is not None:
             images["weights"] = pictures.weights(outcome.solution.weights, train.conflict)
         return images
@@ -225,63 +202,16 @@ class _Weighted:
         return Fixed().solve(problem, run)
 
 
-def weight_figures(solution: Solution, conflict: torch.Tensor | None) -> dict[str, float]:
-    """Return ``ess``, (sum w)^2 / (n sum w^2) over all visits, and ``w_ratio`` where it is known which graphs contradict the bias."""
-    assert solution.weights is not None
-    used = ~solution.weights.isnan()
-    weights = solution.weights[used].double()
-    if not len(weights):
-        return {}
-    figures = {}
-    if solution.squares is not None:
-        figures["ess"] = float(weights.mean().square() / solution.squares[used].double().mean())
-    if conflict is not None and (against := conflict[used]).any() and not against.all():
-        figures["w_ratio"] = float(weights[against].mean() / weights[~against].mean())
-    return figures
-
-
-def worst_group(logits: torch.Tensor, split: Split) -> dict[str, float]:
-    """Return the lowest accuracy in percent of the groups with at least ten graphs, if there are groups."""
-    if split.group is None:
-        return {}
-    right = (logits.argmax(-1) == split.y).double()
-    counts = split.group.bincount()
-    sums = torch.zeros_like(counts, dtype=torch.float64).index_add_(0, split.group, right)
-    large = counts >= 10
-    return {"worst_group": 100 * float((sums[large] / counts[large]).min())} if large.any() else {}
-
-
-def seen(train: Graphs, test: Graphs, rounds: int = 3) -> float:
-    """Return the share in percent of test graphs that ``rounds`` of Weisfeiler-Lehman colouring can't tell from a training graph."""
-    return 100 * float(torch.isin(colour(test, rounds), colour(train, rounds)).double().mean())
-
-
-def colour(graphs: Graphs, rounds: int) -> torch.Tensor:
-    """Return a 63-bit number of each graph (G,), equal for isomorphic graphs with equal features; collisions are as good as impossible."""
-    batch = graphs.batch()
-    powers = torch.tensor([pow(1_000_003, k, 2**61) for k in range(batch.x.shape[1])], device=batch.x.device)
-    node = _mixed(((batch.x.double() * 1e6).round().long() * powers).sum(1))
-    for _ in range(rounds):
-        node = _mixed(3 * node + torch.zeros_like(node).index_add_(0, batch.edge_index[1], _mixed(node[batch.edge_index[0]])))
-    return torch.zeros(batch.size, dtype=torch.int64, device=node.device).index_add_(0, batch.graph, _mixed(node))
-
-
-def _mixed(code: torch.Tensor) -> torch.Tensor:
-    """Scramble integers so that their sums stand for multisets: two rounds of multiply and shift, wrapping around."""
-    for factor in (-0x61C8864680B583EB, -0x40A7B892E31B1A47):
-        code = (code ^ (code >> 29)) * factor
-    return code ^ (code >> 32)
-
-
 def _logits(model: Any, graphs: Graphs) -> torch.Tensor:
     with evaluating(model):
         return predict(model, list(graphs.batches(EVALUATED)))
 
 
 def _captions(split: Split) -> list[str]:
-    return [f"{value:.3g}" for value in split.y[: pictures.SHOWN].flatten().tolist()]
+    return [f"{value:.3g}" for value in split.y[: pictures.SHOWN].reshape(-1, split.y[0].numel())[:, 0].tolist()]
 
 
-def _on(split: Split, device: torch.device) -> Split:
-    moved = {name: value.to(device) for name in split.__struct_fields__ if hasattr(value := getattr(split, name), "to")}
-    return msgspec.structs.replace(split, **moved)
+def moved(split: Split, device: torch.device) -> Split:
+    """Return the split on a device."""
+    there = {name: value.to(device) for name in split.__struct_fields__ if hasattr(value := getattr(split, name), "to")}
+    return msgspec.structs.replace(split, **there)

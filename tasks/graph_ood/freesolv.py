@@ -7,7 +7,7 @@ from typing import ClassVar
 from bench import Preset, Reference, TaskCard
 
 from ._molecule_task import MoleculeTask
-from ._task import ERRORS
+from ._scores import ERRORS
 
 
 class FreeSolvShift(MoleculeTask):

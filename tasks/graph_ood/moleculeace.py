@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from bench import Preset, Reference, TaskCard
 
 from ._molecule_task import MoleculeTask
-from ._task import ERRORS
+from ._scores import ERRORS
 
 
 class ActivityShift(MoleculeTask):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from bench import Preset, Reference, Run, Setup, TaskCard
+from bench import Reference, Run, Setup, TaskCard
 from bench.tracks.graph_ood import Problem, Solution
 
-from ._motif_task import MOTIFS, Hidden, MotifTask, split_of, train_on
+from ._motif_task import GOOD, MOTIFS, PAPER, QUICK, SMOKE, Hidden, MotifTask, split_of, train_on
+from ._scores import ACCURACIES
 from ._shapes import GOOD_MOTIFS, about, balanced, draw
-from ._task import ACCURACIES, Split
+from ._task import Split
 
 WIDTH = 10
 TRAIN, VAL, TEST = (0, 1, 2), (3,), (4,)
@@ -25,25 +26,9 @@ class MotifBasis(MotifTask):
         track="graph-ood",
         libraries=("torch_geometric",),
         paper="arXiv:2206.08452",
-        bibtex="""@inproceedings{gui2022good,
-  title = {GOOD: A Graph Out-of-Distribution Benchmark},
-  author = {Gui, Shurui and Li, Xiner and Wang, Limei and Ji, Shuiwang},
-  booktitle = {NeurIPS Datasets and Benchmarks},
-  year = {2022},
-  eprint = {2206.08452},
-  archivePrefix = {arXiv}
-}""",
+        bibtex=GOOD,
         metrics=ACCURACIES,
-        presets={
-            "smoke": Preset(variants={"covariate": {}}, params={"per_class": 30, "epochs": 8}, seeds=1, timeout=60),
-            "more": Preset(variants={"covariate": {}}, seeds=3, timeout=300),
-            "paper": Preset(
-                variants={"covariate": {}},
-                params={"per_class": 6000, "hidden": 300, "dropout": 0.5, "lr": 0.001, "epochs": 200, "decay_at": 150, "batch_size": 32},
-                seeds=10,
-                timeout=36000,
-            ),
-        },
+        presets={"smoke": SMOKE, "more": QUICK, "paper": PAPER},
         budget="40 epochs of batch 128",
         offers={"env": {}},
         references=(
@@ -67,4 +52,4 @@ class MotifBasis(MotifTask):
 
     def train_unbiased(self, problem: Problem, hidden: Hidden, run: Run) -> Solution:
         """The upper reference: the null method on as many graphs, as noisy, on the base of the OOD test."""
-        return train_on(self.draw(run, "train", TEST, "unbiased"), problem, run)
+        return train_on(self.draw(run, "train", TEST, "unbiased"), self.draw(run, "id_val", TEST, "unbiased-val"), problem, hidden, run)

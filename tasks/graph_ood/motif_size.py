@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from bench import Preset, Reference, Run, Setup, TaskCard
+from bench import Reference, Run, Setup, TaskCard
 
-from ._motif_task import MOTIFS, MotifTask, split_of
+from ._motif_task import GOOD, MOTIFS, PAPER, QUICK, SMOKE, MotifTask, split_of
+from ._scores import ACCURACIES
 from ._shapes import GOOD_MOTIFS, about, balanced, draw
-from ._task import ACCURACIES, Split
+from ._task import Split
 
 WIDTHS = (6, 10, 15)
 """About how many nodes the bases of the three training environments have."""
@@ -24,25 +25,9 @@ class MotifSize(MotifTask):
         track="graph-ood",
         libraries=("torch_geometric",),
         paper="arXiv:2206.08452",
-        bibtex="""@inproceedings{gui2022good,
-  title = {GOOD: A Graph Out-of-Distribution Benchmark},
-  author = {Gui, Shurui and Li, Xiner and Wang, Limei and Ji, Shuiwang},
-  booktitle = {NeurIPS Datasets and Benchmarks},
-  year = {2022},
-  eprint = {2206.08452},
-  archivePrefix = {arXiv}
-}""",
+        bibtex=GOOD,
         metrics=ACCURACIES,
-        presets={
-            "smoke": Preset(variants={"covariate": {}}, params={"per_class": 30, "epochs": 8}, seeds=1, timeout=60),
-            "default": Preset(variants={"covariate": {}}, seeds=3, timeout=300),
-            "paper": Preset(
-                variants={"covariate": {}},
-                params={"per_class": 6000, "hidden": 300, "dropout": 0.5, "lr": 0.001, "epochs": 200, "decay_at": 150, "batch_size": 32},
-                seeds=10,
-                timeout=36000,
-            ),
-        },
+        presets={"smoke": SMOKE, "default": QUICK, "paper": PAPER},
         budget="40 epochs of batch 128",
         offers={"env": {}},
         references=(Reference(name="erm", kind="low"),),

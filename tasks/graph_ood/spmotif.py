@@ -10,8 +10,9 @@ from bench import Meta, Preset, Reference, Run, Setup, TaskCard
 from bench.tracks.graph_ood import Problem, Solution
 
 from ._motif_task import MOTIFS, Hidden, MotifTask, split_of, train_on
+from ._scores import ACCURACIES
 from ._shapes import LARGE, SMALL, SPURIOUS_MOTIFS, balanced, biased, draw
-from ._task import ACCURACIES, Split
+from ._task import Split
 
 FORCED = (0.99, 0.97, 0.95)
 """P(base set to the label) in the three environments of the concept shift; else the base is drawn evenly from all."""
@@ -88,4 +89,5 @@ class SpuriousMotif(MotifTask):
 
     def train_unbiased(self, problem: Problem, hidden: Hidden, run: Run) -> Solution:
         """The upper reference: the null method on as many graphs, as noisy, whose base says nothing of the label."""
-        return train_on(self.draw(run, "train", inside=False, stream="unbiased"), problem, run)
+        train, validation = (self.draw(run, name, inside=False, stream=stream) for name, stream in (("train", "unbiased"), ("id_val", "unbiased-val")))
+        return train_on(train, validation, problem, hidden, run)

@@ -9,11 +9,12 @@ import torch
 from numpy.random import Generator
 
 from bench import Meta, Preset, Reference, Run, Setup, TaskCard
-from bench.tracks.graph_ood import Problem, Solution
+from bench.tracks.graph_ood import Kind, Problem, Solution
 from bench.training.graphs import Graphs
 
 from ._motif_task import train_on
-from ._task import ACCURACIES, GraphTask, Hidden, Split
+from ._scores import ACCURACIES
+from ._task import GraphTask, Hidden, Split
 
 CLASSES = 10
 """One triangle to ten."""
@@ -53,7 +54,7 @@ class Triangles(GraphTask):
     per_class: Annotated[int, Meta(ge=3)] = 90
     """Training graphs of each class; ID and OOD validation get a third of them each, every test two thirds."""
 
-    def outputs(self, train: Split) -> tuple[Literal["classes", "numbers"], int]:
+    def outputs(self, train: Split) -> tuple[Kind, int]:
         """Ten classes."""
         return "classes", CLASSES
 
@@ -74,7 +75,7 @@ class Triangles(GraphTask):
 
     def train_unbiased(self, problem: Problem, hidden: Hidden, run: Run) -> Solution:
         """The upper reference: the null method on as many graphs of the sizes of the OOD test."""
-        return train_on(self.draw(run, "train", LARGE, "unbiased"), problem, run)
+        return train_on(self.draw(run, "train", LARGE, "unbiased"), self.draw(run, "id_val", LARGE, "unbiased-val"), problem, hidden, run)
 
 
 def draw_triangles(per_class: int, size: tuple[int, int], generator: Generator) -> tuple[Graphs, torch.Tensor]:

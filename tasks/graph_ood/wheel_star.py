@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
 from numpy.random import Generator
 
 from bench import Meta, Preset, Reference, Run, Setup, TaskCard
-from bench.tracks.graph_ood import Problem, Solution
+from bench.tracks.graph_ood import Kind, Problem, Solution
 from bench.training.graphs import Graphs
 
 from ._motif_task import train_on
+from ._scores import ACCURACIES
 from ._shapes import balanced, star, wheel
-from ._task import ACCURACIES, GraphTask, Hidden, Split
+from ._task import GraphTask, Hidden, Split
 
 ADDED = 6
 """Nodes of a wheel, of a decoy and of a star."""
@@ -50,7 +51,7 @@ class WheelStar(GraphTask):
     per_class: Annotated[int, Meta(ge=3)] = 450
     """Training graphs of each class; ID and OOD validation get a third of them each, every test two thirds."""
 
-    def outputs(self, train: Split) -> tuple[Literal["classes", "numbers"], int]:
+    def outputs(self, train: Split) -> tuple[Kind, int]:
         """Two classes."""
         return "classes", 2
 
@@ -72,7 +73,8 @@ class WheelStar(GraphTask):
 
     def train_unbiased(self, problem: Problem, hidden: Hidden, run: Run) -> Solution:
         """The upper reference: the null method on as many graphs, as noisy, in which the star says nothing."""
-        return train_on(self.draw(run, "train", inside=False, stream="unbiased"), problem, run)
+        train, validation = (self.draw(run, name, inside=False, stream=stream) for name, stream in (("train", "unbiased"), ("id_val", "unbiased-val")))
+        return train_on(train, validation, problem, hidden, run)
 
 
 def _graph(wheeled: bool, starred: bool, generator: Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -108,6 +108,16 @@ def test_graph_losses_are_cross_entropy_or_the_mean_square_over_known_targets():
     assert logits.grad.tolist() == [[-4.0, 0.0], [0.0, 0.0]]
 
 
+def test_the_loss_of_answers_is_the_mean_binary_cross_entropy_over_those_there_are():
+    logits = torch.tensor([[2.0, -1.0], [0.5, 3.0], [1.0, 1.0]], requires_grad=True)
+    losses = graph_losses(logits, torch.tensor([[1, 0], [-1, 1], [-1, -1]], dtype=torch.int8))
+    expected = [(math.log(1 + math.exp(-2)) + math.log(1 + math.exp(-1))) / 2, math.log(1 + math.exp(-3)), 0.0]
+    torch.testing.assert_close(losses, torch.tensor(expected))
+    losses.sum().backward()
+    assert logits.grad[1, 0] == 0
+    assert logits.grad[2].tolist() == [0.0, 0.0]
+
+
 def test_a_weight_log_holds_means_over_visits(run_of):
     log = WeightLog(Training(problem_of(5), run_of()))
     log.add(torch.tensor([0, 1]), torch.tensor([1.5, 0.5]))

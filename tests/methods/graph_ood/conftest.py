@@ -55,11 +55,12 @@ def random_graphs(count, seed=0, features=3, smallest=1):
 
 @pytest.fixture
 def toy():
-    """Return a function that makes a small problem with three classes, or targets."""
+    """Return a function that makes a small problem with three classes, or answers or targets."""
 
     def make(seed=0, count=70, kind="classes", env=None, **protocol):
         generator = torch.Generator().manual_seed(seed)
         y = torch.randint(0, 3, (count,), generator=generator) if kind == "classes" else torch.randn(count, 2, generator=generator)
+        y = (y.sign() * (y.abs() > 0.2)).to(torch.int8).clamp_max(1) if kind == "binary" else y
         protocol = {"hidden": 8, "layers": 2, "epochs": 3, "batch_size": 16, "outputs": 3 if kind == "classes" else 2, **protocol}
         return Problem(graphs=random_graphs(count, seed), y=y, kind=kind, env=env, **protocol)
 

@@ -50,7 +50,7 @@ def means(losses, batch):
     return torch.stack([losses[batch.env == e].mean() for e in batch.env.unique()])
 
 
-@pytest.mark.parametrize("kind", ["classes", "numbers"])
+@pytest.mark.parametrize("kind", ["classes", "binary", "numbers"])
 @pytest.mark.parametrize("method", [InvariantRisk(lam=0), RiskExtrapolation(lam=0), Mixup(alpha=0)], ids=lambda method: method.card.name)
 def test_without_its_term_a_method_is_the_null_bit_for_bit(toy, run_of, method, kind):
     problem = toy(kind=kind, env=ENV)
@@ -63,7 +63,7 @@ def test_means_of_environments_skip_those_that_are_absent():
     assert present.tolist() == [True, False, True, False]
 
 
-@pytest.mark.parametrize("kind", ["classes", "numbers"])
+@pytest.mark.parametrize("kind", ["classes", "binary", "numbers"])
 def test_irm_s_penalty_is_the_squared_difference_quotient_of_each_environment(step_of, kind):
     training, batch, logits, losses = step_of(kind)
     h = 1e-4

@@ -22,6 +22,7 @@ def batch_of(graphs_of):
     def make(count, seed, kind="classes"):
         generator = torch.Generator().manual_seed(seed)
         y = torch.randint(0, 3, (count,), generator=generator) if kind == "classes" else torch.randn(count, 3, generator=generator, dtype=torch.float64)
+        y = y.clamp(-1, 1).round().to(torch.int8) if kind == "binary" else y
         return Batch(0, torch.arange(count), doubled(graphs_of(count, seed)).batch(), y)
 
     return make
@@ -47,7 +48,7 @@ def after_step(net, batch, upper, w, lr, only=""):
     return graph_losses(functional_call(net, moved, (upper.graphs,)).logits, upper.y).mean()
 
 
-@pytest.mark.parametrize("kind", ["classes", "numbers"])
+@pytest.mark.parametrize("kind", ["classes", "binary", "numbers"])
 @pytest.mark.parametrize("scope", ["net", "last_layer"])
 def test_the_hypergradient_is_autograd_through_the_step_and_central_differences(net, batch_of, kind, scope):
     batch, upper, lr = batch_of(12, 1, kind), batch_of(9, 2, kind), 0.1

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sparse
 import torch
+from bench.builtin.tasks.graph_ood import _scores as figures
 from bench.builtin.tasks.graph_ood import _shapes as shapes
 from bench.builtin.tasks.graph_ood import _task as common
 from bench.builtin.tasks.graph_ood.motif_basis import MotifBasis
@@ -252,20 +253,48 @@ def test_scores_are_those_worked_out_by_hand():
     group = torch.tensor([0] * 11 + [5] + [1] * 12)
     logits = torch.nn.functional.one_hot(torch.tensor([0] * 9 + [1] * 6 + [1] * 9), 2).float()
     split = common.Split(graphs=graphs, y=y, group=group)
-    hidden = common.Hidden(splits={"s": split}, scale=torch.tensor([[0.0], [1.0]]), watched={})
+    hidden = common.Hidden(splits={"s": split}, scale=torch.tensor([[0.0], [1.0]]))
     assert hidden.score("s", logits) == pytest.approx(100 * 21 / 24)
-    assert common.worst_group(logits, split) == {"worst_group": pytest.approx(100 * 9 / 11)}  # the group of one graph does not count
+    assert figures.worst_group(logits, y, group) == {"worst_group": pytest.approx(100 * 9 / 11)}  # the group of one graph does not count
     numbers = common.Split(graphs=graphs.take(torch.arange(3)), y=torch.tensor([[1.0], [float("nan")], [5.0]]))
-    hidden = common.Hidden(splits={"s": numbers}, scale=torch.tensor([[1.0], [2.0]]), watched={})
+    hidden = common.Hidden(splits={"s": numbers}, scale=torch.tensor([[1.0], [2.0]]))
     assert hidden.score("s", torch.tensor([[1.0], [7.0], [2.0]])) == pytest.approx(2**0.5)  # errors 2 and 0
+
+
+def test_several_targets_have_the_mean_of_their_errors():
+    y = torch.tensor([[0.0, 10.0], [0.0, float("nan")], [0.0, 40.0]])
+    guess = torch.tensor([[3.0, 10.0], [0.0, 0.0], [3.0, 20.0]])  # errors 3, 0, 3 and 0, 20
+    assert figures.rmse(guess, y) == pytest.approx((6**0.5 + 200**0.5) / 2)
+
+
+def test_the_roc_auc_is_the_share_of_pairs_in_the_right_order_over_targets_with_both_answers():
+    y = torch.tensor([[1, 1, -1], [0, 1, 1], [1, 1, 0], [0, -1, 0], [-1, 1, 1]], dtype=torch.int8)
+    logits = torch.tensor([[2.0, 0.0, 9.0], [1.0, 0.0, 1.0], [1.0, 0.0, 1.0], [0.0, 0.0, 2.0], [9.0, 0.0, 3.0]])
+    # first: pairs (2, 1), (2, 0), (1, 1) a tie, (1, 0); second has no 0; third: (1, 1) a tie, (1, 2) wrong, (3, 1), (3, 2)
+    assert figures.roc_auc(logits, y) == pytest.approx((3.5 / 4 + 2.5 / 4) / 2)
+    assert figures.score(logits, y, torch.ones(2, 3)) == pytest.approx(75)
+    assert figures.roc_auc(logits[:, 1:2], y[:, 1:2]) == 0.5
+
+
+def test_the_reference_without_the_shift_chooses_its_epoch_by_graphs_without_it(bench):
+    task = SpuriousMotif(per_class=40, epochs=3)
+    tools = bench(task)
+    case, biased = tools.case, tools.case.hidden.splits["id_val"]
+    kept = {name: split for name, split in case.hidden.splits.items() if name != "id_val"}
+    task.train_unbiased(case.problems[0], case.hidden, tools.run)
+    own = case.hidden.splits["id_val"]
+    assert biased.conflict.double().mean() < 0.2 < 0.5 < own.conflict.double().mean()
+    assert len(own.y) == len(biased.y)
+    assert case.hidden.chosen["id_val"] >= 1
+    assert all(case.hidden.splits[name] is split for name, split in kept.items())
 
 
 def test_weight_figures_are_those_worked_out_by_hand():
     nan = float("nan")
     solution = Solution(model=None, weights=torch.tensor([2.0, 1.0, 1.0, nan]), squares=torch.tensor([5.0, 1.0, 1.5, nan]))
-    found = common.weight_figures(solution, torch.tensor([True, False, False, True]))
+    found = figures.weight_figures(solution, torch.tensor([True, False, False, True]))
     assert found == {"ess": pytest.approx((4 / 3) ** 2 / 2.5), "w_ratio": pytest.approx(2.0)}
-    assert common.weight_figures(Solution(model=None, weights=torch.tensor([nan])), None) == {}
+    assert figures.weight_figures(Solution(model=None, weights=torch.tensor([nan])), None) == {}
 
 
 def test_colours_are_equal_for_isomorphic_graphs_and_differ_for_others():
@@ -277,10 +306,10 @@ def test_colours_are_equal_for_isomorphic_graphs_and_differ_for_others():
         order = generator.permutation(edges.max() + 1)
         renamed.append(order[edges][:, generator.permutation(edges.shape[1])])
     first, second = (Graphs.pack([(np.ones((edges.max() + 1, 1)), edges) for edges in part]) for part in (cases, renamed))
-    assert torch.equal(common.colour(first, 3), common.colour(second, 3))
-    assert len(common.colour(first, 3).unique()) == len(cases)
-    assert common.seen(first, second) == 100
-    assert common.seen(first.take(torch.arange(3)), second) == 50
+    assert torch.equal(figures.colour(first, 3), figures.colour(second, 3))
+    assert len(figures.colour(first, 3).unique()) == len(cases)
+    assert figures.seen(first, second) == 100
+    assert figures.seen(first.take(torch.arange(3)), second) == 50
 
 
 def test_the_default_of_spmotif_is_the_specification_s():
