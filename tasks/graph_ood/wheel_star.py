@@ -14,7 +14,7 @@ from bench.training.graphs import Graphs
 
 from ._motif_task import train_on
 from ._scores import ACCURACIES
-from ._shapes import balanced, star, wheel
+from ._shapes import attached, balanced, star, wheel
 from ._task import GraphTask, Hidden, Split
 
 ADDED = 6
@@ -86,17 +86,3 @@ def _graph(wheeled: bool, starred: bool, generator: Generator) -> tuple[np.ndarr
         parts += [shape + nodes, joint]
         nodes += ADDED
     return np.ones((nodes, 1)), np.concatenate(parts, 1)
-
-
-def attached(nodes: int, links: int, generator: Generator) -> np.ndarray:
-    """Return the edges of a Barabasi-Albert graph: each new node takes ``links`` different earlier ones, likelier those with many edges."""
-    ends = list(range(links))
-    edges = []
-    for node in range(links, nodes):
-        chosen: set[int] = set()
-        while len(chosen) < links:
-            chosen.add(ends[int(generator.integers(len(ends)))])
-        for other in sorted(chosen):
-            edges.append((other, node))
-            ends += [other, node]
-    return np.array(edges).T

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from bench.builtin.tasks.graph_ood._shapes import attached
+from bench.builtin.tasks.graph_ood.ba_size import BaSize, grown
 from bench.builtin.tasks.graph_ood.triangles import Triangles, draw_triangles
-from bench.builtin.tasks.graph_ood.wheel_star import WheelStar, attached
+from bench.builtin.tasks.graph_ood.wheel_star import WheelStar
 
 
 def slow_count(graph):
@@ -55,3 +57,21 @@ def test_a_wheel_stands_in_every_graph_with_the_label_and_a_star_as_often_as_sta
         assert 15 <= extra.min() <= extra.max() <= 25
         # 2 (n - 2) edges of the base, 10 of a wheel or 7 of a decoy, 5 of a star, one to hold each
         assert torch.equal(split.graphs.sizes // 2, 2 * (extra - 2) + 8 + 3 * label + 6 * starred)
+
+
+def test_the_kinds_of_random_graph_have_as_many_edges_and_are_what_they_are_called():
+    generator = np.random.default_rng(0)
+    for nodes in (10, 11, 30, 120):
+        for kind in range(3):
+            _, edges = grown(kind, nodes, generator)
+            pairs = {tuple(sorted(pair)) for pair in edges.T.tolist()}
+            assert len(pairs) == edges.shape[1] == 2 * (nodes - 2)
+            if kind == 2:
+                assert {tuple(sorted((v, (v + 1) % nodes))) for v in range(nodes)} <= pairs
+
+
+def test_ba_size_grows_out_of_distribution_with_each_kind_as_often(bench):
+    splits = bench(BaSize(per_class=6)).case.hidden.splits
+    assert [split.y.bincount().tolist() for split in splits.values()] == [[6] * 3, [2] * 3, [4] * 3, [2] * 3, [4] * 3]
+    assert splits["train"].graphs.nodes.max() <= 30 < splits["ood_val"].graphs.nodes.min()
+    assert splits["ood_val"].graphs.nodes.max() <= 59 < splits["ood_test"].graphs.nodes.min()
