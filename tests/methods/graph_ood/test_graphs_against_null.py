@@ -1,4 +1,4 @@
-"""Each of the methods that ask for environments beats the null on a task with the fault that it was made for: one-node graphs, where nothing else interferes."""
+"""Methods beat the null on a task with the fault that they were made for: one-node graphs, where nothing else interferes."""
 
 import numpy as np
 import pytest
@@ -6,6 +6,7 @@ import torch
 from bench.builtin.methods.graph_ood.erm import EmpiricalRisk
 from bench.builtin.methods.graph_ood.groupdro import GroupDRO
 from bench.builtin.methods.graph_ood.irm import InvariantRisk
+from bench.builtin.methods.graph_ood.mixup import Mixup
 from bench.builtin.methods.graph_ood.vrex import RiskExtrapolation
 
 from bench.tracks.graph_ood import Problem
@@ -58,3 +59,23 @@ CASES = [
 def test_a_method_beats_the_null_where_it_should(run_of, method, made, margin):
     gains = [accuracy(method, *made(seed), run_of(seed)) - accuracy(EmpiricalRisk(), *made(seed), run_of(seed)) for seed in range(2)]
     assert sum(gains) / 2 >= margin
+
+
+def certainty(method, seed, run):
+    """Cross entropy on clean graphs and accuracy in percent, after 30 % of 200 labels were flipped and all were learned by heart."""
+    generator = np.random.default_rng(seed)
+    y, y_test = generator.integers(0, 2, 200), generator.integers(0, 2, 1000)
+    x, x_test = (generator.standard_normal((len(part), 20)) + 0.6 * (2 * part[:, None] - 1) * (np.arange(20) < 5) for part in (y, y_test))
+    given = torch.from_numpy(np.where(generator.random(200) < 0.3, 1 - y, y))
+    problem = Problem(graphs=one_node(x), y=given, outputs=2, hidden=32, layers=1, epochs=60, batch_size=100, lr=0.01)
+    net = method.solve(problem, run).model.eval()
+    with torch.no_grad():
+        logits = net(one_node(x_test).batch()).logits
+    truth = torch.from_numpy(y_test)
+    return float(torch.nn.functional.cross_entropy(logits, truth)), 100 * float((logits.argmax(1) == truth).double().mean())
+
+
+def test_mixup_is_less_sure_of_what_it_learned_by_heart_and_no_worse(run_of):
+    ours, null = (np.mean([certainty(method, seed, run_of(seed)) for seed in range(2)], 0) for method in (Mixup(), EmpiricalRisk()))
+    assert ours[0] < null[0] / 2
+    assert ours[1] > null[1] - 4
