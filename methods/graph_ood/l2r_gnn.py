@@ -61,7 +61,9 @@ class L2RGNN(GraphMethod):
 linkage, 8 clusters; weights n softmax(a) over the batch, the memory's held fixed; the upper loss D + share times the loss on a
 tenth of the training graphs after a virtual step, entering by its exact one-step gradient, scaled to the size of D; the weights
 move before the model's step of the same batch, not after it; features, inner steps, learning rates, warm-up. Clusters differ
-means the pair counts, as the text says, not as the printed indicator does.""",
+means the pair counts, as the text says, not as the printed indicator does. On Spurious-Motif the upper level gains nothing: the more
+it counts (share), the more accuracy out of distribution is lost, and with as many held-out graphs free of the bias nothing is. It
+learns the bias of the graphs that it holds back, which are like the training graphs. The track's page has the figures.""",
         libraries=("torch_geometric", "scipy"),
     )
     features: Annotated[int, Meta(ge=1)] = 2
