@@ -20,19 +20,29 @@ SHOWN = 6
 """Graphs shown of a split."""
 _MOST_NODES = 150
 """Larger graphs are not drawn."""
+_ROUNDS = 25
 _EDGE, _NODE, _MARKED = (170, 170, 170), (86, 180, 233), (213, 94, 0)
 
 
 def layout(edges: np.ndarray, nodes: int) -> np.ndarray:
-    """Return places of the nodes (n, 2) in [0, 1]: classical scaling of the lengths of shortest paths."""
+    """Return places of the nodes (n, 2) in [0, 1], whose distances are about the lengths of shortest paths, near nodes first.
+
+    Classical scaling gives the start; then the stress with weights 1 / length^2 goes down by majorisation (Gansner et al., 2004).
+    """
     links = csr_matrix((np.ones(edges.shape[1]), (edges[0], edges[1])), (nodes, nodes))
     distance = shortest_path(links, directed=False, unweighted=True)
     reached = np.isfinite(distance)
     distance[~reached] = distance[reached].max(initial=0) + 1
     centring = np.eye(nodes) - 1 / nodes
     values, vectors = np.linalg.eigh(-0.5 * centring @ distance**2 @ centring)
-    places = np.zeros((nodes, 2))
-    places[:, : min(2, nodes)] = (vectors * np.sqrt(values.clip(0)))[:, ::-1][:, :2]
+    scaled = np.pad((vectors * np.sqrt(values.clip(0)))[:, ::-1], ((0, 0), (0, 4)))
+    places = scaled[:, :2] + 0.3 * scaled[:, 2:4]  # what two dimensions fold onto one place comes apart
+    weight = np.where(distance > 0, distance.clip(1) ** -2.0, 0.0)
+    inverse = np.linalg.pinv(np.diag(weight.sum(1)) - weight)
+    for _ in range(_ROUNDS):
+        apart = np.linalg.norm(places[:, None] - places[None], axis=-1)
+        pull = -weight * distance / apart.clip(1e-6)
+        places = inverse @ ((pull - np.diag(pull.sum(1))) @ places)
     span = np.ptp(places, axis=0).max()
     return 0.5 + (places - (places.max(0) + places.min(0)) / 2) / (span or 1.0)
 

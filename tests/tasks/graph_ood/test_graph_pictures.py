@@ -20,6 +20,14 @@ def test_the_hub_of_a_wheel_is_in_the_middle():
     assert far[0] < 0.1 * far[1:].min()
 
 
+@pytest.mark.parametrize("base", [wheel(16), path(12), star(10)])
+def test_a_motif_at_the_end_of_a_large_base_is_not_folded_flat(base):
+    ring = np.stack([np.arange(5), np.roll(np.arange(5), -1)])
+    places = pictures.layout(np.concatenate([ring, base + 5, [[0], [5]]], 1), int(base.max()) + 6)[:5]
+    apart = np.linalg.norm(places[:, None] - places[None], axis=-1)[np.triu_indices(5, 1)]
+    assert apart.min() > 0.4 * apart.max()
+
+
 @pytest.mark.parametrize(
     ("edges", "nodes"), [(np.zeros((2, 0), int), 1), (np.zeros((2, 0), int), 2), (np.zeros((2, 0), int), 4), (path(2), 2), (star(5), 7), (path(999), 999)]
 )
