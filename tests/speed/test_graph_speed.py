@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -12,7 +13,7 @@ from bench.builtin.methods.graph_ood._decorrelation import Dependence, random_fe
 from torch import nn
 from torch.nn import functional as F
 
-from bench.runs.context import Run
+from bench.runs.context import Run, _Tools
 from bench.tracks.graph_ood import GraphMethod, Problem
 from bench.training.graphs import Graphs
 
@@ -125,3 +126,48 @@ def test_decorrelation_is_at_least_20_times_faster_than_the_double_loop():
 def test_one_epoch_of_graphs(benchmark, problem, tmp_path):
     seconds = benchmark.pedantic(ours, args=(problem, tmp_path), rounds=3)
     assert seconds > 0
+
+
+def epoch_seconds(method: GraphMethod, problem: Problem, device: torch.device, workdir) -> float:
+    """Return seconds of an epoch: the time between the first report and the last, over the epochs between them."""
+    marks = []
+
+    class Clock(_Tools):
+        def report(self, run, step, model):
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
+            marks.append(time.perf_counter())
+
+    method.solve(problem, Run(seed=0, task="graph-ood/speed", method=f"graph-ood/{method.card.name}", device=device, workdir=workdir, tools=Clock()))
+    return (marks[-1] - marks[0]) / (len(marks) - 1)
+
+
+def every_method() -> list[GraphMethod]:
+    """Return all methods of the track; weights from the first epoch on."""
+    from bench.builtin.methods.graph_ood.erm import EmpiricalRisk
+    from bench.builtin.methods.graph_ood.groupdro import GroupDRO
+    from bench.builtin.methods.graph_ood.irm import InvariantRisk
+    from bench.builtin.methods.graph_ood.l2r_gnn import L2RGNN
+    from bench.builtin.methods.graph_ood.mixup import Mixup
+    from bench.builtin.methods.graph_ood.oodgnn import OODGNN
+    from bench.builtin.methods.graph_ood.vrex import RiskExtrapolation
+
+    return [EmpiricalRisk(), InvariantRisk(), RiskExtrapolation(), GroupDRO(), Mixup(), OODGNN(warmup=0), L2RGNN(warmup=0), L2RGNN(warmup=0, upper=False)]
+
+
+def with_environments(problem: Problem, hidden: int, epochs: int) -> Problem:
+    return msgspec.structs.replace(problem, env=torch.arange(GRAPHS) % 3, hidden=hidden, epochs=epochs)
+
+
+def test_the_epochs_that_a_gpu_would_time_run_on_a_cpu(problem, tmp_path):
+    few = msgspec.structs.replace(problem, graphs=problem.graphs.take(torch.arange(40)), y=problem.y[:40], env=torch.arange(40) % 3, hidden=8, epochs=2)
+    assert all(epoch_seconds(method, few, torch.device("cpu"), tmp_path) > 0 for method in every_method())
+
+
+@pytest.mark.gpu
+def test_epoch_times_of_every_method_at_hidden_300(problem, tmp_path):
+    device = torch.device("cuda")
+    for method in every_method():
+        seconds = epoch_seconds(method, with_environments(problem, hidden=300, epochs=12), device, tmp_path)
+        print(f"| {method.card.name} | 900 graphs, hidden 300 | {1e3 * seconds:.0f} ms | {torch.cuda.get_device_name(device)} |")
+        assert seconds > 0
