@@ -46,6 +46,13 @@ def _drawn(shapes: Sequence[tuple[int, ...]], roles: Sequence[str], generators: 
     return [torch.stack(tensors) for tensors in zip(*nets, strict=True)]
 
 
+def _halved(h: torch.Tensor) -> torch.Tensor:
+    """Return the means over squares of 2x2 pixels, as ``avg_pool2d`` does; whole rows, then whole columns are added, which takes half its time on a CPU."""
+    rows, columns = (side - side % 2 for side in h.shape[-2:])
+    h = h[..., 0:rows:2, :] + h[..., 1:rows:2, :]
+    return (h[..., 0:columns:2] + h[..., 1:columns:2]) * 0.25
+
+
 class ConvNet(msgspec.Struct, frozen=True, kw_only=True):
     """Blocks of [convolution 3x3, instance norm, ReLU, average pooling 2x2], then a linear classifier.
 
@@ -98,7 +105,7 @@ class ConvNet(msgspec.Struct, frozen=True, kw_only=True):
             weight, bias, scale, shift = params[4 * block : 4 * block + 4]
             h = F.conv2d(h, weight.flatten(0, 1), bias.flatten(), padding=1 if block else self.padding, groups=nets)
             h = F.group_norm(h, nets * self.width, scale.flatten(), shift.flatten())
-            h = F.avg_pool2d(h.relu(), 2)
+            h = _halved(h.relu())
         return h.reshape(size, nets, -1).transpose(0, 1)
 
     def head(self, params: Params, features: torch.Tensor) -> torch.Tensor:
@@ -237,7 +244,7 @@ def fit(
 
 
 def _sgd(params: Params, recipe: Recipe, lr: float) -> torch.optim.SGD:
-    return torch.optim.SGD(params, lr=lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay, nesterov=recipe.nesterov)
+    return torch.optim.SGD(params, lr=lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay, nesterov=recipe.nesterov, fused=True)
 
 
 @torch.no_grad()
