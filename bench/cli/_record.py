@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import json
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -104,6 +107,38 @@ class Shown:
         for name, file in chosen:
             _copy(pictures[name], Path(file))
             warn(f"wrote {name} to {file}.")
+
+    def save(self, folder: Path) -> None:
+        """Write into a new folder what a record of its track holds to take away, all of it or nothing.
+
+        A track offers that by a module ``bench.tracks.<track>_export`` with a function ``export(record, arrays, folder)``.
+
+        Raises:
+            UsageError: the track offers nothing, or the folder holds something. EnvironmentFault: the arrays are not here, or it can't be written.
+        """
+        record = self.record
+        module = f"bench.tracks.{record.track.replace('-', '_')}_export"
+        if importlib.util.find_spec(module) is None:
+            raise UsageError(f"--save has nothing to take away from a record of the track {record.track!r}; 'bench show {record.id}' names its arrays.")
+        arrays = self.folder / Path(record.arrays or "none").name
+        if not arrays.is_file():
+            raise EnvironmentFault(f"the arrays of {record.id} are not at {str(arrays)!r}; an export carries records without them. Run the cell again.")
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise UsageError(f"--save got {str(folder)!r}, which is there already and not an empty folder; name another.")
+        folder = folder.absolute()
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".save-"))
+            try:
+                importlib.import_module(module).export(record, arrays, temporary)
+                temporary.chmod(0o755)
+                temporary.replace(folder)
+            except BaseException:
+                shutil.rmtree(temporary, ignore_errors=True)
+                raise
+        except OSError as error:
+            raise EnvironmentFault(f"{str(folder)!r} can't be written ({error.strerror}); name another folder.") from None
+        warn(f"wrote {', '.join(sorted(path.name for path in folder.iterdir()))} to {folder}.")
 
     def _pictures(self) -> dict[str, Path]:
         return {name: self.folder / Path(file).name for name, file in self.record.images.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -20,10 +21,11 @@ from bench.plugins.registry import Registry
 @click.argument("name", shell_complete=completer("method", "task", "dataset"))
 @click.option("--bibtex", is_flag=True, help="Print the BibTeX entry of its paper.")
 @click.option("--image", "images", multiple=True, metavar="[NAME=]FILE", help="Write a picture of the record into FILE. Repeatable.")
+@click.option("--save", type=click.Path(path_type=Path), metavar="DIR", help="Write what the record holds to take away, such as a condensed set, into DIR.")
 @results_option
 @plugins_option
 @json_option
-def command(name: str, bibtex: bool, images: tuple[str, ...], results: str | None, plugins: tuple[str, ...], as_json: bool) -> None:
+def command(name: str, bibtex: bool, images: tuple[str, ...], save: Path | None, results: str | None, plugins: tuple[str, ...], as_json: bool) -> None:
     """Show a card or a record.
 
     NAME is a method, task or data set (track/name where several tracks have it), or a record: its id, the beginning of one, or its file.
@@ -34,13 +36,17 @@ def command(name: str, bibtex: bool, images: tuple[str, ...], results: str | Non
         shown = Shown(name, results_folder(results))
         if images:
             shown.write_pictures(images)
-        elif as_json:
+        if save:
+            shown.save(save)
+        if images or save:
+            return
+        if as_json:
             emit_json(shown.document())
         else:
             click.echo(shown.text(open_registry(plugins)))
         return
-    if images:
-        raise UsageError(f"--image needs a record, and {name!r} is no record's id or file; 'bench leaderboard --json' lists the ids.")
+    if images or save:
+        raise UsageError(f"--{'image' if images else 'save'} needs a record, and {name!r} is no record's id or file; 'bench leaderboard --json' lists the ids.")
     entries = _find(open_registry(plugins), name)
     if bibtex:
         found = [getattr(entry.card, "bibtex", "") for entry in entries if getattr(entry.card, "bibtex", "")]

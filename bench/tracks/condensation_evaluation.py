@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import torch
@@ -26,9 +26,10 @@ class Protocol(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         epochs: E passes over the set; after E // 2 + 1 of them the learning rate falls to a tenth, with a fresh optimiser.
             The authors' loop takes one pass more.
-        lr: learning rate of SGD.
+        lr: learning rate.
+        optimiser: ``sgd``, or ``adamw`` for transformers.
         momentum: of SGD.
-        weight_decay: of SGD.
+        weight_decay: of either.
         batch: images of a batch.
         strategy: augmentations, joined by underscores; empty: none.
         flips: whether mirrored images may be shown.
@@ -36,6 +37,7 @@ class Protocol(msgspec.Struct, frozen=True, kw_only=True):
 
     epochs: int
     lr: float = 0.01
+    optimiser: Literal["sgd", "adamw"] = "sgd"
     momentum: float = 0.9
     weight_decay: float = 5e-4
     batch: int = 256
@@ -63,7 +65,14 @@ class _Vmapped(msgspec.Struct, frozen=True):
 
 
 def train(
-    net: Net, start: Params, x: torch.Tensor, targets: torch.Tensor, protocol: Protocol, orders: Sequence[torch.Generator], backend: str = "grouped"
+    net: Net,
+    start: Params,
+    x: torch.Tensor,
+    targets: torch.Tensor,
+    protocol: Protocol,
+    orders: Sequence[torch.Generator],
+    backend: str = "grouped",
+    watch: Callable[[int, Params], None] | None = None,
 ) -> Params:
     """Train K nets on a small set, from ``start`` (tensors (K, ...)), and return them after the last epoch.
 
@@ -75,14 +84,16 @@ def train(
         protocol: of the training.
         orders: a generator a net, for its order of images; the first also draws augmentations.
         backend: ``grouped``: all nets in grouped kernels; ``stacked``: in ``vmap``; ``sequential``: one after another.
+        watch: called after each step with its number and the parameters of the nets trained together: all, or one after another.
     """
     if backend == "sequential" and len(orders) > 1:
-        single = [train(net, [tensor[k : k + 1] for tensor in start], x, targets, protocol, [orders[k]], "grouped") for k in range(len(orders))]
+        single = [train(net, [tensor[k : k + 1] for tensor in start], x, targets, protocol, [orders[k]], "grouped", watch) for k in range(len(orders))]
         return [torch.cat(tensors) for tensors in zip(*single, strict=True)]
     names = siamese.operations(protocol.strategy, protocol.flips)
     recipe = Recipe(
         steps=protocol.epochs * math.ceil(len(x) / protocol.batch),
         lr=protocol.lr,
+        optimiser=protocol.optimiser,
         momentum=protocol.momentum,
         weight_decay=protocol.weight_decay,
         schedule="step",
@@ -95,6 +106,7 @@ def train(
         epochs_of(len(x), protocol.batch, protocol.epochs, orders),
         recipe,
         augment=siamese.augmenter(names, (x.shape[-2], x.shape[-1]), orders[0]) if names else None,
+        watch=watch,
     )
 
 

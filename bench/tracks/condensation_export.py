@@ -6,11 +6,14 @@ import io
 import json
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bench.errors import UsageError
+
+if TYPE_CHECKING:
+    from bench.runs.record import Record
 
 _CARD = """---
 pretty_name: {title}
@@ -39,16 +42,13 @@ Record `{record}`, key `{key}`. The licence is that of the images it was made fr
 """
 
 
-def export(record: Path, arrays: Path, folder: Path) -> Path:
+def export(record: Record, arrays: Path, folder: Path) -> None:
     """Write the condensed set of a record into ``folder``, which ``datasets.load_dataset`` reads.
 
     Args:
-        record: JSON file of a run of the track.
+        record: of a run of the track.
         arrays: the run's ``arrays.safetensors``.
-        folder: made if it is not there; files of that name are replaced.
-
-    Returns:
-        The folder: ``README.md``, ``set.safetensors`` and ``data/train-00000-of-00001.parquet``.
+        folder: is there and empty; it gets ``README.md``, ``set.safetensors`` and ``data/train-00000-of-00001.parquet``.
 
     Raises:
         UsageError: the record holds no condensed set.
@@ -57,11 +57,10 @@ def export(record: Path, arrays: Path, folder: Path) -> Path:
     import pyarrow.parquet as pq
     from safetensors.numpy import load_file
 
-    page = json.loads(record.read_text())
     found = load_file(arrays)
     if not {"x", "y", "mean", "std"} <= found.keys():
-        raise UsageError(f"{str(arrays)!r} holds no condensed set; give the arrays of a run of the track 'condensation'.")
-    (folder / "data").mkdir(parents=True, exist_ok=True)
+        raise UsageError(f"the record {record.id} holds no condensed set; give that of a method's run of the track 'condensation'.")
+    (folder / "data").mkdir()
     shutil.copyfile(arrays, folder / "set.safetensors")
     x, y = found["x"], found["y"]
     classes = int(y.max()) + 1
@@ -79,8 +78,7 @@ def export(record: Path, arrays: Path, folder: Path) -> Path:
         }
     ).replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
     pq.write_table(table, folder / "data" / "train-00000-of-00001.parquet")
-    (folder / "README.md").write_text(_card(page, found, classes))
-    return folder
+    (folder / "README.md").write_text(_card(record, found, classes))
 
 
 def _png(x: np.ndarray, mean: np.ndarray, std: np.ndarray) -> bytes:
@@ -94,16 +92,16 @@ def _png(x: np.ndarray, mean: np.ndarray, std: np.ndarray) -> bytes:
     return written.getvalue()
 
 
-def _card(page: dict[str, Any], found: dict[str, np.ndarray], classes: int) -> str:
-    acc = page.get("metrics", {}).get("acc")
+def _card(record: Record, found: dict[str, np.ndarray], classes: int) -> str:
+    acc = record.metrics.get("acc")
     return _CARD.format(
-        title=f"{page['task']} condensed by {page['method']}",
+        title=f"{record.task} condensed by {record.method}",
         count=len(found["x"]),
         height=found["x"].shape[2],
         width=found["x"].shape[3],
         classes=classes,
         factor=int(found.get("factor", 1)),
         acc="unknown" if acc is None else f"{acc:.1f}",
-        record=page.get("id", ""),
-        **{name: page.get(name, "") for name in ("method", "task", "variant", "seed", "key")},
+        record=record.id,
+        **{name: getattr(record, name) for name in ("method", "task", "variant", "seed", "key")},
     )

@@ -33,7 +33,7 @@ class Net(Protocol):
         """Map (K, B, ...) to logits (K, B, C)."""
 
 
-def _drawn(shapes: Sequence[tuple[int, ...]], roles: Sequence[str], generators: Sequence[torch.Generator]) -> Params:
+def drawn(shapes: Sequence[tuple[int, ...]], roles: Sequence[str], generators: Sequence[torch.Generator]) -> Params:
     """Draw each net as torch's layers do: U(-1, 1) / sqrt(fan in) for weights and the biases after them, constants for the rest."""
     nets = []
     for generator in generators:
@@ -95,7 +95,7 @@ class ConvNet(msgspec.Struct, frozen=True, kw_only=True):
         for block in range(self.depth):
             shapes += [(self.width, self.width if block else self.shape[0], 3, 3), (self.width,), (self.width,), (self.width,)]
         shapes += [(self.classes, self.n_features), (self.classes,)]
-        return _drawn(shapes, ["weight", "bias", "scale", "shift"] * self.depth + ["weight", "bias"], generators)
+        return drawn(shapes, ["weight", "bias", "scale", "shift"] * self.depth + ["weight", "bias"], generators)
 
     def features(self, params: Params, x: torch.Tensor) -> torch.Tensor:
         """Map images (K, B, channels, height, width) to (K, B, F)."""
@@ -129,7 +129,7 @@ class Perceptron(msgspec.Struct, frozen=True, kw_only=True):
     def init(self, generators: Sequence[torch.Generator]) -> Params:
         """Draw one net from each generator: weight and bias a layer."""
         shapes = [shape for inner, out in zip(self.sizes, self.sizes[1:], strict=False) for shape in ((out, inner), (out,))]
-        return _drawn(shapes, ["weight", "bias"] * (len(self.sizes) - 1), generators)
+        return drawn(shapes, ["weight", "bias"] * (len(self.sizes) - 1), generators)
 
     def features(self, params: Params, x: torch.Tensor) -> torch.Tensor:
         """Map inputs (K, B, ...) to the last hidden layer (K, B, F)."""
@@ -151,19 +151,21 @@ class Perceptron(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
-    """How nets are trained: SGD over so many steps.
+    """How nets are trained, by SGD or AdamW, over so many steps.
 
     Attributes:
         steps: updates.
+        optimiser: ``sgd`` or ``adamw``.
         lr: learning rate.
         momentum: of SGD.
-        weight_decay: of SGD.
+        weight_decay: of either.
         nesterov: Nesterov's momentum.
         schedule: ``constant``; ``cosine`` to 0; ``step``: a tenth after half of the steps, with a fresh optimiser, whose
             momentum starts from nothing (VICO-UoE/DatasetCondensation, utils.py).
     """
 
     steps: int
+    optimiser: Literal["sgd", "adamw"] = "sgd"
     lr: float = 0.01
     momentum: float = 0.9
     weight_decay: float = 5e-4
@@ -211,8 +213,9 @@ def fit(
     loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = cross_entropy,
     augment: Augment | None = None,
     seen: Callable[[int, torch.Tensor, torch.Tensor], None] | None = None,
+    watch: Callable[[int, Params], None] | None = None,
 ) -> Params:
-    """Train K nets by SGD and return their parameters; those given are left alone.
+    """Train K nets and return their parameters; those given are left alone.
 
     Args:
         net: what the parameters mean.
@@ -224,15 +227,16 @@ def fit(
         loss: from outputs (K, B, C) and targets (K, B, ...) to one number a net.
         augment: changes a batch (K, B, ...).
         seen: called after each forward pass with the step, the rows and the detached logits.
+        watch: called after each step with its number and the parameters, which it must leave alone.
     """
     own = [tensor.detach().clone().requires_grad_() for tensor in params]
     nets = len(own[0])
-    optimiser = _sgd(own, recipe, recipe.lr)
+    optimiser = _optimiser(own, recipe, recipe.lr)
     for step, rows in enumerate(batches):
         if recipe.schedule == "cosine":
             optimiser.param_groups[0]["lr"] = 0.5 * recipe.lr * (1 + math.cos(math.pi * step / recipe.steps))
         elif recipe.schedule == "step" and step == recipe.steps // 2 + 1:
-            optimiser = _sgd(own, recipe, recipe.lr / 10)
+            optimiser = _optimiser(own, recipe, recipe.lr / 10)
         batch = x[rows].expand(nets, *[-1] * x.dim())
         logits = net.logits(own, batch if augment is None else augment(batch))
         optimiser.zero_grad(set_to_none=True)
@@ -240,10 +244,14 @@ def fit(
         optimiser.step()
         if seen is not None:
             seen(step, rows, logits.detach())
+        if watch is not None:
+            watch(step, own)
     return [tensor.detach() for tensor in own]
 
 
-def _sgd(params: Params, recipe: Recipe, lr: float) -> torch.optim.SGD:
+def _optimiser(params: Params, recipe: Recipe, lr: float) -> torch.optim.Optimizer:
+    if recipe.optimiser == "adamw":
+        return torch.optim.AdamW(params, lr=lr, weight_decay=recipe.weight_decay, fused=True)
     return torch.optim.SGD(params, lr=lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay, nesterov=recipe.nesterov, fused=True)
 
 

@@ -8,8 +8,8 @@ import torch
 from torch.nn import functional as F
 
 from bench import Meta, MethodCard, Run
-from bench.tracks.selection import Selectable, Selector, preferred, trained
-from bench.training.convnet import outputs
+from bench.tracks.selection import Selectable, Selector, preferred, starts, trained
+from bench.training.convnet import Net, Params, outputs
 
 
 class ErrorNorm(Selector):
@@ -34,16 +34,22 @@ class ErrorNorm(Selector):
     settings: ClassVar[dict[str, dict[str, Any]]] = {"paper": {"nets": 10}}
     nets: Annotated[int, Meta(ge=1)] = 5
     """Nets whose scores are averaged."""
-    share: Annotated[float, Meta(gt=0, le=1)] = 0.13
-    """Share of a usual training after which they are scored."""
+    share: Annotated[float, Meta(ge=0, le=1)] = 0.13
+    """Share of a usual training after which they are scored; 0: at the initial weights."""
     order: Literal["hard", "easy", "moderate"] = "hard"
     """Keep the highest scores, the lowest, or those nearest the median."""
     offset: Annotated[float, Meta(ge=0, lt=1)] = 0.0
     """Share of the rows with the highest scores that is dropped first: they may be wrongly labelled."""
 
     def scores(self, problem: Selectable, run: Run) -> torch.Tensor:
-        """Return the mean over nets of || softmax f(x) - onehot(y) ||_2 (definition 2.3), in the chosen order."""
-        net, params = trained(problem, run, "scores", nets=self.nets, epochs=self.share * problem.epochs, of=problem.epochs)
+        """Return the mean over early nets of each row's score, in the chosen order."""
+        if self.share:
+            net, params = trained(problem, run, "scores", nets=self.nets, epochs=self.share * problem.epochs, of=problem.epochs)
+        else:
+            net, params = problem.net(), starts(problem, run, "scores", self.nets)
+        return preferred(self.early(net, params, problem, run).mean(0), self.order, self.offset)
+
+    def early(self, net: Net, params: Params, problem: Selectable, run: Run) -> torch.Tensor:
+        """Return each net's || softmax f(x) - onehot(y) ||_2 of every row (definition 2.3), (K, N)."""
         run.count(forward=self.nets * len(problem.y))
-        error = outputs(net, params, problem.x).softmax(-1) - F.one_hot(problem.y, problem.n_classes)
-        return preferred(error.norm(dim=-1).mean(0), self.order, self.offset)
+        return (outputs(net, params, problem.x).softmax(-1) - F.one_hot(problem.y, problem.n_classes)).norm(dim=-1)

@@ -8,11 +8,13 @@ import torch
 from torch.nn import functional as F
 
 from bench import Meta, MethodCard, Run
-from bench.tracks.selection import Selectable, Selector, preferred, starts, trained
+from bench.tracks.selection import Selectable
 from bench.training.convnet import Net, Params, cross_entropy
 
+from .el2n import ErrorNorm
 
-class GradientNorm(Selector):
+
+class GradientNorm(ErrorNorm):
     """Keep the rows whose own loss has the largest gradient early in training, by several nets."""
 
     card: ClassVar = MethodCard(
@@ -34,26 +36,15 @@ class GradientNorm(Selector):
     settings: ClassVar[dict[str, dict[str, Any]]] = {"paper": {"nets": 10}}
     nets: Annotated[int, Meta(ge=1)] = 3
     """Nets whose scores are averaged."""
-    share: Annotated[float, Meta(ge=0, le=1)] = 0.13
-    """Share of a usual training after which they are scored; 0: at the initial weights."""
     layers: Literal["all", "last"] = "all"
     """Gradient with respect to all weights, or to the last layer alone (the form that DeepCore computes)."""
-    order: Literal["hard", "easy", "moderate"] = "hard"
-    """Keep the highest scores, the lowest, or those nearest the median."""
-    offset: Annotated[float, Meta(ge=0, lt=1)] = 0.0
-    """Share of the rows with the highest scores that is dropped first."""
 
-    def scores(self, problem: Selectable, run: Run) -> torch.Tensor:
-        """Return the mean over nets of the norm of each row's own gradient (definition 2.1), in the chosen order."""
-        if self.share:
-            net, params = trained(problem, run, "scores", nets=self.nets, epochs=self.share * problem.epochs, of=problem.epochs)
-        else:
-            net, params = problem.net(), starts(problem, run, "scores", self.nets)
+    def early(self, net: Net, params: Params, problem: Selectable, run: Run) -> torch.Tensor:
+        """Return the norm of every row's own gradient in each net (definition 2.1), (K, N)."""
         rows = len(problem.y)
         run.count(forward=self.nets * rows, backward=self.nets * rows if self.layers == "all" else 0)
         norms = gradient_norms if self.layers == "all" else last_layer_norms
-        single = [[tensor[k : k + 1] for tensor in params] for k in range(self.nets)]
-        return preferred(torch.stack([norms(net, own, problem.x, problem.y) for own in single]).mean(0), self.order, self.offset)
+        return torch.stack([norms(net, [tensor[k : k + 1] for tensor in params], problem.x, problem.y) for k in range(self.nets)])
 
 
 def gradient_norms(net: Net, params: Params, x: torch.Tensor, y: torch.Tensor, chunk: int = 128) -> torch.Tensor:

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any, ClassVar
+from collections.abc import Sequence
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 import numpy as np
 import torch
 
 from bench import Case, Meta, Metric, Outcome, Run, Score, Setup, Task
-from bench.tracks.condensation import Problem, SmallSet, check, decode, real_rows, stored
-from bench.tracks.condensation_evaluation import (
-    Protocol,
-    accuracies,
-    calibration_error,
-    logits_of,
-    mean_nll,
-    quickest,
-    ranking_score,
-    temperatures,
-    train,
-)
+from bench.tracks.condensation import Problem, SmallSet, check, stored
+from bench.tracks.condensation_evaluation import accuracies, ranking_score
 from bench.training import pictures
-from bench.training.convnet import Net, Perceptron
 from bench.training.data import Examples, stratified_split
+
+from ._judge import Hidden, Judge, Looks, calibration
 
 SPLIT_SEED = 12345
 """The split is the same for every seed, so that seeds differ in starting images, initial weights and order alone."""
@@ -39,7 +29,16 @@ METRICS = (
     Metric(name="ars", bounds=(0, 1), title="DD-Ranking, augmentation-robust score"),
     Metric(name="beta", direction="none", title="what ars squashes: mean gain over random images with and without augmentation"),
     Metric(name="acc_aug", unit="%", bounds=(0, 100), title="accuracy when the evaluation augments"),
+    Metric(
+        name="acc_best",
+        direction="none",
+        unit="%",
+        bounds=(0, 100),
+        title="best of ten looks at the test images while nets train: a diagnostic, never to rank by",
+    ),
     Metric(name="acc_mlp", unit="%", bounds=(0, 100), title="accuracy of perceptrons trained on the set"),
+    Metric(name="acc_resnet", unit="%", bounds=(0, 100), title="accuracy of ResNets trained on the set"),
+    Metric(name="acc_vit", unit="%", bounds=(0, 100), title="accuracy of small vision transformers trained on the set"),
     Metric(name="ece", direction="min", bounds=(0, 1), title="expected calibration error, 15 bins"),
     Metric(name="ece_ts", direction="min", bounds=(0, 1), title="the same after one temperature fitted on validation images"),
     Metric(name="nll", direction="min", title="negative log likelihood, nats"),
@@ -47,15 +46,6 @@ METRICS = (
     Metric(name="decoded_images", direction="none", title="training images they are decoded to"),
     Metric(name="stored_kb", direction="min", title="kilobytes stored as float32, soft labels included"),
 )
-
-
-class Hidden(msgspec.Struct, frozen=True):
-    """What no method sees: test images, and validation images held out of the training part."""
-
-    x_test: torch.Tensor
-    y_test: torch.Tensor
-    x_val: torch.Tensor
-    y_val: torch.Tensor
 
 
 class CondensationTask(Task):
@@ -90,6 +80,8 @@ class CondensationTask(Task):
     """Augmentations of the second evaluation; empty: there is none."""
     nets_aug: Annotated[int, Meta(ge=1)] = 1
     """Evaluation nets with augmentation."""
+    architectures: tuple[Literal["mlp", "resnet", "vit"], ...] = ("mlp",)
+    """Other nets that are trained on the set."""
     lrs: tuple[float, ...] = (0.01,)
     """Learning rates of the evaluation; of several the best on validation images is taken."""
     n_train: Annotated[int, Meta(ge=0)] = 0
@@ -98,12 +90,16 @@ class CondensationTask(Task):
     # The problem -----------------------------------------------------------------------------------------------------
 
     def prepare(self, run: Setup) -> Case:
-        """Split into train, validation (a tenth of what is left) and test (a fifth); normalise by the training part."""
+        """Take the parts; normalise all by the training part."""
+        (images, y), (val, y_val), (test, y_test), classes = self.parts(run)
+        problem, (x_val, x_test) = self.problem(images, self.given(y, classes, run), classes, (val, test))
+        return Case(problems=[problem], hidden=Hidden(x_test, y_test, x_val, y_val))
+
+    def parts(self, run: Setup) -> tuple[Part, Part, Part, int]:
+        """Return images and labels of train, validation (a tenth of what is left) and test (a fifth), and the number of classes."""
         images, y, classes = self.images(run)
-        train_rows, val_rows, test_rows = split(y.cpu().numpy(), self.n_train)
-        labels = self.given(y[train_rows], classes, run)
-        problem, (x_val, x_test) = self.problem(images[train_rows], labels, classes, (images[val_rows], images[test_rows]))
-        return Case(problems=[problem], hidden=Hidden(x_test, y[test_rows], x_val, y[val_rows]))
+        train, val, test = ((images[rows], y[rows]) for rows in split(y.cpu().numpy(), self.n_train))
+        return train, val, test, classes
 
     def images(self, run: Setup) -> tuple[torch.Tensor, torch.Tensor, int]:
         """Return images (N, channels, height, width) in [0, 1], labels (N,) and the number of classes."""
@@ -132,53 +128,39 @@ class CondensationTask(Task):
     def evaluate(self, case: Case, outcomes: Sequence[Outcome], run: Setup) -> Score:
         """Train nets on the set and score them; the figures of random images and of all data come from the cache."""
         small, problem, hidden = outcomes[0].solution, case.problems[0], case.hidden
-        seeds = [int(seed) for seed in run.numpy_generator("eval", "nets").integers(2**62, size=self.nets)]
-        anchors = _Anchors(self, problem, hidden, run, seeds)
+        judge = Judge(self, problem, hidden, run)
         if type(small) is _Everything:
-            return self._whole(anchors, problem, hidden)
+            return _whole(judge)
         check(small, problem)
-        judge = functools.partial(judged, self, problem, hidden)
-        lr = small.lr or self._best_lr(judge, small, hidden, seeds)
-        test, val = judge(small, lr, seeds)
+        lr = small.lr or self._best_lr(judge, small)
+        looks = Looks(problem.net(), hidden, self.epochs // 10)
+        test, val = judge.logits(small, lr, judge.seeds, watch=looks)
         acc = accuracies(test, hidden.y_test)
-        metrics: dict[str, float | None] = {"acc": float(acc.mean()), "acc_sd": float(acc.std()) if len(acc) > 1 else None, **stored(small)}
+        metrics: dict[str, float | None] = {**_spread(acc), "acc_best": looks.best(), **stored(small)}
         masks = run.torch_generator("eval", "masks", device="cpu") if small.masked is not None else None
         metrics |= calibration(test, val, hidden, small.masked, masks)
-        metrics |= self._ranked(judge, anchors, small, hidden, lr, acc, seeds)
-        metrics["acc_mlp"] = float(accuracies(judge(small, small.lr or 0.01, seeds, net=perceptron(problem))[0], hidden.y_test).mean())
+        metrics |= self._ranked(judge, small, lr, float(acc.mean()))
+        metrics |= judge.across(small, self.architectures)
         return Score(metrics=metrics, arrays={"acc": acc.cpu().numpy(), **arrays_of(small, problem)}, images={"images": grid(small, problem)})
 
-    def _best_lr(self, judge: Judge, small: SmallSet, hidden: Hidden, seeds: list[int]) -> float:
+    def _best_lr(self, judge: Judge, small: SmallSet) -> float:
         """Choose among the task's learning rates by validation accuracy."""
         if len(self.lrs) == 1:
             return self.lrs[0]
-        reached = [float(accuracies(judge(small, lr, seeds)[1], hidden.y_val).mean()) for lr in self.lrs]
+        reached = [float(accuracies(judge.logits(small, lr, judge.seeds)[1], judge.hidden.y_val).mean()) for lr in self.lrs]
         return self.lrs[int(np.argmax(reached))]
 
-    def _ranked(
-        self, judge: Judge, anchors: _Anchors, small: SmallSet, hidden: Hidden, lr: float, acc: torch.Tensor, seeds: list[int]
-    ) -> dict[str, float | None]:
+    def _ranked(self, judge: Judge, small: SmallSet, lr: float, reached: float) -> dict[str, float | None]:
         """Return DD-Ranking's scores: against random images under the same recipe, and against all data under hard labels."""
-        reached = float(acc.mean())
-        hard = reached
-        if small.soft_y is not None:
-            hard = float(accuracies(judge(msgspec.structs.replace(small, soft_y=None), lr, seeds)[0], hidden.y_test).mean())
-        full, random = anchors.full(), anchors.random(lr)
+        hard = reached if small.soft_y is None else judge.accuracy(msgspec.structs.replace(small, soft_y=None), lr, judge.seeds)
+        full, random = judge.full(), judge.random(lr)
         alpha, lrs = ranking_score((reached - random) / 100, loss=(full - hard) / 100)
         found: dict[str, float | None] = {"recovery": 100 * reached / full, "alpha": alpha, "lrs": lrs}
         if self.strategy:
-            augmented = float(accuracies(judge(small, lr, seeds[: self.nets_aug], augmented=True)[0], hidden.y_test).mean())
-            beta, ars = ranking_score((augmented - anchors.random(lr, augmented=True)) / 100, loss=-(reached - random) / 100)
+            augmented = judge.accuracy(small, lr, judge.seeds[: self.nets_aug], augmented=True)
+            beta, ars = ranking_score((augmented - judge.random(lr, augmented=True)) / 100, loss=-(reached - random) / 100)
             found |= {"acc_aug": augmented, "beta": beta, "ars": ars}
         return found
-
-    def _whole(self, anchors: _Anchors, problem: Problem, hidden: Hidden) -> Score:
-        tensors = anchors.full_logits()
-        acc = accuracies(tensors["test"], hidden.y_test)
-        metrics: dict[str, float | None] = {"acc": float(acc.mean()), "acc_sd": float(acc.std()) if len(acc) > 1 else None, "recovery": 100.0}
-        metrics |= calibration(tensors["test"], tensors["val"], hidden)
-        metrics |= stored(SmallSet(x=problem.x, y=problem.y))
-        return Score(metrics=metrics, arrays={"acc": acc.cpu().numpy()})
 
     def full_data(self, problem: Problem, hidden: Hidden, run: Run) -> _Everything:
         """The upper reference: all training images, far beyond the budget."""
@@ -189,93 +171,27 @@ class _Everything:
     """What the upper reference returns in place of a small set."""
 
 
-Judge = Callable[..., tuple[torch.Tensor, torch.Tensor]]
+def _whole(judge: Judge) -> Score:
+    tensors, hidden = judge.full_logits(), judge.hidden
+    acc = accuracies(tensors["test"], hidden.y_test)
+    metrics = {**_spread(acc), "recovery": 100.0, **calibration(tensors["test"], tensors["val"], hidden)}
+    return Score(metrics=metrics | stored(SmallSet(x=judge.problem.x, y=judge.problem.y)), arrays={"acc": acc.cpu().numpy()})
 
 
-def judged(
-    task: CondensationTask,
-    problem: Problem,
-    hidden: Hidden,
-    small: SmallSet,
-    lr: float,
-    seeds: Sequence[int],
-    *,
-    augmented: bool = False,
-    net: Net | None = None,
-    epochs: int | None = None,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Train a net from each seed on a small set and return their logits for test and validation images, (K, n, C) each."""
-    net = net or problem.net()
-    x, y = decode(small, (problem.x.shape[2], problem.x.shape[3]))
-    protocol = Protocol(epochs=epochs or task.epochs, lr=lr, strategy=task.strategy if augmented else "", flips=task.flips)
-    start = [tensor.to(x.device) for tensor in net.init([torch.Generator().manual_seed(seed) for seed in seeds])]
-    orders = [torch.Generator().manual_seed(seed + 1) for seed in seeds]
-    params = train(
-        net, start, x, y if small.soft_y is None else small.soft_y, protocol, orders, quickest(min(len(x), protocol.batch), net, len(seeds), x.device)
-    )
-    return logits_of(net, params, hidden.x_test), logits_of(net, params, hidden.x_val)
-
-
-def perceptron(problem: Problem) -> Perceptron:
-    """The perceptron of the cross-architecture test: three hidden layers of 128 (VICO-UoE/DatasetCondensation, networks.py)."""
-    return Perceptron(sizes=(problem.x[0].numel(), 128, 128, 128, problem.n_classes))
-
-
-class _Anchors:
-    """Accuracies of random images and of all data under the task's protocol, built once and kept in the cache."""
-
-    def __init__(self, task: CondensationTask, problem: Problem, hidden: Hidden, run: Setup, seeds: list[int]) -> None:
-        self.task, self.problem, self.hidden, self.run, self.seeds = task, problem, hidden, run, seeds
-        rows = real_rows(problem, run)
-        self._random = SmallSet(x=problem.x[rows], y=problem.y[rows], indices=rows)
-
-    def _cached(self, recipe: dict[str, Any], build: Callable[[], tuple[torch.Tensor, torch.Tensor]]) -> dict[str, torch.Tensor]:
-        whole = {"condensation anchor": recipe, "task": self.task.values()}
-        return self.run.cached(whole, functools.partial(_named, build))[0]
-
-    def random(self, lr: float, augmented: bool = False) -> float:
-        """Return the test accuracy, in percent, that the random images of this seed give with the same nets."""
-        seeds = self.seeds[: self.task.nets_aug] if augmented else self.seeds
-        build = functools.partial(judged, self.task, self.problem, self.hidden, self._random, lr, seeds, augmented=augmented)
-        tensors = self._cached({"random images of seed": self.run.seed, "lr": lr, "augmented": augmented}, build)
-        return float(accuracies(tensors["test"], self.hidden.y_test).mean())
-
-    def full_logits(self) -> dict[str, torch.Tensor]:
-        """Return the logits of nets trained on all data, the same for every seed."""
-        everything, seeds = SmallSet(x=self.problem.x, y=self.problem.y), list(range(min(3, self.task.nets)))
-        return self._cached(
-            {"all data": True},
-            functools.partial(judged, self.task, self.problem, self.hidden, everything, self.task.lrs[0], seeds, epochs=self.task.epochs_full),
-        )
-
-    def full(self) -> float:
-        """Return the mean test accuracy of these nets in percent."""
-        return float(accuracies(self.full_logits()["test"], self.hidden.y_test).mean())
-
-
-def _named(build: Callable[[], tuple[torch.Tensor, torch.Tensor]], run: Run) -> dict[str, torch.Tensor]:
-    return dict(zip(("test", "val"), build(), strict=True))
-
-
-def calibration(
-    test: torch.Tensor, val: torch.Tensor, hidden: Hidden, masked: float | None = None, masks: torch.Generator | None = None
-) -> dict[str, float | None]:
-    """Return ece and nll of test logits, where asked for after masked temperature scaling, and ece after plain temperature scaling."""
-    plain = temperatures(val, hidden.y_val)
-    shown = test if masked is None else test / temperatures(val, hidden.y_val, masked, masks)[:, None, None]
-    return {
-        "ece": float(calibration_error(shown, hidden.y_test).mean()),
-        "ece_ts": float(calibration_error(test / plain[:, None, None], hidden.y_test).mean()),
-        "nll": float(mean_nll(shown, hidden.y_test).mean()),
-    }
+def _spread(acc: torch.Tensor) -> dict[str, float | None]:
+    return {"acc": float(acc.mean()), "acc_sd": float(acc.std()) if len(acc) > 1 else None}
 
 
 # Data and pictures ---------------------------------------------------------------------------------------------------------
 
 
-def pooled(x: torch.Tensor, side: int) -> torch.Tensor:
-    """Return images as float32 in [0, 1], averaged over squares of ``side`` pixels. The brightest value of the data is 1."""
-    images = x.float() / float(x.max())
+Part = tuple[torch.Tensor, torch.Tensor]
+"""Images (n, channels, height, width) in [0, 1] and labels (n,)."""
+
+
+def pooled(x: torch.Tensor, side: int, white: float | None = None) -> torch.Tensor:
+    """Return images as float32 in [0, 1], averaged over squares of ``side`` pixels. ``white`` is 1, the brightest value of the data unless given."""
+    images = x.float() / float(x.max() if white is None else white)
     return torch.nn.functional.avg_pool2d(images, side) if side > 1 else images
 
 

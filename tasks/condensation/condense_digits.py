@@ -26,6 +26,9 @@ class CondenseDigits(CondensationTask):
                 timeout=60,
             ),
             "default": Preset(variants={"ipc1": {"ipc": 1}, "ipc10": {"ipc": 10}}, seeds=3, timeout=300),
+            "extended": Preset(
+                variants={"ipc1": {"ipc": 1}, "ipc10": {"ipc": 10}}, params={"architectures": ["mlp", "resnet", "vit"], "nets_aug": 5}, seeds=3, timeout=900
+            ),
         },
         budget="ipc stored images a class; 120 changes of the images; 32 real images a class in each",
         references=(

@@ -29,7 +29,17 @@ class CondenseMnist(CondensationTask):
             ),
             "paper": Preset(
                 variants={"ipc1": {"ipc": 1, "epochs": 300}, "ipc10": {"ipc": 10, "epochs": 300}},
-                params={"pool": 1, "width": 128, "updates": 10000, "net_epochs": 50, "batch_real": 256, "nets": 20, "nets_aug": 20, "epochs_full": 100},
+                params={
+                    "pool": 1,
+                    "width": 128,
+                    "updates": 10000,
+                    "net_epochs": 50,
+                    "batch_real": 256,
+                    "nets": 20,
+                    "nets_aug": 20,
+                    "epochs_full": 100,
+                    "architectures": ["mlp", "resnet", "vit"],
+                },
                 seeds=5,
                 timeout=36000,
             ),

@@ -80,3 +80,25 @@ def test_a_method_of_several_tracks_is_shown_once_with_all_of_them(bench):
     assert text.count("Early-learning regularisation") == 1
     assert "signal:" in text
     assert [found["identity"] for found in json.loads(bench("show", "elr", "--json").out)["found"]] == ["label-errors/elr", "noisy-labels/elr"]
+
+
+def test_a_condensed_set_is_taken_away_whole_or_not_at_all(bench, tmp_path):
+    made = bench("run", "--device", "cpu", "--preset", "smoke", "--json", "--executor", "inline", "--method", "random", "--task", "condense-cl")
+    shown = json.loads(made.out)["records"][0]
+    identity = f"{shown['cell'][:16]}-{shown['key'][:16]}-1"
+    assert bench("show", identity, "--save", tmp_path / "a" / "set").code == 0
+    assert sorted(path.name for path in (tmp_path / "a" / "set").rglob("*.*")) == ["README.md", "set.safetensors", "train-00000-of-00001.parquet"]
+    again = bench("show", identity, "--save", tmp_path / "a" / "set")
+    assert (again.code, "already and not an empty folder" in again.err) == (2, True)
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["set"]
+    (tmp_path / "taken").write_text("mine")
+    assert bench("show", identity, "--save", tmp_path / "taken" / "set").code == 4
+    (bench.results / "files" / identity / "arrays.safetensors").unlink()
+    lost = bench("show", identity, "--save", tmp_path / "b")
+    assert (lost.code, "arrays of" in lost.err, (tmp_path / "b").exists()) == (4, True, False)
+
+
+def test_a_track_without_anything_to_take_away_says_so(bench, record, tmp_path):
+    found = bench("show", record["id"], "--save", tmp_path / "x")
+    assert (found.code, "nothing to take away from a record of the track 'noisy-labels'" in found.err) == (2, True)
+    assert "--save needs a record" in bench("show", "elr", "--save", tmp_path / "x").err

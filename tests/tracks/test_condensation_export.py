@@ -1,12 +1,11 @@
 """A condensed set that is taken away: exact numbers, and a data set that Hugging Face's library reads."""
 
-import json
-
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
 from bench.errors import UsageError
+from bench.runs.record import Record
 from bench.tracks.condensation_export import export
 
 
@@ -20,16 +19,20 @@ def record(tmp_path):
         "std": np.array([0.2, 0.2, 0.1], np.float32),
     }
     save_file(arrays, tmp_path / "arrays.safetensors")
-    page = {"id": "r1", "key": "k1", "task": "condense-digits", "method": "dm", "variant": "ipc2", "seed": 0, "metrics": {"acc": 87.654}}
-    (tmp_path / "record.json").write_text(json.dumps(page))
-    return tmp_path, arrays
+    (tmp_path / "out").mkdir()
+    record = Record(
+        cell="c" * 32, key="d" * 32, track="condensation", method="dm", params={}, task="condense-digits", task_params={}, preset="default", variant="ipc2", seed=0,
+        device="cpu", dtype="float32", form="single", status="ok", metrics={"acc": 87.654}, started="", ended="",
+    )  # fmt: skip
+    return tmp_path, arrays, record
 
 
 def test_hugging_face_s_library_reads_images_pixels_and_class_labels(record):
     import datasets
 
-    folder, arrays = record
-    out = export(folder / "record.json", folder / "arrays.safetensors", folder / "out")
+    folder, arrays, page = record
+    out = folder / "out"
+    export(page, folder / "arrays.safetensors", out)
     found = datasets.Dataset.from_parquet(str(out / "data" / "train-00000-of-00001.parquet"), cache_dir=str(folder / "cache"))
     assert type(found.features["label"]).__name__ == "ClassLabel"
     assert type(found.features["image"]).__name__ == "Image"
@@ -40,18 +43,20 @@ def test_hugging_face_s_library_reads_images_pixels_and_class_labels(record):
 
 
 def test_the_exact_numbers_and_a_card_are_there(record):
-    folder, arrays = record
-    out = export(folder / "record.json", folder / "arrays.safetensors", folder / "out")
+    folder, arrays, page = record
+    out = folder / "out"
+    export(page, folder / "arrays.safetensors", out)
     again = load_file(out / "set.safetensors")
     assert all(np.array_equal(again[name], value) for name, value in arrays.items())
     card = (out / "README.md").read_text()
     assert card.startswith("---\npretty_name: condense-digits condensed by dm\n")
     assert "6 images of 8x8 pixels in 3 classes" in card
     assert "87.7 % test accuracy" in card
+    assert f"Record `{page.id}`" in card
 
 
 def test_a_record_without_a_set_is_refused_in_a_sentence(record):
-    folder, _ = record
+    folder, _, page = record
     save_file({"scores": np.zeros(3)}, folder / "other.safetensors")
     with pytest.raises(UsageError, match="holds no condensed set"):
-        export(folder / "record.json", folder / "other.safetensors", folder / "out")
+        export(page, folder / "other.safetensors", folder / "out")

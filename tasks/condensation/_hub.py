@@ -1,0 +1,55 @@
+"""What the tasks on colour photographs share: the data's own test part, and the papers' sizes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+
+from bench import Meta, Setup
+from bench.training.data import Examples, stratified_split
+
+from ._task import SPLIT_SEED, CondensationTask, Part, pooled
+
+SMOKE: dict[str, Any] = {"n_train": 400, "n_test": 100, "updates": 3, "epochs": 3, "epochs_full": 1, "nets": 2, "width": 8, "batch_real": 4}
+PAPER: dict[str, Any] = {
+    "updates": 10000,
+    "net_epochs": 50,
+    "batch_real": 256,
+    "nets": 20,
+    "nets_aug": 20,
+    "epochs": 300,
+    "epochs_full": 100,
+    "architectures": ["mlp", "resnet", "vit"],
+}
+"""VICO-UoE/DatasetCondensation, main.py: 20 nets a set, 300 epochs, 256 real images a class. 10,000 updates are DC's and DCC's with ten images a class."""
+
+
+class HubTask(CondensationTask):
+    """Pictures of 32x32 from a local copy or the Hugging Face hub, judged on their own test part; a tenth of the others is held out to fit temperatures on."""
+
+    width: Annotated[int, Meta(ge=1)] = 128
+    """Channels of the ConvNet."""
+    depth: Annotated[int, Meta(ge=1)] = 3
+    """Blocks of the ConvNet."""
+    n_test: Annotated[int, Meta(ge=0)] = 0
+    """Judge by this many test images; 0: all."""
+
+    def parts(self, run: Setup) -> tuple[Part, Part, Part, int]:
+        """Return images and labels of train, validation and test, and the number of classes."""
+        given: Examples = run.dataset(self.source, split="train")
+        test: Examples = run.dataset(self.source, split="test")
+        y, generator = given.y.cpu().numpy(), np.random.Generator(np.random.PCG64(SPLIT_SEED))
+        train, val = stratified_split(y, len(y) // 10, generator)
+        if 0 < self.n_train < len(train):
+            train = train[stratified_split(y[train], self.n_train, generator)[1]]
+        judges = np.arange(len(test.y))
+        if 0 < self.n_test < len(judges):
+            judges = stratified_split(test.y.cpu().numpy(), self.n_test, generator)[1]
+
+        def part(data: Examples, rows: np.ndarray) -> Part:
+            own = torch.from_numpy(rows)
+            return pooled(data.x[own], self.pool, white=255), data.y[own]
+
+        return part(given, train), part(given, val), part(test, judges), given.classes
