@@ -39,7 +39,15 @@ CLAIMED_ABOVE: dict[str, list[tuple[str, str, tuple[str, ...]]]] = {
         ("self-distill", "ce", _NOISY),
         ("rdcr", "ce", _NOISY),
         ("cl-prune", "ce", _NOISY),
-    ]
+    ],
+    "condensation": [
+        ("dc", "random", ("condense-digits",)),
+        ("dsa", "dc", ("condense-digits",)),
+        ("dcc", "dc", ("condense-digits",)),
+        ("dsac", "dsa", ("condense-digits",)),
+        ("dm", "dc", ("condense-digits",)),
+        ("ncfm", "dm", ("condense-digits",)),
+    ],
 }
 """Track -> which method its paper puts above which (``ce`` is also the teacher of ``self-distill``), and the tasks here that can tell."""
 

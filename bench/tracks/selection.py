@@ -84,7 +84,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     widths: tuple[int, ...] = (256,)
     epochs: int = 15
     batch_size: int = 128
-    lr: float = 0.05
+    lr: float = 0.1
     weight_decay: float = 5e-4
 
     @property

@@ -24,6 +24,7 @@ class GradientMatchingDC(GradientMatching):
   eprint = {2006.05929},
   archivePrefix = {arXiv}
 }""",
+        claim="Far above every selection of real images of the same number.",
         official_code="ok",
         deviates="Starts from real images, where the authors' default is noise (init=noise); number of nets and real batch are the task's.",
     )

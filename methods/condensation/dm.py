@@ -27,6 +27,7 @@ class DistributionMatching(Method):
   eprint = {2110.04181},
   archivePrefix = {arXiv}
 }""",
+        claim="Matching mean features in random nets needs no inner training and is level with or above gradient matching at a small part of its cost.",
         official_code="ok",
         deviates="Number of updates and real batch are the task's; the evaluation that ranks does not augment.",
     )

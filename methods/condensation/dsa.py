@@ -24,6 +24,7 @@ class SiameseMatching(GradientMatching):
   eprint = {2102.08259},
   archivePrefix = {arXiv}
 }""",
+        claim="Augmenting both sides alike lets the images be trained with augmentation, and improves on gradient matching.",
         official_code="ok",
         deviates="The evaluation that ranks does not augment; acc_aug is the one that does.",
     )

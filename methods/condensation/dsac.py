@@ -25,6 +25,7 @@ class SiameseContrastiveMatching(ContrastiveMatching):
   eprint = {2202.02916},
   archivePrefix = {arXiv}
 }""",
+        claim="The contrastive signal improves on siamese augmentation too.",
         official_code="ok",
         deviates="As dcc. The evaluation that ranks does not augment; acc_aug is the one that does.",
     )

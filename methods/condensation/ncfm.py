@@ -31,6 +31,7 @@ class CharacteristicMatching(Method):
   eprint = {2502.20653},
   archivePrefix = {arXiv}
 }""",
+        claim="Characteristic functions compare whole distributions, and beat matching of means and of gradients.",
         official_code="flawed",
         deviates="Images are stored whole, not as 2x2 mosaics (factor=2 does that); frequencies are Gaussian, without the sampling net (sampling=true "
         "adds it); one step moves all classes, where the authors step class by class; 4 nets of 10 epochs in the pool instead of 20 of 60.",

@@ -65,7 +65,7 @@ class PruningTask(Task):
     """Passes over all rows whose steps every training takes, however few rows are kept."""
     batch_size: Annotated[int, Meta(ge=1)] = 128
     """Rows of a batch."""
-    lr: Annotated[float, Meta(gt=0)] = 0.05
+    lr: Annotated[float, Meta(gt=0)] = 0.1
     """Learning rate at the start of the cosine."""
     nets: Annotated[int, Meta(ge=1)] = 3
     """Nets for each share."""
