@@ -155,7 +155,8 @@ class VisionTransformer(msgspec.Struct, frozen=True, kw_only=True):
 
 def _affine(h: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
     """Map tokens (K, B, T, in) to (K, B, T, out) by each net's own weights (K, out, in)."""
-    return torch.baddbmm(bias[:, None], h.flatten(1, 2), weight.mT).unflatten(1, h.shape[1:3])
+    found: torch.Tensor = torch.baddbmm(bias[:, None], h.flatten(1, 2), weight.mT).unflatten(1, h.shape[1:3])
+    return found
 
 
 def _normal(h: torch.Tensor, scale: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:

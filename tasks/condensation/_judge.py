@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
-from typing import Protocol as Interface
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import torch
@@ -15,6 +14,9 @@ from bench.tracks import condensation_nets
 from bench.tracks.condensation import Problem, SmallSet, decode, real_rows
 from bench.tracks.condensation_evaluation import Protocol, accuracies, calibration_error, logits_of, mean_nll, quickest, temperatures, train
 from bench.training.convnet import Net, Params
+
+if TYPE_CHECKING:
+    from ._task import CondensationTask
 
 
 class Hidden(msgspec.Struct, frozen=True):
@@ -26,34 +28,19 @@ class Hidden(msgspec.Struct, frozen=True):
     y_val: torch.Tensor
 
 
-class Rules(Interface):
-    """What the judgement needs to know of a task."""
-
-    nets: int
-    nets_aug: int
-    epochs: int
-    epochs_full: int
-    lrs: tuple[float, ...]
-    strategy: str
-    flips: bool
-
-    def values(self) -> dict[str, Any]:
-        """The task's parameters."""
-
-
 class Judge:
     """Trains evaluation nets by the task's protocol; the nets of a seed have the same initial weights and orders for every method.
 
     Args:
-        rules: the task.
+        task: gives the protocol.
         problem: what methods saw.
         hidden: what they did not.
         run: of the evaluation; its streams give the nets' seeds, its cache keeps the anchors.
     """
 
-    def __init__(self, rules: Rules, problem: Problem, hidden: Hidden, run: Setup) -> None:
-        self.rules, self.problem, self.hidden, self.run = rules, problem, hidden, run
-        self.seeds = [int(seed) for seed in run.numpy_generator("eval", "nets").integers(2**62, size=rules.nets)]
+    def __init__(self, task: CondensationTask, problem: Problem, hidden: Hidden, run: Setup) -> None:
+        self.task, self.problem, self.hidden, self.run = task, problem, hidden, run
+        self.seeds = [int(seed) for seed in run.numpy_generator("eval", "nets").integers(2**62, size=task.nets)]
         rows = real_rows(problem, run)
         self._random = SmallSet(x=problem.x[rows], y=problem.y[rows], indices=rows)
 
@@ -70,10 +57,10 @@ class Judge:
         watch: Callable[[int, Params], None] | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Train a net from each seed on a small set and return their logits for test and validation images, (K, n, C) each."""
-        rules, net = self.rules, net or self.problem.net()
+        task, net = self.task, net or self.problem.net()
         x, y = decode(small, (self.problem.x.shape[2], self.problem.x.shape[3]))
-        strategy = rules.strategy if augmented else ""
-        protocol = Protocol(epochs=epochs or rules.epochs, lr=lr, optimiser=optimiser, strategy=strategy, flips=rules.flips)
+        strategy = task.strategy if augmented else ""
+        protocol = Protocol(epochs=epochs or task.epochs, lr=lr, optimiser=optimiser, strategy=strategy, flips=task.flips)
         start = [tensor.to(x.device) for tensor in net.init([torch.Generator().manual_seed(seed) for seed in seeds])]
         orders = [torch.Generator().manual_seed(seed + 1) for seed in seeds]
         targets, form = y if small.soft_y is None else small.soft_y, quickest(min(len(x), protocol.batch), net, len(seeds), x.device)
@@ -86,7 +73,8 @@ class Judge:
 
     def across(self, small: SmallSet, names: Sequence[str]) -> dict[str, float | None]:
         """Return the accuracy of other architectures trained on the set: by its own learning rate, transformers by AdamW at 0.001."""
-        shape, found = self.problem.net().shape, {}
+        shape = self.problem.net().shape
+        found: dict[str, float | None] = {}
         for name in names:
             net = condensation_nets.build(name, shape, self.problem.n_classes, self.problem.width)
             lr, optimiser = (1e-3, "adamw") if name == "vit" else (small.lr or 0.01, "sgd")
@@ -96,20 +84,20 @@ class Judge:
     # The anchors, built once and kept in the cache ---------------------------------------------------------------------
 
     def _cached(self, recipe: dict[str, Any], build: Callable[[], tuple[torch.Tensor, torch.Tensor]]) -> dict[str, torch.Tensor]:
-        whole = {"condensation anchor": recipe, "task": self.rules.values()}
+        whole = {"condensation anchor": recipe, "task": self.task.values()}
         return self.run.cached(whole, functools.partial(_named, build))[0]
 
     def random(self, lr: float, augmented: bool = False) -> float:
         """Return the test accuracy, in percent, that the random images of this seed give with the same nets."""
-        seeds = self.seeds[: self.rules.nets_aug] if augmented else self.seeds
+        seeds = self.seeds[: self.task.nets_aug] if augmented else self.seeds
         recipe = {"random images of seed": self.run.seed, "lr": lr, "augmented": augmented}
         tensors = self._cached(recipe, functools.partial(self.logits, self._random, lr, seeds, augmented=augmented))
         return float(accuracies(tensors["test"], self.hidden.y_test).mean())
 
     def full_logits(self) -> dict[str, torch.Tensor]:
         """Return the logits of nets trained on all data, the same for every seed."""
-        everything, seeds = SmallSet(x=self.problem.x, y=self.problem.y), list(range(min(3, self.rules.nets)))
-        return self._cached({"all data": True}, functools.partial(self.logits, everything, self.rules.lrs[0], seeds, epochs=self.rules.epochs_full))
+        everything, seeds = SmallSet(x=self.problem.x, y=self.problem.y), list(range(min(3, self.task.nets)))
+        return self._cached({"all data": True}, functools.partial(self.logits, everything, self.task.lrs[0], seeds, epochs=self.task.epochs_full))
 
     def full(self) -> float:
         """Return the mean test accuracy of these nets in percent."""

@@ -174,8 +174,9 @@ class _Everything:
 def _whole(judge: Judge) -> Score:
     tensors, hidden = judge.full_logits(), judge.hidden
     acc = accuracies(tensors["test"], hidden.y_test)
-    metrics = {**_spread(acc), "recovery": 100.0, **calibration(tensors["test"], tensors["val"], hidden)}
-    return Score(metrics=metrics | stored(SmallSet(x=judge.problem.x, y=judge.problem.y)), arrays={"acc": acc.cpu().numpy()})
+    whole = stored(SmallSet(x=judge.problem.x, y=judge.problem.y))
+    metrics = {**_spread(acc), "recovery": 100.0, **calibration(tensors["test"], tensors["val"], hidden), **whole}
+    return Score(metrics=metrics, arrays={"acc": acc.cpu().numpy()})
 
 
 def _spread(acc: torch.Tensor) -> dict[str, float | None]:
