@@ -63,7 +63,7 @@ class _Block(nn.Module):
         self.layer, self.heads = layer, shape.heads
         self.before_attention, self.before_net = nn.LayerNorm(shape.width), nn.LayerNorm(shape.width)
         self.attend_in, self.attend_out = nn.Linear(shape.width, 3 * shape.width, bias=False), nn.Linear(shape.width, shape.width, bias=False)
-        self.net = nn.Sequential(nn.Linear(shape.width, 4 * shape.width), nn.GELU(), nn.Linear(4 * shape.width, shape.width))
+        self.net = nn.Sequential(nn.Linear(shape.width, 4 * shape.width), nn.ReLU(), nn.Linear(4 * shape.width, shape.width))
 
     def forward(self, x: torch.Tensor, allowed: torch.Tensor, cache: _Cache | None) -> torch.Tensor:
         query, key, value = self.attend_in(self.before_attention(x)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)

@@ -141,6 +141,11 @@ def decode(ids: Iterable[int]) -> str:
     return "".join(CHARACTERS[token - 3] for token in ids if token >= 3)
 
 
+def letters(ids: Iterable[int]) -> list[str]:
+    """Return what to show of each token: its character, and a mark for the end."""
+    return [CHARACTERS[token - 3] if token >= 3 else "." if token == END else "" for token in ids]
+
+
 def verify(ids: torch.Tensor, mask: torch.Tensor, answers: torch.Tensor) -> torch.Tensor:
     """Return 1.0 for completions (N, T) that end, hold one ``#``, and have the right digit and nothing else behind it, (N,)."""
     length = mask.sum(-1)

@@ -19,9 +19,7 @@ METRICS = (
         title="share of right answers, averaged over log10(tokens in the loss) from 2 to 5",
     ),
     Metric(name="mean_test", unit="%", bounds=(0, 100), chance=10, title="share of right answers drawn at temperature 1, test problems"),
-    Metric(name="tokens_in_loss", direction="none", title="tokens of weight above 0; no measure of computing"),
     Metric(name="tokens_forwarded", direction="min", title="completion tokens of selected rollouts: what the update computes"),
-    Metric(name="auc_forwarded", unit="%", bounds=(0, 100), chance=10, title="the same average over log10(tokens forwarded) from 3 to 5"),
     Metric(
         name="auc_wall",
         clock=True,
@@ -30,6 +28,9 @@ METRICS = (
         chance=10,
         title="the same average over seconds of generation, selection and update; one machine only",
     ),
+    Metric(name="auc_forwarded", unit="%", bounds=(0, 100), chance=10, title="the same average over log10(tokens forwarded) from 3 to 5"),
+    Metric(name="tokens_to_75", direction="min", title="tokens in the loss until 75 % of the answers are right, between points of the curve in proportion"),
+    Metric(name="tokens_in_loss", direction="none", title="tokens of weight above 0; no measure of computing"),
     Metric(name="mean_simple", unit="%", bounds=(0, 100), chance=10, title="right answers drawn, test problems with one operand changed"),
     Metric(name="mean_hard", unit="%", bounds=(0, 100), chance=10, title="right answers drawn, test problems with brackets that change the answer"),
     Metric(name="mean_long", unit="%", bounds=(0, 100), chance=10, title="right answers drawn, problems of five operations"),
@@ -49,6 +50,7 @@ METRICS = (
     Metric(name="gen_s", clock=True, direction="none", unit="s", title="seconds of generation"),
     Metric(name="select_s", clock=True, direction="none", unit="s", title="seconds of selection, with its forward passes"),
     Metric(name="update_s", clock=True, direction="none", unit="s", title="seconds of updates"),
+    Metric(name="wall_s", clock=True, direction="none", unit="s", title="seconds of generation, selection and update"),
 )
 
 
@@ -70,6 +72,14 @@ def area(points: Sequence[tuple[float, float]], low: float, high: float, *, loga
 
     edges = [place(low), *(place(position) for position, _ in points[1:]), place(high)]
     return sum(value * (end - start) for (_, value), start, end in zip(points, edges[:-1], edges[1:], strict=True)) / (edges[-1] - edges[0])
+
+
+def reached(points: Sequence[tuple[float, float]], level: float) -> float | None:
+    """Return the position at which a curve first reaches ``level``, on straight lines between its points; None: nowhere."""
+    for (before, low), (after, high) in zip(points[:1] + list(points[:-1]), points, strict=True):
+        if high >= level:
+            return after if high <= low else before + (after - before) * (level - low) / (high - low)
+    return None
 
 
 def pass_at(right: torch.Tensor, k: int) -> torch.Tensor:

@@ -14,8 +14,9 @@ from bench import Case, Meta, Outcome, Preset, Reference, Run, Score, Setup, Tas
 from bench.tracks.policy_optimization import Counters, Policy, PolicyProblem, Protocol, Solution
 from bench.training.decoder import Decoder, DecoderShape, greedy, sampler
 
-from ._arithmetic import END, PAD, VOCABULARY, Problem, Splits, draw_splits, draw_training, encode, verify
-from ._metrics import METRICS, area, pass_at
+from ._arithmetic import END, PAD, VOCABULARY, Problem, Splits, draw_splits, draw_training, encode, letters, verify
+from ._metrics import METRICS, area, pass_at, reached
+from ._pictures import progress, solutions
 from ._warm import warm_start
 
 SPLIT_SEED = 12345
@@ -51,7 +52,7 @@ class ClockArithmetic(Task):
         presets={
             "smoke": Preset(
                 variants={"rollouts": {}},
-                params={"steps": 6, "skill_steps": 60, "habit_steps": 10, "prompts": 4, "group": 8, "n_held_out": 32, "report_every": 3},
+                params={"steps": 6, "skill_steps": 120, "habit_steps": 20, "prompts": 4, "group": 8, "n_held_out": 32, "report_every": 3},
                 seeds=1,
                 timeout=120,
             ),
@@ -92,9 +93,9 @@ class ClockArithmetic(Task):
     """Blocks of the decoder."""
     heads: Annotated[int, Meta(ge=1)] = 4
     """Attention heads."""
-    skill_steps: Annotated[int, Meta(ge=1)] = 800
+    skill_steps: Annotated[int, Meta(ge=1)] = 1500
     """Steps of the warm start on right answers."""
-    habit_steps: Annotated[int, Meta(ge=1)] = 60
+    habit_steps: Annotated[int, Meta(ge=1)] = 120
     """Steps of the warm start on answers of mixed quality."""
     n_prompts: Annotated[int, Meta(ge=1)] = 2048
     """Training prompts."""
@@ -113,7 +114,7 @@ class ClockArithmetic(Task):
             "task": "clock-arithmetic", "seed": run.seed, "shape": msgspec.to_builtins(shape), "skill": self.skill_steps, "habit": self.habit_steps,
             "held_out": self.n_held_out,
         }  # fmt: skip
-        build = functools.partial(warm_start, shape=shape, held_out=held_out, skill_steps=self.skill_steps, habit_steps=self.habit_steps, batch=64, lr=_RATE)
+        build = functools.partial(warm_start, shape=shape, held_out=held_out, skill_steps=self.skill_steps, habit_steps=self.habit_steps)
         tensors, _ = run.cached(recipe, build)
         stage = {kind: {name.removeprefix(f"{kind}."): value for name, value in tensors.items() if name.startswith(kind)} for kind in ("warm", "skilled")}
         training = draw_training(run.numpy_generator("split"), self.n_prompts, held_out)
@@ -154,12 +155,13 @@ class ClockArithmetic(Task):
         metrics |= {f"drop_{name}": _minus(metrics["mean_test"], metrics[f"mean_{name}"]) for name in ("simple", "hard")}
         metrics |= {
             "auc_tokens": area([(entry["tokens_in_loss"], entry["mean2"]) for entry in curve], 1e2, 1e5, logarithmic=True),
+            "tokens_to_75": reached([(entry["tokens_in_loss"], entry["mean2"]) for entry in curve], 75.0),
             "auc_forwarded": area([(entry["tokens_forwarded"], entry["mean2"]) for entry in curve], 1e3, 1e5, logarithmic=True),
             "auc_wall": area([(entry["wall_s"], entry["mean2"]) for entry in curve], 0.0, self.horizon_s, logarithmic=False),
             "useful_row_rate": 100 * used.rows_useful / used.rows_selected if used.rows_selected else None,
         }
-        metrics |= {name: getattr(used, name) for name in Counters.__struct_fields__ if not name.startswith("rows_")}
-        return Score(metrics=metrics)
+        metrics |= {name: getattr(used, name) for name in (*Counters.__struct_fields__, "wall_s") if not name.startswith("rows_")}
+        return Score(metrics=metrics, images=progress(curve) | {f"step-{one.step}": solutions(one, letters) for one in solution.shown})
 
     def keep_the_warm_start(self, problem: PolicyProblem, hidden: Any, run: Run) -> Solution:
         """The control: no training at all."""
@@ -173,10 +175,6 @@ class ClockArithmetic(Task):
         model = msgspec.structs.replace(problem, warm=parameters).policy(run.device)
         run.report(1, Policy(model=model, used=Counters()))
         return Solution(model=model, used=Counters())
-
-
-_RATE = 6e-3
-"""Learning rate of the warm start."""
 
 
 def _encoded(problems: Sequence[Problem]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -17,7 +17,7 @@ from bench.tracks.policy_optimization.plan import (
     standardised,
     top_tokens,
 )
-from bench.tracks.policy_optimization.problem import Counters, Policy, PolicyProblem, Protocol, Solution
+from bench.tracks.policy_optimization.problem import Counters, Policy, PolicyProblem, Protocol, Shown, Solution
 
 __all__ = [
     "Counters",
@@ -26,6 +26,7 @@ __all__ = [
     "PolicyProblem",
     "Protocol",
     "RolloutBatch",
+    "Shown",
     "Solution",
     "UpdatePlan",
     "along",

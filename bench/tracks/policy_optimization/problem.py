@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import torch
@@ -79,17 +79,38 @@ class Counters(msgspec.Struct, kw_only=True):
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """A policy on its way, as the trainer reports it: the model and what it has used so far."""
+    """A policy on its way, as the trainer reports it: the model (of the kind that the problem's ``policy`` returns) and what it has used so far."""
 
-    model: Decoder
+    model: Any
     used: Counters
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """A few rollouts of one prompt at one step, to look at.
+
+    Attributes:
+        step: 1, 2, 3 ...
+        prompt_ids, prompt_mask: (n, P).
+        completion_ids, completion_mask: (n, T).
+        pull: advantage times weight of each token (n, T); 0 where a token or the whole rollout is left out.
+        rewards: (n,).
+    """
+
+    step: int
+    prompt_ids: torch.Tensor
+    prompt_mask: torch.Tensor
+    completion_ids: torch.Tensor
+    completion_mask: torch.Tensor
+    pull: torch.Tensor
+    rewards: torch.Tensor
 
 
 class Solution(msgspec.Struct, frozen=True, kw_only=True):
-    """The trained policy and what the training used."""
+    """The trained policy, what the training used, and rollouts of its first and its last step."""
 
-    model: Decoder
+    model: Any
     used: Counters
+    shown: tuple[Shown, ...] = ()
 
 
 class PolicyProblem(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from bench.tracks.policy_optimization.loss import aggregate, clipped_loss, divergence
 from bench.tracks.policy_optimization.plan import RolloutBatch, UpdatePlan
-from bench.tracks.policy_optimization.problem import Counters, Policy, PolicyProblem, Solution
+from bench.tracks.policy_optimization.problem import Counters, Policy, PolicyProblem, Shown, Solution
 from bench.training.decoder import Decoder, sampler
 from bench.training.state import synchronize
 
@@ -62,6 +62,17 @@ class Scores:
         return self._log_p[rows], self._entropy[rows]
 
 
+def shown(batch: RolloutBatch, plan: UpdatePlan, step: int, group: int, most: int = 8) -> Shown:
+    """Return rollouts of the group of which most is kept, with what each token counts for in the update."""
+    pull = torch.zeros(batch.completion_ids.shape, device=batch.rewards.device)
+    weight = batch.completion_mask[plan.rows].float() if plan.token_weight is None else plan.token_weight
+    pull[plan.rows] = weight * (plan.advantages if plan.advantages.dim() == 2 else plan.advantages[:, None])
+    first = int(torch.bincount(batch.group[plan.rows], minlength=batch.groups).argmax()) * group
+    rows = slice(first, first + min(most, group))
+    parts = (batch.prompt_ids, batch.prompt_mask, batch.completion_ids, batch.completion_mask, pull, batch.rewards)
+    return Shown(step, *(part[rows].cpu() for part in parts))
+
+
 def log_probabilities(model: Decoder, ids: torch.Tensor, mask: torch.Tensor, first: int, temperature: float) -> torch.Tensor:
     """Return log p of every next token, (M, T, V), at the columns from ``first`` on."""
     found: torch.Tensor = (model(ids, mask, first - 1)[:, :-1] / temperature).log_softmax(-1)
@@ -78,20 +89,20 @@ class Trainer:
         self.reference = problem.policy(self.device).requires_grad_(False) if self.protocol.kl else None
         self.optimiser = torch.optim.AdamW(
             self.model.parameters(), lr=self.protocol.lr, betas=(self.protocol.beta1, self.protocol.beta2), weight_decay=self.protocol.weight_decay,
-            fused=self.device.type == "cuda",
+            fused=True,
         )  # fmt: skip
-        self.used = Counters()
+        self.used, self.shown = Counters(), list[Shown]()
         self.prompts, self.prompt_mask, self.answers = (part.to(self.device) for part in (problem.prompts, problem.prompt_mask, problem.answers))
 
     def train(self) -> Solution:
         """Run every step; goes on from the run's last checkpoint."""
         protocol = self.protocol
-        first = self._restore()
+        first, last = self._restore(), None
         tick = self.run.progress(protocol.steps, "steps")
         if first == 0:
             self.run.report(0, self._policy())
         for step in range(first, protocol.steps):
-            self.step(step)
+            last = self.step(step)
             spent = 0 < protocol.token_budget <= self.used.tokens_in_loss
             if (step + 1) % protocol.report_every == 0 or step + 1 == protocol.steps or spent:
                 self.run.report(step + 1, self._policy())
@@ -100,10 +111,12 @@ class Trainer:
                 break
             if (step + 1) % _CHECKPOINT == 0:
                 self._save(step + 1)
-        return Solution(model=self.model, used=self.used)
+        if last is not None:
+            self.shown.append(shown(*last, protocol.group))
+        return Solution(model=self.model, used=self.used, shown=tuple(self.shown))
 
-    def step(self, step: int) -> None:
-        """Take one step: rollouts, plan, update."""
+    def step(self, step: int) -> tuple[RolloutBatch, UpdatePlan, int]:
+        """Take one step: rollouts, plan, update. Returns what it did."""
         batch, scores = self._rollouts(step)
         progress = step / max(1, self.protocol.steps - 1)
         with self._clock("select_s"):
@@ -114,6 +127,9 @@ class Trainer:
                 self.used.skipped_steps += 1
             else:
                 self._update(kept, step)
+        if step == 0:
+            self.shown.append(shown(batch, plan, 1, self.protocol.group))
+        return batch, plan, step + 1
 
     def _rollouts(self, step: int) -> tuple[RolloutBatch, Scores]:
         """Generate groups for the step, and as many more as the method asks for."""

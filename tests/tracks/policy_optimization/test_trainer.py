@@ -6,7 +6,7 @@ import msgspec
 import pytest
 import torch
 
-from bench.tracks.policy_optimization import PolicyMethod, UpdatePlan, max_variance_subset
+from bench.tracks.policy_optimization import PolicyMethod, UpdatePlan
 from bench.tracks.policy_optimization.loss import aggregate, clipped_loss, divergence, ratio_of
 from bench.tracks.policy_optimization.trainer import Trainer
 
@@ -228,14 +228,44 @@ def test_aggregating_nothing_is_zero():
     assert float(aggregate(torch.zeros(2, 3), torch.zeros(2, 3), "token", 3)) == 0
 
 
-def test_a_subset_of_the_largest_size_in_use_takes_less_than_two_milliseconds():
-    import time
+class Given(PolicyMethod):
+    """Keep every row of a batch that was made by hand."""
 
-    values = torch.randn(64, 64)
-    max_variance_subset(values, 16)
-    times = []
-    for _ in range(15):
-        start = time.perf_counter()
-        max_variance_subset(values, 16)
-        times.append(time.perf_counter() - start)
-    assert min(times) < 2e-3
+
+def kept_by_hand(toy, run_of, mask, rewards):
+    """What the trainer keeps of four rows with these masks."""
+    trainer = Trainer(toy(prompts=1, group=4), Given(), run_of())
+    batch, scores = trainer._rollouts(0)
+    batch = msgspec.structs.replace(batch, completion_mask=torch.tensor(mask), rewards=torch.tensor(rewards))
+    return trainer, trainer._kept(batch, Given().plan(batch, 0.0, torch.Generator()), scores)
+
+
+def test_a_completion_of_one_end_token_counts_and_one_of_no_token_is_dropped(toy, run_of):
+    trainer, kept = kept_by_hand(toy, run_of, [[True, False, False], [False] * 3, [True] * 3, [False] * 3], [0.0, 1.0, 1.0, 0.0])
+    assert kept.mask.sum(-1).tolist() == [1, 3]
+    assert trainer.used.rows_selected == 2
+    assert trainer.used.tokens_in_loss == 4
+    assert torch.isfinite(trainer.loss(kept))
+
+
+def test_rows_that_are_not_selected_have_no_part_in_the_gradient(toy, run_of):
+    trainer = Trainer(toy(), Half(), run_of())
+    batch, scores = trainer._rollouts(0)
+    plan = Half().plan(batch, 0.0, torch.Generator())
+    gradients = []
+    for changed in (batch.completion_ids, torch.cat([batch.completion_ids[: len(plan.rows)], 3 + (batch.completion_ids[len(plan.rows) :] - 2).abs() % 4])):
+        kept = trainer._kept(msgspec.structs.replace(batch, completion_ids=changed), plan, scores)
+        trainer.optimiser.zero_grad(set_to_none=True)
+        trainer.loss(kept).backward()
+        gradients.append(torch.cat([parameter.grad.flatten() for parameter in trainer.model.parameters()]))
+    assert torch.equal(*gradients)
+    assert gradients[0].any()
+
+
+def test_what_is_shown_of_a_plan_is_advantage_times_weight_of_the_group_it_keeps_most_of(toy, run_of):
+    solution = toy(steps=3).train(Half(), run_of())
+    assert [one.step for one in solution.shown] == [1, 3]
+    first = solution.shown[0]
+    assert first.pull.shape == first.completion_ids.shape == (8, 3)
+    assert not first.pull[:, 0].any()
+    assert not first.pull[~first.completion_mask].any()
