@@ -59,6 +59,36 @@ class UpdatePlan(msgspec.Struct, frozen=True, kw_only=True):
     token_weight: torch.Tensor | None = None
 
 
+class Selection(msgspec.Struct, frozen=True):
+    """A plan without what it leaves out: the rows that hold a token of weight above 0.
+
+    Attributes:
+        rows: row numbers (M,), ascending.
+        mask: their completion tokens (M, T).
+        weight: of each token (M, T), 0 outside ``mask``.
+        advantages: of each token (M, T).
+    """
+
+    rows: torch.Tensor
+    mask: torch.Tensor
+    weight: torch.Tensor
+    advantages: torch.Tensor
+
+    @property
+    def signal(self) -> torch.Tensor:
+        """Tokens that pull at the policy, (M, T): neither weight nor advantage is 0."""
+        return (self.advantages * (self.weight > 0)) != 0
+
+
+def select(batch: RolloutBatch, plan: UpdatePlan) -> Selection:
+    """Return what of a batch enters the update."""
+    mask = batch.completion_mask[plan.rows]
+    weight = mask.float() if plan.token_weight is None else plan.token_weight * mask
+    advantages = (plan.advantages if plan.advantages.dim() == 2 else plan.advantages[:, None]).expand(weight.shape)
+    filled = (weight > 0).any(-1)
+    return Selection(plan.rows[filled], mask[filled], weight[filled], advantages[filled])
+
+
 def standardised(rewards: torch.Tensor, *, ddof: int = 0, eps: float = 1e-6) -> torch.Tensor:
     """Return (r - mean) / (std + eps) over the last axis; 0 throughout where all rewards of a group are equal."""
     centred = rewards - rewards.mean(-1, keepdim=True)

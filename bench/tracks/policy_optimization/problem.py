@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import torch
 
+from bench.tracks.policy_optimization.plan import Selection
 from bench.training.decoder import Decoder, DecoderShape
+from bench.training.state import synchronize
 
 if TYPE_CHECKING:
     from bench.runs.context import Run
@@ -76,6 +80,29 @@ class Counters(msgspec.Struct, kw_only=True):
     def wall_s(self) -> float:
         """Seconds of generation, selection and update."""
         return self.gen_s + self.select_s + self.update_s
+
+    def note(self, chosen: Selection) -> bool:
+        """Count what a plan selected; False, and a skipped step, where there is nothing to learn from it: no row, no token, or every advantage 0."""
+        signal = chosen.signal
+        useful = int(signal.any(-1).sum())
+        self.rows_selected += len(chosen.rows)
+        self.rows_useful += useful
+        if not useful:
+            self.skipped_steps += 1
+            return False
+        self.tokens_forwarded += int(chosen.mask.sum())
+        self.tokens_in_loss += int((chosen.weight > 0).sum())
+        self.tokens_nonzero += int(signal.sum())
+        return True
+
+    @contextmanager
+    def clock(self, name: str, device: torch.device) -> Iterator[None]:
+        """Add the seconds inside to ``gen_s``, ``select_s`` or ``update_s``."""
+        synchronize(device)
+        start = time.perf_counter()
+        yield
+        synchronize(device)
+        setattr(self, name, getattr(self, name) + time.perf_counter() - start)
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -12,10 +10,9 @@ import torch
 from torch.nn import functional as F
 
 from bench.tracks.policy_optimization.loss import aggregate, clipped_loss, divergence
-from bench.tracks.policy_optimization.plan import RolloutBatch, UpdatePlan
+from bench.tracks.policy_optimization.plan import RolloutBatch, UpdatePlan, select
 from bench.tracks.policy_optimization.problem import Counters, Policy, PolicyProblem, Shown, Solution
 from bench.training.decoder import Decoder, sampler
-from bench.training.state import synchronize
 
 if TYPE_CHECKING:
     from bench.runs.context import Run
@@ -42,23 +39,25 @@ class Kept(msgspec.Struct, frozen=True):
 
 
 class Scores:
-    """Log-probability of each token taken, and entropy, under the policy that generated: one forward pass a row, without gradient, when asked for."""
+    """Log-probability of each token taken, and entropy, under the policy that generated: one forward pass a row, without gradient, when asked for.
 
-    def __init__(self, model: Decoder, ids: torch.Tensor, mask: torch.Tensor, first: int, temperature: float) -> None:
-        self._model, self._ids, self._mask, self._first, self._temperature = model, ids, mask, first, temperature
-        shape = (len(ids), ids.shape[1] - first)
-        self._known = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
-        self._log_p, self._entropy = torch.zeros(shape, device=ids.device), torch.zeros(shape, device=ids.device)
+    Args:
+        score: from row numbers (M,) to both (M, T).
+        like: anything of the shape of all completions (N, T).
+    """
+
+    def __init__(self, score: Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]], like: torch.Tensor) -> None:
+        self._score = score
+        self._known = torch.zeros(len(like), dtype=torch.bool, device=like.device)
+        self._log_p, self._entropy = (torch.zeros(like.shape, device=like.device) for _ in range(2))
 
     def of(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return log-probabilities and entropies (M, T)."""
         new = rows[~self._known[rows]]
         if len(new):
             with torch.no_grad():
-                log_p = log_probabilities(self._model, self._ids[new], self._mask[new], self._first, self._temperature)
-            self._entropy[new] = -(log_p.exp() * log_p).sum(-1)
-            self._log_p[new] = log_p.gather(-1, self._ids[new, self._first :, None])[..., 0]
-            self._known[new] = True
+                log_p, entropy = self._score(new)
+            self._log_p[new], self._entropy[new], self._known[new] = log_p.float(), entropy.float(), True
         return self._log_p[rows], self._entropy[rows]
 
 
@@ -119,13 +118,11 @@ class Trainer:
         """Take one step: rollouts, plan, update. Returns what it did."""
         batch, scores = self._rollouts(step)
         progress = step / max(1, self.protocol.steps - 1)
-        with self._clock("select_s"):
+        with self.used.clock("select_s", self.device):
             plan = self.method.plan(batch, progress, self.run.torch_generator("method", step))
-        with self._clock("update_s"):
+        with self.used.clock("update_s", self.device):
             kept = self._kept(batch, plan, scores)
-            if kept is None:
-                self.used.skipped_steps += 1
-            else:
+            if kept is not None:
                 self._update(kept, step)
         if step == 0:
             self.shown.append(shown(batch, plan, 1, self.protocol.group))
@@ -133,7 +130,7 @@ class Trainer:
 
     def _rollouts(self, step: int) -> tuple[RolloutBatch, Scores]:
         """Generate groups for the step, and as many more as the method asks for."""
-        with self._clock("gen_s"):
+        with self.used.clock("gen_s", self.device):
             chosen, drawn = self._generate(step, 0, self.protocol.prompts)
             batch, scores = self._batch(chosen, *drawn)
             for attempt in range(1, self.method.max_resample + 1):
@@ -162,7 +159,13 @@ class Trainer:
     def _batch(self, chosen: torch.Tensor, ids: torch.Tensor, mask: torch.Tensor) -> tuple[RolloutBatch, Scores]:
         prompts = chosen.repeat_interleave(self.protocol.group)
         prompt_ids, prompt_mask = self.prompts[prompts], self.prompt_mask[prompts]
-        scores = Scores(self.model, torch.cat([prompt_ids, ids], 1), torch.cat([prompt_mask, mask], 1), prompt_ids.shape[1], self.protocol.temperature)
+        whole, seen = torch.cat([prompt_ids, ids], 1), torch.cat([prompt_mask, mask], 1)
+
+        def score(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            log_p = log_probabilities(self.model, whole[rows], seen[rows], prompt_ids.shape[1], self.protocol.temperature)
+            return log_p.gather(-1, ids[rows, :, None])[..., 0], -(log_p.exp() * log_p).sum(-1)
+
+        scores = Scores(score, ids)
         return RolloutBatch(
             prompt_ids=prompt_ids, prompt_mask=prompt_mask, completion_ids=ids, completion_mask=mask,
             rewards=self.problem.verify(ids, mask, self.answers[prompts]), group=torch.arange(len(chosen), device=self.device).repeat_interleave(self.protocol.group),
@@ -170,29 +173,16 @@ class Trainer:
         ), scores  # fmt: skip
 
     def _kept(self, batch: RolloutBatch, plan: UpdatePlan, scores: Scores) -> Kept | None:
-        """Return what the plan keeps; None where there is nothing to learn from it: no row, no token, or every advantage 0."""
-        rows, mask = plan.rows, batch.completion_mask[plan.rows]
-        weight = mask.float() if plan.token_weight is None else plan.token_weight * mask
-        filled = (weight > 0).any(-1)
-        rows, mask, weight, advantages = rows[filled], mask[filled], weight[filled], plan.advantages[filled]
-        signal = (advantages if advantages.dim() == 2 else advantages[:, None]).expand_as(weight) * (weight > 0) != 0
-        self._note(mask, weight, signal)
-        if not bool(signal.any()):
+        """Return what the plan keeps; None where there is nothing to learn from it."""
+        chosen = select(batch, plan)
+        if not self.used.note(chosen):
             return None
-        columns, width = batch.prompt_ids.shape[1], int(mask.sum(-1).max())
+        rows, columns, width = chosen.rows, batch.prompt_ids.shape[1], int(chosen.mask.sum(-1).max())
         ids = torch.cat([batch.prompt_ids[rows], batch.completion_ids[rows, :width]], 1)
-        full = torch.cat([batch.prompt_mask[rows], mask[:, :width]], 1)
+        full = torch.cat([batch.prompt_mask[rows], chosen.mask[:, :width]], 1)
         self.run.count(forward=2 * len(rows), backward=len(rows))
-        advantages = advantages if advantages.dim() == 1 else advantages[:, :width]
-        return Kept(ids, full, ids[:, columns:], mask[:, :width], advantages, weight[:, :width], scores.of(rows)[0][:, :width])
-
-    def _note(self, mask: torch.Tensor, weight: torch.Tensor, signal: torch.Tensor) -> None:
-        used = self.used
-        used.rows_selected += len(mask)
-        used.rows_useful += int(signal.any(-1).sum())
-        used.tokens_forwarded += int(mask.sum())
-        used.tokens_in_loss += int((weight > 0).sum())
-        used.tokens_nonzero += int(signal.sum())
+        parts = (chosen.mask, chosen.advantages, chosen.weight, scores.of(rows)[0])
+        return Kept(ids, full, ids[:, columns:], *(part[:, :width] for part in parts))
 
     def _update(self, kept: Kept, step: int) -> None:
         """Take an optimiser step for each minibatch of the kept rows, in the order of the seed."""
@@ -220,14 +210,6 @@ class Trainer:
 
     def _policy(self) -> Policy:
         return Policy(model=self.model, used=msgspec.structs.replace(self.used))
-
-    @contextmanager
-    def _clock(self, name: str) -> Iterator[None]:
-        synchronize(self.device)
-        start = time.perf_counter()
-        yield
-        synchronize(self.device)
-        setattr(self.used, name, getattr(self.used, name) + time.perf_counter() - start)
 
     def _save(self, step: int) -> None:
         moments = self.optimiser.state_dict()["state"]

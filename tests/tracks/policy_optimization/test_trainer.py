@@ -97,10 +97,9 @@ def test_counters_are_what_the_loss_saw(toy, run_of, monkeypatch):
     monkeypatch.setattr(Trainer, "loss", loss)
     run = run_of()
     used = toy().train(Half(), run).used
-    assert used.tokens_forwarded >= seen["tokens"]  # a batch without signal is selected and skipped
-    if used.skipped_steps == 0:
-        assert (used.rows_selected, used.tokens_forwarded, used.tokens_in_loss) == (seen["rows"], seen["tokens"], seen["loss"])
-        assert run._counts == {"forward": 192 + 2 * seen["rows"], "backward": seen["rows"]}
+    assert (used.tokens_forwarded, used.tokens_in_loss) == (seen["tokens"], seen["loss"])
+    assert used.rows_selected >= seen["rows"]  # a batch without signal is selected and skipped
+    assert run._counts == {"forward": 192 + 2 * seen["rows"], "backward": seen["rows"]}
 
 
 def kept_of(trainer, method):
@@ -114,7 +113,7 @@ def test_the_gradient_is_zero_at_tokens_of_no_weight_and_elsewhere_not(toy, run_
     log_p = kept.old.clone().requires_grad_()
     clipped_loss(log_p, kept.old, kept.mask, kept.advantages, kept.weight, Half(), 3).backward()
     assert not log_p.grad[kept.weight == 0].any()
-    signal = (kept.weight > 0) & (kept.advantages[:, None] != 0)
+    signal = (kept.weight > 0) & (kept.advantages != 0)
     assert (log_p.grad[signal] != 0).all()
 
 
@@ -215,7 +214,8 @@ def test_entropy_costs_one_forward_pass_of_the_rows_asked_for(toy, run_of, monke
     scores.of(rows)
     batch.entropy(torch.tensor([5, 6]))
     assert passed == [3, 1]
-    log_p = (honest(trainer.model, scores._ids[rows], scores._mask[rows])[:, 2:-1]).log_softmax(-1)
+    ids, mask = (torch.cat(pair, 1)[rows] for pair in ((batch.prompt_ids, batch.completion_ids), (batch.prompt_mask, batch.completion_mask)))
+    log_p = honest(trainer.model, ids, mask)[:, 2:-1].log_softmax(-1)
     torch.testing.assert_close(entropy, -(log_p.exp() * log_p).sum(-1), atol=1e-5, rtol=0)
 
 
