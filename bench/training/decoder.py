@@ -12,8 +12,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-Choose = Callable[[torch.Tensor, int], torch.Tensor]
-"""From logits (N, V) and the number of the new token to tokens (N,)."""
+Choose = Callable[[torch.Tensor, int, torch.Tensor], torch.Tensor]
+"""From logits (n, V), the number of the new token and the numbers of the rows that still go on (n,) to tokens (n,)."""
 
 
 class DecoderShape(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +53,10 @@ class _Cache:
         other = object.__new__(_Cache)
         other.kept, other.length = self.kept.repeat_interleave(times, 2), self.length
         return other
+
+    def keep(self, rows: torch.Tensor) -> None:
+        """Leave out all but some rows."""
+        self.kept = self.kept[:, :, rows]
 
 
 class _Block(nn.Module):
@@ -122,7 +126,7 @@ class Decoder(nn.Module):
             ids: prompts (N, P), left-padded.
             mask: False at padding (N, P).
             new: most tokens to add.
-            choose: picks tokens (N * repeat,) from logits (N * repeat, V).
+            choose: picks tokens from logits.
             end: the token that ends a row.
             pad: what stands after it.
             repeat: continuations of a prompt; its columns are read once.
@@ -138,30 +142,34 @@ class Decoder(nn.Module):
         seen = F.pad(mask.repeat_interleave(repeat, 0), (0, new), value=True)
         place = mask.sum(1).repeat_interleave(repeat, 0)
         out = torch.full((rows * repeat, new), pad, dtype=ids.dtype, device=ids.device)
-        alive = torch.ones(rows * repeat, dtype=torch.bool, device=ids.device)
         kept = torch.zeros(rows * repeat, new, dtype=torch.bool, device=ids.device)
+        going, alive = torch.arange(rows * repeat, device=ids.device), torch.ones(rows * repeat, dtype=torch.bool, device=ids.device)
         for column in range(new):
-            token = choose(self.head(self.last(x)), column)
-            out[:, column] = torch.where(alive, token, pad)
-            kept[:, column] = alive
+            token = torch.where(alive, choose(self.head(self.last(x)), column, going), pad)
+            out[going, column], kept[going, column] = token, alive
             alive = alive & (token != end)
-            if column + 1 == new or (column % 4 == 3 and not bool(alive.any())):
-                break
-            x = self._run(out[:, column, None], (place + column)[:, None], seen[:, None, None, : columns + column + 1], cache)[:, -1]
-            cache.length += 1
+            if column % 4 == 3 and (left := int(alive.sum())) < 0.8 * len(going):  # rows that have ended cost as much as those that go on: leave them out
+                if left == 0:
+                    break
+                rest = torch.nonzero(alive)[:, 0]
+                going, alive, token, place, seen = going[rest], alive[rest], token[rest], place[rest], seen[rest]
+                cache.keep(rest)
+            if column + 1 < new:
+                x = self._run(token[:, None], (place + column)[:, None], seen[:, None, None, : columns + column + 1], cache)[:, -1]
+                cache.length += 1
         return out, kept
 
 
 def sampler(uniform: torch.Tensor, temperature: float = 1.0) -> Choose:
     """Return a choice by inverting the cumulative probabilities at ``uniform`` (N, new) in [0, 1): equal numbers, equal luck."""
 
-    def choose(logits: torch.Tensor, column: int) -> torch.Tensor:
+    def choose(logits: torch.Tensor, column: int, rows: torch.Tensor) -> torch.Tensor:
         reached = (logits / temperature).softmax(-1).cumsum(-1)
-        return (reached < uniform[:, column, None] * reached[:, -1:]).sum(-1).clamp_max(logits.shape[-1] - 1)
+        return (reached < uniform[rows, column, None] * reached[:, -1:]).sum(-1).clamp_max(logits.shape[-1] - 1)
 
     return choose
 
 
-def greedy(logits: torch.Tensor, column: int) -> torch.Tensor:
+def greedy(logits: torch.Tensor, column: int, rows: torch.Tensor) -> torch.Tensor:
     """Choose the most likely token."""
     return logits.argmax(-1)
