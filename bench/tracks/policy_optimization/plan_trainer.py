@@ -1,0 +1,305 @@
+"""TRL's ``GRPOTrainer``, driven by the plans of this track's methods.
+
+What is TRL's: generation, the optimiser, adapters, mixed precision, the loss. What is ours: which rollouts, which tokens and which advantages reach that loss, and
+every count. The overridden methods are private to TRL, so its minor version is pinned and a test compares the whole with a computation of our own.
+
+How a plan fits into TRL's batch, a dict of tensors with a row a rollout:
+
+- rows that are left out are cut off before anything is passed forward;
+- the batch is then split evenly, so rows of no token and no advantage fill it up to a multiple of the parts;
+- advantages are (rows, T), each times the weight of its token;
+- with ratios of tokens, ``tool_mask`` holds the tokens of weight above 0: it is TRL's own mask of what counts in the loss, and leaves attention alone. A ratio of
+  the sequence is over all of its tokens, so there the mask stays whole;
+- ``num_items_in_batch``, what TRL divides the sum over tokens by, becomes the sum of the weights.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+import torch
+import transformers.trainer
+import trl.trainer.grpo_trainer
+from transformers import PrinterCallback, TrainerCallback
+from trl import GRPOConfig, GRPOTrainer
+
+from bench.errors import EnvironmentFault, ParameterError
+from bench.runs.context import Run
+from bench.tracks.policy_optimization.language import LanguageModel, LanguageProblem
+from bench.tracks.policy_optimization.method import PolicyMethod
+from bench.tracks.policy_optimization.plan import RolloutBatch, select
+from bench.tracks.policy_optimization.problem import Counters, Policy, Shown, Solution
+from bench.tracks.policy_optimization.trainer import Scores, shown
+from bench.training.hub import table
+
+LOSS = {"token": "dapo", "sequence": "grpo", "constant": "dr_grpo"}
+"""What TRL calls the ways to aggregate a loss. Of ``dapo`` TRL divides by the mean number of tokens of an optimiser step of the batch, we by that step's own:
+the same with one minibatch."""
+
+
+def train(problem: LanguageProblem, method: PolicyMethod, run: Run) -> Solution:
+    """Train the model of ``problem`` by the plans of ``method``."""
+    with _quiet(), _own_streams(), run.seeded("init"):
+        trainer = PlanTrainer(problem, method, run, problem.policy(run.device))
+    run.report(0, trainer.policy())
+    with _quiet(), run.seeded("order", "minibatches"):
+        trainer.train()
+    return Solution(model=trainer.language_model(), used=trainer.used, shown=tuple(trainer.shown))
+
+
+class PlanTrainer(GRPOTrainer):
+    """A ``GRPOTrainer`` whose updates are the plans of a method.
+
+    Raises:
+        ParameterError: the protocol does not fit the problem, or the method wants what TRL's batches can't give.
+        EnvironmentFault: it runs in several processes.
+    """
+
+    def __init__(self, problem: LanguageProblem, method: PolicyMethod, run: Run, start: LanguageModel) -> None:
+        self.problem, self.method, self.bench_run, self.start = problem, method, run, start
+        self.used, self.shown = Counters(), list[Shown]()
+        self._round, self._idle, self._deferring = -1, False, False
+        self._rewarded = torch.zeros(0)
+        _check(problem, method)
+        super().__init__(
+            model=start.net,
+            reward_funcs=[_reward(problem, start.ends())],
+            args=arguments(problem, method, run),
+            train_dataset=_prompts(problem, run),
+            processing_class=start.tokenizer,
+            peft_config=_adapters(problem.lora),
+            callbacks=[_Follow(self)],
+        )
+        self.remove_callback(PrinterCallback)
+        if self.accelerator.num_processes > 1:
+            raise EnvironmentFault(
+                f"plans that choose across groups need all rollouts of a batch in one process, and this one is one of {self.accelerator.num_processes}; start a single process."
+            )
+
+    def language_model(self) -> LanguageModel:
+        """Return the model as it is, with its tokenizer."""
+        return LanguageModel(self.model, self.start.tokenizer)
+
+    def policy(self) -> Policy:
+        """Return what a report shows."""
+        return Policy(model=self.language_model(), used=msgspec.structs.replace(self.used))
+
+    # What TRL calls -----------------------------------------------------------
+
+    def _generate_single_turn(self, *arguments: Any, **options: Any) -> Any:
+        with self.bench_run.seeded("augment", self._round):
+            return super()._generate_single_turn(*arguments, **options)
+
+    def _calculate_rewards(self, *arguments: Any, **options: Any) -> torch.Tensor:
+        found: torch.Tensor = super()._calculate_rewards(*arguments, **options)
+        self._rewarded = found[:, 0].float()
+        return found
+
+    def _get_per_token_logps_and_entropies(self, *arguments: Any, **options: Any) -> Any:
+        if self._deferring:  # TRL would pass every rollout forward here; the plan first says which ones
+            return None, None, None
+        return super()._get_per_token_logps_and_entropies(*arguments, **options)
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        self._round += 1
+        device = self.accelerator.device
+        with self.used.clock("gen_s", device):
+            self._deferring = self.beta == 0 and not self.use_vllm
+            try:
+                found = super()._generate_and_score_completions(inputs)
+            finally:
+                self._deferring = False
+        self.used.rollouts += len(found["completion_ids"])
+        self.used.tokens_generated += int(found["completion_mask"].sum())
+        self.bench_run.count(forward=len(found["completion_ids"]))
+        with self.used.clock("select_s", device):
+            return self.planned(found)
+
+    def compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None) -> torch.Tensor:
+        """Return TRL's loss; where the plan has nothing to learn from, a zero that reaches no parameter, so that the optimiser leaves all as they are."""
+        if self._idle:
+            return torch.zeros((), device=self.accelerator.device, requires_grad=True)
+        loss: torch.Tensor = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        return loss
+
+    # The plan -----------------------------------------------------------------
+
+    def planned(self, found: dict[str, Any]) -> dict[str, Any]:
+        """Return TRL's batch with what the plan leaves out cut off, and the plan's advantages."""
+        steps, group, parts = self.problem.protocol.steps, self.num_generations, self.args.steps_per_generation
+        mask, device = found["completion_mask"].bool(), found["completion_ids"].device
+        whole, seen = torch.cat([found["prompt_ids"], found["completion_ids"]], 1), torch.cat([found["prompt_mask"], found["completion_mask"]], 1)
+
+        def score(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            log_p, entropy, _ = self._get_per_token_logps_and_entropies(
+                self.model, whole[rows], seen[rows], mask.shape[1], self.args.per_device_train_batch_size, compute_entropy=True
+            )
+            return log_p, entropy
+
+        scores = Scores(score, mask)
+        batch = RolloutBatch(
+            prompt_ids=found["prompt_ids"], prompt_mask=found["prompt_mask"].bool(), completion_ids=found["completion_ids"], completion_mask=mask,
+            rewards=self._rewarded, group=torch.arange(len(mask), device=device) // group, entropy=lambda rows: scores.of(rows)[1], wanted=len(mask) // group,
+        )  # fmt: skip
+        plan = self.method.plan(batch, self._round / max(1, steps - 1), self.bench_run.torch_generator("method", self._round))
+        if self._round in (0, steps - 1):
+            self.shown.append(shown(batch, plan, self._round + 1, group))
+        chosen = select(batch, plan)
+        self._idle = not self.used.note(chosen)
+        if self._idle:
+            rows = torch.arange(parts, device=device)
+            return _cut(found, rows, mask.shape[1]) | {"advantages": torch.zeros(parts, device=device)}
+        self.bench_run.count(forward=2 * len(chosen.rows), backward=len(chosen.rows))
+        width, short = int(chosen.mask.sum(-1).max()), -len(chosen.rows) % parts
+        rows = torch.cat([chosen.rows, chosen.rows[:1].expand(short)])
+        if self.args.gradient_accumulation_steps % parts and "old_per_token_logps" not in found:  # several optimiser steps: the first one moves the policy
+            old = torch.zeros(mask.shape, device=device)
+            old[chosen.rows] = scores.of(chosen.rows)[0]
+            found = found | {"old_per_token_logps": old}
+        counted, pull = self._counted(chosen.mask, chosen.weight, chosen.advantages, len(rows))
+        kept = _cut(found, rows, width)
+        kept["completion_mask"] = _padded(chosen.mask, short, width).to(found["completion_mask"].dtype)
+        kept["tool_mask"] = _padded(counted, short, width).to(found["completion_mask"].dtype)
+        return kept | {"advantages": _padded(pull, short, width), "num_items_in_batch": chosen.weight.sum()}
+
+    def _counted(self, mask: torch.Tensor, weight: torch.Tensor, advantages: torch.Tensor, rows: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the tokens in TRL's loss, and advantages that make TRL's average over those the average over weights (M, T)."""
+        counted = mask if self.method.level == "sequence" else weight > 0
+        pull = advantages * weight
+        if self.method.aggregation == "sequence":
+            pull = pull * (counted.sum(-1) / weight.sum(-1))[:, None]
+        if self.method.aggregation != "token":  # TRL divides by the rows of the part, those that only fill it up among them
+            pull = pull * (rows / len(mask))
+        return counted, pull
+
+
+def arguments(problem: LanguageProblem, method: PolicyMethod, run: Run) -> GRPOConfig:
+    """Return TRL's settings of a protocol."""
+    protocol, cpu = problem.protocol, run.device.type == "cpu"
+    rows = protocol.prompts * protocol.group
+    parts = next(parts for parts in range(protocol.minibatches, rows + 1, protocol.minibatches) if rows % parts == 0 and rows // parts <= problem.passes)
+    return GRPOConfig(
+        output_dir=str(run.workdir), max_steps=protocol.steps * protocol.minibatches, per_device_train_batch_size=rows // parts, steps_per_generation=parts,
+        gradient_accumulation_steps=parts // protocol.minibatches, num_generations=protocol.group, max_completion_length=protocol.max_new,
+        temperature=protocol.temperature, learning_rate=protocol.lr, lr_scheduler_type="constant", adam_beta1=protocol.beta1, adam_beta2=protocol.beta2,
+        weight_decay=protocol.weight_decay, max_grad_norm=protocol.max_norm, beta=protocol.kl, use_bias_correction_kl=False, loss_type=LOSS[method.aggregation],
+        importance_sampling_level=method.level, epsilon=method.clip_low, epsilon_high=method.clip_high, activation_checkpointing=problem.recompute,
+        bf16=not cpu, use_cpu=cpu, use_vllm=problem.engine == "vllm", vllm_mode="colocate", shuffle_dataset=False,
+        dataloader_num_workers=0, save_strategy="no", logging_strategy="no", report_to=[], disable_tqdm=True, log_level="error",
+    )  # fmt: skip
+
+
+def _check(problem: LanguageProblem, method: PolicyMethod) -> None:
+    protocol, rows = problem.protocol, problem.protocol.prompts * problem.protocol.group
+    if len(problem.questions) < protocol.prompts:
+        raise ParameterError(f"a batch wants {protocol.prompts} prompts, and there are {len(problem.questions)} questions; lower 'prompts' or give more.")
+    if rows % protocol.minibatches:
+        raise ParameterError(
+            f"{protocol.prompts} x {protocol.group} rollouts can't be split evenly into {protocol.minibatches} minibatches; change 'minibatches'."
+        )
+    if getattr(method, "refill", False):
+        raise ParameterError(f"{method.name_of()} wants more prompts in the middle of a step, which TRL's batches can't give; leave refill=false.")
+
+
+def _prompts(problem: LanguageProblem, run: Run) -> Any:
+    """Return the prompts of every step in their order, the same for every method of a seed."""
+    protocol, rows = problem.protocol, []
+    for step in range(protocol.steps):
+        order = torch.randperm(len(problem.questions), generator=run.torch_generator("order", step, device="cpu"))[: protocol.prompts]
+        rows += [{"prompt": problem.prompt(problem.questions[number]), "answer": problem.answers[number]} for number in order.tolist()]
+    return table(rows)
+
+
+def _reward(problem: LanguageProblem, ends: Sequence[int]) -> Callable[..., list[float]]:
+    def verified(completions: list[Any], completion_ids: list[list[int]], answer: list[str], **_: Any) -> list[float]:
+        texts = [completion if isinstance(completion, str) else completion[0]["content"] for completion in completions]
+        return [
+            problem.verify(text, right) if ids and ids[-1] in ends else 0.0 for text, ids, right in zip(texts, completion_ids, answer, strict=True)
+        ]  # fmt: skip
+
+    return verified
+
+
+def _adapters(rank: int) -> Any:
+    if not rank:
+        return None
+    from peft import LoraConfig
+
+    return LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM")
+
+
+def _cut(found: dict[str, Any], rows: torch.Tensor, width: int) -> dict[str, Any]:
+    """Return the rows of every tensor that has rows; columns of completions up to ``width``, of prompts from the first that any row uses."""
+    columns = found["completion_ids"].shape[1]
+    first = int(found["prompt_mask"][rows].any(0).int().argmax())
+    kept = {}
+    for name, value in found.items():
+        if isinstance(value, torch.Tensor) and value.dim() > 0:
+            value = value[rows]
+            if name in ("prompt_ids", "prompt_mask"):
+                value = value[:, first:]
+            elif value.dim() == 2 and value.shape[1] == columns:
+                value = value[:, :width]
+        kept[name] = value
+    return kept
+
+
+def _padded(values: torch.Tensor, rows: int, width: int) -> torch.Tensor:
+    """Return the first ``width`` columns with ``rows`` rows of zeros below."""
+    return torch.cat([values[:, :width], values.new_zeros(rows, width)])
+
+
+class _Follow(TrainerCallback):
+    """Counts optimiser steps and their time, reports, and stops once the tokens are spent."""
+
+    def __init__(self, trainer: PlanTrainer) -> None:
+        self.trainer, self._start = trainer, 0.0
+        self._tick = trainer.bench_run.progress(trainer.problem.protocol.steps, "steps")
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Start the clock."""
+        self._start = time.perf_counter() - self.trainer.used.gen_s - self.trainer.used.select_s
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Note the time that was neither generation nor selection, and report."""
+        trainer, protocol = self.trainer, self.trainer.problem.protocol
+        used = trainer.used
+        if trainer.accelerator.device.type == "cuda":
+            torch.cuda.synchronize()
+        used.update_s += time.perf_counter() - self._start - used.gen_s - used.select_s
+        used.optimizer_steps += not trainer._idle
+        step, within = divmod(state.global_step, protocol.minibatches)
+        if within:
+            return
+        spent = 0 < protocol.token_budget <= used.tokens_in_loss
+        if step % protocol.report_every == 0 or step == protocol.steps or spent:
+            trainer.bench_run.report(step, trainer.policy())
+        control.should_training_stop = spent or step == protocol.steps
+        self._tick()
+
+
+@contextmanager
+def _own_streams() -> Iterator[None]:
+    """Keep the libraries from seeding the global streams, which the run has seeded already."""
+    homes = (transformers.trainer, trl.trainer.grpo_trainer)
+    before = [home.set_seed for home in homes]
+    for home in homes:
+        home.set_seed = lambda *_, **__: None
+    try:
+        yield
+    finally:
+        for home, original in zip(homes, before, strict=True):
+            home.set_seed = original
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Leave out what the libraries say of each other's deprecated names."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*will be removed in v6")
+        yield
