@@ -37,26 +37,27 @@ class Same(nn.Module):
         self.net = net
 
     def forward(self, ids, mask, first=0):
-        return self.net(
-            input_ids=ids, attention_mask=mask.long(), position_ids=(mask.cumsum(1) - 1).clamp_min(0), use_cache=False, logits_to_keep=ids.shape[1] - first
-        ).logits
+        return self.net(input_ids=ids, **seen(mask), use_cache=False, logits_to_keep=ids.shape[1] - first).logits
 
     @torch.no_grad()
     def generate(self, ids, mask, *, new, choose, end, pad, repeat=1):
         from transformers import DynamicCache
 
+        assert mask.all()  # the prompts here have one length
         cache = DynamicCache(config=self.net.config)
-        place = mask.sum(1)
-        out = self.net(input_ids=ids, attention_mask=mask.long(), position_ids=(mask.cumsum(1) - 1).clamp_min(0), cache=cache, logits_to_keep=1)
+        logits = self.net(input_ids=ids, cache=cache, logits_to_keep=1).logits[:, -1].repeat_interleave(repeat, 0)
         cache.batch_repeat_interleave(repeat)
-        logits, place = out.logits[:, -1].repeat_interleave(repeat, 0), place.repeat_interleave(repeat)
-        seen, tokens = mask.long().repeat_interleave(repeat, 0), []
+        rows, out = torch.arange(len(logits)), torch.empty(len(logits), new, dtype=ids.dtype)
         for column in range(new):
-            tokens.append(choose(logits, column, torch.arange(len(logits))))
+            out[:, column] = choose(logits, column, rows)
             if column + 1 < new:
-                seen = torch.cat([seen, seen.new_ones(len(seen), 1)], 1)
-                logits = self.net(input_ids=tokens[-1][:, None], attention_mask=seen, position_ids=(place + column)[:, None], cache=cache).logits[:, -1]
-        return torch.stack(tokens, 1), torch.ones(len(logits), new, dtype=torch.bool)
+                logits = self.net(input_ids=out[:, column, None], cache=cache).logits[:, -1]
+        return out, torch.ones(len(logits), new, dtype=torch.bool)
+
+
+def seen(mask):
+    """Return what the model must know of padding; nothing where there is none."""
+    return {} if mask.all() else {"attention_mask": mask.long(), "position_ids": (mask.cumsum(1) - 1).clamp_min(0)}
 
 
 class SameProblem(PolicyProblem, frozen=True, kw_only=True):

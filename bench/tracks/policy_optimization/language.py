@@ -48,14 +48,15 @@ class LanguageModel:
         Raises:
             DataUnavailable: it is not here, or not readable.
         """
-        from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
         from transformers.utils import logging
 
         file = {"gguf_file": gguf} if gguf else {}
+        unpacked = {"quantization_config": GgufConfig(dequantize=True)} if gguf else {}
         logging.disable_progress_bar()
         try:
             tokenizer = AutoTokenizer.from_pretrained(source, **file)
-            net = AutoModelForCausalLM.from_pretrained(source, dtype=dtype, **file)
+            net = AutoModelForCausalLM.from_pretrained(source, dtype=dtype, **file, **unpacked)
         except (OSError, ValueError) as error:
             reason = (str(error).splitlines() or [""])[0][:200]
             raise DataUnavailable(
