@@ -85,10 +85,10 @@ class LanguageTask(Task, frozen=True, kw_only=True):
 
     def watch(self, case: Case, k: int, step: int, model: Policy) -> Watched:
         """Score one answer to each of the first held-out questions, beside what was used so far."""
-        used = model.used
-        with streams(0):
-            right = self._right(case, model.model, 1, self.n_watched)
-        mean = 100 * float(right.mean()) if self.n_watched else None
+        used, mean = model.used, None
+        if self.n_watched:
+            with streams(0):
+                mean = 100 * float(self._right(case, model.model, 1, self.n_watched).mean())
         return Watched({"mean2": mean, "tokens_in_loss": used.tokens_in_loss, "tokens_forwarded": used.tokens_forwarded, "wall_s": used.wall_s})
 
     def evaluate(self, case: Case, outcomes: Sequence[Outcome], run: Setup) -> Score:

@@ -72,7 +72,10 @@ def test_word_problems_have_the_answers_their_words_say():
 
 def test_a_model_from_a_folder_is_trained_and_scored_on_questions_from_a_folder(tiny_model, local_questions, run_plan):
     library("peft")
-    tasks = (f"hub-maths[model={tiny_model},lora=2,{SIZE}]", f"hub-maths[model={tiny_model},questions=competition-math,chat=false,lora=0,{SIZE}]")
+    tasks = (
+        f"hub-maths[model={tiny_model},lora=2,{SIZE}]",
+        f"hub-maths[model={tiny_model},questions=competition-math,chat=false,lora=0,{SIZE.replace('n_watched=2', 'n_watched=0')}]",
+    )
     found = run_plan(paths=[], methods=("policy-optimization/d3s", "no-training"), tasks=tasks, preset="paper", variants=("gsm8k",), seeds="1")
     assert [record.status for record in found.records] == ["ok"] * len(found.records), [record.error for record in found.records]
     assert len(found.records) == 4
