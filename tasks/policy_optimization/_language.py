@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 import torch
 
-from bench import Case, Meta, Metric, Outcome, Score, Setup, Task, Watched
-from bench.tracks.policy_optimization import Counters, Policy, Protocol
+from bench import Case, Meta, Metric, Outcome, Run, Score, Setup, Task, Watched
+from bench.tracks.policy_optimization import Counters, Policy, Protocol, Solution
 from bench.tracks.policy_optimization.answers import Questions, check
 from bench.tracks.policy_optimization.language import LanguageModel, LanguageProblem
 from bench.training.state import streams
@@ -108,10 +108,8 @@ class LanguageTask(Task, frozen=True, kw_only=True):
         seen = [entry for entry in curve if entry.get("mean2") is not None]
         return Score(metrics=metrics, images=progress(seen) | {f"step-{one.step}": solutions(one, model.letters) for one in solution.shown})
 
-    def keep_the_model(self, problem: LanguageProblem, hidden: Any, run: Any) -> Any:
+    def keep_the_model(self, problem: LanguageProblem, hidden: Any, run: Run) -> Solution:
         """The control: no training at all."""
-        from bench.tracks.policy_optimization import Solution
-
         return Solution(model=problem.policy(run.device), used=Counters())
 
     def _right(self, case: Case, model: LanguageModel, samples: int, first: int | None = None) -> torch.Tensor:
