@@ -8,8 +8,7 @@ from __future__ import annotations
 import msgspec
 import torch
 
-from bench.tracks.unlearning import confidence
-from bench.tracks.unlearning_nets import Nets, Weights
+from bench.tracks.unlearning import Architecture, Weights, confidence
 
 __all__ = ["Problem", "Shadows", "Solution", "confidences"]
 
@@ -31,6 +30,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         weights: of the target model.
+        architecture: its form, and the shadow models'.
         x: rows of which some were trained on (N, ...), float32.
         y: their labels (N,).
         n_classes: C.
@@ -38,6 +38,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     weights: dict[str, torch.Tensor]
+    architecture: Architecture
     x: torch.Tensor
     y: torch.Tensor
     n_classes: int
@@ -50,11 +51,11 @@ class Solution(msgspec.Struct, kw_only=True):
     scores: torch.Tensor
 
 
-def confidences(weights: list[Weights], x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """Return the log odds of the label under each of K nets, (K, n), float64."""
+def confidences(problem: Problem, weights: list[Weights]) -> torch.Tensor:
+    """Return the log odds of the problem's labels under each of K nets of its form, (K, N), float64."""
     found = []
     for net in weights:
-        member = Nets.of([net], x.device).member(0)
+        member = problem.architecture.of([net], problem.x.device).member(0)
         with torch.no_grad():
-            found.append(confidence(torch.cat([member(part) for part in x.split(4096)]), y))
+            found.append(confidence(torch.cat([member(part) for part in problem.x.split(1024)]), problem.y))
     return torch.stack(found)

@@ -42,9 +42,7 @@ class AuditLira(Method):
         assert shadows is not None, "the card asks for shadow models"
         nets = [{name: value[k] for name, value in shadows.weights.items()} for k in range(len(shadows.trained_on))]
         run.count(forward=(len(nets) + 1) * len(problem.y))
-        return Solution(
-            scores=self.scores(confidences([problem.weights], problem.x, problem.y)[0], confidences(nets, problem.x, problem.y), shadows.trained_on)
-        )
+        return Solution(scores=self.scores(confidences(problem, [problem.weights])[0], confidences(problem, nets), shadows.trained_on))
 
     def scores(self, target: torch.Tensor, phi: torch.Tensor, trained_on: torch.Tensor) -> torch.Tensor:
         """Return log N(phi; in) - log N(phi; out) of each row, or offline the Gaussian quantile of phi among those that did not see it.

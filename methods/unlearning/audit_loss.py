@@ -22,4 +22,4 @@ class AuditLoss(Method):
     def solve(self, problem: Problem, run: Run) -> Solution:
         """Return the log odds of the labels."""
         run.count(forward=len(problem.y))
-        return Solution(scores=confidences([problem.weights], problem.x, problem.y)[0])
+        return Solution(scores=confidences(problem, [problem.weights])[0])

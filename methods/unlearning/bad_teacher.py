@@ -42,8 +42,8 @@ class BadTeacher(UnlearningMethod):
 
     def unlearn(self, group: Group) -> Nets:
         """Distil KL(teacher || student)."""
-        nets, good = group.originals(), group.originals().requires_grad_(False)
-        bad = group.fresh("method", "teacher").requires_grad_(False)
+        nets, good = group.originals(), group.originals().eval().requires_grad_(False)
+        bad = group.fresh("method", "teacher").eval().requires_grad_(False)
         count = round(self.share * group.retain.shape[1])
         chosen = torch.stack([torch.randperm(group.retain.shape[1], generator=generator)[:count] for generator in group.generators("method", "share")])
         used = torch.cat([group.forget, group.retain.gather(1, chosen.to(group.device))], 1)

@@ -43,5 +43,5 @@ class GradientAscent(UnlearningMethod):
                 clip(nets, self.clip)
                 with torch.no_grad():
                     for parameter in nets.parameters():
-                        parameter += (going * self.lr)[:, None, None] * parameter.grad
+                        parameter += (going * self.lr).view(-1, *[1] * (parameter.dim() - 1)) * parameter.grad
         return nets

@@ -28,7 +28,7 @@ class LCodec(UnlearningMethod):
 }""",
         official_code="flawed",
         deviates=(
-            "Several rows an update instead of one. Candidates are the units of the last two layers. The problem holds no training trajectory, so the curvatures "
+            "Several rows an update instead of one. Candidates are the units of the last two layers, the channels of a last convolution among them. The problem holds no training trajectory, so the curvatures "
             "are secants along one gradient step on all rows. Without 'epsilon' no noise is added, and nothing is certified: at 2,000 rows the formula's noise "
             "would have a standard deviation above 1,000 in every weight. The official code takes the second gradient of the rows' curvature from the "
             "first one's list, so that it is 0: 'compat' does the same."
@@ -59,7 +59,7 @@ class LCodec(UnlearningMethod):
 
     def unlearn(self, group: Group) -> list[Solution]:
         """Update by every batch of S."""
-        nets = group.originals()
+        nets = group.originals().eval()
         n = group.everything.shape[1]
         floor = group.accuracy(nets) - self.drop / 100
         going = torch.ones(group.members, dtype=torch.bool, device=group.device)
@@ -79,7 +79,7 @@ class LCodec(UnlearningMethod):
                 move = move + spread * drawn.to(group.device) * chosen
             tried = shifted(nets, move * going[:, None])
             going = going & (group.accuracy(tried) >= floor)
-            nets = Nets.of([(tried if going[k] else nets).net(k) for k in range(group.members)], group.device)
+            nets = group.stack([(tried if going[k] else nets).net(k) for k in range(group.members)]).eval()
         return solutions(nets, precompute=4 * n)
 
     @staticmethod
@@ -94,9 +94,10 @@ class LCodec(UnlearningMethod):
         drawn = torch.stack([torch.randn(self.copies, *shape, generator=generator) for generator in group.generators("method", "copies")])
         x, y = batch.x[:, around] + self.noise * drawn.to(group.device), batch.y[:, around]
         with torch.no_grad():
-            layers = nets.layers(x)
+            features = nets.features(x)
+            outputs = nets.head(features)
         group.count(forward=self.copies)
-        columns, losses = torch.cat(layers[-2:], -1), cross_entropy(layers[-1], y)
+        columns, losses = torch.cat([features, outputs], -1), cross_entropy(outputs, y)
         chosen = torch.zeros(group.members, columns.shape[2], device=group.device)
         for k, generator in enumerate(group.generators("method", "units")):
             if self.select == "full":
@@ -106,13 +107,7 @@ class LCodec(UnlearningMethod):
             if self.select == "random":
                 found = torch.randperm(columns.shape[2], generator=generator)[: len(found)].tolist()
             chosen[k, found] = 1
-        hidden, last = chosen.split([layers[-2].shape[2], layers[-1].shape[2]], 1)
-        parts = [torch.zeros_like(parameter).flatten(1) for parameter in nets.parameters()]
-        depth = len(nets.weights)
-        for layer, mask in ((depth - 2, hidden), (depth - 1, last)):
-            parts[layer] = mask[:, :, None].expand(-1, -1, nets.weights[layer].shape[2]).flatten(1)
-            parts[depth + layer] = mask
-        return torch.cat(parts, 1)
+        return torch.cat(nets.into(*chosen.split([features.shape[2], outputs.shape[2]], 1)), 1)
 
 
 def gradient(group: Group, nets: Nets, rows: torch.Tensor) -> torch.Tensor:

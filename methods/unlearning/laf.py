@@ -56,13 +56,13 @@ class LabelAgnosticForgetting(UnlearningMethod):
 
     def unlearn(self, group: Group) -> list[Solution]:
         """Fit both autoencoders, then alternate the two losses on all layers but the last."""
-        nets, original = group.originals(), group.originals().requires_grad_(False)
+        nets, original = group.originals(), group.originals().eval().requires_grad_(False)
         with torch.no_grad():
             features = torch.cat([original.features(batch.x) for batch in group.in_parts(group.everything)], 1)
         scale = features.std(1, keepdim=True).clamp_min(1e-3)
         of_all = self.autoencoder(group, features / scale, group.everything, "all")
         of_forgotten = self.autoencoder(group, features / scale, group.forget, "forgotten")
-        extractor = [*nets.weights[:-1], *nets.biases[:-1]]
+        extractor = nets.extractor()
         forgetting, aligning = torch.optim.Adam(extractor, self.lr_forget), torch.optim.Adam(extractor, self.lr_align)
         retain, forget = group.rows(group.retain, "retain"), group.rows(group.forget, "forget").forever()
         for _ in group.epochs(self.epochs):

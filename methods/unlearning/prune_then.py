@@ -65,10 +65,11 @@ class PruneThen(UnlearningMethod):
         return solutions(unlearned, precompute=precompute)
 
     def masks(self, nets: Nets) -> list[torch.Tensor]:
-        """Return 1 for each weight among a member's largest, and for every bias; else 0."""
-        sizes = torch.cat([weight.detach().abs().flatten(1) for weight in nets.weights], 1)
+        """Return 1 for each weight of a linear or convolutional layer among a member's largest, and for everything else there is; else 0."""
+        matrices = nets.matrices()
+        sizes = torch.cat([weight.detach().abs().flatten(1) for weight in matrices], 1)
         count = max(1, round((1 - self.sparsity) * sizes.shape[1]))
         kept = torch.zeros_like(sizes).scatter_(1, sizes.topk(count, dim=1).indices, 1.0)
-        parts = kept.split([weight[0].numel() for weight in nets.weights], 1)
-        weights = {id(weight): part.reshape(weight.shape) for part, weight in zip(parts, nets.weights, strict=True)}
-        return [weights.get(id(parameter), torch.ones_like(parameter)) for parameter in nets.parameters()]
+        parts = kept.split([weight[0].numel() for weight in matrices], 1)
+        of_matrix = {id(weight): part.reshape(weight.shape) for part, weight in zip(parts, matrices, strict=True)}
+        return [of_matrix.get(id(parameter), torch.ones_like(parameter)) for parameter in nets.parameters()]

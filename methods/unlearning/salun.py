@@ -58,12 +58,12 @@ class SalUn(RandomLabel):
 
     def masks(self, group: Group, nets: Nets) -> list[torch.Tensor]:
         """Return for each parameter 1 where the gradient of -CE, summed over the batches of S, is among a member's largest, else 0."""
-        nets.zero_grad()
+        nets.eval().zero_grad()
         for batch in group.in_parts(group.forget, group.problem.batch_size):
             (-cross_entropy(nets(batch.x), batch.y)).mean(-1).sum().backward()
         group.count(forward=group.forget.shape[1], backward=group.forget.shape[1])
         sizes = torch.cat([parameter.grad.abs().flatten(1) for parameter in nets.parameters() if parameter.grad is not None], 1)
         kept = torch.zeros_like(sizes).scatter_(1, sizes.topk(round(self.rate * sizes.shape[1]), dim=1).indices, 1.0)
-        nets.zero_grad()
+        nets.train().zero_grad()
         parts = kept.split([parameter[0].numel() for parameter in nets.parameters()], 1)
         return [part.reshape(parameter.shape) for part, parameter in zip(parts, nets.parameters(), strict=True)]

@@ -55,7 +55,7 @@ class Scrub(UnlearningMethod):
 
     def unlearn(self, group: Group) -> Nets:
         """Alternate max steps on S and min steps on R."""
-        nets, teacher = group.originals(), group.originals().requires_grad_(False)
+        nets, teacher = group.originals(), group.originals().eval().requires_grad_(False)
         forget, retain = group.rows(group.forget, "forget"), group.rows(group.retain, "retain")
         optimiser = group.sgd(nets, self.lr)
 

@@ -45,14 +45,14 @@ class SelectiveSynapticDampening(UnlearningMethod):
 
     def unlearn(self, group: Group) -> list[Solution]:
         """Dampen; of settings that score equally the gentlest."""
-        nets = group.originals()
+        nets = group.originals().eval()
         everything, forget = importance(group, nets, group.everything), importance(group, nets, group.forget)
         floor = group.accuracy(nets) - self.drop / 100
         best, score = nets, torch.full((group.members,), -1.0, dtype=torch.float64, device=group.device)
         for alpha in [self.alpha] if self.alpha is not None else sorted(self.grid, reverse=True):
             tried = dampened(group.originals(), everything, forget, alpha, self.lam)
             found = group.score(tried).where(group.accuracy(tried) >= floor, -1.0) if self.alpha is None else score + 1
-            best, score = Nets.of([(tried if found[k] > score[k] else best).net(k) for k in range(group.members)], group.device), torch.maximum(found, score)
+            best, score = group.stack([(tried if found[k] > score[k] else best).net(k) for k in range(group.members)]), torch.maximum(found, score)
         precompute = 2 * group.everything.shape[1]
         return solutions(best, precompute=precompute)
 

@@ -38,8 +38,8 @@ class StochasticTeacher(UnlearningMethod):
 
     def unlearn(self, group: Group) -> Nets:
         """Erase, rebuild."""
-        nets, original = group.originals(), group.originals().requires_grad_(False)
-        random = group.fresh("method", "teacher").requires_grad_(False)
+        nets, original = group.originals(), group.originals().eval().requires_grad_(False)
+        random = group.fresh("method", "teacher").eval().requires_grad_(False)
         forget, retain = group.rows(group.forget, "forget"), group.rows(group.retain, "retain")
         optimiser = group.sgd(nets, self.lr)
         for _ in group.epochs(self.erase):

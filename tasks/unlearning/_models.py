@@ -12,7 +12,7 @@ import torch
 
 from bench import Run, Setup
 from bench.digests import digest
-from bench.tracks.unlearning import Group, Nets, Problem, cross_entropy, step, train
+from bench.tracks.unlearning import Architecture, Group, Nets, Problem, cross_entropy, step, train
 from bench.training import tuned
 
 from . import _models_tuned
@@ -63,8 +63,7 @@ def models(run: Setup, what: str, problem: Problem, rows: torch.Tensor, recipe: 
 def _build(run: Run, problem: Problem, rows: torch.Tensor, seen: torch.Tensor | None) -> Weights:
     start, start_cpu = time.perf_counter(), time.process_time()
     count = len(rows)
-    shape = {"members": count, "inputs": problem.sizes[0], "width": problem.sizes[1], "batch": problem.batch_size}
-    together = tuned.choice(NAME, run.device, **shape) == "stacked"
+    together = _together(problem.architecture, count, run.device)
     nets: list[Nets] = []
     for part in [list(range(count))] if together else [[k] for k in range(count)]:
         runs: list[Any] = [_Seat(run, k) for k in part]
@@ -76,8 +75,15 @@ def _build(run: Run, problem: Problem, rows: torch.Tensor, seen: torch.Tensor | 
     built["seconds"] = torch.tensor([time.perf_counter() - start, time.process_time() - start_cpu], dtype=torch.float64) / count
     if seen is not None:
         with torch.no_grad():
-            built["outputs"] = torch.stack([torch.cat([net(part) for part in seen.split(4096)]) for net in members])
+            built["outputs"] = torch.stack([torch.cat([net(part) for part in seen.split(1024)]) for net in members])
     return built
+
+
+def _together(form: Architecture, members: int, device: torch.device) -> bool:
+    """Say whether models are trained in one stack. A stack of convolutional nets has a tuned choice of its own, which may be one by one."""
+    if form.net != "mlp":
+        return True
+    return tuned.choice(NAME, device, **_shape(members, form.sizes[0], form.sizes[1], form.batch)) == "stacked"
 
 
 def _shape(members: int, inputs: int, width: int, batch: int) -> tuned.Shape:
@@ -91,7 +97,8 @@ _SHAPES = (_shape(8, 64, 64, 32), _shape(32, 64, 64, 32), _shape(8, 784, 128, 64
 def _prepare(candidate: str, device: torch.device, *, members: int, inputs: int, width: int, batch: int) -> Callable[[], None]:
     """Return one training step of every model."""
     sizes = [members] if candidate == "stacked" else [1] * members
-    stacks = [Nets((inputs, width, width, 10), [contextlib.nullcontext()] * size, device) for size in sizes]
+    form = Architecture(shape=(inputs,), widths=(width, width), outputs=10, batch=batch)
+    stacks = [form.fresh([contextlib.nullcontext()] * size, device) for size in sizes]
     optimisers = [torch.optim.SGD(nets.parameters(), lr=0.05, momentum=0.9, fused=device.type == "cuda") for nets in stacks]
     batches = [(torch.randn(size, batch, inputs, device=device), torch.randint(10, (size, batch), device=device)) for size in sizes]
 

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from bench.tracks.unlearning import Nets, Problem
-from bench.tracks.unlearning_nets import Weights
+from bench.tracks.unlearning import Problem, Weights
 
 
 def wasserstein(one: np.ndarray, other: np.ndarray) -> float:
@@ -34,7 +33,7 @@ def relearning_steps(models: Sequence[Weights], problem: Problem, target: float,
         target: mean squared error to reach.
         most: what a model that never gets there counts as.
     """
-    nets = Nets.of(models, problem.x.device)
+    nets = problem.architecture.of(models, problem.x.device)
     x, y = problem.x[problem.forget].expand(len(models), -1, *problem.x.shape[1:]), problem.y[problem.forget]
     optimiser = torch.optim.Adam(nets.parameters(), 1e-3)
     reached = torch.full((len(models),), most, device=x.device)

@@ -53,14 +53,18 @@ class UnlearningTask(Task):
     """Validation rows, which methods see."""
     n_pool: Annotated[int, Meta(ge=10)] = 1000
     """Held-out rows of the attacks."""
+    net: Literal["mlp", "cnn", "resnet18", "resnet34", "preactresnet18"] = "mlp"
+    """The net of all models."""
     widths: tuple[int, ...] = (128, 128)
-    """Widths of the hidden layers."""
+    """Widths of the hidden layers of ``mlp``, or channels of the stages of another net; none: the net's own."""
     epochs: Annotated[int, Meta(ge=1)] = 20
     """Passes of the recipe."""
     batch_size: Annotated[int, Meta(ge=1)] = 64
     """Rows of a batch."""
     lr: Annotated[float, Meta(gt=0)] = 0.05
     """Learning rate at the start of the cosine."""
+    weight_decay: Annotated[float, Meta(ge=0)] = 0.0
+    """Of SGD."""
 
     def forget_rows(self, run: Setup, data: Data, problem: Problem) -> torch.Tensor:
         """Return which training rows are to be forgotten (N,), bool. ``problem`` holds an original, and no request yet."""
@@ -90,15 +94,17 @@ class UnlearningTask(Task):
             x_val=data.x_val,
             y_val=data.y_val,
             n_classes=data.classes,
+            net=self.net,
             widths=self.widths,
             epochs=self.epochs,
             batch_size=self.batch_size,
             lr=self.lr,
+            weight_decay=self.weight_decay,
         )
 
     def _recipe(self, run: Setup) -> dict[str, Any]:
         """Say what trained models depend on besides their rows; tasks of equal data share them."""
-        names = ("data", "noise", "n_train", "n_val", "n_pool", "widths", "epochs", "batch_size", "lr")
+        names = ("data", "noise", "n_train", "n_val", "n_pool", "net", "widths", "epochs", "batch_size", "lr", "weight_decay")
         return {"seed": run.seed, **{name: getattr(self, name) for name in names}}
 
     def reveal(self, case: Case, run: Setup) -> None:

@@ -66,14 +66,18 @@ class PrivacyAudit(Task):
     """Rows to score; the target was trained on half of them."""
     shadows: Annotated[int, Meta(ge=2)] = 32
     """Shadow models."""
+    net: Literal["mlp", "cnn", "resnet18", "resnet34", "preactresnet18"] = "mlp"
+    """The net of all models."""
     widths: tuple[int, ...] = (128, 128)
-    """Widths of the hidden layers."""
+    """Widths of the hidden layers of ``mlp``, or channels of the stages of another net; none: the net's own."""
     epochs: Annotated[int, Meta(ge=1)] = 20
     """Passes of the recipe."""
     batch_size: Annotated[int, Meta(ge=1)] = 64
     """Rows of a batch."""
     lr: Annotated[float, Meta(gt=0)] = 0.05
     """Learning rate at the start of the cosine."""
+    weight_decay: Annotated[float, Meta(ge=0)] = 0.0
+    """Of SGD."""
 
     def prepare(self, run: Setup) -> Case:
         """Train the target and the shadow models."""
@@ -87,20 +91,22 @@ class PrivacyAudit(Task):
             x_val=data.x_val,
             y_val=data.y_val,
             n_classes=data.classes,
+            net=self.net,
             widths=self.widths,
             epochs=self.epochs,
             batch_size=self.batch_size,
             lr=self.lr,
+            weight_decay=self.weight_decay,
         )
         generator = run.numpy_generator("split", "members")
         halves = torch.from_numpy(np.stack([generator.permutation(self.n_rows)[: self.n_rows // 2] for _ in range(self.shadows + 1)])).to(data.y.device)
         trained_on = torch.zeros(self.shadows + 1, self.n_rows, dtype=torch.bool, device=data.y.device).scatter_(1, halves, True)
-        names = ("data", "noise", "n_rows", "widths", "epochs", "batch_size", "lr")
+        names = ("data", "noise", "n_rows", "net", "widths", "epochs", "batch_size", "lr", "weight_decay")
         recipe: dict[str, Any] = {"seed": run.seed, **{name: getattr(self, name) for name in names}}
         built = models(run, "audited", recipe_of, halves, recipe, seen=data.x)
         shadows = track.Shadows({name: value[1:].clone() for name, value in built.items() if name not in ("seconds", "outputs")}, trained_on[1:])
         right = (built["outputs"][0].argmax(-1) == data.y).double()
-        problem = track.Problem(weights=member(built, 0), x=data.x, y=data.y, n_classes=data.classes, shadows=shadows)
+        problem = track.Problem(weights=member(built, 0), architecture=recipe_of.architecture, x=data.x, y=data.y, n_classes=data.classes, shadows=shadows)
         gap = float(right[trained_on[0]].mean() - right[~trained_on[0]].mean())
         return Case(problems=[problem], hidden=Hidden(trained_on=trained_on[0], gap=gap))
 

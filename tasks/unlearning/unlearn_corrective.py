@@ -132,14 +132,18 @@ class UnlearnCorrective(Task):
     """Training rows."""
     n_val: Annotated[int, Meta(ge=10)] = 500
     """Validation rows; none is corrupted."""
+    net: Literal["mlp", "cnn", "resnet18", "resnet34", "preactresnet18"] = "mlp"
+    """The net of all models."""
     widths: tuple[int, ...] = (128, 128)
-    """Widths of the hidden layers."""
+    """Widths of the hidden layers of ``mlp``, or channels of the stages of another net; none: the net's own."""
     epochs: Annotated[int, Meta(ge=1)] = 15
     """Passes of the recipe."""
     batch_size: Annotated[int, Meta(ge=1)] = 64
     """Rows of a batch."""
     lr: Annotated[float, Meta(gt=0)] = 0.05
     """Learning rate at the start of the cosine."""
+    weight_decay: Annotated[float, Meta(ge=0)] = 0.0
+    """Of SGD."""
 
     def prepare(self, run: Setup) -> Case:
         """Corrupt, train the original, and name some of the corrupted rows."""
@@ -168,10 +172,12 @@ class UnlearnCorrective(Task):
             y_val=data.y_val,
             n_classes=data.classes,
             goal="correct",
+            net=self.net,
             widths=self.widths,
             epochs=self.epochs,
             batch_size=self.batch_size,
             lr=self.lr,
+            weight_decay=self.weight_decay,
         )
         tested = self._tested(data)
         originals = models(run, "corrupted originals", problem, torch.arange(len(y), device=y.device)[None].expand(2, -1), self._recipe(run), seen=tested[0])
@@ -190,7 +196,7 @@ class UnlearnCorrective(Task):
         return torch.cat([struck, x_rest]), torch.cat([y_struck, y_rest]), len(y_struck)
 
     def _recipe(self, run: Setup) -> dict[str, Any]:
-        names = ("data", "kind", "corrupted", "n_train", "n_val", "widths", "epochs", "batch_size", "lr")
+        names = ("data", "kind", "corrupted", "n_train", "n_val", "net", "widths", "epochs", "batch_size", "lr", "weight_decay")
         return {"seed": run.seed, **{name: getattr(self, name) for name in names}}
 
     def reveal(self, case: Case, run: Setup) -> None:

@@ -220,10 +220,8 @@ class UnlearnRegression(Task):
 
 def predict_loss(weights: Weights, problem: Problem) -> float:
     """Return the mean squared error of a net on the rows to forget."""
-    from bench.tracks.unlearning import Nets
-
     with torch.no_grad():
-        outputs = Nets.of([weights], problem.x.device)(problem.x[problem.forget][None])[0, :, 0]
+        outputs = problem.architecture.of([weights], problem.x.device)(problem.x[problem.forget][None])[0, :, 0]
     return float((outputs - problem.y[problem.forget]).square().mean())
 
 

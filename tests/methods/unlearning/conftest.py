@@ -11,7 +11,7 @@ from bench.builtin.datasets.digits import Digits
 from bench.contracts import Outcome
 from bench.runs.artifacts import Artifacts
 from bench.runs.context import Run, Setup, _Tools
-from bench.tracks.unlearning import Nets, Problem
+from bench.tracks.unlearning import Perceptrons, Problem
 
 CPU = torch.device("cpu")
 
@@ -52,7 +52,7 @@ def toy():
         inits = [contextlib.nullcontext()]
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            nets = Nets((6, *protocol["widths"], classes), inits, CPU)
+            nets = Perceptrons((6, *protocol["widths"], classes), inits, CPU)
         problem = Problem(weights=nets.net(0), x=x[:rows], y=y[:rows], forget=mask, x_val=x[rows:], y_val=y[rows:], n_classes=classes, **protocol)
         if trained:
             optimiser = torch.optim.SGD(nets.parameters(), lr=0.05, momentum=0.9)

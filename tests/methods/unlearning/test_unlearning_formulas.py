@@ -26,7 +26,7 @@ from bench.builtin.methods.unlearning.visual_memory import VisualMemory
 from torch.distributions import Normal
 from torch.nn import functional as F
 
-from bench.tracks.unlearning import Group, Nets, confidence, cross_entropy, divergence
+from bench.tracks.unlearning import Group, Perceptrons, confidence, cross_entropy, divergence
 
 CPU = torch.device("cpu")
 
@@ -183,7 +183,7 @@ def test_importance_is_the_mean_square_of_batch_gradients_and_dampening_follows_
     x_s, y_s = problem.x[problem.forget], problem.y[problem.forget]
     gradient = {name: problem.weights[name] - value for name, value in slow_step(problem, lambda net, _: F.cross_entropy(net(x_s), y_s), 1.0).items()}
     torch.testing.assert_close(found[0][0], gradient["0.weight"].square(), rtol=1e-2, atol=1e-6)
-    nets = Nets.of([{"0.weight": torch.tensor([[1.0, 1.0, 1.0]]), "0.bias": torch.ones(1)}], CPU)
+    nets = Perceptrons.of([{"0.weight": torch.tensor([[1.0, 1.0, 1.0]]), "0.bias": torch.ones(1)}], CPU)
     everything = [torch.tensor([[[1.0, 1.0, 1.0]]]), torch.ones(1, 1, 1)]
     forget = [torch.tensor([[[1.0, 3.0, 8.0]]]), torch.ones(1, 1, 1)]
     assert dampened(nets, everything, forget, 2.0, 2.0).weights[0][0, 0].tolist() == pytest.approx([1.0, 2 / 3, 0.25])  # min(1, 2 / 3), 2 / 8
@@ -281,7 +281,7 @@ def test_a_memory_votes_by_rank_among_the_rows_that_stay(toy, run_of):
 
 def line(toy, seed=0):
     problem = toy(seed)
-    nets = Nets((6, 12, 8, 1), [contextlib.nullcontext()], CPU)
+    nets = Perceptrons((6, 12, 8, 1), [contextlib.nullcontext()], CPU)
     return msgspec.structs.replace(problem, weights=nets.net(0), y=problem.x[:, 0].clone(), y_val=problem.x_val[:, 0].clone(), n_classes=0)
 
 

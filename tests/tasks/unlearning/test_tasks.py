@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from bench.contracts import Outcome
 from bench.runs.artifacts import Artifacts
 from bench.runs.context import Run, Setup, _Tools
-from bench.tracks.unlearning import Group, Nets, Solution, train
+from bench.tracks.unlearning import Group, Perceptrons, Solution, train
 from bench.training.data import Examples
 
 CPU = torch.device("cpu")
@@ -62,7 +62,7 @@ def setup_of(tmp_path):
 
 def score(task, setup, solution=None):
     case = task.prepare(setup)
-    solution = solution or Solution(model=Nets.of([case.problems[0].weights], CPU).member(0), weights=case.problems[0].weights)
+    solution = solution or Solution(model=Perceptrons.of([case.problems[0].weights], CPU).member(0), weights=case.problems[0].weights)
     task.reveal(case, setup)
     return case, task.evaluate(case, [Outcome(solution=solution, curve=[], kept={}, cost={}, counters={})], setup)
 

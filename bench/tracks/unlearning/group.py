@@ -1,108 +1,19 @@
-"""Track ``unlearning``: make a trained model forget rows, as if it had never seen them; it is judged against retrained ones.
-
-A case holds one problem or K, which differ in their original model alone. The loop serves them, and several seeds, at once.
-Shapes: M members (models), B rows of a batch, N training rows, S rows to forget, R = N - S rows that stay, C outputs. Losses
-are averaged over a member's batch and *summed* over members, so gradients do not mix.
-"""
+"""The models to treat at once, and the rows they are trained on."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ClassVar, Literal
+from collections.abc import Iterator, Sequence
 
 import msgspec
 import torch
-from torch.nn import functional as F
 
-from bench.contracts import Method
 from bench.runs.context import Run
-from bench.tracks.unlearning_nets import Nets, Weights
-
-__all__ = [
-    "Batch",
-    "Group",
-    "Model",
-    "Nets",
-    "Problem",
-    "Rows",
-    "Solution",
-    "UnlearningMethod",
-    "confidence",
-    "cross_entropy",
-    "divergence",
-    "restrict",
-    "step",
-    "train",
-]
-
-Model = Callable[[torch.Tensor], torch.Tensor]
-
-
-class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """What a method sees: the original model, its training rows, which of them to forget, validation rows and the recipe.
-
-    Attributes:
-        weights: of the original model.
-        x: standardised inputs (N, ...), float32.
-        y: labels (N,), int64 in [0, C), or targets (N,), float32, of a regression.
-        forget: rows to forget (N,), bool.
-        x_val: held-out inputs (V, ...).
-        y_val: their labels or targets, made by the same process as ``y``.
-        n_classes: C; 0: a regression.
-        goal: ``forget`` rows that a model must not have seen, or ``correct`` what corrupted rows taught it.
-        widths: of the hidden layers.
-        epochs: passes of the training recipe.
-        batch_size: rows of a batch of the recipe.
-        lr: of the recipe, falling to 0 along a half cosine.
-        momentum: of SGD.
-        weight_decay: of SGD.
-    """
-
-    weights: dict[str, torch.Tensor]
-    x: torch.Tensor
-    y: torch.Tensor
-    forget: torch.Tensor
-    x_val: torch.Tensor
-    y_val: torch.Tensor
-    n_classes: int
-    goal: Literal["forget", "correct"] = "forget"
-    widths: tuple[int, ...] = (128, 128)
-    epochs: int = 20
-    batch_size: int = 64
-    lr: float = 0.05
-    momentum: float = 0.9
-    weight_decay: float = 0.0
-
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """Widths of all layers from input to output."""
-        return (self.x[0].numel(), *self.widths, self.n_classes or 1)
-
-    def __getattr__(self, name: str) -> Any:
-        raise AttributeError(
-            f"a method sees no {name!r}: test rows, retrained and shadow models and unknown corrupted rows are the task's; "
-            f"a problem has {', '.join(self.__struct_fields__)}."
-        )
-
-
-class Solution(msgspec.Struct, kw_only=True):
-    """What a method returns.
-
-    Attributes:
-        model: from inputs (n, ...) to outputs (n, C): logits, or of a regression predictions (n, 1).
-        weights: of the model, where it is a net of the original's form.
-        precompute: examples visited before the request to forget came, such as statistics of all rows; not counted as unlearning.
-        exact: the forgotten rows have no influence left, by construction.
-        stored: bytes kept besides the model's weights.
-    """
-
-    model: Model
-    weights: dict[str, torch.Tensor] | None = None
-    precompute: int = 0
-    exact: bool = False
-    stored: int = 0
+from bench.tracks.unlearning.losses import cross_entropy
+from bench.tracks.unlearning.nets import Nets, Perceptrons, Weights, restrict
+from bench.tracks.unlearning.problem import Problem
+from bench.training.state import evaluating
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -145,20 +56,27 @@ class Group:
 
     def originals(self) -> Nets:
         """Return a stack of copies of the original models; once :meth:`begin_with` was called, of what was given there."""
-        nets = Nets.of(self._weights, self.device)
+        nets = self.stack(self._weights)
         if self._masks is not None:
             restrict(nets, self._masks)
         return nets
+
+    def stack(self, weights: Sequence[Weights]) -> Nets:
+        """Return copies of nets of the originals' form."""
+        return self.problem.architecture.of(weights, self.device)
 
     def begin_with(self, nets: Nets, masks: Sequence[torch.Tensor]) -> None:
         """Take ``nets`` for the originals from now on; where a mask, one a parameter, is 0 their weights stay as they are."""
         self._weights, self._masks = [nets.net(k) for k in range(self.members)], masks
 
     def fresh(self, role: str = "init", *axes: str, sizes: Sequence[int] | None = None) -> Nets:
-        """Return newly drawn nets, of the problem's sizes or others: of the stream ``init``, or a method's own."""
+        """Return newly drawn nets of the originals' form, or perceptrons of these sizes: of the stream ``init``, or a method's own."""
         inits = [run.seeded(role, *axes) for run in self._runs]
-        nets = Nets(sizes or self.problem.sizes, inits, self.device)
-        return Nets.of([nets.net(0)] * 2, self.device) if self._twin else nets
+        if sizes is not None:
+            perceptrons = Perceptrons(sizes, inits, self.device)
+            return Perceptrons.of([perceptrons.net(0)] * 2, self.device) if self._twin else perceptrons
+        nets = self.problem.architecture.fresh(inits, self.device)
+        return self.stack([nets.net(0)] * 2) if self._twin else nets
 
     def generators(self, role: str, *axes: str) -> list[torch.Generator]:
         """Return a CPU generator for each member, the same object whenever it is asked for."""
@@ -182,8 +100,8 @@ class Group:
             yield self.batch(rows)
 
     def outputs(self, nets: Nets, index: torch.Tensor) -> torch.Tensor:
-        """Return the outputs of rows ``index`` (M, n), (M, n, C), without gradient."""
-        with torch.no_grad():
+        """Return the outputs of rows ``index`` (M, n), (M, n, C), in eval mode and without gradient."""
+        with evaluating(nets):
             return torch.cat([nets(batch.x) for batch in self.in_parts(index)], 1)
 
     def loss(self, outputs: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -193,7 +111,7 @@ class Group:
     def accuracy(self, nets: Nets, index: torch.Tensor | None = None) -> torch.Tensor:
         """Return the share of right answers (M,) on rows ``index`` (M, n), or on the validation rows."""
         if index is None:
-            with torch.no_grad():
+            with evaluating(nets):
                 right: torch.Tensor = nets(self.x_val).argmax(-1) == self.y_val
         else:
             right = self.outputs(nets, index).argmax(-1) == self.y.gather(1, index)
@@ -266,99 +184,6 @@ class Rows:
             for rows in self.index.gather(1, order).split(self._size, 1):
                 self._group.count(forward=rows.shape[1], backward=rows.shape[1])
                 yield self._group.batch(rows)
-
-
-class UnlearningMethod(Method, frozen=True, kw_only=True):
-    """A method of the track: it writes :meth:`unlearn` for M models at once.
-
-    Attributes:
-        labels: False: the method gets no labels; it sees -1 in their place.
-    """
-
-    labels: ClassVar[bool] = True
-
-    def unlearn(self, group: Group) -> Nets | list[Solution]:
-        """Return the unlearned nets, or a solution for each member."""
-        raise TypeError(f"method {self.name_of()!r} has no unlearn(self, group); write one that returns Nets or solutions.")
-
-    def solve(self, problem: Problem, run: Run) -> Solution:
-        """Unlearn one problem."""
-        return self._solutions(Group([problem], [run], labels=self.labels))[0]
-
-    def solve_stacked(self, problems: Sequence[Problem], runs: Sequence[Run]) -> list[Solution]:
-        """Unlearn several problems; those of equal sizes in one pass. One of a size of its own runs beside a twin, so that its bits stay."""
-        groups: dict[tuple[Any, ...], list[int]] = {}
-        for position, problem in enumerate(problems):
-            recipe = (problem.epochs, problem.batch_size, problem.lr, problem.momentum, problem.weight_decay, problem.goal)
-            groups.setdefault((problem.sizes, len(problem.y), int(problem.forget.sum()), len(problem.y_val), recipe), []).append(position)
-        found: dict[int, Solution] = {}
-        for positions in groups.values():
-            twin = len(positions) == 1 and len(problems) > 1
-            group = Group([problems[k] for k in positions], [runs[k] for k in positions], labels=self.labels, twin=twin)
-            found |= dict(zip(positions, self._solutions(group), strict=False))
-        return [found[position] for position in range(len(problems))]
-
-    def _solutions(self, group: Group) -> list[Solution]:
-        unlearned = self.unlearn(group)
-        return solutions(unlearned) if isinstance(unlearned, Nets) else unlearned
-
-
-def solutions(nets: Nets, **said: Any) -> list[Solution]:
-    """Return the members of ``nets`` as solutions, each with what else is ``said`` of it."""
-    return [Solution(model=nets.member(k), weights=nets.net(k), **said) for k in range(nets.members)]
-
-
-def step(optimiser: torch.optim.Optimizer, losses: torch.Tensor) -> None:
-    """Take one step on losses (M, B), each member by its own mean."""
-    optimiser.zero_grad(set_to_none=True)
-    losses.mean(-1).sum().backward()
-    optimiser.step()
-
-
-def restrict(nets: Nets, masks: Sequence[torch.Tensor]) -> None:
-    """Multiply every gradient of ``nets`` by its mask, as it comes."""
-    for parameter, mask in zip(nets.parameters(), masks, strict=True):
-        parameter.register_hook(mask.mul)
-
-
-def clip(nets: Nets, most: float) -> None:
-    """Shrink the gradients of each member whose norm over all parameters is above ``most``."""
-    gradients = [parameter.grad for parameter in nets.parameters() if parameter.grad is not None]
-    norm = torch.stack([gradient.flatten(1).norm(dim=1) for gradient in gradients]).norm(dim=0)
-    scale = (most / norm.clamp_min(1e-12)).clamp_max(1)
-    for gradient in gradients:
-        gradient *= scale.view(-1, *[1] * (gradient.dim() - 1))
-
-
-def train(group: Group, nets: Nets, rows: Rows, *, first: int = 0, last: int | None = None, after: Callable[[], None] = lambda: None) -> Nets:
-    """Train ``nets`` on ``rows`` by the recipe, or from epoch ``first`` up to ``last`` of it; ``after`` is called after every step."""
-    problem = group.problem
-    optimiser, total = group.sgd(nets, problem.lr), problem.epochs * rows.steps
-    taken = itertools.count(first * rows.steps)
-    for _ in group.epochs((problem.epochs if last is None else last) - first):
-        for batch in rows.epoch():
-            optimiser.param_groups[0]["lr"] = 0.5 * problem.lr * (1 + math.cos(math.pi * next(taken) / total))
-            step(optimiser, group.loss(nets(batch.x), batch.y))
-            after()
-    return nets
-
-
-def cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Return -log p_label, (...,), for logits (..., C) and labels (...,)."""
-    return F.cross_entropy(logits.flatten(0, -2), labels.flatten(), reduction="none").view(labels.shape)
-
-
-def divergence(teacher: torch.Tensor, student: torch.Tensor, temperature: float = 1.0) -> torch.Tensor:
-    """Return T^2 KL(softmax(teacher / T) || softmax(student / T)) of each row, (...,), for logits (..., C)."""
-    p, q = (teacher / temperature).log_softmax(-1), (student / temperature).log_softmax(-1)
-    return temperature**2 * (p.exp() * (p - q)).sum(-1)
-
-
-def confidence(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Return phi = z_y - log sum_{c != y} exp z_c, (...,), in float64: the log odds of the label. Nothing is clipped."""
-    logits = logits.double()
-    label = F.one_hot(labels, logits.shape[-1]).bool()
-    return logits.gather(-1, labels[..., None])[..., 0] - logits.masked_fill(label, -math.inf).logsumexp(-1)
 
 
 def _table(parts: Sequence[torch.Tensor], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:

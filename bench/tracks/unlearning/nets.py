@@ -1,0 +1,181 @@
+"""The nets of the track: stacks whose members are read from, and written to, plain tables of tensors."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Self
+
+import msgspec
+import torch
+from torch import nn
+
+from bench.training.nets import PlainNet, StackedConvNet, chosen_form, plain
+from bench.training.stack import StackedMLP, StackedNet, affine
+
+Weights = Mapping[str, torch.Tensor]
+"""One net: of a perceptron ``0.weight`` (out, in), ``0.bias`` (out,), ``1.weight`` ..., from the input to the output layer; of another net
+the parameters and buffers of the ordinary module, by its names."""
+
+
+class Nets(StackedNet):
+    """M equal nets side by side, as methods handle them: parameters and buffers carry a leading member axis."""
+
+    def net(self, k: int) -> dict[str, torch.Tensor]:
+        """Return a copy of member ``k`` as a table."""
+        raise NotImplementedError
+
+    def copy(self) -> Self:
+        """Return a copy in eval mode that shares nothing and needs no gradient."""
+        return copy.deepcopy(self).requires_grad_(False).eval()
+
+    def matrices(self) -> list[nn.Parameter]:
+        """Return the weights of linear and convolutional layers: (M, out, in) or (M, out, in, h, w)."""
+        raise NotImplementedError
+
+    def extractor(self) -> list[nn.Parameter]:
+        """Return the parameters of all but the last layer."""
+        raise NotImplementedError
+
+    def into(self, features: torch.Tensor, outputs: torch.Tensor) -> list[torch.Tensor]:
+        """Return for each parameter, (M, P), 1 for what leads into the features (M, D) and outputs (M, C) that are 1, else 0."""
+        raise NotImplementedError
+
+
+class Perceptrons(StackedMLP, Nets):
+    """Perceptrons."""
+
+    @classmethod
+    def of(cls, weights: Sequence[Weights], device: torch.device) -> Perceptrons:
+        """Stack copies of given nets, drawing nothing."""
+        nets = cls.__new__(cls)
+        nn.Module.__init__(nets)
+        nets.members = len(weights)
+        depth = len(weights[0]) // 2
+        nets.weights = nn.ParameterList(nn.Parameter(torch.stack([net[f"{layer}.weight"] for net in weights]).to(device)) for layer in range(depth))
+        nets.biases = nn.ParameterList(nn.Parameter(torch.stack([net[f"{layer}.bias"] for net in weights])[:, None].to(device)) for layer in range(depth))
+        return nets
+
+    def net(self, k: int) -> dict[str, torch.Tensor]:
+        """Return a copy of member ``k`` as a table."""
+        table = {}
+        for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            table[f"{layer}.weight"], table[f"{layer}.bias"] = weight.detach()[k].clone(), bias.detach()[k, 0].clone()
+        return table
+
+    def layers(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """Return what each layer puts out for inputs (M, B, ...): hidden ones after their ReLU, (M, B, width), the last one as it is."""
+        x, outputs = x.flatten(2), []
+        for position, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            x = affine(x, weight, bias)
+            x = x.relu() if position < len(self.weights) - 1 else x
+            outputs.append(x)
+        return outputs
+
+    def matrices(self) -> list[nn.Parameter]:
+        """Return the weights of the layers."""
+        return list(self.weights)
+
+    def extractor(self) -> list[nn.Parameter]:
+        """Return the parameters of all but the last layer."""
+        return [*self.weights[:-1], *self.biases[:-1]]
+
+    def into(self, features: torch.Tensor, outputs: torch.Tensor) -> list[torch.Tensor]:
+        """Return what leads into units of the last two layers."""
+        parts = [torch.zeros_like(parameter).flatten(1) for parameter in self.parameters()]
+        depth = len(self.weights)
+        for layer, mask in ((depth - 2, features), (depth - 1, outputs)):
+            parts[layer] = mask[:, :, None].expand(-1, -1, self.weights[layer].shape[2]).flatten(1)
+            parts[depth + layer] = mask
+        return parts
+
+
+class ConvNets(StackedConvNet, Nets):
+    """Convolutional nets."""
+
+    def net(self, k: int) -> dict[str, torch.Tensor]:
+        """Return a copy of member ``k`` as a table."""
+        return self.table(k)
+
+    def _kernels(self) -> list[nn.Parameter]:
+        return [parameter for parameter in self.body_parameters() if parameter.dim() == 5]
+
+    def matrices(self) -> list[nn.Parameter]:
+        """Return the kernels, and the weight of the last layer."""
+        return [*self._kernels(), self.weight]
+
+    def extractor(self) -> list[nn.Parameter]:
+        """Return the parameters of the body."""
+        return self.body_parameters()
+
+    def into(self, features: torch.Tensor, outputs: torch.Tensor) -> list[torch.Tensor]:
+        """Return what leads into channels of the last convolution that is no shortcut, its BatchNorm's, and into outputs."""
+        last = [kernel for kernel in self._kernels() if kernel.shape[-1] > 1][-1]
+        norms = [parameter for parameter in self.body_parameters() if parameter.dim() == 2][-2:]
+        found = []
+        for parameter in self.parameters():
+            if parameter is self.weight or parameter is self.bias:
+                mask = outputs if parameter is self.bias else outputs[:, :, None].expand_as(parameter)
+            elif parameter is last or any(parameter is norm for norm in norms):
+                mask = features.view(*features.shape, *[1] * (parameter.dim() - 2)).expand_as(parameter)
+            else:
+                mask = torch.zeros_like(parameter)
+            found.append(mask.flatten(1))
+        return found
+
+
+class Architecture(msgspec.Struct, frozen=True, kw_only=True):
+    """The form of a net.
+
+    Attributes:
+        net: one of :data:`bench.training.nets.NETS`.
+        shape: of one input.
+        widths: of the hidden layers of ``mlp``, or channels of the stages of another net; () for the net's own.
+        outputs: C.
+        batch: rows of a usual batch, for the choice of how a stack of convolutional nets computes.
+    """
+
+    net: str = "mlp"
+    shape: tuple[int, ...]
+    widths: tuple[int, ...]
+    outputs: int
+    batch: int = 128
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Widths of all layers of a perceptron, from input to output."""
+        return (math.prod(self.shape), *self.widths, self.outputs)
+
+    def fresh(self, inits: Sequence[AbstractContextManager[None]], device: torch.device) -> Nets:
+        """Return nets drawn inside one context a member.
+
+        Raises:
+            BenchError: there is no such net, or its inputs or widths do not fit it.
+        """
+        if self.net == "mlp":
+            return Perceptrons(self.sizes, inits, device)
+        return self._stack([self._plain(init) for init in inits], device)
+
+    def of(self, weights: Sequence[Weights], device: torch.device) -> Nets:
+        """Stack copies of given nets, drawing nothing."""
+        if self.net == "mlp":
+            return Perceptrons.of(weights, device)
+        members = [self._plain(torch.device("meta")) for _ in weights]
+        for member, table in zip(members, weights, strict=True):
+            member.load_state_dict(table, assign=True)
+        return self._stack(members, device)
+
+    def _plain(self, init: AbstractContextManager[Any]) -> PlainNet:
+        with init:
+            return plain(self.net, self.shape, self.outputs, self.widths)
+
+    def _stack(self, members: Sequence[PlainNet], device: torch.device) -> ConvNets:
+        return ConvNets(members, device, chosen_form(self.net, self.shape, device, batch=self.batch))
+
+
+def restrict(nets: Nets, masks: Sequence[torch.Tensor]) -> None:
+    """Multiply every gradient of ``nets`` by its mask, as it comes."""
+    for parameter, mask in zip(nets.parameters(), masks, strict=True):
+        parameter.register_hook(mask.mul)
