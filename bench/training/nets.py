@@ -113,12 +113,8 @@ def build(
     for init in inits:
         with init:
             members.append(PlainNet(net, shape[0], n_classes, widths))
-    return StackedConvNet(members, device, form or chosen_form(net, shape, device, batch=batch, bits=bits), bits)
-
-
-def chosen_form(net: str, shape: Sequence[int], device: torch.device, *, batch: int = 128, bits: int = 32) -> str:
-    """Return the form in which a stack of convolutional nets computes, by the tuned table; the arguments are those of :func:`build`."""
-    return tuned.choice(f"nets/{net}", device, batch=batch, channels=shape[0], side=shape[1], bits=bits)
+    chosen = form or tuned.choice(f"nets/{net}", device, batch=batch, channels=shape[0], side=shape[1], bits=bits)
+    return StackedConvNet(members, device, chosen, bits)
 
 
 def vote(members: Sequence[Callable[[torch.Tensor], torch.Tensor]]) -> Callable[[torch.Tensor], torch.Tensor]:
@@ -211,15 +207,6 @@ class StackedConvNet(StackedNet):
     def member(self, k: int) -> MemberNet:
         """Return member ``k`` as a net of its own."""
         return _MemberConvNet(self, k)
-
-    def body_parameters(self) -> list[nn.Parameter]:
-        """Return the parameters of all but the last layer, each (K, ...)."""
-        return [getattr(self, attribute) for attribute in self._parameter_names.values()]
-
-    def table(self, k: int) -> dict[str, torch.Tensor]:
-        """Return a copy of member ``k`` as the ``state_dict`` of the plain net."""
-        body = {f"body.{name}": tensor.detach()[k].clone() for name, tensor in self._tensors().items()}
-        return body | {"linear.weight": self.weight.detach()[k].clone(), "linear.bias": self.bias.detach()[k, 0].clone()}
 
 
 class _MemberConvNet(MemberNet):

@@ -29,8 +29,12 @@ class FineTune(UnlearningMethod):
 
     def unlearn(self, group: Group) -> Nets:
         """Fine-tune."""
-        nets = group.originals()
+        nets = self.start(group)
         rows, optimiser = group.rows(group.retain, "retain"), group.sgd(nets, self.lr)
         for _, batch in group.walk(rows, optimiser, self.epochs, self.falling):
             step(optimiser, group.loss(nets(batch.x), batch.y))
         return nets
+
+    def start(self, group: Group) -> Nets:
+        """Return the nets to fine-tune."""
+        return group.originals()

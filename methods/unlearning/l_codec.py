@@ -111,10 +111,10 @@ class LCodec(UnlearningMethod):
 
 
 def gradient(group: Group, nets: Nets, rows: torch.Tensor) -> torch.Tensor:
-    """Return the gradient of the mean cross entropy of ``rows`` (M, n), (M, P), in the order of the parameters."""
+    """Return the gradient of the mean loss of ``rows`` (M, n), (M, P), in the order of the parameters."""
     nets.zero_grad()
     for batch in group.in_parts(rows):
-        (cross_entropy(nets(batch.x), batch.y).sum(-1) / rows.shape[1]).sum().backward()
+        (group.loss(nets(batch.x), batch.y).sum(-1) / rows.shape[1]).sum().backward()
     group.count(forward=rows.shape[1], backward=rows.shape[1])
     return torch.cat([parameter.grad.flatten(1) for parameter in nets.parameters() if parameter.grad is not None], 1)
 
@@ -142,16 +142,16 @@ def newton(slope: torch.Tensor, moved: torch.Tensor, bend: torch.Tensor, own: to
         size: m, rows that go.
         damping: added to the diagonal.
     """
-    # H = damping I + U diag(c) U^T, inverted by Woodbury's identity on two columns.
-    u = torch.stack([bend, own], 2)
-    curved = (u * moved[:, :, None]).sum(1)
+    # H = damping I + U^T diag(c) U, inverted by Woodbury's identity on two rows. Sums instead of matrix products: these round by where in memory a member lies.
+    u = torch.stack([bend, own], 1)
+    curved = (u * moved[:, None]).sum(-1)
     weight = torch.tensor([n / (n - size), -size / (n - size)], device=slope.device)
     c = torch.where(curved > 1e-12, weight / curved.clamp_min(1e-12), 0.0)
 
     def solve(c: torch.Tensor) -> torch.Tensor:
-        inner = torch.eye(2, device=slope.device) + c[:, :, None] * (u.mT @ u) / damping
-        coefficients = torch.linalg.solve(inner, c[:, :, None] * (u.mT @ slope[:, :, None]))
-        return (slope - (u @ coefficients)[:, :, 0] / damping) / damping
+        inner = torch.eye(2, device=slope.device) + c[:, :, None] * (u[:, :, None] * u[:, None]).sum(-1) / damping
+        coefficients = torch.linalg.solve(inner, c * (u * slope[:, None]).sum(-1))
+        return (slope - (u * coefficients[:, :, None]).sum(1) / damping) / damping
 
     found = solve(c)
     sound = (found * slope).sum(1, keepdim=True) > 0

@@ -11,7 +11,10 @@ METRICS = (
         primary=True,
         bounds=(0, 0.5),
         chance=0.5,
-        title="distance from 0.5 of the AUC that tells unlearned from retrained models row by row: of uAUC with several originals, else of cAUC",
+        title=(
+            "distance from 0.5 of the AUC that tells unlearned from retrained models row by row: of uAUC with several originals, else of cAUC; "
+            "mia_svc beside it is no rank, since it never asks how retrained models treat a row, so that random labels on the forgotten rows fool it"
+        ),
     ),
     Metric(name="uauc", direction="min", bounds=(0, 1), title="AUC of the per-example attack over K models; 0.5: as if retrained, 1: told apart at once"),
     Metric(

@@ -12,7 +12,8 @@ import msgspec
 import torch
 from torch import nn
 
-from bench.training.nets import PlainNet, StackedConvNet, chosen_form, plain
+from bench.training import tuned
+from bench.training.nets import PlainNet, StackedConvNet, plain
 from bench.training.stack import StackedMLP, StackedNet, affine
 
 Weights = Mapping[str, torch.Tensor]
@@ -37,6 +38,10 @@ class Nets(StackedNet):
 
     def extractor(self) -> list[nn.Parameter]:
         """Return the parameters of all but the last layer."""
+        raise NotImplementedError
+
+    def last(self, k: int) -> list[nn.Parameter]:
+        """Return the parameters of the last ``k`` layers; all, where there are no more."""
         raise NotImplementedError
 
     def into(self, features: torch.Tensor, outputs: torch.Tensor) -> list[torch.Tensor]:
@@ -82,6 +87,10 @@ class Perceptrons(StackedMLP, Nets):
         """Return the parameters of all but the last layer."""
         return [*self.weights[:-1], *self.biases[:-1]]
 
+    def last(self, k: int) -> list[nn.Parameter]:
+        """Return the parameters of the last ``k`` layers; all, where there are no more."""
+        return [*self.weights[-k:], *self.biases[-k:]]
+
     def into(self, features: torch.Tensor, outputs: torch.Tensor) -> list[torch.Tensor]:
         """Return what leads into units of the last two layers."""
         parts = [torch.zeros_like(parameter).flatten(1) for parameter in self.parameters()]
@@ -97,10 +106,11 @@ class ConvNets(StackedConvNet, Nets):
 
     def net(self, k: int) -> dict[str, torch.Tensor]:
         """Return a copy of member ``k`` as a table."""
-        return self.table(k)
+        body = {f"body.{name}": tensor.detach()[k].clone() for name, tensor in self._tensors().items()}
+        return body | {"linear.weight": self.weight.detach()[k].clone(), "linear.bias": self.bias.detach()[k, 0].clone()}
 
     def _kernels(self) -> list[nn.Parameter]:
-        return [parameter for parameter in self.body_parameters() if parameter.dim() == 5]
+        return [parameter for parameter in self.extractor() if parameter.dim() == 5]
 
     def matrices(self) -> list[nn.Parameter]:
         """Return the kernels, and the weight of the last layer."""
@@ -108,12 +118,18 @@ class ConvNets(StackedConvNet, Nets):
 
     def extractor(self) -> list[nn.Parameter]:
         """Return the parameters of the body."""
-        return self.body_parameters()
+        return [parameter for parameter in self.parameters() if parameter is not self.weight and parameter is not self.bias]
+
+    def last(self, k: int) -> list[nn.Parameter]:
+        """Return the last layer's parameters and, of the body, what is registered from its kernel k - 1 counted from the end on; all, where there are no more."""
+        body, kernels = self.extractor(), self._kernels()
+        first = len(body) if k == 1 else 0 if k > len(kernels) else next(place for place, part in enumerate(body) if part is kernels[1 - k])
+        return [*body[first:], self.weight, self.bias]
 
     def into(self, features: torch.Tensor, outputs: torch.Tensor) -> list[torch.Tensor]:
         """Return what leads into channels of the last convolution that is no shortcut, its BatchNorm's, and into outputs."""
         last = [kernel for kernel in self._kernels() if kernel.shape[-1] > 1][-1]
-        norms = [parameter for parameter in self.body_parameters() if parameter.dim() == 2][-2:]
+        norms = [parameter for parameter in self.extractor() if parameter.dim() == 2][-2:]
         found = []
         for parameter in self.parameters():
             if parameter is self.weight or parameter is self.bias:
@@ -164,7 +180,9 @@ class Architecture(msgspec.Struct, frozen=True, kw_only=True):
             return Perceptrons.of(weights, device)
         members = [self._plain(torch.device("meta")) for _ in weights]
         for member, table in zip(members, weights, strict=True):
-            member.load_state_dict(table, assign=True)
+            # Not strict: BatchNorm adds its counter to a table without version, and then finds that it has none.
+            missing = member.load_state_dict(table, strict=False, assign=True).missing_keys
+            assert not missing, f"the table of a net lacks {missing}"
         return self._stack(members, device)
 
     def _plain(self, init: AbstractContextManager[Any]) -> PlainNet:
@@ -172,7 +190,8 @@ class Architecture(msgspec.Struct, frozen=True, kw_only=True):
             return plain(self.net, self.shape, self.outputs, self.widths)
 
     def _stack(self, members: Sequence[PlainNet], device: torch.device) -> ConvNets:
-        return ConvNets(members, device, chosen_form(self.net, self.shape, device, batch=self.batch))
+        form = tuned.choice(f"nets/{self.net}", device, batch=self.batch, channels=self.shape[0], side=self.shape[1], bits=32)
+        return ConvNets(members, device, form)
 
 
 def restrict(nets: Nets, masks: Sequence[torch.Tensor]) -> None:

@@ -2,7 +2,9 @@
 
 import contextlib
 import functools
+import math
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,7 @@ from bench.builtin.datasets.digits import Digits
 from bench.contracts import Outcome
 from bench.runs.artifacts import Artifacts
 from bench.runs.context import Run, Setup, _Tools
-from bench.tracks.unlearning import Perceptrons, Problem
+from bench.tracks.unlearning import Problem
 
 CPU = torch.device("cpu")
 
@@ -40,27 +42,26 @@ def toy():
     """Return a function that makes a small problem: blobs with some wrong labels, and a net that is not trained at all, or trained by ``epochs``."""
 
     @functools.cache
-    def make(seed=0, rows=70, classes=4, forget=10, trained=True, **protocol):
+    def make(seed=0, rows=70, classes=4, forget=10, trained=True, shape=(6,), **protocol):
         generator = np.random.default_rng(seed)
         y = generator.integers(0, classes, rows + 30)
-        x = generator.standard_normal((rows + 30, 6)) + 2 * np.eye(classes, 6)[y]
+        x = generator.standard_normal((rows + 30, math.prod(shape))) + 2 * np.eye(classes, math.prod(shape))[y]
         y = np.where(generator.random(rows + 30) < 0.2, generator.integers(0, classes, rows + 30), y)
-        x, y = torch.tensor(x, dtype=torch.float32), torch.from_numpy(y)
+        x, y = torch.tensor(x, dtype=torch.float32).view(-1, *shape), torch.from_numpy(y)
         protocol = {"widths": (12, 8), "epochs": 4, "batch_size": 24, **protocol}
         mask = torch.zeros(rows, dtype=torch.bool)
         mask[torch.from_numpy(generator.permutation(rows)[:forget])] = True
-        inits = [contextlib.nullcontext()]
+        problem = Problem(weights={}, x=x[:rows], y=y[:rows], forget=mask, x_val=x[rows:], y_val=y[rows:], n_classes=classes, **protocol)
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            nets = Perceptrons((6, *protocol["widths"], classes), inits, CPU)
-        problem = Problem(weights=nets.net(0), x=x[:rows], y=y[:rows], forget=mask, x_val=x[rows:], y_val=y[rows:], n_classes=classes, **protocol)
+            nets = problem.architecture.fresh([contextlib.nullcontext()], CPU)
         if trained:
             optimiser = torch.optim.SGD(nets.parameters(), lr=0.05, momentum=0.9)
             for _ in range(40):
                 optimiser.zero_grad()
                 torch.nn.functional.cross_entropy(nets(problem.x[None])[0], problem.y).backward()
                 optimiser.step()
-        return Problem(**{**{name: getattr(problem, name) for name in problem.__struct_fields__}, "weights": nets.net(0)})
+        return msgspec.structs.replace(problem, weights=nets.net(0))
 
     return make
 

@@ -2,9 +2,7 @@
 
 from typing import ClassVar
 
-import numpy as np
 import pytest
-import torch
 from bench.builtin.methods.unlearning.audit_lira import AuditLira
 from bench.builtin.methods.unlearning.audit_loss import AuditLoss
 from bench.builtin.methods.unlearning.blindspot import Blindspot
@@ -28,6 +26,8 @@ from bench.tracks.unlearning import Nets, UnlearningMethod
 
 SMALL = {"data": "digits", "n_train": 600, "n_val": 200, "n_pool": 400, "widths": (64, 64), "epochs": 20, "batch_size": 32}
 RANDOM = UnlearnRandom(originals=8, **SMALL)
+MEMORISED = UnlearnRandom(originals=8, **SMALL | {"noise": 0.2})
+"""With a fifth of the labels wrong there is more to forget."""
 
 
 def test_retraining_is_clean_by_every_measure(trial):
@@ -71,33 +71,13 @@ def test_a_cell_says_nothing_when_the_original_can_hardly_be_told_from_retrained
     assert score.not_rankable.startswith("not informative: original and retrained models can hardly be told apart")
 
 
-def test_the_forgotten_share_is_exact_and_another_seed_forgets_other_rows(trial, tmp_path):
-    from bench.builtin.datasets.digits import Digits
-
-    from bench.runs.context import Setup, _Tools
-
-    class Serving(_Tools):
-        def dataset(self, run, name, params):
-            return Digits().load(run)
-
-    task = UnlearnRandom(originals=1, **SMALL | {"epochs": 1})
-    masks = [
-        task.prepare(Setup(seed=seed, task="unlearning/unlearn-random", method="m", device=torch.device("cpu"), workdir=tmp_path, tools=Serving()))
-        .problems[0]
-        .forget.numpy()
-        for seed in (0, 1)
-    ]
-    assert [mask.sum() for mask in masks] == [60, 60]
-    assert np.mean(masks[0] & masks[1]) < 0.03
-
-
 # Methods against the null ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize("method", [FineTune(), L1Sparse(), NegGradPlus(), StochasticTeacher()], ids=lambda method: method.card.name)
 def test_fine_tuning_of_one_kind_or_another_brings_the_models_nearer_to_retrained_ones(trial, method):
-    ours, null = trial(method, RANDOM, (0,))[0].metrics, trial(Original(), RANDOM, (0,))[0].metrics
-    assert ours["privacy_gap"] < null["privacy_gap"] - 0.03
+    ours, null = trial(method, MEMORISED, (0,))[0].metrics, trial(Original(), MEMORISED, (0,))[0].metrics
+    assert ours["privacy_gap"] < null["privacy_gap"] - 0.05
     assert ours["js"] < null["js"]
 
 

@@ -9,9 +9,11 @@ import torch
 from bench.builtin.methods.unlearning.audit_lira import AuditLira
 from bench.builtin.methods.unlearning.bad_teacher import BadTeacher
 from bench.builtin.methods.unlearning.blindspot import Blindspot, attention
+from bench.builtin.methods.unlearning.cf_k import LastLayers
 from bench.builtin.methods.unlearning.ft import FineTune
 from bench.builtin.methods.unlearning.ga import GradientAscent
 from bench.builtin.methods.unlearning.gaussian_amnesiac import GaussianAmnesiac
+from bench.builtin.methods.unlearning.iu import InfluenceUnlearning, curved, recursion
 from bench.builtin.methods.unlearning.l1_sparse import L1Sparse
 from bench.builtin.methods.unlearning.l_codec import LCodec, foci, newton
 from bench.builtin.methods.unlearning.laf import LabelAgnosticForgetting, alignment, turned
@@ -159,6 +161,52 @@ def test_salun_keeps_the_weights_of_largest_gradient_and_moves_no_other_whatever
     moved = flat(method.solve(problem, run_of(0)).weights) != before
     assert not moved[masks[0] == 0].any()
     assert moved[masks[0] == 1].double().mean() > 0.9  # a weight of a unit that is off moves by decay alone
+
+
+# Fewer layers, influence -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fresh", [False, True], ids=["from the original", "from new values"])
+def test_fine_tuning_of_the_last_layers_leaves_the_others(toy, run_of, fresh):
+    problem = toy()
+    found = LastLayers(k=2, fresh=fresh, epochs=0 if fresh else 2).solve(problem, run_of()).weights
+    assert [layer for layer in range(3) if not torch.equal(found[f"{layer}.weight"], problem.weights[f"{layer}.weight"])] == [1, 2]
+    drawn = Group([problem], [run_of()]).fresh("method", "layers").net(0)
+    assert torch.equal(found["2.weight"], drawn["2.weight"]) == fresh
+
+
+def test_influence_unlearning_of_a_linear_regression_is_least_squares_without_the_rows(toy, run_of):
+    problem = msgspec.structs.replace(line(toy), widths=())
+    ones = torch.ones(len(problem.x), 1)
+    design = torch.cat([problem.x, ones], 1).double()
+    y = problem.y.double() + torch.randn(len(problem.y), generator=torch.Generator().manual_seed(0)).double()
+    full, without = (torch.linalg.lstsq(design[rows], y[rows, None]).solution[:, 0].float() for rows in (slice(None), ~problem.forget))
+    problem = msgspec.structs.replace(problem, y=y.float(), weights={"0.weight": full[None, :6], "0.bias": full[6:]})
+    found = InfluenceUnlearning(rows=10_000, damping=1e-8, iterations=20).solve(problem, run_of()).weights
+    assert (full - without).abs().max() > 0.01
+    torch.testing.assert_close(torch.cat([found["0.weight"][0], found["0.bias"]]), without, rtol=1e-3, atol=1e-4)
+
+
+def test_the_curvature_of_influence_unlearning_is_the_gauss_newton_matrix(toy, run_of):
+    problem = toy()
+    group = Group([problem], [run_of()])
+    nets = group.originals()
+    direction = torch.randn(1, sum(part[0].numel() for part in nets.parameters()), generator=torch.Generator().manual_seed(0))
+    found = curved(group, nets, group.retain, direction)[0]
+    names, own = zip(*nets.named_parameters(), strict=True)
+    x = problem.x[~problem.forget]
+    jacobian = torch.autograd.functional.jacobian(lambda *parts: torch.func.functional_call(nets, dict(zip(names, parts, strict=True)), (x[None],))[0], own)
+    j = torch.cat([part.flatten(2) for part in jacobian], 2)  # rows, classes, weights
+    p = nets(x[None])[0].softmax(-1).detach()
+    middle = torch.diag_embed(p) - p[:, :, None] * p[:, None]
+    torch.testing.assert_close(found, torch.einsum("ncp,ncd,ndq,q->p", j, middle, j, direction[0]) / len(x), rtol=1e-3, atol=1e-5)
+
+
+def test_the_recursion_of_the_repository_moves_along_the_first_gradient_alone():
+    generator = torch.Generator().manual_seed(0)
+    v, gradients = torch.randn(1, 8, generator=generator), [torch.randn(1, 8, generator=generator) for _ in range(5)]
+    moved = recursion(v, gradients, 5) - v
+    assert torch.nn.functional.cosine_similarity(moved, gradients[0]).abs().item() == pytest.approx(1, abs=1e-5)
 
 
 # Pruning, dampening -----------------------------------------------------------------

@@ -4,8 +4,10 @@ import msgspec
 import pytest
 import torch
 from bench.builtin.methods.unlearning.bad_teacher import BadTeacher
+from bench.builtin.methods.unlearning.cf_k import LastLayers
 from bench.builtin.methods.unlearning.ft import FineTune
 from bench.builtin.methods.unlearning.ga import GradientAscent
+from bench.builtin.methods.unlearning.iu import InfluenceUnlearning
 from bench.builtin.methods.unlearning.l1_sparse import L1Sparse
 from bench.builtin.methods.unlearning.l_codec import LCodec
 from bench.builtin.methods.unlearning.laf import LabelAgnosticForgetting
@@ -19,6 +21,9 @@ from bench.builtin.methods.unlearning.scrub import Scrub
 from bench.builtin.methods.unlearning.ssd import SelectiveSynapticDampening
 from bench.builtin.methods.unlearning.stochastic_teacher import StochasticTeacher
 from bench.builtin.methods.unlearning.visual_memory import VisualMemory
+
+from bench.tracks.unlearning import Group
+from bench.training.nets import plain
 
 METHODS = [
     Original(),
@@ -40,6 +45,10 @@ METHODS = [
     VisualMemory(),
     LCodec(copies=20, batch=5, drop=100.0),
     LabelAgnosticForgetting(vae_epochs=1, epochs=1),
+    LastLayers(epochs=3),
+    LastLayers(k=1, fresh=True, epochs=3),
+    InfluenceUnlearning(rows=20, iterations=3),
+    InfluenceUnlearning(rows=5, compat=True),
 ]
 NAMES = [f"{method.card.name}-{position}" for position, method in enumerate(METHODS)]
 
@@ -66,6 +75,15 @@ def test_l1_of_weight_0_is_fine_tuning(toy, run_of):
 
 def test_neggrad_plus_of_weight_1_is_fine_tuning(toy, run_of):
     same(NegGradPlus(alpha=1.0, lr=0.1, epochs=4), FineTune(lr=0.1, epochs=4), toy, run_of)
+
+
+@pytest.mark.parametrize("k", [3, 7])
+def test_fine_tuning_of_the_last_layers_is_fine_tuning_when_these_are_all(toy, run_of, k):
+    same(LastLayers(k=k, lr=0.1, epochs=4), FineTune(lr=0.1, epochs=4), toy, run_of)
+
+
+def test_influence_of_step_0_is_the_original(toy, run_of):
+    same(InfluenceUnlearning(alpha=0.0, rows=10, iterations=2), Original(), toy, run_of)
 
 
 @pytest.mark.parametrize("order", ["alternate", "mixed"])
@@ -141,7 +159,57 @@ def test_what_the_rows_to_forget_hold_reaches_no_member_but_through_the_original
     other = msgspec.structs.replace(problem, x=torch.where(problem.forget[:, None], -problem.x, problem.x))
     probe = problem.x[~problem.forget]
     unmoved = torch.equal(method.solve(problem, run_of()).model(probe), method.solve(other, run_of()).model(probe))
-    assert unmoved == (method.card.name in ("retrain", "ft", "l1-sparse", "visual-memory"))
+    assert unmoved == (method.card.name in ("retrain", "ft", "cf-k", "l1-sparse", "visual-memory"))
+
+
+# Convolutional nets -----------------------------------------------------------------
+
+
+def pictures(toy, seed, net, **protocol):
+    """The toy problem with an original that is convolutional. Pictures and features fill 64 bytes each: where in memory odd ones lie changes how products are rounded."""
+    return toy(seed, shape=(1, 4, 4), net=net, widths=(4, 16), **protocol)
+
+
+@pytest.mark.parametrize("method", METHODS, ids=NAMES)
+def test_a_convolutional_member_unlearns_bit_for_bit_the_same_beside_one_other_or_two(method, toy, run_of):
+    problems = [pictures(toy, seed, "cnn") for seed in range(3)]
+    before = [{name: value.clone() for name, value in problem.weights.items()} for problem in problems]
+    three = method.solve_stacked(problems, [run_of(seed) for seed in range(3)])
+    two = method.solve_stacked(problems[1:], [run_of(seed) for seed in (1, 2)])
+    for one, other, problem in zip(three[1:], two, problems[1:], strict=True):
+        assert torch.equal(one.model(problem.x), other.model(problem.x))
+        assert one.weights is None or one.weights.keys() == problem.weights.keys()
+    assert all(torch.equal(problem.weights[name], value) for problem, table in zip(problems, before, strict=True) for name, value in table.items())
+    moved = not torch.equal(three[0].model(problems[0].x), Original().solve(problems[0], run_of()).model(problems[0].x))
+    assert moved or method.card.name == "original" or method.card.name == "ssd"  # which may find nothing worth dampening
+
+
+@pytest.mark.parametrize("net", ["cnn", "resnet18", "preactresnet18"])
+def test_a_convolutional_original_keeps_its_statistics_and_is_the_ordinary_module_of_its_table(toy, run_of, net):
+    problem = pictures(toy, 0, net)
+    unmoved = Scrub(epochs=0).solve(problem, run_of())
+    assert all(torch.equal(unmoved.weights[name], value) for name, value in problem.weights.items())
+    module = plain(net, (1, 4, 4), 4, (4, 16))
+    assert not module.load_state_dict(problem.weights, strict=False).missing_keys
+    assert torch.equal(unmoved.model(problem.x), module.eval()(problem.x))
+    moved = FineTune(epochs=1).solve(problem, run_of()).weights
+    assert any(not torch.equal(moved[name], problem.weights[name]) for name in moved if "running_mean" in name)
+
+
+@pytest.mark.parametrize("net", ["cnn", "resnet18", "preactresnet18"])
+def test_what_leads_into_a_channel_moves_no_other_channel(toy, run_of, net):
+    problem = pictures(toy, 0, net)
+    nets = Group([problem], [run_of()]).originals().eval()
+    x, chosen = problem.x[None], torch.zeros(1, 16)
+    chosen[0, 2] = 1
+    into = nets.into(chosen, torch.zeros(1, 4))
+    assert [int(part.sum()) for part in into if part.any()] == [9 * (4 if net == "cnn" else 16), 1, 1]
+    before = nets.features(x).detach()
+    with torch.no_grad():
+        for parameter, part in zip(nets.parameters(), into, strict=True):
+            parameter += 0.5 * part.view_as(parameter)
+    moved = (nets.features(x) != before).any(1)[0]
+    assert moved.nonzero()[:, 0].tolist() == [2]
 
 
 # What a method may see --------------------------------------------------------------

@@ -8,6 +8,8 @@ import pytest
 import torch
 from bench.builtin.datasets.diabetes import Diabetes
 from bench.builtin.datasets.digits import Digits
+from bench.builtin.methods.unlearning.audit_lira import AuditLira
+from bench.builtin.methods.unlearning.salun import SalUn
 from bench.builtin.tasks.unlearning import _models
 from bench.builtin.tasks.unlearning._regression import relearning_steps, wasserstein
 from bench.builtin.tasks.unlearning._worst import choose, project
@@ -68,6 +70,13 @@ def score(task, setup, solution=None):
 
 
 # What is asked ------------------------------------------------------------------------
+
+
+def test_the_forgotten_share_is_exact_and_another_seed_forgets_other_rows(setup_of):
+    task = UnlearnRandom(originals=1, **SMALL | {"epochs": 1})
+    masks = [task.prepare(setup_of(task, seed=seed)).problems[0].forget.numpy() for seed in (0, 1)]
+    assert [mask.sum() for mask in masks] == [20, 20]
+    assert np.mean(masks[0] & masks[1]) < 0.03
 
 
 def test_all_rows_that_bear_a_label_are_to_be_forgotten_or_so_many_of_them(setup_of):
@@ -188,6 +197,26 @@ def test_data_sets_with_a_test_part_are_trained_on_the_one_and_tested_on_the_oth
     assert case.hidden.data.x_test.shape == (70, 3, 32, 32)
     assert case.hidden.data.x_pool.shape == (100, 3, 32, 32)
     assert 0 <= found.metrics["ta"] <= 100
+
+
+@pytest.mark.parametrize("kind", [UnlearnRandom, UnlearnCorrective, PrivacyAudit], ids=lambda kind: kind.card.name)
+def test_models_may_be_convolutional(kind, setup_of):
+    small = {"data": "digits", "net": "cnn", "widths": (3, 4), "epochs": 1, "batch_size": 50, "weight_decay": 5e-4}
+    sizes = {UnlearnRandom: {"originals": 3, "n_train": 200, "n_val": 50, "n_pool": 100}, UnlearnCorrective: {"n_train": 200, "n_val": 50, "oracles": 1}}
+    task = kind(**small, **sizes.get(kind, {"n_rows": 200, "shadows": 3}))
+    setup = setup_of(task)
+    case = task.prepare(setup)
+    problem = case.problems[0]
+    assert problem.weights["body.convs.0.weight"].shape == (3, 1, 3, 3)
+    if kind is PrivacyAudit:
+        method = AuditLira()
+        solutions = [method.solve(problem, setup_of(task, kind=Run))]
+    else:
+        assert problem.weight_decay == 5e-4
+        solutions = SalUn(epochs=1).solve_stacked(case.problems, [setup_of(task, seed=seed, kind=Run) for seed in range(len(case.problems))])
+    task.reveal(case, setup)
+    outcomes = [Outcome(solution=solution, curve=[], kept={}, cost={}, counters={}) for solution in solutions]
+    assert 0 <= task.evaluate(case, outcomes, setup).metrics[kind.card.primary.name] <= 100
 
 
 # What is hidden and shared --------------------------------------------------------------
