@@ -35,7 +35,7 @@ class LCodec(UnlearningMethod):
         ),
         stacked=True,
     )
-    settings: ClassVar = {"paper": {"copies": 1000, "noise": 0.1, "damping": 0.01, "epsilon": 0.1, "delta": 0.01, "batch": 1}}
+    settings: ClassVar = {"paper": {"copies": 1000, "noise": 0.1, "damping": 0.01, "epsilon": 0.1, "delta": 0.01, "batch": 1, "drop": 5.0}}
     select: Literal["foci", "full", "random", "one"] = "foci"
     """Which units: by L-FOCI, all candidates, as many at random, or the first that L-FOCI takes."""
     copies: Annotated[int, Meta(ge=4)] = 100
@@ -48,7 +48,7 @@ class LCodec(UnlearningMethod):
     """lambda, added to the curvature."""
     most: Annotated[int, Meta(ge=1)] = 10
     """Units of an update at most."""
-    drop: Annotated[float, Meta(ge=0)] = 5.0
+    drop: Annotated[float, Meta(ge=0)] = 2.0
     """Points of validation accuracy; an update that costs more than this is undone, and the model is left alone from then on."""
     epsilon: Annotated[float, Meta(gt=0)] | None = None
     """Privacy of the noise; none: no noise."""

@@ -43,7 +43,7 @@ class PruneThen(UnlearningMethod):
     settings: ClassVar = {"cifar10": {"sparsity": 0.95, "rewind": 8}}
     sparsity: Annotated[float, Meta(ge=0, lt=1)] = 0.8
     """Share of the weights set to 0."""
-    rewind: Annotated[int, Meta(ge=0)] = 8
+    rewind: Annotated[int, Meta(ge=0)] = 16
     """Epoch of the recipe from which the pruned model is trained on."""
     then: Literal["ft", "ga", "neggrad-plus"] = "ft"
     """What unlearns, with its defaults."""

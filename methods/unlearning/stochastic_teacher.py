@@ -31,7 +31,7 @@ class StochasticTeacher(UnlearningMethod):
     """In the second stage the rate falls to 0 along a half cosine; else it is constant."""
     erase: Annotated[int, Meta(ge=0)] = 1
     """Passes over S."""
-    rebuild: Annotated[int, Meta(ge=0)] = 5
+    rebuild: Annotated[int, Meta(ge=0)] = 10
     """Passes over R."""
     alpha: Annotated[float, Meta(ge=0, le=1)] = 0.1
     """Weight of the original's outputs in the second stage."""

@@ -89,11 +89,11 @@ def test_random_labels_fool_the_legacy_attack_and_not_the_one_per_example(trial,
 
 
 def test_dampening_and_retraining_undo_a_poison_that_is_known_whole(trial):
-    task = UnlearnCorrective(data="digits", n_train=900, n_val=200, widths=(64, 64), epochs=15, batch_size=32, oracles=2)
+    task = UnlearnCorrective(data="digits", n_train=900, n_val=200, widths=(128, 128), epochs=15, batch_size=32, oracles=2)
     null = trial(Original(), task, (0,))[0].metrics
     assert null["acc_corr"] < 30
-    for method, gain in ((SelectiveSynapticDampening(), 15), (Retrain(), 30)):
-        assert trial(method, task, (0,))[0].metrics["acc_corr"] > null["acc_corr"] + gain
+    for method in (SelectiveSynapticDampening(), Retrain()):
+        assert trial(method, task, (0,))[0].metrics["acc_corr"] > null["acc_corr"] + 30
 
 
 def test_regression_methods_bring_the_forgotten_rows_nearer_to_retrained_models(trial):
