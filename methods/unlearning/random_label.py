@@ -19,7 +19,10 @@ class RandomLabel(UnlearningMethod):
         title="Random labels on the rows to forget",
         track="unlearning",
         official_code="ok",
-        deviates="Defaults are this project's small-data values, with a falling rate; the SalUn repository's are in 'settings'.",
+        deviates=(
+            "Defaults are this project's small-data values, with a falling rate; the SalUn repository's are in 'settings'. No effect at this scale: on random rows uAUC is "
+            "0.966 against the original's 0.844 (mean of five seeds), further from the 0.5 of retraining, and no smaller learning rate brought it below."
+        ),
         stacked=True,
     )
     settings: ClassVar = {"cifar10": {"lr": 0.013, "epochs": 10, "falling": False}, "cifar100": {"lr": 0.013, "epochs": 10, "order": "mixed", "falling": False}}
