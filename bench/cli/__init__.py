@@ -23,6 +23,7 @@ _VERBS = {
     "reproduce": "Run a record again and say whether it comes out the same.",
     "why": "Say what a cell's key is made of, and what has changed since.",
     "tune": "Measure which of several equal ways is quickest here, and write the tables.",
+    "new": "Write a plugin to start from.",
     "check": "Check that a plugin keeps the contracts, by running it.",
     "doctor": "Look for what is wrong with this installation and its results.",
 }

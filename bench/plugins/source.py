@@ -18,7 +18,7 @@ from bench.plugins.scan import FileScan
 PROTOCOL = 1
 """Stands for the code of ``bench.cli``, ``runs``, ``executors`` and ``plugins`` in every key. Raise it when a change there changes numbers."""
 
-_HARNESS = ("bench.cli", "bench.runs", "bench.executors", "bench.plugins")
+_HARNESS = ("bench.cli", "bench.runs", "bench.executors", "bench.plugins", "bench.conformance", "bench.cards", "bench.errors")
 _BENCH = Path(__file__).resolve().parents[1]
 
 

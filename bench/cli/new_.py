@@ -1,0 +1,52 @@
+"""``bench new``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bench.cli._options import completer, open_registry, plugins_option, tracks_completer, warn
+from bench.errors import UsageError
+
+_HELP = """Write a method, task or data set to start from: one file that runs as it is.
+
+A plugin is a package around a method, with test, README and CI.
+
+\b
+bench new method my-method --track noisy-labels
+bench new method my-elr --like elr
+bench new task my-task
+bench new plugin my-method --track graph-ood --out my-method
+"""
+
+
+@click.command("new", help=_HELP)
+@click.argument("kind", type=click.Choice(("method", "task", "dataset", "plugin")))
+@click.argument("name")
+@click.option("--track", shell_complete=tracks_completer, help="Of the method; of a task: the name of its own new track.  [default: that of --like; NAME]")
+@click.option("--like", metavar="METHOD", shell_complete=completer("method"), help="The method to start from.  [default: the track's null method]")
+@click.option("--out", metavar="DIR", help="The folder to write into.  [default: this one; of a plugin: NAME]")
+@plugins_option
+def command(kind: str, name: str, track: str | None, like: str | None, out: str | None, plugins: tuple[str, ...]) -> None:
+    """Write the files and say what to do next."""
+    from bench.scaffold import files_for, like_of, write
+
+    registry = open_registry(plugins)
+    if kind in ("method", "plugin"):
+        track = track or (like_of(registry, like, None).track if like else None)
+        if track is None:
+            raise UsageError(
+                f"say which track {name} is for, with --track, or which method to start from, with --like; the tracks: {', '.join(registry.tracks())}."
+            )
+    folder = Path(out) if out is not None else Path(name) if kind == "plugin" else Path()
+    paths = write(folder, files_for(kind, name, registry, track or name, like))
+    for path in paths:
+        click.echo(str(path))
+    warn(f"next: {_next(kind, name, paths[0], folder)}")
+
+
+def _next(kind: str, name: str, path: Path, folder: Path) -> str:
+    if kind == "plugin":
+        return f"pip install -e {folder}, then bench check {name}"
+    return f"change {path}, then bench check {path}" + ("" if kind == "dataset" else f", then bench run --plugins {path} --method '*{name}*' --preset smoke")
