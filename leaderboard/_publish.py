@@ -13,6 +13,7 @@ import msgspec
 
 from bench.errors import EnvironmentFault
 from bench.runs.record import Record
+from bench.runs.store_files import put
 
 from ._cells import suite_cells
 from ._exports import history_parquet, history_rows, merged, night_of, read_history, records_parquet
@@ -33,7 +34,7 @@ def publish(board: Mapping[str, Any], records: Sequence[Record], folder: Path, o
     mine = [record for record in records if record.id in shown]
     history: list[dict[str, Any]] = []
     if (file := options.get("history")) is not None:
-        history = merged(read_history(file), history_rows(board, night_of(mine)))
+        history = merged(read_history(file), history_rows(board, options.get("night") or night_of(mine)))
         file.parent.mkdir(parents=True, exist_ok=True)
         put_with(file, lambda path: history_parquet(history, path))
     missing = [name for name in PAGE if importlib.util.find_spec(name) is None] if options.get("page") else []
@@ -68,11 +69,6 @@ def _texts(board: Mapping[str, Any]) -> dict[str, str]:
     if board["tracks"]:
         texts |= {"leaderboard.tex": render(board, "latex") or "", "tracks.csv": as_csv([line for track in board["tracks"] for line in track_lines(track)])}
     return texts
-
-
-def put(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all."""
-    put_with(path, lambda temporary: temporary.write_bytes(data))
 
 
 def put_with(path: Path, write: Callable[[Path], Any]) -> None:

@@ -109,7 +109,7 @@ def bench_publish(board: Mapping[str, Any], records: Sequence[Record], folder: P
         folder: where to; it is there.
         options: ``tasks`` and ``cards`` (``track/name`` -> card of a task, of a method), ``load(ids)`` that yields whole
             records, ``picture(record, name)`` that returns the bytes of a PNG or None, ``history``: a Parquet file of
-            earlier nights to which this board's is added, ``page``: whether to write index.html, ``required``: whether a
+            earlier nights to which this board's is added, ``night``: its name (the day of the newest record otherwise), ``page``: whether to write index.html, ``required``: whether a
             page that can't be made is an error.
 
     Returns:
