@@ -91,7 +91,7 @@ def first_place(track: Row) -> str:
 def overview_row(track: Row | None, name: str, described: Row) -> dict[str, Any]:
     """Return a track's row of the overview."""
     if track is None:
-        return {"slug": "", "title": described["title"], "first": "not run yet", "best": _value("—", None), "methods": 0, "tasks": described["cells"], "share": 0, "runs": "0", "agree": "—"}  # fmt: skip
+        return {"slug": "", "title": described["title"], "first": "not run yet", "best": _value("—", None), "methods": 0, "tasks": described["tasks"], "share": 0, "runs": "0", "agree": "—"}  # fmt: skip
     cover, leader = track["coverage"], next((row for row in track["rows"] if row["rank"]), None)
     best = (
         _value("—", None)

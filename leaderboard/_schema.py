@@ -260,6 +260,7 @@ class TrackName(_Part):
     """A track of the suite."""
 
     title: str
+    tasks: int
     cells: int
 
 

@@ -91,7 +91,7 @@ def _track(track: str, *rest: Any) -> dict[str, Any]:
 
 
 def _described(suite: Suite) -> dict[str, Any]:
-    tracks = {name: {"title": track.title, "cells": len(suite.cells(name))} for name, track in suite.tracks.items()}
+    tracks = {name: {"title": track.title, "tasks": len(track.tasks), "cells": len(suite.cells(name))} for name, track in suite.tracks.items()}
     return {"name": suite.name, "device": suite.device, "seeds": suite.seeds, "delta": suite.delta, "tracks": tracks}
 
 

@@ -138,6 +138,8 @@ def test_a_gate_that_fails_and_a_budget_that_is_overdrawn_count_as_chance(track)
     assert [found[name]["imputed"] for name in ("m", "n")] == [9, 9]
     assert {cell["word"] for cell in found["m"]["cells"].values()} == {"gate"}
     assert {cell["word"] for cell in found["n"]["cells"].values()} == {"over budget"}
+    idle = [*runs("null", 0.0, reference="low", gates={"did something": False}), *anchors()[9:], *runs("m", 0.5)]
+    assert track(idle)["by"]["null"]["imputed"] == 0, "the null does nothing, and is not judged for it"
 
 
 def test_one_key_with_two_numbers_is_nondeterminism_and_counts_as_chance(track):
