@@ -30,6 +30,12 @@ READING = (
 )
 
 
+_NO_SCORE = {
+    True: "Nothing of the suite has run here: what ran is shown by variant, and the track has no score.",
+    False: "This track is not part of the suite: what ran is shown by variant, and it has no score.",
+}
+
+
 def page_name(board: Mapping[str, Any], records: Sequence[Record], history: Sequence[Mapping[str, Any]], options: Mapping[str, Any]) -> str:
     """Name a page by all that it depends on."""
     said = sorted(record.content if isinstance(record, Brief) else digest(record) for record in records)
@@ -62,6 +68,7 @@ def make_page(board: Mapping[str, Any], records: Sequence[Record], history: Sequ
         tracks = [_panel(track, board, found, charts, options) for track in _tracks(board)]
         nights = _history(history, board, charts)
     script = _assets.text("page.js")
+    held = {table["track"] for table in board["tables"]}
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     safe = {"css": _assets.text("page.css"), "script": script}
     return environment.from_string(_assets.text("page.html.j2")).render(
@@ -70,7 +77,7 @@ def make_page(board: Mapping[str, Any], records: Sequence[Record], history: Sequ
         suite=board["suite"],
         totals=found.totals,
         tracks=tracks,
-        overview=[overview_row(track, name, one) for name, one in board["suite"]["tracks"].items() for track in [_track_of(board, name)]],
+        overview=[overview_row(_track_of(board, name), name, one, name in held) for name, one in board["suite"]["tracks"].items()],
         dots=[dots(track) for track in board["tracks"]],
         history=nights,
         reading=READING,
@@ -103,7 +110,7 @@ def _panel(
     panel: dict[str, Any] = {
         "slug": slug,
         "title": board["suite"]["tracks"].get(name, {}).get("title", name),
-        "about": track["about"] if track else "This track is not part of the suite: its variants are shown, and it has no score.",
+        "about": track["about"] if track else _NO_SCORE[name in board["suite"]["tracks"]],
         "board": None,
         "tables": [_table(table, place, slug, found, charts) for place, table in enumerate(board["tables"]) if table["track"] == name],
         "cards": [card_of(identity, card, board, track) for identity, card in sorted(options.get("cards", {}).items()) if identity.startswith(f"{name}/")],

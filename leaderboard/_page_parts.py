@@ -88,10 +88,11 @@ def first_place(track: Row) -> str:
     return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
 
-def overview_row(track: Row | None, name: str, described: Row) -> dict[str, Any]:
+def overview_row(track: Row | None, name: str, described: Row, held: bool) -> dict[str, Any]:
     """Return a track's row of the overview."""
     if track is None:
-        return {"slug": "", "title": described["title"], "first": "not run yet", "best": _value("—", None), "methods": 0, "tasks": described["tasks"], "share": 0, "runs": "0", "agree": "—"}  # fmt: skip
+        nothing = {"first": "not run yet", "best": _value("—", None), "methods": 0, "share": 0, "runs": "0", "agree": "—"}
+        return {"slug": slug_of(name) if held else "", "title": described["title"], "tasks": described["tasks"], **nothing}
     cover, leader = track["coverage"], next((row for row in track["rows"] if row["rank"]), None)
     best = (
         _value("—", None)

@@ -167,3 +167,12 @@ def test_an_error_of_ten_megabytes_is_cut_in_every_file(lab, tmp_path):
     done = lab("--out", tmp_path / "out", "--no-page")
     assert done.code == 0
     assert sum(path.stat().st_size for path in (tmp_path / "out").iterdir()) < 300_000
+
+
+def test_a_track_outside_the_suite_is_on_the_page_without_a_score(lab, tmp_path):
+    pytest.importorskip("altair")
+    done = lab.bench("leaderboard", "--plugins", lab.folder, "--no-stale", "--out", tmp_path / "out")
+    assert done.code == 0
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert page.count("This track is not part of the suite") == 1
+    assert not (tmp_path / "out" / "tracks.csv").exists()
