@@ -48,7 +48,7 @@ METRICS = (
     Metric(name="optimizer_steps", direction="none", title="optimiser steps"),
     Metric(name="skipped_steps", direction="none", title="batches without an update"),
     Metric(name="gen_s", clock=True, direction="none", unit="s", title="seconds of generation"),
-    Metric(name="select_s", clock=True, direction="none", unit="s", title="seconds of selection, with its forward passes"),
+    Metric(name="select_s", clock=True, direction="none", unit="s", title="seconds of selection"),
     Metric(name="update_s", clock=True, direction="none", unit="s", title="seconds of updates"),
     Metric(name="wall_s", clock=True, direction="none", unit="s", title="seconds of generation, selection and update"),
 )

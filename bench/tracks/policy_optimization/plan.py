@@ -22,7 +22,7 @@ class RolloutBatch(msgspec.Struct, frozen=True, kw_only=True):
         rewards: (N,), float32.
         group: number of each row's group (N,), int64, rising, G rows each.
         entropy: function from row numbers (M,) to the entropy of the policy's next-token distribution at every completion token (M, T), in nats, without
-            gradient; it costs a forward pass of those rows, which the update then does not need again.
+            gradient; a trainer that did not keep it from generation passes those rows forward, which the update then does not need again.
         wanted: B, the groups a step is meant to have; after resampling there may be more.
     """
 

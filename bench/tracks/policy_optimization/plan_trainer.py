@@ -34,7 +34,7 @@ from bench.tracks.policy_optimization.language import LanguageModel, LanguagePro
 from bench.tracks.policy_optimization.method import PolicyMethod
 from bench.tracks.policy_optimization.plan import RolloutBatch, select
 from bench.tracks.policy_optimization.problem import Counters, Policy, Shown, Solution
-from bench.tracks.policy_optimization.trainer import Scores, shown
+from bench.tracks.policy_optimization.trainer import shown
 from bench.training.hub import table
 
 LOSS = {"token": "dapo", "sequence": "grpo", "constant": "dr_grpo"}
@@ -176,6 +176,29 @@ class PlanTrainer(GRPOTrainer):
         if self.method.aggregation != "token":  # TRL divides by the rows of the part, those that only fill it up among them
             pull = pull * (rows / len(mask))
         return counted, pull
+
+
+class Scores:
+    """Log-probability of each token taken, and entropy, under the policy that generated: one forward pass a row, without gradient, when asked for.
+
+    Args:
+        score: from row numbers (M,) to both (M, T).
+        like: anything of the shape of all completions (N, T).
+    """
+
+    def __init__(self, score: Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]], like: torch.Tensor) -> None:
+        self._score = score
+        self._known = torch.zeros(len(like), dtype=torch.bool, device=like.device)
+        self._log_p, self._entropy = (torch.zeros(like.shape, device=like.device) for _ in range(2))
+
+    def of(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return log-probabilities and entropies (M, T)."""
+        new = rows[~self._known[rows]]
+        if len(new):
+            with torch.no_grad():
+                log_p, entropy = self._score(new)
+            self._log_p[new], self._entropy[new], self._known[new] = log_p.float(), entropy.float(), True
+        return self._log_p[rows], self._entropy[rows]
 
 
 def arguments(problem: LanguageProblem, method: PolicyMethod, run: Run) -> GRPOConfig:

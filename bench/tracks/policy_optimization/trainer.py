@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -38,27 +37,25 @@ class Kept(msgspec.Struct, frozen=True):
         return Kept(*(getattr(self, name)[rows] for name in self.__struct_fields__))
 
 
-class Scores:
-    """Log-probability of each token taken, and entropy, under the policy that generated: one forward pass a row, without gradient, when asked for.
+class Draw:
+    """Draws tokens as :func:`bench.training.decoder.sampler` does, and keeps what the policy said of each: nothing needs to be passed forward for it again.
 
-    Args:
-        score: from row numbers (M,) to both (M, T).
-        like: anything of the shape of all completions (N, T).
+    Attributes:
+        log_p: log-probability of each token drawn (N, T); columns after a row's end mean nothing.
+        entropy: of the distribution it was drawn from (N, T), in nats.
     """
 
-    def __init__(self, score: Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]], like: torch.Tensor) -> None:
-        self._score = score
-        self._known = torch.zeros(len(like), dtype=torch.bool, device=like.device)
-        self._log_p, self._entropy = (torch.zeros(like.shape, device=like.device) for _ in range(2))
+    def __init__(self, uniform: torch.Tensor, temperature: float) -> None:
+        self._choose, self._temperature = sampler(uniform, temperature), temperature
+        self.log_p, self.entropy = torch.zeros_like(uniform), torch.zeros_like(uniform)
 
-    def of(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return log-probabilities and entropies (M, T)."""
-        new = rows[~self._known[rows]]
-        if len(new):
-            with torch.no_grad():
-                log_p, entropy = self._score(new)
-            self._log_p[new], self._entropy[new], self._known[new] = log_p.float(), entropy.float(), True
-        return self._log_p[rows], self._entropy[rows]
+    def __call__(self, logits: torch.Tensor, column: int, rows: torch.Tensor) -> torch.Tensor:
+        """Draw token number ``column`` of some rows (n,) from logits (n, V)."""
+        token = self._choose(logits, column, rows)
+        log_p = (logits / self._temperature).log_softmax(-1)
+        self.log_p[rows, column] = log_p.gather(-1, token[:, None])[:, 0]
+        self.entropy[rows, column] = -(log_p.exp() * log_p).sum(-1)
+        return token
 
 
 def shown(batch: RolloutBatch, plan: UpdatePlan, step: int, group: int, most: int = 8) -> Shown:
@@ -116,63 +113,55 @@ class Trainer:
 
     def step(self, step: int) -> tuple[RolloutBatch, UpdatePlan, int]:
         """Take one step: rollouts, plan, update. Returns what it did."""
-        batch, scores = self._rollouts(step)
+        batch, old = self._rollouts(step)
         progress = step / max(1, self.protocol.steps - 1)
         with self.used.clock("select_s", self.device):
             plan = self.method.plan(batch, progress, self.run.torch_generator("method", step))
         with self.used.clock("update_s", self.device):
-            kept = self._kept(batch, plan, scores)
+            kept = self._kept(batch, plan, old)
             if kept is not None:
                 self._update(kept, step)
         if step == 0:
             self.shown.append(shown(batch, plan, 1, self.protocol.group))
         return batch, plan, step + 1
 
-    def _rollouts(self, step: int) -> tuple[RolloutBatch, Scores]:
-        """Generate groups for the step, and as many more as the method asks for."""
+    def _rollouts(self, step: int) -> tuple[RolloutBatch, torch.Tensor]:
+        """Generate groups for the step, and as many more as the method asks for; returns them with the log-probability of every token."""
         with self.used.clock("gen_s", self.device):
-            chosen, drawn = self._generate(step, 0, self.protocol.prompts)
-            batch, scores = self._batch(chosen, *drawn)
+            drawn = self._generate(step, 0, self.protocol.prompts)
+            batch = self._batch(*drawn)
             for attempt in range(1, self.method.max_resample + 1):
                 more = self.method.missing(batch)
                 if more <= 0:
                     break
-                extra, added = self._generate(step, attempt, more)
-                chosen, drawn = torch.cat([chosen, extra]), (torch.cat([drawn[0], added[0]]), torch.cat([drawn[1], added[1]]))
-                batch, scores = self._batch(chosen, *drawn)
-        return batch, scores
+                drawn = tuple(torch.cat(parts) for parts in zip(drawn, self._generate(step, attempt, more), strict=True))
+                batch = self._batch(*drawn)
+        return batch, drawn[3]
 
-    def _generate(self, step: int, attempt: int, prompts: int) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
+    def _generate(self, step: int, attempt: int, prompts: int) -> tuple[torch.Tensor, ...]:
+        """Return numbers of prompts, and tokens, mask, log-probabilities and entropies of their rollouts."""
         protocol, problem = self.protocol, self.problem
         axes = (step, attempt) if attempt else (step,)
         chosen = torch.randperm(len(self.prompts), generator=self.run.torch_generator("order", *axes, device="cpu"))[:prompts].to(self.device)
         luck = torch.rand(prompts * protocol.group, protocol.max_new, generator=self.run.torch_generator("augment", *axes, device="cpu")).to(self.device)
+        draw = Draw(luck, protocol.temperature)
         ids, mask = self.model.generate(
-            self.prompts[chosen], self.prompt_mask[chosen], new=protocol.max_new, choose=sampler(luck, protocol.temperature), end=problem.end, pad=problem.pad,
-            repeat=protocol.group,
-        )  # fmt: skip
+            self.prompts[chosen], self.prompt_mask[chosen], new=protocol.max_new, choose=draw, end=problem.end, pad=problem.pad, repeat=protocol.group
+        )
         self.used.rollouts += len(ids)
         self.used.tokens_generated += int(mask.sum())
         self.run.count(forward=len(ids))
-        return chosen, (ids, mask)
+        return chosen, ids, mask, draw.log_p, draw.entropy
 
-    def _batch(self, chosen: torch.Tensor, ids: torch.Tensor, mask: torch.Tensor) -> tuple[RolloutBatch, Scores]:
+    def _batch(self, chosen: torch.Tensor, ids: torch.Tensor, mask: torch.Tensor, log_p: torch.Tensor, entropy: torch.Tensor) -> RolloutBatch:
         prompts = chosen.repeat_interleave(self.protocol.group)
-        prompt_ids, prompt_mask = self.prompts[prompts], self.prompt_mask[prompts]
-        whole, seen = torch.cat([prompt_ids, ids], 1), torch.cat([prompt_mask, mask], 1)
-
-        def score(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            log_p = log_probabilities(self.model, whole[rows], seen[rows], prompt_ids.shape[1], self.protocol.temperature)
-            return log_p.gather(-1, ids[rows, :, None])[..., 0], -(log_p.exp() * log_p).sum(-1)
-
-        scores = Scores(score, ids)
         return RolloutBatch(
-            prompt_ids=prompt_ids, prompt_mask=prompt_mask, completion_ids=ids, completion_mask=mask,
+            prompt_ids=self.prompts[prompts], prompt_mask=self.prompt_mask[prompts], completion_ids=ids, completion_mask=mask,
             rewards=self.problem.verify(ids, mask, self.answers[prompts]), group=torch.arange(len(chosen), device=self.device).repeat_interleave(self.protocol.group),
-            entropy=lambda rows: scores.of(rows)[1], wanted=self.protocol.prompts,
-        ), scores  # fmt: skip
+            entropy=lambda rows: entropy[rows], wanted=self.protocol.prompts,
+        )  # fmt: skip
 
-    def _kept(self, batch: RolloutBatch, plan: UpdatePlan, scores: Scores) -> Kept | None:
+    def _kept(self, batch: RolloutBatch, plan: UpdatePlan, old: torch.Tensor) -> Kept | None:
         """Return what the plan keeps; None where there is nothing to learn from it."""
         chosen = select(batch, plan)
         if not self.used.note(chosen):
@@ -180,8 +169,8 @@ class Trainer:
         rows, columns, width = chosen.rows, batch.prompt_ids.shape[1], int(chosen.mask.sum(-1).max())
         ids = torch.cat([batch.prompt_ids[rows], batch.completion_ids[rows, :width]], 1)
         full = torch.cat([batch.prompt_mask[rows], chosen.mask[:, :width]], 1)
-        self.run.count(forward=2 * len(rows), backward=len(rows))
-        parts = (chosen.mask, chosen.advantages, chosen.weight, scores.of(rows)[0])
+        self.run.count(forward=len(rows), backward=len(rows))
+        parts = (chosen.mask, chosen.advantages, chosen.weight, old[rows])
         return Kept(ids, full, ids[:, columns:], *(part[:, :width] for part in parts))
 
     def _update(self, kept: Kept, step: int) -> None:
