@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bench.cards import DatasetCard, MethodCard, Metric, Preset, Reference, TaskCard
     from bench.contracts import Case, Dataset, Method, Outcome, Score, Task, Watched
     from bench.errors import BenchError, BenchWarning, DataUnavailable, InvalidRun, ParameterError
+    from bench.notebook import Plugin, Results, load_results, method, run
     from bench.plugins.hookspecs import hookimpl
     from bench.runs.context import Run, Setup
 
@@ -38,6 +39,11 @@ _HOMES = {
     "InvalidRun": "bench.errors",
     "ParameterError": "bench.errors",
     "hookimpl": "bench.plugins.hookspecs",
+    "Plugin": "bench.notebook",
+    "Results": "bench.notebook",
+    "load_results": "bench.notebook",
+    "method": "bench.notebook",
+    "run": "bench.notebook",
     "Run": "bench.runs.context",
     "Setup": "bench.runs.context",
 }
@@ -56,8 +62,10 @@ __all__ = [
     "Metric",
     "Outcome",
     "ParameterError",
+    "Plugin",
     "Preset",
     "Reference",
+    "Results",
     "Run",
     "Score",
     "Setup",
@@ -66,6 +74,9 @@ __all__ = [
     "Watched",
     "__version__",
     "hookimpl",
+    "load_results",
+    "method",
+    "run",
 ]
 
 

@@ -56,7 +56,7 @@ def command(name: str, bibtex: bool, images: tuple[str, ...], save: Path | None,
     elif as_json:
         emit_json({"schema_version": 1, "found": [_document(entry) for entry in entries]})
     else:
-        click.echo("\n\n".join(_text(group) for group in _plugins(entries)))
+        click.echo("\n\n".join(card_text(group) for group in _plugins(entries)))
 
 
 def _find(registry: Registry, name: str) -> list[Entry]:
@@ -88,7 +88,8 @@ def _plugins(entries: list[Entry]) -> list[list[Entry]]:
     return list(groups.values())
 
 
-def _text(group: list[Entry]) -> str:
+def card_text(group: list[Entry]) -> str:
+    """Return the card of a plugin, listed once for each of its tracks, as text."""
     entry, card = group[0], group[0].card
     lines = [f"{entry.kind} {', '.join(other.identity for other in group)}", card.title, ""]
     facts: dict[str, str] = {"source": entry.source, "licence": card.licence, "libraries": ", ".join(card.libraries)}

@@ -94,7 +94,7 @@ def _file(folder: Path, parts: list[str]) -> Path | None:
 def reach(target: Target, scan: Callable[[Path, str], FileScan]) -> dict[str, FileScan]:
     """Return the scans of every file of bench or of the plugin that the target's module imports, by module name.
 
-    The harness itself (cli, runs, executors, plugins) is left out: :data:`PROTOCOL` stands for it.
+    The harness itself (cli, runs, executors, plugins, what holds cards and names alone) is left out: :data:`PROTOCOL` stands for it.
     """
     found: dict[str, FileScan] = {}
     queue = [(target.module, Path(target.path))]
@@ -105,7 +105,7 @@ def reach(target: Target, scan: Callable[[Path, str], FileScan]) -> dict[str, Fi
         package = module if path.name == "__init__.py" else module.rpartition(".")[0]
         found[module] = scan(path, package)
         for name in found[module].reaches:
-            if name not in found and not name.startswith(_HARNESS):
+            if name not in found and name != "bench" and not name.startswith(_HARNESS):
                 file = locate(name, target)
                 if file is not None:
                     queue.append((name, file))

@@ -100,7 +100,7 @@ def _card(record: Record, found: dict[str, np.ndarray], classes: int) -> str:
         height=found["x"].shape[2],
         width=found["x"].shape[3],
         classes=classes,
-        factor=int(found.get("factor", 1)),
+        factor=int(np.ravel(found.get("factor", 1))[0]),
         acc="unknown" if acc is None else f"{acc:.1f}",
         record=record.id,
         **{name: getattr(record, name) for name in ("method", "task", "variant", "seed", "key")},
