@@ -281,6 +281,17 @@ def test_the_frozen_anchors_are_what_the_committed_records_give():
                 assert sorted(records[record].seed for record in run.records) == list(range(suite.seeds))
 
 
+def test_the_frozen_anchors_are_of_the_problems_that_the_tasks_pose_now():
+    from bench.digests import digest
+    from bench.runs.plan import Request, make_plan
+
+    _, frozen = _suite.load(_suite.find("2026.1"))
+    plan = make_plan(Request(all=True, seeds="1"), Registry())
+    posed = {f"{cell.spec.track}/{cell.spec.task}/{cell.spec.preset}/{cell.spec.variant}": digest(cell.spec.task_params) for cell in plan.cells}
+    changed = [name for name, cell in frozen.cells.items() if posed.get(name, cell.problem) != cell.problem]
+    assert changed == [], "a frozen task has other parameters: give the suite a new version, or the task its parameters back"
+
+
 def test_a_board_is_what_its_schema_says(track, suite_file, schema_of):
     import jsonschema
 
