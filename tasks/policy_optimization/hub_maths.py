@@ -21,6 +21,23 @@ class HubMaths(LanguageTask):
         datasets=("gsm8k", "competition-math"),
         metrics=METRICS,
         presets={
+            "smoke": Preset(
+                variants={"gsm8k": {}},
+                params={
+                    "steps": 1,
+                    "prompts": 2,
+                    "group": 4,
+                    "max_new": 16,
+                    "minibatches": 1,
+                    "passes": 8,
+                    "lora": 4,
+                    "n_held_out": 4,
+                    "n_watched": 0,
+                    "samples": 1,
+                },
+                seeds=1,
+                timeout=600,
+            ),
             "paper": Preset(
                 variants={"gsm8k": {}, "math": {"questions": "competition-math", "max_new": 512}},
                 params={"max_new": 256, "prompts": 16, "passes": 16, "lora": 64, "recompute": True, "n_held_out": 256},
