@@ -197,7 +197,7 @@ def _publish(registry: Registry, driver: Driver, plan: Plan, night: date, tier: 
     write_night(store.root, tonight)
     raised = alarms(read_nights(store.root, tier, night.isoformat()), DELTA)
     text = summary(tonight, raised, failed, len(todo) - len(failed), plan.not_run)
-    said = _site(registry, store, [*done, *failed], out, page)
+    said = _site(registry, store, [*done, *failed], tonight.night, out, page)
     try:
         put(out / "summary.md", text.encode())
     except OSError as error:
@@ -221,13 +221,13 @@ def _failures(store: Store, keys: set[str]) -> list[Record]:
     return [record for key, record in latest(store.briefs()).items() if key in keys]
 
 
-def _site(registry: Registry, store: Store, records: Sequence[Record], out: Path, page: bool) -> list[str]:
+def _site(registry: Registry, store: Store, records: Sequence[Record], night: str, out: Path, page: bool) -> list[str]:
     options = {"stale": stale_ids(registry, records)}
     board = store.ask(lambda index: make_board(registry, records, {**options, "memo": index.memo}), refresh=False)
     if not board.get("tables"):
         out.mkdir(parents=True, exist_ok=True)
         return ["no record yet: the site is a summary alone."]
-    return publish(registry, board, records, store, out, {"page": page, "history": store.root / "nights" / "history.parquet", **options})
+    return publish(registry, board, records, store, out, {"page": page, "history": store.root / "nights" / "history.parquet", "night": night, **options})
 
 
 def _document(night: Night, raised: Sequence[Alarm], failed: Sequence[Record], missing: int, red: Sequence[str]) -> dict[str, Any]:
