@@ -329,7 +329,8 @@ def test_ctrl_c_finishes_what_ends_within_five_seconds_and_records_the_rest_as_i
     started.mkdir()
     wait = f"open({str(started)!r} + '/' + type(self).__name__, 'w').close(); import time; time.sleep({{}}); return super().solve(problem, run)"
     paths = [plugin(name, wait.format(seconds)) for name, seconds in (("slow", 60), ("short", 2), ("waiting", 0))]
-    command = [sys.executable, "-c", "from bench.cli import main; main()", *RUN, "--executor", "local", "--jobs", "2"]
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # what a shell starts in the background ignores Ctrl-C
+    command = [sys.executable, "-c", f"{heard}; from bench.cli import main; main()", *RUN, "--executor", "local", "--jobs", "2"]
     command += ["--method", "slow,short,waiting", "--task", "noisy-digits", *(text for path in paths for text in ("--plugins", str(path)))]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "BENCH_CACHE": str(shared_cache)})
     deadline = time.monotonic() + 60
