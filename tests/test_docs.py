@@ -33,12 +33,14 @@ def test_the_committed_records_of_pair45_show_coteaching_above_elr_over_at_least
 def test_no_two_methods_have_bit_equal_metrics_in_a_committed_default_cell_with_wrong_labels():
     from bench.runs.store import Store
 
+    known = {("condense-digits", "ipc1", "herding", "k-center")}  # of one image a class, both keep the one nearest to the class mean
     seen = {}
     for record in Store(ROOT / "docs" / "records").read():
         if record.preset == "default" and record.variant != "clean" and not record.peeks:  # all rows known, retraining is the oracle
             figures = tuple(sorted((name, value) for name, value in record.metrics.items() if value is not None))
             twin = seen.setdefault((record.task, record.variant, record.seed, figures), record.method)
-            assert twin == record.method, f"{twin} and {record.method} are the same on {record.task} {record.variant}, seed {record.seed}"
+            same = (record.task, record.variant, *sorted((twin, record.method)))
+            assert twin == record.method or same in known, f"{twin} and {record.method} are the same on {record.task} {record.variant}, seed {record.seed}"
     assert seen
 
 
