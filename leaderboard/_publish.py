@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-import os
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,7 @@ import msgspec
 
 from bench.errors import EnvironmentFault
 from bench.runs.record import Record
-from bench.runs.store_files import put
+from bench.runs.store_files import put, put_with
 
 from ._cells import suite_cells
 from ._exports import history_parquet, history_rows, merged, night_of, read_history, records_parquet
@@ -69,19 +67,6 @@ def _texts(board: Mapping[str, Any]) -> dict[str, str]:
     if board["tracks"]:
         texts |= {"leaderboard.tex": render(board, "latex") or "", "tracks.csv": as_csv([line for track in board["tracks"] for line in track_lines(track)])}
     return texts
-
-
-def put_with(path: Path, write: Callable[[Path], Any]) -> None:
-    """Have ``write`` fill a temporary file that then takes the name ``path``."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        write(temporary)
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def freeze(records: Sequence[Record], tasks: Mapping[str, Any], options: Mapping[str, Any]) -> list[str]:

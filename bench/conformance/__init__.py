@@ -34,8 +34,7 @@ def check(name: str, *, plugins: Iterable[str] = (), device: str = "auto", quick
     from bench.plugins.registry import Registry
     from bench.runs.provenance import choose_device
 
-    path = Path(name)
-    registry = Registry([*plugins, *([name] if path.exists() and (path.suffix == ".py" or path.is_dir()) else [])])
+    registry = Registry([*plugins, *([name] if _is_plugin(Path(name)) else [])])
     found = entries(registry, name)
     with tempfile.TemporaryDirectory(prefix="bench-check-") as folder:
         lab = Lab(registry, Path(folder), choose_device(device), quick, say)
@@ -49,7 +48,7 @@ def entries(registry: Registry, name: str) -> list[Entry]:
         UsageError: nothing is called so. NothingSelected: the path registers nothing.
     """
     path = Path(name)
-    if path.exists() and (path.suffix == ".py" or path.is_dir()):
+    if _is_plugin(path):
         home = path.resolve()
         mine = [entry for kind in ("method", "task", "dataset") for entry in registry.rows(kind) if home in (Path(entry.target.path).resolve(), *Path(entry.target.path).resolve().parents)]  # fmt: skip
         if not mine:
@@ -62,3 +61,7 @@ def entries(registry: Registry, name: str) -> list[Entry]:
         if name in known or "*" in name:
             found += registry.select(kind, name)
     return found or registry.select("method", name)
+
+
+def _is_plugin(path: Path) -> bool:
+    return path.exists() and (path.suffix == ".py" or path.is_dir())

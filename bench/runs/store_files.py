@@ -7,7 +7,9 @@ import os
 import shutil
 import stat
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from bench.runs.record import Record
 
@@ -55,14 +57,24 @@ def put(path: Path, data: bytes) -> None:
     Raises:
         OSError: it can't be written; what was there before still is.
     """
+    put_with(path, lambda temporary: temporary.write_bytes(data))
+
+
+def put_with(path: Path, write: Callable[[Path], Any]) -> None:
+    """Have ``write`` fill a temporary file that then takes the name ``path``.
+
+    Raises:
+        OSError: it can't be written; what was there before still is.
+    """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    os.close(handle)
+    temporary = Path(name)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
+        write(temporary)
+        temporary.chmod(0o644)
+        temporary.replace(path)
     finally:
-        Path(name).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def alive(process: int) -> bool:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 
-from bench import Meta, Setup
+from bench import Meta, Preset, Reference, Setup
 from bench.training.data import Examples, stratified_split
 
 from ._task import SPLIT_SEED, CondensationTask, Part, pooled
@@ -24,6 +24,16 @@ PAPER: dict[str, Any] = {
     "architectures": ["mlp", "resnet", "vit"],
 }
 """VICO-UoE/DatasetCondensation, main.py: 20 nets a set, 300 epochs, 256 real images a class. 10,000 updates are DC's and DCC's with ten images a class."""
+
+PRESETS = {
+    "smoke": Preset(variants={"ipc1": {"ipc": 1}}, params=SMOKE, seeds=1, timeout=300),
+    "paper": Preset(variants={"ipc1": {"ipc": 1}, "ipc10": {"ipc": 10}, "ipc50": {"ipc": 50}}, params=PAPER, seeds=5, timeout=86400),
+}
+BUDGET = "ipc stored images a class; 10,000 changes of the images; 256 real images a class in each"
+REFERENCES = (
+    Reference(name="random", kind="low"),
+    Reference(name="full-data", kind="high", title="All training images", solve="full_data"),
+)
 
 
 class HubTask(CondensationTask):

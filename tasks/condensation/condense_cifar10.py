@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from bench import Preset, Reference, TaskCard
+from bench import TaskCard
 
-from ._hub import PAPER, SMOKE, HubTask
+from ._hub import BUDGET, PRESETS, REFERENCES, HubTask
 from ._task import METRICS
 
 
@@ -22,20 +22,9 @@ class CondenseCifar10(HubTask):
         track="condensation",
         datasets=("cifar10",),
         metrics=METRICS,
-        presets={
-            "smoke": Preset(variants={"ipc1": {"ipc": 1}}, params=SMOKE, seeds=1, timeout=300),
-            "paper": Preset(
-                variants={"ipc1": {"ipc": 1}, "ipc10": {"ipc": 10}, "ipc50": {"ipc": 50}},
-                params=PAPER,
-                seeds=5,
-                timeout=86400,
-            ),
-        },
-        budget="ipc stored images a class; 10,000 changes of the images; 256 real images a class in each",
-        references=(
-            Reference(name="random", kind="low"),
-            Reference(name="full-data", kind="high", title="All training images", solve="full_data"),
-        ),
+        presets=PRESETS,
+        budget=BUDGET,
+        references=REFERENCES,
     )
     source: ClassVar = "cifar10"
     flips: ClassVar = True
