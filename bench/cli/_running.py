@@ -74,7 +74,7 @@ def run_cells(driver: Driver, todo: list[Keyed], engine: Executor, jobs: int, qu
                 continue
             records.append(record)
             if record.error is not None:
-                message = (record.error.message.splitlines() or [""])[0]
+                message = (record.error.message.splitlines() or [""])[0].rstrip(".")
                 warn(f"{record.status}: {keyed.cell.spec.label()}: {record.error.type}: {message}. See it again: {record.error.rerun}")
     return records
 

@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from bench.runs.store import Store
 
 _PHASES = ("all", "plan", "run", "publish")
-DELTA = 0.02
-"""Share of the distance of a task's references that is worth an alarm."""
-
 _HELP = """Run every method on every task, check what was recorded before, and make the site.
 
 \b
@@ -195,9 +192,10 @@ def _publish(registry: Registry, driver: Driver, plan: Plan, night: date, tier: 
         night=night.isoformat(), tier=tier, planned=len(plan.cells), recorded=len(done), rows=rows_of([*done, *failed], registry.cards()), parts=parts
     )
     write_night(store.root, tonight)
-    raised = alarms(read_nights(store.root, tier, night.isoformat()), DELTA)
+    board, said = _site(registry, store, [*done, *failed], tonight.night, out, page)
+    delta = (board.get("suite") or {}).get("delta", 0.0)  # of a board without a suite two standard errors alone decide
+    raised = alarms(read_nights(store.root, tier, night.isoformat()), delta)
     text = summary(tonight, raised, failed, len(todo) - len(failed), plan.not_run)
-    said = _site(registry, store, [*done, *failed], tonight.night, out, page)
     try:
         put(out / "summary.md", text.encode())
     except OSError as error:
@@ -221,13 +219,15 @@ def _failures(store: Store, keys: set[str]) -> list[Record]:
     return [record for key, record in latest(store.briefs()).items() if key in keys]
 
 
-def _site(registry: Registry, store: Store, records: Sequence[Record], night: str, out: Path, page: bool) -> list[str]:
+def _site(registry: Registry, store: Store, records: Sequence[Record], night: str, out: Path, page: bool) -> tuple[dict[str, Any], list[str]]:
+    """Make the board, write its files, and return it with what there is to say."""
     options = {"stale": stale_ids(registry, records)}
     board = store.ask(lambda index: make_board(registry, records, {**options, "memo": index.memo}), refresh=False)
     if not board.get("tables"):
         out.mkdir(parents=True, exist_ok=True)
-        return ["no record yet: the site is a summary alone."]
-    return publish(registry, board, records, store, out, {"page": page, "history": store.root / "nights" / "history.parquet", "night": night, **options})
+        return board, ["no record yet: the site is a summary alone."]
+    said = publish(registry, board, records, store, out, {"page": page, "history": store.root / "nights" / "history.parquet", "night": night, **options})
+    return board, said
 
 
 def _document(night: Night, raised: Sequence[Alarm], failed: Sequence[Record], missing: int, red: Sequence[str]) -> dict[str, Any]:

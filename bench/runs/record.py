@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import re
 from collections.abc import Callable
@@ -135,7 +136,7 @@ def decode_record(data: bytes) -> Record:
     """Read a record of this or of any earlier schema version, and check it.
 
     Raises:
-        RecordError: it is damaged, of a later version, or inconsistent.
+        RecordError: it is damaged, of a later version, inconsistent, or says a field twice.
     """
     if len(data) > LARGEST:
         raise RecordError(f"it has {len(data)} bytes, a record has at most {LARGEST}")
@@ -144,8 +145,26 @@ def decode_record(data: bytes) -> Record:
         record = _decoder.decode(data)
     if record is None or record.schema_version != SCHEMA_VERSION:
         record = _upgraded(data)
+    if msgspec.json.format(data, indent=-1) != msgspec.json.encode(record):  # not as we write it: by hand, by other software, of an earlier version
+        _refuse_repeats(data)
     check_record(record)
     return record
+
+
+def _refuse_repeats(data: bytes) -> None:
+    """Raise RecordError where a table says one name twice: readers differ in which of the two they take."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        table = dict(pairs)
+        if len(table) < len(pairs):
+            names = [name for name, _ in pairs]
+            raise RecordError(f"it is damaged: it says {next(name for name in names if names.count(name) > 1)[:100]!r} twice")
+        return table
+
+    try:
+        json.loads(data, object_pairs_hook=once)
+    except (ValueError, RecursionError) as error:
+        raise RecordError(f"it is damaged: {error}") from None
 
 
 def _upgraded(data: bytes) -> Record:

@@ -299,6 +299,16 @@ def test_deep_nesting_is_a_reason(make_record):
         decode_record(text)
 
 
+@pytest.mark.parametrize("form", [-1, 1])
+@pytest.mark.parametrize(("field", "again"), [(b'"none":', b'"none": 99.5,'), (b'"seed":', b'"seed": 3,'), (b'"status":', b'"status": "ok",')])
+def test_a_record_that_says_a_field_twice_is_refused(make_record, field, again, form):
+    text = msgspec.json.format(encode_record(make_record()), indent=form)
+    assert text.count(field) == 1
+    assert decode_record(text) == make_record()
+    with pytest.raises(RecordError, match=f"it says '{field.decode()[1:-2]}' twice"):
+        decode_record(text.replace(field, again + field))
+
+
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.lists(st.binary(max_size=40).filter(lambda text: b"\n" not in text), max_size=5), st.lists(st.integers(0, 5), max_size=5, unique=True), st.randoms())
 def test_an_export_with_other_lines_between_gives_its_records(tmp_path_factory, make_record, noise, seeds, chance):
