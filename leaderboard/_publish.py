@@ -41,9 +41,11 @@ def publish(board: Mapping[str, Any], records: Sequence[Record], folder: Path, o
         raise EnvironmentFault(f"{how}, or leave --serve out.")
     if options.get("page") and not missing:
         from ._page import make_page, page_name
+        from ._picture import THEMES, pictures
 
         name, page = page_name(board, mine, history, options), folder / "index.html"
-        if all((folder / file).is_file() for file in _names(board)) and page.is_file() and name in page.read_text(encoding="utf-8", errors="replace")[:2000]:
+        drawn = list(THEMES) if any(row["rank"] for track in board["tracks"] for row in track["rows"]) else []
+        if all((folder / file).is_file() for file in [*_names(board), *drawn]) and page.is_file() and name in page.read_text(encoding="utf-8", errors="replace")[:2000]:
             return [f"{folder} holds what these records give already."]
     for file, text in _texts(board).items():
         put(folder / file, text.encode())
@@ -52,8 +54,10 @@ def publish(board: Mapping[str, Any], records: Sequence[Record], folder: Path, o
     if missing:
         return [*said, f"{how}. The other files are complete."]
     if options.get("page"):
+        for file, picture in pictures(board).items():
+            put(folder / file, picture.encode())
         put(page, make_page(board, mine, history, options, name).encode())
-        said.append(f"wrote {page}.")
+        said.append(f"wrote {', '.join([*drawn, 'index.html'])} to {folder}.")
     return said
 
 

@@ -1,5 +1,6 @@
 """The page in a real browser, opened from disk: no request, no console error, no accessibility finding, sorting, filtering, tracks, small screens."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -62,12 +63,26 @@ def page_file(tmp_path_factory):
         "page": True, "history": folder / "history.parquet",
     }  # fmt: skip
     bench_publish(board, records, folder, options)
-    first = (folder / "index.html").read_bytes()
+    names = ("index.html", "leaderboard.svg", "leaderboard-dark.svg")
+    first = [(folder / name).read_bytes() for name in names]
     (folder / "index.html").unlink()
     history_parquet(HISTORY, folder / "history.parquet")
     bench_publish(board, list(reversed(records)), folder, options)
-    assert (folder / "index.html").read_bytes() == first, "the same records give the same bytes"
+    assert [(folder / name).read_bytes() for name in names] == first, "the same records give the same bytes"
     return folder / "index.html"
+
+
+def test_the_picture_shows_every_ranked_method_in_both_themes_and_is_plain_svg(page_file):
+    from xml.etree import ElementTree
+
+    board = json.loads((page_file.parent / "leaderboard.json").read_text())
+    ranked = {row["method"] for track in board["tracks"] for row in track["rows"] if row["rank"]}
+    for name in ("leaderboard.svg", "leaderboard-dark.svg"):
+        text = (page_file.parent / name).read_text()
+        drawn = {element.text for element in ElementTree.fromstring(text).iter() if element.tag.endswith("text")}
+        assert ranked <= drawn
+        assert {track["title"] for track in board["tracks"]} <= drawn
+        assert re.findall(r"<(script|foreignObject|image|a)\b|href=.http|url\(http", text) == []
 
 
 def test_the_page_is_small_and_holds_no_text_of_a_record_unescaped(page_file):
