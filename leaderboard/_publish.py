@@ -45,7 +45,11 @@ def publish(board: Mapping[str, Any], records: Sequence[Record], folder: Path, o
 
         name, page = page_name(board, mine, history, options), folder / "index.html"
         drawn = list(THEMES) if any(row["rank"] for track in board["tracks"] for row in track["rows"]) else []
-        if all((folder / file).is_file() for file in [*_names(board), *drawn]) and page.is_file() and name in page.read_text(encoding="utf-8", errors="replace")[:2000]:
+        if (
+            all((folder / file).is_file() for file in [*_names(board), *drawn])
+            and page.is_file()
+            and name in page.read_text(encoding="utf-8", errors="replace")[:2000]
+        ):
             return [f"{folder} holds what these records give already."]
     for file, text in _texts(board).items():
         put(folder / file, text.encode())
