@@ -2,7 +2,8 @@
 
 Every block between ``<!-- table: NAME -->`` and ``<!-- end table -->`` in README.md and docs/ becomes the board of the
 task NAME, made by ``bench leaderboard`` from docs/records/*.jsonl; one between ``<!-- claims: TRACK -->`` and ``<!-- end claims -->``
-holds what the papers of the track claim, from the methods' cards, against the same records; docs/cli.md becomes what ``--help`` says. ``--check`` changes nothing and exits 1 if a block is stale.
+holds what the papers of the track claim, from the methods' cards, against the same records; one between ``<!-- sweep: FILE PARAMETER
+METRIC... -->`` and ``<!-- end sweep -->`` what paired gains depend on a task's parameter, from docs/records/sweeps/FILE.jsonl; docs/cli.md becomes what ``--help`` says. ``--check`` changes nothing and exits 1 if a block is stale.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ RECORDS = ROOT / "docs" / "records"
 BLOCK = re.compile(r"^(<!-- table: ([a-z0-9-]+) -->\n)(.*?)^(<!-- end table -->)$", re.MULTILINE | re.DOTALL)
 
 CLAIMS = re.compile(r"^(<!-- claims: ([a-z0-9-]+) -->\n)(.*?)^(<!-- end claims -->)$", re.MULTILINE | re.DOTALL)
+
+SWEEP = re.compile(r"^(<!-- sweep: ([a-z0-9-]+) ([a-z_]+) ([a-z0-9_ ]+) -->\n)(.*?)^(<!-- end sweep -->)$", re.MULTILINE | re.DOTALL)
 
 _NOISY = ("noisy-digits", "noisy-mnist")
 CLAIMED_ABOVE: dict[str, list[tuple[str, str, tuple[str, ...]]]] = {
@@ -112,9 +115,35 @@ def board(task: str) -> str:
     return "\n" + done.stdout.strip() + "\n\n"
 
 
+@functools.cache
+def sweep(file: str, parameter: str, metrics: str) -> str:
+    """Return each method's mean of metrics that are differences, with 95 % t intervals over seeds, for every value of a task's parameter."""
+    import numpy as np
+    from scipy import stats
+
+    from bench.runs.transfer import records_of
+
+    values: dict[tuple[float, str, str], list[float]] = {}
+    for _, record in records_of(RECORDS / "sweeps" / f"{file}.jsonl"):
+        for metric in metrics.split():
+            values.setdefault((record.task_params[parameter], metric, record.method), []).append(record.metrics[metric] or 0.0)
+    methods = sorted({method for _, _, method in values} - {"random"})
+    lines = [f"| {parameter} | metric | {' | '.join(methods)} |", f"| --- | --- |{' --- |' * len(methods)}"]
+    for at in sorted({at for at, _, _ in values}):
+        for metric in metrics.split():
+            cells = []
+            for method in methods:
+                found = np.array(values[at, metric, method])
+                half = stats.t.ppf(0.975, len(found) - 1) * found.std(ddof=1) / len(found) ** 0.5
+                cells.append(f"{found.mean():+.1f} [{found.mean() - half:+.1f}, {found.mean() + half:+.1f}]")
+            lines.append(f"| {at:g} | {metric} | {' | '.join(cells)} |")
+    return "\n" + "\n".join(lines) + "\n\n"
+
+
 def renewed(text: str) -> str:
     """Return ``text`` with every block made anew."""
     text = BLOCK.sub(lambda match: match[1] + board(match[2]) + match[4], text)
+    text = SWEEP.sub(lambda match: match[1] + sweep(match[2], match[3], match[4]) + match[6], text)
     return CLAIMS.sub(lambda match: match[1] + claims(match[2]) + match[4], text)
 
 
