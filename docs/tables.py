@@ -2,8 +2,9 @@
 
 Every block between ``<!-- table: NAME -->`` and ``<!-- end table -->`` in README.md and docs/ becomes the board of the
 task NAME, made by ``bench leaderboard`` from docs/records/*.jsonl; one between ``<!-- claims: TRACK -->`` and ``<!-- end claims -->``
-holds what the papers of the track claim, from the methods' cards, against the same records; one between ``<!-- sweep: FILE PARAMETER
-METRIC... -->`` and ``<!-- end sweep -->`` what paired gains depend on a task's parameter, from docs/records/sweeps/FILE.jsonl; docs/cli.md becomes what ``--help`` says. ``--check`` changes nothing and exits 1 if a block is stale.
+holds what the papers of the track claim, from the methods' cards, against the same records; one between
+``<!-- sweep: FILE PARAMETER METRIC... -->`` and ``<!-- end sweep -->`` how paired gains depend on a task's parameter, from
+docs/records/sweeps/FILE.jsonl; docs/cli.md becomes what ``--help`` says. ``--check`` changes nothing and exits 1 if a block is stale.
 """
 
 from __future__ import annotations
