@@ -25,7 +25,7 @@ from bench.runs.claims import Claims
 from bench.runs.limits import Limits
 from bench.runs.plan import Cell, NotRun, Plan, batches
 from bench.runs.provenance import environment, git_state, machine
-from bench.runs.record import Failure, Record, RecordError
+from bench.runs.record import Failure, Record, RecordError, without_folders
 from bench.runs.result import Result
 from bench.runs.schedule import Expected
 from bench.runs.shift import Shift
@@ -225,9 +225,8 @@ def record_of(keyed: Keyed, result: Result, log: str = "") -> Record:
     error = None
     if result.error is not None:
         call = {name: value for name, value in spec.params.items() if cell.method and value != resolve(spec.method, cell.method.params, {}).get(name)}
-        error = Failure(
-            type=result.error["type"], message=result.error["message"], frames=result.error.get("frames", []), log=log[-2000:], rerun=_rerun(spec, call)
-        )
+        said, frames, end = result.error["message"], result.error.get("frames", []), without_folders(log)[-2000:]
+        error = Failure(type=result.error["type"], message=said, frames=frames, log=end, rerun=_rerun(spec, call))
     environment = {"cpu_class" if name == "cpu" else name: value for name, value in keyed.ingredients["environment"].items()}
     provenance = {**environment, **machine(), "flags": result.flags, "files": keyed.ingredients["files"], "bench": _bench_version()}
     provenance |= {"choices": result.choices} if result.choices else {}

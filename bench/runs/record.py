@@ -31,9 +31,18 @@ class Failure(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     frames: list[str] = []
     """The last frames of the traceback."""
     log: str = ""
-    """The last lines that the run printed."""
+    """The end of what the run printed, without the folders of the machine."""
     rerun: str = ""
     """The command that reruns just this cell."""
+
+
+_FOLDERS = re.compile(r"""(?<=["'])/(?:[^/"'\n]+/)+(?=[^/"'\n]+["'])|(?<![\w/.:"'])/(?:[^/\s"':]+/)+(?=[^/\s"':]+)""")
+"""A folder in quotes, where it may hold spaces, or without."""
+
+
+def without_folders(text: str) -> str:
+    """Return text in which every absolute path is its last part alone: records travel, and where somebody keeps files is nobody else's business."""
+    return _FOLDERS.sub("", text)
 
 
 class Record(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

@@ -15,10 +15,22 @@ TABLE: dict[str, dict[str, list[tuple[dict[str, int], str]]]] = {
     },
     "condensation/matching": {
         "cpu": [
-            ({"side": 8, "channels": 1, "width": 32, "ipc": 1, "real": 32}, "grouped"),  # grouped 24.3 ms, hybrid 40.5 ms, loop 63.2 ms; AMD EPYC, torch 2.13.0+cpu, 2026-11-26
-            ({"side": 8, "channels": 1, "width": 32, "ipc": 10, "real": 32}, "grouped"),  # grouped 35.9 ms, hybrid 54 ms, loop 94.3 ms; AMD EPYC, torch 2.13.0+cpu, 2026-11-26
-            ({"side": 28, "channels": 1, "width": 32, "ipc": 1, "real": 32}, "hybrid"),  # grouped 472 ms, hybrid 263 ms, loop 319 ms; AMD EPYC, torch 2.13.0+cpu, 2026-11-26
-            ({"side": 28, "channels": 1, "width": 32, "ipc": 10, "real": 32}, "loop"),  # grouped 738 ms, hybrid 572 ms, loop 491 ms; AMD EPYC, torch 2.13.0+cpu, 2026-11-26
+            (
+                {"side": 8, "channels": 1, "width": 32, "ipc": 1, "real": 32},
+                "grouped",
+            ),  # grouped 24.3 ms, hybrid 40.5 ms, loop 63.2 ms; AMD EPYC, torch 2.13.0+cpu, 2026-11-26
+            (
+                {"side": 8, "channels": 1, "width": 32, "ipc": 10, "real": 32},
+                "grouped",
+            ),  # grouped 35.9 ms, hybrid 54 ms, loop 94.3 ms; AMD EPYC, torch 2.13.0+cpu, 2026-11-26
+            (
+                {"side": 28, "channels": 1, "width": 32, "ipc": 1, "real": 32},
+                "hybrid",
+            ),  # grouped 472 ms, hybrid 263 ms, loop 319 ms; AMD EPYC, torch 2.13.0+cpu, 2026-11-26
+            (
+                {"side": 28, "channels": 1, "width": 32, "ipc": 10, "real": 32},
+                "loop",
+            ),  # grouped 738 ms, hybrid 572 ms, loop 491 ms; AMD EPYC, torch 2.13.0+cpu, 2026-11-26
         ],
     },
 }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -32,6 +34,12 @@ def test_the_kernels_limit_is_an_error_that_the_method_sees(confined):
     assert confined["eater"].status == "oom"
     assert confined["eater"].error.type in ("MemoryError", "_ArrayMemoryError")
     assert confined["eater"].error.frames[-1].endswith("solve")
+
+
+def test_the_log_of_a_failed_run_names_files_and_no_folder_of_the_machine(confined):
+    log = confined["eater"].error.log
+    assert re.search(r'File "\w+\.py", line \d+, in solve', log)
+    assert str(Path(__file__).parents[1]) not in log
 
 
 def test_processor_time_is_counted_over_the_family(confined):

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.plugins.index import cache_folder
-from bench.runs.record import _UPGRADES, SCHEMA_VERSION, Brief, Record, RecordError, check_record, decode_record, encode_record
+from bench.runs.record import _UPGRADES, SCHEMA_VERSION, Brief, Record, RecordError, check_record, decode_record, encode_record, without_folders
 from bench.runs.spec import run_key, run_keys
 from bench.runs.store import Store, latest
 from bench.runs.store_files import remove
@@ -319,6 +319,18 @@ def test_an_export_with_other_lines_between_gives_its_records(tmp_path_factory, 
     store = Store(folder)
     assert sorted(record.seed for record in store.read()) == sorted(seeds)
     assert len(store.damaged) == sum(bool(line.strip()) for line in noise)
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ('File "/home/some one/plug-ins/x.py", line 3', 'File "x.py", line 3'),
+        ("No such file: '/tmp/a/b'", "No such file: 'b'"),
+        ("https://arxiv.org/abs/2007.00151 and a/b, 1/2, ./c/d", "https://arxiv.org/abs/2007.00151 and a/b, 1/2, ./c/d"),
+    ],
+)
+def test_a_log_loses_the_folders_of_the_machine_and_nothing_else(said, kept):
+    assert without_folders(said) == kept
 
 
 # Versions ---------------------------------------------------------------------
