@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install browser demo lint types test test-slow gpu gpu-times bench-speed docs clean
+.PHONY: help install browser demo lint types test test-slow gpu gpu-times bench-speed docs board clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +65,11 @@ bench-speed: $(VENV)/.installed ## speed tests, as ratios within one run
 
 docs: $(VENV)/.demo ## write the tables of README.md and docs/ anew from docs/records/
 	$(BIN)/python docs/tables.py
+
+board: $(VENV)/.installed ## run every method on every default task, five seeds (hours on two cores; goes on where it was), and publish the board
+	$(BIN)/bench run --all --preset default --seeds 5
+	$(BIN)/bench leaderboard --freeze
+	$(BIN)/bench leaderboard --out leaderboard/published
 
 clean: ## remove caches and builds; results/ and .venv stay
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks .coverage build dist
