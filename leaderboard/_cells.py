@@ -17,6 +17,7 @@ from bench.runs.record import Record
 
 from ._rows import Entrant, differing, entrants
 from ._suite import Anchors, Fixed, Frozen, Run, Side, Suite, SuiteTask, measured
+from ._text import seconds
 
 SIZE_OF_DRIFT = 2.0
 """Standard errors beyond which anchors that were run anew no longer are what was frozen."""
@@ -162,7 +163,7 @@ def word_of(record: Record, cell: SuiteCell, primary: str, clashing: Collection[
         return "missing" if record.status == "interrupted" else record.status
     if record.key in clashing:
         return "nondeterministic"
-    spent = record.cost.get("solve_cpu_s") if record.cost.get("solve_cpu_s") is not None else record.cost.get("solve_s")
+    spent = seconds(record.cost, record.device)
     if spent is not None and spent > cell.task.seconds:
         return "over budget"
     if cell.task.visits is not None and record.counters.get("forward", 0) + record.counters.get("backward", 0) > cell.task.visits:

@@ -26,7 +26,7 @@ READING = (
     "Bold: better than every method below it. The largest number alone is never bold.",
     "A run that fails counts as chance, and no run counts as less, so that failing never beats finishing. A method that misses runs is provisional and has no rank.",
     "References that see the hidden part never have a rank. Rows of other than the default parameters are in the tables by variant and in no track's board.",
-    "Seconds are comparable within one kind of machine; visits of examples, forward and backward, are comparable anywhere. Neither decides a rank.",
+    "Seconds are of the processor on a CPU, by the clock elsewhere, and comparable within one kind of machine; visits of examples, forward and backward, are comparable anywhere. Neither decides a rank.",
 )
 
 

@@ -14,7 +14,7 @@ from bench.runs.spec import RunSpec
 
 from ._render import ARROWS, decimals, interval
 from ._render_tracks import VERDICTS, range_of
-from ._text import number, plain
+from ._text import number, plain, seconds
 
 Row = Mapping[str, Any]
 FAILURES, HEAD = 40, 400
@@ -179,7 +179,7 @@ def table_rows(table: Row) -> dict[str, Any]:
             (interval(row, digits), row["low"]),
             (str(row["n"]), None),
             (number(difference["mean"], digits, "+") if difference else "—", difference["mean"] if difference else None),
-            (number(row["cost"]["solve_s"], 2), row["cost"]["solve_s"]),
+            (number(seconds(row["cost"], table["device"]), 2), seconds(row["cost"], table["device"])),
             (short(visits), visits),
         ]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ._render_tracks import track_latex, track_markdown
-from ._text import Column, as_csv, escape, grid, number
+from ._text import Column, as_csv, escape, grid, number, seconds
 
 Row = Mapping[str, Any]
 ARROWS = {"max": " ↑", "min": " ↓"}
@@ -49,7 +49,7 @@ def _table(table: Row) -> str:
         ("method", "left", [_marked(row) for row in rows]),
         *_primary(table),
         *_metrics(table),
-        *_costs(rows),
+        *_costs(rows, table["device"]),
     ]
     if any(set(row["statuses"]) != {"ok"} for row in rows):
         columns.append(("status", "left", [_statuses(row) for row in rows]))
@@ -107,9 +107,13 @@ def _metrics(table: Row) -> list[Column]:
     return columns
 
 
-def _costs(rows: Sequence[Row]) -> list[Column]:
-    shown = (("solve s", "solve_s", 1, 2), ("forward passes (k)", "forward", 1000, 1), ("MB", "peak_rss_mb", 1, 0))
-    return [(head, "right", [number(_scaled(row["cost"][name], unit), digits) for row in rows]) for head, name, unit, digits in shown]
+def _costs(rows: Sequence[Row], device: str) -> list[Column]:
+    taken = "solve CPU s" if device == "cpu" else "solve s"
+    shown = (("forward passes (k)", "forward", 1000, 1), ("MB", "peak_rss_mb", 1, 0))
+    return [
+        (taken, "right", [number(seconds(row["cost"], device), 2) for row in rows]),
+        *((head, "right", [number(_scaled(row["cost"][name], unit), digits) for row in rows]) for head, name, unit, digits in shown),
+    ]
 
 
 def _scaled(value: float | None, unit: int) -> float | None:

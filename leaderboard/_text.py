@@ -64,3 +64,9 @@ def _cell(value: Any) -> Any:
         return value
     line = plain(value)
     return f"'{line}" if line.lstrip().startswith(("=", "+", "-", "@")) else line
+
+
+def seconds(cost: Mapping[str, float | None], device: str) -> float | None:
+    """Return what solving took: on a CPU processor seconds, which a busy machine stretches little; elsewhere seconds by the clock."""
+    spent = cost.get("solve_cpu_s") if device == "cpu" else None
+    return cost.get("solve_s") if spent is None else spent

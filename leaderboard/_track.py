@@ -15,7 +15,7 @@ from ._aggregate import Array, Resamples, iqm, mean_ranks, on_front, superiority
 from ._cells import MethodScores, SuiteCell, clashes, described, method_scores, suite_cells
 from ._rows import current
 from ._suite import Anchors, Fixed, Suite
-from ._text import some
+from ._text import seconds, some
 from ._verdicts import Verdict, against, agreement, leave_one_out, standing
 
 ONE_SEED = "One seed: no ranks."
@@ -148,7 +148,7 @@ def _cost(one: MethodScores, cells: Sequence[SuiteCell]) -> dict[str, float | No
 
     memory = [record.cost.get("peak_rss_mb") for records in ran for record in records]
     return {
-        "seconds": summed(lambda record: record.cost.get("solve_s")),
+        "seconds": summed(lambda record: seconds(record.cost, record.device)),
         "visits": summed(lambda record: record.counters.get("forward", 0) + record.counters.get("backward", 0)),
         "peak_rss_mb": max((figure for figure in memory if figure is not None), default=None),
     }
