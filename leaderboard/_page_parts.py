@@ -121,7 +121,7 @@ def dots(track: Row) -> dict[str, Any]:
         where = f"{place[1]} {place[3]}"
         if cell["word"] == "not_applicable":
             return "none", f"{where}: does not apply"
-        state = "fail" if cell["imputed"] else "full" if cell["ok"] == cell["of"] else "part" if cell["ok"] else ""
+        state = ("gate" if cell["word"] == "gate" else "fail") if cell["imputed"] else "full" if cell["ok"] == cell["of"] else "part" if cell["ok"] else ""
         return state, f"{where}: {cell['ok']} of {cell['of']} seeds" + (f", {cell['imputed']} {cell['word']}" if cell["imputed"] else "")
 
     rows = [{"method": row["method"], "cells": [dot(row["cells"][cell["cell"]], cell["cell"]) for cell in track["cells"]]} for row in track["rows"]]

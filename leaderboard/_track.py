@@ -174,21 +174,20 @@ def _fill(board: dict[str, Any], rows: list[dict[str, Any]], members: list[Metho
     middle = iqm(np.sort(scores.reshape(len(scores), -1), -1))
     ranks = mean_ranks(scores)
     wide = resamples.wide(scores) if scores.shape[1] >= FEWEST_TASKS else None
-    all_pairs = standing(scores, suite.delta)
     ranges = resamples.rank_ranges(scores, suite.delta)
     leader = min(range(len(names)), key=lambda place: (-interval.mean[place], names[place]))
     null = next((place for place, row in enumerate(ranked) if rows[row]["reference"] == "low"), None)
     nothing: list[Verdict | None] = [None] * len(names)
-    vs_leader, leader_test = against(scores, leader, suite.delta)
+    found = standing(scores, suite.delta, leader)
     vs_null, null_test = against(scores, null, suite.delta) if null is not None else (nothing, "")
     chances = resamples.superiority(scores, scores[null]) if null is not None else scores
     for place, row_place in enumerate(ranked):
-        row, rank = rows[row_place], all_pairs.ranks[place]
+        row, rank = rows[row_place], found.ranks[place]
         low, high = (int(end) for end in ranges[place])
         row |= {
             "rank": rank,
             "range": [min(rank, low), max(rank, high)],
-            "bold": all_pairs.bold[place],
+            "bold": found.bold[place],
             "score": _figure(interval.mean[place]),
             "low": _figure(interval.low[place]),
             "high": _figure(interval.high[place]),
@@ -196,7 +195,7 @@ def _fill(board: dict[str, Any], rows: list[dict[str, Any]], members: list[Metho
             "iqm": [_figure(middle[place]), *(_figure(end) for end in resamples.iqm(scores[place]))],
             "mean_rank": _figure(ranks[place]),
             "vs_null": _plain(vs_null[place]),
-            "vs_leader": _plain(vs_leader[place]),
+            "vs_leader": _plain(found.vs_leader[place]),
         }
         if null is not None and place != null:
             row["p_better"] = [_figure(superiority(scores[place], scores[null])), *(_figure(end) for end in chances[place])]
@@ -205,8 +204,8 @@ def _fill(board: dict[str, Any], rows: list[dict[str, Any]], members: list[Metho
         costs = np.array([rows[ranked[place]]["cost"][axis] for place in costed], float)
         for place, front in zip(costed, on_front(costs, interval.mean[costed], suite.delta), strict=True):
             rows[ranked[place]]["front"][axis] = bool(front)
-    board["tests"] = {"null": null_test, "leader": leader_test, "pairs": all_pairs.test}
-    board["pairs"] = [{"a": names[i], "b": names[j], **found.plain()} for i, j, found in all_pairs.pairs]
+    board["tests"] = {"null": null_test, "leader": found.leader_test, "pairs": found.test}
+    board["pairs"] = [{"a": names[i], "b": names[j], **one.plain()} for i, j, one in found.pairs]
     board["agreement"] = agreement(names, interval.mean, middle, ranks)
     board["leave_one_out"] = leave_one_out(names, board["scored_tasks"], scores)
 

@@ -76,28 +76,32 @@ class Standing(NamedTuple):
     """What all pairs of the ranked rows say together."""
 
     ranks: list[int]
-    """1 + the number of rows that are better."""
+    """1 + the number of rows that are better: by the family of all pairs or, the leader, by the family against it, which is smaller and sees more."""
     bold: list[bool]
     """True: better than every row whose score is lower, and there is one."""
     pairs: list[tuple[int, int, Verdict]]
     test: str
+    """Of the pairs."""
+    vs_leader: list[Verdict | None]
+    leader_test: str
 
 
-def standing(scores: Array, delta: float) -> Standing:
-    """Compare all pairs of (M, T, n) scores."""
+def standing(scores: Array, delta: float, leader: int) -> Standing:
+    """Compare all pairs of (M, T, n) scores, and all rows with the one at ``leader``, the highest."""
+    vs_leader, leader_test = against(scores, leader, delta)
     places = list(combinations(range(len(scores)), 2))
     first, second = np.array([pair[0] for pair in places], int), np.array([pair[1] for pair in places], int)
     verdicts, test = family(scores[first] - scores[second], delta)
-    ranks, beaten = [1] * len(scores), [0] * len(scores)
+    wins = {(leader, row) for row, found in enumerate(vs_leader) if found and found.verdict == "worse"}
     for (i, j), found in zip(places, verdicts, strict=True):
         if found.verdict in ("better", "worse"):
-            winner, loser = (i, j) if found.verdict == "better" else (j, i)
-            ranks[loser] += 1
-            beaten[winner] += 1
+            wins.add((i, j) if found.verdict == "better" else (j, i))
+    ranks = [1 + sum(loser == row for _, loser in wins) for row in range(len(scores))]
+    beaten = [sum(winner == row for winner, _ in wins) for row in range(len(scores))]
     means = np.sort(scores, -1).mean((-2, -1))
     below = [int((means < mean).sum()) for mean in means]
     bold = [count > 0 and count == lower for count, lower in zip(beaten, below, strict=True)]
-    return Standing(ranks, bold, [(i, j, found) for (i, j), found in zip(places, verdicts, strict=True)], test)
+    return Standing(ranks, bold, [(i, j, found) for (i, j), found in zip(places, verdicts, strict=True)], test, vs_leader, leader_test)
 
 
 def against(scores: Array, place: int, delta: float) -> tuple[list[Verdict | None], str]:

@@ -86,6 +86,10 @@ def test_the_fewest_tasks_that_signed_ranks_can_tell_apart():
     assert [min(tasks for tasks in range(1, 20) if a.can_reach(tasks, tests)) for tests in (1, 11, 66)] == [6, 9, 12]
 
 
+def leading(x):
+    return int(np.argmax(a.track_interval(x).mean))
+
+
 def test_verdicts_agree_with_scikit_posthocs_on_pairwise_wilcoxon_and_holm():
     import scikit_posthocs
 
@@ -93,7 +97,7 @@ def test_verdicts_agree_with_scikit_posthocs_on_pairwise_wilcoxon_and_holm():
     x += np.random.default_rng(4).normal(0, 0.01, x.shape)
     frame = pd.DataFrame(x.mean(-1).T, columns=list("abcd")).melt(var_name="method", value_name="score")
     expected = scikit_posthocs.posthoc_wilcoxon(frame, "score", "method", method="exact", p_adjust="holm")
-    for i, j, found in standing(x, 0.02).pairs:
+    for i, j, found in standing(x, 0.02, leading(x)).pairs:
         assert found.p_holm == pytest.approx(expected.iloc[i, j])
 
 
@@ -152,7 +156,7 @@ def test_permuting_seeds_changes_nothing(x, random):
     assert np.array_equal(found.superiority(x, x[1]), found.superiority(y, y[1]))
     assert np.array_equal(found.wide(x), found.wide(y))
     assert np.array_equal(found.rank_ranges(x, 0.02), found.rank_ranges(y, 0.02))
-    assert standing(x, 0.02) == standing(y, 0.02)
+    assert standing(x, 0.02, leading(x)) == standing(y, 0.02, leading(y))
 
 
 @given(scores)
@@ -169,10 +173,33 @@ def test_adding_a_method_moves_no_other_methods_score_interval_or_resamples(x):
 @settings(deadline=None, max_examples=30)
 def test_methods_that_are_equal_share_rank_and_range_and_no_one_is_bold(x):
     same = np.repeat(x[:1], 3, 0)
-    found = standing(same, 0.02)
+    found = standing(same, 0.02, leading(same))
     assert (found.ranks, found.bold) == ([1, 1, 1], [False] * 3)
     assert {pair.verdict for _, _, pair in found.pairs} == {"same"}
     assert (a.Resamples(x.shape[1], x.shape[2], draws=50).rank_ranges(same, 0.02) == 1).all()
+
+
+@given(scores)
+@settings(deadline=None, max_examples=30)
+def test_a_rank_counts_who_is_better_among_all_pairs_and_none_worse_than_the_leader_shares_the_first(x):
+    leader = leading(x)
+    found = standing(x, 0.02, leader)
+    better = {(i, j) if pair.verdict == "better" else (j, i) for i, j, pair in found.pairs if pair.verdict in ("better", "worse")}
+    worse = {row for row, one in enumerate(found.vs_leader) if one is not None and one.verdict == "worse"}
+    for row, rank in enumerate(found.ranks):
+        others = {winner for winner, loser in better if loser == row} | ({leader} if row in worse else set())
+        assert rank == 1 + len(others)
+
+
+def test_the_family_against_the_leader_sees_what_all_pairs_do_not():
+    noise = np.random.default_rng(0).normal(0, 0.1, (12, 2, 5))
+    x = np.linspace(0.7, 0.3, 12)[:, None, None] + noise
+    found = standing(x, 0.02, leading(x))
+    pairs = {(i, j) for i, j, pair in found.pairs if pair.verdict in ("better", "worse")}
+    seen = {row for row, one in enumerate(found.vs_leader) if one is not None and one.verdict == "worse"}
+    more = {row for row in seen if (min(row, leading(x)), max(row, leading(x))) not in pairs}
+    assert more
+    assert all(found.ranks[row] > 1 for row in seen)
 
 
 @given(scores)
@@ -193,7 +220,7 @@ def test_better_takes_both_an_adjusted_p_and_a_difference_worth_the_name():
 
 def test_bold_is_who_is_better_than_all_below_and_never_the_last():
     noise = np.random.default_rng(0).normal(0, 0.01, (4, 3, 5))
-    found = standing(np.array([0.9, 0.895, 0.5, 0.1])[:, None, None] + noise, 0.02)
+    found = standing(np.array([0.9, 0.895, 0.5, 0.1])[:, None, None] + noise, 0.02, 0)
     assert (found.ranks, found.bold) == ([1, 1, 3, 4], [False, True, True, False])
 
 
