@@ -4,12 +4,13 @@ JOBS ?= 2
 TRACK ?=
 PRESET ?= default
 DEVICE ?= cuda
+SITE ?= build/site
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install browser demo lint types test test-slow gpu gpu-times bench-speed docs board clean
+.PHONY: help install browser demo lint types test test-slow gpu gpu-times bench-speed docs site board clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,7 +27,7 @@ $(VENV)/.demo: pyproject.toml constraints.txt
 
 # The package with what developers need.
 $(VENV)/.installed: $(VENV)/.demo
-	$(PIP) install -e '.[dev,noisy,page]' -c constraints.txt
+	$(PIP) install -e '.[dev,docs,noisy,page]' -c constraints.txt
 	@touch $@
 
 install: $(VENV)/.installed ## make .venv with the package and the developers' tools
@@ -65,6 +66,10 @@ bench-speed: $(VENV)/.installed ## speed tests, as ratios within one run
 
 docs: $(VENV)/.demo ## write the tables of README.md and docs/ anew from docs/records/
 	$(BIN)/python docs/tables.py
+
+site: $(VENV)/.installed ## build the site of the docs into build/site; every warning is an error
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --nitpicky --doctree-dir build/doctrees docs $(SITE)
+	@echo "site: $(SITE)/index.html"
 
 board: $(VENV)/.installed ## run every method on every default task, five seeds (hours on two cores; goes on where it was), and publish the board
 	$(BIN)/bench run --all --preset default --seeds 5

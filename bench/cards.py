@@ -165,7 +165,7 @@ class DatasetCard(_Card, frozen=True, kw_only=True, forbid_unknown_fields=True):
     had: Literal["shipped", "generated", "hub", "local"]
     """How one gets it."""
     fingerprint: str = ""
-    """SHA-256 of its arrays (see :func:`bench.runs.guard.fingerprint`); checked at every load. Empty: not pinned."""
+    """SHA-256 of its arrays (see ``bench.runs.guard.fingerprint``); checked at every load. Empty: not pinned."""
     paper: str = ""
     bibtex: str = ""
 

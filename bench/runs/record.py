@@ -78,7 +78,7 @@ class Record(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """True: a custom variant or parameters other than the defaults; shown, never ranked."""
     needs: list[str] = []
     tuning: dict[str, Any] | None = None
-    """How the parameters were chosen, where ``--tune`` chose them (see :mod:`bench.runs.search`); shown, never ranked."""
+    """How the parameters were chosen, where ``--tune`` chose them (see ``bench.runs.search``); shown, never ranked."""
     error: Failure | None = None
     warnings: list[str] = []
     arrays: str = ""

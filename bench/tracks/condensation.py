@@ -28,7 +28,7 @@ class SmallSet(msgspec.Struct, kw_only=True):
         soft_y: class probabilities of the *decoded* images (n * factor^2, C); None: ``y``.
         targets: what a net is to regress on each decoded image when the task is label-free, (n * factor^2, D).
         lr: learning rate of the evaluation; None: the protocol's.
-        factor: each stored image is a ``factor`` x ``factor`` mosaic, decoded to ``factor``^2 images of full size.
+        factor: each stored image is a ``factor`` x ``factor`` mosaic, decoded to ``factor`` squared images of full size.
         indices: rows of the training set, where the images are real ones.
         masked: a share in [0, 1): fit a temperature on validation logits of which so many are set to zero, and use it at
             test. It changes confidences, never a prediction.

@@ -31,7 +31,10 @@ class Protocol(msgspec.Struct, frozen=True, kw_only=True):
         group: G, rollouts of a prompt.
         max_new: most tokens of a rollout.
         minibatches: optimiser steps of a batch.
-        lr, beta1, beta2, weight_decay: of AdamW.
+        lr: learning rate of AdamW, constant.
+        beta1: of AdamW, in [0, 1).
+        beta2: likewise.
+        weight_decay: of AdamW.
         max_norm: the gradient's norm is cut here.
         kl: weight of the divergence from the warm start; 0: none.
         temperature: of the rollouts.
@@ -117,8 +120,10 @@ class Shown(msgspec.Struct, frozen=True):
 
     Attributes:
         step: 1, 2, 3 ...
-        prompt_ids, prompt_mask: (n, P).
-        completion_ids, completion_mask: (n, T).
+        prompt_ids: token numbers (n, P), int64.
+        prompt_mask: (n, P), False at padding.
+        completion_ids: token numbers (n, T), int64.
+        completion_mask: (n, T), False after the end.
         pull: advantage times weight of each token (n, T); 0 where a token or the whole rollout is left out.
         rewards: (n,).
     """
@@ -150,7 +155,8 @@ class PolicyProblem(msgspec.Struct, frozen=True, kw_only=True):
         prompt_mask: (Q, P), False at padding.
         answers: what ``verify`` compares with (Q,).
         verify: the reward.
-        end, pad: token numbers.
+        end: number of the token that ends a completion.
+        pad: number of the token that fills up.
         protocol: what every method may spend.
     """
 

@@ -1,0 +1,97 @@
+"""How the site is built from these pages (``make site``). The pages read on a code host too: plain Markdown, relative links."""
+
+from __future__ import annotations
+
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.util.nodes import make_refnode
+
+ROOT = Path(__file__).resolve().parents[1]
+OUTSIDE = {"README.md": "index", "CONTRIBUTING.md": "contributing", "CHANGELOG.md": "changelog"}
+"""Pages at the repository's root -> the page of the site that stands for them."""
+
+project = "datacentric-bench"
+author = "datacentric-bench contributors"
+copyright = "datacentric-bench contributors"
+version = release = installed("datacentric-bench")
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
+exclude_patterns = ["records", "**/__pycache__"]
+nitpicky = True
+nitpick_ignore_regex = [
+    # Other projects' objects stay plain text: their inventories would have to be fetched, and a build needs no network.
+    (r"py:.*", r"(torch|torch_geometric|np|numpy|nn|msgspec|PIL|collections|pathlib|contextlib|types|pluggy|click|Tensor|ModuleType)(\..*)?"),
+    (r"py:.*", r"(Path|Any|Callable|Sequence|Mapping|Iterable|Iterator|Literal|Annotated|AbstractContextManager|optional)"),
+    (r"py:.*", r"(bench\..*\.)?(Registry|Entry|Artifacts)"),  # of the harness itself; plugins never meet them
+]
+
+myst_heading_anchors = 4
+autodoc_default_options = {"members": True, "member-order": "bysource"}
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
+python_maximum_signature_line_length = 88
+python_use_unqualified_type_names = True
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True  # fields listed in the docstring of their class are a list there, no entries of their own
+napoleon_custom_sections = [("Source", "notes_style"), ("Deviates", "notes_style")]
+copybutton_prompt_text = "$ "
+copybutton_only_copy_prompt_lines = True
+copybutton_copy_empty_lines = False
+
+html_theme = "furo"
+html_title = "datacentric-bench"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_copy_source = False
+html_show_sphinx = False
+pygments_style = "tango"
+pygments_dark_style = "monokai"
+
+
+def to_pages(app: Sphinx, doctree: nodes.document) -> None:
+    """Turn links to the pages at the root of the repository, as a code host reads them, into links to the pages of the site."""
+    for node in [*doctree.findall(addnodes.pending_xref), *doctree.findall(addnodes.download_reference)]:
+        path, _, anchor = node["reftarget"].partition("#")
+        page = OUTSIDE.get(Path(path).name)
+        if page and node.get("reftype") == "myst" and node.get("refdomain") is None:
+            link = addnodes.pending_xref(refdomain="doc", reftarget=page, reftargetid=anchor or None, refdoc=node["refdoc"], reftype="myst", refexplicit=True)
+            link += node.children
+            node.replace_self(link)
+
+
+def by_short_name(app: Sphinx, env: BuildEnvironment, node: Any, content: nodes.TextElement) -> nodes.reference | None:
+    """Resolve the short name of one object alone, as annotations and ``Raises`` have it."""
+    if node.get("refdomain") != "py":
+        return None
+    short, objects = str(node["reftarget"]).rpartition(".")[2], env.domains.python_domain.objects
+    found = {entry.node_id: entry.docname for name, entry in objects.items() if name.rpartition(".")[2] == short and not entry.aliased}
+    if len(found) != 1:
+        return None
+    [(identifier, page)] = found.items()
+    return make_refnode(app.builder, node["refdoc"], page, identifier, content)
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register what this file adds to Sphinx."""
+    held: list[str] = []
+
+    def hold(app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
+        if what in ("attribute", "property", "data"):
+            held[:], lines[:] = lines, []
+
+    def give_back(app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
+        if what in ("attribute", "property", "data"):
+            lines[:] = held
+
+    app.connect("doctree-read", to_pages, priority=100)
+    app.connect("missing-reference", by_short_name)
+    # napoleon (at 500) takes the words before a colon in the sentence of a field for its type, so it does not see them.
+    app.connect("autodoc-process-docstring", hold, priority=400)
+    app.connect("autodoc-process-docstring", give_back, priority=600)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
