@@ -47,6 +47,7 @@ class MethodCard(_Card, frozen=True, kw_only=True, forbid_unknown_fields=True):
     paper: str = ""
     """Where it comes from, e.g. ``arXiv:2007.00151``."""
     bibtex: str = ""
+    """The paper's entry; what ``bench show NAME --bibtex`` prints."""
     claim: str = ""
     """What the paper says it does, in a sentence of our own; the docs hold it against what is measured here."""
     official_code: Literal["ok", "flawed", "none"] = "none"
@@ -77,19 +78,23 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """One figure a task reports."""
 
     name: str
+    """Its key in ``Score.metrics`` and in records."""
     direction: Literal["max", "min", "none"] = "max"
     """Which way is better; ``none``: a description, not a judgement."""
     primary: bool = False
     """The figure that sorts the board; one a task."""
     unit: str = ""
+    """What it is counted in, e.g. ``%`` or ``s``; empty: a bare number."""
     validation: bool = False
     """True: computed on held-out training data, in runs with the card's ``tuning`` alone; what ``--tune`` chooses by, never on a board."""
     clock: bool = False
     """True: read off a clock, so that no two runs agree on it; left out where records are compared bit for bit."""
     bounds: tuple[float, float] | None = None
+    """The least and the most it can be."""
     chance: float | None = None
     """What a trivial predictor reaches."""
     title: str = ""
+    """What it measures, in a line; the board prints it."""
 
 
 class Preset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -100,6 +105,7 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     params: dict[str, Any] = {}
     """Parameters of every variant of this preset."""
     seeds: int = 3
+    """How many seeds run unless the command says otherwise: 0 to ``seeds - 1``."""
     timeout: float = 600.0
     """Wall-clock limit of one run, in seconds; a stack of seeds gets it once for each."""
 
@@ -112,8 +118,11 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """An anchor or control of the board: a method's name, or a way of the task's own that may see the hidden part."""
 
     name: str
+    """A method's name, or with ``solve`` the row's."""
     kind: Literal["low", "high", "control"]
+    """``low``: the null; ``high``: what an oracle reaches; ``control``: shown beside them."""
     title: str = ""
+    """What it is, in a line."""
     solve: str = ""
     """Name of the task's method ``(problem, hidden, run) -> Solution``; empty: ``name`` is a method."""
 
@@ -125,19 +134,25 @@ class TaskCard(_Card, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is known of a task."""
 
     track: str
+    """The track it belongs to."""
     datasets: tuple[str, ...] = ()
     """Names of the data sets it may ask for."""
     metrics: tuple[Metric, ...]
+    """All figures it reports; exactly one is ``primary``."""
     presets: dict[str, Preset]
+    """Preset name -> the size that runs under it: ``smoke``, ``default``, ``paper``."""
     budget: str = ""
     """What every method may spend, in words."""
     offers: dict[str, dict[str, Any]] = {}
     """Need -> the task parameters under which it can be met; ``{}``: always."""
     references: tuple[Reference, ...] = ()
+    """The anchors and controls of its board."""
     tuning: dict[str, Any] = {}
     """Parameters under which it scores a part of the training data, held out, instead of its test data. Empty: it has no validation score."""
     paper: str = ""
+    """Where it was described, e.g. ``arXiv:2007.00151``."""
     bibtex: str = ""
+    """The paper's entry; what ``bench show NAME --bibtex`` prints."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -167,7 +182,9 @@ class DatasetCard(_Card, frozen=True, kw_only=True, forbid_unknown_fields=True):
     fingerprint: str = ""
     """SHA-256 of its arrays (see ``bench.runs.guard.fingerprint``); checked at every load. Empty: not pinned."""
     paper: str = ""
+    """Where it was described, e.g. ``arXiv:2007.00151``."""
     bibtex: str = ""
+    """The paper's entry; what ``bench show NAME --bibtex`` prints."""
 
 
 Card = MethodCard | TaskCard | DatasetCard

@@ -35,7 +35,12 @@ class Method(Params, frozen=True, kw_only=True):
 
 
 class Case(msgspec.Struct, kw_only=True):
-    """A prepared task: what methods see, and what they do not."""
+    """A prepared task: what methods see, and what they do not.
+
+    Attributes:
+        problems: the track's problems, one or K of them; all that methods see.
+        hidden: whatever the task needs to score them, like true labels and test data; methods never get it.
+    """
 
     problems: Sequence[Any]
     hidden: Any = None
@@ -51,7 +56,13 @@ class Watched(msgspec.Struct):
 
 
 class Outcome(msgspec.Struct, kw_only=True):
-    """What came of one problem, as ``evaluate`` gets it."""
+    """What came of one problem, as ``evaluate`` gets it.
+
+    Attributes:
+        solution: what the method returned.
+        cost: the method's own time in seconds, ``solve_s`` and ``solve_cpu_s``, and what else a record holds as cost.
+        counters: ``forward`` and ``backward``: example visits, as the method counted them.
+    """
 
     solution: Any
     curve: list[dict[str, Any]]
@@ -63,7 +74,11 @@ class Outcome(msgspec.Struct, kw_only=True):
 
 
 class Score(msgspec.Struct, kw_only=True):
-    """What a task says of its outcomes. A metric that has no value here is ``None``, never 0 or NaN."""
+    """What a task says of its outcomes.
+
+    Attributes:
+        metrics: a figure for every metric of the task's card, in its unit; one that has no value here is ``None``, never 0 or NaN.
+    """
 
     metrics: dict[str, float | None]
     gates: dict[str, bool] = {}

@@ -30,15 +30,23 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """What a rule found on one subject."""
 
     rule: str
+    """A key of ``RULES``."""
     subject: str
     """On what it was looked at, e.g. ``noisy-digits sym40 seed 0``; empty: on the plugin itself."""
     outcome: Literal["passed", "failed", "skipped"]
+    """``skipped``: the rule says nothing of this plugin; ``said`` has the reason."""
     said: str = ""
     """What is wrong and what to do, or why it was skipped."""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found of one plugin."""
+    """What was found of one plugin.
+
+    Attributes:
+        kind: ``method``, ``task`` or ``dataset``.
+        name: ``track/name``, of a data set its name.
+        findings: one a rule and subject, in the order of the trials.
+    """
 
     kind: str
     name: str

@@ -138,7 +138,7 @@ class Run:
 
         Args:
             recipe: all that the result depends on besides the run's data and the builder's code, as plain data.
-            build: makes it, drawing only from the streams of the run it is given, which are derived from the recipe.
+            build: makes it, tensors of any shape by name, drawing only from the streams of the run it is given, which are derived from the recipe.
         """
         if self._artifacts is None:
             return dict(build(self)), 0.0

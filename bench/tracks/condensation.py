@@ -29,7 +29,7 @@ class SmallSet(msgspec.Struct, kw_only=True):
         targets: what a net is to regress on each decoded image when the task is label-free, (n * factor^2, D).
         lr: learning rate of the evaluation; None: the protocol's.
         factor: each stored image is a ``factor`` x ``factor`` mosaic, decoded to ``factor`` squared images of full size.
-        indices: rows of the training set, where the images are real ones.
+        indices: rows of the training set (n,), int64, where the images are real ones.
         masked: a share in [0, 1): fit a temperature on validation logits of which so many are set to zero, and use it at
             test. It changes confidences, never a prediction.
     """
@@ -53,7 +53,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
         n_classes: C.
         ipc: stored images a class.
         mean: of the pixels in [0, 1] before normalisation, a channel, (channels,).
-        std: likewise.
+        std: likewise, (channels,).
         flips: whether a mirrored image keeps its class.
         width: of the ConvNet.
         depth: of the ConvNet.
@@ -104,7 +104,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
         return Recipe(steps=steps, lr=0.02, schedule="cosine")
 
     def take(self, rows: list[torch.Tensor], weights: list[torch.Tensor] | None, scores: torch.Tensor | None) -> SmallSet:
-        """The small set of real rows. Weights have no place in it: every image counts once."""
+        """The small set of the real rows (n,), one tensor of them. Weights have no place in it: every image counts once."""
         return SmallSet(x=self.x[rows[0]], y=self.y[rows[0]], indices=rows[0])
 
     def pixel_range(self) -> tuple[torch.Tensor, torch.Tensor]:
@@ -178,7 +178,11 @@ def stored(small: SmallSet) -> dict[str, float]:
 
 
 def check(small: Any, problem: Problem) -> None:
-    """Raise InvalidRun unless ``small`` is a small set within the budget, whose fields mean what they say."""
+    """Check that ``small`` is a small set within the budget, whose fields mean what they say.
+
+    Raises:
+        InvalidRun: it is not; the message names the field, what it holds and what it may hold.
+    """
     if type(small) is not SmallSet:
         raise InvalidRun(f"the method returned a {type(small).__name__}; the track's solution is a SmallSet.")
     shape = tuple(problem.x.shape[1:])

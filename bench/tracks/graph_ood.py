@@ -140,7 +140,7 @@ class Training:
         return 0 if self._env is None else int(self._env.max()) + 1
 
     def gather(self, rows: torch.Tensor, epoch: int = 0) -> Batch:
-        """Return training graphs as one batch."""
+        """Return the training graphs of ``rows`` (B,) as one batch."""
         return Batch(epoch, rows, self._graphs.take(rows).batch(), self._y[rows], None if self._env is None else self._env[rows])
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
@@ -165,7 +165,7 @@ class GraphMethod(Method, frozen=True, kw_only=True):
     every_epoch: ClassVar[bool] = True
 
     def rows(self, problem: Problem, run: Run) -> torch.Tensor | None:
-        """Return the numbers of the graphs to train on; None: all. A method that learns from a part of its own keeps it back here."""
+        """Return the numbers of the graphs to train on (n,), int64; None: all. A method that learns from a part of its own keeps it back here."""
         return None
 
     def start(self, training: Training) -> Any:
@@ -222,7 +222,7 @@ class WeightLog:
         self._sums[:, rows] += torch.stack([weights, weights.square(), torch.ones_like(weights)])
 
     def fields(self) -> dict[str, torch.Tensor]:
-        """Return the solution's ``weights`` and ``squares``."""
+        """Return the solution's ``weights`` and ``squares``, (N,) each."""
         return {"weights": self._sums[0] / self._sums[2], "squares": self._sums[1] / self._sums[2]}
 
 

@@ -43,9 +43,9 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
         batch_size: rows of a batch; the last one of an epoch may be smaller.
         lr: learning rate at the start.
         schedule: how it falls.
-        momentum: of SGD.
+        momentum: of SGD, in [0, 1).
         weight_decay: of SGD.
-        noise_rate: share of wrong labels, only for methods that need ``noise-rate``.
+        noise_rate: share of wrong labels, in [0, 1]; only for methods that need ``noise-rate``.
     """
 
     x: torch.Tensor
@@ -193,7 +193,7 @@ class Seeds:
             run.count(forward=forward, backward=backward)
 
     def zeros(self, *shape: int, dtype: torch.dtype | None = None) -> torch.Tensor:
-        """Return zeros on the device."""
+        """Return zeros of this shape, on the device."""
         return torch.zeros(*shape, dtype=dtype, device=self.device)
 
 
@@ -228,7 +228,7 @@ class NoisyLabelMethod(Method, frozen=True, kw_only=True):
         Args:
             state: what ``start`` returned.
             batch: the rows of the step.
-            logits: what ``forward`` returned.
+            logits: what ``forward`` returned, mostly (K, B, C).
         """
         return cross_entropy(logits, batch.y)
 

@@ -29,7 +29,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """What an attack sees.
 
     Attributes:
-        weights: of the target model.
+        weights: of the target model by name, each of its parameter's shape.
         architecture: its form, and the shadow models'.
         x: rows of which some were trained on (N, ...), float32.
         y: their labels (N,).
@@ -46,7 +46,11 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Solution(msgspec.Struct, kw_only=True):
-    """What an attack returns: a score for each row (N,), higher where the row was more likely trained on."""
+    """What an attack returns.
+
+    Attributes:
+        scores: one a row (N,), higher where the row was more likely trained on; any scale.
+    """
 
     scores: torch.Tensor
 

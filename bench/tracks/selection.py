@@ -23,8 +23,8 @@ class Selection(msgspec.Struct, kw_only=True):
     """What a method of the track returns.
 
     Attributes:
-        rows: for each budget of the problem the rows to keep, int64 in [0, N), distinct.
-        weights: for each budget the weights of these rows in the loss; None: all 1.
+        rows: for each budget of the problem the rows to keep (budget,), int64 in [0, N), distinct.
+        weights: for each budget the weights of these rows in the loss (budget,); None: all 1.
         scores: higher means kept earlier, (N,); None where the method ranks nothing.
     """
 
@@ -34,7 +34,15 @@ class Selection(msgspec.Struct, kw_only=True):
 
 
 class Selectable(Protocol):
-    """What a selector needs to know of a problem."""
+    """What a selector needs to know of a problem.
+
+    Attributes:
+        x: inputs (N, ...), float32.
+        y: given labels (N,), int64 in [0, n_classes).
+        n_classes: C.
+        batch_size: rows of a batch where nets are trained.
+        epochs: passes of such a training.
+    """
 
     x: torch.Tensor
     y: torch.Tensor
@@ -57,7 +65,7 @@ class Selectable(Protocol):
         """How such a net is trained."""
 
     def take(self, rows: list[torch.Tensor], weights: list[torch.Tensor] | None, scores: torch.Tensor | None) -> Any:
-        """The track's solution for the rows kept."""
+        """The track's solution for the rows kept: for each budget its rows (budget,) and weights (budget,), and the scores of all rows (N,)."""
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,7 +119,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
         return Recipe(steps=steps, lr=self.lr, weight_decay=self.weight_decay, nesterov=True, schedule="cosine")
 
     def take(self, rows: list[torch.Tensor], weights: list[torch.Tensor] | None, scores: torch.Tensor | None) -> Selection:
-        """The solution for the rows kept."""
+        """The solution for the rows kept: for each budget its rows (budget,) and weights (budget,), and the scores of all rows (N,)."""
         return Selection(rows=rows, weights=weights, scores=scores)
 
 
@@ -134,7 +142,7 @@ class Selector(Method, frozen=True, kw_only=True):
 
 
 def spread(problem: Selectable, budget: int) -> list[tuple[torch.Tensor, int]]:
-    """Return the rows to choose among and how many: all of them, or class by class where the problem is balanced.
+    """Return the rows to choose among (n,) and how many: all of them, or class by class where the problem is balanced.
 
     A class with fewer rows than its share gives all; the rest goes to the largest classes.
     """
@@ -149,7 +157,7 @@ def spread(problem: Selectable, budget: int) -> list[tuple[torch.Tensor, int]]:
 
 
 def top(scores: torch.Tensor, ties: torch.Tensor, problem: Selectable, budget: int) -> torch.Tensor:
-    """Return the rows of the ``budget`` highest scores, within each class where the problem is balanced; ``ties`` decides between equals."""
+    """Return the rows (budget,) of the highest scores (N,), within each class where the problem is balanced; ``ties`` (N,) decide between equals."""
     kept = []
     for part, count in spread(problem, budget):
         order = part[ties[part].argsort(descending=True, stable=True)]
@@ -184,7 +192,7 @@ def trained(
         nets: K.
         epochs: passes to take.
         of: passes of the whole schedule, where training is cut off early.
-        rows: the rows to train on (all).
+        rows: the rows to train on (n,); all of them unless given.
         start: initial weights; drawn by ``starts`` unless given.
         options: passed on to :func:`bench.training.convnet.fit`.
 

@@ -61,7 +61,7 @@ class CNN(Body):
         self.width = channels
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the features."""
+        """Return the features (n, D) of pictures (n, channels, height, width)."""
         for conv, norm in zip(self.convs, self.norms, strict=True):
             x = norm(conv(x)).relu()
             x = F.max_pool2d(x, 2) if min(x.shape[2:]) > 1 else x
@@ -100,7 +100,10 @@ class PreActivation(nn.Module):
 
 
 class ResNet(Body):
-    """A residual net with the CIFAR stem, one 3x3 convolution and no pooling, and stages that halve the side from the second on."""
+    """A residual net with the CIFAR stem, one 3x3 convolution and no pooling, and stages that halve the side from the second on.
+
+    Source: arXiv:1512.03385; with ``PreActivation`` blocks arXiv:1603.05027.
+    """
 
     def __init__(self, channels: int, widths: Sequence[int], depths: Sequence[int], block: type[Basic | PreActivation]) -> None:
         super().__init__()
@@ -116,7 +119,7 @@ class ResNet(Body):
         self.ahead, self.width = ahead, inner
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the features."""
+        """Return the features (n, D) of pictures (n, channels, height, width)."""
         x = self.stem_norm(self.stem(x))
         x = self.blocks(x if self.ahead else x.relu())
         return _pool(self.last_norm(x).relu())

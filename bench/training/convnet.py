@@ -157,7 +157,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
         steps: updates.
         optimiser: ``sgd`` or ``adamw``.
         lr: learning rate.
-        momentum: of SGD.
+        momentum: of SGD, in [0, 1).
         weight_decay: of either.
         nesterov: Nesterov's momentum.
         schedule: ``constant``; ``cosine`` to 0; ``step``: a tenth after half of the steps, with a fresh optimiser, whose

@@ -171,5 +171,5 @@ def sampler(uniform: torch.Tensor, temperature: float = 1.0) -> Choose:
 
 
 def greedy(logits: torch.Tensor, column: int, rows: torch.Tensor) -> torch.Tensor:
-    """Choose the most likely token."""
+    """Choose the most likely token of each row: from logits (n, vocabulary) to numbers (n,)."""
     return logits.argmax(-1)

@@ -26,7 +26,13 @@ Readout = Literal["mean", "add"]
 
 
 class Output(msgspec.Struct, frozen=True):
-    """What a net says of a batch: logits (G, C), graph embeddings z (G, d), node embeddings h (n, d)."""
+    """What a net says of a batch of G graphs with n nodes in all.
+
+    Attributes:
+        logits: (G, C).
+        z: embeddings of the graphs (G, d).
+        h: embeddings of the nodes (n, d).
+    """
 
     logits: torch.Tensor
     z: torch.Tensor
@@ -113,7 +119,7 @@ class GNN(nn.Module):
 
 
 def predict(net: nn.Module, batches: Sequence[GraphBatch]) -> torch.Tensor:
-    """Return the logits of several batches, one under the other."""
+    """Return the logits of several batches, one under the other, (graphs, C)."""
     return torch.cat([net(batch).logits for batch in batches])
 
 

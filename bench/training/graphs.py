@@ -80,7 +80,7 @@ class Graphs(msgspec.Struct, frozen=True):
         return _segments(self.degrees, self.nodes)
 
     def take(self, rows: torch.Tensor) -> Graphs:
-        """Return the graphs of ``rows``, in their order."""
+        """Return the graphs of ``rows`` (m,), in their order."""
         node = _ragged(self.nodes, rows)
         edge = _ragged(self.sizes, rows)
         return Graphs(self.x[node], self.edges[:, edge], self.nodes[rows], self.degrees[node])
@@ -171,7 +171,7 @@ class GraphBatch:
 class Operator:
     """A sparse matrix with its transpose: differentiable both ways, and summed in a fixed order on a CPU.
 
-    With ``loops`` the identity is added to it, in the same pass.
+    With ``loops`` the identity is added to it, in the same pass. ``matrix`` is (n, m), sparse, and ``transposed`` (m, n).
     """
 
     def __init__(self, matrix: torch.Tensor, transposed: torch.Tensor, loops: bool = False) -> None:
@@ -182,7 +182,7 @@ class Operator:
         return product
 
     def times(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the product without a derivative."""
+        """Return the product (n, d) with ``x`` (n, d), without a derivative."""
         return torch.addmm(x, self.matrix, x) if self.loops else self.matrix @ x
 
     @property

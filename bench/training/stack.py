@@ -110,7 +110,7 @@ class StackedMLP(StackedNet):
         return x
 
     def head(self, features: torch.Tensor) -> torch.Tensor:
-        """Map the last hidden layer to outputs (K, B, sizes[-1])."""
+        """Map the last hidden layer (K, B, D) to outputs (K, B, C)."""
         return affine(features, self.weights[-1], self.biases[-1])
 
     def member(self, k: int) -> MemberNet:

@@ -1,4 +1,4 @@
-"""Label smoothing."""
+"""Label smoothing (arXiv:1512.00567, section 7)."""
 
 from __future__ import annotations
 

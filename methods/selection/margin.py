@@ -1,4 +1,4 @@
-"""Uncertainty of a trained net: margin, entropy, least confidence."""
+"""Uncertainty of a trained net: margin, entropy, least confidence (selection by a proxy, arXiv:1906.11829)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One threshold on the loss for all rows: the null attack of the audit."""
+"""One threshold on the loss for all rows (arXiv:1709.01604): the null attack of the audit."""
 
 from __future__ import annotations
 

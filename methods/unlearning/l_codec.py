@@ -1,4 +1,4 @@
-"""L-CODEC (CVPR 2022): a Newton step on the few units that the rows to forget depend on."""
+"""L-CODEC (arXiv:2204.07655): a Newton step on the few units that the rows to forget depend on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""NegGrad+: down on the rows that stay, up on the rows to forget."""
+"""NegGrad+ (arXiv:2302.09880): down on the rows that stay, up on the rows to forget."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from bench.tracks.policy_optimization.plan import RolloutBatch, UpdatePlan, stan
 
 
 class PolicyMethod(Method, frozen=True, kw_only=True):
-    """A way to choose rollouts, tokens, advantages and the clip. As it stands it is GRPO.
+    """A way to choose rollouts, tokens, advantages and the clip. As it stands it is GRPO (arXiv:2402.03300) with a mean over tokens.
 
     Attributes:
         level: whether the importance ratio is a token's or a sequence's.

@@ -90,7 +90,10 @@ def select(batch: RolloutBatch, plan: UpdatePlan) -> Selection:
 
 
 def standardised(rewards: torch.Tensor, *, ddof: int = 0, eps: float = 1e-6) -> torch.Tensor:
-    """Return (r - mean) / (std + eps) over the last axis; 0 throughout where all rewards of a group are equal."""
+    """Return (r - mean) / (std + eps) over the last axis, of the shape of ``rewards``; 0 throughout where all rewards of a group are equal.
+
+    Source: arXiv:2402.03300, section 4.1.2.
+    """
     centred = rewards - rewards.mean(-1, keepdim=True)
     std = (centred.square().sum(-1, keepdim=True) / max(1, rewards.shape[-1] - ddof)).sqrt()
     varied = (rewards != rewards[..., :1]).any(-1, keepdim=True)
@@ -139,6 +142,8 @@ def top_tokens(scores: torch.Tensor, mask: torch.Tensor, share: float) -> torch.
         scores: (M, T).
         mask: valid tokens (M, T).
         share: in (0, 1].
+
+    Source: arXiv:2506.01939, where the scores are entropies.
     """
     count = (mask.sum() * share - 1e-9).ceil().clamp_min(1)
     flat = torch.where(mask, scores, -torch.inf).flatten()

@@ -37,7 +37,7 @@ class Protocol(msgspec.Struct, frozen=True, kw_only=True):
         weight_decay: of AdamW.
         max_norm: the gradient's norm is cut here.
         kl: weight of the divergence from the warm start; 0: none.
-        temperature: of the rollouts.
+        temperature: of the rollouts, above 0; 1 is the policy itself.
         token_budget: stop once this many tokens were in the loss; 0: when the steps are over.
         report_every: steps between reports.
     """
@@ -59,7 +59,17 @@ class Protocol(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Counters(msgspec.Struct, kw_only=True):
-    """What a training used, counted by the trainer. Whole numbers, but for the seconds."""
+    """What a training used, counted by the trainer. Whole numbers, but for the seconds.
+
+    Attributes:
+        rollouts: completions generated.
+        tokens_generated: tokens in them.
+        rows_selected: completions that the plans kept.
+        optimizer_steps: updates of the policy.
+        gen_s: seconds of generation.
+        select_s: seconds of planning.
+        update_s: seconds of updates.
+    """
 
     rollouts: int = 0
     tokens_generated: int = 0
@@ -109,7 +119,12 @@ class Counters(msgspec.Struct, kw_only=True):
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """A policy on its way, as the trainer reports it: the model (of the kind that the problem's ``policy`` returns) and what it has used so far."""
+    """A policy on its way, as the trainer reports it.
+
+    Attributes:
+        model: of the kind that the problem's ``policy`` returns.
+        used: what it has used so far.
+    """
 
     model: Any
     used: Counters
@@ -138,7 +153,13 @@ class Shown(msgspec.Struct, frozen=True):
 
 
 class Solution(msgspec.Struct, frozen=True, kw_only=True):
-    """The trained policy, what the training used, and rollouts of its first and its last step."""
+    """What a method returns.
+
+    Attributes:
+        model: the trained policy.
+        used: what the training used.
+        shown: rollouts of its first and its last step, to look at.
+    """
 
     model: Any
     used: Counters
@@ -150,7 +171,7 @@ class PolicyProblem(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         shape: sizes of the policy.
-        warm: its parameters at the start, by name.
+        warm: its parameters at the start by name, each of its shape.
         prompts: training prompts (Q, P), left-padded.
         prompt_mask: (Q, P), False at padding.
         answers: what ``verify`` compares with (Q,).

@@ -17,7 +17,13 @@ from bench.training.state import evaluating
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """Rows of one step: their numbers (M, B), inputs (M, B, ...) and labels (M, B)."""
+    """Rows of one step.
+
+    Attributes:
+        rows: their numbers (M, B), int64.
+        x: inputs (M, B, ...), float32.
+        y: labels or targets (M, B).
+    """
 
     rows: torch.Tensor
     x: torch.Tensor
@@ -66,7 +72,7 @@ class Group:
         return self.problem.architecture.of(weights, self.device)
 
     def begin_with(self, nets: Nets, masks: Sequence[torch.Tensor]) -> None:
-        """Take ``nets`` for the originals from now on; where a mask, one a parameter, is 0 their weights stay as they are."""
+        """Take ``nets`` for the originals from now on; where a mask, one of the shape of each parameter, is 0 their weights stay as they are."""
         self._weights, self._masks = [nets.net(k) for k in range(self.members)], masks
 
     def fresh(self, role: str = "init", *axes: str, sizes: Sequence[int] | None = None) -> Nets:
@@ -151,7 +157,7 @@ class Group:
             run.count(forward, backward)
 
     def sgd(self, nets: Nets, lr: float, momentum: float | None = None, weight_decay: float | None = None) -> torch.optim.SGD:
-        """Return SGD with the recipe's momentum and weight decay, unless others are given."""
+        """Return SGD with the recipe's momentum (in [0, 1)) and weight decay, unless others are given."""
         momentum = self.problem.momentum if momentum is None else momentum
         weight_decay = self.problem.weight_decay if weight_decay is None else weight_decay
         fused = self.device.type == "cuda"  # on a CPU the fused kernel's last bits depend on how many members there are
@@ -159,7 +165,7 @@ class Group:
 
 
 class Rows:
-    """Some rows of every member, to be walked through epoch by epoch, each member in an order of its own."""
+    """Some rows (M, n) of every member, to be walked through epoch by epoch, each member in an order of its own."""
 
     def __init__(self, group: Group, index: torch.Tensor, generators: Sequence[torch.Generator], size: int) -> None:
         self._group, self.index, self._generators, self._size = group, index, generators, size

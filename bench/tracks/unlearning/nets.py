@@ -25,7 +25,7 @@ class Nets(StackedNet):
     """M equal nets side by side, as methods handle them: parameters and buffers carry a leading member axis."""
 
     def net(self, k: int) -> dict[str, torch.Tensor]:
-        """Return a copy of member ``k`` as a table."""
+        """Return a copy of member ``k`` as a table of tensors, of the shapes that ``Weights`` says."""
         raise NotImplementedError
 
     def copy(self) -> Self:
@@ -64,7 +64,7 @@ class Perceptrons(StackedMLP, Nets):
         return nets
 
     def net(self, k: int) -> dict[str, torch.Tensor]:
-        """Return a copy of member ``k`` as a table."""
+        """Return a copy of member ``k`` as a table of tensors, of the shapes that ``Weights`` says."""
         table = {}
         for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             table[f"{layer}.weight"], table[f"{layer}.bias"] = weight.detach()[k].clone(), bias.detach()[k, 0].clone()
@@ -92,7 +92,7 @@ class Perceptrons(StackedMLP, Nets):
         return [*self.weights[-k:], *self.biases[-k:]]
 
     def into(self, features: torch.Tensor, outputs: torch.Tensor) -> list[torch.Tensor]:
-        """Return what leads into units of the last two layers."""
+        """Return for each parameter (M, P) what leads into units (M, D) of the last hidden layer and outputs (M, C): 1, else 0."""
         parts = [torch.zeros_like(parameter).flatten(1) for parameter in self.parameters()]
         depth = len(self.weights)
         for layer, mask in ((depth - 2, features), (depth - 1, outputs)):
@@ -105,7 +105,7 @@ class ConvNets(StackedConvNet, Nets):
     """Convolutional nets."""
 
     def net(self, k: int) -> dict[str, torch.Tensor]:
-        """Return a copy of member ``k`` as a table."""
+        """Return a copy of member ``k`` as a table of tensors, of the shapes that ``Weights`` says."""
         body = {f"body.{name}": tensor.detach()[k].clone() for name, tensor in self._tensors().items()}
         return body | {"linear.weight": self.weight.detach()[k].clone(), "linear.bias": self.bias.detach()[k, 0].clone()}
 
@@ -195,6 +195,6 @@ class Architecture(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def restrict(nets: Nets, masks: Sequence[torch.Tensor]) -> None:
-    """Multiply every gradient of ``nets`` by its mask, as it comes."""
+    """Multiply every gradient of ``nets`` by its mask, of the parameter's shape, as it comes."""
     for parameter, mask in zip(nets.parameters(), masks, strict=True):
         parameter.register_hook(mask.mul)

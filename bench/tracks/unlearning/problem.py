@@ -17,12 +17,12 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """What a method sees: the original model, its training rows, which of them to forget, validation rows and the recipe.
 
     Attributes:
-        weights: of the original model, and what else it holds, like BatchNorm's statistics.
+        weights: of the original model by name, each of its parameter's shape, and what else it holds, like BatchNorm's statistics.
         x: standardised inputs (N, ...), float32.
         y: labels (N,), int64 in [0, C), or targets (N,), float32, of a regression.
         forget: rows to forget (N,), bool.
         x_val: held-out inputs (V, ...).
-        y_val: their labels or targets, made by the same process as ``y``.
+        y_val: their labels or targets (V,), made by the same process as ``y``.
         n_classes: C; 0: a regression.
         goal: ``forget`` rows that a model must not have seen, or ``correct`` what corrupted rows taught it.
         net: the standard net, one of :data:`bench.training.nets.NETS`.
@@ -30,7 +30,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
         epochs: passes of the training recipe.
         batch_size: rows of a batch of the recipe.
         lr: of the recipe, falling to 0 along a half cosine.
-        momentum: of SGD.
+        momentum: of SGD, in [0, 1).
         weight_decay: of SGD.
     """
 
@@ -67,7 +67,7 @@ class Solution(msgspec.Struct, kw_only=True):
 
     Attributes:
         model: from inputs (n, ...) to outputs (n, C): logits, or of a regression predictions (n, 1).
-        weights: of the model, where it is a net of the original's form.
+        weights: of the model, by the names and of the shapes of the problem's, where it is a net of the original's form.
         precompute: examples visited before the request to forget came, such as statistics of all rows; not counted as unlearning.
         exact: the forgotten rows have no influence left, by construction.
         stored: bytes kept besides the model's weights.
