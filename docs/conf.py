@@ -13,7 +13,7 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util.nodes import make_refnode
 
 ROOT = Path(__file__).resolve().parents[1]
-OUTSIDE = {"README.md": "index", "CONTRIBUTING.md": "contributing", "CHANGELOG.md": "changelog"}
+OUTSIDE = {"README": "index", "CONTRIBUTING": "contributing", "CHANGELOG": "changelog"}
 """Pages at the repository's root -> the page of the site that stands for them."""
 
 project = "datacentric-bench"
@@ -57,10 +57,11 @@ pygments_dark_style = "monokai"
 def to_pages(app: Sphinx, doctree: nodes.document) -> None:
     """Turn links to the pages at the root of the repository, as a code host reads them, into links to the pages of the site."""
     for node in [*doctree.findall(addnodes.pending_xref), *doctree.findall(addnodes.download_reference)]:
-        path, _, anchor = node["reftarget"].partition("#")
-        page = OUTSIDE.get(Path(path).name)
-        if page and node.get("reftype") == "myst" and node.get("refdomain") is None:
-            link = addnodes.pending_xref(refdomain="doc", reftarget=page, reftargetid=anchor or None, refdoc=node["refdoc"], reftype="myst", refexplicit=True)
+        path, _, anchor = str(node["reftarget"]).partition("#")
+        page = OUTSIDE.get(Path(path).name.removesuffix(".md"))
+        if page and node.get("reftype") == "myst" and path not in app.env.found_docs:
+            anchor = node.get("reftargetid") or anchor or None
+            link = addnodes.pending_xref(refdomain="doc", reftarget=page, reftargetid=anchor, refdoc=node["refdoc"], reftype="myst", refexplicit=True)
             link += node.children
             node.replace_self(link)
 

@@ -2,7 +2,8 @@
 
 Every block between ``<!-- table: NAME -->`` and ``<!-- end table -->`` in README.md and docs/ becomes the board of the
 task NAME, made by ``bench leaderboard`` from docs/records/*.jsonl; one between ``<!-- claims: TRACK -->`` and ``<!-- end claims -->``
-holds what the papers of the track claim, from the methods' cards, against the same records; one between
+holds what the papers of the track claim, from the methods' cards, against the same records; one between ``<!-- cards: TRACK -->`` and
+``<!-- end cards -->`` what the cards of its tasks and methods say; one between
 ``<!-- sweep: FILE PARAMETER METRIC... -->`` and ``<!-- end sweep -->`` how paired gains depend on a task's parameter, from
 docs/records/sweeps/FILE.jsonl; docs/cli.md becomes what ``--help`` says. ``--check`` changes nothing and exits 1 if a block is stale.
 """
@@ -23,6 +24,7 @@ RECORDS = ROOT / "docs" / "records"
 BLOCK = re.compile(r"^(<!-- table: ([a-z0-9-]+) -->\n)(.*?)^(<!-- end table -->)$", re.MULTILINE | re.DOTALL)
 
 CLAIMS = re.compile(r"^(<!-- claims: ([a-z0-9-]+) -->\n)(.*?)^(<!-- end claims -->)$", re.MULTILINE | re.DOTALL)
+CARDS = re.compile(r"^(<!-- cards: ([a-z0-9-]+) -->\n)(.*?)^(<!-- end cards -->)$", re.MULTILINE | re.DOTALL)
 
 SWEEP = re.compile(r"^(<!-- sweep: ([a-z0-9-]+) ([a-z_]+) ([a-z0-9_ ]+) -->\n)(.*?)^(<!-- end sweep -->)$", re.MULTILINE | re.DOTALL)
 
@@ -90,6 +92,69 @@ def _verdict(rows: list[dict[str, Any]]) -> str:
     return ("yes" if above == len(rows) else f"in {above} of {len(rows)}" if above else "no") + (f"; reversed in {below}" if below else "")
 
 
+OFFICIAL = {"ok": "The authors' code was read.", "flawed": "The authors' code was read, and differs from their paper.", "none": ""}
+
+
+@functools.cache
+def cards(track: str) -> str:
+    """Return what the cards of a track's tasks and methods say. A method of several tracks is told under the one whose folder it lies in."""
+    from bench.plugins.registry import Registry
+
+    registry = Registry()
+    lines = ["| task | data | presets: variants | ranked by | anchors |", "| --- | --- | --- | --- | --- |"]
+    lines += [_task(entry.card, {data.name: data.card for data in registry.rows("dataset")}) for entry in _sorted(registry, "task", track)]
+    elsewhere: dict[str, list[str]] = {}
+    told = []
+    for entry in _sorted(registry, "method", track):
+        folder = Path(entry.target.path).parent.name.replace("_", "-")
+        home = folder if folder in entry.card.tracks else entry.card.tracks[0]
+        if home == track:
+            told += _method(entry)
+        else:
+            elsewhere.setdefault(home, []).append(f"`{entry.name}`")
+    for home, names in sorted(elsewhere.items()):
+        page = next(file.name for file in sorted((ROOT / "docs" / "tracks").glob("*.md")) if f"<!-- cards: {home} -->" in file.read_text(encoding="utf-8"))
+        told += ["", f"Also of this track, with their cards under [{home}]({page}): {', '.join(names)}."]
+    return "\n" + "\n".join([*lines, "", *told]) + "\n\n"
+
+
+def _sorted(registry: Any, kind: str, track: str) -> list[Any]:
+    return sorted((entry for entry in registry.rows(kind) if entry.track == track), key=lambda entry: str(entry.name))
+
+
+def _task(card: Any, data: dict[str, Any]) -> str:
+    sets = "; ".join(f"`{name}` ({data[name].licence}, {data[name].had})" for name in card.datasets) or "made by the task"
+    sizes = "; ".join(f"{name}: {', '.join(f'`{variant}`' for variant in preset.variants)}, {_seeds(preset.seeds)}" for name, preset in card.presets.items())
+    anchors = ", ".join(f"`{reference.name}` ({reference.kind})" for reference in card.references) or "-"
+    return f"| `{card.name}`: {_plain(card.title)} | {sets} | {sizes} | `{card.primary.name}` | {anchors} |"
+
+
+def _seeds(count: int) -> str:
+    return f"{count} seed{'s' if count > 1 else ''}"
+
+
+def _method(entry: Any) -> list[str]:
+    card = entry.card
+    papers = ", ".join(f"[{name}](https://arxiv.org/abs/{name.removeprefix('arXiv:')})" for name in filter(None, map(str.strip, card.paper.split(","))))
+    needs = f"Needs {', '.join(f'`{need}`' for need in card.needs)}. " if card.needs else ""
+    extras = f"Imports {', '.join(f'`{name}`' for name in card.libraries)}. " if card.libraries else ""
+    params = ", ".join(f"`{name}={_value(param.default)}`" for name, param in entry.params.items())
+    facts = f"{papers + '. ' if papers else ''}{needs}{extras}{card.licence}. {OFFICIAL[card.official_code]}".strip()
+    differs = _plain(card.deviates) if card.deviates else ("Nothing known." if card.paper else "")
+    told = [f"- **`{card.name}`** {_plain(card.title)}. {facts}"]
+    told += [f"  - Defaults: {params}"] if params else []
+    return told + ([f"  - Differs from the paper: {differs}"] if differs else [])
+
+
+def _value(value: Any) -> str:
+    return {None: "none", True: "true", False: "false"}[value] if value is None or isinstance(value, bool) else str(value).replace(" ", "")
+
+
+def _plain(text: str) -> str:
+    """Return ``text`` on one line, with nothing in it that Markdown would read as markup."""
+    return re.sub(r"([*|<\[\]])", r"\\\1", " ".join(text.split()))
+
+
 @functools.cache
 def board(task: str) -> str:
     """Return the board of a task as Markdown; empty as long as no record is committed."""
@@ -145,6 +210,7 @@ def renewed(text: str) -> str:
     """Return ``text`` with every block made anew."""
     text = BLOCK.sub(lambda match: match[1] + board(match[2]) + match[4], text)
     text = SWEEP.sub(lambda match: match[1] + sweep(match[2], match[3], match[4]) + match[6], text)
+    text = CARDS.sub(lambda match: match[1] + cards(match[2]) + match[4], text)
     return CLAIMS.sub(lambda match: match[1] + claims(match[2]) + match[4], text)
 
 
