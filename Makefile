@@ -50,7 +50,7 @@ types: $(VENV)/.installed ## mypy, strict
 	$(BIN)/mypy
 
 test: lint types ## lint, types and the test suite
-	$(BIN)/python -m pytest -n $(JOBS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
 
 test-slow: $(VENV)/.installed ## the tests that take longer
 	$(BIN)/python -m pytest -n $(JOBS) -m slow

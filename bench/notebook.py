@@ -133,32 +133,32 @@ def run(
         jobs: runs at a time; None: one a core, or as many as fit on the GPUs.
         results: the folder of results; None: ``BENCH_RESULTS``, else ``./results``.
         plugins: files and folders to load besides.
-        executor: ``local``, or ``inline`` for a debugger.
+        executor: ``local``, ``inline`` for a debugger, or one with its parameters, like ``"ray[address=auto]"``.
 
     Raises:
         UsageError: a name, parameter or seed is wrong. NothingSelected: nothing fits. EnvironmentFault: it can't run here.
     """
     from bench.cli._options import results_folder, split_names, warn
-    from bench.cli._running import run_cells, slots_of
+    from bench.cli._running import run_cells
+    from bench.executors.engines import engine
     from bench.plugins.registry import Registry
-    from bench.runs.drive import Driver, make_executor, preload_names
-    from bench.runs.limits import Limits, fair_memory
+    from bench.runs.drive import Driver, Keys, preload_names
+    from bench.runs.limits import Limits
     from bench.runs.plan import Request, make_plan
-    from bench.runs.provenance import choose_device
     from bench.runs.store import Store
 
-    registry = Registry(map(str, plugins))
+    machines, registry = engine(executor), Registry(map(str, plugins))
     request = Request(
         methods=split_names(_names(method)), tasks=split_names(_names(task)), track=track, preset=preset, variants=split_names(_names(variant)),
-        seeds=None if seeds is None else str(seeds), device=choose_device(device),
+        seeds=None if seeds is None else str(seeds), device=machines.device(device),
     )  # fmt: skip
     plan = make_plan(request, registry)
-    slots, parallel = slots_of(request.device, jobs, 1)
+    slots, parallel = machines.places(request.device, jobs, 1)
     store = Store(results_folder(None if results is None else str(results)))
     store.open_for_writing()
-    driver = Driver(registry, store, Limits(memory=fair_memory(parallel)))
+    driver = Driver(registry, store, Limits(memory=machines.memory(parallel)), Keys(registry, machines.environment))
     done, todo = driver.split(plan)
-    ran = run_cells(driver, todo, make_executor(executor, slots, preload_names(todo, registry), warn), parallel, False, len(done)) if todo else []
+    ran = run_cells(driver, todo, machines.executor(slots, preload_names(todo, registry), warn), parallel, False, len(done)) if todo else []
     order = {cell.spec.cell: position for position, cell in enumerate(plan.cells)}
     return Results(sorted([*done, *ran], key=lambda record: order[record.cell]), registry, [*plan.not_run, *driver.not_run])
 

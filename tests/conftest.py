@@ -41,9 +41,10 @@ def run_plan(tmp_path, mock_folder):
     """Plan and run: ``run_plan(methods=..., tasks=..., seeds=...)`` returns the records, the plan and the driver."""
     from types import SimpleNamespace
 
+    from bench.executors.engines import engine
     from bench.executors.slots import Slots
     from bench.plugins.registry import Registry
-    from bench.runs.drive import Driver, make_executor, preload_names
+    from bench.runs.drive import Driver, Keys, preload_names
     from bench.runs.limits import Limits
     from bench.runs.plan import Request, make_plan
     from bench.runs.store import Store
@@ -53,9 +54,10 @@ def run_plan(tmp_path, mock_folder):
         plan = make_plan(Request(**request), registry)
         store = Store(Path(results) if results else tmp_path / "results")
         store.open_for_writing()
-        driver = Driver(registry, store, Limits(wall=timeout))
+        machines = engine(executor)
+        driver = Driver(registry, store, Limits(wall=timeout), Keys(registry, machines.environment))
         done, todo = driver.split(plan)
-        made = make_executor(executor, Slots(parallel), preload_names(todo, registry))
+        made = machines.executor(Slots(parallel), preload_names(todo, registry), lambda _: None)
         ran = [record for _, record in driver.run(todo, made, parallel, lambda *_: None)]
         return SimpleNamespace(records=[record for record in ran if record is not None], done=done, plan=plan, driver=driver, store=store, registry=registry)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.cli._options import Command, warn
+from bench.errors import UsageError
 
 if TYPE_CHECKING:
     from bench.executors import Executor
-    from bench.executors.slots import Slots
+    from bench.executors.engines import Engine
     from bench.runs.drive import Driver, Keyed
     from bench.runs.limits import Limits
     from bench.runs.record import Record
@@ -27,7 +27,13 @@ _OPTIONS = (
     click.option("--memory", metavar="SIZE", help="Limit of one run's memory, like 4GiB, or none.  [default: an even share of the machine's]"),
     click.option("--per-gpu", type=click.IntRange(1, 64), default=1, show_default=True, help="Runs at a time on one GPU."),
     click.option("--gpu-memory", metavar="SIZE", help="Limit of one run's GPU memory.  [default: an even share of the GPU's]"),
-    click.option("--executor", default="local", show_default=True, help="local, or inline (in this process, for a debugger)."),
+    click.option(
+        "--executor",
+        default="local",
+        show_default=True,
+        metavar="NAME",
+        help="local; inline (in this process, for a debugger); ray[...] or slurm[...], see docs/scale.md.",
+    ),
 )
 
 
@@ -38,27 +44,20 @@ def running_options(command: Command) -> Command:
     return command
 
 
-def slots_of(device: str, jobs: int | None, per_gpu: int) -> tuple[Slots, int]:
-    """Return where runs may run at a time, and how many that are."""
-    from bench.executors.slots import Slots, usable_gpus
-
-    if device != "cuda":
-        jobs = jobs or _cores()
-        return Slots(jobs), jobs
-    gpus = usable_gpus(os.environ.get("CUDA_VISIBLE_DEVICES"))
-    jobs = min(jobs or len(gpus) * per_gpu, len(gpus) * per_gpu)
-    return Slots(jobs, gpus, per_gpu), jobs
-
-
-def limits_of(options: dict[str, Any], jobs: int) -> Limits:
+def limits_of(options: dict[str, Any], machines: Engine, jobs: int) -> Limits:
     """Return the limits of one run that the options ask for."""
-    from bench.runs.limits import Limits, fair_memory, parse_size
+    from bench.runs.limits import Limits, parse_size
 
     memory, gpu_memory = options["memory"], options["gpu_memory"]
+    default = machines.memory(jobs)
+    if memory is not None and default is None and parse_size(memory, "--memory") is None:
+        raise UsageError(
+            f"--memory got {memory!r}, but runs on other machines are always limited; give a size, or leave it out for an even share of the machine."
+        )
     return Limits(
         wall=options["timeout"],
         cpu=options["cpu_time"],
-        memory=fair_memory(jobs) if memory is None else parse_size(memory, "--memory"),
+        memory=default if memory is None else parse_size(memory, "--memory"),
         gpu_memory=None if gpu_memory is None else parse_size(gpu_memory, "--gpu-memory"),
         per_gpu=options["per_gpu"],
     )
@@ -66,10 +65,13 @@ def limits_of(options: dict[str, Any], jobs: int) -> Limits:
 
 def run_cells(driver: Driver, todo: list[Keyed], engine: Executor, jobs: int, quiet: bool, cached: int) -> list[Record]:
     """Run cells under a bar and return their records; say at once what of each that is not ``ok``."""
-    records = []
+    records, said = [], len(driver.notes)
     with _progress(len(todo), cached, quiet) as (notice, advance):
         for keyed, record in driver.run(todo, engine, jobs, notice):
             advance(keyed)
+            for note in driver.notes[said:]:
+                warn(note)
+            said = len(driver.notes)
             if record is None:
                 continue
             records.append(record)
@@ -107,9 +109,3 @@ def _progress(total: int, cached: int, quiet: bool) -> Iterator[tuple[Callable[[
             draw(f"{finished}/{total} {keyed.cell.spec.label()}")
 
         yield notice, advance
-
-
-def _cores() -> int:
-    from bench.runs.provenance import machine
-
-    return int(machine()["cores"] or 1)

@@ -13,7 +13,7 @@ import click
 
 from bench.cli._board import make_board, publish, stale_ids
 from bench.cli._options import emit_json, json_option, open_registry, plugins_option, results_folder, results_option, tracks_completer, warn
-from bench.cli._running import limits_of, run_cells, running_options, slots_of
+from bench.cli._running import limits_of, run_cells, running_options
 from bench.errors import EnvironmentFault, UsageError
 
 if TYPE_CHECKING:
@@ -57,21 +57,21 @@ bench nightly --tier nightly --phase publish --out site
 @json_option
 def command(phase: str, out: str, page: bool, quiet: bool, as_json: bool, **options: Any) -> int:
     """Plan, run and publish a night."""
-    from bench.runs.drive import Driver
+    from bench.executors.engines import engine
+    from bench.runs.drive import Driver, Keys
     from bench.runs.night import TIERS
     from bench.runs.plan import Request, make_plan
-    from bench.runs.provenance import choose_device
     from bench.runs.store import Store
 
     night, shard = _night(options["night"]), _shard(options["shard"])
-    registry = open_registry(options["plugins"])
+    machines, registry = engine(options["executor"]), open_registry(options["plugins"])
     for item in registry.broken:
         warn(f"the plugin {item.name} ({item.source}) is broken and left out: {item.error}")
-    tier, device = TIERS[options["tier"]], choose_device(options["device"])
+    tier, device = TIERS[options["tier"]], machines.device(options["device"])
     plan = make_plan(Request(track=options["track"], all=True, preset=tier.preset, seeds=str(tier.seeds), device=device), registry)
-    slots, jobs = slots_of(device, options["jobs"], options["per_gpu"])
+    slots, jobs = machines.places(device, options["jobs"], options["per_gpu"])
     store = Store(results_folder(options["results"]))
-    driver = Driver(registry, store, limits_of(options, jobs))
+    driver = Driver(registry, store, limits_of(options, machines, jobs), Keys(registry, machines.environment))
     if phase == "plan":
         _show_shards(driver, plan, night, options["shards"], as_json)
         return 0
@@ -79,12 +79,12 @@ def command(phase: str, out: str, page: bool, quiet: bool, as_json: bool, **opti
     if phase in ("all", "run"):
 
         def engine_for(todo: Sequence[Keyed]) -> Executor:
-            from bench.runs.drive import make_executor, preload_names
+            from bench.runs.drive import preload_names
 
-            return make_executor(options["executor"], slots, preload_names(todo, registry), warn)
+            return machines.executor(slots, preload_names(todo, registry), warn)
 
         _run(driver, plan, engine_for, jobs, night, shard, options, quiet or as_json)
-    return 0 if phase == "run" else _publish(registry, Driver(registry, store), plan, night, options["tier"], Path(out), page, as_json)
+    return 0 if phase == "run" else _publish(registry, Driver(registry, store, keys=driver.keys), plan, night, options["tier"], Path(out), page, as_json)
 
 
 def _night(text: str | None) -> date:

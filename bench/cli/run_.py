@@ -22,7 +22,7 @@ from bench.cli._options import (
     tracks_completer,
     warn,
 )
-from bench.cli._running import limits_of, run_cells, running_options, slots_of
+from bench.cli._running import limits_of, run_cells, running_options
 from bench.errors import EnvironmentFault, UsageError
 from bench.params import render_call
 
@@ -68,26 +68,26 @@ bench run --method 'elr[lam=1|3|7]' --task 'noisy-*' --dry-run
 @json_option
 def command(everything: bool, variants: tuple[str, ...], dry_run: bool, quiet: bool, as_json: bool, **options: Any) -> int:
     """Plan, run what is missing, report."""
-    from bench.runs.drive import Driver, make_executor, preload_names
+    from bench.executors.engines import engine
+    from bench.runs.drive import Driver, Keys, preload_names
     from bench.runs.plan import Request, make_plan
-    from bench.runs.provenance import choose_device
     from bench.runs.store import Store
 
-    registry = open_registry(options["plugins"])
+    machines, registry = engine(options["executor"]), open_registry(options["plugins"])
     for item in registry.broken:
         warn(f"the plugin {item.name} ({item.source}) is broken and left out: {item.error}")
     request = Request(
         methods=split_names(options["methods"]), tasks=split_names(options["tasks"]), track=options["track"], all=everything, preset=options["preset"],
-        variants=split_names(variants), seeds=options["seeds"], device=choose_device(options["device"]),
+        variants=split_names(variants), seeds=options["seeds"], device=machines.device(options["device"]),
     )  # fmt: skip
     plan = make_plan(request, registry)
     _refuse_named(plan, request.methods, request.tasks)
     store = Store(results_folder(options["results"]))
-    slots, jobs = slots_of(request.device, options["jobs"], options["per_gpu"])
-    driver = Driver(registry, store, limits_of(options, jobs))
+    slots, jobs = machines.places(request.device, options["jobs"], options["per_gpu"])
+    driver = Driver(registry, store, limits_of(options, machines, jobs), Keys(registry, machines.environment))
 
     def engine_for(todo: list[Keyed]) -> Executor:
-        return make_executor(options["executor"], slots, preload_names(todo, registry), warn)
+        return machines.executor(slots, preload_names(todo, registry), warn)
 
     if not dry_run:
         store.open_for_writing()

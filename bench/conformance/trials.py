@@ -15,11 +15,12 @@ from bench.conformance.cards import static_findings
 from bench.conformance.report import Finding, Report
 from bench.conformance.watch import Watch, modules_seen
 from bench.executors import Executor
+from bench.executors.engines import make_executor
 from bench.executors.inline import InlineExecutor
 from bench.executors.slots import Slots
 from bench.plugins.index import Entry, cache_folder
 from bench.plugins.registry import Registry, method_card, task_card
-from bench.runs.drive import Driver, make_executor, preload_names
+from bench.runs.drive import Driver, preload_names
 from bench.runs.plan import Cell, Plan, Request, make_plan
 from bench.runs.record import Record
 from bench.runs.replay import differing

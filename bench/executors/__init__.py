@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
 from bench.runs.result import Result
 from bench.runs.spec import Job
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """What computed a run elsewhere, as the machine itself says: the part of it that belongs to the key, and the rest."""
+
+    files: dict[str, str]
+    """Digests of the code that was reached, by module."""
+    environment: dict[str, Any]
+    machine: dict[str, Any]
 
 
 class Ended(msgspec.Struct, kw_only=True):
@@ -20,6 +29,8 @@ class Ended(msgspec.Struct, kw_only=True):
     message: str = ""
     log: str = ""
     seconds: float = 0.0
+    origin: Origin | None = None
+    """None: this machine."""
 
 
 Notice = Callable[[str, float], None]

@@ -91,6 +91,10 @@ class Connection(contextlib.AbstractContextManager["Connection"]):
         self.ready = self.ready or "ready" in message
         return message
 
+    def nudge(self) -> None:
+        """Let whoever hears hear an empty message now."""
+        self._queue.put({})
+
     def __exit__(self, *_: object) -> None:
         assert self._process.stdin is not None
         assert self._process.stdout is not None

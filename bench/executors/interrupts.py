@@ -43,6 +43,10 @@ class Interrupts(contextlib.AbstractContextManager["Interrupts"]):
         elif self._count > 2:
             raise KeyboardInterrupt
 
+    def stop(self) -> None:
+        """Do as after two signals; may be called from another thread."""
+        self._count = max(self._count, 2)
+
     @property
     def asked(self) -> bool:
         """Whether no new run is to start; says so to the user once."""

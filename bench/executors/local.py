@@ -49,18 +49,31 @@ class LocalExecutor:
     confines = True
 
     def __init__(self, slots: Slots, preload: Sequence[str], say: Callable[[str], None] = lambda _: None) -> None:
-        self._slots, self._preload, self._say = slots, list(preload), say
+        self._slots, self._preload = slots, list(preload)
         self._running: dict[str, _Running] = {}
         self._alone: deque[Job] = deque()
         self._tried: set[str] = set()
+        self._server: Connection | None = None
+        self._interrupts = Interrupts(say)
+
+    def nudge(self) -> None:
+        """Have jobs asked for now, where there is room; to be called from another thread."""
+        if (server := self._server) is not None:
+            server.nudge()
+
+    def stop(self) -> None:
+        """Cut off what runs, as Ctrl-C twice does; to be called from another thread."""
+        self._interrupts.stop()
+        self.nudge()
 
     def run(self, jobs: Iterator[Job | None], notice: Notice) -> Iterator[Ended]:
         """Run every job and yield each as it ends. Leaving the loop early kills what still runs."""
         bury()
-        with Interrupts(self._say) as interrupts:
+        with self._interrupts as interrupts:
             more = True
             while more or self._alone:
                 with Connection(self._preload) as server:
+                    self._server = server
                     try:
                         more = yield from self._serve(server, jobs, more, interrupts, notice)
                     except ServerGone:

@@ -13,9 +13,8 @@ from typing import Any
 import msgspec
 
 from bench.digests import digest
-from bench.errors import EnvironmentFault, UsageError
-from bench.executors import Ended, Executor
-from bench.executors.slots import Slots
+from bench.errors import EnvironmentFault
+from bench.executors import Ended, Executor, Origin
 from bench.params import resolve
 from bench.plugins.index import cache_folder
 from bench.plugins.registry import Registry, method_card, task_card
@@ -46,8 +45,9 @@ class Keyed(msgspec.Struct, frozen=True):
 class Keys:
     """Computes keys, each file and library looked at once."""
 
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
+    def __init__(self, registry: Registry, environment: Callable[[str, Iterable[str]], dict[str, Any]] = environment) -> None:
+        """Keys of what ``registry`` holds, where ``environment`` says what of the machines that run it belongs to them."""
+        self._registry, self._environment = registry, environment
         self._files: dict[Target, dict[str, str]] = {}
         self._known: dict[tuple[Target, Target | None, str], tuple[list[str], dict[str, Any]]] = {}
 
@@ -65,7 +65,7 @@ class Keys:
         pair = (cell.task.target, cell.method.target if cell.method else None, cell.spec.device)
         if pair not in self._known:
             files = {module: digest for target in self._targets(cell) for module, digest in self._reached(target).items()}
-            found = environment(cell.spec.device, libraries(cell, self._registry))
+            found = self._environment(cell.spec.device, libraries(cell, self._registry))
             self._known[pair] = (sorted(set(files.values())), {"files": files, "environment": found})
         return self._known[pair]
 
@@ -90,14 +90,16 @@ def libraries(cell: Cell, registry: Registry) -> tuple[str, ...]:
 class Driver:
     """Runs the missing cells of a plan on an executor and keeps a record of each."""
 
-    def __init__(self, registry: Registry, store: Store, limits: Limits | None = None) -> None:
+    def __init__(self, registry: Registry, store: Store, limits: Limits | None = None, keys: Keys | None = None) -> None:
         self.registry, self.store, self.limits = registry, store, limits or Limits()
-        self.keys = Keys(registry)
+        self.keys = keys or Keys(registry)
         self.expected = Expected()
         self._began = time.time() - 0.01  # a file's time may lag a clock tick behind
         self.standings: dict[str, str] = {}
         """Key -> why a cell would run (see :mod:`bench.runs.select`), after :meth:`split`."""
         self.not_run: list[NotRun] = []
+        self.notes: list[str] = []
+        """What the user should know of machines that are not what the keys were made for."""
 
     def split(self, plan: Plan) -> tuple[list[Record], list[Keyed]]:
         """Return the records that the plan's cells already have, and the cells that have no ``ok`` record of their key."""
@@ -192,12 +194,31 @@ class Driver:
             return self._write(keyed, Result(status="invalid", error=said), ended, confined)
 
     def _write(self, keyed: Keyed, result: Result, ended: Ended, confined: bool) -> Record:
-        record = record_of(keyed, result, ended.log)
-        record.provenance |= self._code_state(keyed.cell)
+        ran = self._where(keyed, ended.origin)
+        record = record_of(ran, result, ended.log, ended.origin.machine if ended.origin else None)
+        if ran.ingredients["files"] == keyed.ingredients["files"]:
+            record.provenance |= self._code_state(keyed.cell)
         if confined:
             record.provenance["limits"] = {name: value for name, value in msgspec.to_builtins(ended.job.limits).items() if value is not None}
         self.store.write(record, Path(result.files) if result.files else None)
         return record
+
+    def _where(self, keyed: Keyed, origin: Origin | None) -> Keyed:
+        """Return the cell with the key of the machine that ran it: one of other code or another environment makes a key of its own."""
+        if origin is None:
+            return keyed
+        found = {"files": origin.files, "environment": origin.environment}
+        differing = [name for part in found for name in found[part] | keyed.ingredients[part] if found[part].get(name) != keyed.ingredients[part].get(name)]
+        if not differing:
+            return keyed
+        more = f" and {len(differing) - 1} more" if len(differing) > 1 else ""
+        note = (
+            f"a machine differs from the one that keys are made for in {differing[0]}{more}: its records have keys of their own, "
+            "so the same command runs these cells again; make the machines alike, or start bench on one of that kind."
+        )
+        if note not in self.notes:
+            self.notes.append(note)
+        return Keyed(keyed.cell, run_key(keyed.cell.spec, sorted(set(origin.files.values())), origin.environment), found)
 
     def _code_state(self, cell: Cell) -> dict[str, Any]:
         found: dict[str, Any] = {"bench_git": git_state(str(Path(__file__).parent))}
@@ -219,8 +240,8 @@ def _dead(ended: Ended) -> Result:
     )
 
 
-def record_of(keyed: Keyed, result: Result, log: str = "") -> Record:
-    """Make the record of a result."""
+def record_of(keyed: Keyed, result: Result, log: str = "", where: dict[str, Any] | None = None) -> Record:
+    """Make the record of a result; ``where`` describes the machine, None: this one."""
     cell, spec = keyed.cell, keyed.cell.spec
     error = None
     if result.error is not None:
@@ -228,7 +249,13 @@ def record_of(keyed: Keyed, result: Result, log: str = "") -> Record:
         said, frames, end = result.error["message"], result.error.get("frames", []), without_folders(log)[-2000:]
         error = Failure(type=result.error["type"], message=said, frames=frames, log=end, rerun=_rerun(spec, call))
     environment = {"cpu_class" if name == "cpu" else name: value for name, value in keyed.ingredients["environment"].items()}
-    provenance = {**environment, **machine(), "flags": result.flags, "files": keyed.ingredients["files"], "bench": _bench_version()}
+    provenance = {
+        **environment,
+        **(machine() if where is None else where),
+        "flags": result.flags,
+        "files": keyed.ingredients["files"],
+        "bench": _bench_version(),
+    }
     provenance |= {"choices": result.choices} if result.choices else {}
     return Record(
         **{name: getattr(spec, name) for name in RunSpec.__struct_fields__},
@@ -257,29 +284,6 @@ def _bench_version() -> str:
     import bench
 
     return str(bench.__version__)
-
-
-def make_executor(name: str, slots: Slots, preload: Sequence[str], say: Callable[[str], None] = lambda _: None) -> Executor:
-    """Return the executor of a name.
-
-    Args:
-        name: ``local`` or ``inline``.
-        slots: where runs may run at a time.
-        preload: what the fork server imports.
-        say: told what the user should know while runs run.
-
-    Raises:
-        UsageError: there is none of that name.
-    """
-    if name == "inline":
-        from bench.executors.inline import InlineExecutor
-
-        return InlineExecutor()
-    if name == "local":
-        from bench.executors.local import LocalExecutor
-
-        return LocalExecutor(slots, preload, say)
-    raise UsageError(f"unknown executor {name!r}; the executors are local and inline.")
 
 
 def preload_names(todo: Sequence[Keyed], registry: Registry) -> list[str]:

@@ -57,7 +57,10 @@ USAGE = {
     "seeds backwards": ((*CE, "--seeds", "4-2"), "--seeds got '4-2'"),
     "a negative seed": ((*CE, "--seeds", "-3"), "--seeds got '-3'"),
     "an unknown device": ((*CE, "--device", "tpu"), "unknown device 'tpu'; give auto, cpu or cuda."),
-    "an unknown executor": ((*CE, "--executor", "cloud", "--seeds", "9-9"), "unknown executor 'cloud'; the executors are local and inline."),
+    "an unknown executor": (
+        (*CE, "--executor", "cloud", "--seeds", "9-9"),
+        "unknown executor 'cloud' (from --executor). The executors are local, inline, ray, slurm.",
+    ),
     "no jobs": ((*CE, "--jobs", "0"), "invalid value for '--jobs'"),
     "no time": ((*CE, "--timeout", "0"), "invalid value for '--timeout'"),
     "a plugin that is not there": ((*CE, "--plugins", "nowhere.py"), "no plugin at 'nowhere.py'; give a Python file, or a folder with rooms"),

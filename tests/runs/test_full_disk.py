@@ -92,7 +92,7 @@ def test_no_room_at_any_write_ends_with_a_sentence_and_leaves_every_record_whole
 
 def fail_at_every_write(before, tmp_path: Path, records: dict[Path, bytes]) -> int:
     """Run a method again and again, each time with one more write going well; return after how many it ended as if nothing were."""
-    from bench.runs.drive import make_executor
+    from bench.executors.engines import make_executor
     from bench.runs.plan import Request, make_plan
 
     room = -1
