@@ -158,10 +158,10 @@ def figure(value: float | None) -> float | None:
 
 
 def differing(records: Iterable[Record], code: bool = False) -> list[str]:
-    """Name what differs in how ``records`` were computed: the processor, threads, a library's version and, if asked, the code."""
+    """Name what differs in how ``records`` were computed: the processor, threads, the GPU, a library's version and, if asked, the code."""
     seen: dict[str, set[bytes]] = defaultdict(set)
     for source in {id(record.provenance): record.provenance for record in records}.values():
-        facts: Mapping[str, Any] = {key: source[key] for key in ("cpu_class", "threads", *(["files"] if code else [])) if key in source} | source.get(
+        facts: Mapping[str, Any] = {key: source[key] for key in ("cpu_class", "threads", "gpu", *(["files"] if code else [])) if key in source} | source.get(
             "versions", {}
         )
         for name, fact in facts.items():

@@ -74,19 +74,29 @@ def import_(files: tuple[str, ...], renumber: bool, dry_run: bool, results: str 
 def merge_(folders: tuple[str, ...], renumber: bool, dry_run: bool, results: str | None) -> None:
     """Add the records of other results folders, with their arrays and pictures, to this one, all or none.
 
-    A record that is there already is left alone. Two records of one id that differ are an error that names both.
+    A record that is there already is left alone. Two records of one id that differ are an error that names both. Two of one key whose
+    figures differ are both kept, and named. Records of another kind of machine have keys of their own.
     """
     from bench.runs.store import Store
-    from bench.runs.transfer import from_store, merge
+    from bench.runs.transfer import disagreements, from_store, merge
 
     for folder in folders:
         if not Path(folder).is_dir():
             raise UsageError(f"no results folder at {folder!r}; name folders that hold records.")
     store, sources = Store(results_folder(results)), [Store(Path(folder)) for folder in folders]
+    before = set(disagreements(store))
     _said(store, dry_run, *merge(store, lambda: (item for source in sources for item in from_store(source)), renumber, dry_run))
     for source in sources:
         for damaged in source.damaged:
             warn(f"the record {damaged.path} is left out: {damaged.reason}.")
+    new = [found for found in disagreements(store) if found not in before]
+    for one, other, name in new[:_SHOWN]:
+        warn(f"{one} and {other} have one key and differ in {name}: same key should be same number. Both are kept; 'bench reproduce' tells which one holds.")
+    if len(new) > _SHOWN:
+        warn(f"{len(new) - _SHOWN} more pairs differ so.")
+
+
+_SHOWN = 5
 
 
 def _said(store: Store, dry_run: bool, added: int, known: int) -> None:

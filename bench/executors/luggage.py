@@ -77,11 +77,11 @@ def unpack(data: bytes, place: Path) -> Path:
 
 
 def settled(job: Job, homes: Mapping[str, Path], cache: str, workdir: str) -> Job:
-    """Return a job with the paths and versions of this machine; ``homes`` says where the folders of local plugins lie here."""
+    """Return a job with the paths and versions of this machine; ``homes`` says where the folders of local plugins lie here, if elsewhere."""
 
     def here(target: Target) -> Target:
         if target.root:
-            home = homes[target.root]
+            home = homes.get(target.root, Path(target.root))
             return msgspec.structs.replace(target, path=str(home / Path(target.path).relative_to(target.root)), root=str(home))
         try:
             spec = importlib.util.find_spec(target.module)

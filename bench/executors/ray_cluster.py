@@ -162,12 +162,11 @@ class RayExecutor:
 
     def run(self, jobs: Iterator[Job | None], notice: Notice) -> Iterator[Ended]:
         """Run every job and yield each as it ends. Leaving the loop early kills what still runs."""
-        first = next(jobs, None)
-        if first is not None:
-            self._again.append(first)
-            self._kind = (first.specs[0].device, first.limits.per_gpu, first.limits.memory)
         try:
             with Interrupts(self._say) as interrupts:
+                if (first := next(jobs, None)) is not None:  # all are of one kind, and it says how much room a run needs
+                    self._again.append(first)
+                    self._kind = (first.specs[0].device, first.limits.per_gpu, first.limits.memory)
                 yield from self._serve(jobs, interrupts, notice)
                 if interrupts.asked:
                     raise KeyboardInterrupt
@@ -291,7 +290,7 @@ class RayExecutor:
             time.sleep(0.2)
             return []
         waiting = list(by_reference)
-        if self._ray.wait(waiting, num_returns=1, timeout=0.2)[0]:
+        if self._ray.wait(waiting, num_returns=1, timeout=0.1)[0]:
             ready = self._ray.wait(waiting, num_returns=len(waiting), timeout=0)[0]
             return [ended for reference in ready for ended in self._taken(by_reference[reference], notice)]
         return []

@@ -38,6 +38,10 @@ class Slots:
         places = [gpu for _ in range(per_gpu) for gpu in gpus] if gpus else [""] * parallel
         self._free = places[:parallel]
 
+    def __len__(self) -> int:
+        """Return how many places are free."""
+        return len(self._free)
+
     def take(self) -> str | None:
         """Return the GPU of a free place (an empty text: none is to be seen), or None where no place is free."""
         return self._free.pop(0) if self._free else None

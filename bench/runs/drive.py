@@ -26,7 +26,7 @@ from bench.runs.plan import Cell, NotRun, Plan, batches
 from bench.runs.provenance import environment, git_state, machine
 from bench.runs.record import Failure, Record, RecordError, without_folders
 from bench.runs.result import Result
-from bench.runs.schedule import Expected
+from bench.runs.schedule import Expected, longest_first
 from bench.runs.shift import Shift
 from bench.runs.spec import Job, RunSpec, run_key, run_keys
 from bench.runs.store import Store, latest
@@ -152,13 +152,13 @@ class Driver:
                 f"the results folder {str(self.store.root)!r} can't be written ({error.strerror}); free the disk, or name another with --results."
             ) from None
 
-    def _groups(self, todo: Sequence[Keyed], shift: Shift, parallel: int) -> list[list[Keyed]]:
+    def _groups(self, todo: Sequence[Keyed], shift: Shift, parallel: int) -> list[Sequence[Keyed]]:
         """Return the jobs' cells, the longest job first."""
         groups = shift.cut_off(todo)
         taken = {keyed.key for group in groups for keyed in group}
         rest = {keyed.cell.spec.cell: keyed for keyed in todo if keyed.key not in taken}
         groups += [[rest[cell.spec.cell] for cell in part] for part in batches([keyed.cell for keyed in rest.values()], parallel)]
-        return sorted(groups, key=lambda group: -sum(self.expected.of(keyed.cell) for keyed in group))
+        return longest_first(groups, lambda keyed: self.expected.of(keyed.cell))
 
     def _job(self, group: Sequence[Keyed]) -> Job:
         first = group[0].cell

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from bench.runs.plan import Cell
 from bench.runs.record import Record
 
+T = TypeVar("T")
 _PARTS = ("prepare_s", "solve_s", "report_s", "evaluate_s")
 
 
@@ -19,7 +20,7 @@ class Expected:
         self._sums: dict[Any, tuple[float, int]] = {}
         for record in records:
             if record.status != "interrupted":
-                seconds = _seconds(record)
+                seconds = seconds_of(record)
                 for name in _names(record, record.group):
                     total, count = self._sums.get(name, (0.0, 0))
                     self._sums[name] = total + seconds, count + 1
@@ -33,12 +34,18 @@ class Expected:
         return cell.timeout
 
 
+def longest_first(jobs: Iterable[Sequence[T]], seconds: Callable[[T], float]) -> list[Sequence[T]]:
+    """Return jobs, each a few runs, in the order in which they are sent out, by what is expected of a run."""
+    return sorted(jobs, key=lambda job: -sum(map(seconds, job)))
+
+
 def _names(item: Any, group: str) -> tuple[Any, ...]:
     place = (item.track, item.task, item.preset, item.variant, item.device)
     return group, (*place, item.method), place
 
 
-def _seconds(record: Record) -> float:
+def seconds_of(record: Record) -> float:
+    """Return the seconds that a run took of a place."""
     if record.status == "ok":  # of a stack its times are shared out, its beginning and end are not
         return sum(record.cost.get(name) or 0.0 for name in _PARTS) - (record.cost.get("artifact_s") or 0.0)
     try:

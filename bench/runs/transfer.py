@@ -218,6 +218,22 @@ def merge(store: Store, incoming: Callable[[], Iterator[Incoming]], renumber: bo
     return added, old + new - added
 
 
+def disagreements(store: Store) -> list[tuple[str, str, str]]:
+    """Return pairs of ``ok`` records of one key whose figures differ, with the first figure that does: same key should be same number.
+
+    Of each key the first record is held against the others; nothing is chosen or removed because of it.
+    """
+    first: dict[str, Brief] = {}
+    found = []
+    for brief in sorted((brief for brief in store.briefs() if brief.status == "ok"), key=lambda brief: brief.id):
+        known = first.setdefault(brief.key, brief)
+        for name in sorted(known.metrics.keys() | brief.metrics.keys()):
+            if known.metrics.get(name) != brief.metrics.get(name):
+                found.append((known.id, brief.id, name))
+                break
+    return found
+
+
 def _judged(known: Mapping[str, tuple[bytes, str]], items: Iterable[Incoming]) -> Iterator[tuple[Incoming, str | None]]:
     """Yield each record with where another one of its id that differs lies; None: its id is new, empty: it is there already."""
     seen = dict(known)

@@ -1,11 +1,17 @@
 """A driver for the chaos tests: runs every cell that has no record but one of an interruption, then ends.
 
 python driver.py RESULTS METHOD:SEEDS ...
+
+With an executor named in CHAOS_EXECUTOR it says on stdout what it took, as JSON.
 """
 
 from __future__ import annotations
 
+import json
+import os
+import resource
 import sys
+import time
 from pathlib import Path
 
 from bench.executors.engines import make_executor
@@ -30,8 +36,15 @@ def main(results: str, *wanted: str) -> int:
         todo += driver.split(make_plan(Request(methods=(name,), tasks=("point",), preset="smoke", seeds=seeds), registry))[1]
     known = {record.key for record in store.read() if record.status != "interrupted"}
     todo = [keyed for keyed in todo if keyed.key not in known]
-    for _ in driver.run(todo, make_executor("local", Slots(2), PRELOAD), 2, lambda *_: None):
-        pass
+    name = os.environ.get("CHAOS_EXECUTOR", "local")
+    ends, before = [], 0.0
+    for _ in driver.run(todo, make_executor(name, Slots(2), PRELOAD), 2, lambda *_: None):
+        ends.append(time.monotonic())
+        before = before or time.process_time()
+    if "CHAOS_EXECUTOR" in os.environ:
+        runs = len(ends) - 1
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        print(json.dumps({"runs": len(ends), "wall": (ends[-1] - ends[0]) / runs, "driver": (time.process_time() - before) / runs, "peak": peak}))
     return 0
 
 

@@ -197,6 +197,13 @@ def test_a_mean_over_two_environments_is_mixed_and_has_no_rank(other):
     assert next(iter(other)) in row["why"] or "torch" in row["why"]
 
 
+def test_a_mean_over_two_gpus_is_mixed_and_has_no_rank():
+    on = [make("m", seed, 90.0 + seed, provenance=ENVIRONMENT | {"gpu": {"name": name}}) for seed, name in enumerate(("A", "A", "B"))]
+    row = rows([*null(), *on])["m"]
+    assert (row["mixed"], row["rank"]) == (True, None)
+    assert "gpu" in row["why"]
+
+
 def test_rows_of_two_environments_are_ranked_with_a_note():
     found = table([*null(), *several("m", 90.0, 91.1, 92.0, provenance=ENVIRONMENT | {"cpu_class": "y"})])
     assert [row["rank"] for row in found["rows"]] == [1, 2]

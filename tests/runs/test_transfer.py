@@ -18,7 +18,7 @@ from bench.errors import UsageError
 from bench.runs.record import RecordError, encode_record
 from bench.runs.rubbish import rubbish, sweep
 from bench.runs.store import Store
-from bench.runs.transfer import Conflict, export, from_files, from_store, merge, records_of
+from bench.runs.transfer import Conflict, disagreements, export, from_files, from_store, merge, records_of
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
@@ -103,6 +103,18 @@ def test_one_id_of_two_contents_is_an_error_that_names_both_and_writes_nothing(f
     before = everything(target.root)
     assert merge(target, sources, True, False) == (0, 7)
     assert everything(target.root) == before
+
+
+def test_one_key_of_two_figures_is_kept_twice_and_named(filled, make_record, tmp_path):
+    second, target = Store(tmp_path / "second"), Store(tmp_path / "target")
+    second.open_for_writing()
+    second.write(make_record(0, metrics={"acc": 50.5, "none": None}))
+    second.write(make_record(1, warnings=["elsewhere"]))  # another record, the same figures
+    second.write(make_record(3, metrics={"acc": 99.0}))  # the other one failed: nothing to differ from
+    merge(target, lambda: (item for store in (filled, second) for item in from_store(store)), True, False)
+    (one, other, name), *more = disagreements(target)
+    assert (more, name, one.rpartition("-")[0], one[-1], other[-1]) == ([], "acc", other.rpartition("-")[0], "1", "2")
+    assert sorted(record.attempt for record in target.read() if record.seed == 0) == [1, 2]
 
 
 @pytest.mark.parametrize("content", [b"{}\n", b"garbage\n", b'{"schema_version": 99}\n', pickle.dumps({"a": 1})])

@@ -1,0 +1,273 @@
+"""Runs on a Slurm cluster, through submitit: job arrays, each element a handful of jobs, over a results folder that all nodes see."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from bench.digests import digest
+from bench.errors import EnvironmentFault, UsageError
+from bench.executors import Ended, Notice
+from bench.executors.engines import Engine, need
+from bench.executors.interrupts import Interrupts
+from bench.executors.slots import Slots
+from bench.executors.slurm_element import Ask, Element, Load, status_of, write
+from bench.executors.station import Said, ended_of
+from bench.plugins.index import cache_folder
+from bench.runs import provenance
+from bench.runs.spec import Job
+
+_POLL = 0.5
+_START = 5.0
+"""Minutes of an element that are not its runs': to start, and to say how they ended."""
+_SERVER = 2.0
+"""GiB of a fork server with torch in it."""
+_SETTLE = 3.0
+"""Seconds in which the files of an element that ended must be seen from here."""
+_END = 20.0
+"""Seconds that elements which are cancelled have to end."""
+_ASKED = 600.0
+
+
+class Slurm(Engine, frozen=True, kw_only=True):
+    """The nodes of a Slurm cluster."""
+
+    partition: str | None = None
+    account: str | None = None
+    qos: str | None = None
+    constraint: str | None = None
+    """A feature that the nodes must have: nodes of one kind share keys."""
+    gpus: Annotated[int, Meta(ge=0)] = 0
+    """GPUs of an element; so many runs at a time, times ``--per-gpu``."""
+    cpus: Annotated[int, Meta(ge=1)] = 1
+    """CPUs of an element; so many runs at a time where there is no GPU."""
+    minutes: Annotated[float, Meta(gt=0)] | None = None
+    """Limit of an element; none: what its runs may take, and five minutes."""
+    batch: Annotated[int, Meta(ge=1)] = 8
+    """Jobs of an element."""
+    window: Annotated[int, Meta(ge=1)] = 256
+    """Elements in the queue at a time."""
+    tries: Annotated[int, Meta(ge=1)] = 3
+    """Times that an element may reach its limit, or be lost under a run, before the run is recorded as that."""
+    cluster: Literal["slurm", "local", "debug"] = "slurm"
+    """``local`` and ``debug`` are submitit's own, to try it without Slurm."""
+
+    def device(self, wish: str) -> str:
+        """Return ``cpu`` or ``cuda``; ``auto`` is what was asked of Slurm."""
+        if wish == "cuda" and not self.gpus:
+            raise UsageError("--device cuda needs GPUs from Slurm; give slurm[gpus=1].")
+        return "cuda" if self.gpus and wish in ("auto", "cuda") else super().device("cpu" if wish == "auto" else wish)
+
+    def environment(self, device: str, libraries: Iterable[str]) -> dict[str, Any]:
+        """Ask a node, once for each kind of question; the answer is kept in the cache."""
+        if self.cluster != "slurm":
+            return provenance.environment(device, libraries)
+        wanted = sorted(libraries)
+        file = cache_folder().resolve() / "slurm" / f"{digest([self.values(), device, wanted, provenance.environment('cpu', wanted)])}.json"
+        if not file.is_file():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            job = self.submitter(file.parent / "jobs", 10, None).submit(Ask(), str(file), device, wanted)
+            patience = time.monotonic() + _ASKED
+            while not file.is_file():
+                if job.done() or time.monotonic() > patience:
+                    job.cancel(check=False)
+                    raise EnvironmentFault(f"no node of Slurm said what it computes with; see {job.paths.stderr}, and 'squeue'.")
+                time.sleep(_POLL)
+        return msgspec.json.decode(file.read_bytes(), type=dict[str, Any])
+
+    def places(self, device: str, jobs: int | None, per_gpu: int) -> tuple[Slots, int]:
+        """Return where runs may run at a time: the window, unless ``jobs`` says less."""
+        count = min(jobs or self.window * self.at_a_time(device, per_gpu), 1 << 16)
+        return Slots(count), count
+
+    def at_a_time(self, device: str, per_gpu: int) -> int:
+        """Return how many runs at a time an element runs."""
+        return self.gpus * per_gpu if device == "cuda" else self.cpus
+
+    def memory(self, jobs: int) -> int | None:
+        """Leave it to the nodes."""
+        return None
+
+    def executor(self, slots: Slots, preload: Sequence[str], say: Callable[[str], None]) -> SlurmExecutor:
+        """Return the executor."""
+        return SlurmExecutor(self, slots, preload, say)
+
+    def submitter(self, folder: Path, minutes: float, memory: int | None) -> Any:
+        """Return submitit's executor for elements of this kind.
+
+        Raises:
+            EnvironmentFault: submitit or Slurm is not there.
+        """
+        submitit = need("submitit", "slurm")
+        try:
+            made = submitit.AutoExecutor(folder=folder, cluster=self.cluster, slurm_max_num_timeout=self.tries - 1, local_max_num_timeout=self.tries - 1)
+        except (RuntimeError, TypeError, ValueError) as error:
+            raise EnvironmentFault(f"Slurm can't be used here: {error}; start bench on a login node, or try slurm[cluster=local].") from None
+        wanted: dict[str, Any] = {"name": "bench", "timeout_min": math.ceil(minutes), "cpus_per_task": self.cpus}
+        wanted |= {"gpus_per_node": self.gpus} if self.gpus else {}
+        wanted |= {"mem_gb": math.ceil(memory / 2**30 + _SERVER)} if memory else {}
+        given = {"partition": self.partition, "account": self.account, "qos": self.qos, "constraint": self.constraint}
+        wanted |= {f"slurm_{name}": value for name, value in given.items() if value is not None}
+        made.update_parameters(slurm_array_parallelism=self.window, slurm_additional_parameters={"requeue": True}, **wanted)
+        return made
+
+
+class _Batch(msgspec.Struct):
+    """An element in the queue."""
+
+    folder: Path
+    jobs: dict[str, Job]
+    handle: Any
+    since: float
+    gone: float = 0.0
+
+
+class SlurmExecutor:
+    """Keeps a window of elements in the queue and takes the file that each of their jobs leaves."""
+
+    confines = True
+
+    def __init__(self, options: Slurm, slots: Slots, preload: Sequence[str], say: Callable[[str], None]) -> None:
+        self._options, self._preload, self._say = options, list(preload), say
+        self._most = len(slots)
+        self._batches: list[_Batch] = []
+        self._again: deque[Job] = deque()
+        self._lost: dict[str, int] = {}
+        self._home: Path | None = None
+        self._ended: list[_Batch] = []
+
+    def run(self, jobs: Iterator[Job | None], notice: Notice) -> Iterator[Ended]:
+        """Run every job and yield each as it ends. Leaving the loop early cancels what is queued or runs."""
+        more = True
+        with Interrupts(self._say) as interrupts:
+            try:
+                while True:
+                    if interrupts.due:
+                        yield from self._cut_off()
+                    elif not interrupts.asked:
+                        more = self._fill(jobs, more)
+                    if not self._batches and (interrupts.asked or not (more or self._again)):
+                        break
+                    found = [ended for batch in list(self._batches) for ended in self._look(batch)]
+                    yield from found
+                    if not found:
+                        time.sleep(_POLL)
+            finally:
+                self._cancel()
+            if interrupts.asked:
+                raise KeyboardInterrupt
+
+    def _fill(self, jobs: Iterator[Job | None], more: bool) -> bool:
+        """Submit as one array what there is room for; return whether ``jobs`` may have more."""
+        loads: list[list[Job]] = []
+        out = sum(len(batch.jobs) for batch in self._batches)
+        while len(self._batches) + len(loads) < self._options.window and out < self._most * self._options.batch:
+            load = [self._again.popleft() for _ in range(min(len(self._again), self._options.batch))]
+            for job in itertools.islice(jobs, self._options.batch - len(load)) if more else ():
+                if job is None:
+                    break
+                load.append(job)
+            else:
+                more = more and len(load) == self._options.batch
+            if not load:
+                break
+            loads.append(load)
+            out += len(load)
+            if len(load) < self._options.batch:
+                break
+        if loads:
+            self._submit(loads)
+        return more
+
+    def _submit(self, loads: list[list[Job]]) -> None:
+        first = loads[0][0]
+        options, device, per_gpu = self._options, first.specs[0].device, first.limits.per_gpu
+        places = options.at_a_time(device, per_gpu)
+        minutes = options.minutes or _START + max(sum((job.limits.wall or 3600.0) * len(job.specs) for job in load) / 60 / places for load in loads)
+        if self._home is None:
+            self._home = Path(first.workdir).parent / f"slurm-{uuid.uuid4().hex[:12]}"
+        folders = []
+        for load in loads:
+            folder = self._home / uuid.uuid4().hex[:12]
+            folder.mkdir(parents=True)
+            content = Load(jobs=load, places=places, preload=self._preload, cache=os.environ.get("BENCH_CACHE", ""), gpus=device == "cuda", per_gpu=per_gpu, minutes=minutes)  # fmt: skip
+            write(folder / "load.json", content)
+            folders.append(folder)
+        memory = first.limits.memory * places if first.limits.memory is not None else None
+        handles = options.submitter(self._home / "log", minutes, memory).map_array(Element(), [str(folder) for folder in folders])
+        for folder, load, handle in zip(folders, loads, handles, strict=True):
+            self._batches.append(_Batch(folder, {job.id: job for job in load}, handle, time.monotonic()))
+
+    def _look(self, batch: _Batch) -> Iterator[Ended]:
+        """Yield what ended in an element, and see to its other jobs when it is gone."""
+        yield from self._results(batch)
+        if not batch.jobs:
+            self._batches.remove(batch)
+            if self._options.cluster == "local":  # its process is a child of this one, and just about to end
+                self._ended.append(batch)
+        elif batch.gone:
+            if time.monotonic() - batch.gone > _SETTLE:
+                self._batches.remove(batch)
+                yield from self._results(batch)
+                yield from self._gone(batch)
+        elif batch.handle.done():
+            batch.gone = time.monotonic()
+
+    def _results(self, batch: _Batch) -> Iterator[Ended]:
+        for name in os.listdir(batch.folder):  # noqa: PTH208 - for every element, twice a second
+            identity = name.removesuffix(".json")
+            if identity in batch.jobs:
+                said = msgspec.json.decode((batch.folder / name).read_bytes(), type=Said)
+                yield ended_of(said, batch.jobs.pop(identity))
+
+    def _gone(self, batch: _Batch) -> Iterator[Ended]:
+        """See to the jobs of an element that ended without them: those at work may be to blame, the others are not."""
+        status = status_of(batch.folder)
+        starts, timed_out = (status.starts, status.state == "timeout") if status else (0, False)
+        at_work = set(status.running) if status else set(batch.jobs)
+        for job in batch.jobs.values():
+            self._lost[job.id] = lost = self._lost.get(job.id, 0) + (job.id in at_work)
+            if timed_out and job.id in at_work:
+                message = f"its Slurm job reached its time limit {starts} times; give slurm[minutes=...] more, or keep checkpoints"
+                yield self._without(batch, job, "timeout", message)
+            elif lost >= self._options.tries:
+                yield self._without(batch, job, "crashed", f"its Slurm job ended without it, {lost} times")
+            else:
+                self._again.append(job)
+
+    def _without(self, batch: _Batch, job: Job, status: str, message: str) -> Ended:
+        try:
+            log = (batch.handle.stderr() or "")[-4000:]
+        except (OSError, UnicodeError):
+            log = ""
+        return Ended(job=job, results=None, status=status, message=message, log=log, seconds=time.monotonic() - batch.since)
+
+    def _cut_off(self) -> Iterator[Ended]:
+        batches = self._cancel()
+        for batch in batches:
+            yield from self._results(batch)
+            begun = status_of(batch.folder)
+            for job in batch.jobs.values():
+                if begun is not None and job.id in begun.running:
+                    yield self._without(batch, job, "interrupted", "it was cut off when the command was interrupted; the same command runs it again")
+
+    def _cancel(self) -> list[_Batch]:
+        """Cancel every element, wait for those that run, and return them."""
+        batches, self._batches = self._batches, []
+        for batch in batches:
+            batch.handle.cancel(check=False)
+        waited, self._ended = [*self._ended, *(batches if self._options.cluster != "debug" else [])], []
+        patience = time.monotonic() + _END
+        while time.monotonic() < patience and not all(batch.handle.done() for batch in waited):
+            time.sleep(0.1)
+        return batches
