@@ -5,6 +5,7 @@ Names and JSON cross the border. The driver alone writes records; nodes come and
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -121,7 +122,16 @@ def connected(address: str) -> Any:
     finally:
         if main:
             signal.signal(signal.SIGTERM, before)  # what a signal means is ours to say
+    _keep_quiet()
     return ray
+
+
+def _keep_quiet() -> None:
+    """Keep Ray from printing pages about a lost node to stdout, which is for results and nothing else; it has no setting for that."""
+    with contextlib.suppress(ImportError):
+        from ray._private import worker
+
+        worker.print_to_stdstream = lambda *_, **__: None
 
 
 class _Post(msgspec.Struct):

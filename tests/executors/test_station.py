@@ -49,9 +49,9 @@ class Afar:
             yield ended
 
 
-def test_a_machine_without_the_plugins_files_runs_them_and_its_arrays_come_back(tmp_path, mock_folder, run_plan, monkeypatch, make_registry):
+def test_a_machine_without_the_plugins_files_runs_them_and_its_arrays_come_back(tmp_path, mock_folder, run_plan, make_registry):
     asked = {"methods": ("rows", "means"), "tasks": ("few-points",), "preset": "smoke", "seeds": "1"}
-    here = run_plan(executor="local", results=tmp_path / "here", **asked)
+    here = run_plan(executor="inline", results=tmp_path / "here", **asked)
     registry, store = make_registry(), here.store.__class__(tmp_path / "afar")
     store.open_for_writing()
     driver = Driver(registry, store)
