@@ -6,6 +6,7 @@ Names and JSON cross the border. The driver alone writes records; nodes come and
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 import signal
@@ -64,15 +65,7 @@ class Ray(Engine, frozen=True, kw_only=True):
 
     def environment(self, device: str, libraries: Iterable[str]) -> dict[str, Any]:
         """Ask a node that can run such runs."""
-        ray = connected(self.address)
-        ask = ray.remote(provenance.environment).options(num_cpus=self.cpus, num_gpus=0.01 if device == "cuda" else 0)
-        try:
-            found: dict[str, Any] = ray.get(ask.remote(device, sorted(libraries)), timeout=_PATIENCE)
-        except ray.exceptions.GetTimeoutError:
-            raise EnvironmentFault(f"no node of the Ray cluster had room within {_PATIENCE:g} s; see 'ray status'.") from None
-        except ray.exceptions.RayError as error:
-            raise EnvironmentFault(f"a node of the Ray cluster can't run bench: {_first_line(error)}; install the same version there.") from None
-        return found
+        return provenance.selected(_inventory(self.address, self.cpus, device), libraries)
 
     def places(self, device: str, jobs: int | None, per_gpu: int) -> tuple[Slots, int]:
         """Return where runs may run at a time: the cluster decides, unless ``jobs`` says less."""
@@ -96,6 +89,19 @@ class Ray(Engine, frozen=True, kw_only=True):
     def executor(self, slots: Slots, preload: Sequence[str], say: Callable[[str], None]) -> RayExecutor:
         """Return the executor."""
         return RayExecutor(self, slots, preload, say)
+
+
+@functools.cache
+def _inventory(address: str, cpus: float, device: str) -> dict[str, Any]:
+    ray = connected(address)
+    ask = ray.remote(provenance.inventory).options(num_cpus=cpus, num_gpus=0.01 if device == "cuda" else 0)
+    try:
+        found: dict[str, Any] = ray.get(ask.remote(device), timeout=_PATIENCE)
+    except ray.exceptions.GetTimeoutError:
+        raise EnvironmentFault(f"no node of the Ray cluster had room within {_PATIENCE:g} s; see 'ray status'.") from None
+    except ray.exceptions.RayError as error:
+        raise EnvironmentFault(f"a node of the Ray cluster can't run bench: {_first_line(error)}; install the same version there.") from None
+    return found
 
 
 def connected(address: str) -> Any:

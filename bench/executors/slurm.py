@@ -69,21 +69,20 @@ class Slurm(Engine, frozen=True, kw_only=True):
         return "cuda" if self.gpus and wish in ("auto", "cuda") else super().device("cpu" if wish == "auto" else wish)
 
     def environment(self, device: str, libraries: Iterable[str]) -> dict[str, Any]:
-        """Ask a node, once for each kind of question; the answer is kept in the cache."""
+        """Ask a node, once: the answer is kept in the cache until something is installed here."""
         if self.cluster != "slurm":
             return provenance.environment(device, libraries)
-        wanted = sorted(libraries)
-        file = cache_folder().resolve() / "slurm" / f"{digest([self.values(), device, wanted, provenance.environment('cpu', wanted)])}.json"
+        file = cache_folder().resolve() / "slurm" / f"{digest([self.values(), device, provenance.inventory('cpu')])}.json"
         if not file.is_file():
             file.parent.mkdir(parents=True, exist_ok=True)
-            job = self.submitter(file.parent / "jobs", 10, None).submit(Ask(), str(file), device, wanted)
+            job = self.submitter(file.parent / "jobs", 10, None).submit(Ask(), str(file), device)
             patience = time.monotonic() + _ASKED
             while not file.is_file():
                 if job.done() or time.monotonic() > patience:
                     job.cancel(check=False)
                     raise EnvironmentFault(f"no node of Slurm said what it computes with; see {job.paths.stderr}, and 'squeue'.")
                 time.sleep(_POLL)
-        return msgspec.json.decode(file.read_bytes(), type=dict[str, Any])
+        return provenance.selected(msgspec.json.decode(file.read_bytes(), type=dict[str, Any]), libraries)
 
     def places(self, device: str, jobs: int | None, per_gpu: int) -> tuple[Slots, int]:
         """Return where runs may run at a time: the window, unless ``jobs`` says less."""

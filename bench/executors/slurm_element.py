@@ -85,9 +85,9 @@ class Element:
 class Ask:
     """Writes what of a node's environment belongs to the key."""
 
-    def __call__(self, file: str, device: str, libraries: list[str]) -> None:
+    def __call__(self, file: str, device: str) -> None:
         """Write it into a file."""
-        write(Path(file), provenance.environment(device, libraries))
+        write(Path(file), provenance.inventory(device))
 
 
 def status_of(home: Path) -> Status | None:

@@ -112,6 +112,18 @@ def environment(device: str, libraries: Iterable[str]) -> dict[str, Any]:
 
 
 @functools.cache
+def inventory(device: str) -> dict[str, Any]:
+    """Return the environment with the version of everything installed, for :func:`selected`: so another machine is asked once."""
+    names = {*_distributions(), *(item.metadata["Name"] for item in importlib.metadata.distributions() if item.metadata["Name"])}
+    return environment(device, names)
+
+
+def selected(found: dict[str, Any], libraries: Iterable[str]) -> dict[str, Any]:
+    """Return what :func:`environment` says on the machine whose inventory this is."""
+    return {**found, "versions": {name: found["versions"].get(name, "missing") for name in sorted({"torch", "numpy", *libraries})}}
+
+
+@functools.cache
 def git_state(folder: str) -> dict[str, Any]:
     """Return the commit of the repository that ``folder`` lies in and whether it has uncommitted changes; empty outside one."""
 

@@ -34,9 +34,12 @@ def cluster(session_cache):
     folder = tempfile.mkdtemp(prefix="bray")  # short: sockets lie in it
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CHAOS_STEPS", f"{folder}/steps.txt")
+        patch.setenv("BENCH_CACHE", f"{folder}/cache")
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         found = Cluster(initialize_head=True, head_node_args={**NODE, "include_dashboard": False, "temp_dir": folder})
+        patch.setenv("BENCH_CACHE", f"{folder}/own")  # what a node names is its own
         second = found.add_node(**NODE)
+        patch.undo()
         try:
             yield SimpleNamespace(cluster=found, second=second, address=found.address, steps=Path(folder) / "steps.txt", folder=Path(folder))
         finally:
@@ -61,7 +64,7 @@ def test_a_node_killed_in_the_middle_loses_nothing_and_the_bits_are_those_of_the
                 killed.set()
             time.sleep(0.02)
 
-    thread = threading.Thread(target=kill)
+    thread = threading.Thread(target=kill, daemon=True)
     thread.start()
     records = [record for _, record in there.driver.run(there.todo, there.executor, 2, lambda *_: None)]
     assert killed.is_set()
@@ -75,6 +78,7 @@ def test_a_node_killed_in_the_middle_loses_nothing_and_the_bits_are_those_of_the
     assert set(steps) == {f"{seed}:{step}" for seed in range(3) for step in range(15)}
     assert steps.total() <= 47  # it went on elsewhere from its checkpoint: a step or two were taken twice
     assert not list((tmp_path / "ray").rglob("work"))
+    assert [len(list(cluster.folder.glob(f"{cache}/artifacts/*/recipe.json"))) for cache in ("cache", "own")] == [1, 1]  # built once a cache
     here = grid("local", a_store(tmp_path / "local"), seeds, memory=1 << 30)
     assert figures(records) == figures(record for _, record in here.driver.run(here.todo, here.executor, 2, lambda *_: None))
     walked = next(record for record in records if record.method == "walker")
@@ -93,7 +97,7 @@ def test_an_interrupt_leaves_records_and_checkpoints_of_what_it_cut_off(cluster,
         os.kill(os.getpid(), signal.SIGINT)
 
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # heard also where a shell started the tests in the background
-    thread = threading.Thread(target=interrupt)
+    thread = threading.Thread(target=interrupt, daemon=True)
     thread.start()
     try:
         with pytest.raises(KeyboardInterrupt):

@@ -31,6 +31,7 @@ def submitit():
 def test_array_elements_give_the_bits_of_the_local_executor_and_a_preempted_one_goes_on_from_its_checkpoint(tmp_path, monkeypatch):
     steps = tmp_path / "steps.txt"
     monkeypatch.setenv("CHAOS_STEPS", str(steps))
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
     there = grid("slurm[cluster=local,batch=4,cpus=2]", a_store(tmp_path / "slurm"), SEEDS, memory=1 << 30)
     asked = threading.Event()
 
@@ -42,7 +43,7 @@ def test_array_elements_give_the_bits_of_the_local_executor_and_a_preempted_one_
                 asked.set()
             time.sleep(0.02)
 
-    thread = threading.Thread(target=preempt)
+    thread = threading.Thread(target=preempt, daemon=True)
     thread.start()
     records = [record for _, record in there.driver.run(there.todo, there.executor, 2, lambda *_: None)]
     thread.join()
@@ -52,6 +53,7 @@ def test_array_elements_give_the_bits_of_the_local_executor_and_a_preempted_one_
     assert set(taken) == {f"0:{step}" for step in range(15)}
     assert taken.total() <= 16  # only the step that was cut off is taken twice
     assert not list((tmp_path / "slurm").rglob("work"))
+    assert len(list(tmp_path.glob("cache/artifacts/*/recipe.json"))) == 1  # two elements, one shared path
     here = grid("local", a_store(tmp_path / "local"), SEEDS, memory=1 << 30)
     assert figures(records) == figures(record for _, record in here.driver.run(here.todo, here.executor, 2, lambda *_: None))
 
@@ -157,6 +159,27 @@ def test_the_batch_script_is_what_slurm_is_given(tmp_path, monkeypatch):
     }  # fmt: skip
     assert any("-m submitit.core._submit" in line for line in lines)
     assert len(list((tmp_path / "work").glob("slurm-*/*/load.json"))) == 2
+
+
+def test_keys_are_made_for_a_node_of_slurm_which_is_asked_once(tmp_path, monkeypatch):
+    from bench.executors import slurm
+    from bench.executors.slurm_element import Ask
+    from bench.runs import provenance
+
+    asked = []
+
+    class Submitter:
+        def submit(self, function, file, device):
+            assert isinstance(function, Ask)
+            asked.append(device)
+            write(Path(file), {**provenance.inventory(device), "cpu": "another"})
+
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path))
+    monkeypatch.setattr(slurm.Slurm, "submitter", lambda *_: Submitter())
+    machines = engine("slurm[partition=x]")
+    for libraries in (["scipy", "sklearn"], ["no_such_library"]):
+        assert machines.environment("cpu", libraries) == {**provenance.environment("cpu", libraries), "cpu": "another"}
+    assert asked == ["cpu"]
 
 
 def test_without_slurm_the_command_says_what_to_do(tmp_path, monkeypatch):
