@@ -10,6 +10,7 @@ import functools
 import logging
 import os
 import signal
+import socket
 import threading
 import time
 from collections import Counter, deque
@@ -115,6 +116,7 @@ def connected(address: str) -> Any:
     ray = need("ray", "ray")
     if ray.is_initialized():
         return ray
+    _reach(address)
     main = threading.current_thread() is threading.main_thread()
     before = signal.getsignal(signal.SIGTERM)
     try:
@@ -130,6 +132,18 @@ def connected(address: str) -> Any:
             signal.signal(signal.SIGTERM, before)  # what a signal means is ours to say
     _keep_quiet()
     return ray
+
+
+def _reach(address: str) -> None:
+    """See that somebody answers at ``HOST:PORT``: Ray itself tries for more than a minute."""
+    host, colon, port = address.rpartition(":")
+    if colon and port.isdigit() and "/" not in host:
+        try:
+            socket.create_connection((host, int(port)), timeout=10).close()
+        except (OSError, OverflowError) as error:
+            raise EnvironmentFault(
+                f"no Ray cluster answers at {address!r} ({error}); start one with 'ray start --head', or name it with ray[address=HOST:PORT]."
+            ) from None
 
 
 def _keep_quiet() -> None:

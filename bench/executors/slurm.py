@@ -111,7 +111,7 @@ class Slurm(Engine, frozen=True, kw_only=True):
         try:
             made = submitit.AutoExecutor(folder=folder, cluster=self.cluster, slurm_max_num_timeout=self.tries - 1, local_max_num_timeout=self.tries - 1)
         except (RuntimeError, TypeError, ValueError) as error:
-            raise EnvironmentFault(f"Slurm can't be used here: {error}; start bench on a login node, or try slurm[cluster=local].") from None
+            raise EnvironmentFault(f"Slurm can't be used here ({error}); start bench on a login node, or try slurm[cluster=local].") from None
         wanted: dict[str, Any] = {"name": "bench", "timeout_min": math.ceil(minutes), "cpus_per_task": self.cpus}
         wanted |= {"gpus_per_node": self.gpus} if self.gpus else {}
         wanted |= {"mem_gb": math.ceil(memory / 2**30 + _SERVER)} if memory else {}
@@ -138,7 +138,7 @@ class SlurmExecutor:
 
     def __init__(self, options: Slurm, slots: Slots, preload: Sequence[str], say: Callable[[str], None]) -> None:
         self._options, self._preload, self._say = options, list(preload), say
-        self._most = len(slots)
+        self._most, self._elements = len(slots), 0
         self._batches: list[_Batch] = []
         self._again: deque[Job] = deque()
         self._lost: dict[str, int] = {}
@@ -169,8 +169,7 @@ class SlurmExecutor:
     def _fill(self, jobs: Iterator[Job | None], more: bool) -> bool:
         """Submit as one array what there is room for; return whether ``jobs`` may have more."""
         loads: list[list[Job]] = []
-        out = sum(len(batch.jobs) for batch in self._batches)
-        while len(self._batches) + len(loads) < self._options.window and out < self._most * self._options.batch:
+        while len(self._batches) + len(loads) < self._bound(loads):
             load = [self._again.popleft() for _ in range(min(len(self._again), self._options.batch))]
             for job in itertools.islice(jobs, self._options.batch - len(load)) if more else ():
                 if job is None:
@@ -181,12 +180,19 @@ class SlurmExecutor:
             if not load:
                 break
             loads.append(load)
-            out += len(load)
             if len(load) < self._options.batch:
                 break
         if loads:
             self._submit(loads)
         return more
+
+    def _bound(self, loads: list[list[Job]]) -> int:
+        """Return how many elements may be in the queue: the window, or as many as run ``--jobs`` runs at a time."""
+        if loads and not self._elements:
+            first = loads[0][0]
+            at_a_time = self._options.at_a_time(first.specs[0].device, first.limits.per_gpu)
+            self._elements = min(self._options.window, max(1, self._most // at_a_time))
+        return self._elements or self._options.window
 
     def _submit(self, loads: list[list[Job]]) -> None:
         first = loads[0][0]

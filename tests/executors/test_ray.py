@@ -68,7 +68,7 @@ def test_a_node_killed_in_the_middle_loses_nothing_and_the_bits_are_those_of_the
     thread.start()
     records = [record for _, record in there.driver.run(there.todo, there.executor, 2, lambda *_: None)]
     assert killed.is_set()
-    thread.join()
+    thread.join(timeout=5)
     assert capsys.readouterr().out == ""  # Ray would print pages there about the node
     assert any("was lost with 1 runs" in sentence for sentence in there.said)
     assert there.executor.most <= 2  # two places: nothing waits anywhere but with the driver
@@ -103,7 +103,7 @@ def test_an_interrupt_leaves_records_and_checkpoints_of_what_it_cut_off(cluster,
         with pytest.raises(KeyboardInterrupt):
             list(there.driver.run(todo, there.executor, 2, lambda *_: None))
     finally:
-        thread.join()
+        thread.join(timeout=5)
         signal.signal(signal.SIGINT, before)
     assert [record.status for record in there.driver.store.read()] == ["interrupted"]
     assert len(list(tmp_path.glob("work/*/*/*/checkpoint.safetensors"))) == 1

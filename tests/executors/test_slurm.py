@@ -46,7 +46,7 @@ def test_array_elements_give_the_bits_of_the_local_executor_and_a_preempted_one_
     thread = threading.Thread(target=preempt, daemon=True)
     thread.start()
     records = [record for _, record in there.driver.run(there.todo, there.executor, 2, lambda *_: None)]
-    thread.join()
+    thread.join(timeout=5)
     assert asked.is_set()
     assert Counter(record.status for record in records) == {"ok": 5, "crashed": 1, "failed": 1}
     taken = Counter(steps.read_text().split())
@@ -139,6 +139,11 @@ def test_no_more_is_taken_than_the_window_holds(tmp_path):
     assert made._fill(jobs, True)
     assert made._fill(jobs, True)
     assert (submitted, len(taken)) == ([3, 3], 6)
+    few = engine("slurm[cluster=local,cpus=2]").executor(range(4), (), lambda _: None)  # --jobs 4
+    submitted.clear()
+    few._submit = lambda loads: submitted.extend(map(len, loads))
+    assert few._fill((a_job(str(number), tmp_path) for number in range(1000)), True)
+    assert submitted == [8, 8]
 
 
 def test_the_batch_script_is_what_slurm_is_given(tmp_path, monkeypatch):
@@ -184,5 +189,5 @@ def test_keys_are_made_for_a_node_of_slurm_which_is_asked_once(tmp_path, monkeyp
 
 def test_without_slurm_the_command_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(EnvironmentFault, match=r"Slurm can't be used here: .* try slurm\[cluster=local\]"):
+    with pytest.raises(EnvironmentFault, match=r"Slurm can't be used here \(.*\); start bench on a login node, or try slurm\[cluster=local\]"):
         engine("slurm").submitter(tmp_path, 5, None)

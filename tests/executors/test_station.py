@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import zipfile
 from io import BytesIO
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bench.errors import UsageError
+from bench.errors import EnvironmentFault, UsageError
 from bench.executors import Ended, Origin, luggage
 from bench.executors.engines import Engine, engine
 from bench.executors.luggage import pack, targets, unpack
@@ -186,3 +187,35 @@ def test_executors_take_parameters_as_methods_do():
 )
 def test_a_node_has_room_for_what_it_offers(options, resources, device, per_gpu, memory, runs):
     assert engine(options).room(resources, device, per_gpu, memory) == runs
+
+
+# Elsewhere, as the command line meets it --------------------------------------------
+
+
+def test_runs_elsewhere_are_always_limited_and_by_default_to_an_even_share_of_the_machine():
+    from bench.cli._running import limits_of
+
+    options = {"memory": None, "gpu_memory": None, "timeout": None, "cpu_time": None, "per_gpu": 1}
+    assert limits_of(options, engine("ray"), 4).memory is None  # the station says
+    assert limits_of(options, engine("local"), 4).memory >= 1 << 30
+    assert limits_of({**options, "memory": "none"}, engine("local"), 4).memory is None
+    with pytest.raises(UsageError, match="--memory got 'none', but runs on other machines are always limited; give a size"):
+        limits_of({**options, "memory": "none"}, engine("ray"), 4)
+
+
+def test_slurm_gives_gpus_to_those_who_ask_for_them():
+    assert [engine(text).device("auto") for text in ("slurm", "slurm[gpus=1]")] == ["cpu", "cuda"]
+    with pytest.raises(UsageError, match=r"--device cuda needs GPUs from Slurm; give slurm\[gpus=1\]"):
+        engine("slurm").device("cuda")
+
+
+def test_an_executor_whose_library_is_not_there_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(EnvironmentFault, match=r"--executor ray needs the library 'ray' .*run 'pip install datacentric-bench\[ray\]'"):
+        engine("ray").device("cuda")
+
+
+def test_an_address_where_nobody_answers_is_said_at_once():
+    pytest.importorskip("ray")
+    with pytest.raises(EnvironmentFault, match=r"no Ray cluster answers at '127.0.0.1:9' \(.*\); start one with 'ray start --head'"):
+        engine("ray[address=127.0.0.1:9]").device("cuda")
