@@ -77,10 +77,14 @@ class Ray(Engine, frozen=True, kw_only=True):
         return RayExecutor(self, slots, preload, say)
 
 
+def _say_inventory(device: str) -> dict[str, Any]:
+    return provenance.inventory(device)
+
+
 @functools.cache
 def _inventory(address: str, cpus: float, device: str) -> dict[str, Any]:
     ray = connected(address)
-    ask = ray.remote(provenance.inventory).options(num_cpus=cpus, num_gpus=0.01 if device == "cuda" else 0)
+    ask = ray.remote(_say_inventory).options(num_cpus=cpus, num_gpus=0.01 if device == "cuda" else 0)
     try:
         found: dict[str, Any] = ray.get(ask.remote(device), timeout=_PATIENCE)
     except ray.exceptions.GetTimeoutError:
