@@ -23,7 +23,7 @@ from bench.runs.transfer import records_of
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = 10
 PLACES = 64
-DRIVER = 0.012
+DRIVER = 0.005
 """Seconds that the driver spends on a job, one after the other: measured, see docs/scale.md."""
 BLOCK = re.compile(r"(?<=<!-- simulated -->\n).*?(?=<!-- end simulated -->)", re.DOTALL)
 
