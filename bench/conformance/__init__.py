@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -55,12 +56,9 @@ def entries(registry: Registry, name: str) -> list[Entry]:
             broken = "".join(f" {item.name} is broken: {item.error}" for item in registry.broken)
             raise NothingSelected(f"{name} registers no method, task or data set.{broken}")
         return mine
-    found = []
-    for kind in ("method", "task", "dataset"):
-        known = [*(entry.name for entry in registry.rows(kind)), *(entry.identity for entry in registry.rows(kind))]
-        if name in known or "*" in name:
-            found += registry.select(kind, name)
-    return found or registry.select("method", name)
+    every = {kind: {text for entry in registry.rows(kind) for text in (entry.name, entry.identity)} for kind in ("method", "task", "dataset")}
+    kinds = [kind for kind, known in every.items() if fnmatch.filter(known, name)]
+    return [entry for kind in kinds or ["method"] for entry in registry.select(kind, name)]
 
 
 def _is_plugin(path: Path) -> bool:

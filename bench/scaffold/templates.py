@@ -175,12 +175,9 @@ def bench_methods(register):
 ''',
     "tests/test_@module@.py": '''"""The method keeps the contracts of datacentric-bench."""
 
-from bench.conformance import check
 
-
-def test_the_method_passes_the_conformance_suite():
-    (report,) = check("@track@/@name@", device="cpu", quick=True)
-    assert report.failed() == []
+def test_the_method_passes_the_conformance_suite(bench_check):
+    bench_check("@track@/@name@", device="cpu", quick=True)
 ''',
     ".github/workflows/ci.yml": """name: ci
 on: [push, pull_request]

@@ -1,0 +1,1 @@
+"""The methods of the track, one file each."""
