@@ -209,11 +209,13 @@ def method(name: str, *, plugins: Iterable[str | Path] = ()) -> Plugin:
     """Return a method by its name, or ``track/name``; called, it gives the method with parameters: ``bench.method("elr")(lam=1.0)``.
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: there is none of that name, or several tracks have another method of it.
     """
     from bench.plugins.registry import Registry
 
-    return Plugin(Registry(map(str, plugins)).select("method", name)[0])
+    registry = Registry(map(str, plugins))
+    found = registry.select("method", name)
+    return Plugin(found[0] if len({entry.target for entry in found}) == 1 else registry.one("method", name))
 
 
 def _names(given: Names) -> tuple[str, ...]:

@@ -64,6 +64,8 @@ def test_a_method_is_shown_and_made_with_checked_parameters():
 def test_errors_are_sentences_and_not_exits(tmp_path):
     with pytest.raises(bench.BenchError, match="unknown method 'elrr'"):
         bench.method("elrr")
+    with pytest.raises(bench.BenchError, match="'mixup' names 2 methods: graph-ood/mixup, noisy-labels/mixup"):
+        bench.method("mixup")
     with pytest.raises(bench.BenchError, match="no results folder"):
         bench.load_results(tmp_path / "none")
     with pytest.raises(bench.BenchError, match="say what to run"):

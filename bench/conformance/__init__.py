@@ -39,7 +39,7 @@ def check(name: str, *, plugins: Iterable[str] = (), device: str = "auto", quick
     found = entries(registry, name)
     with tempfile.TemporaryDirectory(prefix="bench-check-") as folder:
         lab = Lab(registry, Path(folder), choose_device(device), quick, say)
-        return [lab.report(entry) for entry in found]
+        return lab.reports(found)
 
 
 def entries(registry: Registry, name: str) -> list[Entry]:

@@ -47,16 +47,24 @@ class Lab:
         self.absent: list[str] = []
         """Why cells could not run here: their data is not on this machine."""
         self._stores = itertools.count()
+        self._later: list[tuple[Entry, list[Cell], Records]] = []
+        """Methods whose first runs ended well: they run once more, all on one server, since a server takes as long as many runs."""
 
-    def report(self, entry: Entry) -> Report:
-        """Return every finding on a plugin."""
+    def reports(self, plugins: Sequence[Entry]) -> list[Report]:
+        """Return every finding on each plugin."""
+        reports = [Report(kind=entry.kind, name=entry.identity, findings=self._findings(entry)) for entry in plugins]
+        findings = {(report.kind, report.name): report.findings for report in reports}
+        for entry, finding in self._elsewhere():
+            findings[entry.kind, entry.identity].append(finding)
+        return reports
+
+    def _findings(self, entry: Entry) -> list[Finding]:
         try:
             found = static_findings(entry)
         except Exception as error:
-            said = f"the class can't be imported: {type(error).__name__}: {error}"
-            return Report(kind=entry.kind, name=entry.identity, findings=[Finding(rule="card", subject="", outcome="failed", said=said)])
+            return [Finding(rule="card", subject="", outcome="failed", said=f"the class can't be imported: {type(error).__name__}: {error}")]
         look = {"method": self._method, "task": self._task, "dataset": self._dataset}[entry.kind]
-        return Report(kind=entry.kind, name=entry.identity, findings=[*found, *look(entry)])
+        return [*found, *look(entry)]
 
     # Methods ---------------------------------------------------------------------
 
@@ -101,41 +109,69 @@ class Lab:
         return {}
 
     def _repeats(self, entry: Entry, cells: Sequence[Cell], first: Records) -> Iterator[Finding]:
-        """Run what ended well again: as it was, as the other form, and in a process of its own."""
-        zero = [cell for cell in cells if cell.spec.seed == 0]
-        again = self._run(cells)
+        """Run what ended well again: as it was, and its examples counted; as the other form, and in a process of its own, later."""
+        zero, stacked = [cell for cell in cells if cell.spec.seed == 0], method_card(entry).stacked
+        if stacked:
+            again, counts = self._run(cells), self._counts(zero[:1])
+        else:
+            counted, counts = self._counted(zero[:1])
+            again = counted | self._run(zero[1:])
         for cell in zero:
             yield _same("same-seed", cell, first, again, "it draws from somewhere else than run.seeded, run.torch_generator or run.numpy_generator")
         for group in dict.fromkeys(cell.spec.group for cell in cells):
             yield from _seeds_differ([cell for cell in cells if cell.spec.group == group], first)
-        card = method_card(entry)
-        if card.stacked:
-            alone = self._run(zero[:1] if self.quick else zero, apart=True)
-            for cell in zero[: len(alone)]:
-                yield _same("stack", cell, first, alone, "seed 0 beside seed 1 is not seed 0 beside itself; reduce over the members' own axes alone")
-        yield from self._counts(entry, zero[:1])
+        yield from counts
         if not self.quick:
-            fresh = self._run(zero, make_executor("local", Slots(2), preload_names(Driver(self.registry, self._store()).split(Plan(list(zero), []))[1], self.registry)))  # fmt: skip
-            for cell in zero:
-                yield _same(
-                    "fresh-process", cell, first, fresh, "it depends on what ran before in the process: a module's variable, a cache, an order of a set"
-                )
+            self._later.append((entry, zero, first))
+        elif stacked:
+            yield from self._alone(zero[:1], first)
 
-    def _counts(self, entry: Entry, cells: Sequence[Cell]) -> Iterator[Finding]:
-        """Compare the visits that the method counts with what its modules see, one problem at a time."""
-        single = [msgspec.structs.replace(cell, spec=msgspec.structs.replace(cell.spec, form="single")) for cell in cells]
-        if method_card(entry).stacked:
-            self._run(single)  # artifacts are there, and not seen, the second time
+    def _alone(self, zero: Sequence[Cell], first: Records) -> Iterator[Finding]:
+        """Run seed 0 of a stacked method beside itself."""
+        alone = self._run(zero, apart=True)
+        for cell in zero:
+            yield _same("stack", cell, first, alone, "seed 0 beside seed 1 is not seed 0 beside itself; reduce over the members' own axes alone")
+
+    def _elsewhere(self) -> Iterator[tuple[Entry, Finding]]:
+        """Run seed 0 by itself in a process of its own: what then is as it was depends on neither its process nor its neighbours."""
+        cells = [cell for _, zero, _ in self._later for cell in zero]
+        if not cells:
+            return
+        _, todo = Driver(self.registry, self._store()).split(Plan(cells, []))
+        fresh = self._run(cells, make_executor("local", Slots(2), preload_names(todo, self.registry)))
+        said = "it depends on what ran before in the process: a module's variable, a cache, an order of a set"
+        for entry, zero, first in self._later:
+            stacked = method_card(entry).stacked
+            for cell in zero:
+                finding = _same("fresh-process", cell, first, fresh, said)
+                found = list(self._alone([cell], first)) if stacked and finding.outcome == "failed" else []
+                if stacked and not found:
+                    found = [_finding("stack", cell, True, "")]
+                blamed = found if any(item.outcome == "failed" for item in found) else [*found, finding]
+                yield from ((entry, item) for item in blamed)
+
+    def _counted(self, cells: Sequence[Cell]) -> tuple[Records, list[Finding]]:
+        """Run cells of one problem at a time, and compare the visits that the method counts with what its modules see."""
         with modules_seen() as seen:
-            records = self._run(single)
-        for cell in single:
+            records = self._run(cells)
+        findings = []
+        for cell in cells:
             record = records[cell.spec.cell]
             if record.status != "ok" or not seen.rows:
-                yield Finding(rule="counts", subject=cell.spec.label(), outcome="skipped", said="no torch module was called with a gradient")
+                findings.append(Finding(rule="counts", subject=cell.spec.label(), outcome="skipped", said="no torch module was called with a gradient"))
                 continue
             counted = max(record.counters.get("forward", 0), record.counters.get("backward", 0))
             said = f"run.count says {counted} examples, its modules saw {seen.rows} with a gradient; count every example that a net learns from"
-            yield _finding("counts", cell, counted >= 0.99 * seen.rows, said)
+            findings.append(_finding("counts", cell, counted >= 0.99 * seen.rows, said))
+        return records, findings
+
+    def _counts(self, cells: Sequence[Cell]) -> list[Finding]:
+        """Count the visits of a stacked method in its single form."""
+        single = [msgspec.structs.replace(cell, spec=msgspec.structs.replace(cell.spec, form="single")) for cell in cells]
+        _, found = self._counted(single)
+        if any(finding.outcome == "failed" for finding in found):  # it may have built artifacts, which are there, and not seen, the second time
+            _, found = self._counted(single)
+        return found
 
     # Tasks and data sets -----------------------------------------------------------
 

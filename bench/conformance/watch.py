@@ -98,7 +98,7 @@ def _hear(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 class Seen:
-    """How many examples went through the outermost modules, with a gradient, while a method solved.
+    """How many examples went into the outermost modules, with a gradient, while a method solved.
 
     Without one, tokens are generated one by one and data is looked at; what is learnt from has one.
     """
@@ -123,8 +123,8 @@ def modules_seen() -> Iterator[Seen]:
     seen = Seen()
 
     def before(module: Any, inputs: tuple[Any, ...]) -> None:
-        if seen.depth == 0 and not seen.paused and inputs and torch.is_grad_enabled():
-            seen.add(module, inputs)
+        if seen.depth == 0 and not seen.paused and inputs and torch.is_grad_enabled() and getattr(inputs[0], "grad_fn", None) is None:
+            seen.add(module, inputs)  # what another module made of an example is the same visit: a decoder after its encoder
         seen.depth += 1
 
     def after(*_: Any) -> None:

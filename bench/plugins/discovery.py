@@ -105,7 +105,8 @@ def discover(index: Index, paths: Iterable[str] = ()) -> Found:
     for point in sorted(importlib.metadata.entry_points(group=ENTRY_POINTS), key=lambda point: point.name):
         source = f"{point.dist.name} {point.dist.version}" if point.dist else point.value
         if point.name not in unwanted:
-            name = source if point.dist and point.name == point.dist.name else f"{source} ({point.name})"
+            same = point.dist and point.name.replace("_", "-") == point.dist.name.replace("_", "-")
+            name = source if same else f"{source} ({point.name})"
             _try(found, point.name, source, lambda point=point, name=name: manager.register(point.load(), name))  # type: ignore[misc]
     for path in _user_paths(paths):
         _try(found, path.name, str(path), lambda path=path: _add_path(manager, index, path))  # type: ignore[misc]

@@ -64,7 +64,7 @@ def like_of(registry: Registry, name: str, track: str | None) -> Entry:
 
 
 def method_text(name: str, like: Entry, track: str) -> str:
-    """Return the source of a method that does what ``like`` does, under another name and without its paper.
+    """Return the source of a method that does what ``like`` does, under another name and without its paper; under its own name, its source.
 
     Raises:
         UsageError: the file of ``like`` imports files beside it, or does not hold it in the plain form.
@@ -81,6 +81,8 @@ def method_text(name: str, like: Entry, track: str) -> str:
     kept = [ast.get_source_segment(text, item) for item in card.keywords if item.arg not in (*_EMPTIED, "name", "title", "track")]
     arguments = [f'name="{name}"', f'title="Say in a line what {name} does"', f'track="{track}"', *kept]
     new = "MethodCard(\n" + "".join(f"        {argument},\n" for argument in arguments) + "    )"
+    if name == like.name:
+        return text
     lines = text.splitlines(keepends=True)
     first = tree.body[0]
     edits: list[tuple[ast.expr | ast.stmt, str]] = [(card, new)]

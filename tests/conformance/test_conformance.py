@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.conformance import RULES, check
+from bench.conformance import RULES, check, entries
+from bench.conformance.trials import Lab
 from bench.errors import NothingSelected, UsageError
 from bench.plugins.registry import Registry
 
@@ -91,6 +92,13 @@ def test_a_method_without_a_defect_passes_whole(tmp_path):
     assert {finding.rule for finding in report.findings} >= {"card", "parameters", "solves", "budget", "inputs", "same-seed", "fresh-process", "files"}
 
 
+def test_an_example_that_goes_through_two_modules_in_turn_is_one_visit(tmp_path):
+    body = f"code = torch.nn.Linear(1, 3)(problem.x.float().view(-1, 1))\n        torch.nn.Linear(3, 1)(code)\n        run.count(forward=len(code))\n        {FIT.format(slope=0.0)}"
+    (report,) = check(planted(tmp_path, body=body), plugins=[MOCK], device="cpu", quick=True)
+    assert report.failed() == []
+    assert [finding.outcome for finding in report.findings if finding.rule == "counts"] == ["passed"]
+
+
 TASK = '''
 from typing import ClassVar
 import torch
@@ -149,6 +157,14 @@ def test_what_is_wrong_with_a_task_or_a_data_set_is_found(parts, broken, tmp_pat
     assert tasks(tmp_path, **parts) == broken
 
 
+def test_a_glob_names_what_it_matches_of_every_kind():
+    found = [(entry.kind, entry.identity) for entry in entries(Registry(), "*igits")]
+    assert {("task", "noisy-labels/noisy-digits"), ("dataset", "digits")} <= set(found)
+    assert {entry.kind for entry in entries(Registry(), "selection/*")} == {"method", "task"}
+    with pytest.raises(UsageError, match="unknown method 'nothing"):
+        entries(Registry(), "nothing*")
+
+
 @pytest.mark.parametrize("name", ["selection/random", "noisy-labels/elr", "dataset-digits"])
 def test_what_is_built_in_passes_the_quick_form(name):
     reports = check(name.removeprefix("dataset-"), device="cpu", quick=True)
@@ -156,10 +172,12 @@ def test_what_is_built_in_passes_the_quick_form(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(entry.identity for entry in Registry().rows("method")))
-def test_every_method_that_is_built_in_passes(name):
-    (report,) = check(name, device="cpu")
-    assert report.failed() == []
+@pytest.mark.parametrize("track", Registry().tracks())
+def test_every_method_of_a_track_that_is_built_in_passes(track, tmp_path):
+    registry = Registry()
+    reports = Lab(registry, tmp_path, "cpu", False, lambda _: None).reports([entry for entry in registry.rows("method") if entry.track == track])
+    assert reports
+    assert [(report.name, report.failed()) for report in reports if not report.ok] == []
 
 
 def test_a_report_has_a_line_a_rule_and_says_what_failed_without_markup(tmp_path):
