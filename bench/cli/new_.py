@@ -18,6 +18,7 @@ bench new method my-method --track noisy-labels
 bench new method my-elr --like elr
 bench new task my-task
 bench new plugin my-method --track graph-ood --out my-method
+bench new plugin my-method --like my-method --plugins my_method.py
 """
 
 

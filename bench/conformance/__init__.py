@@ -31,12 +31,13 @@ def check(name: str, *, plugins: Iterable[str] = (), device: str = "auto", quick
     Raises:
         UsageError: there is no such plugin. NothingSelected: the path registers nothing.
     """
-    from bench.conformance.trials import Lab
     from bench.plugins.registry import Registry
     from bench.runs.provenance import choose_device
 
     registry = Registry([*plugins, *([name] if _is_plugin(Path(name)) else [])])
     found = entries(registry, name)
+    from bench.conformance.trials import Lab  # imports torch, which a misspelt name need not wait for
+
     with tempfile.TemporaryDirectory(prefix="bench-check-") as folder:
         lab = Lab(registry, Path(folder), choose_device(device), quick, say)
         return lab.reports(found)

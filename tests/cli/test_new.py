@@ -37,6 +37,11 @@ def test_it_does_what_the_method_does_that_it_starts_from():
     assert "lam: " in text
 
 
+def test_a_method_is_packed_under_its_own_name_as_it_is():
+    elr = Registry().one("method", "noisy-labels/elr")
+    assert method_text("elr", elr, "noisy-labels") == Path(elr.target.path).read_text()
+
+
 def test_a_new_task_and_a_new_data_set_pass_the_suite_as_they_are(bench):
     assert bench("new", "task", "my-task").code == bench("new", "dataset", "my-data").code == 0
     reports = [*check("my_task.py", device="cpu", quick=True), *check("my_data.py", device="cpu")]
