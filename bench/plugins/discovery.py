@@ -108,11 +108,21 @@ def discover(index: Index, paths: Iterable[str] = ()) -> Found:
             same = point.dist and point.name.replace("_", "-") == point.dist.name.replace("_", "-")
             name = source if same else f"{source} ({point.name})"
             _try(found, point.name, source, lambda point=point, name=name: manager.register(point.load(), name))  # type: ignore[misc]
-    for path in _user_paths(paths):
+    given = _user_paths(paths)
+    for path in given:
         _try(found, path.name, str(path), lambda path=path: _add_path(manager, index, path))  # type: ignore[misc]
     _collect(found, index)
+    _note_empty(found, given)
     index.save()
     return found
+
+
+def _note_empty(found: Found, given: Iterable[Path]) -> None:
+    """Call a file broken that the user gave and that brings nothing: a card was forgotten, or a mark."""
+    known = {entry.target.path for entry in found.entries} | {item.source for item in found.broken}
+    for path in given:
+        if isinstance(found.manager.get_plugin(str(path)), OneFile) and str(path) not in known:
+            found.broken.append(Broken(path.name, str(path), "it holds no class with a card, and no function marked with bench.hookimpl"))
 
 
 def _add_board(manager: pluggy.PluginManager) -> None:

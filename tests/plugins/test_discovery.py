@@ -244,6 +244,17 @@ def test_a_broken_file_is_a_row_that_says_why_and_the_others_live(tmp_path, kind
     assert any(entry.source == "builtin" for entry in registry.rows("method"))
 
 
+def test_a_file_that_brings_nothing_is_a_row_and_one_with_hooks_or_in_a_folder_is_not(tmp_path):
+    empty, hooks = (
+        write(tmp_path / "empty.py", "x = 1\n"),
+        write(tmp_path / "hooks.py", "from bench import hookimpl\n\n@hookimpl\ndef bench_tasks(register):\n    pass\n"),
+    )
+    folder = method(tmp_path / "folder" / "fine.py", "fine").parent
+    write(folder / "helpers.py", "x = 1\n")
+    found = Registry(paths=[str(empty), str(hooks), str(folder)]).broken
+    assert [(item.name, item.error) for item in found] == [("empty.py", "it holds no class with a card, and no function marked with bench.hookimpl")]
+
+
 @pytest.mark.parametrize("kind", BREAKAGES)
 def test_with_strict_plugins_a_broken_file_is_an_error(tmp_path, monkeypatch, kind):
     monkeypatch.setenv("BENCH_STRICT_PLUGINS", "1")
