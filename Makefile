@@ -78,4 +78,4 @@ board: $(VENV)/.installed ## run every method on every default task, five seeds 
 
 clean: ## remove caches and builds; results/ and .venv stay
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks .coverage build dist
-	find bench methods tasks datasets leaderboard tests docs -name __pycache__ -type d -prune -exec rm -rf {} +
+	find bench methods tasks datasets leaderboard tests docs examples -name __pycache__ -type d -prune -exec rm -rf {} +

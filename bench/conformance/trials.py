@@ -98,15 +98,18 @@ class Lab:
         return [cell for cell in plan.cells if cell.method is not None], [f"{item.task}: {item.reason}" for item in plan.not_run]
 
     def _first(self, cells: Sequence[Cell]) -> Records:
-        """Run cells for the first time; in the quick form, only the first row whose data is here."""
+        """Run cells for the first time: all, the second seed of one row alone where seeds run one by one; in the quick form, only the first row whose data is here."""
         self.absent = []
-        if not self.quick:
+        groups = list(dict.fromkeys(cell.spec.group for cell in cells))
+        if not self.quick and any(cell.spec.form == "stacked" for cell in cells):
             return self._run(cells)
-        for group in dict.fromkeys(cell.spec.group for cell in cells):
-            if found := self._run([cell for cell in cells if cell.spec.group == group]):
-                self.absent = []
-                return found
-        return {}
+        zero = {} if self.quick else self._run([cell for cell in cells if cell.spec.seed == 0])
+        ran = {cell.spec.group for cell in cells if cell.spec.cell in zero}
+        for group in groups if self.quick else [group for group in groups if group in ran]:
+            if found := self._run([cell for cell in cells if cell.spec.group == group and cell.spec.cell not in zero]):
+                self.absent = [] if self.quick else self.absent
+                return zero | found
+        return zero
 
     def _repeats(self, entry: Entry, cells: Sequence[Cell], first: Records) -> Iterator[Finding]:
         """Run what ended well again: as it was, and its examples counted; as the other form, and in a process of its own, later."""
