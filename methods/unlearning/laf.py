@@ -72,7 +72,8 @@ class LabelAgnosticForgetting(UnlearningMethod):
                 _step(forgetting, away)
                 change = [turned(nets.features(batch.x), original.features(batch.x)) for batch in (stays, goes)]
                 _step(aligning, alignment(change[0], change[1], self.temperature))
-            group.count(forward=group.retain.shape[1], backward=group.retain.shape[1])  # the second loss visits everything again
+                again = stays.x.shape[1] + goes.x.shape[1]  # the second loss visits both batches again, and asks the original too
+                group.count(forward=2 * again, backward=again)
         precompute = 2 * self.vae_epochs * group.everything.shape[1]
         return solutions(nets, precompute=precompute)
 
