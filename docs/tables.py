@@ -1,7 +1,7 @@
 """Write the generated parts of the docs anew: tables of results from committed records, the reference of the command line.
 
 Every block between ``<!-- table: NAME -->`` and ``<!-- end table -->`` in README.md and docs/ becomes the board of the
-task NAME, made by ``bench leaderboard`` from docs/records/*.jsonl; one between ``<!-- claims: TRACK -->`` and ``<!-- end claims -->``
+task NAME in the preset ``default``, or in the one that follows the name, made by ``bench leaderboard`` from docs/records/*.jsonl; one between ``<!-- claims: TRACK -->`` and ``<!-- end claims -->``
 holds what the papers of the track claim, from the methods' cards, against the same records; one between ``<!-- cards: TRACK -->`` and
 ``<!-- end cards -->`` what the cards of its tasks and methods say; one between
 ``<!-- sweep: FILE PARAMETER METRIC... -->`` and ``<!-- end sweep -->`` how paired gains depend on a task's parameter, from
@@ -21,7 +21,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORDS = ROOT / "docs" / "records"
-BLOCK = re.compile(r"^(<!-- table: ([a-z0-9-]+) -->\n)(.*?)^(<!-- end table -->)$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^(<!-- table: ([a-z0-9-]+)( [a-z]+)? -->\n)(.*?)^(<!-- end table -->)$", re.MULTILINE | re.DOTALL)
 
 CLAIMS = re.compile(r"^(<!-- claims: ([a-z0-9-]+) -->\n)(.*?)^(<!-- end claims -->)$", re.MULTILINE | re.DOTALL)
 CARDS = re.compile(r"^(<!-- cards: ([a-z0-9-]+) -->\n)(.*?)^(<!-- end cards -->)$", re.MULTILINE | re.DOTALL)
@@ -156,7 +156,7 @@ def _plain(text: str) -> str:
 
 
 @functools.cache
-def board(task: str) -> str:
+def board(task: str, preset: str) -> str:
     """Return the board of a task as Markdown; empty as long as no record is committed."""
     if not any(RECORDS.glob("*.jsonl")):
         return ""
@@ -169,7 +169,7 @@ def board(task: str) -> str:
         "--task",
         task,
         "--preset",
-        "default",
+        preset,
         "--no-stale",
         "--format",
         "md",
@@ -208,7 +208,7 @@ def sweep(file: str, parameter: str, metrics: str) -> str:
 
 def renewed(text: str) -> str:
     """Return ``text`` with every block made anew."""
-    text = BLOCK.sub(lambda match: match[1] + board(match[2]) + match[4], text)
+    text = BLOCK.sub(lambda match: match[1] + board(match[2], (match[3] or " default").strip()) + match[5], text)
     text = SWEEP.sub(lambda match: match[1] + sweep(match[2], match[3], match[4]) + match[6], text)
     text = CARDS.sub(lambda match: match[1] + cards(match[2]) + match[4], text)
     return CLAIMS.sub(lambda match: match[1] + claims(match[2]) + match[4], text)
