@@ -36,6 +36,8 @@ def cluster(session_cache):
         patch.setenv("CHAOS_STEPS", f"{folder}/steps.txt")
         patch.setenv("BENCH_CACHE", f"{folder}/cache")
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_TMPDIR", folder)  # where Ray notes the cluster's address, in a folder that it takes to be there
+        (Path(folder) / "ray").mkdir()
         found = Cluster(initialize_head=True, head_node_args={**NODE, "include_dashboard": False, "temp_dir": folder})
         patch.setenv("BENCH_CACHE", f"{folder}/own")  # what a node names is its own
         second = found.add_node(**NODE)

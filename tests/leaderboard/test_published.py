@@ -27,7 +27,7 @@ def test_every_track_of_the_newest_suite_has_a_ranked_board_between_frozen_ancho
     assert tracks.keys() == suite.tracks.keys()
     for name, track in tracks.items():
         assert any(row["rank"] for row in track["rows"]), name
-        assert {cell.name for cell in suite.cells(name)} <= anchors.cells.keys(), name
+        assert {cell for _, _, cell in suite.cells(name)} <= anchors.cells.keys(), name
 
 
 def test_the_readme_shows_the_picture_of_the_board_in_both_themes():
