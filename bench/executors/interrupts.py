@@ -12,6 +12,9 @@ from typing import Any
 GRACE = 5.0
 """Seconds in which runs may end after the first signal."""
 
+CUT_OFF = "it was cut off when the command was interrupted; the same command runs it again"
+"""What the record of a run says that a signal ended."""
+
 _NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 

@@ -13,7 +13,7 @@ from bench.errors import EnvironmentFault
 from bench.executors import Ended, Notice
 from bench.executors.child import NO_MEMORY
 from bench.executors.connection import Connection, ServerGone
-from bench.executors.interrupts import Interrupts
+from bench.executors.interrupts import CUT_OFF, Interrupts
 from bench.executors.processes import bury
 from bench.executors.slots import Slots, environment
 from bench.runs.result import Result
@@ -180,7 +180,7 @@ def _ended(run: _Running, code: int, cause: str, log: str) -> Ended:
         case "processes":
             return _without_result(run, "crashed", "it started more than 256 processes and was killed", log)
         case "asked":
-            return _without_result(run, "interrupted", "it was cut off when the command was interrupted; the same command runs it again", log)
+            return _without_result(run, "interrupted", CUT_OFF, log)
         case "answered":
             return _without_result(run, "crashed", "it gave a result that can't be read and did not end", log)
     if code == NO_MEMORY or (code == -6 and "std::bad_alloc" in log):

@@ -16,7 +16,7 @@ import msgspec
 
 from bench.errors import EnvironmentFault
 from bench.executors import Ended, Notice
-from bench.executors.interrupts import Interrupts
+from bench.executors.interrupts import CUT_OFF, Interrupts
 from bench.executors.luggage import pack, targets
 from bench.executors.ray_cluster import Ray, connected, first_line
 from bench.executors.slots import Slots
@@ -265,8 +265,7 @@ class RayExecutor:
         self._dismiss()
         for job, place, since in running:
             self._slots.give_back(place)
-            message = "it was cut off when the command was interrupted; the same command runs it again"
-            yield Ended(job=job, results=None, status="interrupted", message=message, seconds=time.monotonic() - since)
+            yield Ended(job=job, results=None, status="interrupted", message=CUT_OFF, seconds=time.monotonic() - since)
 
     def _dismiss(self) -> None:
         """End every station with all that it runs."""

@@ -19,7 +19,7 @@ from bench.digests import digest
 from bench.errors import EnvironmentFault, UsageError
 from bench.executors import Ended, Notice
 from bench.executors.engines import Engine, need
-from bench.executors.interrupts import Interrupts
+from bench.executors.interrupts import CUT_OFF, Interrupts
 from bench.executors.slots import Slots
 from bench.executors.slurm_element import Ask, Element, Load, status_of, write
 from bench.executors.station import Said, ended_of
@@ -264,7 +264,7 @@ class SlurmExecutor:
             begun = status_of(batch.folder)
             for job in batch.jobs.values():
                 if begun is not None and job.id in begun.running:
-                    yield self._without(batch, job, "interrupted", "it was cut off when the command was interrupted; the same command runs it again")
+                    yield self._without(batch, job, "interrupted", CUT_OFF)
 
     def _cancel(self) -> list[_Batch]:
         """Cancel every element, wait for those that run, and return them."""
