@@ -17,15 +17,23 @@ THEMES = {
 """File -> colours; the ground is transparent."""
 
 
+def names(board: Mapping[str, Any]) -> list[str]:
+    """Return the files that :func:`pictures` makes: none where no track has ranked methods."""
+    return list(THEMES) if _panels(board) else []
+
+
 def pictures(board: Mapping[str, Any]) -> dict[str, str]:
-    """Return file -> SVG, in a light and in a dark theme; nothing where no track has ranked methods."""
+    """Return file -> SVG, in a light and in a dark theme."""
     import vl_convert
 
+    panels = _panels(board)
+    return {file: _steady(vl_convert.vegalite_to_svg(_spec(panels, THEMES[file]))) for file in names(board)}
+
+
+def _panels(board: Mapping[str, Any]) -> list[tuple[str, list[Mapping[str, Any]]]]:
+    """Return title and ranked rows of every track that has some."""
     ranked = [(track["title"], [row for row in track["rows"] if row["rank"]]) for track in board["tracks"]]
-    panels = [(title, rows) for title, rows in ranked if rows]
-    if not panels:
-        return {}
-    return {file: _steady(vl_convert.vegalite_to_svg(_spec(panels, colours))) for file, colours in THEMES.items()}
+    return [(title, rows) for title, rows in ranked if rows]
 
 
 def _spec(panels: Sequence[tuple[str, Sequence[Mapping[str, Any]]]], colours: Mapping[str, str]) -> dict[str, Any]:

@@ -41,10 +41,10 @@ def publish(board: Mapping[str, Any], records: Sequence[Record], folder: Path, o
         raise EnvironmentFault(f"{how}, or leave --serve out.")
     if options.get("page") and not missing:
         from ._page import make_page, page_name
-        from ._picture import THEMES, pictures
+        from ._picture import names, pictures
 
         name, page = page_name(board, mine, history, options), folder / "index.html"
-        drawn = list(THEMES) if any(row["rank"] for track in board["tracks"] for row in track["rows"]) else []
+        drawn = names(board)
         if (
             all((folder / file).is_file() for file in [*_names(board), *drawn])
             and page.is_file()
