@@ -21,12 +21,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORDS = ROOT / "docs" / "records"
-BLOCK = re.compile(r"^(<!-- table: ([a-z0-9-]+)( [a-z]+)? -->\n)(.*?)^(<!-- end table -->)$", re.MULTILINE | re.DOTALL)
-
-CLAIMS = re.compile(r"^(<!-- claims: ([a-z0-9-]+) -->\n)(.*?)^(<!-- end claims -->)$", re.MULTILINE | re.DOTALL)
-CARDS = re.compile(r"^(<!-- cards: ([a-z0-9-]+) -->\n)(.*?)^(<!-- end cards -->)$", re.MULTILINE | re.DOTALL)
-
-SWEEP = re.compile(r"^(<!-- sweep: ([a-z0-9-]+) ([a-z_]+) ([a-z0-9_ ]+) -->\n)(.*?)^(<!-- end sweep -->)$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^(<!-- (table|claims|cards|sweep): ([a-z0-9_ -]+) -->\n)(.*?)^(<!-- end \2 -->)$", re.MULTILINE | re.DOTALL)
 
 _NOISY = ("noisy-digits", "noisy-mnist")
 CLAIMED_ABOVE: dict[str, list[tuple[str, str, tuple[str, ...]]]] = {
@@ -156,7 +151,7 @@ def _plain(text: str) -> str:
 
 
 @functools.cache
-def board(task: str, preset: str) -> str:
+def board(task: str, preset: str = "default") -> str:
     """Return the board of a task as Markdown; empty as long as no record is committed."""
     if not any(RECORDS.glob("*.jsonl")):
         return ""
@@ -182,36 +177,35 @@ def board(task: str, preset: str) -> str:
 
 
 @functools.cache
-def sweep(file: str, parameter: str, metrics: str) -> str:
+def sweep(file: str, parameter: str, *metrics: str) -> str:
     """Return each method's mean of metrics that are differences, with 95 % t intervals over seeds, for every value of a task's parameter."""
-    import numpy as np
-    from scipy import stats
+    from bench.builtin.leaderboard._statistics import mean, t_interval
 
     from bench.runs.transfer import records_of
 
     values: dict[tuple[float, str, str], list[float]] = {}
     for _, record in records_of(RECORDS / "sweeps" / f"{file}.jsonl"):
-        for metric in metrics.split():
-            values.setdefault((record.task_params[parameter], metric, record.method), []).append(record.metrics[metric] or 0.0)
+        for metric in metrics:
+            values.setdefault((record.task_params[parameter], metric, record.method), []).append(record.metrics[metric])
     methods = sorted({method for _, _, method in values} - {"random"})
     lines = [f"| {parameter} | metric | {' | '.join(methods)} |", f"| --- | --- |{' --- |' * len(methods)}"]
     for at in sorted({at for at, _, _ in values}):
-        for metric in metrics.split():
+        for metric in metrics:
             cells = []
             for method in methods:
-                found = np.array(values[at, metric, method])
-                half = stats.t.ppf(0.975, len(found) - 1) * found.std(ddof=1) / len(found) ** 0.5
-                cells.append(f"{found.mean():+.1f} [{found.mean() - half:+.1f}, {found.mean() + half:+.1f}]")
+                low, high = t_interval(values[at, metric, method])
+                cells.append(f"{mean(values[at, metric, method]):+.1f} [{low:+.1f}, {high:+.1f}]")
             lines.append(f"| {at:g} | {metric} | {' | '.join(cells)} |")
     return "\n" + "\n".join(lines) + "\n\n"
 
 
+MAKERS = {"table": board, "claims": claims, "cards": cards, "sweep": sweep}
+"""Kind of block -> what makes it of the words that follow."""
+
+
 def renewed(text: str) -> str:
     """Return ``text`` with every block made anew."""
-    text = BLOCK.sub(lambda match: match[1] + board(match[2], (match[3] or " default").strip()) + match[5], text)
-    text = SWEEP.sub(lambda match: match[1] + sweep(match[2], match[3], match[4]) + match[6], text)
-    text = CARDS.sub(lambda match: match[1] + cards(match[2]) + match[4], text)
-    return CLAIMS.sub(lambda match: match[1] + claims(match[2]) + match[4], text)
+    return BLOCK.sub(lambda match: match[1] + MAKERS[match[2]](*match[3].split()) + match[5], text)
 
 
 def reference() -> str:
