@@ -21,8 +21,8 @@ from bench.errors import NothingSelected, UsageError, near
 def command(only: tuple[str, ...], device: str, rounds: int, dry_run: bool, plugins: tuple[str, ...], as_json: bool) -> None:
     """Measure which of several equal ways of computing is quickest on this kind of device, and write the tables.
 
-    A table is a Python file beside the module that asks it, and part of the key: results of code that reaches it become stale
-    when a choice changes.
+    A table is a Python file beside the module that asks it, and part of the key: results on this kind of device, of code that
+    reaches it, become stale when a choice changes.
     """
     from bench.runs.provenance import THREADS, choose_device, cpu, gpu
 
@@ -45,6 +45,9 @@ def command(only: tuple[str, ...], device: str, rounds: int, dry_run: bool, plug
             found = [tuning.Measured(name, shape, seconds, before.get(_text(shape), "")) for shape in tunable.shapes.get(kind, ())]
         else:
             found = list(tuning.measure(tunable, torch.device(kind), rounds))
+            for item in found:
+                for candidate, why in item.failed.items():
+                    warn(f"{name}: {candidate} can't be run at {_text(item.shape)}: {why}")
             written.append(str(tuning.write(tunable.table, kind, found, machine)))
         rows += [_row(item, before.get(_text(item.shape))) for item in found]
     if as_json:
@@ -72,7 +75,7 @@ def _selected(only: tuple[str, ...], kind: str) -> list[str]:
 
 
 def _row(found: Any, before: str | None) -> dict[str, Any]:
-    return {"name": found.name, "shape": found.shape, "seconds": found.seconds, "chosen": found.chosen or None, "before": before}
+    return {"name": found.name, "shape": found.shape, "seconds": found.seconds, "failed": found.failed, "chosen": found.chosen or None, "before": before}
 
 
 def _text(shape: dict[str, int]) -> str:
@@ -80,6 +83,7 @@ def _text(shape: dict[str, int]) -> str:
 
 
 def _cells(row: dict[str, Any], dry_run: bool) -> list[str]:
-    times = ", ".join(name if dry_run else f"{name} {'no memory' if value is None else f'{1e3 * value:.3g} ms'}" for name, value in row["seconds"].items())
+    failed = {name: "fails" if name in row["failed"] else "no memory" for name in row["seconds"]}
+    times = ", ".join(name if dry_run else f"{name} {failed[name] if value is None else f'{1e3 * value:.3g} ms'}" for name, value in row["seconds"].items())
     said = row["chosen"] or "nothing yet"
     return [row["name"], _text(row["shape"]), times, said if dry_run or row["before"] in (None, row["chosen"]) else f"{said} (was {row['before']})"]

@@ -42,7 +42,7 @@ class Connection(contextlib.AbstractContextManager["Connection"]):
         self.ready = False
         """Whether it has loaded its libraries."""
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.executors.server"],
+            [sys.executable, "-m", "bench.executors.server", *preload],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -52,8 +52,6 @@ class Connection(contextlib.AbstractContextManager["Connection"]):
         self._queue: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
         self._listener = Thread(target=self._listen, daemon=True)
         self._listener.start()
-        with contextlib.suppress(ServerGone):  # hearing will say so
-            self.say({"preload": preload})
 
     def _listen(self) -> None:
         assert self._process.stdout is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import signal
 import sys
@@ -117,6 +118,17 @@ def data_size() -> int:
             if line.startswith("VmData:"):
                 return int(line.split()[1]) * 1024
     return 0
+
+
+def cuda_started() -> bool:
+    """Say whether something in this process has started CUDA, after which none forked from it can use a GPU. Starts nothing itself."""
+    if sys.platform != "linux":
+        return False
+    try:
+        driver = ctypes.CDLL("libcuda.so.1", mode=os.RTLD_NOLOAD | os.RTLD_LAZY)
+    except OSError:  # nobody has even loaded it
+        return False
+    return bool(driver.cuDeviceGetCount(ctypes.byref(ctypes.c_int())) == 0)  # else it answers that it was not initialised
 
 
 def name_of_owner() -> str:

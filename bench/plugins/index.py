@@ -22,7 +22,7 @@ from bench.plugins.scan import CARD_CALLS, ClassScan, Field, FileScan, scan_file
 from bench.plugins.source import Target, locate
 from bench.plugins.types import NotStatic, type_from_text
 
-FORMAT = 2
+FORMAT = 3
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):

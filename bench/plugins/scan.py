@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 import hashlib
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,10 @@ class ClassScan(msgspec.Struct, frozen=True):
 
 
 class FileScan(msgspec.Struct, frozen=True):
-    """What one file says. ``imports`` maps a local name to ``module`` or ``module:name``; ``reaches`` lists what it imports."""
+    """What one file says. ``imports`` maps a local name to ``module`` or ``module:name``; ``reaches`` lists what it imports.
+
+    ``own`` holds the digests of a table that ``bench tune`` wrote, by kind of device: each without what was measured on other kinds.
+    """
 
     stamp: tuple[int, int]
     digest: str
@@ -47,6 +51,11 @@ class FileScan(msgspec.Struct, frozen=True):
     reaches: list[str]
     hooks: bool = False
     error: str = ""
+    own: dict[str, str] = {}
+
+    def digest_on(self, kind: str) -> str:
+        """Return the digest of what the file says to a run on this kind of device."""
+        return self.own.get(kind, self.digest)
 
 
 def stamp(path: Path) -> tuple[int, int]:
@@ -68,7 +77,8 @@ def scan_file(path: Path, package: str) -> FileScan:
     imports, reaches = _imports(tree, package)
     classes = [_class(node) for node in tree.body if isinstance(node, ast.ClassDef)]
     hooks = any(isinstance(node, ast.FunctionDef) and any("hookimpl" in ast.unparse(mark) for mark in node.decorator_list) for node in tree.body)
-    return FileScan(mark, code_digest(tree), classes, _constants(tree), imports, reaches, hooks)
+    constants, digest = _constants(tree), code_digest(tree)
+    return FileScan(mark, digest, classes, constants, imports, reaches, hooks, own={kind: code_digest(_table_of(kind, tree)) for kind in _kinds(tree)})
 
 
 def code_digest(tree: ast.Module) -> str:
@@ -79,6 +89,29 @@ def code_digest(tree: ast.Module) -> str:
             kept = [item for item in body if not (isinstance(item, ast.Expr) and isinstance(item.value, ast.Constant) and isinstance(item.value.value, str))]
             node.body = kept or [ast.Pass()]  # type: ignore[attr-defined]
     return hashlib.blake2b(ast.dump(tree, annotate_fields=False).encode(), digest_size=16).hexdigest()
+
+
+def _kinds(tree: ast.Module) -> tuple[str, ...]:
+    """Return the kinds of device that a file may say different things to: those of a table that ``bench tune`` writes, none for other files."""
+    match [node for node in tree.body if not isinstance(node, ast.ImportFrom)]:
+        case [ast.AnnAssign(target=ast.Name(id="TABLE"), value=ast.Dict(values=rows))] if all(isinstance(row, ast.Dict) for row in rows):
+            return ("cpu", "cuda")
+    return ()
+
+
+def _table_of(kind: str, tree: ast.Module) -> ast.Module:
+    """Return a tuned table without what was measured on other kinds of device, and without the choices of which nothing is left."""
+    table = copy.deepcopy(tree)
+    whole = next(node.value for node in table.body if isinstance(node, ast.AnnAssign))
+    assert isinstance(whole, ast.Dict)
+    left: list[tuple[ast.expr | None, ast.expr]] = []
+    for name, row in zip(whole.keys, whole.values, strict=True):
+        assert isinstance(row, ast.Dict)
+        kept = [(key, value) for key, value in zip(row.keys, row.values, strict=True) if isinstance(key, ast.Constant) and key.value == kind]
+        row.keys, row.values = [key for key, _ in kept], [value for _, value in kept]
+        left += [(name, row)] if kept else []
+    whole.keys, whole.values = [name for name, _ in left], [row for _, row in left]
+    return table
 
 
 def _imports(tree: ast.Module, package: str) -> tuple[dict[str, str], list[str]]:

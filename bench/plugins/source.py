@@ -112,6 +112,6 @@ def reach(target: Target, scan: Callable[[Path, str], FileScan]) -> dict[str, Fi
     return found
 
 
-def code_key(target: Target, scan: Callable[[Path, str], FileScan]) -> list[str]:
-    """Return the sorted digests of the code that ``target`` reaches."""
-    return sorted({found.digest for found in reach(target, scan).values()})
+def code_key(target: Target, scan: Callable[[Path, str], FileScan], kind: str) -> list[str]:
+    """Return the sorted digests of the code that ``target`` reaches, as it is on a kind of device."""
+    return sorted({found.digest_on(kind) for found in reach(target, scan).values()})

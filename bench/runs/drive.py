@@ -48,7 +48,7 @@ class Keys:
     def __init__(self, registry: Registry, environment: Callable[[str, Iterable[str]], dict[str, Any]] = environment) -> None:
         """Keys of what ``registry`` holds, where ``environment`` says what of the machines that run it belongs to them."""
         self._registry, self._environment = registry, environment
-        self._files: dict[Target, dict[str, str]] = {}
+        self._files: dict[tuple[Target, str], dict[str, str]] = {}
         self._known: dict[tuple[Target, Target | None, str], tuple[list[str], dict[str, Any]]] = {}
 
     def of(self, cell: Cell) -> Keyed:
@@ -64,7 +64,7 @@ class Keys:
     def _ingredients(self, cell: Cell) -> tuple[list[str], dict[str, Any]]:
         pair = (cell.task.target, cell.method.target if cell.method else None, cell.spec.device)
         if pair not in self._known:
-            files = {module: digest for target in self._targets(cell) for module, digest in self._reached(target).items()}
+            files = {module: digest for target in self._targets(cell) for module, digest in self._reached(target, cell.spec.device).items()}
             found = self._environment(cell.spec.device, libraries(cell, self._registry))
             self._known[pair] = (sorted(set(files.values())), {"files": files, "environment": found})
         return self._known[pair]
@@ -73,10 +73,10 @@ class Keys:
         data = [self._registry.get("dataset", name).target for name in task_card(cell.task).datasets]
         return [cell.task.target, *data, *([cell.method.target] if cell.method else [])]
 
-    def _reached(self, target: Target) -> dict[str, str]:
-        if target not in self._files:
-            self._files[target] = {module: scan.digest for module, scan in reach(target, self._registry.index.scan).items()}
-        return self._files[target]
+    def _reached(self, target: Target, kind: str) -> dict[str, str]:
+        if (target, kind) not in self._files:
+            self._files[target, kind] = {module: scan.digest_on(kind) for module, scan in reach(target, self._registry.index.scan).items()}
+        return self._files[target, kind]
 
 
 def libraries(cell: Cell, registry: Registry) -> tuple[str, ...]:

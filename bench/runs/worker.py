@@ -63,7 +63,7 @@ class Worker:
     def code_of(self, target: Target) -> list[str]:
         """Return the digests of the code that ``target`` reaches, looked for once: what is imported already no longer changes."""
         if target not in self._codes:
-            self._codes[target] = code_key(target, self.index.scan)
+            self._codes[target] = code_key(target, self.index.scan, self.device.type)
         return self._codes[target]
 
     def run(self, specs: Sequence[RunSpec], twin: bool) -> list[Result]:

@@ -1,7 +1,8 @@
 """Choices by measurement: which of several equal ways of computing is quickest for a shape on a kind of device.
 
 A choice must not depend on a clock at run time, else one key would give two numbers. So ``bench tune`` measures, the table it writes
-is committed beside the module that asks, and that module imports it: the table is code that the key covers. To add one::
+is committed beside the module that asks, and that module imports it: the table is code that the key covers, on a CPU what was measured
+on CPUs and on a GPU what was measured on GPUs. So what is measured on one leaves results of the other as they are. To add one::
 
     from bench.training import tuned
     from . import _matching_tuned as table            # a file that holds ``TABLE = {}``; bench tune writes it

@@ -18,7 +18,7 @@ import msgspec
 import torch
 
 import bench
-from bench.errors import EnvironmentFault
+from bench.errors import BenchError, EnvironmentFault
 from bench.plugins.registry import Registry
 from bench.plugins.source import Target, import_module, reach
 from bench.training import state
@@ -32,12 +32,13 @@ _SHORTEST = 0.02
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """What came of one shape: seconds of a step by candidate (None: it could not be run), and the choice."""
+    """What came of one shape: seconds of a step by candidate (None: it could not be run), the choice, and why those that failed did."""
 
     name: str
     shape: Shape
     seconds: dict[str, float | None]
     chosen: str
+    failed: dict[str, str] = {}
 
 
 def discover(registry: Registry) -> list[str]:
@@ -76,7 +77,8 @@ def measure(tunable: Tunable, device: torch.device, rounds: int, shapes: list[Sh
     torch.manual_seed(0)
     candidates = tunable.candidates_on(device.type)
     for shape in tunable.shapes.get(device.type, ()) if shapes is None else shapes:
-        steps = {candidate: _ready(tunable, candidate, device, shape) for candidate in candidates}
+        failed: dict[str, str] = {}
+        steps = {candidate: _ready(tunable, candidate, device, shape, failed) for candidate in candidates}
         times: dict[str, list[float]] = {candidate: [] for candidate, ready in steps.items() if ready is not None}
         for _ in range(rounds):
             for candidate, readings in times.items():
@@ -84,7 +86,7 @@ def measure(tunable: Tunable, device: torch.device, rounds: int, shapes: list[Sh
                 assert ready is not None
                 readings.append(_time(*ready, device))
         seconds = {candidate: statistics.median(times[candidate]) if candidate in times else None for candidate in candidates}
-        yield Measured(tunable.name, shape, seconds, chosen(seconds))
+        yield Measured(tunable.name, shape, seconds, _chosen(tunable.name, seconds, failed), failed)
 
 
 def chosen(seconds: dict[str, float | None]) -> str:
@@ -100,13 +102,22 @@ def chosen(seconds: dict[str, float | None]) -> str:
     return first if first in known and known[quickest] >= _MARGIN * known[first] else quickest
 
 
-def _ready(tunable: Tunable, candidate: str, device: torch.device, shape: Shape) -> tuple[Callable[[], Any], int] | None:
-    """Return a warm step and how often it is called between two readings; None where memory does not suffice."""
+def _chosen(name: str, seconds: dict[str, float | None], failed: dict[str, str]) -> str:
+    if len(failed) == len(seconds):
+        raise BenchError(f"no candidate of {name!r} runs on this device; the first says: {next(iter(failed.values()))}")
+    return chosen(seconds)
+
+
+def _ready(tunable: Tunable, candidate: str, device: torch.device, shape: Shape, failed: dict[str, str]) -> tuple[Callable[[], Any], int] | None:
+    """Return a warm step and how often it is called between two readings; None where memory does not suffice, or it fails otherwise (``failed`` says how)."""
     try:
         step = tunable.prepare(candidate, device, **shape)
         step()
         took = _time(step, 1, device)
     except (MemoryError, torch.OutOfMemoryError):
+        return None
+    except RuntimeError as error:  # an operation that this device, or torch on it, does not have
+        failed[candidate] = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'without a word'}"
         return None
     return step, max(1, math.ceil(_SHORTEST / max(took, 1e-9)))
 
@@ -134,7 +145,7 @@ def write(table: ModuleType, kind: str, found: list[Measured], machine: str) -> 
     for name in dict.fromkeys(item.name for item in found):
         rows.setdefault(name, {})[kind] = [(item.shape, item.chosen) for item in found if item.name == name]
     for item in found:
-        times = ", ".join(f"{candidate} {_readable(value)}" for candidate, value in item.seconds.items())
+        times = ", ".join(f"{candidate} {'fails' if candidate in item.failed else _readable(value)}" for candidate, value in item.seconds.items())
         notes[_row(item.shape, item.chosen)] = f"{times}; {machine}, torch {torch.__version__}, {datetime.now(UTC):%Y-%m-%d}"
     lines = [text[: text.index("TABLE")] + "TABLE: dict[str, dict[str, list[tuple[dict[str, int], str]]]] = {"]
     for name, kinds in sorted(rows.items()):

@@ -141,6 +141,21 @@ def edited_bench(monkeypatch):
     return call
 
 
+@pytest.mark.parametrize(("device", "measured", "changes"), [("cpu", "cpu", True), ("cpu", "cuda", False), ("cuda", "cpu", False), ("cuda", "cuda", True)])
+def test_what_is_measured_on_one_kind_of_device_leaves_the_keys_of_the_other_as_they_are(tmp_path, edited_bench, device, measured, changes):
+    import bench
+
+    def key(name):
+        registry = Registry(index=Index(tmp_path / name))
+        request = Request(methods=("ce",), tasks=("noisy-digits",), preset="smoke", seeds="0-0", device=device)
+        return Driver(registry, Store(tmp_path)).keys.of(make_plan(request, registry).cells[0]).key
+
+    before = key("one")
+    row = '({"batch": 1, "channels": 1, "side": 1, "bits": 32}, "sequence")'
+    edited_bench(Path(bench.__file__).parent / "training/nets_tuned.py", "]]]] = {", f']]]] = {{"nets/other": {{"{measured}": [{row}]}},')
+    assert (key("two") != before) == changes
+
+
 @pytest.mark.parametrize(
     ("file", "old", "new", "changes"),
     [

@@ -39,7 +39,7 @@ def problem():
     prompts = torch.randint(3, SYMBOLS, (64, PROMPT), generator=generator)
 
     def verify(ids, mask, answers):
-        return (torch.rand(len(ids), generator=torch.Generator().manual_seed(int(ids.sum()))) < 0.4).float()
+        return (torch.rand(len(ids), generator=torch.Generator().manual_seed(int(ids.sum()))) < 0.4).float().to(ids.device)
 
     return PolicyProblem(
         shape=shape, warm=warm, prompts=prompts, prompt_mask=prompts != PAD, answers=prompts[:, 0], verify=verify, end=END, pad=PAD, protocol=Protocol()

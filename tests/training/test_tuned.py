@@ -128,6 +128,21 @@ def test_a_candidate_that_does_not_fit_into_memory_is_left_out(register):
     assert found.chosen == "batch"
 
 
+def test_a_candidate_that_fails_is_left_out_and_says_why_and_where_all_fail_so_does_the_measuring(register):
+    def prepare(candidate, device, *, rows):
+        def step():
+            if candidate == "loop" or rows == 3:
+                raise RuntimeError("no such kernel\nand more")
+
+        return step
+
+    measuring = tuning.measure(register(prepare=prepare, shapes=({"rows": 2}, {"rows": 3})), CPU, 1)
+    found = next(measuring)
+    assert (found.chosen, found.seconds["loop"], found.failed) == ("batch", None, {"loop": "RuntimeError: no such kernel"})
+    with pytest.raises(BenchError, match=r"no candidate of .* runs on this device; the first says: RuntimeError: no such kernel"):
+        next(measuring)
+
+
 # The table ----------------------------------------------------------------------
 
 PLUGIN = '''
