@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import msgspec
 
-from bench.cli._options import completer, emit_json, json_option, plugins_option
+from bench.cli._options import completer, emit_json, json_option, plugins_option, split_names
 
 _HELP = """Check that plugins keep the contracts, by running them.
 
@@ -20,11 +20,12 @@ bench check 'noisy-labels/*' --quick
 
 @click.command("check", help=_HELP)
 @click.argument("name", shell_complete=completer("method", "task", "dataset"))
+@click.option("--task", "tasks", multiple=True, metavar="NAME", shell_complete=completer("task"), help="Run methods on these tasks alone: names, comma lists, globs. Repeatable.")  # fmt: skip
 @click.option("--quick", is_flag=True, help="One variant of one task, in this process alone.")
 @click.option("--device", default="auto", show_default=True, help="auto (the GPU if there is one), cpu or cuda.")
 @plugins_option
 @json_option
-def command(name: str, quick: bool, device: str, plugins: tuple[str, ...], as_json: bool) -> int:
+def command(name: str, tasks: tuple[str, ...], quick: bool, device: str, plugins: tuple[str, ...], as_json: bool) -> int:
     """Run the conformance suite and report; exit code 1 if anything failed."""
     import sys
 
@@ -34,7 +35,7 @@ def command(name: str, quick: bool, device: str, plugins: tuple[str, ...], as_js
         if not as_json and sys.stderr.isatty():
             click.echo(f"bench: {text}", err=True)
 
-    reports = check(name, plugins=plugins, device=device, quick=quick, say=say)
+    reports = check(name, tasks=split_names(tasks), plugins=plugins, device=device, quick=quick, say=say)
     if as_json:
         found = [msgspec.to_builtins(report) | {"ok": report.ok} for report in reports]
         emit_json({"schema_version": 1, "ok": all(report.ok for report in reports), "reports": found})

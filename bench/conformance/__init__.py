@@ -18,18 +18,27 @@ if TYPE_CHECKING:
 __all__ = ["RULES", "Finding", "Report", "check", "entries"]
 
 
-def check(name: str, *, plugins: Iterable[str] = (), device: str = "auto", quick: bool = False, say: Callable[[str], None] = lambda _: None) -> list[Report]:
+def check(
+    name: str,
+    *,
+    tasks: Iterable[str] = (),
+    plugins: Iterable[str] = (),
+    device: str = "auto",
+    quick: bool = False,
+    say: Callable[[str], None] = lambda _: None,
+) -> list[Report]:
     """Check plugins and return a report of each.
 
     Args:
         name: a method, task or data set, ``track/name``, a glob, or the path of a plugin: then all that it registers.
+        tasks: the tasks that methods are run on, names or globs; all of their tracks unless given.
         plugins: more files and folders to load, as ``--plugins``.
         device: where runs compute: ``auto``, ``cpu`` or ``cuda``.
         quick: one variant of one task, in this process alone.
         say: told of each run before it starts.
 
     Raises:
-        UsageError: there is no such plugin. NothingSelected: the path registers nothing.
+        UsageError: there is no such plugin or task. NothingSelected: the path registers nothing.
     """
     from bench.plugins.registry import Registry
     from bench.runs.provenance import choose_device
@@ -39,7 +48,7 @@ def check(name: str, *, plugins: Iterable[str] = (), device: str = "auto", quick
     from bench.conformance.trials import Lab  # imports torch, which a misspelt name need not wait for
 
     with tempfile.TemporaryDirectory(prefix="bench-check-") as folder:
-        lab = Lab(registry, Path(folder), choose_device(device), quick, say)
+        lab = Lab(registry, Path(folder), choose_device(device), quick, say, tasks)
         return lab.reports(found)
 
 
