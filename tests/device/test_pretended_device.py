@@ -1,0 +1,126 @@
+"""Methods and tasks on a pretended accelerator: nothing of theirs mixes devices, on machines that have no GPU to say so."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from pretended import DEVICE, GeneratorOnDevice, Refused, pretended_device
+
+from bench.executors.inline import InlineExecutor
+from bench.plugins.registry import Registry
+from bench.runs.drive import Driver
+from bench.runs.plan import Request, make_plan
+from bench.runs.store import Store
+
+# The device itself ------------------------------------------------------------------
+
+
+@pytest.fixture
+def device(monkeypatch):
+    with pretended_device(monkeypatch):
+        yield DEVICE
+
+
+def test_a_net_learns_on_it_what_it_learns_on_the_cpu(monkeypatch):
+    def losses(device):
+        generator = torch.Generator().manual_seed(0)
+        net = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3))
+        with torch.no_grad():
+            for parameter in net.parameters():
+                parameter.copy_(torch.randn(parameter.shape, generator=generator) / 2)
+        net = net.to(device)
+        x, y = torch.randn(16, 4, generator=generator).to(device), torch.tensor([0, 1, 2, 1] * 4, device=device)
+        optimiser, found = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9), []
+        for _ in range(5):
+            optimiser.zero_grad()
+            loss = torch.nn.functional.cross_entropy(net(x), y)
+            loss.backward()
+            optimiser.step()
+            found.append(loss.item())
+        return found
+
+    expected = losses("cpu")
+    with pretended_device(monkeypatch):
+        assert losses(DEVICE) == expected
+    assert expected[-1] < expected[0]
+
+
+@pytest.mark.parametrize(
+    "mixes",
+    [
+        lambda x: x + torch.ones(3),
+        lambda x: torch.ones(3)[(x > 0)],
+        lambda x: torch.cat([x, torch.ones(3)]),
+        lambda x: torch.nn.functional.linear(torch.ones(1, 3), x[None]),
+        lambda x: x.numpy(),
+        lambda x: np.asarray(x),
+        lambda x: torch.rand(3, generator=torch.Generator(), device=DEVICE),
+        lambda x: torch.randperm(3, generator=GeneratorOnDevice()),
+    ],
+    ids=["add", "index", "cat", "linear", "numpy", "asarray", "generator of the CPU", "generator of the device"],
+)
+def test_what_a_gpu_would_refuse_is_refused(device, mixes):
+    x = torch.zeros(3, device=device)
+    with pytest.raises(Refused):
+        mixes(x)
+
+
+def test_what_a_gpu_allows_is_allowed(device):
+    x = torch.arange(6.0, device=device).view(2, 3)
+    x[0] = torch.ones(3)  # a copy
+    assert (x + torch.tensor(1.0))[torch.tensor([1])].tolist() == [[4.0, 5.0, 6.0]]
+    assert x[[0]].cpu().tolist() == [[1.0, 1.0, 1.0]]
+
+
+# What is built in --------------------------------------------------------------------
+
+
+def run(registry, folder, monkeypatch, device="meta", **request):
+    """Return the records of one cell a method, the first whose data is here."""
+    store = Store(folder)
+    store.open_for_writing()
+    driver = Driver(registry, store)
+    todo = driver.split(make_plan(Request(preset="smoke", seeds="1", device=device, **request), registry))[1]
+    first = {keyed.cell.spec.method: keyed for keyed in reversed(todo)}
+    with warnings.catch_warnings(), pretended_device(monkeypatch):
+        warnings.simplefilter("ignore")
+        return [record for _, record in driver.run(list(first.values()), InlineExecutor(), 1, lambda *_: None)]
+
+
+TASKS = {
+    "condensation": "condense-transfer", "graph-ood": "motif-basis", "label-errors": "errors-clusters", "noisy-labels": "noisy-digits",
+    "policy-optimization": "clock-arithmetic", "privacy-audit": "privacy-audit", "selection": "prune-digits",
+    "unlearning": "unlearn-corrective", "unlearning-regression": "unlearn-regression",
+}  # fmt: skip
+QUICK = {
+    "condensation": ("dsa", "ncfm"), "graph-ood": ("erm", "mixup"), "label-errors": ("loss",), "noisy-labels": ("elr", "coteaching"),
+    "privacy-audit": ("audit-lira",), "selection": ("el2n", "surrogate-power"), "unlearning-regression": ("cf-k",),
+}  # fmt: skip
+BEYOND = {"l2r-gnn": "forward derivatives are not pretended"}
+
+
+def failures(records):
+    return {record.method: record.error.message for record in records if record.status != "ok"}
+
+
+@pytest.mark.parametrize("track", QUICK)
+def test_a_method_and_its_task_mix_no_devices(track, tmp_path, monkeypatch):
+    records = run(Registry(), tmp_path, monkeypatch, methods=QUICK[track], tasks=(TASKS[track],), track=track)
+    assert {record.method for record in records} == set(QUICK[track])
+    assert failures(records) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("track", TASKS)
+def test_every_method_and_reference_of_a_track_mixes_no_devices(track, tmp_path, monkeypatch):
+    registry = Registry()
+    records = run(registry, tmp_path, monkeypatch, tasks=(TASKS[track],), track=track)
+    assert {record.method for record in records} >= {entry.name for entry in registry.rows("method") if entry.track == track} - BEYOND.keys() - {
+        "groupdro",
+        "irm",
+        "vrex",
+    }
+    assert failures(records).keys() <= BEYOND.keys()
