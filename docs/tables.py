@@ -4,8 +4,9 @@ Every block between ``<!-- table: NAME -->`` and ``<!-- end table -->`` in READM
 task NAME in the preset ``default``, or in the one that follows the name, made by ``bench leaderboard`` from docs/records/*.jsonl; one between ``<!-- claims: TRACK -->`` and ``<!-- end claims -->``
 holds what the papers of the track claim, from the methods' cards, against the same records; one between ``<!-- cards: TRACK -->`` and
 ``<!-- end cards -->`` what the cards of its tasks and methods say; one between
-``<!-- sweep: FILE PARAMETER METRIC... -->`` and ``<!-- end sweep -->`` how paired gains depend on a task's parameter, from
-docs/records/sweeps/FILE.jsonl; docs/cli.md becomes what ``--help`` says. ``--check`` changes nothing and exits 1 if a block is stale.
+``<!-- sweep: FILE PARAMETER METRIC... -->`` and ``<!-- end sweep -->`` how paired gains depend on a parameter, from
+docs/records/sweeps/FILE.jsonl; one between ``<!-- devices: ONE OTHER -->`` and ``<!-- end devices -->`` how the same cells come out on two
+devices, from docs/records/devices/ONE.jsonl and OTHER.jsonl; docs/cli.md becomes what ``--help`` says. ``--check`` changes nothing and exits 1 if a block is stale.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORDS = ROOT / "docs" / "records"
-BLOCK = re.compile(r"^(<!-- (table|claims|cards|sweep): ([a-z0-9_ -]+) -->\n)(.*?)^(<!-- end \2 -->)$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^(<!-- (table|claims|cards|sweep|devices): ([a-z0-9_ -]+) -->\n)(.*?)^(<!-- end \2 -->)$", re.MULTILINE | re.DOTALL)
 
 _NOISY = ("noisy-digits", "noisy-mnist")
 CLAIMED_ABOVE: dict[str, list[tuple[str, str, tuple[str, ...]]]] = {
@@ -178,7 +179,7 @@ def board(task: str, preset: str = "default") -> str:
 
 @functools.cache
 def sweep(file: str, parameter: str, *metrics: str) -> str:
-    """Return each method's mean of metrics that are differences, with 95 % t intervals over seeds, for every value of a task's parameter."""
+    """Return each method's mean of metrics that are differences, with 95 % t intervals over seeds, for every value of a parameter of the task or of the methods."""
     from bench.builtin.leaderboard._statistics import mean, t_interval
 
     from bench.runs.transfer import records_of
@@ -186,7 +187,9 @@ def sweep(file: str, parameter: str, *metrics: str) -> str:
     values: dict[tuple[float, str, str], list[float]] = {}
     for _, record in records_of(RECORDS / "sweeps" / f"{file}.jsonl"):
         for metric in metrics:
-            values.setdefault((record.task_params[parameter], metric, record.method), []).append(record.metrics[metric])
+            at = (record.task_params | record.params).get(parameter)
+            if at is not None:
+                values.setdefault((at, metric, record.method), []).append(record.metrics[metric])
     methods = sorted({method for _, _, method in values} - {"random"})
     lines = [f"| {parameter} | metric | {' | '.join(methods)} |", f"| --- | --- |{' --- |' * len(methods)}"]
     for at in sorted({at for at, _, _ in values}):
@@ -199,7 +202,38 @@ def sweep(file: str, parameter: str, *metrics: str) -> str:
     return "\n" + "\n".join(lines) + "\n\n"
 
 
-MAKERS = {"table": board, "claims": claims, "cards": cards, "sweep": sweep}
+@functools.cache
+def devices(one: str, other: str) -> str:
+    """Return how the ranking metric of the same cells differs between two devices, and what they cost, by track."""
+    from statistics import fmean
+
+    from bench.plugins.registry import Registry
+    from bench.runs.transfer import records_of
+
+    def runs(file: str) -> dict[tuple[Any, ...], Any]:
+        found = [record for _, record in records_of(RECORDS / "devices" / f"{file}.jsonl")]
+        return {(record.track, record.task, record.variant, record.method, record.seed): record for record in found}
+
+    registry, twins, pairs = Registry(), runs(one), {}
+    for run, record in runs(other).items():
+        if run in twins:
+            pairs.setdefault(record.track, []).append((twins[run], record))
+    lines = ["| track | runs | alike | mean difference | largest | solve | most memory |", "| --- | --- | --- | --- | --- | --- | --- |"]
+    for track, found in sorted(pairs.items()):
+        names = {record.task: registry.get("task", f"{track}/{record.task}").card.primary.name for _, record in found}
+        gaps = {(record.task, record.method): record.metrics[names[record.task]] - twin.metrics[names[record.task]] for twin, record in found}
+        most = max(gaps, key=lambda cell: abs(gaps[cell]))
+        alike = sum(abs(gap) < 1e-3 for gap in gaps.values())
+        seconds = [fmean(pair[side].cost["solve_s"] for pair in found) for side in (0, 1)]
+        memory = max(record.cost["peak_gpu_mb"] or 0 for _, record in found)
+        largest = f"{gaps[most]:+.2g} (`{most[1]}`, {most[0]})" if abs(gaps[most]) >= 1e-3 else "-"
+        lines.append(
+            f"| {track} | {len(found)} | {alike} | {fmean(gaps.values()):+.2f} | {largest} | {seconds[0]:.2f} s, {seconds[1]:.2f} s | {memory:.0f} MB |"
+        )
+    return "\n" + "\n".join(lines) + "\n\n"
+
+
+MAKERS = {"table": board, "claims": claims, "cards": cards, "sweep": sweep, "devices": devices}
 """Kind of block -> what makes it of the words that follow."""
 
 

@@ -140,19 +140,19 @@ def write(table: ModuleType, kind: str, found: list[Measured], machine: str) -> 
     """
     path = Path(str(table.__file__))
     text = path.read_text()
-    notes = {line.partition("  #")[0].strip(): line.partition("  #")[2].strip() for line in text.splitlines() if "  #" in line}
+    notes = _notes(text)
     rows: dict[str, dict[str, list[tuple[Shape, str]]]] = {name: dict(kinds) for name, kinds in table.TABLE.items()}
     for name in dict.fromkeys(item.name for item in found):
         rows.setdefault(name, {})[kind] = [(item.shape, item.chosen) for item in found if item.name == name]
     for item in found:
         times = ", ".join(f"{candidate} {'fails' if candidate in item.failed else _readable(value)}" for candidate, value in item.seconds.items())
-        notes[_row(item.shape, item.chosen)] = f"{times}; {machine}, torch {torch.__version__}, {datetime.now(UTC):%Y-%m-%d}"
+        notes[item.name, kind, _row(item.shape, item.chosen)] = f"{times}; {machine}, torch {torch.__version__}, {datetime.now(UTC):%Y-%m-%d}"
     lines = [text[: text.index("TABLE")] + "TABLE: dict[str, dict[str, list[tuple[dict[str, int], str]]]] = {"]
     for name, kinds in sorted(rows.items()):
         lines.append(f'    "{name}": {{')
         for known, pairs in sorted(kinds.items()):
             lines.append(f'        "{known}": [')
-            lines += [f"            {_row(*pair)}" + (f"  # {notes[_row(*pair)]}" if _row(*pair) in notes else "") for pair in pairs]
+            lines += [f"            {_row(*pair)}" + (f"  # {notes[key]}" if (key := (name, known, _row(*pair))) in notes else "") for pair in pairs]
             lines.append("        ],")
         lines.append("    },")
     try:
@@ -166,6 +166,21 @@ def write(table: ModuleType, kind: str, found: list[Measured], machine: str) -> 
     importlib.invalidate_caches()
     vars(table)["TABLE"] = rows
     return path
+
+
+def _notes(text: str) -> dict[tuple[str, str, str], str]:
+    """Return what a table's file says of each row: name, kind of device and row -> the comment after it."""
+    found, name, kind = {}, "", ""
+    for line in text.splitlines():
+        row, _, note = line.partition("  #")
+        match len(line) - len(line.lstrip()), line.split('"'):
+            case 4, ["    ", name, *_]:
+                pass
+            case 8, ["        ", kind, *_]:
+                pass
+        if note:
+            found[name, kind, row.strip()] = note.strip()
+    return found
 
 
 def _row(shape: Shape, candidate: str) -> str:

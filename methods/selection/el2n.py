@@ -29,12 +29,12 @@ class ErrorNorm(Selector):
   archivePrefix = {arXiv}
 }""",
         official_code="ok",
-        deviates="5 nets instead of 10, scored after an eighth of the training, here two epochs.",
+        deviates="5 nets instead of 10, scored after a tenth of the training, here one and a half epochs.",
     )
     settings: ClassVar[dict[str, dict[str, Any]]] = {"paper": {"nets": 10}}
     nets: Annotated[int, Meta(ge=1)] = 5
     """Nets whose scores are averaged."""
-    share: Annotated[float, Meta(ge=0, le=1)] = 0.13
+    share: Annotated[float, Meta(ge=0, le=1)] = 0.1
     """Share of a usual training after which they are scored; 0: at the initial weights."""
     order: Literal["hard", "easy", "moderate"] = "hard"
     """Keep the highest scores, the lowest, or those nearest the median."""

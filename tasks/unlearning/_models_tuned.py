@@ -10,5 +10,11 @@ TABLE: dict[str, dict[str, list[tuple[dict[str, int], str]]]] = {
             ({"members": 8, "inputs": 784, "width": 128, "batch": 64}, "stacked"),  # stacked 11.1 ms, serial 24.5 ms; AMD EPYC, torch 2.13.0+cpu, 2026-11-25
             ({"members": 32, "inputs": 784, "width": 128, "batch": 64}, "stacked"),  # stacked 28.1 ms, serial 72.3 ms; AMD EPYC, torch 2.13.0+cpu, 2026-11-25
         ],
+        "cuda": [
+            ({"members": 8, "inputs": 64, "width": 64, "batch": 32}, "stacked"),  # stacked 1.31 ms, serial 10.3 ms; NVIDIA H200, torch 2.11.0+cu130, 2026-11-26
+            ({"members": 32, "inputs": 64, "width": 64, "batch": 32}, "stacked"),  # stacked 1.67 ms, serial 53.4 ms; NVIDIA H200, torch 2.11.0+cu130, 2026-11-26
+            ({"members": 8, "inputs": 784, "width": 128, "batch": 64}, "stacked"),  # stacked 1.35 ms, serial 11 ms; NVIDIA H200, torch 2.11.0+cu130, 2026-11-26
+            ({"members": 32, "inputs": 784, "width": 128, "batch": 64}, "stacked"),  # stacked 1.51 ms, serial 46.7 ms; NVIDIA H200, torch 2.11.0+cu130, 2026-11-26
+        ],
     },
 }

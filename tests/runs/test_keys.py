@@ -161,8 +161,8 @@ def test_what_is_measured_on_one_kind_of_device_leaves_the_keys_of_the_other_as_
     [
         ("tracks/noisy_labels.py", "momentum: float = 0.9", "momentum: float = 0.8", True),
         ("training/stack.py", 'nonlinearity="relu"', 'nonlinearity="tanh"', True),
-        ("training/nets_tuned.py", "= {}", '= {"nets/cnn": {"cpu": [({"batch": 1, "channels": 1, "side": 1, "bits": 32}, "sequence")]}}', True),
-        ("training/nets_tuned.py", "= {}", "= {}  # a timing", False),
+        ("training/nets_tuned.py", "]]]] = {", ']]]] = {"nets/mlp": {"cpu": [({"batch": 1, "channels": 1, "side": 1, "bits": 32}, "sequence")]},', True),
+        ("training/nets_tuned.py", "]]]] = {", "]]]] = {  # a timing", False),
         ("training/state.py", "batch: int = 8192", "batch: int = 4096", True),
         ("contracts.py", "hidden: Any = None", "hidden: Any = 0", True),
         ("tracks/noisy_labels.py", '"""Cross entropy', '"""Cross  entropy', False),

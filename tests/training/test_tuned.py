@@ -215,6 +215,9 @@ def test_what_was_measured_elsewhere_stays_with_its_figures(register, tmp_path):
     table.__file__, table.TABLE = str(file), table_of(file)
     tuning.write(table, "cpu", [tuning.Measured("a", {"rows": 3}, {"loop": 0.2, "batch": None}, "loop")], "a CPU")
     assert table_of(file) == table.TABLE == {"a": {"cuda": [({"rows": 3}, "loop")], "cpu": [({"rows": 3}, "loop")]}}
+    rows = [line.partition("  # ")[2] for line in file.read_text().splitlines() if "rows" in line]
+    assert rows[0].startswith("loop 200 ms, batch no memory; a CPU")  # the same row, said of another kind of device
+    assert rows[1] == "loop 1 ms; a GPU"
 
 
 def test_only_the_choices_of_a_table_and_not_its_timings_are_part_of_the_code(plugin, capsys):
