@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import fnmatch
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.conformance.report import RULES, Finding, Report
-from bench.errors import NothingSelected
+from bench.errors import NothingSelected, UsageError
 
 if TYPE_CHECKING:
     from bench.plugins.index import Entry
@@ -21,7 +21,7 @@ __all__ = ["RULES", "Finding", "Report", "check", "entries"]
 def check(
     name: str,
     *,
-    tasks: Iterable[str] = (),
+    tasks: Sequence[str] = (),
     plugins: Iterable[str] = (),
     device: str = "auto",
     quick: bool = False,
@@ -31,24 +31,29 @@ def check(
 
     Args:
         name: a method, task or data set, ``track/name``, a glob, or the path of a plugin: then all that it registers.
-        tasks: the tasks that methods are run on, names or globs; all of their tracks unless given.
+        tasks: the tasks that methods are run on, names, ``track/name`` or globs; all of their tracks unless given.
         plugins: more files and folders to load, as ``--plugins``.
         device: where runs compute: ``auto``, ``cpu`` or ``cuda``.
         quick: one variant of one task, in this process alone.
         say: told of each run before it starts.
 
     Raises:
-        UsageError: there is no such plugin or task. NothingSelected: the path registers nothing.
+        UsageError: there is no such plugin or task, or they have no track in common. NothingSelected: the path registers nothing.
     """
     from bench.plugins.registry import Registry
     from bench.runs.provenance import choose_device
 
     registry = Registry([*plugins, *([name] if _is_plugin(Path(name)) else [])])
     found = entries(registry, name)
+    wanted = [entry for pattern in tasks for entry in registry.select("task", pattern, None, "--task")]
+    if wanted:  # a method of several tracks is checked in those of the tasks
+        found = [entry for entry in found if entry.kind != "method" or entry.track in {task.track for task in wanted}]
+    if not found:
+        raise UsageError(f"{name} has no track in common with {', '.join(tasks)}; 'bench list methods' shows the tracks of each.")
     from bench.conformance.trials import Lab  # imports torch, which a misspelt name need not wait for
 
     with tempfile.TemporaryDirectory(prefix="bench-check-") as folder:
-        lab = Lab(registry, Path(folder), choose_device(device), quick, say, tasks)
+        lab = Lab(registry, Path(folder), choose_device(device), quick, say, [task.identity for task in wanted])
         return lab.reports(found)
 
 

@@ -96,7 +96,8 @@ class Lab:
 
     def _cells(self, entry: Entry) -> tuple[list[Cell], list[str]]:
         """Return two seeds of every smoke variant that takes the method, and why others do not."""
-        request = Request(methods=(entry.identity,), track=entry.track, tasks=self.tasks, preset="smoke", seeds="2", device=self.device)
+        tasks = tuple(task for task in self.tasks if task.startswith(f"{entry.track}/"))
+        request = Request(methods=(entry.identity,), track=entry.track, tasks=tasks, preset="smoke", seeds="2", device=self.device)
         plan = make_plan(request, self.registry)
         return [cell for cell in plan.cells if cell.method is not None], [f"{item.task}: {item.reason}" for item in plan.not_run]
 

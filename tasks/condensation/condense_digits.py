@@ -25,12 +25,15 @@ class CondenseDigits(CondensationTask):
                 seeds=1,
                 timeout=60,
             ),
-            "default": Preset(variants={"ipc1": {"ipc": 1}, "ipc10": {"ipc": 10}}, seeds=3, timeout=300),
+            "default": Preset(variants={"ipc1": {"ipc": 1}, "ipc10": {"ipc": 10, "updates": 480}}, seeds=3, timeout=300),
             "extended": Preset(
-                variants={"ipc1": {"ipc": 1}, "ipc10": {"ipc": 10}}, params={"architectures": ["mlp", "resnet", "vit"], "nets_aug": 5}, seeds=3, timeout=900
+                variants={"ipc1": {"ipc": 1}, "ipc10": {"ipc": 10, "updates": 480}},
+                params={"architectures": ["mlp", "resnet", "vit"], "nets_aug": 5},
+                seeds=3,
+                timeout=900,
             ),
         },
-        budget="ipc stored images a class; 120 changes of the images; 32 real images a class in each",
+        budget="ipc stored images a class; 120 changes of one image a class, 480 of ten; 32 real images a class in each",
         references=(
             Reference(name="random", kind="low"),
             Reference(name="full-data", kind="high", title="All training images", solve="full_data"),

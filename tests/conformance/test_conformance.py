@@ -183,7 +183,7 @@ CHEAPEST = {"condensation": "condense-transfer", "graph-ood": "motif-basis", "la
 def failures(names, quick, folder):
     registry = Registry()
     entries = [registry.get("method", name) for name in names]
-    lab = Lab(registry, folder, "cpu", quick, tasks=[CHEAPEST[entries[0].track]] if quick and entries[0].track in CHEAPEST else [])
+    lab = Lab(registry, folder, "cpu", quick, tasks=[f"{track}/{task}" for track, task in CHEAPEST.items()] if quick else [])
     reports = lab.reports(entries)
     assert len(reports) == len(names) > 0
     return [(report.name, report.failed()) for report in reports if not report.ok]
@@ -216,6 +216,10 @@ def test_a_method_is_checked_on_the_tasks_that_are_named_alone(tmp_path):
     (report,) = check("ce", tasks=["noisy-longtail"], device="cpu", quick=True)
     assert report.failed() == []
     assert {finding.subject for finding in report.findings if finding.rule == "same-seed"} == {"noisy-longtail lt20 ce seed 0"}
+    (report,) = check("elr", tasks=["errors-*ine"], device="cpu", quick=True)
+    assert report.name == "label-errors/elr"  # of its two tracks the one of the task
+    with pytest.raises(UsageError, match="ce has no track in common with prune-digits"):
+        check("ce", tasks=["prune-digits"], device="cpu", quick=True)
     with pytest.raises(UsageError, match="unknown task 'noisy-longtial'"):
         check("ce", tasks=["noisy-longtial"], device="cpu", quick=True)
 

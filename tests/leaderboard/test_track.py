@@ -255,8 +255,8 @@ def test_anchors_that_are_damaged_or_anothers_are_refused(suite_file):
 
 
 def test_an_unknown_suite_has_near_matches():
-    with pytest.raises(UsageError, match=r"Did you mean '2026.1'"):
-        _suite.find("2026.2")
+    with pytest.raises(UsageError, match=r"Did you mean '2026.\d'"):
+        _suite.find("2026.9")
 
 
 def test_the_suites_of_this_repository_name_what_is_installed():
@@ -271,7 +271,7 @@ def test_the_suites_of_this_repository_name_what_is_installed():
 
 
 def test_the_frozen_anchors_are_what_the_committed_records_give():
-    suite, frozen = _suite.load(_suite.find("2026.1"))
+    suite, frozen = _suite.load(_suite.find(None))
     records = {record.id: record for record in Store(Path(__file__).parents[2] / "docs" / "records").briefs()}
     for name, cell in frozen.cells.items():
         for run in (cell.low, cell.high):
@@ -285,7 +285,7 @@ def test_the_frozen_anchors_are_of_the_problems_that_the_tasks_pose_now():
     from bench.digests import digest
     from bench.runs.plan import Request, make_plan
 
-    _, frozen = _suite.load(_suite.find("2026.1"))
+    _, frozen = _suite.load(_suite.find(None))
     plan = make_plan(Request(all=True, seeds="1"), Registry())
     posed = {f"{cell.spec.track}/{cell.spec.task}/{cell.spec.preset}/{cell.spec.variant}": digest(cell.spec.task_params) for cell in plan.cells}
     changed = [name for name, cell in frozen.cells.items() if posed.get(name, cell.problem) != cell.problem]
@@ -333,7 +333,7 @@ def test_markdown_and_latex_show_ranks_ties_and_reasons(suite_file):
 
 def test_a_whole_suite_of_made_up_records_ranks_every_method_that_applies():
     registry = Registry()
-    suite, _ = _suite.load(_suite.find("2026.1"))
+    suite, _ = _suite.load(_suite.find(None))
     methods = {track: sorted(entry.name for entry in registry.rows("method") if entry.track == track) for track in ("selection", "privacy-audit")}
     found = bench_board(whole_suite(suite, registry.cards(), methods), registry.cards(), {})
     assert [track["track"] for track in found["tracks"]] == ["selection", "privacy-audit"]
