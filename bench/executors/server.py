@@ -2,16 +2,13 @@
 
 Its arguments are the modules to preload. It speaks JSON lines on its pipes: it reads ``{"start": job, "environment": {}}`` and ``{"kill": id}``; it writes
 ``{"ready": seconds, "left_out": [modules]}`` and, with the ``id`` of a job, ``started``, ``progress``, ``results`` and at last ``exit``, ``cause`` and
-``log``. It never touches a GPU: a library that does so when it is imported is left to the runs that need it. When its input ends, because the driver ended
-or died, it kills every run and ends.
+``log``. It never touches a GPU. When its input ends, because the driver ended or died, it kills every run and ends.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
-import importlib
-import importlib.abc
 import os
 import selectors
 import signal
@@ -23,6 +20,7 @@ import msgspec
 
 from bench.executors import processes
 from bench.executors.child import serve
+from bench.executors.preloading import preload
 from bench.runs.spec import Job
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -37,8 +35,6 @@ _MOST_PROCESSES = 256
 """More than these in one run's family are a fork bomb."""
 _LINE = 64 << 20
 """Bytes of the longest message of a run."""
-_MOST_BANNED = 4
-"""When so many modules were found to start CUDA, one after the other, no more are tried: each costs a start."""
 _LOG = 8 << 10
 """Bytes of a run's output that are kept from its beginning, and as many from its end."""
 
@@ -117,21 +113,6 @@ class _Run:
         return "processes" if len(family) > _MOST_PROCESSES else ""
 
 
-class _Banned(BaseException):
-    """Something banned was imported. No ``Exception``, so that no library takes it for a missing module and goes on without it."""
-
-
-class _Ban(importlib.abc.MetaPathFinder):
-    """Keeps modules of some names from being imported, with all below them."""
-
-    def __init__(self, names: list[str]) -> None:
-        self._names = tuple(names)
-
-    def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
-        if any(fullname == name or fullname.startswith(f"{name}.") for name in self._names):
-            raise _Banned
-
-
 class _Server:
     def __init__(self) -> None:
         self.out = os.dup(1)
@@ -157,22 +138,12 @@ class _Server:
             data = data[os.write(self.out, data) :]
 
     def preload(self, names: list[str]) -> None:
-        """Import what is named, but nothing that needs a name with a ``-`` before it: that one was found to start CUDA."""
         start = time.perf_counter()
-        banned = [name[1:] for name in names if name.startswith("-")]
-        ban = _Ban(banned)
-        sys.meta_path.insert(0, ban)
-        for position, name in enumerate(names):
-            with contextlib.suppress(Exception, _Banned):  # the run that needs it will say what is wrong
-                importlib.import_module(name.removeprefix("-"))
-            if processes.cuda_started():
-                later = names[position + 1 :] if len(banned) < _MOST_BANNED else []
-                self._begin_anew([*names[:position], f"-{name}", *later])
-        sys.meta_path.remove(ban)
+        left_out = preload(names, self._begin_anew)
         found = processes.table()
         self.spared = {process.pid for process in found.values() if process.parent == os.getpid()}  # what a library started at import
         self.base = (found[os.getpid()].resident, processes.held(os.getpid()))
-        self.say({"ready": time.perf_counter() - start, "left_out": banned})
+        self.say({"ready": time.perf_counter() - start, "left_out": left_out})
 
     def _begin_anew(self, names: list[str]) -> NoReturn:
         """Become a server that has imported nothing: once CUDA has started here, no forked process could use a GPU."""

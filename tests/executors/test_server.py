@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from bench.executors.connection import Connection
+from bench.executors.preloading import Ban, Banned
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="CUDA is looked for on Linux only")
 
@@ -64,12 +65,10 @@ def test_a_library_that_only_loads_the_driver_is_preloaded(libraries, monkeypatc
 
 def test_a_run_finds_what_was_left_out(libraries, monkeypatch):
     """A module that would do without the library must not have been told that it is missing."""
-    from bench.executors.server import _Ban, _Banned
-
     monkeypatch.syspath_prepend(str(libraries))
-    ban = _Ban(["starting_library"])
+    ban = Ban(["starting_library"])
     sys.meta_path.insert(0, ban)
-    with pytest.raises(_Banned):
+    with pytest.raises(Banned):
         importlib.import_module("careful_user")
     sys.meta_path.remove(ban)
     assert importlib.import_module("careful_user").found

@@ -1,0 +1,53 @@
+"""What the fork server imports before it forks, and what it must leave to the runs."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.abc
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+from bench.executors import processes
+
+_MOST = 4
+"""When so many modules were found to start CUDA, one after the other, no more are tried: each costs a start."""
+
+
+class Banned(BaseException):
+    """Something banned was imported. No ``Exception``, so that no library takes it for a missing module and goes on without it."""
+
+
+class Ban(importlib.abc.MetaPathFinder):
+    """Keeps modules of some names from being imported, with all below them."""
+
+    def __init__(self, names: list[str]) -> None:
+        self._names = tuple(names)
+
+    def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
+        """Refuse what is banned, and leave the rest to others."""
+        if any(fullname == name or fullname.startswith(f"{name}.") for name in self._names):
+            raise Banned
+
+
+def preload(names: list[str], begin_anew: Callable[[list[str]], NoReturn]) -> list[str]:
+    """Import modules, but none that starts CUDA, and nothing that needs one of these: no process forked after could use a GPU.
+
+    Args:
+        names: of modules; a ``-`` before one says that an earlier try found it to start CUDA.
+        begin_anew: becomes a process that has imported nothing and preloads the names it is given.
+
+    Returns:
+        The names left out.
+    """
+    banned = [name[1:] for name in names if name.startswith("-")]
+    ban = Ban(banned)
+    sys.meta_path.insert(0, ban)
+    for position, name in enumerate(names):
+        with contextlib.suppress(Exception, Banned):  # the run that needs it will say what is wrong
+            importlib.import_module(name.removeprefix("-"))
+        if processes.cuda_started():
+            begin_anew([*names[:position], f"-{name}", *(names[position + 1 :] if len(banned) < _MOST else [])])
+    sys.meta_path.remove(ban)
+    return banned
