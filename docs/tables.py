@@ -221,15 +221,13 @@ def devices(one: str, other: str) -> str:
     lines = ["| track | runs | alike | mean difference | largest | solve | most memory |", "| --- | --- | --- | --- | --- | --- | --- |"]
     for track, found in sorted(pairs.items()):
         names = {record.task: registry.get("task", f"{track}/{record.task}").card.primary.name for _, record in found}
-        gaps = {(record.task, record.method): record.metrics[names[record.task]] - twin.metrics[names[record.task]] for twin, record in found}
-        most = max(gaps, key=lambda cell: abs(gaps[cell]))
-        alike = sum(abs(gap) < 1e-3 for gap in gaps.values())
+        gaps = [record.metrics[names[record.task]] - twin.metrics[names[record.task]] for twin, record in found]
+        most, (_, there) = max(zip(gaps, found, strict=True), key=lambda pair: abs(pair[0]))
+        alike = sum(abs(gap) < 1e-3 for gap in gaps)
         seconds = [fmean(pair[side].cost["solve_s"] for pair in found) for side in (0, 1)]
         memory = max(record.cost["peak_gpu_mb"] or 0 for _, record in found)
-        largest = f"{gaps[most]:+.2g} (`{most[1]}`, {most[0]})" if abs(gaps[most]) >= 1e-3 else "-"
-        lines.append(
-            f"| {track} | {len(found)} | {alike} | {fmean(gaps.values()):+.2f} | {largest} | {seconds[0]:.2f} s, {seconds[1]:.2f} s | {memory:.0f} MB |"
-        )
+        largest = f"{most:+.2g} (`{there.method}`, {there.task})" if abs(most) >= 1e-3 else "-"
+        lines.append(f"| {track} | {len(found)} | {alike} | {fmean(gaps):+.2f} | {largest} | {seconds[0]:.2f} s, {seconds[1]:.2f} s | {memory:.0f} MB |")
     return "\n" + "\n".join(lines) + "\n\n"
 
 

@@ -36,7 +36,7 @@ def command(only: tuple[str, ...], device: str, rounds: int, dry_run: bool, plug
         warn(sentence)
     names = _selected(split_names(only), kind)
     machine = (gpu() or {}).get("name", "a GPU") if kind == "cuda" else cpu()["model"]
-    rows, written = [], []
+    measured, written = [], []
     for name in names:
         tunable = tuning.TUNABLES[name]
         before = {_text(shape): best for shape, best in tunable.table.TABLE.get(name, {}).get(kind, ())}
@@ -49,11 +49,20 @@ def command(only: tuple[str, ...], device: str, rounds: int, dry_run: bool, plug
                 for candidate, why in item.failed.items():
                     warn(f"{name}: {candidate} can't be run at {_text(item.shape)}: {why}")
             written.append(str(tuning.write(tunable.table, kind, found, machine)))
-        rows += [_row(item, before.get(_text(item.shape))) for item in found]
+        measured += [(item, before.get(_text(item.shape))) for item in found]
     if as_json:
-        emit_json({"schema_version": 1, "device": kind, "machine": machine, "measured": not dry_run, "written": sorted(set(written)), "choices": rows})
+        emit_json(
+            {
+                "schema_version": 1,
+                "device": kind,
+                "machine": machine,
+                "measured": not dry_run,
+                "written": sorted(set(written)),
+                "choices": [_row(*one) for one in measured],
+            }
+        )
     else:
-        click.echo(table([_cells(row, dry_run) for row in rows], ["choice", "shape", "candidates", "table says" if dry_run else "chosen"]))
+        click.echo(table([_cells(*one, dry_run) for one in measured], ["choice", "shape", "candidates", "table says" if dry_run else "chosen"]))
         for path in sorted(set(written)):
             warn(f"wrote {path}")
 
@@ -82,8 +91,7 @@ def _text(shape: dict[str, int]) -> str:
     return ", ".join(f"{axis} {size}" for axis, size in shape.items())
 
 
-def _cells(row: dict[str, Any], dry_run: bool) -> list[str]:
-    failed = {name: "fails" if name in row["failed"] else "no memory" for name in row["seconds"]}
-    times = ", ".join(name if dry_run else f"{name} {failed[name] if value is None else f'{1e3 * value:.3g} ms'}" for name, value in row["seconds"].items())
-    said = row["chosen"] or "nothing yet"
-    return [row["name"], _text(row["shape"]), times, said if dry_run or row["before"] in (None, row["chosen"]) else f"{said} (was {row['before']})"]
+def _cells(found: Any, before: str | None, dry_run: bool) -> list[str]:
+    times = ", ".join(name if dry_run else f"{name} {found.said(name)}" for name in found.seconds)
+    said = found.chosen or "nothing yet"
+    return [found.name, _text(found.shape), times, said if dry_run or before in (None, found.chosen) else f"{said} (was {before})"]

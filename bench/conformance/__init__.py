@@ -48,12 +48,12 @@ def check(
     wanted = [entry for pattern in tasks for entry in registry.select("task", pattern, None, "--task")]
     if wanted:  # a method of several tracks is checked in those of the tasks
         found = [entry for entry in found if entry.kind != "method" or entry.track in {task.track for task in wanted}]
-    if not found:
-        raise UsageError(f"{name} has no track in common with {', '.join(tasks)}; 'bench list methods' shows the tracks of each.")
+        if not found:
+            raise UsageError(f"{name} has no track in common with {', '.join(tasks)}; 'bench list methods' shows the tracks of each.")
     from bench.conformance.trials import Lab  # imports torch, which a misspelt name need not wait for
 
     with tempfile.TemporaryDirectory(prefix="bench-check-") as folder:
-        lab = Lab(registry, Path(folder), choose_device(device), quick, say, [task.identity for task in wanted])
+        lab = Lab(registry, Path(folder), choose_device(device), quick, say, wanted)
         return lab.reports(found)
 
 

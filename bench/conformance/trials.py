@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -43,9 +43,9 @@ class Lab:
     """Runs plugins in ways that a grid never does, into a folder that is thrown away."""
 
     def __init__(
-        self, registry: Registry, folder: Path, device: str, quick: bool, say: Callable[[str], None] = lambda _: None, tasks: Iterable[str] = ()
+        self, registry: Registry, folder: Path, device: str, quick: bool, say: Callable[[str], None] = lambda _: None, tasks: Sequence[Entry] = ()
     ) -> None:
-        self.registry, self.folder, self.device, self.quick, self.say, self.tasks = registry, folder, device, quick, say, tuple(tasks)
+        self.registry, self.folder, self.device, self.quick, self.say, self.tasks = registry, folder, device, quick, say, tasks
         self.absent: list[str] = []
         """Why cells could not run here: their data is not on this machine."""
         self._stores = itertools.count()
@@ -96,7 +96,7 @@ class Lab:
 
     def _cells(self, entry: Entry) -> tuple[list[Cell], list[str]]:
         """Return two seeds of every smoke variant that takes the method, and why others do not."""
-        tasks = tuple(task for task in self.tasks if task.startswith(f"{entry.track}/"))
+        tasks = tuple(task.identity for task in self.tasks if task.track == entry.track)
         request = Request(methods=(entry.identity,), track=entry.track, tasks=tasks, preset="smoke", seeds="2", device=self.device)
         plan = make_plan(request, self.registry)
         return [cell for cell in plan.cells if cell.method is not None], [f"{item.task}: {item.reason}" for item in plan.not_run]
@@ -118,12 +118,11 @@ class Lab:
     def _repeats(self, entry: Entry, cells: Sequence[Cell], first: Records) -> Iterator[Finding]:
         """Run what ended well again: as it was, and its examples counted; as the other form, and in a process of its own, later."""
         zero, stacked = [cell for cell in cells if cell.spec.seed == 0], method_card(entry).stacked
-        stack: list[Finding] = []
-        if stacked:
-            counts = self._counts(zero[:1])
-            stack = list(self._alone(zero[:1], first)) if self.quick else []
-            held = bool(stack) and stack[0].outcome == "passed"  # seed 0 beside itself is what it was beside seed 1, so it is the same twice, too
-            again = {cell.spec.cell: first[cell.spec.cell] for cell in zero} if held else self._run(cells)
+        stack = list(self._alone(zero[:1], first)) if stacked and self.quick else []
+        if stack and stack[0].outcome == "passed":  # seed 0 beside itself is what it was beside seed 1, so it is the same twice, too
+            again, counts = first, self._counts(zero[:1])
+        elif stacked:
+            again, counts = self._run(cells), self._counts(zero[:1])
         else:
             counted, counts = self._counted(zero[:1])
             again = counted | self._run(zero[1:])

@@ -44,10 +44,13 @@ def preload(names: list[str], begin_anew: Callable[[list[str]], NoReturn]) -> li
     banned = [name[1:] for name in names if name.startswith("-")]
     ban = Ban(banned)
     sys.meta_path.insert(0, ban)
+    blameless = processes.cuda_started()  # what started it came before any of these, and would again
     for position, name in enumerate(names):
+        if name.startswith("-"):
+            continue
         with contextlib.suppress(Exception, Banned):  # the run that needs it will say what is wrong
-            importlib.import_module(name.removeprefix("-"))
-        if processes.cuda_started():
+            importlib.import_module(name)
+        if not blameless and processes.cuda_started():
             begin_anew([*names[:position], f"-{name}", *(names[position + 1 :] if len(banned) < _MOST else [])])
     sys.meta_path.remove(ban)
     return banned

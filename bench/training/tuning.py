@@ -40,6 +40,11 @@ class Measured(msgspec.Struct, frozen=True):
     chosen: str
     failed: dict[str, str] = {}
 
+    def said(self, candidate: str) -> str:
+        """Return what came of a candidate, like ``1.5 ms``, ``no memory`` or ``fails``."""
+        seconds = self.seconds[candidate]
+        return f"{1e3 * seconds:.3g} ms" if seconds is not None else "fails" if candidate in self.failed else "no memory"
+
 
 def discover(registry: Registry) -> list[str]:
     """Import every module of bench, of the rooms and of the plugins that asks the tuned tables, so that it registers what it has.
@@ -145,7 +150,7 @@ def write(table: ModuleType, kind: str, found: list[Measured], machine: str) -> 
     for name in dict.fromkeys(item.name for item in found):
         rows.setdefault(name, {})[kind] = [(item.shape, item.chosen) for item in found if item.name == name]
     for item in found:
-        times = ", ".join(f"{candidate} {'fails' if candidate in item.failed else _readable(value)}" for candidate, value in item.seconds.items())
+        times = ", ".join(f"{candidate} {item.said(candidate)}" for candidate in item.seconds)
         notes[item.name, kind, _row(item.shape, item.chosen)] = f"{times}; {machine}, torch {torch.__version__}, {datetime.now(UTC):%Y-%m-%d}"
     lines = [text[: text.index("TABLE")] + "TABLE: dict[str, dict[str, list[tuple[dict[str, int], str]]]] = {"]
     for name, kinds in sorted(rows.items()):
@@ -173,11 +178,11 @@ def _notes(text: str) -> dict[tuple[str, str, str], str]:
     found, name, kind = {}, "", ""
     for line in text.splitlines():
         row, _, note = line.partition("  #")
-        match len(line) - len(line.lstrip()), line.split('"'):
-            case 4, ["    ", name, *_]:
-                pass
-            case 8, ["        ", kind, *_]:
-                pass
+        indent, _, rest = line.partition('"')
+        if indent == 4 * " ":
+            name = rest.partition('"')[0]
+        elif indent == 8 * " ":
+            kind = rest.partition('"')[0]
         if note:
             found[name, kind, row.strip()] = note.strip()
     return found
@@ -186,10 +191,6 @@ def _notes(text: str) -> dict[tuple[str, str, str], str]:
 def _row(shape: Shape, candidate: str) -> str:
     inner = ", ".join(f'"{axis}": {size}' for axis, size in shape.items())
     return f'({{{inner}}}, "{candidate}"),'
-
-
-def _readable(seconds: float | None) -> str:
-    return "no memory" if seconds is None else f"{1e3 * seconds:.3g} ms"
 
 
 __all__ = ["TUNABLES", "Measured", "chosen", "discover", "measure", "write"]

@@ -169,13 +169,13 @@ def test_a_glob_names_what_it_matches_of_every_kind():
 METHODS = {track: [entry.identity for entry in Registry().rows("method") if entry.track == track] for track in Registry().tracks()}
 SIZES = {"policy-optimization": 2}
 """Methods of one test, where not six: with the extra 'llm' and its small model these take a minute each, and workers share them evenly."""
-PARTS = [
-    METHODS[track][first : first + SIZES.get(track, 6)]
-    for track in sorted(METHODS, key=lambda track: SIZES.get(track, 6))
-    for first in range(0, len(METHODS[track]), SIZES.get(track, 6))
-]
 
 
+def parts(methods, size):
+    return [methods[first : first + size] for first in range(0, len(methods), size)]
+
+
+PARTS = [part for track in sorted(METHODS, key=lambda track: SIZES.get(track, 6)) for part in parts(METHODS[track], SIZES.get(track, 6))]
 CHEAPEST = {"condensation": "condense-transfer", "graph-ood": "motif-basis", "label-errors": "errors-clusters", "unlearning": "unlearn-corrective"}
 """The task of a track that the quick form runs on, where it is not the first one."""
 
@@ -183,18 +183,14 @@ CHEAPEST = {"condensation": "condense-transfer", "graph-ood": "motif-basis", "la
 def failures(names, quick, folder):
     registry = Registry()
     entries = [registry.get("method", name) for name in names]
-    lab = Lab(registry, folder, "cpu", quick, tasks=[f"{track}/{task}" for track, task in CHEAPEST.items()] if quick else [])
+    lab = Lab(registry, folder, "cpu", quick, tasks=[registry.get("task", f"{track}/{task}") for track, task in CHEAPEST.items()] if quick else [])
     reports = lab.reports(entries)
     assert len(reports) == len(names) > 0
     return [(report.name, report.failed()) for report in reports if not report.ok]
 
 
-def quick_part(methods, size=9):
-    return [methods[first : first + size] for first in range(0, len(methods), size)]
-
-
 @pytest.mark.parametrize(
-    "names", [part for methods in METHODS.values() for part in quick_part(methods)], ids=lambda names: f"{names[0]}-and-{len(names) - 1}-more"
+    "names", [part for methods in METHODS.values() for part in parts(methods, 9)], ids=lambda names: f"{names[0]}-and-{len(names) - 1}-more"
 )
 def test_every_method_that_is_built_in_passes_the_quick_form(names, tmp_path):
     assert failures(names, True, tmp_path) == []

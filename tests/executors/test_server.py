@@ -59,6 +59,14 @@ def test_after_some_modules_that_start_cuda_no_more_are_tried(libraries, monkeyp
     assert preloaded(["json", *names], monkeypatch, libraries) == names[:5]
 
 
+def test_what_starts_cuda_before_anything_is_preloaded_is_blamed_on_no_module(libraries, monkeypatch):
+    (libraries / "usercustomize.py").write_text("import starting_library\n")
+    (libraries / "sitecustomize.py").write_text("import starting_library\n")
+    assert preloaded(["json", "csv"], monkeypatch, libraries) == []
+    (libraries / "usercustomize.py").unlink()
+    (libraries / "sitecustomize.py").unlink()
+
+
 def test_a_library_that_only_loads_the_driver_is_preloaded(libraries, monkeypatch):
     assert preloaded(["harmless_library", "no_such_library"], monkeypatch, libraries) == []
 

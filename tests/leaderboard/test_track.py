@@ -255,7 +255,7 @@ def test_anchors_that_are_damaged_or_anothers_are_refused(suite_file):
 
 
 def test_an_unknown_suite_has_near_matches():
-    with pytest.raises(UsageError, match=r"Did you mean '2026.\d'"):
+    with pytest.raises(UsageError, match=r"Did you mean '2026\.2' or '2026\.1'\?"):
         _suite.find("2026.9")
 
 
