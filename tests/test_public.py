@@ -24,8 +24,8 @@ HOOKS = {
     "bench_freeze": ["records", "tasks", "options"],
 }
 
-RECORD = """schema_version cell key attempt track method params task task_params preset variant seed device dtype form status metrics gates
-not_rankable cost counters curve logs reference peeks custom needs error warnings arrays images started ended provenance"""
+RECORD = """schema_version cell key attempt track method params task task_params preset variant seed device dtype form data status metrics gates
+not_rankable cost counters flops curve logs reference peeks custom needs error warnings arrays images started ended provenance"""
 
 RECORDS = str(Path(__file__).parents[1] / "docs" / "records")
 

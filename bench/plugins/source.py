@@ -15,7 +15,7 @@ import msgspec
 from bench.builtin import ROOMS, room
 from bench.plugins.scan import FileScan
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Stands for the code of ``bench.cli``, ``runs``, ``executors`` and ``plugins`` in every key. Raise it when a change there changes numbers."""
 
 _HARNESS = ("bench.cli", "bench.runs", "bench.executors", "bench.plugins", "bench.conformance", "bench.cards", "bench.errors")

@@ -14,7 +14,7 @@ import msgspec
 from bench.errors import BenchError
 from bench.runs.spec import RunSpec
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """What this version writes. Every older version has a reader in :data:`_UPGRADES` and a fixture in tests/runs/fixtures."""
 
 LARGEST = 64 * 2**20
@@ -34,6 +34,17 @@ class Failure(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """The end of what the run printed, without the folders of the machine."""
     rerun: str = ""
     """The command that reruns just this cell."""
+
+
+class Flops(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Floating-point operations of a run's ``solve``, counted by the harness in a second pass (see :mod:`bench.counts`)."""
+
+    total: int
+    """Operations, those of artifacts that the method asked for included; one multiplication with one addition is two."""
+    artifacts: int = 0
+    """Those of artifacts alone."""
+    uncounted: list[str] = []
+    """What was done and has no formula, by name. Not empty: the total is a lower bound."""
 
 
 _FOLDERS = re.compile(r"""(?<=["'])/(?:[^/"'\n]+/)+(?=[^/"'\n]+["'])|(?<![\w/.:"'])/(?:[^/\s"':]+/)+(?=[^/\s"':]+)""")
@@ -63,12 +74,16 @@ class Record(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     device: str
     dtype: str
     form: str
+    data: dict[str, str] | None = None
+    """Fingerprint of every data set that the task loaded, by its call, like ``digits(split=test)``; part of the key. None: unknown, in records of older versions."""
     status: Status
     metrics: dict[str, float | None] = {}
     gates: dict[str, bool] = {}
     not_rankable: str | None = None
     cost: dict[str, float | None] = {}
     counters: dict[str, int] = {}
+    flops: Flops | None = None
+    """None: not counted in this run."""
     curve: list[dict[str, Any]] = []
     logs: list[dict[str, Any]] = []
     reference: str = ""
@@ -199,7 +214,15 @@ def _from_1(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-_UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1}
+def _from_2(document: dict[str, Any]) -> dict[str, Any]:
+    """Version 3 added ``data`` and ``flops``: neither was noted before."""
+    for name in ("data", "flops"):
+        if name in document:
+            raise RecordError(f"it is damaged: a record of schema version 2 has no field {name!r}")
+    return document
+
+
+_UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1, 2: _from_2}
 """Version -> what makes a document of it one of the next version. Entries are only ever added."""
 
 _DIGEST = re.compile(r"[0-9a-f]{32}")

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, Self
 import msgspec
 
 from bench.runs import store_reading as reading
-from bench.runs.record import SCHEMA_VERSION, Brief, Failure
+from bench.runs.record import SCHEMA_VERSION, Brief, Failure, Flops
 
 LAYOUT = 1
 """Raise it when a table or the meaning of a row changes."""
@@ -172,6 +172,8 @@ class StoreIndex:
             if own["error"] is not None:
                 kind, message, rerun = own["error"]
                 own["error"] = Failure(type=kind, message=message, rerun=rerun)
+            if own["flops"] is not None:
+                own["flops"] = Flops(**own["flops"])
             yield Brief(content=row[5].hex(), **shared[row[6]], **shared[row[7]], **own)
 
     def places(self, beginning: str = "") -> list[Place]:

@@ -19,7 +19,7 @@ from bench.runs.record import LARGEST, Record, RecordError, decode_record
 from bench.runs.spec import RunSpec
 
 _OWN = (
-    "cell", "key", "attempt", "seed", "status", "metrics", "gates", "not_rankable", "cost", "counters", "error", "arrays", "images", "started", "ended",
+    "cell", "key", "attempt", "seed", "status", "metrics", "gates", "not_rankable", "cost", "counters", "flops", "error", "arrays", "images", "started", "ended",
 )  # fmt: skip
 _LEFT_OUT = {"curve", "logs"}
 _ORIGIN = ("provenance", "warnings")

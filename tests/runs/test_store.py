@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.plugins.index import cache_folder
-from bench.runs.record import _UPGRADES, SCHEMA_VERSION, Brief, Record, RecordError, check_record, decode_record, encode_record, without_folders
+from bench.runs.record import _UPGRADES, SCHEMA_VERSION, Brief, Flops, Record, RecordError, check_record, decode_record, encode_record, without_folders
 from bench.runs.spec import run_key, run_keys
 from bench.runs.store import Store, latest
 from bench.runs.store_files import remove
@@ -354,12 +354,25 @@ def test_a_record_of_version_2_is_read_as_what_it_said():
     record = decode_record((FIXTURES / "record-v2.json").read_bytes())
     assert (record.method, record.params, record.metrics["acc_last"]) == ("elr", {"lam": 1.0, "beta": 0.7}, 51.0)
     assert (record.tuning["chosen"], record.tuning["scores"]) == (1, [50.5, 51.25])
+    assert (record.data, record.flops) == (None, None)
+
+
+def test_a_record_of_version_3_is_read_as_what_it_said():
+    record = decode_record((FIXTURES / "record-v3.json").read_bytes())
+    assert (list(record.data), record.flops.total, record.flops.uncounted) == (["digits"], 123456789, ["aten::linalg_svd"])
+
+
+def test_the_index_keeps_counted_operations(store, make_record):
+    store.write(make_record(0, flops=Flops(total=7, uncounted=["aten::linalg_svd"])))
+    assert [brief.flops for brief in store.briefs()] == [Flops(total=7, uncounted=["aten::linalg_svd"])]
 
 
 def test_a_field_of_a_later_version_is_no_field_of_an_earlier_one():
     text = (FIXTURES / "record-v1.json").read_bytes()
     with pytest.raises(RecordError, match="version 1 has no field 'tuning'"):
         decode_record(text.replace(b"{", b'{"tuning": null,', 1))
+    with pytest.raises(RecordError, match="version 2 has no field 'data'"):
+        decode_record((FIXTURES / "record-v2.json").read_bytes().replace(b"{", b'{"data": null,', 1))
     for version in (b"0", b"-1", b"true", b'"1"', b"null", b"1.5"):
         with pytest.raises(RecordError, match="schema_version"):
             decode_record(text.replace(b'"schema_version": 1', b'"schema_version": ' + version))
