@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import itertools
 import json
 import time
 import warnings
@@ -50,7 +51,9 @@ class Run:
     ) -> None:
         self.device, self.seed, self._folder = device, seed, workdir
         self._task, self._method, self._axis = task, method, axis
-        self._artifacts, self._tools = artifacts, tools or _Tools()
+        self._artifacts, self._token = artifacts, _Token()
+        if tools is not None:
+            _serving[self._token.number] = tools
         self._asked: set[str] = set()
         self._counts = {"forward": 0, "backward": 0}
         self._curve: list[dict[str, Any]] = []
@@ -108,7 +111,7 @@ class Run:
             step: 1, 2, 3 ... in the unit of the track (epochs, updates), growing.
             model: what the track's solution would hold: mostly a module, or a callable from inputs to outputs.
         """
-        self._tools.report(self, step, model)
+        tools_of(self).report(self, step, model)
 
     def count(self, forward: int = 0, backward: int = 0) -> None:
         """Add visits of examples: ``forward`` passes and ``backward`` passes, the machine-free cost."""
@@ -122,7 +125,7 @@ class Run:
         def step() -> None:
             nonlocal done
             done += 1
-            self._tools.progress(done, total, label)
+            tools_of(self).progress(done, total, label)
 
         return step
 
@@ -142,17 +145,17 @@ class Run:
         """
         if self._artifacts is None:
             return dict(build(self)), 0.0
-        recipe = dict(recipe)
+        recipe, tools = dict(recipe), tools_of(self)
         child = type(self)(
-            seed=0, task=f"artifact {digest(recipe)}", method="", device=self.device, workdir=self._folder, artifacts=self._artifacts, tools=self._tools.quiet()
+            seed=0, task=f"artifact {digest(recipe)}", method="", device=self.device, workdir=self._folder, artifacts=self._artifacts, tools=tools.quiet()
         )
         code: Any = build
         while isinstance(code, functools.partial):
             code = code.func
-        parts = {"owner": type(self).__name__, "device": self.device.type, **self._tools.parts(self, inspect.getmodule(code))}
+        parts = {"owner": type(self).__name__, "device": self.device.type, **tools.parts(self, inspect.getmodule(code))}
         start, start_cpu = time.perf_counter(), time.process_time()
         tensors, seconds = self._artifacts.get(recipe, parts, lambda: build(child), str(self.device))
-        self._tools.charge(self, seconds, time.perf_counter() - start, time.process_time() - start_cpu)
+        tools.charge(self, seconds, time.perf_counter() - start, time.process_time() - start_cpu)
         return tensors, seconds
 
     def checkpoint(self, state: Mapping[str, Any]) -> None:
@@ -195,7 +198,7 @@ class Setup(Run):
             DataUnavailable: it is not on this machine.
             BenchError: the card does not list it.
         """
-        return self._tools.dataset(self, name, params)
+        return tools_of(self).dataset(self, name, params)
 
 
 class _Tools:
@@ -220,6 +223,44 @@ class _Tools:
 
     def dataset(self, run: Setup, name: str, params: dict[str, Any]) -> Any:
         raise BenchError(f"no data set {name!r} here; the task's card must list it in 'datasets'.")
+
+
+class _Token:
+    """Names the tools of a run without holding them: tools reach the case, and what methods are handed must not."""
+
+    __slots__ = ("number",)
+
+    def __init__(self) -> None:
+        self.number = next(_numbers)
+
+    def __copy__(self) -> _Token:
+        return self
+
+    def __deepcopy__(self, memory: Any) -> _Token:
+        return self
+
+    def __reduce__(self) -> tuple[type[_Token], tuple[()]]:
+        return _Token, ()  # in another process the number stands for nothing, or for another run
+
+    def __del__(self) -> None:
+        if _serving:  # None where the interpreter is shutting down
+            _serving.pop(self.number, None)
+
+
+_numbers = itertools.count()
+_serving: dict[int, _Tools] = {}
+"""Number of a run's token -> what serves the run."""
+_BY_HAND = _Tools()
+
+
+def tools_of(run: Run) -> _Tools:
+    """Return what serves a run."""
+    return _serving.get(run._token.number, _BY_HAND)
+
+
+def release(run: Run) -> None:
+    """Let go of what served a run; from now on it is like one made by hand."""
+    _serving.pop(run._token.number, None)
 
 
 def _flatten(value: Any, tensors: dict[str, Any], path: str) -> Any:

@@ -15,7 +15,7 @@ from bench.digests import stream_seed
 from bench.errors import BenchError, InvalidRun
 from bench.plugins.source import Target, import_target, locate
 from bench.runs import guard
-from bench.runs.context import Run, Setup, _Tools
+from bench.runs.context import Run, Setup, _Tools, release
 from bench.runs.result import figure
 from bench.runs.spec import RunSpec
 
@@ -68,6 +68,11 @@ class Member:
             known if problem is shown else guard.fingerprints(problem) for problem, shown, known in zip(problems, self.case.problems, self.before, strict=True)
         ]
         self.runs = [self._run(Run, axis) for axis in range(len(self.case.problems))]
+
+    def close(self) -> None:
+        """Let go of the case: what serves a run holds it, in a table of this process."""
+        for run in (self.setup, *self.runs):
+            release(run)
 
 
 class _WorkerTools(_Tools):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import sys
@@ -71,12 +72,13 @@ class Worker:
         from bench.training import state, tuned
 
         started = now()
-        with warnings.catch_warnings(record=True) as said, tuned.noting() as choices:
+        with warnings.catch_warnings(record=True) as said, tuned.noting() as choices, contextlib.ExitStack() as closing:
             warnings.simplefilter("always")
             members = [
                 Member(spec, self, Path(self.job.workdir) / f"{'twin-' if twin else ''}{position}-seed-{spec.seed}") for position, spec in enumerate(specs)
             ]
             for member in members:
+                closing.callback(member.close)
                 member.prepare()
             try:
                 with state.watching_seeds() as reseeded, guard.code_unchanged(type(self.task), *([type(self.method)] if self.method else [])):
