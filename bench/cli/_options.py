@@ -80,11 +80,11 @@ def emit_json(document: Any) -> None:
     click.echo(json.dumps(document, indent=1, allow_nan=False))
 
 
-def table(rows: list[list[Any]], headers: list[str]) -> str:
-    """Lay out rows for a terminal."""
+def table(rows: list[list[Any]], headers: list[str], style: str = "simple") -> str:
+    """Lay out rows for a terminal, or in another style of ``tabulate``."""
     from tabulate import tabulate
 
-    return tabulate(rows, headers=headers, tablefmt="simple", disable_numparse=True)
+    return tabulate(rows, headers=headers, tablefmt=style, disable_numparse=True)
 
 
 def warn(message: str) -> None:

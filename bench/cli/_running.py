@@ -1,22 +1,19 @@
-"""What verbs that run cells share: where and within which limits runs run, and the bar that shows how far they are."""
+"""What verbs that run cells share: the options that say where and within which limits runs run, and the bar that shows how far they are."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from bench.cli._options import Command, warn
-from bench.errors import UsageError
 
 if TYPE_CHECKING:
     from bench.executors import Executor
-    from bench.executors.engines import Engine
     from bench.runs.drive import Driver, Keyed
-    from bench.runs.limits import Limits
     from bench.runs.record import Record
 
 
@@ -42,25 +39,6 @@ def running_options(command: Command) -> Command:
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
-
-
-def limits_of(options: dict[str, Any], machines: Engine, jobs: int) -> Limits:
-    """Return the limits of one run that the options ask for."""
-    from bench.runs.limits import Limits, parse_size
-
-    memory, gpu_memory = options["memory"], options["gpu_memory"]
-    default = machines.memory(jobs)
-    if memory is not None and default is None and parse_size(memory, "--memory") is None:
-        raise UsageError(
-            f"--memory got {memory!r}, but runs on other machines are always limited; give a size, or leave it out for an even share of the machine."
-        )
-    return Limits(
-        wall=options["timeout"],
-        cpu=options["cpu_time"],
-        memory=default if memory is None else parse_size(memory, "--memory"),
-        gpu_memory=None if gpu_memory is None else parse_size(gpu_memory, "--gpu-memory"),
-        per_gpu=options["per_gpu"],
-    )
 
 
 def run_cells(driver: Driver, todo: list[Keyed], engine: Executor, jobs: int, quiet: bool, cached: int) -> list[Record]:

@@ -13,15 +13,15 @@ import click
 
 from bench.cli._board import make_board, publish, stale_ids
 from bench.cli._options import emit_json, json_option, open_registry, plugins_option, results_folder, results_option, tracks_completer, warn
-from bench.cli._running import limits_of, run_cells, running_options
+from bench.cli._running import running_options
+from bench.cli._session import Session, where_of
 from bench.errors import EnvironmentFault, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from bench.executors import Executor
     from bench.plugins.registry import Registry
-    from bench.runs.drive import Driver, Keyed
+    from bench.runs.drive import Driver
     from bench.runs.night import Alarm, Check, Night
     from bench.runs.plan import Cell, Plan
     from bench.runs.record import Record
@@ -57,34 +57,20 @@ bench nightly --tier nightly --phase publish --out site
 @json_option
 def command(phase: str, out: str, page: bool, quiet: bool, as_json: bool, **options: Any) -> int:
     """Plan, run and publish a night."""
-    from bench.executors.engines import engine
-    from bench.runs.drive import Driver, Keys
     from bench.runs.night import TIERS
     from bench.runs.plan import Request, make_plan
-    from bench.runs.store import Store
 
     night, shard = _night(options["night"]), _shard(options["shard"])
-    machines, registry = engine(options["executor"]), open_registry(options["plugins"])
-    for item in registry.broken:
-        warn(f"the plugin {item.name} ({item.source}) is broken and left out: {item.error}")
-    tier, device = TIERS[options["tier"]], machines.device(options["device"])
-    plan = make_plan(Request(track=options["track"], all=True, preset=tier.preset, seeds=str(tier.seeds), device=device), registry)
-    slots, jobs = machines.places(device, options["jobs"], options["per_gpu"])
-    store = Store(results_folder(options["results"]))
-    driver = Driver(registry, store, limits_of(options, machines, jobs), Keys(registry, machines.environment))
+    session = Session(open_registry(options["plugins"]), results_folder(options["results"]), where_of(options), quiet or as_json)
+    tier = TIERS[options["tier"]]
+    plan = make_plan(Request(track=options["track"], all=True, preset=tier.preset, seeds=str(tier.seeds), device=session.device), session.registry)
     if phase == "plan":
-        _show_shards(driver, plan, night, options["shards"], as_json)
+        _show_shards(session.driver, plan, night, options["shards"], as_json)
         return 0
-    store.open_for_writing()
+    session.store.open_for_writing()
     if phase in ("all", "run"):
-
-        def engine_for(todo: Sequence[Keyed]) -> Executor:
-            from bench.runs.drive import preload_names
-
-            return machines.executor(slots, preload_names(todo, registry), warn)
-
-        _run(driver, plan, engine_for, jobs, night, shard, options, quiet or as_json)
-    return 0 if phase == "run" else _publish(registry, Driver(registry, store, keys=driver.keys), plan, night, options["tier"], Path(out), page, as_json)
+        _run(session, plan, night, shard, options)
+    return 0 if phase == "run" else _publish(session, plan, night, options["tier"], Path(out), page, as_json)
 
 
 def _night(text: str | None) -> date:
@@ -126,51 +112,39 @@ def _show_shards(driver: Driver, plan: Plan, night: date, count: int, as_json: b
         click.echo(f"{row['shard']}: {row['runs']} runs, {row['to_run']} to do, about {row['expected_s']} s one after another")
 
 
-def _run(
-    driver: Driver,
-    plan: Plan,
-    engine_for: Callable[[Sequence[Keyed]], Executor],
-    jobs: int,
-    night: date,
-    shard: tuple[int, int],
-    options: dict[str, Any],
-    quiet: bool,
-) -> None:
+def _run(session: Session, plan: Plan, night: date, shard: tuple[int, int], options: dict[str, Any]) -> None:
     """Run a share of the night, check what it reuses, and keep what was done."""
     from bench.runs.night import due, read_part, write_part
     from bench.runs.plan import Plan
 
-    began = time.monotonic()
+    began, driver = time.monotonic(), session.driver
     mine = _shares(driver, plan, night, shard[1])[0][shard[0] - 1]
     done, todo = driver.split(Plan(mine, []))
-    ran = run_cells(driver, todo, engine_for(todo), jobs, quiet, len(done)) if todo else []
+    ran = session.run(driver, todo, len(done))
     part = read_part(driver.store.root, night.isoformat(), options["tier"], shard)  # the night may have been cut off: what it did counts
     checked = {check.record for check in part.checks}
     if options["check"] and (old := [record for record in due(done, night) if record.id not in checked]):
-        part.checks += _checked(driver, mine, old, engine_for, jobs, quiet)
+        part.checks += _checked(session, mine, old)
     part.ran += len(ran)
     part.seconds = round(part.seconds + time.monotonic() - began, 1)
     part.not_run = driver.not_run
     write_part(driver.store.root, night.isoformat(), options["tier"], shard, part)
 
 
-def _checked(
-    driver: Driver, cells: Sequence[Cell], old: Sequence[Record], engine_for: Callable[[Sequence[Keyed]], Executor], jobs: int, quiet: bool
-) -> list[Check]:
+def _checked(session: Session, cells: Sequence[Cell], old: Sequence[Record]) -> list[Check]:
     """Run recorded cells again into a store that is thrown away, and compare bit for bit."""
-    from bench.runs.drive import Driver
     from bench.runs.night import Check
     from bench.runs.plan import Plan
     from bench.runs.replay import differing
     from bench.runs.store import Store
 
-    known, cards = {record.cell: record for record in old}, driver.registry.cards()
+    known, cards = {record.cell: record for record in old}, session.registry.cards()
     found = []
     with tempfile.TemporaryDirectory(prefix="bench-check-") as folder:
-        again = Driver(driver.registry, Store(Path(folder)), driver.limits)
+        again = session.driver_of(Store(Path(folder)))
         again.store.open_for_writing()
         _, todo = again.split(Plan([cell for cell in cells if cell.spec.cell in known], []))
-        for record in run_cells(again, todo, engine_for(todo), jobs, quiet, 0):
+        for record in session.run(again, todo):
             before = known[record.cell]
             differs = differing(before, record, cards.get(record.identity))
             label = f"{record.identity} {record.variant} {record.method} seed {record.seed}"
@@ -178,14 +152,14 @@ def _checked(
     return found
 
 
-def _publish(registry: Registry, driver: Driver, plan: Plan, night: date, tier: str, out: Path, page: bool, as_json: bool) -> int:
+def _publish(session: Session, plan: Plan, night: date, tier: str, out: Path, page: bool, as_json: bool) -> int:
     """Write the night, its alarms and the site."""
     from bench.cli._night import summary
     from bench.runs.night import Night, alarms, read_nights, read_parts, rows_of, write_night
     from bench.runs.store_files import put
 
-    store = driver.store
-    done, todo = driver.split(plan)
+    registry, store = session.registry, session.store
+    done, todo = session.driver_of(store).split(plan)
     failed = _failures(store, {keyed.key for keyed in todo})
     parts = read_parts(store.root, night.isoformat(), tier)
     tonight = Night(

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from bench.cli._options import emit_json, json_option, open_registry, plugins_option, results_folder, results_option, warn
+from bench.cli._options import emit_json, json_option, open_registry, plugins_option, results_folder, results_option
+from bench.cli._session import Session, Where
 from bench.errors import EnvironmentFault
 
 
@@ -20,13 +21,10 @@ from bench.errors import EnvironmentFault
 @json_option
 def command(record: str, executor: str, results: str | None, plugins: tuple[str, ...], as_json: bool) -> int:
     """Run RECORD (an id, the beginning of one, or a file) again, and say whether its figures come out bit for bit the same."""
-    from bench.executors.engines import engine
-    from bench.executors.slots import Slots
-    from bench.runs.drive import Driver, Keys, preload_names
     from bench.runs.replay import cell_of, changes, differing
     from bench.runs.store import Store
 
-    machines, registry = engine(executor), open_registry(plugins)
+    registry = open_registry(plugins)
     old = Store(results_folder(results)).find(record)
     cell = cell_of(old, registry)
     if cell is None:
@@ -34,13 +32,13 @@ def command(record: str, executor: str, results: str | None, plugins: tuple[str,
             f"the record {old.id} was made by {old.track}/{old.method} on {old.identity}, and one of them is not here; give its plugin with --plugins."
         )
     with tempfile.TemporaryDirectory(prefix="bench-reproduce-") as folder:
-        driver = Driver(registry, Store(Path(folder)), keys=Keys(registry, machines.environment))
-        driver.store.open_for_writing()
-        keyed = driver.keys.of(cell)
+        session = Session(registry, Path(folder), Where(executor=executor, device=old.device, jobs=1), quiet=True)
+        session.store.open_for_writing()
+        keyed = session.keys.of(cell)
         said = changes(old, keyed)
-        found = next(iter(driver.run([keyed], machines.executor(Slots(1), preload_names([keyed], registry), warn), 1, lambda *_: None)))[1]
+        found = next(iter(session.driver.run([keyed], session.executor([keyed]), 1, lambda *_: None)))[1]
     if found is None:
-        raise EnvironmentFault(f"the record {old.id} can't be run here: {driver.not_run[0].reason}")
+        raise EnvironmentFault(f"the record {old.id} can't be run here: {session.driver.not_run[0].reason}")
     rows = differing(old, found, registry.cards().get(old.identity))
     same = found.status == old.status and not rows
     if as_json:

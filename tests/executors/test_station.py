@@ -193,14 +193,13 @@ def test_a_node_has_room_for_what_it_offers(options, resources, device, per_gpu,
 
 
 def test_runs_elsewhere_are_always_limited_and_by_default_to_an_even_share_of_the_machine():
-    from bench.cli._running import limits_of
+    from bench.cli._session import Where, limits_of
 
-    options = {"memory": None, "gpu_memory": None, "timeout": None, "cpu_time": None, "per_gpu": 1}
-    assert limits_of(options, engine("ray"), 4).memory is None  # the station says
-    assert limits_of(options, engine("local"), 4).memory >= 1 << 30
-    assert limits_of({**options, "memory": "none"}, engine("local"), 4).memory is None
+    assert limits_of(Where(), engine("ray"), 4).memory is None  # the station says
+    assert limits_of(Where(), engine("local"), 4).memory >= 1 << 30
+    assert limits_of(Where(memory="none"), engine("local"), 4).memory is None
     with pytest.raises(UsageError, match="--memory got 'none', but runs on other machines are always limited; give a size"):
-        limits_of({**options, "memory": "none"}, engine("ray"), 4)
+        limits_of(Where(memory="none"), engine("ray"), 4)
 
 
 def test_slurm_gives_gpus_to_those_who_ask_for_them():

@@ -1,0 +1,199 @@
+"""What everything that runs cells shares, from the command line and from Python: where runs run, and the way from a request to its records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from bench.cli._options import warn
+from bench.errors import EnvironmentFault, UsageError
+from bench.params import render_call
+
+if TYPE_CHECKING:
+    from bench.executors import Executor
+    from bench.executors.engines import Engine
+    from bench.plugins.registry import Registry
+    from bench.runs.drive import Driver, Keyed
+    from bench.runs.limits import Limits
+    from bench.runs.plan import NotRun, Plan, Request
+    from bench.runs.record import Record
+    from bench.runs.store import Store
+
+
+class Where(msgspec.Struct, frozen=True, kw_only=True):
+    """Where runs run, how many at a time, and within which limits; the fields are options of ``bench run``."""
+
+    executor: str = "local"
+    device: str = "auto"
+    jobs: int | None = None
+    timeout: float | None = None
+    cpu_time: float | None = None
+    memory: str | None = None
+    gpu_memory: str | None = None
+    per_gpu: int = 1
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """Which cells of a request run, and with which parameters."""
+
+    only: tuple[str, ...] = ()
+    """Some of :data:`bench.runs.select.STANDINGS`; empty: all."""
+    budget: float | None = None
+    """Seconds by the clock."""
+    tune: int | None = None
+    """How many settings of each method are tried."""
+
+
+class Prepared(msgspec.Struct):
+    """A plan held against the records: what is recorded, and what is left to run."""
+
+    plan: Plan
+    done: list[Record]
+    todo: list[Keyed]
+
+
+class Session:
+    """Plugins, a folder of results, and the machines that run cells."""
+
+    def __init__(self, registry: Registry, folder: Path, where: Where, quiet: bool) -> None:
+        """Find the machines, and say on stderr which plugins are broken.
+
+        Raises:
+            UsageError: an option is wrong. EnvironmentFault: the device or the executor is not here.
+        """
+        from bench.executors.engines import engine
+        from bench.runs.drive import Keys
+        from bench.runs.store import Store
+
+        machines = engine(where.executor)
+        for item in registry.broken:
+            warn(f"the plugin {item.name} ({item.source}) is broken and left out: {item.error}")
+        self.registry, self.quiet = registry, quiet
+        self.device = machines.device(where.device)
+        self._machines = machines
+        self._slots, self.jobs = machines.places(self.device, where.jobs, where.per_gpu)
+        self.limits = limits_of(where, machines, self.jobs)
+        self.keys = Keys(registry, machines.environment)
+        self.store = Store(folder)
+        self.driver = self.driver_of(self.store)
+
+    def driver_of(self, store: Store) -> Driver:
+        """Return a driver that writes into another store."""
+        from bench.runs.drive import Driver
+
+        return Driver(self.registry, store, self.limits, self.keys)
+
+    def executor(self, todo: Sequence[Keyed]) -> Executor:
+        """Return an executor that has loaded what these cells use."""
+        from bench.runs.drive import preload_names
+
+        return self._machines.executor(self._slots, preload_names(todo, self.registry), warn)
+
+    def run(self, driver: Driver, todo: list[Keyed], cached: int = 0) -> list[Record]:
+        """Run cells, show how far they are, and return their records."""
+        from bench.cli._running import run_cells
+
+        return run_cells(driver, todo, self.executor(todo), self.jobs, self.quiet, cached) if todo else []
+
+    # From a request to its records -----------------------------------------------------
+
+    def prepare(self, request: Request, choice: Choice, dry_run: bool) -> Prepared:
+        """Plan a request and hold it against the records. ``tune`` runs its trials here, unless it is a dry run.
+
+        Raises:
+            UsageError: a name, parameter or seed is wrong. NothingSelected: nothing fits. EnvironmentFault: a pair that was named can't run.
+        """
+        from bench.runs.plan import make_plan
+
+        plan = make_plan(request, self.registry)
+        refuse_named(plan, request)
+        if not dry_run:
+            self.store.open_for_writing()
+        if choice.tune:
+            if choice.only or choice.budget:
+                raise UsageError("--tune goes with neither --only nor --budget; it says itself how much it spends.")
+            plan = self._tuned(plan, choice.tune, dry_run)
+            refuse_named(plan, request)
+        done, todo = self.driver.split(plan)
+        todo = self._selected(plan, done, todo, choice)
+        for damaged in self.store.damaged:
+            warn(f"the record {damaged.path} is not used: {damaged.reason}.")
+        return Prepared(plan, done, todo)
+
+    def finish(self, prepared: Prepared) -> tuple[list[Record], list[NotRun]]:
+        """Run what is left of a plan and return the records of all its cells in their order, and what was not run."""
+        records = [*prepared.done, *self.run(self.driver, prepared.todo, len(prepared.done))]
+        order = {cell.spec.cell: position for position, cell in enumerate(prepared.plan.cells)}
+        return sorted(records, key=lambda record: order[record.cell]), [*prepared.plan.not_run, *self.driver.not_run]
+
+    def _tuned(self, plan: Plan, count: int, dry_run: bool) -> Plan:
+        """Run the trials of --tune and return the plan with the chosen parameters; in a dry run, the trials are the plan until all are recorded."""
+        from bench.runs.plan import NotRun, Plan
+        from bench.runs.search import chosen, searches
+
+        found, rest = searches(plan, count)
+        trials = Plan([cell for search in found for cells in search.runs() for cell in cells], [])
+        done, todo = self.driver.split(trials)
+        if dry_run and todo:
+            warn(f"--tune: {len(todo)} of {len(trials.cells)} trial runs come first and are shown; the runs with the chosen parameters follow them.")
+            return Plan([*trials.cells, *rest.cells], rest.not_run)
+        by_cell = {record.cell: record for record in [*done, *self.run(self.driver, todo, len(done))]}
+        for search in found:
+            outcome = chosen(search, by_cell)
+            if isinstance(outcome, NotRun):
+                rest.not_run.append(outcome)
+                continue
+            rest.cells += outcome
+            spec = outcome[0].spec
+            warn(
+                f"--tune: {render_call(spec.method, spec.params)} is the best of {len(search.trials)} settings on {spec.task} {spec.variant} by {search.metric.name}."
+            )
+        return rest
+
+    def _selected(self, plan: Plan, done: list[Record], todo: list[Keyed], choice: Choice) -> list[Keyed]:
+        """Return what ``only`` and ``budget`` leave; the rest goes to ``plan.not_run``."""
+        from bench.runs.select import only, within
+
+        todo, left = only(todo, self.driver.standings, choice.only)
+        plan.not_run += left
+        if choice.budget is not None:
+            todo, left = within(todo, {record.group for record in done}, self.driver.expected.of, choice.budget, self.jobs)
+            plan.not_run += left
+        return todo
+
+
+def limits_of(where: Where, machines: Engine, jobs: int) -> Limits:
+    """Return the limits of one run that the options ask for."""
+    from bench.runs.limits import Limits, parse_size
+
+    default = machines.memory(jobs)
+    memory = default if where.memory is None else parse_size(where.memory, "--memory")
+    if where.memory is not None and default is None and memory is None:
+        raise UsageError(
+            f"--memory got {where.memory!r}, but runs on other machines are always limited; give a size, or leave it out for an even share of the machine."
+        )
+    gpu_memory = None if where.gpu_memory is None else parse_size(where.gpu_memory, "--gpu-memory")
+    return Limits(wall=where.timeout, cpu=where.cpu_time, memory=memory, gpu_memory=gpu_memory, per_gpu=where.per_gpu)
+
+
+def all_named(request: Request) -> bool:
+    """Say whether every pair was asked for by name, so that one that can't run is an error and not a row."""
+    return bool(request.methods and request.tasks) and not any("*" in name or "?" in name for name in (*request.methods, *request.tasks))
+
+
+def refuse_named(plan: Plan, request: Request) -> None:
+    """Raise an error for a pair that was asked for by name and can't run; globs and tracks only list it."""
+    if not all_named(request):
+        return
+    for item in plan.not_run:
+        if item.status == "unavailable":
+            raise EnvironmentFault(f"{item.method} on {item.task} can't run here: {item.reason}.")
+        raise UsageError(f"{item.method} does not apply to {item.task}: {item.reason}; leave one out, or use a glob to run the pairs that fit.")
+
+
+def where_of(options: dict[str, object]) -> Where:
+    """Return where the options of a command say that runs run."""
+    return msgspec.convert({name: options[name] for name in Where.__struct_fields__ if name in options}, Where)
