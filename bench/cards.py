@@ -5,6 +5,7 @@ A card is a keyword call with literal values in the class body, so that the inde
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any, Literal
 
@@ -112,6 +113,10 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def __post_init__(self) -> None:
         for name in self.variants:
             check_name("variant", name)
+        if not 0 < self.timeout < math.inf:
+            raise ValueError(f"a preset has timeout={self.timeout}, which is no limit; give a finite number of seconds above 0")
+        if self.seeds < 1:
+            raise ValueError(f"a preset has seeds={self.seeds}; give a number of at least 1")
 
 
 class Reference(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -89,7 +89,10 @@ def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
         ctx.exit()
 
 
-@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(cls=_Verbs, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version and exit.")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """The benchmark harness for data-centric learning: which data a model learns from, and how much of it."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())

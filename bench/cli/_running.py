@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.cli._options import Command, warn
+from bench.errors import UsageError
 
 if TYPE_CHECKING:
     from bench.executors import Executor
@@ -17,10 +19,23 @@ if TYPE_CHECKING:
     from bench.runs.record import Record
 
 
+def _seconds(_: click.Context, option: click.Parameter, text: str | None) -> float | None:
+    """Read a number of seconds above 0. Python reads ``nan`` and ``inf`` as numbers too, and neither is a limit."""
+    if text is None:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise UsageError(f"{option.opts[0]} got {text!r}; give a number of seconds above 0, like 90 or 0.5.")
+    return seconds
+
+
 _OPTIONS = (
     click.option("--jobs", type=click.IntRange(1, 4096), help="Runs at a time.  [default: one a core, or as many as fit on the GPUs]"),
-    click.option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Wall-clock limit of one run in seconds.  [default: the preset's]"),
-    click.option("--cpu-time", type=click.FloatRange(min=0, min_open=True), help="Limit of processor time of one run in seconds.  [default: none]"),
+    click.option("--timeout", metavar="SECONDS", callback=_seconds, help="Wall-clock limit of one run in seconds.  [default: the preset's]"),
+    click.option("--cpu-time", metavar="SECONDS", callback=_seconds, help="Limit of processor time of one run in seconds.  [default: none]"),
     click.option("--memory", metavar="SIZE", help="Limit of one run's memory, like 4GiB, or none.  [default: an even share of the machine's]"),
     click.option("--per-gpu", type=click.IntRange(1, 64), default=1, show_default=True, help="Runs at a time on one GPU."),
     click.option("--gpu-memory", metavar="SIZE", help="Limit of one run's GPU memory.  [default: an even share of the GPU's]"),

@@ -121,6 +121,8 @@ class Session:
         todo = self._selected(plan, done, todo, choice)
         for damaged in self.store.damaged:
             warn(f"the record {damaged.path} is not used: {damaged.reason}.")
+        if not self.quiet and (said := seeds_said(request.seeds, sorted({cell.spec.seed for cell in plan.cells}), len(todo), len(done))):
+            warn(said)
         return Prepared(plan, done, todo)
 
     def finish(self, prepared: Prepared) -> tuple[list[Record], list[NotRun]]:
@@ -177,6 +179,28 @@ def limits_of(where: Where, machines: Engine, jobs: int) -> Limits:
         )
     gpu_memory = None if where.gpu_memory is None else parse_size(where.gpu_memory, "--gpu-memory")
     return Limits(wall=where.timeout, cpu=where.cpu_time, memory=memory, gpu_memory=gpu_memory, per_gpu=where.per_gpu)
+
+
+_MANY_SEEDS, _MANY_RUNS = 10, 100
+
+
+def seeds_said(text: str | None, seeds: Sequence[int], to_run: int, recorded: int) -> str:
+    """Say which seeds ``--seeds`` asks for, where much is about to run: ``100`` is a hundred seeds and not the seed 100. Empty: no need to.
+
+    Args:
+        text: what ``--seeds`` got; None: nothing, so the presets say how many.
+        seeds: the seeds of the plan.
+        to_run: runs that are about to run.
+        recorded: runs of the plan that have a record.
+    """
+    if text is None or not to_run or (len(seeds) < _MANY_SEEDS and to_run < _MANY_RUNS):
+        return ""
+    known = set(seeds)
+    starts = [seed for seed in seeds if seed - 1 not in known]
+    ends = [seed for seed in seeds if seed + 1 not in known]
+    spans = [f"{start} to {end}" if end > start else str(start) for start, end in zip(starts, ends, strict=True)]
+    shown = ", ".join(spans[:5]) + (f" and {len(spans) - 5} more spans" if len(spans) > 5 else "")
+    return f"{len(seeds):,} seed{'s' * (len(seeds) != 1)}, {shown}: {to_run:,} runs" + (f", and {recorded:,} recorded already" if recorded else "") + "."
 
 
 def all_named(request: Request) -> bool:

@@ -14,9 +14,12 @@ if TYPE_CHECKING:
     from bench.runs.store import Store
 
 
-@click.group("results")
-def command() -> None:
+@click.group("results", invoke_without_command=True)
+@click.pass_context
+def command(context: click.Context) -> None:
     """Carry records from place to place, and clean up."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 def _open(results: str | None) -> Store:

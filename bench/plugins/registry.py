@@ -71,6 +71,11 @@ class Registry:
     def _unknown(self, kind: str, name: str, origin: str, track: str | None = None) -> UsageError:
         names = {entry.name for entry in self.rows(kind)} | set(self._kinds[kind])
         where = f" in track {track!r}" if track else ""
+        elsewhere = sorted({entry.identity for entry in self.rows(kind) if track and entry.track != track and name in (entry.name, entry.identity)})
+        if elsewhere:
+            return UsageError(
+                f"there is no {kind} {name!r} in the track {track!r}, but there is {' and '.join(elsewhere)}; name that track, or another {kind}."
+            )
         broken = next((f" The plugin {item.name} ({item.source}) is broken: {item.error}." for item in self.broken if name.replace("-", "_") in item.name), "")
         listing = {"method": "methods", "task": "tasks", "dataset": "datasets"}[kind]
         return UsageError(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from pathlib import Path
 
 import msgspec
 
-from bench.errors import UsageError
+from bench.errors import ParameterError, UsageError
 
 _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
@@ -32,6 +33,17 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes of GPU memory; None: an even share of the GPU for each of the ``per_gpu`` runs on it."""
     per_gpu: int = 1
     """Runs at a time on one GPU."""
+
+    def __post_init__(self) -> None:
+        """Refuse what no clock or memory ever exceeds, such as NaN.
+
+        Raises:
+            ParameterError: a limit is not finite, or not above 0.
+        """
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise ParameterError(f"the limit {name} is {value}; give a finite number above 0{' or None for no limit' * (name != 'per_gpu')}.")
 
 
 def parse_size(text: str, option: str) -> int | None:

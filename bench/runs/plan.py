@@ -15,6 +15,7 @@ from bench.errors import NothingSelected, ParameterError, UsageError, near
 from bench.params import parse_value, render_call, resolve, split_call
 from bench.plugins.index import Entry
 from bench.plugins.registry import Registry, dataset_card, method_card, task_card
+from bench.runs.mismatch import refuse_apart
 from bench.runs.provenance import missing
 from bench.runs.spec import RunSpec
 
@@ -81,6 +82,7 @@ def make_plan(request: Request, registry: Registry) -> Plan:
         UsageError: a name, parameter or seed is wrong. NothingSelected: nothing fits.
     """
     tasks = list(_tasks(request, registry))
+    refuse_apart(request.methods, request.tasks, request.track, registry)
     solvers = list(_solvers(request, registry, {entry.track for entry, _ in tasks}))
     plan = Plan([], [])
     for (task, call), solver in itertools.product(tasks, solvers):
@@ -88,7 +90,7 @@ def make_plan(request: Request, registry: Registry) -> Plan:
             continue
         _pair(request, registry, task, call, solver, plan)
     if not plan.cells and not plan.not_run:
-        raise NothingSelected("no method and task of one track were selected; 'bench list methods' and 'bench list tasks' show the tracks.")
+        raise NothingSelected("no method and task that fit each other were selected; 'bench list methods' and 'bench list tasks' show the tracks and presets.")
     return plan
 
 

@@ -64,7 +64,39 @@ USAGE = {
         "unknown executor 'cloud' (from --executor). The executors are local, inline, ray, slurm.",
     ),
     "no jobs": ((*CE, "--jobs", "0"), "invalid value for '--jobs'"),
-    "no time": ((*CE, "--timeout", "0"), "invalid value for '--timeout'"),
+    "no time": ((*CE, "--timeout", "0"), "--timeout got '0'; give a number of seconds above 0, like 90 or 0.5."),
+    **{f"a time limit of {text}": ((*CE, "--timeout", text), f"--timeout got '{text}'; give a number of seconds") for text in ("nan", "inf", "-1", "long")},
+    **{f"a limit of processor time of {text}": ((*CE, "--cpu-time", text), f"--cpu-time got '{text}'; give") for text in ("NaN", "Infinity", "0", "-.5")},
+    **{f"a limit of memory of {text}": ((*CE, "--memory", text), f"--memory got '{text}'; give a size") for text in ("nan", "inf", "-1G")},
+    **{f"a limit of GPU memory of {text}": ((*CE, "--gpu-memory", text), f"--gpu-memory got '{text}'; give a size") for text in ("nan", "inf")},
+    **{f"a budget of {text}": ((*CE, "--budget", text), f"--budget got '{text}'; give a time") for text in ("nan", "inf", "0s", "-1h", "nans")},
+    **{f"runs on a GPU: {text}": ((*CE, "--per-gpu", text), "invalid value for '--per-gpu'") for text in ("nan", "0", "-1")},
+    "a night without a time limit": (("nightly", "--timeout", "nan"), "--timeout got 'nan'"),
+    "a limit of processor time of a night": (("nightly", "--cpu-time", "inf"), "--cpu-time got 'inf'"),
+    "a method and a task of different tracks": (
+        (*RUN, "--method", "ce", "--task", "prune-digits"),
+        "the method 'ce' belongs to the track noisy-labels, the task 'prune-digits' to the track selection; a method runs on the tasks of its own track.",
+    ),
+    "a reference and a task of different tracks": (
+        (*RUN, "--method", "clean-labels", "--task", "prune-digits"),
+        "'clean-labels' belongs to the track noisy-labels",
+    ),
+    "a method with a sibling in the task's track": (
+        (*RUN, "--method", "selection/random", "--task", "condense-digits"),
+        "Of that name there is condensation/random too.",
+    ),
+    "one method of two that no task fits": (
+        (*RUN, "--method", "ce,el2n", "--task", "noisy-digits"),
+        "the method 'el2n' belongs to the tracks condensation and selection, the task 'noisy-digits' to",
+    ),
+    "one task of two that no method fits": (
+        (*RUN, "--method", "ce", "--task", "noisy-digits,prune-mnist"),
+        "the task 'prune-mnist' belongs to the track selection",
+    ),
+    "a method of another track than the one named": (
+        (*RUN, "--method", "gce", "--track", "selection"),
+        "there is no method 'gce' in the track 'selection', but there is noisy-labels/gce; name that track, or another method.",
+    ),
     "a plugin that is not there": ((*CE, "--plugins", "nowhere.py"), "no plugin at 'nowhere.py'; give a Python file, or a folder with rooms"),
     "an unknown kind to list": (("list", "papers"), "'papers' is not one of"),
     "an unknown name to show": (("show", "coteachin"), "unknown name 'coteachin'. Did you mean 'coteaching'"),
@@ -88,6 +120,35 @@ def test_a_usage_error_is_one_sentence_with_exit_code_2_and_changes_nothing(benc
     assert found.err.count("\n") == 1
     assert found.out == ""
     assert bench.files() == recorded
+
+
+@pytest.mark.parametrize("names", [("gce*", "prune-*"), ("gce", "prune-*"), ("gce*", "prune-digits")])
+def test_globs_of_different_tracks_select_nothing_and_the_tracks_are_named(bench, recorded, names):
+    found = bench(*RUN, "--method", names[0], "--task", names[1])
+    assert found.code == 3
+    assert "noisy-labels" in found.err
+    assert "the track selection" in found.err
+    assert bench.files() == recorded
+
+
+def test_a_glob_that_fits_no_task_is_left_out_where_another_method_runs(bench):
+    found = bench(*RUN, "--method", "ce,el2*", "--task", "noisy-digits", "--dry-run", "--json")
+    assert found.code == 0
+    assert {row["method"] for row in json.loads(found.out)["cells"]} == {"ce"}
+
+
+@pytest.mark.parametrize("verb", [(), ("results",)])
+def test_a_command_without_its_verb_prints_its_help(bench, verb):
+    found = bench(*verb)
+    assert (found.code, found.err) == (0, "")
+    assert found.out == bench(*verb, "--help").out
+
+
+@pytest.mark.parametrize("seeds", [("100", "100 seeds, 0 to 99: 100 runs."), ("1,3,5-20", "18 seeds, 1, 3, 5 to 20: 18 runs."), ("9-9", ""), ("3", "")])
+def test_many_seeds_are_said_before_they_run(bench, seeds):
+    found = bench("run", "--method", "ce", "--task", "noisy-digits", "--variant", "sym40", "--seeds", seeds[0], "--dry-run", "--device", "cpu")
+    assert found.code == 0
+    assert found.err == (f"bench: {seeds[1]}\n" if seeds[1] else "")
 
 
 def test_a_comparison_with_a_method_that_has_no_record_selects_nothing(bench, recorded):

@@ -11,6 +11,7 @@ import time
 import msgspec
 import pytest
 
+from bench.errors import ParameterError
 from bench.executors import interrupts, processes
 from bench.executors.child import confine
 from bench.executors.interrupts import Interrupts
@@ -231,3 +232,12 @@ def test_a_signal_that_is_ignored_stays_ignored():
             assert not found.asked
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("limit", ["wall", "cpu", "memory", "gpu_memory", "per_gpu"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 0, -1])
+def test_a_limit_that_nothing_ever_exceeds_is_refused_however_it_is_made(limit, value):
+    with pytest.raises(ParameterError, match=f"the limit {limit} is {value}; give a finite number above 0"):
+        Limits(**{limit: value})
+    with pytest.raises(ParameterError):
+        msgspec.structs.replace(Limits(), **{limit: value})

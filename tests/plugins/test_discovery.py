@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import bench
+from bench.cards import Preset
 from bench.errors import PluginError, UsageError
 from bench.plugins import index as index_module
 from bench.plugins.index import Index
@@ -572,3 +573,9 @@ def test_finding_all_plugins_imports_neither_torch_nor_a_plugin():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "[]", done.stderr + done.stdout
+
+
+@pytest.mark.parametrize("field", [{"timeout": float("nan")}, {"timeout": float("inf")}, {"timeout": 0.0}, {"seeds": 0}, {"seeds": -1}])
+def test_a_preset_without_a_limit_or_without_seeds_is_refused(field):
+    with pytest.raises(ValueError, match=f"a preset has {next(iter(field))}="):
+        Preset(variants={"plain": {}}, **field)
