@@ -90,12 +90,16 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """True: computed on held-out training data, in runs with the card's ``tuning`` alone; what ``--tune`` chooses by, never on a board."""
     clock: bool = False
     """True: read off a clock, so that no two runs agree on it; left out where records are compared bit for bit."""
-    bounds: tuple[float, float] | None = None
-    """The least and the most it can be."""
+    bounds: tuple[float | None, float | None] | None = None
+    """The least and the most it can be, ``None`` for an end that is open: ``(0, None)``. A run with a figure beyond them is invalid."""
     chance: float | None = None
     """What a trivial predictor reaches."""
     title: str = ""
     """What it measures, in a line; the board prints it."""
+
+    def __post_init__(self) -> None:
+        if self.bounds is not None and None not in self.bounds and not self.bounds[0] < self.bounds[1]:  # type: ignore[operator]
+            raise ValueError(f"metric {self.name!r} has the bounds {self.bounds}; the first must be below the second, None for an open end")
 
 
 class Preset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from bench.errors import EnvironmentFault
+from bench.runs.figures import held
 from bench.runs.record import Record
 from bench.runs.store_files import put, put_with
 
@@ -83,6 +84,7 @@ def freeze(records: Sequence[Record], tasks: Mapping[str, Any], options: Mapping
     suite, anchors = load(path)
     stale = options.get("stale") or set()
     cells, said, open_cells = dict(anchors.cells), [], []
+    records, _ = held(records, tasks)
     for track in suite.tracks:
         mine = [record for record in current(records, stale) if record.track == track and record.id not in stale]
         for cell in suite_cells(track, suite, Anchors(suite=suite.name, cells={}), mine, tasks, stale):

@@ -15,6 +15,7 @@ from bench import cards, params
 from bench.cards import Metric, TaskCard
 from bench.digests import digest
 from bench.params import render_value
+from bench.runs.figures import held
 from bench.runs.record import Brief, Record
 
 from ._compare import comparison
@@ -47,6 +48,7 @@ def bench_board(records: Sequence[Record], tasks: Mapping[str, TaskCard], option
     stale, memo = options.get("stale") or set(), options.get("memo")
     tables = []
     chosen = select(records, options)
+    chosen, beyond = held(chosen, tasks)
     shown = [record for record in chosen if not _trial(record, tasks.get(record.identity))]
     suite, anchors = load(find(options.get("suite"), options.get("suite_folders") or ()))
     for group in tables_of(current(shown, stale), tasks):
@@ -55,6 +57,9 @@ def bench_board(records: Sequence[Record], tasks: Mapping[str, TaskCard], option
         tables.append(memo(name, build) if memo and name else build())
     _tell_apart(tables)
     notes = [f"{len(chosen) - len(shown)} trial runs of --tune are left out."] if len(shown) < len(chosen) else []
+    notes += (
+        [f"Left out as invalid, with figures outside their metrics' bounds: {', '.join(beyond[:5])}{' and more' if len(beyond) > 5 else ''}."] if beyond else []
+    )
     notes += [] if tables else [_nothing(records)]
     whole = not any(options.get(name) for name in ("tasks", "methods", "preset"))
     return {
@@ -156,7 +161,7 @@ def bench_compare(records: Sequence[Record], tasks: Mapping[str, TaskCard], a: s
         ParameterError: ``a`` or ``b`` is malformed.
     """
     stale = options.get("stale") or set()
-    chosen = current(select(records, {**options, "methods": None}), stale)
+    chosen = current(held(select(records, {**options, "methods": None}), tasks)[0], stale)
     groups = [(group, metrics_of(group, tasks.get(group[0].identity))[0]) for group in tables_of(chosen, tasks)]
     rows, notes = comparison(groups, a, b, stale)
     return {"schema_version": SCHEMA_VERSION, "kind": "comparison", "a": a, "b": b, "rows": rows, "notes": notes}

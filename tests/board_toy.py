@@ -39,7 +39,7 @@ def card(name, metric, variants, **fields):
 
 
 TASKS = {
-    "demo/up": card("up", Metric(name="acc", primary=True, unit="%", bounds=(0.0, 100.0)), ("a", "b")),
+    "demo/up": card("up", Metric(name="acc", primary=True, unit="%"), ("a", "b")),
     "demo/down": card("down", Metric(name="gap", primary=True, direction="min"), ("only",)),
 }
 CARDS = {

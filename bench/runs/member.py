@@ -16,7 +16,7 @@ from bench.errors import BenchError, InvalidRun
 from bench.plugins.source import Target, import_target, locate
 from bench.runs import guard
 from bench.runs.context import Run, Setup, _Tools, release
-from bench.runs.result import figure
+from bench.runs.figures import figures
 from bench.runs.spec import RunSpec
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class _WorkerTools(_Tools):
             raise InvalidRun(f"the method reported step {step} after step {run._curve[-1]['step']}; steps must grow.")
         with inspecting(model):
             watched = member.worker.task.watch(member.case, member.runs.index(run), step, model)
-        run._curve.append({"step": step, **{name: figure(name, value) for name, value in watched.scores.items()}})
+        run._curve.append({"step": step, **figures(member.worker.card, watched.scores, f" at report {step}")})
         for name in watched.keep:
             run._kept[name] = copy.deepcopy(model)
         synchronize(run.device)

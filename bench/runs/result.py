@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import math
 import resource
 import traceback
 from collections.abc import Iterator
@@ -15,7 +14,6 @@ from typing import Any
 import msgspec
 
 from bench.contracts import Score
-from bench.errors import InvalidRun
 
 _STATUSES = {"DataUnavailable": "unavailable", "InvalidRun": "invalid", "MemoryError": "oom", "OutOfMemoryError": "oom"}
 """Name of an error or of a base of it -> status; any other error is ``failed``."""
@@ -91,20 +89,6 @@ def _reserve() -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
-
-
-def figure(name: str, value: Any) -> float | None:
-    """Return a figure as a float; None stays None.
-
-    Raises:
-        InvalidRun: it is not finite.
-    """
-    if value is None:
-        return None
-    number = float(value)
-    if not math.isfinite(number):
-        raise InvalidRun(f"{name} is {number}; the method's output is not finite.")
-    return number
 
 
 def save_files(score: Score, folder: Path, result: Result) -> None:

@@ -22,9 +22,10 @@ from bench.plugins.index import Index
 from bench.plugins.source import Target, code_key, import_target
 from bench.runs import guard
 from bench.runs.artifacts import Artifacts
+from bench.runs.figures import figures
 from bench.runs.member import Member
 from bench.runs.provenance import THREADS
-from bench.runs.result import Result, failed, figure, now, save_files
+from bench.runs.result import Result, failed, now, save_files
 from bench.runs.spec import Job, RunSpec
 
 Send = Callable[[dict[str, Any]], None]
@@ -184,7 +185,7 @@ class Worker:
         declared = [metric.name for metric in self.card.metrics]
         if unknown := [name for name in score.metrics if name not in declared]:
             raise InvalidRun(f"the task reports {unknown[0]!r}, which its card does not declare; add a Metric to the card.")
-        metrics = {name: figure(name, score.metrics.get(name)) for name in declared}
+        metrics = figures(self.card, {name: score.metrics.get(name) for name in declared})
         if metrics[self.card.primary.name] is None and score.not_rankable is None:
             raise InvalidRun(f"the task gave no value for its primary metric {self.card.primary.name!r}.")
         return metrics

@@ -38,7 +38,7 @@ class @kind@(Task):
         name="@name@",
         title="Weights from noisy rows",
         track="@track@",
-        metrics=(Metric(name="error", direction="min", primary=True, title="mean squared error on clean held-out rows"),),
+        metrics=(Metric(name="error", direction="min", primary=True, bounds=(0, None), title="mean squared error on clean held-out rows"),),
         presets={
             "smoke": Preset(variants={"plain": {}}, params={"rows": 40}, seeds=1),
             "default": Preset(variants={"plain": {}, "noisy": {"noise": 2.0}}, seeds=5),

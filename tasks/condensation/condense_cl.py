@@ -32,7 +32,7 @@ class CondenseClassIncremental(CondensationTask):
             Metric(name="acc", primary=True, unit="%", bounds=(0, 100), title="accuracy on all classes seen, mean over steps"),
             Metric(name="acc_last", unit="%", bounds=(0, 100), chance=10, title="accuracy on all classes after the last step"),
             Metric(name="acc_first", direction="none", unit="%", bounds=(0, 100), title="accuracy after the first step"),
-            Metric(name="stored_images", direction="none", title="images in memory after the last step"),
+            Metric(name="stored_images", direction="none", bounds=(0, None), title="images in memory after the last step"),
         ),
         presets={
             "smoke": Preset(variants={"steps5": {"steps": 5}}, params={"n_train": 300, "updates": 5, "epochs": 10, "nets": 2, "width": 8}, seeds=1, timeout=60),

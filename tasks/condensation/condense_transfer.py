@@ -40,10 +40,10 @@ class CondenseTransfer(CondensationTask):
         metrics=(
             Metric(name="acc", primary=True, unit="%", bounds=(0, 100), chance=20, title="test accuracy of a linear probe on classes never seen"),
             Metric(name="acc_untrained", direction="none", unit="%", bounds=(0, 100), title="the same on nets that were not trained at all"),
-            Metric(name="gain", unit="points", title="acc less acc_untrained"),
-            Metric(name="stored_images", direction="none", title="images stored: the budget"),
-            Metric(name="decoded_images", direction="none", title="training images they are decoded to"),
-            Metric(name="stored_kb", direction="min", title="kilobytes stored as float32, targets included"),
+            Metric(name="gain", unit="points", bounds=(-100, 100), title="acc less acc_untrained"),
+            Metric(name="stored_images", direction="none", bounds=(0, None), title="images stored: the budget"),
+            Metric(name="decoded_images", direction="none", bounds=(0, None), title="training images they are decoded to"),
+            Metric(name="stored_kb", direction="min", bounds=(0, None), title="kilobytes stored as float32, targets included"),
         ),
         presets={
             "smoke": Preset(variants={"ipc2": {"ipc": 2}}, params={"updates": 5, "epochs": 10, "nets": 2, "width": 8}, seeds=1, timeout=60),

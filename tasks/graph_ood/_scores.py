@@ -16,34 +16,34 @@ from bench.training.graphs import Graphs
 ACCURACIES = (
     Metric(name="ood_test", primary=True, unit="%", bounds=(0, 100), title="OOD test accuracy, epoch chosen by ID validation"),
     Metric(name="id_test", unit="%", bounds=(0, 100), title="ID test accuracy, same epoch"),
-    Metric(name="gap", direction="min", unit="points", title="ID less OOD test accuracy"),
+    Metric(name="gap", direction="min", unit="points", bounds=(-100, 100), title="ID less OOD test accuracy"),
     Metric(name="ood_by_ood", unit="%", bounds=(0, 100), title="OOD test accuracy, epoch chosen by OOD validation"),
     Metric(name="ood_large", unit="%", bounds=(0, 100), title="accuracy on unbiased and much larger graphs, same epoch as ood_test"),
     Metric(name="worst_group", unit="%", bounds=(0, 100), title="lowest OOD test accuracy of a group of at least ten graphs"),
-    Metric(name="epoch", direction="none", title="epoch chosen by ID validation"),
+    Metric(name="epoch", direction="none", bounds=(0, None), title="epoch chosen by ID validation"),
     Metric(name="ess", direction="none", bounds=(0, 1), title="effective sample size of the training weights, as a share; 1: all equal"),
-    Metric(name="w_ratio", direction="none", title="mean weight of training graphs that contradict the bias over that of the others"),
+    Metric(name="w_ratio", direction="none", bounds=(None, None), title="mean weight of training graphs that contradict the bias over that of the others"),
     Metric(
         name="seen", direction="none", unit="%", bounds=(0, 100), title="OOD test graphs that look like a training graph to three rounds of Weisfeiler-Lehman"
     ),
 )
 ERRORS = (
-    Metric(name="ood_test", primary=True, direction="min", title="OOD test RMSE in the target's unit, epoch chosen by ID validation"),
-    Metric(name="id_test", direction="min", title="ID test RMSE, same epoch"),
-    Metric(name="gap", direction="min", title="OOD less ID test RMSE"),
-    Metric(name="ood_by_ood", direction="min", title="OOD test RMSE, epoch chosen by OOD validation"),
-    Metric(name="ood_cliff", direction="min", title="OOD test RMSE of molecules that look like others and act differently"),
-    Metric(name="mean_only", direction="none", title="OOD test RMSE of the training mean: what a trivial predictor reaches"),
-    Metric(name="epoch", direction="none", title="epoch chosen by ID validation"),
+    Metric(name="ood_test", primary=True, direction="min", bounds=(0, None), title="OOD test RMSE in the target's unit, epoch chosen by ID validation"),
+    Metric(name="id_test", direction="min", bounds=(0, None), title="ID test RMSE, same epoch"),
+    Metric(name="gap", direction="min", bounds=(None, None), title="OOD less ID test RMSE"),
+    Metric(name="ood_by_ood", direction="min", bounds=(0, None), title="OOD test RMSE, epoch chosen by OOD validation"),
+    Metric(name="ood_cliff", direction="min", bounds=(0, None), title="OOD test RMSE of molecules that look like others and act differently"),
+    Metric(name="mean_only", direction="none", bounds=(0, None), title="OOD test RMSE of the training mean: what a trivial predictor reaches"),
+    Metric(name="epoch", direction="none", bounds=(0, None), title="epoch chosen by ID validation"),
     Metric(name="ess", direction="none", bounds=(0, 1), title="effective sample size of the training weights, as a share; 1: all equal"),
-    Metric(name="dropped", direction="none", title="molecules left out: repeats across splits, contradicting repeats in training"),
+    Metric(name="dropped", direction="none", bounds=(0, None), title="molecules left out: repeats across splits, contradicting repeats in training"),
 )
 AUCS = (
     Metric(name="ood_test", primary=True, unit="%", bounds=(0, 100), title="OOD test ROC-AUC, mean over targets, epoch chosen by ID validation"),
     Metric(name="id_test", unit="%", bounds=(0, 100), title="ID test ROC-AUC, same epoch"),
-    Metric(name="gap", direction="min", unit="points", title="ID less OOD test ROC-AUC"),
+    Metric(name="gap", direction="min", unit="points", bounds=(-100, 100), title="ID less OOD test ROC-AUC"),
     Metric(name="ood_by_ood", unit="%", bounds=(0, 100), title="OOD test ROC-AUC, epoch chosen by OOD validation"),
-    Metric(name="epoch", direction="none", title="epoch chosen by ID validation"),
+    Metric(name="epoch", direction="none", bounds=(0, None), title="epoch chosen by ID validation"),
     Metric(name="ess", direction="none", bounds=(0, 1), title="effective sample size of the training weights, as a share; 1: all equal"),
 )
 

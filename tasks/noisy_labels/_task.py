@@ -23,7 +23,7 @@ SPLIT_SEED = 12345
 
 METRICS = (
     Metric(name="acc_last", primary=True, unit="%", bounds=(0, 100), chance=10, title="clean test accuracy after the last epoch, of the first net"),
-    Metric(name="drop", direction="min", unit="points", title="best minus last"),
+    Metric(name="drop", direction="min", unit="points", bounds=(-100, 100), title="best minus last"),
     Metric(name="memorised", direction="min", unit="%", bounds=(0, 100), title="wrongly labelled rows predicted as labelled"),
     Metric(name="recovered", unit="%", bounds=(0, 100), title="wrongly labelled rows predicted right"),
     Metric(name="clean_fit", unit="%", bounds=(0, 100), title="rightly labelled rows predicted right"),

@@ -29,11 +29,11 @@ METRICS = (
     Metric(name="acc_50", unit="%", bounds=(0, 100), title="accuracy with 50 %"),
     Metric(name="acc_80", unit="%", bounds=(0, 100), title="accuracy with 80 %"),
     Metric(name="acc_full", direction="none", unit="%", bounds=(0, 100), title="accuracy with all rows, equally many steps"),
-    Metric(name="gain_20", unit="points", title="acc_20 less that of random rows of the same seed"),
-    Metric(name="gain_50", unit="points", title="acc_50 less that of random rows of the same seed"),
-    Metric(name="enough", direction="min", unit="%", title="smallest share kept that comes within a point of all rows"),
+    Metric(name="gain_20", unit="points", bounds=(-100, 100), title="acc_20 less that of random rows of the same seed"),
+    Metric(name="gain_50", unit="points", bounds=(-100, 100), title="acc_50 less that of random rows of the same seed"),
+    Metric(name="enough", direction="min", unit="%", bounds=(0, 100), title="smallest share kept that comes within a point of all rows"),
     Metric(name="noise_20", direction="min", unit="%", bounds=(0, 100), title="wrongly labelled among the 20 % kept"),
-    Metric(name="score_passes", direction="min", unit="passes", title="forward and backward visits a row that choosing took"),
+    Metric(name="score_passes", direction="min", unit="passes", bounds=(0, None), title="forward and backward visits a row that choosing took"),
 )
 
 

@@ -41,7 +41,7 @@ class PrivacyAudit(Task):
             Metric(name="auc", primary=True, bounds=(0, 1), chance=0.5, title="AUC of the scores of trained-on against other rows"),
             Metric(name="tpr1", unit="%", bounds=(0, 100), chance=1, title="trained-on rows found at 1 % false positives"),
             Metric(name="balanced_acc", unit="%", bounds=(0, 100), chance=50, title="largest balanced accuracy over thresholds: an oracle, never ranked"),
-            Metric(name="gap", direction="none", unit="points", title="accuracy of the target on its rows minus on the others"),
+            Metric(name="gap", direction="none", unit="points", bounds=(-100, 100), title="accuracy of the target on its rows minus on the others"),
         ),
         presets={
             "smoke": Preset(

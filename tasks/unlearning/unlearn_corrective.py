@@ -66,13 +66,13 @@ class UnlearnCorrective(Task):
             Metric(name="acc_retain", unit="%", bounds=(0, 100), title="accuracy on clean test rows, of the other classes where classes are confused"),
             Metric(name="acc_corr_oracle", direction="none", unit="%", bounds=(0, 100), title="acc_corr of models trained without any corrupted row"),
             Metric(name="acc_corr_original", direction="none", unit="%", bounds=(0, 100), title="acc_corr of the original"),
-            Metric(name="retain_gap", direction="none", unit="points", title="acc_retain minus the oracles'"),
+            Metric(name="retain_gap", direction="none", unit="points", bounds=(-100, 100), title="acc_retain minus the oracles'"),
             Metric(name="fa", direction="none", unit="%", bounds=(0, 100), title="known corrupted rows still predicted as they are labelled"),
             Metric(name="fa_unknown", direction="none", unit="%", bounds=(0, 100), title="unknown corrupted rows still predicted as they are labelled"),
-            Metric(name="rte", direction="min", title="examples visited, over those of retraining"),
-            Metric(name="precompute", direction="min", title="examples visited before the request came, over those of retraining"),
+            Metric(name="rte", direction="min", bounds=(0, None), title="examples visited, over those of retraining"),
+            Metric(name="precompute", direction="min", bounds=(0, None), title="examples visited before the request came, over those of retraining"),
             Metric(name="exact", direction="none", bounds=(0, 1), title="1: the method removes the known rows' influence by construction"),
-            Metric(name="stored", direction="min", unit="bytes", title="kept besides the model's weights"),
+            Metric(name="stored", direction="min", unit="bytes", bounds=(0, None), title="kept besides the model's weights"),
         ),
         presets={
             "smoke": Preset(

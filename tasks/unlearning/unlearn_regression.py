@@ -53,24 +53,29 @@ class UnlearnRegression(Task):
                 title="distance of cAUC from 0.5: of the AUC of forgotten against held-out rows, each against K retrained models",
             ),
             Metric(name="cauc", direction="none", bounds=(0, 1), title="that AUC, on the negative squared error; above 0.5 under-, below over-forgotten"),
-            Metric(name="w1", direction="min", title="1-Wasserstein distance of the predictions on the forgotten rows to the retrained models'"),
-            Metric(name="w1_floor", direction="none", title="the same of one retrained model to another"),
-            Metric(name="mae_f", direction="none", title="mean absolute error on the forgotten rows"),
-            Metric(name="mae_f_gap", direction="none", title="mae_f minus the retrained models'; below 0: under-forgotten"),
-            Metric(name="mae_r", direction="min", title="mean absolute error on the rows that stay"),
-            Metric(name="mae_t", direction="min", title="mean absolute error on test rows"),
+            Metric(
+                name="w1", direction="min", bounds=(0, None), title="1-Wasserstein distance of the predictions on the forgotten rows to the retrained models'"
+            ),
+            Metric(name="w1_floor", direction="none", bounds=(0, None), title="the same of one retrained model to another"),
+            Metric(name="mae_f", direction="none", bounds=(0, None), title="mean absolute error on the forgotten rows"),
+            Metric(name="mae_f_gap", direction="none", bounds=(None, None), title="mae_f minus the retrained models'; below 0: under-forgotten"),
+            Metric(name="mae_r", direction="min", bounds=(0, None), title="mean absolute error on the rows that stay"),
+            Metric(name="mae_t", direction="min", bounds=(0, None), title="mean absolute error on test rows"),
             Metric(
                 name="mia_svc", direction="none", unit="%", bounds=(0, 100), title="legacy: forgotten rows that an SVM on absolute errors takes for non-members"
             ),
-            Metric(name="mia_gap", direction="none", unit="points", title="legacy: mia_svc minus that of the retrained models"),
+            Metric(name="mia_gap", direction="none", unit="points", bounds=(-100, 100), title="legacy: mia_svc minus that of the retrained models"),
             Metric(
-                name="ain", direction="none", title="anamnesis index: steps to relearn the forgotten rows, over those of retrained models; 1: as if retrained"
+                name="ain",
+                direction="none",
+                bounds=(0, 400),
+                title="anamnesis index: steps to relearn the forgotten rows, over those of retrained models; 1: as if retrained",
             ),
-            Metric(name="rte", direction="min", title="examples visited, over those of retraining"),
-            Metric(name="precompute", direction="min", title="examples visited before the request came, over those of retraining"),
+            Metric(name="rte", direction="min", bounds=(0, None), title="examples visited, over those of retraining"),
+            Metric(name="precompute", direction="min", bounds=(0, None), title="examples visited before the request came, over those of retraining"),
             Metric(name="cauc_original", direction="none", bounds=(0, 1), title="cAUC of the original: below 0.6 the cell says nothing"),
             Metric(name="exact", direction="none", bounds=(0, 1), title="1: the method removes the rows' influence by construction"),
-            Metric(name="stored", direction="min", unit="bytes", title="kept besides the model's weights"),
+            Metric(name="stored", direction="min", unit="bytes", bounds=(0, None), title="kept besides the model's weights"),
         ),
         presets={
             "smoke": Preset(variants={"random": {}}, params={"retrains": 4, "epochs": 30}, seeds=1, timeout=60),

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 
+import msgspec
 import pytest
 from bench.builtin.leaderboard.board import bench_board, bench_compare, bench_render
 from hypothesis import given, settings
@@ -145,6 +146,22 @@ def test_a_reference_that_peeks_never_gets_a_rank():
     found = rows(records)
     assert (found["oracle"]["rank"], found["null"]["rank"]) == (None, 1)
     assert "oracle ‡" in bench_render(bench_board(records, TASKS, {}), "md")
+
+
+@pytest.mark.parametrize("value", [250.0, -1.0, 1e308])
+def test_a_record_beyond_the_bounds_of_its_metric_leads_no_board_and_is_named(value):
+    bounded = msgspec.structs.replace(CARD.metrics[1], bounds=(0, 100))
+    tasks = {"demo/toy": msgspec.structs.replace(CARD, metrics=(CARD.metrics[0], bounded, CARD.metrics[2]))}
+    records = [*null(), *several("good", 70.0, 71.0, 72.0), *several("forged", 71.0, value, 71.0)]
+    board = bench_board(records, tasks, {})
+    found = {row["method"]: row for row in board["tables"][0]["rows"]}
+    assert found["forged"]["statuses"] == {"ok": 2, "invalid": 1}
+    assert found["forged"]["max"] == 71.0
+    assert board["tables"][0]["rows"][0]["method"] == "good"
+    assert board["notes"] == [f"Left out as invalid, with figures outside their metrics' bounds: acc = {value:g} of forged on toy, seed 1."]
+    compared = bench_compare(records, tasks, "forged", "good", {})
+    assert compared["rows"][0]["n"] == 2
+    assert not bench_board(records, TASKS, {})["notes"] or value == 1e308
 
 
 def test_failed_cells_are_rows_and_come_last():

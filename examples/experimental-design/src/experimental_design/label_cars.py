@@ -30,8 +30,8 @@ class LabelCars(Task):
         track="experimental-design",
         datasets=("auto-mpg",),
         metrics=(
-            Metric(name="rmse", direction="min", primary=True, unit="mpg", title="error of ridge regression on cars outside the pool"),
-            Metric(name="variance", direction="min", title="variance left at the cars of the pool, on average"),
+            Metric(name="rmse", direction="min", primary=True, unit="mpg", bounds=(0, None), title="error of ridge regression on cars outside the pool"),
+            Metric(name="variance", direction="min", bounds=(0, None), title="variance left at the cars of the pool, on average"),
         ),
         presets={
             "smoke": Preset(variants={"b10": {"budget": 10}}, params={"pool": 100}, seeds=2, timeout=60),

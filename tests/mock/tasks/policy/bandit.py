@@ -20,7 +20,7 @@ class Bandit(Task):
         track="mock-policy",
         metrics=(
             Metric(name="pass_rate", primary=True, unit="%", bounds=(0, 100), chance=25),
-            Metric(name="area", unit="%", title="mean of the curve"),
+            Metric(name="area", unit="%", bounds=(0, 100), title="mean of the curve"),
         ),
         presets={"smoke": Preset(variants={"short": {"steps": 30}}, seeds=2, timeout=60)},
         references=(Reference(name="frozen", kind="low"),),

@@ -31,8 +31,8 @@ class ForgetRows(Task):
         track="mock-unlearning",
         datasets=("mock-blobs",),
         metrics=(
-            Metric(name="gap", direction="min", primary=True, title="distance to the retrained weights"),
-            Metric(name="spread", direction="none", title="largest minus smallest distance over the problems"),
+            Metric(name="gap", direction="min", primary=True, bounds=(0, None), title="distance to the retrained weights"),
+            Metric(name="spread", direction="none", bounds=(0, None), title="largest minus smallest distance over the problems"),
         ),
         presets={"smoke": Preset(variants={"k4": {"problems": 4}}, seeds=2, timeout=60)},
         references=(Reference(name="keep", kind="low"), Reference(name="retrained", kind="high", solve="retrain")),

@@ -1,0 +1,92 @@
+"""Figures of runs: finite, and within the bounds that the task's card declares."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from bench.cards import Metric, TaskCard
+from bench.errors import InvalidRun
+from bench.runs.record import Failure, Record
+
+SLACK = 1e-6
+"""Share of a bound by which rounding may carry a figure beyond it."""
+LARGEST = 1e100
+"""What a figure without a bound may reach: means and squares of larger ones overflow."""
+
+
+def figure(name: str, value: Any) -> float | None:
+    """Return a figure as a float; None stays None.
+
+    Raises:
+        InvalidRun: it is no number, or not finite.
+    """
+    if value is None:
+        return None
+    try:
+        number = float("text" if isinstance(value, str | bytes) else value)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        raise InvalidRun(f"the task gives {repr(value)[:80]} for {name}, which is no number; a figure is a float, or None where there is none.") from None
+    if not math.isfinite(number):
+        raise InvalidRun(f"{name} is {number}; the method's output is not finite.")
+    return number
+
+
+def figures(card: TaskCard, said: Mapping[str, Any], where: str = "") -> dict[str, float | None]:
+    """Return what a task says as floats. Names that the card does not declare have no bounds.
+
+    Raises:
+        InvalidRun: one is no number, not finite, or outside its metric's bounds; ``where`` follows its name in the sentence.
+    """
+    found = {name: figure(name, value) for name, value in said.items()}
+    for metric in card.metrics:
+        value = found.get(metric.name)
+        if value is not None and (wrong := outside(metric, value)):
+            raise InvalidRun(f"the task gives {metric.name} = {value:g}{where}, {wrong}; the task's formula or the bounds on its card are wrong.")
+    return found
+
+
+def outside(metric: Metric, value: float) -> str:
+    """Return what is wrong with a figure outside its metric's bounds, beyond rounding; an empty string for one within them."""
+    low, high = ends(metric)
+    if low <= value <= high:
+        return ""
+    least, most = metric.bounds or (None, None)
+    if least is None and most is None:
+        return f"beyond {LARGEST:g}, the largest figure that can be averaged"
+    said = f"from {least:g} to {most:g}" if least is not None and most is not None else f"at least {least:g}" if least is not None else f"at most {most:g}"
+    return f"and the card bounds it to {said}"
+
+
+@functools.lru_cache(4096)
+def ends(metric: Metric) -> tuple[float, float]:
+    """Return the least and the most that a metric may be, rounding included."""
+    least, most = metric.bounds or (None, None)
+    slack = SLACK * max((abs(end) for end in (least, most) if end), default=1.0)
+    return (-LARGEST if least is None else least - slack), (LARGEST if most is None else most + slack)
+
+
+def held(records: Sequence[Record], tasks: Mapping[str, TaskCard]) -> tuple[list[Record], list[str]]:
+    """Return the records, those of status ok with a figure outside its metric's bounds as invalid ones without figures, and what these say.
+
+    Args:
+        records: in any order, which is kept.
+        tasks: ``track/name`` -> card. A record whose task is missing stays as it is.
+    """
+    limits = {identity: {metric.name: ends(metric) for metric in card.metrics} for identity, card in tasks.items()}
+    found, beyond = [], []
+    for record in records:
+        known = limits.get(record.identity) if record.status == "ok" else None
+        for name, value in record.metrics.items() if known else ():
+            if value is not None and name in known and not known[name][0] <= value <= known[name][1]:  # type: ignore[index,operator]
+                metric = next(metric for metric in tasks[record.identity].metrics if metric.name == name)
+                beyond.append(f"{name} = {value:g} of {record.method} on {record.task}, seed {record.seed}")
+                failure = Failure(type="InvalidRun", message=f"the record says {name} = {value:g}, {outside(metric, value)}")
+                record = msgspec.structs.replace(record, status="invalid", metrics={}, error=failure)
+                break
+        found.append(record)
+    return found, beyond
