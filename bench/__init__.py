@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from bench.cards import DatasetCard, MethodCard, Metric, Preset, Reference, TaskCard
     from bench.contracts import Case, Dataset, Method, Outcome, Score, Task, Watched
     from bench.errors import BenchError, BenchWarning, DataUnavailable, InvalidRun, ParameterError
-    from bench.notebook import Plugin, Results, load_results, method, run
+    from bench.notebook import Plugin, Preview, Results, load_results, method, run
     from bench.plugins.hookspecs import hookimpl
     from bench.runs.context import Run, Setup
 
@@ -40,6 +40,7 @@ _HOMES = {
     "ParameterError": "bench.errors",
     "hookimpl": "bench.plugins.hookspecs",
     "Plugin": "bench.notebook",
+    "Preview": "bench.notebook",
     "Results": "bench.notebook",
     "load_results": "bench.notebook",
     "method": "bench.notebook",
@@ -64,6 +65,7 @@ __all__ = [
     "ParameterError",
     "Plugin",
     "Preset",
+    "Preview",
     "Reference",
     "Results",
     "Run",

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
+
+import msgspec
+
+from bench import arguments
+from bench.arguments import Names, Paths, Seeds
 
 if TYPE_CHECKING:
+    from bench.cli._session import Prepared
     from bench.plugins.index import Entry
     from bench.plugins.registry import Registry
+    from bench.runs.limits import Limits
+    from bench.runs.plan import NotRun
     from bench.runs.record import Record
-
-Names = str | Iterable[str]
-"""A name, a comma list or a glob as the command line takes it, or several."""
 
 
 class Results(Sequence["Record"]):
@@ -22,7 +27,7 @@ class Results(Sequence["Record"]):
         not_run: pairs that were asked for and not run, with the reason.
     """
 
-    def __init__(self, records: Iterable[Record], registry: Registry, not_run: Iterable[Any] = ()) -> None:
+    def __init__(self, records: Iterable[Record], not_run: Iterable[Any] = (), *, registry: Registry) -> None:
         self._records, self._registry, self.not_run = list(records), registry, list(not_run)
 
     @overload
@@ -31,7 +36,7 @@ class Results(Sequence["Record"]):
     def __getitem__(self, index: slice) -> Results: ...
     def __getitem__(self, index: int | slice) -> Record | Results:
         """Return a record, or the results of a slice."""
-        return Results(self._records[index], self._registry) if isinstance(index, slice) else self._records[index]
+        return Results(self._records[index], registry=self._registry) if isinstance(index, slice) else self._records[index]
 
     def __len__(self) -> int:
         """Return the number of records."""
@@ -39,7 +44,7 @@ class Results(Sequence["Record"]):
 
     def where(self, chosen: Callable[[Record], bool]) -> Results:
         """Return the results for which ``chosen(record)`` holds."""
-        return Results(filter(chosen, self._records), self._registry)
+        return Results(filter(chosen, self._records), registry=self._registry)
 
     def board(self, format: str = "md") -> str:
         """Return the board as ``md``, ``json`` or ``csv``.
@@ -68,6 +73,68 @@ class Results(Sequence["Record"]):
 
     def _repr_markdown_(self) -> str:
         return repr(self)
+
+
+class Preview:
+    """What ``bench.run(..., dry_run=True)`` would do. A notebook shows the table that ``bench run --dry-run`` prints; so does ``print``.
+
+    Attributes:
+        recorded: how many runs are recorded already.
+        to_run: how many would run.
+        not_run: pairs that were asked for and would not run, with the reason.
+    """
+
+    def __init__(self, prepared: Prepared, limits: Limits) -> None:
+        self._prepared, self._limits = prepared, limits
+        self.recorded, self.to_run = len(prepared.done), len(prepared.todo)
+        self.not_run: list[NotRun] = list(prepared.plan.not_run)
+
+    def __len__(self) -> int:
+        """Return the number of runs asked for, those that are recorded included."""
+        return len(self._prepared.plan.cells)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a plain row for each row of the board: what it is of, its seeds and limits, and how many of its runs are recorded and would run."""
+        from bench.cli._preview import rows
+
+        return rows(self._prepared, self._limits)
+
+    def __repr__(self) -> str:
+        """Return the table as text."""
+        from bench.cli._preview import text
+
+        return text(self._prepared, self._limits)
+
+    def _repr_markdown_(self) -> str:
+        from bench.cli._preview import text
+
+        return text(self._prepared, self._limits, "github")
+
+
+class Options(TypedDict, total=False):
+    """The arguments of :func:`run` besides ``dry_run``, for type checkers."""
+
+    method: Names
+    task: Names
+    track: str | None
+    all: bool
+    preset: str
+    variant: Names
+    seeds: Seeds | None
+    device: str
+    jobs: int | None
+    timeout: float | None
+    cpu_time: float | None
+    memory: str | int | None
+    per_gpu: int
+    gpu_memory: str | int | None
+    executor: str
+    only: Names
+    budget: str | float | None
+    tune: int | None
+    quiet: bool
+    results: str | os.PathLike[str] | None
+    plugins: Paths
 
 
 class Plugin:
@@ -104,73 +171,114 @@ class Plugin:
         return card_text([self._entry])
 
 
+@overload
+def run(*, dry_run: Literal[False] = False, **options: Unpack[Options]) -> Results: ...
+@overload
+def run(*, dry_run: Literal[True], **options: Unpack[Options]) -> Preview: ...
 def run(
     *,
     method: Names = (),
     task: Names = (),
     track: str | None = None,
+    all: bool = False,
     preset: str = "default",
     variant: Names = (),
-    seeds: int | str | None = None,
+    seeds: Seeds | None = None,
     device: str = "auto",
     jobs: int | None = None,
-    results: str | Path | None = None,
-    plugins: Iterable[str | Path] = (),
+    timeout: float | None = None,
+    cpu_time: float | None = None,
+    memory: str | int | None = None,
+    per_gpu: int = 1,
+    gpu_memory: str | int | None = None,
     executor: str = "local",
-) -> Results:
+    only: Names = (),
+    budget: str | float | None = None,
+    tune: int | None = None,
+    dry_run: bool = False,
+    quiet: bool = False,
+    results: str | os.PathLike[str] | None = None,
+    plugins: Paths = (),
+) -> Results | Preview:
     """Run methods on tasks as ``bench run`` does, record what is missing, and return all that was asked for.
 
-    It needs no ``if __name__ == "__main__"`` around it: runs live in a program of their own.
+    It takes what ``bench run`` takes, and needs no ``if __name__ == "__main__"`` around it: runs live in a program of their own.
+    An interrupt ends it as Ctrl-C ends ``bench run``: what was finished is recorded, and the same call goes on.
 
     Args:
         method: methods, like ``"ce,elr"``, ``["ce", "elr[lam=1|3]"]`` or ``"*"``; none: those of the track.
         task: tasks, written like methods.
-        track: only this track.
+        track: only this track; every method and task of it where none is named.
+        all: every method on every task that fits.
         preset: size of the tasks: ``smoke``, ``default`` or ``paper``.
         variant: only these variants.
-        seeds: a number of seeds, or a list like ``"0-4,7"``; None: the preset's.
+        seeds: a number of seeds, text like ``"0-4,7"``, or the seeds themselves, like ``[0, 1]`` or ``range(2)``; None: the preset's.
         device: ``auto``, ``cpu`` or ``cuda``.
         jobs: runs at a time; None: one a core, or as many as fit on the GPUs.
-        results: the folder of results; None: ``BENCH_RESULTS``, else ``./results``.
-        plugins: files and folders to load besides.
+        timeout: wall-clock limit of one run in seconds, above 0; None: the preset's.
+        cpu_time: limit of processor time of one run in seconds, above 0; None: none.
+        memory: limit of one run's memory, like ``"4GiB"``, ``"none"`` or bytes; None: an even share of the machine's.
+        per_gpu: runs at a time on one GPU.
+        gpu_memory: limit of one run's GPU memory; None: an even share of the GPU's.
         executor: ``local``, ``inline`` for a debugger, or one with its parameters, like ``"ray[address=auto]"``.
+        only: only cells that are ``missing``, ``failed`` or ``stale``.
+        budget: run what is expected to fit this time, like ``"30m"`` or a number of seconds, the most valuable first.
+        tune: choose each method's parameters among up to this many settings by the task's validation score.
+        dry_run: run nothing, and return what would run.
+        quiet: show no progress.
+        results: the folder of results; None: ``BENCH_RESULTS``, else ``./results``.
+        plugins: a file or folder to load besides, or several.
+
+    Returns:
+        The records of all that was asked for, in the order of the plan; a :class:`Preview` of a dry run.
 
     Raises:
         UsageError: a name, parameter or seed is wrong. NothingSelected: nothing fits. EnvironmentFault: it can't run here.
     """
-    from bench.cli._options import results_folder, split_names, warn
-    from bench.cli._running import run_cells
-    from bench.executors.engines import engine
+    from bench.cli._options import results_folder
+    from bench.cli._session import Choice, Session, Where
     from bench.plugins.registry import Registry
-    from bench.runs.drive import Driver, Keys, preload_names
-    from bench.runs.limits import Limits
-    from bench.runs.plan import Request, make_plan
-    from bench.runs.store import Store
+    from bench.runs.plan import Request
+    from bench.runs.select import parse_only
 
-    machines, registry = engine(executor), Registry(map(str, plugins))
+    where = Where(
+        executor=arguments.word("executor", executor, "'local', 'inline', 'ray[...]' or 'slurm[...]'"),
+        device=arguments.word("device", device, "'auto', 'cpu' or 'cuda'"),
+        jobs=arguments.count("jobs", jobs, 1, 4096),
+        timeout=arguments.seconds("timeout", timeout),
+        cpu_time=arguments.seconds("cpu_time", cpu_time),
+        memory=arguments.size("memory", memory),
+        gpu_memory=arguments.size("gpu_memory", gpu_memory),
+        per_gpu=arguments.count("per_gpu", per_gpu, 1, 64) or 1,
+    )
     request = Request(
-        methods=split_names(_names(method)), tasks=split_names(_names(task)), track=track, preset=preset, variants=split_names(_names(variant)),
-        seeds=None if seeds is None else str(seeds), device=machines.device(device),
-    )  # fmt: skip
-    plan = make_plan(request, registry)
-    slots, parallel = machines.places(request.device, jobs, 1)
-    store = Store(results_folder(None if results is None else str(results)))
-    store.open_for_writing()
-    driver = Driver(registry, store, Limits(memory=machines.memory(parallel)), Keys(registry, machines.environment))
-    done, todo = driver.split(plan)
-    ran = run_cells(driver, todo, machines.executor(slots, preload_names(todo, registry), warn), parallel, False, len(done)) if todo else []
-    order = {cell.spec.cell: position for position, cell in enumerate(plan.cells)}
-    return Results(sorted([*done, *ran], key=lambda record: order[record.cell]), registry, [*plan.not_run, *driver.not_run])
+        methods=arguments.names("method", method),
+        tasks=arguments.names("task", task),
+        track=None if track is None else arguments.word("track", track, "the name of a track"),
+        all=arguments.flag("all", all),
+        preset=arguments.word("preset", preset, "'smoke', 'default' or 'paper'"),
+        variants=arguments.names("variant", variant),
+        seeds=arguments.seeds(seeds),
+    )
+    choice = Choice(only=parse_only(arguments.names("only", only)), budget=arguments.budget(budget), tune=arguments.count("tune", tune, 2, 1000))
+    dry_run, quiet = arguments.flag("dry_run", dry_run), arguments.flag("quiet", quiet)
+    session = Session(Registry(arguments.paths("plugins", plugins)), results_folder(arguments.path("results", results)), where, quiet)
+    request = msgspec.structs.replace(request, device=session.device)
+    try:
+        prepared = session.prepare(request, choice, dry_run)
+        return Preview(prepared, session.limits) if dry_run else Results(*session.finish(prepared), registry=session.registry)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("what was finished is recorded; run the same call again to go on") from None
 
 
 def load_results(
-    results: str | Path | None = None,
+    results: str | os.PathLike[str] | None = None,
     *,
     method: Names = (),
     task: Names = (),
     track: str | None = None,
     preset: str | None = None,
-    plugins: Iterable[str | Path] = (),
+    plugins: Paths = (),
 ) -> Results:
     """Return what is recorded, the last attempt of each cell and key.
 
@@ -185,15 +293,15 @@ def load_results(
     Raises:
         UsageError: there is no such folder.
     """
-    from bench.cli._options import results_folder, split_names
+    from bench.cli._options import results_folder
     from bench.errors import UsageError
     from bench.plugins.registry import Registry
     from bench.runs.store import Store, latest
 
-    folder = results_folder(None if results is None else str(results))
+    folder = results_folder(arguments.path("results", results))
     if not folder.is_dir():
         raise UsageError(f"no results folder at {str(folder)!r}; run something first with bench.run, or name the folder.")
-    methods, tasks = set(split_names(_names(method))), set(split_names(_names(task)))
+    methods, tasks = set(arguments.names("method", method)), set(arguments.names("task", task))
     found = [
         record
         for record in latest(Store(folder).briefs()).values()
@@ -202,10 +310,11 @@ def load_results(
         and (not methods or methods & {record.method, f"{record.track}/{record.method}"})
         and (not tasks or tasks & {record.task, record.identity})
     ]
-    return Results(sorted(found, key=lambda record: (record.identity, record.variant, record.method, record.seed)), Registry(map(str, plugins)))
+    found.sort(key=lambda record: (record.identity, record.variant, record.method, record.seed))
+    return Results(found, registry=Registry(arguments.paths("plugins", plugins)))
 
 
-def method(name: str, *, plugins: Iterable[str | Path] = ()) -> Plugin:
+def method(name: str, *, plugins: Paths = ()) -> Plugin:
     """Return a method by its name, or ``track/name``; called, it gives the method with parameters: ``bench.method("elr")(lam=1.0)``.
 
     Raises:
@@ -213,10 +322,6 @@ def method(name: str, *, plugins: Iterable[str | Path] = ()) -> Plugin:
     """
     from bench.plugins.registry import Registry
 
-    registry = Registry(map(str, plugins))
-    found = registry.select("method", name)
+    registry = Registry(arguments.paths("plugins", plugins))
+    found = registry.select("method", arguments.word("name", name, "a method's name, or track/name"))
     return Plugin(found[0] if len({entry.target for entry in found}) == 1 else registry.one("method", name))
-
-
-def _names(given: Names) -> tuple[str, ...]:
-    return (given,) if isinstance(given, str) else tuple(given)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.cli._notebook import line, notebook_progress
 from bench.cli._options import Command, warn
 from bench.errors import UsageError
 
@@ -61,7 +62,8 @@ def run_cells(driver: Driver, todo: list[Keyed], engine: Executor, jobs: int, qu
     records, said = [], len(driver.notes)
     with _progress(len(todo), cached, quiet) as (notice, advance):
         for keyed, record in driver.run(todo, engine, jobs, notice):
-            advance(keyed)
+            if record is None or record.status != "interrupted":
+                advance(keyed)
             for note in driver.notes[said:]:
                 warn(note)
             said = len(driver.notes)
@@ -76,9 +78,13 @@ def run_cells(driver: Driver, todo: list[Keyed], engine: Executor, jobs: int, qu
 
 @contextmanager
 def _progress(total: int, cached: int, quiet: bool) -> Iterator[tuple[Callable[[str, float], None], Callable[[Keyed], None]]]:
-    """Show a bar with the time left on stderr, where that is a terminal."""
+    """Show a bar with the time left: in a notebook a line of its own, else on stderr, where that is a terminal."""
     fractions: dict[str, float] = {}
     finished, shown = 0, 0
+    if not quiet and (show := line()) is not None:
+        with notebook_progress(show, total, cached) as functions:
+            yield functions
+        return
     if quiet or not sys.stderr.isatty():
         yield (lambda *_: None), (lambda *_: None)
         return

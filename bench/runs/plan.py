@@ -32,7 +32,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     all: bool = False
     preset: str = "default"
     variants: tuple[str, ...] = ()
-    seeds: str | None = None
+    seeds: str | tuple[int, ...] | None = None
+    """A number of seeds or a list as text, or the seeds themselves; None: the preset's."""
     device: str = "cpu"
 
 
@@ -229,14 +230,16 @@ def _inline(task: Entry, call: dict[str, list[str]]) -> Iterable[dict[str, Any]]
         yield {name: parse_value(task.name, name, task.params[name], text) for name, text in zip(call, values, strict=True)}
 
 
-def parse_seeds(text: str | None, default: int) -> list[int]:
-    """Read ``5`` (the seeds 0 to 4) or ``0-4,7``; None: the preset's number.
+def parse_seeds(text: str | tuple[int, ...] | None, default: int) -> list[int]:
+    """Read ``5`` (the seeds 0 to 4) or ``0-4,7``; seeds themselves are taken as they are; None: the preset's number.
 
     Raises:
         UsageError: the text is no list of seeds.
     """
     if text is None:
         return list(range(default))
+    if isinstance(text, tuple):
+        return list(text)
     wrong = UsageError(f"--seeds got {text!r}; give a number of seeds like 5, or a list like 0-4,7.")
     if re.fullmatch(r"\d{1,6}", text.strip()):
         if int(text) == 0:

@@ -204,6 +204,8 @@ def run_job(job: Job, send: Send) -> list[Result]:
     """
     try:
         worker = Worker(job, send)
+    except KeyboardInterrupt:
+        raise
     except BaseException as error:  # a stranger's import may raise anything
         return [failed(error) for _ in job.specs]
     if job.specs[0].form == "single":

@@ -38,7 +38,10 @@ def public() -> Iterator[tuple[str, ast.ClassDef | ast.FunctionDef]]:
             if mine and (inspect.isclass(thing) or inspect.isroutine(thing)) and (home, name) not in seen:
                 seen.add((home, name))
                 tree = tree_of(Path(inspect.getsourcefile(importlib.import_module(home))))
-                yield f"{home}.{name}", next(node for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == name)
+                yield (
+                    f"{home}.{name}",
+                    next(node for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == name and not _stub(node)),
+                )
 
 
 @functools.cache
@@ -46,10 +49,15 @@ def tree_of(file: Path) -> ast.Module:
     return ast.parse(file.read_text())
 
 
+def _stub(node: ast.ClassDef | ast.FunctionDef) -> bool:
+    """Tell whether it is one of a function's overloads, for type checkers alone."""
+    return "overload" in [ast.unparse(mark) for mark in node.decorator_list]
+
+
 def members(owner: ast.ClassDef) -> Iterator[ast.FunctionDef]:
     """Yield the public methods and properties of a class, without stubs of overloads."""
     for node in owner.body:
-        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_") and "overload" not in [ast.unparse(mark) for mark in node.decorator_list]:
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_") and not _stub(node):
             yield node
 
 
