@@ -9,6 +9,7 @@ from typing import Any
 
 from bench.cards import MethodCard
 from bench.digests import digest
+from bench.runs.kernels import in_words
 from bench.runs.record import Record
 from bench.runs.spec import RunSpec
 
@@ -288,6 +289,7 @@ def provenance(board: Row, records: Sequence[Record], made_with: Mapping[str, st
         ("Runner", counted([str(source.get("runner", "")) for source in sources])),
         ("Processor", counted([str(source.get("cpu", "")) for source in sources])),
         ("Class", counted([str(source.get("cpu_class", "")) for source in sources])),
+        ("Kernels", counted([in_words(source["kernels"]) for source in sources if "kernels" in source])),
         ("System", counted([str(source.get("system", "")) for source in sources])),
         ("Python", counted([str(source.get("python", "")) for source in sources])),
         ("Libraries", counted(versions)),

@@ -13,6 +13,7 @@ import msgspec
 
 from bench.digests import canonical
 from bench.params import render_call
+from bench.runs.kernels import TITLES
 from bench.runs.record import Record
 
 from ._statistics import mean, sample_sd, t_interval
@@ -158,12 +159,13 @@ def figure(value: float | None) -> float | None:
 
 
 def differing(records: Iterable[Record], code: bool = False) -> list[str]:
-    """Name what differs in how ``records`` were computed: the processor, threads, the GPU, a library's version and, if asked, the code."""
+    """Name what differs in how ``records`` were computed: the processor, threads, the GPU, a library's version, a kernel and, if asked, the code."""
     seen: dict[str, set[bytes]] = defaultdict(set)
     for source in {id(record.provenance): record.provenance for record in records}.values():
-        facts: Mapping[str, Any] = {key: source[key] for key in ("cpu_class", "threads", "gpu", *(["files"] if code else [])) if key in source} | source.get(
+        facts: dict[str, Any] = {key: source[key] for key in ("cpu_class", "threads", "gpu", *(["files"] if code else [])) if key in source} | source.get(
             "versions", {}
         )
+        facts |= {TITLES.get(name, name): kernel for name, kernel in source.get("kernels", {}).items()}
         for name, fact in facts.items():
             seen[name].add(canonical(fact))
     return sorted(name for name, facts in seen.items() if len(facts) > 1)

@@ -38,6 +38,7 @@ def command(results: str | None, plugins: tuple[str, ...], as_json: bool) -> int
     )
     gpu = provenance.gpu()
     rows.append(("device", True, gpu["name"] if gpu else f"no GPU; {provenance.cpu()['model']}, {provenance.machine()['cores']} cores"))
+    rows.append(("kernels", *_kernels()))
     for title, folder in (("cache", cache_folder()), ("results", results_folder(results))):
         rows.append((f"{title} folder", *_folder(folder)))
     rows.append(("records", *_records(results_folder(results))))
@@ -59,6 +60,15 @@ def command(results: str | None, plugins: tuple[str, ...], as_json: bool) -> int
     else:
         click.echo(table([[name, "ok" if fine else "WRONG", says] for name, fine, says in rows], ["check", "", "says"]))
     return 0 if healthy else EnvironmentFault.exit_code
+
+
+def _kernels() -> tuple[bool, str]:
+    from bench.runs import kernels, provenance
+
+    try:
+        return True, kernels.in_words(provenance.kernels_here())
+    except EnvironmentFault as error:
+        return False, str(error)
 
 
 def _folder(folder: Path) -> tuple[bool, str]:

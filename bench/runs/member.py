@@ -17,6 +17,7 @@ from bench.plugins.source import Target, import_target, locate
 from bench.runs import guard
 from bench.runs.context import Run, Setup, _Tools, release
 from bench.runs.figures import figures
+from bench.runs.provenance import kernels_here
 from bench.runs.spec import RunSpec
 
 if TYPE_CHECKING:
@@ -121,6 +122,7 @@ class _WorkerTools(_Tools):
             "code": code,
             "data": [sorted(item.items()) for item in inputs],
             "libraries": worker.job.versions,
+            "kernels": kernels_here(run.device.type),  # it may lie there for runs of another setting, or on a path that machines share
         }
 
     def charge(self, run: Run, seconds: float, wall: float, cpu: float) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import EnvironmentFault, UsageError
+from bench.runs.kernels import kernels
 
 THREADS = 1
 """Threads of one run: 1 and 2 threads give different bits."""
@@ -51,7 +52,7 @@ def missing(libraries: Iterable[str]) -> list[str]:
 
 @functools.cache
 def cpu() -> dict[str, str]:
-    """Return the processor's model and its instruction class, which decides the bits of a float sum."""
+    """Return the processor's model, its model with its flags, and its instruction class, which decides the bits of a float sum."""
     text = ""
     if Path("/proc/cpuinfo").is_file():
         text = Path("/proc/cpuinfo").read_text()
@@ -61,6 +62,7 @@ def cpu() -> dict[str, str]:
     level = "avx512" if {"avx512f", "avx512bw", "avx512vl", "avx512dq"} <= flags else "avx2" if {"avx2", "fma"} <= flags else "base"
     return {
         "model": model[1] if model else platform.processor() or platform.machine(),
+        "id": f"{model[1] if model else platform.processor()} {' '.join(sorted(flags))}",
         "class": f"{platform.machine()}-{vendor[1] if vendor else 'unknown'}-{level}",
     }
 
@@ -104,11 +106,21 @@ def choose_device(wish: str) -> str:
 
 
 def environment(device: str, libraries: Iterable[str]) -> dict[str, Any]:
-    """Return what of the environment belongs to the key: versions, threads, instruction class, and the GPU if one computes."""
+    """Return what of the environment belongs to the key: versions, threads, instruction class, kernels, and the GPU if one computes.
+
+    Raises:
+        EnvironmentFault: NumPy, SciPy or torch can't be loaded.
+    """
     found: dict[str, Any] = {"versions": versions(tuple(sorted({"torch", "numpy", *libraries}))), "threads": THREADS, "cpu": cpu()["class"]}
+    found["kernels"] = kernels_here(device)
     if device == "cuda":
         found["gpu"] = gpu()
     return found
+
+
+def kernels_here(device: str = "cpu") -> dict[str, str]:
+    """Return the kernels of NumPy, SciPy and torch on this machine; see :func:`bench.runs.kernels.kernels`."""
+    return kernels(versions(("numpy", "scipy", "torch")), cpu()["id"], device)
 
 
 @functools.cache

@@ -7,6 +7,7 @@ from bench.digests import digest
 from bench.errors import BenchError
 from bench.plugins.registry import Registry, task_card
 from bench.runs.drive import Keyed
+from bench.runs.kernels import differences
 from bench.runs.plan import Cell
 from bench.runs.record import Record
 from bench.runs.spec import RunSpec
@@ -56,6 +57,7 @@ def changes(record: Record, now: Keyed) -> list[str]:
             said.append(f"{title} was {then.get(name)}, is {environment.get(name)}")
     if then.get("cpu_class") != environment["cpu"]:
         said.append(f"processor class was {then.get('cpu_class')}, is {environment['cpu']}")
+    said += differences(then.get("kernels"), environment["kernels"])
     files: dict[str, str] = then.get("files", {})
     for module in sorted({*files, *now.ingredients["files"]}):
         before, after = files.get(module), now.ingredients["files"].get(module)

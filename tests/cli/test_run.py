@@ -215,3 +215,16 @@ def test_only_and_budget_choose_cells_and_say_what_they_leave(bench, plugin):
     assert sum(row["to_run"] for row in document["cells"]) + sum(item["reason"].partition(" of ")[0].count(",") + 1 for item in document["not_run"]) == 3
     found = bench("run", "--method", "ce,boom", "--seeds", "2", "--only", "missing", *arguments[:-2], "--plugins", path, "--budget", "1h")
     assert "not_selected: boom on noisy-digits: seed 0" in found.err
+
+
+def test_two_blas_kernels_are_two_keys_and_why_and_doctor_name_them(bench, monkeypatch):
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
+    made = bench(*SMOKE, "--executor", "inline", "--method", "rcal-lite", "--task", "noisy-digits", "--variant", "sym40", "--seeds", "0-0")
+    cell = json.loads(made.out)["records"][0]["cell"]
+    assert ", live" in bench("why", cell[:12]).out
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Nehalem")
+    said = bench("why", cell[:12]).out
+    assert ", stale" in said
+    assert "since then: the BLAS kernel of NumPy was openblas" in said
+    assert "Haswell, is openblas" in said
+    assert "Nehalem" in next(line for line in bench("doctor").out.splitlines() if line.startswith("kernels"))

@@ -193,12 +193,14 @@ def test_shared_code_of_tracks_and_training_is_in_the_key_and_that_of_the_harnes
         (provenance, "versions", lambda names: {name: "0" if name == "numpy" else "1" for name in names}),
         (provenance, "versions", lambda names: {name: "0" if name == "torch_geometric" else "1" for name in names}),
         (provenance, "THREADS", 2),
-        (provenance, "cpu", lambda: {"model": "m", "class": "another"}),
+        (provenance, "cpu", lambda: {"model": "m", "id": "m", "class": "another"}),
+        (provenance, "kernels", lambda *_: {"numpy_blas": "another"}),
     ],
-    ids=["torch", "numpy", "library of the card", "threads", "instruction class"],
+    ids=["torch", "numpy", "library of the card", "threads", "instruction class", "kernels"],
 )
 def test_another_environment_is_another_key_of_the_same_cell(mock_folder, monkeypatch, home, name, value):
     request = {"methods": ("pooled",), "tasks": ("motifs",), "variants": ("plain",)}
+    monkeypatch.setattr(provenance, "kernels", lambda *_: {"numpy_blas": "one"})  # for versions that are made up nothing is to be asked
     monkeypatch.setattr(provenance, "versions", lambda names: dict.fromkeys(names, "1"))
     before = keyed(mock_folder, **request)
     monkeypatch.setattr(home, name, value)
@@ -208,6 +210,7 @@ def test_another_environment_is_another_key_of_the_same_cell(mock_folder, monkey
 
 
 def test_a_library_that_no_card_lists_is_not_in_the_key(mock_folder, monkeypatch):
+    monkeypatch.setattr(provenance, "kernels", lambda *_: {"numpy_blas": "one"})
     monkeypatch.setattr(provenance, "versions", lambda names: dict.fromkeys(names, "1"))
     before = keyed(mock_folder)
     monkeypatch.setattr(provenance, "versions", lambda names: {name: "0" if name == "torch_geometric" else "1" for name in names})
@@ -297,7 +300,7 @@ def test_the_machine_and_the_time_limit_are_told_but_not_in_the_key(run_plan, tm
 
 def test_the_key_says_which_environment_and_files_went_into_it(mock_folder):
     ingredients = keyed(mock_folder).ingredients
-    assert {"versions", "threads", "cpu"} <= set(ingredients["environment"])
+    assert {"versions", "threads", "cpu", "kernels"} <= set(ingredients["environment"])
     assert {"torch", "numpy"} <= set(ingredients["environment"]["versions"])
     told = " ".join(map(str, ingredients["files"]))
     assert all(name in told for name in ("forgetters", "forget_rows", "blobs", "contracts"))
