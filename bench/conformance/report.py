@@ -21,6 +21,7 @@ RULES = {
     "files": "nothing is written outside its folder",
     "network": "nothing is downloaded",
     "references": "the task's references solve it, and the high one is not below the low one",
+    "hidden": "nothing that methods are handed leads to the hidden part",
     "loads": "the data loads twice the same, and is what its card pins",
 }
 """Rule -> what it asks for."""

@@ -12,6 +12,7 @@ import msgspec
 
 from bench.cards import TaskCard
 from bench.conformance.cards import static_findings
+from bench.conformance.reach import spied
 from bench.conformance.report import Finding, Report
 from bench.conformance.watch import Watch, modules_seen
 from bench.executors import Executor
@@ -195,11 +196,15 @@ class Lab:
             yield Finding(rule="references", subject="", outcome="skipped", said="; ".join(item.reason for item in plan.not_run))
             return
         self.absent = []
-        first = self._run(plan.cells)
+        with spied() as ways:
+            first = self._run(plan.cells)
         for reason in dict.fromkeys(self.absent):
             yield Finding(rule="references", subject="", outcome="skipped", said=reason)
         cells = [cell for cell in plan.cells if cell.spec.cell in first]
         yield from _ended(cells, first, rule="references")
+        yield _plain(
+            "hidden", ways, "what methods are handed leads to the hidden part: {}; build problems of data alone, without the case, the task or its run"
+        )
         good = [cell for cell in cells if first[cell.spec.cell].status == "ok"]
         yield from _ordered(card, good, first)
         yield from _seeds_differ([cell for cell in good if cell.reference == "low"][:2], first)

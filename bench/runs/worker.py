@@ -23,7 +23,7 @@ from bench.plugins.source import Target, code_key, import_target
 from bench.runs import guard
 from bench.runs.artifacts import Artifacts
 from bench.runs.figures import figures
-from bench.runs.member import Member
+from bench.runs.member import Member, separate
 from bench.runs.provenance import THREADS
 from bench.runs.result import Result, failed, now, save_files
 from bench.runs.spec import Job, RunSpec
@@ -81,6 +81,7 @@ class Worker:
             for member in members:
                 closing.callback(member.close)
                 member.prepare()
+            separate(members)
             try:
                 with state.watching_seeds() as reseeded, guard.code_unchanged(type(self.task), *([type(self.method)] if self.method else [])):
                     solutions, wall, cpu = self._solve(members)

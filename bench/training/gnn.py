@@ -119,8 +119,16 @@ class GNN(nn.Module):
 
 
 def predict(net: nn.Module, batches: Sequence[GraphBatch]) -> torch.Tensor:
-    """Return the logits of several batches, one under the other, (graphs, C)."""
-    return torch.cat([net(batch).logits for batch in batches])
+    """Return the logits of several batches, one under the other, (graphs, C).
+
+    The net is fed copies that are wiped afterwards: one that keeps what it was shown holds nothing.
+    """
+    found = []
+    for batch in batches:
+        copy = batch.copy()
+        found.append(net(copy).logits.clone())
+        copy.wipe()
+    return torch.cat(found)
 
 
 def _update(inner: int, hidden: int) -> nn.Sequential:

@@ -128,6 +128,21 @@ class GraphBatch:
         self._row_starts, self._pointer = row_starts, pointer
         self._operators: dict[str, Operator] = {}
 
+    def copy(self) -> GraphBatch:
+        """Return the same graphs in memory of their own."""
+        return GraphBatch(*(part.clone() for part in self._parts()))
+
+    def wipe(self) -> None:
+        """Set everything to zero, and forget what was made of it."""
+        for part in self._parts():
+            part.zero_()
+        for operator in self._operators.values():
+            operator.wipe()
+        self._operators.clear()
+
+    def _parts(self) -> tuple[torch.Tensor, ...]:
+        return self.x, self.edge_index, self._row_starts, self.graph, self._pointer
+
     def neighbours(self) -> Operator:
         """Return the sum over the neighbours of each node, (n, k) to (n, k)."""
         if "neighbours" not in self._operators:
@@ -184,6 +199,12 @@ class Operator:
     def times(self, x: torch.Tensor) -> torch.Tensor:
         """Return the product (n, d) with ``x`` (n, d), without a derivative."""
         return torch.addmm(x, self.matrix, x) if self.loops else self.matrix @ x
+
+    def wipe(self) -> None:
+        """Set every number of the matrices to zero, and with the ends of its rows all that says where they stood."""
+        for matrix in (self.matrix, self.transposed):
+            for part in (matrix.values(), matrix.col_indices(), matrix.crow_indices()):
+                part.zero_()
 
     @property
     def T(self) -> Operator:

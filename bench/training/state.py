@@ -131,6 +131,17 @@ def synchronize(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
+@contextlib.contextmanager
+def copies(*tensors: torch.Tensor) -> Iterator[list[torch.Tensor]]:
+    """Yield copies of tensors to show to a model, and wipe them after: one that keeps what it was shown holds nothing."""
+    made = [tensor.clone() for tensor in tensors]
+    try:
+        yield made
+    finally:
+        for tensor in made:
+            tensor.zero_()
+
+
 def predict(model: Any, x: torch.Tensor, batch: int = 8192) -> torch.Tensor:
     """Return the model's outputs on ``x`` (n, ...), in eval mode and without gradient.
 
@@ -139,7 +150,6 @@ def predict(model: Any, x: torch.Tensor, batch: int = 8192) -> torch.Tensor:
     outputs = []
     with evaluating(model):
         for part in x.split(batch):
-            copy = part.clone()
-            outputs.append(model(copy).clone())
-            copy.zero_()
+            with copies(part) as (shown,):
+                outputs.append(model(shown).clone())
     return torch.cat(outputs)

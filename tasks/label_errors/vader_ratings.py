@@ -74,7 +74,7 @@ class VaderRatings(LabelErrorTask):
             weight_decay=self.weight_decay,
             noise_rate=float((y != truth).float().mean()),
         )
-        return Case(problems=[problem], hidden=Hidden.of(x_test, torch.from_numpy(y_test).to(x.device), truth, x, y))
+        return Case(problems=[problem], hidden=Hidden(x_test, torch.from_numpy(y_test).to(x.device), truth))
 
 
 def _counts(signs: np.ndarray) -> np.ndarray:

@@ -50,23 +50,11 @@ _PROTOCOL = ("net", "precision", "flip", "crop", "epochs", "batch_size", "lr", "
 
 
 class Hidden(msgspec.Struct, frozen=True):
-    """What no method sees: the clean test set and the true labels of the training rows.
-
-    ``x_watched`` holds the test rows and then the wrongly labelled training rows: what every epoch is scored on.
-    """
+    """What no method sees: the clean test set and the true labels of the training rows."""
 
     x_test: torch.Tensor
     y_test: torch.Tensor
     y_true: torch.Tensor
-    x_watched: torch.Tensor
-    y_given_wrong: torch.Tensor
-    y_true_wrong: torch.Tensor
-
-    @classmethod
-    def of(cls, x_test: torch.Tensor, y_test: torch.Tensor, y_true: torch.Tensor, x: torch.Tensor, y_given: torch.Tensor) -> Hidden:
-        """Hide the test set and the true labels of the rows ``x`` that were given ``y_given``."""
-        wrong = y_given != y_true
-        return cls(x_test, y_test, y_true, torch.cat([x_test, x[wrong]]), y_given[wrong], y_true[wrong])
 
 
 def held_out(problem: Problem, share: float, y_true: torch.Tensor, generator: np.random.Generator) -> Case:
@@ -77,7 +65,7 @@ def held_out(problem: Problem, share: float, y_true: torch.Tensor, generator: np
     given = problem.y.cpu().numpy()
     kept, held = (torch.from_numpy(part).to(problem.y.device) for part in stratified_split(given, max(1, round(share * len(given))), generator))
     rest = msgspec.structs.replace(problem, x=problem.x[kept], y=problem.y[kept], noise_rate=float((problem.y != y_true)[kept].double().mean()))
-    return Case(problems=[rest], hidden=Hidden.of(problem.x[held], problem.y[held], rest.y, rest.x, rest.y))
+    return Case(problems=[rest], hidden=Hidden(problem.x[held], problem.y[held], rest.y))
 
 
 class NoisyLabelTask(Task):
@@ -154,7 +142,7 @@ class NoisyLabelTask(Task):
             noise_rate=float((given != y[rows]).mean()),
             **protocol,
         )
-        case = Case(problems=[problem], hidden=Hidden.of(x_test, test.y, train.y[taken], x, problem.y))
+        case = Case(problems=[problem], hidden=Hidden(x_test, test.y, train.y[taken]))
         return held_out(problem, self.holdout, train.y[taken], run.numpy_generator("split")) if self.holdout else case
 
     def parts(self, run: Setup) -> tuple[Examples, Examples]:
@@ -170,11 +158,18 @@ class NoisyLabelTask(Task):
 
     def watch(self, case: Case, k: int, step: int, model: Any) -> Watched:
         """Score an epoch: clean test accuracy, and what became of the wrong labels."""
-        hidden: Hidden = case.hidden
-        predicted = predict(model, hidden.x_watched).argmax(-1)
-        test, wrong = predicted[: len(hidden.y_test)], predicted[len(hidden.y_test) :]
+        hidden, problem = case.hidden, case.problems[k]
+        test, given = (
+            predict(model, hidden.x_test).argmax(-1),
+            predict(model, problem.x).argmax(-1),
+        )  # of all rows: shown the wrong ones alone, a model would know them
+        wrong = problem.y != hidden.y_true
         return Watched(
-            {"acc": percent(test == hidden.y_test), "memorised": percent(wrong == hidden.y_given_wrong), "recovered": percent(wrong == hidden.y_true_wrong)}
+            {
+                "acc": percent(test == hidden.y_test),
+                "memorised": percent((given == problem.y)[wrong]),
+                "recovered": percent((given == hidden.y_true)[wrong]),
+            }
         )
 
     def evaluate(self, case: Case, outcomes: Sequence[Outcome], run: Setup) -> Score:

@@ -13,6 +13,7 @@ import torch
 from bench import Case, Meta, Outcome, Preset, Reference, Run, Score, Setup, Task, TaskCard, Watched
 from bench.tracks.policy_optimization import Counters, Policy, PolicyProblem, Protocol, Solution
 from bench.training.decoder import Decoder, DecoderShape, greedy, sampler
+from bench.training.state import copies
 
 from ._arithmetic import END, PAD, VOCABULARY, Problem, Splits, draw_splits, draw_training, encode, letters, verify
 from ._metrics import METRICS, area, pass_at, reached
@@ -186,12 +187,14 @@ def _sampled(model: Decoder, split: HeldOut, samples: int, first: int | None = N
     """Return which of ``samples`` drawn answers to each problem are right, (n, samples)."""
     ids, mask, answers = split.ids[:first], split.mask[:first], split.answers[:first]
     luck = split.luck.unflatten(0, (len(split.ids), -1))[: len(ids), :samples].flatten(0, 1)
-    out, kept = model.generate(ids, mask, new=_LONGEST, choose=sampler(luck), end=END, pad=PAD, repeat=samples)
+    with copies(ids, mask, luck) as (asked, shown, drawn):
+        out, kept = model.generate(asked, shown, new=_LONGEST, choose=sampler(drawn), end=END, pad=PAD, repeat=samples)
     return verify(out, kept, answers.repeat_interleave(samples)).unflatten(0, (len(ids), samples))
 
 
 def _greedy(model: Decoder, split: HeldOut) -> torch.Tensor:
-    out, kept = model.generate(split.ids, split.mask, new=_LONGEST, choose=greedy, end=END, pad=PAD)
+    with copies(split.ids, split.mask) as (asked, shown):
+        out, kept = model.generate(asked, shown, new=_LONGEST, choose=greedy, end=END, pad=PAD)
     return verify(out, kept, split.answers)
 
 

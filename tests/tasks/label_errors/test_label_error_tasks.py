@@ -104,7 +104,7 @@ def test_garbage_in_place_of_the_true_labels_changes_no_detector_s_judgement_by_
     case = task.prepare(made(Setup, task))
     problem = case.problems[0]
     honest = judgement(method.solve(problem, made(Run, task)), problem)
-    case.hidden = Hidden.of(case.hidden.x_test.flip(0), case.hidden.y_test.flip(0), (case.hidden.y_true + 1) % 4, problem.x, problem.y)
+    case.hidden = Hidden(case.hidden.x_test.flip(0), case.hidden.y_test.flip(0), (case.hidden.y_true + 1) % 4)
     fooled = judgement(method.solve(problem, made(Run, task)), problem)
     assert torch.equal(honest.suspicion, fooled.suspicion)
     assert torch.equal(honest.flags, fooled.flags)

@@ -288,8 +288,7 @@ def test_garbage_in_place_of_the_true_labels_changes_no_method_s_outputs(on_digi
     task = NoisyDigits(n_train=200, epochs=3)
 
     def garbage(case):
-        problem = case.problems[0]
-        hidden = Hidden.of(case.hidden.x_test.flip(0), case.hidden.y_test.flip(0), (case.hidden.y_true + 3) % 10, problem.x, problem.y)
+        hidden = Hidden(case.hidden.x_test.flip(0), case.hidden.y_test.flip(0), (case.hidden.y_true + 3) % 10)
         return Case(problems=case.problems, hidden=hidden)
 
     tools, runs, honest = on_digits.solve(task, method, (0, 1))
@@ -326,7 +325,7 @@ def toy_case(given, true, predicted, test_true=(0, 1, 2, 0), test_predicted=(0, 
     """Return a case whose inputs are the one-hot answers of a model that answers what it is shown."""
     eye = torch.eye(3)
     problem = Problem(x=eye[list(predicted)], y=torch.tensor(given), n_classes=3)
-    return Case(problems=[problem], hidden=Hidden.of(eye[list(test_predicted)], torch.tensor(test_true), torch.tensor(true), problem.x, problem.y))
+    return Case(problems=[problem], hidden=Hidden(eye[list(test_predicted)], torch.tensor(test_true), torch.tensor(true)))
 
 
 def scored(case, curve=(), **fields):

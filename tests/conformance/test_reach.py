@@ -1,0 +1,247 @@
+"""Nothing that a method is handed leads to what is hidden from it, in any task; what would lead there is found."""
+
+import functools
+import types
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+
+from bench.conformance import check
+from bench.conformance.reach import reached, spied
+from bench.contracts import Case
+from bench.errors import DataUnavailable
+from bench.executors import Ended
+from bench.plugins.registry import Registry
+from bench.runs.context import Run, _Tools
+from bench.runs.drive import Driver
+from bench.runs.member import Member, separate
+from bench.runs.plan import Request, make_plan
+from bench.runs.store import Store
+from bench.runs.worker import Worker
+
+REGISTRY = Registry()
+TASKS = [entry.identity for entry in REGISTRY.rows("task")]
+
+
+class Collecting:
+    """An executor that runs nothing and keeps what it was to run."""
+
+    confines = False
+
+    def __init__(self):
+        self.jobs = []
+
+    def run(self, jobs, notice):
+        for job in jobs:
+            if job is not None:
+                self.jobs.append(job)
+                yield Ended(job=job, results=None, status="interrupted", message="", seconds=0.0)
+
+
+def prepared(identity, folder):
+    """Return a worker and the members of a task's first smoke variant, two seeds in a stack, as its first method would get them."""
+    plan = make_plan(Request(tasks=(identity,), methods=("*",), preset="smoke", seeds="2", device="cpu"), REGISTRY)
+    cells = [cell for cell in plan.cells if cell.method is not None]
+    if not cells:
+        pytest.skip(plan.not_run[0].reason)
+    plan.cells = [cell for cell in cells if (cell.spec.method, cell.spec.variant) == (cells[0].spec.method, cells[0].spec.variant)]
+    store, machines = Store(folder), Collecting()
+    store.open_for_writing()
+    driver = Driver(REGISTRY, store)
+    list(driver.run(driver.split(plan)[1], machines, 1, lambda *_: None))
+    job = msgspec.structs.replace(machines.jobs[0], specs=[cell.spec for cell in plan.cells])
+    worker = Worker(job, lambda _: None)
+    members = [Member(spec, worker, folder / str(spec.seed)) for spec in job.specs]
+    for member in members:
+        member.prepare()
+    separate(members)
+    return worker, members
+
+
+@pytest.mark.parametrize("identity", TASKS)
+def test_the_hidden_part_of_every_task_is_out_of_reach(identity, tmp_path):
+    try:
+        worker, members = prepared(identity, tmp_path)
+    except DataUnavailable as error:
+        pytest.skip(str(error))
+    try:
+        handed = {"problems": [member.case.problems for member in members], "runs": [member.runs for member in members], "method": worker.method}
+        assert reached(handed, [member.case.hidden for member in members]) == []
+        assert reached({"hidden": members[0].case.hidden}, [members[0].case.hidden]), "the spy finds what is there"
+    finally:
+        for member in members:
+            member.close()
+
+
+@pytest.mark.parametrize(
+    ("task", "method"),
+    [
+        ("noisy-labels/noisy-digits", "elr"),
+        ("label-errors/errors-iris", "knn-vote"),
+        ("condensation/condense-cl", "dm"),
+        ("selection/prune-digits", "el2n"),
+        ("unlearning/unlearn-random", "ft"),
+        ("graph-ood/spmotif", "erm"),
+        ("policy-optimization/clock-arithmetic", "grpo"),
+        ("privacy-audit/privacy-audit", "audit-lira"),
+        ("unlearning-regression/unlearn-regression", "blindspot"),
+    ],
+)
+def test_whole_runs_with_stacks_several_problems_and_artifacts_lead_nowhere(task, method, run_plan):
+    with spied() as found:
+        records = run_plan(paths=[], methods=(method,), tasks=(task,), preset="smoke", seeds="2").records
+    assert {record.status for record in records} == {"ok"}
+    assert found == {}
+
+
+# Planted -----------------------------------------------------------------------------------
+
+
+class Data(msgspec.Struct):
+    x_test: torch.Tensor
+    y_true: torch.Tensor
+
+
+class Holder:
+    def watch(self, case, step):
+        return case, step
+
+
+class Sealed:
+    __slots__ = ("__kept",)
+
+    def __init__(self, kept):
+        self.__kept = kept
+
+
+class Remembering(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, y):
+        ctx.save_for_backward(y)
+        return x * 2
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient, None
+
+
+def closing(hidden):
+    return lambda: hidden
+
+
+def hooked(hidden):
+    net = torch.nn.Linear(2, 2)
+    net.register_forward_hook(lambda *_: hidden.y_true)
+    return net
+
+
+def graded(hidden):
+    return Remembering.apply(torch.ones(3, requires_grad=True), hidden.y_true)
+
+
+def of_a_class(hidden):
+    return type("Cached", (), {"known": hidden.x_test})()
+
+
+def four_attributes(hidden):
+    """A run as it was: ``run._tools._member.case.hidden``."""
+    run = Run(seed=0, task="t", method="m", device=torch.device("cpu"), workdir=None)
+    run._tools = _Tools()
+    run._tools._member = types.SimpleNamespace(case=Case(problems=[], hidden=hidden))
+    return run
+
+
+PLANTS = {
+    "four attributes": four_attributes,
+    "a closure": closing,
+    "a view before the test rows": lambda hidden: hidden.x_test._base[:4],
+    "an array of the same memory": lambda hidden: hidden.x_test.numpy()[:1],
+    "a bound watch": lambda hidden: functools.partial(Holder().watch, Case(problems=[], hidden=hidden)),
+    "a method bound to the data": lambda hidden: hidden.x_test.sum,
+    "a default value": lambda hidden: lambda kept=hidden.y_true: kept,
+    "a slot of a private name": lambda hidden: Sealed([hidden.y_true]),
+    "a property of a class": of_a_class,
+    "a hook of a net": hooked,
+    "the graph of a gradient": graded,
+    "a key of a mapping": lambda hidden: {hidden.y_true: 1},
+    "a set": lambda hidden: {hidden.x_test},
+    "an array of objects": lambda hidden: np.array([None, hidden.y_true], dtype=object),
+    "an iterator": lambda hidden: iter([hidden.y_true]),
+    "a sparse tensor of the same values": lambda hidden: torch.sparse_coo_tensor([[0, 1]], hidden.x_test[0], check_invariants=False),
+    "a namespace": lambda hidden: types.SimpleNamespace(inner=types.MappingProxyType({"x": hidden.x_test})),
+}
+
+
+@pytest.fixture
+def hidden():
+    whole = torch.arange(12.0).view(6, 2)
+    return Data(x_test=whole[4:], y_true=torch.arange(3))
+
+
+@pytest.mark.parametrize("plant", PLANTS.values(), ids=PLANTS)
+def test_a_planted_way_is_found(plant, hidden):
+    assert len(reached({"problem": plant(hidden)}, [hidden])) >= 1
+
+
+def test_what_only_looks_alike_is_not_found(hidden):
+    apart = {
+        "x": hidden.x_test.clone(),
+        "y": hidden.y_true.clone(),
+        "names": ("0", "1"),
+        "shape": hidden.x_test.shape,
+        "type": Data,
+        "net": torch.nn.Linear(2, 2),
+    }
+    assert reached(apart, [hidden]) == []
+
+
+def test_the_way_is_named_from_both_ends(hidden):
+    assert reached({"problem": {"verify": closing(hidden)}}, [hidden]) == ["problem['verify'].__closure__[hidden] is hidden"]
+
+
+TASK = '''
+from typing import ClassVar
+import functools
+import torch
+from bench import Case, Metric, Preset, Reference, Score, Task, TaskCard, Method, MethodCard
+
+class Mean(Method):
+    """Says nothing."""
+    card: ClassVar = MethodCard(name="nothing", title="Nothing", track="planted")
+
+    def solve(self, problem, run):
+        return 0.0
+
+class Planted(Task):
+    """Says the level of what is hidden."""
+    card: ClassVar = TaskCard(
+        name="planted", title="Say a level", track="planted", metrics=(Metric(name="err", direction="min", primary=True),),
+        presets={{"smoke": Preset(variants={{"plain": {{}}}}, seeds=1)}}, references=(Reference(name="nothing", kind="low"),),
+    )
+
+    def prepare(self, run):
+        x = torch.from_numpy(run.numpy_generator("split").standard_normal(8))
+        case = Case(problems=[], hidden=[x[4:]])
+        case.problems = [{{"x": x[:4].clone(), "way": {way}}}]
+        return case
+
+    def evaluate(self, case, outcomes, run):
+        return Score(metrics={{"err": float(abs(outcomes[0].solution - case.hidden[0].mean()))}})
+
+    def watch(self, case, k, step, model):
+        raise NotImplementedError
+'''
+
+
+@pytest.mark.parametrize(
+    ("way", "broken"),
+    [("None", set()), ("x[:4]", set()), ("lambda: x[4:]", {"hidden"}), ("functools.partial(self.watch, case)", {"hidden"}), ("run", set())],
+    ids=["none", "a view, which is given memory of its own", "a closure", "a bound watch", "the task's run"],
+)
+def test_the_task_of_a_plugin_is_spied_on(way, broken, tmp_path):
+    path = tmp_path / "planted.py"
+    path.write_text(TASK.format(way=way))
+    (report,) = check("planted/planted", plugins=[str(path)], device="cpu")
+    assert {finding.rule for finding in report.failed()} == broken
