@@ -20,14 +20,15 @@ SHOWN = 6
 """Graphs shown of a split."""
 _MOST_NODES = 150
 """Larger graphs are not drawn."""
-_ROUNDS = 25
+_ROUNDS, _STARTS = 25, 8
 _EDGE, _NODE, _MARKED = (170, 170, 170), (86, 180, 233), (213, 94, 0)
 
 
 def layout(edges: np.ndarray, nodes: int) -> np.ndarray:
     """Return places of the nodes (n, 2) in [0, 1], whose distances are about the lengths of shortest paths, near nodes first.
 
-    Classical scaling gives the start; then the stress with weights 1 / length^2 goes down by majorisation (Gansner et al., 2004).
+    Classical scaling gives the starts; then the stress with weights 1 / length^2 goes down by majorisation (Gansner et al., 2004). Symmetric
+    graphs have equal eigenvalues, whose vectors are any basis of their space, so what one start folds up another unfolds: the least stress is kept.
     """
     links = csr_matrix((np.ones(edges.shape[1]), (edges[0], edges[1])), (nodes, nodes))
     distance = shortest_path(links, directed=False, unweighted=True)
@@ -36,15 +37,23 @@ def layout(edges: np.ndarray, nodes: int) -> np.ndarray:
     centring = np.eye(nodes) - 1 / nodes
     values, vectors = np.linalg.eigh(-0.5 * centring @ distance**2 @ centring)
     scaled = np.pad((vectors * np.sqrt(values.clip(0)))[:, ::-1], ((0, 0), (0, 4)))
-    places = scaled[:, :2] + 0.3 * scaled[:, 2:4]  # what two dimensions fold onto one place comes apart
+    angle = 2 * np.pi * np.arange(_STARTS) / _STARTS
+    turns = np.stack([np.cos(angle), np.sin(angle), -np.sin(angle), np.cos(angle)], -1).reshape(-1, 2, 2)
+    places = scaled[:, :2] + 0.3 * scaled[:, 2:4] @ turns  # (starts, n, 2): what two dimensions fold onto one place comes apart
     weight = np.where(distance > 0, distance.clip(1) ** -2.0, 0.0)
     inverse = np.linalg.pinv(np.diag(weight.sum(1)) - weight)
     for _ in range(_ROUNDS):
-        apart = np.linalg.norm(places[:, None] - places[None], axis=-1)
-        pull = -weight * distance / apart.clip(1e-6)
-        places = inverse @ ((pull - np.diag(pull.sum(1))) @ places)
+        pull = weight * distance / _apart(places).clip(1e-6)
+        places = inverse @ (pull.sum(-1, keepdims=True) * places - pull @ places)
+    places = places[(weight * (_apart(places) - distance) ** 2).sum((1, 2)).argmin()]
     span = np.ptp(places, axis=0).max()
     return 0.5 + (places - (places.max(0) + places.min(0)) / 2) / (span or 1.0)
+
+
+def _apart(places: np.ndarray) -> np.ndarray:
+    """Return the distances (..., n, n) between places (..., n, 2)."""
+    found: np.ndarray = np.linalg.norm(places[..., :, None, :] - places[..., None, :, :], axis=-1)
+    return found
 
 
 def drawn(edges: np.ndarray, nodes: int, marked: int = 0) -> np.ndarray:
