@@ -14,7 +14,7 @@ from bench.cards import TaskCard
 from bench.conformance.cards import static_findings
 from bench.conformance.reach import spied
 from bench.conformance.report import Finding, Report
-from bench.conformance.watch import Watch, modules_seen
+from bench.conformance.watch import Watch, answers_seen, modules_seen
 from bench.executors import Executor
 from bench.executors.engines import make_executor
 from bench.executors.inline import InlineExecutor
@@ -130,7 +130,7 @@ class Lab:
         same = [_same("same-seed", cell, first, again, "it draws from somewhere else than run.seeded, run.torch_generator or run.numpy_generator") for cell in zero]  # fmt: skip
         yield from same
         for group in dict.fromkeys(cell.spec.group for cell in cells):
-            yield from _seeds_differ([cell for cell in cells if cell.spec.group == group], first)
+            yield from self._seeds_differ([cell for cell in cells if cell.spec.group == group], first)
         yield from counts
         if not self.quick:
             self._later.append((entry, zero, first))
@@ -207,7 +207,7 @@ class Lab:
         )
         good = [cell for cell in cells if first[cell.spec.cell].status == "ok"]
         yield from _ordered(card, good, first)
-        yield from _seeds_differ([cell for cell in good if cell.reference == "low"][:2], first)
+        yield from self._seeds_differ([cell for cell in good if cell.reference == "low"][:2], first)
         zero = [cell for cell in good if cell.spec.seed == 0]
         again = self._run(zero)
         for cell in zero:
@@ -217,6 +217,16 @@ class Lab:
         from bench.conformance.data import loaded_twice
 
         yield loaded_twice(self.registry, entry, self.folder)
+
+    def _seeds_differ(self, cells: Sequence[Cell], records: Records) -> Iterator[Finding]:
+        """Say whether the two seeds of a row give different metrics, or the same figures of different answers: a coarse metric knows few figures."""
+        if len(cells) == 2 and cells[0].spec.group == cells[1].spec.group:
+            differ = bool(differing(records[cells[0].spec.cell], records[cells[1].spec.cell], task_card(cells[0].task)))
+            if not differ:
+                with answers_seen() as answers:
+                    self._run(cells)
+                differ = answers.get(cells[0].spec.cell) != answers.get(cells[1].spec.cell)
+            yield _finding("other-seed", cells[1], differ, "seeds 0 and 1 give the same answers and metrics; data and streams differ, so something is fixed")
 
     # Running -------------------------------------------------------------------------
 
@@ -253,13 +263,6 @@ def _same(rule: str, cell: Cell, first: Records, again: Records, said: str) -> F
         return _finding(rule, cell, False, f"it ended {after.status}: {after.error.message if after.error else ''}")
     names = list(differing(before, after, task_card(cell.task)))
     return _finding(rule, cell, not names, f"{', '.join(names[:3])} differ: {said}")
-
-
-def _seeds_differ(cells: Sequence[Cell], records: Records) -> Iterator[Finding]:
-    """Say whether the two seeds of a row give different metrics."""
-    if len(cells) == 2 and cells[0].spec.group == cells[1].spec.group:
-        differ = differing(records[cells[0].spec.cell], records[cells[1].spec.cell], task_card(cells[0].task))
-        yield _finding("other-seed", cells[1], bool(differ), "seeds 0 and 1 give the same metrics; data and streams differ, so something is fixed")
 
 
 def _ended(cells: Sequence[Cell], records: Records, rule: str = "solves") -> Iterator[Finding]:

@@ -158,6 +158,28 @@ def test_what_is_wrong_with_a_task_or_a_data_set_is_found(parts, broken, tmp_pat
     assert tasks(tmp_path, **parts) == broken
 
 
+ANSWERS = {
+    "numbers": ("float(run.numpy_generator('split').uniform())", True),
+    "a net": ("torch.nn.Linear(2, 2)", True),
+    "a function over a net": ("(lambda net: lambda x: net(x))(torch.nn.Linear(2, 2))", True),
+    "a bound method": ("torch.nn.Linear(2, 2).forward", True),
+    "a partial function": ("__import__('functools').partial(torch.add, torch.rand(3))", True),
+    "constant numbers": ("2.0", False),
+    "a function that knows nothing": ("lambda x: x", False),
+    "a net that is fixed": ("torch.nn.Linear(2, 2).requires_grad_(False).apply(lambda part: [p.zero_() for p in part.parameters()])", False),
+}
+
+
+@pytest.mark.parametrize(("answer", "passes"), ANSWERS.values(), ids=ANSWERS.keys())
+def test_two_seeds_of_equal_metrics_pass_where_the_answers_differ_and_fail_where_they_do_not(answer, passes, tmp_path):
+    """A net at chance under a metric of few values: whether two seeds agree by luck depends on the machine, their weights do not."""
+    path = tmp_path / "levels.py"
+    coarse = TASK.format(level="2.0", low=answer, high="hidden", pinned="").replace("float(abs(outcomes[0].solution - case.hidden))", "0.5")
+    path.write_text(coarse)
+    broken = {finding.rule for report in check(str(path), device="cpu") for finding in report.failed()}
+    assert broken == (set() if passes else {"other-seed"})
+
+
 def test_a_glob_names_what_it_matches_of_every_kind():
     found = [(entry.kind, entry.identity) for entry in entries(Registry(), "*igits")]
     assert {("task", "noisy-labels/noisy-digits"), ("dataset", "digits")} <= set(found)
