@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from bench.errors import ParameterError, near
+from bench.texts import escaped
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -42,6 +43,8 @@ def check_value(owner: str, name: str, param: Param, value: Any) -> Any:
         canonical = msgspec.convert(value, param.type)
     except (msgspec.ValidationError, TypeError):
         raise ParameterError(f"{owner} got {name}={render_value(value)}; {name} takes a {describe_type(param.type)}.") from None
+    if any(isinstance(text, str) and escaped(text) != text for text in (canonical if isinstance(canonical, tuple) else (canonical,))):
+        raise ParameterError(f"{owner} got {name}={render_value(value)}; {name} takes text in UTF-8.")
     if any(isinstance(number, float) and not math.isfinite(number) for number in (canonical if isinstance(canonical, tuple) else (canonical,))):
         raise ParameterError(f"{owner} got {name}={render_value(value)}; {name} takes a finite {describe_type(param.type)}.")
     return canonical

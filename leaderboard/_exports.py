@@ -86,7 +86,8 @@ def read_history(path: Path) -> list[dict[str, Any]]:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path)
+        with path.open("rb") as stream:
+            table = pq.read_table(stream)
         return table.select(list(HISTORY)).cast(_schema()).to_pylist()  # type: ignore[no-any-return]
     except (OSError, pa.ArrowException, KeyError) as error:
         first = str(error).partition("\n")[0]
@@ -109,7 +110,8 @@ def _schema() -> Any:
 def _write(table: Any, path: Path) -> None:
     import pyarrow.parquet as pq
 
-    pq.write_table(table, path, compression="zstd")
+    with path.open("wb") as stream:
+        pq.write_table(table, stream, compression="zstd")
 
 
 def night_of(records: Sequence[Record]) -> str:

@@ -249,7 +249,7 @@ def _name(records: Sequence[Record], card: Any, stale: set[str]) -> str:
 @cache
 def _code() -> str:
     files = sorted(Path(__file__).parent.glob("*.py"))
-    return digest([file.read_text() for file in (*files, *(Path(inspect.getfile(module)) for module in (params, cards)))])
+    return digest([file.read_text("utf-8") for file in (*files, *(Path(inspect.getfile(module)) for module in (params, cards)))])
 
 
 def _metric(metric: Metric) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from typing import Any
 import click
 
 from bench.errors import BenchError
+from bench.texts import printable
 
 _VERBS = {
     "run": "Run methods on tasks and record the results.",
@@ -57,10 +59,11 @@ class _Verbs(click.Group):
         self, args: Sequence[str] | None = None, prog_name: str | None = None, complete_var: str | None = None, standalone_mode: bool = True, **extra: Any
     ) -> Any:
         """Run the command line; every way out is an exit code of the table in docs/results.md."""
+        _any_text()
         try:
             code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         except BenchError as error:
-            click.echo(f"bench: {error}", err=True)
+            click.echo(printable(f"bench: {error}"), err=True)
             code = error.exit_code
         except click.ClickException as error:
             _echo_usage(error)
@@ -74,11 +77,18 @@ class _Verbs(click.Group):
         sys.exit(code if isinstance(code, int) else 0)
 
 
+def _any_text() -> None:
+    """Escape what the terminal's encoding can't show: a name or a message in it must not end a command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def _echo_usage(error: click.ClickException) -> None:
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "bench"
     message = error.format_message().rstrip(".")
-    click.echo(f"bench: {message[:1].lower()}{message[1:]}. Run '{command} --help' for its options.", err=True)
+    click.echo(printable(f"bench: {message[:1].lower()}{message[1:]}. Run '{command} --help' for its options."), err=True)
 
 
 def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:

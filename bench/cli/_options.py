@@ -12,6 +12,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from bench.params import split_outside
+from bench.texts import plain, printable
 
 if TYPE_CHECKING:
     from bench.plugins.registry import Registry
@@ -77,7 +78,10 @@ def split_names(texts: Iterable[str]) -> tuple[str, ...]:
 
 def emit_json(document: Any) -> None:
     """Print a document as JSON, with null and never NaN."""
-    click.echo(json.dumps(document, indent=1, allow_nan=False))
+    text = json.dumps(document, indent=1, allow_nan=False)
+    if "\\ud" in text:  # half of a pair, perhaps: what UTF-8 can't hold is escaped
+        text = json.dumps(plain(document), indent=1, allow_nan=False)
+    click.echo(text)
 
 
 def table(rows: list[list[Any]], headers: list[str], style: str = "simple") -> str:
@@ -89,4 +93,4 @@ def table(rows: list[list[Any]], headers: list[str], style: str = "simple") -> s
 
 def warn(message: str) -> None:
     """Say something on stderr."""
-    click.echo(f"bench: {message}", err=True)
+    click.echo(printable(f"bench: {message}"), err=True)

@@ -184,11 +184,11 @@ def limits_of(where: Where, machines: Engine, jobs: int) -> Limits:
 _MANY_SEEDS, _MANY_RUNS = 10, 100
 
 
-def seeds_said(text: str | None, seeds: Sequence[int], to_run: int, recorded: int) -> str:
+def seeds_said(text: str | Sequence[int] | None, seeds: Sequence[int], to_run: int, recorded: int) -> str:
     """Say which seeds ``--seeds`` asks for, where much is about to run: ``100`` is a hundred seeds and not the seed 100. Empty: no need to.
 
     Args:
-        text: what ``--seeds`` got; None: nothing, so the presets say how many.
+        text: the seeds as they were asked for; None: nothing, so the presets say how many.
         seeds: the seeds of the plan.
         to_run: runs that are about to run.
         recorded: runs of the plan that have a record.

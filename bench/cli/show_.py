@@ -15,6 +15,7 @@ from bench.errors import NothingSelected, UsageError, near
 from bench.params import describe_type, render_value
 from bench.plugins.index import Entry
 from bench.plugins.registry import Registry
+from bench.texts import printable
 
 
 @click.command("show")
@@ -43,7 +44,7 @@ def command(name: str, bibtex: bool, images: tuple[str, ...], save: Path | None,
         if as_json:
             emit_json(shown.document())
         else:
-            click.echo(shown.text(open_registry(plugins)))
+            click.echo(printable(shown.text(open_registry(plugins))))
         return
     if images or save:
         raise UsageError(f"--{'image' if images else 'save'} needs a record, and {name!r} is no record's id or file; 'bench leaderboard --json' lists the ids.")

@@ -12,12 +12,11 @@ import sys
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
-import msgspec
-
 from bench.executors.processes import data_size
 from bench.runs.limits import Limits
 from bench.runs.result import MEMORY_RESERVE
 from bench.runs.spec import Job
+from bench.texts import encode
 
 NO_RESULT, NO_MEMORY = 70, 71
 """Exit codes of a run whose result could not be said, and of one that had no memory to say it."""
@@ -52,7 +51,7 @@ def serve(job: Job, environment: dict[str, str], talk: int, log: int, foreign: I
         from bench.runs.worker import run_job
 
         def send(message: dict[str, Any]) -> None:
-            data = memoryview(msgspec.json.encode(message) + b"\n")
+            data = memoryview(encode(message) + b"\n")
             while data:
                 data = data[os.write(talk, data) :]
 

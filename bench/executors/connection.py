@@ -15,11 +15,13 @@ import msgspec
 
 from bench.executors.processes import OWNER, bury, name_of_owner
 from bench.runs.provenance import THREADS
+from bench.texts import decode, encode
 
 _PINNED = {
     **{f"{name}_NUM_THREADS": str(THREADS) for name in ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "VECLIB")},
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
     "PYTHONHASHSEED": "0",
+    "PYTHONIOENCODING": "utf-8:backslashreplace",  # a run prints what it likes, whatever the terminal's locale: its log is read as UTF-8
     "PYTORCH_NVML_BASED_CUDA_CHECK": "1",  # asking whether there is a GPU must not touch it, or no fork could use it
     # Freed memory stays with the process: returning it to the system after every step costs a sixth of a small net's time.
     "MALLOC_MMAP_THRESHOLD_": "33554432",
@@ -58,7 +60,7 @@ class Connection(contextlib.AbstractContextManager["Connection"]):
         with contextlib.suppress(ValueError, OSError):
             for line in self._process.stdout:
                 with contextlib.suppress(msgspec.MsgspecError, ValueError, RecursionError):  # what a plugin wrote where results are meant to be
-                    self._queue.put(msgspec.json.decode(line))
+                    self._queue.put(decode(line))
         self._queue.put(None)
 
     def say(self, message: dict[str, Any]) -> None:
@@ -69,7 +71,7 @@ class Connection(contextlib.AbstractContextManager["Connection"]):
         """
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write(msgspec.json.encode(message) + b"\n")
+            self._process.stdin.write(encode(message) + b"\n")
             self._process.stdin.flush()
         except (BrokenPipeError, ValueError):
             raise ServerGone from None

@@ -24,6 +24,7 @@ from bench.executors.station import Said, Station, ended_of, heard
 from bench.plugins.index import Index
 from bench.plugins.source import Target
 from bench.runs.spec import Job
+from bench.texts import encode
 
 _LOOK = 2.0
 """Seconds between two looks at which nodes there are."""
@@ -192,7 +193,7 @@ class RayExecutor:
             if name not in post.plugins:
                 post.plugins[name] = post.station.plugin.remote(name, self._packs[name])
         post.running[job.id] = (job, place, time.monotonic())
-        post.station.start.remote(msgspec.json.encode(job), homes, *(post.plugins[name] for name in homes.values()))
+        post.station.start.remote(encode(job), homes, *(post.plugins[name] for name in homes.values()))
 
     def _packed(self, root: str, job: Job) -> str:
         """Return the name under which the cluster holds what a job needs of a local plugin."""

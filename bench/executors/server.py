@@ -22,6 +22,7 @@ from bench.executors import processes
 from bench.executors.child import serve
 from bench.executors.preloading import preload
 from bench.runs.spec import Job
+from bench.texts import decode, encode
 
 _PR_SET_CHILD_SUBREAPER = 36
 _POLL = 0.2
@@ -49,7 +50,22 @@ class _Said(msgspec.Struct):
     results: msgspec.Raw = _NOTHING
 
 
-_said = msgspec.json.Decoder(_Said)
+_decoder = msgspec.json.Decoder(_Said)
+
+
+def _said(line: bytes) -> _Said:
+    """Read a line of a run's.
+
+    Raises:
+        msgspec.MsgspecError: it is none.
+    """
+    try:
+        return _decoder.decode(line)
+    except msgspec.DecodeError:
+        found = decode(line, dict[str, Any])  # results name files, and a path may hold bytes that are no UTF-8
+        if "results" not in found:
+            raise
+        return _Said(results=msgspec.Raw(encode(found["results"])))
 
 
 class _Run:
@@ -73,7 +89,7 @@ class _Run:
         found: list[dict[str, Any]] = []
         for line in lines:
             with contextlib.suppress(msgspec.MsgspecError, ValueError, RecursionError):
-                said = _said.decode(bytes(line))
+                said = _said(bytes(line))
                 if said.results != _NOTHING:
                     self.answered = time.monotonic()
                     found.append({"id": self.job.id, "results": said.results})
@@ -133,7 +149,7 @@ class _Server:
         self.looked, self.pause = 0.0, _POLL
 
     def say(self, message: dict[str, Any]) -> None:
-        data = memoryview(msgspec.json.encode(message) + b"\n")
+        data = memoryview(encode(message) + b"\n")
         while data:
             data = data[os.write(self.out, data) :]
 
@@ -188,7 +204,7 @@ class _Server:
             return False
         *lines, self.input = (self.input + data).split(b"\n")
         for line in lines:
-            message = msgspec.json.decode(line)
+            message = decode(line)
             if "start" in message:
                 self.start(msgspec.convert(message["start"], Job), message["environment"])
             elif "kill" in message:

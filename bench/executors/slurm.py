@@ -26,6 +26,7 @@ from bench.executors.station import Said, ended_of
 from bench.plugins.index import cache_folder
 from bench.runs import provenance
 from bench.runs.spec import Job
+from bench.texts import decode
 
 _POLL = 0.5
 _START = 5.0
@@ -232,7 +233,7 @@ class SlurmExecutor:
         for name in os.listdir(batch.folder):  # noqa: PTH208 - for every element, twice a second
             identity = name.removesuffix(".json")
             if identity in batch.jobs:
-                said = msgspec.json.decode((batch.folder / name).read_bytes(), type=Said)
+                said = decode((batch.folder / name).read_bytes(), Said)
                 yield ended_of(said, batch.jobs.pop(identity))
 
     def _gone(self, batch: _Batch) -> Iterator[Ended]:

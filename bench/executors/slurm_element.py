@@ -14,6 +14,7 @@ from bench.errors import EnvironmentFault
 from bench.executors.station import Station, heard
 from bench.runs import provenance
 from bench.runs.spec import Job
+from bench.texts import decode, encode
 
 
 class Load(msgspec.Struct, kw_only=True):
@@ -46,7 +47,7 @@ class Element:
     def __call__(self, folder: str) -> None:
         """Run what has no result yet. After a requeue that is the rest, and runs with a checkpoint go on from it."""
         home = Path(folder)
-        load = msgspec.json.decode((home / "load.json").read_bytes(), type=Load)
+        load = decode((home / "load.json").read_bytes(), Load)
         todo = [job for job in load.jobs if not (home / f"{job.id}.json").exists()]
         before = status_of(home)
         status = Status(state="running", starts=before.starts + 1 if before else 1, began=time.time(), running=[])
@@ -56,7 +57,7 @@ class Element:
                 while todo and len(status.running) < load.places:
                     job = todo.pop(0)
                     status.running.append(job.id)
-                    station.start(msgspec.json.encode(job), {})
+                    station.start(encode(job), {})
                 write(home / "status.json", status)
                 for said in heard(station.hear(1.0)):
                     if said.broken:
@@ -76,7 +77,7 @@ class Element:
         home = Path(folder)
         status = status_of(home)
         if status is not None:
-            minutes = msgspec.json.decode((home / "load.json").read_bytes(), type=Load).minutes
+            minutes = decode((home / "load.json").read_bytes(), Load).minutes
             status.state = "timeout" if time.time() - status.began >= 0.8 * 60 * minutes else "preempted"
             write(home / "status.json", status)
         return DelayedSubmission(self, folder)
@@ -102,5 +103,5 @@ def write(file: Path, content: Any) -> None:
     """Write JSON into a file, whole or not at all."""
     temporary = file.with_name(f".{file.name}-{os.getpid()}")
     with contextlib.suppress(FileNotFoundError):
-        temporary.write_bytes(msgspec.json.encode(content))
+        temporary.write_bytes(encode(content))
         temporary.replace(file)

@@ -22,6 +22,7 @@ from bench.runs import provenance
 from bench.runs.limits import Limits, fair_memory
 from bench.runs.result import Result
 from bench.runs.spec import Job
+from bench.texts import decode, encode
 
 
 class Said(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -42,13 +43,10 @@ class Said(msgspec.Struct, kw_only=True, omit_defaults=True):
     broken: str = ""
 
 
-_said = msgspec.json.Decoder(list[Said])
-_job = msgspec.json.Decoder(Job)
-
-
 def heard(data: bytes) -> list[Said]:
     """Read what a station said."""
-    return _said.decode(data)
+    found: list[Said] = decode(data, list[Said])
+    return found
 
 
 def ended_of(said: Said, job: Job) -> Ended:
@@ -109,7 +107,7 @@ class Station:
             homes: the driver's folders of local plugins, and the names under which :meth:`plugin` got them.
             _: what had to come before it.
         """
-        job = _job.decode(data)
+        job = decode(data, Job)
         try:
             self._waiting.put(self._settled(job, {root: self._plugins[name] for root, name in homes.items()}))
         except Exception as error:  # whatever it is, the driver has to know
@@ -124,7 +122,7 @@ class Station:
             while True:
                 found.append(self._said.get_nowait())
         except Empty:
-            return msgspec.json.encode(found)
+            return encode(found)
 
     def stop(self) -> None:
         """Kill what runs and end."""

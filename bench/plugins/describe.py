@@ -11,11 +11,12 @@ from bench.cards import KINDS
 from bench.contracts import Dataset, Method, Task
 from bench.plugins.source import Target, import_target
 from bench.plugins.types import type_to_text
+from bench.texts import decode
 
 
 def main() -> None:
     """Describe the target given as JSON in the first argument."""
-    target = msgspec.json.decode(sys.argv[1], type=Target)
+    target = decode(sys.argv[1].encode(), Target)
     found = import_target(target)
     if not issubclass(found, Method | Task | Dataset):
         raise TypeError(f"{target.qualname} is no Method, Task or Dataset of bench")

@@ -175,7 +175,7 @@ def _configured() -> list[str]:
         if not file.is_file():
             continue
         try:
-            table = tomllib.loads(file.read_text()).get("tool", {}).get("bench", {})
+            table = tomllib.loads(file.read_text("utf-8")).get("tool", {}).get("bench", {})
         except (tomllib.TOMLDecodeError, OSError):
             return []
         plugins = table.get("plugins", [])

@@ -21,6 +21,7 @@ from bench.params import Param
 from bench.plugins.scan import CARD_CALLS, ClassScan, Field, FileScan, scan_file, stamp
 from bench.plugins.source import Target, locate
 from bench.plugins.types import NotStatic, type_from_text
+from bench.texts import decode, encode
 
 FORMAT = 3
 
@@ -64,7 +65,7 @@ class Index:
         self._fresh: set[str] = set()
         self._changed = False
         try:
-            stored = msgspec.json.decode(self._file.read_bytes(), type=_Stored)
+            stored = decode(self._file.read_bytes(), _Stored)
             self._scans, self._described = stored.scans, stored.described
         except (OSError, msgspec.MsgspecError):
             pass
@@ -88,7 +89,7 @@ class Index:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(dir=self._file.parent, prefix=".index")
             with os.fdopen(handle, "wb") as file:
-                file.write(msgspec.json.encode(_Stored(self._scans, self._described)))
+                file.write(encode(_Stored(self._scans, self._described)))
             Path(name).replace(self._file)
             self._changed = False
         except OSError:
@@ -191,8 +192,8 @@ class Index:
     def _describe(self, target: Target, source: str) -> dict[str, Any]:
         key = f"{target.module}:{target.qualname}:{stamp(Path(target.path))}"
         if key not in self._described:
-            command = [sys.executable, "-m", "bench.plugins.describe", msgspec.json.encode(target).decode()]
-            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+            command = [sys.executable, "-m", "bench.plugins.describe", encode(target).decode()]
+            done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="backslashreplace", check=False, timeout=120)
             if done.returncode:
                 last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
                 raise PluginError(f"{target.qualname} could not be imported to read its card: {last}", source)

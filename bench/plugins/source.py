@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
+import os
 import sys
 import types
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from bench.plugins.scan import FileScan
 PROTOCOL = 2
 """Stands for the code of ``bench.cli``, ``runs``, ``executors`` and ``plugins`` in every key. Raise it when a change there changes numbers."""
 
-_HARNESS = ("bench.cli", "bench.runs", "bench.executors", "bench.plugins", "bench.conformance", "bench.cards", "bench.errors")
+_HARNESS = ("bench.cli", "bench.runs", "bench.executors", "bench.plugins", "bench.conformance", "bench.cards", "bench.errors", "bench.texts")
 _BENCH = Path(__file__).resolve().parents[1]
 
 
@@ -38,7 +39,7 @@ class Target(msgspec.Struct, frozen=True, order=True):
 
 def local_target(path: Path, root: Path, qualname: str = "") -> Target:
     """Return the target of a file outside any installed package; ``root`` is the folder of the plugin it belongs to."""
-    top = f"bench_local_{hashlib.blake2b(str(root).encode(), digest_size=6).hexdigest()}"
+    top = f"bench_local_{hashlib.blake2b(os.fsencode(root), digest_size=6).hexdigest()}"
     relative = path.relative_to(root).with_suffix("")
     return Target(".".join([top, *relative.parts]), qualname, str(path), str(root))
 

@@ -9,12 +9,15 @@ import os
 import shutil
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 from bench.digests import digest
-from bench.errors import BenchError
+from bench.errors import BenchWarning
+from bench.runs.record import without_folders
+from bench.texts import utf8_name
 
 
 class Artifacts:
@@ -36,39 +39,63 @@ class Artifacts:
 
         key = digest({"recipe": recipe, **parts})
         place = self.folder / key
-        if not (place / "recipe.json").is_file():
-            self._build(place, {"recipe": recipe, **parts}, build)
-        page = json.loads((place / "recipe.json").read_text())
-        return load_file(place / "tensors.safetensors", device=device), float(page["seconds"])
+        if not (place / "recipe.json").is_file() and (built := self._build(place, {"recipe": recipe, **parts}, build)) is not None:
+            return {name: tensor.to(device, copy=True) for name, tensor in built[0].items()}, built[1]
+        page = json.loads((place / "recipe.json").read_text("utf-8"))
+        with utf8_name(place / "tensors.safetensors") as name:
+            return load_file(name, device=device), float(page["seconds"])
 
-    def _build(self, place: Path, page: dict[str, Any], build: Callable[[], Mapping[str, Any]]) -> None:
-        from safetensors.torch import save_file
+    def _build(self, place: Path, page: dict[str, Any], build: Callable[[], Mapping[str, Any]]) -> tuple[dict[str, Any], float] | None:
+        """Build an artifact and keep it; return the tensors and the seconds where the folder can't keep them, None where it holds them."""
+        from safetensors import SafetensorError
 
+        why, lock = "", None
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             lock = _locked(self.folder / f"{place.name}.lock", wait=True)
         except OSError as error:
-            raise BenchError(f"the cache folder {str(self.folder)!r} can't be written ({error.strerror}); name another with BENCH_CACHE.") from None
-        assert lock is not None
-        with lock:
-            try:
-                if (place / "recipe.json").is_file():
-                    return
-                self._clear(place.name)
-                start = time.perf_counter()
-                tensors = {name: tensor.detach().contiguous().cpu() for name, tensor in build().items()}
-                seconds = time.perf_counter() - start
-                temporary = Path(tempfile.mkdtemp(dir=self.folder, prefix=f".building-{place.name}-"))
-                save_file(tensors, temporary / "tensors.safetensors")
-                (temporary / "recipe.json").write_text(json.dumps({**page, "seconds": seconds, "built": time.time()}, indent=1))
-                for file in temporary.iterdir():
-                    _sync(file)
-                shutil.rmtree(place, ignore_errors=True)
-                os.replace(temporary, place)  # noqa: PTH105
-                _sync(self.folder)
-            finally:
-                self._clear(place.name)
+            why = error.strerror or type(error).__name__
+        try:
+            if (place / "recipe.json").is_file():
+                return None
+            self._clear(place.name)
+            start = time.perf_counter()
+            tensors = {name: tensor.detach().contiguous().cpu() for name, tensor in build().items()}
+            seconds = time.perf_counter() - start
+            if lock is not None:
+                try:
+                    self._keep(place, tensors, {**page, "seconds": seconds, "built": time.time()})
+                    return None
+                except OSError as error:
+                    why = error.strerror or type(error).__name__
+                except SafetensorError as error:  # what its own code says of a write that failed
+                    why = without_folders(str(error))
+            warnings.warn(
+                f"an artifact could not be kept in the cache ({why}), so every run that wants it builds it; see BENCH_CACHE.", BenchWarning, stacklevel=2
+            )
+            return tensors, seconds
+        finally:
+            self._clear(place.name)
+            if lock is not None:
                 Path(lock.name).unlink(missing_ok=True)  # while it is held: see _locked
+                lock.close()
+
+    def _keep(self, place: Path, tensors: dict[str, Any], page: dict[str, Any]) -> None:
+        """Write an artifact whole or not at all.
+
+        Raises:
+            OSError, SafetensorError: it can't be written.
+        """
+        from safetensors.torch import save_file
+
+        temporary = Path(tempfile.mkdtemp(dir=self.folder, prefix=f".building-{place.name}-"))
+        save_file(tensors, temporary / "tensors.safetensors")
+        (temporary / "recipe.json").write_text(json.dumps(page, indent=1), encoding="utf-8")
+        for file in temporary.iterdir():
+            _sync(file)
+        shutil.rmtree(place, ignore_errors=True)
+        os.replace(temporary, place)  # noqa: PTH105
+        _sync(self.folder)
 
     def _clear(self, key: str) -> None:
         """Remove what builders of ``key`` left half-made; the caller holds its lock, so none of them is at work."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.digests import digest, stream_seed
 from bench.errors import BenchError, BenchWarning
+from bench.texts import utf8_name
 
 if TYPE_CHECKING:
     import numpy as np
@@ -181,7 +182,7 @@ class Run:
         file = self._folder / "checkpoint.safetensors"
         if not file.is_file():
             return None
-        with safe_open(file, framework="pt", device=str(self.device)) as opened:
+        with utf8_name(file) as name, safe_open(name, framework="pt", device=str(self.device)) as opened:
             page = json.loads(opened.metadata()["page"])
             self._curve[:], self._counts, self._logs = json.loads(opened.metadata()["said"])
             restored: dict[str, Any] = _unflatten(page, opened.get_tensor)

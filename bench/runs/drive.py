@@ -30,6 +30,7 @@ from bench.runs.schedule import Expected, longest_first
 from bench.runs.shift import Shift
 from bench.runs.spec import Job, RunSpec, run_key, run_keys
 from bench.runs.store import Store, latest
+from bench.texts import readable
 
 _FROM_RESULT = ("status", "metrics", "gates", "not_rankable", "cost", "counters", "curve", "logs", "warnings", "arrays", "images")
 
@@ -200,6 +201,7 @@ class Driver:
             record.provenance |= self._code_state(keyed.cell)
         if confined:
             record.provenance["limits"] = {name: value for name, value in msgspec.to_builtins(ended.job.limits).items() if value is not None}
+        record = readable(record)
         self.store.write(record, Path(result.files) if result.files else None)
         return record
 

@@ -117,7 +117,7 @@ class _WorkerTools(_Tools):
         now = time.monotonic()
         if now - self._said >= 0.2 and not self._quiet:
             self._said = now
-            self._member.worker.send({"progress": done / max(1, total), "label": label})
+            self._member.worker.send({"progress": done / max(1, total)})
 
     def parts(self, run: Run, module: Any) -> dict[str, Any]:
         worker = self._member.worker

@@ -55,7 +55,7 @@ def cpu() -> dict[str, str]:
     """Return the processor's model, its model with its flags, and its instruction class, which decides the bits of a float sum."""
     text = ""
     if Path("/proc/cpuinfo").is_file():
-        text = Path("/proc/cpuinfo").read_text()
+        text = Path("/proc/cpuinfo").read_text("utf-8", "replace")
     model = re.search(r"model name\s*: (.*)", text)
     vendor = re.search(r"vendor_id\s*: (.*)", text)
     flags = set((re.search(r"flags\s*: (.*)", text) or [""])[0].split())
@@ -141,7 +141,7 @@ def git_state(folder: str) -> dict[str, Any]:
 
     def ask(*arguments: str) -> str | None:
         try:
-            done = subprocess.run(["git", "-C", folder, *arguments], capture_output=True, text=True, check=False, timeout=20)
+            done = subprocess.run(["git", "-C", folder, *arguments], capture_output=True, encoding="utf-8", errors="backslashreplace", check=False, timeout=20)
         except (OSError, subprocess.TimeoutExpired):
             return None
         return done.stdout.strip() if done.returncode == 0 else None

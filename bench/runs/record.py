@@ -148,12 +148,15 @@ def encode_record(record: Record) -> bytes:
     """Write a record as JSON with a fixed order of keys, checked first.
 
     Raises:
-        RecordError: a figure is not finite.
+        RecordError: a figure is not finite, or it is larger than a record may be.
     """
     if isinstance(record, Brief):
         raise RecordError("it is an index's shortened copy, not the record; ask the store for the record")
     check_record(record)
-    return msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n"
+    data = msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n"
+    if len(data) > LARGEST:
+        raise RecordError(f"it has {len(data)} bytes, a record has at most {LARGEST}")
+    return data
 
 
 def decode_record(data: bytes) -> Record:

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from bench.contracts import Score
+from bench.texts import escaped, readable, said
 
 _STATUSES = {"DataUnavailable": "unavailable", "InvalidRun": "invalid", "MemoryError": "oom", "OutOfMemoryError": "oom"}
 """Name of an error or of a base of it -> status; any other error is ``failed``."""
@@ -59,8 +60,8 @@ def failed(error: BaseException) -> Result:
             traceback.clear_frames(told.__traceback__)  # they may hold what filled the memory
             told = told.__context__
         status = _status(error)
-        message = _text(error)[:4000] or ("there was no memory left within its limit" if status == "oom" else "")
-        return Result(status=status, error={"type": type(error).__name__, "message": message, "frames": frames}, started=now(), ended=now())
+        message = said(error)[:4000] or ("there was no memory left within its limit" if status == "oom" else "")
+        return Result(status=status, error={"type": escaped(type(error).__name__)[:200], "message": message, "frames": frames}, started=now(), ended=now())
 
 
 def _status(error: BaseException) -> str:
@@ -70,14 +71,7 @@ def _status(error: BaseException) -> str:
         return known
     if isinstance(error, OSError) and error.errno == errno.ENOMEM:
         return "oom"
-    return "oom" if isinstance(error, RuntimeError) and any(text in _text(error) for text in _NO_MEMORY) else "failed"
-
-
-def _text(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception:  # a stranger's __str__
-        return "(it can't say what it is)"
+    return "oom" if isinstance(error, RuntimeError) and any(text in said(error) for text in _NO_MEMORY) else "failed"
 
 
 @contextlib.contextmanager
@@ -89,6 +83,20 @@ def _reserve() -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+def as_text(result: Result) -> Result:
+    """Return a result whose texts any reader can have (see :mod:`bench.texts`); where its files lie stays what it is.
+
+    What is no result at all becomes one that says so: a plugin may have put anything into it.
+    """
+    bare = msgspec.structs.replace(result, files="")
+    try:
+        found = readable(bare)
+    except Exception as error:
+        found = failed(error)
+        found.error = {"type": type(error).__name__, "message": f"its result can't be recorded: {said(error)[:1000]}", "frames": []}
+    return msgspec.structs.replace(found, files=result.files if found.status == result.status else "")
 
 
 def save_files(score: Score, folder: Path, result: Result) -> None:

@@ -135,7 +135,7 @@ def _from_parquet(file: Path) -> Iterator[tuple[int, bytes]]:
     from pyarrow import parquet
 
     try:
-        with parquet.ParquetFile(file) as opened:
+        with file.open("rb") as stream, parquet.ParquetFile(stream) as opened:
             if "document" not in opened.schema_arrow.names or not pa.types.is_string(opened.schema_arrow.field("document").type):
                 raise RecordError(f"{file} has no column 'document' of text, so it is no export of 'bench results export'.")
             number = 0

@@ -25,8 +25,9 @@ from bench.runs.artifacts import Artifacts
 from bench.runs.figures import figures
 from bench.runs.member import Member, separate
 from bench.runs.provenance import THREADS
-from bench.runs.result import Result, failed, now, save_files
+from bench.runs.result import Result, as_text, failed, now, save_files
 from bench.runs.spec import Job, RunSpec
+from bench.texts import said as text_of
 
 Send = Callable[[dict[str, Any]], None]
 
@@ -101,7 +102,7 @@ class Worker:
             for member, solved in zip(members, solutions, strict=True):
                 results.append(self._evaluate(member, solved, wall / len(members), cpu / len(members), len(members)))
         said_flags = {name: value for name, value in self.flags.items() if name != "folder"}  # where it ran is nobody's business
-        texts = sorted({f"{item.category.__name__}: {item.message}"[:500] for item in said})
+        texts = sorted({f"{item.category.__name__}: {text_of(item.message)}"[:500] for item in said})
         results = results[:1] if twin else results
         for result in results:
             result.started, result.ended, result.warnings, result.flags = started, now(), texts[:20], said_flags
@@ -203,6 +204,10 @@ def run_job(job: Job, send: Send) -> list[Result]:
 
     A stack that fails is tried again seed by seed, each beside a twin, so that one bad seed costs only itself.
     """
+    return [as_text(result) for result in _results(job, send)]
+
+
+def _results(job: Job, send: Send) -> list[Result]:
     try:
         worker = Worker(job, send)
     except KeyboardInterrupt:

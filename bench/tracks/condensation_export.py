@@ -55,9 +55,9 @@ def export(record: Record, arrays: Path, folder: Path) -> None:
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
-    from safetensors.numpy import load_file
+    from safetensors.numpy import load
 
-    found = load_file(arrays)
+    found = load(arrays.read_bytes())
     if not {"x", "y", "mean", "std"} <= found.keys():
         raise UsageError(f"the record {record.id} holds no condensed set; give that of a method's run of the track 'condensation'.")
     (folder / "data").mkdir()
@@ -77,8 +77,9 @@ def export(record: Record, arrays: Path, folder: Path) -> None:
             "label": pa.array(y, pa.int64()),
         }
     ).replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
-    pq.write_table(table, folder / "data" / "train-00000-of-00001.parquet")
-    (folder / "README.md").write_text(_card(record, found, classes))
+    with (folder / "data" / "train-00000-of-00001.parquet").open("wb") as stream:
+        pq.write_table(table, stream)
+    (folder / "README.md").write_text(_card(record, found, classes), encoding="utf-8")
 
 
 def _png(x: np.ndarray, mean: np.ndarray, std: np.ndarray) -> bytes:

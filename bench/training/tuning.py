@@ -144,7 +144,7 @@ def write(table: ModuleType, kind: str, found: list[Measured], machine: str) -> 
         EnvironmentFault: the file can't be written.
     """
     path = Path(str(table.__file__))
-    text = path.read_text()
+    text = path.read_text("utf-8")
     notes = _notes(text)
     rows: dict[str, dict[str, list[tuple[Shape, str]]]] = {name: dict(kinds) for name, kinds in table.TABLE.items()}
     for name in dict.fromkeys(item.name for item in found):
