@@ -121,7 +121,9 @@ class Session:
         todo = self._selected(plan, done, todo, choice)
         for damaged in self.store.damaged:
             warn(f"the record {damaged.path} is not used: {damaged.reason}.")
-        if not self.quiet and (said := seeds_said(request.seeds, sorted({cell.spec.seed for cell in plan.cells}), len(todo), len(done))):
+        if not self.quiet and (
+            said := seeds_said(request.seeds if isinstance(request.seeds, str) else None, sorted({cell.spec.seed for cell in plan.cells}), len(todo), len(done))
+        ):
             warn(said)
         return Prepared(plan, done, todo)
 
