@@ -16,10 +16,19 @@ if TYPE_CHECKING:
 _SHOWN = 30
 
 
-def summary(night: Night, raised: Sequence[Alarm], failed: Sequence[Record], missing: int, not_run: Sequence[NotRun]) -> str:
-    """Say what ran, what moved, what did not come out the same, what failed and what was not run, the important first."""
-    ran, seconds = sum(part.ran for part in night.parts), sum(part.seconds for part in night.parts)
-    count = f"{night.recorded} of {night.planned} runs are recorded, {ran} of them from tonight ({seconds / 60:.1f} min)"
+def summary(night: Night, fresh: int, raised: Sequence[Alarm], failed: Sequence[Record], missing: int, not_run: Sequence[NotRun]) -> str:
+    """Say what ran, what moved, what did not come out the same, what failed and what was not run, the important first.
+
+    Args:
+        night: the night.
+        fresh: how many of its recorded runs ran tonight.
+        raised: rows that moved.
+        failed: the last records of cells that failed.
+        missing: cells that did not run.
+        not_run: pairs that are not run, with the reason.
+    """
+    seconds = sum(part.seconds for part in night.parts)
+    count = f"{night.recorded} of {night.planned} runs are recorded, {fresh} of them from tonight ({seconds / 60:.1f} min)"
     parts = [f"# Night of {night.night}, tier {night.tier}", f"{count}; {len(failed)} failed, {missing} did not run."]
     if raised:
         rows = [[_cell(alarm.label), alarm.metric, f"{alarm.before:.4g}", f"{alarm.now:.4g}", f"{alarm.limit:.2g}"] for alarm in raised]

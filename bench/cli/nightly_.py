@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from bench.cli._board import make_board, publish, stale_ids
 from bench.cli._options import emit_json, json_option, open_registry, plugins_option, results_folder, results_option, tracks_completer, warn
@@ -126,6 +127,7 @@ def _run(session: Session, plan: Plan, night: date, shard: tuple[int, int], opti
     if options["check"] and (old := [record for record in due(done, night) if record.id not in checked]):
         part.checks += _checked(session, mine, old)
     part.ran += len(ran)
+    part.keys = sorted({*part.keys, *(record.key for record in ran)})
     part.seconds = round(part.seconds + time.monotonic() - began, 1)
     part.not_run = driver.not_run
     write_part(driver.store.root, night.isoformat(), options["tier"], shard, part)
@@ -156,6 +158,7 @@ def _publish(session: Session, plan: Plan, night: date, tier: str, out: Path, pa
     """Write the night, its alarms and the site."""
     from bench.cli._night import summary
     from bench.runs.night import Night, alarms, read_nights, read_parts, rows_of, write_night
+    from bench.runs.night_parts import complete, from_tonight
     from bench.runs.store_files import put
 
     registry, store = session.registry, session.store
@@ -163,13 +166,19 @@ def _publish(session: Session, plan: Plan, night: date, tier: str, out: Path, pa
     failed = _failures(store, {keyed.key for keyed in todo})
     parts = read_parts(store.root, night.isoformat(), tier)
     tonight = Night(
-        night=night.isoformat(), tier=tier, planned=len(plan.cells), recorded=len(done), rows=rows_of([*done, *failed], registry.cards()), parts=parts
+        night=night.isoformat(),
+        tier=tier,
+        planned=len(plan.cells),
+        recorded=len(done),
+        rows=rows_of([*done, *failed], registry.cards()),
+        parts=[msgspec.structs.replace(part, keys=[]) for part in parts],  # a year of nights is read for the alarms
     )
     write_night(store.root, tonight)
     board, said = _site(registry, store, [*done, *failed], tonight.night, out, page)
     delta = (board.get("suite") or {}).get("delta", 0.0)  # of a board without a suite two standard errors alone decide
     raised = alarms(read_nights(store.root, tier, night.isoformat()), delta)
-    text = summary(tonight, raised, failed, len(todo) - len(failed), plan.not_run)
+    fresh = from_tonight(done, parts, complete(store.root, night.isoformat(), tier), night.isoformat())
+    text = summary(tonight, fresh, raised, failed, len(todo) - len(failed), plan.not_run)
     try:
         put(out / "summary.md", text.encode())
     except OSError as error:
@@ -178,7 +187,7 @@ def _publish(session: Session, plan: Plan, night: date, tier: str, out: Path, pa
         f"{record.identity} {record.variant} {record.method}" for record in failed if record.reference
     ]
     if as_json:
-        emit_json(_document(tonight, raised, failed, len(todo) - len(failed), sorted(set(red))))
+        emit_json({**_document(tonight, raised, failed, len(todo) - len(failed), sorted(set(red))), "from_tonight": fresh})
     else:
         click.echo(text)
         for line in said:
@@ -205,8 +214,6 @@ def _site(registry: Registry, store: Store, records: Sequence[Record], night: st
 
 
 def _document(night: Night, raised: Sequence[Alarm], failed: Sequence[Record], missing: int, red: Sequence[str]) -> dict[str, Any]:
-    import msgspec
-
     return {
         "schema_version": 1,
         "night": night.night,

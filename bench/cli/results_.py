@@ -11,7 +11,10 @@ from bench.cli._options import emit_json, json_option, results_folder, results_o
 from bench.errors import EnvironmentFault, NothingSelected, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from bench.runs.store import Store
+    from bench.runs.transfer import Incoming
 
 
 @click.group("results", invoke_without_command=True)
@@ -33,17 +36,19 @@ def _open(results: str | None) -> Store:
 
 @command.command("export")
 @click.argument("file")
+@click.option("--format", "form", type=click.Choice(("jsonl", "parquet", "csv")), help="The format.  [default: what FILE ends in]")
 @click.option("--task", "tasks", multiple=True, metavar="NAME", help="Only these tasks. Repeatable, comma lists.")
 @results_option
-def export(file: str, tasks: tuple[str, ...], results: str | None) -> None:
-    """Write every record into FILE: .jsonl, one JSON document a line, or .parquet, a row a record for pandas, DuckDB and the like.
+def export(file: str, form: str | None, tasks: tuple[str, ...], results: str | None) -> None:
+    """Write every record into FILE: .jsonl, one JSON document a line, .parquet, a row a record for pandas, DuckDB and the like, or .csv.
 
-    Any folder that holds a .jsonl export can be given as --results. Arrays and pictures stay behind; 'merge' carries them.
+    A .csv is for reading: it has figures, costs and parameters, not the whole record, and can't be imported. Any folder that holds a
+    .jsonl export can be given as --results. Arrays and pictures stay behind; 'merge' carries them.
     """
     from bench.runs.transfer import export as write
 
     store, wanted = _open(results), split_names(tasks)
-    count = write(store, Path(file), lambda brief: not wanted or brief.task in wanted)
+    count = write(store, Path(file), lambda brief: not wanted or brief.task in wanted, form or "")
     for damaged in store.damaged:
         warn(f"the record {damaged.path} is left out: {damaged.reason}.")
     if not count:
@@ -51,7 +56,7 @@ def export(file: str, tasks: tuple[str, ...], results: str | None) -> None:
     warn(f"wrote {count} records to {file}.")
 
 
-_renumber = click.option("--renumber", is_flag=True, help="Keep both of two records of one id that differ: the second gets the next free attempt.")
+_renumber = click.option("--renumber", is_flag=True, hidden=True, expose_value=False, help="What is done anyhow; kept for scripts of earlier versions.")
 _dry_run = click.option("--dry-run", is_flag=True, help="Say what would happen; write nothing.")
 
 
@@ -60,13 +65,15 @@ _dry_run = click.option("--dry-run", is_flag=True, help="Say what would happen; 
 @_renumber
 @_dry_run
 @results_option
-def import_(files: tuple[str, ...], renumber: bool, dry_run: bool, results: str | None) -> None:
-    """Add the records of exports (.jsonl, .parquet) and single records (.json) to the results folder, all or none."""
-    from bench.runs.store import Store
-    from bench.runs.transfer import from_files, merge
+def import_(files: tuple[str, ...], dry_run: bool, results: str | None) -> None:
+    """Add the records of exports (.jsonl, .parquet) and single records (.json) to the results folder, all or none.
 
-    store = Store(results_folder(results))
-    _said(store, dry_run, *merge(store, lambda: from_files(Path(file) for file in files), renumber, dry_run))
+    A record that is there already is left alone. One whose id another record has gets the next free attempt.
+    """
+    from bench.runs.store import Store
+    from bench.runs.transfer import from_files
+
+    _add(Store(results_folder(results)), lambda: from_files(Path(file) for file in files), dry_run)
 
 
 @command.command("merge")
@@ -74,38 +81,53 @@ def import_(files: tuple[str, ...], renumber: bool, dry_run: bool, results: str 
 @_renumber
 @_dry_run
 @results_option
-def merge_(folders: tuple[str, ...], renumber: bool, dry_run: bool, results: str | None) -> None:
-    """Add the records of other results folders, with their arrays and pictures, to this one, all or none.
+def merge_(folders: tuple[str, ...], dry_run: bool, results: str | None) -> None:
+    """Add the records of other results folders, with their arrays and pictures, to this one, and what their machines did of a night.
 
-    A record that is there already is left alone. Two records of one id that differ are an error that names both. Two of one key whose
+    A record that is there already is left alone. One whose id another record has gets the next free attempt. Two of one key whose
     figures differ are both kept, and named. Records of another kind of machine have keys of their own.
     """
+    from bench.runs.night_parts import carry
     from bench.runs.store import Store
-    from bench.runs.transfer import disagreements, from_store, merge
+    from bench.runs.transfer import from_store
 
     for folder in folders:
         if not Path(folder).is_dir():
             raise UsageError(f"no results folder at {folder!r}; name folders that hold records.")
     store, sources = Store(results_folder(results)), [Store(Path(folder)) for folder in folders]
-    before = set(disagreements(store))
-    _said(store, dry_run, *merge(store, lambda: (item for source in sources for item in from_store(source)), renumber, dry_run))
+    _add(store, lambda: (item for source in sources for item in from_store(source)), dry_run)
     for source in sources:
         for damaged in source.damaged:
             warn(f"the record {damaged.path} is left out: {damaged.reason}.")
-    new = [found for found in disagreements(store) if found not in before]
-    for one, other, name in new[:_SHOWN]:
-        warn(f"{one} and {other} have one key and differ in {name}: same key should be same number. Both are kept; 'bench reproduce' tells which one holds.")
-    if len(new) > _SHOWN:
-        warn(f"{len(new) - _SHOWN} more pairs differ so.")
+    for source in sources:
+        for sentence in carry(source.root, store.root, dry_run):
+            warn(sentence)
 
 
 _SHOWN = 5
 
 
-def _said(store: Store, dry_run: bool, added: int, known: int) -> None:
-    if not added + known:
+def _add(store: Store, incoming: Callable[[], Iterator[Incoming]], dry_run: bool) -> None:
+    """Add records, and say what came of it."""
+    from bench.runs.transfer import disagreements, merge
+
+    before = set(disagreements(store))
+    merged = merge(store, incoming, dry_run)
+    if not merged.added + merged.known:
         raise NothingSelected("there is no record to add.")
-    warn(f"{'would add' if dry_run else 'added'} {added} records to {str(store.root)!r}; {known} {'is' if known == 1 else 'are'} there already.")
+    would = "would be" if dry_run else "are" if len(merged.renumbered) > 1 else "is"
+    warn(
+        f"{'would add' if dry_run else 'added'} {merged.added} records to {str(store.root)!r}; {merged.known} {'is' if merged.known == 1 else 'are'} there already."
+    )
+    if merged.renumbered:
+        names = "; ".join(f"{old} is {new}" for old, new in merged.renumbered[:_SHOWN])
+        more = f"; and {len(merged.renumbered) - _SHOWN} more" if len(merged.renumbered) > _SHOWN else ""
+        warn(f"{len(merged.renumbered)} of them {would} kept under the next free attempt, since a record that differs has their id: {names}{more}.")
+    new = [] if dry_run else [found for found in disagreements(store) if found not in before]
+    for one, other, name in new[:_SHOWN]:
+        warn(f"{one} and {other} have one key and differ in {name}: same key should be same number. Both are kept; 'bench reproduce' tells which one holds.")
+    if len(new) > _SHOWN:
+        warn(f"{len(new) - _SHOWN} more pairs differ so.")
 
 
 @command.command("gc")

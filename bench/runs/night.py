@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import secrets
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
@@ -46,7 +47,11 @@ class Part(msgspec.Struct, kw_only=True):
     """What one machine of a night did; its records are in the store."""
 
     schema_version: Literal[1] = 1
+    id: str = ""
+    """Tells two machines apart that did the same share; made when it is first written."""
     ran: int = 0
+    keys: list[str] = []
+    """Keys of what it ran."""
     seconds: float = 0.0
     checks: list[Check] = []
     not_run: list[NotRun] = []
@@ -218,6 +223,7 @@ def write_part(root: Path, night: str, tier: str, shard: tuple[int, int], part: 
     Raises:
         EnvironmentFault: it can't be written.
     """
+    part.id = part.id or secrets.token_hex(4)
     _write(_part(root, night, tier, shard), part)
 
 

@@ -98,10 +98,11 @@ class Store:
 
     def places(self, beginning: str = "") -> dict[str, Place]:
         """Return where the records lie whose ids begin with ``beginning``: id -> place, sorted by id."""
-        found: dict[str, Place] = {}
-        for place in self.ask(lambda index: index.places(beginning)):
-            found.setdefault(place.name, place)
-        return dict(sorted(found.items()))
+        return dict(sorted({place.name: place for place in reversed(self.all_places(beginning))}.items()))
+
+    def all_places(self, beginning: str = "") -> list[Place]:
+        """Return where every record lies: of ``records/`` first, then of exports; several of one id included."""
+        return self.ask(lambda index: index.places(beginning))
 
     def load(self, place: Place) -> Record:
         """Return the record that lies at ``place``.

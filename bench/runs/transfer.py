@@ -5,39 +5,49 @@ Nothing read here can run code: records are JSON, in files of their own, in line
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 import msgspec
 
-from bench.errors import BenchError, EnvironmentFault, UsageError
+from bench.errors import EnvironmentFault, UsageError
 from bench.runs.record import LARGEST, Brief, Record, RecordError, decode_record
 from bench.runs.store import Store
 
 SUFFIXES = (".jsonl", ".parquet", ".json")
+"""What can be imported."""
+FORMATS = ("jsonl", "parquet", "csv")
+"""What can be exported."""
 _ROWS = 1000
 _COLUMNS = 1000
 """Most metric columns of a Parquet file; what goes beyond is in ``document`` alone."""
 
 
-class Conflict(BenchError):
-    """Two records of one id say different things; nothing was written."""
-
-
 # Export ------------------------------------------------------------------------
 
 
-def export(store: Store, file: Path, chosen: Callable[[Brief], bool]) -> int:
+def export(store: Store, file: Path, chosen: Callable[[Brief], bool], form: str = "") -> int:
     """Write the chosen records into ``file``, one at a time and by id, and return how many. Nothing is written where there is none.
 
+    Args:
+        store: where the records are.
+        file: what is written.
+        chosen: says which records.
+        form: one of :data:`FORMATS`; empty: what the file's suffix says.
+
     Raises:
-        UsageError: the suffix is neither ``.jsonl`` nor ``.parquet``. EnvironmentFault: the file can't be written.
+        UsageError: the suffix is none of them. EnvironmentFault: the file can't be written.
     """
-    if file.suffix not in SUFFIXES[:2]:
-        raise UsageError(f"can't tell the format of {str(file)!r}; name it .jsonl or .parquet.")
+    form = form or file.suffix.removeprefix(".")
+    if form not in FORMATS:
+        raise UsageError(
+            f"can't tell the format of {str(file)!r}; name it {', '.join(f'.{name}' for name in FORMATS[:-1])} or .{FORMATS[-1]}, or give --format."
+        )
     briefs = [brief for brief in store.briefs() if chosen(brief)]
     if not briefs:
         return 0
@@ -48,7 +58,7 @@ def export(store: Store, file: Path, chosen: Callable[[Brief], bool]) -> int:
         try:
             with os.fdopen(handle, "wb") as stream:
                 records = store.stream(lambda brief: brief.id in names)
-                count = _to_lines(records, stream) if file.suffix == ".jsonl" else _to_parquet(records, briefs, stream)
+                count = _to_lines(records, stream) if form == "jsonl" else _WRITERS[form](records, _figures(briefs), stream)
             Path(temporary).chmod(0o644)
             Path(temporary).replace(file)
         finally:
@@ -70,16 +80,19 @@ _TEXTS = ("id", "cell", "key", "track", "method", "task", "preset", "variant", "
 _NUMBERS = ("schema_version", "attempt", "seed")
 
 
-def _to_parquet(records: Iterable[Record], briefs: Sequence[Brief], stream: IO[bytes]) -> int:
+def _figures(briefs: Sequence[Brief]) -> list[str]:
+    return sorted({f"metrics.{name}" for brief in briefs for name in brief.metrics} | {f"cost.{name}" for brief in briefs for name in brief.cost})[:_COLUMNS]
+
+
+def _to_parquet(records: Iterable[Record], figures: Sequence[str], stream: IO[bytes]) -> int:
     import pyarrow as pa
     from pyarrow import parquet
 
-    figures = sorted({f"metrics.{name}" for brief in briefs for name in brief.metrics} | {f"cost.{name}" for brief in briefs for name in brief.cost})[:_COLUMNS]
     columns = [*((name, pa.int64()) for name in _NUMBERS), *((name, pa.string()) for name in _TEXTS), ("custom", pa.bool_()), ("peeks", pa.bool_()),
                ("params", pa.string()), ("task_params", pa.string()), *((name, pa.float64()) for name in figures), ("document", pa.string())]  # fmt: skip
     schema, count = pa.schema(columns), 0
     with parquet.ParquetWriter(stream, schema, compression="zstd") as writer:
-        rows = (_row(record, figures) for record in records)
+        rows = (_row(record, figures) | {"document": msgspec.json.encode(record).decode()} for record in records)
         while batch := [row for _, row in zip(range(_ROWS), rows, strict=False)]:
             writer.write_table(pa.Table.from_pylist(batch, schema))
             count += len(batch)
@@ -93,7 +106,31 @@ def _row(record: Record, figures: Sequence[str]) -> dict[str, Any]:
     for name in figures:
         table, _, key = name.partition(".")
         row[name] = getattr(record, table).get(key)
-    return {**row, "document": msgspec.json.encode(record).decode()}
+    return row
+
+
+def _to_csv(records: Iterable[Record], figures: Sequence[str], stream: IO[bytes]) -> int:
+    """Write a table for spreadsheets, as RFC 4180 has it, in UTF-8: figures in full, what has no value empty."""
+    text = io.TextIOWrapper(stream, "utf-8", errors="backslashreplace", newline="", write_through=True)
+    writer, count = csv.writer(text), 0
+    writer.writerow(map(_plain, [*_NUMBERS, *_TEXTS, "custom", "peeks", "params", "task_params", *figures, "error"]))
+    for record in records:
+        error = f"{record.error.type}: {record.error.message}" if record.error else None
+        writer.writerow(map(_plain, [*_row(record, figures).values(), error]))
+        count += 1
+    text.detach()
+    return count
+
+
+def _plain(value: Any) -> Any:
+    """Return a cell's value; text that a spreadsheet would take for a formula begins with an apostrophe."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"'{value}" if isinstance(value, str) and value[:1] in _FORMULA else value
+
+
+_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+_WRITERS = {"parquet": _to_parquet, "csv": _to_csv}
 
 
 # Import ------------------------------------------------------------------------
@@ -165,9 +202,12 @@ def from_files(files: Iterable[Path]) -> Iterator[Incoming]:
 
 
 def from_store(store: Store) -> Iterator[Incoming]:
-    """Yield the records of a folder to merge."""
-    for place in store.places().values():
-        yield Incoming(place.name, place.digest, f"{store.root / place.path}", lambda place=place: store.load(place), store.root / "files" / place.name)  # type: ignore[misc]
+    """Yield the records of a folder to merge; of an id's several the first one has its files."""
+    seen = set()
+    for place in store.all_places():
+        files = None if place.name in seen else store.root / "files" / place.name
+        seen.add(place.name)
+        yield Incoming(place.name, place.digest, f"{store.root / place.path}", lambda place=place: store.load(place), files)  # type: ignore[misc]
 
 
 def content(record: Record) -> bytes:
@@ -177,45 +217,84 @@ def content(record: Record) -> bytes:
     return blake2b(msgspec.json.encode(record), digest_size=16).digest()
 
 
-def merge(store: Store, incoming: Callable[[], Iterator[Incoming]], renumber: bool, dry_run: bool) -> tuple[int, int]:
-    """Add records to ``store``: those of an id and content that is there are left alone.
+class Merged(msgspec.Struct):
+    """What came of a merge."""
+
+    added: int = 0
+    known: int = 0
+    """How many were there already."""
+    renumbered: list[tuple[str, str]] = []
+    """Of those added: the id that another record has, and the id that it was added under."""
+
+
+def merge(store: Store, incoming: Callable[[], Iterator[Incoming]], dry_run: bool) -> Merged:
+    """Add records to ``store``: what is there is left alone, and a record whose id another one has gets the next free attempt.
+
+    Nothing is added where one of them can't be read. A merge that is done again adds nothing.
 
     Args:
         store: where they are added.
         incoming: yields them; called twice, to look at all of them before the first is written.
-        renumber: a record whose id is taken by another one gets the next free attempt.
         dry_run: look only.
-
-    Returns:
-        How many were added, and how many were there already.
-
-    Raises:
-        Conflict: an id stands for two different records, and ``renumber`` is off; nothing was written.
     """
-    known = {place.name: (place.digest, str(store.root / place.path)) for place in store.places().values()}
-    new, old, clashes = 0, 0, []
-    for item, other in _judged(known, incoming()):
-        new += other is None or (other != "" and renumber)
-        old += other == ""
-        if other:
-            clashes.append((item.name, other, item.origin))
-    if clashes and not renumber:
-        name, first, second = clashes[0]
-        more = f", and {len(clashes) - 1} more such pairs" if len(clashes) > 1 else ""
-        raise Conflict(
-            f"the id {name} stands for two records that differ: {first} and {second}{more}; nothing was written. "
-            "Give --renumber to keep both, the second under the next free attempt."
-        )
+    looked = Merged()
+    known = _Known(store)
+    for item in incoming():
+        name = known.take(item)
+        looked.added += bool(name)
+        looked.known += not name
+        if name and name != item.name:
+            looked.renumbered.append((item.name, name))
     if dry_run:
-        return new, old
+        return looked
     store.open_for_writing()
-    added = 0
-    for item, other in _judged(known, incoming()):
-        if other is None:
-            added += store.add(item.load(), item.files)
-        elif other:
-            added += _renumbered(store, known, item)
-    return added, old + new - added
+    merged, known = Merged(), _Known(store)
+    for item in incoming():
+        if not (name := known.take(item)):
+            merged.known += 1
+            continue
+        record = item.load()
+        record.attempt = int(name.rpartition("-")[2])
+        if not store.add(record, item.files):  # another command took the id meanwhile
+            store.write(record, item.files)
+        merged.added += 1
+        if record.id != item.name:
+            merged.renumbered.append((item.name, record.id))
+    return merged
+
+
+class _Known:
+    """What ids stand for while records are added: in the store, and of those that came before."""
+
+    def __init__(self, store: Store) -> None:
+        self._contents: dict[str, set[bytes]] = {}
+        self._last: dict[str, int] = {}
+        self._moved: set[tuple[str, bytes]] = set()
+        for place in store.all_places():
+            self._note(place.name, place.digest)
+
+    def _note(self, name: str, digest: bytes) -> None:
+        self._contents.setdefault(name, set()).add(digest)
+        beginning, _, attempt = name.rpartition("-")
+        self._last[beginning] = max(self._last.get(beginning, 0), int(attempt))
+
+    def take(self, item: Incoming) -> str:
+        """Return the id that a record is added under; empty: it is there already, under its own id or one that an earlier merge gave it."""
+        contents = self._contents.get(item.name)
+        if contents is None:
+            self._note(item.name, item.content)
+            return item.name
+        if item.content in contents or (item.name, item.content) in self._moved:
+            return ""
+        record, beginning = item.load(), item.name.rpartition("-")[0]
+        for attempt in range(1, self._last[beginning] + 1):
+            record.attempt = attempt
+            if content(record) in self._contents.get(record.id, ()):
+                return ""
+        record.attempt = self._last[beginning] + 1
+        self._moved.add((item.name, item.content))
+        self._note(record.id, content(record))
+        return record.id
 
 
 def disagreements(store: Store) -> list[tuple[str, str, str]]:
@@ -232,27 +311,3 @@ def disagreements(store: Store) -> list[tuple[str, str, str]]:
                 found.append((known.id, brief.id, name))
                 break
     return found
-
-
-def _judged(known: Mapping[str, tuple[bytes, str]], items: Iterable[Incoming]) -> Iterator[tuple[Incoming, str | None]]:
-    """Yield each record with where another one of its id that differs lies; None: its id is new, empty: it is there already."""
-    seen = dict(known)
-    for item in items:
-        if item.name not in seen:
-            seen[item.name] = (item.content, item.origin)
-            yield item, None
-        else:
-            digest, where = seen[item.name]
-            yield item, "" if digest == item.content else where
-
-
-def _renumbered(store: Store, known: Mapping[str, tuple[bytes, str]], item: Incoming) -> bool:
-    """Add a record whose id is taken under the next free attempt, unless an earlier merge did."""
-    record = item.load()
-    beginning = item.name.rpartition("-")[0]
-    for name in (name for name in known if name.rpartition("-")[0] == beginning):
-        record.attempt = int(name.rpartition("-")[2])
-        if content(record) == known[name][0]:
-            return False
-    store.write(record, item.files)
-    return True

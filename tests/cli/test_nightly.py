@@ -77,6 +77,26 @@ def test_several_machines_make_the_same_night_as_one(bench, nightly, tmp_path):
     assert {name: record["metrics"] for name, record in records(bench).items()} == whole
 
 
+@pytest.mark.parametrize("night", ["2026-01-01", "2099-01-01"])
+def test_a_night_merged_from_the_folders_of_its_machines_says_what_is_from_tonight(bench, nightly, tmp_path, night):
+    for number in (1, 2):
+        assert nightly("--night", night, "--phase", "run", "--shard", f"{number}/2", "--results", f"shard-{number}").code == 0
+    for _ in range(2):  # the second time adds nothing
+        assert bench("results", "merge", "shard-1", "shard-2").code == 0
+        done = nightly("--night", night, "--phase", "publish")
+        assert "3 of 3 runs are recorded, 3 of them from tonight" in done.out
+        assert json.loads(nightly("--night", night, "--phase", "publish", "--json").out)["from_tonight"] == 3
+    assert "3 of 3 runs are recorded, 0 of them from tonight" in nightly("--night", "2099-01-02", "--no-check").out
+
+
+def test_a_night_whose_records_came_as_an_export_counts_them_by_their_time(bench, nightly, tmp_path):
+    for number in (1, 2):
+        nightly("--night", "2026-01-01", "--phase", "run", "--shard", f"{number}/2", "--results", f"shard-{number}")
+        bench("results", "export", f"{number}.jsonl", "--results", f"shard-{number}")
+    bench("results", "import", "1.jsonl", "2.jsonl")
+    assert "3 of them from tonight" in nightly("--night", "2026-01-01", "--phase", "publish").out
+
+
 def test_what_a_machine_did_not_run_is_counted_and_no_failure(bench, nightly):
     nightly("--night", "2026-01-01", "--phase", "run", "--shard", "1/2")
     found = nightly("--night", "2026-01-01", "--phase", "publish", "--json")

@@ -39,24 +39,37 @@ def test_records_travel_by_export_and_import(bench, recorded, suffix):
     assert json.loads(bench("leaderboard", "--results", "there", "--json").out)["tables"] == json.loads(bench("leaderboard", "--json").out)["tables"]
 
 
-def test_a_conflict_names_both_and_says_what_helps(bench, recorded, tmp_path):
+@pytest.mark.parametrize("old", [[], ["--renumber"]], ids=["", "as scripts of earlier versions"])
+@pytest.mark.parametrize("verb", ["merge", "import"])
+def test_two_records_of_one_id_are_both_kept_and_said(bench, recorded, tmp_path, old, verb):
     other = tmp_path / "other" / "records" / "aa" / recorded.name
     other.parent.mkdir(parents=True)
     other.write_text(recorded.read_text().replace('"attempt": 1', '"attempt": 1 ').replace('"warnings": []', '"warnings": ["x"]'))
+    from_ = "other" if verb == "merge" else str(other)
     before = bench.files()
-    found = bench("results", "merge", "other")
-    assert found.code == 1
-    assert f"the id {recorded.stem} stands for two records that differ: results/records" in found.err
-    assert "and other/records" in found.err
-    assert "Give --renumber to keep both" in found.err
+    found = bench("results", verb, from_, "--dry-run", *old)
+    assert "would add 1 records" in found.err
+    assert "1 of them would be kept under the next free attempt" in found.err
     assert bench.files() == before
-    assert bench("results", "merge", "other", "--renumber").code == 0
+    found = bench("results", verb, from_, *old)
+    assert found.code == 0
+    assert f"1 of them is kept under the next free attempt, since a record that differs has their id: {recorded.stem} is {recorded.stem[:-1]}2." in found.err
     assert len(list(bench.results.rglob("records/*/*.json"))) == 2
+    assert "added 0 records" in bench("results", verb, from_).err
+
+
+def test_records_are_exported_as_a_table(bench, recorded):
+    assert bench("results", "export", "out.csv").code == bench("results", "export", "--format", "csv", "out.dat").code == 0
+    table, other = (bench.results.parent / name for name in ("out.csv", "out.dat"))
+    head, row = table.read_text().splitlines()
+    assert head.startswith("schema_version,attempt,seed,id,cell,key,track,method,task")
+    assert recorded.stem in row
+    assert table.read_bytes() == other.read_bytes()
 
 
 CASES = {
     "no folder to export": (("results", "export", "x.jsonl", "--results", "nowhere"), 2, "no results folder at 'nowhere'"),
-    "an unknown format": (("results", "export", "x.csv"), 2, "can't tell the format of 'x.csv'; name it .jsonl or .parquet."),
+    "an unknown format": (("results", "export", "x.xls"), 2, "can't tell the format of 'x.xls'; name it .jsonl, .parquet or .csv, or give --format."),
     "no record to export": (("results", "export", "x.jsonl", "--task", "no-such"), 3, "fits; nothing was written"),
     "a folder that is a file": (("results", "export", "taken/x.jsonl"), 4, "can't be written to 'taken/x.jsonl'"),
     "no such file to import": (("results", "import", "nothing.jsonl"), 2, "can't read 'nothing.jsonl' (No such file or directory)."),

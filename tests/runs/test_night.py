@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bench.errors import EnvironmentFault
 from bench.plugins.registry import Registry
 from bench.runs.night import CHECKED, Check, Night, Part, Row, alarms, due, read_nights, read_part, read_parts, rows_of, shards, write_night, write_part
+from bench.runs.night_parts import carry, complete
 from bench.runs.plan import Request, make_plan
 from bench.runs.record import Record
 
@@ -137,6 +138,41 @@ def test_a_row_holds_the_primary_figures_of_the_seeds_that_are_ok(mock_folder):
     unknown = record("c" * 32)
     (row,) = rows_of([good, bad, unknown], cards).values()
     assert (row.metric, row.values) == (card.primary.name, {"0": 0.5})
+
+
+def test_what_machines_did_is_carried_once_and_grows_with_them(tmp_path):
+    one, two, target = tmp_path / "one", tmp_path / "two", tmp_path / "target"
+    first, same = Part(ran=1, seconds=1.0, keys=["k1"]), Part(ran=2, seconds=2.0, keys=["k2", "k3"])
+    write_part(one, "2026-01-02", "smoke", (1, 2), first)
+    write_part(two, "2026-01-02", "smoke", (1, 2), same)  # two machines did one share
+    for _ in range(2):
+        for source in (one, two):
+            carry(source, target, False)
+        assert sorted(part.ran for part in read_parts(target, "2026-01-02", "smoke")) == [1, 2]
+    first.ran, first.seconds = 5, 9.0  # the first one went on
+    write_part(one, "2026-01-02", "smoke", (1, 2), first)
+    assert carry(one, target, True) == ["would carry what 1 machine did of nights."]
+    assert carry(one, target, False) == ["carried what 1 machine did of nights."]
+    assert carry(one, target, False) == []
+    assert sorted(part.ran for part in read_parts(target, "2026-01-02", "smoke")) == [2, 5]
+    assert not complete(target, "2026-01-02", "smoke")
+    write_part(one, "2026-01-02", "smoke", (2, 2), Part())
+    carry(one, target, False)
+    assert complete(target, "2026-01-02", "smoke")
+
+
+def test_what_is_no_share_of_a_night_is_not_carried(tmp_path):
+    source, target = tmp_path / "source", tmp_path / "target"
+    write_part(source, "2026-01-02", "smoke", (1, 1), Part(ran=1))
+    good = source / "nights" / "2026-01-02-smoke" / "1-of-1.json"
+    (good.parent / "2-of-2.json").write_text("{")
+    (good.parent / "3-of-3.json").symlink_to(good)
+    (source / "nights" / "elsewhere").mkdir()
+    (source / "nights" / "elsewhere" / "1-of-1.json").write_bytes(good.read_bytes())
+    said = carry(source, target, False)
+    assert said[0] == "carried what 1 machine did of nights."
+    assert "2-of-2.json is left out: it can't be read as a machine's share of a night" in said[1]
+    assert [str(path.relative_to(target)) for path in target.rglob("*.json")] == ["nights/2026-01-02-smoke/1-of-1.json"]
 
 
 def test_nights_and_their_parts_come_back_as_they_were_written_the_oldest_first(tmp_path):

@@ -1,6 +1,8 @@
 """Records travel whole, once, and with nothing else; what goes is listed, and no good record ever goes."""
 
 import ast
+import csv
+import json
 import os
 import pickle
 import subprocess
@@ -18,7 +20,7 @@ from bench.errors import UsageError
 from bench.runs.record import RecordError, encode_record
 from bench.runs.rubbish import rubbish, sweep
 from bench.runs.store import Store
-from bench.runs.transfer import Conflict, disagreements, export, from_files, from_store, merge, records_of
+from bench.runs.transfer import Merged, disagreements, export, from_files, from_store, merge, records_of
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
@@ -46,10 +48,10 @@ def filled(store, make_record, tmp_path):
 def test_what_is_exported_and_imported_is_the_same_records(filled, tmp_path, suffix):
     assert export(filled, tmp_path / f"out.{suffix}", lambda _: True) == 5
     other = Store(tmp_path / "other")
-    assert merge(other, lambda: from_files([tmp_path / f"out.{suffix}"]), False, False) == (5, 0)
+    assert merge(other, lambda: from_files([tmp_path / f"out.{suffix}"]), False) == Merged(5, 0)
     assert by_id(other) == by_id(filled)
     before = everything(other.root)
-    assert merge(other, lambda: from_files([tmp_path / f"out.{suffix}"] * 2), False, False) == (0, 10)
+    assert merge(other, lambda: from_files([tmp_path / f"out.{suffix}"] * 2), False) == Merged(0, 10)
     assert everything(other.root) == before
     assert not list(tmp_path.glob(".export-*"))
 
@@ -67,7 +69,7 @@ def test_a_parquet_export_is_a_table_of_figures(filled, tmp_path):
 @pytest.mark.parametrize("version", [1, 2])
 def test_an_export_of_every_version_is_imported(tmp_path, version):
     store = Store(tmp_path / "results")
-    assert merge(store, lambda: from_files([FIXTURES / f"export-v{version}.jsonl", FIXTURES / f"record-v{version}.json"]), False, False) == (1, 1)
+    assert merge(store, lambda: from_files([FIXTURES / f"export-v{version}.jsonl", FIXTURES / f"record-v{version}.json"]), False) == Merged(1, 1)
     assert store.read()[0].metrics["acc_last"] == 51.0
 
 
@@ -76,33 +78,98 @@ def test_merging_folders_takes_files_along_and_each_record_once(filled, make_rec
     second.open_for_writing()
     second.write(make_record(0))
     second.write(make_record(7))
-    assert merge(target, lambda: (item for store in (filled, second) for item in from_store(store)), False, False) == (6, 1)
+    assert merge(target, lambda: (item for store in (filled, second) for item in from_store(store)), False) == Merged(6, 1)
     assert by_id(target) == by_id(filled) | by_id(second)
     home = next((target.root / "files").iterdir())
     assert (home / "arrays.safetensors").read_bytes() == b"numbers"
     assert not list((target.root / ".writing").iterdir())
 
 
-def test_one_id_of_two_contents_is_an_error_that_names_both_and_writes_nothing(filled, make_record, tmp_path):
+def test_of_two_records_of_one_id_both_are_kept_the_second_under_the_next_free_attempt(filled, make_record, tmp_path):
     second, target = Store(tmp_path / "second"), Store(tmp_path / "target")
     second.open_for_writing()
     second.write(make_record(9))
-    path = second.write(make_record(0, warnings=["on another machine"]))
+    name = second.write(make_record(0, warnings=["on another machine"])).stem
 
     def sources():
         return (item for store in (filled, second) for item in from_store(store))
 
-    with pytest.raises(Conflict, match=r"stands for two records that differ: .*results/records.* and .*second/records.*nothing was written") as said:
-        merge(target, sources, False, False)
-    assert path.stem in str(said.value)
+    moved = [(name, f"{name[:-1]}2")]
+    assert merge(target, sources, True) == Merged(7, 0, moved)
     assert not target.root.exists()
-    assert merge(target, sources, True, True) == (7, 0)
-    assert not target.root.exists()
-    assert merge(target, sources, True, False) == (7, 0)
+    assert merge(target, sources, False) == Merged(7, 0, moved)
     assert sorted((record.seed, record.attempt) for record in target.read()) == [(0, 1), (0, 2), (1, 1), (2, 1), (3, 1), (4, 1), (9, 1)]
     before = everything(target.root)
-    assert merge(target, sources, True, False) == (0, 7)
+    assert merge(target, sources, False) == Merged(0, 7)
     assert everything(target.root) == before
+
+
+def test_a_renumbered_record_takes_the_id_of_none_that_comes_after_it(make_record, tmp_path):
+    first, second = Store(tmp_path / "first"), Store(tmp_path / "second")
+    for store, said in ((first, ["a"]), (second, ["b", "c"])):
+        store.open_for_writing()
+        for text in said:
+            store.write(make_record(0, warnings=[text]))
+    assert merge(first, lambda: from_store(second), False).added == 2
+    assert {record.attempt: record.warnings for record in first.read()} == {1: ["a"], 2: ["b"], 3: ["c"]}
+    assert merge(first, lambda: from_store(second), False) == Merged(0, 2)
+
+
+def test_of_two_records_of_one_id_in_one_folder_both_are_carried(make_record, tmp_path):
+    source, other, target = (Store(tmp_path / name) for name in ("source", "other", "target"))
+    for store, said in ((source, "a"), (other, "b")):
+        store.open_for_writing()
+        store.write(make_record(0, warnings=[said]))
+    export(other, source.root / "more.jsonl", lambda _: True)
+    merge(target, lambda: from_store(source), False)
+    assert sorted((record.attempt, *record.warnings) for record in target.read()) == [(1, "a"), (2, "b")]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(folders=st.lists(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 3)), max_size=4), min_size=2, max_size=4))
+def test_merging_folders_loses_no_record_and_doubles_none(folders, make_record, tmp_path_factory):
+    """A folder is a list of (seed, what is said): attempts are counted in each by itself, so ids clash at will."""
+    root = tmp_path_factory.mktemp("folders")
+    stores = [Store(root / str(number)) for number in range(len(folders))]
+    for store, records in zip(stores, folders, strict=True):
+        store.open_for_writing()
+        for seed, said in records:
+            store.write(make_record(seed, warnings=[str(said)]))
+    target = Store(root / "target")
+
+    def kinds(records):
+        return {(record.seed, *record.warnings) for record in records}
+
+    looked = merge(target, lambda: (item for store in stores for item in from_store(store)), True)
+    assert merge(target, lambda: (item for store in stores for item in from_store(store)), False) == looked
+    assert kinds(target.read()) == kinds(record for store in stores for record in store.read())
+    before = everything(target.root)
+    for store in reversed(stores):
+        assert merge(target, lambda store=store: from_store(store), False).added == 0
+    assert everything(target.root) == before
+
+
+def test_a_csv_export_is_a_table_for_spreadsheets(filled, make_record, tmp_path):
+    filled.write(make_record(7, variant="=cmd|'x'!A1", params={"text": 'a "quote", é'}, metrics={"acc": -1 / 3, "none": None}))
+    assert export(filled, tmp_path / "out.csv", lambda _: True) == export(filled, tmp_path / "out.txt", lambda _: True, "csv") == 6
+    assert (tmp_path / "out.csv").read_bytes() == (tmp_path / "out.txt").read_bytes()
+    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    by_seed = {int(row["seed"]): row for row in rows}
+    records = {record.seed: record for record in filled.read()}
+    assert by_seed.keys() == records.keys()
+    for seed, row in by_seed.items():
+        assert (row["id"], row["status"], row["peeks"]) == (records[seed].id, records[seed].status, "false")
+        assert json.loads(row["params"]) == records[seed].params
+        assert {name: float(row[f"metrics.{name}"]) if row[f"metrics.{name}"] else None for name in records[seed].metrics} == records[seed].metrics
+        assert {name: float(row[f"cost.{name}"]) for name, value in records[seed].cost.items() if value is not None} == {
+            name: value for name, value in records[seed].cost.items() if value is not None
+        }
+    assert by_seed[7]["variant"] == "'=cmd|'x'!A1"
+    assert by_seed[7]["metrics.acc"] == repr(-1 / 3)
+    assert by_seed[3]["error"].startswith(records[3].error.type)
+    with pytest.raises(UsageError, match="give a file that ends in"):
+        list(records_of(tmp_path / "out.csv"))
 
 
 def test_one_key_of_two_figures_is_kept_twice_and_named(filled, make_record, tmp_path):
@@ -111,7 +178,7 @@ def test_one_key_of_two_figures_is_kept_twice_and_named(filled, make_record, tmp
     second.write(make_record(0, metrics={"acc": 50.5, "none": None}))
     second.write(make_record(1, warnings=["elsewhere"]))  # another record, the same figures
     second.write(make_record(3, metrics={"acc": 99.0}))  # the other one failed: nothing to differ from
-    merge(target, lambda: (item for store in (filled, second) for item in from_store(store)), True, False)
+    merge(target, lambda: (item for store in (filled, second) for item in from_store(store)), False)
     (one, other, name), *more = disagreements(target)
     assert (more, name, one.rpartition("-")[0], one[-1], other[-1]) == ([], "acc", other.rpartition("-")[0], "1", "2")
     assert sorted(record.attempt for record in target.read() if record.seed == 0) == [1, 2]
@@ -121,7 +188,7 @@ def test_one_key_of_two_figures_is_kept_twice_and_named(filled, make_record, tmp
 def test_a_file_with_something_that_is_no_record_is_refused_whole(store, make_record, tmp_path, content):
     (tmp_path / "in.jsonl").write_bytes(msgspec.json.encode(make_record(0)) + b"\n" + content)
     with pytest.raises(RecordError, match=r"in.jsonl, line 2 is no record"):
-        merge(store, lambda: from_files([tmp_path / "in.jsonl"]), False, False)
+        merge(store, lambda: from_files([tmp_path / "in.jsonl"]), False)
     assert everything(store.root) == {}
 
 
@@ -164,7 +231,7 @@ def test_nothing_that_is_merged_or_imported_is_written_outside(tmp_path_factory,
     (source.root / "all.jsonl").write_bytes(data)
     before = everything(source.root)
     try:
-        merge(target, lambda: from_files([source.root / "all.jsonl"]) if as_export else from_store(source), False, False)
+        merge(target, lambda: from_files([source.root / "all.jsonl"]) if as_export else from_store(source), False)
     except RecordError:
         assert everything(target.root) == {}
     assert everything(source.root) == before
