@@ -19,6 +19,7 @@ from bench.runs.figures import held
 from bench.runs.record import Brief, Record
 
 from ._compare import comparison
+from ._null import without_null
 from ._ranks import compare_with_low, in_order, rank
 from ._render import render
 from ._rows import current, differing, entrants, row_of
@@ -261,11 +262,8 @@ def _notes(records: Sequence[Record], card: TaskCard | None, rows: Sequence[Mapp
     if card is None:
         shown = f"{primary!r} stands for the primary metric" if primary else "no record has a figure"
         notes.append(f"The task {first.identity} is not installed: {shown}, and rows are in the order of their names.")
-    elif not any(row["reference"] == "low" and row["n"] for row in rows) and any(reference.kind == "low" for reference in card.references):
-        low = next(reference.name for reference in card.references if reference.kind == "low")
-        notes.append(
-            f"The null is missing; run: bench run --method {first.track}/{low} --task {first.identity} --preset {first.preset} --device {first.device}"
-        )
+    elif said := without_null(records, card):
+        notes.append(said)
     ok = [record for record in records if record.status == "ok"]
     if names := differing(ok):
         notes.append(f"Not all runs had the same {', '.join(names)}: mind that when you compare times and small differences.")

@@ -109,6 +109,8 @@ class Session:
         from bench.runs.plan import make_plan
 
         plan = make_plan(request, self.registry)
+        for sentence in plan.notes:
+            warn(sentence)
         refuse_named(plan, request)
         if not dry_run:
             self.store.open_for_writing()

@@ -12,12 +12,13 @@ import msgspec
 
 from bench.cards import Preset, TaskCard
 from bench.errors import NothingSelected, ParameterError, UsageError, near
-from bench.params import parse_value, render_call, resolve, split_call
+from bench.params import parse_value, resolve, split_call
 from bench.plugins.index import Entry
 from bench.plugins.registry import Registry, dataset_card, method_card, task_card
 from bench.runs.mismatch import refuse_apart
 from bench.runs.provenance import missing
 from bench.runs.spec import RunSpec
+from bench.runs.variants import variants
 
 _STACK = 8
 """Most seeds in one stack: on the CPU more of them no longer fit its cache."""
@@ -65,6 +66,8 @@ class Plan(msgspec.Struct):
 
     cells: list[Cell]
     not_run: list[NotRun]
+    notes: list[str] = []
+    """What the user should know of names that were asked for and stand for others."""
 
 
 class _Solver(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,11 +88,11 @@ def make_plan(request: Request, registry: Registry) -> Plan:
     tasks = list(_tasks(request, registry))
     refuse_apart(request.methods, request.tasks, request.track, registry)
     solvers = list(_solvers(request, registry, {entry.track for entry, _ in tasks}))
-    plan = Plan([], [])
+    plan, taken = Plan([], []), set[tuple[str, ...]]()
     for (task, call), solver in itertools.product(tasks, solvers):
         if solver.entry is not None and solver.entry.track != task.track:
             continue
-        _pair(request, registry, task, call, solver, plan)
+        _pair(request, registry, task, call, solver, plan, taken)
     if not plan.cells and not plan.not_run:
         raise NothingSelected("no method and task that fit each other were selected; 'bench list methods' and 'bench list tasks' show the tracks and presets.")
     return plan
@@ -151,7 +154,8 @@ def _expand(entry: Entry, given: dict[str, list[str]]) -> Iterable[dict[str, Any
         yield resolve(entry.name, entry.params, parsed)
 
 
-def _pair(request: Request, registry: Registry, task: Entry, call: dict[str, list[str]], solver: _Solver, plan: Plan) -> None:
+def _pair(request: Request, registry: Registry, task: Entry, call: dict[str, list[str]], solver: _Solver, plan: Plan, taken: set[tuple[str, ...]]) -> None:
+    """Add the cells of a method on a task to the plan; ``taken`` holds what is in it already."""
     card = task_card(task)
     preset = _preset(request, task, card)
     reference = next((item for item in card.references if item.name == solver.name), None)
@@ -167,7 +171,12 @@ def _pair(request: Request, registry: Registry, task: Entry, call: dict[str, lis
     for need in needs:
         if need not in card.offers:
             return skip("not_applicable", f"{solver.name} needs {need!r}, which {task.name} does not offer")
-    for variant, params, custom in _variants(request, task, card, preset, call):
+    found, said = variants(task, request.preset, request.variants, call)
+    plan.notes += [sentence for sentence in said if sentence not in plan.notes]
+    for variant, params, custom in found:
+        if (row := (task.identity, variant, solver.name, str(sorted(solver.params.items())))) in taken:
+            continue  # asked for by another name already
+        taken.add(row)
         unmet = [need for need in needs if any(params.get(name) != value for name, value in card.offers[need].items())]
         if unmet:
             skip("not_applicable", f"{solver.name} needs {unmet[0]!r}, which {task.name} does not offer in variant {variant}")
@@ -202,32 +211,6 @@ def _preset(request: Request, task: Entry, card: TaskCard) -> Preset:
             f"{task.name} has no preset {request.preset!r} (from --preset).{near(request.preset, card.presets)} Its presets: {', '.join(card.presets)}."
         )
     return card.presets[request.preset]
-
-
-def _variants(request: Request, task: Entry, card: TaskCard, preset: Preset, call: dict[str, list[str]]) -> Iterable[tuple[str, dict[str, Any], bool]]:
-    for name in request.variants:
-        if name not in preset.variants:
-            raise UsageError(
-                f"{task.name} has no variant {name!r} in preset {request.preset!r} (from --variant).{near(name, preset.variants)} Its variants: {', '.join(preset.variants)}."
-            )
-    for inline in _inline(task, call):
-        for name, params in preset.variants.items():
-            if not request.variants or name in request.variants:
-                label = render_call(name, inline) if inline else name
-                resolved = resolve(task.name, task.params, {**preset.params, **params, **inline})
-                for key in card.tuning:
-                    if resolved[key] == task.params[key].default:
-                        del resolved[key]  # a cell that holds nothing out is what it was before the task could
-                yield label, resolved, bool(inline)
-
-
-def _inline(task: Entry, call: dict[str, list[str]]) -> Iterable[dict[str, Any]]:
-    for name in call:
-        if name not in task.params:
-            resolve(task.name, task.params, {name: None})
-    call = {name: call[name] for name in task.params if name in call}  # the variant's label must not depend on the order given
-    for values in itertools.product(*call.values()):
-        yield {name: parse_value(task.name, name, task.params[name], text) for name, text in zip(call, values, strict=True)}
 
 
 def parse_seeds(text: str | tuple[int, ...] | None, default: int) -> list[int]:

@@ -279,8 +279,22 @@ def test_a_task_that_is_no_longer_installed_is_shown_by_name_and_says_so():
 
 def test_a_table_without_its_null_says_how_to_get_it():
     assert table(several("m", 1.0, 2.0, 3.0))["notes"] == [
-        "The null is missing; run: bench run --method demo/null --task demo/toy --preset default --device cpu"
+        "The null is missing; run: bench run --method demo/null --task demo/toy --preset default --variant hard --seeds 0-2 --device cpu"
     ]
+
+
+def test_the_command_for_a_missing_null_runs_the_same_problem():
+    records = [make("m", seed, 1.0, variant="easy[x=1,y=a]") for seed in (0, 1, 5)]
+    (note,) = table(records)["notes"]
+    assert note.endswith("--task 'demo/toy[x=1,y=a]' --preset default --variant easy --seeds 0-1,5-5 --device cpu")
+
+
+@pytest.mark.parametrize("status", ["invalid", "failed", "timeout"])
+def test_a_null_that_ran_and_is_not_ok_is_not_called_missing(status):
+    nulls = [make("null", seed, status=status, reference="low", error=Failure(type="InvalidRun", message="not finite at report 3.")) for seed in range(3)]
+    (note,) = table([*several("m", 1.0, 2.0, 3.0), *nulls])["notes"]
+    assert note.startswith(f"The null ran, and none of its 3 runs can be used (3 {status}; InvalidRun: not finite at report 3). Mend that, and run: bench run ")
+    assert "missing" not in note
 
 
 grids = st.dictionaries(st.sampled_from("abcdef"), st.dictionaries(st.integers(0, 4), st.floats(0, 100), min_size=1), min_size=1, max_size=5)
