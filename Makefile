@@ -67,8 +67,9 @@ bench-speed: $(VENV)/.installed ## speed tests, as ratios within one run
 docs: $(VENV)/.demo ## write the tables of README.md and docs/ anew from docs/records/
 	$(BIN)/python docs/tables.py
 
-site: $(VENV)/.installed ## build the site of the docs into build/site; every warning is an error
-	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --nitpicky --doctree-dir build/doctrees docs $(SITE)
+site: $(VENV)/.installed ## build the site of the docs into build/site and check every link; a warning or a dead link is an error
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --nitpicky --fresh-env --doctree-dir build/doctrees docs $(SITE)
+	$(BIN)/python docs/links.py $(SITE)
 	@echo "site: $(SITE)/index.html"
 
 board: $(VENV)/.installed ## run every method on every default task, five seeds (hours on two cores; goes on where it was), and publish the board

@@ -26,9 +26,9 @@ exclude_patterns = ["records", "**/__pycache__"]
 nitpicky = True
 nitpick_ignore_regex = [
     # Other projects' objects stay plain text: their inventories would have to be fetched, and a build needs no network.
-    (r"py:.*", r"(torch|torch_geometric|np|numpy|nn|msgspec|PIL|collections|pathlib|contextlib|types|pluggy|click|Tensor|ModuleType)(\..*)?"),
+    (r"py:.*", r"(torch|torch_geometric|np|numpy|nn|msgspec|PIL|os|collections|pathlib|contextlib|types|pluggy|click|Tensor|ModuleType)(\..*)?"),
     (r"py:.*", r"(Path|Any|Callable|Sequence|Mapping|Iterable|Iterator|Literal|Annotated|AbstractContextManager|optional)"),
-    (r"py:.*", r"(bench\..*\.)?(Registry|Entry|Artifacts)"),  # of the harness itself; plugins never meet them
+    (r"py:.*", r"(bench\..*\.)?(Registry|Entry|Artifacts|Prepared|Limits)"),  # of the harness itself; plugins never meet them
 ]
 
 myst_heading_anchors = 4
@@ -55,11 +55,17 @@ pygments_dark_style = "monokai"
 
 
 def to_pages(app: Sphinx, doctree: nodes.document) -> None:
-    """Turn links to the pages at the root of the repository, as a code host reads them, into links to the pages of the site."""
+    """Turn links to the pages at the root of the repository, as a code host reads them, into links to the pages of the site.
+
+    Of a link to any other page of the repository the text stays, with the file's path: the site has no copy of it.
+    """
     for node in [*doctree.findall(addnodes.pending_xref), *doctree.findall(addnodes.download_reference)]:
         path, _, anchor = str(node["reftarget"]).partition("#")
         page = OUTSIDE.get(Path(path).name.removesuffix(".md"))
-        if page and node.get("reftype") == "myst" and path not in app.env.found_docs:
+        file = Path(app.srcdir, f"{path}.md").resolve()  # as MyST names a page, wherever it lies
+        if not page and file.is_file() and file.is_relative_to(ROOT) and not file.is_relative_to(app.srcdir):
+            node.replace_self([*node.children, nodes.Text(" ("), nodes.literal(text=str(file.relative_to(ROOT))), nodes.Text(")")])
+        elif page and node.get("reftype") == "myst" and path not in app.env.found_docs:
             anchor = node.get("reftargetid") or anchor or None
             link = addnodes.pending_xref(refdomain="doc", reftarget=page, reftargetid=anchor, refdoc=node["refdoc"], reftype="myst", refexplicit=True)
             link += node.children

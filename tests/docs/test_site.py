@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shutil
 import subprocess
@@ -12,38 +13,39 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
-LINK = re.compile(r"\[[^\]]*\]\((?!https?:|mailto:)([^)\s]*)\)")
+_SPEC = importlib.util.spec_from_file_location("docs_links", ROOT / "docs" / "links.py")
+links = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(links)
 BROWSER = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"))), None)
 
 
-def slugs(page: Path) -> set[str]:
-    """Return the anchors of a page's headings, as code hosts and the site make them."""
-    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
-    return {re.sub(r"[^\w\- ]", "", title.lower().strip()).replace(" ", "-") for title in re.findall(r"^#+ (.*)$", text, re.MULTILINE)}
-
-
-def dead(page: Path, text: str) -> list[str]:
-    """Return the relative links of a text that lead nowhere from where the page lies."""
-    found = []
-    for link in LINK.findall(re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.DOTALL)):
-        path, _, anchor = link.partition("#")
-        target = (page.parent / path).resolve() if path else page
-        if not target.exists() or (anchor and anchor not in slugs(target)):
-            found.append(link)
-    return found
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_relative_link_of_a_page_leads_to_a_file_and_a_heading(page):
-    assert dead(page, page.read_text()) == []
+@pytest.mark.parametrize("page", links.pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_of_a_page_within_the_repository_leads_to_a_file_and_a_heading(page):
+    assert links.dead_of_text(page, page.read_text()) == []
 
 
 def test_a_link_that_leads_nowhere_is_found():
-    page = ROOT / "README.md"
-    assert dead(page, "[a](docs/nowhere.md) [b](docs/trust.md#no-such-heading) [c](docs/trust.md#keys) [d](#licence)") == [
-        "docs/nowhere.md",
-        "docs/trust.md#no-such-heading",
-    ]
+    text = """[a](docs/nowhere.md) [b](docs/trust.md#no-such-heading) [c](docs/trust.md#keys) [d](#licence) [e](#license) `[f](x.md)` [g](https://x.org/y)
+    <img src="docs/nowhere.png"> <img src="docs/conf.py"> <a href="mailto:x">x</a>"""
+    assert links.dead_of_text(ROOT / "README.md", text) == ["docs/nowhere.md", "docs/trust.md#no-such-heading", "#license", "docs/nowhere.png"]
+
+
+def test_a_second_heading_of_one_title_has_an_anchor_of_its_own(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("# One\n\n## Twice, so\n\n## Twice, so\n")
+    assert links.dead_of_text(page, "[a](#twice-so) [b](#twice-so-1) [c](#twice-so-2)") == ["#twice-so-2"]
+
+
+def test_a_dead_link_of_the_site_is_found(tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "index.html").write_text(
+        """<base href="x"><p id="here"><a href="#here">1</a><a href="#away">2</a><a href="sub/">3</a><a href="sub/index.html#there">4</a><a href="sub/#gone">5</a>
+        <a href="../outside.html">6</a><img src="none.png"><a href="https://x.org/#y">7</a><script src="site.js?v=1"></script><a href="sub/no%20page.html">8</a>"""
+    )
+    (tmp_path / "site.js").write_text("")
+    (tmp_path.parent / "outside.html").write_text("")
+    (tmp_path / "sub" / "index.html").write_text('<a name="there"></a><a href="../index.html#here">back</a>')
+    assert [link for _, link in links.dead_of_site(tmp_path)] == ["#away", "sub/#gone", "../outside.html", "none.png", "sub/no%20page.html"]
 
 
 def test_every_page_is_in_a_table_of_contents():
@@ -71,9 +73,10 @@ def site(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_the_site_builds_without_a_warning_and_documents_every_public_name(site):
+def test_the_site_builds_without_a_warning_or_a_dead_link_and_documents_every_public_name(site):
     import bench
 
+    assert list(links.dead_of_site(site)) == []
     api = "".join(page.read_text() for page in (site / "api").rglob("*.html"))
     assert [name for name in bench.__all__ if f'id="bench.{name}"' not in api] == []
 
