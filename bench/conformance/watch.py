@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from bench.runs.guard import fingerprint, leaves
@@ -22,6 +23,11 @@ _PATHS = {"os.mkdir": 0, "os.remove": 0, "os.rmdir": 0, "os.rename": 1, "os.link
 _NETWORK = ("socket.connect", "socket.getaddrinfo", "urllib.Request")
 _TEMPORARY = os.path.realpath(tempfile.gettempdir())
 _STANDARD = (os.path.realpath(sysconfig.get_path("stdlib")), "<frozen os>")
+_INSTALLED = ("site-packages", "dist-packages")
+_HOMES = tuple(os.path.dirname(os.path.dirname(os.path.abspath(module.__file__))) for module in (torch, np) if module.__file__)  # noqa: PTH100, PTH120 - strings
+"""Where torch and NumPy are installed."""
+_MOST, _DEEPEST = 20_000, 4
+"""Files that are compared in a folder and those below it, and how far below."""
 _active: list[Watch] = []
 _installed = False
 
@@ -32,6 +38,8 @@ class Watch:
     def __init__(self, homes: Sequence[Path], allowed: Sequence[Path]) -> None:
         self.homes = tuple(str(path.resolve()) for path in homes)
         self.allowed = tuple(str(path.resolve()) for path in allowed)
+        self._folders = [str(Path.cwd()), *(home if os.path.isdir(home) else os.path.dirname(home) for home in self.homes)]  # noqa: PTH112, PTH120 - strings
+        self._before: dict[str, tuple[int, ...]] = {}
         self.written: dict[str, None] = {}
         self.asked: dict[str, None] = {}
 
@@ -41,10 +49,31 @@ class Watch:
             sys.addaudithook(_hear)
             _installed = True
         _active.append(self)
+        self._before = self._files()
         return self
 
     def __exit__(self, *_: object) -> None:
         _active.remove(self)
+        for path, state in self._files().items():  # what was opened by C++, as torch.save does, makes no event
+            if self._before.get(path) != state:
+                self.written[path] = None
+
+    def _files(self) -> dict[str, tuple[int, ...]]:
+        """Return the state of the files where the command started and beside the plugin, by path; of very many, the nearest ones."""
+        found: dict[str, tuple[int, ...]] = {}
+        waiting = [(os.path.realpath(folder), 0) for folder in dict.fromkeys(self._folders)]
+        while waiting and len(found) < _MOST:
+            folder, depth = waiting.pop(0)
+            with contextlib.suppress(OSError), os.scandir(folder) as entries:
+                for entry in sorted(entries, key=lambda entry: entry.name):
+                    if _inside(entry.path, self.allowed):
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting += [(entry.path, depth + 1)] if depth < _DEEPEST and not entry.name.startswith((".", "__pycache__")) else []
+                    else:
+                        status = entry.stat(follow_symlinks=False)
+                        found[entry.path] = status.st_ino, status.st_size, status.st_mtime_ns
+        return found
 
     def hear(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Note an event that the plugin's code is the cause of."""
@@ -76,9 +105,14 @@ def _inside(path: str, folders: Sequence[str]) -> bool:
 def _by_library() -> bool:
     """Say whether an installed library did it of its own accord, as torch does with its temporary folders."""
     frame = sys._getframe(3)
-    while frame.f_back is not None and _inside(frame.f_code.co_filename, _STANDARD) and "site-packages" not in frame.f_code.co_filename:
+    while frame.f_back is not None and _inside(frame.f_code.co_filename, _STANDARD) and not _installed_at(frame.f_code.co_filename):
         frame = frame.f_back
-    return "site-packages" in frame.f_code.co_filename
+    return _installed_at(frame.f_code.co_filename)
+
+
+def _installed_at(path: str) -> bool:
+    """Say whether a file belongs to an installed library: Debian calls the folder of these otherwise than pip, and torch may lie anywhere."""
+    return any(name in Path(path).parts for name in _INSTALLED) or _inside(path, _HOMES)
 
 
 def _writes(arguments: tuple[Any, ...]) -> bool:

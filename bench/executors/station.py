@@ -19,6 +19,7 @@ from bench.executors.slots import Slots, usable_gpus
 from bench.plugins.index import Index, cache_folder
 from bench.plugins.source import Target
 from bench.runs import provenance
+from bench.runs.folders import absolute_paths
 from bench.runs.limits import Limits, fair_memory
 from bench.runs.result import Result
 from bench.runs.spec import Job
@@ -77,6 +78,7 @@ class Station:
     def __init__(self, places: int, preload: Sequence[str], cache: str = "", gpus: bool = False, per_gpu: int = 1) -> None:
         if cache:
             os.environ.setdefault("BENCH_CACHE", cache)
+        absolute_paths()
         visible = usable_gpus(os.environ.get("CUDA_VISIBLE_DEVICES")) if gpus else ()
         self._cache, self._share = cache_folder(), fair_memory(places)
         self._index = Index(self._cache)

@@ -21,6 +21,7 @@ from bench.plugins.registry import Registry, method_card, task_card
 from bench.plugins.source import Target, reach
 from bench.runs.artifacts import Artifacts
 from bench.runs.claims import Claims
+from bench.runs.folders import absolute_paths
 from bench.runs.limits import Limits
 from bench.runs.plan import Cell, NotRun, Plan, batches
 from bench.runs.provenance import environment, git_state, machine
@@ -127,6 +128,7 @@ class Driver:
         """
         if not todo:
             return
+        absolute_paths()  # attempts work in folders of their own
         Artifacts(cache_folder()).sweep()
         by_cell = {keyed.cell.spec.cell: keyed for keyed in todo}
         with self._claims() as claims:

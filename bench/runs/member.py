@@ -19,6 +19,7 @@ from bench.runs import guard
 from bench.runs.apart import apart
 from bench.runs.context import Run, Setup, _Tools, release
 from bench.runs.figures import figures
+from bench.runs.folders import at
 from bench.runs.provenance import kernels_here
 from bench.runs.spec import RunSpec
 
@@ -150,10 +151,11 @@ class _WorkerTools(_Tools):
         job = self._member.worker.job
         if name not in job.datasets:
             raise BenchError(f"the task asked for the data set {name!r}, which its card does not list; add it to 'datasets'.")
-        found = import_target(job.datasets[name])
-        if not issubclass(found, Dataset):
-            raise BenchError(f"{name!r} is registered as a data set, but {found.__qualname__} is no Dataset.")
-        data = found.make(params).load(run)
+        with at(self._member.worker.flags["folder"]):  # data are asked for while runs work in folders of their own, too
+            found = import_target(job.datasets[name])
+            if not issubclass(found, Dataset):
+                raise BenchError(f"{name!r} is registered as a data set, but {found.__qualname__} is no Dataset.")
+            data = found.make(params).load(run)
         self._fingerprints[name] = guard.fingerprint(data)
         if found.card.fingerprint and not params and self._fingerprints[name] != found.card.fingerprint:
             raise InvalidRun(

@@ -23,6 +23,7 @@ from bench.plugins.source import Target, code_key, import_target
 from bench.runs import guard
 from bench.runs.artifacts import Artifacts
 from bench.runs.figures import figures
+from bench.runs.folders import at, attempt
 from bench.runs.member import Member, separate
 from bench.runs.provenance import THREADS
 from bench.runs.result import Result, as_text, failed, now, save_files
@@ -76,28 +77,23 @@ class Worker:
         started = now()
         with warnings.catch_warnings(record=True) as said, tuned.noting() as choices, contextlib.ExitStack() as closing:
             warnings.simplefilter("always")
-            members = [
-                Member(spec, self, Path(self.job.workdir) / f"{'twin-' if twin else ''}{position}-seed-{spec.seed}") for position, spec in enumerate(specs)
-            ]
-            for member in members:
-                closing.callback(member.close)
-                member.prepare()
-            separate(members)
+            members = self._prepared(specs, twin, closing)
+            flags = {**self.flags, "folder": closing.enter_context(attempt(Path(self.job.workdir), self.flags["folder"]))}
             try:
                 with state.watching_seeds() as reseeded, guard.code_unchanged(type(self.task), *([type(self.method)] if self.method else [])):
                     solutions, wall, cpu = self._solve(members)
             finally:
                 left = state.flags()
-                self._restore(left)
+                self._restore(left, flags)
             if reseeded:
                 raise InvalidRun(f"the method called {reseeded[0]}, which changes the random streams of all; use run.seeded or run.torch_generator.")
             if self.moved:
                 raise InvalidRun(
                     "solve_stacked drew from the global random streams, so a seed's result would depend on its neighbours; draw from run.torch_generator or inside run.seeded."
                 )
-            if left != self.flags:
-                changed = next(name for name in left if left[name] != self.flags[name])
-                raise InvalidRun(f"the method changed {changed} from {self.flags[changed]} to {left[changed]}, which is a setting of the whole process.")
+            if left != flags:
+                changed = next(name for name in left if left[name] != flags[name])
+                raise InvalidRun(f"the method changed {changed} from {flags[changed]} to {left[changed]}, which is a setting of the whole process.")
             results = []
             for member, solved in zip(members, solutions, strict=True):
                 results.append(self._evaluate(member, solved, wall / len(members), cpu / len(members), len(members)))
@@ -109,18 +105,28 @@ class Worker:
             result.choices = dict(choices)
         return results
 
-    def _restore(self, now: dict[str, Any]) -> None:
+    def _prepared(self, specs: Sequence[RunSpec], twin: bool, closing: contextlib.ExitStack) -> list[Member]:
+        home = Path(self.job.workdir)
+        members = [Member(spec, self, home / f"{'twin-' if twin else ''}{position}-seed-{spec.seed}") for position, spec in enumerate(specs)]
+        for member in members:
+            closing.callback(member.close)
+            member.prepare()
+        separate(members)
+        return members
+
+    def _restore(self, now: dict[str, Any], before: dict[str, Any]) -> None:
         """Undo what a method did to the process, so that it spoils neither its own second try nor the next run of this process."""
         import torch
 
         from bench.training import state
 
-        if now != self.flags:
-            torch.set_grad_enabled(self.flags["gradient"])
-            torch.set_default_dtype(getattr(torch, self.flags["dtype"].rpartition(".")[2]))
-            torch.backends.cudnn.benchmark = self.flags["cudnn_benchmark"]
-            torch.backends.cuda.matmul.allow_tf32 = self.flags["tf32"]
-            os.chdir(self.flags["folder"])
+        if now != before:
+            torch.set_grad_enabled(before["gradient"])
+            torch.set_default_dtype(getattr(torch, before["dtype"].rpartition(".")[2]))
+            torch.backends.cudnn.benchmark = before["cudnn_benchmark"]
+            torch.backends.cuda.matmul.allow_tf32 = before["tf32"]
+            with contextlib.suppress(OSError):  # it may have removed the folder
+                os.chdir(before["folder"])
             state.pin(self.job.specs[0].device, THREADS)
 
     def _solve(self, members: list[Member]) -> tuple[list[list[Any]], float, float]:
@@ -166,7 +172,8 @@ class Worker:
             for solution, run in zip(solutions, member.runs, strict=True)
         ]
         with streams(stream_seed(spec.seed, spec.task, "evaluate")):
-            self.task.reveal(member.case, member.setup)
+            with at(self.flags["folder"]):
+                self.task.reveal(member.case, member.setup)
             score = self.task.evaluate(member.case, outcomes, member.setup)
         metrics = self._checked(score)
         cost |= {

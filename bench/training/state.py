@@ -49,8 +49,15 @@ def flags() -> dict[str, Any]:
         "tf32": torch.backends.cuda.matmul.allow_tf32,
         "dtype": str(torch.get_default_dtype()),
         "gradient": torch.is_grad_enabled(),
-        "folder": os.getcwd(),  # noqa: PTH109 - a run that changes it breaks the next
+        "folder": _folder(),
     }
+
+
+def _folder() -> str:
+    try:
+        return os.getcwd()  # noqa: PTH109 - a run that changes it breaks the next
+    except FileNotFoundError:
+        return "a folder that is gone"
 
 
 @contextlib.contextmanager
