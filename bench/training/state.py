@@ -140,7 +140,7 @@ def synchronize(device: torch.device) -> None:
 
 @contextlib.contextmanager
 def copies(*tensors: torch.Tensor) -> Iterator[list[torch.Tensor]]:
-    """Yield copies of tensors to show to a model, and wipe them after: one that keeps what it was shown holds nothing."""
+    """Yield copies of tensors of any shape to show to a model, and wipe them after: one that keeps what it was shown holds nothing."""
     made = [tensor.clone() for tensor in tensors]
     try:
         yield made
