@@ -5,12 +5,15 @@ TRACK ?=
 PRESET ?= default
 DEVICE ?= cuda
 SITE ?= build/site
+# A file's tests stay with one worker, since they share fixtures; the files of many small tests come last and fill up the end.
+SPREAD := --dist loadfile --no-loadscope-reorder
+NUMERICAL := tests/methods tests/training tests/tracks tests/tasks tests/leaderboard tests/conformance
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install browser demo lint types test test-slow gpu gpu-times bench-speed docs site board clean
+.PHONY: help install browser demo lint types test test-kernels test-slow gpu gpu-times bench-speed docs site board clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,7 +53,11 @@ types: $(VENV)/.installed ## mypy, strict
 	$(BIN)/mypy
 
 test: lint types ## lint, types and the test suite
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+	$(BIN)/python -m pytest -n $(JOBS) $(SPREAD)
+
+test-kernels: $(VENV)/.installed ## the numerical tests once more, under other kernels of BLAS and torch than this machine's own
+	@set -e; other=$$($(BIN)/python tests/other_kernels.py); echo "with $$other"; \
+		env $$other BENCH_TEST_BUDGETS=off $(BIN)/python -m pytest -n $(JOBS) $(SPREAD) $(NUMERICAL)
 
 test-slow: $(VENV)/.installed ## the tests that take longer
 	$(BIN)/python -m pytest -n $(JOBS) -m slow

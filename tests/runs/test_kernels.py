@@ -8,11 +8,10 @@ import subprocess
 import sys
 
 import pytest
+from other_kernels import other
 
 from bench.errors import EnvironmentFault
 from bench.runs import kernels, provenance
-
-OTHERS = ("Haswell", "SkylakeX", "Nehalem")
 
 
 @pytest.fixture(autouse=True)
@@ -39,22 +38,29 @@ def counted(monkeypatch, tmp_path):
     return asked
 
 
-def other_blas() -> str:
-    """Return a kernel of OpenBLAS that is not the one at work here."""
-    return next(name for name in OTHERS if name not in provenance.kernels_here()["numpy_blas"])
-
-
 def test_a_setting_that_chooses_other_kernels_is_another_answer_and_one_that_chooses_the_same_is_not(monkeypatch):
     here = provenance.kernels_here()
-    monkeypatch.setenv("OPENBLAS_CORETYPE", other_blas())
-    monkeypatch.setenv("ATEN_CPU_CAPABILITY", "default")
+    for name, value in other(here, provenance.cpu()["id"]).items():
+        monkeypatch.setenv(name, value)
     there = provenance.kernels_here()
-    changed = {name for name in here if here[name] != there.get(name)}
-    assert {"numpy_blas", "scipy_blas"} <= changed
-    assert ("torch" in changed) == (here["torch"] != there["torch"])
+    assert {"numpy_blas", "scipy_blas", *(["torch"] if here["torch"].startswith("AVX") else [])} <= {name for name in here if here[name] != there.get(name)}
     monkeypatch.setenv("OPENBLAS_CORETYPE", here["numpy_blas"].split()[-1])
     monkeypatch.delenv("ATEN_CPU_CAPABILITY")
     assert provenance.kernels_here() == here
+
+
+@pytest.mark.parametrize(
+    ("blas", "torch", "flags", "chosen"),
+    [
+        ("SkylakeX", "AVX512", "sse2 avx2 avx512vl", "Haswell avx2"),
+        ("Haswell", "AVX512", "sse2 avx2 avx512vl", "SkylakeX avx2"),
+        ("Haswell", "AVX2", "sse2 avx2", "Nehalem default"),
+        ("Nehalem", "DEFAULT", "sse2", "Core2 default"),
+        ("neoversen1", "DEFAULT", "asimd", "ARMV8 default"),
+    ],
+)
+def test_the_tests_run_once_more_under_kernels_that_are_not_the_machine_s_own(blas, torch, flags, chosen):
+    assert " ".join(other({"numpy_blas": f"openblas 0.3.31 {blas}", "torch": torch}, flags).values()) == chosen
 
 
 def test_the_answer_is_what_the_libraries_of_a_run_say_and_asking_loads_none_of_them():
