@@ -5,7 +5,14 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
+import budgets
 import pytest
+
+
+def pytest_configure(config):
+    """Count what tests take, and fail a run in which a folder takes more than its budget."""
+    budgets.register(config)
+
 
 # Runs: a cache for the session, and one call that plans and runs ------------
 

@@ -118,8 +118,8 @@ def test_the_reference_that_peeks_is_marked_and_beats_the_null(bench):
 
 
 def test_every_pair_of_a_track_is_accounted_for(bench):
-    found = json.loads(bench(*SMOKE, "--executor", "inline", "--track", "noisy-labels").out)
-    listed = json.loads(bench("list", "--track", "noisy-labels", "--json").out)
+    found = json.loads(bench(*SMOKE, "--executor", "inline", "--track", "unlearning-regression").out)
+    listed = json.loads(bench("list", "--track", "unlearning-regression", "--json").out)
     pairs = {(method["name"], task["name"]) for method in listed["methods"] for task in listed["tasks"]}
     seen = {(record["method"], record["task"]) for record in found["records"]} | {(item["method"], item["task"]) for item in found["not_run"]}
     assert seen == pairs

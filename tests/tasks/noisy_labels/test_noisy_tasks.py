@@ -411,6 +411,7 @@ def column(scores, name):
     return np.array([metrics[name] for metrics in scores])
 
 
+@pytest.mark.slow  # the same on three seeds, and shorter, is in tests/methods/noisy_labels/test_against_null.py
 def test_the_default_size_shows_memorisation_and_its_cure_on_every_seed(on_digits):
     seeds = range(5)  # the bounds are the specification's, section 6
     sym, asym, clean = (variant(NoisyDigits, name) for name in ("sym40", "asym40", "clean"))
