@@ -95,6 +95,8 @@ class Task(Params, frozen=True, kw_only=True):
     """A standard problem. Its fields are its parameters; a variant is a named set of them."""
 
     card: ClassVar[TaskCard]
+    accepts: ClassVar[type[Any] | tuple[type[Any], ...]] = ()
+    """Types of a solution that :meth:`evaluate` reads; any other is invalid. The tracks of this package need not say it."""
 
     def prepare(self, run: Setup) -> Case:
         """Build the problem and the hidden part."""

@@ -19,7 +19,18 @@ from bench.plugins.scan import FileScan
 PROTOCOL = 2
 """Stands for the code of ``bench.cli``, ``runs``, ``executors`` and ``plugins`` in every key. Raise it when a change there changes numbers."""
 
-_HARNESS = ("bench.cli", "bench.runs", "bench.executors", "bench.plugins", "bench.conformance", "bench.cards", "bench.errors", "bench.texts")
+_HARNESS = (
+    "bench.cli",
+    "bench.runs",
+    "bench.executors",
+    "bench.plugins",
+    "bench.conformance",
+    "bench.cards",
+    "bench.errors",
+    "bench.texts",
+    "bench.checks",
+    "bench.declared",
+)
 _BENCH = Path(__file__).resolve().parents[1]
 
 

@@ -31,11 +31,14 @@ class Member:
     """One spec on its way through a job."""
 
     def __init__(self, spec: RunSpec, worker: Worker, folder: Path) -> None:
+        from bench.checks.cases import Checks
+
         self.spec, self.worker, self.folder = spec, worker, folder
         self.prepare_s = 0.0
         self.report_s, self.report_cpu_s, self.charged_s = 0.0, 0.0, 0.0
         self.fetch_s, self.fetch_cpu_s = 0.0, 0.0
         self.tools = _WorkerTools(self)
+        self.checks = Checks(spec.track, type(worker.task), peeks=worker.method is None)
         self.setup = self._run(Setup, 0)
         self.case: Case
         self.runs: list[Run] = []
@@ -63,6 +66,8 @@ class Member:
         start = time.perf_counter()
         with streams(stream_seed(self.spec.seed, self.spec.task, "prepare")):
             self.case = self.worker.task.prepare(self.setup)
+        self.checks.case(self.case, self.tools.loaded)
+        self.tools.loaded.clear()
         self.prepare_s = time.perf_counter() - start
         masked = [need for need in self.worker.job.offers if need not in self.worker.job.needs]
         problems = list(self.case.problems)
@@ -94,6 +99,8 @@ class _WorkerTools(_Tools):
     def __init__(self, member: Member, quiet: bool = False) -> None:
         self._member, self._quiet, self._said = member, quiet, 0.0
         self._fingerprints: dict[str, str] = {}
+        self.loaded: list[tuple[str, Any]] = []
+        """Data sets that the task asked for, until its problem is checked."""
 
     def report(self, run: Run, step: int, model: Any) -> None:
         from bench.training.state import inspecting, synchronize
@@ -106,7 +113,8 @@ class _WorkerTools(_Tools):
         if run._curve and step <= run._curve[-1]["step"]:
             raise InvalidRun(f"the method reported step {step} after step {run._curve[-1]['step']}; steps must grow.")
         with inspecting(model):
-            watched = member.worker.task.watch(member.case, member.runs.index(run), step, model)
+            k = member.runs.index(run)
+            watched = member.checks.watched(member.worker.task.watch(member.case, k, step, member.checks.report(member.case, k, step, model)))
         run._curve.append({"step": step, **figures(member.worker.card, watched.scores, f" at report {step}")})
         for name in watched.keep:
             run._kept[name] = copy.deepcopy(model)
@@ -157,6 +165,8 @@ class _WorkerTools(_Tools):
                 raise BenchError(f"{name!r} is registered as a data set, but {found.__qualname__} is no Dataset.")
             data = found.make(params).load(run)
         self._fingerprints[name] = guard.fingerprint(data)
+        if not self._member.runs:
+            self.loaded.append((name, data))
         if found.card.fingerprint and not params and self._fingerprints[name] != found.card.fingerprint:
             raise InvalidRun(
                 f"the data set {name!r} has the fingerprint {self._fingerprints[name]}, its card says {found.card.fingerprint}; the data or its reader changed."

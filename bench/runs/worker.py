@@ -148,15 +148,15 @@ class Worker:
 
     def _solutions(self, members: list[Member]) -> list[list[Any]]:
         """Return the solutions of every member, one a problem."""
+        from bench.checks.cases import answers
+
         if self.method is None:
             solve = getattr(self.task, self.job.reference)
             return [[solve(problem, member.case.hidden, run) for problem, run in zip(member.case.problems, member.runs, strict=True)] for member in members]
         if members[0].spec.form == "single":
             return [[self.method.solve(problem, run) for problem, run in zip(member.case.problems, member.runs, strict=True)] for member in members]
         problems = [problem for member in members for problem in member.case.problems]
-        flat = list(self.method.solve_stacked(problems, [run for member in members for run in member.runs]))
-        if len(flat) != len(problems):
-            raise BenchError(f"solve_stacked got {len(problems)} problems and returned {len(flat)} solutions; return one for each, in their order.")
+        flat = answers(self.method.solve_stacked(problems, [run for member in members for run in member.runs]), len(problems))
         count = len(members[0].case.problems)
         return [flat[position : position + count] for position in range(0, len(flat), count)]
 
@@ -171,10 +171,11 @@ class Worker:
             Outcome(solution=solution, curve=run._curve, kept=run._kept, cost={name: value or 0.0 for name, value in cost.items()}, counters=dict(run._counts))
             for solution, run in zip(solutions, member.runs, strict=True)
         ]
+        outcomes = [member.checks.outcome(member.case, k, outcome, self.device) for k, outcome in enumerate(outcomes)]
         with streams(stream_seed(spec.seed, spec.task, "evaluate")):
             with at(self.flags["folder"]):
                 self.task.reveal(member.case, member.setup)
-            score = self.task.evaluate(member.case, outcomes, member.setup)
+            score = member.checks.score(self.task.evaluate(member.case, outcomes, member.setup))
         metrics = self._checked(score)
         cost |= {
             "prepare_s": member.prepare_s,

@@ -6,17 +6,19 @@ images. Shapes: N real images, n stored ones, C classes.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated
 
 import msgspec
 import torch
+from msgspec import Meta
 from torch.nn import functional as F
 
+from bench.declared import Array, Size
 from bench.errors import InvalidRun
 from bench.runs.context import Run
 from bench.training.convnet import ConvNet, Recipe
 
-__all__ = ["ClassSampler", "Problem", "SmallSet", "check", "decode", "labels_of", "real_rows", "stored"]
+__all__ = ["ClassSampler", "Problem", "SmallSet", "decode", "labels_of", "real_rows", "stored"]
 
 
 class SmallSet(msgspec.Struct, kw_only=True):
@@ -34,14 +36,31 @@ class SmallSet(msgspec.Struct, kw_only=True):
             test. It changes confidences, never a prediction.
     """
 
-    x: torch.Tensor
-    y: torch.Tensor
-    soft_y: torch.Tensor | None = None
-    targets: torch.Tensor | None = None
-    lr: float | None = None
-    factor: int = 1
-    indices: torch.Tensor | None = None
-    masked: float | None = None
+    x: Annotated[torch.Tensor, Array("n", "channels", "H", "W", dtype="float32")]
+    y: Annotated[torch.Tensor, Array("n", dtype="int64", ge=0, lt="C")]
+    soft_y: Annotated[torch.Tensor | None, Array("decoded", "C", dtype="float32", ge=0)] = None
+    targets: Annotated[torch.Tensor | None, Array("decoded", "D", dtype="float32")] = None
+    lr: Annotated[float, Meta(gt=0, le=10)] | None = None
+    factor: Annotated[int, Size("factor")] = 1
+    indices: Annotated[torch.Tensor | None, Array("n", dtype="int64", ge=0, lt="N", distinct=True)] = None
+    masked: Annotated[float, Meta(ge=0, lt=1)] | None = None
+
+    @property
+    def decoded(self) -> int:
+        """Training images that it stands for: n * factor^2."""
+        return len(self.x) * self.factor**2
+
+    def validate(self, problem: Problem) -> None:
+        """Raise InvalidRun unless the set is within the budget, and its fields agree with each other and with the problem."""
+        if len(self.x) > problem.budget:
+            raise InvalidRun(f"the set holds {len(self.x)} stored images; the budget is {problem.ipc} a class, {problem.budget} in all")
+        sides = self.x.shape[2:]
+        if any(side % self.factor for side in sides):
+            raise InvalidRun(f"factor is {self.factor}, and must divide the sides of the images, {sides[0]} and {sides[1]}")
+        if self.soft_y is not None and bool(((self.soft_y.sum(1) - 1).abs() > 1e-4).any()):
+            raise InvalidRun(f"soft_y holds rows that sum to {float(self.soft_y.sum(1).min()):.6g} and more, and must hold probabilities, each row of sum 1")
+        if self.indices is not None and not torch.equal(self.x, problem.x[self.indices]):
+            raise InvalidRun("indices names rows of the training set that the images are not; leave indices out for images that were changed")
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,20 +83,20 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
         epochs: of such a training.
     """
 
-    x: torch.Tensor
-    y: torch.Tensor
-    n_classes: int
-    ipc: int
-    mean: torch.Tensor
-    std: torch.Tensor
+    x: Annotated[torch.Tensor, Array("N", "channels", "H", "W", dtype="float32")]
+    y: Annotated[torch.Tensor, Array("N", dtype="int64", ge=0, lt="C")]
+    n_classes: Annotated[int, Size("C")]
+    ipc: Annotated[int, Meta(ge=1)]
+    mean: Annotated[torch.Tensor, Array("channels", dtype="float32")]
+    std: Annotated[torch.Tensor, Array("channels", dtype="float32", gt=0)]
     flips: bool = False
-    width: int = 32
-    depth: int = 2
-    updates: int = 120
-    net_epochs: int = 5
-    batch_real: int = 32
-    batch_size: int = 64
-    epochs: int = 15
+    width: Annotated[int, Meta(ge=1)] = 32
+    depth: Annotated[int, Meta(ge=1)] = 2
+    updates: Annotated[int, Meta(ge=1)] = 120
+    net_epochs: Annotated[int, Meta(ge=1)] = 5
+    batch_real: Annotated[int, Meta(ge=1)] = 32
+    batch_size: Annotated[int, Meta(ge=1)] = 64
+    epochs: Annotated[int, Meta(ge=1)] = 15
 
     @property
     def budget(self) -> int:
@@ -175,40 +194,3 @@ def stored(small: SmallSet) -> dict[str, float]:
     """Return what a small set costs: stored and decoded images, and kilobytes of its float32 numbers, soft labels and targets included."""
     numbers = sum(part.numel() for part in (small.x, small.soft_y, small.targets) if part is not None)
     return {"stored_images": len(small.x), "decoded_images": len(small.x) * small.factor**2, "stored_kb": numbers * 4 / 1000}
-
-
-def check(small: Any, problem: Problem) -> None:
-    """Check that ``small`` is a small set within the budget, whose fields mean what they say.
-
-    Raises:
-        InvalidRun: it is not; the message names the field, what it holds and what it may hold.
-    """
-    if type(small) is not SmallSet:
-        raise InvalidRun(f"the method returned a {type(small).__name__}; the track's solution is a SmallSet.")
-    shape = tuple(problem.x.shape[1:])
-    if tuple(small.x.shape[1:]) != shape or not small.x.is_floating_point():
-        raise InvalidRun(f"the images are {small.x.dtype} of shape {tuple(small.x.shape[1:])}; they must be float32 of shape {shape}.")
-    if not 0 < len(small.x) <= problem.budget:
-        raise InvalidRun(f"the set holds {len(small.x)} stored images; the budget is {problem.ipc} a class, {problem.budget} in all, and at least one.")
-    if not bool(small.x.isfinite().all()):
-        raise InvalidRun("the images hold numbers that are not finite.")
-    if small.y.shape != (len(small.x),) or not bool(((small.y >= 0) & (small.y < problem.n_classes)).all()):
-        raise InvalidRun(f"the labels must be {len(small.x)} whole numbers from 0 to {problem.n_classes - 1}.")
-    if small.factor < 1 or shape[1] % small.factor or shape[2] % small.factor:
-        raise InvalidRun(f"factor is {small.factor}; it must divide the sides of the images, {shape[1]} and {shape[2]}.")
-    decoded = len(small.x) * small.factor**2
-    if small.soft_y is not None:
-        good = small.soft_y.shape == (decoded, problem.n_classes) and bool((small.soft_y >= 0).all())
-        if not good or not torch.allclose(small.soft_y.sum(1), torch.ones(decoded, device=small.soft_y.device), atol=1e-4):
-            raise InvalidRun(f"the soft labels must be {decoded} rows of {problem.n_classes} probabilities that sum to 1.")
-    if small.targets is not None and (small.targets.dim() != 2 or len(small.targets) != decoded):
-        raise InvalidRun(f"the targets must be {decoded} rows of numbers, one a decoded image.")
-    if small.lr is not None and not 0 < small.lr <= 10:
-        raise InvalidRun(f"lr is {small.lr}; a learning rate must be above 0 and at most 10.")
-    if small.masked is not None and not 0 <= small.masked < 1:
-        raise InvalidRun(f"masked is {small.masked}; a share must be at least 0 and below 1.")
-    if small.indices is not None:
-        if small.indices.shape != small.y.shape or len(small.indices.unique()) != len(small.indices):
-            raise InvalidRun(f"indices must be {len(small.x)} distinct rows of the training set, one an image.")
-        if not torch.equal(small.x, problem.x[small.indices]):
-            raise InvalidRun("indices names rows of the training set that the images are not; leave indices out for images that were changed.")

@@ -14,6 +14,7 @@ from bench.tracks import condensation_augment as siamese
 from bench.tracks import condensation_tuned
 from bench.training import tuned
 from bench.training.convnet import ConvNet, Net, Params, Recipe, epochs_of, fit, outputs
+from bench.training.state import finite
 
 __all__ = ["Protocol", "calibration_error", "mean_nll", "ranking_score", "temperatures", "train"]
 
@@ -111,11 +112,15 @@ def train(
 
 
 def logits_of(net: Net, params: Params, x: torch.Tensor) -> torch.Tensor:
-    """Return the logits (K, n, C) in float64, as metrics need them. The nets see a copy that is wiped afterwards."""
+    """Return the logits (K, n, C) in float64, as metrics need them. The nets see a copy that is wiped afterwards.
+
+    Raises:
+        InvalidRun: a net diverged.
+    """
     copy = x.clone()
     found = outputs(net, params, copy).double()
     copy.zero_()
-    return found
+    return finite(found, "nets trained on the set")
 
 
 # What is measured ----------------------------------------------------------------------------------------------------------

@@ -6,13 +6,16 @@ Shapes: N training graphs, B graphs of a batch, C outputs, d hidden units.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 import torch
+from msgspec import Meta
 from torch.nn import functional as F
 
 from bench.contracts import Method
+from bench.declared import Array, Outputs, Size
+from bench.errors import InvalidRun
 from bench.runs.context import Run
 from bench.training.gnn import GNN, Backbone, Output, Readout
 from bench.training.graphs import GraphBatch, Graphs
@@ -50,20 +53,32 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     graphs: Graphs
-    y: torch.Tensor
+    y: Annotated[
+        torch.Tensor,
+        Array("N", dtype="int64", ge=0, lt="C"),
+        Array("N", "C", dtype="int8", ge=-1, le=1),
+        Array("N", "C", dtype="float32", nan=True),
+    ]
     kind: Kind = "classes"
-    outputs: int
-    env: torch.Tensor | None = None
+    outputs: Annotated[int, Size("C")]
+    env: Annotated[torch.Tensor | None, Array("N", dtype="int64", ge=0)] = None
     backbone: Backbone = "gin"
     virtual_node: bool = False
-    layers: int = 3
-    hidden: int = 32
-    dropout: float = 0.0
+    layers: Annotated[int, Meta(ge=1)] = 3
+    hidden: Annotated[int, Meta(ge=1)] = 32
+    dropout: Annotated[float, Meta(ge=0, lt=1)] = 0.0
     readout: Readout = "mean"
-    epochs: int = 40
-    batch_size: int = 128
-    lr: float = 3e-3
-    decay_at: int = 0
+    epochs: Annotated[int, Meta(ge=1)] = 40
+    batch_size: Annotated[int, Meta(ge=1)] = 128
+    lr: Annotated[float, Meta(gt=0)] = 3e-3
+    decay_at: Annotated[int, Meta(ge=0)] = 0
+
+    def validate(self) -> None:
+        """Raise InvalidRun unless there is a label a graph, of the kind that is said."""
+        if len(self.y) != len(self.graphs):
+            raise InvalidRun(f"y has {len(self.y)} rows for {len(self.graphs)} graphs")
+        if kind_of(self.y) != self.kind:
+            raise InvalidRun(f"kind is {self.kind!r}, and y, {self.y.dtype} of shape {tuple(self.y.shape)}, holds {kind_of(self.y)!r}")
 
     def net(self) -> GNN:
         """Return the standard net, drawn from the global stream; call it inside ``run.seeded("init")``."""
@@ -89,9 +104,9 @@ class Solution(msgspec.Struct, kw_only=True):
         squares: mean square of the same weights (N,).
     """
 
-    model: Any
-    weights: torch.Tensor | None = None
-    squares: torch.Tensor | None = None
+    model: Annotated[Any, Outputs("C", part="logits")]
+    weights: Annotated[torch.Tensor | None, Array("N", dtype="float", nan=True)] = None
+    squares: Annotated[torch.Tensor | None, Array("N", dtype="float", nan=True, ge=0)] = None
 
 
 class Batch(msgspec.Struct, frozen=True):

@@ -9,12 +9,13 @@ Shapes: N training rows, C classes.
 from __future__ import annotations
 
 import functools
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
 import torch
 
+from bench.declared import Array
 from bench.errors import InvalidRun
 from bench.runs.context import Run
 from bench.tracks.noisy_labels import Problem, cross_entropy
@@ -33,8 +34,13 @@ class Solution(msgspec.Struct, kw_only=True):
         flags: rows held to be wrong (N,), bool.
     """
 
-    suspicion: torch.Tensor | None = None
-    flags: torch.Tensor | None = None
+    suspicion: Annotated[torch.Tensor | None, Array("N", dtype="number", infinite=True)] = None
+    flags: Annotated[torch.Tensor | None, Array("N", dtype="bool")] = None
+
+    def validate(self, problem: Problem) -> None:
+        """Raise InvalidRun where there is nothing to judge by."""
+        if self.suspicion is None and self.flags is None:
+            raise InvalidRun("it has neither a suspicion nor flags; return one value a training row")
 
 
 def judgement(solution: Any, problem: Problem) -> Solution:
@@ -43,9 +49,6 @@ def judgement(solution: Any, problem: Problem) -> Solution:
     Of a detector it is the solution itself; where it only has flags, they are the suspicion. Of a training method the suspicion is
     ``-clean_score``, or where it has none the cross entropy of its model on the given labels; the flags are the rows whose label it
     corrects, or where it corrects none those it does not keep.
-
-    Raises:
-        InvalidRun: there is nothing to judge by, a length is not N, or a suspicion is NaN.
     """
     if isinstance(solution, Solution):
         suspicion, flags = solution.suspicion, solution.flags
@@ -55,14 +58,8 @@ def judgement(solution: Any, problem: Problem) -> Solution:
         kept = solution.kept
         flags = solution.labels != problem.y if solution.labels is not None else ~kept if kept is not None else None
     if suspicion is None:
-        if flags is None:
-            raise InvalidRun("the detector returned neither a suspicion nor flags; return one value a training row.")
+        assert flags is not None, "a solution without both is refused before"
         suspicion = flags.float()
-    for name, value in (("suspicion", suspicion), ("flags", flags)):
-        if value is not None and tuple(value.shape) != tuple(problem.y.shape):
-            raise InvalidRun(f"the detector's {name} has the shape {tuple(value.shape)}; it must have one value a training row, {tuple(problem.y.shape)}.")
-    if suspicion.isnan().any():
-        raise InvalidRun("the detector's suspicion is NaN for some rows; its output is not finite.")
     return Solution(suspicion=suspicion, flags=flags)
 
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 import torch
+from msgspec import Meta
 from torch.nn import functional as F
 
 from bench.contracts import Method
+from bench.declared import Array, Outputs, Size
 from bench.runs.context import Run
 from bench.training.augment import Augmentation
 from bench.training.nets import StackedNet, build, vote
@@ -48,21 +50,21 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
         noise_rate: share of wrong labels, in [0, 1]; only for methods that need ``noise-rate``.
     """
 
-    x: torch.Tensor
-    y: torch.Tensor
-    n_classes: int
+    x: Annotated[torch.Tensor, Array("N", ..., dtype="float32")]
+    y: Annotated[torch.Tensor, Array("N", dtype="int64", ge=0, lt="C")]
+    n_classes: Annotated[int, Size("C")]
     net: str = "mlp"
     widths: tuple[int, ...] = (256,)
     precision: Literal["float32", "bfloat16"] = "float32"
     flip: bool = False
-    crop: int = 0
-    epochs: int = 60
-    batch_size: int = 128
-    lr: float = 0.05
+    crop: Annotated[int, Meta(ge=0)] = 0
+    epochs: Annotated[int, Meta(ge=1)] = 60
+    batch_size: Annotated[int, Meta(ge=1)] = 128
+    lr: Annotated[float, Meta(gt=0)] = 0.05
     schedule: Schedule = Schedule()
-    momentum: float = 0.9
-    weight_decay: float = 0.0
-    noise_rate: float | None = None
+    momentum: Annotated[float, Meta(ge=0, lt=1)] = 0.9
+    weight_decay: Annotated[float, Meta(ge=0)] = 0.0
+    noise_rate: Annotated[float, Meta(ge=0, le=1)] | None = None
 
 
 class Solution(msgspec.Struct, kw_only=True):
@@ -76,11 +78,11 @@ class Solution(msgspec.Struct, kw_only=True):
         ensemble: a second classifier made of all nets.
     """
 
-    model: Model
-    labels: torch.Tensor | None = None
-    clean_score: torch.Tensor | None = None
-    kept: torch.Tensor | None = None
-    ensemble: Model | None = None
+    model: Annotated[Model, Outputs("C")]
+    labels: Annotated[torch.Tensor | None, Array("N", dtype="int64", ge=0, lt="C")] = None
+    clean_score: Annotated[torch.Tensor | None, Array("N", dtype="number", infinite=True)] = None
+    kept: Annotated[torch.Tensor | None, Array("N", dtype="bool")] = None
+    ensemble: Annotated[Model | None, Outputs("C")] = None
 
 
 class Batch(msgspec.Struct, frozen=True):

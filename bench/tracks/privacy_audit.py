@@ -5,9 +5,12 @@ It measures attacks, not learners: the attack that decides the track ``unlearnin
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 import torch
 
+from bench.declared import Array, Size
 from bench.tracks.unlearning import Architecture, Weights, confidence
 
 __all__ = ["Problem", "Shadows", "Solution", "confidences"]
@@ -21,8 +24,8 @@ class Shadows(msgspec.Struct, frozen=True):
         trained_on: which rows each one saw (K, N), bool.
     """
 
-    weights: dict[str, torch.Tensor]
-    trained_on: torch.Tensor
+    weights: Annotated[dict[str, torch.Tensor], Array("K", ..., dtype="float")]
+    trained_on: Annotated[torch.Tensor, Array("K", "N", dtype="bool")]
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,11 +40,11 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
         shadows: only for methods that need ``shadows``.
     """
 
-    weights: dict[str, torch.Tensor]
+    weights: Annotated[dict[str, torch.Tensor], Array(..., dtype="float")]
     architecture: Architecture
-    x: torch.Tensor
-    y: torch.Tensor
-    n_classes: int
+    x: Annotated[torch.Tensor, Array("N", ..., dtype="float32")]
+    y: Annotated[torch.Tensor, Array("N", dtype="int64", ge=0, lt="C")]
+    n_classes: Annotated[int, Size("C", least=2)]
     shadows: Shadows | None = None
 
 
@@ -52,7 +55,7 @@ class Solution(msgspec.Struct, kw_only=True):
         scores: one a row (N,), higher where the row was more likely trained on; any scale.
     """
 
-    scores: torch.Tensor
+    scores: Annotated[torch.Tensor, Array("N", dtype="number", infinite=True)]
 
 
 def confidences(problem: Problem, weights: list[Weights]) -> torch.Tensor:

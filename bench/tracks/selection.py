@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import msgspec
 import torch
+from msgspec import Meta
 
 from bench.contracts import Method
+from bench.declared import Array, Size
+from bench.errors import InvalidRun
 from bench.runs.context import Run
 from bench.training.convnet import Net, Params, Perceptron, Recipe, fit, outputs, passes_of
 
@@ -23,14 +26,27 @@ class Selection(msgspec.Struct, kw_only=True):
     """What a method of the track returns.
 
     Attributes:
-        rows: for each budget of the problem the rows to keep (budget,), int64 in [0, N), distinct.
-        weights: for each budget the weights of these rows in the loss (budget,); None: all 1.
+        rows: for each budget of the problem the rows to keep, at least one and at most the budget (k,), int64 in [0, N), distinct.
+        weights: for each budget the weights of these rows in the loss (k,), not negative; None: all 1.
         scores: higher means kept earlier, (N,); None where the method ranks nothing.
     """
 
-    rows: list[torch.Tensor]
-    weights: list[torch.Tensor] | None = None
-    scores: torch.Tensor | None = None
+    rows: Annotated[list[torch.Tensor], Array("k", dtype="int64", ge=0, lt="N", distinct=True)]
+    weights: Annotated[list[torch.Tensor] | None, Array("k", dtype="float", ge=0)] = None
+    scores: Annotated[torch.Tensor | None, Array("N", dtype="number", infinite=True)] = None
+
+    def validate(self, problem: Selectable) -> None:
+        """Raise InvalidRun unless there are rows for each budget, no more than it allows, and as many weights."""
+        budgets = problem.budgets
+        for name, parts in (("rows", self.rows), ("weights", self.weights)):
+            if parts is not None and (not isinstance(parts, list | tuple) or len(parts) != len(budgets)):
+                came = f"{len(parts)} tensors" if isinstance(parts, list | tuple) else f"a {type(parts).__name__}"
+                raise InvalidRun(f"{name} is {came}, and must be a list of one tensor for each of the {len(budgets)} budgets")
+        for place, (rows, budget) in enumerate(zip(self.rows, budgets, strict=True)):
+            if len(rows) > budget:
+                raise InvalidRun(f"rows[{place}] keeps {len(rows)} rows; the budget is {budget}")
+            if self.weights is not None and len(self.weights[place]) != len(rows):
+                raise InvalidRun(f"weights[{place}] holds {len(self.weights[place])} numbers for the {len(rows)} rows of rows[{place}]")
 
 
 class Selectable(Protocol):
@@ -84,16 +100,21 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
         weight_decay: of SGD with Nesterov's momentum 0.9.
     """
 
-    x: torch.Tensor
-    y: torch.Tensor
-    n_classes: int
+    x: Annotated[torch.Tensor, Array("N", ..., dtype="float32")]
+    y: Annotated[torch.Tensor, Array("N", dtype="int64", ge=0, lt="C")]
+    n_classes: Annotated[int, Size("C")]
     fractions: tuple[float, ...]
     class_balance: bool = False
     widths: tuple[int, ...] = (256,)
-    epochs: int = 15
-    batch_size: int = 128
-    lr: float = 0.1
-    weight_decay: float = 5e-4
+    epochs: Annotated[int, Meta(ge=1)] = 15
+    batch_size: Annotated[int, Meta(ge=1)] = 128
+    lr: Annotated[float, Meta(gt=0)] = 0.1
+    weight_decay: Annotated[float, Meta(ge=0)] = 5e-4
+
+    def validate(self) -> None:
+        """Raise InvalidRun unless there are shares, each of at least one row and at most all."""
+        if not self.fractions or not all(0 < fraction <= 1 and budget for fraction, budget in zip(self.fractions, self.budgets, strict=True)):
+            raise InvalidRun(f"fractions is {self.fractions}, and must be shares of the {len(self.y)} rows, each above 0, at most 1 and at least one row")
 
     @property
     def steps(self) -> int:

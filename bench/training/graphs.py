@@ -8,12 +8,15 @@ from __future__ import annotations
 import itertools
 import warnings
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
 import torch
 from torch import nn
+
+from bench.declared import Array
+from bench.errors import InvalidRun
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # torch-geometric compiles with torch.jit at import, torch says that its CSR tensors are young
@@ -36,10 +39,18 @@ class Graphs(msgspec.Struct, frozen=True):
         degrees: edges that end in each node (nodes,), int64.
     """
 
-    x: torch.Tensor
-    edges: torch.Tensor
-    nodes: torch.Tensor
-    degrees: torch.Tensor
+    x: Annotated[torch.Tensor, Array("n", "f", dtype="float32")]
+    edges: Annotated[torch.Tensor, Array(2, "E", dtype="int64", ge=0, empty=True)]
+    nodes: Annotated[torch.Tensor, Array("G", dtype="int64", ge=1)]
+    degrees: Annotated[torch.Tensor, Array("n", dtype="int64", ge=0)]
+
+    def validate(self) -> None:
+        """Raise InvalidRun unless the nodes are those of the graphs, and each edge lies within its graph."""
+        nodes, edges = torch.stack([self.nodes.sum(), self.degrees.sum()]).tolist()
+        if nodes != len(self.x) or edges != self.edges.shape[1]:
+            raise InvalidRun(f"nodes and degrees count {nodes} nodes and {edges} edges; x has {len(self.x)} rows and edges {self.edges.shape[1]}")
+        if bool((self.edges >= torch.repeat_interleave(self.nodes, self.sizes)).any()):
+            raise InvalidRun("edges holds an end that is no node of its graph; ends count from 0 within each graph")
 
     @classmethod
     def pack(cls, graphs: Iterable[tuple[np.ndarray, np.ndarray]], device: torch.device | str = "cpu") -> Graphs:
@@ -127,6 +138,9 @@ class GraphBatch:
         self.x, self.edge_index, self.graph, self.size = x, edge_index, graph, len(pointer) - 1
         self._row_starts, self._pointer = row_starts, pointer
         self._operators: dict[str, Operator] = {}
+
+    def __len__(self) -> int:
+        return self.size
 
     def copy(self) -> GraphBatch:
         """Return the same graphs in memory of their own."""

@@ -14,6 +14,8 @@ import torch
 from numpy.random.mtrand import get_bit_generator, set_bit_generator
 from torch import nn
 
+from bench.errors import InvalidRun
+
 _SPARE = np.random.MT19937(0)
 """What NumPy's global functions draw from while a model is looked at."""
 
@@ -147,6 +149,17 @@ def copies(*tensors: torch.Tensor) -> Iterator[list[torch.Tensor]]:
     finally:
         for tensor in made:
             tensor.zero_()
+
+
+def finite(outputs: torch.Tensor, whose: str) -> torch.Tensor:
+    """Return outputs of any shape that nets of the evaluation gave, if all of them are numbers: those of a net that diverged have an argmax, too.
+
+    Raises:
+        InvalidRun: some are not; ``whose`` begins the sentence.
+    """
+    if not outputs.isfinite().all():
+        raise InvalidRun(f"the outputs of {whose} are not finite; their training diverged, so that an accuracy would say nothing.")
+    return outputs
 
 
 def predict(model: Any, x: torch.Tensor, batch: int = 8192) -> torch.Tensor:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 import torch
 
 from bench import Run, Setup
+from bench.declared import Array
 from bench.tracks import condensation_nets
 from bench.tracks.condensation import Problem, SmallSet, decode, real_rows
 from bench.tracks.condensation_evaluation import Protocol, accuracies, calibration_error, logits_of, mean_nll, quickest, temperatures, train
@@ -22,10 +23,10 @@ if TYPE_CHECKING:
 class Hidden(msgspec.Struct, frozen=True):
     """What no method sees: test images, and validation images held out of the training part."""
 
-    x_test: torch.Tensor
-    y_test: torch.Tensor
-    x_val: torch.Tensor
-    y_val: torch.Tensor
+    x_test: Annotated[torch.Tensor, Array("T", "channels", "H", "W", dtype="float32")]
+    y_test: Annotated[torch.Tensor, Array("T", dtype="int64", ge=0, lt="C")]
+    x_val: Annotated[torch.Tensor, Array("V", "channels", "H", "W", dtype="float32")]
+    y_val: Annotated[torch.Tensor, Array("V", dtype="int64", ge=0, lt="C")]
 
 
 class Judge:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from bench import Case, Meta, Metric, Outcome, Run, Score, Setup, Task
-from bench.tracks.condensation import Problem, SmallSet, check, stored
+from bench.tracks.condensation import Problem, SmallSet, stored
 from bench.tracks.condensation_evaluation import accuracies, ranking_score
 from bench.training import pictures
 from bench.training.data import Examples, stratified_split
@@ -131,7 +131,6 @@ class CondensationTask(Task):
         judge = Judge(self, problem, hidden, run)
         if type(small) is _Everything:
             return _whole(judge)
-        check(small, problem)
         lr = small.lr or self._best_lr(judge, small)
         looks = Looks(problem.net(), hidden, self.epochs // 10)
         test, val = judge.logits(small, lr, judge.seeds, watch=looks)

@@ -5,16 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, ClassVar
 
+import msgspec
 import numpy as np
 import torch
 
 from bench import Case, InvalidRun, Meta, Metric, Outcome, Preset, Reference, Score, Setup, TaskCard
-from bench.tracks.condensation import Problem, SmallSet, check, decode
+from bench.declared import Array
+from bench.tracks.condensation import Problem, SmallSet, decode
 from bench.tracks.condensation_evaluation import Protocol, accuracies, logits_of, quickest, train
 from bench.training import pictures
 from bench.training.convnet import ConvNet
 
 from ._task import CondensationTask, arrays_of, split
+
+
+class _Hidden(msgspec.Struct, frozen=True):
+    """Test images of all classes, and the shape of an image."""
+
+    x_test: Annotated[torch.Tensor, Array("T", "channels", "H", "W", dtype="float32")]
+    y_test: Annotated[torch.Tensor, Array("T", dtype="int64", ge=0)]
+    shape: tuple[int, int, int]
 
 
 class CondenseClassIncremental(CondensationTask):
@@ -63,23 +73,23 @@ class CondenseClassIncremental(CondensationTask):
         for step in range(self.steps):
             own = (whole.y >= step * each) & (whole.y < (step + 1) * each)
             problems.append(_part(whole, own, step * each, each))
-        return Case(problems=problems, hidden=(x_test, y[test_rows], whole))
+        return Case(problems=problems, hidden=_Hidden(x_test, y[test_rows], whole.net().shape))
 
     def evaluate(self, case: Case, outcomes: Sequence[Outcome], run: Setup) -> Score:
         """Train fresh nets on the memory after each step; test on all classes seen."""
-        (x_test, y_test, whole), each = case.hidden, case.problems[0].n_classes
+        hidden, each = case.hidden, case.problems[0].n_classes
+        x_test, y_test = hidden.x_test, hidden.y_test
         seeds = [int(seed) for seed in run.numpy_generator("eval", "nets").integers(2**62, size=self.nets)]
         memory_x, memory_y, reached = [], [], []
         stored = 0
         for step, (problem, outcome) in enumerate(zip(case.problems, outcomes, strict=True)):
             small: SmallSet = outcome.solution
-            check(small, problem)
             x, y = decode(small, (problem.x.shape[2], problem.x.shape[3]))
             memory_x.append(x)
             memory_y.append(y + step * each)
             stored += len(small.x)
             seen = (step + 1) * each
-            net = ConvNet(shape=whole.net().shape, classes=seen, width=self.width, depth=self.depth)
+            net = ConvNet(shape=hidden.shape, classes=seen, width=self.width, depth=self.depth)
             together, labels = torch.cat(memory_x), torch.cat(memory_y)
             start = [tensor.to(x.device) for tensor in net.init([torch.Generator().manual_seed(seed) for seed in seeds])]
             orders = [torch.Generator().manual_seed(seed + 1) for seed in seeds]

@@ -10,9 +10,11 @@ import torch
 from torch.nn import functional as F
 
 from bench import Case, Meta, Metric, Outcome, Preset, Reference, Score, Setup, TaskCard
-from bench.tracks.condensation import Problem, SmallSet, check, decode, stored
+from bench.declared import Array
+from bench.tracks.condensation import Problem, SmallSet, decode, stored
 from bench.tracks.condensation_evaluation import quickest
 from bench.training.convnet import ConvNet, Recipe, cross_entropy, epochs_of, fit, outputs
+from bench.training.state import finite
 
 from ._task import CondensationTask, arrays_of, grid, split
 
@@ -20,10 +22,10 @@ from ._task import CondensationTask, arrays_of, grid, split
 class _Hidden(msgspec.Struct, frozen=True):
     """The other classes: a few images to fit a linear probe on, and images to judge it by."""
 
-    x_probe: torch.Tensor
-    y_probe: torch.Tensor
-    x_test: torch.Tensor
-    y_test: torch.Tensor
+    x_probe: Annotated[torch.Tensor, Array("P", "channels", "H", "W", dtype="float32")]
+    y_probe: Annotated[torch.Tensor, Array("P", dtype="int64", ge=0)]
+    x_test: Annotated[torch.Tensor, Array("T", "channels", "H", "W", dtype="float32")]
+    y_test: Annotated[torch.Tensor, Array("T", dtype="int64", ge=0)]
 
 
 class CondenseTransfer(CondensationTask):
@@ -72,7 +74,6 @@ class CondenseTransfer(CondensationTask):
     def evaluate(self, case: Case, outcomes: Sequence[Outcome], run: Setup) -> Score:
         """Train nets on the set, probe their features, and those of the same nets before training."""
         small, problem, hidden = outcomes[0].solution, case.problems[0], case.hidden
-        check(small, problem)
         seeds = [int(seed) for seed in run.numpy_generator("eval", "nets").integers(2**62, size=self.nets)]
         trained, untrained = self._probed(small, problem, hidden, seeds)
         metrics: dict[str, float | None] = {"acc": trained, "acc_untrained": untrained, "gain": trained - untrained, **stored(small)}
@@ -97,7 +98,9 @@ class CondenseTransfer(CondensationTask):
         return self._probe(net, params, hidden), self._probe(net, start, hidden)
 
     def _probe(self, net: ConvNet, params: list[torch.Tensor], hidden: _Hidden) -> float:
-        known, test = (outputs(net, params, part.clone(), what="features").double() for part in (hidden.x_probe, hidden.x_test))
+        known, test = (
+            finite(outputs(net, params, part.clone(), what="features"), "nets trained on the set").double() for part in (hidden.x_probe, hidden.x_test)
+        )
         return float((probe(known, hidden.y_probe, test).argmax(-1) == hidden.y_test).double().mean() * 100)
 
 

@@ -9,7 +9,8 @@ import msgspec
 import numpy as np
 import torch
 
-from bench import Case, Meta, Outcome, Run, Score, Setup, Task, Watched
+from bench import Case, InvalidRun, Meta, Outcome, Run, Score, Setup, Task, Watched
+from bench.declared import Array
 from bench.tracks.graph_ood import Batch, GraphMethod, Kind, Problem, Solution, Training, WeightLog, graph_losses, kind_of
 from bench.training.gnn import GNN, predict
 from bench.training.graphs import GraphBatch, Graphs
@@ -36,12 +37,22 @@ class Split(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     graphs: Graphs
-    y: torch.Tensor
-    env: torch.Tensor | None = None
-    group: torch.Tensor | None = None
-    conflict: torch.Tensor | None = None
-    cliff: torch.Tensor | None = None
-    marked: int = 0
+    y: Annotated[
+        torch.Tensor,
+        Array("G", dtype="int64", ge=0, lt="C"),
+        Array("G", "C", dtype="int8", ge=-1, le=1),
+        Array("G", "C", dtype="float32", nan=True),
+    ]
+    env: Annotated[torch.Tensor | None, Array("G", dtype="int64", ge=0)] = None
+    group: Annotated[torch.Tensor | None, Array("G", dtype="int64", ge=0)] = None
+    conflict: Annotated[torch.Tensor | None, Array("G", dtype="bool")] = None
+    cliff: Annotated[torch.Tensor | None, Array("G", dtype="bool")] = None
+    marked: Annotated[int, Meta(ge=0)] = 0
+
+    def validate(self) -> None:
+        """Raise InvalidRun unless there is a label a graph."""
+        if len(self.y) != len(self.graphs):
+            raise InvalidRun(f"y has {len(self.y)} rows for {len(self.graphs)} graphs")
 
 
 class Hidden(msgspec.Struct, kw_only=True):
@@ -52,7 +63,7 @@ class Hidden(msgspec.Struct, kw_only=True):
     """
 
     splits: dict[str, Split]
-    scale: torch.Tensor
+    scale: Annotated[torch.Tensor, Array(2, "targets", dtype="float32")]
     watched: dict[str, list[GraphBatch]] = {}
     dropped: int | None = None
     best: dict[str, float] = {}

@@ -14,7 +14,7 @@ from bench.runs.guard import fingerprint
 from bench.tracks.label_errors import Solution, judgement, out_of_fold
 from bench.tracks.noisy_labels import NoisyLabelMethod, Problem
 from bench.training.pictures import grid, heat_map, histograms
-from bench.training.state import predict
+from bench.training.state import finite, predict
 
 from ..noisy_labels._noise import transitions
 from ..noisy_labels._task import Hidden, NoisyLabelTask
@@ -120,7 +120,7 @@ def _train(problem: Problem, hidden: Hidden, rows: torch.Tensor, labels: torch.T
     """Train the null method on some rows and score it on the clean test; every training of one seed has the same streams."""
     fresh = Run(seed=run.seed, task="label-errors/downstream", method="label-errors/downstream", device=run.device, workdir=run.workdir)
     model = NoisyLabelMethod().solve(msgspec.structs.replace(problem, x=problem.x[rows], y=labels[rows]), fresh).model
-    return classification(predict(model, hidden.x_test).argmax(-1).cpu().numpy(), hidden.y_test.cpu().numpy())
+    return classification(finite(predict(model, hidden.x_test), "a fresh model").argmax(-1).cpu().numpy(), hidden.y_test.cpu().numpy())
 
 
 def _tensors(figures: dict[str, float]) -> dict[str, torch.Tensor]:

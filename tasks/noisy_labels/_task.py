@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from bench import Case, Meta, Metric, Outcome, Run, Score, Setup, Task, Watched
+from bench.declared import Array
 from bench.tracks.noisy_labels import NoisyLabelMethod, Problem, Solution
 from bench.training.data import Examples, standardised, stratified_split
 from bench.training.pictures import curves, grid, heat_map
@@ -52,9 +53,9 @@ _PROTOCOL = ("net", "precision", "flip", "crop", "epochs", "batch_size", "lr", "
 class Hidden(msgspec.Struct, frozen=True):
     """What no method sees: the clean test set and the true labels of the training rows."""
 
-    x_test: torch.Tensor
-    y_test: torch.Tensor
-    y_true: torch.Tensor
+    x_test: Annotated[torch.Tensor, Array("T", ..., dtype="float32")]
+    y_test: Annotated[torch.Tensor, Array("T", dtype="int64", ge=0, lt="C")]
+    y_true: Annotated[torch.Tensor, Array("N", dtype="int64", ge=0, lt="C")]
 
 
 def held_out(problem: Problem, share: float, y_true: torch.Tensor, generator: np.random.Generator) -> Case:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from bench import Case, Meta, Outcome, Preset, Reference, Run, Score, Setup, Task, TaskCard, Watched
+from bench.declared import Array
 from bench.tracks.policy_optimization import Counters, Policy, PolicyProblem, Protocol, Solution
 from bench.training.decoder import Decoder, DecoderShape, greedy, sampler
 from bench.training.state import copies
@@ -29,17 +30,17 @@ _LONGEST = 34
 class HeldOut(msgspec.Struct, frozen=True):
     """A split that no method sees: prompts (n, P), mask, answers (n,), and the luck of its samples (n * k, T)."""
 
-    ids: torch.Tensor
-    mask: torch.Tensor
-    answers: torch.Tensor
-    luck: torch.Tensor
+    ids: Annotated[torch.Tensor, Array("n", "W", dtype="int64", ge=0, lt="vocabulary")]
+    mask: Annotated[torch.Tensor, Array("n", "W", dtype="bool")]
+    answers: Annotated[torch.Tensor, Array("n", dtype="int64")]
+    luck: Annotated[torch.Tensor, Array("samples", "T", dtype="float32", ge=0, le=1)]
 
 
 class Hidden(msgspec.Struct, frozen=True):
     """What no method sees."""
 
     splits: dict[str, HeldOut]
-    skilled: dict[str, torch.Tensor]
+    skilled: Annotated[dict[str, torch.Tensor], Array(..., dtype="float")]
 
 
 class ClockArithmetic(Task):

@@ -11,10 +11,12 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from bench import Case, InvalidRun, Meta, Metric, Outcome, Run, Score, Setup, Task
+from bench import Case, Meta, Metric, Outcome, Run, Score, Setup, Task
+from bench.declared import Array
 from bench.tracks.selection import Problem, Selection
 from bench.training.convnet import Params, fit, outputs, passes_of
 from bench.training.data import Examples, stratified_split
+from bench.training.state import finite
 
 SPLIT_SEED = 12345
 """The split is the same for every seed, so that seeds differ in wrong labels, initial weights and order alone."""
@@ -40,9 +42,9 @@ METRICS = (
 class Hidden(msgspec.Struct, frozen=True):
     """What no method sees: test examples, and which training labels are wrong."""
 
-    x_test: torch.Tensor
-    y_test: torch.Tensor
-    wrong: torch.Tensor
+    x_test: Annotated[torch.Tensor, Array("T", ..., dtype="float32")]
+    y_test: Annotated[torch.Tensor, Array("T", dtype="int64", ge=0, lt="C")]
+    wrong: Annotated[torch.Tensor, Array("N", dtype="bool")]
 
 
 class PruningTask(Task):
@@ -96,7 +98,6 @@ class PruningTask(Task):
         """Train on each share kept; the figures of random rows and of all rows come from the cache."""
         outcome, problem, hidden = outcomes[0], case.problems[0], case.hidden
         chosen: Selection = outcome.solution
-        check(chosen, problem)
         reached = dict(zip(problem.fractions, accuracies(problem, hidden, chosen, self.nets, run.seed).mean(1).tolist(), strict=True))
         everything = Selection(rows=[torch.arange(len(problem.y))])
         full = self._anchor(problem, hidden, everything, run, "all")[0]
@@ -159,7 +160,7 @@ def accuracies(problem: Problem, hidden: Hidden, selection: Selection, nets: int
         rows = [torch.arange(size) + int(begin) for size, begin in zip(sizes, first, strict=True) for _ in range(nets)]
     params = fit(net, stacked, x, targets, passes_of(rows, problem.batch_size, problem.steps, orders), problem.recipe(problem.steps))
     test = hidden.x_test.clone()
-    right = (outputs(net, params, test).argmax(-1) == hidden.y_test).double().mean(1) * 100
+    right = (finite(outputs(net, params, test), "nets trained on the rows kept").argmax(-1) == hidden.y_test).double().mean(1) * 100
     test.zero_()
     return right.view(shares, nets)
 
@@ -171,19 +172,3 @@ def area(reached: dict[float, float]) -> float:
         return reached[shares[0]]
     places = np.log(shares)
     return float(np.trapezoid([reached[share] for share in shares], places) / (places[-1] - places[0]))
-
-
-def check(chosen: object, problem: Problem) -> None:
-    """Raise InvalidRun unless ``chosen`` keeps as many distinct rows as each budget allows."""
-    if type(chosen) is not Selection or len(chosen.rows) != len(problem.budgets):
-        raise InvalidRun(f"the method must return a Selection with rows for each of the {len(problem.budgets)} budgets.")
-    for rows, budget in zip(chosen.rows, problem.budgets, strict=True):
-        if rows.dtype != torch.int64 or rows.dim() != 1 or len(rows.unique()) != len(rows):
-            raise InvalidRun("rows must be distinct whole numbers, int64 of shape (k,).")
-        if not 0 < len(rows) <= budget or int(rows.min()) < 0 or int(rows.max()) >= len(problem.y):
-            raise InvalidRun(f"{len(rows)} rows were kept; the budget is {budget} rows from 0 to {len(problem.y) - 1}, and at least one.")
-    if chosen.weights is not None:
-        if [len(weight) for weight in chosen.weights] != [len(rows) for rows in chosen.rows]:
-            raise InvalidRun("weights must hold one number for each row kept.")
-        if not all(bool((weight >= 0).all()) and bool(weight.isfinite().all()) for weight in chosen.weights):
-            raise InvalidRun("weights must be finite and not negative.")

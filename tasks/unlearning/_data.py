@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 import numpy as np
 import torch
 
 from bench import Run, Setup
+from bench.declared import Array, Size
 from bench.training.data import Examples, standardised, stratified_split
 
 SPLIT_SEED = 12345
@@ -33,16 +36,16 @@ class Data(msgspec.Struct, frozen=True):
         classes: C.
     """
 
-    x: torch.Tensor
-    y: torch.Tensor
-    y_true: torch.Tensor
-    x_val: torch.Tensor
-    y_val: torch.Tensor
-    x_pool: torch.Tensor
-    y_pool: torch.Tensor
-    x_test: torch.Tensor
-    y_test: torch.Tensor
-    classes: int
+    x: Annotated[torch.Tensor, Array("N", ..., dtype="float32")]
+    y: Annotated[torch.Tensor, Array("N", dtype="int64", ge=0, lt="classes")]
+    y_true: Annotated[torch.Tensor, Array("N", dtype="int64", ge=0, lt="classes")]
+    x_val: Annotated[torch.Tensor, Array("V", ..., dtype="float32")]
+    y_val: Annotated[torch.Tensor, Array("V", dtype="int64", ge=0, lt="classes")]
+    x_pool: Annotated[torch.Tensor, Array("pool", ..., dtype="float32")]
+    y_pool: Annotated[torch.Tensor, Array("pool", dtype="int64", ge=0, lt="classes")]
+    x_test: Annotated[torch.Tensor, Array("T", ..., dtype="float32")]
+    y_test: Annotated[torch.Tensor, Array("T", dtype="int64", ge=0, lt="classes")]
+    classes: Annotated[int, Size("classes")]
 
 
 def load(run: Setup, source: str, n_train: int, n_val: int, n_pool: int, noise: float) -> Data:

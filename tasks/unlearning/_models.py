@@ -14,6 +14,7 @@ from bench import Run, Setup
 from bench.digests import digest
 from bench.tracks.unlearning import Architecture, Group, Nets, Problem, cross_entropy, step, train
 from bench.training import tuned
+from bench.training.state import finite
 
 from . import _models_tuned
 
@@ -75,7 +76,7 @@ def _build(run: Run, problem: Problem, rows: torch.Tensor, seen: torch.Tensor | 
     built["seconds"] = torch.tensor([time.perf_counter() - start, time.process_time() - start_cpu], dtype=torch.float64) / count
     if seen is not None:
         with torch.no_grad():
-            built["outputs"] = torch.stack([torch.cat([net(part) for part in seen.split(1024)]) for net in members])
+            built["outputs"] = finite(torch.stack([torch.cat([net(part) for part in seen.split(1024)]) for net in members]), "models that the task trains")
     return built
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from bench import Case, Meta, Metric, Outcome, Preset, Reference, Run, Score, Setup, Task, TaskCard
+from bench.declared import Array
 from bench.tracks import privacy_audit as track
 from bench.tracks.unlearning import Problem
 
@@ -24,7 +25,7 @@ INFORMATIVE = 0.02
 class Hidden(msgspec.Struct, kw_only=True):
     """What no attack sees: which rows the target was trained on."""
 
-    trained_on: torch.Tensor
+    trained_on: Annotated[torch.Tensor, Array("N", dtype="bool")]
     gap: float
 
 

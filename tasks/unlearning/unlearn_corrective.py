@@ -8,13 +8,14 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 import torch
 
-from bench import Case, Meta, Metric, Outcome, Preset, Reference, Run, Score, Setup, Task, TaskCard
+from bench import Case, InvalidRun, Meta, Metric, Outcome, Preset, Reference, Run, Score, Setup, Task, TaskCard
+from bench.declared import Array, Size
 from bench.tracks.unlearning import Group, Problem, Solution, train
 from bench.training.state import predict
 
 from ._data import Data, load
 from ._models import Weights, member, models
-from ._task import cost, finite
+from ._task import cost
 
 UTILITY = 3.0
 """Points of retained accuracy that a method may lose against the oracle and still be ranked."""
@@ -37,12 +38,17 @@ class Hidden(msgspec.Struct, kw_only=True):
         outputs: of the oracles, trained without any corrupted row, on ``x`` (K, n, C).
     """
 
-    corrupted: torch.Tensor
-    x: torch.Tensor
-    y: torch.Tensor
-    affected: int
+    corrupted: Annotated[torch.Tensor, Array("N", dtype="bool")]
+    x: Annotated[torch.Tensor, Array("T", ..., dtype="float32")]
+    y: Annotated[torch.Tensor, Array("T", dtype="int64", ge=0, lt="C")]
+    affected: Annotated[int, Size("affected")]
     outputs: torch.Tensor | None = None
-    original: torch.Tensor
+    original: Annotated[torch.Tensor, Array("T", "C", dtype="float32")]
+
+    def validate(self) -> None:
+        """Raise InvalidRun where every test row belongs to the affected domain."""
+        if self.affected >= len(self.y):
+            raise InvalidRun(f"all {len(self.y)} test rows belong to the affected domain, and none is left to say what was retained")
 
 
 class UnlearnCorrective(Task):
@@ -217,7 +223,7 @@ class UnlearnCorrective(Task):
             right = (outputs.argmax(-1) == hidden.y).double()
             return 100 * float(right[..., : hidden.affected].mean()), 100 * float(right[..., hidden.affected :].mean())
 
-        outputs = finite(predict(solution.model, hidden.x))
+        outputs = predict(solution.model, hidden.x)
         (corr, retain), (corr_oracle, retain_oracle) = accuracies(outputs), accuracies(hidden.outputs)
         corr_original = accuracies(hidden.original)[0]
         fitted = predict(solution.model, problem.x).argmax(-1) == problem.y

@@ -9,7 +9,8 @@ import msgspec
 import numpy as np
 import torch
 
-from bench import Case, Meta, Metric, Outcome, Preset, Reference, Run, Score, Setup, Task, TaskCard
+from bench import Case, InvalidRun, Meta, Metric, Outcome, Preset, Reference, Run, Score, Setup, Task, TaskCard
+from bench.declared import Array, Size
 from bench.tracks.unlearning import Problem, Solution
 from bench.training.data import standardised
 from bench.training.state import predict
@@ -18,7 +19,7 @@ from ._attacks import contrast
 from ._data import SPLIT_SEED
 from ._models import Weights, member, models
 from ._regression import error_mia, relearning_steps, wasserstein
-from ._task import INFORMATIVE, cost, finite
+from ._task import INFORMATIVE, cost
 
 UTILITY = 0.1
 """What a method may add to the mean absolute error on retained and on test rows and still be ranked; targets have variance 1."""
@@ -27,11 +28,16 @@ UTILITY = 0.1
 class Hidden(msgspec.Struct, kw_only=True):
     """What no method sees: held-out rows, test rows, the original's outputs, and from ``reveal`` on the retrained models."""
 
-    x: torch.Tensor
-    y: torch.Tensor
-    held: int
-    original: torch.Tensor
+    x: Annotated[torch.Tensor, Array("H", ..., dtype="float32")]
+    y: Annotated[torch.Tensor, Array("H", dtype="float32")]
+    held: Annotated[int, Size("held")]
+    original: Annotated[torch.Tensor, Array("seen", dtype="float32")]
     retrained: Weights | None = None
+
+    def validate(self) -> None:
+        """Raise InvalidRun where no row is left to test on."""
+        if self.held >= len(self.y):
+            raise InvalidRun(f"{self.held} of the {len(self.y)} held-out rows are for the attack, and none is left to test on")
 
 
 class UnlearnRegression(Task):
@@ -175,7 +181,7 @@ class UnlearnRegression(Task):
         size = int(forget.sum())
         parts = {"f": rows[:n][forget], "r": rows[:n][~forget], "h": rows[n : n + min(hidden.held, size)], "t": rows[n + hidden.held :]}
         theirs = hidden.retrained["outputs"][..., 0].double().cpu().numpy()
-        ours = finite(predict(solution.model, torch.cat([problem.x, hidden.x])))[:, 0].double().cpu().numpy()
+        ours = predict(solution.model, torch.cat([problem.x, hidden.x]))[:, 0].double().cpu().numpy()
         original = hidden.original.double().cpu().numpy()
 
         def mae(outputs: np.ndarray, part: str) -> float:

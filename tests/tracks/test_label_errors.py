@@ -4,6 +4,7 @@ import msgspec
 import numpy as np
 import pytest
 import torch
+from answering import answered
 
 from bench.errors import InvalidRun
 from bench.runs.artifacts import Artifacts
@@ -49,12 +50,12 @@ def test_a_training_method_without_a_score_is_read_by_the_loss_of_its_model():
         (label_errors.Solution(), "neither a suspicion nor flags"),
         (label_errors.Solution(suspicion=torch.zeros(3)), r"has the shape \(3,\)"),
         (label_errors.Solution(flags=torch.zeros(4, 1, dtype=torch.bool)), r"has the shape \(4, 1\)"),
-        (label_errors.Solution(suspicion=torch.tensor([0.0, torch.nan, 1.0, 2.0])), "NaN"),
+        (label_errors.Solution(suspicion=torch.tensor([0.0, torch.nan, 1.0, 2.0])), "holds nan at row 1"),
     ],
 )
 def test_a_judgement_of_nothing_of_too_few_or_of_nan_makes_the_run_invalid(solution, said):
     with pytest.raises(InvalidRun, match=said):
-        judgement(solution, PROBLEM)
+        answered(solution, PROBLEM, "label-errors")
 
 
 def test_votes_are_the_shares_of_the_nearest_and_infinite_distances_do_not_vote():

@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import msgspec
 import torch
+from msgspec import Meta
 
-from bench.errors import DataUnavailable, EnvironmentFault
+from bench.errors import DataUnavailable, EnvironmentFault, InvalidRun
 from bench.tracks.policy_optimization.problem import Protocol, Solution
 
 if TYPE_CHECKING:
@@ -64,6 +65,10 @@ class LanguageModel:
                 "with its tokenizer, or the name of one on the hub that this machine can reach."
             ) from error
         return cls(net.to(device), tokenizer)
+
+    def parameters(self) -> Iterator[torch.nn.Parameter]:
+        """Yield the parameters of the model."""
+        yield from self.net.parameters()
 
     def ends(self) -> list[int]:
         """Return the tokens that end a completion."""
@@ -145,10 +150,20 @@ class LanguageProblem(msgspec.Struct, frozen=True, kw_only=True):
     verify: Check
     chat: bool = False
     protocol: Protocol
-    passes: int = 8
-    lora: int = 0
+    passes: Annotated[int, Meta(ge=1)] = 8
+    lora: Annotated[int, Meta(ge=0)] = 0
     recompute: bool = False
     engine: Literal["transformers", "vllm"] = "transformers"
+
+    speaks: ClassVar[str] = "answers"
+    """What a model of this kind can do."""
+
+    def validate(self) -> None:
+        """Raise InvalidRun unless there are questions, each with its answer."""
+        if not self.questions or len(self.questions) != len(self.answers):
+            raise InvalidRun(
+                f"there are {len(self.questions)} questions and {len(self.answers)} answers; one answer a question is wanted, and at least one question"
+            )
 
     def policy(self, device: torch.device) -> LanguageModel:
         """Return the model to start from. On a GPU its frozen weights, if there are adapters, are bfloat16."""

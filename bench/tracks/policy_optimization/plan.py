@@ -6,9 +6,12 @@ Shapes: B groups (prompts) of G rollouts, N = B G rows, T columns of completion 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import torch
+
+from bench.errors import InvalidRun
 
 
 class RolloutBatch(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +81,51 @@ class Selection(msgspec.Struct, frozen=True):
     def signal(self) -> torch.Tensor:
         """Tokens that pull at the policy, (M, T): neither weight nor advantage is 0."""
         return (self.advantages * (self.weight > 0)) != 0
+
+
+def checked(plan: UpdatePlan, batch: RolloutBatch) -> UpdatePlan:
+    """Return a plan of which every row, advantage and weight means what it says; the device is waited for once.
+
+    Raises:
+        InvalidRun: it is no plan, of the wrong shapes or types, or holds what is not finite or out of range; or the rewards are not finite.
+    """
+    if not isinstance(plan, UpdatePlan):
+        raise InvalidRun(f"the method's plan is a {type(plan).__name__}; plan() returns an UpdatePlan.")
+    columns = batch.completion_mask.shape[1]
+    rows, advantages, weight = (_tensor(getattr(plan, name), name) for name in ("rows", "advantages", "token_weight"))
+    if rows is None or advantages is None:
+        raise InvalidRun("the method's plan lacks rows or advantages; both are tensors.")
+    if rows.dim() != 1 or rows.dtype not in (torch.int64, torch.int32):
+        raise InvalidRun(f"the method's plan has as rows {rows.dtype} of shape {tuple(rows.shape)}; row numbers (M,), int64, are wanted.")
+    size = len(rows)
+    if tuple(advantages.shape) not in ((size,), (size, columns)) or not advantages.dtype.is_floating_point:
+        count = (
+            f"{len(advantages)} advantage{'s' * (len(advantages) != 1)} for {size} rows"
+            if advantages.dim() == 1
+            else f"advantages of shape {tuple(advantages.shape)}"
+        )
+        raise InvalidRun(f"the method's plan has {count}, {advantages.dtype}; floating numbers ({size},) or ({size}, {columns}) are wanted.")
+    if weight is not None and (tuple(weight.shape) != (size, columns) or not weight.dtype.is_floating_point):
+        raise InvalidRun(
+            f"the method's plan has as token_weight {weight.dtype} of shape {tuple(weight.shape)}; floating numbers ({size}, {columns}) are wanted."
+        )
+    broken = {
+        "the rewards of the task are not all finite; the task is to blame, not the method": ~batch.rewards.isfinite(),
+        f"the method's plan names rows that are not there; there are {len(batch.group)}, counted from 0": (rows < 0) | (rows >= len(batch.group)),
+        "the method's plan names its rows out of order, or one twice; they ascend": rows.diff() <= 0,
+        "the method's plan has advantages that are not finite": ~advantages.isfinite(),
+        "the method's plan has token weights outside 0 to 1": torch.zeros(0) if weight is None else ~((weight >= 0) & (weight <= 1)),
+    }
+    found = torch.stack([mask.any().to(rows.device) for mask in broken.values()]).tolist()
+    if any(found):
+        raise InvalidRun(f"{list(broken)[found.index(True)]}.")
+    return plan
+
+
+def _tensor(value: Any, name: str) -> torch.Tensor | None:
+    if value is not None and not isinstance(value, torch.Tensor):
+        raise InvalidRun(f"the method's plan has as {name} a {type(value).__name__}; a tensor is wanted.")
+    return value
 
 
 def select(batch: RolloutBatch, plan: UpdatePlan) -> Selection:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import msgspec
 import torch
+from msgspec import Meta
 
+from bench.declared import Array, Parameters
+from bench.errors import InvalidRun
 from bench.tracks.policy_optimization.plan import Selection
 from bench.training.decoder import Decoder, DecoderShape
 from bench.training.state import synchronize
@@ -42,20 +45,20 @@ class Protocol(msgspec.Struct, frozen=True, kw_only=True):
         report_every: steps between reports.
     """
 
-    steps: int = 40
-    prompts: int = 8
-    group: int = 16
-    max_new: int = 28
-    minibatches: int = 2
-    lr: float = 3e-4
-    beta1: float = 0.9
-    beta2: float = 0.99
-    weight_decay: float = 0.0
-    max_norm: float = 1.0
-    kl: float = 0.0
-    temperature: float = 1.0
-    token_budget: int = 0
-    report_every: int = 5
+    steps: Annotated[int, Meta(ge=0)] = 40
+    prompts: Annotated[int, Meta(ge=1)] = 8
+    group: Annotated[int, Meta(ge=1)] = 16
+    max_new: Annotated[int, Meta(ge=1)] = 28
+    minibatches: Annotated[int, Meta(ge=1)] = 2
+    lr: Annotated[float, Meta(ge=0)] = 3e-4
+    beta1: Annotated[float, Meta(ge=0, lt=1)] = 0.9
+    beta2: Annotated[float, Meta(ge=0, lt=1)] = 0.99
+    weight_decay: Annotated[float, Meta(ge=0)] = 0.0
+    max_norm: Annotated[float, Meta(gt=0)] = 1.0
+    kl: Annotated[float, Meta(ge=0)] = 0.0
+    temperature: Annotated[float, Meta(gt=0)] = 1.0
+    token_budget: Annotated[int, Meta(ge=0)] = 0
+    report_every: Annotated[int, Meta(ge=1)] = 5
 
 
 class Counters(msgspec.Struct, kw_only=True):
@@ -126,7 +129,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         used: what it has used so far.
     """
 
-    model: Any
+    model: Annotated[Any, Parameters()]
     used: Counters
 
 
@@ -161,9 +164,14 @@ class Solution(msgspec.Struct, frozen=True, kw_only=True):
         shown: rollouts of its first and its last step, to look at.
     """
 
-    model: Any
+    model: Annotated[Any, Parameters()]
     used: Counters
     shown: tuple[Shown, ...] = ()
+
+    def validate(self, problem: Any) -> None:
+        """Raise InvalidRun unless the policy is of the problem's kind."""
+        if not callable(getattr(self.model, problem.speaks, None)):
+            raise InvalidRun(f"the policy is a {type(self.model).__name__} without {problem.speaks!r}; return what the problem's policy() makes, trained")
 
 
 class PolicyProblem(msgspec.Struct, frozen=True, kw_only=True):
@@ -182,14 +190,31 @@ class PolicyProblem(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     shape: DecoderShape
-    warm: Mapping[str, torch.Tensor]
-    prompts: torch.Tensor
-    prompt_mask: torch.Tensor
-    answers: torch.Tensor
+    warm: Annotated[Mapping[str, torch.Tensor], Array(..., dtype="float")]
+    prompts: Annotated[torch.Tensor, Array("Q", "P", dtype="int64", ge=0, lt="vocabulary")]
+    prompt_mask: Annotated[torch.Tensor, Array("Q", "P", dtype="bool")]
+    answers: Annotated[torch.Tensor, Array("Q", ..., dtype="number")]
     verify: Verify
-    end: int
-    pad: int
+    end: Annotated[int, Meta(ge=0)]
+    pad: Annotated[int, Meta(ge=0)]
     protocol: Protocol
+
+    speaks: ClassVar[str] = "generate"
+    """What a policy of this kind can do."""
+
+    @property
+    def vocabulary(self) -> int:
+        """Tokens that there are."""
+        return self.shape.vocabulary
+
+    def validate(self) -> None:
+        """Raise InvalidRun unless every prompt has a token and a batch has no more prompts than there are."""
+        if not bool(self.prompt_mask.any(-1).all()):
+            raise InvalidRun(f"prompt_mask hides all of prompt {int((~self.prompt_mask.any(-1)).nonzero()[0])}")
+        if max(self.end, self.pad) >= self.vocabulary:
+            raise InvalidRun(f"end is {self.end} and pad is {self.pad}, and both must be below {self.vocabulary}, the size of the vocabulary")
+        if self.protocol.prompts > len(self.prompts):
+            raise InvalidRun(f"protocol.prompts is {self.protocol.prompts}, and there are {len(self.prompts)} prompts")
 
     def policy(self, device: torch.device) -> Decoder:
         """Return the policy of the warm start, on a device."""

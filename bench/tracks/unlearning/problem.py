@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import torch
+from msgspec import Meta
 
+from bench.declared import Array, Outputs, Size
+from bench.errors import InvalidRun
 from bench.tracks.unlearning.nets import Architecture
 
 Model = Callable[[torch.Tensor], torch.Tensor]
+
+WEIGHTS = Array(..., dtype="number")
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,26 +39,42 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
         weight_decay: of SGD.
     """
 
-    weights: dict[str, torch.Tensor]
-    x: torch.Tensor
-    y: torch.Tensor
-    forget: torch.Tensor
-    x_val: torch.Tensor
-    y_val: torch.Tensor
-    n_classes: int
+    weights: Annotated[dict[str, torch.Tensor], WEIGHTS]
+    x: Annotated[torch.Tensor, Array("N", ..., dtype="float32")]
+    y: Annotated[torch.Tensor, Array("N", dtype="int64", ge=0, lt="outputs"), Array("N", dtype="float32")]
+    forget: Annotated[torch.Tensor, Array("N", dtype="bool")]
+    x_val: Annotated[torch.Tensor, Array("V", ..., dtype="float32")]
+    y_val: Annotated[torch.Tensor, Array("V", dtype="int64", ge=0, lt="outputs"), Array("V", dtype="float32")]
+    n_classes: Annotated[int, Size("C", least=0)]
     goal: Literal["forget", "correct"] = "forget"
     net: str = "mlp"
     widths: tuple[int, ...] = (128, 128)
-    epochs: int = 20
-    batch_size: int = 64
-    lr: float = 0.05
-    momentum: float = 0.9
-    weight_decay: float = 0.0
+    epochs: Annotated[int, Meta(ge=1)] = 20
+    batch_size: Annotated[int, Meta(ge=1)] = 64
+    lr: Annotated[float, Meta(gt=0)] = 0.05
+    momentum: Annotated[float, Meta(ge=0, lt=1)] = 0.9
+    weight_decay: Annotated[float, Meta(ge=0)] = 0.0
+
+    @property
+    def outputs(self) -> int:
+        """Columns of what a model puts out: C, or 1 of a regression."""
+        return self.n_classes or 1
 
     @property
     def architecture(self) -> Architecture:
         """The form of the original model."""
-        return Architecture(net=self.net, shape=tuple(self.x.shape[1:]), widths=self.widths, outputs=self.n_classes or 1, batch=self.batch_size)
+        return Architecture(net=self.net, shape=tuple(self.x.shape[1:]), widths=self.widths, outputs=self.outputs, batch=self.batch_size)
+
+    def validate(self) -> None:
+        """Raise InvalidRun unless labels are of the kind that ``n_classes`` says, validation inputs are like the others, and some rows are to be forgotten, not all."""
+        for name, y in (("y", self.y), ("y_val", self.y_val)):
+            if y.is_floating_point() == bool(self.n_classes):
+                raise InvalidRun(f"{name} holds {'numbers' if self.n_classes else 'whole numbers'}, and n_classes is {self.n_classes}: 0 says a regression")
+        if self.x_val.shape[1:] != self.x.shape[1:]:
+            raise InvalidRun(f"x_val has rows of shape {tuple(self.x_val.shape[1:])}, and must have rows of shape {tuple(self.x.shape[1:])} as x")
+        count = int(self.forget.sum())
+        if not 0 < count < len(self.forget):
+            raise InvalidRun(f"forget names {count} of the {len(self.forget)} rows, and must name some and leave some")
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(
@@ -73,8 +94,19 @@ class Solution(msgspec.Struct, kw_only=True):
         stored: bytes kept besides the model's weights.
     """
 
-    model: Model
-    weights: dict[str, torch.Tensor] | None = None
-    precompute: int = 0
+    model: Annotated[Model, Outputs("outputs")]
+    weights: Annotated[dict[str, torch.Tensor] | None, WEIGHTS] = None
+    precompute: Annotated[int, Meta(ge=0)] = 0
     exact: bool = False
-    stored: int = 0
+    stored: Annotated[int, Meta(ge=0)] = 0
+
+    def validate(self, problem: Problem) -> None:
+        """Raise InvalidRun unless the weights have the names and shapes of the problem's."""
+        if self.weights is None:
+            return
+        if not isinstance(self.weights, dict):
+            raise InvalidRun(f"weights is a {type(self.weights).__name__}, and must be a table of tensors by name, or None")
+        for name, tensor in problem.weights.items():
+            if name not in self.weights or self.weights[name].shape != tensor.shape:
+                came = f"of shape {tuple(self.weights[name].shape)}" if name in self.weights else "missing"
+                raise InvalidRun(f"weights[{name!r}] is {came}, and must be of shape {tuple(tensor.shape)} as in the problem")

@@ -5,6 +5,7 @@ import itertools
 
 import pytest
 import torch
+from answering import answered
 from bench.builtin.methods.condensation.dc import GradientMatchingDC
 from bench.builtin.methods.condensation.dcc import ContrastiveMatching
 from bench.builtin.methods.condensation.dm import DistributionMatching
@@ -17,7 +18,7 @@ from bench.builtin.methods.condensation.ncfm import CharacteristicMatching, _Fre
 from bench.builtin.methods.selection.random import Random
 
 from bench.runs.context import Run
-from bench.tracks.condensation import ClassSampler, Problem, check, decode, labels_of
+from bench.tracks.condensation import ClassSampler, Problem, decode, labels_of
 from bench.tracks.condensation_evaluation import Protocol, accuracies, logits_of, train
 from bench.tracks.condensation_matching import class_loss, sum_loss
 
@@ -59,7 +60,7 @@ def test_a_method_keeps_to_its_budget_learns_and_repeats_itself(method, run_of):
     problem = problem_of(ipc=2)
     before = problem.x.clone()
     first, again, other = (method.solve(problem, run_of(seed)) for seed in (0, 0, 1))
-    check(first, problem)
+    answered(first, problem, "condensation")
     assert torch.equal(problem.x, before)
     assert torch.equal(first.x, again.x)
     assert not torch.equal(first.x, other.x)
@@ -190,13 +191,13 @@ def test_the_sampling_net_climbs_what_the_images_descend(run_of):
     frequencies.ascend()
     moved = sum(((new - old) * gradient).sum() for new, old, gradient in zip(frequencies.net.parameters(), before, gradients, strict=True))
     assert moved > 0
-    check(CharacteristicMatching(pool=1, pool_epochs=1, frequencies=16, sampling=True).solve(problem_of(), run_of()), problem_of())
+    answered(CharacteristicMatching(pool=1, pool_epochs=1, frequencies=16, sampling=True).solve(problem_of(), run_of()), problem_of(), "condensation")
 
 
 def test_a_mosaic_stores_one_image_and_decodes_to_four(run_of):
     problem = problem_of(ipc=2)
     small = CharacteristicMatching(pool=1, pool_epochs=1, frequencies=16, factor=2).solve(problem, run_of())
-    check(small, problem)
+    answered(small, problem, "condensation")
     x, y = decode(small, (8, 8))
     assert x.shape == (24, 1, 8, 8)
     assert torch.equal(y, labels_of(problem).repeat_interleave(4))

@@ -4,6 +4,7 @@ import importlib
 
 import pytest
 import torch
+from answering import answered
 from bench.builtin.methods.selection.el2n import ErrorNorm
 from bench.builtin.methods.selection.forgetting import Counter, Forgetting
 from bench.builtin.methods.selection.grand import GradientNorm, gradient_norms, last_layer_norms
@@ -68,7 +69,7 @@ def test_a_selector_keeps_as_many_distinct_rows_as_it_may_and_repeats_itself(sel
 def test_the_same_selector_chooses_images_of_a_condensed_set_that_are_rows_of_train(selector, run_of):
     problem = images_problem()
     small = selector.solve(problem, run_of())
-    condensation.check(small, problem)
+    answered(small, problem, "condensation")
     assert torch.equal(small.x, problem.x[small.indices])
     assert small.y.bincount().tolist() == [2, 2, 2]
 

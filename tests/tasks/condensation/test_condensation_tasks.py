@@ -4,6 +4,7 @@ import msgspec
 import numpy as np
 import pytest
 import torch
+from answering import answered
 from bench.builtin.datasets.digits import Digits
 from bench.builtin.methods.condensation.mts import MaskedTemperature
 from bench.builtin.methods.selection.random import Random
@@ -18,7 +19,7 @@ from bench.contracts import Outcome
 from bench.errors import InvalidRun
 from bench.runs.artifacts import Artifacts
 from bench.runs.context import Run, Setup, _Tools
-from bench.tracks.condensation import SmallSet, check, decode, real_rows, stored
+from bench.tracks.condensation import SmallSet, decode, real_rows, stored
 
 CPU = torch.device("cpu")
 TINY = {"n_train": 200, "updates": 3, "epochs": 60, "epochs_full": 5, "nets": 2, "width": 8, "lrs": (0.02,)}
@@ -135,13 +136,13 @@ def test_a_mosaic_is_cut_into_tiles_of_full_size():
 WRONG = {
     "too many": (lambda s, p: SmallSet(x=torch.cat([s.x, s.x]), y=torch.cat([s.y, s.y])), "20 stored images; the budget is 1 a class, 10 in all"),
     "another shape": (lambda s, p: SmallSet(x=s.x[..., :4], y=s.y), "must be float32 of shape"),
-    "not finite": (lambda s, p: SmallSet(x=s.x * float("nan"), y=s.y), "not finite"),
-    "labels out of range": (lambda s, p: SmallSet(x=s.x, y=s.y + 5), "from 0 to 9"),
+    "not finite": (lambda s, p: SmallSet(x=s.x * float("nan"), y=s.y), "holds nan at row 0"),
+    "labels out of range": (lambda s, p: SmallSet(x=s.x, y=s.y + 5), "from 0 to below C=10"),
     "soft labels that are none": (lambda s, p: SmallSet(x=s.x, y=s.y, soft_y=torch.ones(10, 10)), "sum to 1"),
     "a factor that does not divide": (lambda s, p: SmallSet(x=s.x, y=s.y, factor=3), "must divide"),
     "a mad learning rate": (lambda s, p: SmallSet(x=s.x, y=s.y, lr=1e6), "at most 10"),
     "rows that are others": (lambda s, p: SmallSet(x=s.x + 1e-6, y=s.y, indices=s.indices), "the images are not"),
-    "rows twice": (lambda s, p: SmallSet(x=s.x[[0] * 10], y=s.y[[0] * 10], indices=s.indices[[0] * 10]), "distinct rows"),
+    "rows twice": (lambda s, p: SmallSet(x=s.x[[0] * 10], y=s.y[[0] * 10], indices=s.indices[[0] * 10]), "10 times, and must be .* each once"),
     "a mask of all": (lambda s, p: SmallSet(x=s.x, y=s.y, masked=1.0), "below 1"),
 }
 
@@ -151,9 +152,9 @@ def test_a_set_that_breaks_the_rules_is_invalid(wrong, setup_of):
     problem = tiny_problem(setup_of)
     make, sentence = WRONG[wrong]
     good = random_set(problem, setup_of(Run))
-    check(good, problem)
+    answered(good, problem, "condensation")
     with pytest.raises(InvalidRun, match=sentence):
-        check(make(good, problem), problem)
+        answered(make(good, problem), problem, "condensation")
 
 
 # Nobody but the set, soft labels and the learning rate speaks to the evaluator ---------------------------
@@ -169,13 +170,11 @@ class Sly(SmallSet, kw_only=True):
         return lambda *arguments: None
 
 
-def test_a_set_of_another_type_that_brings_its_own_protocol_is_caught(score_of, setup_of):
-    def sly(case):
-        good = random_set(case.problems[0], setup_of(Run))
-        return Sly(x=good.x, y=good.y)
-
-    with pytest.raises(InvalidRun, match="the track's solution is a SmallSet"):
-        score_of(CondenseDigits(**TINY), sly)
+def test_a_set_of_another_type_that_brings_its_own_protocol_is_caught(setup_of):
+    problem = tiny_problem(setup_of)
+    good = random_set(problem, setup_of(Run))
+    with pytest.raises(InvalidRun, match=r"solve returned a Sly; return bench\.tracks\.condensation\.SmallSet"):
+        answered(Sly(x=good.x, y=good.y), problem, "condensation")
 
 
 def test_a_method_that_patches_the_evaluator_is_caught():

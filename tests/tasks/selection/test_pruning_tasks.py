@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from answering import answered
 from bench.builtin.datasets.digits import Digits
 from bench.builtin.methods.selection.el2n import ErrorNorm
 from bench.builtin.methods.selection.random import Random
@@ -127,10 +128,15 @@ def test_the_problem_does_not_say_which_labels_are_wrong(setup_of):
 
 @pytest.mark.parametrize(
     ("rows", "sentence"),
-    [([0, 0], "distinct"), (list(range(31)), "31 rows were kept; the budget is 30"), ([-1], "from 0 to 299"), ([], "at least one")],
+    [
+        ([0, 0], "holds 0 2 times"),
+        (list(range(31)), "keeps 31 rows; the budget is 30"),
+        ([-1], "holds -1 at row 0.*from 0 to below N=300"),
+        ([], "nothing in it"),
+    ],
     ids=["twice", "too many", "outside", "none"],
 )
 def test_what_is_kept_must_be_rows_within_the_budget(rows, sentence, setup_of):
     problem = PruneDigits(**{**TINY, "fractions": (0.1,)}).prepare(setup_of()).problems[0]
     with pytest.raises(InvalidRun, match=sentence):
-        _task.check(Selection(rows=[torch.tensor(rows, dtype=torch.int64)]), problem)
+        answered(Selection(rows=[torch.tensor(rows, dtype=torch.int64)]), problem, "selection")

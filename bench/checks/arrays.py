@@ -1,0 +1,201 @@
+"""Whether a tensor is what is declared, in the words of who has to mend it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from bench.declared import Array, Bound
+
+Sizes = Callable[[str], int | None]
+"""From the name of a size to the size; None: not known yet."""
+
+_INTEGERS = (torch.int8, torch.int16, torch.int32, torch.int64, torch.uint8, torch.uint16, torch.uint32, torch.uint64)
+_WORDS = {
+    "bool": "bool", "int8": "whole numbers (int8)", "int64": "whole numbers (int64)", "float32": "float32", "float64": "float64", "float": "floating numbers",
+    "number": "numbers",
+}  # fmt: skip
+
+
+class Wrong(Exception):
+    """A value is not what is declared; the text says what it is."""
+
+
+def name_of(dtype: torch.dtype) -> str:
+    """Return the name of a type of numbers."""
+    return str(dtype).removeprefix("torch.")
+
+
+def wanted(array: Array, sizes: Sizes) -> str:
+    """Say what a tensor must be, like ``whole numbers (int64) of shape (N=1000,), from 0 to below C=10``."""
+    shape = [_size_text(size, sizes) for size in array.shape]
+    text = f"{_WORDS[array.dtype]} of shape ({', '.join(shape)}{',' if len(shape) == 1 else ''})"
+    low, high = (("from", array.bounds["ge"]), ("above", array.bounds["gt"])), (("to", array.bounds["le"]), ("to below", array.bounds["lt"]))
+    ends = [f"{word} {_size_text(bound, sizes)}" for part in (low, high) for word, bound in part if bound is not None]
+    text += f", {' '.join(ends)}" if ends else ""
+    if array.dtype.startswith(("float", "number")) and not (array.nan or array.infinite):
+        text += ", finite"
+    return text + (", each once" if array.distinct else "")
+
+
+def _size_text(size: Any, sizes: Sizes) -> str:
+    if isinstance(size, str):
+        known = sizes(size)
+        return f"{size}={known}" if known is not None else size
+    return "..." if size is ... else f"{size:g}"
+
+
+def checked(value: Any, array: Array, sizes: Sizes, bind: Callable[[str, int], None], finite: dict[int, torch.Tensor] | None = None) -> torch.Tensor:
+    """Return a tensor, of the declared width and without gradient.
+
+    Args:
+        value: what came.
+        array: what is declared.
+        sizes: gives the sizes that are known.
+        bind: notes a size that was not.
+        finite: tensors that were found finite already, by their ids; this one is added.
+
+    Raises:
+        Wrong: it is not what is declared.
+    """
+    tensor = _tensor(value)
+    _check_shape(tensor, array, sizes, bind)
+    converted = _converted(tensor, array)
+    if tensor.numel():
+        _check_values(converted, array, sizes, finite)
+    elif not array.empty:
+        raise Wrong(f"has the shape {_shape(tensor)}: there is nothing in it")
+    return converted
+
+
+def _tensor(value: Any) -> torch.Tensor:
+    if not isinstance(value, torch.Tensor):
+        hint = "; torch.from_numpy makes a tensor of it" if isinstance(value, np.ndarray) else ""
+        raise Wrong(f"is {described(value)}{hint}")
+    if value.layout != torch.strided:
+        raise Wrong(f"is a tensor of the layout {name_of(value.layout)}; .to_dense() makes a plain one of it")  # type: ignore[arg-type]
+    return value.detach() if value.requires_grad else value
+
+
+def _check_shape(tensor: torch.Tensor, array: Array, sizes: Sizes, bind: Callable[[str, int], None]) -> None:
+    shape, declared = list(tensor.shape), list(array.shape)
+    if ... in declared:
+        place = declared.index(...)
+        after = len(declared) - place - 1
+        if len(shape) < place + after:
+            raise Wrong(f"has the shape {_shape(tensor)}")
+        shape, declared = shape[:place] + shape[len(shape) - after :], declared[:place] + declared[place + 1 :]
+    if len(shape) != len(declared):
+        raise Wrong(f"has the shape {_shape(tensor)}")
+    for own, size in zip(shape, declared, strict=True):
+        known = sizes(size) if isinstance(size, str) else size
+        if known is None:
+            bind(str(size), own)
+        elif known != own:
+            raise Wrong(f"has the shape {_shape(tensor)}")
+
+
+def _converted(tensor: torch.Tensor, array: Array) -> torch.Tensor:
+    kind, dtype = array.dtype, tensor.dtype
+    is_whole = dtype in _INTEGERS
+    if kind == "number" and (is_whole or dtype.is_floating_point):
+        return tensor
+    if kind == "float" and dtype.is_floating_point:
+        return tensor
+    if kind.startswith("int") and is_whole:
+        _check_width(tensor, kind)
+        return tensor.to(getattr(torch, kind))
+    if kind in ("float32", "float64") and dtype.is_floating_point:
+        return tensor.to(getattr(torch, kind))
+    if kind == "bool" and dtype == torch.bool:
+        return tensor
+    hint = ""
+    if kind == "bool":
+        hint = "; a mask has the type bool"
+    elif kind.startswith("int"):
+        hint = (
+            "; a yes or no is no number of a class or row"
+            if dtype == torch.bool
+            else "; a number of a class or row is no float"
+            if dtype.is_floating_point
+            else ""
+        )
+    raise Wrong(f"is {name_of(dtype)}{hint}")
+
+
+def _check_width(tensor: torch.Tensor, kind: str) -> None:
+    """Raise Wrong if a whole number does not fit: what wraps around would be another class or row."""
+    limit = torch.iinfo(getattr(torch, kind))
+    if tensor.numel() and torch.iinfo(tensor.dtype).max > limit.max:
+        least, most = (int(end) for end in tensor.double().aminmax()) if tensor.dtype in (torch.uint16, torch.uint32, torch.uint64) else _ends(tensor)
+        if least < limit.min or most > limit.max:
+            raise Wrong(f"holds {most if most > limit.max else least}, which does not fit into {kind}")
+
+
+def _ends(tensor: torch.Tensor) -> tuple[float, float]:
+    least, most = torch.stack(list(tensor.aminmax())).tolist()
+    return least, most
+
+
+def _check_values(tensor: torch.Tensor, array: Array, sizes: Sizes, finite: dict[int, torch.Tensor] | None) -> None:
+    if tensor.dtype == torch.bool:
+        return
+    if tensor.dtype.is_floating_point and (finite is None or id(tensor) not in finite):
+        check_finite(tensor, array.nan, array.infinite)
+        if finite is not None and not (array.nan or array.infinite):
+            finite[id(tensor)] = tensor
+    bounds = {name: _value(bound, sizes) for name, bound in array.bounds.items()}
+    if any(bound is not None for bound in bounds.values()):
+        _check_bounds(tensor, bounds)
+    if array.distinct and len(tensor.unique()) < tensor.numel():
+        values, counts = tensor.unique(return_counts=True)
+        raise Wrong(f"holds {values[counts > 1][0].item():g} {int(counts[counts > 1][0])} times")
+
+
+def _value(bound: Bound, sizes: Sizes) -> float | None:
+    return sizes(bound) if isinstance(bound, str) else bound
+
+
+def _check_bounds(tensor: torch.Tensor, bounds: dict[str, float | None]) -> None:
+    known = tensor[~tensor.isnan()] if tensor.dtype.is_floating_point else tensor
+    if not known.numel():
+        return
+    least, most = _ends(known)
+    ge, gt, le, lt = (bounds[name] for name in ("ge", "gt", "le", "lt"))
+    too_low = (ge is not None and least < ge) or (gt is not None and least <= gt)
+    if too_low or (le is not None and most > le) or (lt is not None and most >= lt):
+        found = least if too_low else most
+        raise Wrong(f"holds {found:.8g} at {place_of(tensor == found)}")
+
+
+def check_finite(tensor: torch.Tensor, nan: bool = False, infinite: bool = False) -> None:
+    """Raise Wrong, with the place, if a tensor holds NaN or an infinity that it may not hold."""
+    if not (nan and infinite) and not math.isfinite(float(tensor.sum(dtype=torch.float32 if tensor.element_size() < 4 else None))):
+        bad = ~tensor.isfinite()  # looked at only now: a sum is the quickest sign that all is well, and overflows at worst
+        bad &= ~tensor.isnan() if nan else ~tensor.isinf() if infinite else True
+        if bad.any():
+            raise Wrong(f"holds {tensor[bad][0].item()} at {place_of(bad)}")
+
+
+def place_of(mask: torch.Tensor) -> str:
+    """Name the first True of a mask: its row, and its place where a row has several."""
+    place = torch.nonzero(mask)[0].tolist() if mask.dim() else []
+    return "row " + str(place[0]) + (f" (place {place})" if len(place) > 1 else "") if place else "its only place"
+
+
+def _shape(tensor: torch.Tensor) -> str:
+    return str(tuple(tensor.shape))
+
+
+def described(value: Any) -> str:
+    """Say what a value is that is no tensor: its type, and how long it is."""
+    if value is None:
+        return "None"
+    kind = type(value).__name__
+    article = "an" if kind[:1].lower() in "aeiou" else "a"
+    size = f" of {len(value)}" if isinstance(value, Sequence) and not isinstance(value, str) else ""
+    return f"{article} {kind}{size}"

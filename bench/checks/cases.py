@@ -1,0 +1,119 @@
+"""The checks of one case on its way: its problems and hidden part before anything is solved, reports, solutions."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+
+from bench.checks import Scope, check_hidden, check_problem, check_report, check_solution
+from bench.checks.arrays import Wrong, check_finite, described
+from bench.contracts import Case, Outcome, Score, Task, Watched
+from bench.errors import InvalidRun
+from bench.runs.guard import leaves
+from bench.tracks import RECORDS
+
+
+def kinds_of(track: str, task: type[Task]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Return the types of a track's problem and of its solution; none where neither this package nor the task says them."""
+    problems, solutions = RECORDS.get(track, ((), ()))
+    accepted = task.accepts if isinstance(task.accepts, tuple) else (task.accepts,)
+    return tuple(map(_type, problems)), accepted or tuple(map(_type, solutions))
+
+
+def _type(name: str) -> Any:
+    module, _, attribute = name.partition(":")
+    return getattr(importlib.import_module(f"bench.tracks.{module}"), attribute)
+
+
+class Checks:
+    """What is checked of a case.
+
+    Args:
+        track: whose declarations hold.
+        task: may name the solutions that it accepts.
+        peeks: whether the task's own reference solves, which may return what it likes.
+    """
+
+    def __init__(self, track: str, task: type[Task], peeks: bool = False) -> None:
+        self._problems, self._solutions = kinds_of(track, task)
+        self._required = () if peeks else self._solutions
+        self._scopes: list[Scope] = []
+
+    def case(self, case: Any, loaded: Sequence[tuple[str, Any]] = ()) -> None:
+        """Check what ``prepare`` returned, and put the checked problems in place.
+
+        Args:
+            case: what came.
+            loaded: the data sets that the task asked for, by name: one that holds a value that is not finite is named too.
+        """
+        if not isinstance(case, Case):
+            raise InvalidRun(f"the task's prepare returned {described(case)}; it returns a Case(problems=[...], hidden=...).")
+        if not isinstance(case.problems, Sequence) or isinstance(case.problems, str) or not len(case.problems):
+            raise InvalidRun(f"the task's case has as problems {described(case.problems)}; a list of one or more problems is wanted.")
+        finite: dict[int, torch.Tensor] = {}
+        found = []
+        try:
+            for place, problem in enumerate(case.problems):
+                checked, scope = check_problem(problem, self._problems, _which(place, len(case.problems)), finite)
+                found.append(checked)
+                self._scopes.append(scope)
+            case.hidden = check_hidden(case.hidden, found[0], self._scopes[0])
+        except InvalidRun as wrong:
+            raise InvalidRun(f"{wrong}{''.join(_guilty(loaded))}") from None
+        case.problems = found
+        for scope in self._scopes:
+            scope.rest()
+
+    def report(self, case: Case, k: int, step: int, model: Any) -> Any:
+        """Return what was reported of problem ``k`` as the task may look at it."""
+        return check_report(model, case.problems[k], self._scopes[k], self._solutions, f"at report {step}")
+
+    def watched(self, watched: Any) -> Watched:
+        """Return what a task made of a report."""
+        if not isinstance(watched, Watched):
+            raise InvalidRun(f"the task's watch returned {described(watched)}; it returns a Watched(scores).")
+        return watched
+
+    def outcome(self, case: Case, k: int, outcome: Outcome, device: torch.device) -> Outcome:
+        """Return what came of problem ``k`` as the task may rely on it."""
+        problem, scope = case.problems[k], self._scopes[k]
+        which = f" of problem{_which(k, len(case.problems))}" if len(case.problems) > 1 else ""
+        outcome.solution = check_solution(outcome.solution, problem, scope, self._required, which, device)
+        outcome.kept = {name: check_report(model, problem, scope, self._solutions, f"in the model kept as {name!r}") for name, model in outcome.kept.items()}
+        return outcome
+
+    def score(self, score: Any) -> Score:
+        """Return what ``evaluate`` returned."""
+        if not isinstance(score, Score):
+            raise InvalidRun(f"the task's evaluate returned {described(score)}; it returns a Score(metrics=...).")
+        return score
+
+
+def answers(found: Any, wanted: int) -> list[Any]:
+    """Return what ``solve_stacked`` returned as a list with a solution for each of ``wanted`` problems."""
+    if not isinstance(found, Sequence) or isinstance(found, str):
+        if not inspect.isgenerator(found):
+            raise InvalidRun(f"the method's solve_stacked returned {described(found)}; a list of {wanted} solutions is wanted, one a problem.")
+        found = list(found)
+    if len(found) != wanted:
+        raise InvalidRun(f"the method's solve_stacked got {wanted} problems and returned {len(found)} solutions; return one for each, in their order.")
+    return list(found)
+
+
+def _which(place: int, count: int) -> str:
+    return f" {place + 1} of {count}" if count > 1 else ""
+
+
+def _guilty(loaded: Sequence[tuple[str, Any]]) -> Iterator[str]:
+    """Say which data sets hold values that are not finite."""
+    for name, data in loaded:
+        for path, leaf in leaves(data):
+            if isinstance(leaf, torch.Tensor) and leaf.dtype.is_floating_point:
+                try:
+                    check_finite(leaf)
+                except Wrong as wrong:
+                    yield f" The data set {name!r} has it already: {path} {wrong}."

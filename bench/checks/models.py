@@ -1,0 +1,78 @@
+"""Models whose every output is checked, whoever calls them: no task can forget it, and nothing is computed twice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from bench.checks.arrays import described, name_of, place_of
+from bench.errors import InvalidRun
+
+
+class Checked(nn.Module):
+    """A model that raises InvalidRun where it says anything but n rows of finite logits; else it is what it was, attributes included.
+
+    Args:
+        model: from n inputs to their outputs; n is the length of its first argument.
+        columns: C; None: not known.
+        part: attribute of what it returns that holds the logits; empty: it is the logits.
+        where: where it is looked at, like ``at report 3``; ends the sentence about what is wrong.
+    """
+
+    def __init__(self, model: Any, columns: int | None, part: str, where: str) -> None:
+        super().__init__()
+        self.__dict__.update(training=False, _columns=columns, _part=part, _where=where)
+        if isinstance(model, nn.Module):
+            self.inner = model
+        else:
+            self.__dict__["inner"] = model
+
+    def forward(self, *inputs: Any, **named: Any) -> Any:
+        """Return what the model does, checked."""
+        said = self.inner(*inputs, **named)
+        rows = len(inputs[0]) if inputs and hasattr(inputs[0], "__len__") else None
+        self._check(getattr(said, self._part, None) if self._part else said, said, rows)
+        return said
+
+    def _check(self, logits: Any, said: Any, rows: int | None) -> None:
+        shape = f"({'n' if rows is None else rows}, {'C' if self._columns is None else self._columns})"
+        right = f"a finite tensor of shape {shape} is wanted, the logits of each row"
+        if not isinstance(logits, torch.Tensor):
+            lacks = f" without {self._part!r}" if self._part else ""
+            raise InvalidRun(f"the method's model returned {described(said)}{lacks} {self._where}; {right}.")
+        bad = logits.dim() != 2 or (rows is not None and len(logits) != rows) or (self._columns is not None and logits.shape[1] != self._columns)
+        if bad or not logits.dtype.is_floating_point:
+            raise InvalidRun(f"the method's model returned {name_of(logits.dtype)} of shape {tuple(logits.shape)} {self._where}; {right}.")
+        finite = logits.isfinite()
+        if not finite.all():
+            place = place_of(~finite)
+            value = logits[~finite][0].item()
+            raise InvalidRun(f"the method's model is not finite {self._where}: its output is {value} in {place} of {len(logits)}; training diverged.")
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            return getattr(self.inner, name)
+
+
+def check_parameters(model: Any, does: tuple[str, ...], where: str) -> None:
+    """Raise InvalidRun unless a policy's parameters are finite and it can do what is asked of it."""
+    lacks = [name for name in does if not callable(getattr(model, name, None))]
+    if lacks or not callable(getattr(model, "parameters", None)):
+        raise InvalidRun(
+            f"the method's policy is {described(model)} {where}, which has no {(*lacks, 'parameters')[0]!r}; return what the problem's policy() makes."
+        )
+    values = [(place, parameter) for place, parameter in enumerate(model.parameters()) if parameter.dtype.is_floating_point and not parameter.is_meta]
+    if not values:
+        return
+    with torch.no_grad():
+        finite = torch.stack([parameter.isfinite().all() for _, parameter in values])
+    if not finite.all():
+        bad = values[int((~finite).nonzero()[0])][0]
+        names = [name for name, _ in model.named_parameters()] if hasattr(model, "named_parameters") else []
+        raise InvalidRun(
+            f"the method's policy is not finite {where}: its parameter {names[bad] if bad < len(names) else bad} holds no number; training diverged."
+        )
