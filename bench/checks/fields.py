@@ -63,7 +63,9 @@ def _hints(kind: Any) -> dict[str, Any]:
 
 def _hint(base: type, text: Any) -> Any:
     try:
-        return eval(text, vars(sys.modules[base.__module__])) if isinstance(text, str) else text  # noqa: S307 - an annotation of a class that is imported
+        while isinstance(text, str):
+            text = eval(text, vars(sys.modules[base.__module__]))  # noqa: S307 - an annotation of a class that is imported
+        return text
     except Exception:
         return None
 

@@ -1,0 +1,149 @@
+"""Models that are looked at: n rows of finite logits, whoever calls them, on every row."""
+
+from __future__ import annotations
+
+import copy
+from types import SimpleNamespace
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from made import MADE, C, N, answer, line, replaced
+from torch import nn
+
+from bench.checks import check_problem, check_report
+from bench.checks.cases import kinds_of
+from bench.checks.models import Checked
+from bench.contracts import Task
+from bench.errors import InvalidRun
+from bench.training.state import evaluating, predict
+
+MODELS = [track for track in MADE if track.startswith(("noisy", "unlearning"))]
+
+
+def spoilt(place, value):
+    def model(x):
+        found = line(x).clone()
+        found[place % len(found), place % C] = value
+        return found
+
+    return model
+
+
+WRONG = {
+    "argmax": lambda x: line(x).argmax(-1),
+    "a column less": lambda x: line(x)[:, 1:],
+    "a column more": lambda x: torch.cat([line(x), line(x)], 1),
+    "no columns": lambda x: line(x)[:, 0],
+    "an axis more": lambda x: line(x)[..., None],
+    "one row for all": lambda x: line(x)[:1],
+    "a row more": lambda x: line(x)[[0, *range(len(x))]],
+    "turned": lambda x: line(x).T,
+    "whole numbers": lambda x: line(x).long(),
+    "yes or no": lambda x: line(x) > 0,
+    "a tuple": lambda x: (line(x), line(x)),
+    "a list": lambda x: line(x).tolist(),
+    "a table": lambda x: {"logits": line(x)},
+    "an array": lambda x: line(x).numpy(),
+    "nothing": lambda x: None,
+    "a generator": lambda x: (row for row in line(x)),
+}
+
+
+@pytest.mark.parametrize("track", MODELS)
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_model_that_gives_anything_but_logits_of_each_row_is_invalid_where_it_is_called(track, wrong):
+    problem, solution = MADE[track]()
+    columns = 1 if track == "unlearning-regression" else C
+    model = answer(replaced(solution, model=WRONG[wrong]), problem, track).model
+    with pytest.raises(InvalidRun, match=rf"the method's model returned .* in the answer; a finite tensor of shape \({N}, {columns}\) is wanted"):
+        predict(model, problem.x)
+
+
+@given(st.integers(0, 10**6), st.sampled_from([float("nan"), float("inf"), -float("inf")]))
+def test_one_number_that_is_none_in_one_row_is_found_and_its_place_named(place, value):
+    problem, solution = MADE["noisy-labels"]()
+    model = answer(replaced(solution, model=spoilt(place, value)), problem, "noisy-labels").model
+    with pytest.raises(InvalidRun, match=rf"not finite in the answer: its output is {value} in row {place % N} \(place \[{place % N}, {place % C}\]\) of {N}"):
+        predict(model, problem.x)
+
+
+@pytest.mark.parametrize("model", ["text", torch.zeros(3), {}, 3, nn.Linear])
+def test_what_can_not_be_called_is_no_model(model):
+    problem, solution = MADE["noisy-labels"]()
+    with pytest.raises(InvalidRun, match=r"the model is .* in the answer, and must be a function from n inputs to logits \(n, 3\)"):
+        answer(replaced(solution, model=model), problem, "noisy-labels")
+
+
+def test_the_second_net_s_ensemble_is_checked_as_the_first():
+    problem, solution = MADE["noisy-labels"]()
+    found = answer(replaced(solution, ensemble=WRONG["argmax"]), problem, "noisy-labels")
+    predict(found.model, problem.x)
+    with pytest.raises(InvalidRun, match="int64"):
+        predict(found.ensemble, problem.x)
+
+
+class Diverged(nn.Module):
+    def forward(self, x):
+        return line(x) * float("nan")
+
+
+@pytest.mark.parametrize("track", ["noisy-labels", "label-errors"])
+def test_a_report_of_a_model_that_diverged_is_invalid_and_the_step_is_named(track):
+    problem, _ = MADE["noisy-labels"]()
+    _, scope = check_problem(problem)
+    model = check_report(Diverged(), problem, scope, kinds_of("noisy-labels", Task)[1], "at report 3")
+    with pytest.raises(InvalidRun, match="the method's model is not finite at report 3: its output is nan in row 0"):
+        predict(model, problem.x)
+
+
+def test_a_policy_that_diverged_is_invalid_in_a_report_and_in_the_answer():
+    from bench.tracks.policy_optimization import Counters, Policy
+
+    problem, solution = MADE["policy-optimization"]()
+    _, scope = check_problem(problem)
+    kinds = kinds_of("policy-optimization", Task)[1]
+    policy = Policy(model=copy.deepcopy(solution.model), used=Counters())
+    assert check_report(policy, problem, scope, kinds, "at report 2") is policy
+    with torch.no_grad():
+        next(policy.model.parameters())[0, 0] = float("inf")
+    with pytest.raises(InvalidRun, match=r"the method's policy is not finite at report 2: its parameter .*weight"):
+        check_report(policy, problem, scope, kinds, "at report 2")
+    with pytest.raises(InvalidRun, match="the method's policy is not finite in the answer"):
+        answer(replaced(solution, model=policy.model), problem, "policy-optimization")
+
+
+def test_a_net_of_graphs_gives_an_output_with_logits():
+    problem, solution = MADE["graph-ood"]()
+    model = answer(solution, problem, "graph-ood").model
+    batch = problem.graphs.batch()
+    assert model(batch).logits.shape == (N, C)
+    for net, said in [
+        (lambda graphs: solution.model(graphs).logits, "a Tensor without 'logits'"),
+        (lambda graphs: SimpleNamespace(logits=solution.model(graphs).logits[:, 1:]), r"float32 of shape \(7, 2\)"),
+        (lambda graphs: SimpleNamespace(logits=solution.model(graphs).logits * float("nan")), "not finite in the answer"),
+    ]:
+        with pytest.raises(InvalidRun, match=said):
+            answer(replaced(solution, model=net), problem, "graph-ood").model(batch)
+
+
+def test_a_checked_model_is_what_it_was():
+    net = nn.Sequential(nn.Linear(2, C), nn.BatchNorm1d(C))
+    net.extra = "kept"
+    found = Checked(net, C, "", "in the answer")
+    assert found.extra == "kept"
+    assert set(found.state_dict()) == {f"inner.{name}" for name in net.state_dict()}
+    x = torch.zeros(4, 2)
+    with evaluating(found):
+        assert not net[1].training
+        assert torch.equal(found(x), net(x))
+    assert net.training
+    assert net[1].training
+    with pytest.raises(AttributeError):
+        _ = found.nowhere
+
+
+def test_a_model_is_shown_no_rows_without_complaint():
+    model = Checked(line, C, "", "in the answer")
+    assert model(torch.zeros(0, 2)).shape == (0, C)

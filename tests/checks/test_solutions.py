@@ -1,0 +1,217 @@
+"""What a method returns, of every track: right as it is, and invalid with a sentence however it is wrong."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from made import MADE, N, answer, replaced, wrong_tensors
+
+from bench.checks import Scope, check_problem
+from bench.checks.fields import fields_of
+from bench.checks.models import Checked
+from bench.declared import Outputs
+from bench.errors import InvalidRun
+
+
+def a_generator():
+    yield 1
+
+
+def fields(track):
+    return fields_of(type(MADE[track]()[1]))
+
+
+TENSORS = [(track, field) for track in MADE for field in fields(track) if field.arrays]
+PLAIN = [
+    (track, field) for track in MADE for field in fields(track) if field.meta or (field.mark and not isinstance(field.mark, Outputs)) or field.kind is bool
+]
+
+
+@pytest.mark.parametrize("track", MADE)
+def test_a_good_solution_passes_and_says_what_it_said(track):
+    problem, solution = MADE[track]()
+    found = answer(solution, problem, track)
+    assert type(found) is type(solution)
+    for field in fields(track):
+        before, after = getattr(solution, field.name), getattr(found, field.name)
+        assert after is before or isinstance(after, Checked)
+
+
+@pytest.mark.parametrize(("track", "field"), TENSORS, ids=[f"{track}-{field.name}" for track, field in TENSORS])
+@settings(max_examples=15, deadline=None)
+@given(data=st.data())
+def test_a_wrong_tensor_in_any_field_is_invalid_and_the_sentence_names_the_field(track, field, data):
+    problem, solution = MADE[track]()
+    good = getattr(solution, field.name)
+    _, scope = check_problem(problem)
+    own = Scope(solution, problem, parent=scope)
+    holder = good if isinstance(good, dict | list) else {field.name: good}
+    key = data.draw(st.sampled_from(sorted(holder))) if isinstance(holder, dict) else data.draw(st.integers(0, len(holder) - 1))
+    _, wrong = data.draw(wrong_tensors(holder[key], field.arrays[0], own))
+    changed = {**holder, key: wrong} if isinstance(holder, dict) else [wrong if place == key else part for place, part in enumerate(holder)]
+    with pytest.raises(InvalidRun) as raised:
+        answer(replaced(solution, **{field.name: changed if isinstance(good, dict | list) else wrong}), problem, track)
+    said = str(raised.value)
+    assert said.startswith("the method's solution is not valid: ")
+    assert said.endswith(".")
+    assert field.name in said or track == "condensation"  # what another field stands for may be named by it: images, labels and rows go together
+
+
+@pytest.mark.parametrize("track", MADE)
+@pytest.mark.parametrize(
+    ("returned", "word"),
+    [
+        (None, "nothing"), ({}, "a dict"), ([], "a list"), (torch.zeros(N), "a Tensor"), ("text", "a str"), (3.0, "a float"),
+        (a_generator, "a generator"), (a_generator, "a function"), (dict, "the class dict"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)  # fmt: skip
+def test_whatever_is_no_solution_of_the_track_is_said_to_be_none(track, returned, word):
+    problem, solution = MADE[track]()
+    given = returned() if word == "a generator" else returned
+    with pytest.raises(InvalidRun, match=f"solve returned {word}.*; return bench.tracks.*{type(solution).__name__}"):
+        answer(given, problem, track)
+
+
+def test_a_coroutine_is_no_solution_and_is_closed():
+    async def solve():
+        return 1
+
+    problem, _ = MADE["noisy-labels"]()
+    with pytest.raises(InvalidRun, match="solve returned a coroutine"):
+        answer(solve(), problem, "noisy-labels")
+
+
+@pytest.mark.parametrize("track", MADE)
+def test_a_field_that_must_be_there_is_not_none(track):
+    problem, solution = MADE[track]()
+    for field in fields(track):
+        if not field.optional and field.name not in ("used",):
+            with pytest.raises(InvalidRun, match=rf"{field.name}|model|policy"):
+                answer(replaced(solution, **{field.name: None}), problem, track)
+
+
+@pytest.mark.parametrize(("track", "field"), PLAIN, ids=[f"{track}-{field.name}" for track, field in PLAIN])
+@pytest.mark.parametrize("value", ["text", float("nan"), float("inf"), -1e9, 1e9, [1.0], {}])
+def test_a_wrong_plain_value_is_invalid(track, field, value):
+    if track == "policy-optimization" or (value == 1e9 and field.name in ("precompute", "stored")):
+        value = object()
+    problem, solution = MADE[track]()
+    with pytest.raises(InvalidRun, match=f"{field.name} is |policy is"):
+        answer(replaced(solution, **{field.name: value}), problem, track)
+
+
+# Widths are converted, kinds are not -----------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.int16, torch.int32, torch.uint8, torch.uint16])
+def test_labels_and_rows_of_other_widths_are_converted(dtype):
+    problem, solution = MADE["noisy-labels"]()
+    found = answer(replaced(solution, labels=solution.labels.to(dtype)), problem, "noisy-labels")
+    assert found.labels.dtype == torch.int64
+    assert torch.equal(found.labels, solution.labels)
+    problem, chosen = MADE["selection"]()
+    found = answer(replaced(chosen, rows=[rows.to(dtype) for rows in chosen.rows]), problem, "selection")
+    assert [rows.dtype for rows in found.rows] == [torch.int64] * 2
+
+
+def test_numbers_of_other_widths_are_converted_and_gradients_left_behind():
+    problem, small = MADE["condensation"]()
+    found = answer(replaced(small, x=problem.x[small.indices].double(), indices=None, soft_y=small.soft_y.double()), problem, "condensation")
+    assert (found.x.dtype, found.soft_y.dtype) == (torch.float32, torch.float32)
+    problem, solution = MADE["noisy-labels"]()
+    found = answer(replaced(solution, clean_score=torch.zeros(N, requires_grad=True)), problem, "noisy-labels")
+    assert not found.clean_score.requires_grad
+
+
+def test_a_number_too_large_for_its_type_does_not_wrap_around():
+    problem, solution = MADE["noisy-labels"]()
+    huge = torch.full((N,), 2**63, dtype=torch.uint64)
+    with pytest.raises(InvalidRun, match="does not fit into int64"):
+        answer(replaced(solution, labels=huge), problem, "noisy-labels")
+
+
+def test_infinite_scores_keep_their_place_and_nan_has_none():
+    problem, solution = MADE["label-errors"]()
+    suspicion = torch.linspace(-1, 1, N)
+    suspicion[0], suspicion[-1] = -torch.inf, torch.inf
+    assert torch.equal(answer(replaced(solution, suspicion=suspicion), problem, "label-errors").suspicion, suspicion)
+
+
+# Rules over several fields -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("track", "change", "said"),
+    [
+        ("selection", lambda s: {"rows": s.rows[:1], "weights": None}, "rows is 1 tensors, and must be a list of one tensor for each of the 2 budgets"),
+        ("selection", lambda s: {"rows": [torch.arange(3), *s.rows[1:]], "weights": None}, r"rows\[0\] keeps 3 rows; the budget is 2"),
+        ("selection", lambda s: {"weights": [torch.ones(5)] * 2}, r"weights\[0\] holds 5 numbers for the 2 rows"),
+        ("selection", lambda s: {"weights": [torch.tensor([1.0, -1.0]), *s.weights[1:]]}, r"weights\[0\] holds -1 at row 1"),
+        ("label-errors", lambda s: {"suspicion": None, "flags": None}, "neither a suspicion nor flags"),
+        ("condensation", lambda s: {"factor": 3, "soft_y": None, "targets": None}, "factor is 3, and must divide the sides"),
+        ("condensation", lambda s: {"factor": 0}, "factor is 0, and must be a whole number of at least 1"),
+        ("condensation", lambda s: {"soft_y": s.soft_y * 2}, "each row of sum 1"),
+        ("condensation", lambda s: {"x": s.x + 1}, "indices names rows of the training set that the images are not"),
+        ("unlearning", lambda s: {"weights": {"0.weight": s.weights["0.weight"]}}, r"weights\['0.bias'\] is missing"),
+        ("unlearning", lambda s: {"weights": {**s.weights, "0.bias": torch.zeros(9)}}, r"weights\['0.bias'\] is of shape \(9,\)"),
+        ("unlearning", lambda s: {"precompute": -1}, "precompute is -1, and must be a whole number and at least 0"),
+        ("policy-optimization", lambda s: {"model": torch.nn.Linear(2, 2)}, "the policy is a Linear without 'generate'"),
+        ("policy-optimization", lambda s: {"used": {}}, "used is a dict, and must be a Counters"),
+    ],
+)  # fmt: skip
+def test_fields_that_do_not_agree_are_invalid(track, change, said):
+    problem, solution = MADE[track]()
+    with pytest.raises(InvalidRun, match=said):
+        answer(replaced(solution, **change(solution)), problem, track)
+
+
+def test_a_type_derived_from_the_solution_is_another_type():
+    problem, solution = MADE["privacy-audit"]()
+
+    class Sly(type(solution)):
+        pass
+
+    with pytest.raises(InvalidRun, match="solve returned a Sly"):
+        answer(Sly(scores=solution.scores), problem, "privacy-audit")
+
+
+def test_a_training_method_serves_label_errors_with_its_own_solution():
+    problem, solution = MADE["noisy-labels"]()
+    assert answer(solution, problem, "label-errors").clean_score is solution.clean_score
+
+
+# Tracks that declare nothing --------------------------------------------------------------------
+
+
+class Own(msgspec.Struct):
+    weights: torch.Tensor
+    more: dict = {}
+
+
+@pytest.mark.parametrize(
+    ("solution", "said"),
+    [
+        (torch.tensor([0.0, float("nan")]), "it holds nan at row 1"),
+        (Own(weights=torch.tensor([[0.0, float("inf")]])), r"weights holds inf at row 0 \(place \[0, 1\]\)"),
+        (Own(weights=torch.zeros(2), more={"a": [torch.zeros(1), torch.tensor([float("nan")])]}), r"more\['a'\]\[1\] holds nan"),
+        ({"a": a_generator()}, "is a generator"),
+        (None, "solve returned nothing"),
+    ],
+)
+def test_a_solution_of_a_track_that_declares_nothing_is_there_and_finite(solution, said):
+    with pytest.raises(InvalidRun, match=said):
+        answer(solution, Own(weights=torch.zeros(1)), "a-track-of-strangers")
+
+
+def test_a_net_whose_buffers_hold_infinities_is_a_solution_and_one_with_a_diverged_weight_is_none():
+    net = torch.nn.Linear(2, 2)
+    net.register_buffer("mask", torch.tensor([-torch.inf]))
+    assert answer(net, Own(weights=torch.zeros(1)), "a-track-of-strangers") is net
+    with torch.no_grad():
+        net.weight[0, 0] = torch.nan
+    with pytest.raises(InvalidRun, match="weight holds nan"):
+        answer(net, Own(weights=torch.zeros(1)), "a-track-of-strangers")
