@@ -27,6 +27,7 @@ BUDGETS: dict[str, float] = {
     "tests/leaderboard": 30.0,
     "tests/methods": 130.0,
     "tests/plugins": 20.0,
+    "tests/checks": 45.0,
     "tests/runs": 110.0,
     "tests/speed": 60.0,
     "tests/tasks": 70.0,
