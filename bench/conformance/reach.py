@@ -20,6 +20,7 @@ import numpy as np
 
 from bench.contracts import Case
 from bench.runs.apart import Memory, attributes, is_tensor, spans
+from bench.runs.context import Run, Setup
 
 _PLAIN = (type(None), bool, int, float, complex, np.generic)
 _ENDS = (types.ModuleType, types.FrameType, types.TracebackType, types.CodeType, types.GeneratorType, types.CoroutineType)
@@ -45,8 +46,8 @@ def reached(handed: Mapping[str, Any], hidden: Iterable[Any]) -> list[str]:
         elif is_tensor(value) and memory.meets(value):
             shared = next(place for leaf, place in leaves.values() if is_tensor(leaf) and Memory(spans(leaf)).meets(value))
             found.append(f"{path} shares memory with {shared}")
-        elif isinstance(value, Case):
-            found.append(f"{path} is a Case")
+        elif isinstance(value, Case | Setup):
+            found.append(f"{path} is {'a case' if isinstance(value, Case) else 'the run of a task, which loads data sets'}")
         else:
             return False
         return True
@@ -167,7 +168,6 @@ def spied() -> Iterator[dict[str, None]]:
 
     Looked at are the problems, the runs, the runs of which these are made (to build an artifact), and the method. References that see the hidden part are let be.
     """
-    from bench.runs.context import Run
     from bench.runs.worker import Worker
 
     found: dict[str, None] = {}

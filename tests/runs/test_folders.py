@@ -250,9 +250,7 @@ def test_data_are_read_where_the_command_started_whenever_the_task_asks(run_plan
 
 # Paths -------------------------------------------------------------------------------------------
 
-NAMES = st.text(st.characters(blacklist_characters=f"\0/{os.pathsep}~", blacklist_categories=["Cs"]), min_size=1, max_size=8).filter(
-    lambda text: text.strip(".")
-)
+NAMES = st.text("ab .é-_€$", min_size=1, max_size=8).filter(lambda text: text.strip("."))
 
 
 @given(st.lists(NAMES, min_size=1, max_size=3), st.booleans())
