@@ -158,6 +158,8 @@ class TaskCard(_Card, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The anchors and controls of its board."""
     tuning: dict[str, Any] = {}
     """Parameters under which it scores a part of the training data, held out, instead of its test data. Empty: it has no validation score."""
+    lengths_vary: bool = False
+    """True: how much a run computes depends on its seed, as where texts are generated; the operations of every seed are then counted, not of one."""
     paper: str = ""
     """Where it was described, e.g. ``arXiv:2007.00151``."""
     bibtex: str = ""

@@ -127,6 +127,7 @@ class Options(TypedDict, total=False):
     cpu_time: float | None
     memory: str | int | None
     per_gpu: int
+    flops: bool | None
     gpu_memory: str | int | None
     executor: str
     only: Names
@@ -190,6 +191,7 @@ def run(
     cpu_time: float | None = None,
     memory: str | int | None = None,
     per_gpu: int = 1,
+    flops: bool | None = None,
     gpu_memory: str | int | None = None,
     executor: str = "local",
     only: Names = (),
@@ -219,6 +221,7 @@ def run(
         cpu_time: limit of processor time of one run in seconds, above 0; None: none.
         memory: limit of one run's memory, like ``"4GiB"``, ``"none"`` or bytes; None: an even share of the machine's.
         per_gpu: runs at a time on one GPU.
+        flops: count the operations of one seed of each row, in a second pass; None: unless ``BENCH_FLOPS`` is 0.
         gpu_memory: limit of one run's GPU memory; None: an even share of the GPU's.
         executor: ``local``, ``inline`` for a debugger, or one with its parameters, like ``"ray[address=auto]"``.
         only: only cells that are ``missing``, ``failed`` or ``stale``.
@@ -250,6 +253,7 @@ def run(
         memory=arguments.size("memory", memory),
         gpu_memory=arguments.size("gpu_memory", gpu_memory),
         per_gpu=arguments.count("per_gpu", per_gpu, 1, 64) or 1,
+        flops=None if flops is None else arguments.flag("flops", flops),
     )
     request = Request(
         methods=arguments.names("method", method),

@@ -25,6 +25,7 @@ def session_cache(tmp_path_factory):
         patch.setenv("BENCH_CACHE", str(folder))
         for name in ("BENCH_PLUGINS", "BENCH_STRICT_PLUGINS", "BENCH_DISABLE_PLUGINS", "BENCH_RESULTS"):
             patch.delenv(name, raising=False)
+        patch.setenv("BENCH_FLOPS", "0")  # a second pass takes longer than most runs; tests that count say so
         yield folder
 
 
@@ -56,13 +57,13 @@ def run_plan(tmp_path, mock_folder):
     from bench.runs.plan import Request, make_plan
     from bench.runs.store import Store
 
-    def call(*, registry=None, paths=None, executor="inline", parallel=2, results=None, timeout=None, **request):
+    def call(*, registry=None, paths=None, executor="inline", parallel=2, results=None, timeout=None, flops=False, **request):
         registry = registry or Registry(paths=[mock_folder] if paths is None else paths)
         plan = make_plan(Request(**request), registry)
         store = Store(Path(results) if results else tmp_path / "results")
         store.open_for_writing()
         machines = engine(executor)
-        driver = Driver(registry, store, Limits(wall=timeout), Keys(registry, machines.environment))
+        driver = Driver(registry, store, Limits(wall=timeout), Keys(registry, machines.environment), flops)
         done, todo = driver.split(plan)
         made = machines.executor(Slots(parallel), preload_names(todo, registry), lambda _: None)
         ran = [record for _, record in driver.run(todo, made, parallel, lambda *_: None)]

@@ -41,6 +41,9 @@ _OPTIONS = (
     click.option("--per-gpu", type=click.IntRange(1, 64), default=1, show_default=True, help="Runs at a time on one GPU."),
     click.option("--gpu-memory", metavar="SIZE", help="Limit of one run's GPU memory.  [default: an even share of the GPU's]"),
     click.option(
+        "--flops/--no-flops", default=None, help="Count the operations of one seed of each row, in a second pass.  [default: unless BENCH_FLOPS is 0]"
+    ),
+    click.option(
         "--executor",
         default="local",
         show_default=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +35,8 @@ class Where(msgspec.Struct, frozen=True, kw_only=True):
     memory: str | None = None
     gpu_memory: str | None = None
     per_gpu: int = 1
+    flops: bool | None = None
+    """Whether operations are counted; None: unless ``BENCH_FLOPS`` is 0."""
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,13 +81,14 @@ class Session:
         self.limits = limits_of(where, machines, self.jobs)
         self.keys = Keys(registry, machines.environment)
         self.store = Store(folder)
-        self.driver = self.driver_of(self.store)
+        flops = os.environ.get("BENCH_FLOPS", "1") != "0" if where.flops is None else where.flops
+        self.driver = self.driver_of(self.store, flops)
 
-    def driver_of(self, store: Store) -> Driver:
+    def driver_of(self, store: Store, flops: bool = False) -> Driver:
         """Return a driver that writes into another store."""
         from bench.runs.drive import Driver
 
-        return Driver(self.registry, store, self.limits, self.keys)
+        return Driver(self.registry, store, self.limits, self.keys, flops)
 
     def executor(self, todo: Sequence[Keyed]) -> Executor:
         """Return an executor that has loaded what these cells use."""
@@ -142,7 +146,7 @@ class Session:
 
         found, rest = searches(plan, count)
         trials = Plan([cell for search in found for cells in search.runs() for cell in cells], [])
-        done, todo = self.driver.split(trials)
+        done, todo = self.driver.split(trials, flops=False)
         if dry_run and todo:
             warn(f"--tune: {len(todo)} of {len(trials.cells)} trial runs come first and are shown; the runs with the chosen parameters follow them.")
             return Plan([*trials.cells, *rest.cells], rest.not_run)

@@ -24,5 +24,5 @@ class InlineExecutor:
                 time.sleep(_PAUSE)
                 continue
             start = time.monotonic()
-            results = run_job(job, lambda message, job=job: notice(job.id, message.get("progress", 0.0)))  # type: ignore[misc]
+            results = run_job(job, lambda message, job=job: notice(job.id, message["progress"]) if "progress" in message else None)  # type: ignore[misc]
             yield Ended(job=job, results=results, seconds=time.monotonic() - start)

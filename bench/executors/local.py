@@ -37,6 +37,7 @@ class _Running(msgspec.Struct):
     place: str
     since: float
     results: list[Result] | None = None
+    counting: bool = False
     killed: bool = False
 
 
@@ -134,8 +135,10 @@ class LocalExecutor:
             run.since = time.monotonic()
         elif "progress" in message:
             notice(run.job.id, float(message["progress"]))
+        elif "kept" in message:
+            run.results, run.counting = _results(message["kept"], len(run.job.specs)), True
         elif "results" in message:
-            run.results = _results(message["results"], len(run.job.specs))
+            run.results, run.counting = _results(message["results"], len(run.job.specs)), False
         elif "exit" in message:
             self._running.pop(run.job.id)
             self._slots.give_back(run.place)
@@ -167,6 +170,10 @@ def _results(found: Any, count: int) -> list[Result] | None:
 
 def _ended(run: _Running, code: int, cause: str, log: str) -> Ended:
     if run.results is not None:
+        if run.counting:
+            for spec, result in zip(run.job.specs, run.results, strict=True):
+                if spec.seed in run.job.count and result.status == "ok":
+                    result.warnings.append("operations not counted: the second pass was cut off")
         return Ended(job=run.job, results=run.results, log=log, seconds=time.monotonic() - run.since)
     limits, runs = run.job.limits, len(run.job.specs)
     memory = f"its limit of {limits.memory / _MIB:g} MiB beyond the start" if limits.memory is not None else "what the machine has"

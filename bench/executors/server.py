@@ -48,6 +48,8 @@ class _Said(msgspec.Struct):
 
     progress: float | None = None
     results: msgspec.Raw = _NOTHING
+    kept: msgspec.Raw = _NOTHING
+    """Results that stand already, though more is to be said of them."""
 
 
 _decoder = msgspec.json.Decoder(_Said)
@@ -63,9 +65,10 @@ def _said(line: bytes) -> _Said:
         return _decoder.decode(line)
     except msgspec.DecodeError:
         found = decode(line, dict[str, Any])  # results name files, and a path may hold bytes that are no UTF-8
-        if "results" not in found:
+        if not found.keys() & {"results", "kept"}:
             raise
-        return _Said(results=msgspec.Raw(encode(found["results"])))
+        results, kept = (msgspec.Raw(encode(found[name])) if name in found else _NOTHING for name in ("results", "kept"))
+        return _Said(results=results, kept=kept)
 
 
 class _Run:
@@ -93,6 +96,9 @@ class _Run:
                 if said.results != _NOTHING:
                     self.answered = time.monotonic()
                     found.append({"id": self.job.id, "results": said.results})
+                elif said.kept != _NOTHING:
+                    self.begun = time.monotonic()  # what is counted takes a time of its own
+                    found.append({"id": self.job.id, "kept": said.kept})
                 elif said.progress is not None:
                     found.append({"id": self.job.id, "progress": said.progress})
         return found

@@ -14,9 +14,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+import msgspec
+
 from bench.digests import digest
 from bench.errors import BenchWarning
-from bench.runs.record import without_folders
+from bench.runs.record import Flops, without_folders
 from bench.texts import utf8_name
 
 
@@ -37,13 +39,31 @@ class Artifacts:
         """
         from safetensors.torch import load_file
 
-        key = digest({"recipe": recipe, **parts})
-        place = self.folder / key
+        place = self._place(recipe, parts)
         if not (place / "recipe.json").is_file() and (built := self._build(place, {"recipe": recipe, **parts}, build)) is not None:
             return {name: tensor.to(device, copy=True) for name, tensor in built[0].items()}, built[1]
         page = json.loads((place / "recipe.json").read_text("utf-8"))
         with utf8_name(place / "tensors.safetensors") as name:
             return load_file(name, device=device), float(page["seconds"])
+
+    def _place(self, recipe: Mapping[str, Any], parts: Mapping[str, Any]) -> Path:
+        return self.folder / digest({"recipe": recipe, **parts})
+
+    def flops(self, recipe: Mapping[str, Any], parts: Mapping[str, Any]) -> Flops | None:
+        """Return what building an artifact took; None: nobody has counted it, or the folder can't keep it."""
+        file = self._place(recipe, parts) / "recipe.json"
+        page = json.loads(file.read_text("utf-8")) if file.is_file() else {}
+        return msgspec.convert(page["flops"], Flops) if "flops" in page else None
+
+    def note(self, recipe: Mapping[str, Any], parts: Mapping[str, Any], flops: Flops) -> None:
+        """Keep on the page of an artifact what building it took; where the folder can't be written, the next run counts again."""
+        page = self._place(recipe, parts) / "recipe.json"
+        with contextlib.suppress(OSError):
+            handle, temporary = tempfile.mkstemp(dir=page.parent, prefix=".counted-")
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(json.dumps({**json.loads(page.read_text("utf-8")), "flops": msgspec.to_builtins(flops)}, indent=1))
+            _sync(Path(temporary))
+            Path(temporary).replace(page)
 
     def _build(self, place: Path, page: dict[str, Any], build: Callable[[], Mapping[str, Any]]) -> tuple[dict[str, Any], float] | None:
         """Build an artifact and keep it; return the tensors and the seconds where the folder can't keep them, None where it holds them."""

@@ -155,7 +155,7 @@ class Run:
             code = code.func
         parts = {"owner": type(self).__name__, "device": self.device.type, **tools.parts(self, inspect.getmodule(code))}
         start, start_cpu = time.perf_counter(), time.process_time()
-        tensors, seconds = self._artifacts.get(recipe, parts, lambda: build(child), str(self.device))
+        tensors, seconds = tools.fetch(self, self._artifacts, recipe, parts, lambda: build(child))
         tools.charge(self, seconds, time.perf_counter() - start, time.process_time() - start_cpu)
         return tensors, seconds
 
@@ -214,6 +214,12 @@ class _Tools:
     def parts(self, run: Run, module: Any) -> dict[str, Any]:
         """Return what an artifact depends on besides its recipe."""
         return {}
+
+    def fetch(
+        self, run: Run, artifacts: Artifacts, recipe: Mapping[str, Any], parts: Mapping[str, Any], build: Callable[[], Mapping[str, Any]]
+    ) -> tuple[dict[str, Any], float]:
+        """Return an artifact, built if nobody has, and the seconds that building took."""
+        return artifacts.get(recipe, parts, build, str(run.device))
 
     def charge(self, run: Run, seconds: float, wall: float, cpu: float) -> None:
         """Note what an artifact cost (``seconds``), and what of the clocks it took just now, built or read."""

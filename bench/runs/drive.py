@@ -21,6 +21,7 @@ from bench.plugins.registry import Registry, method_card, task_card
 from bench.plugins.source import Target, reach
 from bench.runs.artifacts import Artifacts
 from bench.runs.claims import Claims
+from bench.runs.counted import to_count
 from bench.runs.folders import absolute_paths
 from bench.runs.limits import Limits
 from bench.runs.plan import Cell, NotRun, Plan, batches
@@ -33,7 +34,7 @@ from bench.runs.spec import Job, RunSpec, run_key, run_keys
 from bench.runs.store import Store, latest
 from bench.texts import readable
 
-_FROM_RESULT = ("status", "metrics", "gates", "not_rankable", "cost", "counters", "curve", "logs", "warnings", "arrays", "images")
+_FROM_RESULT = ("status", "metrics", "gates", "not_rankable", "cost", "counters", "flops", "curve", "logs", "warnings", "arrays", "images")
 
 
 class Keyed(msgspec.Struct, frozen=True):
@@ -92,8 +93,10 @@ def libraries(cell: Cell, registry: Registry) -> tuple[str, ...]:
 class Driver:
     """Runs the missing cells of a plan on an executor and keeps a record of each."""
 
-    def __init__(self, registry: Registry, store: Store, limits: Limits | None = None, keys: Keys | None = None) -> None:
+    def __init__(self, registry: Registry, store: Store, limits: Limits | None = None, keys: Keys | None = None, flops: bool = False) -> None:
+        """Drive cells into ``store``, and with ``flops`` have their operations counted (see :mod:`bench.runs.counted`)."""
         self.registry, self.store, self.limits = registry, store, limits or Limits()
+        self._flops, self._to_count = flops, set[str]()
         self.keys = keys or Keys(registry)
         self.expected = Expected()
         self._began = time.time() - 0.01  # a file's time may lag a clock tick behind
@@ -103,7 +106,7 @@ class Driver:
         self.notes: list[str] = []
         """What the user should know of machines that are not what the keys were made for."""
 
-    def split(self, plan: Plan) -> tuple[list[Record], list[Keyed]]:
+    def split(self, plan: Plan, flops: bool = True) -> tuple[list[Record], list[Keyed]]:
         """Return the records that the plan's cells already have, and the cells that have no ``ok`` record of their key."""
         records = self.store.briefs()
         self.expected = Expected(records)
@@ -118,6 +121,7 @@ class Driver:
             else:
                 self.standings[keyed.key] = "failed" if record is not None else "stale" if cell.spec.cell in seen else "missing"
                 todo.append(keyed)
+        self._to_count = to_count((keyed.cell for keyed in todo), done) if self._flops and flops else set()
         self.registry.index.save()
         return done, todo
 
@@ -176,6 +180,7 @@ class Driver:
             datasets={name: self.registry.get("dataset", name).target for name in card.datasets},
             needs=method_card(first.method).needs if first.method else (),
             offers=tuple(card.offers),
+            count=tuple(keyed.cell.spec.seed for keyed in group if keyed.cell.spec.cell in self._to_count),
             versions=group[0].ingredients["environment"]["versions"],
             cache=str(cache_folder()),
             workdir=str((self.store.root / "work" / identity).resolve()),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 class Member:
     """One spec on its way through a job."""
 
-    def __init__(self, spec: RunSpec, worker: Worker, folder: Path) -> None:
+    def __init__(self, spec: RunSpec, worker: Worker, folder: Path, tools: Callable[[Member], _WorkerTools] | None = None) -> None:
         from bench.checks.cases import Checks
 
         self.spec, self.worker, self.folder = spec, worker, folder
         self.prepare_s = 0.0
         self.report_s, self.report_cpu_s, self.charged_s = 0.0, 0.0, 0.0
         self.fetch_s, self.fetch_cpu_s = 0.0, 0.0
-        self.tools = _WorkerTools(self)
+        self.tools = (tools or _WorkerTools)(self)
         self.checks = Checks(spec.track, type(worker.task), peeks=worker.method is None)
         self.setup = self._run(Setup, 0)
         self.case: Case

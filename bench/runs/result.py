@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from bench.contracts import Score
+from bench.runs.record import Flops
 from bench.texts import escaped, readable, said
 
 _STATUSES = {"DataUnavailable": "unavailable", "InvalidRun": "invalid", "MemoryError": "oom", "OutOfMemoryError": "oom"}
@@ -35,6 +36,7 @@ class Result(msgspec.Struct, kw_only=True):
     not_rankable: str | None = None
     cost: dict[str, float | None] = {}
     counters: dict[str, int] = {}
+    flops: Flops | None = None
     curve: list[dict[str, Any]] = []
     logs: list[dict[str, Any]] = []
     images: dict[str, str] = {}

@@ -74,6 +74,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     datasets: dict[str, Target] = {}
     needs: tuple[str, ...] = ()
     offers: tuple[str, ...] = ()
+    count: tuple[int, ...] = ()
+    """Seeds whose operations are counted in a second pass (see :mod:`bench.runs.counting`)."""
     versions: dict[str, str] = {}
     """Of the libraries that belong to the key; looking them up takes longer than many a run."""
     cache: str

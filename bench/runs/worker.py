@@ -8,7 +8,7 @@ import resource
 import sys
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ from bench.plugins.index import Index
 from bench.plugins.source import Target, code_key, import_target
 from bench.runs import guard
 from bench.runs.artifacts import Artifacts
+from bench.runs.contents import Solved, digest_of
+from bench.runs.context import Run
 from bench.runs.figures import figures
 from bench.runs.folders import at, attempt
 from bench.runs.member import Member, separate
@@ -63,6 +65,8 @@ class Worker:
             self.method = method.make(spec.params)
         self.targets = [target for target in (job.method, job.task, *job.datasets.values()) if target is not None]
         self._codes: dict[Target, list[str]] = {}
+        self.solved: dict[int, Solved] = {}
+        """Seed -> what its first pass is known by, of those that are to be counted."""
 
     def code_of(self, target: Target) -> list[str]:
         """Return the digests of the code that ``target`` reaches, looked for once: what is imported already no longer changes."""
@@ -94,6 +98,9 @@ class Worker:
             if left != flags:
                 changed = next(name for name in left if left[name] != flags[name])
                 raise InvalidRun(f"the method changed {changed} from {flags[changed]} to {left[changed]}, which is a setting of the whole process.")
+            for member, solved in zip(members, solutions, strict=True):
+                if member.spec.seed in self.job.count:
+                    self.solved[member.spec.seed] = Solved(digest_of(solved), tuple(specs))
             results = []
             for member, solved in zip(members, solutions, strict=True):
                 results.append(self._evaluate(member, solved, wall / len(members), cpu / len(members), len(members)))
@@ -146,19 +153,24 @@ class Worker:
                 guard.check_unchanged(before, problem, "problem")
         return solutions, wall - reports[0], cpu - reports[1]
 
-    def _solutions(self, members: list[Member]) -> list[list[Any]]:
-        """Return the solutions of every member, one a problem."""
+    def _solutions(self, members: list[Member], begin: Callable[[Sequence[Run]], None] = lambda runs: None) -> list[list[Any]]:
+        """Return the solutions of every member, one a problem. Of runs that are solved together ``begin`` is told before."""
         from bench.checks.cases import answers
 
-        if self.method is None:
-            solve = getattr(self.task, self.job.reference)
-            return [[solve(problem, member.case.hidden, run) for problem, run in zip(member.case.problems, member.runs, strict=True)] for member in members]
-        if members[0].spec.form == "single":
-            return [[self.method.solve(problem, run) for problem, run in zip(member.case.problems, member.runs, strict=True)] for member in members]
-        problems = [problem for member in members for problem in member.case.problems]
-        flat = answers(self.method.solve_stacked(problems, [run for member in members for run in member.runs]), len(problems))
+        if self.method is None or members[0].spec.form == "single":
+            return [[self._solution(member, axis, begin) for axis in range(len(member.runs))] for member in members]
+        problems, runs = [problem for member in members for problem in member.case.problems], [run for member in members for run in member.runs]
+        begin(runs)
+        flat = answers(self.method.solve_stacked(problems, runs), len(problems))
         count = len(members[0].case.problems)
         return [flat[position : position + count] for position in range(0, len(flat), count)]
+
+    def _solution(self, member: Member, axis: int, begin: Callable[[Sequence[Run]], None]) -> Any:
+        problem, run = member.case.problems[axis], member.runs[axis]
+        begin([run])
+        if self.method is None:
+            return getattr(self.task, self.job.reference)(problem, member.case.hidden, run)
+        return self.method.solve(problem, run)
 
     def _evaluate(self, member: Member, solutions: list[Any], wall: float, cpu: float, stack: int) -> Result:
         from bench.training.state import streams
@@ -222,6 +234,24 @@ def _results(job: Job, send: Send) -> list[Result]:
         raise
     except BaseException as error:  # a stranger's import may raise anything
         return [failed(error) for _ in job.specs]
+    results = _first_pass(worker, job)
+    wanted = [(spec, result) for spec, result in zip(job.specs, results, strict=True) if spec.seed in worker.solved and result.status == "ok"]
+    if wanted:
+        send({"kept": [as_text(result) for result in results]})  # they stand, whatever becomes of the second pass
+        solved = worker.solved
+        del worker  # with what the method and the task may have kept
+        _count(job, send, wanted, solved)
+    return results
+
+
+def _count(job: Job, send: Send, wanted: Sequence[tuple[RunSpec, Result]], solved: Mapping[int, Solved]) -> None:
+    from bench.runs.counting import count
+
+    for spec, result in wanted:
+        count(lambda: Worker(job, send), spec, solved[spec.seed], result)
+
+
+def _first_pass(worker: Worker, job: Job) -> list[Result]:
     if job.specs[0].form == "single":
         return [result for spec in job.specs for result in _attempt(worker, [spec], twin=False)]
     if len(job.specs) == 1:

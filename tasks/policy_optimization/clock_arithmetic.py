@@ -64,6 +64,7 @@ class ClockArithmetic(Task):
             ),
         },
         budget="40 batches of 8 prompts with 16 rollouts each; in tokens10k at most 10,000 tokens in the loss",
+        lengths_vary=True,
         references=(
             Reference(name="grpo", kind="low"),
             Reference(name="warm-start", kind="control", title="The policy that every method starts from", solve="keep_the_warm_start"),

@@ -46,6 +46,7 @@ class HubMaths(LanguageTask):
             ),
         },
         budget="100 batches of 16 prompts with 16 rollouts each",
+        lengths_vary=True,
         references=(
             Reference(name="grpo", kind="low"),
             Reference(name="no-training", kind="control", title="The model that every method starts from", solve="keep_the_model"),

@@ -47,6 +47,7 @@ class SmolArithmetic(LanguageTask):
             "paper": Preset(variants={"rollouts": {}}, params={"max_new": 32, "prompts": 16, "passes": 64}, seeds=3, timeout=7200),
         },
         budget="100 batches of 16 prompts with 16 rollouts each",
+        lengths_vary=True,
         references=(
             Reference(name="grpo", kind="low"),
             Reference(name="no-training", kind="control", title="The model that every method starts from", solve="keep_the_model"),

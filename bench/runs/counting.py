@@ -1,0 +1,163 @@
+"""The second pass of a run: what its ``solve`` did is counted, while nobody looks at the clock.
+
+It starts from a fresh worker, fresh problems and the same streams, and its solution must be the first one's, bit for bit: else the count belongs to
+something else, and is not kept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.digests import stream_seed
+from bench.runs.artifacts import Artifacts
+from bench.runs.contents import Solved, digest_of
+from bench.runs.context import Run, Setup
+from bench.runs.folders import attempt
+from bench.runs.guard import fingerprints
+from bench.runs.member import Member, _WorkerTools, separate
+from bench.runs.record import Flops
+from bench.runs.result import Result
+from bench.runs.spec import RunSpec
+
+if TYPE_CHECKING:
+    from bench.counts import Counter
+    from bench.runs.worker import Worker
+
+
+class NotCounted(Exception):
+    """Why a run has no count."""
+
+
+def count(make: Callable[[], Worker], spec: RunSpec, solved: Solved, result: Result) -> None:
+    """Solve again under a counter, and put what was counted into ``result``; where that can't be, the reason joins its warnings.
+
+    Args:
+        make: returns a fresh worker.
+        spec: of the run.
+        solved: its first pass.
+        result: of the first pass.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            _count(make(), spec, solved, result)
+    except NotCounted as reason:
+        result.warnings.append(f"operations not counted: {reason}")
+    except KeyboardInterrupt:
+        result.warnings.append("operations not counted: the second pass was interrupted")
+    except BaseException as error:  # the first pass stands, whatever a stranger's code does in the second
+        result.warnings.append(f"operations not counted: the second pass ended with {type(error).__name__}: {error}"[:500])
+
+
+def _count(worker: Worker, spec: RunSpec, solved: Solved, result: Result) -> None:
+    from bench.counts import Counter
+    from bench.training import state
+
+    counter = Counter()
+    specs = _companions(worker, spec, solved)
+    folder = Path(worker.job.workdir) / f"count-{spec.seed}"
+    with contextlib.ExitStack() as closing:
+        closing.callback(shutil.rmtree, folder, ignore_errors=True)
+        tools = partial(_CountingTools, counter=counter)
+        members = [Member(own, worker, folder / str(place), tools) for place, own in enumerate(specs)]
+        for member in members:
+            closing.callback(member.close)
+            member.prepare()
+        separate(members)
+        flags = {**worker.flags, "folder": closing.enter_context(attempt(Path(worker.job.workdir), worker.flags["folder"]))}
+        try:
+            with state.streams(stream_seed(members[0].spec.seed, members[0].spec.task, "solve", members[0].spec.method)), counter:
+                solutions = worker._solutions(members, partial(_begin, members))
+        finally:
+            worker._restore(state.flags(), flags)
+        place = specs.index(spec)
+        if digest_of(solutions[place]) != solved.digest:
+            raise NotCounted("two passes differ in their solution")
+        _write(members[place], members, counter, result)
+
+
+def _begin(members: Sequence[Member], runs: Sequence[Run]) -> None:
+    """Note that ``runs`` are now solved together: they share what is counted from here on."""
+    for member in members:
+        assert isinstance(member.tools, _CountingTools)
+        member.tools.begin(len(runs))
+
+
+def _companions(worker: Worker, spec: RunSpec, solved: Solved) -> tuple[RunSpec, ...]:
+    """Return the specs to solve together: on a CPU a member of a stack beside a twin, whose bits are the same in any company; elsewhere as before."""
+    if spec.form == "stacked" and worker.device.type == "cpu":
+        return (spec, spec)
+    return solved.specs
+
+
+def _write(member: Member, members: Sequence[Member], counter: Counter, result: Result) -> None:
+    tools = member.tools
+    assert isinstance(tools, _CountingTools)
+    curve: list[dict[str, Any]] = []
+    for axis, run in enumerate(member.runs):
+        curve += [({"problem": axis} if len(member.runs) > 1 else {}) | entry for entry in run._curve]
+    if [_step(entry) for entry in curve] != [_step(entry) for entry in result.curve]:
+        raise NotCounted("two passes differ in what they report")
+    if {name: sum(run._counts[name] for run in member.runs) for name in ("forward", "backward")} != result.counters:
+        raise NotCounted("two passes differ in the examples that they visit")
+    for entry, counted in zip(result.curve, curve, strict=True):
+        entry["flops"] = counted["flops"]
+    artifacts = sum(own.tools.artifacts for own in members if isinstance(own.tools, _CountingTools))
+    result.flops = Flops(total=counter.tally.total // len(members), artifacts=artifacts // len(members), uncounted=sorted(counter.tally.uncounted)[:50])
+
+
+def _step(entry: Mapping[str, Any]) -> tuple[Any, Any]:
+    return entry.get("problem", 0), entry["step"]
+
+
+class _CountingTools(_WorkerTools):
+    """What a run asks of its worker in the second pass: reports note the count, artifacts are charged what building them took."""
+
+    def __init__(self, member: Member, quiet: bool = False, *, counter: Counter) -> None:
+        super().__init__(member, quiet)
+        self._counter, self._before, self._together = counter, 0, 1
+        self.artifacts = 0
+
+    def begin(self, together: int) -> None:
+        """Start from nothing: so many runs are solved next, and share what is counted."""
+        self._before, self._together = self._counter.tally.total, together
+
+    def report(self, run: Run, step: int, model: Any) -> None:
+        if not self._quiet:
+            run._curve.append({"step": step, "flops": (self._counter.tally.total - self._before) // self._together})
+
+    def progress(self, done: int, total: int, label: str) -> None:
+        """Show nothing: the run is over for whoever waits."""
+
+    def charge(self, run: Run, seconds: float, wall: float, cpu: float) -> None:
+        """Charge nothing: nobody looks at the clock."""
+
+    def quiet(self) -> _CountingTools:
+        return _CountingTools(self._member, quiet=True, counter=self._counter)
+
+    def fetch(
+        self, run: Run, artifacts: Artifacts, recipe: Mapping[str, Any], parts: Mapping[str, Any], build: Callable[[], Mapping[str, Any]]
+    ) -> tuple[dict[str, Any], float]:
+        if isinstance(run, Setup):
+            return super().fetch(run, artifacts, recipe, parts, build)
+        with self._counter.paused():
+            tensors, seconds = super().fetch(run, artifacts, recipe, parts, build)
+            known = artifacts.flops(recipe, parts)
+        if known is None:
+            with self._counter.apart() as part:
+                again = build()
+            with self._counter.paused():
+                if fingerprints(again) != fingerprints(tensors):
+                    raise NotCounted("an artifact is another when it is built again")
+                known = Flops(total=part.total, uncounted=sorted(part.uncounted))
+                artifacts.note(recipe, parts, known)
+        self._counter.tally.add(known.total, known.uncounted)
+        if not self._quiet:
+            self.artifacts += known.total
+        return tensors, seconds
