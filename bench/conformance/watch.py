@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import math
 import os
 import sys
@@ -54,9 +55,11 @@ class Watch:
 
     def __exit__(self, *_: object) -> None:
         _active.remove(self)
-        for path, state in self._files().items():  # what was opened by C++, as torch.save does, makes no event
-            if self._before.get(path) != state:
-                self.written[path] = None
+        changed = {
+            path: state for path, state in self._files().items() if self._before.get(path) != state
+        }  # C++, as of torch.save, opens files without an event
+        others = _held_by_others() if changed else set()
+        self.written |= dict.fromkeys(path for path, state in changed.items() if state[:2] not in others)
 
     def _files(self) -> dict[str, tuple[int, ...]]:
         """Return the state of the files where the command started and beside the plugin, by path; of very many, the nearest ones."""
@@ -69,10 +72,10 @@ class Watch:
                     if _inside(entry.path, self.allowed):
                         continue
                     if entry.is_dir(follow_symlinks=False):
-                        waiting += [(entry.path, depth + 1)] if depth < _DEEPEST and not entry.name.startswith((".", "__pycache__")) else []
+                        waiting += [(entry.path, depth + 1)] if depth < _DEEPEST and not _foreign(entry) else []
                     else:
                         status = entry.stat(follow_symlinks=False)
-                        found[entry.path] = status.st_ino, status.st_size, status.st_mtime_ns
+                        found[entry.path] = status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
         return found
 
     def hear(self, event: str, arguments: tuple[Any, ...]) -> None:
@@ -100,6 +103,23 @@ class Watch:
 
 def _inside(path: str, folders: Sequence[str]) -> bool:
     return any(path == folder or path.startswith(folder + os.sep) for folder in folders)
+
+
+def _foreign(entry: os.DirEntry[str]) -> bool:
+    """Say whether a folder is no place for a plugin's files: hidden, compiled, or results of bench, which another command may write meanwhile."""
+    return entry.name.startswith((".", "__pycache__")) or os.path.isdir(os.path.join(entry.path, "records"))  # noqa: PTH112, PTH118 - strings
+
+
+def _held_by_others() -> set[tuple[int, ...]]:
+    """Return device and number of the files that other processes hold open, or this one for what it prints: a log is no doing of the plugin's."""
+    found: set[tuple[int, ...]] = set()
+    mine = f"/proc/{os.getpid()}/fd/"
+    for handle in (*glob.glob("/proc/[0-9]*/fd/*"), "/dev/fd/1", "/dev/fd/2"):  # noqa: PTH207 - strings
+        with contextlib.suppress(OSError):
+            if not handle.startswith(mine):
+                status = os.stat(handle)  # noqa: PTH116
+                found.add((status.st_dev, status.st_ino))
+    return found
 
 
 def _by_library() -> bool:

@@ -43,7 +43,7 @@ def attempt(place: Path, home: str) -> Iterator[str]:
     place.mkdir(parents=True, exist_ok=True)
     for left in place.glob(f"{_PREFIX}*"):
         _remove(left)
-    folder = tempfile.mkdtemp(prefix=_PREFIX, dir=place)
+    folder, process = tempfile.mkdtemp(prefix=_PREFIX, dir=place), os.getpid()
     paths = list(sys.path)
     sys.path[:] = [path or home for path in paths]  # "" is where the process works
     try:
@@ -53,7 +53,8 @@ def attempt(place: Path, home: str) -> Iterator[str]:
         if sys.path == [path or home for path in paths]:
             sys.path[:] = paths
         os.chdir(home)
-        _remove(Path(folder))
+        if os.getpid() == process:  # not where the method forked and its child came out here
+            _remove(Path(folder))
 
 
 @contextlib.contextmanager

@@ -1,7 +1,10 @@
 """What a plugin writes is seen, however it does so; what a library does of its own accord is not blamed on it."""
 
 import importlib.util
+import subprocess
+import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -45,6 +48,22 @@ def test_a_changed_and_a_replaced_file_are_seen_and_one_that_stays_is_not(home, 
         torch.save(torch.ones(1), "other.pt")
         Path("other.pt").rename("b.pt")
     assert list(watch.written) == [str(home / "a.pt"), str(home / "b.pt")]
+
+
+def test_a_log_that_another_process_writes_is_no_doing_of_the_plugin(home, tmp_path):
+    (home / "results" / "records").mkdir(parents=True)
+    code = "import sys\nfor line in sys.stdin: print(line, flush=True)"
+    with Path("log").open("w") as log:
+        writer = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=log, text=True)
+    with Watch([tmp_path / "plugin.py"], []) as watch:
+        writer.stdin.write("a line\n")
+        writer.stdin.flush()
+        while not Path("log").stat().st_size:
+            time.sleep(0.01)
+        Path("results/records/one.json").write_text("{}")
+        torch.save(torch.ones(1), "mine.pt")
+    writer.communicate()
+    assert list(watch.written) == [str(home / "mine.pt")]
 
 
 def test_what_lies_in_an_allowed_folder_is_not_compared(home, tmp_path):

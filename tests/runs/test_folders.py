@@ -283,6 +283,21 @@ def test_an_attempt_removes_what_a_killed_one_left_and_leaves_checkpoints(tmp_pa
     assert [path.name for path in job.iterdir()] == ["0-seed-0"]
 
 
+def test_a_child_that_a_method_forks_leaves_the_folder_to_its_parent(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    try:
+        with attempt(tmp_path / "job", str(tmp_path)) as there:
+            pid = os.fork()
+            if pid == 0:
+                raise SystemExit
+            os.waitpid(pid, 0)
+            left = Path(there).is_dir()
+    except SystemExit:  # the child, which comes out of the attempt too
+        os._exit(0)
+    assert left
+    assert not Path(there).exists()
+
+
 def test_modules_beside_the_command_are_found_while_an_attempt_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", ["", *sys.path])
