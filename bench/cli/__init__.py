@@ -21,7 +21,7 @@ _VERBS = {
     "leaderboard": "Turn records into a board.",
     "nightly": "Run everything, check what is recorded, and make the site.",
     "compare": "Compare two methods, paired by seed.",
-    "results": "Export, import, merge records, and clean up.",
+    "results": "Export, import, merge records, find wrong ones, and clean up.",
     "reproduce": "Run a record again and say whether it comes out the same.",
     "why": "Say what a cell's key is made of, and what has changed since.",
     "tune": "Measure which of several equal ways is quickest here, and write the tables.",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli._options import emit_json, json_option, results_folder, results_option, split_names, warn
+from bench.cli._options import emit_json, json_option, open_registry, plugins_option, results_folder, results_option, split_names, warn
 from bench.errors import EnvironmentFault, NothingSelected, UsageError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.group("results", invoke_without_command=True)
 @click.pass_context
 def command(context: click.Context) -> None:
-    """Carry records from place to place, and clean up."""
+    """Carry records from place to place, find wrong ones, and clean up."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
 
@@ -128,6 +128,38 @@ def _add(store: Store, incoming: Callable[[], Iterator[Incoming]], dry_run: bool
         warn(f"{one} and {other} have one key and differ in {name}: same key should be same number. Both are kept; 'bench reproduce' tells which one holds.")
     if len(new) > _SHOWN:
         warn(f"{len(new) - _SHOWN} more pairs differ so.")
+
+
+@command.command("doctor")
+@click.argument("folder", required=False, metavar="[DIR]")
+@click.option("--data/--no-data", default=True, show_default=True, help="Prepare tasks whose data is here, to know the shares of their classes.")
+@click.option("--stale/--no-stale", default=True, show_default=True, help="Hold keys against the code, libraries and data that are here.")
+@results_option
+@plugins_option
+@json_option
+def doctor(folder: str | None, data: bool, stale: bool, results: str | None, plugins: tuple[str, ...], as_json: bool) -> int:
+    """Say which records of a folder are wrong or can't be trusted, why, and what to do. DIR is a results folder, like --results.
+
+    Exit code 1 where anything was found. Nothing is changed.
+    """
+    import sys
+
+    from bench.cli._suspects import examined, in_words
+
+    if folder is not None and results is not None:
+        raise UsageError(f"results doctor got two folders, {folder!r} and {results!r} (from --results); give one.")
+    store = _open(folder if folder is not None else results)
+
+    def say(text: str) -> None:
+        if not as_json and sys.stderr.isatty():
+            warn(f"{text} ...")
+
+    document = examined(store, open_registry(plugins), data, stale, say)
+    if as_json:
+        emit_json(document)
+    else:
+        click.echo(in_words(document, str(store.root)))
+    return 1 if document["findings"] else 0
 
 
 @command.command("gc")

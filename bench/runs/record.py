@@ -130,6 +130,8 @@ class Brief(Record, kw_only=True, forbid_unknown_fields=True):
     """The digest of the whole record."""
     edited: bool
     """True: the cell is not the digest of the record's own fields; somebody changed it by hand."""
+    gap: str
+    """Which figure of the curve or log has no value at a step though it has one at others; empty: none."""
 
     @property
     def group(self) -> str:

@@ -21,7 +21,7 @@ import msgspec
 from bench.runs import store_reading as reading
 from bench.runs.record import SCHEMA_VERSION, Brief, Failure, Flops
 
-LAYOUT = 1
+LAYOUT = 2
 """Raise it when a table or the meaning of a row changes."""
 
 FORMAT = zlib.crc32(repr((LAYOUT, SCHEMA_VERSION, reading.KEPT)).encode()) & 0x7FFFFFFF

@@ -130,6 +130,7 @@ def entry(line: int, start: int, data: bytes) -> Entry:
         own = dict(zip(_OWN, _own(record), strict=True))
         if record.error is not None:
             own["error"] = (record.error.type[:200], record.error.message[:500], record.error.rerun)
+        own["gap"] = _gap(record)
         spec = RunSpec(**dict(zip(_SPEC, _spec(record), strict=True)))
         part = dict(zip(_PART, _part(record), strict=True))
         part |= {"row": _row(spec, _pack(part)), "edited": spec.cell != record.cell}
@@ -138,6 +139,16 @@ def entry(line: int, start: int, data: bytes) -> Entry:
         return Entry(line, start, len(data), record.id, whole, _pack(part), _pack(origin), _pack(own))
     except (OverflowError, RecursionError, UnicodeError, ValueError) as error:
         raise RecordError(f"it is damaged: {error}") from None
+
+
+def _gap(record: Record) -> str:
+    """Return the first figure that has no value at a step: of the curve one that has values at others, of the log any."""
+    for part, entries in (("curve", record.curve), ("log", record.logs)):
+        empty = [(name, entry.get("step")) for entry in entries for name, value in entry.items() if value is None]
+        for name, step in empty:
+            if part == "log" or any(entry.get(name) is not None for entry in entries):
+                return f"{name[:100]} of the {part} at step {step}"
+    return ""
 
 
 def _row(spec: RunSpec, part: bytes) -> str:

@@ -1,6 +1,7 @@
 """``bench results``: sentences and exit codes of export, import, merge and gc."""
 
 import json
+import re
 
 import pytest
 
@@ -67,6 +68,63 @@ def test_records_are_exported_as_a_table(bench, recorded):
     assert table.read_bytes() == other.read_bytes()
 
 
+CONSTANT = """
+from typing import ClassVar
+import torch
+from bench import MethodCard
+from bench.tracks.noisy_labels import NoisyLabelMethod, Solution
+
+class Constant(NoisyLabelMethod):
+    card: ClassVar = MethodCard(name="constant", title="Says class 0 of every row", track="noisy-labels")
+
+    def solve(self, problem, run):
+        return Solution(model=lambda x: torch.nn.functional.one_hot(torch.zeros(len(x), dtype=torch.long), 10).float())
+"""
+
+
+def test_the_doctor_finds_outputs_of_one_class_by_the_data_itself(bench, tmp_path):
+    (tmp_path / "constant.py").write_text(CONSTANT)
+    plugins = ("--plugins", "constant.py")
+    bench("run", "--method", "constant,ce", "--task", "noisy-digits", "--preset", "smoke", "--seeds", "2-2", "--executor", "inline", *plugins, "-q")
+    found = bench("results", "doctor", *plugins, "--json")
+    document = json.loads(found.out)
+    assert (found.code, document["records"]) == (1, 2)
+    ((item,),) = [row["records"] for row in document["findings"] if row["rule"] == "class-share"]
+    assert {row["rule"] for row in document["findings"]} <= {"class-share", "data-unknown"}
+    record = json.loads(next(bench.results.rglob(f"{item['record']}.json")).read_text())
+    assert record["method"] == "constant"
+    count, rows = re.fullmatch(r"acc_last = [\d.]+, the share of class 0 among y_test \((\d+) of (\d+)\)", item["said"]).groups()
+    assert 100 * int(count) / int(rows) == pytest.approx(record["metrics"]["acc_last"])
+    shown = bench("results", "doctor", "results", *plugins)
+    assert shown.code == 1
+    assert re.search(r"suspect +class-share +1 ", shown.out)
+    assert "run the cell again, which records that as invalid" in shown.out
+
+
+def test_the_doctor_says_what_is_unknown_of_records_of_earlier_versions(bench, recorded):
+    document = {name: value for name, value in json.loads(recorded.read_text()).items() if name not in ("data", "flops")} | {"schema_version": 2}
+    del document["provenance"]["kernels"]
+    document["key"] = document["key"][::-1]  # of the code of then
+    recorded.unlink()
+    recorded = recorded.with_name(f"{document['cell'][:16]}-{document['key'][:16]}-1.json")
+    recorded.write_text(json.dumps(document))
+    before = bench.files()
+    found = bench("results", "doctor", str(bench.results), "--no-data")
+    assert found.code == 1
+    assert {"data-unknown", "kernels-unknown", "stale"} <= set(found.out.split())
+    assert recorded.stem in found.out
+    assert bench.files() == before
+    (bench.results / "records" / "aa").mkdir(exist_ok=True)
+    (bench.results / "records" / "aa" / "broken.json").write_text("{")
+    assert re.search(r"wrong +damaged +1 ", bench("results", "doctor", "--no-data").out)
+
+
+def test_the_doctor_has_nothing_to_say_of_an_empty_folder(bench):
+    bench.results.mkdir()
+    found = bench("results", "doctor")
+    assert (found.code, found.out) == (0, "0 records in 'results': nothing is wrong with them.\n")
+
+
 CASES = {
     "no folder to export": (("results", "export", "x.jsonl", "--results", "nowhere"), 2, "no results folder at 'nowhere'"),
     "an unknown format": (("results", "export", "x.xls"), 2, "can't tell the format of 'x.xls'; name it .jsonl, .parquet or .csv, or give --format."),
@@ -74,6 +132,8 @@ CASES = {
     "a folder that is a file": (("results", "export", "taken/x.jsonl"), 4, "can't be written to 'taken/x.jsonl'"),
     "no such file to import": (("results", "import", "nothing.jsonl"), 2, "can't read 'nothing.jsonl' (No such file or directory)."),
     "an unknown file to import": (("results", "import", "x.pkl"), 2, "can't tell the format of 'x.pkl'; give a file that ends in .jsonl, .parquet, .json."),
+    "no folder to look through": (("results", "doctor", "nowhere"), 2, "no results folder at 'nowhere'"),
+    "two folders to look through": (("results", "doctor", "a", "--results", "b"), 2, "results doctor got two folders, 'a' and 'b' (from --results); give one."),
     "no such folder to merge": (("results", "merge", "nowhere"), 2, "no results folder at 'nowhere'; name folders that hold records."),
     "nothing to clean up": (("results", "gc", "--results", "nowhere"), 2, "no results folder at 'nowhere'"),
     "nothing to merge": (("results", "merge", "empty"), 3, "there is no record to add"),

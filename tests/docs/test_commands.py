@@ -27,6 +27,8 @@ STAND_INS = {"<name>": {"--method": "elr", "--task": "noisy-digits"}, "<track>":
 """What a reader puts in place of a placeholder, after which option."""
 
 PARSED = {
+    "bench results doctor": "it ends with 1 where it finds something; tests/cli/test_results.py asks it",
+    "bench results doctor old/results --json": "as above",
     "bench leaderboard --serve": "it serves until Ctrl-C; tests/cli/test_leaderboard.py asks a server for the page",
     "bench nightly --tier smoke --out site": "it runs every method on every task; tests/cli/test_nightly.py runs whole nights of small benchmarks",
     "bench nightly --tier nightly --phase run --shard 1/4": "as above",

@@ -443,7 +443,7 @@ def test_a_record_that_could_do_harm_is_refused(make_record, change):
 
 
 def test_a_brief_has_every_field_of_a_record():
-    assert set(Record.__struct_fields__) | {"row", "content", "edited"} == set(Brief.__struct_fields__)
+    assert set(Record.__struct_fields__) | {"row", "content", "edited", "gap"} == set(Brief.__struct_fields__)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is closed to root")
