@@ -28,7 +28,7 @@ BUDGETS: dict[str, float] = {
     "tests/methods": 130.0,
     "tests/plugins": 20.0,
     "tests/checks": 45.0,
-    "tests/runs": 110.0,
+    "tests/runs": 170.0,
     "tests/speed": 60.0,
     "tests/tasks": 70.0,
     "tests/tracks": 25.0,

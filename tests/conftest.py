@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import warnings
 from pathlib import Path
 
@@ -27,6 +28,23 @@ def session_cache(tmp_path_factory):
             patch.delenv(name, raising=False)
         patch.setenv("BENCH_FLOPS", "0")  # a second pass takes longer than most runs; tests that count say so
         yield folder
+
+
+@pytest.fixture(scope="session")
+def with_kernels(session_cache):
+    """Make a folder a cache that knows this machine's kernels: asking the libraries takes seconds of each test that has a cache of its own."""
+    from bench.runs import kernels, provenance
+
+    def call(folder: Path) -> Path:
+        if not (session_cache / "kernels").is_dir():
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("BENCH_CACHE", str(session_cache))
+                kernels._asked.cache_clear()
+                provenance.kernels_here()
+        shutil.copytree(session_cache / "kernels", folder / "kernels", dirs_exist_ok=True)
+        return folder
+
+    return call
 
 
 @pytest.fixture(scope="session")

@@ -24,9 +24,9 @@ class {cls}(NoisyLabelMethod):
 
 
 @pytest.fixture(scope="session")
-def shared_cache(tmp_path_factory):
+def shared_cache(tmp_path_factory, with_kernels):
     """One cache of parsed data for all tests of the session."""
-    return tmp_path_factory.mktemp("cli-cache")
+    return with_kernels(tmp_path_factory.mktemp("cli-cache"))
 
 
 @pytest.fixture

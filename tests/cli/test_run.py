@@ -127,12 +127,11 @@ def test_every_pair_of_a_track_is_accounted_for(bench):
 
 
 @pytest.fixture(scope="module")
-def command(tmp_path_factory):
-    """Run the installed command in a process of its own, with one cache for the module."""
-    cache = tmp_path_factory.mktemp("cache")
+def command(shared_cache):
+    """Run the installed command in a process of its own, with the cache of the session."""
 
     def call(*arguments: str, threads: str = "1", cwd=None) -> subprocess.CompletedProcess:
-        environment = {**os.environ, "BENCH_CACHE": str(cache), "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
+        environment = {**os.environ, "BENCH_CACHE": str(shared_cache), "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
         return subprocess.run(
             [sys.executable, "-c", "from bench.cli import main; main()", *arguments], capture_output=True, text=True, check=False, env=environment, cwd=cwd
         )

@@ -112,8 +112,9 @@ def steps_of(site: Site) -> Counter:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds orphans through /proc")
-def test_twenty_cells_of_bad_plugins_are_twenty_records_though_the_driver_is_killed(tmp_path):
+def test_twenty_cells_of_bad_plugins_are_twenty_records_though_the_driver_is_killed(tmp_path, with_kernels):
     site = Site(tmp_path, {**dict.fromkeys(STATUS, 1), "plain": 2, "segfault": 2, "mutator": 2})
+    with_kernels(site.cache)
     assert sum(site.cells.values()) == 20
     first = site.start()
     while not site.steps.exists() or "0:4" not in site.steps.read_text():
@@ -130,8 +131,9 @@ def test_twenty_cells_of_bad_plugins_are_twenty_records_though_the_driver_is_kil
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds orphans through /proc")
-def test_two_signals_cut_off_at_once_and_the_next_driver_goes_on_from_the_checkpoint(tmp_path):
+def test_two_signals_cut_off_at_once_and_the_next_driver_goes_on_from_the_checkpoint(tmp_path, with_kernels):
     site = Site(tmp_path, {"walker": 1, "sleeper": 1})
+    with_kernels(site.cache)
     first = site.start()
     while not site.steps.exists() or "0:3" not in site.steps.read_text():
         time.sleep(0.02)

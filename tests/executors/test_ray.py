@@ -26,7 +26,7 @@ NODE = {"num_cpus": 1, "object_store_memory": 80 << 20}
 
 
 @pytest.fixture(scope="module")
-def cluster(session_cache):
+def cluster(session_cache, with_kernels):
     """A head and a second node, one place each, small object stores, no dashboard; gone with all its processes at the end."""
     import ray
     from ray.cluster_utils import Cluster
@@ -34,12 +34,12 @@ def cluster(session_cache):
     folder = tempfile.mkdtemp(prefix="bray")  # short: sockets lie in it
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CHAOS_STEPS", f"{folder}/steps.txt")
-        patch.setenv("BENCH_CACHE", f"{folder}/cache")
+        patch.setenv("BENCH_CACHE", str(with_kernels(Path(folder) / "cache")))
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("RAY_TMPDIR", folder)  # where Ray notes the cluster's address, in a folder that it takes to be there
         (Path(folder) / "ray").mkdir()
         found = Cluster(initialize_head=True, head_node_args={**NODE, "include_dashboard": False, "temp_dir": folder})
-        patch.setenv("BENCH_CACHE", f"{folder}/own")  # what a node names is its own
+        patch.setenv("BENCH_CACHE", str(with_kernels(Path(folder) / "own")))  # what a node names is its own
         second = found.add_node(**NODE)
         patch.undo()
         try:

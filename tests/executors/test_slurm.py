@@ -28,10 +28,10 @@ def submitit():
 
 
 @pytest.mark.xdist_group("slurm")
-def test_array_elements_give_the_bits_of_the_local_executor_and_a_preempted_one_goes_on_from_its_checkpoint(tmp_path, monkeypatch):
+def test_array_elements_give_the_bits_of_the_local_executor_and_a_preempted_one_goes_on_from_its_checkpoint(tmp_path, monkeypatch, with_kernels):
     steps = tmp_path / "steps.txt"
     monkeypatch.setenv("CHAOS_STEPS", str(steps))
-    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("BENCH_CACHE", str(with_kernels(tmp_path / "cache")))
     there = grid("slurm[cluster=local,batch=4,cpus=2]", a_store(tmp_path / "slurm"), SEEDS, memory=1 << 30)
     asked = threading.Event()
 

@@ -163,12 +163,12 @@ SLOW = pytest.mark.slow
         pytest.param("local", {"PYTHONIOENCODING": "ascii"}, marks=SLOW),
     ],
 )
-def test_a_narrow_locale_and_a_folder_that_is_no_utf8_change_nothing(tmp_path, executor, locale):
+def test_a_narrow_locale_and_a_folder_that_is_no_utf8_change_nothing(tmp_path, executor, locale, with_kernels):
     home = tmp_path / os.fsdecode(b"h\xe9")
     home.mkdir()
     (home / "texts.py").write_text(PLUGIN, encoding="utf-8")
     command = [sys.executable, "-m", "bench", "run", "--track", "texts", "--preset", "smoke", "--plugins", "texts.py", "--device", "cpu", "--jobs", "1"]
-    environment = {**os.environ, "BENCH_CACHE": str(home / "cache"), **locale}
+    environment = {**os.environ, "BENCH_CACHE": str(with_kernels(home / "cache")), **locale}
     for method, code in (("sayer", 0), ("sayer[how=raises]", 1)):
         done = subprocess.run([*command, "--method", method, "--executor", executor], capture_output=True, check=False, cwd=home, env=environment)
         assert (done.returncode, b"UnicodeEncodeError" in done.stderr) == (code, False), done.stderr

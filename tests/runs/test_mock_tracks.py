@@ -19,9 +19,9 @@ TRACKS = ("mock-unlearning", "mock-condensation", "mock-policy", "mock-graphs", 
 
 
 @pytest.fixture
-def builds(tmp_path, monkeypatch):
+def builds(tmp_path, monkeypatch, with_kernels):
     """A fresh cache, and the list of artifacts built in it, over processes."""
-    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("BENCH_CACHE", str(with_kernels(tmp_path / "cache")))
     monkeypatch.setenv("MOCK_BUILDS", str(tmp_path / "builds.txt"))
     return lambda: (tmp_path / "builds.txt").read_text().split() if (tmp_path / "builds.txt").exists() else []
 
