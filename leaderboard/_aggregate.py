@@ -6,14 +6,14 @@ and scores are sorted first wherever their order must not matter. Adding a metho
 
 from __future__ import annotations
 
-from bisect import bisect_left
+import math
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ._statistics import ALPHA, CONFIDENCE
+from ._statistics import CONFIDENCE
 
 Array = NDArray[np.float64]
 
@@ -21,11 +21,7 @@ DRAWS = 10_000
 """Bootstrap resamples."""
 _SEED = 20_260_101
 _TRIM = 0.25
-_CHUNK = 1 << 22
-"""Most values that are gathered at once: what bounds the memory."""
 _TAILS = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
-MOST_SEEDS = 1000
-POWER = 0.8
 
 
 class Interval(NamedTuple):
@@ -34,88 +30,60 @@ class Interval(NamedTuple):
     mean: Array
     low: Array
     high: Array
-    df: Array
+    df: float
     p: Array
     """Two-sided, of a mean of 0."""
 
 
-def welch(variances: Array, counts: Array | int) -> tuple[Array, Array]:
-    """Return standard error and degrees of freedom of a mean of task means.
+def pooled_df(variances: Array, counts: Array | int) -> float:
+    """Return the degrees of freedom of a mean of task means, pooled over rows.
 
     Args:
         variances: (..., T) sample variances over seeds, one a task.
-        counts: seeds of each task, broadcastable to ``variances``.
+        counts: seeds of each task, (T,) or one number, each >= 2.
 
     Returns:
-        The standard error sqrt(sum v/n) / T, and the degrees of freedom (sum v/n)^2 / sum ((v/n)^2 / (n - 1)) of Welch and
-        Satterthwaite, both (...,). Nothing that varies: 0 and infinity.
+        1 / sum(w^2 / (n - 1)) with w_t the share of task t in the sum of v / n over rows and tasks: Welch and Satterthwaite's,
+        but with weights that all rows find together, since those of one row's few seeds are too unsure where tasks'
+        spreads are unlike. Nothing that varies: infinity.
     """
-    share = variances / counts
-    total = share.sum(-1)
-    largest = np.where(share.max(-1) > 0, share.max(-1), 1.0)[..., None]  # squares of tiny variances would vanish
-    below = ((share / largest) ** 2 / (np.asarray(counts) - 1)).sum(-1)
-    with np.errstate(divide="ignore"):
-        df = np.where(total > 0, (total / largest[..., 0]) ** 2 / np.where(below > 0, below, 1.0), np.inf)
-    return np.sqrt(total) / variances.shape[-1], df
+    share = (variances / counts).reshape(-1, variances.shape[-1])
+    share = share[np.isfinite(share).all(-1)]
+    largest = share.max(initial=0.0)
+    if not largest > 0:
+        return math.inf
+    weights = (share / largest).sum(0)  # scaled, since squares of tiny or huge variances would vanish or overflow
+    weights /= weights.sum()
+    return float(1 / (weights**2 / (np.asarray(counts) - 1)).sum())
+
+
+def student(mean: Array, error: Array, df: float) -> tuple[Array, Array, Array]:
+    """Return the ends of the 95 % t interval and the two-sided p of a mean of 0; no error leaves no doubt, and no figure gives nan."""
+    from scipy.special import stdtr, stdtrit
+
+    some = error > 0
+    half = np.where(some, (stdtrit(df, _TAILS[1]) if math.isfinite(df) else 0.0) * error, 0.0)
+    with np.errstate(all="ignore"):
+        p = np.where(some, 2 * stdtr(df if math.isfinite(df) else 1.0, -np.abs(mean) / np.where(some, error, 1.0)), (mean == 0) * 1.0)
+    return mean - half, mean + half, np.where(np.isfinite(mean) & np.isfinite(error), p, np.nan)
 
 
 def track_interval(scores: Array) -> Interval:
     """Return the mean of task means of each row with its 95 % t interval, the tasks taken as they are.
 
     Args:
-        scores: (..., T, n) with n >= 2 seeds.
+        scores: (M, T, n) with n >= 2 seeds.
 
     Returns:
-        Arrays of shape (...,).
+        Arrays of shape (M,).
     """
-    from scipy.special import stdtr, stdtrit
-
     scores = np.sort(scores, -1)
-    centre = scores.mean(-1)
-    constant = scores[..., 0] == scores[..., -1]
-    variances = np.where(constant, 0.0, scores.var(-1, ddof=1))
-    error, df = welch(variances, scores.shape[-1])
-    mean = centre.mean(-1)
-    bounded = np.where(np.isfinite(df), df, 1.0)
-    half = np.where(error > 0, stdtrit(bounded, _TAILS[1]) * error, 0.0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        p = np.where(error > 0, 2 * stdtr(bounded, -np.abs(mean) / np.where(error > 0, error, 1.0)), (mean == 0) * 1.0)
-    return Interval(mean, mean - half, mean + half, df, p)
-
-
-def signed_rank(differences: Array) -> Array:
-    """Return the exact two-sided p of Wilcoxon's signed-rank test, one a row.
-
-    Args:
-        differences: (P, T) paired differences, one a task. Zeros are left out, equal sizes share their mean rank.
-
-    Returns:
-        (P,) the share of the 2^T assignments of signs whose rank sum is at least as far from its mean; exact with ties too,
-        because the distribution is counted for the ranks at hand. F. Wilcoxon, Biometrics Bulletin 1 (1945).
-    """
-    size = np.abs(differences)
-    pairs, tasks = size.shape
-    # twice the mean rank among those that are not zero, a whole number: the places below, plus those up to it, plus one
-    below = ((size[:, None, :] < size[:, :, None]) & (size > 0)[:, None, :]).sum(-1)
-    up_to = ((size[:, None, :] <= size[:, :, None]) & (size > 0)[:, None, :]).sum(-1)
-    double = np.where(size > 0, below + up_to + 1, 0)
-    width = tasks * (tasks + 1) + 1
-    chances = np.zeros((pairs, width))
-    chances[:, 0] = 1.0
-    places = np.arange(width)[None, :]
-    for task in range(tasks):
-        rank = double[:, task : task + 1]
-        shifted = np.where(places >= rank, np.take_along_axis(chances, np.maximum(places - rank, 0), 1), 0.0)
-        chances = np.where(rank > 0, (chances + shifted) / 2, chances)
-    reached = (double * (differences > 0)).sum(1, keepdims=True)
-    total = double.sum(1, keepdims=True)
-    beyond = np.abs(2 * places - total) >= np.abs(2 * reached - total)
-    return np.minimum(1.0, (chances * (beyond & (places <= total))).sum(1))
-
-
-def can_reach(tasks: int, tests: int) -> bool:
-    """Say whether a signed-rank test over ``tasks`` tasks can fall below 0.05 after Holm's adjustment over ``tests`` tests."""
-    return tests * 2.0 ** (1 - tasks) < ALPHA
+    variances = np.where(scores[..., 0] == scores[..., -1], 0.0, scores.var(-1, ddof=1))
+    df = pooled_df(variances, scores.shape[-1])
+    error = np.sqrt(variances.sum(-1) / scores.shape[-1]) / scores.shape[-2]
+    mean = scores.mean(-1).mean(-1)
+    low, high, p = student(mean, error, df)
+    return Interval(mean, low, high, df, p)
 
 
 def iqm(values: Array) -> Array:
@@ -166,27 +134,29 @@ class Resamples:
         """(draws, T, n): how often each seed of a task is in a resample."""
         return self._counts(self._chosen)
 
-    def iqm(self, scores: Array) -> tuple[float, float]:
-        """Return the percentile interval of the interquartile mean of (T, n) scores.
+    def iqm(self, scores: Array) -> Array:
+        """Return the (M, 2) percentile intervals of the interquartile mean of (M, T, n) scores.
 
         With the values in order and c the running count of a resample, the sum between the ends is a weighted one: no
         resample is sorted by itself.
         """
-        values = np.sort(scores, -1).reshape(-1)
-        order = np.argsort(values, kind="stable")
-        ends, count = int(_TRIM * len(values)), len(values)
-        steps = np.append(-np.diff(values[order]), values[order][-1])
-        found, step = [], max(1, _CHUNK // count)
-        flat = self._small.reshape(self.draws, -1)
-        for start in range(0, self.draws, step):
-            running = np.cumsum(flat[start : start + step, order], 1, dtype=np.int16)
-            np.clip(running, ends, count - ends, out=running)
-            found.append((running @ steps - ends * values[order][0]) / (count - 2 * ends))
-        return _percentiles(np.concatenate(found))
-
-    @cached_property
-    def _small(self) -> NDArray[np.uint16]:
-        return self.counts.astype(np.uint16)
+        values = np.sort(scores, -1).reshape(len(scores), -1)
+        count = values.shape[1]
+        ends, drawn = int(_TRIM * count), np.ascontiguousarray(self._counts(self._chosen).reshape(self.draws, count).T.astype(float))
+        found, running, kept = np.empty((len(scores), 2)), np.empty(self.draws), np.empty(self.draws)
+        for row, mine in enumerate(values):
+            order = np.argsort(mine, kind="stable")
+            steps = np.append(-np.diff(mine[order]), mine[order][-1])
+            total = np.full(self.draws, -ends * mine[order][0])
+            running[:] = 0
+            for place, step in zip(order.tolist(), steps.tolist(), strict=True):
+                running += drawn[place]
+                if step:
+                    np.clip(running, ends, count - ends, out=kept)
+                    kept *= step
+                    total += kept
+            found[row] = _percentiles(total / (count - 2 * ends))
+        return found
 
     def superiority(self, ours: Array, theirs: Array) -> Array:
         """Return the (M, 2) percentile intervals of :func:`superiority` of (M, T, n) scores, both samples resampled by themselves.
@@ -194,20 +164,15 @@ class Resamples:
         A resample says how often each pair counts, so that no pair is compared twice: one product a task for all rows.
         """
         wins = _wins(np.sort(ours, -1), np.sort(theirs, -1)).astype(np.float32)
-        total = np.zeros((self.draws, len(ours)))
+        total = np.zeros((len(ours), self.draws), np.float32)
         for task in range(self.tasks):
-            drawn = self.counts[:, task] @ wins[:, task].transpose(1, 0, 2).reshape(self.seeds, -1)
-            total += (drawn.reshape(self.draws, len(ours), self.seeds) * self._against[:, task, None, :]).sum(-1)
-        return np.quantile(total / (self.tasks * self.seeds**2), _TAILS, axis=0).T  # type: ignore[no-any-return]
+            counted = (self.counts[:, task, :, None] * self._against[:, task, None, :]).reshape(self.draws, -1)
+            total += wins[:, task].reshape(len(ours), -1) @ counted.T
+        return np.quantile(total / np.float32(self.tasks * self.seeds**2), _TAILS, axis=1).T
 
     @cached_property
     def _against(self) -> NDArray[np.float32]:
         return self._counts(self._others)
-
-    def means(self, scores: Array) -> Array:
-        """Return the (draws, M) track means of (M, T, n) scores, seeds resampled within their task, alike for all rows."""
-        weights = self.counts.reshape(self.draws, -1).astype(np.float64)
-        return weights @ scores.reshape(len(scores), -1).T / (self.tasks * self.seeds)  # type: ignore[no-any-return]
 
     def wide(self, scores: Array) -> Array:
         """Return the (M, 2) percentile intervals of the track mean of (M, T, n) scores, tasks resampled first, then seeds."""
@@ -221,17 +186,6 @@ class Resamples:
         means = weights.reshape(self.draws, -1) @ scores.reshape(len(scores), -1).T / (self.tasks * self.seeds)
         return np.quantile(means, _TAILS, axis=0).T  # type: ignore[no-any-return]
 
-    def rank_ranges(self, scores: Array, delta: float) -> NDArray[np.int64]:
-        """Return the (M, 2) 2.5 and 97.5 percentiles of each row's rank: 1 + the rows whose resampled mean is more than ``delta`` above its own."""
-        means = self.means(in_one_order(scores))
-        ranks = np.stack([1 + (means > means[:, row : row + 1] + delta).sum(1) for row in range(len(scores))], 1)
-        return np.quantile(ranks, _TAILS, axis=0, method="nearest").T.astype(np.int64)
-
-
-def in_one_order(scores: Array) -> Array:
-    """Return (M, T, n) scores with the seeds of each task in an order that their names do not decide, alike for all rows."""
-    return np.stack([scores[:, task, np.lexsort(scores[::-1, task])] for task in range(scores.shape[1])], 1)
-
 
 def _percentiles(values: Array) -> tuple[float, float]:
     low, high = np.quantile(values, _TAILS)
@@ -244,38 +198,6 @@ def mean_ranks(scores: Array) -> Array:
     above = (means[None] > means[:, None]).sum(1)
     level = (means[None] == means[:, None]).sum(1)
     return (above + (level + 1) / 2).mean(-1)  # type: ignore[no-any-return]
-
-
-def seeds_needed(differences: Array, delta: float) -> int | None:
-    """Return how many seeds a paired t test of two rows needs, if their differences stay as they are.
-
-    Args:
-        differences: (T, n) paired differences, n >= 2.
-        delta: below it there is nothing to find.
-
-    Returns:
-        The fewest seeds with a power of 80 % at 5 %, two-sided, on these tasks; None: the mean difference is below
-        ``delta``, or more than a thousand would be needed.
-    """
-    from scipy.special import nctdtr, stdtrit
-
-    effect = abs(float(np.sort(differences, -1).mean()))
-    if effect < delta:
-        return None
-    variances = np.sort(differences, -1).var(-1, ddof=1)
-    total = float(variances.sum())
-    if total == 0:
-        return 2
-    freedom = total**2 / float((variances**2).sum())
-
-    def enough(seeds: int) -> bool:
-        df = (seeds - 1) * freedom
-        away = effect * differences.shape[0] / (total / seeds) ** 0.5
-        return away > 30 or 1 - float(nctdtr(df, away, stdtrit(df, _TAILS[1]))) >= POWER
-
-    if not enough(MOST_SEEDS):
-        return None
-    return bisect_left(range(2, MOST_SEEDS), True, key=enough) + 2
 
 
 def on_front(cost: Array, score: Array, delta: float) -> NDArray[np.bool_]:

@@ -1,28 +1,28 @@
-"""From the records of a track to normalised scores: one state for each method, cell of the suite and seed."""
+"""The cells of a suite with their anchors and who ran them: which count, and between what."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
-from bench.cards import MethodCard, TaskCard
+from bench.cards import TaskCard
 from bench.digests import digest
 from bench.runs.record import Record
 
-from ._rows import Entrant, differing, entrants
-from ._suite import Anchors, Fixed, Frozen, Run, Side, Suite, SuiteTask, measured
-from ._text import seconds
+from ._anchors import Anchors, Fixed, Frozen, Run, Side, measured
+from ._rows import Entrant, entrants
+from ._suite import Suite, SuiteTask
 
 SIZE_OF_DRIFT = 2.0
 """Standard errors beyond which anchors that were run anew no longer are what was frozen."""
-INERT = 3.0
+ERRORS = 3.0
 """A cell whose anchors lie closer together than so many standard errors tells nothing apart."""
+LEAST = -1.0
+"""What no run counts as less than, however far below the low anchor chance lies: one bad cell must not decide a track."""
 
 
 @dataclass
@@ -40,6 +40,8 @@ class SuiteCell:
     anchors: Frozen | None
     notes: list[str] = field(default_factory=list)
     drift: str = ""
+    counts: bool = False
+    """True: it counts although it is thin, since every cell of its track is."""
 
     @property
     def low(self) -> float:
@@ -53,18 +55,34 @@ class SuiteCell:
 
     @property
     def chance(self) -> float:
-        """The normalised score of a trivial predictor, never above the low anchor's: what a run that fails counts as, and none counts as less."""
+        """The normalised score of a trivial predictor, never above the low anchor's."""
         return 0.0 if self.task.chance == "low" else min(0.0, self.score(self.task.chance))
 
     @property
-    def state(self) -> Literal["scored", "inert", "unanchored"]:
-        """Say whether the cell counts, and if not, why."""
-        if self.anchors is None:
-            return "unanchored"
-        if not self.anchors.informative:
-            return "inert"
+    def floor(self) -> float:
+        """What a run that fails counts as, and no run counts as less: chance, or -1 where chance lies below."""
+        return max(self.chance, LEAST)
+
+    @property
+    def apart(self) -> bool:
+        """Say whether the anchors can be told apart at all."""
+        assert self.anchors is not None, "asked of anchored cells alone"
         error = sum(run.sd**2 / run.n for run in (self.anchors.low, self.anchors.high) if run) ** 0.5
-        return "inert" if abs(self.high - self.low) <= INERT * error or self.high == self.low else "scored"
+        return self.anchors.informative and self.high != self.low and abs(self.high - self.low) > ERRORS * error
+
+    @property
+    def thin(self) -> str:
+        """Say why the cell is shown and not counted; empty: it counts, or it has no anchors."""
+        if self.anchors is None:
+            return ""
+        if not self.apart:
+            return "its anchors can't be told apart"
+        return "" if self.counts else self.anchors.thin
+
+    @property
+    def state(self) -> Literal["scored", "thin", "unanchored"]:
+        """Say whether the cell counts."""
+        return "unanchored" if self.anchors is None else "thin" if self.thin else "scored"
 
     def score(self, value: float) -> float:
         """Return (value - low) / (high - low): where less is better, high lies below low."""
@@ -103,14 +121,27 @@ def suite_cells(
         primary = frozen.primary if frozen else card.primary.name if card else ""
         members = entrants(mine, primary)
         sides = (suite.tracks[track].side(task, "low"), suite.tracks[track].side(task, "high"))
-        now = measured(members, *sides, primary)
+        now = measured(members, *sides, primary, card.primary.bounds if card and card.primary.name == primary else None)
         cell = SuiteCell(name, task, variant, card, sides, _one_a_method(members, stale), frozen is not None, frozen or now)
         if left_out:
             cell.notes.append(f"{left_out} records of {task.task} {variant} have other task parameters than the suite's and are left out.")
         if frozen and now and now.complete(suite.seeds):
             cell.drift = _drift(cell, frozen, now, suite.delta)
         found.append(cell)
+    _keep_some(found)
     return found
+
+
+def _keep_some(cells: Sequence[SuiteCell]) -> None:
+    """Let thin cells count where a track would have no other."""
+    if not any(cell.state == "scored" for cell in cells):
+        for cell in cells:
+            cell.counts = bool(cell.anchors and cell.anchors.thin and cell.apart)
+            if cell.counts:
+                assert cell.anchors is not None
+                cell.notes.append(
+                    f"{cell.task.task} {cell.variant} is thin and counts all the same, since no cell of the track is better: {cell.anchors.thin}."
+                )
 
 
 def _of_one_problem(records: Sequence[Record], frozen: Frozen | None) -> tuple[list[Record], int]:
@@ -147,126 +178,6 @@ def _drift(cell: SuiteCell, frozen: Frozen, now: Frozen, delta: float) -> str:
     return ""
 
 
-def applicable(card: MethodCard | None, cell: SuiteCell, params: Mapping[str, Any] | None) -> str:
-    """Say which need of a method the cell does not meet; empty: it applies, or nothing is known."""
-    for need in card.needs if card and cell.card else ():
-        assert cell.card is not None
-        offers = cell.card.offers.get(need)
-        if offers is None or (params is not None and any(params.get(name) != value for name, value in offers.items())):
-            return f"{cell.task.task} {cell.variant} does not offer {need}"
-    return ""
-
-
-def word_of(record: Record, cell: SuiteCell, primary: str, clashing: Collection[str]) -> str:
-    """Say why a record counts as chance; empty: it counts as it stands."""
-    if record.status != "ok":
-        return "missing" if record.status == "interrupted" else record.status
-    if record.key in clashing:
-        return "nondeterministic"
-    spent = seconds(record.cost, record.device)
-    if spent is not None and spent > cell.task.seconds:
-        return "over budget"
-    if cell.task.visits is not None and record.counters.get("forward", 0) + record.counters.get("backward", 0) > cell.task.visits:
-        return "over budget"
-    if not all(record.gates.values()) and record.reference != "low":  # doing nothing fails the gate of having done something
-        return "gate"
-    return "" if record.metrics.get(primary) is not None or record.not_rankable else "invalid"
-
-
-@dataclass
-class MethodScores:
-    """What one method reached in every cell of a track."""
-
-    method: str
-    scores: NDArray[np.float64]
-    """(tasks, seeds): the mean over the task's cells that count, none below chance; nan where a run is missing."""
-    cells: dict[str, dict[str, Any]]
-    records: list[Record]
-    skipped: str = ""
-    """Why it does not apply to a task; empty: it applies to all."""
-    missing: int = 0
-    """Runs that are not there yet."""
-    imputed: int = 0
-    """Runs that count as chance."""
-    obstacle: str = ""
-    """What keeps it from a rank whatever it reached; empty: nothing."""
-
-
-def method_scores(
-    method: str,
-    card: MethodCard | None,
-    cells: Sequence[SuiteCell],
-    suite: Suite,
-    params: Mapping[str, Mapping[str, Any] | None],
-    clashing: Collection[str],
-) -> MethodScores:
-    """Return the scores of one method; see docs/leaderboard.md for what counts as what.
-
-    Args:
-        method: its name.
-        card: its card; None: it is not installed, or a reference of the task's own.
-        cells: the track's.
-        suite: the suite.
-        params: cell -> the task's parameters there, as far as a record says them.
-        clashing: keys whose records say different numbers.
-    """
-    tasks = list(dict.fromkeys(cell.task.task for cell in cells))
-    sums, counts = np.zeros((len(tasks), suite.seeds)), np.zeros(len(tasks))
-    found = MethodScores(method, sums, {}, [])
-    for cell in cells:
-        entrant = cell.runs.get(method)
-        by_seed = {record.seed: record for record in entrant.records} if entrant else {}
-        found.records += by_seed.values()
-        if not by_seed and (reason := applicable(card, cell, params.get(cell.name))):
-            found.cells[cell.name] = _shown("not_applicable", [], 0, 0, suite.seeds)
-            found.skipped = found.skipped or reason
-            continue
-        values, words = np.full(suite.seeds, np.nan), ["missing"] * suite.seeds
-        primary = cell.anchors.primary if cell.anchors else cell.card.primary.name if cell.card else ""
-        for seed, record in by_seed.items():
-            words[seed] = word_of(record, cell, primary, clashing)
-            if words[seed] == "" and cell.state == "scored" and record.metrics.get(primary) is not None:
-                values[seed] = cell.score(record.metrics[primary] or 0.0)
-            if words[seed] == "" and record.not_rankable and cell.state == "scored":
-                found.obstacle = found.obstacle or record.not_rankable
-                words[seed] = "not rankable"
-        if entrant and (names := differing(entrant.ok, code=True)):
-            found.obstacle = found.obstacle or f"its seeds of {cell.task.task} {cell.variant} were computed with different {', '.join(names)}"
-        found.cells[cell.name] = _cell(cell, values, words, suite.seeds)
-        found.missing += words.count("missing") if cell.state != "inert" else 0
-        if cell.state == "scored":
-            chance, place = cell.chance, tasks.index(cell.task.task)
-            counted = np.where(np.isnan(values), np.nan, np.maximum(values, chance))
-            failed = np.array([word not in ("", "missing") for word in words])
-            found.imputed += int(failed.sum())
-            sums[place] += np.where(failed, chance, counted)
-            counts[place] += 1
-    with np.errstate(invalid="ignore"):
-        found.scores = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1)[:, None], np.nan)
-    return found
-
-
-def _cell(cell: SuiteCell, values: NDArray[np.float64], words: Sequence[str], seeds: int) -> dict[str, Any]:
-    reached = [float(value) for value in np.sort(values[~np.isnan(values)])]
-    bad = Counter(word for word in words if word not in ("", "missing"))
-    word = bad.most_common(1)[0][0] if bad else "missing" if "missing" in words else ""
-    return _shown(word, reached, sum(bad.values()), words.count(""), seeds)
-
-
-def _shown(word: str, reached: Sequence[float], imputed: int, ok: int, seeds: int) -> dict[str, Any]:
-    return {"score": round(sum(reached) / len(reached), 6) if reached else None, "ok": ok, "imputed": imputed, "of": seeds, "word": word}
-
-
-def clashes(records: Sequence[Record]) -> set[str]:
-    """Return the keys under which records of a CPU say different numbers: same key, same number is what a key promises."""
-    seen: dict[str, dict[str, float | None]] = {}
-    found = set()
-    for record in records:
-        if record.status == "ok" and record.device == "cpu" and seen.setdefault(record.key, record.metrics) != record.metrics:
-            found.add(record.key)
-    return found
-
-
 def described(cell: SuiteCell) -> dict[str, Any]:
     """Return a cell and its anchors as plain data."""
 
@@ -282,11 +193,13 @@ def described(cell: SuiteCell) -> dict[str, Any]:
         "preset": cell.task.preset,
         "variant": cell.variant,
         "state": cell.state,
+        "thin": cell.thin,
         "frozen": cell.frozen,
         "drift": cell.drift,
         "low": side(0, cell.anchors.low if cell.anchors else None),
         "high": side(1, cell.anchors.high if cell.anchors else None),
         "chance": None if cell.state != "scored" else round(cell.chance, 6),
+        "floor": None if cell.state != "scored" else round(cell.floor, 6),
         "primary": cell.anchors.primary if cell.anchors else cell.card.primary.name if cell.card else "",
         "budget": msgspec.to_builtins({"seconds": cell.task.seconds, "visits": cell.task.visits}),
     }

@@ -7,6 +7,8 @@ from typing import Any
 
 import altair as alt
 
+from ._text import range_of
+
 Row = Mapping[str, Any]
 
 ACCENT, MUTED = "#0b7a75", "#8a94a0"
@@ -27,8 +29,8 @@ def intervals(rows: Sequence[Row]) -> dict[str, Any]:
     """Return scores with their intervals: thick over seeds, thin over tasks and seeds."""
     values = [
         {
-            "method": row["method"], "score": row["score"], "low": row["low"], "high": row["high"],
-            "wide_low": row["wide"][0] if row["wide"] else None, "wide_high": row["wide"][1] if row["wide"] else None, "rank": row["rank"],
+            "method": row["method"], "score": row["score"], "low": row["score"] if row["low"] is None else row["low"], "high": row["score"] if row["high"] is None else row["high"],
+            "wide_low": row["wide"][0] if row["wide"] else None, "wide_high": row["wide"][1] if row["wide"] else None, "place": row["place"], "range": range_of(row),
         }
         for row in rows
     ]  # fmt: skip
@@ -36,7 +38,12 @@ def intervals(rows: Sequence[Row]) -> dict[str, Any]:
     base = alt.Chart(alt.InlineData(values=values)).encode(
         y=alt.Y("method:N", sort=order, title=None, axis=alt.Axis(labelLimit=150, ticks=False, domain=False))
     )
-    tips = [alt.Tooltip("method:N"), *(alt.Tooltip(f"{name}:Q", format=".3f") for name in ("score", "low", "high", "wide_low", "wide_high")), "rank:O"]
+    tips = [
+        alt.Tooltip("method:N"),
+        *(alt.Tooltip(f"{name}:Q", format=".3f") for name in ("score", "low", "high", "wide_low", "wide_high")),
+        "place:O",
+        "range:N",
+    ]
     title = "normalised score"
     thin = base.mark_rule(strokeWidth=1, color=MUTED).encode(x=alt.X("wide_low:Q", title=title), x2="wide_high:Q")
     thick = base.mark_rule(strokeWidth=4, color=ACCENT, opacity=0.45, strokeCap="round").encode(x="low:Q", x2="high:Q")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from bench.runs.record import Record
 
 from ._ranks import SIGNS, difference_of
 from ._rows import Entrant, differing, entrants, figure
-from ._statistics import ALPHA, Paired, holm, mean, paired
+from ._statistics import ALPHA, Paired, holm_array, mean, paired, sample_sd
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,12 @@ def comparison(groups: Sequence[tuple[list[Record], Metric]], a: str, b: str, st
             notes.extend(_warnings(meetings[-1], stale))
     if not meetings:
         notes.append(_nothing([record for records, _ in groups for record in records if record.status == "ok"], *calls))
-    adjusted = holm([meeting.result.p for meeting in meetings])
-    return [_row(meeting, p_holm) for meeting, p_holm in zip(meetings, adjusted, strict=True)], notes
+    if not meetings:
+        return [], notes
+    import numpy as np
+
+    adjusted, levels = holm_array(np.array([math.nan if meeting.result.p is None else meeting.result.p for meeting in meetings]))
+    return [_row(meeting, None if math.isnan(p) else p, level) for meeting, p, level in zip(meetings, adjusted.tolist(), levels.tolist(), strict=True)], notes
 
 
 def _find(members: Sequence[Entrant], call: _Call, stale: Collection[str], notes: list[str]) -> Entrant | None:
@@ -124,7 +129,7 @@ def _warnings(meeting: _Meeting, stale: Collection[str]) -> list[str]:
     return notes
 
 
-def _row(meeting: _Meeting, p_holm: float | None) -> dict[str, Any]:
+def _row(meeting: _Meeting, p_holm: float | None, level: float) -> dict[str, Any]:
     record, common = meeting.ours.first, sorted(meeting.ours.values.keys() & meeting.theirs.values.keys())
     found = difference_of(meeting.result, p_holm)
     return {
@@ -141,8 +146,33 @@ def _row(meeting: _Meeting, p_holm: float | None) -> dict[str, Any]:
         "high": found["high"],
         "p": found["p"],
         "p_holm": p_holm,
-        "verdict": _verdict(meeting, p_holm),
+        "verdict": (verdict := _verdict(meeting, p_holm)),
+        "leans": _leans(meeting) if verdict == "undecided" else "",
+        "seeds_needed": _seeds_needed(meeting, level) if verdict == "undecided" else None,
     }
+
+
+def _leans(meeting: _Meeting) -> str:
+    """Say to which side an undecided difference leans: its own interval excludes 0."""
+    low, high = meeting.result.low, meeting.result.high
+    if low is None or high is None or meeting.primary.direction not in SIGNS:
+        return ""
+    return "+" if low > 0 else "-" if high < 0 else ""
+
+
+def _seeds_needed(meeting: _Meeting, level: float) -> int | str | None:
+    """Say how many seeds would decide a pair; its difference is shrunk by its own noise, as in :func:`._power.seeds_needed`."""
+    from ._power import MOST, seeds_for
+
+    differences = [meeting.ours.values[seed] - meeting.theirs.values[seed] for seed in sorted(meeting.ours.values.keys() & meeting.theirs.values.keys())]
+    spread, size, run = sample_sd(differences), abs(meeting.result.mean), len(differences)
+    if meeting.primary.direction not in SIGNS or not spread or not size or not math.isfinite(spread) or not math.isfinite(size):
+        return None
+    away = max(0.0, 1 - (spread / size) ** 2 / run) * size / spread
+    import numpy as np
+
+    found = int(seeds_for(np.array([away]), np.array([level]), run, 1.0)[0])
+    return found if found <= MOST else f"over {MOST}"
 
 
 def _verdict(meeting: _Meeting, p_holm: float | None) -> str:

@@ -15,10 +15,11 @@ _PLAIN = (
     "not_rankable", "started", "ended",
 )  # fmt: skip
 HISTORY = {
-    "night": "string", "suite": "string", "track": "string", "method": "string", "rank": "int64", "score": "float64", "low": "float64", "high": "float64",
+    "night": "string", "suite": "string", "track": "string", "method": "string", "place": "int64", "range_low": "int64", "range_high": "int64", "leading": "bool_", "score": "float64", "low": "float64", "high": "float64",
     "iqm": "float64", "ok": "int64", "imputed": "int64", "of": "int64", "valid": "bool_",
 }  # fmt: skip
 """Columns of history.parquet and their types: one row a night, suite, track and method."""
+_NEW = ("place", "range_low", "range_high", "leading")
 
 
 def records_parquet(records: Sequence[Record], path: Path) -> None:
@@ -56,7 +57,8 @@ def history_rows(board: Mapping[str, Any], night: str) -> list[dict[str, Any]]:
     """Return what a board says of one night, one row a track and method that ran."""
     return [
         {
-            "night": night, "suite": board["suite"]["name"], "track": track["track"], "method": row["method"], "rank": row["rank"], "score": row["score"],
+            "night": night, "suite": board["suite"]["name"], "track": track["track"], "method": row["method"], "place": row["place"],
+            "range_low": row["range"][0] if row["range"] else None, "range_high": row["range"][1] if row["range"] else None, "leading": row["leading"], "score": row["score"],
             "low": row["low"], "high": row["high"], "iqm": row["iqm"][0] if row["iqm"] else None, "ok": row["ok"], "imputed": row["imputed"],
             "of": row["of"], "valid": track["valid"],
         }
@@ -88,6 +90,9 @@ def read_history(path: Path) -> list[dict[str, Any]]:
     try:
         with path.open("rb") as stream:
             table = pq.read_table(stream)
+        for name in _NEW:  # nights that were told before places were have none
+            if name not in table.column_names:
+                table = table.append_column(name, pa.nulls(table.num_rows, getattr(pa, HISTORY[name])()))
         return table.select(list(HISTORY)).cast(_schema()).to_pylist()  # type: ignore[no-any-return]
     except (OSError, pa.ArrowException, KeyError) as error:
         first = str(error).partition("\n")[0]

@@ -12,9 +12,10 @@ from bench.digests import digest
 from bench.runs.record import Brief, Record
 
 from . import _assets, _charts
-from ._page_parts import anchors, card_of, dots, failures, first_place, matrix, overview_row, pairs, provenance, slug_of, table_rows, track_rows
+from ._page_matrix import dots, matrix, pairs
+from ._page_parts import anchors, card_of, failures, overview_row, provenance, slug_of, table_rows, track_rows
 from ._page_records import Extras, extras
-from ._render_tracks import reliability
+from ._render_tracks import below, reliability
 from ._text import some
 
 READING = (
@@ -22,10 +23,15 @@ READING = (
     "The headline is the mean over tasks; a task is the mean of its variants. Its interval is Student's t over seeds, the tasks taken as they are: other seeds, same tasks.",
     "The thin line of the chart resamples tasks and then seeds: other tasks like these. Claims of generality rest on that one.",
     "IQM is the mean of the middle half of all scores. P(> null) is the chance that a run beats one of the null's. Their bootstrap intervals are optimistic below ten seeds.",
-    "A rank is 1 + the number of methods that are better: an adjusted p below 0.05 and a difference of at least delta. Methods that can't be told apart share a rank; the range says where resampling puts a method.",
-    "Bold: better than every method below it. The largest number alone is never bold.",
-    "A run that fails counts as chance, and no run counts as less, so that failing never beats finishing. A method that misses runs is provisional and has no rank.",
-    "References that see the hidden part never have a rank. Rows of other than the default parameters are in the tables by variant and in no track's board.",
+    "# is the place by the score; equal scores share it. The range is that of the true rank: from 1 + the methods that are better to the last place that no worse method takes.",
+    "The ranges of a board hold all together at 95 %; they are widened where they would run against the order of scores.",
+    "Better or worse takes a p below 0.05, adjusted by Holm over all pairs of a board, and a difference of at least delta.",
+    "An undecided difference leans to a side where its own interval excludes 0; the seeds that would decide it are planned for a power of 90 %.",
+    "Bold: the first, and those after it that can't be separated from it.",
+    "A run that fails counts as chance, at least -1, and no run counts as less, so that failing never beats finishing. The range of a method with such a run (‡) starts at its place.",
+    "A method that misses runs is provisional and has no place. A method that equals another in every run stands once. Scores that no seed changes have no interval.",
+    "A cell whose anchors lie too close together is thin: shown, and not counted.",
+    "References that see the hidden part never have a place. Rows of other than the default parameters are in the tables by variant and in no track's board.",
     "Seconds are of the processor on a CPU, by the clock elsewhere, and comparable within one kind of machine; visits of examples, forward and backward, are comparable anywhere. Neither decides a rank.",
 )
 
@@ -122,12 +128,12 @@ def _panel(
     }
     if track is None:
         return panel
-    ranked = [row for row in track["rows"] if row["rank"]]
+    ranked = [row for row in track["rows"] if row["place"]]
     cells = sum(cell["state"] == "scored" for cell in track["cells"])
     panel |= {
         "board": track_rows(track),
         "caption": f"Mean normalised score over {some(len(track['scored_tasks']), 'task')} ({some(cells, 'variant')}), {board['suite']['seeds']} seeds; 95 % t interval over seeds.",
-        "facts": [*([f"First place: {first_place(track)}."] if ranked else []), *reliability(track)],
+        "facts": [*reliability(track), *below(track)],
         "warnings": track["notes"],
         "matrix": matrix(track),
         "pairs": pairs(track),
@@ -166,7 +172,7 @@ def _history(history: Sequence[Mapping[str, Any]], board: Mapping[str, Any], cha
     mine = [row for row in history if row["suite"] == board["suite"]["name"] and row["score"] is not None]
     if len({row["night"] for row in mine}) < 2:
         return None
-    best: dict[str, str] = {track["track"]: track["rows"][0]["method"] for track in board["tracks"] if track["rows"] and track["rows"][0]["rank"]}
+    best: dict[str, str] = {track["track"]: track["rows"][0]["method"] for track in board["tracks"] if track["rows"] and track["rows"][0]["place"]}
     values = [
         {"method": f"{row['track']}: {row['method']}", "night": row["night"], "y": round(row["score"], 4)}
         for row in mine

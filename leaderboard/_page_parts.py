@@ -13,14 +13,14 @@ from bench.runs.kernels import in_words
 from bench.runs.record import Record
 from bench.runs.spec import RunSpec
 
+from ._ranks import EQUAL
 from ._render import ARROWS, decimals, interval
-from ._render_tracks import VERDICTS, range_of
-from ._text import number, plain, seconds
+from ._render_tracks import shown_rows, word_of
+from ._text import number, plain, range_of, seconds, seeds_said
 
 Row = Mapping[str, Any]
 FAILURES, HEAD = 40, 400
 """Most failures that a track shows, and most characters of a reason."""
-_WORDS = {"missing": "…", "not_applicable": "—"}
 _ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5})(v\d+)?")
 
 
@@ -46,32 +46,31 @@ def _value(text: str, order: float | None, more: str = "") -> dict[str, Any]:
 def _verdict(found: Row | None) -> dict[str, Any]:
     if found is None:
         return {"word": "", "order": -9, "title": "", "shown": "", "more": ""}
-    more = f"; {found['seeds_needed']} seeds would tell" if found["seeds_needed"] else ""
+    more = f"; {seeds_said(found['seeds_needed'])}" if found["seeds_needed"] else ""
     title = f"{number(found['mean'], 3, '+')} [{number(found['low'], 3, '+')}, {number(found['high'], 3, '+')}], adjusted p {found['p_holm']:.2g}{more}"
-    return {"word": found["verdict"], "shown": VERDICTS[found["verdict"]], "order": found["mean"], "more": number(found["mean"], 3, "+"), "title": title}
+    return {"word": found["verdict"], "shown": word_of(found), "order": found["mean"], "more": number(found["mean"], 3, "+"), "title": title}
 
 
 def track_rows(track: Row) -> list[dict[str, Any]]:
-    """Return the rows of a track's board; those that never ran are in the matrix alone."""
+    """Return the rows of a track's board; those that never ran, or equal another in every run, are in the matrix alone."""
     return [
         {
             "method": row["method"],
-            "bold": row["bold"],
-            "out": not row["rank"],
-            "rank": _value(str(row["rank"] or "—"), row["rank"]),
+            "bold": row["leading"],
+            "out": not row["place"],
+            "place": _value(str(row["place"] or "—"), row["place"]),
             "range": _value(range_of(row), row["range"][0] if row["range"] else None),
             "score": _value(number(row["score"], 3), -1e9 if row["score"] is None else row["score"], f"[{number(row['low'], 3)}, {number(row['high'], 3)}]" if row["low"] is not None else ""),
             "iqm": _value(number(row["iqm"][0], 3) if row["iqm"] else "—", row["iqm"][0] if row["iqm"] else -1e9),
             "p": _value(number(row["p_better"][0], 2) if row["p_better"] else "—", row["p_better"][0] if row["p_better"] else -1e9),
             "null": _verdict(row["vs_null"]),
-            "leader": _verdict(row["vs_leader"]),
+            "first": _verdict(row["vs_first"]),
             "runs": _value(f"{row['ok']}/{row['of']}", row["ok"], f"‡{row['imputed']}" if row["imputed"] else ""),
             "visits": _value(short(row["cost"]["visits"]), row["cost"]["visits"]),
             "seconds": _value(number(row["cost"]["seconds"], 1), row["cost"]["seconds"]),
             "remarks": _remarks(row),
         }
-        for row in track["rows"]
-        if row["ok"] or row["imputed"]
+        for row in shown_rows(track)
     ]  # fmt: skip
 
 
@@ -84,9 +83,10 @@ def _remarks(row: Row) -> str:
 
 
 def first_place(track: Row) -> str:
-    """Name the methods that share the first rank."""
-    names = [row["method"] for row in track["rows"] if row["rank"] == 1]
-    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    """Name the first, and say how many can't be separated from it."""
+    names = [row["method"] for row in track["rows"] if row["place"] == 1]
+    more = sum(row["leading"] for row in track["rows"]) - len(names)
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "") + (f" (+ {more} not separable)" if more else "")
 
 
 def overview_row(track: Row | None, name: str, described: Row, held: bool) -> dict[str, Any]:
@@ -94,17 +94,19 @@ def overview_row(track: Row | None, name: str, described: Row, held: bool) -> di
     if track is None:
         nothing = {"first": "not run yet", "best": _value("—", None), "methods": 0, "share": 0, "runs": "0", "agree": "—"}
         return {"slug": slug_of(name) if held else "", "title": described["title"], "tasks": described["tasks"], **nothing}
-    cover, leader = track["coverage"], next((row for row in track["rows"] if row["rank"]), None)
+    cover, leader = track["coverage"], next((row for row in track["rows"] if row["place"]), None)
     best = (
         _value("—", None)
         if leader is None
-        else _value(number(leader["score"], 3), leader["score"], f"[{number(leader['low'], 3)}, {number(leader['high'], 3)}]")
+        else _value(
+            number(leader["score"], 3), leader["score"], f"[{number(leader['low'], 3)}, {number(leader['high'], 3)}]" if leader["low"] is not None else ""
+        )
     )
     done = cover["ok"] + cover["imputed"]
     return {
         "slug": slug_of(name),
         "title": described["title"],
-        "first": first_place(track) if leader else "no rank yet",
+        "first": first_place(track) if leader else "no place yet",
         "best": best,
         "methods": cover["methods"],
         "tasks": len({cell["task"] for cell in track["cells"]}),
@@ -112,58 +114,6 @@ def overview_row(track: Row | None, name: str, described: Row, held: bool) -> di
         "runs": f"{done} of {cover['expected']}",
         "agree": "—" if not track["agreement"] else "agree" if track["agreement"]["agree"] else "differ",
     }
-
-
-def dots(track: Row) -> dict[str, Any]:
-    """Return the coverage of a track: a dot a method and cell."""
-
-    def dot(cell: Row, name: str) -> tuple[str, str]:
-        place = name.split("/")
-        where = f"{place[1]} {place[3]}"
-        if cell["word"] == "not_applicable":
-            return "none", f"{where}: does not apply"
-        state = ("gate" if cell["word"] == "gate" else "fail") if cell["imputed"] else "full" if cell["ok"] == cell["of"] else "part" if cell["ok"] else ""
-        return state, f"{where}: {cell['ok']} of {cell['of']} seeds" + (f", {cell['imputed']} {cell['word']}" if cell["imputed"] else "")
-
-    rows = [{"method": row["method"], "cells": [dot(row["cells"][cell["cell"]], cell["cell"]) for cell in track["cells"]]} for row in track["rows"]]
-    return {"slug": slug_of(track["track"]), "title": track["title"], "rows": sorted(rows, key=lambda row: row["method"])}
-
-
-def matrix(track: Row) -> dict[str, Any]:
-    """Return the scores of every method in every cell, and the word where there is none."""
-
-    def shown(cell: Row, state: str) -> dict[str, Any]:
-        if cell["word"] and cell["score"] is None:
-            return {"word": _WORDS.get(cell["word"], cell["word"]), "bad": cell["word"] not in _WORDS}
-        if cell["score"] is None:
-            return {"word": state if state != "scored" else "…", "bad": False}
-        mark = "‡" if cell["imputed"] else "*" if cell["word"] == "missing" else ""
-        tint = round(0.42 * min(1.0, max(0.0, cell["score"])), 2)
-        return {"word": "", "order": cell["score"], "tint": tint, "text": number(cell["score"], 2) + mark}
-
-    heads = [{"task": cell["task"], "variant": cell["variant"], "title": f"{cell['primary']}, {cell['state']}"} for cell in track["cells"]]
-    rows = [{"method": row["method"], "cells": [shown(row["cells"][cell["cell"]], cell["state"]) for cell in track["cells"]]} for row in track["rows"]]
-    return {"heads": heads, "rows": rows}
-
-
-_SIGNS = {"better": ("▲", "better"), "worse": ("▼", "worse"), "same": ("≈", ""), "undecided": ("·", "")}
-_TURNED = {"better": "worse", "worse": "better"}
-
-
-def pairs(track: Row) -> dict[str, Any] | None:
-    """Return the verdicts of all pairs of ranked methods, in the order of the board."""
-    names = [row["method"] for row in track["rows"] if row["rank"]]
-    if len(names) < 2:
-        return None
-    found = {(pair["a"], pair["b"]): pair["verdict"] for pair in track["pairs"]}
-    found |= {(pair["b"], pair["a"]): _TURNED.get(pair["verdict"], pair["verdict"]) for pair in track["pairs"]}
-
-    def cell(a: str, b: str) -> dict[str, str]:
-        sign, css = ("", "") if a == b else _SIGNS[found[a, b]]
-        return {"sign": sign, "css": css}
-
-    rows = [{"method": a, "cells": [cell(a, b) for b in names]} for a in names]
-    return {"names": names, "rows": rows, "test": f"{track['tests']['pairs'][:1].upper()}{track['tests']['pairs'][1:]}, adjusted by Holm over all pairs"}
 
 
 def table_rows(table: Row) -> dict[str, Any]:
@@ -175,7 +125,8 @@ def table_rows(table: Row) -> dict[str, Any]:
         visits = None if row["cost"]["forward"] is None else row["cost"]["forward"] + (row["cost"]["backward"] or 0)
         difference = row["vs_low"]
         return [
-            (str(row["rank"] or "—"), row["rank"] or 999),
+            (str(row["place"] or "—"), row["place"] or 999),
+            (range_of(row), row["range"][0] if row["range"] else 999),
             (number(row["mean"], digits), row["mean"]),
             (interval(row, digits), row["low"]),
             (str(row["n"]), None),
@@ -187,6 +138,7 @@ def table_rows(table: Row) -> dict[str, Any]:
     def remarks(row: Row) -> str:
         failed = ", ".join(f"{count} {status}" for status, count in row["statuses"].items() if status != "ok")
         marks = [failed, "sees the hidden part" if row["peeks"] else "", "stale" if row["stale"] else "", "provisional" if row["provisional"] else ""]
+        marks.append(row["why"] if row["why"].startswith(EQUAL) else "")
         marks.append(f"needs {', '.join(row['needs'])}" if row["needs"] else "")
         return "; ".join(mark for mark in marks if mark)
 
@@ -195,7 +147,7 @@ def table_rows(table: Row) -> dict[str, Any]:
         "title": f"{table['task']} · {table['variant']}",
         "about": about,
         "metric": f"{table['primary']['name'] or 'value'}{ARROWS.get(table['primary']['direction'], '')}",
-        "rows": [{"method": row["method"], "cells": cells(row), "remarks": remarks(row)} for row in rows],
+        "rows": [{"method": row["method"], "bold": row["leading"], "cells": cells(row), "remarks": remarks(row)} for row in rows],
         "notes": table["notes"],
     }
 
@@ -268,7 +220,9 @@ def anchors(board: Row) -> list[dict[str, str]]:
     found = []
     for cell in (cell for track in board["tracks"] for cell in track["cells"]):
         low, high = side(cell["low"]), side(cell["high"])
-        state = ", ".join([cell["state"], "frozen" if cell["frozen"] else "not frozen", *(["drifted"] if cell["drift"] else [])])
+        state = ", ".join(
+            [f"thin: {cell['thin']}" if cell["thin"] else cell["state"], "frozen" if cell["frozen"] else "not frozen", *(["drifted"] if cell["drift"] else [])]
+        )
         found.append(
             {"cell": cell["cell"], "metric": cell["primary"], "low": low[0], "low_value": low[1], "high": high[0], "high_value": high[1], "state": state}
         )

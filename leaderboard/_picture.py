@@ -18,7 +18,7 @@ THEMES = {
 
 
 def names(board: Mapping[str, Any]) -> list[str]:
-    """Return the files that :func:`pictures` makes: none where no track has ranked methods."""
+    """Return the files that :func:`pictures` makes: none where no track has placed methods."""
     return list(THEMES) if _panels(board) else []
 
 
@@ -31,8 +31,8 @@ def pictures(board: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _panels(board: Mapping[str, Any]) -> list[tuple[str, list[Mapping[str, Any]]]]:
-    """Return title and ranked rows of every track that has some."""
-    ranked = [(track["title"], [row for row in track["rows"] if row["rank"]]) for track in board["tracks"]]
+    """Return title and placed rows of every track that has some."""
+    ranked = [(track["title"], [row for row in track["rows"] if row["place"]]) for track in board["tracks"]]
     return [(title, rows) for title, rows in ranked if rows]
 
 

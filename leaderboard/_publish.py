@@ -14,13 +14,14 @@ from bench.runs.figures import held
 from bench.runs.record import Record
 from bench.runs.store_files import put, put_with
 
+from ._anchors import Anchors, Frozen, anchors_file, write_anchors
 from ._cells import suite_cells
 from ._exports import history_parquet, history_rows, merged, night_of, read_history, records_parquet
 from ._render import render
 from ._render_tracks import track_lines
 from ._rows import current
 from ._schema import schema
-from ._suite import Anchors, Frozen, anchors_file, find, load, write_anchors
+from ._suite import find, load
 from ._text import as_csv
 
 PAGE = ("altair", "itables", "jinja2", "vl_convert")

@@ -1,19 +1,19 @@
-"""Comparing the rows of a table: against the null, among each other, and why a row has no rank."""
+"""Comparing the rows of a table: against the null, among each other, and why a row has no place."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations
 from typing import Any
 
 from ._rows import Entrant, differing, figure
-from ._statistics import ALPHA, Paired, holm, paired
+from ._statistics import Paired, holm, paired
 
 SIGNS = {"max": 1, "min": -1}
 """Direction of a metric -> the sign that makes more better; no direction, no sign."""
-NO_DIRECTION = "The primary metric has no direction: no ranks."
-ONE_SEED = "One seed: no ranks."
-NO_PAIRS = "No two rows share two seeds: no ranks."
+NO_DIRECTION = "The primary metric has no direction: no places."
+ONE_SEED = "One seed: no places."
+EQUAL = "equal to"
+"""How the reason of a row begins that equals another in every run: that one stands for both."""
 
 Row = dict[str, Any]
 
@@ -40,36 +40,52 @@ def difference_of(result: Paired, p_holm: float | None) -> dict[str, Any]:
     return {"mean": figure(result.mean), "low": figure(result.low), "high": figure(result.high), "p": figure(result.p), "p_holm": p_holm, "n": result.n}
 
 
-def rank(members: Sequence[Entrant], rows: Sequence[Row], direction: str) -> list[str]:
-    """Fill ``rank``, ``provisional`` and ``why`` of every row.
-
-    A rank is 1 + the number of ranked rows that are better: a paired p below 0.05 after Holm's adjustment over all
-    pairs of ranked rows. So rows that can't be told apart share a rank.
+def place(members: Sequence[Entrant], rows: Sequence[Row], direction: str) -> list[str]:
+    """Fill ``place``, ``range``, ``leading``, ``provisional`` and ``why`` of every row; see :func:`._standing.standing`.
 
     Returns:
         Notes on the table.
     """
-    ranked = _rankable(members, rows)
-    pairs = list(combinations(ranked, 2))
-    results = [paired(members[i].values, members[j].values, SIGNS.get(direction, 1)) for i, j in pairs]
-    adjusted = holm([result.p if result else None for result in results])
-    if note := _no_ranks([rows[position] for position in ranked], adjusted, direction):
-        for position in ranked:
+    placed = _placeable(members, rows)
+    if note := _no_places([rows[position] for position in placed], direction):
+        for position in placed:
             rows[position]["why"] = note
         return [note]
-    for position in ranked:
-        rows[position]["rank"] = 1
-    for (i, j), result, p in zip(pairs, results, adjusted, strict=True):
-        if result and p is not None and p < ALPHA:
-            rows[j if result.mean > 0 else i]["rank"] += 1
-    return ["Some rows share fewer than two seeds and could not be compared."] if None in adjusted else []
+    placed = _once(members, rows, placed)
+    if placed:
+        _stand(members, rows, placed, SIGNS[direction])
+    return []
 
 
-def _rankable(members: Sequence[Entrant], rows: Sequence[Row]) -> list[int]:
-    """Return the positions of the rows that may have a rank; the others get their reason."""
+def _stand(members: Sequence[Entrant], rows: Sequence[Row], placed: Sequence[int], sign: int) -> None:
+    import numpy as np  # here, because a board that is remembered needs no arrays
+
+    from ._family import family
+    from ._standing import standing
+
+    figures = np.array([list(members[position].values.values()) for position in placed])
+    with np.errstate(all="ignore"):  # figures may overflow: then nothing is told apart
+        found = family(figures[:, None, :], 0.0, sign)
+    stands = standing(found, sign * np.array([rows[position]["mean"] for position in placed]), np.zeros(len(placed), bool))
+    for position, (own, low, high, leading) in zip(placed, stands.rows(), strict=True):
+        rows[position] |= {"place": own, "range": [low, high], "leading": leading}
+
+
+def _once(members: Sequence[Entrant], rows: Sequence[Row], placed: Sequence[int]) -> list[int]:
+    """Return the positions without the rows that equal an earlier one at every seed; those get their reason."""
+    held: dict[tuple[float, ...], int] = {}
+    for position in sorted(placed, key=lambda position: (rows[position]["reference"] != "low", position)):
+        twin = held.setdefault(tuple(members[position].values.values()), position)
+        if twin != position:
+            rows[position]["why"] = f"{EQUAL} {rows[twin]['method']} in every run"
+    return sorted(held.values())
+
+
+def _placeable(members: Sequence[Entrant], rows: Sequence[Row]) -> list[int]:
+    """Return the positions of the rows that may have a place, which share all seeds; the others get their reason."""
     for member, row in zip(members, rows, strict=True):
         row["why"] = _obstacle(member, row)
-    covered = [{record.seed for record in member.ok} for member in members]
+    covered = [set(member.values) for member in members]
     eligible = [seeds for seeds, row in zip(covered, rows, strict=True) if not row["why"]]
     wanted: set[int] = set().union(*(eligible or covered))
     for seeds, row in zip(covered, rows, strict=True):
@@ -79,19 +95,17 @@ def _rankable(members: Sequence[Entrant], rows: Sequence[Row]) -> list[int]:
     return [position for position, row in enumerate(rows) if not row["why"]]
 
 
-def _no_ranks(ranked: Sequence[Row], adjusted: Sequence[float | None], direction: str) -> str:
-    """Say why the table as a whole has no ranks; empty: it has, or no row may have one anyway."""
-    if not ranked:
+def _no_places(placed: Sequence[Row], direction: str) -> str:
+    """Say why the table as a whole has no places; empty: it has, or no row may have one anyway."""
+    if not placed:
         return ""
     if direction not in SIGNS:
         return NO_DIRECTION
-    if ranked[0]["n"] == 1:
-        return ONE_SEED
-    return NO_PAIRS if adjusted and all(p is None for p in adjusted) else ""
+    return ONE_SEED if placed[0]["n"] == 1 else ""
 
 
 def _obstacle(member: Entrant, row: Row) -> str:
-    """Say what keeps a row from a rank, whatever the other rows are; empty: nothing."""
+    """Say what keeps a row from a place, whatever the other rows are; empty: nothing."""
     if not member.ok:
         return "no run succeeded"
     if row["peeks"]:
@@ -112,12 +126,11 @@ def _obstacle(member: Entrant, row: Row) -> str:
 
 
 def in_order(rows: Sequence[Row], direction: str) -> list[Row]:
-    """Return the ranked rows by their mean, then those that only the table keeps from a rank, the others, and the failed ones."""
-    whole_table = (NO_DIRECTION, ONE_SEED, NO_PAIRS)
+    """Return the placed rows by their mean with those that equal them, then those that only the table keeps from a place, the others, and the failed ones."""
 
-    def place(row: Row) -> tuple[Any, ...]:
-        standing = 3 if row["mean"] is None else 0 if row["rank"] else 1 if row["why"] in whole_table else 2
+    def order(row: Row) -> tuple[Any, ...]:
+        standing = 3 if row["mean"] is None else 0 if row["place"] or row["why"].startswith(EQUAL) else 1 if row["why"] in (NO_DIRECTION, ONE_SEED) else 2
         merit = -SIGNS.get(direction, 0) * row["mean"] if row["mean"] is not None else 0.0
-        return (standing, merit, row["method"], row["record_ids"])
+        return (standing, merit, not row["place"], row["method"], row["record_ids"])
 
-    return sorted(rows, key=place)
+    return sorted(rows, key=order)

@@ -7,13 +7,16 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from ._render_tracks import track_latex, track_markdown
-from ._text import Column, as_csv, escape, grid, number, seconds
+from ._text import Column, as_csv, escape, grid, number, range_of, seconds, seeds_said
 
 Row = Mapping[str, Any]
 ARROWS = {"max": " ↑", "min": " ↓"}
 WORDS = {"max": "higher is better", "min": "lower is better"}
 LEGEND = {
+    "leading": "Bold: not separable from the first. Range: of the true rank, at 95 %.",
     "needs": "† needs more than the problem: {needs}.",
     "peeks": "‡ a reference that sees the hidden part.",
     "provisional": "\\* provisional: it lacks seeds that another row has.",
@@ -26,7 +29,7 @@ EXTRA_METRICS = 3
 def render(board: Mapping[str, Any], format: str) -> str | None:
     """Write ``board`` as ``md``, ``json`` or ``csv``, its tracks as ``latex``; None for another format."""
     if format == "json":
-        return json.dumps(board, indent=1, allow_nan=False) + "\n"
+        return msgspec.json.format(msgspec.json.encode(board), indent=1).decode() + "\n"
     if format == "csv":
         return as_csv(board["rows"] if board["kind"] == "comparison" else _flat(board["tables"]))
     if format == "md":
@@ -45,7 +48,8 @@ def _table(table: Row) -> str:
     rows = table["rows"]
     heading = "### " + " · ".join(escape(table[key]) for key in ("task", "variant", "preset", "device"))
     columns = [
-        ("rank", "right", [str(row["rank"] or "—") for row in rows]),
+        ("#", "right", [str(row["place"] or "—") for row in rows]),
+        ("range", "right", [range_of(row) for row in rows]),
         ("method", "left", [_marked(row) for row in rows]),
         *_primary(table),
         *_metrics(table),
@@ -63,7 +67,8 @@ def _judged_by(primary: Row) -> str:
 
 def _marked(row: Row) -> str:
     marks = ("†" if row["needs"] else "") + ("‡" if row["peeks"] else "") + ("\\*" if row["provisional"] else "")
-    return escape(row["method"]) + (f" {marks}" if marks else "") + (" (stale)" if row["stale"] else "")
+    name = f"**{escape(row['method'])}**" if row["leading"] else escape(row["method"])
+    return name + (f" {marks}" if marks else "") + (" (stale)" if row["stale"] else "")
 
 
 def _legend(rows: Sequence[Row]) -> str:
@@ -72,12 +77,12 @@ def _legend(rows: Sequence[Row]) -> str:
 
 
 def _unranked(table: Row) -> str:
-    """Say why rows have no rank, where the notes of the table do not say it for all of them."""
+    """Say why rows have no place, where the notes of the table do not say it for all of them."""
     reasons: dict[str, list[str]] = {}
     for row in table["rows"]:
         if row["why"] and row["why"] not in table["notes"]:
             reasons.setdefault(row["why"], []).append(row["method"])
-    return "\n".join(f"- Not ranked: {escape(', '.join(methods))} ({escape(why)})." for why, methods in reasons.items())
+    return "\n".join(f"- No place: {escape(', '.join(methods))} ({escape(why)})." for why, methods in reasons.items())
 
 
 def _primary(table: Row) -> list[Column]:
@@ -154,9 +159,13 @@ def _comparison(board: Row) -> str:
         (b, "right", [number(row["b_mean"], places) for row, places in zip(rows, digits, strict=True)]),
         ("difference (95 % interval)", "right", [_difference({**row, "mean": row["difference"]}, places) for row, places in zip(rows, digits, strict=True)]),
         ("p (Holm)", "right", ["—" if row["p_holm"] is None else f"{row['p_holm']:.2g}" for row in rows]),
-        ("verdict", "left", [row["verdict"] for row in rows]),
+        (
+            "verdict",
+            "left",
+            [", ".join(filter(None, [f"leans {row['leans']}" if row["leans"] else row["verdict"], seeds_said(row["seeds_needed"])])) for row in rows],
+        ),
     ]
-    legend = f"Means over the n common seeds. A positive difference and 'better' say that {a} is better than {b}."
+    legend = f"Means over the n common seeds. A positive difference, 'better' and 'leans +' say that {a} is better than {b}; p is adjusted over the rows shown."
     return f"### {a} against {b}\n\n{grid(columns)}\n\n{legend}"
 
 
@@ -167,7 +176,8 @@ def _flat(tables: Sequence[Row]) -> list[dict[str, Any]]:
         place = {key: table[key] for key in ("track", "task", "preset", "variant", "device")}
         place |= {f"primary.{key}": table["primary"][key] for key in ("name", "direction", "unit")}
         for row in table["rows"]:
-            plain = {key: value for key, value in row.items() if key not in ("params", "record_ids", "metrics", "cost", "statuses", "needs", "vs_low")}
+            plain = {key: value for key, value in row.items() if key not in ("params", "record_ids", "metrics", "cost", "statuses", "needs", "vs_low", "range")}
+            plain |= dict(zip(("range.low", "range.high"), row["range"] or (None, None), strict=True))
             joined = {
                 "params": json.dumps(row["params"], sort_keys=True),
                 "statuses": _statuses(row),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ._text import Column, escape, grid, number, plain, some
+from ._ranks import EQUAL
+from ._text import Column, escape, grid, number, plain, range_of, seeds_said, some
 
 Row = Mapping[str, Any]
 
@@ -15,14 +16,19 @@ STATES = {"missing": "…", "not_applicable": "—"}
 
 def track_markdown(track: Row, suite: Row) -> str:
     """Return a track's board; where no method has run all of it, a line that says so."""
-    rows = [row for row in track["rows"] if row["ok"] or row["imputed"]]
+    rows = shown_rows(track)
     head = f"## {escape(track['title'])} ({escape(track['track'])})"
-    if not any(row["rank"] for row in rows):
+    if not any(row["place"] for row in rows):
         covered = (
             f"{track['coverage']['ok']} of {track['coverage']['expected']} runs of the suite {escape(suite['name'])} are there: no board of the track yet."
         )
         return "\n\n".join([head, covered, *(escape(note) for note in track["notes"])])
     return "\n\n".join([head, _caption(track, suite), grid(_columns(track, rows)), *_lines(track, rows)])
+
+
+def shown_rows(track: Row) -> list[Row]:
+    """Return the rows of a track's board: those that ran, each of several that are the same once."""
+    return [row for row in track["rows"] if (row["ok"] or row["imputed"]) and not row["why"].startswith(EQUAL)]
 
 
 def _caption(track: Row, suite: Row) -> str:
@@ -35,26 +41,18 @@ def _caption(track: Row, suite: Row) -> str:
 
 def _columns(track: Row, rows: Sequence[Row]) -> list[Column]:
     return [
-        ("rank", "right", [str(row["rank"] or "—") for row in rows]),
+        ("#", "right", [str(row["place"] or "—") for row in rows]),
         ("range", "right", [range_of(row) for row in rows]),
         ("method", "left", [_named(row) for row in rows]),
         ("score [95 %]", "right", [score_of(row) for row in rows]),
         ("IQM", "right", [number(row["iqm"][0] if row["iqm"] else None, 3) for row in rows]),
         ("P(> null)", "right", [number(row["p_better"][0] if row["p_better"] else None, 2) for row in rows]),
         ("vs null", "left", [verdict_of(row["vs_null"]) for row in rows]),
-        ("vs leader", "left", [verdict_of(row["vs_leader"]) for row in rows]),
+        ("vs first", "left", [verdict_of(row["vs_first"]) for row in rows]),
         ("runs ok/‡/all", "right", [f"{row['ok']}/{row['imputed']}/{row['of']}" for row in rows]),
         ("visits (M)", "right", [number(_scaled(row["cost"]["visits"], 1e6), 2) for row in rows]),
         ("solve s", "right", [number(row["cost"]["seconds"], 1) for row in rows]),
     ]
-
-
-def range_of(row: Row) -> str:
-    """Return a rank range, one number where both ends are one."""
-    if not row["range"]:
-        return "—"
-    low, high = row["range"]
-    return str(low) if low == high else f"{low}–{high}"  # noqa: RUF001 - a range is written with an en dash
 
 
 def score_of(row: Row) -> str:
@@ -65,17 +63,21 @@ def score_of(row: Row) -> str:
     return number(row["score"], 3) + interval
 
 
+def word_of(found: Row) -> str:
+    """Return a verdict in words: an undecided difference whose own interval excludes 0 leans to a side."""
+    return f"leans {found['leans']}" if found["leans"] else VERDICTS[found["verdict"]]
+
+
 def verdict_of(found: Row | None) -> str:
-    """Return a verdict with its difference, and the seeds that an undecided one needs."""
+    """Return a verdict with its difference, and the seeds that would decide an undecided one."""
     if found is None:
         return "—"
-    more = f", {found['seeds_needed']} seeds would tell" if found["seeds_needed"] else ""
-    return f"{VERDICTS[found['verdict']]} ({number(found['mean'], 3, '+')}{more})"
+    return f"{word_of(found)} ({', '.join(filter(None, [number(found['mean'], 3, '+'), seeds_said(found['seeds_needed'])]))})"
 
 
 def _named(row: Row) -> str:
     marks = ("†" if row["needs"] else "") + ("‡" if row["imputed"] else "") + ("\\*" if row["provisional"] else "") + (" (stale)" if row["stale"] else "")
-    name = f"**{escape(row['method'])}**" if row["bold"] else escape(row["method"])
+    name = f"**{escape(row['method'])}**" if row["leading"] else escape(row["method"])
     return f"{name} {marks}".rstrip()
 
 
@@ -84,8 +86,8 @@ def _scaled(value: float | None, unit: float) -> float | None:
 
 
 def reliability(track: Row) -> list[str]:
-    """Say how far the headline can be relied on: agreement of three summaries, leave-one-task-out, the tests used."""
-    lines = []
+    """Say how far the headline can be relied on: who can't be separated from the first, agreement of three summaries, leave-one-task-out, the test."""
+    lines = leaders(track)
     if top := track["agreement"]:
         if top["agree"]:
             lines.append(f"Mean, IQM and mean rank agree on the first three: {', '.join(top['mean'])}.")
@@ -93,22 +95,49 @@ def reliability(track: Row) -> list[str]:
             said = "; ".join(f"{', '.join(top[name])} ({name.replace('_', ' ')})" for name in ("mean", "iqm", "mean_rank"))
             lines.append(f"Mean, IQM and mean rank do not agree on the first three: {said}.")
     if out := track["leave_one_out"]:
-        lines.append(f"First place ({out['leader']}) holds in {out['holds']} of {out['of']} drops of one task.")
-    words = {"null": "against the null", "leader": "against the leader", "pairs": "all pairs"}
-    tests = [(said, track["tests"][name]) for name, said in words.items() if track["tests"][name]]
-    if tests:
-        one = {test for _, test in tests}
-        said = one.pop() if len(one) == 1 else "; ".join(f"{family} by {test}" for family, test in tests)
-        lines.append(f"Tests: {said}; p adjusted by Holm over each family (null, leader, all pairs).")
+        lines.append(f"{out['leader']} stays first in {out['holds']} of {out['of']} drops of one task.")
+    if track["test"]:
+        lines.append(f"Test: {track['test']}; p adjusted by Holm over all {some(len(track['pairs']['mean']), 'pair')} of placed methods.")
     return lines
 
 
+def leaders(track: Row) -> list[str]:
+    """Say who is first and how many can't be separated from it; nothing where no method has a place."""
+    placed = [row for row in track["rows"] if row["place"]]
+    if len(placed) < 2:
+        return []
+    firsts = [row["method"] for row in placed if row["place"] == 1]
+    group = [row["method"] for row in placed if row["leading"] and row["place"] > 1]
+    others = len(placed) - len(firsts)
+    who = f"{' and '.join(firsts)} {'is' if len(firsts) == 1 else 'share'} first by the mean"
+    if not group:
+        return [f"{who}; the next is worse beyond doubt."] if _parted(placed) else [f"{who}."]
+    return [f"{who}; {len(group)} of the other {others} can't be separated from {'it' if len(firsts) == 1 else 'them'}: {', '.join(group)}."]
+
+
+def _parted(placed: Sequence[Row]) -> bool:
+    """Say whether the next row after the first is worse than it."""
+    after = next((row for row in placed if row["place"] > 1), None)
+    return bool(after and after["vs_first"] and after["vs_first"]["verdict"] == "worse")
+
+
+def below(track: Row) -> list[str]:
+    """Name the runs that count as -1, with what they reached."""
+    found = []
+    for row in shown_rows(track):
+        for cell in track["cells"]:
+            reached = row["cells"][cell["cell"]]
+            if reached["below"] == "below -1":
+                found.append(f"{row['method']} on {cell['task']} {cell['variant']} ({number(reached['score'], 2)})")
+    return [f"Below -1, where runs count as -1: {', '.join(found)}."] if found else []
+
+
 def _lines(track: Row, rows: Sequence[Row]) -> list[str]:
-    lines = [escape(line) for line in reliability(track)]
+    lines = [escape(line) for line in [*reliability(track), *below(track)]]
     marks = {
-        "Bold: better than every method below it.": any(row["bold"] for row in rows),
+        "Bold: not separable from the first. Range: of the true rank, at 95 %.": any(row["leading"] for row in rows),
         f"† needs more than the problem: {escape(', '.join(sorted({need for row in rows for need in row['needs']})))}.": any(row["needs"] for row in rows),
-        "‡ runs that failed count as chance.": any(row["imputed"] for row in rows),
+        "‡ runs that failed count as chance, at least -1; the range then starts at the place.": any(row["imputed"] for row in rows),
         "\\* provisional: runs are missing.": any(row["provisional"] for row in rows),
     }
     lines.append(" ".join(text for text, used in marks.items() if used))
@@ -116,7 +145,7 @@ def _lines(track: Row, rows: Sequence[Row]) -> list[str]:
     for row in track["rows"]:
         if row["why"]:
             reasons.setdefault(row["why"], []).append(row["method"])
-    lines.append("\n".join(f"- Not ranked: {escape(', '.join(methods))} ({escape(why)})." for why, methods in reasons.items()))
+    lines.append("\n".join(f"- No place: {escape(', '.join(methods))} ({escape(why)})." for why, methods in reasons.items()))
     return [line for line in [*lines, *(escape(note) for note in track["notes"])] if line]
 
 
@@ -124,20 +153,20 @@ def track_latex(track: Row, suite: Row) -> str:
     """Return the ranked rows of a track as a LaTeX table for the package booktabs; text is escaped."""
     from tabulate import tabulate
 
-    rows = [row for row in track["rows"] if row["rank"]]
+    rows = [row for row in track["rows"] if row["place"]]
     if not rows:
         return f"% {plain(track['track'])}: no method has run the whole suite."
-    heads = ["rank", "range", "method", "score", "95 % interval", "IQM", "P(> null)", "vs null", "vs leader"]
+    heads = ["#", "range", "method", "score", "95 % interval", "IQM", "P(> null)", "vs null", "vs first"]
     lines = [
         [
-            str(row["rank"]),
+            str(row["place"]),
             range_of(row).replace("–", "-"),  # noqa: RUF001
             plain(row["method"]),
             number(row["score"], 3),
-            f"[{number(row['low'], 3)}, {number(row['high'], 3)}]",
+            f"[{number(row['low'], 3)}, {number(row['high'], 3)}]" if row["low"] is not None else "-",
             number(row["iqm"][0], 3),
             number(row["p_better"][0], 2) if row["p_better"] else "-",
-            *(found["verdict"] if (found := row[name]) else "-" for name in ("vs_null", "vs_leader")),
+            *(word_of(found).replace("≈", "same") if (found := row[name]) else "-" for name in ("vs_null", "vs_first")),
         ]
         for row in rows
     ]
@@ -152,14 +181,14 @@ def track_lines(track: Row) -> list[dict[str, Any]]:
     for row in track["rows"]:
         flat = {
             key: row[key]
-            for key in ("rank", "method", "reference", "peeks", "score", "low", "high", "mean_rank", "provisional", "stale", "ok", "imputed", "of", "bold")
+            for key in ("place", "leading", "method", "reference", "peeks", "score", "low", "high", "mean_rank", "provisional", "stale", "ok", "imputed", "of")
         }
         pairs = {f"range.{end}": value for end, value in zip(("low", "high"), row["range"] or (None, None), strict=True)}
         pairs |= {f"wide.{end}": value for end, value in zip(("low", "high"), row["wide"] or (None, None), strict=True)}
         for name in ("iqm", "p_better"):
             pairs |= {f"{name}{end}": value for end, value in zip(("", ".low", ".high"), row[name] or (None, None, None), strict=True)}
-        for name in ("vs_null", "vs_leader"):
-            found = row[name] or dict.fromkeys(("mean", "low", "high", "p", "p_holm", "verdict", "seeds_needed"))
+        for name in ("vs_null", "vs_first"):
+            found = row[name] or dict.fromkeys(("mean", "low", "high", "p", "p_holm", "verdict", "leans", "seeds_needed"))
             pairs |= {f"{name}.{key}": value for key, value in found.items()}
         cost = {f"cost.{key}": value for key, value in row["cost"].items()} | {f"front.{key}": value for key, value in row["front"].items()}
         lines.append({"track": track["track"], **flat, **pairs, **cost, "needs": " ".join(row["needs"]), "why": row["why"]})

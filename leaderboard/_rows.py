@@ -87,11 +87,13 @@ def _settings(record: Record) -> dict[str, Any]:
 
 
 def row_of(entrant: Entrant, metrics: Sequence[str], stale: Collection[str]) -> dict[str, Any]:
-    """Return the row as plain data, before it is compared with others: no rank, no ``vs_low``, no reason yet."""
+    """Return the row as plain data, before it is compared with others: no place, no ``vs_low``, no reason yet."""
     values = list(entrant.values.values())
     low, high = t_interval(values) or (None, None)
     return {
-        "rank": None,
+        "place": None,
+        "range": None,
+        "leading": False,
         "method": entrant.label,
         "params": msgspec.to_builtins(entrant.first.params),
         "record_ids": [record.id for record in entrant.records],

@@ -7,108 +7,38 @@ from typing import Any, Literal
 
 import msgspec
 
-Direction = Literal["max", "min", "none"]
-Test = str
+from ._schema_tables import Part as _Part
+from ._schema_tables import Table
 
-
-class _Part(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """A part of the document: every field is there."""
-
-
-class Metric(_Part):
-    """A metric of a task."""
-
-    name: str
-    direction: Direction
-    unit: str
-    title: str
-
-
-class Difference(_Part):
-    """A paired difference in a metric's unit, positive where the row is better."""
-
-    mean: float | None
-    low: float | None
-    high: float | None
-    p: float | None
-    p_holm: float | None
-    n: int
+Word = Literal["better", "worse", "same", "undecided"]
+Seeds = int | Literal["over 50"] | None
 
 
 class Verdict(_Part):
-    """A paired difference of normalised scores over the tasks of a track."""
+    """A paired difference of normalised scores over the tasks of a track; the interval is the pair's own."""
 
     mean: float
     low: float
     high: float
     p: float
     p_holm: float
-    verdict: Literal["better", "worse", "same", "undecided"]
-    seeds_needed: int | None
+    verdict: Word
+    leans: Literal["+", "-", ""]
+    seeds_needed: Seeds
 
 
-class Pair(Verdict):
-    """A verdict on two methods: positive where ``a`` is better."""
+class Pairs(_Part):
+    """Every pair of the placed methods, one entry a pair in each list: the first method with each after it, then the second, and so on; positive where the earlier is better."""
 
-    a: str
-    b: str
-
-
-class Cost(_Part):
-    """Seconds, example visits and MB of a row of a table."""
-
-    solve_s: float | None
-    solve_cpu_s: float | None
-    forward: float | None
-    backward: float | None
-    peak_rss_mb: float | None
-    stack: float | None
-
-
-class Row(_Part):
-    """A method in one table, in the metric's unit."""
-
-    rank: int | None
-    method: str
-    params: dict[str, Any]
-    record_ids: list[str]
-    n: int
-    mean: float | None
-    sd: float | None
-    low: float | None
-    high: float | None
-    min: float | None
-    max: float | None
-    metrics: dict[str, float | None]
-    cost: Cost
-    statuses: dict[str, int]
-    needs: list[str]
-    reference: str
-    peeks: bool
-    custom: bool
-    tuned: dict[str, Any] | None
-    provisional: bool
-    stale: bool
-    mixed: bool
-    vs_low: Difference | None
-    why: str
-
-
-class Table(_Part):
-    """A task, preset, variant and device."""
-
-    track: str
-    task: str
-    preset: str
-    variant: str
-    task_params: dict[str, Any]
-    custom: bool
-    device: str
-    primary: Metric
-    metrics: list[Metric]
-    seeds_expected: int | None
-    rows: list[Row]
-    notes: list[str]
+    methods: list[str]
+    mean: list[float]
+    low: list[float]
+    high: list[float]
+    p: list[float]
+    p_holm: list[float]
+    verdict: list[Word]
+    leans: list[Literal["+", "-", ""]]
+    seeds_needed: list[Seeds]
 
 
 class Anchor(_Part):
@@ -135,20 +65,24 @@ class Cell(_Part):
     task: str
     preset: str
     variant: str
-    state: Literal["scored", "inert", "unanchored"]
+    state: Literal["scored", "thin", "unanchored"]
+    thin: str
     frozen: bool
     drift: str
     low: Anchor
     high: Anchor
     chance: float | None
+    floor: float | None
     primary: str
     budget: Budget
 
 
 class Reached(_Part):
-    """What a method reached in a cell: the mean normalised score of the runs that succeeded, and how many of its seeds."""
+    """What a method reached in a cell: the mean normalised score of the runs that succeeded, the mean that counts, and how many of its seeds."""
 
     score: float | None
+    counted: float | None
+    below: Literal["", "below -1", "below chance"]
     ok: int
     imputed: int
     of: int
@@ -171,11 +105,11 @@ class Front(_Part):
 
 
 class TrackRow(_Part):
-    """A method in a track; ``iqm`` and ``p_better`` are value, low and high."""
+    """A method in a track; ``range`` holds the ends of the 95 % range of the true rank, ``iqm`` and ``p_better`` value, low and high."""
 
-    rank: int | None
+    place: int | None
     range: list[int] | None
-    bold: bool
+    leading: bool
     method: str
     title: str
     reference: str
@@ -190,7 +124,7 @@ class TrackRow(_Part):
     p_better: list[float] | None
     mean_rank: float | None
     vs_null: Verdict | None
-    vs_leader: Verdict | None
+    vs_first: Verdict | None
     provisional: bool
     imputed: int
     ok: int
@@ -199,14 +133,6 @@ class TrackRow(_Part):
     cost: TrackCost
     front: Front
     why: str
-
-
-class Tests(_Part):
-    """The names of the tests used."""
-
-    null: Test
-    leader: Test
-    pairs: Test
 
 
 class Agreement(_Part):
@@ -246,9 +172,9 @@ class Track(_Part):
     valid: bool
     cells: list[Cell]
     scored_tasks: list[str]
-    tests: Tests
+    test: str
     rows: list[TrackRow]
-    pairs: list[Pair]
+    pairs: Pairs | None
     agreement: Agreement | None
     leave_one_out: LeaveOneOut | None
     coverage: Coverage
@@ -277,7 +203,7 @@ class Suite(_Part):
 class Board(_Part):
     """leaderboard.json."""
 
-    schema_version: Literal[1]
+    schema_version: Literal[2]
     kind: Literal["board"]
     suite: Suite
     tracks: list[Track]

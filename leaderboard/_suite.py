@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
 from bench.cards import TaskCard
-from bench.digests import digest
-from bench.errors import EnvironmentFault, UsageError, near
+from bench.errors import UsageError, near
 
-from ._rows import Entrant, figure
-from ._statistics import mean, sample_sd
+from ._anchors import Anchors, Fixed, Side, anchors_file, read_anchors
 
 ROOM = Path(__file__).parent
 """Where the built-in suites lie."""
-
-
-class Fixed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An anchor that is a value, not a run."""
-
-    value: float
-    why: str
-
-
-Side = str | Fixed
-"""The name of a reference, or a fixed value."""
 
 
 class SuiteTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -83,41 +69,6 @@ class Suite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return [(task, variant, f"{track}/{task.task}/{task.preset}/{variant}") for task in self.tracks[track].tasks for variant in task.variants]
 
 
-class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What an anchor reached over the suite's seeds."""
-
-    name: str
-    mean: float
-    sd: float
-    n: int
-    records: tuple[str, ...] = ()
-
-
-class Frozen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The anchors of one cell."""
-
-    problem: str
-    """The digest of the task's parameters: other parameters are another problem."""
-    primary: str
-    informative: bool
-    """False: the task itself says that the anchors can't be told apart."""
-    low: Run | None
-    """None: it is a fixed value."""
-    high: Run | None
-
-    def complete(self, seeds: int) -> bool:
-        """Say whether every anchor that is run has all seeds."""
-        return all(run is None or run.n == seeds for run in (self.low, self.high))
-
-
-class Anchors(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The file of frozen anchors of a suite."""
-
-    schema_version: Literal[1] = 1
-    suite: str
-    cells: dict[str, Frozen]
-
-
 def find(name: str | None, folders: Iterable[Path] = ()) -> Path:
     """Return the file of a suite.
 
@@ -145,11 +96,6 @@ def load(path: Path) -> tuple[Suite, Anchors]:
     """
     suite = read_suite(path)
     return suite, read_anchors(anchors_file(path, suite), suite)
-
-
-def anchors_file(path: Path, suite: Suite) -> Path:
-    """Return where the anchors of the suite at ``path`` lie."""
-    return path.with_name(f"anchors-{suite.name}.json")
 
 
 def read_suite(path: Path) -> Suite:
@@ -196,66 +142,6 @@ def _contradiction(suite: Suite) -> str:
                 if isinstance(side, Fixed) and not (math.isfinite(side.value) and side.why.strip()):
                     return f"{label} has a fixed {kind} anchor that is not finite, or that gives no reason"
     return "" if suite.tracks else "it has no track"
-
-
-def read_anchors(path: Path, suite: Suite) -> Anchors:
-    """Read the frozen anchors of a suite; none where there is no file yet.
-
-    Raises:
-        UsageError: the file is damaged, or another suite's.
-    """
-    try:
-        anchors = msgspec.json.decode(path.read_bytes(), type=Anchors)
-    except FileNotFoundError:
-        return Anchors(suite=suite.name, cells={})
-    except OSError as error:
-        raise UsageError(f"the anchors {str(path)!r} can't be read ({error.strerror}); mend the file, or take it from the repository again.") from None
-    except msgspec.MsgspecError as error:
-        raise UsageError(f"the anchors {str(path)!r} are damaged: {error}; take the file from the repository again.") from None
-    known = {name for track in suite.tracks for _, _, name in suite.cells(track)}
-    if anchors.suite != suite.name or (strange := sorted(anchors.cells.keys() - known)):
-        what = f"of the suite {anchors.suite!r}, not {suite.name!r}" if anchors.suite != suite.name else f"of the cell {strange[0]!r}, which the suite has not"
-        raise UsageError(f"the anchors {str(path)!r} are {what}; take the file from the repository again.")
-    return anchors
-
-
-def measured(entrants: Sequence[Entrant], low: Side, high: Side, primary: str) -> Frozen | None:
-    """Return the anchors of a cell as its records have them now, over the seeds at hand; None where one has fewer than two."""
-    found: dict[str, Run | None] = {"low": None, "high": None}
-    informative = True
-    for kind, side in (("low", low), ("high", high)):
-        if not isinstance(side, Fixed):
-            member = next((entrant for entrant in entrants if entrant.first.method == side), None)
-            found[kind] = _run(member) if member else None
-            if member is None or found[kind] is None:
-                return None
-            informative &= not any(record.not_rankable for record in member.records)
-    if not entrants:
-        return None
-    return Frozen(problem=digest(entrants[0].first.task_params), primary=primary, informative=informative, low=found["low"], high=found["high"])
-
-
-def _run(entrant: Entrant) -> Run | None:
-    values = list(entrant.values.values())
-    centre, spread = (figure(mean(values)), figure(sample_sd(values))) if len(values) > 1 else (None, None)
-    if centre is None or spread is None:
-        return None
-    names = tuple(record.id for record in entrant.records if record.seed in entrant.values)
-    return Run(name=entrant.first.method, mean=centre, sd=spread, n=len(values), records=names)
-
-
-def write_anchors(path: Path, anchors: Anchors) -> None:
-    """Write the file of frozen anchors, sorted.
-
-    Raises:
-        EnvironmentFault: it can't be written.
-    """
-    document = msgspec.to_builtins(anchors)
-    document["cells"] = dict(sorted(document["cells"].items()))
-    try:
-        path.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise EnvironmentFault(f"the anchors can't be written to {str(path)!r} ({error.strerror}).") from None
 
 
 def disagreements(suite: Suite, tasks: Mapping[str, TaskCard]) -> list[str]:

@@ -31,6 +31,19 @@ def number(value: float | None, digits: int, sign: str = "") -> str:
     return text.lstrip("+-") if not text.strip("+-0.") else text
 
 
+def range_of(row: Mapping[str, Any]) -> str:
+    """Return the range of a row's true rank, one number where both ends are one."""
+    if not row["range"]:
+        return "—"
+    low, high = row["range"]
+    return str(low) if low == high else f"{low}–{high}"  # noqa: RUF001 - a range is written with an en dash
+
+
+def seeds_said(needed: int | str | None) -> str:
+    """Return how many seeds would decide; empty: no number does."""
+    return f"{needed} seeds would decide" if needed else ""
+
+
 def some(count: int, thing: str) -> str:
     """Return ``3 tasks``, or ``1 task``."""
     return f"{count} {thing}{'s' * (count != 1)}"

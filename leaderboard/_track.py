@@ -1,7 +1,8 @@
-"""The board of one track: normalised scores over its tasks, with intervals, ranks and verdicts."""
+"""The board of one track: normalised scores over its tasks, with intervals, places and verdicts."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from statistics import median
 from typing import Any
@@ -12,13 +13,17 @@ from bench.cards import MethodCard, TaskCard
 from bench.runs.record import Record
 
 from ._aggregate import Array, Resamples, iqm, mean_ranks, on_front, superiority, track_interval
-from ._cells import MethodScores, SuiteCell, clashes, described, method_scores, suite_cells
+from ._anchors import Anchors, Fixed
+from ._cells import SuiteCell, described, suite_cells
+from ._family import family
+from ._ranks import EQUAL, ONE_SEED
 from ._rows import current
-from ._suite import Anchors, Fixed, Suite
+from ._scores import MethodScores, clashes, method_scores
+from ._standing import standing
+from ._suite import Suite
 from ._text import seconds, some
-from ._verdicts import Verdict, against, agreement, leave_one_out, standing
+from ._verdicts import TEST, against, agreement, columns, leave_one_out
 
-ONE_SEED = "One seed: no ranks."
 FEWEST_TASKS = 3
 """Tasks below which resampling them says nothing of other tasks."""
 
@@ -51,9 +56,9 @@ def track_board(
         one.scores = one.scores[places]
     rows = [_row(one, cells, track, methods, stale) for one in found]
     obstacle = _obstacle(cells, suite, scored)
-    ranked = [place for place, row in enumerate(rows) if not row["why"] and not obstacle]
     for row in rows:
         row["why"] = row["why"] or obstacle
+    ranked = _once(found, rows)
     board: dict[str, Any] = {
         "track": track,
         "title": suite.tracks[track].title,
@@ -61,9 +66,9 @@ def track_board(
         "valid": not any(cell.drift for cell in cells),
         "cells": [described(cell) for cell in cells],
         "scored_tasks": scored,
-        "tests": {"null": "", "leader": "", "pairs": ""},
+        "test": "",
         "rows": rows,
-        "pairs": [],
+        "pairs": None,
         "agreement": None,
         "leave_one_out": None,
         "coverage": _coverage(rows, cells, suite),
@@ -91,9 +96,9 @@ def _row(one: MethodScores, cells: Sequence[SuiteCell], track: str, methods: Map
     high = any(cell.sides[1] == one.method for cell in cells)
     known = one.scores[~np.isnan(one.scores).any(1)] if one.scores.size else one.scores
     return {
-        "rank": None,
+        "place": None,
         "range": None,
-        "bold": False,
+        "leading": False,
         "method": one.method,
         "title": card.title if card else "",
         "reference": "low" if low else "high" if high else first.reference if first else "",
@@ -108,7 +113,7 @@ def _row(one: MethodScores, cells: Sequence[SuiteCell], track: str, methods: Map
         "p_better": None,
         "mean_rank": None,
         "vs_null": None,
-        "vs_leader": None,
+        "vs_first": None,
         "provisional": bool(one.missing),
         "imputed": one.imputed,
         "ok": sum(cell["ok"] for cell in one.cells.values()),
@@ -120,8 +125,20 @@ def _row(one: MethodScores, cells: Sequence[SuiteCell], track: str, methods: Map
     }
 
 
+def _once(found: Sequence[MethodScores], rows: Sequence[dict[str, Any]]) -> list[int]:
+    """Return the rows that may have a place, without those that equal another in every run: those get their reason."""
+    held: dict[tuple[float, ...], int] = {}
+    free = [place for place, row in enumerate(rows) if not row["why"]]
+    for place in sorted(free, key=lambda place: (rows[place]["reference"] != "low", place)):
+        figures = tuple(found[place].figures)
+        twin = held.setdefault(figures, place) if not any(map(math.isnan, figures)) else place
+        if twin != place:
+            rows[place]["why"] = f"{EQUAL} {rows[twin]['method']} in every run"
+    return [place for place in free if not rows[place]["why"]]
+
+
 def _why(one: MethodScores, high: bool) -> str:
-    """Say what keeps a method from a rank; empty: nothing."""
+    """Say what keeps a method from a place; empty: nothing."""
     if any(record.peeks for record in one.records):
         return "it sees the hidden part"
     if high:
@@ -155,13 +172,13 @@ def _cost(one: MethodScores, cells: Sequence[SuiteCell]) -> dict[str, float | No
 
 
 def _obstacle(cells: Sequence[SuiteCell], suite: Suite, scored: Sequence[str]) -> str:
-    """Say why the track as a whole has no ranks; empty: it has."""
+    """Say why the track as a whole has no places; empty: it has."""
     if drifted := next((cell.drift for cell in cells if cell.drift), ""):
         return f"the anchors drifted: {drifted}"
     if any(cell.anchors is None or not cell.anchors.complete(suite.seeds) for cell in cells):
         return "anchors are missing"
     if not scored:
-        return "every cell is inert"
+        return "every cell is thin"
     return ONE_SEED if suite.seeds < 2 else ""
 
 
@@ -169,63 +186,64 @@ def _fill(board: dict[str, Any], rows: list[dict[str, Any]], members: list[Metho
     """Fill what the ranked rows say together."""
     scores: Array = np.stack([one.scores for one in members])
     names = [one.method for one in members]
-    resamples = Resamples(scores.shape[1], scores.shape[2])
-    interval = track_interval(scores)
-    middle = iqm(np.sort(scores.reshape(len(scores), -1), -1))
-    ranks = mean_ranks(scores)
-    wide = resamples.wide(scores) if scores.shape[1] >= FEWEST_TASKS else None
-    ranges = resamples.rank_ranges(scores, suite.delta)
-    leader = min(range(len(names)), key=lambda place: (-interval.mean[place], names[place]))
+    interval, ranks = track_interval(scores), mean_ranks(scores)
+    varies = (scores.min(-1) < scores.max(-1)).any(-1)
+    found = family(scores, suite.delta)
+    stands = standing(found, np.round(interval.mean, 12), np.array([one.imputed > 0 for one in members]))
+    pairs = columns(found, names)
+    first = min(range(len(names)), key=lambda place: (stands.place[place], names[place]))
     null = next((place for place, row in enumerate(ranked) if rows[row]["reference"] == "low"), None)
-    nothing: list[Verdict | None] = [None] * len(names)
-    found = standing(scores, suite.delta, leader)
-    vs_null, null_test = against(scores, null, suite.delta) if null is not None else (nothing, "")
-    chances = resamples.superiority(scores, scores[null]) if null is not None else scores
-    for place, row_place in enumerate(ranked):
-        row, rank = rows[row_place], found.ranks[place]
-        low, high = (int(end) for end in ranges[place])
-        row |= {
-            "rank": rank,
-            "range": [min(rank, low), max(rank, high)],
-            "bold": found.bold[place],
+    vs_first, vs_null = against(found, pairs, first), against(found, pairs, null) if null is not None else [None] * len(names)
+    for place, (own, low, high, leading) in enumerate(stands.rows()):
+        rows[ranked[place]] |= {
+            "place": own,
+            "range": [low, high],
+            "leading": leading,
             "score": _figure(interval.mean[place]),
-            "low": _figure(interval.low[place]),
-            "high": _figure(interval.high[place]),
-            "wide": [_figure(end) for end in wide[place]] if wide is not None else None,
-            "iqm": [_figure(middle[place]), *(_figure(end) for end in resamples.iqm(scores[place]))],
+            "low": _figure(interval.low[place]) if varies[place] else None,
+            "high": _figure(interval.high[place]) if varies[place] else None,
             "mean_rank": _figure(ranks[place]),
-            "vs_null": _plain(vs_null[place]),
-            "vs_leader": _plain(found.vs_leader[place]),
+            "vs_null": vs_null[place],
+            "vs_first": vs_first[place],
         }
-        if null is not None and place != null:
-            row["p_better"] = [_figure(superiority(scores[place], scores[null])), *(_figure(end) for end in chances[place])]
+    middle = _resampled([rows[place] for place in ranked], scores, null)
     for axis in ("visits", "seconds"):
         costed = [place for place, row_place in enumerate(ranked) if rows[row_place]["cost"][axis]]
         costs = np.array([rows[ranked[place]]["cost"][axis] for place in costed], float)
         for place, front in zip(costed, on_front(costs, interval.mean[costed], suite.delta), strict=True):
             rows[ranked[place]]["front"][axis] = bool(front)
-    board["tests"] = {"null": null_test, "leader": found.leader_test, "pairs": found.test}
-    board["pairs"] = [{"a": names[i], "b": names[j], **one.plain()} for i, j, one in found.pairs]
+    board["test"] = TEST
+    board["pairs"] = pairs
     board["agreement"] = agreement(names, interval.mean, middle, ranks)
     board["leave_one_out"] = leave_one_out(names, board["scored_tasks"], scores)
+
+
+def _resampled(rows: Sequence[dict[str, Any]], scores: Array, null: int | None) -> Array:
+    """Fill what rests on resamples: the interquartile mean, the chance to beat the null, the interval over other tasks; return the first."""
+    resamples = Resamples(scores.shape[1], scores.shape[2])
+    middle, ends = iqm(np.sort(scores.reshape(len(scores), -1), -1)), resamples.iqm(scores)
+    wide = resamples.wide(scores) if scores.shape[1] >= FEWEST_TASKS else None
+    chances = resamples.superiority(scores, scores[null]) if null is not None else scores
+    for place, row in enumerate(rows):
+        row["iqm"] = [_figure(middle[place]), *map(_figure, ends[place])]
+        row["wide"] = [_figure(end) for end in wide[place]] if wide is not None else None
+        if null is not None and place != null:
+            row["p_better"] = [_figure(superiority(scores[place], scores[null])), *map(_figure, chances[place])]
+    return middle
 
 
 def _figure(value: Any) -> float:
     return round(float(value), 6)
 
 
-def _plain(found: Verdict | None) -> dict[str, Any] | None:
-    return found.plain() if found else None
-
-
 def _order(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Ranked rows by score, then those that miss runs, then references, then what never ran."""
-    standing = 0 if row["rank"] else 3 if not row["ok"] and not row["imputed"] else 2 if row["peeks"] or row["reference"] == "high" else 1
+    """Placed rows by score, then those that miss runs, then references, then what never ran."""
+    standing = 0 if row["place"] else 3 if not row["ok"] and not row["imputed"] else 2 if row["peeks"] or row["reference"] == "high" else 1
     return (standing, -(row["score"] if row["score"] is not None else -1e9), row["method"])
 
 
 def _coverage(rows: Sequence[Mapping[str, Any]], cells: Sequence[SuiteCell], suite: Suite) -> dict[str, int]:
-    """Count runs: those that there should be, those that succeeded, and those that count as chance."""
+    """Count runs: those that there should be, those that succeeded, and those that failed."""
     entries = [cell for row in rows for cell in row["cells"].values() if cell["word"] != "not_applicable"]
     return {
         "methods": len(rows),
@@ -237,7 +255,7 @@ def _coverage(rows: Sequence[Mapping[str, Any]], cells: Sequence[SuiteCell], sui
 
 
 def _notes(track: str, cells: Sequence[SuiteCell], suite: Suite, obstacle: str) -> list[str]:
-    notes = [f"No ranks: {obstacle}."] if obstacle else []
+    notes = [f"No places: {obstacle}."] if obstacle else []
     bare = [cell for cell in cells if cell.anchors is None or not cell.anchors.complete(suite.seeds)]
     if bare:
         names = sorted({side for cell in bare for side in cell.sides if not isinstance(side, Fixed)})
@@ -250,6 +268,6 @@ def _notes(track: str, cells: Sequence[SuiteCell], suite: Suite, obstacle: str) 
         notes.append(f"The anchors of {', '.join(loose)} are not frozen yet: they are the runs at hand.")
     for cell in cells:
         notes += cell.notes
-        if cell.state == "inert":
-            notes.append(f"{cell.task.task} {cell.variant} is inert, shown and not counted: its anchors can't be told apart.")
+        if cell.thin:
+            notes.append(f"{cell.task.task} {cell.variant} is thin, shown and not counted: {cell.thin}.")
     return notes

@@ -1,117 +1,56 @@
-"""Who is better than whom in a track: paired differences, their tests, ranks that ties share."""
+"""What a track's board says of pairs of methods, and how far its first places can be relied on."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from ._aggregate import Array, can_reach, seeds_needed, signed_rank, track_interval
-from ._statistics import ALPHA, holm
+from ._aggregate import Array
+from ._family import WORDS, Family
+from ._power import MOST, seeds_needed
+from ._statistics import ALPHA
 
-OVER_SEEDS = "paired t over seeds, on these tasks only"
-OVER_TASKS = "Wilcoxon's signed ranks over tasks"
-
-
-class Verdict(NamedTuple):
-    """What a paired comparison in a track says; a positive difference says that the first is better."""
-
-    mean: float
-    low: float
-    high: float
-    p: float
-    p_holm: float
-    verdict: str
-    """``better``, ``worse``, ``same`` (the interval lies inside +-delta) or ``undecided``."""
-    seeds_needed: int | None
-    """Seeds that would settle an undecided pair, if its differences stay as they are; None: decided, or no number would."""
-
-    def plain(self) -> dict[str, Any]:
-        """Return it as plain data."""
-        figures = {name: round(float(getattr(self, name)), 6) for name in ("mean", "low", "high")}
-        return {**figures, "p": _small(self.p), "p_holm": _small(self.p_holm), "verdict": self.verdict, "seeds_needed": self.seeds_needed}
+TEST = "paired t over seeds, on these tasks only"
+LEANS = {1: "+", -1: "-", 0: ""}
+OVER = f"over {MOST}"
 
 
-def _small(p: float) -> float:
-    return float(f"{p:.3g}")
+def columns(found: Family, names: Sequence[str]) -> dict[str, Any]:
+    """Return every pair of a family as plain data: columns of one entry a pair, the first method with each after it, then the second, and so on."""
+    needed = seeds_needed(found)
+    figures = {name: np.round(getattr(found, name), 6).tolist() for name in ("mean", "low", "high")}
+    return {
+        "methods": list(names),
+        **figures,
+        "p": _small(found.p),
+        "p_holm": _small(found.p_holm),
+        "verdict": [WORDS[state] for state in found.state.tolist()],
+        "leans": [LEANS[sign] for sign in found.leans.tolist()],
+        "seeds_needed": [OVER if seeds > MOST else seeds or None for seeds in needed.tolist()],
+    }
 
 
-def family(differences: Array, delta: float) -> tuple[list[Verdict], str]:
-    """Judge paired differences that are shown together.
-
-    Args:
-        differences: (P, T, n) on the normalised scale, positive where the first of the pair is better.
-        delta: the smallest difference worth calling one.
-
-    Returns:
-        One verdict a pair, and the name of the test. Signed ranks over tasks are used where they could tell anything
-        apart after Holm's adjustment over the P tests; with fewer tasks a paired t test over the seeds takes their place.
-    """
-    if not len(differences):
-        return [], ""
-    over_tasks = can_reach(differences.shape[1], len(differences))
-    found = track_interval(differences)
-    p_values = signed_rank(np.sort(differences, -1).mean(-1)) if over_tasks else found.p
-    adjusted = holm([float(p) for p in p_values])
-    verdicts = []
-    for place, p_holm in enumerate(adjusted):
-        mean, low, high = (float(figures[place]) for figures in (found.mean, found.low, found.high))
-        assert p_holm is not None
-        word = verdict(mean, low, high, p_holm, delta)
-        more = seeds_needed(differences[place], delta) if word == "undecided" else None
-        verdicts.append(Verdict(mean, low, high, float(p_values[place]), p_holm, word, more))
-    return verdicts, OVER_TASKS if over_tasks else OVER_SEEDS
+def against(found: Family, pairs: dict[str, Any], row: int) -> list[dict[str, Any] | None]:
+    """Return the verdict of every row against the one at ``row``, positive where the row is better, from the columns of :func:`columns`."""
+    verdicts: list[dict[str, Any] | None] = []
+    turned = {"better": "worse", "worse": "better", "+": "-", "-": "+"}
+    for other, place in enumerate(found.against(row).tolist()):
+        if place < 0:
+            verdicts.append(None)
+            continue
+        one = {name: pairs[name][place] for name in ("mean", "low", "high", "p", "p_holm", "verdict", "leans", "seeds_needed")}
+        if other > row:  # the pair is the other way round
+            one |= {"mean": 0.0 - one["mean"], "low": 0.0 - one["high"], "high": 0.0 - one["low"]}
+            one |= {name: turned.get(one[name], one[name]) for name in ("verdict", "leans")}
+        verdicts.append(one)
+    return verdicts
 
 
-def verdict(mean: float, low: float, high: float, p_holm: float, delta: float) -> str:
-    """Name what a difference, its interval and its adjusted p say."""
-    if p_holm < ALPHA and abs(mean) >= delta:
-        return "better" if mean > 0 else "worse"
-    return "same" if -delta < low and high < delta else "undecided"
-
-
-class Standing(NamedTuple):
-    """What all pairs of the ranked rows say together."""
-
-    ranks: list[int]
-    """1 + the number of rows that are better: by the family of all pairs or, the leader, by the family against it, which is smaller and sees more."""
-    bold: list[bool]
-    """True: better than every row whose score is lower, and there is one."""
-    pairs: list[tuple[int, int, Verdict]]
-    test: str
-    """Of the pairs."""
-    vs_leader: list[Verdict | None]
-    leader_test: str
-
-
-def standing(scores: Array, delta: float, leader: int) -> Standing:
-    """Compare all pairs of (M, T, n) scores, and all rows with the one at ``leader``, the highest."""
-    vs_leader, leader_test = against(scores, leader, delta)
-    places = list(combinations(range(len(scores)), 2))
-    first, second = np.array([pair[0] for pair in places], int), np.array([pair[1] for pair in places], int)
-    verdicts, test = family(scores[first] - scores[second], delta)
-    wins = {(leader, row) for row, found in enumerate(vs_leader) if found and found.verdict == "worse"}
-    for (i, j), found in zip(places, verdicts, strict=True):
-        if found.verdict in ("better", "worse"):
-            wins.add((i, j) if found.verdict == "better" else (j, i))
-    ranks = [1 + sum(loser == row for _, loser in wins) for row in range(len(scores))]
-    beaten = [sum(winner == row for winner, _ in wins) for row in range(len(scores))]
-    means = np.sort(scores, -1).mean((-2, -1))
-    below = [int((means < mean).sum()) for mean in means]
-    bold = [count > 0 and count == lower for count, lower in zip(beaten, below, strict=True)]
-    return Standing(ranks, bold, [(i, j, found) for (i, j), found in zip(places, verdicts, strict=True)], test, vs_leader, leader_test)
-
-
-def against(scores: Array, place: int, delta: float) -> tuple[list[Verdict | None], str]:
-    """Compare every row of (M, T, n) scores with the one at ``place``."""
-    others = [row for row in range(len(scores)) if row != place]
-    verdicts, test = family(scores[others] - scores[place], delta)
-    found: list[Verdict | None] = [None] * len(scores)
-    for row, one in zip(others, verdicts, strict=True):
-        found[row] = one
-    return found, test
+def _small(p_values: Array) -> list[float]:
+    """Return p values in three digits; below ALPHA stays below it."""
+    return [float(f"{p:.3g}") if p >= ALPHA or p < 0.9 * ALPHA else p for p in p_values.tolist()]
 
 
 def agreement(names: Sequence[str], mean: Array, iqm: Array, mean_rank: Array) -> dict[str, Any]:

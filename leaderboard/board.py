@@ -18,14 +18,15 @@ from bench.params import render_value
 from bench.runs.figures import held
 from bench.runs.record import Brief, Record
 
+from ._anchors import Anchors
 from ._compare import comparison
 from ._null import without_null
-from ._ranks import compare_with_low, in_order, rank
+from ._ranks import compare_with_low, in_order, place
 from ._render import render
 from ._rows import current, differing, entrants, row_of
-from ._suite import Anchors, Suite, find, load
+from ._suite import Suite, find, load
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def bench_board(records: Sequence[Record], tasks: Mapping[str, TaskCard], options: Mapping[str, Any]) -> dict[str, Any]:
@@ -193,8 +194,8 @@ def tables_of(records: Sequence[Record], tasks: Mapping[str, TaskCard]) -> list[
             continue
         card = tasks.get(record.identity)
         variants = list(card.presets[record.preset].variants) if card and record.preset in card.presets else []
-        place = variants.index(record.variant) if record.variant in variants else len(variants)
-        places[row] = (record.track, record.task, record.preset, place, record.variant, record.device, digest(record.task_params))
+        position = variants.index(record.variant) if record.variant in variants else len(variants)
+        places[row] = (record.track, record.task, record.preset, position, record.variant, record.device, digest(record.task_params))
         groups[places[row]].append(record)
     return [groups[key] for key in sorted(groups)]
 
@@ -221,7 +222,7 @@ def _table(records: Sequence[Record], card: TaskCard | None, stale: set[str]) ->
     members = entrants(records, primary.name)
     rows = [row_of(member, [metric.name for metric in (primary, *others) if metric.name], stale) for member in members]
     compare_with_low(members, rows, primary.direction)
-    notes = rank(members, rows, primary.direction)
+    notes = place(members, rows, primary.direction)
     preset = card.presets.get(first.preset) if card else None
     return {
         "track": first.track,

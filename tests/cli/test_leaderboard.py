@@ -120,7 +120,7 @@ def test_freezing_writes_the_anchors_beside_the_suite_and_the_board_then_uses_th
     assert (lab.folder / "leaderboard" / "anchors-small.json").is_file()
     (track,) = json.loads(lab("--json").out)["tracks"]
     assert all(cell["frozen"] for cell in track["cells"])
-    assert [row["rank"] is None for row in track["rows"]] == [False, False, False, True]
+    assert [row["place"] is None for row in track["rows"]] == [False, False, False, True]
 
 
 def test_latex_is_printed(lab):
@@ -130,7 +130,7 @@ def test_latex_is_printed(lab):
 
 SPOILED = {
     "not a number": (b'"acc":', b'"acc":NaN,"old":', "damaged"),
-    "a later schema": (b'"schema_version":2', b'"schema_version":99', "schema version 99"),
+    "a later schema": (b'"schema_version":3', b'"schema_version":99', "schema version 99"),
     "an unknown status": (b'"status":"ok"', b'"status":"great"', "damaged"),
     "an unknown field": (b'"method":', b'"evil":1,"method":', "damaged"),
     "a file elsewhere": (b'"arrays":""', b'"arrays":"../../x"', "no plain file name"),

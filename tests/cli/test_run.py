@@ -105,7 +105,7 @@ def test_alternatives_globs_and_custom_variants_expand_and_custom_ones_are_marke
     ]
     assert all(record["custom"] for record in records)
     board = json.loads(bench("leaderboard", "--json").out)
-    assert all(row["rank"] is None for table in board["tables"] for row in table["rows"])
+    assert all(row["place"] is None for table in board["tables"] for row in table["rows"])
 
 
 def test_the_reference_that_peeks_is_marked_and_beats_the_null(bench):

@@ -80,8 +80,8 @@ def rows(records, **options):
     return {row["method"]: row for row in table(records, **options)["rows"]}
 
 
-def ranks(records, **options):
-    return {name: row["rank"] for name, row in rows(records, **options).items()}
+def places(records, **options):
+    return {name: row["place"] for name, row in rows(records, **options).items()}
 
 
 def test_a_row_says_what_its_seeds_reached_and_cost():
@@ -102,49 +102,85 @@ def test_the_board_states_its_version_first_and_a_fixed_order_of_keys():
         "track", "task", "preset", "variant", "task_params", "custom", "device", "primary", "metrics", "seeds_expected", "rows", "notes",
     ]  # fmt: skip
     assert list(board["tables"][0]["rows"][0]) == [
-        "rank", "method", "params", "record_ids", "n", "mean", "sd", "low", "high", "min", "max", "metrics", "cost", "statuses", "needs", "reference",
+        "place", "range", "leading", "method", "params", "record_ids", "n", "mean", "sd", "low", "high", "min", "max", "metrics", "cost", "statuses", "needs", "reference",
         "peeks", "custom", "tuned", "provisional", "stale", "mixed", "vs_low", "why",
     ]  # fmt: skip
 
 
-def test_a_rank_counts_the_methods_that_are_better_beyond_doubt_and_ties_share_it():
-    records = [*null(), *several("a", 90.0, 92.1, 91.0), *several("b", 91.0, 91.0, 90.5)]
-    assert ranks(records) == {"a": 1, "b": 1, "null": 3}
+def stand(records, **options):
+    return {name: (row["place"], row["range"], row["leading"]) for name, row in rows(records, **options).items()}
+
+
+def test_the_place_is_by_the_mean_the_range_by_all_pairs_and_the_leaders_are_those_not_separable_from_the_first():
+    records = [
+        *several("null", 50.0, 51.0, 50.5, 50.2, 49.9, reference="low"),
+        *several("a", 90.0, 92.1, 91.0, 90.4, 91.5),
+        *several("b", 91.0, 91.0, 90.5, 91.2, 90.8),
+    ]
+    assert stand(records) == {"a": (1, [1, 2], True), "b": (2, [1, 2], True), "null": (3, [3, 3], False)}
+    page = bench_render(bench_board(records, TASKS, {}), "md")
+    assert "|   1 |     1\N{EN DASH}2 | **a**" in page
+    assert "|   3 |       3 | null" in page
+    assert "Bold: not separable from the first." in page
+
+
+def test_places_follow_the_means_however_unsure_a_row_is():
+    figures = {"steady": (60.0, 60.1, 59.9, 60.0, 60.05), "noisy": (99.0, 20.0, 60.0, 5.0, 90.0), "low": (30.0, 30.1, 29.9, 30.0, 30.1)}
+    found = stand([record for name, values in figures.items() for record in several(name, *values)])
+    assert [(name, place) for name, (place, _, _) in found.items()] == [("steady", 1), ("noisy", 2), ("low", 3)]
+    assert [(name, ends, leading) for name, (_, ends, leading) in found.items()] == [("steady", [1, 2], True), ("noisy", [1, 3], True), ("low", [2, 3], False)]
 
 
 def test_where_less_is_better_the_smallest_leads():
     card = TaskCard(name="toy", title="t", track="demo", metrics=(Metric(name="acc", primary=True, direction="min"),), presets=CARD.presets)
     board = bench_board([*null(), *several("small", 5.0, 7.1, 6.0)], {"demo/toy": card}, {})
-    assert [(row["method"], row["rank"]) for row in board["tables"][0]["rows"]] == [("small", 1), ("null", 2)]
+    assert [(row["method"], row["place"]) for row in board["tables"][0]["rows"]] == [("small", 1), ("null", 2)]
     assert board["tables"][0]["rows"][0]["vs_low"]["mean"] > 0
 
 
-def test_differences_that_do_not_vary_decide():
-    assert ranks([*several("a", 3.0, 3.0, 3.0), *several("b", 2.0, 2.0, 2.0), *several("c", 2.0, 2.0, 2.0)]) == {"a": 1, "b": 2, "c": 2}
+def test_rows_that_no_seed_moves_are_told_apart_and_have_no_interval():
+    found = rows([*several("a", 3.0, 3.0, 3.0), *several("b", 2.0, 2.0, 2.0), *several("c", 2.5, 2.5, 2.5)])
+    assert {name: row["range"] for name, row in found.items()} == {"a": [1, 1], "c": [2, 2], "b": [3, 3]}
+    assert {(row["low"], row["high"]) for row in found.values()} == {(None, None)}
 
 
-def test_one_seed_gives_no_ranks():
+def test_a_row_that_equals_another_in_every_run_stands_below_it_without_a_place_and_is_in_no_pair():
+    twin = [
+        *several("null", 50.0, 52.0, 51.0, reference="low"),
+        *several("a", 50.0, 52.0, 51.0),
+        *several("b", 90.0, 92.1, 91.0),
+        *several("c", 90.0, 92.1, 91.0),
+    ]
+    found = rows(twin)
+    assert list(found) == ["b", "c", "null", "a"]
+    assert {name: (row["place"], row["why"]) for name, row in found.items()} == {
+        "b": (1, ""), "c": (None, "equal to b in every run"), "null": (2, ""), "a": (None, "equal to null in every run"),
+    }  # fmt: skip
+    assert stand(twin)["b"] == stand([record for record in twin if record.method in ("null", "b")])["b"]
+
+
+def test_one_seed_gives_no_places():
     found = table([make("null", reference="low"), make("good", acc=99.0), make("odd", acc=100.0, custom=True)])
-    assert [(row["method"], row["rank"]) for row in found["rows"]] == [("good", None), ("null", None), ("odd", None)]
-    assert found["notes"] == ["One seed: no ranks."]
+    assert [(row["method"], row["place"]) for row in found["rows"]] == [("good", None), ("null", None), ("odd", None)]
+    assert found["notes"] == ["One seed: no places."]
     assert found["rows"][0]["low"] is None
 
 
-def test_rows_without_common_seeds_give_no_ranks():
+def test_rows_without_common_seeds_have_no_place():
     records = [make("a", seed, 90.0 + seed) for seed in (0, 1)] + [make("b", seed, 50.0 + seed) for seed in (2, 3)]
-    assert ranks(records) == {"a": None, "b": None}
+    assert places(records) == {"a": None, "b": None}
 
 
-@given(st.lists(st.floats(0, 100), min_size=2, max_size=5), st.integers(2, 4))
-def test_methods_with_equal_figures_share_every_rank(figures, count):
-    records = [record for position in range(count) for record in several(f"m{position}", *figures)]
-    assert set(ranks(records).values()) == {1}
+@given(st.permutations([10.0, 20.0, 40.0]), st.permutations([10.0, 20.0, 40.0]))
+def test_methods_with_equal_means_share_the_place(one, other):
+    found = places([*several("a", *one), *several("b", *other)])
+    assert set(found.values()) == ({1, None} if one == other else {1})
 
 
-def test_a_reference_that_peeks_never_gets_a_rank():
+def test_a_reference_that_peeks_never_gets_a_place():
     records = [*null(), *several("oracle", 98.0, 99.0, 97.0, reference="high", peeks=True)]
     found = rows(records)
-    assert (found["oracle"]["rank"], found["null"]["rank"]) == (None, 1)
+    assert (found["oracle"]["place"], found["null"]["place"]) == (None, 1)
     assert "oracle ‡" in bench_render(bench_board(records, TASKS, {}), "md")
 
 
@@ -169,7 +205,7 @@ def test_failed_cells_are_rows_and_come_last():
     found = rows(records)
     assert list(found) == ["null", "flaky", "broken"]
     assert (found["broken"]["statuses"], found["broken"]["mean"], found["broken"]["why"]) == ({"crashed": 3}, None, "no run succeeded")
-    assert (found["flaky"]["statuses"], found["flaky"]["provisional"], found["flaky"]["rank"]) == ({"ok": 2, "timeout": 1}, True, None)
+    assert (found["flaky"]["statuses"], found["flaky"]["provisional"], found["flaky"]["place"]) == ({"ok": 2, "timeout": 1}, True, None)
     page = bench_render(bench_board(records, TASKS, {}), "md")
     assert "2 ok, 1 timeout" in page
     assert "status" not in bench_render(bench_board(null(), TASKS, {}), "md")
@@ -177,22 +213,22 @@ def test_failed_cells_are_rows_and_come_last():
 
 def test_a_row_with_fewer_seeds_is_provisional():
     found = rows([*null(), *several("new", 99.0, 98.0)])
-    assert (found["new"]["provisional"], found["new"]["rank"], found["new"]["why"]) == (True, None, "2 of 3 seeds")
+    assert (found["new"]["provisional"], found["new"]["place"], found["new"]["why"]) == (True, None, "2 of 3 seeds")
 
 
 def test_a_row_with_other_seeds_is_provisional_however_many_it_has():
     records = [make("null", seed, 10.0 + seed, reference="low") for seed in range(3)] + [make("other", seed, 90.0) for seed in (1, 2, 7)]
     found = rows(records)
-    assert (found["other"]["provisional"], found["other"]["rank"], found["other"]["why"]) == (True, None, "3 of 4 seeds")
+    assert (found["other"]["provisional"], found["other"]["place"], found["other"]["why"]) == (True, None, "3 of 4 seeds")
 
 
 def test_a_custom_row_with_many_seeds_makes_no_other_row_provisional():
-    assert ranks([*null(), *several("odd", 1.0, 2.0, 3.0, 4.0, custom=True)]) == {"null": 1, "odd": None}
+    assert places([*null(), *several("odd", 1.0, 2.0, 3.0, 4.0, custom=True)]) == {"null": 1, "odd": None}
 
 
 def test_custom_parameters_are_shown_below_and_named():
     records = [*null(), *several("m", 60.0, 61.5, 62.0, params={"a": 1, "b": 2}), *several("m", 90.0, 91.0, 93.0, params={"a": 1, "b": 3}, custom=True)]
-    assert ranks(records) == {"m[b=2]": 1, "null": 2, "m[b=3]": None}
+    assert places(records) == {"m[b=2]": 1, "null": 2, "m[b=3]": None}
     assert list(rows(records))[-1] == "m[b=3]"
     assert "m[a=1,b=3]" in rows([*null(), *records[6:]])
 
@@ -201,31 +237,31 @@ def test_custom_parameters_are_shown_below_and_named():
     ("fields", "reason"),
     [({"gates": {"sane": False}}, "seed 0 fails the gate sane"), ({"not_rankable": "nothing to tell apart"}, "nothing to tell apart")],
 )
-def test_a_row_that_says_so_or_misses_a_gate_has_no_rank(fields, reason):
+def test_a_row_that_says_so_or_misses_a_gate_has_no_place(fields, reason):
     row = rows([*null(), *several("m", 90.0, 91.0, 92.0, **fields)])["m"]
-    assert (row["rank"], row["why"]) == (None, reason)
+    assert (row["place"], row["why"]) == (None, reason)
 
 
 @pytest.mark.parametrize(
     "other", [{"versions": {"torch": "2.7"}}, {"cpu_class": "y"}, {"threads": 2}, {"files": {"m": "d"}}, {"kernels": {"numpy_blas": "Zen"}}]
 )
-def test_a_mean_over_two_environments_is_mixed_and_has_no_rank(other):
+def test_a_mean_over_two_environments_is_mixed_and_has_no_place(other):
     records = [*null(), *several("m", 90.0, 91.0), make("m", 2, 92.0, provenance=ENVIRONMENT | other)]
     row = rows(records)["m"]
-    assert (row["mixed"], row["rank"]) == (True, None)
+    assert (row["mixed"], row["place"]) == (True, None)
     assert any(name in row["why"] for name in (*other, "torch", "the BLAS kernel of NumPy"))
 
 
-def test_a_mean_over_two_gpus_is_mixed_and_has_no_rank():
+def test_a_mean_over_two_gpus_is_mixed_and_has_no_place():
     on = [make("m", seed, 90.0 + seed, provenance=ENVIRONMENT | {"gpu": {"name": name}}) for seed, name in enumerate(("A", "A", "B"))]
     row = rows([*null(), *on])["m"]
-    assert (row["mixed"], row["rank"]) == (True, None)
+    assert (row["mixed"], row["place"]) == (True, None)
     assert "gpu" in row["why"]
 
 
-def test_rows_of_two_environments_are_ranked_with_a_note():
+def test_rows_of_two_environments_have_places_with_a_note():
     found = table([*null(), *several("m", 90.0, 91.1, 92.0, provenance=ENVIRONMENT | {"cpu_class": "y"})])
-    assert [row["rank"] for row in found["rows"]] == [1, 2]
+    assert [row["place"] for row in found["rows"]] == [1, 2]
     assert "cpu" in found["notes"][0]
 
 
@@ -272,7 +308,7 @@ def test_other_task_parameters_make_another_table_that_says_so():
 def test_a_task_that_is_no_longer_installed_is_shown_by_name_and_says_so():
     found = table([*several("b", 1.0, 2.0, 3.0), *several("a", 7.0, 8.0, 9.0), *several("c", 0, 0, 0, status="oom")], cards={})
     assert [row["method"] for row in found["rows"]] == ["a", "b", "c"]
-    assert {row["rank"] for row in found["rows"]} == {None}
+    assert {row["place"] for row in found["rows"]} == {None}
     assert found["primary"]["name"] == "acc"
     assert "not installed" in found["notes"][1]
 
@@ -389,13 +425,48 @@ def test_a_comparison_is_paired_and_positive_where_the_first_is_better():
     records = [*null(), *several("good", 90.0, 92.1, 91.0), make("good", 7, 99.0)]
     found = bench_compare(records, TASKS, "good", "demo/null", {})
     (row,) = found["rows"]
-    assert list(row) == ["track", "task", "preset", "variant", "device", "n", "a_mean", "b_mean", "difference", "low", "high", "p", "p_holm", "verdict"]
+    assert list(row) == [
+        "track",
+        "task",
+        "preset",
+        "variant",
+        "device",
+        "n",
+        "a_mean",
+        "b_mean",
+        "difference",
+        "low",
+        "high",
+        "p",
+        "p_holm",
+        "verdict",
+        "leans",
+        "seeds_needed",
+    ]
     assert (row["n"], row["verdict"], row["b_mean"]) == (3, "better", 51.0)
     assert row["difference"] == pytest.approx(row["a_mean"] - row["b_mean"])
     assert found["notes"] == ["In demo/toy default hard cpu only good has seed 7."]
     assert bench_compare(records, TASKS, "null", "good", {})["rows"][0]["verdict"] == "worse"
     assert bench_compare(records, TASKS, "null", "null", {})["rows"][0]["verdict"] == "equal"
     assert bench_compare(several("x", 1.0, 2.0) + several("y", 2.0, 1.0), TASKS, "x", "y", {})["rows"][0]["verdict"] == "undecided"
+
+
+def test_an_undecided_comparison_leans_and_says_how_many_seeds_would_decide():
+    tables = [
+        record
+        for variant, shift in (("hard", 0.0), ("easy", 40.0))
+        for name, figures in (("x", (3.1 + shift, 4.0 + shift, 5.2 + shift)), ("y", (2.0, 3.5, 3.6)))
+        for record in several(name, *figures, variant=variant)
+    ]
+    found = bench_compare(tables, TASKS, "x", "y", {})
+    row = found["rows"][0]
+    assert (row["verdict"], row["leans"], row["seeds_needed"] > 3) == ("undecided", "", True)
+    close = [record for variant in ("hard", "easy") for name, figures in (("x", (2.65, 4.2, 5.145)), ("y", (2.0, 3.2, 3.8))) for record in several(name, *figures, variant=variant)]  # fmt: skip
+    shy = bench_compare(close, TASKS, "x", "y", {})
+    assert [(row["verdict"], row["leans"]) for row in shy["rows"]] == [("undecided", "+")] * 2
+    assert f"leans +, {shy['rows'][0]['seeds_needed']} seeds would decide" in bench_render(shy, "md")
+    same = bench_compare(several("x", 1.0, 2.0) + several("y", 2.0, 1.0), TASKS, "x", "y", {})["rows"][0]
+    assert (same["verdict"], same["leans"], same["seeds_needed"]) == ("undecided", "", None)
 
 
 def test_a_comparison_takes_parameters_and_else_the_defaults():
@@ -465,10 +536,10 @@ def test_a_table_is_remembered_as_it_was_made_until_anything_it_depends_on_chang
     assert [board({"demo/toy": other}), board({"demo/toy": other})] == [2, 0]
 
 
-def test_a_tuned_row_has_no_rank_and_says_among_how_many_settings_it_was_chosen():
+def test_a_tuned_row_has_no_place_and_says_among_how_many_settings_it_was_chosen():
     tuning = {"metric": "val", "split": {"holdout": 0.2}, "seeds": [1, 2], "trials": [{}, {}, {}], "seconds": 4.0}
     found = rows([*null(), *several("m", 60.0, 61.5, 62.0), *several("m", 90.0, 91.0, 93.0, tuning=tuning, params={"a": 1}, custom=True)])
     row = found["m[a=1] (tuned)"]
-    assert (row["rank"], row["tuned"]) == (None, {"trials": 3, "seeds": 2, "metric": "val", "split": {"holdout": 0.2}, "seconds": 4.0})
+    assert (row["place"], row["tuned"]) == (None, {"trials": 3, "seeds": 2, "metric": "val", "split": {"holdout": 0.2}, "seconds": 4.0})
     assert row["why"] == "its parameters were chosen among 3 settings by val on held-out training data"
-    assert [name for name, other in found.items() if other["rank"]] == ["m", "null"]
+    assert [name for name, other in found.items() if other["place"]] == ["m", "null"]

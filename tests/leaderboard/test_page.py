@@ -20,7 +20,8 @@ needs_browser = pytest.mark.skipif(BROWSER is None, reason="no Chromium is insta
 HOSTILE = "</script><script>fetch('https://evil.example/')</script><img src=x onerror=alert(1)>"
 TRACKS = ("noisy-labels", "selection", "privacy-audit")
 HISTORY = [
-    {"night": f"2026-01-0{day}", "suite": "2026.2", "track": "selection", "method": method, "score": 0.5 + day / 50, "rank": 1, "low": 0.4, "high": 0.6, "iqm": 0.5, "ok": 20, "imputed": 0, "of": 20, "valid": True}
+    {"night": f"2026-01-0{day}", "suite": "2026.2", "track": "selection", "method": method, "score": 0.5 + day / 50, "place": 1, "range_low": 1, "range_high": 3, "leading": True,
+     "low": 0.4, "high": 0.6, "iqm": 0.5, "ok": 20, "imputed": 0, "of": 20, "valid": True}
     for day in (1, 2, 3)
     for method in ("k-center", "el2n", "forgetting", "grand", "herding", "margin", "surrogate-power")
 ]  # fmt: skip
@@ -76,7 +77,7 @@ def test_the_picture_shows_every_ranked_method_in_both_themes_and_is_plain_svg(p
     from xml.etree import ElementTree
 
     board = json.loads((page_file.parent / "leaderboard.json").read_text())
-    ranked = {row["method"] for track in board["tracks"] for row in track["rows"] if row["rank"]}
+    ranked = {row["method"] for track in board["tracks"] for row in track["rows"] if row["place"]}
     for name in ("leaderboard.svg", "leaderboard-dark.svg"):
         text = (page_file.parent / name).read_text()
         drawn = {element.text for element in ElementTree.fromstring(text).iter() if element.tag.endswith("text")}

@@ -36,7 +36,7 @@ def test_one_value_has_no_interval_and_no_p():
 def test_differences_that_do_not_vary_leave_no_doubt():
     assert t_test([2.0, 2.0, 2.0]) == 0
     assert t_test([0.0, 0.0]) == 1
-    assert t_interval([2.0, 2.0]) == (2.0, 2.0)
+    assert t_interval([2.0, 2.0]) is None, "what no seed moves has no interval"
 
 
 def test_tiny_differences_that_vary_are_not_taken_for_constant():
@@ -73,7 +73,7 @@ def test_the_order_of_values_changes_nothing(values, random):
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=2, max_size=10))
 def test_no_finite_values_make_the_statistics_fail(values):
-    low, high = t_interval(values)
+    low, high = t_interval(values) or (0.0, 0.0)
     p = t_test(values)
     assert math.isnan(p) or 0 <= p <= 1
     assert not low > high

@@ -1,4 +1,4 @@
-"""The suite and the boards of its tracks: scores, what counts as chance, who has a rank."""
+"""The suite and the boards of its tracks: scores, what counts as chance, who has a place."""
 
 import json
 from pathlib import Path
@@ -48,28 +48,28 @@ def test_a_score_lies_between_the_anchors_whichever_way_is_better(track):
     assert found["cells"]["demo/up/default/a"]["score"] == pytest.approx(0.5)
     assert found["cells"]["demo/down/default/only"]["score"] == pytest.approx(0.2)
     assert found["score"] == pytest.approx(((0.5 + 0.7) / 2 + 0.2) / 2)  # variants are averaged first, so that tasks weigh the same
-    assert (found["rank"], found["ok"], found["of"], found["imputed"]) == (1, 9, 9, 0)
+    assert (found["place"], found["ok"], found["of"], found["imputed"]) == (1, 9, 9, 0)
     assert found["vs_null"]["verdict"] == "better"
 
 
-def test_the_interval_is_that_of_welch_and_satterthwaite_over_task_means(track):
+def test_the_interval_is_students_over_task_means_with_degrees_of_freedom_pooled_over_the_board(track):
     from bench.builtin.leaderboard._aggregate import track_interval
     from numpy import array
 
     found = track([*anchors(), *runs("m", 0.5)])["by"]["m"]
-    seeds = 0.5 + 0.001 * array([-1, 0, 1])
-    expected = track_interval(array([[seeds, seeds]]))
-    assert (found["low"], found["high"]) == pytest.approx((expected.low[0], expected.high[0]), abs=1e-6)
+    seeds = 0.001 * array([-1, 0, 1])
+    expected = track_interval(array([[seeds, seeds], [0.5 + seeds, 0.5 + seeds]]))  # the null and m
+    assert (found["low"], found["high"]) == pytest.approx((expected.low[1], expected.high[1]), abs=1e-6)
 
 
-def test_references_that_peek_and_the_upper_anchor_never_have_a_rank(track):
+def test_references_that_peek_and_the_upper_anchor_never_have_a_place(track):
     found = track([*anchors(), *runs("m", 1.5)])
-    assert (found["by"]["oracle"]["rank"], found["by"]["oracle"]["why"]) == (None, "it sees the hidden part")
+    assert (found["by"]["oracle"]["place"], found["by"]["oracle"]["why"]) == (None, "it sees the hidden part")
     assert found["rows"][0]["method"] == "m"
     seen = track([*runs("null", 0.0, reference="low"), *runs("oracle", 1.0, reference="high"), *runs("m", 1.5)])
-    assert (seen["by"]["oracle"]["rank"], seen["by"]["oracle"]["why"]) == (None, "it is the upper anchor")
+    assert (seen["by"]["oracle"]["place"], seen["by"]["oracle"]["why"]) == (None, "it is the upper anchor")
     cheat = track([*anchors(), *runs("cheat", 3.0, peeks=True), *runs("m", 0.5)])
-    assert (cheat["by"]["cheat"]["rank"], cheat["by"]["m"]["rank"]) == (None, 1)
+    assert (cheat["by"]["cheat"]["place"], cheat["by"]["m"]["place"]) == (None, 1)
 
 
 @pytest.mark.parametrize("status", ["failed", "crashed", "timeout", "oom", "invalid"])
@@ -80,7 +80,7 @@ def test_a_run_that_fails_counts_as_chance_and_is_marked(track, status):
     chance = (0.5 - 0.4) / (0.0 - 0.4)
     assert found["score"] == pytest.approx((0.5 + ((0.499 + 0.5) + chance) / 3) / 2, abs=1e-6)
     assert (found["imputed"], found["cells"]["demo/down/default/only"]["word"], found["cells"]["demo/down/default/only"]["imputed"]) == (1, status, 1)
-    assert found["rank"]
+    assert found["place"]
 
 
 def test_no_run_counts_as_less_than_chance(track):
@@ -118,14 +118,14 @@ def test_adding_a_method_changes_nobodys_score(tmp_path_factory, reached, fails)
         new[4] = made_up("demo", "up", "b", "new", 1, "acc", 0, status="oom")
     before, after = ({row["method"]: row for row in bench_board(held, TASKS, {"suite": str(path)})["tracks"][0]["rows"]} for held in (records, records + new))
     for name in before:
-        for key in ("score", "low", "high", "iqm", "p_better", "cells", "cost"):
+        for key in ("score", "iqm", "p_better", "cells", "cost"):
             assert after[name][key] == before[name][key], (name, key)
 
 
 def test_a_method_that_misses_a_run_is_provisional_and_one_that_never_ran_is_a_row(track):
     found = track([*anchors(), *runs("m", 0.5)[:-1], *runs("n", 0.2)])["by"]
-    assert (found["m"]["rank"], found["m"]["provisional"], found["m"]["why"]) == (None, True, "1 run missing")
-    assert (found["n"]["rank"], found["picky"]["why"]) == (1, "it does not apply to every task: up a does not offer rate")
+    assert (found["m"]["place"], found["m"]["provisional"], found["m"]["why"]) == (None, True, "1 run missing")
+    assert (found["n"]["place"], found["picky"]["why"]) == (1, "it does not apply to every task: up a does not offer rate")
     assert {cell["word"] for cell in found["picky"]["cells"].values()} == {"not_applicable"}
     interrupted = [*anchors(), *runs("m", 0.5)]
     interrupted[-1] = made_up("demo", "down", "only", "m", 2, "gap", 0, status="interrupted")
@@ -150,22 +150,22 @@ def test_one_key_with_two_numbers_is_nondeterminism_and_counts_as_chance(track):
     assert track([*records, msgspec.structs.replace(records[-1], attempt=2)])["by"]["m"]["imputed"] == 0
 
 
-def test_anchors_that_can_not_be_told_apart_make_a_cell_inert(track):
+def test_anchors_that_can_not_be_told_apart_make_a_cell_thin(track):
     records = [record for record in [*anchors(), *runs("m", 0.5)] if record.variant != "b"]
     same = [made_up("demo", "up", "b", name, seed, "acc", 50.0 + seed, reference=kind, peeks=kind == "high") for name, kind in (("null", "low"), ("oracle", "high")) for seed in range(3)]  # fmt: skip
     found = track([*records, *same, *[made_up("demo", "up", "b", "m", seed, "acc", 99.0) for seed in range(3)]])
-    assert [cell["state"] for cell in found["cells"]] == ["scored", "inert", "scored"]
+    assert [cell["state"] for cell in found["cells"]] == ["scored", "thin", "scored"]
     assert found["by"]["m"]["score"] == pytest.approx(0.5)
-    assert any("up b is inert" in note for note in found["notes"])
+    assert any("up b is thin, shown and not counted: its anchors can't be told apart" in note for note in found["notes"])
     said = [
         msgspec.structs.replace(record, not_rankable="not informative") if record.variant == "a" and record.method == "null" else record for record in records
     ]
-    assert track(said)["cells"][0]["state"] == "inert"
+    assert track(said)["cells"][0]["state"] == "thin"
 
 
 def test_without_anchors_there_is_no_score_and_the_board_says_what_to_run(track):
     found = track(runs("m", 0.5))
-    assert (found["by"]["m"]["score"], found["by"]["m"]["rank"], found["by"]["m"]["why"]) == (None, None, "anchors are missing")
+    assert (found["by"]["m"]["score"], found["by"]["m"]["place"], found["by"]["m"]["why"]) == (None, None, "anchors are missing")
     assert any("run: bench run --track demo --method null,oracle --task down,up --seeds 3 --device cpu" in note for note in found["notes"])
 
 
@@ -186,10 +186,10 @@ def test_frozen_anchors_hold_and_drift_makes_the_night_invalid(track, suite_file
     assert said[-1].startswith("froze the anchors of 3 cells")
     frozen = suite_file.with_name("anchors-small.json").read_text()
     found = track(records)
-    assert (found["valid"], found["by"]["m"]["rank"], {cell["frozen"] for cell in found["cells"]}) == (True, 1, {True})
+    assert (found["valid"], found["by"]["m"]["place"], {cell["frozen"] for cell in found["cells"]}) == (True, 1, {True})
     moved = [*runs("null", 0.1, reference="low"), *records[9:]]
     drifted = track(moved)
-    assert (drifted["valid"], drifted["by"]["m"]["rank"]) == (False, None)
+    assert (drifted["valid"], drifted["by"]["m"]["place"]) == (False, None)
     assert "the anchors drifted: null of up a now reaches 54, and 50 was frozen" in drifted["by"]["m"]["why"]
     assert drifted["by"]["m"]["score"] == found["by"]["m"]["score"], "scores are those of the frozen anchors"
     again = bench_freeze(moved, TASKS, {"suite": str(suite_file)})
@@ -322,9 +322,9 @@ def test_markdown_and_latex_show_ranks_ties_and_reasons(suite_file):
     board = bench_board(records, TASKS, {"suite": str(suite_file), "cards": CARDS})
     page = bench_render(board, "md")
     assert page.startswith("## Demo (demo)\n\nSuite small: mean normalised score over 2 tasks (3 variants), 3 seeds;")
-    assert "|      1 |       1 | **m**" in page
-    assert "First place (m) holds in 2 of 2 drops of one task." in page
-    assert "- Not ranked: oracle (it sees the hidden part)." in page
+    assert "|   1 |       1 | **m**" in page
+    assert "m stays first in 2 of 2 drops of one task." in page
+    assert "- No place: oracle (it sees the hidden part)." in page
     latex = bench_render(board, "latex")
     assert latex.count("\\toprule") == 1
     assert "& m " in latex
@@ -337,4 +337,4 @@ def test_a_whole_suite_of_made_up_records_ranks_every_method_that_applies():
     methods = {track: sorted(entry.name for entry in registry.rows("method") if entry.track == track) for track in ("selection", "privacy-audit")}
     found = bench_board(whole_suite(suite, registry.cards(), methods), registry.cards(), {})
     assert [track["track"] for track in found["tracks"]] == ["selection", "privacy-audit"]
-    assert all(row["rank"] for row in found["tracks"][0]["rows"])
+    assert all(row["place"] for row in found["tracks"][0]["rows"])

@@ -184,7 +184,7 @@ def test_a_tuned_row_is_shown_marked_and_not_ranked_and_its_record_states_the_bu
     assert board["notes"] == ["3 trial runs of --tune are left out."]
     assert len(board["tables"]) == 1
     row = next(row for row in board["tables"][0]["rows"] if row["tuned"])
-    assert (row["rank"], row["tuned"]["trials"], row["method"].endswith(" (tuned)")) == (None, 3, True)
+    assert (row["place"], row["tuned"]["trials"], row["method"].endswith(" (tuned)")) == (None, 3, True)
     assert "chosen among 3 settings by acc_val on held-out training data" in row["why"]
     assert "acc_val" not in row["metrics"]
     again = json.loads(bench_call(*call, "--dry-run").out)["cells"]

@@ -1,0 +1,156 @@
+"""The anchors of a suite's cells: what scores 0 and 1. Measured from runs, frozen in a file beside the suite."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from bench.digests import digest
+from bench.errors import EnvironmentFault, UsageError
+
+from ._rows import Entrant, figure
+from ._statistics import mean, sample_sd
+
+if TYPE_CHECKING:
+    from ._suite import Suite
+
+SHARE = 0.05
+"""The least distance of two anchors as a share of what the metric can span."""
+DEVIATIONS = 5.0
+"""The least distance of two anchors in deviations of one run over seeds."""
+
+
+class Fixed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An anchor that is a value, not a run."""
+
+    value: float
+    why: str
+
+
+Side = str | Fixed
+"""The name of a reference, or a fixed value."""
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an anchor reached over the suite's seeds."""
+
+    name: str
+    mean: float
+    sd: float
+    n: int
+    records: tuple[str, ...] = ()
+
+
+class Frozen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The anchors of one cell."""
+
+    problem: str
+    """The digest of the task's parameters: other parameters are another problem."""
+    primary: str
+    informative: bool
+    """False: the task itself says that the anchors can't be told apart."""
+    low: Run | None
+    """None: it is a fixed value."""
+    high: Run | None
+    thin: str = ""
+    """Why its anchors lie too close together for a score between them to say much; empty: they do not."""
+
+    def complete(self, seeds: int) -> bool:
+        """Say whether every anchor that is run has all seeds."""
+        return all(run is None or run.n == seeds for run in (self.low, self.high))
+
+
+class Anchors(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The file of frozen anchors of a suite."""
+
+    schema_version: Literal[1] = 1
+    suite: str
+    cells: dict[str, Frozen]
+
+
+def anchors_file(path: Path, suite: Suite) -> Path:
+    """Return where the anchors of the suite at ``path`` lie."""
+    return path.with_name(f"anchors-{suite.name}.json")
+
+
+def read_anchors(path: Path, suite: Suite) -> Anchors:
+    """Read the frozen anchors of a suite; none where there is no file yet.
+
+    Raises:
+        UsageError: the file is damaged, or another suite's.
+    """
+    try:
+        anchors = msgspec.json.decode(path.read_bytes(), type=Anchors)
+    except FileNotFoundError:
+        return Anchors(suite=suite.name, cells={})
+    except OSError as error:
+        raise UsageError(f"the anchors {str(path)!r} can't be read ({error.strerror}); mend the file, or take it from the repository again.") from None
+    except msgspec.MsgspecError as error:
+        raise UsageError(f"the anchors {str(path)!r} are damaged: {error}; take the file from the repository again.") from None
+    known = {name for track in suite.tracks for _, _, name in suite.cells(track)}
+    if anchors.suite != suite.name or (strange := sorted(anchors.cells.keys() - known)):
+        what = f"of the suite {anchors.suite!r}, not {suite.name!r}" if anchors.suite != suite.name else f"of the cell {strange[0]!r}, which the suite has not"
+        raise UsageError(f"the anchors {str(path)!r} are {what}; take the file from the repository again.")
+    return anchors
+
+
+def measured(entrants: Sequence[Entrant], low: Side, high: Side, primary: str, bounds: tuple[float, float] | None = None) -> Frozen | None:
+    """Return the anchors of a cell as its records have them now, over the seeds at hand; None where one has fewer than two."""
+    found: dict[str, Run | None] = {"low": None, "high": None}
+    informative = True
+    for kind, side in (("low", low), ("high", high)):
+        if not isinstance(side, Fixed):
+            member = next((entrant for entrant in entrants if entrant.first.method == side), None)
+            found[kind] = _run(member) if member else None
+            if member is None or found[kind] is None:
+                return None
+            informative &= not any(record.not_rankable for record in member.records)
+    if not entrants:
+        return None
+    problem, thin = digest(entrants[0].first.task_params), thin_because([found["low"] or low, found["high"] or high], primary, bounds)
+    return Frozen(problem=problem, primary=primary, informative=informative, low=found["low"], high=found["high"], thin=thin)
+
+
+def thin_because(sides: Sequence[Run | Side], primary: str, bounds: tuple[float, float] | None) -> str:
+    """Say why two anchors, runs or fixed values, lie too close together; empty: they do not.
+
+    Args:
+        sides: the low and the high anchor.
+        primary: the metric's name.
+        bounds: its declared least and largest value; None: not declared.
+    """
+    low, high = (side.mean if isinstance(side, Run) else side.value for side in sides if isinstance(side, Run | Fixed))
+    spreads = [side.sd**2 for side in sides if isinstance(side, Run)]
+    apart, deviation = abs(high - low), (sum(spreads) / len(spreads)) ** 0.5 if spreads else 0.0
+    if bounds is not None and apart < SHARE * (bounds[1] - bounds[0]):
+        return f"its anchors lie {apart:.3g} apart, less than {SHARE:.0%} of what {primary} can span ({bounds[0]:g} to {bounds[1]:g})".replace("%", " %")
+    if apart < DEVIATIONS * deviation:
+        return f"its anchors lie {apart:.3g} apart, less than {DEVIATIONS:g} deviations of one run over seeds ({deviation:.2g})"
+    return ""
+
+
+def _run(entrant: Entrant) -> Run | None:
+    values = list(entrant.values.values())
+    centre, spread = (figure(mean(values)), figure(sample_sd(values))) if len(values) > 1 else (None, None)
+    if centre is None or spread is None:
+        return None
+    names = tuple(record.id for record in entrant.records if record.seed in entrant.values)
+    return Run(name=entrant.first.method, mean=centre, sd=spread, n=len(values), records=names)
+
+
+def write_anchors(path: Path, anchors: Anchors) -> None:
+    """Write the file of frozen anchors, sorted.
+
+    Raises:
+        EnvironmentFault: it can't be written.
+    """
+    document = msgspec.to_builtins(anchors)
+    document["cells"] = dict(sorted(document["cells"].items()))
+    try:
+        path.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise EnvironmentFault(f"the anchors can't be written to {str(path)!r} ({error.strerror}).") from None

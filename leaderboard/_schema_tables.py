@@ -1,0 +1,92 @@
+"""What leaderboard.json holds of a table by variant, as types."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+Direction = Literal["max", "min", "none"]
+
+
+class Part(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A part of the document: every field is there."""
+
+
+class Metric(Part):
+    """A metric of a task."""
+
+    name: str
+    direction: Direction
+    unit: str
+    title: str
+
+
+class Difference(Part):
+    """A paired difference in a metric's unit, positive where the row is better."""
+
+    mean: float | None
+    low: float | None
+    high: float | None
+    p: float | None
+    p_holm: float | None
+    n: int
+
+
+class Cost(Part):
+    """Seconds, example visits and MB of a row of a table."""
+
+    solve_s: float | None
+    solve_cpu_s: float | None
+    forward: float | None
+    backward: float | None
+    peak_rss_mb: float | None
+    stack: float | None
+
+
+class Row(Part):
+    """A method in one table, in the metric's unit; ``range`` holds the ends of the 95 % range of the true rank."""
+
+    place: int | None
+    range: list[int] | None
+    leading: bool
+    method: str
+    params: dict[str, Any]
+    record_ids: list[str]
+    n: int
+    mean: float | None
+    sd: float | None
+    low: float | None
+    high: float | None
+    min: float | None
+    max: float | None
+    metrics: dict[str, float | None]
+    cost: Cost
+    statuses: dict[str, int]
+    needs: list[str]
+    reference: str
+    peeks: bool
+    custom: bool
+    tuned: dict[str, Any] | None
+    provisional: bool
+    stale: bool
+    mixed: bool
+    vs_low: Difference | None
+    why: str
+
+
+class Table(Part):
+    """A task, preset, variant and device."""
+
+    track: str
+    task: str
+    preset: str
+    variant: str
+    task_params: dict[str, Any]
+    custom: bool
+    device: str
+    primary: Metric
+    metrics: list[Metric]
+    seeds_expected: int | None
+    rows: list[Row]
+    notes: list[str]
