@@ -173,9 +173,9 @@ def spied() -> Iterator[dict[str, None]]:
     found: dict[str, None] = {}
     solutions, make = Worker._solutions, Run.__init__
 
-    def looking(worker: Worker, members: list[Any]) -> list[list[Any]]:
+    def looking(worker: Worker, members: list[Any], *others: Any) -> list[list[Any]]:
         if worker.method is None:
-            return solutions(worker, members)
+            return solutions(worker, members, *others)
         made: list[Run] = []
 
         def noting(run: Run, **arguments: Any) -> None:
@@ -189,7 +189,7 @@ def spied() -> Iterator[dict[str, None]]:
         look()
         Run.__init__ = noting  # type: ignore[assignment, method-assign]
         try:
-            return solutions(worker, members)
+            return solutions(worker, members, *others)
         finally:
             Run.__init__ = make  # type: ignore[method-assign]
             look()

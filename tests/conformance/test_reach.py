@@ -13,6 +13,7 @@ from bench.conformance.reach import reached, spied
 from bench.contracts import Case
 from bench.errors import DataUnavailable
 from bench.executors import Ended
+from bench.executors.inline import InlineExecutor
 from bench.plugins.registry import Registry
 from bench.runs.artifacts import Artifacts
 from bench.runs.context import Run, _Tools
@@ -90,6 +91,17 @@ def test_whole_runs_with_stacks_several_problems_and_artifacts_lead_nowhere(task
     with spied() as found:
         records = run_plan(paths=[], methods=(method,), tasks=(task,), preset="smoke", seeds="2").records
     assert {record.status for record in records} == {"ok"}
+    assert found == {}
+
+
+def test_the_second_pass_that_counts_is_looked_at_too(tmp_path):
+    store = Store(tmp_path)
+    store.open_for_writing()
+    driver = Driver(REGISTRY, store, flops=True)
+    todo = driver.split(make_plan(Request(methods=("ce",), tasks=("noisy-digits",), preset="smoke", seeds="1", device="cpu"), REGISTRY))[1]
+    with spied() as found:
+        ((_, record),) = driver.run(todo, InlineExecutor(), 1, lambda *_: None)
+    assert (record.status, record.warnings, record.flops is None) == ("ok", [], False)
     assert found == {}
 
 
