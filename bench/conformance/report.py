@@ -23,6 +23,7 @@ RULES = {
     "references": "the task's references solve it, and the high one is not below the low one",
     "hidden": "nothing that methods are handed leads to the hidden part",
     "loads": "the data loads twice the same, and is what its card pins",
+    "rows": "the data has rows, finite figures, and labels that differ",
 }
 """Rule -> what it asks for."""
 
