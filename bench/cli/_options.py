@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
+from bench.errors import UsageError
 from bench.params import split_outside
 from bench.texts import plain, printable
 
@@ -68,7 +69,11 @@ def open_registry(plugins: Iterable[str] = ()) -> Registry:
 
 def results_folder(results: str | None) -> Path:
     """Return the folder of results: the option, else ``BENCH_RESULTS``, else ``./results``."""
-    return Path(results if results is not None else os.environ.get("BENCH_RESULTS") or "results").expanduser()
+    text = results if results is not None else os.environ.get("BENCH_RESULTS") or "results"
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise UsageError(f"the results folder {text!r} can't be found ({error}); write it without '~'.") from None
 
 
 def split_names(texts: Iterable[str]) -> tuple[str, ...]:

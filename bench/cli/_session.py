@@ -67,11 +67,14 @@ class Session:
         Raises:
             UsageError: an option is wrong. EnvironmentFault: the device or the executor is not here.
         """
-        from bench.executors.engines import engine
+        from bench.executors.engines import Inline, Local, engine
+        from bench.runs.cache import ready_cache
         from bench.runs.drive import Keys
         from bench.runs.store import Store
 
         machines = engine(where.executor)
+        if said := ready_cache(local=type(machines) in (Local, Inline)):
+            warn(said)
         for item in registry.broken:
             warn(f"the plugin {item.name} ({item.source}) is broken and left out: {item.error}")
         self.registry, self.quiet = registry, quiet

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import msgspec
 
-from bench.cli._options import completer, emit_json, json_option, plugins_option, split_names
+from bench.cli._options import completer, emit_json, json_option, plugins_option, split_names, warn
 
 _HELP = """Check that plugins keep the contracts, by running them.
 
@@ -30,6 +30,10 @@ def command(name: str, tasks: tuple[str, ...], quick: bool, device: str, plugins
     import sys
 
     from bench.conformance import check
+    from bench.runs.cache import ready_cache
+
+    if said := ready_cache():
+        warn(said)
 
     def say(text: str) -> None:
         if not as_json and sys.stderr.isatty():

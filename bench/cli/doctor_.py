@@ -72,8 +72,8 @@ def _kernels() -> tuple[bool, str]:
 
 
 def _folder(folder: Path) -> tuple[bool, str]:
-    place = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     try:
+        place = next(path for path in (folder, *folder.absolute().parents) if path.exists())
         with tempfile.TemporaryFile(dir=place):
             free = shutil.disk_usage(place).free
     except OSError as error:

@@ -161,11 +161,15 @@ def _user_paths(paths: Iterable[str]) -> list[Path]:
     given = [*paths, *filter(None, os.environ.get("BENCH_PLUGINS", "").split(os.pathsep)), *_configured()]
     resolved = []
     for text in dict.fromkeys(given):
-        path = Path(text).expanduser().resolve()
-        if not path.exists():
+        try:
+            path = Path(text).expanduser().resolve()
+            there = path.exists()
+        except (RuntimeError, ValueError, OSError) as error:  # no such home folder, a NUL in a name, a name that is too long
+            raise UsageError(f"no plugin at {text!r} ({error}); give a Python file, or a folder with rooms methods/, tasks/ or datasets/.") from None
+        if not there:
             raise UsageError(f"no plugin at {text!r}; give a Python file, or a folder with rooms methods/, tasks/ or datasets/.")
         resolved.append(path)
-    return resolved
+    return list(dict.fromkeys(resolved))
 
 
 def _configured() -> list[str]:

@@ -49,10 +49,11 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 def cache_folder() -> Path:
     """Return the folder of everything that can be made again: ``BENCH_CACHE``, else the user's cache folder."""
-    if os.environ.get("BENCH_CACHE"):
-        return Path(os.environ["BENCH_CACHE"]).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "datacentric-bench"
+    named = os.environ.get("BENCH_CACHE")
+    try:
+        return Path(named).expanduser() if named else Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "datacentric-bench"
+    except RuntimeError:  # there is no home folder, so there is no place for one
+        return Path(os.devnull) / "datacentric-bench"
 
 
 class Index:

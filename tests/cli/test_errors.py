@@ -200,12 +200,57 @@ def test_a_full_disk_ends_with_a_sentence_and_an_intact_store(bench, recorded, m
     assert records == {name: data for name, data in recorded.items() if name.startswith("records")}
 
 
-def test_no_permission_to_write_the_cache_is_recorded_with_what_to_do(bench, monkeypatch):
-    monkeypatch.setenv("BENCH_CACHE", "/proc/cache")
+@pytest.fixture(params=["a file", "below a file", "in a folder that takes none", "no home", "too long a name"])
+def unusable_cache(request, monkeypatch, tmp_path):
+    """Name a cache folder that can't be used, and return it."""
+    (tmp_path / "taken").write_text("mine")
+    if request.param == "no home":
+        monkeypatch.delenv("BENCH_CACHE")
+        monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+        monkeypatch.setenv("HOME", "/proc/home")
+        return "/proc/home/.cache/datacentric-bench"
+    name = {"a file": tmp_path / "taken", "below a file": tmp_path / "taken" / "x", "too long a name": tmp_path / ("x" * 300)}.get(request.param, "/proc/cache")
+    monkeypatch.setenv("BENCH_CACHE", str(name))
+    return str(name)
+
+
+def test_a_cache_folder_that_cannot_be_used_is_said_once_and_a_temporary_one_taken(bench, monkeypatch, tmp_path, unusable_cache):
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    found = bench(*CE, "--seeds", "2")
+    assert found.code == 0
+    assert found.err.startswith(f"bench: the cache folder {unusable_cache!r} can't be used (")
+    assert "a temporary one is used" in found.err
+    assert found.err.endswith("Name another with BENCH_CACHE.\n")
+    assert found.err.count("\n") == 1
+    assert any((tmp_path / "tmp").glob("bench-cache-*/artifacts/*/recipe.json"))
+    records = [json.loads(file.read_text()) for file in bench.results.rglob("records/*/*.json")]
+    assert [(record["status"], record["warnings"]) for record in records] == [("ok", [])] * 2
+
+
+def test_without_any_folder_for_a_cache_nothing_runs(bench, monkeypatch, unusable_cache):
+    monkeypatch.setattr("tempfile.tempdir", "/proc")
     found = bench(*CE)
-    assert found.code == 1
-    assert "the cache folder '/proc/cache" in found.err
-    assert "name another with BENCH_CACHE" in found.err
+    assert found.code == 4
+    assert f"the cache folder {unusable_cache!r} can't be used (" in found.err
+    assert "and neither can a temporary folder" in found.err
+    assert found.err.count("\n") == 1
+    assert not bench.results.exists()
+
+
+def test_machines_elsewhere_need_a_cache_folder_that_can_be_used(bench, unusable_cache):
+    found = bench(*CE[:2], "--executor", "slurm[cluster=local]", *CE[4:])
+    assert found.code == 4
+    assert "name one that every machine can write with BENCH_CACHE" in found.err
+
+
+def test_a_home_that_nobody_has_is_said(bench):
+    found = bench("run", "--all", "--plugins", "~nobody-here/x.py")
+    assert (found.code, found.err.count("\n")) == (2, 1)
+    assert "no plugin at '~nobody-here/x.py'" in found.err
+    found = bench(*CE, "--results", "~nobody-here/x")
+    assert (found.code, found.err.count("\n")) == (2, 1)
+    assert "the results folder '~nobody-here/x' can't be found" in found.err
 
 
 @pytest.mark.parametrize("damage", ["truncated", "empty", "not JSON", "NaN", "foreign field"])

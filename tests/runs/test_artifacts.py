@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from bench.errors import BenchWarning
 from bench.runs.artifacts import Artifacts
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
@@ -100,3 +102,33 @@ def test_a_builder_that_raises_leaves_nothing_and_the_next_one_builds(tmp_path):
         Artifacts(tmp_path).get({"what": "it"}, {}, fail, "cpu")
     assert left(tmp_path) == []
     assert builder(tmp_path)()[0]["x"].tolist() == [1.0] * 4
+
+
+@pytest.mark.parametrize("moment", ["the lock", "the tensors", "the page"])
+def test_an_artifact_that_cannot_be_kept_is_built_and_used(tmp_path, monkeypatch, moment):
+    asks = builder(tmp_path, fill=3.0)
+    if moment == "the lock":
+        (tmp_path / "artifacts").write_text("a file")
+    else:
+
+        def full(*_, **__):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr("bench.runs.artifacts.tempfile.mkdtemp" if moment == "the tensors" else "bench.runs.artifacts._sync", full)
+    with pytest.warns(BenchWarning, match="an artifact could not be kept in the cache") as said:
+        tensors, seconds = asks()
+    assert tensors["x"].tolist() == [3.0] * 4
+    assert seconds >= 0
+    assert str(tmp_path) not in str(said[0].message)
+    assert built(tmp_path) == 1
+    if moment != "the lock":
+        assert left(tmp_path) == []
+
+
+def test_an_error_of_a_builder_is_its_own_also_when_it_is_one_of_the_disk(tmp_path):
+    def build():
+        raise OSError(errno.ENOENT, "no such table")
+
+    with pytest.raises(OSError, match="no such table"):
+        Artifacts(tmp_path).get({"what": "it"}, {}, build, "cpu")
+    assert left(tmp_path) == []
