@@ -71,6 +71,16 @@ def resolve(owner: str, schema: Schema, given: Mapping[str, Any]) -> dict[str, A
     return values
 
 
+def changed(owner: str, schema: Schema, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of ``values``, in canonical form, that are not their parameter's default; one without a default always is."""
+
+    def default(name: str) -> Any:
+        param = schema[name]
+        return ... if param.default is msgspec.UNSET else check_value(owner, name, param, param.default)
+
+    return {name: value for name, value in values.items() if value != default(name)}
+
+
 def parse_value(owner: str, name: str, param: Param, text: str) -> Any:
     """Read ``text`` from a command line as a value of ``param``: the inverse of :func:`render_value`."""
     raw = text.strip()

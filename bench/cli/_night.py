@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tabulate import tabulate
+
+from bench.cli._grouped import alike, first_line
+from bench.texts import printable
 
 if TYPE_CHECKING:
     from bench.runs.night import Alarm, Night
@@ -41,7 +45,10 @@ def summary(night: Night, fresh: int, raised: Sequence[Alarm], failed: Sequence[
     if checks:
         parts.append(f"{len(checks) - len(differing)} of {len(checks)} runs that were done again came out bit for bit the same.")
     if failed:
-        rows = [[_cell(f"{record.identity} {record.variant} {record.method} seed {record.seed}"), record.status, *_said(record)] for record in failed]
+        groups: dict[tuple[str, str, str], list[Record]] = {}
+        for record in failed:
+            groups.setdefault((record.method, record.status, alike(first_line(record))), []).append(record)
+        rows = [[_run(found), found[0].status, *_said(found[0])] for found in groups.values()]
         parts += ["## Failed", _table(rows, ["run", "status", "why", "see it again"])]
     pairs = Counter((item.status, item.reason) for item in [*not_run, *(item for part in night.parts for item in part.not_run)])
     if pairs:
@@ -50,10 +57,22 @@ def summary(night: Night, fresh: int, raised: Sequence[Alarm], failed: Sequence[
     return "\n\n".join(parts) + "\n"
 
 
+def _run(runs: Sequence[Record]) -> str:
+    """Name the first of runs that failed alike."""
+    first = runs[0]
+    return _cell(f"{first.identity} {first.variant} {first.method} seed {first.seed}") + (f" and {len(runs) - 1} more" if len(runs) > 1 else "")
+
+
 def _said(record: Record) -> list[str]:
     if record.error is None:
         return ["", ""]
-    return [_cell(f"{record.error.type}: {record.error.message}"), f"`{_cell(record.error.rerun)}`"]
+    return [_cell(f"{record.error.type}: {record.error.message}"), _code(record.error.rerun)]
+
+
+def _code(text: str) -> str:
+    """Write a command into a Markdown table, whole: a cut one could not be pasted."""
+    ticks = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    return f"{ticks}{' ' * ('`' in text)}{printable(text).replace(chr(10), ' ')}{' ' * ('`' in text)}{ticks}".replace("|", "\\|")
 
 
 def _table(rows: Sequence[Sequence[object]], headers: list[str]) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from bench.cli._grouped import not_run_lines
 from bench.cli._options import table
 from bench.params import render_call
 
@@ -64,6 +64,4 @@ def text(prepared: Prepared, limits: Limits, style: str = "simple") -> str:
         "",
         f"{len(cells)} runs: {len(done)} recorded, {len(todo)} to run{f', {left} left out' if left else ''}.",
     ]
-    for (status, method, task, reason), count in Counter((item.status, item.method, item.task, item.reason) for item in prepared.plan.not_run).items():
-        said.append(f"{status}: {method} on {task}: {reason}" + (f" ({count} variants)" if count > 1 else ""))
-    return "\n".join(said)
+    return "\n".join([*said, *not_run_lines(prepared.plan.not_run, "variants")])

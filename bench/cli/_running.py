@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.cli._grouped import Failures
 from bench.cli._notebook import line, notebook_progress
 from bench.cli._options import Command, warn
 from bench.errors import UsageError
@@ -62,7 +63,9 @@ def running_options(command: Command) -> Command:
 
 def run_cells(driver: Driver, todo: list[Keyed], engine: Executor, jobs: int, quiet: bool, cached: int) -> list[Record]:
     """Run cells under a bar and return their records; say at once what of each that is not ``ok``."""
-    records, said = [], len(driver.notes)
+    from bench.runs.rerun import whole
+
+    records, said, failures = [], len(driver.notes), Failures(warn)
     with _progress(len(todo), cached, quiet) as (notice, advance):
         for keyed, record in driver.run(todo, engine, jobs, notice):
             if record is None or record.status != "interrupted":
@@ -74,8 +77,9 @@ def run_cells(driver: Driver, todo: list[Keyed], engine: Executor, jobs: int, qu
                 continue
             records.append(record)
             if record.error is not None:
-                message = (record.error.message.splitlines() or [""])[0].rstrip(".")
-                warn(f"{record.status}: {keyed.cell.spec.label()}: {record.error.type}: {message}. See it again: {record.error.rerun}")
+                command = whole(keyed.cell, driver.registry, driver.again, driver.store.root, sys.stderr.encoding or "utf-8")
+                failures.note(record, keyed.cell.spec.label(), command)
+    failures.end()
     return records
 
 

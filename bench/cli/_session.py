@@ -70,6 +70,7 @@ class Session:
         from bench.executors.engines import Inline, Local, engine
         from bench.runs.cache import ready_cache
         from bench.runs.drive import Keys
+        from bench.runs.rerun import Again
         from bench.runs.store import Store
 
         machines = engine(where.executor)
@@ -82,6 +83,7 @@ class Session:
         self._machines = machines
         self._slots, self.jobs = machines.places(self.device, where.jobs, where.per_gpu)
         self.limits = limits_of(where, machines, self.jobs)
+        self._again = Again(limits=limit_words(where, self.limits), executor=where.executor)
         self.keys = Keys(registry, machines.environment)
         self.store = Store(folder)
         flops = os.environ.get("BENCH_FLOPS", "1") != "0" if where.flops is None else where.flops
@@ -91,7 +93,7 @@ class Session:
         """Return a driver that writes into another store."""
         from bench.runs.drive import Driver
 
-        return Driver(self.registry, store, self.limits, self.keys, flops)
+        return Driver(self.registry, store, self.limits, self.keys, flops, self._again)
 
     def executor(self, todo: Sequence[Keyed]) -> Executor:
         """Return an executor that has loaded what these cells use."""
@@ -212,6 +214,15 @@ def seeds_said(text: str | Sequence[int] | None, seeds: Sequence[int], to_run: i
     spans = [f"{start} to {end}" if end > start else str(start) for start, end in zip(starts, ends, strict=True)]
     shown = ", ".join(spans[:5]) + (f" and {len(spans) - 5} more spans" if len(spans) > 5 else "")
     return f"{len(seeds):,} seed{'s' * (len(seeds) != 1)}, {shown}: {to_run:,} runs" + (f", and {recorded:,} recorded already" if recorded else "") + "."
+
+
+def limit_words(where: Where, limits: Limits) -> tuple[str, ...]:
+    """Return the options that give a run of another command the limits of this one; a share of the memory depends on how many run beside it."""
+    given = {"--timeout": limits.wall, "--cpu-time": limits.cpu, "--gpu-memory": limits.gpu_memory, "--per-gpu": where.per_gpu if where.per_gpu > 1 else None}
+    words = [word for name, value in given.items() if value is not None for word in (name, f"{value:.12g}" if isinstance(value, float) else str(value))]
+    if where.memory is not None or (where.jobs is not None and limits.memory is not None):
+        words += ["--memory", "none" if limits.memory is None else str(limits.memory)]
+    return tuple(words)
 
 
 def all_named(request: Request) -> bool:

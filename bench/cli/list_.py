@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import click
+import msgspec
 
 from bench.cards import MethodCard, TaskCard
 from bench.cli._options import emit_json, json_option, open_registry, plugins_option, table, tracks_completer
@@ -89,7 +90,7 @@ def _row(entry: Entry, clash: bool) -> dict[str, Any]:
             "deviates": card.deviates,
             "needs": list(card.needs),
             "stacked": card.stacked,
-            "params": {name: param.default for name, param in entry.params.items()},
+            "params": {name: None if param.default is msgspec.UNSET else param.default for name, param in entry.params.items()},
         }
     elif isinstance(card, TaskCard):
         row |= {

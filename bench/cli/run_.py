@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.cli._board import board_text
+from bench.cli._grouped import not_run_lines
 from bench.cli._options import (
     emit_json,
     json_option,
@@ -96,5 +97,5 @@ def _report(registry: Registry, records: list[Record], not_run: list[NotRun], as
         return
     if not quiet and records:
         click.echo(board_text(registry, records, {}, "md"))
-    for item in not_run:
-        warn(f"{item.status}: {item.method} on {item.task}: {item.reason}")
+    for said in not_run_lines(not_run, "runs"):
+        warn(said)

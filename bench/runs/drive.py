@@ -15,7 +15,6 @@ import msgspec
 from bench.digests import digest
 from bench.errors import EnvironmentFault
 from bench.executors import Ended, Executor, Origin
-from bench.params import resolve
 from bench.plugins.index import cache_folder
 from bench.plugins.registry import Registry, method_card, task_card
 from bench.plugins.source import Target, reach
@@ -27,6 +26,7 @@ from bench.runs.limits import Limits
 from bench.runs.plan import Cell, NotRun, Plan, batches
 from bench.runs.provenance import environment, git_state, machine
 from bench.runs.record import Failure, Record, RecordError, without_folders
+from bench.runs.rerun import Again, is_local, kept
 from bench.runs.result import Result
 from bench.runs.schedule import Expected, longest_first
 from bench.runs.shift import Shift
@@ -93,11 +93,13 @@ def libraries(cell: Cell, registry: Registry) -> tuple[str, ...]:
 class Driver:
     """Runs the missing cells of a plan on an executor and keeps a record of each."""
 
-    def __init__(self, registry: Registry, store: Store, limits: Limits | None = None, keys: Keys | None = None, flops: bool = False) -> None:
+    def __init__(
+        self, registry: Registry, store: Store, limits: Limits | None = None, keys: Keys | None = None, flops: bool = False, again: Again | None = None
+    ) -> None:
         """Drive cells into ``store``, and with ``flops`` have their operations counted (see :mod:`bench.runs.counted`)."""
         self.registry, self.store, self.limits = registry, store, limits or Limits()
         self._flops, self._to_count = flops, set[str]()
-        self.keys = keys or Keys(registry)
+        self.keys, self.again = keys or Keys(registry), again or Again()
         self.expected = Expected()
         self._began = time.time() - 0.01  # a file's time may lag a clock tick behind
         self.standings: dict[str, str] = {}
@@ -203,7 +205,8 @@ class Driver:
 
     def _write(self, keyed: Keyed, result: Result, ended: Ended, confined: bool) -> Record:
         ran = self._where(keyed, ended.origin)
-        record = record_of(ran, result, ended.log, ended.origin.machine if ended.origin else None)
+        machine = ended.origin.machine if ended.origin else None
+        record = record_of(ran, result, ended.log, machine, kept(keyed.cell, self.registry, self.again))
         if ran.ingredients["files"] == keyed.ingredients["files"]:
             record.provenance |= self._code_state(keyed.cell)
         if confined:
@@ -233,7 +236,7 @@ class Driver:
         found: dict[str, Any] = {"bench_git": git_state(str(Path(__file__).parent))}
         for role, entry in (("method", cell.method), ("task", cell.task)):
             if entry is not None and entry.source != "builtin":
-                found[f"{role}_source"] = entry.source
+                found[f"{role}_source"] = Path(entry.source).name if is_local(entry) else entry.source
                 found[f"{role}_git"] = git_state(str(Path(entry.target.path).parent))
         return found
 
@@ -249,14 +252,13 @@ def _dead(ended: Ended) -> Result:
     )
 
 
-def record_of(keyed: Keyed, result: Result, log: str = "", where: dict[str, Any] | None = None) -> Record:
-    """Make the record of a result; ``where`` describes the machine, None: this one."""
+def record_of(keyed: Keyed, result: Result, log: str = "", where: dict[str, Any] | None = None, rerun: str = "") -> Record:
+    """Make the record of a result; ``where`` describes the machine, None: this one; ``rerun`` is the command that shows an error again."""
     cell, spec = keyed.cell, keyed.cell.spec
     error = None
     if result.error is not None:
-        call = {name: value for name, value in spec.params.items() if cell.method and value != resolve(spec.method, cell.method.params, {}).get(name)}
         said, frames, end = result.error["message"], result.error.get("frames", []), without_folders(log)[-2000:]
-        error = Failure(type=result.error["type"], message=said, frames=frames, log=end, rerun=_rerun(spec, call))
+        error = Failure(type=result.error["type"], message=said, frames=frames, log=end, rerun=rerun)
     environment = {"cpu_class" if name == "cpu" else name: value for name, value in keyed.ingredients["environment"].items()}
     provenance = {
         **environment,
@@ -280,12 +282,6 @@ def record_of(keyed: Keyed, result: Result, log: str = "", where: dict[str, Any]
         ended=result.ended,
         provenance=provenance,
     )
-
-
-def _rerun(spec: RunSpec, call: dict[str, Any]) -> str:
-    from bench.params import render_call
-
-    return spec.command(render_call(spec.method, call))
 
 
 @functools.cache

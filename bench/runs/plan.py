@@ -12,7 +12,7 @@ import msgspec
 
 from bench.cards import Preset, TaskCard
 from bench.errors import NothingSelected, ParameterError, UsageError, near
-from bench.params import parse_value, resolve, split_call
+from bench.params import changed, parse_value, resolve, split_call
 from bench.plugins.index import Entry
 from bench.plugins.registry import Registry, dataset_card, method_card, task_card
 from bench.runs.mismatch import refuse_apart
@@ -181,7 +181,7 @@ def _pair(request: Request, registry: Registry, task: Entry, call: dict[str, lis
         if unmet:
             skip("not_applicable", f"{solver.name} needs {unmet[0]!r}, which {task.name} does not offer in variant {variant}")
             continue
-        changed = solver.given and solver.entry is not None and solver.params != resolve(solver.name, solver.entry.params, {})
+        other = solver.entry is not None and bool(changed(solver.name, solver.entry.params, solver.params))
         for seed in parse_seeds(request.seeds, preset.seeds):
             spec = RunSpec(
                 track=task.track, method=solver.name, params=solver.params, task=task.name, task_params=params, preset=request.preset, variant=variant, seed=seed,
@@ -189,7 +189,7 @@ def _pair(request: Request, registry: Registry, task: Entry, call: dict[str, lis
             )  # fmt: skip
             plan.cells.append(
                 Cell(spec=spec, method=solver.entry, task=task, reference=reference.kind if reference else "", solve=reference.solve if reference and solver.entry is None else "",
-                     peeks=solver.entry is None, custom=custom or changed, timeout=preset.timeout)
+                     peeks=solver.entry is None, custom=custom or other, timeout=preset.timeout)
             )  # fmt: skip
 
 

@@ -55,13 +55,14 @@ def failed(error: BaseException) -> Result:
     """Return the result of a run that raised ``error``, which is printed to the run's log; what its frames hold is let go."""
     with _reserve():
         frames = [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)[-6:]]
-        with contextlib.suppress(Exception):  # the run may have closed its output
-            traceback.print_exception(error)
+        status = _status(error)
+        if status != "unavailable":  # which is no error of anybody's code
+            with contextlib.suppress(Exception):  # the run may have closed its output
+                traceback.print_exception(error)
         told: BaseException | None = error
         while told is not None:
             traceback.clear_frames(told.__traceback__)  # they may hold what filled the memory
             told = told.__context__
-        status = _status(error)
         message = said(error)[:4000] or ("there was no memory left within its limit" if status == "oom" else "")
         return Result(status=status, error={"type": escaped(type(error).__name__)[:200], "message": message, "frames": frames}, started=now(), ended=now())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from typing import Any, Literal
 
@@ -12,6 +12,7 @@ from bench.digests import canonical, digest
 from bench.params import render_call
 from bench.plugins.source import PROTOCOL, Target
 from bench.runs.limits import Limits
+from bench.texts import shell_word
 
 Form = Literal["single", "stacked"]
 
@@ -53,13 +54,17 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True):
         """Say the run in a line: ``noisy-digits sym40 elr seed 3``."""
         return f"{self.task} {self.variant} {self.method} seed {self.seed}"
 
-    def command(self, method_call: str = "") -> str:
-        """Return the command line that reruns just this cell."""
-        task = f"{self.track}/{self.task}"
-        custom = self.variant.partition("[")
-        arguments = f"--task '{task}[{custom[2]}'" if custom[2] else f"--task {task}"
-        method = f"{self.track}/{method_call or render_call(self.method, self.params)}"
-        return f"bench run --method '{method}' {arguments} --preset {self.preset} --variant {custom[0]} --seeds {self.seed}-{self.seed} --device {self.device}"
+    def words(self, params: Mapping[str, Any]) -> list[str]:
+        """Return the words of the command that runs just this cell, where the method gets ``params`` and has defaults for the others."""
+        variant, bracket, custom = self.variant.partition("[")
+        return [
+            "bench", "run", "--method", render_call(f"{self.track}/{self.method}", params), "--task", f"{self.track}/{self.task}{bracket}{custom}",
+            "--preset", self.preset, "--variant", variant, "--seeds", f"{self.seed}-{self.seed}", "--device", self.device,
+        ]  # fmt: skip
+
+    def command(self) -> str:
+        """Return the command that runs just this cell, every parameter said, for a shell."""
+        return " ".join(map(shell_word, self.words(self.params)))
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):

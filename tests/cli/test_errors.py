@@ -402,11 +402,36 @@ def test_data_that_turns_out_not_to_be_there_is_no_record(bench, tmp_path):
     assert (listed.code, json.loads(listed.out)["not_run"]) == (0, document["not_run"])  # not asked for by name: a row, and no error
 
 
+def test_data_that_is_not_there_is_said_once_for_all_that_wants_it(bench, tmp_path):
+    (tmp_path / "far.py").write_text(FAR)
+    command = ("run", "--executor", "inline", "--device", "cpu", "--preset", "smoke", "--method", "ce,gce,elr,sop", "--task", "far", "--seeds", "5")
+    found = bench(*command, "--plugins", tmp_path / "far.py")
+    assert found.code == 4
+    assert found.err == "bench: unavailable: 4 methods on far: away is not here; fetch it with: get away (20 runs)\n"
+    rows = json.loads(bench(*command, "--plugins", tmp_path / "far.py", "--json").out)["not_run"]
+    assert len(rows) == 20
+    assert {row["method"] for row in rows} == {"ce", "gce", "elr", "sop"}
+
+
+def test_runs_that_fail_alike_are_said_three_times_and_then_counted(bench, plugin):
+    paths = [plugin("boom", "raise ValueError(f'sky {run.seed} fell')"), plugin("bang", "raise KeyError(run.seed) if run.seed % 2 else TypeError('x')")]
+    plugins = [word for path in paths for word in ("--plugins", path)]
+    found = bench(*RUN, "--method", "boom,bang", "--task", "noisy-digits", "--seeds", "10", *plugins)
+    assert found.code == 1
+    lines = [line for line in found.err.splitlines() if line.startswith("bench: ")]
+    assert sum("ValueError: sky" in line for line in lines) == 3
+    assert sum("KeyError:" in line for line in lines) == 3
+    assert sum("TypeError: x" in line for line in lines) == 3
+    assert "bench: failed: 7 more runs of boom ended with ValueError like that; all of them are recorded." in lines
+    assert "bench: failed: 2 more runs of bang ended with KeyError like that; all of them are recorded." in lines
+    assert len(list(bench.results.rglob("records/*/*.json"))) == 20
+
+
 def test_a_method_that_raises_is_a_failed_record_and_the_others_go_on(bench, plugin):
     path = plugin("boom", "raise ValueError('the sky fell')")
     found = bench(*RUN, "--method", "boom,ce", "--task", "noisy-digits", "--plugins", path, "--json")
     assert found.code == 1
-    assert "failed: noisy-digits sym40 boom seed 0: ValueError: the sky fell. See it again: bench run --method 'noisy-labels/boom'" in found.err
+    assert "failed: noisy-digits sym40 boom seed 0: ValueError: the sky fell. See it again: bench run --method noisy-labels/boom --task" in found.err
     records = {record["method"]: record for record in json.loads(found.out)["records"]}
     assert records["ce"]["status"] == "ok"
     assert records["boom"]["error"]["type"] == "ValueError"
