@@ -49,7 +49,7 @@ def notebook_progress(show: Callable[[str], None], total: int, cached: int) -> I
             return
         shown = now
         done = min(finished + sum(fractions.values()), total)
-        left = f", about {_time((now - began) * (total - done) / done)} left" if 0.02 * total < done < total else ""
+        left = f", about {in_words((now - began) * (total - done) / done)} left" if 0.02 * total < done < total else ""
         show(f"{finished} of {total} runs{beside} ({100 * done / total:.0f} %{left}){last}")
 
     def notice(identity: str, fraction: float) -> None:
@@ -68,8 +68,9 @@ def notebook_progress(show: Callable[[str], None], total: int, cached: int) -> I
         yield notice, advance
         ended = "done"
     finally:
-        show(f"{ended}: {finished} of {total} runs{beside}, in {_time(time.monotonic() - began)}")
+        show(f"{ended}: {finished} of {total} runs{beside}, in {in_words(time.monotonic() - began)}")
 
 
-def _time(seconds: float) -> str:
+def in_words(seconds: float) -> str:
+    """Say how long something takes."""
     return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
+from bench.cli._layout import columns, wrapped
+from bench.cli._layout import table as fitted
+from bench.cli._progress import Bar
 from bench.errors import UsageError
 from bench.params import split_outside
 from bench.texts import plain, printable
@@ -90,12 +93,20 @@ def emit_json(document: Any) -> None:
 
 
 def table(rows: list[list[Any]], headers: list[str], style: str = "simple") -> str:
-    """Lay out rows for a terminal, or in another style of ``tabulate``."""
+    """Lay out rows for this terminal (whole where stdout is none), or in another style of ``tabulate``."""
+    if style == "simple" and rows and (width := columns()) is not None:
+        return fitted(rows, headers, width)
     from tabulate import tabulate
 
     return tabulate(rows, headers=headers, tablefmt=style, disable_numparse=True)
 
 
+def say(text: str) -> None:
+    """Print text on stdout as this terminal can show it: no line is wider, unless a name is."""
+    click.echo(wrapped(printable(text), columns()))
+
+
 def warn(message: str) -> None:
-    """Say something on stderr."""
+    """Say something on stderr, on a line of its own."""
+    Bar.aside()
     click.echo(printable(f"bench: {message}"), err=True)

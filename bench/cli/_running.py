@@ -13,6 +13,7 @@ import click
 from bench.cli._grouped import Failures
 from bench.cli._notebook import line, notebook_progress
 from bench.cli._options import Command, warn
+from bench.cli._progress import Bar
 from bench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -86,8 +87,6 @@ def run_cells(driver: Driver, todo: list[Keyed], engine: Executor, jobs: int, qu
 @contextmanager
 def _progress(total: int, cached: int, quiet: bool) -> Iterator[tuple[Callable[[str, float], None], Callable[[Keyed], None]]]:
     """Show a bar with the time left: in a notebook a line of its own, else on stderr, where that is a terminal."""
-    fractions: dict[str, float] = {}
-    finished, shown = 0, 0
     if not quiet and (show := line()) is not None:
         with notebook_progress(show, total, cached) as functions:
             yield functions
@@ -95,23 +94,5 @@ def _progress(total: int, cached: int, quiet: bool) -> Iterator[tuple[Callable[[
     if quiet or not sys.stderr.isatty():
         yield (lambda *_: None), (lambda *_: None)
         return
-    label = f"{total} runs" + (f", {cached} recorded already" if cached else "")
-    with click.progressbar(length=total * 100, label=label, file=sys.stderr, show_pos=False, item_show_func=lambda item: item) as bar:
-
-        def draw(text: str | None) -> None:
-            nonlocal shown
-            now = min(total * 100, int(100 * (finished + sum(fractions.values()))))
-            bar.update(max(0, now - shown), text)
-            shown = max(shown, now)
-
-        def notice(identity: str, fraction: float) -> None:
-            fractions[identity] = min(fraction, 0.99)
-            draw(None)
-
-        def advance(keyed: Keyed) -> None:
-            nonlocal finished
-            finished += 1
-            fractions.clear()
-            draw(f"{finished}/{total} {keyed.cell.spec.label()}")
-
-        yield notice, advance
+    with Bar(total, cached) as bar:
+        yield bar.notice, bar.advance

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from bench.cli._board import render, stale_ids
+from bench.cli._layout import columns, markdown, wide_option
 from bench.cli._options import (
     completer,
     json_option,
@@ -18,6 +19,7 @@ from bench.cli._options import (
     warn,
 )
 from bench.errors import NothingSelected, PluginError, UsageError
+from bench.texts import printable
 
 
 @click.command("compare")
@@ -27,6 +29,7 @@ from bench.errors import NothingSelected, PluginError, UsageError
 @click.option("--track", shell_complete=tracks_completer, help="Only this track.")
 @click.option("--preset", help="Only this preset.")
 @click.option("--format", "style", type=click.Choice(("md", "json", "csv")), default="md", show_default=True, help="What to print.")
+@wide_option
 @results_option
 @plugins_option
 @json_option
@@ -62,4 +65,5 @@ def command(
         raise PluginError("no plugin compares methods; the built-in one is missing from this installation. Install datacentric-bench again.")
     if not found["rows"]:
         raise NothingSelected(f"{a} and {b} have no variant with a common seed in {str(store.root)!r}. {' '.join(found['notes'])}".rstrip())
-    click.echo(render(registry, found, "json" if as_json else style))
+    text = render(registry, found, "json" if as_json else style)
+    click.echo(text if as_json or style != "md" else markdown(printable(text), columns()))

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.cli._board import freeze, make_board, publish, render, stale_ids
+from bench.cli._layout import columns, markdown, wide_option
 from bench.cli._options import json_option, names_option, open_registry, plugins_option, results_folder, results_option, split_names, tracks_completer, warn
 from bench.errors import NothingSelected, UsageError
+from bench.texts import printable
 
 if TYPE_CHECKING:
     from bench.plugins.registry import Registry
@@ -34,6 +36,7 @@ _FORMATS = ("md", "json", "csv", "latex")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="With --serve: the port; 0: any free one.")
 @click.option("--freeze", "freezing", is_flag=True, help="Freeze the suite's anchors that the records hold with all seeds, instead of printing.")
 @click.option("--stale/--no-stale", default=True, show_default=True, help="Mark records whose code or environment is not the one on this machine.")
+@wide_option
 @results_option
 @plugins_option
 @json_option
@@ -91,7 +94,8 @@ def command(
             f"no record in {str(folder)!r} fits; it holds {len(records)} record{'s' * (len(records) != 1)}. {' '.join(board.get('notes', []))}".rstrip()
         )
     if out is None and not serve:
-        click.echo(render(registry, board, "json" if as_json else style))
+        text = render(registry, board, "json" if as_json else style)
+        click.echo(text if as_json or style != "md" else markdown(printable(text), columns()))
         return
     _publish(registry, board, records, store, out, {"page": page, "history": Path(history) if history else None, "stale": options.get("stale")}, serve, port)
 

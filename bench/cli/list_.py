@@ -8,11 +8,13 @@ import click
 import msgspec
 
 from bench.cards import MethodCard, TaskCard
-from bench.cli._options import emit_json, json_option, open_registry, plugins_option, table, tracks_completer
+from bench.cli._layout import wide_option
+from bench.cli._options import emit_json, json_option, open_registry, plugins_option, say, table, tracks_completer
 from bench.errors import UsageError, near
 from bench.plugins.index import Entry
 from bench.plugins.registry import Registry, task_card
 from bench.runs.provenance import missing
+from bench.texts import printable
 
 _KINDS = {"methods": "method", "tasks": "task", "datasets": "dataset"}
 
@@ -20,6 +22,7 @@ _KINDS = {"methods": "method", "tasks": "task", "datasets": "dataset"}
 @click.command("list")
 @click.argument("what", type=click.Choice([*_KINDS, "tracks", "all"]), default="all")
 @click.option("--track", shell_complete=tracks_completer, help="Only this track.")
+@wide_option
 @plugins_option
 @json_option
 def command(what: str, track: str | None, plugins: tuple[str, ...], as_json: bool) -> None:
@@ -129,9 +132,9 @@ def _print(document: dict[str, Any]) -> None:
                 [[f"{row['track']}/{row['name']}", row["title"], row.get("paper", ""), row["source"], _status(row)] for row in rows],
                 ["method", "what", "paper", "source", "status"],
             )
-        click.echo(text + "\n")
+        click.echo(printable(text) + "\n")
     if document["broken"]:
-        click.echo(table([[row["name"], row["source"], row["error"]] for row in document["broken"]], ["broken plugin", "source", "error"]) + "\n")
+        say(table([[row["name"], row["source"], row["error"]] for row in document["broken"]], ["broken plugin", "source", "error"]) + "\n")
 
 
 def _status(row: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ import click
 
 from bench.cli._board import board_text
 from bench.cli._grouped import not_run_lines
+from bench.cli._layout import columns, markdown, wide_option
 from bench.cli._options import (
     emit_json,
     json_option,
@@ -16,6 +17,7 @@ from bench.cli._options import (
     plugins_option,
     results_folder,
     results_option,
+    say,
     split_names,
     tracks_completer,
     warn,
@@ -24,6 +26,7 @@ from bench.cli._preview import document, text
 from bench.cli._running import running_options
 from bench.cli._session import Choice, Session, all_named, where_of
 from bench.errors import EnvironmentFault
+from bench.texts import printable
 
 if TYPE_CHECKING:
     from bench.plugins.registry import Registry
@@ -59,6 +62,7 @@ bench run --method 'elr[lam=1|3|7]' --task 'noisy-*' --dry-run
 )
 @click.option("--dry-run", is_flag=True, help="Print what would run and what is there already; run nothing.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress and no board.")
+@wide_option
 @results_option
 @plugins_option
 @json_option
@@ -79,7 +83,7 @@ def command(everything: bool, variants: tuple[str, ...], dry_run: bool, quiet: b
         if as_json:
             emit_json(document(prepared, session.limits))
         else:
-            click.echo(text(prepared, session.limits))
+            say(text(prepared, session.limits))
         return 0
     records, not_run = session.finish(prepared)
     _report(session.registry, records, not_run, as_json, quiet)
@@ -96,6 +100,6 @@ def _report(registry: Registry, records: list[Record], not_run: list[NotRun], as
         emit_json({"schema_version": 1, "records": brief, "not_run": [msgspec.to_builtins(item) for item in not_run]})
         return
     if not quiet and records:
-        click.echo(board_text(registry, records, {}, "md"))
+        click.echo(markdown(printable(board_text(registry, records, {}, "md")), columns()))
     for said in not_run_lines(not_run, "runs"):
         warn(said)

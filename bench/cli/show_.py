@@ -9,13 +9,13 @@ import click
 import msgspec
 
 from bench.cards import MethodCard, TaskCard
-from bench.cli._options import completer, emit_json, json_option, open_registry, plugins_option, results_folder, results_option, table
+from bench.cli._layout import wide_option
+from bench.cli._options import completer, emit_json, json_option, open_registry, plugins_option, results_folder, results_option, say, table
 from bench.cli._record import Shown, is_record
 from bench.errors import NothingSelected, UsageError, near
 from bench.params import describe_type, render_value
 from bench.plugins.index import Entry
 from bench.plugins.registry import Registry
-from bench.texts import printable
 
 
 @click.command("show")
@@ -23,6 +23,7 @@ from bench.texts import printable
 @click.option("--bibtex", is_flag=True, help="Print the BibTeX entry of its paper.")
 @click.option("--image", "images", multiple=True, metavar="[NAME=]FILE", help="Write a picture of the record into FILE. Repeatable.")
 @click.option("--save", type=click.Path(path_type=Path), metavar="DIR", help="Write what the record holds to take away, such as a condensed set, into DIR.")
+@wide_option
 @results_option
 @plugins_option
 @json_option
@@ -44,7 +45,7 @@ def command(name: str, bibtex: bool, images: tuple[str, ...], save: Path | None,
         if as_json:
             emit_json(shown.document())
         else:
-            click.echo(printable(shown.text(open_registry(plugins))))
+            say(shown.text(open_registry(plugins)))
         return
     if images or save:
         raise UsageError(f"--{'image' if images else 'save'} needs a record, and {name!r} is no record's id or file; 'bench leaderboard --json' lists the ids.")
@@ -57,7 +58,7 @@ def command(name: str, bibtex: bool, images: tuple[str, ...], save: Path | None,
     elif as_json:
         emit_json({"schema_version": 1, "found": [_document(entry) for entry in entries]})
     else:
-        click.echo("\n\n".join(card_text(group) for group in _plugins(entries)))
+        say("\n\n".join(card_text(group) for group in _plugins(entries)))
 
 
 def _find(registry: Registry, name: str) -> list[Entry]:
