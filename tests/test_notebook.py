@@ -123,7 +123,7 @@ def test_the_command_line_and_python_plan_the_same_cells(tmp_path):
 
 
 def test_a_pair_that_was_named_and_can_not_run_is_an_error_as_on_the_command_line(tmp_path):
-    with pytest.raises(bench.BenchError, match=r"no method and task of one track"):
+    with pytest.raises(bench.BenchError, match=r"a method runs on the tasks of its own track"):
         bench.run(method="elr", task="line", preset="smoke", plugins=MOCK, results=tmp_path)
 
 

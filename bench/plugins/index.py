@@ -129,6 +129,7 @@ class Index:
             }
         try:
             card = msgspec.convert(raw, KINDS[kind])
+            msgspec.json.encode(card)  # boards and pages write its texts as UTF-8
         except (msgspec.ValidationError, ValueError) as error:
             raise PluginError(f"{target.qualname}'s card is not valid: {error}", source) from None
         tracks = card.tracks if isinstance(card, MethodCard) else (card.track,) if isinstance(card, TaskCard) else ("",)

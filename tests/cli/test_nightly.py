@@ -136,7 +136,7 @@ class Boom(Method):
     done = nightly("--night", "2026-01-01", plugins=(str(file),))
     assert done.code == 0  # a contributor's method does not turn the night red
     assert "## Failed" in done.out
-    assert "--method 'mock-regression/boom'" in done.out
+    assert "`bench run --method mock-regression/boom --task mock-regression/line" in done.out
     assert "<script>" not in done.out
     assert "no \\| way" in done.out
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from bench.errors import ParameterError
 from bench.params import Param, check_value
+from bench.plugins.registry import Registry
 from bench.runs.record import LARGEST, RecordError, decode_record, encode_record
 from bench.runs.result import Result, as_text, failed
 from bench.texts import encode, readable
@@ -68,6 +69,17 @@ def test_a_result_that_is_none_says_so():
 def test_a_record_larger_than_readers_take_is_not_written(make_record):
     with pytest.raises(RecordError, match="a record has at most"):
         encode_record(make_record(not_rankable="x" * LARGEST))
+
+
+@pytest.mark.parametrize("field", ['title="a\\udce9"', 'title="a", paper="\\udce9"', 'title="a", settings={"\\udce9": {}}'])
+def test_a_card_with_text_that_is_no_utf8_is_broken_and_named(tmp_path, field):
+    text = (
+        f"from typing import ClassVar\nfrom bench import Method, MethodCard\nclass A(Method):\n    card: ClassVar = MethodCard(name='a', track='t', {field})\n"
+    )
+    (tmp_path / "a.py").write_text(text)
+    broken = Registry([str(tmp_path / "a.py")]).broken
+    assert len(broken) == 1
+    assert "card is not valid" in broken[0].error
 
 
 def test_a_parameter_that_is_no_utf8_is_refused():
