@@ -6,7 +6,6 @@ import functools
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from bench.runs.plan import Cell, NotRun, Plan, batches
 from bench.runs.provenance import environment, git_state, machine
 from bench.runs.record import Failure, Record, RecordError, without_folders
 from bench.runs.rerun import Again, is_local, kept
-from bench.runs.result import Result
+from bench.runs.result import Result, dead
 from bench.runs.schedule import Expected, longest_first
 from bench.runs.shift import Shift
 from bench.runs.spec import Job, RunSpec, run_key, run_keys
@@ -191,7 +190,7 @@ class Driver:
 
     def _keep(self, keyed: Keyed, ended: Ended, position: int, confined: bool) -> Record | None:
         spec = keyed.cell.spec
-        result = ended.results[position] if ended.results else _dead(ended)
+        result = ended.results[position] if ended.results else dead(ended.status, ended.message, ended.seconds)
         if result.status == "unavailable":
             self.not_run.append(
                 NotRun(track=spec.track, method=spec.method, task=spec.task, status="unavailable", reason=(result.error or {}).get("message", ""))
@@ -239,17 +238,6 @@ class Driver:
                 found[f"{role}_source"] = Path(entry.source).name if is_local(entry) else entry.source
                 found[f"{role}_git"] = git_state(str(Path(entry.target.path).parent))
         return found
-
-
-def _dead(ended: Ended) -> Result:
-    """Return the result of a run whose process died or was killed."""
-    now = datetime.now(UTC)
-    return Result(
-        status=ended.status,
-        error={"type": ended.status, "message": ended.message},
-        started=(now - timedelta(seconds=ended.seconds)).isoformat(timespec="milliseconds"),
-        ended=now.isoformat(timespec="milliseconds"),
-    )
 
 
 def record_of(keyed: Keyed, result: Result, log: str = "", where: dict[str, Any] | None = None, rerun: str = "") -> Record:

@@ -7,7 +7,7 @@ import errno
 import resource
 import traceback
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,13 @@ def failed(error: BaseException) -> Result:
             told = told.__context__
         message = said(error)[:4000] or ("there was no memory left within its limit" if status == "oom" else "")
         return Result(status=status, error={"type": escaped(type(error).__name__)[:200], "message": message, "frames": frames}, started=now(), ended=now())
+
+
+def dead(status: str, message: str, seconds: float) -> Result:
+    """Return the result of a run whose process died or was killed after some seconds."""
+    end = datetime.now(UTC)
+    start, ended = ((end - timedelta(seconds=ago)).isoformat(timespec="milliseconds") for ago in (seconds, 0.0))
+    return Result(status=status, error={"type": status, "message": message}, started=start, ended=ended)
 
 
 def _status(error: BaseException) -> str:
