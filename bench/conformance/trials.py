@@ -33,8 +33,15 @@ _BLAME = (
     ("random streams", "global-state"),
     ("setting of the whole process", "global-state"),
     ("was replaced during the run", "global-state"),
+    *((f"the method's {part}", "solution") for part in ("solution", "model", "policy", "plan", "solve_stacked")),
+    *((f"the task's {part}", "problem") for part in ("problem", "hidden part", "prepare", "case", "watch", "evaluate")),
+    ("the task gives", "problem"),
+    ("the rewards of the task", "problem"),
 )
 """Part of an invalid run's reason -> the rule that it broke; any other reason is the task's, of its rules or budget."""
+
+_KEPT = {"solves": ("solution", "budget", "inputs", "global-state"), "references": ("problem",)}
+"""Rule of what ended well -> the rules that it kept, too."""
 
 Records = dict[str, Record]
 """Cell -> record."""
@@ -277,7 +284,7 @@ def _ended(cells: Sequence[Cell], records: Records, rule: str = "solves") -> Ite
         blamed = next((name for part, name in _BLAME if part in message), "budget") if record.status == "invalid" else rule
         broken.add(blamed)
         yield _finding(blamed, cell, False, f"{record.error.type if record.error else record.status}: {message}")
-    for name in ("budget", "inputs", "global-state") if rule == "solves" else ():
+    for name in _KEPT[rule]:
         if name not in broken and any(records[cell.spec.cell].status == "ok" for cell in cells):
             yield Finding(rule=name, subject="", outcome="passed")
 

@@ -22,13 +22,20 @@ import msgspec
 import torch
 
 from bench import Case, Meta, Method, MethodCard, Metric, Preset, Reference, Score, Task, TaskCard
+from bench.declared import Array
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """What a method sees: x (n, d) and y (n,)."""
+    """What a method sees."""
 
-    x: torch.Tensor
-    y: torch.Tensor
+    x: Annotated[torch.Tensor, Array("n", "d", dtype="float32")]
+    y: Annotated[torch.Tensor, Array("n", dtype="float32")]
+
+
+class Solution(msgspec.Struct, kw_only=True):
+    """What a method returns; the harness checks it before it is scored."""
+
+    weights: Annotated[torch.Tensor, Array("d", dtype="float32")]
 
 
 class @kind@(Task):
@@ -50,6 +57,7 @@ class @kind@(Task):
         ),
     )
 
+    accepts: ClassVar = Solution
     rows: Annotated[int, Meta(ge=10)] = 200
     """Training rows."""
     noise: Annotated[float, Meta(ge=0)] = 0.5
@@ -64,13 +72,13 @@ class @kind@(Task):
         return Case(problems=[train], hidden=(x[self.rows :].to(run.device), weights.to(run.device)))
 
     def evaluate(self, case, outcomes, run):
-        """Score the weights (5,) that a method returned."""
+        """Score the weights that a method returned."""
         x, weights = case.hidden
-        return Score(metrics={"error": float((x @ (outcomes[0].solution - weights)).square().mean())})
+        return Score(metrics={"error": float((x @ (outcomes[0].solution.weights - weights)).square().mean())})
 
     def truth(self, problem, hidden, run):
         """Return the weights that made the data."""
-        return hidden[1]
+        return Solution(weights=hidden[1])
 
 
 class Zero(Method):
@@ -79,8 +87,8 @@ class Zero(Method):
     card: ClassVar = MethodCard(name="@name@-zero", title="No weights at all", track="@track@")
 
     def solve(self, problem, run):
-        """Return zeros (5,)."""
-        return torch.zeros(problem.x.shape[1], device=problem.x.device)
+        """Return zeros."""
+        return Solution(weights=torch.zeros(problem.x.shape[1], device=problem.x.device))
 
 
 class LeastSquares(Method):
@@ -92,10 +100,10 @@ class LeastSquares(Method):
     """Weight of the penalty."""
 
     def solve(self, problem, run):
-        """Return the weights (5,) that solve the normal equations."""
+        """Return the weights that solve the normal equations."""
         run.count(forward=len(problem.y))
         gram = problem.x.T @ problem.x + self.ridge * torch.eye(problem.x.shape[1], device=problem.x.device)
-        return torch.linalg.solve(gram, problem.x.T @ problem.y)
+        return Solution(weights=torch.linalg.solve(gram, problem.x.T @ problem.y))
 '''
 
 DATASET = '''"""@kind@: say what it holds and where it comes from."""

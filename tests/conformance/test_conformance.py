@@ -43,6 +43,15 @@ DEFECTS = {
         "budget",
         {"track": "mock-condensation", "body": "return types.SimpleNamespace(x=problem.x, y=problem.y)"},
     ),
+    "class numbers in place of logits": (
+        "solution",
+        {"track": "noisy-labels", "body": "from bench.tracks.noisy_labels import Solution\n        return Solution(model=lambda x: x.flatten(1).argmax(-1))"},
+    ),
+    "a part of the logits": (
+        "solution",
+        {"track": "noisy-labels", "body": "from bench.tracks.noisy_labels import Solution\n        return Solution(model=lambda x: x.flatten(1)[:, :3])"},
+    ),
+    "nothing returned": ("solution", {"body": "pass"}),
     "a problem changed in place": ("inputs", {"body": f"problem.y.zero_()\n        {FIT.format(slope=0.0)}"}),
     "a global seed": ("global-state", {"body": f"torch.manual_seed(0)\n        {FIT.format(slope=0.0)}"}),
     "a setting of the process": ("global-state", {"body": f"torch.set_default_dtype(torch.float64)\n        {FIT.format(slope=0.0)}"}),
@@ -90,7 +99,17 @@ def test_a_planted_defect_is_caught_by_its_rule(defect, tmp_path):
 def test_a_method_without_a_defect_passes_whole(tmp_path):
     (report,) = check(planted(tmp_path), plugins=[MOCK], device="cpu")
     assert report.failed() == []
-    assert {finding.rule for finding in report.findings} >= {"card", "parameters", "solves", "budget", "inputs", "same-seed", "fresh-process", "files"}
+    assert {finding.rule for finding in report.findings} >= {
+        "card",
+        "parameters",
+        "solves",
+        "solution",
+        "budget",
+        "inputs",
+        "same-seed",
+        "fresh-process",
+        "files",
+    }
 
 
 def test_an_example_that_goes_through_two_modules_in_turn_is_one_visit(tmp_path):
@@ -148,11 +167,22 @@ def tasks(folder: Path, level="float(run.numpy_generator('split').uniform(1, 2))
         ({}, {"task": set(), "dataset": set()}),
         ({"level": "2.0", "high": "hidden"}, {"task": {"other-seed"}, "dataset": set()}),
         ({"level": "float(torch.tensor(float(__import__('time').perf_counter())))"}, {"task": {"same-seed"}, "dataset": set()}),
+        ({"level": "torch.full((2,), float('nan'))"}, {"task": {"problem"}, "dataset": set()}),
+        ({"level": "1e101"}, {"task": {"problem"}, "dataset": set()}),
         ({"high": "hidden + 9.0"}, {"task": {"references"}, "dataset": set()}),
         ({"low": "1 / 0"}, {"task": {"references"}, "dataset": set()}),
         ({"pinned": "0" * 64}, {"task": set(), "dataset": {"loads"}}),
     ],
-    ids=["none", "data that no seed changes", "data that a clock changes", "references in the wrong order", "a reference that fails", "another fingerprint"],
+    ids=[
+        "none",
+        "data that no seed changes",
+        "data that a clock changes",
+        "data that is not finite",
+        "figures beyond all bounds",
+        "references in the wrong order",
+        "a reference that fails",
+        "another fingerprint",
+    ],
 )
 def test_what_is_wrong_with_a_task_or_a_data_set_is_found(parts, broken, tmp_path):
     assert tasks(tmp_path, **parts) == broken

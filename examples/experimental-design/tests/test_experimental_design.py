@@ -69,7 +69,7 @@ def test_a_method_that_overspends_is_no_result(tmp_path):
         method="all-of-them", task="label-cars", preset="smoke", seeds=1, device="cpu", results=tmp_path, executor="inline", plugins=[tmp_path / "greedy.py"]
     )
     assert record.status == "invalid"
-    assert "the budget is 10 different rows" in record.error.message
+    assert "rows has the shape (100,), and must be whole numbers (int64) of shape (budget=10,)" in record.error.message
 
 
 def test_both_designs_beat_random_rows_and_the_oracle_beats_both(tmp_path):

@@ -8,7 +8,8 @@ from typing import Annotated, ClassVar
 import msgspec
 import torch
 
-from bench import Case, InvalidRun, Meta, Metric, Outcome, Preset, Reference, Run, Score, Setup, Task, TaskCard
+from bench import Case, Meta, Metric, Outcome, Preset, Reference, Run, Score, Setup, Task, TaskCard
+from bench.declared import Array
 
 from .track import Problem, Solution, fitted, left_over
 
@@ -16,9 +17,9 @@ from .track import Problem, Solution, fitted, left_over
 class Hidden(msgspec.Struct, frozen=True, kw_only=True):
     """Miles a gallon of the pool (n,), and other cars: x (m, d) and y (m,)."""
 
-    y: torch.Tensor
-    test_x: torch.Tensor
-    test_y: torch.Tensor
+    y: Annotated[torch.Tensor, Array("n", dtype="float64")]
+    test_x: Annotated[torch.Tensor, Array("m", "d", dtype="float64")]
+    test_y: Annotated[torch.Tensor, Array("m", dtype="float64")]
 
 
 class LabelCars(Task):
@@ -43,6 +44,7 @@ class LabelCars(Task):
             Reference(name="greedy-oracle", kind="high", title="car after car by the error on the hidden ones", solve="greedy_oracle"),
         ),
     )
+    accepts: ClassVar = Solution
     budget: Annotated[int, Meta(ge=1)] = 20
     """Cars to choose."""
     pool: Annotated[int, Meta(ge=10, le=300)] = 300
@@ -62,14 +64,8 @@ class LabelCars(Task):
         return Case(problems=[problem], hidden=Hidden(y=y[pool], test_x=x[test], test_y=y[test]))
 
     def evaluate(self, case: Case, outcomes: Sequence[Outcome], run: Setup) -> Score:
-        """Measure the chosen cars, fit, and predict the others.
-
-        Raises:
-            InvalidRun: it chose another number of cars, or one twice, or one that is not there.
-        """
+        """Measure the chosen cars, fit, and predict the others."""
         problem, hidden, rows = case.problems[0], case.hidden, outcomes[0].solution.rows
-        if len(rows) != problem.budget or len(rows.unique()) != len(rows) or not ((rows >= 0) & (rows < len(problem.x))).all():
-            raise InvalidRun(f"the method chose {len(rows.unique())} different rows of {len(rows)}; the budget is {problem.budget} different rows of the pool.")
         weights = fitted(problem.x[rows], hidden.y[rows], problem.ridge)
         rmse = (hidden.test_x @ weights - hidden.test_y).square().mean().sqrt()
         return Score(metrics={"rmse": float(rmse), "variance": float(left_over(problem.x, rows, problem.ridge).mean())})

@@ -7,10 +7,13 @@ K - K_S' (K_SS + r I)^-1 K_S, in units of the noise's variance over r. Labelling
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 import torch
 
-from bench import Method, Run
+from bench import Meta, Method, Run
+from bench.declared import Array, Size
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,15 +25,15 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
         ridge: r, of the regression that is fitted to them.
     """
 
-    x: torch.Tensor
-    budget: int
-    ridge: float
+    x: Annotated[torch.Tensor, Array("n", "d", dtype="float64")]
+    budget: Annotated[int, Size("budget")]
+    ridge: Annotated[float, Meta(gt=0)]
 
 
 class Solution(msgspec.Struct, kw_only=True):
-    """What a method returns: ``rows`` (budget,), int64, in the order in which they would be labelled."""
+    """What a method returns: ``rows`` (budget,), int64, each once, in the order in which they would be labelled."""
 
-    rows: torch.Tensor
+    rows: Annotated[torch.Tensor, Array("budget", dtype="int64", ge=0, lt="n", distinct=True)]
 
 
 class GreedyDesign(Method, frozen=True, kw_only=True):
