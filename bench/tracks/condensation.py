@@ -51,7 +51,11 @@ class SmallSet(msgspec.Struct, kw_only=True):
         return len(self.x) * self.factor**2
 
     def validate(self, problem: Problem) -> None:
-        """Raise InvalidRun unless the set is within the budget, and its fields agree with each other and with the problem."""
+        """Hold the fields against each other.
+
+        Raises:
+            InvalidRun: the set exceeds the budget, or a field contradicts another or the problem.
+        """
         if len(self.x) > problem.budget:
             raise InvalidRun(f"the set holds {len(self.x)} stored images; the budget is {problem.ipc} a class, {problem.budget} in all")
         sides = self.x.shape[2:]

@@ -74,7 +74,11 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     decay_at: Annotated[int, Meta(ge=0)] = 0
 
     def validate(self) -> None:
-        """Raise InvalidRun unless there is a label a graph, of the kind that is said."""
+        """Hold the fields against each other.
+
+        Raises:
+            InvalidRun: there is not one label a graph, or it is of another kind than is said.
+        """
         if len(self.y) != len(self.graphs):
             raise InvalidRun(f"y has {len(self.y)} rows for {len(self.graphs)} graphs")
         if kind_of(self.y) != self.kind:

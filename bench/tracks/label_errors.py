@@ -38,7 +38,11 @@ class Solution(msgspec.Struct, kw_only=True):
     flags: Annotated[torch.Tensor | None, Array("N", dtype="bool")] = None
 
     def validate(self, problem: Problem) -> None:
-        """Raise InvalidRun where there is nothing to judge by."""
+        """Hold the fields against each other.
+
+        Raises:
+            InvalidRun: there is nothing to judge by.
+        """
         if self.suspicion is None and self.flags is None:
             raise InvalidRun("it has neither a suspicion nor flags; return one value a training row")
 

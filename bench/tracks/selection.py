@@ -36,7 +36,11 @@ class Selection(msgspec.Struct, kw_only=True):
     scores: Annotated[torch.Tensor | None, Array("N", dtype="number", infinite=True)] = None
 
     def validate(self, problem: Selectable) -> None:
-        """Raise InvalidRun unless there are rows for each budget, no more than it allows, and as many weights."""
+        """Hold the fields against each other.
+
+        Raises:
+            InvalidRun: a budget has no rows, more than it allows, or another number of weights.
+        """
         budgets = problem.budgets
         for name, parts in (("rows", self.rows), ("weights", self.weights)):
             if parts is not None and (not isinstance(parts, list | tuple) or len(parts) != len(budgets)):
@@ -112,7 +116,11 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     weight_decay: Annotated[float, Meta(ge=0)] = 5e-4
 
     def validate(self) -> None:
-        """Raise InvalidRun unless there are shares, each of at least one row and at most all."""
+        """Hold the fields against each other.
+
+        Raises:
+            InvalidRun: a share is no share of the rows, or of less than one.
+        """
         if not self.fractions or not all(0 < fraction <= 1 and budget for fraction, budget in zip(self.fractions, self.budgets, strict=True)):
             raise InvalidRun(f"fractions is {self.fractions}, and must be shares of the {len(self.y)} rows, each above 0, at most 1 and at least one row")
 

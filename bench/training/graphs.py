@@ -45,7 +45,11 @@ class Graphs(msgspec.Struct, frozen=True):
     degrees: Annotated[torch.Tensor, Array("n", dtype="int64", ge=0)]
 
     def validate(self) -> None:
-        """Raise InvalidRun unless the nodes are those of the graphs, and each edge lies within its graph."""
+        """Hold the fields against each other.
+
+        Raises:
+            InvalidRun: the nodes are not those of the graphs, or an edge leaves its graph.
+        """
         nodes, edges = torch.stack([self.nodes.sum(), self.degrees.sum()]).tolist()
         if nodes != len(self.x) or edges != self.edges.shape[1]:
             raise InvalidRun(f"nodes and degrees count {nodes} nodes and {edges} edges; x has {len(self.x)} rows and edges {self.edges.shape[1]}")

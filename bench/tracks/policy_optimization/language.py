@@ -159,7 +159,11 @@ class LanguageProblem(msgspec.Struct, frozen=True, kw_only=True):
     """What a model of this kind can do."""
 
     def validate(self) -> None:
-        """Raise InvalidRun unless there are questions, each with its answer."""
+        """Hold the fields against each other.
+
+        Raises:
+            InvalidRun: there is no question, or not one answer for each.
+        """
         if not self.questions or len(self.questions) != len(self.answers):
             raise InvalidRun(
                 f"there are {len(self.questions)} questions and {len(self.answers)} answers; one answer a question is wanted, and at least one question"

@@ -169,7 +169,11 @@ class Solution(msgspec.Struct, frozen=True, kw_only=True):
     shown: tuple[Shown, ...] = ()
 
     def validate(self, problem: Any) -> None:
-        """Raise InvalidRun unless the policy is of the problem's kind."""
+        """Hold the fields against each other.
+
+        Raises:
+            InvalidRun: the policy is not of the problem's kind.
+        """
         if not callable(getattr(self.model, problem.speaks, None)):
             raise InvalidRun(f"the policy is a {type(self.model).__name__} without {problem.speaks!r}; return what the problem's policy() makes, trained")
 
@@ -208,7 +212,11 @@ class PolicyProblem(msgspec.Struct, frozen=True, kw_only=True):
         return self.shape.vocabulary
 
     def validate(self) -> None:
-        """Raise InvalidRun unless every prompt has a token and a batch has no more prompts than there are."""
+        """Hold the fields against each other.
+
+        Raises:
+            InvalidRun: a prompt has no token, or a batch has more prompts than there are.
+        """
         if not bool(self.prompt_mask.any(-1).all()):
             raise InvalidRun(f"prompt_mask hides all of prompt {int((~self.prompt_mask.any(-1)).nonzero()[0])}")
         if max(self.end, self.pad) >= self.vocabulary:

@@ -66,7 +66,11 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
         return Architecture(net=self.net, shape=tuple(self.x.shape[1:]), widths=self.widths, outputs=self.outputs, batch=self.batch_size)
 
     def validate(self) -> None:
-        """Raise InvalidRun unless labels are of the kind that ``n_classes`` says, validation inputs are like the others, and some rows are to be forgotten, not all."""
+        """Hold the fields against each other.
+
+        Raises:
+            InvalidRun: labels are not of the kind that ``n_classes`` says, validation inputs have another shape, or no row or every row is to be forgotten.
+        """
         for name, y in (("y", self.y), ("y_val", self.y_val)):
             if y.is_floating_point() == bool(self.n_classes):
                 raise InvalidRun(f"{name} holds {'numbers' if self.n_classes else 'whole numbers'}, and n_classes is {self.n_classes}: 0 says a regression")
@@ -101,7 +105,11 @@ class Solution(msgspec.Struct, kw_only=True):
     stored: Annotated[int, Meta(ge=0)] = 0
 
     def validate(self, problem: Problem) -> None:
-        """Raise InvalidRun unless the weights have the names and shapes of the problem's."""
+        """Hold the fields against each other.
+
+        Raises:
+            InvalidRun: a weight is missing or of another shape than the problem's.
+        """
         if self.weights is None:
             return
         if not isinstance(self.weights, dict):
