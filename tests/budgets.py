@@ -16,6 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 BUDGETS: dict[str, float] = {
     "tests": 30.0,
+    "tests/checks": 35.0,
     "tests/cli": 130.0,
     "tests/conformance": 140.0,
     "tests/counts": 20.0,
@@ -27,7 +28,6 @@ BUDGETS: dict[str, float] = {
     "tests/leaderboard": 30.0,
     "tests/methods": 130.0,
     "tests/plugins": 20.0,
-    "tests/checks": 45.0,
     "tests/runs": 170.0,
     "tests/speed": 60.0,
     "tests/tasks": 70.0,
