@@ -241,9 +241,13 @@ def failures(names, quick, folder):
     return [(report.name, report.failed()) for report in reports if not report.ok]
 
 
-@pytest.mark.parametrize(
-    "names", [part for methods in METHODS.values() for part in parts(methods, 9)], ids=lambda names: f"{names[0]}-and-{len(names) - 1}-more"
-)
+QUICK = [part for track, methods in METHODS.items() if track != "policy-optimization" for part in parts(methods, 9)]
+CHOOSERS = METHODS["policy-optimization"]
+"""They choose rollouts and tokens for one trainer, which takes most of the time: three of them show that it passes."""
+QUICK += [CHOOSERS[:3], pytest.param(CHOOSERS[3:], marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("names", QUICK, ids=lambda names: f"{names[0]}-and-{len(names) - 1}-more")
 def test_every_method_that_is_built_in_passes_the_quick_form(names, tmp_path):
     assert failures(names, True, tmp_path) == []
 

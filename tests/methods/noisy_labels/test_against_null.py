@@ -61,7 +61,10 @@ MADE_FOR = [
 ]
 
 
-@pytest.mark.parametrize(("method", "task"), MADE_FOR, ids=[method.card.name for method, _ in MADE_FOR])
+LONG = {"nested-coteaching": pytest.mark.slow}  # sixty epochs of two nets, as long as three of the others
+
+
+@pytest.mark.parametrize(("method", "task"), [pytest.param(*case, id=case[0].card.name, marks=LONG.get(case[0].card.name, ())) for case in MADE_FOR])
 def test_with_its_defaults_a_method_beats_cross_entropy_on_four_of_five_seeds_where_labels_are_wrong_in_its_way(trial, method, task):
     gains = [mine["acc_last"] - other["acc_last"] for mine, other in zip(trial(method, task, range(5)), trial(CrossEntropy(), task, range(5)), strict=True)]
     assert sum(gain > 0 for gain in gains) >= 4, gains
