@@ -16,6 +16,7 @@ from ._page_matrix import dots, matrix, pairs
 from ._page_parts import anchors, card_of, failures, overview_row, provenance, slug_of, table_rows, track_rows
 from ._page_records import Extras, extras
 from ._render_tracks import below, reliability
+from ._rows import on_axis
 from ._text import some
 
 READING = (
@@ -32,7 +33,8 @@ READING = (
     "A method that misses runs is provisional and has no place. A method that equals another in every run stands once. Scores that no seed changes have no interval.",
     "A cell whose anchors lie too close together is thin: shown, and not counted.",
     "References that see the hidden part never have a place. Rows of other than the default parameters are in the tables by variant and in no track's board.",
-    "Seconds are of the processor on a CPU, by the clock elsewhere, and comparable within one kind of machine; visits of examples, forward and backward, are comparable anywhere. Neither decides a rank.",
+    "Seconds are of the processor on a CPU, by the clock elsewhere, and comparable within one kind of machine. No cost decides a place.",
+    "GFLOP: floating-point operations in units of 10^9, counted by the harness (≥: part of the work has no formula). Visits of examples are counted by the method. Both are comparable anywhere.",
 )
 
 
@@ -145,11 +147,12 @@ def _panel(
             else "0: the null, 1: the upper anchor. Bars: 95 % over seeds, these tasks."
         )
         panel["intervals"] = _chart(charts, f"{slug}-intervals", "Scores and intervals", about, _charts.intervals(ranked))
-        if sum(bool(row["cost"]["visits"]) for row in ranked) > 1:
-            about = (
-                "Example visits of one seed over all tasks, forward and backward; on the front: no method costs as little and scores more than delta higher."
-            )
-            panel["pareto"] = _chart(charts, f"{slug}-pareto", "Score against cost", about, _charts.pareto(ranked, "visits", "example visits (log scale)"))
+        for axis, what in (("flops", "floating-point operations"), ("visits", "example visits")):
+            shown = [row for row in ranked if row["cost"][axis] and on_axis(row["cost"], axis)]
+            if len(shown) > 1:
+                about = f"{what.capitalize()} of one seed over all tasks; on the front: no method costs as little and scores more than delta higher."
+                panel["pareto"] = _chart(charts, f"{slug}-pareto", "Score against cost", about, _charts.pareto(shown, axis, f"{what} (log scale)"))
+                break
     return panel
 
 

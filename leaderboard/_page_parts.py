@@ -16,7 +16,7 @@ from bench.runs.spec import RunSpec
 from ._ranks import EQUAL
 from ._render import ARROWS, decimals, interval
 from ._render_tracks import shown_rows, word_of
-from ._text import number, plain, range_of, seconds, seeds_said
+from ._text import flops, number, plain, range_of, seconds, seeds_said, visits
 
 Row = Mapping[str, Any]
 FAILURES, HEAD = 40, 400
@@ -66,7 +66,8 @@ def track_rows(track: Row) -> list[dict[str, Any]]:
             "null": _verdict(row["vs_null"]),
             "first": _verdict(row["vs_first"]),
             "runs": _value(f"{row['ok']}/{row['of']}", row["ok"], f"‡{row['imputed']}" if row["imputed"] else ""),
-            "visits": _value(short(row["cost"]["visits"]), row["cost"]["visits"]),
+            "flops": _value(flops(row["cost"]), row["cost"]["flops"]),
+            "visits": _value(visits(row["cost"], row["cost"]["visits"], short(row["cost"]["visits"])), row["cost"]["visits"]),
             "seconds": _value(number(row["cost"]["seconds"], 1), row["cost"]["seconds"]),
             "remarks": _remarks(row),
         }
@@ -122,7 +123,7 @@ def table_rows(table: Row) -> dict[str, Any]:
     digits = decimals((row["mean"] for row in rows), unit)
 
     def cells(row: Row) -> list[tuple[str, float | None]]:
-        visits = None if row["cost"]["forward"] is None else row["cost"]["forward"] + (row["cost"]["backward"] or 0)
+        visited = None if row["cost"]["forward"] is None else row["cost"]["forward"] + (row["cost"]["backward"] or 0)
         difference = row["vs_low"]
         return [
             (str(row["place"] or "—"), row["place"] or 999),
@@ -132,7 +133,8 @@ def table_rows(table: Row) -> dict[str, Any]:
             (str(row["n"]), None),
             (number(difference["mean"], digits, "+") if difference else "—", difference["mean"] if difference else None),
             (number(seconds(row["cost"], table["device"]), 2), seconds(row["cost"], table["device"])),
-            (short(visits), visits),
+            (flops(row["cost"]), row["cost"]["flops"]),
+            (visits(row["cost"], visited, short(visited)), visited),
         ]
 
     def remarks(row: Row) -> str:

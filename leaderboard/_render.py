@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from ._render_tracks import track_latex, track_markdown
-from ._text import Column, as_csv, escape, grid, number, range_of, seconds, seeds_said
+from ._text import Column, as_csv, escape, flops, grid, number, range_of, seconds, seeds_said, visits
 
 Row = Mapping[str, Any]
 ARROWS = {"max": " ↑", "min": " ↓"}
@@ -114,10 +114,12 @@ def _metrics(table: Row) -> list[Column]:
 
 def _costs(rows: Sequence[Row], device: str) -> list[Column]:
     taken = "solve CPU s" if device == "cpu" else "solve s"
-    shown = (("forward passes (k)", "forward", 1000, 1), ("MB", "peak_rss_mb", 1, 0))
+    costs = [row["cost"] for row in rows]
     return [
-        (taken, "right", [number(seconds(row["cost"], device), 2) for row in rows]),
-        *((head, "right", [number(_scaled(row["cost"][name], unit), digits) for row in rows]) for head, name, unit, digits in shown),
+        (taken, "right", [number(seconds(cost, device), 2) for cost in costs]),
+        ("GFLOP", "right", [flops(cost) for cost in costs]),
+        ("forward passes (k)", "right", [visits(cost, cost["forward"], number(_scaled(cost["forward"], 1000), 1)) for cost in costs]),
+        ("MB", "right", [number(cost["peak_rss_mb"], 0) for cost in costs]),
     ]
 
 

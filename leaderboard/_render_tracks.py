@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ._ranks import EQUAL
-from ._text import Column, escape, grid, number, plain, range_of, seeds_said, some
+from ._text import Column, escape, flops, grid, number, plain, range_of, seeds_said, some, visits
 
 Row = Mapping[str, Any]
 
@@ -50,7 +50,8 @@ def _columns(track: Row, rows: Sequence[Row]) -> list[Column]:
         ("vs null", "left", [verdict_of(row["vs_null"]) for row in rows]),
         ("vs first", "left", [verdict_of(row["vs_first"]) for row in rows]),
         ("runs ok/‡/all", "right", [f"{row['ok']}/{row['imputed']}/{row['of']}" for row in rows]),
-        ("visits (M)", "right", [number(_scaled(row["cost"]["visits"], 1e6), 2) for row in rows]),
+        ("GFLOP", "right", [flops(row["cost"]) for row in rows]),
+        ("visits (M)", "right", [visits(row["cost"], row["cost"]["visits"], number(_scaled(row["cost"]["visits"], 1e6), 2)) for row in rows]),
         ("solve s", "right", [number(row["cost"]["seconds"], 1) for row in rows]),
     ]
 

@@ -133,7 +133,7 @@ def _tuned(tuning: Mapping[str, Any] | None) -> dict[str, Any] | None:
     }
 
 
-def _cost(records: Sequence[Record]) -> dict[str, float | None]:
+def _cost(records: Sequence[Record]) -> dict[str, Any]:
     def cost(name: str) -> list[float | None]:
         return [record.cost.get(name) for record in records]
 
@@ -147,7 +147,20 @@ def _cost(records: Sequence[Record]) -> dict[str, float | None]:
         "backward": _over(median, count("backward")),
         "peak_rss_mb": _over(max, cost("peak_rss_mb")),
         "stack": _over(max, cost("stack")),
+        **flops_of(records),
     }
+
+
+def flops_of(records: Sequence[Record]) -> dict[str, Any]:
+    """Return the operations of a row, in the mean of the seeds that were counted (None: no seed was), and what was done beyond them, by name."""
+    counted = [record.flops for record in records if record.flops is not None]
+    names = sorted({name for flops in counted for name in flops.uncounted})
+    return {"flops": _over(mean, [float(flops.total) for flops in counted]), "uncounted": "; ".join(names)}
+
+
+def on_axis(cost: Mapping[str, Any], axis: str) -> bool:
+    """Say whether a cost is known on an axis: a lower bound is not, and no visits at all are visits that nobody counted."""
+    return cost["flops"] is not None and not cost["uncounted"] if axis == "flops" else bool(cost[axis])
 
 
 def _over(summary: Callable[[Sequence[float]], float], values: Iterable[float | None]) -> float | None:

@@ -90,16 +90,19 @@ class Reached(_Part):
 
 
 class TrackCost(_Part):
-    """What one seed of all cells costs."""
+    """What one seed of all cells costs; ``uncounted`` names what makes ``flops`` a lower bound."""
 
     seconds: float | None
     visits: float | None
+    flops: float | None
+    uncounted: str
     peak_rss_mb: float | None
 
 
 class Front(_Part):
     """Whether no other method costs as little and scores more."""
 
+    flops: bool
     visits: bool
     seconds: bool
 

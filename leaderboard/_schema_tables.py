@@ -34,7 +34,7 @@ class Difference(Part):
 
 
 class Cost(Part):
-    """Seconds, example visits and MB of a row of a table."""
+    """Seconds, example visits, MB and operations of a row of a table; ``uncounted`` names what makes ``flops`` a lower bound."""
 
     solve_s: float | None
     solve_cpu_s: float | None
@@ -42,6 +42,8 @@ class Cost(Part):
     backward: float | None
     peak_rss_mb: float | None
     stack: float | None
+    flops: float | None
+    uncounted: str
 
 
 class Row(Part):

@@ -79,6 +79,19 @@ def _cell(value: Any) -> Any:
     return f"'{line}" if line.lstrip().startswith(("=", "+", "-", "@")) else line
 
 
+def flops(cost: Mapping[str, Any]) -> str:
+    """Return the operations of a row, in units of 10^9: a lower bound is marked, and what was not counted is said to be so."""
+    if cost["flops"] is None:
+        return "not counted"
+    return ("≥ " if cost["uncounted"] else "") + f"{cost['flops'] / 1e9:.3g}"
+
+
+def visits(cost: Mapping[str, Any], count: float | None, shown: str) -> str:
+    """Return ``shown``, or that nobody counted: a row without a visit that computes something, or may, did not count."""
+    idle = cost["flops"] == 0 and not cost["uncounted"]
+    return "not counted" if not count and not idle else shown
+
+
 def seconds(cost: Mapping[str, float | None], device: str) -> float | None:
     """Return what solving took: on a CPU processor seconds, which a busy machine stretches little; elsewhere seconds by the clock."""
     spent = cost.get("solve_cpu_s") if device == "cpu" else None

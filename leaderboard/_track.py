@@ -17,7 +17,7 @@ from ._anchors import Anchors, Fixed
 from ._cells import SuiteCell, described, suite_cells
 from ._family import family
 from ._ranks import EQUAL, ONE_SEED
-from ._rows import current
+from ._rows import current, flops_of, on_axis
 from ._scores import MethodScores, clashes, method_scores
 from ._standing import standing
 from ._suite import Suite
@@ -120,7 +120,7 @@ def _row(one: MethodScores, cells: Sequence[SuiteCell], track: str, methods: Map
         "of": sum(cell["of"] for cell in one.cells.values()),
         "cells": one.cells,
         "cost": _cost(one, cells),
-        "front": {"visits": False, "seconds": False},
+        "front": {"flops": False, "visits": False, "seconds": False},
         "why": _why(one, high),
     }
 
@@ -152,7 +152,7 @@ def _why(one: MethodScores, high: bool) -> str:
     return ""
 
 
-def _cost(one: MethodScores, cells: Sequence[SuiteCell]) -> dict[str, float | None]:
+def _cost(one: MethodScores, cells: Sequence[SuiteCell]) -> dict[str, Any]:
     """Return what one seed of all cells costs: the sum over cells of the median over seeds; None where a cell has no run that succeeded."""
     ran = [[record for record in cell.runs[one.method].records if record.status == "ok"] if one.method in cell.runs else [] for cell in cells]
     whole = all(ran) and bool(cells)
@@ -163,10 +163,14 @@ def _cost(one: MethodScores, cells: Sequence[SuiteCell]) -> dict[str, float | No
             return None
         return round(float(sum(median(group) for group in figures)), 6)
 
+    operations = [flops_of(records) for records in ran]
+    counted = whole and all(found["flops"] is not None for found in operations)
     memory = [record.cost.get("peak_rss_mb") for records in ran for record in records]
     return {
         "seconds": summed(lambda record: seconds(record.cost, record.device)),
         "visits": summed(lambda record: record.counters.get("forward", 0) + record.counters.get("backward", 0)),
+        "flops": sum(found["flops"] for found in operations) if counted else None,
+        "uncounted": "; ".join(sorted({name for found in operations for name in found["uncounted"].split("; ") if name})),
         "peak_rss_mb": max((figure for figure in memory if figure is not None), default=None),
     }
 
@@ -207,8 +211,8 @@ def _fill(board: dict[str, Any], rows: list[dict[str, Any]], members: list[Metho
             "vs_first": vs_first[place],
         }
     middle = _resampled([rows[place] for place in ranked], scores, null)
-    for axis in ("visits", "seconds"):
-        costed = [place for place, row_place in enumerate(ranked) if rows[row_place]["cost"][axis]]
+    for axis in ("flops", "visits", "seconds"):
+        costed = [place for place, row_place in enumerate(ranked) if on_axis(rows[row_place]["cost"], axis)]
         costs = np.array([rows[ranked[place]]["cost"][axis] for place in costed], float)
         for place, front in zip(costed, on_front(costs, interval.mean[costed], suite.delta), strict=True):
             rows[ranked[place]]["front"][axis] = bool(front)

@@ -50,7 +50,7 @@ def make(method, seed=0, acc=50.0, *, status="ok", code="k", **fields):
             "form": "single",
             "status": status,
             "metrics": metrics,
-            "cost": {"solve_s": 1.5 + seed, "peak_rss_mb": 100.0 + seed, "stack": 1.0} if status == "ok" else {},
+            "cost": {"solve_s": 1.5 + seed, "peak_rss_mb": 100.0 + seed, "stack": 1.0, "flops": None, "uncounted": ""} if status == "ok" else {},
             "counters": {"forward": 2000, "backward": 1000} if status == "ok" else {},
             "error": None if status == "ok" else Failure(type="E", message="m"),
             "started": "2026-01-01T00:00:00.000+00:00",

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from bench.builtin.leaderboard import _suite
 from bench.errors import UsageError
 from bench.plugins.registry import Registry
+from bench.runs.record import Flops
 from bench.runs.store import Store
 
 LOW, HIGH = {"acc": 50.0, "gap": 0.4}, {"acc": 90.0, "gap": 0.0}
@@ -338,3 +339,35 @@ def test_a_whole_suite_of_made_up_records_ranks_every_method_that_applies():
     found = bench_board(whole_suite(suite, registry.cards(), methods), registry.cards(), {})
     assert [track["track"] for track in found["tracks"]] == ["selection", "privacy-audit"]
     assert all(row["place"] for row in found["tracks"][0]["rows"])
+
+
+def counted(method, score, total, *uncounted, **fields):
+    """Return records of a method, the first seed of each row counted."""
+    records = runs(method, score, **fields)
+    return [msgspec.structs.replace(one, flops=Flops(total=total, uncounted=list(uncounted)) if one.seed == 0 else None) for one in records]
+
+
+def test_operations_are_summed_over_cells_and_a_lower_bound_is_on_no_front(track):
+    cheap, dear = counted("m", 0.5, 10**9), counted("n", 0.9, 4 * 10**9)
+    found = track([*counted("null", 0.0, 2 * 10**9, reference="low"), *anchors()[9:], *cheap, *dear])["by"]
+    assert [found[name]["cost"]["flops"] for name in ("m", "n")] == [3e9, 12e9]
+    assert [found[name]["front"]["flops"] for name in ("null", "m", "n")] == [False, True, True]
+    free = track([*anchors(), *counted("m", 0.5, 5, "NumPy", "sklearn"), *dear])["by"]
+    assert (free["m"]["cost"]["uncounted"], free["m"]["front"]["flops"], free["n"]["front"]["flops"]) == ("NumPy; sklearn", False, True)
+
+
+def test_a_method_that_one_cell_does_not_count_has_no_operations(track):
+    records = [one for one in counted("m", 0.5, 10**9) if one.variant != "b" or one.seed]
+    found = track([*anchors(), *counted("n", 0.5, 10**9), *records])["by"]
+    assert (found["m"]["cost"]["flops"], found["m"]["front"]["flops"]) == (None, False)
+
+
+def test_costs_that_nobody_counted_are_said_to_be_so(suite_file):
+    visits = {"counters": {"forward": 10**6, "backward": 0}}
+    records = [*anchors(), *counted("m", 0.5, 10**9, "NumPy", **visits), *counted("n", 0.5, 0, counters={"forward": 0, "backward": 0})]
+    board = bench_board(records, TASKS, {"suite": str(suite_file), "cards": CARDS})
+    text = bench_render(board, "md").partition("###")[0]
+    cells = {line.split("|")[3].strip(" *"): [part.strip() for part in line.split("|")] for line in text.splitlines() if line.startswith("| ")}
+    assert {"≥ 3", "3.00"} <= set(cells["m"])  # GFLOP and millions of visits, over three cells
+    assert "not counted" not in cells["n"]  # nothing was computed, so no visit is right
+    assert cells["null"].count("not counted") == 2
