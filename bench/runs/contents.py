@@ -29,7 +29,8 @@ _PLAIN = (str, bytes, int, float, complex, bool)
 def digest_of(value: Any) -> str:
     """Return a digest of every tensor, array and plain value that is reached through records, containers, modules, closures and bound methods.
 
-    Two objects that compute the same from the same numbers have the same digest; runs, modules of code and generators' states are left out.
+    Two objects that compute the same from the same numbers have the same digest; runs, modules of code, hooks of nets (torch numbers them by the process) and
+    seconds by the clock are left out.
     """
     found = hashlib.sha256()
     for part in _leaves(value):
@@ -62,7 +63,7 @@ def _leaves(value: Any) -> Iterator[str]:
 def _inside(value: Any) -> list[Any]:
     """Return what a value is made of."""
     if isinstance(value, Mapping):
-        return [part for pair in value.items() for part in pair]
+        return [part for name, own in value.items() if not _clock(name, own) for part in (name, own)]
     if isinstance(value, list | tuple):
         return list(value)
     if isinstance(value, set | frozenset):
@@ -74,7 +75,12 @@ def _inside(value: Any) -> list[Any]:
     if isinstance(value, FunctionType):
         cells = [cell.cell_contents for cell in value.__closure__ or () if _full(cell)]
         return [value.__qualname__, value.__defaults__, value.__kwdefaults__, *cells]
-    return [part for name, own in attributes(value).items() if "hook" not in name for part in (name, own)]  # torch numbers hooks by the process
+    return [part for name, own in attributes(value).items() if "hook" not in name and not _clock(name, own) for part in (name, own)]
+
+
+def _clock(name: Any, value: Any) -> bool:
+    """Say whether a part holds seconds, which no two passes agree on: a number called ``..._s``, or anything called ``seconds``."""
+    return isinstance(name, str) and (name == "seconds" or (isinstance(value, float) and name.endswith(("_s", "_seconds"))))
 
 
 def _full(cell: Any) -> bool:

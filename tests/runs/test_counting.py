@@ -127,6 +127,7 @@ def test_a_digest_sees_every_number_that_a_solution_holds():
 
     assert digest_of(solution()) == digest_of(solution())
     assert digest_of(solution()) != digest_of(solution(1e-7))
+    assert digest_of({"gen_s": 0.1, "seconds": torch.tensor(0.2)}) == digest_of({"gen_s": 0.3, "seconds": torch.tensor(0.4)})
     net = nn.Linear(2, 2)
     before = digest_of(net)
     net.register_forward_hook(lambda *_: None)
