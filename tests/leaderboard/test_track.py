@@ -364,7 +364,7 @@ def test_a_method_that_one_cell_does_not_count_has_no_operations(track):
 
 def test_costs_that_nobody_counted_are_said_to_be_so(suite_file):
     visits = {"counters": {"forward": 10**6, "backward": 0}}
-    records = [*anchors(), *counted("m", 0.5, 10**9, "NumPy", **visits), *counted("n", 0.5, 0, counters={"forward": 0, "backward": 0})]
+    records = [*anchors(), *counted("m", 0.5, 10**9, "NumPy", **visits), *counted("n", 0.6, 0, counters={"forward": 0, "backward": 0})]
     board = bench_board(records, TASKS, {"suite": str(suite_file), "cards": CARDS})
     text = bench_render(board, "md").partition("###")[0]
     cells = {line.split("|")[3].strip(" *"): [part.strip() for part in line.split("|")] for line in text.splitlines() if line.startswith("| ")}
