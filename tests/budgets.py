@@ -36,7 +36,7 @@ BUDGETS: dict[str, float] = {
     "tests/training": 20.0,
 }
 """Folder (or file) of tests -> seconds that all its tests may take together."""
-WHOLE = 1100.0
+WHOLE = 1160.0
 """Seconds that all budgets may be together."""
 SHOWN = 25
 """Tests that are listed at the end, the slowest first."""

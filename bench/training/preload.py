@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy.ma  # noqa: F401 - np.unique and what uses it
 import torch
 
+import bench.checks.cases  # noqa: F401 - what every run is held to
 from bench.training.pictures import curves
 
 _parameter = torch.zeros(1, requires_grad=True)
