@@ -190,8 +190,10 @@ class DatasetCard(_Card, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How large it is, in words."""
     had: Literal["shipped", "generated", "hub", "local"]
     """How one gets it."""
-    fingerprint: str = ""
-    """SHA-256 of its arrays (see ``bench.runs.guard.fingerprint``); checked at every load. Empty: not pinned."""
+    fingerprint: str | dict[str, str] = ""
+    """SHA-256 of its arrays (see ``bench.runs.guard.fingerprint``), checked at every load; ``bench check`` prints it. One text pins a load
+    with the defaults; a table pins a load for each set of parameters, as ``{"": "...", "split=test": "..."}``: those that differ from the
+    defaults, by name. Empty, or not in the table: not pinned."""
     paper: str = ""
     """Where it was described, e.g. ``arXiv:2007.00151``."""
     bibtex: str = ""

@@ -70,7 +70,8 @@ def run_plan(tmp_path, mock_folder):
     from bench.executors.engines import engine
     from bench.executors.slots import Slots
     from bench.plugins.registry import Registry
-    from bench.runs.drive import Driver, Keys, preload_names
+    from bench.runs.drive import Driver, preload_names
+    from bench.runs.keys import Keys
     from bench.runs.limits import Limits
     from bench.runs.plan import Request, make_plan
     from bench.runs.store import Store

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.cli._options import warn
 from bench.errors import EnvironmentFault, PluginError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Sequence
+    from collections.abc import Collection, Container, Iterator, Sequence
 
     from bench.plugins.registry import Registry
     from bench.runs.record import Record
@@ -75,23 +76,42 @@ def board_text(registry: Registry, records: Sequence[Record], options: dict[str,
 
 
 def stale_ids(registry: Registry, records: Sequence[Record]) -> set[str]:
-    """Return the ids of records whose code or environment is no longer the one on this machine; of unknown plugins, none.
+    """Return the ids of records whose code, environment or data is no longer the one on this machine; of unknown plugins, none.
 
-    What a key is made of is found once a group; a record then costs one hash.
+    What a key is made of is found once a group; a record then costs one hash. No data is loaded: where only a load can tell, that is said on stderr.
     """
-    from bench.runs.drive import Keys
-    from bench.runs.replay import cell_of
+    from bench.runs.keys import Keys
+    from bench.runs.replay import cell_of, with_seed
+    from bench.runs.sight import Sight
 
     groups: dict[str, list[Record]] = {}
     for record in records:
         groups.setdefault(record.group, []).append(record)
-    keys, stale = Keys(registry), set()
+    keys, stale, unknown = Keys(registry), set[str](), set[str]()
+    sight = Sight(keys)
     for members in groups.values():
         like = cell_of(members[0], registry)
-        if like is not None:
-            now = keys.of_cells(like, (record.cell for record in members))
-            stale |= {record.id for record in members if now[record.cell] != record.key or _edited(record)}
+        for record in members if like is not None else ():
+            assert like is not None
+            if keys.key(like, record.cell, record.data) != record.key or _edited(record):
+                stale.add(record.id)
+                continue
+            cell = with_seed(like, record.seed)
+            standing = sight.standing(cell, record.data)
+            if standing == "other":
+                stale.add(record.id)
+            elif standing == "unknown":
+                unknown |= {call for call in record.data or () if not sight.state(cell, call).fingerprint}
+    if unknown:
+        warn(not_looked_at(unknown))
     return stale
+
+
+def not_looked_at(unknown: Collection[str]) -> str:
+    """Say of which data nobody knows whether it is still what records were made of."""
+    names = sorted(unknown)
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"data not looked at: {', '.join(names[:3])}{more}; it was touched, or nobody loaded it here yet. 'bench run' looks before it counts a record."
 
 
 def _edited(record: Record) -> bool:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bench.runs.drive import Keyed
+    from bench.runs.keys import Keyed
 
 _EVERY = 0.5
 """Seconds between two changes of the line: each is a message to the browser, and is kept until the notebook is saved."""

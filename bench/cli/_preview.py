@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from bench.cli._board import not_looked_at
 from bench.cli._grouped import not_run_lines
 from bench.cli._options import table
 from bench.params import render_call
@@ -30,6 +31,7 @@ def rows(prepared: Prepared, limits: Limits) -> list[dict[str, Any]]:
         found.append({
             "track": spec.track, "method": spec.method, "params": spec.params, "origin": origin, "task": spec.task, "preset": spec.preset, "variant": spec.variant,
             "seeds": [cell.spec.seed for cell in cells], "device": spec.device, "form": spec.form, "recorded": known, "to_run": sum(cell.spec.cell in wanted for cell in cells),
+            "not_looked_at": sorted({call for cell in cells for call in prepared.not_looked.get(cell.spec.cell, ())}),
             "limits": {"wall": limits.wall or cells[0].timeout, "cpu": limits.cpu, "memory": limits.memory, "gpu_memory": limits.gpu_memory, "per_gpu": limits.per_gpu},
         })  # fmt: skip
     return found
@@ -52,7 +54,7 @@ def text(prepared: Prepared, limits: Limits, style: str = "simple") -> str:
             len(row["seeds"]),
             row["device"],
             row["form"],
-            row["recorded"],
+            f"{row['recorded']} ?" if row["not_looked_at"] else row["recorded"],
             row["to_run"],
         ]
         for row in rows(prepared, limits)
@@ -64,4 +66,6 @@ def text(prepared: Prepared, limits: Limits, style: str = "simple") -> str:
         "",
         f"{len(cells)} runs: {len(done)} recorded, {len(todo)} to run{f', {left} left out' if left else ''}.",
     ]
+    if prepared.not_looked:
+        said.append(not_looked_at({call for calls in prepared.not_looked.values() for call in calls}))
     return "\n".join([*said, *not_run_lines(prepared.plan.not_run, "variants")])

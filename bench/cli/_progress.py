@@ -14,7 +14,7 @@ from bench.texts import printable
 if TYPE_CHECKING:
     from typing import Self
 
-    from bench.runs.drive import Keyed
+    from bench.runs.keys import Keyed
 
 _EVERY = 0.1
 """Seconds between two changes of the line while nothing ends."""

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from bench.executors import Executor
     from bench.executors.engines import Engine
     from bench.plugins.registry import Registry
-    from bench.runs.drive import Driver, Keyed
+    from bench.runs.drive import Driver
+    from bench.runs.keys import Keyed
     from bench.runs.limits import Limits
     from bench.runs.plan import NotRun, Plan, Request
     from bench.runs.record import Record
@@ -56,6 +57,8 @@ class Prepared(msgspec.Struct):
     plan: Plan
     done: list[Record]
     todo: list[Keyed]
+    not_looked: dict[str, list[str]] = {}
+    """Cell that is recorded -> the data of its record that nobody has looked at since."""
 
 
 class Session:
@@ -69,7 +72,7 @@ class Session:
         """
         from bench.executors.engines import Inline, Local, engine
         from bench.runs.cache import ready_cache
-        from bench.runs.drive import Keys
+        from bench.runs.keys import Keys
         from bench.runs.rerun import Again
         from bench.runs.store import Store
 
@@ -88,6 +91,7 @@ class Session:
         self.store = Store(folder)
         flops = os.environ.get("BENCH_FLOPS", "1") != "0" if where.flops is None else where.flops
         self.driver = self.driver_of(self.store, flops)
+        self.driver.tell = warn
 
     def driver_of(self, store: Store, flops: bool = False) -> Driver:
         """Return a driver that writes into another store."""
@@ -128,7 +132,7 @@ class Session:
                 raise UsageError("--tune goes with neither --only nor --budget; it says itself how much it spends.")
             plan = self._tuned(plan, choice.tune, dry_run)
             refuse_named(plan, request)
-        done, todo = self.driver.split(plan)
+        done, todo = self.split(plan, look=not dry_run)
         todo = self._selected(plan, done, todo, choice)
         for damaged in self.store.damaged:
             warn(f"the record {damaged.path} is not used: {damaged.reason}.")
@@ -136,7 +140,16 @@ class Session:
             said := seeds_said(request.seeds if isinstance(request.seeds, str) else None, sorted({cell.spec.seed for cell in plan.cells}), len(todo), len(done))
         ):
             warn(said)
-        return Prepared(plan, done, todo)
+        return Prepared(plan, done, todo, self.driver.not_looked)
+
+    def split(self, plan: Plan, look: bool = True, flops: bool = True) -> tuple[list[Record], list[Keyed]]:
+        """Hold a plan against the records (see :meth:`bench.runs.drive.Driver.split`), and say what there is to say of data."""
+        said = len(self.driver.notes)
+        try:
+            return self.driver.split(plan, look, flops)
+        finally:
+            for note in self.driver.notes[said:]:
+                warn(note)
 
     def finish(self, prepared: Prepared) -> tuple[list[Record], list[NotRun]]:
         """Run what is left of a plan and return the records of all its cells in their order, and what was not run."""
@@ -151,7 +164,7 @@ class Session:
 
         found, rest = searches(plan, count)
         trials = Plan([cell for search in found for cells in search.runs() for cell in cells], [])
-        done, todo = self.driver.split(trials, flops=False)
+        done, todo = self.split(trials, look=not dry_run, flops=False)
         if dry_run and todo:
             warn(f"--tune: {len(todo)} of {len(trials.cells)} trial runs come first and are shown; the runs with the chosen parameters follow them.")
             return Plan([*trials.cells, *rest.cells], rest.not_run)

@@ -98,7 +98,7 @@ def _shares(driver: Driver, plan: Plan, night: date, count: int) -> tuple[list[l
 
 
 def _show_shards(driver: Driver, plan: Plan, night: date, count: int, as_json: bool) -> None:
-    _, todo = driver.split(plan)
+    _, todo = driver.split(plan, look=False)
     wanted = {keyed.cell.spec.cell for keyed in todo}
     shares, expected = _shares(driver, plan, night, count)
     rows = []
@@ -120,7 +120,7 @@ def _run(session: Session, plan: Plan, night: date, shard: tuple[int, int], opti
 
     began, driver = time.monotonic(), session.driver
     mine = _shares(driver, plan, night, shard[1])[0][shard[0] - 1]
-    done, todo = driver.split(Plan(mine, []))
+    done, todo = session.split(Plan(mine, []))
     ran = session.run(driver, todo, len(done))
     part = read_part(driver.store.root, night.isoformat(), options["tier"], shard)  # the night may have been cut off: what it did counts
     checked = {check.record for check in part.checks}
@@ -162,8 +162,9 @@ def _publish(session: Session, plan: Plan, night: date, tier: str, out: Path, pa
     from bench.runs.store_files import put
 
     registry, store = session.registry, session.store
-    done, todo = session.driver_of(store).split(plan)
-    failed = _failures(store, {keyed.key for keyed in todo})
+    driver = session.driver_of(store)
+    done, todo = driver.split(plan, look=False)
+    failed = driver.failed
     parts = read_parts(store.root, night.isoformat(), tier)
     tonight = Night(
         night=night.isoformat(),
@@ -193,13 +194,6 @@ def _publish(session: Session, plan: Plan, night: date, tier: str, out: Path, pa
         for line in said:
             warn(line)
     return 1 if red else 0
-
-
-def _failures(store: Store, keys: set[str]) -> list[Record]:
-    """Return the last record of every cell that has one of tonight's keys and is not ``ok``."""
-    from bench.runs.store import latest
-
-    return [record for key, record in latest(store.briefs()).items() if key in keys]
 
 
 def _site(registry: Registry, store: Store, records: Sequence[Record], night: str, out: Path, page: bool) -> tuple[dict[str, Any], list[str]]:

@@ -21,7 +21,7 @@ from bench.errors import EnvironmentFault
 @json_option
 def command(record: str, executor: str, results: str | None, plugins: tuple[str, ...], as_json: bool) -> int:
     """Run RECORD (an id, the beginning of one, or a file) again, and say whether its figures come out bit for bit the same."""
-    from bench.runs.replay import cell_of, changes, differing
+    from bench.runs.replay import cell_of, changes, data_differs, differing
     from bench.runs.store import Store
 
     registry = open_registry(plugins)
@@ -35,10 +35,12 @@ def command(record: str, executor: str, results: str | None, plugins: tuple[str,
         session = Session(registry, Path(folder), Where(executor=executor, device=old.device, jobs=1), quiet=True)
         session.store.open_for_writing()
         keyed = session.keys.of(cell)
-        said = changes(old, keyed)
+        said = changes(old, session.keys.of(cell, old.data))
         found = next(iter(session.driver.run([keyed], session.executor([keyed]), 1, lambda *_: None)))[1]
     if found is None:
         raise EnvironmentFault(f"the record {old.id} can't be run here: {session.driver.not_run[0].reason}")
+    if old.data is not None:
+        said += data_differs(old.data, found.data or {})
     rows = differing(old, found, registry.cards().get(old.identity))
     same = found.status == old.status and not rows
     if as_json:

@@ -90,6 +90,12 @@ def _plugins(entries: list[Entry]) -> list[list[Entry]]:
     return list(groups.values())
 
 
+def _pins(pinned: str | dict[str, str]) -> dict[str, str]:
+    """Return the pins of a data set's card as facts, one for each set of parameters."""
+    pins = {"": pinned} if isinstance(pinned, str) else pinned
+    return {f"fingerprint {params}".strip(): text for params, text in pins.items()}
+
+
 def card_text(group: list[Entry]) -> str:
     """Return the card of a plugin, listed once for each of its tracks, as text."""
     entry, card = group[0], group[0].card
@@ -113,7 +119,7 @@ def card_text(group: list[Entry]) -> str:
             "references": ", ".join(f"{reference.name} ({reference.kind})" for reference in card.references),
         }
     else:
-        facts |= {"size": card.size, "from": card.source, "had": card.had, "fingerprint": card.fingerprint}
+        facts |= {"size": card.size, "from": card.source, "had": card.had, **_pins(card.fingerprint)}
     lines += [f"{name + ':':<18} {value}" for name, value in facts.items() if value]
     if entry.params:
         rows = [

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli._options import emit_json, json_option, open_registry, plugins_option, results_folder, results_option
+from bench.cli._options import emit_json, json_option, open_registry, plugins_option, results_folder, results_option, warn
 from bench.errors import UsageError
 from bench.params import render_call
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bench.runs.drive import Driver
+    from bench.runs.keys import Keyed
+    from bench.runs.plan import Cell
+    from bench.runs.record import Record
 
 
 @click.command("why")
@@ -18,8 +26,8 @@ from bench.params import render_call
 @json_option
 def command(cell: str, results: str | None, plugins: tuple[str, ...], as_json: bool) -> None:
     """Say what CELL (the beginning of a cell's or a record's id) is, which records it has, and why a new run would or would not be needed."""
-    from bench.runs.drive import Keys
-    from bench.runs.replay import cell_of, changes
+    from bench.runs.drive import Driver
+    from bench.runs.replay import cell_of
     from bench.runs.store import Store
 
     registry = open_registry(plugins)
@@ -32,28 +40,51 @@ def command(cell: str, results: str | None, plugins: tuple[str, ...], as_json: b
     if len({record.cell for record in records}) > 1:
         raise UsageError(f"{cell!r} begins {len({record.cell for record in records})} cells; give more of it.")
     first = records[0]
-    here = cell_of(first, registry)
-    now = Keys(registry).of(here) if here else None
-    rows: list[dict[str, Any]] = [
-        {
-            "record": record.id,
-            "status": record.status,
-            "ended": record.ended,
-            "key": record.key,
-            "live": bool(now and now.key == record.key),
-            "changes": changes(record, now) if now else ["its plugins are not here"],
-        }
-        for record in records
-    ]
+    here, now = cell_of(first, registry), None
+    if here is not None:
+        rows, now = _held(Driver(registry, store), here, records)
+    else:
+        rows = [_row(record, ["its plugins are not here"]) for record in records]
     if as_json:
+        whole = now is not None and now.ingredients["data"] is not None
         emit_json(
-            {"schema_version": 1, "cell": first.cell, "key_now": now.key if now else None, "ingredients": now.ingredients if now else None, "records": rows}
+            {
+                "schema_version": 1,
+                "cell": first.cell,
+                "key_now": now.key if now and whole else None,
+                "ingredients": now.ingredients if now else None,
+                "records": rows,
+            }
         )
         return
     click.echo(f"cell {first.cell}\n  {render_call(f'{first.track}/{first.method}', first.params)} on {render_call(first.task, first.task_params)}")
     click.echo(f"  preset {first.preset}, variant {first.variant}, seed {first.seed}, {first.device}, {first.dtype}, {first.form}")
-    click.echo(f"key now {now.key}" if now else "its plugins are not here, so there is no key now")
+    if now is None:
+        click.echo("its plugins are not here, so there is no key now")
+    elif now.ingredients["data"] is None:
+        click.echo("key now: that of the data that a run will load")
+    else:
+        click.echo(f"key now {now.key}")
     for row in rows:
         click.echo(f"record {row['record']}: {row['status']}, {row['ended']}, {'live' if row['live'] else 'stale'}")
         for change in row["changes"]:
             click.echo(f"  since then: {change}")
+
+
+def _held(driver: Driver, cell: Cell, records: Sequence[Record]) -> tuple[list[dict[str, Any]], Keyed]:
+    """Hold every record of a cell against today's code, environment and data; return rows, and the cell with its key of today."""
+    from bench.runs.replay import changes
+
+    driver.tell = warn
+    driver.look((cell, call) for record in records for call in record.data or ())
+    rows = []
+    for record in records:
+        data = driver.sight.what_changed(cell, record.data or {})
+        rows.append(_row(record, changes(record, driver.keys.of(cell, record.data), data)))
+    newest = records[-1].data
+    today = {call: driver.sight.state(cell, call).fingerprint for call in newest or ()}
+    return rows, driver.keys.of(cell, None if newest is None or not all(today.values()) else today)
+
+
+def _row(record: Record, said: list[str]) -> dict[str, Any]:
+    return {"record": record.id, "status": record.status, "ended": record.ended, "key": record.key, "data": record.data, "live": not said, "changes": said}

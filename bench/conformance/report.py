@@ -40,7 +40,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Literal["passed", "failed", "skipped"]
     """``skipped``: the rule says nothing of this plugin; ``said`` has the reason."""
     said: str = ""
-    """What is wrong and what to do, or why it was skipped."""
+    """What is wrong and what to do, why it was skipped, or what there is to know of what passed."""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,11 +75,11 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
                 good = sum(finding.outcome == "passed" for finding in mine)
                 lines.append(f"| {rule} | {asks} | {f'**failed** ({bad} of {len(mine)})' if bad else 'passed' if good else 'skipped'} |")
         for finding in self.findings:
-            if finding.outcome != "passed":
+            if finding.outcome != "passed" or finding.said:
                 where = f" on {finding.subject}" if finding.subject else ""
                 lines += ["", f"- {finding.rule}{where}, {finding.outcome}: {_line(finding.said)}"]
         return "\n".join(lines)
 
 
 def _line(text: str) -> str:
-    return " ".join("".join(character if character.isprintable() else " " for character in text).split()).replace("<", "&lt;")[:600]
+    return " ".join("".join(character if character.isprintable() else " " for character in text).split()).replace("<", "&lt;")[:1000]

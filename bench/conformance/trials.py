@@ -223,7 +223,7 @@ class Lab:
     def _dataset(self, entry: Entry) -> Iterator[Finding]:
         from bench.conformance.data import loaded_twice
 
-        yield loaded_twice(self.registry, entry, self.folder)
+        yield from loaded_twice(entry, self.folder)
 
     def _seeds_differ(self, cells: Sequence[Cell], records: Records) -> Iterator[Finding]:
         """Say whether the two seeds of a row give different metrics, or the same figures of different answers: a coarse metric knows few figures."""

@@ -29,6 +29,8 @@ class Ended(msgspec.Struct, kw_only=True):
     message: str = ""
     log: str = ""
     seconds: float = 0.0
+    data: dict[str, dict[str, str]] = {}
+    """Cell -> the data that a run without result had loaded before it ended."""
     origin: Origin | None = None
     """None: this machine."""
 

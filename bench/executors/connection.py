@@ -17,7 +17,7 @@ from bench.executors.processes import OWNER, bury, name_of_owner
 from bench.runs.provenance import THREADS
 from bench.texts import decode, encode
 
-_PINNED = {
+PINNED = {
     **{f"{name}_NUM_THREADS": str(THREADS) for name in ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "VECLIB")},
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
     "PYTHONHASHSEED": "0",
@@ -27,6 +27,7 @@ _PINNED = {
     "MALLOC_MMAP_THRESHOLD_": "33554432",
     "MALLOC_TRIM_THRESHOLD_": "536870912",
 }
+"""Variables of every process that computes runs."""
 
 
 _count = itertools.count()
@@ -48,7 +49,7 @@ class Connection(contextlib.AbstractContextManager["Connection"]):
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, **_PINNED, OWNER: self._owner},
+            env={**os.environ, **PINNED, OWNER: self._owner},
             start_new_session=True,
         )
         self._queue: SimpleQueue[dict[str, Any] | None] = SimpleQueue()

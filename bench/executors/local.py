@@ -38,6 +38,7 @@ class _Running(msgspec.Struct):
     since: float
     results: list[Result] | None = None
     counting: bool = False
+    data: dict[str, dict[str, str]] = {}
     killed: bool = False
 
 
@@ -137,6 +138,8 @@ class LocalExecutor:
             notice(run.job.id, float(message["progress"]))
         elif "kept" in message:
             run.results, run.counting = _results(message["kept"], len(run.job.specs)), True
+        elif "data" in message:
+            run.data |= message["data"]
         elif "results" in message:
             run.results, run.counting = _results(message["results"], len(run.job.specs)), False
         elif "exit" in message:
@@ -199,4 +202,4 @@ def _ended(run: _Running, code: int, cause: str, log: str) -> Ended:
 
 
 def _without_result(run: _Running, status: str, message: str, log: str) -> Ended:
-    return Ended(job=run.job, results=None, status=status, message=message, log=log, seconds=time.monotonic() - run.since)
+    return Ended(job=run.job, results=None, status=status, message=message, log=log, seconds=time.monotonic() - run.since, data=run.data)

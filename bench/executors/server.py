@@ -1,7 +1,7 @@
 """The fork server: a program that preloads libraries once, forks a process a job, and keeps each within its limits.
 
 Its arguments are the modules to preload. It speaks JSON lines on its pipes: it reads ``{"start": job, "environment": {}}`` and ``{"kill": id}``; it writes
-``{"ready": seconds, "left_out": [modules]}`` and, with the ``id`` of a job, ``started``, ``progress``, ``results`` and at last ``exit``, ``cause`` and
+``{"ready": seconds, "left_out": [modules]}`` and, with the ``id`` of a job, ``started``, ``progress``, ``data``, ``results`` and at last ``exit``, ``cause`` and
 ``log``. It never touches a GPU. When its input ends, because the driver ended or died, it kills every run and ends.
 """
 
@@ -47,6 +47,7 @@ class _Said(msgspec.Struct):
     """What a run may say. Anything else on its pipe is not heard."""
 
     progress: float | None = None
+    data: dict[str, dict[str, str]] | None = None
     results: msgspec.Raw = _NOTHING
     kept: msgspec.Raw = _NOTHING
     """Results that stand already, though more is to be said of them."""
@@ -99,6 +100,8 @@ class _Run:
                 elif said.kept != _NOTHING:
                     self.begun = time.monotonic()  # what is counted takes a time of its own
                     found.append({"id": self.job.id, "kept": said.kept})
+                elif said.data is not None:
+                    found.append({"id": self.job.id, "data": said.data})
                 elif said.progress is not None:
                     found.append({"id": self.job.id, "progress": said.progress})
         return found

@@ -37,6 +37,7 @@ class Said(msgspec.Struct, kw_only=True, omit_defaults=True):
     message: str = ""
     log: str = ""
     seconds: float = 0.0
+    data: dict[str, dict[str, str]] = {}
     limits: Limits | None = None
     files: list[dict[str, bytes]] = []
     """For each result the files that it names, where the driver can't see the folder that they lie in."""
@@ -59,7 +60,7 @@ def ended_of(said: Said, job: Job) -> Ended:
         ]
     limits = said.limits if said.limits is not None else job.limits
     return Ended(
-        job=msgspec.structs.replace(job, limits=limits), results=results, status=said.status, message=said.message, log=said.log, seconds=said.seconds, origin=said.origin
+        job=msgspec.structs.replace(job, limits=limits), results=results, status=said.status, message=said.message, log=said.log, seconds=said.seconds, data=said.data, origin=said.origin
     )  # fmt: skip
 
 
@@ -165,7 +166,7 @@ class Station:
         self._away.discard(job.id)
         return Said(
             id=job.id, ended=True, results=ended.results, status=ended.status, message=ended.message, log=ended.log, seconds=ended.seconds, limits=job.limits,
-            files=files if any(files) else [], origin=self._origin(job),
+            data=ended.data, files=files if any(files) else [], origin=self._origin(job),
         )  # fmt: skip
 
     def _origin(self, job: Job) -> Origin:

@@ -12,14 +12,19 @@ import time
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 import msgspec
 
 from bench.digests import digest
-from bench.errors import BenchWarning
+from bench.errors import BenchError, BenchWarning
+from bench.runs.inputs import Inputs, look
+from bench.runs.noticing import NETWORK, Noticing, aside, attentive, noted
 from bench.runs.record import Flops, without_folders
 from bench.texts import utf8_name
+
+_TRIES = 5
+"""Times that an artifact is read, where another process builds it anew meanwhile."""
 
 
 class Artifacts:
@@ -28,23 +33,38 @@ class Artifacts:
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "artifacts"
 
-    def get(self, recipe: Mapping[str, Any], parts: Mapping[str, Any], build: Callable[[], Mapping[str, Any]], device: str) -> tuple[dict[str, Any], float]:
-        """Return the tensors of ``recipe`` and the seconds that building them took, building them if nobody has.
+    def get(
+        self, recipe: Mapping[str, Any], parts: Mapping[str, Any], build: Callable[[], Mapping[str, Any]], device: str, inside: Inside | None = None
+    ) -> tuple[dict[str, Any], float]:
+        """Return the tensors of ``recipe`` and the seconds that building them took, building them if nobody has, or where what was read to build them changed.
 
         Args:
             recipe: what the builder was asked for, as plain data.
             parts: what else the result depends on: data, code, libraries, device class.
             build: makes the tensors.
             device: where they are loaded.
+            inside: serves the builder: knows which data sets it loads.
         """
         from safetensors.torch import load_file
 
+        inside = inside or Nobody()
         place = self._place(recipe, parts)
-        if not (place / "recipe.json").is_file() and (built := self._build(place, {"recipe": recipe, **parts}, build)) is not None:
-            return {name: tensor.to(device, copy=True) for name, tensor in built[0].items()}, built[1]
-        page = json.loads((place / "recipe.json").read_text("utf-8"))
-        with utf8_name(place / "tensors.safetensors") as name:
-            return load_file(name, device=device), float(page["seconds"])
+        with aside():
+            for _ in range(_TRIES):
+                page = _page(place)
+                if page is None or not _holds(page, inside):
+                    built = self._build(place, {"recipe": recipe, **parts}, build, inside)
+                    if built is not None:
+                        return {name: tensor.to(device, copy=True) for name, tensor in built[0].items()}, built[1]
+                    page = _page(place)
+                with contextlib.suppress(FileNotFoundError), utf8_name(place / "tensors.safetensors") as name:
+                    tensors = load_file(name, device=device)
+                    if page is not None and _built(_page(place)) == _built(page):
+                        noted(_inputs(page))
+                        return tensors, float(page["seconds"])
+        raise BenchError(
+            f"the artifact {place.name!r} changes while it is read: runs on different data share this cache folder; name another with BENCH_CACHE."
+        )
 
     def _place(self, recipe: Mapping[str, Any], parts: Mapping[str, Any]) -> Path:
         return self.folder / digest({"recipe": recipe, **parts})
@@ -65,7 +85,7 @@ class Artifacts:
             _sync(Path(temporary))
             Path(temporary).replace(page)
 
-    def _build(self, place: Path, page: dict[str, Any], build: Callable[[], Mapping[str, Any]]) -> tuple[dict[str, Any], float] | None:
+    def _build(self, place: Path, page: dict[str, Any], build: Callable[[], Mapping[str, Any]], inside: Inside) -> tuple[dict[str, Any], float] | None:
         """Build an artifact and keep it; return the tensors and the seconds where the folder can't keep them, None where it holds them."""
         from safetensors import SafetensorError
 
@@ -76,14 +96,17 @@ class Artifacts:
         except OSError as error:
             why = error.strerror or type(error).__name__
         try:
-            if (place / "recipe.json").is_file():
+            if (known := _page(place)) is not None and _holds(known, inside):
                 return None
             self._clear(place.name)
             start = time.perf_counter()
-            tensors = {name: tensor.detach().contiguous().cpu() for name, tensor in build().items()}
+            with attentive(), Noticing(thorough=page.get("owner") == "Setup", apart=True) as noticing:
+                tensors = {name: tensor.detach().contiguous().cpu() for name, tensor in build().items()}
             seconds = time.perf_counter() - start
             if lock is not None:
                 try:
+                    inputs = noticing.inputs()
+                    page = {**page, "inputs": msgspec.to_builtins(inputs), "loaded": inside.fingerprints()}
                     self._keep(place, tensors, {**page, "seconds": seconds, "built": time.time()})
                     return None
                 except OSError as error:
@@ -130,6 +153,58 @@ class Artifacts:
                 if lock is not None:
                     self._clear(key)
                     Path(lock.name).unlink(missing_ok=True)
+
+
+class Inside(Protocol):
+    """What an artifact's builder is served by."""
+
+    def fingerprints(self) -> dict[str, str]:
+        """Return the data sets that it loaded, by their call, with their fingerprints."""
+        ...
+
+    def unchanged(self, loaded: Mapping[str, str]) -> bool:
+        """Say whether data sets that a builder loaded are as they were then, and count them as loaded if so."""
+        ...
+
+
+class Nobody:
+    """Serves a builder that loads no data set."""
+
+    def fingerprints(self) -> dict[str, str]:
+        """Return nothing."""
+        return {}
+
+    def unchanged(self, loaded: Mapping[str, str]) -> bool:
+        """Say that nothing is known of any."""
+        return not loaded
+
+
+def _page(place: Path) -> dict[str, Any] | None:
+    try:
+        found: dict[str, Any] = json.loads((place / "recipe.json").read_bytes())
+    except (OSError, ValueError):
+        return None
+    return found
+
+
+def _built(page: dict[str, Any] | None) -> Any:
+    """Return what tells one building of an artifact from another; what was counted of it may join its page at any time."""
+    return page and (page["built"], page["seconds"])
+
+
+def _inputs(page: dict[str, Any]) -> Inputs:
+    return msgspec.convert(page.get("inputs", {}), Inputs)
+
+
+def _holds(page: dict[str, Any], inside: Inside) -> bool:
+    """Say whether what was read to build an artifact is as it was."""
+    try:
+        inputs = _inputs(page)
+    except msgspec.ValidationError:
+        return False
+    if inputs.unseen == NETWORK:  # fetched once; its recipe says what
+        inputs = msgspec.structs.replace(inputs, unseen="")
+    return not look(inputs).changed and inside.unchanged(page.get("loaded", {}))
 
 
 def _locked(path: Path, wait: bool) -> IO[bytes] | None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.digests import digest, stream_seed
 from bench.errors import BenchError, BenchWarning
+from bench.runs.pages import flatten, unflatten
 from bench.texts import utf8_name
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ class Run:
 
     Attributes:
         device: the ``torch.device`` to compute on.
-        seed: the base seed. Streams are derived from it; use them, not this number.
         workdir: a folder of the run's own, for scratch files.
     """
 
@@ -50,16 +50,27 @@ class Run:
         axis: int = 0,
         tools: _Tools | None = None,
     ) -> None:
-        self.device, self.seed, self._folder = device, seed, workdir
+        self.device, self._seed, self._folder = device, seed, workdir
         self._task, self._method, self._axis = task, method, axis
         self._artifacts, self._token = artifacts, _Token()
         if tools is not None:
             _serving[self._token.number] = tools
         self._asked: set[str] = set()
+        self._told = False
         self._counts = {"forward": 0, "backward": 0}
         self._curve: list[dict[str, Any]] = []
         self._logs: list[dict[str, Any]] = []
         self._kept: dict[str, Any] = {}
+
+    @property
+    def seed(self) -> int:
+        """The base seed. Streams are derived from it; use them, not this number."""
+        self._told = True
+        return self._seed
+
+    def _drawn(self) -> bool:
+        """Say whether a stream or the seed was asked for."""
+        return bool(self._asked) or self._told
 
     @functools.cached_property
     def workdir(self) -> Path:
@@ -101,7 +112,7 @@ class Run:
             )
         self._asked.add(asked)
         private = [self._method] if role == "method" else []
-        return stream_seed(self.seed, self._task, role, list(axes), self._axis if ROLES[role] else 0, private)
+        return stream_seed(self._seed, self._task, role, list(axes), self._axis if ROLES[role] else 0, private)
 
     # Talking to the harness ---------------------------------------------------
 
@@ -147,15 +158,16 @@ class Run:
         if self._artifacts is None:
             return dict(build(self)), 0.0
         recipe, tools = dict(recipe), tools_of(self)
+        inside = tools.quiet()
         child = type(self)(
-            seed=0, task=f"artifact {digest(recipe)}", method="", device=self.device, workdir=self._folder, artifacts=self._artifacts, tools=tools.quiet()
+            seed=0, task=f"artifact {digest(recipe)}", method="", device=self.device, workdir=self._folder, artifacts=self._artifacts, tools=inside
         )
         code: Any = build
         while isinstance(code, functools.partial):
             code = code.func
         parts = {"owner": type(self).__name__, "device": self.device.type, **tools.parts(self, inspect.getmodule(code))}
         start, start_cpu = time.perf_counter(), time.process_time()
-        tensors, seconds = tools.fetch(self, self._artifacts, recipe, parts, lambda: build(child))
+        tensors, seconds = tools.fetch(self, self._artifacts, recipe, parts, lambda: build(child), inside)
         tools.charge(self, seconds, time.perf_counter() - start, time.process_time() - start_cpu)
         return tensors, seconds
 
@@ -167,11 +179,11 @@ class Run:
         from safetensors.torch import save_file
 
         tensors: dict[str, torch.Tensor] = {}
-        page = _flatten(state, tensors, "")
+        page = flatten(state, tensors, "")
         save_file(
             {name: tensor.detach().contiguous().cpu().clone() for name, tensor in tensors.items()},
             self.workdir / ".checkpoint.part",
-            metadata={"page": json.dumps(page), "said": json.dumps([self._curve, self._counts, self._logs])},
+            metadata={"page": json.dumps(page), "said": json.dumps([self._curve, self._counts, self._logs]), "mark": tools_of(self).mark()},
         )
         (self.workdir / ".checkpoint.part").replace(self.workdir / "checkpoint.safetensors")
 
@@ -183,9 +195,11 @@ class Run:
         if not file.is_file():
             return None
         with utf8_name(file) as name, safe_open(name, framework="pt", device=str(self.device)) as opened:
+            if opened.metadata().get("mark", "") != tools_of(self).mark():  # it was made on other data
+                return None
             page = json.loads(opened.metadata()["page"])
             self._curve[:], self._counts, self._logs = json.loads(opened.metadata()["said"])
-            restored: dict[str, Any] = _unflatten(page, opened.get_tensor)
+            restored: dict[str, Any] = unflatten(page, opened.get_tensor)
         return restored
 
 
@@ -200,6 +214,16 @@ class Setup(Run):
             BenchError: the card does not list it.
         """
         return tools_of(self).dataset(self, name, params)
+
+    def reads(self, *paths: Path | str) -> None:
+        """Say which files or folders a data set reads where no Python code opens them, such as files that C++ code reads.
+
+        What is opened through Python is seen without that. A path that is not there counts too: it is looked for again.
+        """
+        from bench.runs.noticing import stated
+
+        for path in paths:
+            stated(path)
 
 
 class _Tools:
@@ -216,10 +240,10 @@ class _Tools:
         return {}
 
     def fetch(
-        self, run: Run, artifacts: Artifacts, recipe: Mapping[str, Any], parts: Mapping[str, Any], build: Callable[[], Mapping[str, Any]]
+        self, run: Run, artifacts: Artifacts, recipe: Mapping[str, Any], parts: Mapping[str, Any], build: Callable[[], Mapping[str, Any]], inside: _Tools
     ) -> tuple[dict[str, Any], float]:
-        """Return an artifact, built if nobody has, and the seconds that building took."""
-        return artifacts.get(recipe, parts, build, str(run.device))
+        """Return an artifact, built if nobody has, with ``inside`` serving its builder, and the seconds that building took."""
+        return artifacts.get(recipe, parts, build, str(run.device), inside)
 
     def charge(self, run: Run, seconds: float, wall: float, cpu: float) -> None:
         """Note what an artifact cost (``seconds``), and what of the clocks it took just now, built or read."""
@@ -227,6 +251,18 @@ class _Tools:
     def quiet(self) -> _Tools:
         """Return tools for building an artifact: no report reaches the task."""
         return self
+
+    def fingerprints(self) -> dict[str, str]:
+        """Return the data sets that were loaded with these tools, by their call, with their fingerprints."""
+        return {}
+
+    def unchanged(self, loaded: Mapping[str, str]) -> bool:
+        """Say whether data sets that an artifact's builder loaded are as they were then, and count them as loaded if so."""
+        return not loaded
+
+    def mark(self) -> str:
+        """Return the digest of the data that a checkpoint belongs to."""
+        return ""
 
     def dataset(self, run: Setup, name: str, params: dict[str, Any]) -> Any:
         raise BenchError(f"no data set {name!r} here; the task's card must list it in 'datasets'.")
@@ -268,21 +304,3 @@ def tools_of(run: Run) -> _Tools:
 def release(run: Run) -> None:
     """Let go of what served a run; from now on it is like one made by hand."""
     _serving.pop(run._token.number, None)
-
-
-def _flatten(value: Any, tensors: dict[str, Any], path: str) -> Any:
-    if isinstance(value, Mapping):
-        return {"dict": [[key, _flatten(item, tensors, f"{path}/{key}")] for key, item in value.items()]}
-    if hasattr(value, "detach"):
-        tensors[path] = value
-        return {"tensor": path}
-    return {"value": value}
-
-
-def _unflatten(page: Any, load: Callable[[str], Any]) -> Any:
-    match page:
-        case {"dict": items}:
-            return {key: _unflatten(item, load) for key, item in items}
-        case {"tensor": path}:
-            return load(path)
-    return page["value"]

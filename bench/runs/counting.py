@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from bench.digests import stream_seed
 from bench.runs.artifacts import Artifacts
 from bench.runs.contents import Solved, digest_of
-from bench.runs.context import Run, Setup
+from bench.runs.context import Run, Setup, _Tools
 from bench.runs.folders import attempt
 from bench.runs.member import Member, _WorkerTools, separate
 from bench.runs.record import Flops
@@ -141,12 +141,12 @@ class _CountingTools(_WorkerTools):
         return _CountingTools(self._member, quiet=True, counter=self._counter)
 
     def fetch(
-        self, run: Run, artifacts: Artifacts, recipe: Mapping[str, Any], parts: Mapping[str, Any], build: Callable[[], Mapping[str, Any]]
+        self, run: Run, artifacts: Artifacts, recipe: Mapping[str, Any], parts: Mapping[str, Any], build: Callable[[], Mapping[str, Any]], inside: _Tools
     ) -> tuple[dict[str, Any], float]:
         if isinstance(run, Setup):
-            return super().fetch(run, artifacts, recipe, parts, build)
+            return super().fetch(run, artifacts, recipe, parts, build, inside)
         with self._counter.paused():
-            tensors, seconds = super().fetch(run, artifacts, recipe, parts, build)
+            tensors, seconds = super().fetch(run, artifacts, recipe, parts, build, inside)
             known = artifacts.flops(recipe, parts)
         if known is None:
             with self._counter.apart() as part:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,79 +15,30 @@ import msgspec
 from bench.digests import digest
 from bench.errors import EnvironmentFault
 from bench.executors import Ended, Executor, Origin
+from bench.executors.connection import PINNED
 from bench.plugins.index import cache_folder
 from bench.plugins.registry import Registry, method_card, task_card
-from bench.plugins.source import Target, reach
 from bench.runs.artifacts import Artifacts
 from bench.runs.claims import Claims
 from bench.runs.counted import to_count
 from bench.runs.folders import absolute_paths
+from bench.runs.keys import Keyed, Keys
 from bench.runs.limits import Limits
+from bench.runs.looking import loader
 from bench.runs.plan import Cell, NotRun, Plan, batches
-from bench.runs.provenance import environment, git_state, machine
+from bench.runs.provenance import git_state, machine
 from bench.runs.record import Failure, Record, RecordError, without_folders
 from bench.runs.rerun import Again, is_local, kept
 from bench.runs.result import Result, dead
 from bench.runs.schedule import Expected, longest_first
 from bench.runs.shift import Shift
-from bench.runs.spec import Job, RunSpec, run_key, run_keys
-from bench.runs.store import Store, latest
+from bench.runs.sight import Sight
+from bench.runs.spec import Job, RunSpec, run_key
+from bench.runs.standing import Candidates
+from bench.runs.store import Store
 from bench.texts import readable
 
-_FROM_RESULT = ("status", "metrics", "gates", "not_rankable", "cost", "counters", "flops", "curve", "logs", "warnings", "arrays", "images")
-
-
-class Keyed(msgspec.Struct, frozen=True):
-    """A cell with its key and what went into it."""
-
-    cell: Cell
-    key: str
-    ingredients: dict[str, Any]
-
-
-class Keys:
-    """Computes keys, each file and library looked at once."""
-
-    def __init__(self, registry: Registry, environment: Callable[[str, Iterable[str]], dict[str, Any]] = environment) -> None:
-        """Keys of what ``registry`` holds, where ``environment`` says what of the machines that run it belongs to them."""
-        self._registry, self._environment = registry, environment
-        self._files: dict[tuple[Target, str], dict[str, str]] = {}
-        self._known: dict[tuple[Target, Target | None, str], tuple[list[str], dict[str, Any]]] = {}
-
-    def of(self, cell: Cell) -> Keyed:
-        """Return the cell with its key."""
-        code, ingredients = self._ingredients(cell)
-        return Keyed(cell, run_key(cell.spec, code, ingredients["environment"]), ingredients)
-
-    def of_cells(self, like: Cell, cells: Iterable[str]) -> dict[str, str]:
-        """Return the keys of cells, by their digests, that differ from ``like`` in their seed alone."""
-        code, ingredients = self._ingredients(like)
-        return run_keys(cells, code, ingredients["environment"])
-
-    def _ingredients(self, cell: Cell) -> tuple[list[str], dict[str, Any]]:
-        pair = (cell.task.target, cell.method.target if cell.method else None, cell.spec.device)
-        if pair not in self._known:
-            files = {module: digest for target in self._targets(cell) for module, digest in self._reached(target, cell.spec.device).items()}
-            found = self._environment(cell.spec.device, libraries(cell, self._registry))
-            self._known[pair] = (sorted(set(files.values())), {"files": files, "environment": found})
-        return self._known[pair]
-
-    def _targets(self, cell: Cell) -> list[Target]:
-        data = [self._registry.get("dataset", name).target for name in task_card(cell.task).datasets]
-        return [cell.task.target, *data, *([cell.method.target] if cell.method else [])]
-
-    def _reached(self, target: Target, kind: str) -> dict[str, str]:
-        if (target, kind) not in self._files:
-            self._files[target, kind] = {module: scan.digest_on(kind) for module, scan in reach(target, self._registry.index.scan).items()}
-        return self._files[target, kind]
-
-
-def libraries(cell: Cell, registry: Registry) -> tuple[str, ...]:
-    """Return the import names that a cell's cards list."""
-    names = {*task_card(cell.task).libraries, *(method_card(cell.method).libraries if cell.method else ())}
-    for name in task_card(cell.task).datasets:
-        names |= set(registry.get("dataset", name).card.libraries)
-    return tuple(sorted(names))
+_FROM_RESULT = ("data", "status", "metrics", "gates", "not_rankable", "cost", "counters", "flops", "curve", "logs", "warnings", "arrays", "images")
 
 
 class Driver:
@@ -99,32 +51,57 @@ class Driver:
         self.registry, self.store, self.limits = registry, store, limits or Limits()
         self._flops, self._to_count = flops, set[str]()
         self.keys, self.again = keys or Keys(registry), again or Again()
+        self.sight = Sight(self.keys)
         self.expected = Expected()
         self._began = time.time() - 0.01  # a file's time may lag a clock tick behind
         self.standings: dict[str, str] = {}
         """Key -> why a cell would run (see :mod:`bench.runs.select`), after :meth:`split`."""
         self.not_run: list[NotRun] = []
+        self.failed: list[Record] = []
+        """The records of cells that failed with today's code, libraries and data, after :meth:`split`."""
+        self.not_looked: dict[str, list[str]] = {}
+        """Cell -> calls of data that its record was made of and that nobody has looked at since, after :meth:`split`."""
+        self.tell: Callable[[str], None] = self._note
+        """Told at once what takes a while; kept among the notes unless somebody listens."""
         self.notes: list[str] = []
-        """What the user should know of machines that are not what the keys were made for."""
+        """What the user should know: of data that changed, of machines that are not what the keys were made for."""
 
-    def split(self, plan: Plan, flops: bool = True) -> tuple[list[Record], list[Keyed]]:
-        """Return the records that the plan's cells already have, and the cells that have no ``ok`` record of their key."""
+    def split(self, plan: Plan, look: bool = True, flops: bool = True) -> tuple[list[Record], list[Keyed]]:
+        """Return the records that the plan's cells already have, and the cells that have no ``ok`` record of today's code, libraries and data.
+
+        Args:
+            plan: the cells.
+            look: load data in a process aside where only a load tells whether it is what a record was made of. Where it may not be
+                loaded, such a record counts, and :attr:`not_looked` says so.
+            flops: whether the operations of the cells to run are counted, where the driver counts at all.
+        """
         records = self.store.briefs()
         self.expected = Expected(records)
-        known, seen = latest(records), {record.cell for record in records}
+        found = Candidates(self.keys, self.sight, records)
+        if look:
+            self.look(found.wanted(plan.cells))
         done: list[Record] = []
         todo = []
         for cell in plan.cells:
-            keyed = self.keys.of(cell)
-            record = known.get(keyed.key)
-            if record is not None and record.status == "ok":
-                done.append(record)
+            held = found.of(cell)
+            if held.standing == "recorded" and held.record is not None:
+                done.append(held.record)
+                self.not_looked |= {cell.spec.cell: held.unknown} if held.unknown else {}
+            elif held.standing == "unavailable":
+                self.not_run.append(NotRun(track=cell.spec.track, method=cell.spec.method, task=cell.spec.task, status="unavailable", reason=held.reason))
             else:
-                self.standings[keyed.key] = "failed" if record is not None else "stale" if cell.spec.cell in seen else "missing"
+                keyed = self.keys.of(cell)
+                self.standings[keyed.key] = held.standing
+                self.failed += [held.record] if held.standing == "failed" and held.record is not None else []
                 todo.append(keyed)
         self._to_count = to_count((keyed.cell for keyed in todo), done) if self._flops and flops else set()
+        self.notes += found.said
         self.registry.index.save()
         return done, todo
+
+    def look(self, wanted: Iterable[tuple[Cell, str]]) -> None:
+        """Load what is not known of the data of cells, each call once, in a process aside."""
+        self.sight.look(wanted, loader(lambda cell: self._job([self.keys.of(cell)]), {**os.environ, **PINNED}, self.tell))
 
     def run(self, todo: Sequence[Keyed], executor: Executor, parallel: int, notice: Callable[[str, float], None]) -> Iterator[tuple[Keyed, Record | None]]:
         """Run cells and yield each with its record as it ends; None where the data turned out not to be there.
@@ -137,7 +114,7 @@ class Driver:
         Artifacts(cache_folder()).sweep()
         by_cell = {keyed.cell.spec.cell: keyed for keyed in todo}
         with self._claims() as claims:
-            shift = Shift(self.store.root, claims, self._began)
+            shift = Shift(self.store.root, claims, self._began, self.keys)
             shift.sweep()
             try:
                 for ended in executor.run(shift.offers(self._groups(todo, shift, parallel), self._job), notice):
@@ -203,7 +180,9 @@ class Driver:
             return self._write(keyed, Result(status="invalid", error=said), ended, confined)
 
     def _write(self, keyed: Keyed, result: Result, ended: Ended, confined: bool) -> Record:
-        ran = self._where(keyed, ended.origin)
+        if result.data is None and ended.results is None:  # it died, and its data was told before
+            result = msgspec.structs.replace(result, data=ended.data.get(keyed.cell.spec.cell))
+        ran = self._where(keyed, result.data, ended.origin)
         machine = ended.origin.machine if ended.origin else None
         record = record_of(ran, result, ended.log, machine, kept(keyed.cell, self.registry, self.again))
         if ran.ingredients["files"] == keyed.ingredients["files"]:
@@ -214,22 +193,31 @@ class Driver:
         self.store.write(record, Path(result.files) if result.files else None)
         return record
 
-    def _where(self, keyed: Keyed, origin: Origin | None) -> Keyed:
-        """Return the cell with the key of the machine that ran it: one of other code or another environment makes a key of its own."""
+    def _where(self, keyed: Keyed, data: dict[str, str] | None, origin: Origin | None) -> Keyed:
+        """Return the cell with the key of what was loaded, on the machine that ran it: one of other code or another environment makes a key of its own."""
+        for call, fingerprint in (data or {}).items():
+            if (self.sight.state(keyed.cell, call).fingerprint or fingerprint) != fingerprint:
+                self._note(
+                    f"the data of {call} is not the same in all that this command looked at: it changed meanwhile, differs between machines, or is drawn anew "
+                    "at each load; every record has the key of what its run loaded."
+                )
         if origin is None:
-            return keyed
-        found = {"files": origin.files, "environment": origin.environment}
-        differing = [name for part in found for name in found[part] | keyed.ingredients[part] if found[part].get(name) != keyed.ingredients[part].get(name)]
+            return self.keys.of(keyed.cell, data)
+        found: dict[str, Any] = {"files": origin.files, "environment": origin.environment, "data": data}
+        parts = ("files", "environment")
+        differing = [name for part in parts for name in found[part] | keyed.ingredients[part] if found[part].get(name) != keyed.ingredients[part].get(name)]
         if not differing:
-            return keyed
+            return self.keys.of(keyed.cell, data)
         more = f" and {len(differing) - 1} more" if len(differing) > 1 else ""
-        note = (
+        self._note(
             f"a machine differs from the one that keys are made for in {differing[0]}{more}: its records have keys of their own, "
             "so the same command runs these cells again; make the machines alike, or start bench on one of that kind."
         )
-        if note not in self.notes:
-            self.notes.append(note)
-        return Keyed(keyed.cell, run_key(keyed.cell.spec, sorted(set(origin.files.values())), origin.environment), found)
+        return Keyed(keyed.cell, run_key(keyed.cell.spec, sorted(set(origin.files.values())), origin.environment, data), found)
+
+    def _note(self, text: str) -> None:
+        if text not in self.notes:
+            self.notes.append(text)
 
     def _code_state(self, cell: Cell) -> dict[str, Any]:
         found: dict[str, Any] = {"bench_git": git_state(str(Path(__file__).parent))}

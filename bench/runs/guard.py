@@ -41,8 +41,8 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
-def leaf_digest(value: Any) -> str:
-    """Digest an array or tensor by type, shape and bytes, anything else by its plain value; code has none."""
+def leaf_digest(value: Any, depth: int = 0) -> str:
+    """Digest an array or tensor by type, shape and bytes, plain values by themselves, any other object by what it holds; code has no digest."""
     if hasattr(value, "detach"):
         value = value.detach().cpu()
         if str(value.layout) != "torch.strided":
@@ -50,10 +50,30 @@ def leaf_digest(value: Any) -> str:
         if value.dtype.is_floating_point and str(value.dtype).removeprefix("torch.") not in ("float16", "float32", "float64"):
             return leaf_digest(f"{value.dtype}{tuple(value.shape)}") + leaf_digest(value.contiguous().reshape(-1).view(sys.modules["torch"].uint8))
         value = value.numpy()
+    if isinstance(value, np.ndarray) and value.dtype.hasobject:  # its bytes are addresses
+        return _digest_of([str(value.dtype), list(value.shape), value.reshape(-1).tolist()], depth)
     if isinstance(value, np.ndarray):
         head = f"{value.dtype.str}{value.shape}".encode()
         return hashlib.sha256(head + np.ascontiguousarray(value).tobytes()).hexdigest()
-    return repr(value) if isinstance(value, str | int | float | bool | bytes | None) else type(value).__qualname__
+    if isinstance(value, str | int | float | bool | bytes | None):
+        return repr(value)
+    if isinstance(value, np.generic | complex):
+        return f"{type(value).__qualname__} {value!r}"
+    if isinstance(value, set | frozenset):
+        return _digest_of(sorted(leaf_digest(item, depth + 1) for item in value), depth)
+    state = getattr(value, "__dict__", None)
+    if isinstance(state, dict) and state and not callable(value) and not isinstance(value, ModuleType) and depth < _DEEPEST:
+        return f"{type(value).__qualname__} {_digest_of(dict(state), depth)}"
+    return type(value).__qualname__
+
+
+_DEEPEST = 6
+"""How far objects are followed that hold others: they may hold themselves."""
+
+
+def _digest_of(value: Any, depth: int) -> str:
+    found = sorted((path, leaf_digest(leaf, depth + 1)) for path, leaf in leaves(value))
+    return hashlib.sha256(repr(found).encode()).hexdigest()
 
 
 def fingerprints(value: Any) -> dict[str, str]:

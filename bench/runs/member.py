@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from bench.contracts import Case, Dataset
-from bench.digests import stream_seed
+from bench.contracts import Case
+from bench.digests import digest, stream_seed
 from bench.errors import BenchError, InvalidRun
-from bench.plugins.source import Target, import_target, locate
+from bench.plugins.source import Target, locate
 from bench.runs import guard
 from bench.runs.apart import apart
 from bench.runs.context import Run, Setup, _Tools, release
+from bench.runs.data_index import Want, differing, params_of, parse_call
 from bench.runs.figures import figures
 from bench.runs.folders import at
+from bench.runs.loading import check_pin, kind_of, load
+from bench.runs.noticing import Noticing, aside, noted, unnoticed
+from bench.runs.own_files import digests, own, own_targets, owner
 from bench.runs.provenance import kernels_here
 from bench.runs.spec import RunSpec
 
@@ -44,8 +49,10 @@ class Member:
         self.runs: list[Run] = []
         self.before: list[dict[str, str]] = []
         self.whole: list[dict[str, str]] = []
+        self.data: dict[str, str] = {}
+        """Fingerprint of every data set that was loaded, by its call."""
 
-    def _run(self, kind: type[Run], axis: int) -> Any:
+    def _run(self, kind: type[Run], axis: int, tools: _Tools | None = None) -> Any:
         spec = self.spec
         folder = self.folder / f"problem-{axis}" if kind is Run else self.folder / "task"
         return kind(
@@ -56,7 +63,7 @@ class Member:
             workdir=folder,
             artifacts=self.worker.artifacts,
             axis=axis,
-            tools=self.tools,
+            tools=tools or self.tools,
         )
 
     def prepare(self) -> None:
@@ -64,7 +71,7 @@ class Member:
         from bench.training.state import streams
 
         start = time.perf_counter()
-        with streams(stream_seed(self.spec.seed, self.spec.task, "prepare")):
+        with streams(stream_seed(self.spec.seed, self.spec.task, "prepare")), self.noticing():
             self.case = self.worker.task.prepare(self.setup)
         self.checks.case(self.case, self.tools.loaded)
         self.tools.loaded.clear()
@@ -77,6 +84,26 @@ class Member:
             known if problem is shown else guard.fingerprints(problem) for problem, shown, known in zip(problems, self.case.problems, self.before, strict=True)
         ]
         self.runs = [self._run(Run, axis) for axis in range(len(self.case.problems))]
+
+    @contextlib.contextmanager
+    def noticing(self) -> Iterator[None]:
+        """Note the files of the user's that are opened meanwhile, data sets' left out: they are part of the key."""
+        noticing = Noticing(thorough=False, apart=True)
+        try:
+            with noticing:
+                yield
+        finally:
+            self.opened(noticing)
+
+    def opened(self, noticing: Noticing) -> None:
+        """Add what was opened to the data of the run."""
+        worker = self.worker
+        if paths := own(noticing.files(), (worker.job.workdir, str(self.folder)), worker.job.cache, worker.began):
+            targets = own_targets(worker.job.task, worker.job.method)
+            found, places = digests(paths, targets)
+            self.data |= found
+            worker.data_index.put_places(owner(targets), places)
+            worker.note(self.spec, self.data)
 
     def close(self) -> None:
         """Let go of the case: what serves a run holds it, in a table of this process."""
@@ -96,8 +123,8 @@ def separate(members: Sequence[Member]) -> None:
 class _WorkerTools(_Tools):
     """What a run asks of its worker: reports go to the task, artifacts and data sets are served and charged."""
 
-    def __init__(self, member: Member, quiet: bool = False) -> None:
-        self._member, self._quiet, self._said = member, quiet, 0.0
+    def __init__(self, member: Member, quiet: bool = False, loading: bool = False) -> None:
+        self._member, self._quiet, self._loading, self._said = member, quiet, loading, 0.0
         self._fingerprints: dict[str, str] = {}
         self.loaded: list[tuple[str, Any]] = []
         """Data sets that the task asked for, until its problem is checked."""
@@ -129,6 +156,10 @@ class _WorkerTools(_Tools):
             self._member.worker.send({"progress": done / max(1, total)})
 
     def parts(self, run: Run, module: Any) -> dict[str, Any]:
+        with aside():
+            return self._parts(run, module)
+
+    def _parts(self, run: Run, module: Any) -> dict[str, Any]:
         worker = self._member.worker
         name = getattr(module, "__name__", "")
         target = next((target for target in worker.targets if target.module.partition(".")[0] == name.partition(".")[0]), worker.job.task)
@@ -136,7 +167,7 @@ class _WorkerTools(_Tools):
         code = worker.code_of(Target(name, "", str(path), target.root)) if path else [name]
         inputs = self._member.before
         if isinstance(run, Setup):  # the task's artifacts are the same for every method, whatever is masked for it
-            inputs = self._member.whole or [self._fingerprints]
+            inputs = [self._fingerprints] if self._loading else [*self._member.whole, self._member.data]  # what a data set keeps is the same for every task
             code = sorted({*code, *(part for found in worker.job.datasets.values() for part in worker.code_of(found))})
         return {
             "code": code,
@@ -155,23 +186,58 @@ class _WorkerTools(_Tools):
     def quiet(self) -> _Tools:
         return _WorkerTools(self._member, quiet=True)
 
+    def fingerprints(self) -> dict[str, str]:
+        return self._fingerprints
+
+    def unchanged(self, loaded: Mapping[str, str]) -> bool:
+        worker = self._member.worker
+        for call, fingerprint in loaded.items():
+            want = self._want(call)
+            if (worker.data_index.state(want).fingerprint or self._load(want)[1]) != fingerprint:
+                return False
+            if (known := worker.data_index.get(want)) is not None:
+                with unnoticed():
+                    noted(known.inputs)  # of a data set that keeps what it made of another one
+        for call, fingerprint in loaded.items():
+            self._note(call, fingerprint)
+        return True
+
+    def look(self, call: str) -> tuple[str, bool]:
+        """Load a data set for its fingerprint alone; say too whether it draws from streams of the run."""
+        want = self._want(call)
+        return self._load(want)[1], self._member.worker.data_index.draws(want)
+
+    def mark(self) -> str:
+        return digest([self._member.before, self._member.data])
+
     def dataset(self, run: Setup, name: str, params: dict[str, Any]) -> Any:
         job = self._member.worker.job
         if name not in job.datasets:
             raise BenchError(f"the task asked for the data set {name!r}, which its card does not list; add it to 'datasets'.")
-        with at(self._member.worker.flags["folder"]):  # data are asked for while runs work in folders of their own, too
-            found = import_target(job.datasets[name])
-            if not issubclass(found, Dataset):
-                raise BenchError(f"{name!r} is registered as a data set, but {found.__qualname__} is no Dataset.")
-            data = found.make(params).load(run)
-        self._fingerprints[name] = guard.fingerprint(data)
+        kind = kind_of(job.datasets[name], name)
+        want = self._member.worker.want(self._member.spec, kind, differing(kind.schema(), kind.make(params).values()))
+        data, fingerprint = self._load(want)
         if not self._member.runs:
             self.loaded.append((name, data))
-        if found.card.fingerprint and not params and self._fingerprints[name] != found.card.fingerprint:
-            raise InvalidRun(
-                f"the data set {name!r} has the fingerprint {self._fingerprints[name]}, its card says {found.card.fingerprint}; the data or its reader changed."
-            )
+        self._note(want.call, fingerprint)
+        check_pin(kind.card, want, fingerprint)
         return data
+
+    def _want(self, call: str) -> Want:
+        name, texts = parse_call(call)
+        kind = kind_of(self._member.worker.job.datasets[name], name)
+        return self._member.worker.want(self._member.spec, kind, params_of(name, kind.schema(), texts))
+
+    def _load(self, want: Want) -> tuple[Any, str]:
+        run = self._member._run(Setup, 0, _WorkerTools(self._member, quiet=True, loading=True))
+        with unnoticed(), at(self._member.worker.flags["folder"]):  # data are asked for while runs work in folders of their own, too
+            return load(want, run, self._member.worker.data_index)
+
+    def _note(self, call: str, fingerprint: str) -> None:
+        self._fingerprints[call] = fingerprint
+        if self._member.data.get(call) != fingerprint:
+            self._member.data[call] = fingerprint
+            self._member.worker.note(self._member.spec, self._member.data)
 
 
 def _mask(problem: Any, needs: list[str]) -> Any:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
 from bench.cards import TaskCard
 from bench.digests import digest
 from bench.errors import BenchError
 from bench.plugins.registry import Registry, task_card
-from bench.runs.drive import Keyed
+from bench.runs.data_index import FILE
 from bench.runs.kernels import differences
+from bench.runs.keys import Keyed
 from bench.runs.plan import Cell
 from bench.runs.record import Record
 from bench.runs.spec import RunSpec
@@ -40,11 +45,24 @@ def cell_of(record: Record, registry: Registry) -> Cell | None:
     )
 
 
-def changes(record: Record, now: Keyed) -> list[str]:
-    """Say in words what of a record's key is different now; empty when the key is the same."""
+def with_seed(cell: Cell, seed: int) -> Cell:
+    """Return the cell of another seed."""
+    return cell if cell.spec.seed == seed else msgspec.structs.replace(cell, spec=msgspec.structs.replace(cell.spec, seed=seed))
+
+
+def changes(record: Record, now: Keyed, data: Sequence[str] = ()) -> list[str]:
+    """Say in words what of a record's key is different now; empty when the key is the same.
+
+    Args:
+        record: as it was written.
+        now: its cell with the key of today's code and environment on the data of the record.
+        data: what changed in the data, in words (see :meth:`bench.runs.sight.Sight.what_changed`).
+    """
+    said = list(data)
     if record.key == now.key:
-        return []
-    said = []
+        return said
+    if record.data is None and record.status == "ok":
+        said.append("which data it loaded is not known: the version of bench that wrote it did not note it")
     then, environment = record.provenance, now.ingredients["environment"]
     if record.cell != now.cell.spec.cell:
         said.append("the record's cell is not the digest of its own fields: it was edited by hand")
@@ -64,6 +82,16 @@ def changes(record: Record, now: Keyed) -> list[str]:
         if before != after:
             said.append(f"the code of {module} {'changed' if before and after else 'is new' if after else 'is gone'}")
     return said or ["the harness changed in a way that can change numbers (its protocol number rose)"]
+
+
+def data_differs(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Say in words how the data of two runs of a cell differ."""
+    said = []
+    for call in sorted({*then, *now}):
+        what = f"the file {call.removeprefix(FILE)}" if call.startswith(FILE) else f"the data of {call}"
+        if then.get(call) != now.get(call):
+            said.append(f"{what} {'changed' if call in then and call in now else 'is read now' if call in now else 'is not read any more'}")
+    return said
 
 
 def differing(first: Record, second: Record, card: TaskCard | None) -> dict[str, tuple[float | None, float | None]]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from bench.errors import UsageError, near
 from bench.params import render_call
-from bench.runs.drive import Keyed
+from bench.runs.keys import Keyed
 from bench.runs.plan import Cell, NotRun
 
 STANDINGS = {

@@ -19,7 +19,7 @@ from bench.runs.record import Record, RecordError, decode_record
 from bench.runs.spec import Job
 
 if TYPE_CHECKING:
-    from bench.runs.drive import Keyed
+    from bench.runs.keys import Keyed, Keys
 
 _FRESH = 5.0
 """Seconds for which a temporary file without an owner may be another command's."""
@@ -30,8 +30,8 @@ _KEEP = 30 * 86400.0
 class Shift:
     """What a driver does with the folder of results besides adding records."""
 
-    def __init__(self, root: Path, claims: Claims, since: float) -> None:
-        self._root, self._claims, self._since = root, claims, since
+    def __init__(self, root: Path, claims: Claims, since: float, keys: Keys) -> None:
+        self._root, self._claims, self._since, self._keys = root, claims, since, keys
         self._met: list[tuple[Keyed, Record]] = []
 
     def cut_off(self, todo: Sequence[Keyed]) -> list[list[Keyed]]:
@@ -88,12 +88,14 @@ class Shift:
         shard = self._root / "records" / cell[:2]
         for name in os.listdir(shard) if shard.is_dir() else ():  # noqa: PTH208 - once a run; a glob takes ten times longer
             try:
-                if not name.startswith(f"{cell[:16]}-{keyed.key[:16]}-") or (shard / name).stat().st_mtime < self._since:
+                if not name.startswith(f"{cell[:16]}-") or (shard / name).stat().st_mtime < self._since:
                     continue
                 record = decode_record((shard / name).read_bytes())
             except (OSError, RecordError):
                 continue
-            if record.key == keyed.key and record.status != "interrupted" and (newest is None or record.attempt > newest.attempt):
+            if record.status == "interrupted" or record.key != self._keys.key(keyed.cell, cell, record.data):
+                continue
+            if newest is None or (record.ended, record.attempt) > (newest.ended, newest.attempt):
                 newest = record
         return newest
 

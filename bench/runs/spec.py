@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any, Literal
 
@@ -88,13 +88,25 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits
 
 
-def run_keys(cells: Iterable[str], code: list[str], environment: dict[str, Any]) -> dict[str, str]:
-    """Return the keys of many cells that share code and environment, as :func:`run_key` makes them: cell -> key."""
-    marked = canonical({"cell": "", "code": code, "protocol": PROTOCOL, "environment": environment})
-    head, _, tail = marked.partition(b'"cell":""')  # sorted keys: the cell comes first
-    return {cell: blake2b(b'%s"cell":"%s"%s' % (head, cell.encode(), tail), digest_size=16).hexdigest() for cell in cells}
+class KeyMaker:
+    """Makes the keys of cells that share code, environment and data: what they share is written out once."""
+
+    def __init__(self, code: list[str], environment: dict[str, Any], data: Mapping[str, str] | None) -> None:
+        marked = canonical({"cell": "", "code": code, "data": data, "protocol": PROTOCOL, "environment": environment})
+        self._head, _, self._tail = marked.partition(b'"cell":""')  # sorted keys: the cell comes first
+
+    def __call__(self, cell: str) -> str:
+        """Return the key of a cell, as :func:`run_key` makes it."""
+        return blake2b(b'%s"cell":"%s"%s' % (self._head, cell.encode(), self._tail), digest_size=16).hexdigest()
 
 
-def run_key(spec: RunSpec, code: list[str], environment: dict[str, Any]) -> str:
-    """Return the key: the cell, the code it reaches and the environment that computes it. Same key, same number."""
-    return digest({"cell": spec.cell, "code": code, "protocol": PROTOCOL, "environment": environment})
+def run_key(spec: RunSpec, code: list[str], environment: dict[str, Any], data: Mapping[str, str] | None = None) -> str:
+    """Return the key: the cell, the code it reaches, the data it loads and the environment that computes it. Same key, same number.
+
+    Args:
+        spec: says the cell.
+        code: sorted digests of the code.
+        environment: what of the machine computes.
+        data: fingerprints of what is loaded, by call; None: nothing is known of it.
+    """
+    return digest({"cell": spec.cell, "code": code, "data": data, "protocol": PROTOCOL, "environment": environment})

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from bench.cards import TaskCard
-from bench.contracts import Method, Outcome, Score, Task
+from bench.contracts import Dataset, Method, Outcome, Score, Task
 from bench.digests import stream_seed
 from bench.errors import BenchError, InvalidRun
 from bench.plugins.index import Index
@@ -24,10 +24,12 @@ from bench.runs import guard
 from bench.runs.artifacts import Artifacts
 from bench.runs.contents import Solved, digest_of
 from bench.runs.context import Run
+from bench.runs.data_index import DataIndex, Want
 from bench.runs.figures import figures
 from bench.runs.folders import at, attempt
 from bench.runs.member import Member, separate
-from bench.runs.provenance import THREADS
+from bench.runs.noticing import Noticing
+from bench.runs.provenance import THREADS, kernels_here
 from bench.runs.result import Result, as_text, failed, now, save_files
 from bench.runs.spec import Job, RunSpec
 from bench.texts import said as text_of
@@ -43,7 +45,7 @@ class Worker:
 
         from bench.training import state
 
-        self.job, self.send = job, send
+        self.job, self.send, self.began = job, send, time.time()
         spec = job.specs[0]
         self.device = torch.device(spec.device)
         self.flags = state.pin(spec.device, THREADS)
@@ -67,6 +69,23 @@ class Worker:
         self._codes: dict[Target, list[str]] = {}
         self.solved: dict[int, Solved] = {}
         """Seed -> what its first pass is known by, of those that are to be counted."""
+        self.data_index = DataIndex(Path(job.cache))
+        self.data: dict[str, dict[str, str]] = {}
+        """Cell -> fingerprint of every data set that was loaded, by its call, and of every file that was opened."""
+
+    def want(self, spec: RunSpec, kind: type[Dataset], params: dict[str, Any]) -> Want:
+        """Return a call of a data set as the index knows it."""
+        card, target = kind.card, self.job.datasets[kind.card.name]
+        versions = {name: self.job.versions.get(name, "") for name in sorted({"numpy", "torch", *card.libraries})} | kernels_here(self.device.type)
+        return Want(
+            name=card.name, params=params, target=target, code=self.code_of(target), versions=versions, device=self.device.type, had=card.had,
+            stream=(f"{spec.track}/{spec.task}", spec.seed),
+        )  # fmt: skip
+
+    def note(self, spec: RunSpec, data: Mapping[str, str]) -> None:
+        """Note what a run loaded, and say it at once: whatever becomes of the run, its record holds it."""
+        self.data[spec.cell] = dict(data)
+        self.send({"data": {spec.cell: self.data[spec.cell]}})
 
     def code_of(self, target: Target) -> list[str]:
         """Return the digests of the code that ``target`` reaches, looked for once: what is imported already no longer changes."""
@@ -79,6 +98,7 @@ class Worker:
         from bench.training import state, tuned
 
         started = now()
+        self.data |= {spec.cell: {} for spec in specs}
         with warnings.catch_warnings(record=True) as said, tuned.noting() as choices, contextlib.ExitStack() as closing:
             warnings.simplefilter("always")
             members = self._prepared(specs, twin, closing)
@@ -107,7 +127,8 @@ class Worker:
         said_flags = {name: value for name, value in self.flags.items() if name != "folder"}  # where it ran is nobody's business
         texts = sorted({f"{item.category.__name__}: {text_of(item.message)}"[:500] for item in said})
         results = results[:1] if twin else results
-        for result in results:
+        for spec, result in zip(specs, results, strict=False):
+            result.data = self.data[spec.cell]
             result.started, result.ended, result.warnings, result.flags = started, now(), texts[:20], said_flags
             result.choices = dict(choices)
         return results
@@ -143,7 +164,13 @@ class Worker:
         start, start_cpu = time.perf_counter(), time.process_time()
         with state.streams(stream_seed(members[0].spec.seed, members[0].spec.task, "solve", members[0].spec.method)):
             place = state.position()
-            solutions = self._solutions(members)
+            noticing = Noticing(thorough=False, apart=True)
+            try:
+                with noticing:
+                    solutions = self._solutions(members)
+            finally:
+                for member in members:
+                    member.opened(noticing)
             self.moved = members[0].spec.form == "stacked" and state.position() != place
         state.synchronize(self.device)
         wall, cpu = time.perf_counter() - start, time.process_time() - start_cpu
@@ -184,7 +211,7 @@ class Worker:
             for solution, run in zip(solutions, member.runs, strict=True)
         ]
         outcomes = [member.checks.outcome(member.case, k, outcome, self.device) for k, outcome in enumerate(outcomes)]
-        with streams(stream_seed(spec.seed, spec.task, "evaluate")):
+        with streams(stream_seed(spec.seed, spec.task, "evaluate")), member.noticing():
             with at(self.flags["folder"]):
                 self.task.reveal(member.case, member.setup)
             score = member.checks.score(self.task.evaluate(member.case, outcomes, member.setup))
@@ -269,4 +296,4 @@ def _attempt(worker: Worker, specs: Sequence[RunSpec], twin: bool) -> list[Resul
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # SystemExit of a plugin included
-        return [msgspec.structs.replace(failed(error), started=started) for _ in (specs[:1] if twin else specs)]
+        return [msgspec.structs.replace(failed(error), started=started, data=worker.data.get(spec.cell, {})) for spec in (specs[:1] if twin else specs)]

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from bench.errors import DataUnavailable
+from bench.runs.inputs import data_root
 from bench.training.data import Examples
 
 if TYPE_CHECKING:
@@ -37,14 +38,6 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     repo: str
     config: str = ""
     label: str = ""
-
-
-def data_root() -> Path:
-    """Return the folder of local data sets: ``BENCH_DATA``, else the user's data folder."""
-    if os.environ.get("BENCH_DATA"):
-        return Path(os.environ["BENCH_DATA"]).expanduser()
-    base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
-    return Path(base).expanduser() / "datacentric-bench"
 
 
 def pictures(run: Run, source: Source, split: str) -> Examples:

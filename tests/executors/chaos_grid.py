@@ -8,7 +8,8 @@ from types import SimpleNamespace
 from bench.executors.engines import engine
 from bench.executors.slots import Slots
 from bench.plugins.registry import Registry
-from bench.runs.drive import Driver, Keys
+from bench.runs.drive import Driver
+from bench.runs.keys import Keys
 from bench.runs.limits import Limits
 from bench.runs.plan import Request, make_plan
 from bench.runs.store import Store

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from bench.errors import UsageError
 from bench.plugins.registry import Registry
-from bench.runs.drive import Driver, Keyed
+from bench.runs.drive import Driver
+from bench.runs.keys import Keyed
 from bench.runs.plan import Cell, Request, make_plan
 from bench.runs.record import Failure, encode_record
 from bench.runs.select import only, parse_budget, parse_only, within

@@ -93,7 +93,7 @@ def test_what_the_dead_left_is_swept_and_checkpoints_and_another_commands_files_
     from bench.runs.shift import Shift
 
     with Claims(leftovers) as claims:
-        Shift(leftovers, claims, 0.0).sweep()
+        Shift(leftovers, claims, 0.0, None).sweep()
     assert names(leftovers / "records") == {"ab", "abc-1.json", ".writing-fresh"}
     assert names(leftovers / "work") == {"cut-off", "job.json", "0-seed-0", "problem-0", "checkpoint.safetensors"}
     assert not (leftovers / ".probe123").exists()
@@ -105,11 +105,11 @@ def test_nothing_is_swept_while_another_driver_is_at_work(leftovers, other):
     process, _ = other()
     before = names(leftovers)
     with Claims(leftovers) as claims:
-        Shift(leftovers, claims, 0.0).sweep()
+        Shift(leftovers, claims, 0.0, None).sweep()
         assert names(leftovers) == before | {".lock"}
         process.send_signal(signal.SIGKILL)
         process.wait()
-        Shift(leftovers, claims, 0.0).sweep()
+        Shift(leftovers, claims, 0.0, None).sweep()
     assert ".writing-old" not in names(leftovers)
 
 
@@ -118,7 +118,7 @@ def test_a_job_that_was_cut_off_is_taken_up_as_it_was(leftovers):
 
     keyed = [SimpleNamespace(key=name.encode().hex()) for name in ("other", "cut-off", "empty")]
     with Claims(leftovers) as claims:
-        shift = Shift(leftovers, claims, 0.0)
+        shift = Shift(leftovers, claims, 0.0, None)
         assert shift.cut_off(keyed) == [[keyed[1]]]
         assert shift.cut_off(keyed[:1]) == []
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from bench.plugins.index import cache_folder
 from bench.runs.record import _UPGRADES, SCHEMA_VERSION, Brief, Flops, Record, RecordError, check_record, decode_record, encode_record, without_folders
-from bench.runs.spec import run_key, run_keys
+from bench.runs.spec import KeyMaker, run_key
 from bench.runs.store import Store, latest
 from bench.runs.store_files import remove
 
@@ -74,13 +74,15 @@ def test_a_record_changed_by_hand_is_known(store, make_record):
 @given(
     st.lists(st.text("0123456789abcdef", min_size=32, max_size=32), max_size=3),
     st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=5), max_size=3),
+    st.none() | st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=3),
 )
-def test_many_keys_are_made_as_one_is(cells, environment):
+def test_many_keys_are_made_as_one_is(cells, environment, data):
     class Spec(msgspec.Struct):
         cell: str
 
     environment = {name: value for name, value in environment.items() if not isinstance(value, int) or abs(value) < 2**63}
-    assert run_keys(cells, ["a", '"cell":""'], environment) == {cell: run_key(Spec(cell), ["a", '"cell":""'], environment) for cell in cells}
+    make = KeyMaker(["a", '"cell":""'], environment, data)
+    assert [make(cell) for cell in cells] == [run_key(Spec(cell), ["a", '"cell":""'], environment, data) for cell in cells]
 
 
 # The index is disposable --------------------------------------------------------

@@ -1,0 +1,291 @@
+"""Noticing what a load of data asks the system for: an audit hook, and a look at what it asks of ``os`` meanwhile.
+
+A hook hears every file that is opened through Python, and every folder that is listed. Files that C++ code opens are seen where they were
+looked for first (``Path.is_file``, a listing), where the kernel tells of them (:mod:`bench.runs.opened`), or where the data set says so (``run.reads``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from bench.runs.inputs import LIBRARIES, File, Inputs, kinds, listing, named, placed, read, stamp_of
+from bench.runs.opened import Opened
+from bench.runs.paths import STANDARD, absolute, ignored, ours, within, writes
+
+NETWORK = "it is read over the network"
+_STARTS = ("subprocess.Popen", "os.system", "os.posix_spawn", "os.exec", "os.spawn", "pty.spawn")
+_BENCH = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_stat, _lstat, _getcwd, _getitem = os.stat, os.lstat, os.getcwd, type(os.environ).__getitem__
+_active: list[Noticing] = []
+_cache: tuple[str, ...] = ()
+_installed, _aside = False, 0
+
+
+class Noticing:
+    """Notes what is asked of the system while it is entered.
+
+    Args:
+        homes: folders in which files are seen even where C++ code opens them.
+        thorough: True: note all that a load may depend on. False: note opened files alone, which costs nothing.
+        apart: whether what data sets read is left out: it is told by their fingerprints.
+    """
+
+    def __init__(self, homes: tuple[str, ...] = (), thorough: bool = True, apart: bool = False) -> None:
+        self._thorough, self.homes, self.apart, self.paused = thorough, homes, apart, False
+        self._before: dict[str, tuple[int, int, int, int]] = {}
+        self._read: dict[str, None] = {}
+        self._asked: dict[str, None] = {}
+        self._listed: dict[str, None] = {}
+        self._written: dict[str, None] = {}
+        self._names: dict[str, str | None] = {}
+        self._folder, self._unseen = "", ""
+        self._known: list[Inputs] = []
+        self._opened: Opened | None = None
+
+    def __enter__(self) -> Noticing:
+        global _cache
+        _install()
+        with aside():
+            _cache = ours()
+        if self._thorough:
+            with aside():
+                self._opened = Opened(self.homes)
+            if not any(other._thorough for other in _active):
+                _wrap()
+        _active.append(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _active.remove(self)
+        if self._thorough and not any(other._thorough for other in _active):
+            _unwrap()
+        if self._opened is not None:
+            self._read |= dict.fromkeys(path for path in self._opened.close() if path not in self._written and not ignored(path, _cache))
+
+    # What is heard ---------------------------------------------------------------
+
+    def hear(self, event: str, arguments: tuple[Any, ...]) -> None:
+        """Note an event of Python's audit."""
+        if event in ("open", "sqlite3.connect"):
+            if (path := absolute(arguments[0])) and not ignored(path, _cache) and not _importing():
+                if event == "open" and writes(arguments):
+                    self._written[path] = None
+                else:
+                    self._note(path)
+                    if self._thorough and not os.path.isabs(os.fsdecode(arguments[0])):
+                        self._folder = _getcwd()
+        elif not self._thorough:
+            return
+        elif event in ("os.listdir", "os.scandir"):
+            if (path := absolute("." if arguments[0] is None else arguments[0])) and not ignored(path, _cache) and not _importing():
+                self._listed[path] = None
+                self._watch(path)
+        elif event == "socket.connect":
+            if not isinstance(arguments[1], str | bytes):  # a local socket is no source of data
+                self._unseen = NETWORK
+        elif event in _STARTS and _own():
+            self._unseen = "another program reads it"
+
+    def _note(self, path: str) -> None:
+        if path not in self._before and path not in self._written:
+            with contextlib.suppress(OSError, ValueError):
+                self._before[path] = stamp_of(_stat(path))
+        self._read[path] = None
+        self._watch(os.path.dirname(path))
+
+    def _watch(self, folder: str) -> None:
+        if self._opened is not None:
+            self._opened.watch(folder)
+
+    def asked(self, path: str) -> None:
+        """Note that somebody looked whether a path is there."""
+        if not ignored(path, _cache):
+            self._asked[path] = None
+            self._watch(os.path.dirname(path))
+
+    def named(self, name: str) -> None:
+        """Note that a variable of the environment was read."""
+        self._names.setdefault(name, os.environ._data.get(os.environ.encodekey(name)) and os.fsdecode(os.environ._data[os.environ.encodekey(name)]))  # type: ignore[attr-defined]
+
+    def here(self) -> None:
+        """Note that the working folder was asked for."""
+        self._folder = _getcwd()
+
+    def known(self, inputs: Inputs) -> None:
+        """Note what something that was made before depended on when it was made."""
+        self._known.append(inputs)
+
+    # What comes of it ---------------------------------------------------------------
+
+    def files(self) -> list[str]:
+        """Return the files that were read and not written first."""
+        earlier = [placed(file.path) for item in self._known for file in item.files]
+        return [path for path in (*self._read, *earlier) if path not in self._written or path in self._before]
+
+    def inputs(self, empty: str = "") -> Inputs:
+        """Return what was noted, as it is now.
+
+        Args:
+            empty: why there may be more, where nothing at all was seen.
+        """
+        began = time.time_ns()
+        with aside():
+            paths, present, absent = kinds({*self.files(), *(path for path in self._asked if path not in self._written)})
+            files, unseen = [], self._unseen
+            for path in paths:
+                found = read(path)
+                if found is None or self._before.get(path, found.stamp) != found.stamp:
+                    unseen = unseen or f"{path} changed while it was read"
+                files.append(found or File(path, -1, 0, 0, 0))
+            folders = {named(path): digest for path in self._listed if (digest := listing(path))}
+            absent += [path for path in self._listed if named(path) not in folders]
+        if empty and not (files or folders or any(item.files or item.folders for item in self._known)):
+            unseen = unseen or empty
+        total = Inputs(
+            files=files, folders=folders, present=[named(path) for path in present], absent=[named(path) for path in absent],
+            variables=self._names, folder=self._folder, noted=began, unseen=unseen,
+        )  # fmt: skip
+        for item in self._known:
+            total = total.with_(item)
+        return total
+
+
+def noted(inputs: Inputs) -> None:
+    """Tell whoever notices now what something that was made before depended on."""
+    for noticing in _hearing():
+        noticing.known(inputs)
+
+
+def stated(path: Any) -> None:
+    """Note a path that a data set says it reads, whether it is there or not, and a folder with the names in it."""
+    text = absolute(path)
+    with aside():
+        folder = os.path.isdir(text)
+    for noticing in _hearing():
+        noticing.asked(text)
+        if folder:
+            noticing.hear("os.listdir", (text,))
+
+
+@contextlib.contextmanager
+def unnoticed() -> Iterator[None]:
+    """Have those to whom a data set is told by its fingerprint not hear of its files."""
+    pausing = [noticing for noticing in _active if noticing.apart and not noticing.paused]
+    for noticing in pausing:
+        noticing.paused = True
+    try:
+        yield
+    finally:
+        for noticing in pausing:
+            noticing.paused = False
+
+
+@contextlib.contextmanager
+def aside() -> Iterator[None]:
+    """Notice nothing meanwhile: what the harness does is no input."""
+    global _aside
+    _aside += 1
+    try:
+        yield
+    finally:
+        _aside -= 1
+
+
+@contextlib.contextmanager
+def attentive() -> Iterator[None]:
+    """Notice again, inside :func:`aside`: a plugin's code is called back."""
+    global _aside
+    before, _aside = _aside, 0
+    try:
+        yield
+    finally:
+        _aside = before
+
+
+# Where it is heard ---------------------------------------------------------------------
+
+
+def _hearing() -> list[Noticing]:
+    return [noticing for noticing in _active if not noticing.paused]
+
+
+def _install() -> None:
+    """Install the hook, which stays: it can't be taken out of a process."""
+    global _installed
+    if not _installed:
+        sys.addaudithook(_hear)
+        _installed = True
+
+
+def _hear(event: str, arguments: tuple[Any, ...]) -> None:
+    if _active and not _aside and (event in ("open", "os.listdir", "os.scandir", "sqlite3.connect", "socket.connect") or event in _STARTS):
+        for noticing in _hearing():
+            noticing.hear(event, arguments)
+
+
+def _wrap() -> None:
+    """See which paths are looked for, which variables and whether the working folder is asked for: Python audits none of it."""
+
+    def looked(real: Callable[..., os.stat_result]) -> Callable[..., os.stat_result]:
+        def call(path: Any, **options: Any) -> os.stat_result:
+            if not _aside and not options.get("dir_fd") and (text := absolute(path)):
+                for noticing in _hearing():
+                    noticing.asked(text)
+            return real(path, **options)
+
+        return call
+
+    def getcwd() -> str:
+        if not _aside and _own():
+            for noticing in _hearing():
+                noticing.here()
+        return _getcwd()
+
+    def getitem(environ: Any, name: Any) -> Any:
+        if not _aside and isinstance(name, str) and _own():
+            for noticing in _hearing():
+                noticing.named(name)
+        return _getitem(environ, name)
+
+    os.stat, os.lstat, os.getcwd = looked(_stat), looked(_lstat), getcwd
+    type(os.environ).__getitem__ = getitem  # type: ignore[method-assign]
+    for able in (os.supports_fd, os.supports_dir_fd, os.supports_follow_symlinks):
+        able |= {os.stat} if _stat in able else set()  # shutil asks what it can do
+
+
+def _unwrap() -> None:
+    for able in (os.supports_fd, os.supports_dir_fd, os.supports_follow_symlinks):
+        able -= {os.stat} - {_stat}
+    os.stat, os.lstat, os.getcwd = _stat, _lstat, _getcwd
+    type(os.environ).__getitem__ = _getitem  # type: ignore[method-assign]
+
+
+# Who asks ----------------------------------------------------------------------------------
+
+
+def _importing() -> bool:
+    """Say whether Python reads a module: code is another part of the key."""
+    frame: Any = sys._getframe(3)
+    while frame is not None and frame.f_code.co_filename == "<frozen importlib._bootstrap_external>":
+        return True
+    return False
+
+
+def _own() -> bool:
+    """Say whether it is asked for by a plugin's or our own code, not by a library for purposes of its own."""
+    frame: Any = sys._getframe(2)
+    while frame is not None and (frame.f_code.co_filename == __file__ or frame.f_code.co_filename.startswith("<frozen") or _standard(frame.f_code.co_filename)):
+        frame = frame.f_back
+    if frame is None:
+        return False
+    name = frame.f_code.co_filename
+    return not within(name, LIBRARIES) or within(name, (_BENCH, *(home for noticing in _active for home in noticing.homes)))
+
+
+def _standard(name: str) -> bool:
+    return within(name, STANDARD) and not within(name, LIBRARIES)
