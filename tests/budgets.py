@@ -17,7 +17,6 @@ ROOT = Path(__file__).resolve().parents[1]
 BUDGETS: dict[str, float] = {
     "tests": 30.0,
     "tests/checks": 35.0,
-    "tests/checks": 30.0,
     "tests/cli": 130.0,
     "tests/conformance": 120.0,
     "tests/counts": 20.0,
