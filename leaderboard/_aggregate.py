@@ -147,14 +147,21 @@ class Resamples:
         for row, mine in enumerate(values):
             order = np.argsort(mine, kind="stable")
             steps = np.append(-np.diff(mine[order]), mine[order][-1])
-            total = np.full(self.draws, -ends * mine[order][0])
+            total, constant, below = np.zeros(self.draws), -ends * mine[order][0], True
             running[:] = 0
-            for place, step in zip(order.tolist(), steps.tolist(), strict=True):
+            for rank, (place, step) in enumerate(zip(order.tolist(), steps.tolist(), strict=True)):
                 running += drawn[place]
-                if step:
+                below = below and bool(running.max() <= ends)
+                if below:  # below the middle half in every resample
+                    constant += ends * step
+                elif rank > count // 2 and running.min() >= count - ends:  # and above it from here on
+                    constant += (count - ends) * sum(steps[rank:].tolist())
+                    break
+                elif step:
                     np.clip(running, ends, count - ends, out=kept)
                     kept *= step
                     total += kept
+            total += constant
             found[row] = _percentiles(total / (count - 2 * ends))
         return found
 
@@ -181,7 +188,7 @@ class Resamples:
         weights = np.zeros((self.draws, self.tasks, self.seeds))
         rows = np.arange(self.draws)
         for place in range(self.tasks):
-            np.add.at(weights, (rows, tasks[:, place]), self.counts[:, place])
+            weights[rows, tasks[:, place]] += self.counts[:, place]  # a resample is named once a place
         scores = np.sort(scores, -1)
         means = weights.reshape(self.draws, -1) @ scores.reshape(len(scores), -1).T / (self.tasks * self.seeds)
         return np.quantile(means, _TAILS, axis=0).T  # type: ignore[no-any-return]

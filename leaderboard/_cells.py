@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 import msgspec
@@ -43,27 +44,27 @@ class SuiteCell:
     counts: bool = False
     """True: it counts although it is thin, since every cell of its track is."""
 
-    @property
+    @cached_property
     def low(self) -> float:
         """What scores 0, in the metric's unit."""
         return _value(self.sides[0], self.anchors.low if self.anchors else None)
 
-    @property
+    @cached_property
     def high(self) -> float:
         """What scores 1."""
         return _value(self.sides[1], self.anchors.high if self.anchors else None)
 
-    @property
+    @cached_property
     def chance(self) -> float:
         """The normalised score of a trivial predictor, never above the low anchor's."""
         return 0.0 if self.task.chance == "low" else min(0.0, self.score(self.task.chance))
 
-    @property
+    @cached_property
     def floor(self) -> float:
         """What a run that fails counts as, and no run counts as less: chance, or -1 where chance lies below."""
         return max(self.chance, LEAST)
 
-    @property
+    @cached_property
     def apart(self) -> bool:
         """Say whether the anchors can be told apart at all."""
         assert self.anchors is not None, "asked of anchored cells alone"

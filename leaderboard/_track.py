@@ -237,7 +237,7 @@ def _resampled(rows: Sequence[dict[str, Any]], scores: Array, null: int | None) 
 
 
 def _figure(value: Any) -> float:
-    return round(float(value), 6)
+    return round(float(value), 6) + 0.0  # no negative zero
 
 
 def _order(row: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -11,6 +11,8 @@ from scipy.special import digamma, polygamma, stdtr
 pytestmark = pytest.mark.slow
 
 BOARDS = 2000
+OTHERS = 400
+"""Boards on which the alternatives are measured."""
 SETTINGS = [
     (tasks, seeds, spread, rows)
     for tasks in (1, 3, 10)
@@ -73,12 +75,15 @@ def test_null_boards_with_plain_t_err_in_six_of_a_hundred_at_most_and_with_shrun
     worst = dict.fromkeys(("plain t, freedom pooled", "plain t, freedom by pair", "shrunken variances"), (0.0, ()))
     for setting in SETTINGS:
         generator, wrong = np.random.default_rng(21), dict.fromkeys(worst, 0)
-        for _ in range(BOARDS):
+        for count in range(BOARDS):
             _, x = drawn(generator, 10, setting, 0)
             found = family(x, 0.0)
-            for name, p_values in (("plain t, freedom pooled", found.p), ("plain t, freedom by pair", by_pair(x)), ("shrunken variances", shrunken(found))):
-                wrong[name] += errs(p_values)
-        worst = {name: max(worst[name], (wrong[name] / BOARDS, setting)) for name in worst}
+            wrong["plain t, freedom pooled"] += bool(found.wins.any())
+            if count < OTHERS:
+                wrong["plain t, freedom by pair"] += errs(by_pair(x))
+                wrong["shrunken variances"] += errs(shrunken(found))
+        boards = {name: BOARDS if "pooled" in name else OTHERS for name in worst}
+        worst = {name: max(worst[name], (wrong[name] / boards[name], setting)) for name in worst}
     with capsys.disabled():
         for name, (share, setting) in worst.items():
             print(f"\nnull boards that err, {name}: at most {share:.1%} {setting}", end="")
@@ -87,14 +92,14 @@ def test_null_boards_with_plain_t_err_in_six_of_a_hundred_at_most_and_with_shrun
     assert worst["shrunken variances"][0] > 0.06
 
 
-@pytest.mark.parametrize(("methods", "boards", "wanted"), [(10, BOARDS, 0.94), (60, 300, 0.90)])
-def test_widening_meets_the_coverage_and_narrowing_does_not(methods, boards, wanted, capsys):
+@pytest.mark.parametrize(("methods", "wanted", "seeds", "spreads"), [(10, 0.94, (3, 5, 10), (1, 3, 10)), (60, 0.90, (5,), (3,))])
+def test_widening_meets_the_coverage_and_narrowing_does_not(methods, wanted, seeds, spreads, capsys):
     least = dict.fromkeys(("as they are", "widened", "narrowed"), (1.0, ()))
     width = dict.fromkeys(least, 0.0)
-    cases = [(setting, apart) for setting in SETTINGS for apart in (1, 3, 10)]
+    cases = [(setting, apart) for setting in SETTINGS for apart in spreads if setting[1] in seeds]
     for setting, apart in cases:
         generator, held = np.random.default_rng(22), dict.fromkeys(least, 0)
-        for _ in range(boards):
+        for _ in range(BOARDS):
             truth, x = drawn(generator, methods, setting, apart)
             found, means = family(x, 0.0), x.mean((1, 2))
             rank = 1 + (truth[None, :] > truth[:, None]).sum(1)
@@ -105,8 +110,8 @@ def test_widening_meets_the_coverage_and_narrowing_does_not(methods, boards, wan
             }
             for name, (low, high) in ends.items():
                 held[name] += bool((low <= rank).all() and (rank <= high).all())
-                width[name] += float((high - low + 1).mean()) / boards / len(cases)
-        least = {name: min(least[name], (held[name] / boards, (*setting, apart))) for name in least}
+                width[name] += float((high - low + 1).mean()) / BOARDS / len(cases)
+        least = {name: min(least[name], (held[name] / BOARDS, (*setting, apart))) for name in least}
     with capsys.disabled():
         for name, (share, setting) in least.items():
             print(f"\n{methods} methods, ranges {name}: hold in {share:.1%} at least {setting}, {width[name]:.1f} places wide", end="")
@@ -122,7 +127,7 @@ def test_the_seeds_promised_decide_seven_of_ten_pairs_and_without_shrinking_they
     for seeds in (3, 5, 10):
         generator, right, total = np.random.default_rng(23), {"taken": 0, "plain": 0}, {"taken": 0, "plain": 0}
         for tasks, apart in ((tasks, apart) for tasks in (1, 3) for apart in (0.5, 1, 2)):
-            for _ in range(2000 // (methods * (methods - 1) // 2) + 5):
+            for _ in range(600 // (methods * (methods - 1) // 2) + 5):
                 truth = generator.normal(0, apart, methods)
                 x = truth[:, None, None] + generator.normal(0, 1, (methods, tasks, MOST))
                 found = family(x[..., :seeds], 0.0)

@@ -6,11 +6,12 @@ from pathlib import Path
 import msgspec
 import pytest
 from bench.builtin.leaderboard.board import bench_board, bench_freeze, bench_render
-from board_toy import CARDS, SUITE, TASKS, made_up, whole_suite
+from board_toy import CARDS, SUITE, TASKS, card, made_up, whole_suite
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.builtin.leaderboard import _suite
+from bench.cards import Metric
 from bench.errors import UsageError
 from bench.plugins.registry import Registry
 from bench.runs.record import Flops
@@ -36,8 +37,8 @@ def anchors():
 
 @pytest.fixture
 def track(suite_file):
-    def make(records, cards=CARDS, **options):
-        found = bench_board(records, TASKS, {"suite": str(suite_file), "cards": cards, **options})
+    def make(records, cards=CARDS, tasks=TASKS, **options):
+        found = bench_board(records, tasks, {"suite": str(suite_file), "cards": cards, **options})
         (board,) = found["tracks"]
         return board | {"by": {row["method"]: row for row in board["rows"]}}
 
@@ -87,7 +88,23 @@ def test_a_run_that_fails_counts_as_chance_and_is_marked(track, status):
 def test_no_run_counts_as_less_than_chance(track):
     found = track([*anchors(), *runs("m", -9.0)])["by"]["m"]
     assert found["score"] == pytest.approx((-1.0 - 0.25) / 2)
-    assert found["cells"]["demo/up/default/a"]["score"] == pytest.approx(-9.0), "what it reached is shown as it is"
+    cell = found["cells"]["demo/up/default/a"]
+    assert (cell["score"], cell["counted"], cell["below"]) == (pytest.approx(-9.0), pytest.approx(-1.0), "below chance")
+    assert found["cells"]["demo/down/default/only"]["below"] == "below chance"
+
+
+def test_no_run_counts_as_less_than_minus_one_however_far_below_chance_lies(track, suite_file):
+    suite_file.write_text(SUITE.replace("chance = 10.0", "chance = 0.0"))  # a score of -1.25
+    broken = [*anchors(), *runs("m", -9.0), *runs("n", 0.5)]
+    broken[-9] = made_up("demo", "up", "a", "n", 0, "acc", 0, status="failed")
+    found = track(broken)["by"]
+    assert found["m"]["score"] == pytest.approx((-1.0 - 0.25) / 2)
+    assert found["m"]["cells"]["demo/up/default/a"]["below"] == "below -1"
+    assert found["n"]["cells"]["demo/up/default/a"]["counted"] == pytest.approx((-1.0 + 0.5 + 0.501) / 3, abs=1e-6)
+    assert [cell["floor"] for cell in track(broken)["cells"]] == pytest.approx([-1.0, -1.0, -0.25])
+    assert "Below -1, where runs count as -1: m on up a (-9.00), m on up b (-9.00)." in bench_render(
+        bench_board(broken, TASKS, {"suite": str(suite_file), "cards": CARDS}), "md"
+    )
 
 
 @settings(max_examples=30, deadline=None)
@@ -162,6 +179,84 @@ def test_anchors_that_can_not_be_told_apart_make_a_cell_thin(track):
         msgspec.structs.replace(record, not_rankable="not informative") if record.variant == "a" and record.method == "null" else record for record in records
     ]
     assert track(said)["cells"][0]["state"] == "thin"
+
+
+BOUNDED = TASKS | {"demo/up": card("up", Metric(name="acc", primary=True, unit="%", bounds=(0.0, 100.0)), ("a", "b"))}
+
+
+def close(records, cell, share):
+    """Return the records with the anchors of a variant of ``up`` drawn together around 50."""
+
+    def drawn(record):
+        mine = record.task == "up" and record.variant == cell and record.method in ("null", "oracle")
+        return msgspec.structs.replace(record, metrics={"acc": 50 + (record.metrics["acc"] - 50) * share}) if mine else record
+
+    return [drawn(record) for record in records]
+
+
+def test_a_cell_whose_anchors_span_too_little_of_the_metric_is_thin_with_the_reason(track):
+    found = track([*close(anchors(), "b", 0.1), *runs("m", 0.5)], tasks=BOUNDED)
+    cells = {cell["cell"]: cell for cell in found["cells"]}
+    thin = cells["demo/up/default/b"]
+    assert (thin["state"], thin["thin"]) == ("thin", "its anchors lie 4 apart, less than 5 % of what acc can span (0 to 100)")
+    assert found["by"]["m"]["score"] == pytest.approx(0.5, abs=1e-6)
+    assert found["by"]["m"]["cells"]["demo/up/default/b"]["score"] is None
+    assert any(note == f"up b is thin, shown and not counted: {thin['thin']}." for note in found["notes"])
+    assert track([*close(anchors(), "b", 0.13), *runs("m", 0.5)], tasks=BOUNDED)["cells"][1]["state"] == "scored"
+
+
+def test_a_cell_whose_anchors_lie_within_five_deviations_of_a_run_is_thin(track):
+    noisy = [
+        made_up("demo", "down", "only", name, seed, "gap", centre + spread, reference=kind, peeks=kind == "high")
+        for name, kind, centre in (("null", "low", 0.4), ("oracle", "high", 0.1))
+        for seed, spread in enumerate((-0.09, 0.0, 0.09))
+    ]
+    rest = [record for record in anchors() if record.task != "down"]
+    cell = track([*rest, *noisy, *runs("m", 0.5)])["cells"][-1]
+    assert (cell["state"], cell["thin"]) == ("thin", "its anchors lie 0.3 apart, less than 5 deviations of one run over seeds (0.09)")
+    calm = [msgspec.structs.replace(record, metrics={"gap": 0.1 + record.metrics["gap"] * (1.5 if record.method == "null" else 0.1)}) for record in noisy]
+    assert track([*rest, *calm, *runs("m", 0.5)])["cells"][-1]["state"] == "scored"
+
+
+def test_the_rule_of_thin_cells_may_not_empty_a_track(track):
+    records = close(close(anchors(), "a", 0.1), "b", 0.1)
+    flat = [record for record in records if record.task != "down"]
+    flat += [made_up("demo", "down", "only", name, seed, "gap", 0.3 + 0.001 * seed, reference=kind, peeks=kind == "high") for name, kind in (("null", "low"), ("oracle", "high")) for seed in range(3)]  # fmt: skip
+    found = track([*flat, *runs("m", 0.5)], tasks=BOUNDED)
+    assert [cell["state"] for cell in found["cells"]] == ["scored", "scored", "thin"]
+    assert found["by"]["m"]["place"] == 1
+    assert sum("is thin and counts all the same" in note for note in found["notes"]) == 2
+
+
+def test_what_is_thin_is_frozen_with_the_suite(track, suite_file):
+    records = [*close(anchors(), "b", 0.1), *runs("m", 0.5)]
+    bench_freeze(records, BOUNDED, {"suite": str(suite_file)})
+    path = suite_file.with_name("anchors-small.json")
+    frozen = json.loads(path.read_text())["cells"]
+    assert frozen["demo/up/default/b"]["thin"].startswith("its anchors lie 4 apart")
+    assert "thin" not in frozen["demo/up/default/a"]
+    assert track(records)["cells"][1]["state"] == "thin"
+    document = json.loads(path.read_text())
+    del document["cells"]["demo/up/default/b"]["thin"]  # a file that was frozen before the rule
+    path.write_text(json.dumps(document))
+    assert track(records)["cells"][1]["state"] == "scored"
+
+
+def test_a_method_that_equals_another_in_every_run_stands_once_and_the_null_before_others(track):
+    found = track([*anchors(), *runs("a", 0.0), *runs("m", 0.5), *runs("n", 0.5)])
+    assert {name: (row["place"], row["why"]) for name, row in found["by"].items() if row["ok"] and name != "oracle"} == {
+        "m": (1, ""), "n": (None, "equal to m in every run"), "null": (2, ""), "a": (None, "equal to null in every run"),
+    }  # fmt: skip
+    assert found["pairs"]["methods"] == ["m", "null"]
+    broken = runs("n", 0.5)
+    broken[0] = made_up("demo", "up", "a", "n", 0, "acc", 0, status="oom")
+    assert track([*anchors(), *runs("m", 0.5), *broken])["by"]["n"]["place"] == 2
+
+
+def test_a_score_that_no_seed_changes_has_no_interval(track):
+    steady = [msgspec.structs.replace(record, metrics={"acc": 70.0} if record.task == "up" else {"gap": 0.2}) for record in runs("m", 0.5)]
+    row = track([*anchors(), *steady])["by"]["m"]
+    assert (row["score"], row["low"], row["high"]) == (0.5, None, None)
 
 
 def test_without_anchors_there_is_no_score_and_the_board_says_what_to_run(track):

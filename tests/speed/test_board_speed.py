@@ -59,7 +59,7 @@ print(time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_m
 """
 
 
-def large(folder: Path, methods: int, tasks: int, seeds: int) -> None:
+def large(folder: Path, methods: int, tasks: int, seeds: int, curves: int = 40) -> None:
     """Write a private benchmark and the records of all of it, as one export."""
     from board_toy import whole_suite
 
@@ -82,7 +82,7 @@ def large(folder: Path, methods: int, tasks: int, seeds: int) -> None:
         )
         for name in names
     }  # fmt: skip
-    records = whole_suite(_suite.read_suite(path), cards, {"demo": ["null", *(f"method-{place:02d}" for place in range(methods - 2))]}, curves=40)
+    records = whole_suite(_suite.read_suite(path), cards, {"demo": ["null", *(f"method-{place:02d}" for place in range(methods - 2))]}, curves=curves)
     assert len(records) == methods * tasks * seeds
     (folder / "results").mkdir()
     with (folder / "results" / "all.jsonl").open("wb") as file:
@@ -127,3 +127,15 @@ def test_sixty_methods_on_forty_tasks_with_ten_seeds(tmp_path, monkeypatch):
     assert again <= 3
     assert size <= 5
     assert max(memory, more, least) <= 1024
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("methods", "tasks", "seeds", "first", "again"), [(300, 10, 5, 8, 5), (1000, 4, 5, 20, 20), (100, 100, 10, 15, 15)])
+def test_large_boards_in_seconds_of_the_processor(tmp_path, monkeypatch, methods, tasks, seeds, first, again):
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
+    large(tmp_path, methods, tasks, seeds, curves=40 if methods * tasks * seeds < 50_000 else 0)
+    cold, memory = call(tmp_path)
+    warm, _ = call(tmp_path, "--json")
+    sys.stderr.write(f"\n{methods} methods, {tasks} tasks, {seeds} seeds: {cold:.1f} s first, {warm:.1f} s again, {memory} MiB\n")
+    assert cold <= first
+    assert warm <= again
