@@ -54,6 +54,7 @@ class Inputs(msgspec.Struct, kw_only=True, frozen=True):
         absent: paths that were looked for and not found; one of them appearing may change what is read.
         variables: of the environment, with their values.
         folder: the working folder, where it was asked for; empty: it does not matter.
+        hub: repository and revision on the hub, where it was fetched from there: nobody asks the network whether it is still the same.
         noted: when, in nanoseconds.
         unseen: why this is not all that it depends on; empty: it is.
     """
@@ -64,6 +65,7 @@ class Inputs(msgspec.Struct, kw_only=True, frozen=True):
     absent: list[str] = []
     variables: dict[str, str | None] = {}
     folder: str = ""
+    hub: str = ""
     noted: int = 0
     unseen: str = ""
 
@@ -76,6 +78,7 @@ class Inputs(msgspec.Struct, kw_only=True, frozen=True):
             absent=sorted({*self.absent, *other.absent}),
             variables=self.variables | other.variables,
             folder=self.folder or other.folder,
+            hub=self.hub or other.hub,
             noted=min(self.noted, other.noted),
             unseen=self.unseen or other.unseen,
         )

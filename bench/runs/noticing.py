@@ -43,7 +43,7 @@ class Noticing:
         self._listed: dict[str, None] = {}
         self._written: dict[str, None] = {}
         self._names: dict[str, str | None] = {}
-        self._folder, self._unseen = "", ""
+        self._folder, self._unseen, self.hub = "", "", ""
         self._known: list[Inputs] = []
         self._opened: Opened | None = None
 
@@ -144,11 +144,11 @@ class Noticing:
                 files.append(found or File(path, -1, 0, 0, 0))
             folders = {named(path): digest for path in self._listed if (digest := listing(path))}
             absent += [path for path in self._listed if named(path) not in folders]
-        if empty and not (files or folders or any(item.files or item.folders for item in self._known)):
+        if empty and not (files or folders or self.hub or any(item.files or item.folders or item.hub for item in self._known)):
             unseen = unseen or empty
         total = Inputs(
             files=files, folders=folders, present=[named(path) for path in present], absent=[named(path) for path in absent],
-            variables=self._names, folder=self._folder, noted=began, unseen=unseen,
+            variables=self._names, folder=self._folder, hub=self.hub, noted=began, unseen=unseen,
         )  # fmt: skip
         for item in self._known:
             total = total.with_(item)
@@ -170,6 +170,15 @@ def stated(path: Any) -> None:
         noticing.asked(text)
         if folder:
             noticing.hear("os.listdir", (text,))
+
+
+@contextlib.contextmanager
+def fetching(name: str) -> Iterator[None]:
+    """Note a repository and revision of the hub, and nothing else meanwhile: what lies there under a revision stays what it is."""
+    for noticing in _hearing():
+        noticing.hub = name
+    with aside():
+        yield
 
 
 @contextlib.contextmanager
@@ -215,8 +224,7 @@ def _hearing() -> list[Noticing]:
 
 
 def _install() -> None:
-    """Install the hook, which stays: it can't be taken out of a process."""
-    global _installed
+    global _installed  # the hook stays: it can't be taken out of a process
     if not _installed:
         sys.addaudithook(_hear)
         _installed = True

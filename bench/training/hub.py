@@ -18,6 +18,7 @@ import torch
 
 from bench.errors import DataUnavailable
 from bench.runs.inputs import data_root
+from bench.runs.noticing import fetching
 from bench.training.data import Examples
 
 if TYPE_CHECKING:
@@ -32,12 +33,14 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
         repo: on the hub, like ``uoft-cs/cifar10``.
         config: of the repository; its Parquet files lie in a subfolder of that name, or in none.
         label: the label field, where there are several; "": the only one.
+        revision: a commit or tag of the repository; "": its newest when it is first fetched.
     """
 
     name: str
     repo: str
     config: str = ""
     label: str = ""
+    revision: str = ""
 
 
 def pictures(run: Run, source: Source, split: str) -> Examples:
@@ -109,7 +112,9 @@ def _opened(folder: Path, files: list[Path], source: Source, split: str) -> Any:
     datasets = _library()
     try:
         if not files:
-            return datasets.load_dataset(source.repo, source.config or None, split=split)
+            with fetching(f"{source.repo}@{source.revision}"):
+                revision = {"revision": source.revision} if source.revision else {}
+                return datasets.load_dataset(source.repo, source.config or None, split=split, **revision)
         if files[0].suffix == ".arrow":
             return datasets.load_from_disk(str(folder))[split]
         import pyarrow

@@ -241,6 +241,22 @@ def test_what_another_program_reads_and_what_comes_over_the_network_is_never_kno
     assert look(seen(fetch)).changed == [NETWORK]
 
 
+def test_what_is_fetched_from_the_hub_is_known_by_its_revision_and_no_network_is_asked():
+    import socket
+
+    from bench.runs.noticing import fetching
+
+    def fetch():
+        with fetching("a/repository@1"), socket.socket() as found:
+            found.settimeout(0.1)
+            found.connect_ex(("127.0.0.1", 9))
+
+    with Noticing() as noticing:
+        fetch()
+    inputs = noticing.inputs(empty="nothing was seen")
+    assert (inputs.hub, look(inputs).changed) == ("a/repository@1", [])
+
+
 def test_a_data_set_says_what_cannot_be_seen(tmp_path):
     run = Setup(seed=0, task="t", method="", device=torch.device("cpu"), workdir=tmp_path / "work")
     (tmp_path / "known.bin").write_text("1")
