@@ -59,7 +59,7 @@ def test_type_checkers_know_every_argument():
         ([np.int32(4), 5], [4, 5]),
         ([999_999_999], [999_999_999]),
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 def test_seeds_are_a_number_of_them_a_text_or_the_seeds_themselves(given, seeds):
     assert parse_seeds(arguments.seeds(given), 3) == seeds
@@ -69,7 +69,7 @@ def test_seeds_are_a_number_of_them_a_text_or_the_seeds_themselves(given, seeds)
     "given",
     [True, False, 0, -1, 1.0, 10**7, [], (), "", "  ", range(0), [True], [0, True], np.array([True]), torch.tensor(True), [-1], [0.0], ["0"], [None], [[0]], [0, 0], np.eye(2), {0: 1},
      b"01", object(), [10**9], itertools.count(), float("nan"), np.array(1.5)],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )  # fmt: skip
 def test_what_is_no_seed_is_refused_with_a_sentence(given):
     with pytest.raises(UsageError, match=r"^seeds (got|holds) .+; (give a number of seeds like 5, seeds like \[0, 1, 7\] or range\(3\)|leave one out)"):
