@@ -187,7 +187,7 @@ def literal(node: ast.expr) -> Any:
             return left / right
         case ast.Tuple(elts=elements) | ast.List(elts=elements):
             return [{"$spread": literal(element.value)} if isinstance(element, ast.Starred) else literal(element) for element in elements]
-        case ast.Dict(keys=keys, values=values) if all(key is not None for key in keys):
+        case ast.Dict(keys=keys, values=values) if all(isinstance(key, ast.Constant | ast.UnaryOp) for key in keys):  # a tuple is a list here
             return {literal(key): literal(value) for key, value in zip(keys, values, strict=True) if key is not None}
         case ast.Call(func=function, args=[], keywords=keywords) if _last(function) in _RECORD_CALLS and all(keyword.arg for keyword in keywords):
             return {str(keyword.arg): literal(keyword.value) for keyword in keywords}

@@ -12,6 +12,7 @@ from bench.builtin.datasets.digits import Digits
 from bench.builtin.datasets.mnist5k import Mnist5k
 
 from bench.builtin.datasets import digits
+from bench.cards import Metric
 from bench.contracts import Case, Score, Task
 from bench.plugins.index import cache_folder
 from bench.plugins.source import Target
@@ -99,7 +100,7 @@ def test_the_second_load_of_the_five_thousand_digits_is_from_the_cache_and_quick
 class Asks(Task, frozen=True, kw_only=True):
     """A task that loads the digits and is done."""
 
-    card: ClassVar = SimpleNamespace(name="asks", metrics=(SimpleNamespace(name="rows"),), primary=SimpleNamespace(name="rows"))
+    card: ClassVar = SimpleNamespace(name="asks", metrics=(Metric(name="rows", direction="none", primary=True),), primary=SimpleNamespace(name="rows"))
 
     def prepare(self, run):
         return Case(problems=[run.dataset("digits").y])

@@ -528,6 +528,18 @@ def imported(path, package=""):
     return scan_file(path, package).reaches
 
 
+@pytest.mark.parametrize("key", ["('a', 'b')", "['a'][0]", "NAME", "NAME.part", "b'a'"])
+def test_a_table_whose_keys_are_no_plain_values_is_not_read_from_syntax(key):
+    import ast
+
+    from bench.plugins.scan import literal
+    from bench.plugins.types import NotStatic
+
+    with pytest.raises(NotStatic):
+        literal(ast.parse(f"{{{key}: 1}}", mode="eval").body)
+    assert literal(ast.parse("{'a': 1, -2: (3,)}", mode="eval").body) == {"a": 1, -2: [3]}
+
+
 def test_the_package_imports_no_room():
     for path in (ROOT / "bench").rglob("*.py"):
         parts = path.relative_to(ROOT).with_suffix("").parts
