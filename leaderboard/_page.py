@@ -15,6 +15,7 @@ from . import _assets, _charts
 from ._page_matrix import dots, matrix, pairs
 from ._page_parts import anchors, card_of, failures, overview_row, provenance, slug_of, table_rows, track_rows
 from ._page_records import Extras, extras
+from ._ranks import EQUAL
 from ._render_tracks import below, reliability
 from ._rows import on_axis
 from ._text import some
@@ -135,7 +136,7 @@ def _panel(
     panel |= {
         "board": track_rows(track),
         "caption": f"Mean normalised score over {some(len(track['scored_tasks']), 'task')} ({some(cells, 'variant')}), {board['suite']['seeds']} seeds; 95 % t interval over seeds.",
-        "facts": [*reliability(track), *below(track)],
+        "facts": [*reliability(track), *below(track), *(f"{row['method']} is {row['why']}." for row in track["rows"] if row["why"].startswith(EQUAL))],
         "warnings": track["notes"],
         "matrix": matrix(track),
         "pairs": pairs(track),
