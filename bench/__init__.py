@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from bench.cards import DatasetCard, MethodCard, Metric, Preset, Reference, TaskCard
     from bench.contracts import Case, Dataset, Method, Outcome, Score, Task, Watched
     from bench.errors import BenchError, BenchWarning, DataUnavailable, InvalidRun, ParameterError
-    from bench.notebook import Plugin, Preview, Results, load_results, method, run
+    from bench.notebook import load_results, method, run
     from bench.plugins.hookspecs import hookimpl
     from bench.runs.context import Run, Setup
+    from bench.shown import Plugin, Preview, Results
 
 _HOMES = {
     "Meta": "msgspec",
@@ -39,9 +40,9 @@ _HOMES = {
     "InvalidRun": "bench.errors",
     "ParameterError": "bench.errors",
     "hookimpl": "bench.plugins.hookspecs",
-    "Plugin": "bench.notebook",
-    "Preview": "bench.notebook",
-    "Results": "bench.notebook",
+    "Plugin": "bench.shown",
+    "Preview": "bench.shown",
+    "Results": "bench.shown",
     "load_results": "bench.notebook",
     "method": "bench.notebook",
     "run": "bench.notebook",

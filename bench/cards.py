@@ -180,6 +180,11 @@ class TaskCard(_Card, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """The metric that sorts the board."""
         return next(metric for metric in self.metrics if metric.primary)
 
+    @property
+    def clocks(self) -> frozenset[str]:
+        """The names of the metrics that are read off a clock: no two runs agree on them."""
+        return frozenset(metric.name for metric in self.metrics if metric.clock)
+
 
 class DatasetCard(_Card, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is known of a data set. ``licence`` is the data's."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import sys
 import types
 import typing
 from typing import Any
@@ -62,10 +61,9 @@ def _hints(kind: Any) -> dict[str, Any]:
 
 
 def _hint(base: type, text: Any) -> Any:
+    alone = type(base.__name__, (), {"__annotations__": {"field": text}, "__module__": base.__module__})
     try:
-        while isinstance(text, str):
-            text = eval(text, vars(sys.modules[base.__module__]))  # noqa: S307 - an annotation of a class that is imported
-        return text
+        return typing.get_type_hints(alone, include_extras=True)["field"]
     except Exception:
         return None
 

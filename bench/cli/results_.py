@@ -45,7 +45,7 @@ def export(file: str, form: str | None, tasks: tuple[str, ...], results: str | N
     A .csv is for reading: it has figures, costs and parameters, not the whole record, and can't be imported. Any folder that holds a
     .jsonl export can be given as --results. Arrays and pictures stay behind; 'merge' carries them.
     """
-    from bench.runs.transfer import export as write
+    from bench.runs.exports import export as write
 
     store, wanted = _open(results), split_names(tasks)
     count = write(store, Path(file), lambda brief: not wanted or brief.task in wanted, form or "")
@@ -65,7 +65,8 @@ _dry_run = click.option("--dry-run", is_flag=True, help="Say what would happen; 
 @_renumber
 @_dry_run
 @results_option
-def import_(files: tuple[str, ...], dry_run: bool, results: str | None) -> None:
+@plugins_option
+def import_(files: tuple[str, ...], dry_run: bool, results: str | None, plugins: tuple[str, ...]) -> None:
     """Add the records of exports (.jsonl, .parquet) and single records (.json) to the results folder, all or none.
 
     A record that is there already is left alone. One whose id another record has gets the next free attempt.
@@ -73,7 +74,7 @@ def import_(files: tuple[str, ...], dry_run: bool, results: str | None) -> None:
     from bench.runs.store import Store
     from bench.runs.transfer import from_files
 
-    _add(Store(results_folder(results)), lambda: from_files(Path(file) for file in files), dry_run)
+    _add(Store(results_folder(results)), lambda: from_files(Path(file) for file in files), dry_run, plugins)
 
 
 @command.command("merge")
@@ -81,11 +82,13 @@ def import_(files: tuple[str, ...], dry_run: bool, results: str | None) -> None:
 @_renumber
 @_dry_run
 @results_option
-def merge_(folders: tuple[str, ...], dry_run: bool, results: str | None) -> None:
+@plugins_option
+def merge_(folders: tuple[str, ...], dry_run: bool, results: str | None, plugins: tuple[str, ...]) -> None:
     """Add the records of other results folders, with their arrays and pictures, to this one, and what their machines did of a night.
 
     A record that is there already is left alone. One whose id another record has gets the next free attempt. Two of one key whose
-    figures differ are both kept, and named. Records of another kind of machine have keys of their own.
+    figures differ are both kept, and named; figures that a task's card says are read off a clock don't count. Records of another kind of
+    machine have keys of their own.
     """
     from bench.runs.night_parts import carry
     from bench.runs.store import Store
@@ -95,7 +98,7 @@ def merge_(folders: tuple[str, ...], dry_run: bool, results: str | None) -> None
         if not Path(folder).is_dir():
             raise UsageError(f"no results folder at {folder!r}; name folders that hold records.")
     store, sources = Store(results_folder(results)), [Store(Path(folder)) for folder in folders]
-    _add(store, lambda: (item for source in sources for item in from_store(source)), dry_run)
+    _add(store, lambda: (item for source in sources for item in from_store(source)), dry_run, plugins)
     for source in sources:
         for damaged in source.damaged:
             warn(f"the record {damaged.path} is left out: {damaged.reason}.")
@@ -107,11 +110,17 @@ def merge_(folders: tuple[str, ...], dry_run: bool, results: str | None) -> None
 _SHOWN = 5
 
 
-def _add(store: Store, incoming: Callable[[], Iterator[Incoming]], dry_run: bool) -> None:
+def _add(store: Store, incoming: Callable[[], Iterator[Incoming]], dry_run: bool, plugins: tuple[str, ...]) -> None:
     """Add records, and say what came of it."""
-    from bench.runs.transfer import disagreements, merge
+    from bench.runs.figures import disagreements
+    from bench.runs.transfer import merge
 
-    before = set(disagreements(store))
+    cards = open_registry(plugins).cards()
+
+    def differing() -> list[tuple[str, str, str]]:
+        return [(one.id, other.id, name) for one, other, name in disagreements(store.briefs(), cards)]
+
+    before = set(differing())
     merged = merge(store, incoming, dry_run)
     if not merged.added + merged.known:
         raise NothingSelected("there is no record to add.")
@@ -123,7 +132,7 @@ def _add(store: Store, incoming: Callable[[], Iterator[Incoming]], dry_run: bool
         names = "; ".join(f"{old} is {new}" for old, new in merged.renumbered[:_SHOWN])
         more = f"; and {len(merged.renumbered) - _SHOWN} more" if len(merged.renumbered) > _SHOWN else ""
         warn(f"{len(merged.renumbered)} of them {would} kept under the next free attempt, since a record that differs has their id: {names}{more}.")
-    new = [] if dry_run else [found for found in disagreements(store) if found not in before]
+    new = [] if dry_run else [found for found in differing() if found not in before]
     for one, other, name in new[:_SHOWN]:
         warn(f"{one} and {other} have one key and differ in {name}: same key should be same number. Both are kept; 'bench reproduce' tells which one holds.")
     if len(new) > _SHOWN:

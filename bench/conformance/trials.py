@@ -10,10 +10,10 @@ from pathlib import Path
 
 import msgspec
 
-from bench.cards import TaskCard
 from bench.conformance.cards import static_findings
 from bench.conformance.reach import spied
 from bench.conformance.report import Finding, Report
+from bench.conformance.verdicts import Records, ended, judged, named, ordered, same
 from bench.conformance.watch import Watch, answers_seen, modules_seen
 from bench.executors import Executor
 from bench.executors.engines import make_executor
@@ -23,28 +23,8 @@ from bench.plugins.index import Entry, cache_folder
 from bench.plugins.registry import Registry, method_card, task_card
 from bench.runs.drive import Driver, preload_names
 from bench.runs.plan import Cell, Plan, Request, make_plan
-from bench.runs.record import Record
 from bench.runs.replay import differing
 from bench.runs.store import Store
-
-_BLAME = (
-    ("changed its input", "inputs"),
-    ("drew from the global random streams", "stack"),
-    ("random streams", "global-state"),
-    ("setting of the whole process", "global-state"),
-    ("was replaced during the run", "global-state"),
-    *((f"the method's {part}", "solution") for part in ("solution", "model", "policy", "plan", "solve_stacked")),
-    *((f"the task's {part}", "problem") for part in ("problem", "hidden part", "prepare", "case", "watch", "evaluate")),
-    ("the task gives", "problem"),
-    ("the rewards of the task", "problem"),
-)
-"""Part of an invalid run's reason -> the rule that it broke; any other reason is the task's, of its rules or budget."""
-
-_KEPT = {"solves": ("solution", "budget", "inputs", "global-state"), "references": ("problem",)}
-"""Rule of what ended well -> the rules that it kept, too."""
-
-Records = dict[str, Record]
-"""Cell -> record."""
 
 
 class Lab:
@@ -91,9 +71,9 @@ class Lab:
         for reason in dict.fromkeys(self.absent):
             yield Finding(rule="solves", subject="", outcome="skipped", said=reason)
         cells = [cell for cell in cells if cell.spec.cell in first]
-        yield from _ended(cells, first)
-        yield _plain("files", watch.written, "it wrote {}; use run.workdir, which is the run's own")
-        yield _plain("network", watch.asked, "it asked for {}; a method gets its data from its problem")
+        yield from ended(cells, first)
+        yield named("files", watch.written, "it wrote {}; use run.workdir, which is the run's own")
+        yield named("network", watch.asked, "it asked for {}; a method gets its data from its problem")
         good = [cell for cell in cells if first[cell.spec.cell].status == "ok"]
         if good:
             yield from self._repeats(entry, good, first)
@@ -134,7 +114,7 @@ class Lab:
         else:
             counted, counts = self._counted(zero[:1])
             again = counted | self._run(zero[1:])
-        same = [_same("same-seed", cell, first, again, "it draws from somewhere else than run.seeded, run.torch_generator or run.numpy_generator") for cell in zero]  # fmt: skip
+        same = [same("same-seed", cell, first, again, "it draws from somewhere else than run.seeded, run.torch_generator or run.numpy_generator") for cell in zero]  # fmt: skip
         yield from same
         for group in dict.fromkeys(cell.spec.group for cell in cells):
             yield from self._seeds_differ([cell for cell in cells if cell.spec.group == group], first)
@@ -148,7 +128,7 @@ class Lab:
         """Run seed 0 of a stacked method beside itself."""
         alone = self._run(zero, apart=True)
         for cell in zero:
-            yield _same("stack", cell, first, alone, "seed 0 beside seed 1 is not seed 0 beside itself; reduce over the members' own axes alone")
+            yield same("stack", cell, first, alone, "seed 0 beside seed 1 is not seed 0 beside itself; reduce over the members' own axes alone")
 
     def _elsewhere(self) -> Iterator[tuple[Entry, Finding]]:
         """Run seed 0 by itself in a process of its own: what then is as it was depends on neither its process nor its neighbours."""
@@ -161,10 +141,10 @@ class Lab:
         for entry, zero, first in self._later:
             stacked = method_card(entry).stacked
             for cell in zero:
-                finding = _same("fresh-process", cell, first, fresh, said)
+                finding = same("fresh-process", cell, first, fresh, said)
                 found = list(self._alone([cell], first)) if stacked and finding.outcome == "failed" else []
                 if stacked and not found:
-                    found = [_finding("stack", cell, True, "")]
+                    found = [judged("stack", cell, True, "")]
                 blamed = found if any(item.outcome == "failed" for item in found) else [*found, finding]
                 yield from ((entry, item) for item in blamed)
 
@@ -180,7 +160,7 @@ class Lab:
                 continue
             counted = max(record.counters.get("forward", 0), record.counters.get("backward", 0))
             said = f"run.count says {counted} examples, its modules saw {seen.rows} with a gradient; count every example that a net learns from"
-            findings.append(_finding("counts", cell, counted >= 0.99 * seen.rows, said))
+            findings.append(judged("counts", cell, counted >= 0.99 * seen.rows, said))
         return records, findings
 
     def _counts(self, cells: Sequence[Cell]) -> list[Finding]:
@@ -208,17 +188,15 @@ class Lab:
         for reason in dict.fromkeys(self.absent):
             yield Finding(rule="references", subject="", outcome="skipped", said=reason)
         cells = [cell for cell in plan.cells if cell.spec.cell in first]
-        yield from _ended(cells, first, rule="references")
-        yield _plain(
-            "hidden", ways, "what methods are handed leads to the hidden part: {}; build problems of data alone, without the case, the task or its run"
-        )
+        yield from ended(cells, first, rule="references")
+        yield named("hidden", ways, "what methods are handed leads to the hidden part: {}; build problems of data alone, without the case, the task or its run")
         good = [cell for cell in cells if first[cell.spec.cell].status == "ok"]
-        yield from _ordered(card, good, first)
+        yield from ordered(card, good, first)
         yield from self._seeds_differ([cell for cell in good if cell.reference == "low"][:2], first)
         zero = [cell for cell in good if cell.spec.seed == 0]
         again = self._run(zero)
         for cell in zero:
-            yield _same("same-seed", cell, first, again, "its data or its evaluation draws from somewhere else than run's streams")
+            yield same("same-seed", cell, first, again, "its data or its evaluation draws from somewhere else than run's streams")
 
     def _dataset(self, entry: Entry) -> Iterator[Finding]:
         from bench.conformance.data import loaded_twice
@@ -233,7 +211,7 @@ class Lab:
                 with answers_seen() as answers:
                     self._run(cells)
                 differ = answers.get(cells[0].spec.cell) != answers.get(cells[1].spec.cell)
-            yield _finding("other-seed", cells[1], differ, "seeds 0 and 1 give the same answers and metrics; data and streams differ, so something is fixed")
+            yield judged("other-seed", cells[1], differ, "seeds 0 and 1 give the same answers and metrics; data and streams differ, so something is fixed")
 
     # Running -------------------------------------------------------------------------
 
@@ -254,52 +232,3 @@ class Lab:
                 found |= {keyed.cell.spec.cell: record for keyed, record in driver.run(todo, executor or InlineExecutor(), 1, lambda *_: None) if record is not None}  # fmt: skip
             self.absent += [f"{item.task}: {item.reason}" for item in driver.not_run]
         return found
-
-
-def _finding(rule: str, cell: Cell, passed: bool, said: str) -> Finding:
-    return Finding(rule=rule, subject=cell.spec.label(), outcome="passed" if passed else "failed", said="" if passed else said)
-
-
-def _plain(rule: str, found: dict[str, None], said: str) -> Finding:
-    return Finding(rule=rule, subject="", outcome="failed" if found else "passed", said=said.format(", ".join(list(found)[:3])) if found else "")
-
-
-def _same(rule: str, cell: Cell, first: Records, again: Records, said: str) -> Finding:
-    before, after = first[cell.spec.cell], again[cell.spec.cell]
-    if after.status != "ok":
-        return _finding(rule, cell, False, f"it ended {after.status}: {after.error.message if after.error else ''}")
-    names = list(differing(before, after, task_card(cell.task)))
-    return _finding(rule, cell, not names, f"{', '.join(names[:3])} differ: {said}")
-
-
-def _ended(cells: Sequence[Cell], records: Records, rule: str = "solves") -> Iterator[Finding]:
-    """Say of every cell whether it ended well, and which rule one that did not has broken."""
-    broken: set[str] = set()
-    for cell in cells:
-        record = records[cell.spec.cell]
-        if record.status == "ok":
-            yield _finding(rule, cell, True, "")
-            continue
-        message = record.error.message if record.error else record.status
-        blamed = next((name for part, name in _BLAME if part in message), "budget") if record.status == "invalid" else rule
-        broken.add(blamed)
-        yield _finding(blamed, cell, False, f"{record.error.type if record.error else record.status}: {message}")
-    for name in _KEPT[rule]:
-        if name not in broken and any(records[cell.spec.cell].status == "ok" for cell in cells):
-            yield Finding(rule=name, subject="", outcome="passed")
-
-
-def _ordered(card: TaskCard, cells: Sequence[Cell], records: Records) -> Iterator[Finding]:
-    """Say of every variant whether the mean of the high reference is at least that of the low one."""
-    sign = -1 if card.primary.direction == "min" else 1
-    for variant in dict.fromkeys(cell.spec.variant for cell in cells):
-        ends: dict[str, list[float]] = {"low": [], "high": []}
-        for cell in cells:
-            kind = next((item.kind for item in card.references if item.name == cell.spec.method), "")
-            value = records[cell.spec.cell].metrics.get(card.primary.name)
-            if cell.spec.variant == variant and kind in ends and value is not None and records[cell.spec.cell].not_rankable is None:
-                ends[kind].append(sign * value)
-        if ends["low"] and ends["high"] and card.primary.direction != "none":
-            low, high = (sum(values) / len(values) for values in (ends["low"], ends["high"]))
-            said = f"{card.primary.name} of the high reference is {sign * high:.4g}, of the low one {sign * low:.4g}"
-            yield Finding(rule="references", subject=variant, outcome="passed" if high >= low else "failed", said="" if high >= low else said)

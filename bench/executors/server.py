@@ -20,6 +20,7 @@ import msgspec
 
 from bench.executors import processes
 from bench.executors.child import serve
+from bench.executors.confined import Confined
 from bench.executors.preloading import preload
 from bench.runs.spec import Job
 from bench.texts import decode, encode
@@ -32,110 +33,8 @@ _GRACE = 2.0
 """Seconds that a run has to end after it gave its results."""
 _PATIENCE = 5.0
 """Seconds in which what is killed must be gone; a process that hangs in the kernel is left to it."""
-_MOST_PROCESSES = 256
-"""More than these in one run's family are a fork bomb."""
 _LINE = 64 << 20
 """Bytes of the longest message of a run."""
-_LOG = 8 << 10
-"""Bytes of a run's output that are kept from its beginning, and as many from its end."""
-
-
-_NOTHING = msgspec.Raw()
-
-
-class _Said(msgspec.Struct):
-    """What a run may say. Anything else on its pipe is not heard."""
-
-    progress: float | None = None
-    data: dict[str, dict[str, str]] | None = None
-    results: msgspec.Raw = _NOTHING
-    kept: msgspec.Raw = _NOTHING
-    """Results that stand already, though more is to be said of them."""
-
-
-_decoder = msgspec.json.Decoder(_Said)
-
-
-def _said(line: bytes) -> _Said:
-    """Read a line of a run's.
-
-    Raises:
-        msgspec.MsgspecError: it is none.
-    """
-    try:
-        return _decoder.decode(line)
-    except msgspec.DecodeError:
-        found = decode(line, dict[str, Any])  # results name files, and a path may hold bytes that are no UTF-8
-        if not found.keys() & {"results", "kept"}:
-            raise
-        results, kept = (msgspec.Raw(encode(found[name])) if name in found else _NOTHING for name in ("results", "kept"))
-        return _Said(results=results, kept=kept)
-
-
-class _Run:
-    """A job that runs."""
-
-    def __init__(self, job: Job, pid: int, talk: int, log: int) -> None:
-        self.job, self.pid = job, pid
-        self.handles = {talk: "talk", log: "log"}
-        self.begun = time.monotonic()
-        self.answered = 0.0
-        self.cause = ""
-        self.line = bytearray()
-        self.head, self.tail, self.printed = b"", b"", 0
-
-    def hear(self, data: bytes) -> list[dict[str, Any]]:
-        """Take what came by its pipe and return what it said."""
-        self.line += data
-        if b"\n" not in data:
-            return []
-        *lines, self.line = self.line.split(b"\n")
-        found: list[dict[str, Any]] = []
-        for line in lines:
-            with contextlib.suppress(msgspec.MsgspecError, ValueError, RecursionError):
-                said = _said(bytes(line))
-                if said.results != _NOTHING:
-                    self.answered = time.monotonic()
-                    found.append({"id": self.job.id, "results": said.results})
-                elif said.kept != _NOTHING:
-                    self.begun = time.monotonic()  # what is counted takes a time of its own
-                    found.append({"id": self.job.id, "kept": said.kept})
-                elif said.data is not None:
-                    found.append({"id": self.job.id, "data": said.data})
-                elif said.progress is not None:
-                    found.append({"id": self.job.id, "progress": said.progress})
-        return found
-
-    def note(self, data: bytes) -> None:
-        """Take what it printed: the beginning and the end are kept."""
-        self.printed += len(data)
-        room = _LOG - len(self.head)
-        self.head += data[:room]
-        self.tail = (self.tail + data[room:])[-_LOG:]
-
-    def log(self) -> str:
-        """Return what is kept of its output."""
-        left_out = self.printed - len(self.head) - len(self.tail)
-        middle = f"\n... {left_out} bytes left out ...\n".encode() if left_out else b""
-        return (self.head + middle + self.tail).decode(errors="replace")
-
-    def over(self, now: float, family: list[processes.Process], base: tuple[int, int]) -> str:
-        """Say which limit it is over: ``wall``, ``cpu``, ``memory`` or ``processes``; empty: none.
-
-        Args:
-            now: the clock.
-            family: its processes.
-            base: bytes that the server has resident, and that it holds of its own.
-        """
-        limits, runs = self.job.limits, len(self.job.specs)
-        if limits.wall is not None and now - self.begun > limits.wall * runs:
-            return "wall"
-        if limits.cpu is not None and sum(process.cpu for process in family) > limits.cpu * runs:
-            return "cpu"
-        if limits.memory is not None and sum(process.resident for process in family) > limits.memory + base[0]:
-            if sum(processes.held(process.pid) for process in family) > limits.memory + base[1]:
-                return "memory"
-        return "processes" if len(family) > _MOST_PROCESSES else ""
 
 
 class _Server:
@@ -151,8 +50,8 @@ class _Server:
         signal.set_wakeup_fd(self.ring, warn_on_full_buffer=False)
         self.selector.register(self.bell, selectors.EVENT_READ)
         self.input = b""
-        self.runs: dict[int, _Run] = {}
-        self.handles: dict[int, _Run] = {}
+        self.runs: dict[int, Confined] = {}
+        self.handles: dict[int, Confined] = {}
         self.spared: set[int] = set()
         self.base = (0, 0)
         self.looked, self.pause = 0.0, _POLL
@@ -183,7 +82,7 @@ class _Server:
             serve(job, environment, said, printed, foreign)
         os.close(said)
         os.close(printed)
-        run = self.runs[pid] = _Run(job, pid, talk, log)
+        run = self.runs[pid] = Confined(job, pid, talk, log)
         for handle in (talk, log):
             os.set_blocking(handle, False)
             self.selector.register(handle, selectors.EVENT_READ)
@@ -258,7 +157,7 @@ class _Server:
         self.looked = time.monotonic()
         self.pause = min(_RAREST, max(_POLL, 20 * (self.looked - start)))
 
-    def _end(self, run: _Run, cause: str) -> None:
+    def _end(self, run: Confined, cause: str) -> None:
         """Kill a run with all that it started."""
         run.cause = run.cause or cause
         if cause:  # it lives, so its number is still its own

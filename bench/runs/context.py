@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
-import itertools
 import json
 import time
 import warnings
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from bench.digests import digest, stream_seed
 from bench.errors import BenchError, BenchWarning
 from bench.runs.pages import flatten, unflatten
+from bench.runs.tools import Token, Tools, serve, tools_of
 from bench.texts import utf8_name
 
 if TYPE_CHECKING:
@@ -48,13 +48,13 @@ class Run:
         workdir: Path,
         artifacts: Artifacts | None = None,
         axis: int = 0,
-        tools: _Tools | None = None,
+        tools: Tools | None = None,
     ) -> None:
         self.device, self._seed, self._folder = device, seed, workdir
         self._task, self._method, self._axis = task, method, axis
-        self._artifacts, self._token = artifacts, _Token()
+        self._artifacts, self._token = artifacts, Token()
         if tools is not None:
-            _serving[self._token.number] = tools
+            serve(self._token, tools)
         self._asked: set[str] = set()
         self._told = False
         self._counts = {"forward": 0, "backward": 0}
@@ -224,83 +224,3 @@ class Setup(Run):
 
         for path in paths:
             stated(path)
-
-
-class _Tools:
-    """What a run asks of its worker. The defaults serve a run made by hand, in a test or a notebook."""
-
-    def report(self, run: Run, step: int, model: Any) -> None:
-        run._curve.append({"step": step})
-
-    def progress(self, done: int, total: int, label: str) -> None:
-        """Show progress."""
-
-    def parts(self, run: Run, module: Any) -> dict[str, Any]:
-        """Return what an artifact depends on besides its recipe."""
-        return {}
-
-    def fetch(
-        self, run: Run, artifacts: Artifacts, recipe: Mapping[str, Any], parts: Mapping[str, Any], build: Callable[[], Mapping[str, Any]], inside: _Tools
-    ) -> tuple[dict[str, Any], float]:
-        """Return an artifact, built if nobody has, with ``inside`` serving its builder, and the seconds that building took."""
-        return artifacts.get(recipe, parts, build, str(run.device), inside)
-
-    def charge(self, run: Run, seconds: float, wall: float, cpu: float) -> None:
-        """Note what an artifact cost (``seconds``), and what of the clocks it took just now, built or read."""
-
-    def quiet(self) -> _Tools:
-        """Return tools for building an artifact: no report reaches the task."""
-        return self
-
-    def fingerprints(self) -> dict[str, str]:
-        """Return the data sets that were loaded with these tools, by their call, with their fingerprints."""
-        return {}
-
-    def unchanged(self, loaded: Mapping[str, str]) -> bool:
-        """Say whether data sets that an artifact's builder loaded are as they were then, and count them as loaded if so."""
-        return not loaded
-
-    def mark(self) -> str:
-        """Return the digest of the data that a checkpoint belongs to."""
-        return ""
-
-    def dataset(self, run: Setup, name: str, params: dict[str, Any]) -> Any:
-        raise BenchError(f"no data set {name!r} here; the task's card must list it in 'datasets'.")
-
-
-class _Token:
-    """Names the tools of a run without holding them: tools reach the case, and what methods are handed must not."""
-
-    __slots__ = ("number",)
-
-    def __init__(self) -> None:
-        self.number = next(_numbers)
-
-    def __copy__(self) -> _Token:
-        return self
-
-    def __deepcopy__(self, memory: Any) -> _Token:
-        return self
-
-    def __reduce__(self) -> tuple[type[_Token], tuple[()]]:
-        return _Token, ()  # in another process the number stands for nothing, or for another run
-
-    def __del__(self) -> None:
-        if _serving:  # None where the interpreter is shutting down
-            _serving.pop(self.number, None)
-
-
-_numbers = itertools.count()
-_serving: dict[int, _Tools] = {}
-"""Number of a run's token -> what serves the run."""
-_BY_HAND = _Tools()
-
-
-def tools_of(run: Run) -> _Tools:
-    """Return what serves a run."""
-    return _serving.get(run._token.number, _BY_HAND)
-
-
-def release(run: Run) -> None:
-    """Let go of what served a run; from now on it is like one made by hand."""
-    _serving.pop(run._token.number, None)

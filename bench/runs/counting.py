@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 from bench.digests import stream_seed
 from bench.runs.artifacts import Artifacts
 from bench.runs.contents import Solved, digest_of
-from bench.runs.context import Run, Setup, _Tools
+from bench.runs.context import Run, Setup
 from bench.runs.folders import attempt
 from bench.runs.member import Member, _WorkerTools, separate
 from bench.runs.record import Flops
 from bench.runs.result import Result
 from bench.runs.spec import RunSpec
+from bench.runs.tools import Tools
 
 if TYPE_CHECKING:
     from bench.counts import Counter
@@ -141,7 +142,7 @@ class _CountingTools(_WorkerTools):
         return _CountingTools(self._member, quiet=True, counter=self._counter)
 
     def fetch(
-        self, run: Run, artifacts: Artifacts, recipe: Mapping[str, Any], parts: Mapping[str, Any], build: Callable[[], Mapping[str, Any]], inside: _Tools
+        self, run: Run, artifacts: Artifacts, recipe: Mapping[str, Any], parts: Mapping[str, Any], build: Callable[[], Mapping[str, Any]], inside: Tools
     ) -> tuple[dict[str, Any], float]:
         if isinstance(run, Setup):
             return super().fetch(run, artifacts, recipe, parts, build, inside)

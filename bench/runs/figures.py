@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from bench.cards import Metric, TaskCard
 from bench.errors import InvalidRun
-from bench.runs.record import Failure, Record
+from bench.runs.record import Brief, Failure, Record
 
 SLACK = 1e-6
 """Share of a bound by which rounding may carry a figure beyond it."""
@@ -90,3 +90,17 @@ def held(records: Sequence[Record], tasks: Mapping[str, TaskCard]) -> tuple[list
                 break
         found.append(record)
     return found, beyond
+
+
+def disagreements(records: Iterable[Brief], tasks: Mapping[str, TaskCard]) -> Iterator[tuple[Brief, Brief, str]]:
+    """Yield pairs of ``ok`` records of one key whose figures differ, with the first figure that does: same key should be same number.
+
+    Of each key the first record by id is held against the others. Figures that are read off a clock, as the task's card says, are left out.
+    """
+    first: dict[str, Brief] = {}
+    for record in sorted((record for record in records if record.status == "ok"), key=lambda record: record.id):
+        known, card = first.setdefault(record.key, record), tasks.get(record.identity)
+        for name in sorted((known.metrics.keys() | record.metrics.keys()) - (card.clocks if card else set())):
+            if known.metrics.get(name) != record.metrics.get(name):
+                yield known, record, name
+                break

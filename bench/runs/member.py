@@ -18,7 +18,7 @@ from bench.errors import BenchError, InvalidRun
 from bench.plugins.source import Target, locate
 from bench.runs import guard
 from bench.runs.apart import apart
-from bench.runs.context import Run, Setup, _Tools, release
+from bench.runs.context import Run, Setup
 from bench.runs.data_index import Want, differing, params_of, parse_call
 from bench.runs.figures import figures
 from bench.runs.folders import at
@@ -27,6 +27,7 @@ from bench.runs.noticing import Noticing, aside, noted, unnoticed
 from bench.runs.own_files import digests, own, own_targets, owner
 from bench.runs.provenance import kernels_here
 from bench.runs.spec import RunSpec
+from bench.runs.tools import Tools, release
 
 if TYPE_CHECKING:
     from bench.runs.worker import Worker
@@ -52,7 +53,7 @@ class Member:
         self.data: dict[str, str] = {}
         """Fingerprint of every data set that was loaded, by its call."""
 
-    def _run(self, kind: type[Run], axis: int, tools: _Tools | None = None) -> Any:
+    def _run(self, kind: type[Run], axis: int, tools: Tools | None = None) -> Any:
         spec = self.spec
         folder = self.folder / f"problem-{axis}" if kind is Run else self.folder / "task"
         return kind(
@@ -120,7 +121,7 @@ def separate(members: Sequence[Member]) -> None:
         member.prepare_s += (time.perf_counter() - start) / len(members)
 
 
-class _WorkerTools(_Tools):
+class _WorkerTools(Tools):
     """What a run asks of its worker: reports go to the task, artifacts and data sets are served and charged."""
 
     def __init__(self, member: Member, quiet: bool = False, loading: bool = False) -> None:
@@ -183,7 +184,7 @@ class _WorkerTools(_Tools):
         self._member.fetch_s += wall
         self._member.fetch_cpu_s += cpu
 
-    def quiet(self) -> _Tools:
+    def quiet(self) -> Tools:
         return _WorkerTools(self._member, quiet=True)
 
     def fingerprints(self) -> dict[str, str]:

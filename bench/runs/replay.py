@@ -96,7 +96,7 @@ def data_differs(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
 
 def differing(first: Record, second: Record, card: TaskCard | None) -> dict[str, tuple[float | None, float | None]]:
     """Return the metrics that are not bit-equal in two records of a cell, without those read off a clock: name -> both values."""
-    clocks = {metric.name for metric in card.metrics if metric.clock} if card else set()
+    clocks = card.clocks if card else ()
     names = [name for name in {**first.metrics, **second.metrics} if name not in clocks]
     pairs = {name: (first.metrics.get(name), second.metrics.get(name)) for name in names}
     return {name: pair for name, pair in pairs.items() if digest(pair[0]) != digest(pair[1])}

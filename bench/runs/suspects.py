@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from bench.cards import Metric, TaskCard
-from bench.runs.figures import ends
+from bench.runs.figures import disagreements, ends
 from bench.runs.record import Brief
 
 Severity = Literal["wrong", "suspect", "unknown", "stale"]
@@ -74,7 +74,8 @@ def suspects(
         yield from _of_record(record, cards.get(record.identity), shares)
         if record.id in stale and not record.edited:
             yield Found(rule="stale", record=record.id, said="")
-    yield from _two_numbers(good, cards)
+    for known, record, name in disagreements(good, cards):
+        yield Found(rule="two-numbers", record=record.id, said=f"{name} = {record.metrics.get(name)}, and {known.metrics.get(name)} in {known.id}")
     yield from _equal_seeds(good, cards)
 
 
@@ -113,17 +114,6 @@ def _constant(record: Brief, metric: Metric, value: float, shares: Callable[[Bri
     return None
 
 
-def _two_numbers(good: Iterable[Brief], cards: Mapping[str, TaskCard]) -> Iterator[Found]:
-    first: dict[str, Brief] = {}
-    for record in sorted(good, key=lambda record: record.id):
-        known = first.setdefault(record.key, record)
-        clocks = _clocks(cards.get(record.identity))
-        for name in sorted(known.metrics.keys() | record.metrics.keys()) if known is not record else ():
-            if name not in clocks and known.metrics.get(name) != record.metrics.get(name):
-                yield Found(rule="two-numbers", record=record.id, said=f"{name} = {record.metrics.get(name)}, and {known.metrics.get(name)} in {known.id}")
-                break
-
-
 def _equal_seeds(good: Iterable[Brief], cards: Mapping[str, TaskCard]) -> Iterator[Found]:
     """Yield every record of a row whose seeds all agree: in the primary figure for three seeds and more, in every figure for two."""
     rows: dict[tuple[str, str], dict[int, Brief]] = defaultdict(dict)
@@ -135,15 +125,10 @@ def _equal_seeds(good: Iterable[Brief], cards: Mapping[str, TaskCard]) -> Iterat
         card = cards.get(records[0].identity)
         if len(records) < 2 or not card:
             continue
-        clocks = _clocks(card)
-        names = [card.primary.name] if len(records) > 2 else [name for name in records[0].metrics if name not in clocks]
+        names = [card.primary.name] if len(records) > 2 else [name for name in records[0].metrics if name not in card.clocks]
         seen = {tuple(record.metrics.get(name) for name in names) for record in records}
         value = records[0].metrics.get(card.primary.name)
-        if len(seen) > 1 or value is None or card.primary.name in clocks or value in (card.primary.bounds or ()):
+        if len(seen) > 1 or value is None or card.primary.clock or value in (card.primary.bounds or ()):
             continue
         for record in records:
             yield Found(rule="equal-seeds", record=record.id, said=f"{card.primary.name} = {value:g} for all of {len(records)} seeds")
-
-
-def _clocks(card: TaskCard | None) -> set[str]:
-    return {metric.name for metric in card.metrics if metric.clock} if card else set()

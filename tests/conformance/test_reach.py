@@ -16,11 +16,12 @@ from bench.executors import Ended
 from bench.executors.inline import InlineExecutor
 from bench.plugins.registry import Registry
 from bench.runs.artifacts import Artifacts
-from bench.runs.context import Run, _Tools
+from bench.runs.context import Run
 from bench.runs.drive import Driver
 from bench.runs.member import Member, separate
 from bench.runs.plan import Request, make_plan
 from bench.runs.store import Store
+from bench.runs.tools import Tools
 from bench.runs.worker import Worker
 
 REGISTRY = Registry()
@@ -105,7 +106,7 @@ def test_the_second_pass_that_counts_is_looked_at_too(tmp_path):
     assert found == {}
 
 
-class Serving(_Tools):
+class Serving(Tools):
     def __init__(self, case):
         self.case = case
 
@@ -175,7 +176,7 @@ def of_a_class(hidden):
 def four_attributes(hidden):
     """A run as it was: ``run._tools._member.case.hidden``."""
     run = Run(seed=0, task="t", method="m", device=torch.device("cpu"), workdir=None)
-    run._tools = _Tools()
+    run._tools = Tools()
     run._tools._member = types.SimpleNamespace(case=Case(problems=[], hidden=hidden))
     return run
 

@@ -38,7 +38,7 @@ def test_a_record_of_any_texts_is_written_and_read_back(make_record, text, name,
 @given(text=TEXT, name=TEXT, path=st.binary(min_size=1, max_size=20).map(os.fsdecode))
 def test_a_result_of_any_texts_crosses_to_the_driver_with_the_folder_of_its_files(text, name, path):
     result = Result(status="ok", gates={name: False}, warnings=[text], images={name: "image-0.png"}, files=path, logs=[{"step": 0, name: 1.0}])
-    from bench.executors.server import _said
+    from bench.executors.confined import _said
     from bench.texts import decode
 
     line = encode({"results": [as_text(result)]})

@@ -6,11 +6,11 @@ import pickle
 
 import torch
 
-from bench.runs import context
-from bench.runs.context import Run, _Tools, release, tools_of
+from bench.runs.context import Run
+from bench.runs.tools import Tools, _serving, release, tools_of
 
 
-class Counting(_Tools):
+class Counting(Tools):
     def __init__(self):
         self.seen = []
 
@@ -27,7 +27,7 @@ def test_a_run_is_served_by_its_tools_and_holds_none_of_them(tmp_path):
     run = made(tmp_path, tools)
     run.report(1, None)
     assert tools.seen == [1]
-    assert not any(isinstance(value, _Tools) for value in vars(run).values())
+    assert not any(isinstance(value, Tools) for value in vars(run).values())
 
 
 def test_a_copy_of_a_run_is_served_as_long_as_either_lives(tmp_path):
@@ -44,12 +44,12 @@ def test_a_copy_of_a_run_is_served_as_long_as_either_lives(tmp_path):
 
 
 def test_what_serves_a_run_goes_with_it(tmp_path):
-    before = len(context._serving)
+    before = len(_serving)
     run = made(tmp_path, Counting())
-    assert len(context._serving) == before + 1
+    assert len(_serving) == before + 1
     del run
     gc.collect()
-    assert len(context._serving) == before
+    assert len(_serving) == before
 
 
 def test_an_unpickled_run_is_like_one_made_by_hand_and_its_end_leaves_the_first_served(tmp_path):
@@ -73,7 +73,7 @@ def test_a_released_run_is_like_one_made_by_hand(tmp_path):
 
 
 def test_a_run_that_is_over_leaves_nothing_that_serves_it(run_plan):
-    before = len(context._serving)
+    before = len(_serving)
     records = run_plan(track="mock-regression", preset="smoke", seeds="2", methods=("constant",)).records
     assert {record.status for record in records} == {"ok"}
-    assert len(context._serving) == before
+    assert len(_serving) == before

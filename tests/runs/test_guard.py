@@ -349,19 +349,20 @@ def _hidden_of_smoke():
     """Prepare noisy-digits smoke seed 0 by hand and return what is hidden of it."""
     from bench.plugins.registry import Registry
     from bench.plugins.source import import_target
-    from bench.runs.context import Setup, _Tools
+    from bench.runs.context import Setup
     from bench.runs.plan import Request, make_plan
+    from bench.runs.tools import Tools
 
     registry = Registry()
     spec = make_plan(Request(methods=("ce",), tasks=("noisy-digits",), preset="smoke"), registry).cells[0].spec
     task = import_target(registry.one("task", "noisy-digits").target).make(spec.task_params)
     data = import_target(registry.get("dataset", "digits").target)
 
-    class Tools(_Tools):
+    class _Serving(Tools):
         def dataset(self, run, name, params):
             return data().load(run)
 
-    run = Setup(seed=spec.seed, task="noisy-labels/noisy-digits", method="x", device=torch.device("cpu"), workdir=Path(), tools=Tools())
+    run = Setup(seed=spec.seed, task="noisy-labels/noisy-digits", method="x", device=torch.device("cpu"), workdir=Path(), tools=_Serving())
     case = task.prepare(run)
     return case, case.hidden
 

@@ -16,11 +16,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import bench
+from bench.cards import Metric, TaskCard
 from bench.errors import UsageError
+from bench.runs.exports import export
+from bench.runs.figures import disagreements
 from bench.runs.record import RecordError, encode_record
 from bench.runs.rubbish import rubbish, sweep
 from bench.runs.store import Store
-from bench.runs.transfer import Merged, disagreements, export, from_files, from_store, merge, records_of
+from bench.runs.transfer import Merged, from_files, from_store, merge, records_of
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
@@ -179,9 +182,19 @@ def test_one_key_of_two_figures_is_kept_twice_and_named(filled, make_record, tmp
     second.write(make_record(1, warnings=["elsewhere"]))  # another record, the same figures
     second.write(make_record(3, metrics={"acc": 99.0}))  # the other one failed: nothing to differ from
     merge(target, lambda: (item for store in (filled, second) for item in from_store(store)), False)
-    (one, other, name), *more = disagreements(target)
-    assert (more, name, one.rpartition("-")[0], one[-1], other[-1]) == ([], "acc", other.rpartition("-")[0], "1", "2")
+    (one, other, name), *more = disagreements(target.briefs(), {})
+    assert (more, name, one.id[:-1], one.attempt, other.attempt) == ([], "acc", other.id[:-1], 1, 2)
     assert sorted(record.attempt for record in target.read() if record.seed == 0) == [1, 2]
+
+
+def test_figures_read_off_a_clock_need_not_agree(filled, make_record):
+    (record,) = (brief for brief in filled.briefs() if brief.seed == 0)
+    other = make_record(0, metrics={**record.metrics, "acc": record.metrics["acc"] + 1})
+    cards = [
+        TaskCard(name=record.task, title="t", track=record.track, presets={}, metrics=(Metric(name="none", primary=True), Metric(name="acc", clock=clock)))
+        for clock in (False, True)
+    ]
+    assert [[name for *_, name in disagreements([record, other], {record.identity: card})] for card in cards] == [["acc"], []]
 
 
 @pytest.mark.parametrize("content", [b"{}\n", b"garbage\n", b'{"schema_version": 99}\n', pickle.dumps({"a": 1})])

@@ -13,7 +13,8 @@ from bench.builtin.methods.graph_ood._decorrelation import Dependence, random_fe
 from torch import nn
 from torch.nn import functional as F
 
-from bench.runs.context import Run, _Tools
+from bench.runs.context import Run
+from bench.runs.tools import Tools
 from bench.tracks.graph_ood import GraphMethod, Problem
 from bench.training.graphs import Graphs
 
@@ -132,7 +133,7 @@ def epoch_seconds(method: GraphMethod, problem: Problem, device: torch.device, w
     """Return seconds of an epoch: the time between the first report and the last, over the epochs between them."""
     marks = []
 
-    class Clock(_Tools):
+    class Clock(Tools):
         def report(self, run, step, model):
             if device.type == "cuda":
                 torch.cuda.synchronize(device)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from bench.runs.context import Run, _Tools
+from bench.runs.context import Run
+from bench.runs.tools import Tools
 from bench.tracks.graph_ood import GraphMethod, Problem, Training, WeightLog, graph_losses
 from bench.training.graphs import Graphs
 
@@ -19,7 +20,7 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-class Watching(_Tools):
+class Watching(Tools):
     def __init__(self):
         self.steps, self.parameters = [], []
 

@@ -11,7 +11,8 @@ from torch import nn
 
 import bench.tracks.noisy_labels as track
 from bench.errors import BenchError
-from bench.runs.context import Run, _Tools
+from bench.runs.context import Run
+from bench.runs.tools import Tools
 from bench.tracks.noisy_labels import NoisyLabelMethod, Problem, Seeds
 from bench.training.stack import StackedMLP, _Affine
 
@@ -26,7 +27,7 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-class Watching(_Tools):
+class Watching(Tools):
     """Keeps what was reported: run, step and the model's outputs on fixed inputs."""
 
     def __init__(self, x=None):

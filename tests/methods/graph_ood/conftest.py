@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from bench.contracts import Outcome
-from bench.runs.context import Run, Setup, _Tools
+from bench.runs.context import Run, Setup
+from bench.runs.tools import Tools
 from bench.tracks.graph_ood import Problem
 from bench.training.graphs import Graphs
 from bench.training.state import inspecting
@@ -67,7 +68,7 @@ def toy():
     return make
 
 
-class Tools(_Tools):
+class _Serving(Tools):
     """Lets the task watch, and notes losses."""
 
     def __init__(self, task):
@@ -88,7 +89,7 @@ def trial(tmp_path_factory):
 
     def one(method, task, seed):
         name = method if isinstance(method, str) else method.card.name
-        tools = Tools(task)
+        tools = _Serving(task)
 
         def run(kind):
             return kind(seed=seed, task=f"graph-ood/{task.card.name}", method=f"graph-ood/{name}", device=CPU, workdir=folder, tools=tools)

@@ -12,13 +12,13 @@ from bench.builtin.methods.graph_ood.irm import InvariantRisk, scale_slopes
 from bench.builtin.methods.graph_ood.mixup import Mixup
 from bench.builtin.methods.graph_ood.vrex import RiskExtrapolation
 
-from bench.runs.context import _Tools
+from bench.runs.tools import Tools
 from bench.tracks.graph_ood import GraphMethod, Training, graph_losses
 
 ENV = torch.arange(70) % 3
 
 
-class Ends(_Tools):
+class Ends(Tools):
     def __init__(self):
         self.seen = []
 

@@ -8,13 +8,13 @@ from bench.builtin.methods.graph_ood.l2r_gnn import L2RGNN
 from bench.builtin.methods.graph_ood.oodgnn import OODGNN
 from bench.builtin.tasks.graph_ood.spmotif import SpuriousMotif
 
-from bench.runs.context import _Tools
+from bench.runs.tools import Tools
 
 SMALL = SpuriousMotif(per_class=200, epochs=10)
 EARLY = {"warmup": 3}
 
 
-class Losses(_Tools):
+class Losses(Tools):
     """Notes the parameters after each epoch."""
 
     def __init__(self):

@@ -15,7 +15,8 @@ from bench.builtin.methods.noisy_labels.elr import EarlyLearningRegularisation
 from bench.builtin.tasks.label_errors._metrics import flagging, ranking
 from bench.builtin.tasks.label_errors.errors_digits import ErrorsDigits
 
-from bench.runs.context import Run, Setup, _Tools
+from bench.runs.context import Run, Setup
+from bench.runs.tools import Tools
 from bench.tracks.label_errors import judgement
 
 SEEDS = (0, 1, 2)
@@ -32,7 +33,7 @@ DETECTORS = [
 ]
 
 
-class _Serving(_Tools):
+class _Serving(Tools):
     def __init__(self, data):
         self._data = data
 

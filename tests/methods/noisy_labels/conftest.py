@@ -6,7 +6,8 @@ import torch
 from bench.builtin.datasets.digits import Digits
 
 from bench.contracts import Outcome
-from bench.runs.context import Run, Setup, _Tools
+from bench.runs.context import Run, Setup
+from bench.runs.tools import Tools
 from bench.tracks.noisy_labels import Problem
 
 CPU = torch.device("cpu")
@@ -47,7 +48,7 @@ def toy():
     return make
 
 
-class _Serving(_Tools):
+class _Serving(Tools):
     def __init__(self, data):
         self._data = data
 

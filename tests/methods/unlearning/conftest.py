@@ -12,7 +12,8 @@ from bench.builtin.datasets.digits import Digits
 
 from bench.contracts import Outcome
 from bench.runs.artifacts import Artifacts
-from bench.runs.context import Run, Setup, _Tools
+from bench.runs.context import Run, Setup
+from bench.runs.tools import Tools
 from bench.tracks.unlearning import Problem
 
 CPU = torch.device("cpu")
@@ -66,7 +67,7 @@ def toy():
     return make
 
 
-class _Serving(_Tools):
+class _Serving(Tools):
     def __init__(self, data):
         self._data = data
 

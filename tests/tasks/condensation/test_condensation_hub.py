@@ -9,7 +9,8 @@ from bench.builtin.tasks.condensation.condense_svhn import CondenseSvhn
 from bench.cli import main
 from bench.contracts import Outcome
 from bench.runs.artifacts import Artifacts
-from bench.runs.context import Run, Setup, _Tools
+from bench.runs.context import Run, Setup
+from bench.runs.tools import Tools
 from bench.tracks.condensation import SmallSet, real_rows
 from bench.training.data import Examples
 
@@ -17,7 +18,7 @@ CPU = torch.device("cpu")
 TASKS = [CondenseCifar10, CondenseCifar100, CondenseSvhn]
 
 
-class Serving(_Tools):
+class Serving(Tools):
     """Pictures that show their class: a bright line whose place and colour are the class's own."""
 
     def __init__(self, classes):

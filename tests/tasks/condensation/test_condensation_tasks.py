@@ -18,7 +18,8 @@ from bench.builtin.tasks.condensation.condense_transfer import CondenseTransfer,
 from bench.contracts import Outcome
 from bench.errors import InvalidRun
 from bench.runs.artifacts import Artifacts
-from bench.runs.context import Run, Setup, _Tools
+from bench.runs.context import Run, Setup
+from bench.runs.tools import Tools
 from bench.tracks.condensation import SmallSet, decode, real_rows, stored
 
 CPU = torch.device("cpu")
@@ -33,7 +34,7 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-class Serving(_Tools):
+class Serving(Tools):
     def __init__(self, data):
         self.data = data
 

@@ -5,7 +5,8 @@ import copy
 import pytest
 import torch
 
-from bench.runs.context import Run, Setup, _Tools
+from bench.runs.context import Run, Setup
+from bench.runs.tools import Tools
 from bench.training.state import inspecting
 
 CPU = torch.device("cpu")
@@ -19,7 +20,7 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-class Watcher(_Tools):
+class Watcher(Tools):
     """Serves one data set and lets the task watch."""
 
     def __init__(self, task, data):

@@ -28,7 +28,8 @@ from bench.builtin.tasks.noisy_labels._task import Hidden
 
 from bench.contracts import Outcome
 from bench.runs.artifacts import Artifacts
-from bench.runs.context import Run, Setup, _Tools
+from bench.runs.context import Run, Setup
+from bench.runs.tools import Tools
 from bench.tracks.label_errors import Solution, judgement
 
 METHODS = [
@@ -46,7 +47,7 @@ METHODS = [
 ]
 
 
-class _Serving(_Tools):
+class _Serving(Tools):
     """Serves data sets; artifacts are keyed by their recipe alone, which is enough for one problem."""
 
     def __init__(self, folder, data):

@@ -13,7 +13,8 @@ from PIL import Image
 
 from bench.cli import main
 from bench.errors import DataUnavailable
-from bench.runs.context import Setup, _Tools
+from bench.runs.context import Setup
+from bench.runs.tools import Tools
 from bench.training.data import Examples
 
 CPU = torch.device("cpu")
@@ -54,7 +55,7 @@ def at_hand(copies, monkeypatch):
     return copies[1]
 
 
-class Serving(_Tools):
+class Serving(Tools):
     def __init__(self, train, test):
         self.parts_ = {"train": train, "test": test}
 

@@ -19,7 +19,8 @@ from bench.builtin.tasks.noisy_labels.noisy_mnist import NoisyMnist
 from sklearn.datasets import load_digits
 
 from bench.contracts import Case, Outcome
-from bench.runs.context import Run, Setup, _Tools
+from bench.runs.context import Run, Setup
+from bench.runs.tools import Tools
 from bench.tracks.noisy_labels import NoisyLabelMethod, Problem, Solution
 from bench.training.data import Examples
 from bench.training.state import evaluating
@@ -45,7 +46,7 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-class Watcher(_Tools):
+class Watcher(Tools):
     """Serves one data set and lets the task watch."""
 
     def __init__(self, task, data):

@@ -13,7 +13,8 @@ from bench.builtin.tasks.selection.prune_digits import PruneDigits
 
 from bench.contracts import Outcome
 from bench.errors import InvalidRun
-from bench.runs.context import Run, Setup, _Tools
+from bench.runs.context import Run, Setup
+from bench.runs.tools import Tools
 from bench.tracks.selection import Problem, Selection
 
 CPU = torch.device("cpu")
@@ -28,7 +29,7 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-class Serving(_Tools):
+class Serving(Tools):
     def __init__(self, data):
         self.data = data
 

@@ -24,7 +24,8 @@ from hypothesis import strategies as st
 
 from bench.contracts import Outcome
 from bench.runs.artifacts import Artifacts
-from bench.runs.context import Run, Setup, _Tools
+from bench.runs.context import Run, Setup
+from bench.runs.tools import Tools
 from bench.tracks.unlearning import Group, Perceptrons, Solution, train
 from bench.training.data import Examples
 
@@ -41,7 +42,7 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-class Serving(_Tools):
+class Serving(Tools):
     def dataset(self, run, name, params):
         if name == "cifar10":
             generator = torch.Generator().manual_seed(len(params["split"]))
