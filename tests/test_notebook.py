@@ -41,7 +41,7 @@ def test_what_is_recorded_is_not_run_again(found):
 
 def test_results_show_the_board_and_give_plain_rows(found):
     _, results = found
-    assert "| least-squares" in repr(results)
+    assert "least-squares" in repr(results)
     assert results._repr_markdown_() == repr(results)
     row = results.rows()[0]
     assert (row["method"], row["seed"]) == ("least-squares", 0)

@@ -216,9 +216,10 @@ class Setup(Run):
         return tools_of(self).dataset(self, name, params)
 
     def reads(self, *paths: Path | str) -> None:
-        """Say which files or folders a data set reads where no Python code opens them, such as files that C++ code reads.
+        """Say which files or folders a data set or a task reads where no Python code opens them, such as files that C++ code reads.
 
-        What is opened through Python is seen without that. A path that is not there counts too: it is looked for again.
+        What is opened through Python is seen without that. Of a folder all that is in it counts. A path that is not there counts for a data set
+        too: it is looked for again.
         """
         from bench.runs.noticing import stated
 

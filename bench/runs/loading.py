@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ import msgspec
 from bench.cards import DatasetCard
 from bench.contracts import Dataset
 from bench.errors import BenchError, InvalidRun
-from bench.plugins.source import Target, import_target
+from bench.plugins.source import Target
 from bench.runs import guard
 from bench.runs.context import Setup
 from bench.runs.data_index import DataIndex, Known, Want, pinned
+from bench.runs.imported import imported
 from bench.runs.inputs import ROOTS, data_root
 from bench.runs.noticing import Noticing, aside, noted
 
@@ -27,16 +29,17 @@ def kind_of(target: Target, name: str) -> type[Dataset]:
     Raises:
         BenchError: it is none.
     """
-    found = import_target(target)
+    found = imported(target)
     if not issubclass(found, Dataset):
         raise BenchError(f"{name!r} is registered as a data set, but {found.__qualname__} is no Dataset.")
     return found
 
 
-def load(want: Want, run: Setup, index: DataIndex) -> tuple[Any, str]:
+def load(want: Want, run: Setup, index: DataIndex, read: Sequence[str] = ()) -> tuple[Any, str]:
     """Load a data set, and return it with its fingerprint.
 
-    What is known of it is held against what is loaded; where nothing is known, what it depends on is noticed and kept.
+    What is known of it is held against what is loaded; where nothing is known, what it depends on is noticed and kept. ``read``: files that were
+    read when it was imported.
 
     Raises:
         DataUnavailable: it is not on this machine.
@@ -55,6 +58,8 @@ def load(want: Want, run: Setup, index: DataIndex) -> tuple[Any, str]:
         return found, fingerprint
     before = state.position()
     with Noticing(homes(want.target)) as noticing:
+        for path in read:
+            noticing.asked(path)
         found = data.load(run)
     fingerprint = guard.fingerprint(found)
     inputs = noticing.inputs(empty="" if want.had == "generated" else UNSEEN)

@@ -22,6 +22,7 @@ from bench.runs.context import Run, Setup
 from bench.runs.data_index import Want, differing, params_of, parse_call
 from bench.runs.figures import figures
 from bench.runs.folders import at
+from bench.runs.imported import opened_by
 from bench.runs.loading import check_pin, kind_of, load
 from bench.runs.noticing import Noticing, aside, noted, unnoticed
 from bench.runs.own_files import digests, own, own_targets, owner
@@ -74,6 +75,7 @@ class Member:
         start = time.perf_counter()
         with streams(stream_seed(self.spec.seed, self.spec.task, "prepare")), self.noticing():
             self.case = self.worker.task.prepare(self.setup)
+        self.keep(opened_by(own_targets(self.worker.job.task, self.worker.job.method), self.worker.index.scan))
         self.checks.case(self.case, self.tools.loaded)
         self.tools.loaded.clear()
         self.prepare_s = time.perf_counter() - start
@@ -98,8 +100,12 @@ class Member:
 
     def opened(self, noticing: Noticing) -> None:
         """Add what was opened to the data of the run."""
+        self.keep(noticing.files())
+
+    def keep(self, files: Sequence[str]) -> None:
+        """Add files to the data of the run, those of the user's among them."""
         worker = self.worker
-        if paths := own(noticing.files(), (worker.job.workdir, str(self.folder)), worker.job.cache, worker.began):
+        if paths := own(files, (worker.job.workdir, str(self.folder)), worker.job.cache, worker.began):
             targets = own_targets(worker.job.task, worker.job.method)
             found, places = digests(paths, targets)
             self.data |= found
@@ -232,7 +238,8 @@ class _WorkerTools(Tools):
     def _load(self, want: Want) -> tuple[Any, str]:
         run = self._member._run(Setup, 0, _WorkerTools(self._member, quiet=True, loading=True))
         with unnoticed(), at(self._member.worker.flags["folder"]):  # data are asked for while runs work in folders of their own, too
-            return load(want, run, self._member.worker.data_index)
+            worker = self._member.worker
+            return load(want, run, worker.data_index, opened_by([want.target], worker.index.scan))
 
     def _note(self, call: str, fingerprint: str) -> None:
         self._fingerprints[call] = fingerprint

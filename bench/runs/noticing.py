@@ -13,13 +13,15 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from bench.runs.inputs import LIBRARIES, File, Inputs, kinds, listing, named, placed, read, stamp_of
+from bench.runs.callers import importing, own, quoting
+from bench.runs.inputs import File, Inputs, kinds, listing, named, placed, read, stamp_of
 from bench.runs.opened import Opened
-from bench.runs.paths import STANDARD, absolute, ignored, ours, within, writes
+from bench.runs.paths import absolute, database, ignored, ours, writes
 
 NETWORK = "it is read over the network"
 _STARTS = ("subprocess.Popen", "os.system", "os.posix_spawn", "os.exec", "os.spawn", "pty.spawn")
-_BENCH = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_FORKS = ("os.fork", "os.forkpty")
+"""What a child of ours reads is heard by the child alone."""
 _stat, _lstat, _getcwd, _getitem = os.stat, os.lstat, os.getcwd, type(os.environ).__getitem__
 _active: list[Noticing] = []
 _cache: tuple[str, ...] = ()
@@ -72,7 +74,7 @@ class Noticing:
     def hear(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Note an event of Python's audit."""
         if event in ("open", "sqlite3.connect"):
-            if (path := absolute(arguments[0])) and not ignored(path, _cache) and not _importing():
+            if (path := absolute(arguments[0] if event == "open" else database(arguments[0]))) and not ignored(path, _cache) and not importing(_homes()):
                 if event == "open" and writes(arguments):
                     self._written[path] = None
                 else:
@@ -82,14 +84,14 @@ class Noticing:
         elif not self._thorough:
             return
         elif event in ("os.listdir", "os.scandir"):
-            if (path := absolute("." if arguments[0] is None else arguments[0])) and not ignored(path, _cache) and not _importing():
+            if (path := absolute("." if arguments[0] is None else arguments[0])) and not ignored(path, _cache) and not importing(_homes()):
                 self._listed[path] = None
                 self._watch(path)
         elif event == "socket.connect":
             if not isinstance(arguments[1], str | bytes):  # a local socket is no source of data
                 self._unseen = NETWORK
-        elif event in _STARTS and _own():
-            self._unseen = "another program reads it"
+        elif event in _FORKS or (event in _STARTS and own(_homes())):
+            self._unseen = "another process reads it"
 
     def _note(self, path: str) -> None:
         if path not in self._before and path not in self._written:
@@ -107,6 +109,13 @@ class Noticing:
         if not ignored(path, _cache):
             self._asked[path] = None
             self._watch(os.path.dirname(path))
+
+    def stated(self, path: str, folders: list[tuple[str, list[str]]]) -> None:
+        """Note what is said to be read: a path, or folders with the files in them."""
+        for name in [path] if path else [os.path.join(base, file) for base, files in folders for file in files]:
+            (self._asked if self._thorough else self._read)[name] = None
+        if self._thorough:
+            self._listed |= dict.fromkeys(base for base, _ in folders)
 
     def named(self, name: str) -> None:
         """Note that a variable of the environment was read."""
@@ -162,14 +171,12 @@ def noted(inputs: Inputs) -> None:
 
 
 def stated(path: Any) -> None:
-    """Note a path that a data set says it reads, whether it is there or not, and a folder with the names in it."""
+    """Note a path that a data set or a task says it reads, whether it is there or not; of a folder all that is in it."""
     text = absolute(path)
     with aside():
-        folder = os.path.isdir(text)
+        folders = [(base, files) for base, _, files in os.walk(text)] if os.path.isdir(text) else []
     for noticing in _hearing():
-        noticing.asked(text)
-        if folder:
-            noticing.hear("os.listdir", (text,))
+        noticing.stated(text if not folders else "", folders)
 
 
 @contextlib.contextmanager
@@ -231,7 +238,7 @@ def _install() -> None:
 
 
 def _hear(event: str, arguments: tuple[Any, ...]) -> None:
-    if _active and not _aside and (event in ("open", "os.listdir", "os.scandir", "sqlite3.connect", "socket.connect") or event in _STARTS):
+    if _active and not _aside and (event in ("open", "os.listdir", "os.scandir", "sqlite3.connect", "socket.connect") or event in _STARTS or event in _FORKS):
         for noticing in _hearing():
             noticing.hear(event, arguments)
 
@@ -241,7 +248,7 @@ def _wrap() -> None:
 
     def looked(real: Callable[..., os.stat_result]) -> Callable[..., os.stat_result]:
         def call(path: Any, **options: Any) -> os.stat_result:
-            if not _aside and not options.get("dir_fd") and (text := absolute(path)):
+            if not _aside and not options.get("dir_fd") and (text := absolute(path)) and not quoting():
                 for noticing in _hearing():
                     noticing.asked(text)
             return real(path, **options)
@@ -249,13 +256,13 @@ def _wrap() -> None:
         return call
 
     def getcwd() -> str:
-        if not _aside and _own():
+        if not _aside and own(_homes()):
             for noticing in _hearing():
                 noticing.here()
         return _getcwd()
 
     def getitem(environ: Any, name: Any) -> Any:
-        if not _aside and isinstance(name, str) and _own():
+        if not _aside and isinstance(name, str) and own(_homes()):
             for noticing in _hearing():
                 noticing.named(name)
         return _getitem(environ, name)
@@ -273,27 +280,5 @@ def _unwrap() -> None:
     type(os.environ).__getitem__ = _getitem  # type: ignore[method-assign]
 
 
-# Who asks ----------------------------------------------------------------------------------
-
-
-def _importing() -> bool:
-    """Say whether Python reads a module: code is another part of the key."""
-    frame: Any = sys._getframe(3)
-    while frame is not None and frame.f_code.co_filename == "<frozen importlib._bootstrap_external>":
-        return True
-    return False
-
-
-def _own() -> bool:
-    """Say whether it is asked for by a plugin's or our own code, not by a library for purposes of its own."""
-    frame: Any = sys._getframe(2)
-    while frame is not None and (frame.f_code.co_filename == __file__ or frame.f_code.co_filename.startswith("<frozen") or _standard(frame.f_code.co_filename)):
-        frame = frame.f_back
-    if frame is None:
-        return False
-    name = frame.f_code.co_filename
-    return not within(name, LIBRARIES) or within(name, (_BENCH, *(home for noticing in _active for home in noticing.homes)))
-
-
-def _standard(name: str) -> bool:
-    return within(name, STANDARD) and not within(name, LIBRARIES)
+def _homes() -> tuple[str, ...]:
+    return tuple(home for noticing in _active for home in noticing.homes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sysconfig
+import urllib.parse
 from typing import Any
 
 from bench.plugins.index import cache_folder
@@ -44,6 +45,14 @@ def absolute(path: Any) -> str:
     except TypeError:
         return ""
     return os.path.normpath(os.path.join(_getcwd(), text)) if "\0" not in text and text else ""
+
+
+def database(name: Any) -> Any:
+    """Return the path of an SQLite database, which may be given as a ``file:`` URI."""
+    if not isinstance(name, str | bytes) or not os.fsdecode(name).startswith("file:"):
+        return name
+    parts = urllib.parse.urlsplit(os.fsdecode(name))
+    return "" if "mode=memory" in parts.query else urllib.parse.unquote(parts.path)
 
 
 def writes(arguments: tuple[Any, ...]) -> bool:

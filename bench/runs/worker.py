@@ -19,7 +19,7 @@ from bench.contracts import Dataset, Method, Outcome, Score, Task
 from bench.digests import stream_seed
 from bench.errors import BenchError, InvalidRun
 from bench.plugins.index import Index
-from bench.plugins.source import Target, code_key, import_target
+from bench.plugins.source import Target, code_key
 from bench.runs import guard
 from bench.runs.artifacts import Artifacts
 from bench.runs.contents import Solved, digest_of
@@ -27,6 +27,7 @@ from bench.runs.context import Run
 from bench.runs.data_index import DataIndex, Want
 from bench.runs.figures import figures
 from bench.runs.folders import at, attempt
+from bench.runs.imported import imported
 from bench.runs.member import Member, separate
 from bench.runs.noticing import Noticing
 from bench.runs.provenance import THREADS, kernels_here
@@ -53,7 +54,7 @@ class Worker:
             state.limit_gpu(job.limits.gpu_memory, job.limits.per_gpu)
         self.index = Index(Path(job.cache))
         self.artifacts = Artifacts(Path(job.cache))
-        task = import_target(job.task)
+        task = imported(job.task)
         if not issubclass(task, Task):
             raise BenchError(f"{job.task.qualname} is no Task.")
         self.task: Task = task.make(spec.task_params)
@@ -61,7 +62,7 @@ class Worker:
         self.method: Method | None = None
         self.moved = False
         if job.method is not None:
-            method = import_target(job.method)
+            method = imported(job.method)
             if not issubclass(method, Method):
                 raise BenchError(f"{job.method.qualname} is no Method.")
             self.method = method.make(spec.params)

@@ -332,6 +332,25 @@ def test_files_that_task_and_method_open_themselves_are_in_the_key_with_their_pl
     assert toy.standing().notes == ["the file tasks/notes.txt is gone; 1 recorded run is stale and runs again."]
 
 
+def test_files_that_are_read_when_a_plugin_is_imported_are_in_the_key_and_in_what_is_known_of_data(bench_of):
+    top = 'TABLE = Path(__file__).with_suffix(".txt").read_text()\n\n\nclass '
+    toy = bench_of(
+        tasks={"open": TASKS["other"], "not-open": TASKS["test-too"]},
+        method=METHOD.replace("class ", top, 1),
+        dataset=DATASET.replace("class NAME", top + "NAME"),
+    )
+    for name in ("methods/mean.txt", "datasets/cells.txt", "datasets/others.txt"):
+        (toy.folder / name).write_text("1")
+        os.utime(toy.folder / name, (1, 1))
+    for ran in (toy.run("toy/open"), toy.run("toy/not-open")):
+        assert [set(record.data) - {"cells", "others", "cells(split=test)"} for record in ran.records] == [{"file:methods/mean.txt"}]
+    assert toy.standing().done == {"open", "not-open"}
+    (toy.folder / "datasets/others.txt").write_text("2")
+    assert toy.standing().unsure == {"open"}
+    (toy.folder / "methods/mean.txt").write_text("2")
+    assert set(toy.standing().todo) == {"open", "not-open"}
+
+
 def test_a_run_that_dies_says_what_it_had_loaded(bench_of):
     toy = bench_of(method=METHOD.replace('"""Return the mean."""', "os._exit(3)"), tasks={"train-alone": TASKS["train-alone"]})
     (record,) = toy.run(executor="local").records

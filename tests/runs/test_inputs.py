@@ -5,13 +5,18 @@ from __future__ import annotations
 import csv
 import ctypes
 import gzip
+import importlib.util
 import json
+import linecache
 import mmap
+import multiprocessing
 import os
 import pickle
 import sqlite3
 import subprocess
 import sys
+import urllib.parse
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -237,7 +242,12 @@ def test_what_another_program_reads_and_what_comes_over_the_network_is_never_kno
             found.settimeout(0.1)
             found.connect_ex(("127.0.0.1", 9))
 
-    assert look(seen(lambda: subprocess.run(["true"], check=True))).changed == ["another program reads it"]
+    def fork():
+        with multiprocessing.get_context("fork").Pool(1) as pool:
+            pool.map(len, [""])
+
+    assert look(seen(lambda: subprocess.run(["true"], check=True))).changed == ["another process reads it"]
+    assert look(seen(fork)).changed == ["another process reads it"]
     assert look(seen(fetch)).changed == [NETWORK]
 
 
@@ -257,12 +267,46 @@ def test_what_is_fetched_from_the_hub_is_known_by_its_revision_and_no_network_is
     assert (inputs.hub, look(inputs).changed) == ("a/repository@1", [])
 
 
+def test_code_that_a_warning_quotes_is_no_input(tmp_path):
+    (tmp_path / "reader.py").write_text("import warnings\n\ndef read():\n    warnings.warn('quoted', stacklevel=1)\n")
+    spec = importlib.util.spec_from_file_location("quoted_reader", tmp_path / "reader.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+    def warn():
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            warnings.showwarning = lambda *said, **_: warnings.formatwarning(*said[:4])  # as a terminal shows it, line of code included
+            module.read()
+
+    linecache.clearcache()
+    assert names(seen(warn)) == set()
+
+
+def test_a_database_is_seen_by_its_path_and_by_its_uri(tmp_path):
+    path = tmp_path / "rows of%20mine.db"
+    sqlite3.connect(path).close()
+    uri = f"file:{urllib.parse.quote(str(path))}?mode=ro"
+    assert [names(seen(lambda: sqlite3.connect(uri, uri=True).close())), names(seen(lambda: sqlite3.connect(":memory:").close()))] == [{path.name}, set()]
+
+
 def test_a_data_set_says_what_cannot_be_seen(tmp_path):
     run = Setup(seed=0, task="t", method="", device=torch.device("cpu"), workdir=tmp_path / "work")
     (tmp_path / "known.bin").write_text("1")
-    (tmp_path / "folder").mkdir()
-    inputs = seen(lambda: run.reads(tmp_path / "known.bin", str(tmp_path / "absent.bin"), tmp_path / "folder"))
-    assert names(inputs) == {"known.bin"}
+    (tmp_path / "folder/inner").mkdir(parents=True)
+    (tmp_path / "folder/inner/deep.bin").write_text("1")
+
+    def say():
+        run.reads(tmp_path / "known.bin", str(tmp_path / "absent.bin"), tmp_path / "folder")
+
+    inputs = seen(say)
+    assert names(inputs) == {"known.bin", "deep.bin"}
+    with Noticing(thorough=False) as noticing:
+        say()
+    assert {Path(path).name for path in noticing.files()} == {"known.bin", "absent.bin", "deep.bin"}
+    (tmp_path / "folder/inner/deep.bin").write_text("2")
+    assert look(inputs).changed == [str(tmp_path / "folder/inner/deep.bin")]
+    (tmp_path / "folder/inner/deep.bin").write_text("1")
     assert inputs.absent == [str(tmp_path / "absent.bin")]
     (tmp_path / "folder/new").touch()
     assert look(inputs).changed == [str(tmp_path / "folder")]

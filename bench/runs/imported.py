@@ -1,0 +1,34 @@
+"""Files that plugins open while they are imported, as by a table read at the top of a module: what the classes in it compute depends on them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bench.plugins.scan import FileScan
+from bench.plugins.source import Target, import_target, reach
+from bench.runs.noticing import Noticing, unnoticed
+
+_opened: list[tuple[frozenset[str], tuple[str, ...]]] = []
+"""Modules that were imported together -> the files that were opened meanwhile. A process imports a module once, so this is kept for all of its runs."""
+
+
+def imported(target: Target) -> type:
+    """Import the class of a target, and remember what was opened meanwhile."""
+    if target.module in sys.modules:
+        return import_target(target)
+    before = set(sys.modules)
+    with unnoticed(), Noticing(thorough=False) as noticing:
+        found = import_target(target)
+    if files := noticing.files():
+        _opened.append((frozenset(sys.modules.keys() - before), tuple(files)))
+    return found
+
+
+def opened_by(targets: Sequence[Target], scan: Callable[[Path, str], FileScan]) -> list[str]:
+    """Return the files that the modules which targets reach opened when they were imported."""
+    if not _opened:
+        return []
+    modules = {module for target in targets for module in (target.module, *reach(target, scan))}
+    return list(dict.fromkeys(path for names, files in _opened if names & modules for path in files))
