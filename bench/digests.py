@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import Any
 
 import msgspec
@@ -12,7 +13,10 @@ _encoder = msgspec.json.Encoder(order="sorted")
 
 def canonical(value: Any) -> bytes:
     """Encode ``value`` as JSON with sorted keys: equal values give equal bytes."""
-    return _encoder.encode(value)
+    try:
+        return _encoder.encode(value)
+    except UnicodeEncodeError:  # a path whose bytes are no UTF-8
+        return json.dumps(msgspec.to_builtins(value), sort_keys=True, separators=(",", ":")).encode()
 
 
 def digest(value: Any, size: int = 16) -> str:

@@ -208,7 +208,7 @@ def test_only_and_budget_choose_cells_and_say_what_they_leave(bench, plugin):
     assert {name: (row["recorded"], row["to_run"]) for name, row in rows.items()} == {"ce": (1, 1), "boom": (0, 1)}
     text = bench(*call, "--only", "failed", "--only", "stale").out
     assert "4 runs: 1 recorded, 1 to run, 2 left out." in text
-    assert "not_selected: ce on noisy-digits: seed 1 of variant sym40 has no record, and --only asks for failed, stale" in text
+    assert "not_selected: ce and boom on noisy-digits: seed 1 of variant sym40 has no record, and --only asks for failed, stale" in text
     document = json.loads(bench(*call, "--budget", "1s", "--json").out)
     assert {item["status"] for item in document["not_run"]} <= {"over_budget"}
     assert sum(row["to_run"] for row in document["cells"]) + sum(item["reason"].partition(" of ")[0].count(",") + 1 for item in document["not_run"]) == 3

@@ -171,7 +171,7 @@ def test_progress_keeps_to_one_line_and_words_beside_it_begin_on_their_own(tmp_p
     assert len(re.findall(r"(?:^|[\r\n])bench: failed: halves-of-a-long-name", shown)) == 2
     board = shown[shown.index("### halves-of-a-long-name") :]
     assert max(map(len, board.split("\n"))) <= 80
-    assert "half-of-the-seeds-fail-with-this-one" in board.split()
+    assert "half-of-the-seeds-fail-with-this-one" in board.replace("*", " ").split()
 
 
 @pytest.mark.parametrize("words", ["plain", "a\x1b[31m"])

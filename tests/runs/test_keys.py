@@ -159,7 +159,7 @@ def test_what_is_measured_on_one_kind_of_device_leaves_the_keys_of_the_other_as_
 @pytest.mark.parametrize(
     ("file", "old", "new", "changes"),
     [
-        ("tracks/noisy_labels.py", "momentum: float = 0.9", "momentum: float = 0.8", True),
+        ("tracks/noisy_labels.py", "ge=0, lt=1)] = 0.9", "ge=0, lt=1)] = 0.8", True),
         ("training/stack.py", 'nonlinearity="relu"', 'nonlinearity="tanh"', True),
         ("training/nets_tuned.py", "]]]] = {", ']]]] = {"nets/mlp": {"cpu": [({"batch": 1, "channels": 1, "side": 1, "bits": 32}, "sequence")]},', True),
         ("training/nets_tuned.py", "]]]] = {", "]]]] = {  # a timing", False),

@@ -321,7 +321,7 @@ def test_classes_come_once_each_in_an_order_of_the_seed_s(setup_of):
     first, second = (task.prepare(setup_of(seed=seed)) for seed in (0, 1))
     assert [problem.n_classes for problem in first.problems] == [2] * 5
     assert sum(len(problem.y) for problem in first.problems) == 1295
-    assert not torch.equal(first.hidden[1], second.hidden[1])
+    assert not torch.equal(first.hidden.y_test, second.hidden.y_test)
     with pytest.raises(InvalidRun, match="does not divide the 10 classes"):
         CondenseClassIncremental(steps=3).prepare(setup_of())
 
