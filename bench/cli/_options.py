@@ -14,6 +14,7 @@ from click.shell_completion import CompletionItem
 from bench.cli._layout import columns, wrapped
 from bench.cli._layout import table as fitted
 from bench.cli._progress import Bar
+from bench.cli._stdout import printing_aside, printing_back
 from bench.errors import UsageError
 from bench.params import split_outside
 from bench.texts import plain, printable
@@ -38,7 +39,14 @@ def results_option(command: Command) -> Command:
 
 def json_option(command: Command) -> Command:
     """Add ``--json``."""
-    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document to stdout.")(command)
+    return click.option("--json", "as_json", is_flag=True, callback=_documented, help="Print one JSON document to stdout.")(command)
+
+
+def _documented(context: click.Context, _: click.Parameter, as_json: bool) -> bool:
+    """Keep stdout for the document: what plugins print in this process meanwhile goes to stderr."""
+    if as_json and not context.resilient_parsing:
+        context.with_resource(printing_aside())
+    return as_json
 
 
 def names_option(kind: str, **settings: Any) -> Callable[[Command], Command]:
@@ -89,7 +97,8 @@ def emit_json(document: Any) -> None:
     text = json.dumps(document, indent=1, allow_nan=False)
     if "\\ud" in text:  # half of a pair, perhaps: what UTF-8 can't hold is escaped
         text = json.dumps(plain(document), indent=1, allow_nan=False)
-    click.echo(text)
+    with printing_back():
+        click.echo(text)
 
 
 def table(rows: list[list[Any]], headers: list[str], style: str = "simple") -> str:

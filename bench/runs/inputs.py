@@ -189,11 +189,12 @@ def kinds(paths: Iterable[str]) -> tuple[list[str], list[str], list[str]]:
 
 
 def data_root() -> Path:
-    """Return the folder of local data sets: ``BENCH_DATA``, else the user's data folder."""
-    if os.environ.get("BENCH_DATA"):
-        return Path(os.environ["BENCH_DATA"]).expanduser()
-    base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
-    return Path(base).expanduser() / "datacentric-bench"
+    """Return the folder of local data sets: ``BENCH_DATA``, else the user's data folder. Without a home folder it is one that is never there."""
+    named = os.environ.get("BENCH_DATA")
+    try:
+        return Path(named).expanduser() if named else Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser() / "datacentric-bench"
+    except RuntimeError:  # there is no such user, or no home folder
+        return Path(named) if named else Path(os.devnull) / "datacentric-bench"
 
 
 def short(path: str) -> str:

@@ -25,7 +25,7 @@ def own(paths: Iterable[str], scratch: Sequence[str], cache: str, began: float) 
         cache: the cache folder; of what lies in it, plugins that came from another machine count.
         began: when the run began, in seconds.
     """
-    home, temporary = str(Path.home()), os.path.realpath(tempfile.gettempdir())
+    home, temporary = os.path.expanduser("~"), os.path.realpath(tempfile.gettempdir())
     found = []
     for path in paths:
         if path.endswith(".py") or within(path, (*LIBRARIES, *scratch)):

@@ -56,15 +56,16 @@ class Result(msgspec.Struct, kw_only=True):
 def failed(error: BaseException) -> Result:
     """Return the result of a run that raised ``error``, which is printed to the run's log; what its frames hold is let go."""
     with _reserve():
-        frames = [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)[-6:]]
+        frames = [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(_own(error, "__traceback__"))[-6:]]
         status = _status(error)
         if status != "unavailable":  # which is no error of anybody's code
             with contextlib.suppress(Exception):  # the run may have closed its output
                 traceback.print_exception(error)
-        told: BaseException | None = error
-        while told is not None:
-            traceback.clear_frames(told.__traceback__)  # they may hold what filled the memory
-            told = told.__context__
+        told, seen = error, set[int]()
+        while told is not None and id(told) not in seen:
+            seen.add(id(told))
+            traceback.clear_frames(_own(told, "__traceback__"))  # they may hold what filled the memory
+            told = _own(told, "__context__")
         message = said(error)[:4000] or ("there was no memory left within its limit" if status == "oom" else "")
         return Result(status=status, error={"type": escaped(type(error).__name__)[:200], "message": message, "frames": frames}, started=now(), ended=now())
 
@@ -76,14 +77,19 @@ def dead(status: str, message: str, seconds: float) -> Result:
     return Result(status=status, error={"type": status, "message": message}, started=start, ended=ended)
 
 
+def _own(error: BaseException, name: str) -> Any:
+    """Return what Python keeps in an error, whatever its class makes of the name."""
+    return vars(BaseException)[name].__get__(error)
+
+
 def _status(error: BaseException) -> str:
     names = {base.__name__ for base in type(error).__mro__}
     known = next((_STATUSES[name] for name in _STATUSES if name in names), None)
     if known is not None:
         return known
-    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+    if issubclass(type(error), OSError) and vars(OSError)["errno"].__get__(error) == errno.ENOMEM:
         return "oom"
-    return "oom" if isinstance(error, RuntimeError) and any(text in said(error) for text in _NO_MEMORY) else "failed"
+    return "oom" if issubclass(type(error), RuntimeError) and any(text in said(error) for text in _NO_MEMORY) else "failed"
 
 
 @contextlib.contextmanager

@@ -38,6 +38,7 @@ RULES = {
     "chance": Rule("suspect", "a figure is exactly what the card calls chance", "look whether the net diverged or returned labels in place of scores; run the cell again"),
     "worst": Rule("suspect", "the primary figure is the worst there is", "look whether the output was not finite; run the cell again, which records that as invalid"),
     "equal-seeds": Rule("suspect", "all seeds give the same figure, to the bit", "look for a file that the runs shared, or a fixed seed in the method; run again with --jobs 1 and compare"),
+    "earlier": Rule("stale", "made by an earlier version, which kept neither its data nor its kernels", f"compare it with records of its own time alone: {_AGAIN}"),
     "data-unknown": Rule("unknown", "it is not known which data it was made of", f"old figures may be of other data than the files hold now: {_AGAIN}"),
     "kernels-unknown": Rule("unknown", "it is not known which BLAS kernels computed it", f"it may differ on another machine in the last digits: {_AGAIN}"),
     "stale": Rule("stale", "made by other code, libraries or data than are here", f"{_AGAIN}; 'bench why' says what changed"),
@@ -72,7 +73,7 @@ def suspects(
             yield Found(rule="edited", record=record.id, said="")
     for record in good:
         yield from _of_record(record, cards.get(record.identity), shares)
-        if record.id in stale and not record.edited:
+        if record.id in stale and not record.edited and not _earlier(record):
             yield Found(rule="stale", record=record.id, said="")
     for known, record, name in disagreements(good, cards):
         yield Found(rule="two-numbers", record=record.id, said=f"{name} = {record.metrics.get(name)}, and {known.metrics.get(name)} in {known.id}")
@@ -82,9 +83,11 @@ def suspects(
 def _of_record(record: Brief, card: TaskCard | None, shares: Callable[[Brief], Mapping[float, str]] | None) -> Iterator[Found]:
     if record.gap:
         yield Found(rule="gaps", record=record.id, said=record.gap)
-    if record.data is None:
+    if _earlier(record):
+        yield Found(rule="earlier", record=record.id, said="")
+    elif record.data is None:
         yield Found(rule="data-unknown", record=record.id, said="")
-    if not record.provenance.get("kernels"):
+    elif not record.provenance.get("kernels"):
         yield Found(rule="kernels-unknown", record=record.id, said="")
     constant = False
     for metric in card.metrics if card else ():
@@ -99,6 +102,11 @@ def _of_record(record: Brief, card: TaskCard | None, shares: Callable[[Brief], M
             yield found
 
 
+def _earlier(record: Brief) -> bool:
+    """Say whether a version made a record that kept neither data nor kernels: it is stale as well."""
+    return record.data is None and not record.provenance.get("kernels")
+
+
 def _constant(record: Brief, metric: Metric, value: float, shares: Callable[[Brief], Mapping[float, str]] | None) -> Found | None:
     """Say whether a figure is what outputs that tell rows apart by nothing would give."""
     worst = {"max": 0, "min": 1}.get(metric.direction)
@@ -109,7 +117,7 @@ def _constant(record: Brief, metric: Metric, value: float, shares: Callable[[Bri
         for share, words in shares(record).items():
             if abs(value - share) <= 1e-5:
                 return Found(rule="class-share", record=record.id, said=f"{metric.name} = {value:g}, {words}")
-    if metric.chance is not None and metric.primary and abs(value - metric.chance) <= _TOLERANCE:
+    if metric.chance is not None and metric.primary and not record.reference and abs(value - metric.chance) <= _TOLERANCE:
         return Found(rule="chance", record=record.id, said=f"{metric.name} = {value:g}")
     return None
 

@@ -49,6 +49,40 @@ def test_a_result_of_any_texts_crosses_to_the_driver_with_the_folder_of_its_file
     assert msgspec.json.encode(msgspec.structs.replace(found, files=""))
 
 
+class _Hostile(OSError, RuntimeError):
+    """Raises whatever is asked of it."""
+
+    def __getattribute__(self, name):
+        raise KeyError(name)
+
+    def __str__(self):
+        raise KeyError
+
+    __repr__ = __str__
+
+
+class _Unclassed(Exception):
+    @property
+    def __class__(self):
+        raise KeyError
+
+
+def _circle():
+    one, other = ValueError("one"), ValueError("other")
+    one.__context__, other.__context__ = other, one
+    return one
+
+
+@pytest.mark.parametrize("make", [_Hostile, _Unclassed, _circle, lambda: ExceptionGroup("\udce9", [_Hostile(), _Unclassed()])])
+def test_an_exception_whose_own_code_raises_is_a_failure_too(make):
+    try:
+        raise make()
+    except Exception as error:
+        found = as_text(failed(error))
+    assert (found.status, found.error["type"]) == ("failed", make.__name__ if isinstance(make, type) else found.error["type"])
+    assert msgspec.json.encode(found)
+
+
 @HERE
 @given(text=TEXT, note=TEXT)
 def test_an_exception_of_any_text_is_a_readable_failure(text, note):

@@ -30,7 +30,7 @@ from bench.params import Param
 from bench.plugins.source import Target
 from bench.runs.context import Setup
 from bench.runs.data_index import DataIndex, Known, Want, call_text, differing, params_of, parse_call
-from bench.runs.inputs import File, Inputs, look, read
+from bench.runs.inputs import File, Inputs, data_root, look, read
 from bench.runs.noticing import NETWORK, Noticing
 
 
@@ -288,6 +288,25 @@ def test_a_database_is_seen_by_its_path_and_by_its_uri(tmp_path):
     sqlite3.connect(path).close()
     uri = f"file:{urllib.parse.quote(str(path))}?mode=ro"
     assert [names(seen(lambda: sqlite3.connect(uri, uri=True).close())), names(seen(lambda: sqlite3.connect(":memory:").close()))] == [{path.name}, set()]
+
+
+@pytest.mark.parametrize("value", ["~there-is-no-such-user", "~there-is-no-such-user/data"])
+def test_the_folder_of_local_data_without_a_home_is_one_that_is_not_there(value, tmp_path, monkeypatch):
+    from bench.errors import DataUnavailable
+    from bench.runs.own_files import own
+    from bench.training.hub import Source, texts
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("BENCH_HUB", raising=False)
+    monkeypatch.setenv("BENCH_DATA", value)
+    with pytest.raises(DataUnavailable, match=rf"there is no folder '{value}/rows'"):
+        texts(Source(name="rows", repo="a/rows"), "train", ("text",))
+    monkeypatch.delenv("BENCH_DATA")
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # as where neither HOME nor the user's entry is there
+    assert not data_root().exists()
+    (tmp_path / "a").touch()
+    assert own([str(tmp_path / "a")], (), str(tmp_path / "cache"), float("inf")) == [str(tmp_path / "a")]
 
 
 def test_a_data_set_says_what_cannot_be_seen(tmp_path):

@@ -117,6 +117,11 @@ def test_a_curve_or_log_with_figures_that_are_not_finite_is_wrong(said, fields, 
 def test_what_old_records_do_not_say_is_unknown(said):
     old = {name: value for name, value in PROVENANCE.items() if name != "kernels"}
     assert said({"data": None}, {"seed": 1, "provenance": old}) == {"data-unknown": [(0, "")], "kernels-unknown": [(1, "")]}
+    assert said({"seed": 2, "data": None, "provenance": old}, stale=[2])["earlier"] == [(2, "")]
+
+
+def test_a_reference_at_chance_is_not_suspect(said):
+    assert said({"metrics": figures(10.0)}, {"seed": 1, "metrics": figures(10.0), "method": "guess", "reference": "low"}) == {"chance": [(0, "acc = 10")]}
 
 
 def test_records_of_other_code_are_stale_and_of_tasks_that_are_gone_still_looked_at(said):

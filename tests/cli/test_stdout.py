@@ -1,0 +1,67 @@
+"""With ``--json`` stdout holds one document, whatever plugins print."""
+
+import json
+import os
+import subprocess
+import sys
+
+PLUGIN = '''
+"""A plugin that prints wherever it can."""
+
+from __future__ import annotations
+
+import os
+from typing import ClassVar
+
+import msgspec
+import torch
+
+from bench import Case, Method, MethodCard, Metric, Preset, Score, Task, TaskCard
+
+print("imported")
+
+
+class Rows(msgspec.Struct, frozen=True, kw_only=True):
+    """x (n,) float32."""
+
+    x: torch.Tensor
+
+
+class Loud(Task):
+    """Prints."""
+
+    card: ClassVar = TaskCard(
+        name="loud", title="Loud", track="loud", metrics=(Metric(name="sum", primary=True),), presets={"smoke": Preset(variants={"plain": {}}, seeds=1)}
+    )
+
+    def prepare(self, run):
+        """Return rows."""
+        print("prepared")
+        return Case(problems=[Rows(x=torch.ones(3))], hidden=None)
+
+    def evaluate(self, case, outcomes, run):
+        """Return the sum."""
+        os.write(1, b"evaluated \\xff")
+        return Score(metrics={"sum": outcomes[0].solution})
+
+
+class Louder(Method):
+    """Prints."""
+
+    card: ClassVar = MethodCard(name="louder", title="Louder", track="loud")
+
+    def solve(self, problem, run):
+        """Return the sum."""
+        print("solved", flush=True)
+        return float(problem.x.sum())
+'''
+
+
+def test_what_plugins_print_in_this_process_goes_to_stderr_where_a_document_is_asked_for(tmp_path, session_cache):
+    (tmp_path / "loud.py").write_text(PLUGIN)
+    arguments = ["run", "--plugins", "loud.py", "--task", "loud", "--method", "louder", "--preset", "smoke", "--executor", "inline", "--json"]
+    environment = {**os.environ, "BENCH_CACHE": str(session_cache)}
+    ran = subprocess.run([sys.executable, "-m", "bench", *arguments], cwd=tmp_path, env=environment, capture_output=True, check=True)
+    (record,) = json.loads(ran.stdout)["records"]
+    assert (record["status"], record["metrics"]) == ("ok", {"sum": 3.0})
+    assert [word in ran.stderr for word in (b"imported", b"prepared", b"solved", b"evaluated")] == [True] * 4
