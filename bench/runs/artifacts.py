@@ -17,7 +17,7 @@ from typing import IO, Any, Protocol
 import msgspec
 
 from bench.digests import digest
-from bench.errors import BenchError, BenchWarning
+from bench.errors import BenchError, BenchWarning, InvalidRun
 from bench.runs.inputs import Inputs, look
 from bench.runs.noticing import NETWORK, Noticing, aside, attentive, noted
 from bench.runs.record import Flops, without_folders
@@ -101,7 +101,7 @@ class Artifacts:
             self._clear(place.name)
             start = time.perf_counter()
             with attentive(), Noticing(thorough=page.get("owner") == "Setup", apart=True) as noticing:
-                tensors = {name: tensor.detach().contiguous().cpu() for name, tensor in build().items()}
+                tensors = {name: tensor.detach().contiguous().cpu() for name, tensor in _tensors(build()).items()}
             seconds = time.perf_counter() - start
             if lock is not None:
                 try:
@@ -233,3 +233,14 @@ def _sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _tensors(built: Any) -> Mapping[str, Any]:
+    """Return what a builder made, if it can be kept."""
+    wrong = "" if isinstance(built, Mapping) else f"a {type(built).__name__}"
+    for name, tensor in built.items() if not wrong else ():
+        if not isinstance(name, str) or not hasattr(tensor, "detach") or str(tensor.layout) != "torch.strided" or tensor.is_meta:
+            wrong = wrong or f"{name!r:.80}: a {type(tensor).__name__}"
+    if wrong:
+        raise InvalidRun(f"what run.cached was to build is {wrong}; a dict of plain tensors by name is wanted.")
+    return built  # type: ignore[no-any-return]

@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.digests import digest, stream_seed
+from bench.digests import stream_seed
 from bench.errors import BenchError, BenchWarning
 from bench.runs.pages import flatten, unflatten
+from bench.runs.said import recipe_name, scalar, whole
 from bench.runs.tools import Token, Tools, serve, tools_of
 from bench.texts import utf8_name
 
@@ -123,16 +124,17 @@ class Run:
             step: 1, 2, 3 ... in the unit of the track (epochs, updates), growing.
             model: what the track's solution would hold: mostly a module, or a callable from inputs to outputs.
         """
-        tools_of(self).report(self, step, model)
+        tools_of(self).report(self, whole(step, "the method reported step", "steps are whole numbers: 1, 2, 3 ..., or 0 before any training"), model)
 
     def count(self, forward: int = 0, backward: int = 0) -> None:
         """Add visits of examples: ``forward`` passes and ``backward`` passes, the machine-free cost."""
-        self._counts["forward"] += forward
-        self._counts["backward"] += backward
+        right = "visits of examples are whole numbers, 0 or more"
+        self._counts["forward"] += whole(forward, "the method counted forward =", right)
+        self._counts["backward"] += whole(backward, "the method counted backward =", right)
 
     def progress(self, total: int, label: str) -> Callable[[], None]:
         """Return a function to call after each of ``total`` steps, which the command line shows."""
-        done = 0
+        total, done = whole(total, "the method asked for progress over", "a whole number of steps is wanted"), 0
 
         def step() -> None:
             nonlocal done
@@ -142,9 +144,10 @@ class Run:
         return step
 
     def log(self, step: int, **scalars: float) -> None:
-        """Keep figures of the method's own in the record (at most 5,000 calls)."""
+        """Keep figures of the method's own in the record (at most 5,000 calls); those that are not finite are kept as null."""
         if len(self._logs) < _LOG_LIMIT:
-            self._logs.append({"step": step, **{name: float(value) for name, value in scalars.items()}})
+            step = whole(step, "the method logged at step", "steps are whole numbers, 0 or more")
+            self._logs.append({"step": step, **{name: scalar(value, name) for name, value in scalars.items()}})
 
     # Things that outlast the run ----------------------------------------------
 
@@ -159,9 +162,7 @@ class Run:
             return dict(build(self)), 0.0
         recipe, tools = dict(recipe), tools_of(self)
         inside = tools.quiet()
-        child = type(self)(
-            seed=0, task=f"artifact {digest(recipe)}", method="", device=self.device, workdir=self._folder, artifacts=self._artifacts, tools=inside
-        )
+        child = type(self)(seed=0, task=recipe_name(recipe), method="", device=self.device, workdir=self._folder, artifacts=self._artifacts, tools=inside)
         code: Any = build
         while isinstance(code, functools.partial):
             code = code.func
@@ -179,9 +180,9 @@ class Run:
         from safetensors.torch import save_file
 
         tensors: dict[str, torch.Tensor] = {}
-        page = flatten(state, tensors, "")
+        page = flatten(state, tensors)
         save_file(
-            {name: tensor.detach().contiguous().cpu().clone() for name, tensor in tensors.items()},
+            tensors,
             self.workdir / ".checkpoint.part",
             metadata={"page": json.dumps(page), "said": json.dumps([self._curve, self._counts, self._logs]), "mark": tools_of(self).mark()},
         )
