@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import torch
 
+from bench.checks.arrays import NO_PLAIN
 from bench.errors import InvalidRun
 
 
@@ -119,13 +120,29 @@ def checked(plan: UpdatePlan, batch: RolloutBatch) -> UpdatePlan:
     found = torch.stack([mask.any().to(rows.device) for mask in broken.values()]).tolist()
     if any(found):
         raise InvalidRun(f"{list(broken)[found.index(True)]}.")
-    return plan
+    return UpdatePlan(rows=rows, advantages=advantages, token_weight=weight)
 
 
 def _tensor(value: Any, name: str) -> torch.Tensor | None:
     if value is not None and not isinstance(value, torch.Tensor):
         raise InvalidRun(f"the method's plan has as {name} a {type(value).__name__}; a tensor is wanted.")
-    return value
+    if value is not None and (strange := next((text for text, found in NO_PLAIN.items() if found(value)), None)):
+        raise InvalidRun(f"the method's plan has as {name} {strange}.")
+    return None if value is None else value.detach()
+
+
+def planned(plan: Callable[[RolloutBatch], UpdatePlan], batch: RolloutBatch) -> UpdatePlan:
+    """Return what a plan makes of a batch, checked.
+
+    Raises:
+        InvalidRun: it is not valid, or the batch was changed meanwhile: what is selected and counted is read from it.
+    """
+    parts = {name: part for name in batch.__struct_fields__ if isinstance(part := getattr(batch, name), torch.Tensor) and not part.is_inference()}
+    before = {name: part._version for name, part in parts.items()}
+    found = plan(batch)
+    if changed := [name for name, part in parts.items() if part._version != before[name]]:
+        raise InvalidRun(f"the method's plan changed batch.{changed[0]} in place; work on a copy (.clone()).")
+    return checked(found, batch)
 
 
 def select(batch: RolloutBatch, plan: UpdatePlan) -> Selection:

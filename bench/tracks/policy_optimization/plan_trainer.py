@@ -32,7 +32,7 @@ from bench.errors import EnvironmentFault, ParameterError
 from bench.runs.context import Run
 from bench.tracks.policy_optimization.language import LanguageModel, LanguageProblem
 from bench.tracks.policy_optimization.method import PolicyMethod
-from bench.tracks.policy_optimization.plan import RolloutBatch, checked, select
+from bench.tracks.policy_optimization.plan import RolloutBatch, planned, select
 from bench.tracks.policy_optimization.problem import Counters, Policy, Shown, Solution
 from bench.tracks.policy_optimization.trainer import shown
 from bench.training.hub import table
@@ -146,7 +146,8 @@ class PlanTrainer(GRPOTrainer):
             prompt_ids=found["prompt_ids"], prompt_mask=found["prompt_mask"].bool(), completion_ids=found["completion_ids"], completion_mask=mask,
             rewards=self._rewarded, group=torch.arange(len(mask), device=device) // group, entropy=lambda rows: scores.of(rows)[1], wanted=len(mask) // group,
         )  # fmt: skip
-        plan = checked(self.method.plan(batch, self._round / max(1, steps - 1), self.bench_run.torch_generator("method", self._round)), batch)
+        progress = self._round / max(1, steps - 1)
+        plan = planned(lambda batch: self.method.plan(batch, progress, self.bench_run.torch_generator("method", self._round)), batch)
         if self._round in (0, steps - 1):
             self.shown.append(shown(batch, plan, self._round + 1, group))
         chosen = select(batch, plan)

@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from bench.tracks.policy_optimization.loss import aggregate, clipped_loss, divergence
-from bench.tracks.policy_optimization.plan import RolloutBatch, UpdatePlan, checked, select
+from bench.tracks.policy_optimization.plan import RolloutBatch, UpdatePlan, planned, select
 from bench.tracks.policy_optimization.problem import Counters, Policy, PolicyProblem, Shown, Solution
 from bench.training.decoder import Decoder, sampler
 
@@ -116,7 +116,7 @@ class Trainer:
         batch, old = self._rollouts(step)
         progress = step / max(1, self.protocol.steps - 1)
         with self.used.clock("select_s", self.device):
-            plan = checked(self.method.plan(batch, progress, self.run.torch_generator("method", step)), batch)
+            plan = planned(lambda batch: self.method.plan(batch, progress, self.run.torch_generator("method", step)), batch)
         with self.used.clock("update_s", self.device):
             kept = self._kept(batch, plan, old)
             if kept is not None:

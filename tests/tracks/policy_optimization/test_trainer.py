@@ -6,6 +6,7 @@ import msgspec
 import pytest
 import torch
 
+from bench.errors import InvalidRun
 from bench.tracks.policy_optimization import PolicyMethod, UpdatePlan
 from bench.tracks.policy_optimization.loss import aggregate, clipped_loss, divergence, ratio_of
 from bench.tracks.policy_optimization.trainer import Trainer
@@ -268,3 +269,42 @@ def test_what_is_shown_of_a_plan_is_advantage_times_weight_of_the_group_it_keeps
     assert first.pull.shape == first.completion_ids.shape == (8, 3)
     assert not first.pull[:, 0].any()
     assert not first.pull[~first.completion_mask].any()
+
+
+class Odd(PolicyMethod):
+    """A plan that does something with its batch, or returns something, that is set from outside."""
+
+    act: ClassVar = None
+
+    def plan(self, batch, progress, generator):
+        return type(self).act(batch)
+
+
+def whole(batch, **changes):
+    size = len(batch.group)
+    return UpdatePlan(**{"rows": torch.arange(size), "advantages": batch.rewards - batch.rewards.mean(), **changes})
+
+
+@pytest.mark.parametrize(
+    ("act", "words"),
+    [
+        (lambda batch: (batch.completion_mask.logical_not_(), whole(batch))[1], "changed batch.completion_mask in place"),
+        (lambda batch: (batch.rewards.sub_(batch.rewards.mean()), whole(batch))[1], "changed batch.rewards in place"),
+        (lambda batch: (batch.by_group(batch.rewards).zero_(), whole(batch))[1], "changed batch.rewards in place"),
+        (lambda batch: whole(batch, advantages=batch.rewards.to("meta")), "has as advantages a tensor on the device meta"),
+        (lambda batch: whole(batch, rows=torch.arange(len(batch.group)).to_sparse()), "has as rows a sparse tensor"),
+    ],
+)
+def test_a_plan_that_changes_its_batch_or_holds_no_numbers_is_refused(toy, run_of, monkeypatch, act, words):
+    monkeypatch.setattr(Odd, "act", staticmethod(act))
+    with pytest.raises(InvalidRun, match=f"the method's plan {words}"):
+        toy().train(Odd(), run_of())
+
+
+@pytest.mark.parametrize("grown", [lambda rewards: rewards.clone().requires_grad_(), lambda rewards: torch.nn.Parameter(rewards) * 2])
+def test_advantages_that_ask_for_a_gradient_train_as_plain_ones_do(toy, run_of, monkeypatch, grown):
+    found = []
+    for change in (grown, lambda rewards: grown(rewards).detach()):
+        monkeypatch.setattr(Odd, "act", staticmethod(lambda batch, change=change: whole(batch, advantages=change(batch.rewards - batch.rewards.mean()))))
+        found.append(toy(minibatches=2).train(Odd(), run_of()).model.state_dict())
+    assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
