@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 
 class BenchError(Exception):
@@ -52,6 +53,23 @@ class InvalidRun(BenchError):
 
 class BenchWarning(UserWarning):
     """Something a plugin author should know, which does not stop a run."""
+
+
+@contextlib.contextmanager
+def blaming(where: str) -> Iterator[None]:
+    """Note of an error that a plugin's code raises inside where that was, like ``the task's evaluate``, for :func:`blamed`; what is noted first stays."""
+    try:
+        yield
+    except Exception as error:
+        if not hasattr(error, "bench_where"):
+            with contextlib.suppress(Exception):  # an error may refuse attributes
+                error.bench_where = where  # type: ignore[attr-defined]
+        raise
+
+
+def blamed(error: BaseException) -> str:
+    """Return where an error came from, if it is known and not said in its text; else an empty string."""
+    return "" if isinstance(error, BenchError) else str(getattr(error, "bench_where", ""))
 
 
 def near(name: str, known: Iterable[str]) -> str:

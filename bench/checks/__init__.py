@@ -42,6 +42,8 @@ def check_problem(problem: Any, kinds: Sequence[Any] = (), which: str = "", fini
         finite: tensors that were found finite in other problems.
     """
     whose = f"the task's problem{which} is not valid, which is no fault of the method"
+    if isinstance(problem, type) or inspect.isgenerator(problem):
+        raise InvalidRun(f"{whose}: it is {f'the class {problem.__name__}' if isinstance(problem, type) else 'a generator'}; the track's problem is wanted.")
     if kinds and not isinstance(problem, tuple(kinds)):
         missing = [name for name in kinds[0].__struct_fields__ if not hasattr(problem, name)]
         if missing:
@@ -95,13 +97,20 @@ def check_report(model: Any, problem: Any, scope: Scope, kinds: Sequence[Any], w
         kinds: the track's types of a solution.
         where: says in which report, like ``at report 3``.
     """
-    if is_record(model) and declares(_kind(model)):
+    if is_record(model) and declares(_kind(model)) and not (isinstance(model, tuple(kinds)) and _puts_out(kinds)):
         for field in fields_of(_kind(model)):
             if isinstance(field.mark, Outputs | Parameters):
                 _model(getattr(model, field.name), field.mark, Scope(problem, parent=scope), where)
         return model
     mark = next((field.mark for kind in kinds for field in fields_of(kind) if field.name == "model"), None)
-    return _model(model, mark, Scope(problem, parent=scope), where) if isinstance(mark, Outputs) else model
+    try:
+        return _model(model, mark, Scope(problem, parent=scope), where) if isinstance(mark, Outputs) else model
+    except Wrong as wrong:
+        raise InvalidRun(f"the method's report is not valid: {wrong}.") from None
+
+
+def _puts_out(kinds: Sequence[Any]) -> bool:
+    return any(isinstance(field.mark, Outputs) for kind in kinds for field in fields_of(kind))
 
 
 def _kind(value: Any) -> Any:
@@ -251,7 +260,7 @@ def _plain(value: Any, field: Field) -> Any:
     good = good and (field.kind is not float or math.isfinite(value))
     if not good or not all(_BOUNDS[name][1](value, end) for name, end in bounds.items()):
         raise Wrong(f"{field.name} is {value!r:.80}, and must be {right}")
-    return value
+    return field.kind(value) if field.kind in (int, float, bool) and type(value) is not field.kind else value  # a number of NumPy's is no plain one
 
 
 def _finite_leaves(value: Any, whose: str) -> None:

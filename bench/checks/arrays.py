@@ -21,6 +21,15 @@ _WORDS = {
 }  # fmt: skip
 
 
+NO_PLAIN: dict[str, Callable[[torch.Tensor], bool]] = {
+    "a nested tensor; torch.stack or torch.cat makes a plain one of it": lambda tensor: tensor.is_nested,
+    "a sparse tensor; .to_dense() makes a plain one of it": lambda tensor: tensor.layout != torch.strided,
+    "a quantised tensor; .dequantize() makes a plain one of it": lambda tensor: tensor.is_quantized,
+    "a tensor on the device meta, which holds no values": lambda tensor: tensor.is_meta,
+}
+"""What a tensor may be that has no values to look at as they are, with what to do -> whether it is."""
+
+
 class Wrong(Exception):
     """A value is not what is declared; the text says what it is."""
 
@@ -76,8 +85,8 @@ def _tensor(value: Any) -> torch.Tensor:
     if not isinstance(value, torch.Tensor):
         hint = "; torch.from_numpy makes a tensor of it" if isinstance(value, np.ndarray) else ""
         raise Wrong(f"is {described(value)}{hint}")
-    if value.layout != torch.strided:
-        raise Wrong(f"is a tensor of the layout {name_of(value.layout)}; .to_dense() makes a plain one of it")  # type: ignore[arg-type]
+    if strange := next((text for text, found in NO_PLAIN.items() if found(value)), None):
+        raise Wrong(f"is {strange}")
     return value.detach() if value.requires_grad else value
 
 
@@ -102,10 +111,10 @@ def _check_shape(tensor: torch.Tensor, array: Array, sizes: Sizes, bind: Callabl
 def _converted(tensor: torch.Tensor, array: Array) -> torch.Tensor:
     kind, dtype = array.dtype, tensor.dtype
     is_whole = dtype in _INTEGERS
-    if kind == "number" and (is_whole or dtype.is_floating_point):
-        return tensor
-    if kind == "float" and dtype.is_floating_point:
-        return tensor
+    if kind in ("float", "number") and dtype.is_floating_point:  # NumPy has no float of 16 bits with 8 of exponent, and none of 8
+        return tensor if dtype in (torch.float16, torch.float32, torch.float64) else tensor.float()
+    if kind == "number" and is_whole:  # minus a number without sign would be another one
+        return tensor.double() if dtype == torch.uint64 else tensor.long()
     if kind.startswith("int") and is_whole:
         _check_width(tensor, kind)
         return tensor.to(getattr(torch, kind))
@@ -174,6 +183,7 @@ def _check_bounds(tensor: torch.Tensor, bounds: dict[str, float | None]) -> None
 
 def check_finite(tensor: torch.Tensor, nan: bool = False, infinite: bool = False) -> None:
     """Raise Wrong, with the place, if a tensor holds NaN or an infinity that it may not hold."""
+    tensor = tensor.float() if tensor.element_size() == 1 else tensor  # of 8 bits, of which torch adds none up
     if not (nan and infinite) and not math.isfinite(float(tensor.sum(dtype=torch.float32 if tensor.element_size() < 4 else None))):
         bad = ~tensor.isfinite()  # looked at only now: a sum is the quickest sign that all is well, and overflows at worst
         bad &= ~tensor.isnan() if nan else ~tensor.isinf() if infinite else True

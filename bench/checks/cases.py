@@ -11,7 +11,7 @@ import torch
 
 from bench.checks import Scope, check_hidden, check_problem, check_report, check_solution
 from bench.checks.arrays import Wrong, check_finite, described
-from bench.contracts import Case, Outcome, Score, Task, Watched
+from bench.contracts import Case, Outcome, Task
 from bench.errors import InvalidRun
 from bench.runs.guard import leaves
 from bench.tracks import RECORDS
@@ -72,12 +72,6 @@ class Checks:
         """Return what was reported of problem ``k`` as the task may look at it."""
         return check_report(model, case.problems[k], self._scopes[k], self._solutions, f"at report {step}")
 
-    def watched(self, watched: Any) -> Watched:
-        """Return what a task made of a report."""
-        if not isinstance(watched, Watched):
-            raise InvalidRun(f"the task's watch returned {described(watched)}; it returns a Watched(scores).")
-        return watched
-
     def outcome(self, case: Case, k: int, outcome: Outcome, device: torch.device) -> Outcome:
         """Return what came of problem ``k`` as the task may rely on it."""
         problem, scope = case.problems[k], self._scopes[k]
@@ -85,12 +79,6 @@ class Checks:
         outcome.solution = check_solution(outcome.solution, problem, scope, self._required, which, device)
         outcome.kept = {name: check_report(model, problem, scope, self._solutions, f"in the model kept as {name!r}") for name, model in outcome.kept.items()}
         return outcome
-
-    def score(self, score: Any) -> Score:
-        """Return what ``evaluate`` returned."""
-        if not isinstance(score, Score):
-            raise InvalidRun(f"the task's evaluate returned {described(score)}; it returns a Score(metrics=...).")
-        return score
 
 
 def answers(found: Any, wanted: int) -> list[Any]:

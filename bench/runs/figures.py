@@ -27,12 +27,15 @@ def figure(name: str, value: Any) -> float | None:
     """
     if value is None:
         return None
+    is_text = isinstance(value, str | bytes | bool) or str(getattr(value, "dtype", "")).removeprefix("torch.") == "bool"
     try:
-        number = float("text" if isinstance(value, str | bytes) else value)
+        number = float("text" if is_text else value.detach() if hasattr(value, "detach") else value)
     except (TypeError, ValueError, RuntimeError, OverflowError):
         raise InvalidRun(f"the task gives {repr(value)[:80]} for {name}, which is no number; a figure is a float, or None where there is none.") from None
     if not math.isfinite(number):
-        raise InvalidRun(f"{name} is {number}; the method's output is not finite.")
+        raise InvalidRun(
+            f"the task gives {name} = {number}, which is not finite: what the method returned is out of range for it, or it has no value here and is to be None."
+        )
     return number
 
 
@@ -47,6 +50,8 @@ def figures(card: TaskCard, said: Mapping[str, Any], where: str = "") -> dict[st
         value = found.get(metric.name)
         if value is not None and (wrong := outside(metric, value)):
             raise InvalidRun(f"the task gives {metric.name} = {value:g}{where}, {wrong}; the task's formula or the bounds on its card are wrong.")
+    if large := next((name for name, value in found.items() if value is not None and abs(value) > LARGEST), None):
+        raise InvalidRun(f"the task gives {large} = {found[large]:g}{where}, beyond {LARGEST:g}, the largest figure that can be averaged.")
     return found
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 from bench.contracts import Case
 from bench.digests import digest, stream_seed
-from bench.errors import BenchError, InvalidRun
+from bench.errors import BenchError, InvalidRun, blaming
 from bench.plugins.source import Target, locate
 from bench.runs import guard
 from bench.runs.apart import apart
@@ -73,7 +73,7 @@ class Member:
         from bench.training.state import streams
 
         start = time.perf_counter()
-        with streams(stream_seed(self.spec.seed, self.spec.task, "prepare")), self.noticing():
+        with streams(stream_seed(self.spec.seed, self.spec.task, "prepare")), self.noticing(), blaming("the task's prepare"):
             self.case = self.worker.task.prepare(self.setup)
         self.keep(opened_by(own_targets(self.worker.job.task, self.worker.job.method), self.worker.index.scan))
         self.checks.case(self.case, self.tools.loaded)
@@ -137,6 +137,7 @@ class _WorkerTools(Tools):
         """Data sets that the task asked for, until its problem is checked."""
 
     def report(self, run: Run, step: int, model: Any) -> None:
+        from bench.checks.scores import check_watched
         from bench.training.state import inspecting, synchronize
 
         if self._quiet:
@@ -148,7 +149,10 @@ class _WorkerTools(Tools):
             raise InvalidRun(f"the method reported step {step} after step {run._curve[-1]['step']}; steps must grow.")
         with inspecting(model):
             k = member.runs.index(run)
-            watched = member.checks.watched(member.worker.task.watch(member.case, k, step, member.checks.report(member.case, k, step, model)))
+            shown = member.checks.report(member.case, k, step, model)
+            with blaming("the task's watch"):
+                found = member.worker.task.watch(member.case, k, step, shown)
+            watched = check_watched(found)
         run._curve.append({"step": step, **figures(member.worker.card, watched.scores, f" at report {step}")})
         for name in watched.keep:
             run._kept[name] = copy.deepcopy(model)
@@ -237,8 +241,9 @@ class _WorkerTools(Tools):
 
     def _load(self, want: Want) -> tuple[Any, str]:
         run = self._member._run(Setup, 0, _WorkerTools(self._member, quiet=True, loading=True))
-        with unnoticed(), at(self._member.worker.flags["folder"]):  # data are asked for while runs work in folders of their own, too
-            worker = self._member.worker
+        worker = self._member.worker
+        home = worker.flags["folder"]  # data are asked for while runs work in folders of their own, too
+        with unnoticed(), blaming(f"the data set {want.call!r}"), at(home):
             return load(want, run, worker.data_index, opened_by([want.target], worker.index.scan))
 
     def _note(self, call: str, fingerprint: str) -> None:

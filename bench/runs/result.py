@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from bench.contracts import Score
+from bench.errors import blamed
 from bench.runs.record import Flops
 from bench.texts import escaped, readable, said
 
@@ -67,6 +68,8 @@ def failed(error: BaseException) -> Result:
             traceback.clear_frames(_own(told, "__traceback__"))  # they may hold what filled the memory
             told = _own(told, "__context__")
         message = said(error)[:4000] or ("there was no memory left within its limit" if status == "oom" else "")
+        if status == "failed" and (where := blamed(error)):
+            message = f"{where} failed: {message}" if message else f"{where} failed"
         return Result(status=status, error={"type": escaped(type(error).__name__)[:200], "message": message, "frames": frames}, started=now(), ended=now())
 
 

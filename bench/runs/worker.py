@@ -17,7 +17,7 @@ import msgspec
 from bench.cards import TaskCard
 from bench.contracts import Dataset, Method, Outcome, Score, Task
 from bench.digests import stream_seed
-from bench.errors import BenchError, InvalidRun
+from bench.errors import BenchError, InvalidRun, blaming
 from bench.plugins.index import Index
 from bench.plugins.source import Target, code_key
 from bench.runs import guard
@@ -189,7 +189,8 @@ class Worker:
             return [[self._solution(member, axis, begin) for axis in range(len(member.runs))] for member in members]
         problems, runs = [problem for member in members for problem in member.case.problems], [run for member in members for run in member.runs]
         begin(runs)
-        flat = answers(self.method.solve_stacked(problems, runs), len(problems))
+        with blaming("the method's solve_stacked"):
+            flat = answers(self.method.solve_stacked(problems, runs), len(problems))
         count = len(members[0].case.problems)
         return [flat[position : position + count] for position in range(0, len(flat), count)]
 
@@ -197,10 +198,13 @@ class Worker:
         problem, run = member.case.problems[axis], member.runs[axis]
         begin([run])
         if self.method is None:
-            return getattr(self.task, self.job.reference)(problem, member.case.hidden, run)
-        return self.method.solve(problem, run)
+            with blaming(f"the task's {self.job.reference}"):
+                return getattr(self.task, self.job.reference)(problem, member.case.hidden, run)
+        with blaming("the method's solve"):
+            return self.method.solve(problem, run)
 
     def _evaluate(self, member: Member, solutions: list[Any], wall: float, cpu: float, stack: int) -> Result:
+        from bench.checks.scores import check_score
         from bench.training.state import streams
 
         start = time.perf_counter()
@@ -213,9 +217,11 @@ class Worker:
         ]
         outcomes = [member.checks.outcome(member.case, k, outcome, self.device) for k, outcome in enumerate(outcomes)]
         with streams(stream_seed(spec.seed, spec.task, "evaluate")), member.noticing():
-            with at(self.flags["folder"]):
+            with at(self.flags["folder"]), blaming("the task's reveal"):
                 self.task.reveal(member.case, member.setup)
-            score = member.checks.score(self.task.evaluate(member.case, outcomes, member.setup))
+            with blaming("the task's evaluate"):
+                found = self.task.evaluate(member.case, outcomes, member.setup)
+            score = check_score(found)
         metrics = self._checked(score)
         cost |= {
             "prepare_s": member.prepare_s,

@@ -22,6 +22,10 @@ from bench.training.convnet import Net, Params, Perceptron, Recipe, fit, outputs
 __all__ = ["Problem", "Selectable", "Selection", "Selector", "features_of", "greedy", "spread", "starts", "top", "trained"]
 
 
+SMALLEST = 1e-6
+"""Least sum of the weights of the rows kept."""
+
+
 class Selection(msgspec.Struct, kw_only=True):
     """What a method of the track returns.
 
@@ -51,6 +55,10 @@ class Selection(msgspec.Struct, kw_only=True):
                 raise InvalidRun(f"rows[{place}] keeps {len(rows)} rows; the budget is {budget}")
             if self.weights is not None and len(self.weights[place]) != len(rows):
                 raise InvalidRun(f"weights[{place}] holds {len(self.weights[place])} numbers for the {len(rows)} rows of rows[{place}]")
+            if self.weights is not None and float(self.weights[place].double().sum()) < SMALLEST:
+                raise InvalidRun(
+                    f"weights[{place}] sums to {float(self.weights[place].double().sum()):g}, so that nothing would be learned; some must be above 0"
+                )
 
 
 class Selectable(Protocol):

@@ -124,7 +124,9 @@ class UnlearningTask(Task):
         hidden: Hidden = case.hidden
         assert hidden.retrained is not None, "reveal comes before evaluate"
         seen = _seen(hidden.data)
-        ours = Views(torch.stack([predict(outcome.solution.model, seen) for outcome in outcomes]), case.problems[0], hidden.data)
+        ours = Views(
+            torch.stack([predict(outcome.solution.model, seen).to(hidden.retrained["outputs"]) for outcome in outcomes]), case.problems[0], hidden.data
+        )
         theirs = Views(hidden.retrained["outputs"], case.problems[0], hidden.data)
         originals = Views(hidden.originals["outputs"], case.problems[0], hidden.data)
         metrics = compare(ours, theirs, hidden.svc)

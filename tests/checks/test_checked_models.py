@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from types import SimpleNamespace
 
 import pytest
@@ -147,3 +148,89 @@ def test_a_checked_model_is_what_it_was():
 def test_a_model_is_shown_no_rows_without_complaint():
     model = Checked(line, C, "", "in the answer")
     assert model(torch.zeros(0, 2)).shape == (0, C)
+
+
+class Noisy(nn.Module):
+    """A net whose rows depend on each other, or on luck, in training mode alone."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm, self.drop = nn.BatchNorm1d(2), nn.Dropout(0.9)
+
+    def forward(self, x):
+        return line(self.drop(self.norm(x)))
+
+
+HOLDERS = {
+    "a closure": lambda net: lambda x: net(x),
+    "a default value": lambda net: lambda x, net=net: net(x),
+    "a bound method": lambda net: net.forward,
+    "a partial": lambda net: functools.partial(lambda net, x: net(x), net),
+    "a list in a closure": lambda net: (lambda nets: lambda x: nets[0](x))([net]),
+    "an attribute": lambda net: Asked(net),
+}
+
+
+class Asked:
+    """Any object that can be called."""
+
+    def __init__(self, net):
+        self.net = net
+
+    def __call__(self, x):
+        return self.net(x)
+
+
+@pytest.mark.parametrize("holder", HOLDERS)
+def test_a_net_that_a_function_holds_is_put_in_eval_mode_and_back(holder):
+    net = Noisy().train()
+    problem, solution = MADE["noisy-labels"]()
+    checked = answer(replaced(solution, model=HOLDERS[holder](net)), problem, "noisy-labels")
+    net.eval()
+    right = net(problem.x).detach()
+    net.train()
+    assert torch.equal(predict(checked.model, problem.x), right)
+    assert net.training
+    assert net.norm.training
+    assert net.norm.num_batches_tracked == 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_narrow_logits_are_widened_since_no_loss_takes_two_widths(dtype):
+    found = Checked(lambda x: line(x).to(dtype), C, "", "in the answer")(torch.ones(N, 2))
+    assert found.dtype == torch.float32
+    assert Checked(lambda x: line(x).double(), C, "", "in the answer")(torch.ones(N, 2)).dtype == torch.float64
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        (lambda y: y.to_sparse(), "a sparse tensor"),
+        (lambda y: y.to("meta"), "on the device meta"),
+        (lambda y: torch.nested.nested_tensor([y]), "a nested tensor"),
+        (lambda y: torch.quantize_per_tensor(y, 0.1, 0, torch.qint8), "a quantised tensor"),
+        (lambda y: y.to(torch.float8_e4m3fn), "float8_e4m3fn"),
+        (lambda y: y.to(torch.complex64), "complex64"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_logits_that_hold_no_plain_numbers_are_refused(change, word):
+    with pytest.raises(InvalidRun, match=f"the method's model returned .*{word}.* in the answer"):
+        Checked(lambda x: change(line(x)), C, "", "in the answer")(torch.ones(N, 2))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_row_of_the_task_that_is_not_finite_is_no_fault_of_the_method(value):
+    x = torch.ones(N, 2)
+    x[-1, -1] = value
+    with pytest.raises(InvalidRun, match=rf"the task shows the model {value} in row {N - 1} .*no fault of the method"):
+        Checked(lambda x: x.sum(1, keepdim=True).expand(-1, C) - x.sum(1, keepdim=True), C, "", "in the answer")(x)
+
+
+@pytest.mark.parametrize("model", [None, "net", 3, MADE["noisy-labels"]()[1]], ids=["none", "text", "number", "solution"])
+def test_a_report_that_is_no_model_is_said_to_the_method(model):
+    problem, _ = MADE["noisy-labels"]()
+    kinds = kinds_of("noisy-labels", Task)
+    problem, scope = check_problem(problem, kinds[0])
+    with pytest.raises(InvalidRun, match=r"the method's report is not valid: the model is .* at report 1"):
+        check_report(model, problem, scope, kinds[1], "at report 1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -182,6 +183,58 @@ def test_a_type_derived_from_the_solution_is_another_type():
 def test_a_training_method_serves_label_errors_with_its_own_solution():
     problem, solution = MADE["noisy-labels"]()
     assert answer(solution, problem, "label-errors").clean_score is solution.clean_score
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        (lambda scores: scores.to_sparse(), "a sparse tensor"),
+        (lambda scores: scores.to("meta"), "on the device meta"),
+        (lambda scores: torch.nested.nested_tensor([scores]), "a nested tensor"),
+        (lambda scores: torch.quantize_per_tensor(scores, 0.1, 0, torch.qint8), "a quantised tensor"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_a_tensor_that_holds_no_plain_numbers_is_refused_with_what_to_do(change, word):
+    problem, solution = MADE["privacy-audit"]()
+    with pytest.raises(InvalidRun, match=f"the method's solution is not valid: scores is .*{word}"):
+        answer(replaced(solution, scores=change(solution.scores)), problem, "privacy-audit")
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2])
+def test_floats_that_numpy_does_not_have_are_widened(dtype):
+    problem, solution = MADE["privacy-audit"]()
+    found = answer(replaced(solution, scores=solution.scores.to(dtype)), problem, "privacy-audit").scores
+    assert torch.equal(found, solution.scores.to(dtype).float())
+    assert found.numpy().shape == (N,)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.uint16, torch.uint32, torch.uint64, torch.int8])
+def test_scores_without_a_sign_keep_their_order_when_they_are_negated(dtype):
+    problem, solution = MADE["privacy-audit"]()
+    found = answer(replaced(solution, scores=torch.arange(N).to(dtype)), problem, "privacy-audit").scores
+    assert ((-found).diff() < 0).all()
+
+
+def test_a_number_of_numpy_becomes_a_plain_one():
+    problem, solution = MADE["condensation"]()
+    found = answer(replaced(solution, lr=np.float32(0.5), masked=np.float64(0.25), factor=np.int64(2)), problem, "condensation")
+    assert {type(found.lr), type(found.masked), type(found.factor)} == {float, int}
+
+
+@pytest.mark.parametrize("value", [0.0, 1e-40])
+def test_weights_of_which_none_counts_teach_nothing(value):
+    problem, solution = MADE["selection"]()
+    weights = [torch.full((len(own),), value) for own in solution.rows]
+    with pytest.raises(InvalidRun, match=r"weights\[0\] sums to .* nothing would be learned"):
+        answer(replaced(solution, weights=weights), problem, "selection")
+
+
+def test_soft_labels_of_half_width_sum_to_one_up_to_their_rounding():
+    problem, solution = MADE["condensation"]()
+    assert answer(replaced(solution, soft_y=solution.soft_y.half()), problem, "condensation").soft_y.dtype == torch.float32
+    with pytest.raises(InvalidRun, match="soft_y holds rows that sum to"):
+        answer(replaced(solution, soft_y=solution.soft_y * 1.01), problem, "condensation")
 
 
 # Tracks that declare nothing --------------------------------------------------------------------

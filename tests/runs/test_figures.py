@@ -54,12 +54,12 @@ def test_a_metric_whose_bounds_are_the_wrong_way_round_is_no_card():
         Metric(name="m", bounds=(100, 0))
 
 
-@pytest.mark.parametrize("value", [3, 2.5, True, np.float32(2), np.int64(3), torch.tensor(2.0), torch.tensor([2.0])])
+@pytest.mark.parametrize("value", [3, 2.5, np.float32(2), np.int64(3), torch.tensor(2.0), torch.tensor([2.0])])
 def test_whatever_is_one_number_is_a_figure(value):
     assert figure("m", value) == float(value)
 
 
-@pytest.mark.parametrize("value", ["12", "nan", b"1", [1.0], {}, torch.zeros(2), np.zeros(3), object(), 1j, 10**400])
+@pytest.mark.parametrize("value", ["12", "nan", b"1", True, np.True_, torch.tensor(True), [1.0], {}, torch.zeros(2), np.zeros(3), object(), 1j, 10**400])
 def test_what_is_no_number_is_said_in_a_sentence(value):
     with pytest.raises(InvalidRun, match="which is no number; a figure is a float, or None"):
         figure("m", value)
@@ -68,6 +68,8 @@ def test_what_is_no_number_is_said_in_a_sentence(value):
 def test_a_curve_keeps_to_the_bounds_of_the_metrics_it_names_and_says_the_report():
     own = card(Metric(name="acc", bounds=(0, 100)))
     assert figures(own, {"acc": 5, "other": 1e9, "none": None}) == {"acc": 5.0, "other": 1e9, "none": None}
+    with pytest.raises(InvalidRun, match=r"other = 1e\+308 at report 3, beyond 1e\+100"):
+        figures(own, {"other": 1e308}, " at report 3")
     with pytest.raises(InvalidRun, match="acc = 250 at report 3, and the card bounds it to from 0 to 100"):
         figures(own, {"acc": 250.0}, " at report 3")
 

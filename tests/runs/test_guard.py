@@ -276,8 +276,8 @@ def test_a_figure_of_the_curve_is_finite_or_none(run_plan, tmp_path, mock_folder
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('{"rmse": rmse,', '{"rmse": float("nan"),', "rmse is nan; the method's output is not finite"),
-        ('{"rmse": rmse,', '{"rmse": -float("inf"),', "rmse is -inf"),
+        ('{"rmse": rmse,', '{"rmse": float("nan"),', "the task gives rmse = nan, which is not finite"),
+        ('{"rmse": rmse,', '{"rmse": -float("inf"),', "the task gives rmse = -inf"),
         ('{"rmse": rmse,', '{"rmse": rmse, "rmsee": 1.0,', "the task reports 'rmsee', which its card does not declare"),
         ('{"rmse": rmse,', '{"rmse": None,', "no value for its primary metric 'rmse'"),
     ],

@@ -13,7 +13,7 @@ from bench.runs.artifacts import Artifacts
 from bench.runs.context import Run
 from bench.runs.said import MOST, whole
 
-NO_WHOLE = [-1, 1.5, 1.0, math.nan, math.inf, "1", None, True, MOST + 1, 10**40, torch.tensor(1.5), torch.ones(2, dtype=torch.int64), np.float64(2), object()]
+NO_WHOLE = [-1, 1.5, 1.0, math.nan, math.inf, "1", None, True, MOST + 1, 10**40, torch.tensor(1.5), torch.ones(2, dtype=torch.int64), np.float64(2), [1]]
 WHOLE = [0, 3, np.int64(3), np.uint8(3), torch.tensor(3), MOST]
 
 
