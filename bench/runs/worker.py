@@ -222,7 +222,7 @@ class Worker:
             with blaming("the task's evaluate"):
                 found = self.task.evaluate(member.case, outcomes, member.setup)
             score = check_score(found)
-        metrics = self._checked(score)
+        metrics = self._checked(score, reported=any(outcome.curve for outcome in outcomes))
         cost |= {
             "prepare_s": member.prepare_s,
             "evaluate_s": time.perf_counter() - start,
@@ -237,13 +237,14 @@ class Worker:
         save_files(score, member.folder / "files", result)
         return result
 
-    def _checked(self, score: Score) -> dict[str, float | None]:
+    def _checked(self, score: Score, reported: bool) -> dict[str, float | None]:
         declared = [metric.name for metric in self.card.metrics]
         if unknown := [name for name in score.metrics if name not in declared]:
             raise InvalidRun(f"the task reports {unknown[0]!r}, which its card does not declare; add a Metric to the card.")
         metrics = figures(self.card, {name: score.metrics.get(name) for name in declared})
         if metrics[self.card.primary.name] is None and score.not_rankable is None:
-            raise InvalidRun(f"the task gave no value for its primary metric {self.card.primary.name!r}.")
+            lacks = "" if reported else " The method reported nothing, which it may need: call run.report."
+            raise InvalidRun(f"the task gave no value for its primary metric {self.card.primary.name!r}.{lacks}")
         return metrics
 
     def _memory(self) -> dict[str, float | None]:

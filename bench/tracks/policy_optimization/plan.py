@@ -128,7 +128,9 @@ def _tensor(value: Any, name: str) -> torch.Tensor | None:
         raise InvalidRun(f"the method's plan has as {name} a {type(value).__name__}; a tensor is wanted.")
     if value is not None and (strange := next((text for text, found in NO_PLAIN.items() if found(value)), None)):
         raise InvalidRun(f"the method's plan has as {name} {strange}.")
-    return None if value is None else value.detach()
+    if value is None or not value.dtype.is_floating_point:
+        return None if value is None else value.detach()
+    return value.detach().float()  # losses are float32, and of floats of 8 bits torch can't even say whether they are finite
 
 
 def planned(plan: Callable[[RolloutBatch], UpdatePlan], batch: RolloutBatch) -> UpdatePlan:

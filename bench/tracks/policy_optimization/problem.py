@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -176,6 +177,12 @@ class Solution(msgspec.Struct, frozen=True, kw_only=True):
         """
         if not callable(getattr(self.model, problem.speaks, None)):
             raise InvalidRun(f"the policy is a {type(self.model).__name__} without {problem.speaks!r}; return what the problem's policy() makes, trained")
+        for name in self.used.__struct_fields__:
+            value = getattr(self.used, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+                raise InvalidRun(f"used.{name} is {value!r:.80}, and must be a finite number of at least 0")
+        if not isinstance(self.shown, list | tuple) or not all(isinstance(part, Shown) for part in self.shown):
+            raise InvalidRun(f"shown is {self.shown!r:.80}, and must be a tuple of Shown, which may be empty")
 
 
 class PolicyProblem(msgspec.Struct, frozen=True, kw_only=True):

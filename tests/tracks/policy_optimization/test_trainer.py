@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from bench.errors import InvalidRun
-from bench.tracks.policy_optimization import PolicyMethod, UpdatePlan
+from bench.tracks.policy_optimization import Counters, PolicyMethod, Solution, UpdatePlan
 from bench.tracks.policy_optimization.loss import aggregate, clipped_loss, divergence, ratio_of
 from bench.tracks.policy_optimization.trainer import Trainer
 
@@ -308,3 +308,33 @@ def test_advantages_that_ask_for_a_gradient_train_as_plain_ones_do(toy, run_of, 
         monkeypatch.setattr(Odd, "act", staticmethod(lambda batch, change=change: whole(batch, advantages=change(batch.rewards - batch.rewards.mean()))))
         found.append(toy(minibatches=2).train(Odd(), run_of()).model.state_dict())
     assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float8_e5m2])
+def test_advantages_and_weights_of_any_width_train_as_float32(toy, run_of, monkeypatch, dtype):
+    found = []
+    for change in (lambda values: values.to(dtype), lambda values: values.to(dtype).float()):
+        monkeypatch.setattr(
+            Odd,
+            "act",
+            staticmethod(lambda batch, change=change: whole(batch, advantages=change(batch.rewards - 0.5), token_weight=change(batch.completion_mask.float()))),
+        )
+        found.append(toy().train(Odd(), run_of()).model.state_dict())
+    assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"used": Counters(rollouts=-5)}, "used.rollouts is -5"),
+        ({"used": Counters(gen_s=float("nan"))}, "used.gen_s is nan"),
+        ({"used": Counters(tokens_in_loss="many")}, "used.tokens_in_loss is 'many'"),
+        ({"shown": (1, 2)}, "shown is"),
+        ({"shown": None}, "shown is None"),
+    ],
+)
+def test_a_solution_whose_counts_or_rollouts_are_none_is_refused(toy, change, words):
+    problem = toy()
+    solution = Solution(**{"model": problem.policy(torch.device("cpu")), "used": Counters(), **change})
+    with pytest.raises(InvalidRun, match=words):
+        solution.validate(problem)
