@@ -212,7 +212,7 @@ def test_the_seeds_needed_are_those_of_a_power_analysis_by_statsmodels():
 
 
 @given(scores)
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=12)
 def test_seeds_are_promised_for_undecided_differences_worth_the_name_alone_and_always_more_than_were_run(x):
     found = family(x, 0.02)
     needed = seeds_needed(found)
