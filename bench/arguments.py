@@ -45,7 +45,7 @@ def paths(argument: str, given: Paths) -> tuple[str, ...]:
     """
     found = [given] if isinstance(given, str | os.PathLike) else list(given) if isinstance(given, Iterable) and not isinstance(given, bytes) else [given]
     for path in found:
-        if not isinstance(path, str | os.PathLike) or not str(path):
+        if not _is_path(path):
             raise UsageError(f"{argument} got {_said(path)}; give a path, or a list of paths.")
     return tuple(os.fspath(path) for path in found)
 
@@ -58,9 +58,14 @@ def path(argument: str, given: Any) -> str | None:
     """
     if given is None:
         return None
-    if not isinstance(given, str | os.PathLike) or not str(given):
+    if not _is_path(given):
         raise UsageError(f"{argument} got {_said(given)}; give a path as text or pathlib.Path.")
-    return os.fspath(given)
+    return str(os.fspath(given))
+
+
+def _is_path(given: Any) -> bool:
+    """Say whether something can name a file: text or a path, not empty, without NUL."""
+    return isinstance(given, str | os.PathLike) and isinstance(os.fspath(given), str) and str(given) != "" and "\0" not in str(given)
 
 
 def word(argument: str, given: Any, example: str) -> Any:

@@ -113,6 +113,8 @@ def test_whatever_is_no_number_of_seconds_is_refused_and_never_a_limit(value):
         ({"dry_run": 1}, "dry_run got 1; give True or False"),
         ({"all": "yes"}, "all got 'yes'; give True or False"),
         ({"results": 5}, "results got 5; give a path as text or pathlib.Path"),
+        ({"results": "a\0b"}, "results got 'a.x00b'; give a path as text or pathlib.Path"),
+        ({"plugins": ["a\0b"]}, "plugins got 'a.x00b'; give a path, or a list of paths"),
         ({"plugins": [5]}, "plugins got 5; give a path, or a list of paths"),
         ({"executor": None}, "executor got None; give 'local', 'inline'"),
     ],

@@ -59,6 +59,7 @@ class _Verbs(click.Group):
         self, args: Sequence[str] | None = None, prog_name: str | None = None, complete_var: str | None = None, standalone_mode: bool = True, **extra: Any
     ) -> Any:
         """Run the command line; every way out is an exit code of the table in docs/results.md."""
+        _streams()
         _any_text()
         try:
             code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
@@ -75,6 +76,17 @@ class _Verbs(click.Group):
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader of a pipe has enough: no second error at exit
             code = 0
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def _streams() -> None:
+    """Have closed streams lead nowhere: else the next file that is opened would get the number of stdout, and what is printed would go into it."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            try:
+                os.fstat(number)
+            except OSError:
+                os.dup2(os.open(os.devnull, os.O_RDWR), number)
+            setattr(sys, name, open(number, "r" if number == 0 else "w", closefd=False))
 
 
 def _any_text() -> None:

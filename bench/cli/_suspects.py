@@ -48,9 +48,14 @@ def examined(store: Store, registry: Registry, data: bool, stale: bool, say: Cal
         if items := found.get(name):
             listed = [{"record": item.record, "said": item.said} for item in sorted(items, key=lambda item: item.record)]
             rows.append({"rule": name, "severity": rule.severity, "title": rule.title, "do": rule.do, "count": len(listed), "records": listed})
-    touched = {row["record"] for found in rows for row in found["records"]}
+    touched = {row["record"] for found in rows if found["rule"] != "damaged" for row in found["records"]}
     left_out = sorted(shares.left_out) if shares else []
     return {"schema_version": 1, "records": len(records), "touched": len(touched), "findings": rows, "not_prepared": left_out}
+
+
+def _unread(findings: list[dict[str, Any]]) -> str:
+    count = sum(row["count"] for row in findings if row["rule"] == "damaged")
+    return f", and {count} that can't be read" if count else ""
 
 
 def in_words(document: dict[str, Any], folder: str) -> str:
@@ -62,7 +67,7 @@ def in_words(document: dict[str, Any], folder: str) -> str:
         return "\n".join([f"{document['records']} records in {folder!r}: nothing is wrong with them.", *last])
     rows = [[row["severity"], row["rule"], row["count"], row["title"]] for row in findings]
     lines = [
-        f"{document['records']} records in {folder!r}, {document['touched']} of them with something to look at:",
+        f"{document['records']} records in {folder!r}, {document['touched']} of them with something to look at{_unread(findings)}:",
         "",
         table(rows, ["severity", "rule", "records", "what"]),
     ]

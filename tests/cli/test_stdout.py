@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 PLUGIN = '''
 """A plugin that prints wherever it can."""
 
@@ -55,6 +57,17 @@ class Louder(Method):
         print("solved", flush=True)
         return float(problem.x.sum())
 '''
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-", ">&- 2>/dev/full", "> /dev/null 2>&-"])
+def test_closed_streams_lead_nowhere(tmp_path, session_cache, closed):
+    (tmp_path / "loud.py").write_text(PLUGIN)
+    environment = {**os.environ, "BENCH_CACHE": str(session_cache), "BENCH_FLOPS": "0"}
+    for command in ("list methods", "run --plugins loud.py --task loud --method louder --preset smoke --executor inline"):
+        ran = subprocess.run(f"{sys.executable} -m bench {command} {closed}", shell=True, cwd=tmp_path, env=environment, check=False)
+        assert ran.returncode == 0
+    (record,) = (tmp_path / "results/records").rglob("*.json")
+    assert json.loads(record.read_bytes())["status"] == "ok"
 
 
 def test_what_plugins_print_in_this_process_goes_to_stderr_where_a_document_is_asked_for(tmp_path, session_cache):
