@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import tempfile
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import msgspec
 from bench.digests import digest
 from bench.params import Schema, check_value, parse_value, render_value, resolve, split_outside
 from bench.plugins.source import Target
-from bench.runs.inputs import Inputs, look
+from bench.runs.inputs import File, Inputs, again, look, read
 from bench.texts import escaped
 
 FORMAT = 1
@@ -73,6 +74,11 @@ class State(msgspec.Struct, frozen=True):
 
     fingerprint: str
     changed: list[str] = []
+
+
+class _Content(msgspec.Struct, frozen=True):
+    file: File
+    noted: int
 
 
 class DataIndex:
@@ -141,6 +147,18 @@ class DataIndex:
         known = self.places(owner)
         if any(known.get(name) != path for name, path in found.items()):
             self._write(digest(["places", owner]), known | dict(found))
+
+    def content(self, path: str) -> str:
+        """Return the digest of a file's bytes, read only where its stamp does not prove that they are as they were; empty where it can't be read."""
+        place, noted = digest(["content", path]), time.time_ns()
+        known: _Content | None = self._read(place, _Content)
+        now = again(known.file, known.noted) if known is not None else None
+        if known is not None and now is known.file:
+            return now.digest
+        now = now or read(path, largest=1 << 62)
+        if now is not None:
+            self._write(place, _Content(now, noted))
+        return now.digest if now is not None else ""
 
     # On the disk ---------------------------------------------------------------------------
 

@@ -11,7 +11,6 @@ import msgspec
 from bench.errors import BenchError
 from bench.plugins.index import cache_folder
 from bench.runs.data_index import FILE, DataIndex, State, Want, changes_said, parse_call
-from bench.runs.inputs import read
 from bench.runs.keys import Keys, targets_of
 from bench.runs.own_files import own_targets, owner, place
 from bench.runs.plan import Cell
@@ -142,8 +141,7 @@ class Sight:
             self._places[name] = self._index.places(name)
         path = self._places[name].get(call) or place(call, targets)
         if path and path not in self._files:
-            found = read(path, largest=1 << 62)
-            self._files[path] = found.digest if found is not None else ""
+            self._files[path] = self._index.content(path)
         return _Seen(State(self._files[path] if path else ""), looked=True)
 
     def what_changed(self, cell: Cell, data: Mapping[str, str]) -> list[str]:

@@ -382,6 +382,24 @@ def test_a_large_file_that_was_touched_counts_as_changed_and_one_that_was_not_is
     assert look(inputs).changed == [str(path)]
 
 
+def test_the_bytes_of_a_file_are_read_again_only_where_its_stamp_proves_nothing(tmp_path, monkeypatch):
+    from bench.runs import data_index
+
+    path, index, reads = tmp_path / "large.bin", DataIndex(tmp_path / "cache"), []
+    path.write_bytes(b"1")
+    settle(path)
+    monkeypatch.setattr("bench.runs.inputs._RACY", -(10**9))  # as if it had been written long ago
+    monkeypatch.setattr(data_index, "read", lambda *given, **more: reads.append(given) or read(*given, **more))
+    first = index.content(str(path))
+    assert [index.content(str(path)), index.content(str(path)), len(reads)] == [first, first, 1]
+    path.write_bytes(b"2")
+    settle(path)
+    second = index.content(str(path))
+    assert (second != first, len(reads)) == (True, 2)
+    path.unlink()
+    assert index.content(str(path)) == ""
+
+
 def test_a_file_that_changes_while_it_is_loaded_leaves_nothing_that_is_known(tmp_path):
     path = tmp_path / "data"
     path.write_text("1")
