@@ -18,6 +18,7 @@ from bench.cli._options import (
     tracks_completer,
     warn,
 )
+from bench.cli._stdout import printing_back
 from bench.errors import NothingSelected, PluginError, UsageError
 from bench.texts import printable
 
@@ -66,4 +67,5 @@ def command(
     if not found["rows"]:
         raise NothingSelected(f"{a} and {b} have no variant with a common seed in {str(store.root)!r}. {' '.join(found['notes'])}".rstrip())
     text = render(registry, found, "json" if as_json else style)
-    click.echo(text if as_json or style != "md" else markdown(printable(text), columns()))
+    with printing_back():
+        click.echo(text if as_json or style != "md" else markdown(printable(text), columns()))

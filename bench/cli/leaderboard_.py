@@ -11,6 +11,7 @@ import click
 from bench.cli._board import freeze, make_board, publish, render, stale_ids
 from bench.cli._layout import columns, markdown, wide_option
 from bench.cli._options import json_option, names_option, open_registry, plugins_option, results_folder, results_option, split_names, tracks_completer, warn
+from bench.cli._stdout import printing_back
 from bench.errors import NothingSelected, UsageError
 from bench.texts import printable
 
@@ -95,7 +96,8 @@ def command(
         )
     if out is None and not serve:
         text = render(registry, board, "json" if as_json else style)
-        click.echo(text if as_json or style != "md" else markdown(printable(text), columns()))
+        with printing_back():
+            click.echo(text if as_json or style != "md" else markdown(printable(text), columns()))
         return
     _publish(registry, board, records, store, out, {"page": page, "history": Path(history) if history else None, "stale": options.get("stale")}, serve, port)
 

@@ -13,7 +13,7 @@ import msgspec
 from bench.conformance.cards import static_findings
 from bench.conformance.reach import spied
 from bench.conformance.report import Finding, Report
-from bench.conformance.verdicts import Records, ended, judged, named, ordered, same
+from bench.conformance.verdicts import Records, ended, judged, named, ordered, repeated
 from bench.conformance.watch import Watch, answers_seen, modules_seen
 from bench.executors import Executor
 from bench.executors.engines import make_executor
@@ -114,7 +114,7 @@ class Lab:
         else:
             counted, counts = self._counted(zero[:1])
             again = counted | self._run(zero[1:])
-        same = [same("same-seed", cell, first, again, "it draws from somewhere else than run.seeded, run.torch_generator or run.numpy_generator") for cell in zero]  # fmt: skip
+        same = [repeated("same-seed", cell, first, again, "it draws from somewhere else than run.seeded, run.torch_generator or run.numpy_generator") for cell in zero]  # fmt: skip
         yield from same
         for group in dict.fromkeys(cell.spec.group for cell in cells):
             yield from self._seeds_differ([cell for cell in cells if cell.spec.group == group], first)
@@ -128,7 +128,7 @@ class Lab:
         """Run seed 0 of a stacked method beside itself."""
         alone = self._run(zero, apart=True)
         for cell in zero:
-            yield same("stack", cell, first, alone, "seed 0 beside seed 1 is not seed 0 beside itself; reduce over the members' own axes alone")
+            yield repeated("stack", cell, first, alone, "seed 0 beside seed 1 is not seed 0 beside itself; reduce over the members' own axes alone")
 
     def _elsewhere(self) -> Iterator[tuple[Entry, Finding]]:
         """Run seed 0 by itself in a process of its own: what then is as it was depends on neither its process nor its neighbours."""
@@ -141,7 +141,7 @@ class Lab:
         for entry, zero, first in self._later:
             stacked = method_card(entry).stacked
             for cell in zero:
-                finding = same("fresh-process", cell, first, fresh, said)
+                finding = repeated("fresh-process", cell, first, fresh, said)
                 found = list(self._alone([cell], first)) if stacked and finding.outcome == "failed" else []
                 if stacked and not found:
                     found = [judged("stack", cell, True, "")]
@@ -196,7 +196,7 @@ class Lab:
         zero = [cell for cell in good if cell.spec.seed == 0]
         again = self._run(zero)
         for cell in zero:
-            yield same("same-seed", cell, first, again, "its data or its evaluation draws from somewhere else than run's streams")
+            yield repeated("same-seed", cell, first, again, "its data or its evaluation draws from somewhere else than run's streams")
 
     def _dataset(self, entry: Entry) -> Iterator[Finding]:
         from bench.conformance.data import loaded_twice

@@ -41,7 +41,7 @@ def named(rule: str, found: dict[str, None], said: str) -> Finding:
     return Finding(rule=rule, subject="", outcome="failed" if found else "passed", said=said.format(", ".join(list(found)[:3])) if found else "")
 
 
-def same(rule: str, cell: Cell, first: Records, again: Records, said: str) -> Finding:
+def repeated(rule: str, cell: Cell, first: Records, again: Records, said: str) -> Finding:
     """Say whether a cell gave the same metrics twice; ``said`` is what that tells where it did not."""
     before, after = first[cell.spec.cell], again[cell.spec.cell]
     if after.status != "ok":
