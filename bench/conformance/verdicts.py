@@ -19,6 +19,7 @@ _BLAME = (
     ("was replaced during the run", "global-state"),
     *((f"the method's {part}", "solution") for part in ("solution", "model", "policy", "plan", "solve_stacked")),
     *((f"the task's {part}", "problem") for part in ("problem", "hidden part", "prepare", "case", "watch", "evaluate")),
+    ("what the method returned", "solution"),
     ("the task gives", "problem"),
     ("the rewards of the task", "problem"),
 )

@@ -38,7 +38,7 @@ DEFECTS = {
     "no docstring": ("card", {"doc": ""}),
     "a default that it refuses itself": ("parameters", {"fields": "lam: float = 1.0\n    def __post_init__(self):\n        raise ValueError('never')"}),
     "an error on one seed": ("solves", {"body": f"assert run.seed == 0\n        {FIT.format(slope=0.0)}"}),
-    "a figure that is no number": ("budget", {"body": FIT.format(slope="float('nan')")}),
+    "a figure that is no number": ("solution", {"body": FIT.format(slope="float('nan')")}),
     "more than the budget": (
         "budget",
         {"track": "mock-condensation", "body": "return types.SimpleNamespace(x=problem.x, y=problem.y)"},
