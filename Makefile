@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install browser demo lint types test test-kernels test-slow gpu gpu-times bench-speed docs site board clean
+.PHONY: help install browser demo lint types test test-methods test-kernels test-slow gpu gpu-times bench-speed docs site board clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ types: $(VENV)/.installed ## mypy, strict
 
 test: lint types ## lint, types and the test suite
 	$(BIN)/python -m pytest -n $(JOBS) $(SPREAD)
+
+test-methods: $(VENV)/.installed ## the quick form of bench check on the built-in methods that make test leaves out
+	BENCH_TEST_BUDGETS=off $(BIN)/python -m pytest -n $(JOBS) -m slow tests/conformance -k passes_the_quick_form
 
 test-kernels: $(VENV)/.installed ## the numerical tests once more, under other kernels of BLAS and torch than this machine's own
 	@set -e; other=$$($(BIN)/python tests/other_kernels.py); echo "with $$other"; \

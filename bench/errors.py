@@ -61,15 +61,20 @@ def blaming(where: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if not hasattr(error, "bench_where"):
-            with contextlib.suppress(Exception):  # an error may refuse attributes
+        with contextlib.suppress(Exception):  # an error may refuse attributes, or raise when it is asked for one
+            if not hasattr(error, "bench_where"):
                 error.bench_where = where  # type: ignore[attr-defined]
         raise
 
 
 def blamed(error: BaseException) -> str:
     """Return where an error came from, if it is known and not said in its text; else an empty string."""
-    return "" if isinstance(error, BenchError) else str(getattr(error, "bench_where", ""))
+    if issubclass(type(error), BenchError):
+        return ""
+    try:
+        return str(getattr(error, "bench_where", ""))
+    except Exception:  # an error may raise when it is asked for an attribute
+        return ""
 
 
 def near(name: str, known: Iterable[str]) -> str:

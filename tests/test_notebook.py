@@ -194,6 +194,7 @@ def test_a_notebook_shows_one_line_of_progress_and_the_board(execute):
     assert shown(quiet) == []
 
 
+@pytest.mark.slow
 def test_an_interrupted_notebook_keeps_what_was_finished_and_leaves_no_process_behind(execute, tmp_path):
     (tmp_path / "slow.py").write_text(SLOW)
     _, cut, left, again = execute(

@@ -419,9 +419,9 @@ def test_runs_that_fail_alike_are_said_three_times_and_then_counted(bench, plugi
     found = bench(*RUN, "--method", "boom,bang", "--task", "noisy-digits", "--seeds", "10", *plugins)
     assert found.code == 1
     lines = [line for line in found.err.splitlines() if line.startswith("bench: ")]
-    assert sum("ValueError: sky" in line for line in lines) == 3
+    assert sum("ValueError: the method's solve failed: sky" in line for line in lines) == 3
     assert sum("KeyError:" in line for line in lines) == 3
-    assert sum("TypeError: x" in line for line in lines) == 3
+    assert sum("TypeError: the method's solve failed: x" in line for line in lines) == 3
     assert "bench: failed: 7 more runs of boom ended with ValueError like that; all of them are recorded." in lines
     assert "bench: failed: 2 more runs of bang ended with KeyError like that; all of them are recorded." in lines
     assert len(list(bench.results.rglob("records/*/*.json"))) == 20
@@ -431,7 +431,7 @@ def test_a_method_that_raises_is_a_failed_record_and_the_others_go_on(bench, plu
     path = plugin("boom", "raise ValueError('the sky fell')")
     found = bench(*RUN, "--method", "boom,ce", "--task", "noisy-digits", "--plugins", path, "--json")
     assert found.code == 1
-    assert "failed: noisy-digits sym40 boom seed 0: ValueError: the sky fell. See it again: bench run --method noisy-labels/boom --task" in found.err
+    assert "failed: noisy-digits sym40 boom seed 0: ValueError: the method's solve failed: the sky fell. See it again: bench run --method noisy-labels/boom --task" in found.err
     records = {record["method"]: record for record in json.loads(found.out)["records"]}
     assert records["ce"]["status"] == "ok"
     assert records["boom"]["error"]["type"] == "ValueError"

@@ -51,6 +51,7 @@ def test_a_new_task_and_a_new_data_set_pass_the_suite_as_they_are(bench):
     assert [report.failed() for report in reports] == [[], [], [], []]
 
 
+@pytest.mark.slow
 def test_a_new_plugin_is_a_package_whose_wheel_installs_runs_and_passes_its_own_test(bench, tmp_path):
     assert bench("new", "plugin", "my-way", "--track", "noisy-labels").code == 0
     folder, site = tmp_path / "my-way", tmp_path / "site"

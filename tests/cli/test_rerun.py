@@ -173,7 +173,7 @@ def test_a_kept_command_names_plugins_and_no_folder(bench, vale, tmp_path):
     ("limits", "status", "words"),
     [
         (("--timeout", "1.5", "--cpu-time", "9"), "timeout", ["--timeout", "1.5", "--cpu-time", "9"]),
-        (("--memory", "200MiB"), "oom", ["--memory", str(200 << 20)]),
+        pytest.param(("--memory", "200MiB"), "oom", ["--memory", str(200 << 20)], marks=pytest.mark.slow),
     ],
 )
 def test_the_printed_command_has_the_limits_and_works_when_it_is_pasted(vale, tmp_path, limits, status, words):

@@ -139,6 +139,7 @@ def command(shared_cache):
     return call
 
 
+@pytest.mark.slow
 def test_the_same_cells_give_the_same_bits_in_any_order_with_any_jobs_and_threads(command, tmp_path):
     grid = ("run", "--device", "cpu", "--preset", "smoke", "--json", "--task", "noisy-digits", "--seeds", "2")
     ways = {
@@ -216,6 +217,7 @@ def test_only_and_budget_choose_cells_and_say_what_they_leave(bench, plugin):
     assert "not_selected: boom on noisy-digits: seed 0" in found.err
 
 
+@pytest.mark.slow
 def test_two_blas_kernels_are_two_keys_and_why_and_doctor_name_them(bench, monkeypatch):
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
     made = bench(*SMOKE, "--executor", "inline", "--method", "rcal-lite", "--task", "noisy-digits", "--variant", "sym40", "--seeds", "0-0")

@@ -241,10 +241,9 @@ def failures(names, quick, folder):
     return [(report.name, report.failed()) for report in reports if not report.ok]
 
 
-QUICK = [part for track, methods in METHODS.items() if track != "policy-optimization" for part in parts(methods, 9)]
-CHOOSERS = METHODS["policy-optimization"]
-"""They choose rollouts and tokens for one trainer, which takes most of the time: three of them show that it passes."""
-QUICK += [CHOOSERS[:3], pytest.param(CHOOSERS[3:], marks=pytest.mark.slow)]
+QUICK = [methods[:3] for methods in METHODS.values()]
+"""Three methods of each track show that its tasks and shared code pass; ``make test-methods`` takes all others."""
+QUICK += [pytest.param(part, marks=pytest.mark.slow) for methods in METHODS.values() if len(methods) > 3 for part in parts(methods[3:], 9)]
 
 
 @pytest.mark.parametrize("names", QUICK, ids=lambda names: f"{names[0]}-and-{len(names) - 1}-more")

@@ -130,6 +130,7 @@ def test_twenty_cells_of_bad_plugins_are_twenty_records_though_the_driver_is_kil
     assert list(steps_of(site).values()).count(2) <= 1  # only the step that was cut off is taken twice
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="finds orphans through /proc")
 def test_two_signals_cut_off_at_once_and_the_next_driver_goes_on_from_the_checkpoint(tmp_path, with_kernels):
     site = Site(tmp_path, {"walker": 1, "sleeper": 1})

@@ -133,7 +133,7 @@ def opened(browser, page_file):
 
 
 @needs_browser
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_axe_finds_nothing_in_any_panel_of_either_theme(opened, theme):
     from axe_playwright_python.sync_playwright import Axe
 

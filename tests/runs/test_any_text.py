@@ -222,7 +222,7 @@ def test_a_narrow_locale_and_a_folder_that_is_no_utf8_change_nothing(tmp_path, e
     records = [decode_record(path.read_bytes()) for path in home.glob("results/records/*/*.json")]
     assert {record.status for record in records} == {"ok", "failed"}
     failure = next(record.error for record in records if record.error)
-    assert failure.message == "no \\udce9 \x1b[31mred"
+    assert failure.message == "the method's solve failed: no \\udce9 \x1b[31mred"
     for words in (["leaderboard"], ["show", records[0].id]):
         shown = subprocess.run(
             [*command[:3], *words, "--plugins", "texts.py", "--results", "results"], capture_output=True, check=False, cwd=home, env=environment

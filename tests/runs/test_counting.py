@@ -86,6 +86,7 @@ def test_a_second_pass_that_differs_is_not_counted_and_says_so(counted, method, 
     assert "flops" not in (record.curve or [{}])[0]
 
 
+@pytest.mark.slow
 def test_a_second_pass_that_is_cut_off_leaves_the_first_as_it_was(counted):
     (record,) = counted("slow", seeds="1", executor="local", timeout=3)
     assert (record.status, record.flops) == ("ok", None)
