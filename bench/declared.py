@@ -1,4 +1,4 @@
-"""What a track declares of the fields of its problem, its solution and its hidden part; the harness checks it (:mod:`bench.checks`).
+"""What a track declares of the fields of its problem, its solution and its hidden part; the harness checks it (``bench.checks``).
 
 A declaration stands in the annotation of a field::
 

@@ -73,12 +73,13 @@ def _read(file: Path) -> _Page:
 
 def dead_of_site(site: Path) -> Iterator[tuple[str, str]]:
     """Yield each page of a site with each of its links that leads to no file or anchor of the site."""
+    site = site.resolve()
     for file in sorted(site.rglob("*.html")):
         for link in _read(file).links:
             path, _, anchor = unquote(link.partition("?")[0] if "#" not in link else link).partition("#")
             target = (file.parent / path.partition("?")[0]).resolve() if path else file
             target = target / "index.html" if target.is_dir() else target
-            known = target.is_file() and target.is_relative_to(site.resolve())
+            known = target.is_file() and target.is_relative_to(site)
             if not _ELSEWHERE.match(link) and not (known and (not anchor or target.suffix != ".html" or anchor in _read(target).anchors)):
                 yield str(file.relative_to(site)), link
 

@@ -36,7 +36,7 @@ def test_a_second_heading_of_one_title_has_an_anchor_of_its_own(tmp_path):
     assert links.dead_of_text(page, "[a](#twice-so) [b](#twice-so-1) [c](#twice-so-2)") == ["#twice-so-2"]
 
 
-def test_a_dead_link_of_the_site_is_found(tmp_path):
+def test_a_dead_link_of_the_site_is_found(tmp_path, monkeypatch):
     (tmp_path / "sub").mkdir()
     (tmp_path / "index.html").write_text(
         """<base href="x"><p id="here"><a href="#here">1</a><a href="#away">2</a><a href="sub/">3</a><a href="sub/index.html#there">4</a><a href="sub/#gone">5</a>
@@ -46,6 +46,8 @@ def test_a_dead_link_of_the_site_is_found(tmp_path):
     (tmp_path.parent / "outside.html").write_text("")
     (tmp_path / "sub" / "index.html").write_text('<a name="there"></a><a href="../index.html#here">back</a>')
     assert [link for _, link in links.dead_of_site(tmp_path)] == ["#away", "sub/#gone", "../outside.html", "none.png", "sub/no%20page.html"]
+    monkeypatch.chdir(tmp_path.parent)
+    assert list(links.dead_of_site(Path(tmp_path.name))) == list(links.dead_of_site(tmp_path))
 
 
 def test_every_page_is_in_a_table_of_contents():
