@@ -431,7 +431,10 @@ def test_a_method_that_raises_is_a_failed_record_and_the_others_go_on(bench, plu
     path = plugin("boom", "raise ValueError('the sky fell')")
     found = bench(*RUN, "--method", "boom,ce", "--task", "noisy-digits", "--plugins", path, "--json")
     assert found.code == 1
-    assert "failed: noisy-digits sym40 boom seed 0: ValueError: the method's solve failed: the sky fell. See it again: bench run --method noisy-labels/boom --task" in found.err
+    assert (
+        "failed: noisy-digits sym40 boom seed 0: ValueError: the method's solve failed: the sky fell. See it again: bench run --method noisy-labels/boom --task"
+        in found.err
+    )
     records = {record["method"]: record for record in json.loads(found.out)["records"]}
     assert records["ce"]["status"] == "ok"
     assert records["boom"]["error"]["type"] == "ValueError"
