@@ -27,7 +27,7 @@ from bench.checks.models import Checked, check_parameters
 from bench.checks.scope import Scope
 from bench.declared import Array, Outputs, Parameters, Size
 from bench.errors import InvalidRun
-from bench.runs.guard import leaves
+from bench.runs.guard import leaves, valueless
 
 __all__ = ["Checked", "Scope", "check_hidden", "check_problem", "check_report", "check_solution"]
 
@@ -277,7 +277,7 @@ def _look(value: Any, path: str) -> None:
         if inspect.isgenerator(leaf):
             raise Wrong(f"{name or 'it'} is a generator")
         array = torch.from_numpy(np.ascontiguousarray(leaf)) if isinstance(leaf, np.ndarray) and leaf.dtype.kind == "f" else leaf
-        if isinstance(array, torch.Tensor) and array.dtype.is_floating_point and array.layout == torch.strided and not array.is_meta:
+        if isinstance(array, torch.Tensor) and array.dtype.is_floating_point and array.layout == torch.strided and not valueless(array):
             try:
                 check_finite(array.detach())
             except Wrong as wrong:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from bench.declared import Array, Bound
+from bench.runs.guard import valueless
 
 Sizes = Callable[[str], int | None]
 """From the name of a size to the size; None: not known yet."""
@@ -25,7 +26,7 @@ NO_PLAIN: dict[str, Callable[[torch.Tensor], bool]] = {
     "a nested tensor; torch.stack or torch.cat makes a plain one of it": lambda tensor: tensor.is_nested,
     "a sparse tensor; .to_dense() makes a plain one of it": lambda tensor: tensor.layout != torch.strided,
     "a quantised tensor; .dequantize() makes a plain one of it": lambda tensor: tensor.is_quantized,
-    "a tensor on the device meta, which holds no values": lambda tensor: tensor.is_meta,
+    "a tensor on the device meta, which holds no values": valueless,
 }
 """What a tensor may be that has no values to look at as they are, with what to do -> whether it is."""
 

@@ -13,7 +13,7 @@ from torch import nn
 from bench.checks.arrays import NO_PLAIN, described, name_of, place_of
 from bench.errors import InvalidRun, blaming
 from bench.runs.apart import attributes
-from bench.runs.guard import leaves
+from bench.runs.guard import leaves, valueless
 
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
@@ -119,7 +119,7 @@ def check_parameters(model: Any, does: tuple[str, ...], where: str) -> None:
         raise InvalidRun(
             f"the method's policy is {described(model)} {where}, which has no {(*lacks, 'parameters')[0]!r}; return what the problem's policy() makes."
         )
-    values = [(place, parameter) for place, parameter in enumerate(model.parameters()) if parameter.dtype.is_floating_point and not parameter.is_meta]
+    values = [(place, parameter) for place, parameter in enumerate(model.parameters()) if parameter.dtype.is_floating_point and not valueless(parameter)]
     if not values:
         return
     with torch.no_grad():

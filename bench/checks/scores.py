@@ -12,6 +12,7 @@ import torch
 from bench.checks.arrays import described
 from bench.contracts import Score, Watched
 from bench.errors import InvalidRun
+from bench.runs.guard import valueless
 
 RESERVED = ("step", "problem")
 """What the harness itself writes into an entry of a curve."""
@@ -53,7 +54,7 @@ def _table(value: Any, said: str, what: str) -> None:
 
 
 def _truth(name: str, value: Any) -> bool:
-    if isinstance(value, bool | np.bool_) or (isinstance(value, torch.Tensor) and value.dtype == torch.bool and value.numel() == 1 and not value.is_meta):
+    if isinstance(value, bool | np.bool_) or (isinstance(value, torch.Tensor) and value.dtype == torch.bool and value.numel() == 1 and not valueless(value)):
         return bool(value)
     raise InvalidRun(f"the task gives {value!r:.80} for the gate {name!r}, which is met or not: True or False.")
 

@@ -41,6 +41,11 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
+def valueless(tensor: Any) -> bool:
+    """Say whether a tensor has a shape and no values: on torch's device ``meta``, unless a subclass keeps its values elsewhere."""
+    return bool(tensor.is_meta) and type(tensor).__module__.partition(".")[0] == "torch"
+
+
 def leaf_digest(value: Any, depth: int = 0) -> str:
     """Digest an array or tensor by type, shape and bytes, plain values by themselves, any other object by what it holds; code has no digest."""
     if hasattr(value, "detach"):

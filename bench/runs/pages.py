@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bench.errors import InvalidRun
+from bench.runs.guard import valueless
 
 
 def flatten(value: Any, tensors: dict[str, Any], path: str = "") -> Any:
@@ -22,8 +23,8 @@ def flatten(value: Any, tensors: dict[str, Any], path: str = "") -> Any:
     if not path:
         raise InvalidRun(f"the method's checkpoint is a {type(value).__name__}; a dict of tensors and plain data by name is wanted.")
     if hasattr(value, "detach") and hasattr(value, "layout"):
-        if value.is_meta or value.is_nested or str(value.layout) != "torch.strided" or value.is_quantized:
-            kind = "without values (meta)" if value.is_meta else "that is nested, sparse or quantised"
+        if valueless(value) or value.is_nested or str(value.layout) != "torch.strided" or value.is_quantized:
+            kind = "without values (meta)" if valueless(value) else "that is nested, sparse or quantised"
             raise InvalidRun(f"the method's checkpoint holds a tensor {kind} {_at(path)}; a plain one, like of .to_dense(), can be kept.")
         name = f"{len(tensors)}"
         tensors[name] = value.detach().contiguous().cpu().clone()
