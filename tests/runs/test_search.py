@@ -173,7 +173,7 @@ def test_a_tuned_row_is_shown_marked_and_not_ranked_and_its_record_states_the_bu
     planned = json.loads(bench_call(*call, "--dry-run").out)["cells"]
     assert sorted((row["method"], row["variant"], row["to_run"]) for row in planned) == [("always", "sym40[holdout=0.2]", 1)] * 3 + [("ce", "sym40", 2)]
     found = bench_call(*call)
-    assert "failed: noisy-digits sym40[holdout=0.2] always seed 1000000: ValueError: nine" in found.err
+    assert "failed: noisy-digits sym40[holdout=0.2] always seed 1000000: ValueError: the method's solve failed: nine" in found.err
     records = [record for record in json.loads(found.out)["records"] if record["method"] == "always"]
     assert found.code == 0
     tuning = records[0]["tuning"]
