@@ -73,7 +73,7 @@ def test_a_node_killed_in_the_middle_loses_nothing_and_the_bits_are_those_of_the
     thread.join(timeout=5)
     assert capsys.readouterr().out == ""  # Ray would print pages there about the node
     assert any("was lost with 1 runs" in sentence for sentence in there.said)
-    assert there.executor.most <= 2  # two places: nothing waits anywhere but with the driver
+    assert there.executor.most <= 4  # two places, refilled before what ended there is handed on: nothing waits anywhere but with the driver
     assert len(records) == sum(seeds.values())
     assert Counter(record.status for record in records) == {"ok": 6, "crashed": 1, "failed": 1, "oom": 1}
     steps = Counter(cluster.steps.read_text().split())
