@@ -95,7 +95,7 @@ class Worker:
         return self._codes[target]
 
     def run(self, specs: Sequence[RunSpec], twin: bool) -> list[Result]:
-        """Take specs, stacked if there are several, from prepare to evaluate; of twins return the first."""
+        """Take specs, stacked if there are several, from prepare to evaluate; of twins evaluate and return the first."""
         from bench.training import state, tuned
 
         started = now()
@@ -119,15 +119,13 @@ class Worker:
             if left != flags:
                 changed = next(name for name in left if left[name] != flags[name])
                 raise InvalidRun(f"the method changed {changed} from {flags[changed]} to {left[changed]}, which is a setting of the whole process.")
-            for member, solved in zip(members, solutions, strict=True):
+            answered = list(zip(members, solutions, strict=True))[: 1 if twin else None]
+            for member, solved in answered:
                 if member.spec.seed in self.job.count:
                     self.solved[member.spec.seed] = Solved(digest_of(solved), tuple(specs))
-            results = []
-            for member, solved in zip(members, solutions, strict=True):
-                results.append(self._evaluate(member, solved, wall / len(members), cpu / len(members), len(members)))
+            results = [self._evaluate(member, solved, wall / len(members), cpu / len(members), len(members)) for member, solved in answered]
         said_flags = {name: value for name, value in self.flags.items() if name != "folder"}  # where it ran is nobody's business
         texts = sorted({f"{item.category.__name__}: {text_of(item.message)}"[:500] for item in said})
-        results = results[:1] if twin else results
         for spec, result in zip(specs, results, strict=False):
             result.data = self.data[spec.cell]
             result.started, result.ended, result.warnings, result.flags = started, now(), texts[:20], said_flags
