@@ -103,11 +103,17 @@ def _file(folder: Path, parts: list[str]) -> Path | None:
     return None
 
 
-def reach(target: Target, scan: Callable[[Path, str], FileScan]) -> dict[str, FileScan]:
+def reach(target: Target, scan: Callable[[Path, str], FileScan], known: dict[str, list[tuple[str, Path]]] | None = None) -> dict[str, FileScan]:
     """Return the scans of every file of bench or of the plugin that the target's module imports, by module name.
 
     The harness itself (cli, runs, executors, plugins, what holds cards and names alone) is left out: :data:`PROTOCOL` stands for it.
+
+    Args:
+        target: where to begin.
+        scan: gives the scan of a file, by its path and package.
+        known: what modules import themselves, by name, and where it lies; more is added. Targets share most of it, and looking for files takes long.
     """
+    known = {} if known is None else known
     found: dict[str, FileScan] = {}
     queue = [(target.module, Path(target.path))]
     while queue:
@@ -116,11 +122,10 @@ def reach(target: Target, scan: Callable[[Path, str], FileScan]) -> dict[str, Fi
             continue
         package = module if path.name == "__init__.py" else module.rpartition(".")[0]
         found[module] = scan(path, package)
-        for name in found[module].reaches:
-            if name not in found and name != "bench" and not name.startswith(_HARNESS):
-                file = locate(name, target)
-                if file is not None:
-                    queue.append((name, file))
+        if module not in known:
+            named = (name for name in found[module].reaches if name != "bench" and not name.startswith(_HARNESS))
+            known[module] = [(name, file) for name in named if (file := locate(name, target)) is not None]
+        queue += known[module]
     return found
 
 

@@ -14,7 +14,6 @@ from types import ModuleType
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from bench.errors import InvalidRun
 
@@ -48,6 +47,8 @@ def valueless(tensor: Any) -> bool:
 
 def leaf_digest(value: Any, depth: int = 0) -> str:
     """Digest an array or tensor by type, shape and bytes, plain values by themselves, any other object by what it holds; code has no digest."""
+    import numpy as np  # a plan digests nothing, and a command that plans starts without NumPy
+
     if hasattr(value, "detach"):
         value = value.detach().cpu()
         if str(value.layout) != "torch.strided":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
@@ -41,6 +42,7 @@ class Keys:
         """Keys of what ``registry`` holds, where ``environment`` says what of the machines that run it belongs to them."""
         self.registry, self._environment = registry, environment
         self._files: dict[tuple[Target, str], dict[str, str]] = {}
+        self._imports: dict[str, list[tuple[str, Path]]] = {}
         self._known: dict[tuple[Target, Target | None, str], _Known] = {}
 
     def of(self, cell: Cell, data: Mapping[str, str] | None = None) -> Keyed:
@@ -93,7 +95,8 @@ class Keys:
 
     def _reached(self, target: Target, kind: str) -> dict[str, str]:
         if (target, kind) not in self._files:
-            self._files[target, kind] = {module: scan.digest_on(kind) for module, scan in reach(target, self.registry.index.scan).items()}
+            found = reach(target, self.registry.index.scan, self._imports)
+            self._files[target, kind] = {module: scan.digest_on(kind) for module, scan in found.items()}
         return self._files[target, kind]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any, Literal
@@ -17,7 +18,7 @@ from bench.texts import shell_word
 Form = Literal["single", "stacked"]
 
 
-class RunSpec(msgspec.Struct, frozen=True, kw_only=True):
+class RunSpec(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One cell of the board for one seed: everything that says what is computed, nothing that says by which code or machine."""
 
     track: str
@@ -34,12 +35,12 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True):
     tuning: dict[str, Any] | None = None
     """How the parameters were chosen (see :mod:`bench.runs.search`); None: they were given."""
 
-    @property
+    @functools.cached_property
     def cell(self) -> str:
         """The digest a board groups by."""
         return self._digest(self.seed)
 
-    @property
+    @functools.cached_property
     def group(self) -> str:
         """The digest of the cell without its seed: what one stack, one average and one row of the board share."""
         return self._digest(0)
