@@ -26,7 +26,7 @@ from bench.checks.fields import Field, declares, fields_of, is_record
 from bench.checks.models import Checked, check_parameters
 from bench.checks.scope import Scope
 from bench.declared import Array, Outputs, Parameters, Size
-from bench.errors import InvalidRun
+from bench.errors import InvalidRun, blaming
 from bench.runs.guard import leaves, valueless
 
 __all__ = ["Checked", "Scope", "check_hidden", "check_problem", "check_report", "check_solution"]
@@ -78,8 +78,12 @@ def check_solution(solution: Any, problem: Any, scope: Scope, kinds: Sequence[An
         if inspect.iscoroutine(solution):
             solution.close()
         raise InvalidRun(f"{whose}: solve returned {described(solution) if not isinstance(solution, type) else f'the class {solution.__name__}'}{right}.")
-    if kinds and type(solution) not in kinds:  # a type derived from one of them could say of itself what it likes
-        raise InvalidRun(f"{whose}: solve returned {described(solution)}{right}.")
+    if kinds and type(solution) not in kinds:
+        kind = next((base for base in type(solution).__mro__ if base in kinds), None)
+        if kind is None:
+            raise InvalidRun(f"{whose}: solve returned {described(solution)}{right}.")
+        with blaming("the method's solution"):  # a derived type may compute its fields, or say of itself what it likes: what counts is read once
+            solution = kind(**{field.name: getattr(solution, field.name) for field in fields_of(kind)})
     own = Scope(solution, problem, parent=scope)
     own.device = device
     return _record(solution, own, whose, problem)

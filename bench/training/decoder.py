@@ -37,9 +37,9 @@ class DecoderShape(msgspec.Struct, frozen=True, kw_only=True):
 class _Cache:
     """Keys and values of every layer (N, H, P + new, width / H), filled up to ``length``."""
 
-    def __init__(self, shape: DecoderShape, rows: int, columns: int, device: torch.device) -> None:
+    def __init__(self, shape: DecoderShape, rows: int, columns: int, like: torch.Tensor) -> None:
         size = (shape.layers, 2, rows, shape.heads, columns, shape.width // shape.heads)
-        self.kept = torch.empty(size, device=device)
+        self.kept = torch.empty(size, device=like.device, dtype=like.dtype)
         self.length = 0
 
     def add(self, layer: int, key: torch.Tensor, value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -135,7 +135,7 @@ class Decoder(nn.Module):
             Tokens (N * repeat, new) and their mask, which includes ``end``; the rows of a prompt stand together.
         """
         rows, columns = ids.shape
-        cache = _Cache(self.shape, rows, columns + new, ids.device)
+        cache = _Cache(self.shape, rows, columns + new, self.tokens.weight)
         x = self._read(ids, mask, cache)[:, -1]
         cache.length = columns
         cache, x = cache.repeated(repeat), x.repeat_interleave(repeat, 0)
@@ -164,7 +164,7 @@ def sampler(uniform: torch.Tensor, temperature: float = 1.0) -> Choose:
     """Return a choice by inverting the cumulative probabilities at ``uniform`` (N, new) in [0, 1): equal numbers, equal luck."""
 
     def choose(logits: torch.Tensor, column: int, rows: torch.Tensor) -> torch.Tensor:
-        reached = (logits / temperature).softmax(-1).cumsum(-1)
+        reached = (logits / temperature).softmax(-1, uniform.dtype).cumsum(-1)  # in half precision the sum of many small ones stops growing
         return (reached < uniform[rows, column, None] * reached[:, -1:]).sum(-1).clamp_max(logits.shape[-1] - 1)
 
     return choose

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import msgspec
 import numpy as np
 import pytest
@@ -170,13 +172,33 @@ def test_fields_that_do_not_agree_are_invalid(track, change, said):
         answer(replaced(solution, **change(solution)), problem, track)
 
 
-def test_a_type_derived_from_the_solution_is_another_type():
+@pytest.mark.parametrize("track", MADE)
+def test_a_solution_of_a_derived_type_counts_as_what_it_is_derived_from(track):
+    problem, solution = MADE[track]()
+    kind = type(solution)
+
+    class Own(kind):
+        note: str = "mine"
+
+    own = dataclasses.dataclass(frozen=True)(Own) if dataclasses.is_dataclass(kind) else Own
+    found = answer(own(**{field.name: getattr(solution, field.name) for field in fields(track)}), problem, track)
+    assert type(found) is kind
+    assert all(getattr(found, field.name) is getattr(solution, field.name) or isinstance(getattr(found, field.name), Checked) for field in fields(track))
+
+
+def test_a_solution_of_a_derived_type_is_checked_by_what_the_track_declares():
     problem, solution = MADE["privacy-audit"]()
 
     class Sly(type(solution)):
-        pass
+        def validate(self, problem):
+            """Find everything right."""
 
-    with pytest.raises(InvalidRun, match="solve returned a Sly"):
+        @property
+        def scores(self):
+            return next(said)
+
+    said = iter([solution.scores[:-1], solution.scores])
+    with pytest.raises(InvalidRun, match="the method's solution is not valid: scores"):
         answer(Sly(scores=solution.scores), problem, "privacy-audit")
 
 

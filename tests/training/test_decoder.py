@@ -66,6 +66,21 @@ def test_generation_with_a_cache_is_generation_without(model, chance):
     assert (out[~kept] == PAD).all()
 
 
+@pytest.mark.parametrize("width", [torch.float16, torch.bfloat16, torch.float64])
+def test_a_decoder_of_numbers_of_another_width_generates_too(model, width):
+    ids = torch.tensor([[PAD, PAD, 3, 4], [3, 4, 5, 6]])
+    luck = torch.rand(2 * 3, 8, generator=torch.Generator().manual_seed(1))
+    out, kept = model.to(width).generate(ids, ids != PAD, new=8, choose=sampler(luck), end=END, pad=PAD, repeat=3)
+    assert out.shape == kept.shape == (6, 8)
+    assert kept[:, 0].all()
+
+
+def test_luck_counts_as_much_where_logits_are_of_half_precision():
+    logits = torch.zeros(1, 5000, dtype=torch.bfloat16)  # a running sum of 1/5000 in bfloat16 stops at 1/16
+    token = sampler(torch.tensor([[0.5]]))(logits, 0, torch.tensor([0]))
+    assert abs(int(token) - 2500) <= 5
+
+
 def test_the_frequencies_of_sampled_tokens_are_their_probabilities():
     logits = torch.tensor([[0.0, 1.0, -1.0, 2.0]])
     luck = torch.rand(40_000, 1, generator=torch.Generator().manual_seed(2))
