@@ -21,12 +21,13 @@ def fault(value: Any) -> str:
     known = [rows for _, part in parts if (rows := _rows(part)) is not None]
     if known and not any(known):
         return "it holds no rows at all; look whether its file is empty, or whether load filters everything out"
+    missing = _missing(value)
     for name, part in parts:
         if _rows(part) == 0:
             return f"{name} has 0 rows{f' (shape {tuple(part.shape)})' if hasattr(part, 'shape') else ''}; look whether its file is empty, or whether load filters everything out"
         for place, array in _arrays(name, part):
-            if said := _not_finite(array):
-                return f"{place} {said}; drop such rows or fill them in, and say so on the card"
+            if said := _not_finite(array, *missing.get(name, (False, False))):
+                return f"{place} {said}; drop such rows, fill them in, or declare that {name} has missing values (Array(..., nan=True)), and say so on the card"
         if _LABELS.fullmatch(name) and (single := _single(part)) is not None:
             return f"{name} is {single} in every row; with one class there is nothing to learn, so look whether load reads the right column"
     return ""
@@ -64,7 +65,17 @@ def _arrays(name: str, part: Any) -> Iterator[tuple[str, Any]]:
             yield from _arrays(f"{name}[{key!r}]", item)
 
 
-def _not_finite(array: Any) -> str:
+def _missing(value: Any) -> dict[str, tuple[bool, bool]]:
+    """Return which fields of a record declare that NaN, and that infinities, are values."""
+    from bench.checks.fields import fields_of, is_record
+
+    if not is_record(value):
+        return {}
+    return {field.name: (any(one.nan for one in field.arrays), any(one.infinite for one in field.arrays)) for field in fields_of(type(value))}
+
+
+def _not_finite(array: Any, nan: bool, infinite: bool) -> str:
+    """Say where an array is not finite, NaN or infinities left out where they are values; empty: nowhere."""
     import numpy as np
     import torch
 
@@ -75,7 +86,7 @@ def _not_finite(array: Any) -> str:
         array = torch.from_numpy(np.ascontiguousarray(array))
     if not (array.is_floating_point() or array.is_complex()):
         return ""
-    bad = ~torch.isfinite(array)
+    bad = ~torch.isfinite(array) & (~torch.isnan(array) | (not nan)) & (~torch.isinf(array) | (not infinite))
     if not bool(bad.any()):
         return ""
     first = tuple(bad.nonzero()[0].tolist())

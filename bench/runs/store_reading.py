@@ -43,8 +43,9 @@ def files(root: Path) -> Iterator[tuple[str, Stamp]]:
         EnvironmentFault: a folder can't be read.
     """
     shards = [f"records/{found.name}/" for found in _listed(root, "records") if found.is_dir(follow_symlinks=False)]
-    for folder, suffix in [*((shard, ".json") for shard in shards), ("", _EXPORT)]:
-        for found in _listed(root, folder):
+    links = [found for found in _listed(root, "records") if found.is_symlink()]  # named, so that nobody misses the records behind one
+    for folder, suffix, listed in [*((shard, ".json", None) for shard in shards), ("records/", "", links), ("", _EXPORT, None)]:
+        for found in _listed(root, folder) if listed is None else listed:
             if found.name.endswith(suffix) and not found.name.startswith("."):
                 state = found.stat(follow_symlinks=False)
                 yield f"{folder}{found.name}".encode(errors="backslashreplace").decode(), (state.st_mtime_ns, state.st_ctime_ns, state.st_size)
@@ -161,7 +162,12 @@ def _row(spec: RunSpec, part: bytes) -> str:
 
 
 def _open(path: str) -> int:
-    return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)  # a link or a pipe is no record
+    try:
+        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)  # a link or a pipe is no record
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OSError(errno.ELOOP, "it is a symbolic link, which is not followed; put what it leads to in its place") from None
+        raise
 
 
 def _whole(path: str) -> bytes:

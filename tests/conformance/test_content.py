@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Annotated
 
 import msgspec
 import numpy as np
@@ -11,10 +12,16 @@ import torch
 
 from bench.conformance import check
 from bench.conformance.content import fault
+from bench.declared import Array
 
 
 class Table(msgspec.Struct):
     x: torch.Tensor
+    y: torch.Tensor
+
+
+class Gaps(msgspec.Struct):
+    x: Annotated[torch.Tensor, Array("n", "d", dtype="float32", nan=True)]
     y: torch.Tensor
 
 
@@ -33,6 +40,7 @@ def table(x, y):
         (table([[float("-inf")], [1.0]], [0, 1]), "x is -inf at row 0, column 0"),
         ({"x": np.array([1.0, np.nan]), "y": np.array([0, 1])}, "x is nan at row 1 and"),
         ({"graphs": [{"x": torch.tensor([1.0, float("inf")])}]}, r"graphs\[0\].x is inf at row 1"),
+        (Gaps(torch.tensor([[float("nan")], [float("inf")]]), torch.arange(2)), "x is inf at row 1, column 0 and not finite in 1 of 2 rows"),
         (table([[1.0], [2.0]], [3, 3]), "y is 3 in every row; with one class there is nothing to learn"),
         ({"x": np.ones((2, 2)), "label": np.array(["a", "a"])}, "label is a in every row"),
     ],
@@ -45,6 +53,7 @@ def test_data_that_can_not_be_learned_from_is_a_sentence(value, said):
     "value",
     [
         table([[1.0], [2.0]], [0, 1]),
+        Gaps(torch.tensor([[float("nan")], [1.0]]), torch.arange(2)),
         {"x": torch.ones(2, 1), "human": None, "name": "a"},
         {"graphs": object()},
         {"graphs": [{"x": torch.ones(1), "edges": torch.zeros(2, 0)}], "y": torch.tensor([0, 1])},

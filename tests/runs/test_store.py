@@ -278,6 +278,16 @@ def test_links_pipes_and_odd_names_in_a_shard_are_named_and_not_read(store, make
     assert [brief.seed for brief in store.briefs()] == [0]
     assert len(store.damaged) == 4
     assert all(item.path.isprintable() for item in store.damaged)
+    said = next(item.reason for item in store.damaged if item.path.endswith("link.json"))
+    assert said == "it can't be read (it is a symbolic link, which is not followed; put what it leads to in its place)"
+
+
+def test_a_shard_that_is_a_link_is_named(store, make_record, tmp_path):
+    shard = store.write(make_record(0)).parent
+    shard.rename(tmp_path / "elsewhere")
+    shard.symlink_to(tmp_path / "elsewhere")
+    assert list(store.briefs()) == []
+    assert [(item.path, "is a symbolic link" in item.reason) for item in store.damaged] == [(str(shard), True)]
 
 
 @settings(max_examples=60, deadline=None)
