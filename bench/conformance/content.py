@@ -71,7 +71,8 @@ def _missing(value: Any) -> dict[str, tuple[bool, bool]]:
 
     if not is_record(value):
         return {}
-    return {field.name: (any(one.nan for one in field.arrays), any(one.infinite for one in field.arrays)) for field in fields_of(type(value))}
+    kind: Any = type(value)
+    return {field.name: (any(one.nan for one in field.arrays), any(one.infinite for one in field.arrays)) for field in fields_of(kind)}
 
 
 def _not_finite(array: Any, nan: bool, infinite: bool) -> str:
