@@ -14,6 +14,13 @@ import msgspec
 API = 1
 """The version of the contracts. A card states the version it was written for."""
 
+TEST_SETS = {
+    "drawn": "drawn by every seed",
+    "official": "the data's official test part, the same for every seed",
+    "fixed": "fixed by the task, the same for every seed",
+}
+"""What a task may judge by, in words."""
+
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -166,6 +173,10 @@ class TaskCard(_Card, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The anchors and controls of its board."""
     tuning: dict[str, Any] = {}
     """Parameters under which it scores a part of the training data, held out, instead of its test data. Empty: it has no validation score."""
+    test_set: Literal["drawn", "official", "fixed"] = "drawn"
+    """What the hidden part is judged by: ``drawn`` anew by every seed; the data's ``official`` test part, or one ``fixed`` by the task, both the
+    same for every seed, so that the spread over seeds is blind to the choice of test rows. The board says so. (Of the task's own preset: a
+    parameter may name data of another kind.)"""
     lengths_vary: bool = False
     """True: how much a run computes depends on its seed, as where texts are generated; the operations of every seed are then counted, not of one."""
     paper: str = ""

@@ -8,7 +8,7 @@ from typing import Any
 import click
 import msgspec
 
-from bench.cards import MethodCard, TaskCard
+from bench.cards import TEST_SETS, MethodCard, TaskCard
 from bench.cli._layout import wide_option
 from bench.cli._options import completer, emit_json, json_option, open_registry, plugins_option, results_folder, results_option, say, table
 from bench.cli._record import Shown, is_record
@@ -114,6 +114,7 @@ def card_text(group: list[Entry]) -> str:
     elif isinstance(card, TaskCard):
         facts |= {
             "data": ", ".join(card.datasets),
+            "test set": TEST_SETS[card.test_set],
             "budget": card.budget,
             "offers": ", ".join(card.offers),
             "references": ", ".join(f"{reference.name} ({reference.kind})" for reference in card.references),

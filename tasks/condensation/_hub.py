@@ -10,7 +10,10 @@ import torch
 from bench import Meta, Preset, Reference, Setup
 from bench.training.data import Examples, stratified_split
 
-from ._task import SPLIT_SEED, CondensationTask, Part, pooled
+from ._task import CondensationTask, Part, pooled
+
+JUDGES_SEED = 12345
+"""Where a part of the test images is judged by, it is the same for every seed, as the whole test part is."""
 
 SMOKE: dict[str, Any] = {"n_train": 400, "n_test": 100, "updates": 3, "epochs": 3, "epochs_full": 1, "nets": 2, "width": 8, "batch_real": 4}
 PAPER: dict[str, Any] = {
@@ -44,19 +47,19 @@ class HubTask(CondensationTask):
     depth: Annotated[int, Meta(ge=1)] = 3
     """Blocks of the ConvNet."""
     n_test: Annotated[int, Meta(ge=0)] = 0
-    """Judge by this many test images; 0: all."""
+    """Judge by this many test images, the same for every seed; 0: all."""
 
     def parts(self, run: Setup) -> tuple[Part, Part, Part, int]:
         """Return images and labels of train, validation and test, and the number of classes."""
         given: Examples = run.dataset(self.source, split="train")
         test: Examples = run.dataset(self.source, split="test")
-        y, generator = given.y.cpu().numpy(), np.random.Generator(np.random.PCG64(SPLIT_SEED))
+        y, generator = given.y.cpu().numpy(), run.numpy_generator("split")
         train, val = stratified_split(y, len(y) // 10, generator)
         if 0 < self.n_train < len(train):
             train = train[stratified_split(y[train], self.n_train, generator)[1]]
         judges = np.arange(len(test.y))
         if 0 < self.n_test < len(judges):
-            judges = stratified_split(test.y.cpu().numpy(), self.n_test, generator)[1]
+            judges = stratified_split(test.y.cpu().numpy(), self.n_test, np.random.Generator(np.random.PCG64(JUDGES_SEED)))[1]
 
         def part(data: Examples, rows: np.ndarray) -> Part:
             own = torch.from_numpy(rows)

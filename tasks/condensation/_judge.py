@@ -96,9 +96,9 @@ class Judge:
         return float(accuracies(tensors["test"], self.hidden.y_test).mean())
 
     def full_logits(self) -> dict[str, torch.Tensor]:
-        """Return the logits of nets trained on all data, the same for every seed."""
-        everything, seeds = SmallSet(x=self.problem.x, y=self.problem.y), list(range(min(3, self.task.nets)))
-        return self._cached({"all data": True}, functools.partial(self.logits, everything, self.task.lrs[0], seeds, epochs=self.task.epochs_full))
+        """Return the logits of nets trained on all the data of this seed, at most three of those that a small set is judged by."""
+        everything, recipe = SmallSet(x=self.problem.x, y=self.problem.y), {"all data of seed": self.run.seed}
+        return self._cached(recipe, functools.partial(self.logits, everything, self.task.lrs[0], self.seeds[:3], epochs=self.task.epochs_full))
 
     def full(self) -> float:
         """Return the mean test accuracy of these nets in percent."""

@@ -17,9 +17,6 @@ from bench.training.data import Examples, stratified_split
 
 from ._judge import Hidden, Judge, Looks, calibration
 
-SPLIT_SEED = 12345
-"""The split is the same for every seed, so that seeds differ in starting images, initial weights and order alone."""
-
 METRICS = (
     Metric(name="acc", primary=True, unit="%", bounds=(0, 100), chance=10, title="test accuracy after the last epoch, mean over the evaluation nets"),
     Metric(name="acc_sd", direction="none", unit="points", bounds=(0, 100), title="standard deviation over the evaluation nets of one set"),
@@ -98,7 +95,7 @@ class CondensationTask(Task):
     def parts(self, run: Setup) -> tuple[Part, Part, Part, int]:
         """Return images and labels of train, validation (a tenth of what is left) and test (a fifth), and the number of classes."""
         images, y, classes = self.images(run)
-        train, val, test = ((images[rows], y[rows]) for rows in split(y.cpu().numpy(), self.n_train))
+        train, val, test = ((images[rows], y[rows]) for rows in split(y.cpu().numpy(), self.n_train, run.numpy_generator("split")))
         return train, val, test, classes
 
     def images(self, run: Setup) -> tuple[torch.Tensor, torch.Tensor, int]:
@@ -195,9 +192,8 @@ def pooled(x: torch.Tensor, side: int, white: float | None = None) -> torch.Tens
     return torch.nn.functional.avg_pool2d(images, side) if side > 1 else images
 
 
-def split(y: np.ndarray, n_train: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return the rows of train, validation (a tenth of the rest) and test (a fifth), class by class in proportion, the same for every seed."""
-    generator = np.random.Generator(np.random.PCG64(SPLIT_SEED))
+def split(y: np.ndarray, n_train: int, generator: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Draw the rows of train, validation (a tenth of the rest) and test (a fifth), class by class in proportion."""
     rest, test = stratified_split(y, len(y) // 5, generator)
     train, val = stratified_split(y[rest], len(rest) // 10, generator)
     if 0 < n_train < len(train):

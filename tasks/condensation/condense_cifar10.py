@@ -23,6 +23,7 @@ class CondenseCifar10(HubTask):
         datasets=("cifar10",),
         metrics=METRICS,
         presets=PRESETS,
+        test_set="official",
         budget=BUDGET,
         references=REFERENCES,
     )

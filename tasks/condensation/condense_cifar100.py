@@ -23,6 +23,7 @@ class CondenseCifar100(HubTask):
         datasets=("cifar100",),
         metrics=METRICS,
         presets=PRESETS,
+        test_set="official",
         budget=BUDGET,
         references=REFERENCES,
     )

@@ -63,7 +63,7 @@ class CondenseClassIncremental(CondensationTask):
         images, y, classes = self.images(run)
         if classes % self.steps:
             raise InvalidRun(f"steps is {self.steps}, which does not divide the {classes} classes.")
-        train_rows, _, test_rows = split(y.cpu().numpy(), self.n_train)
+        train_rows, _, test_rows = split(y.cpu().numpy(), self.n_train, run.numpy_generator("split"))
         order = run.numpy_generator("split", "classes").permutation(classes)
         place = torch.from_numpy(np.argsort(order)).to(y.device)
         y = place[y]  # class c is the place[c]-th to come

@@ -10,7 +10,10 @@ from scipy.ndimage import gaussian_filter
 
 from bench import Meta, Preset, Reference, Setup, TaskCard
 
-from ._task import METRICS, SPLIT_SEED, CondensationTask
+from ._task import METRICS, CondensationTask
+
+PATTERN_SEED = 12345
+"""The clutter is part of the data: it is the same for every seed, and seeds draw which of the cluttered images are test images."""
 
 
 class CondenseClutter(CondensationTask):
@@ -45,7 +48,7 @@ class CondenseClutter(CondensationTask):
     def images(self, run: Setup) -> tuple[torch.Tensor, torch.Tensor, int]:
         """Return 0.5 digit + amplitude sum_k c_k P_k + 0.2 noise of standardised digits, brought to [0, 1]; the clutter is the same for every seed."""
         digits, y, classes = super().images(run)
-        cluttered = clutter(digits.cpu().numpy(), self.amplitude, np.random.Generator(np.random.PCG64(SPLIT_SEED)))
+        cluttered = clutter(digits.cpu().numpy(), self.amplitude, np.random.Generator(np.random.PCG64(PATTERN_SEED)))
         return torch.from_numpy(cluttered).to(digits.device), y, classes
 
 

@@ -23,6 +23,7 @@ class CondenseSvhn(HubTask):
         datasets=("svhn",),
         metrics=METRICS,
         presets=PRESETS,
+        test_set="official",
         budget=BUDGET,
         references=REFERENCES,
     )

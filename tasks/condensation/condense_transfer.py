@@ -64,7 +64,7 @@ class CondenseTransfer(CondensationTask):
     def prepare(self, run: Setup) -> Case:
         """Part the classes."""
         images, y, classes = self.images(run)
-        train_rows, _, test_rows = split(y.cpu().numpy(), self.n_train)
+        train_rows, _, test_rows = split(y.cpu().numpy(), self.n_train, run.numpy_generator("split"))
         own, other = train_rows[(y[train_rows] < self.known).cpu()], train_rows[(y[train_rows] >= self.known).cpu()]
         probe = torch.cat([other[(y[other] == c).cpu()][: self.probe_rows] for c in range(self.known, classes)])
         test = test_rows[(y[test_rows] >= self.known).cpu()]

@@ -24,6 +24,7 @@ class ActivityShift(MoleculeTask):
             "smoke": Preset(variants={"chembl2835": {"target": "CHEMBL2835_Ki"}}, params={"hidden": 16, "epochs": 5}, seeds=1, timeout=120),
             "more": Preset(variants={"chembl234": {"target": "CHEMBL234_Ki"}}, params={"hidden": 64, "epochs": 60}, seeds=3, timeout=600),
         },
+        test_set="fixed",
         budget="60 epochs of batch 128",
         references=(Reference(name="erm", kind="low"),),
         paper="doi:10.1021/acs.jcim.2c01073",

@@ -59,6 +59,7 @@ class OgbAnswers(_OfficialScaffolds):
                 timeout=36000,
             ),
         },
+        test_set="official",
         budget="100 epochs of batch 32",
         references=(Reference(name="erm", kind="low"),),
     )
@@ -88,6 +89,7 @@ class OgbNumbers(_OfficialScaffolds):
                 variants={"esol": {"subset": "esol"}, "freesolv": {"subset": "freesolv"}, "lipo": {"subset": "lipo"}}, params=FULL, seeds=10, timeout=36000
             ),
         },
+        test_set="official",
         budget="100 epochs of batch 32",
         references=(Reference(name="erm", kind="low"),),
     )

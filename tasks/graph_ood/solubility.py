@@ -25,6 +25,7 @@ class SolubilityShift(MoleculeTask):
             "default": Preset(variants={"scaffold": {"split": "scaffold"}}, params={"hidden": 64, "epochs": 60}, seeds=3, timeout=300),
             "more": Preset(variants={"size": {"split": "size"}}, params={"hidden": 64, "epochs": 60}, seeds=3, timeout=300),
         },
+        test_set="fixed",
         budget="60 epochs of batch 128",
         references=(Reference(name="erm", kind="low"),),
     )

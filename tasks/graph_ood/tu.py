@@ -37,6 +37,7 @@ class TuSize(FileTask):
                 variants={"proteins": {"subset": "PROTEINS"}, "dd": {"subset": "DD"}, "collab": {"subset": "COLLAB"}}, params=FULL, seeds=10, timeout=36000
             ),
         },
+        test_set="fixed",
         budget="100 epochs of batch 32",
         references=(Reference(name="erm", kind="low"),),
     )

@@ -44,10 +44,10 @@ class VaderRatings(LabelErrorTask):
     """How many of the nine must agree on the sign for a token to be kept; of the others nobody knows the truth."""
 
     def prepare(self, run: Setup) -> Case:
-        """Draw a person for each token, take the sign of that rating as the label and the majority of the nine others as the truth."""
+        """Draw the test tokens and a person for each other token; take the sign of that rating as the label and the majority of the nine others as the truth."""
         data = run.dataset(self.source)
         first = np.unique(np.array(data.texts), return_index=True)[1]  # of a token that comes twice the first
-        order = np.random.Generator(np.random.PCG64(12345)).permutation(np.sort(first))
+        order = run.numpy_generator("split").permutation(np.sort(first))
         signs = np.sign(data.ratings.cpu().numpy()).astype(np.int64)
         test, train = order[: self.n_test], order[self.n_test :]
         counts = _counts(signs[test])

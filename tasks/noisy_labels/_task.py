@@ -19,9 +19,6 @@ from bench.training.state import predict
 
 from ._noise import corrupt, drawn_rows, transitions
 
-SPLIT_SEED = 12345
-"""The split is the same for every seed, so that seeds differ in noise, initial weights and order alone."""
-
 METRICS = (
     Metric(name="acc_last", primary=True, unit="%", bounds=(0, 100), chance=10, title="clean test accuracy after the last epoch, of the first net"),
     Metric(name="drop", direction="min", unit="points", bounds=(-100, 100), title="best minus last"),
@@ -86,7 +83,7 @@ class NoisyLabelTask(Task):
     imbalance: Annotated[float, Meta(ge=1)] = 10.0
     """Size of the first class over that of the last, for ``lt_imb`` and ``tail_sym``."""
     n_train: Annotated[int, Meta(ge=0)] = 0
-    """Use this many training rows; 0: all."""
+    """Use this many training rows, drawn class by class; 0: all."""
     net: Literal["mlp", "cnn", "resnet18", "resnet34", "preactresnet18"] = "mlp"
     """The net that all methods train."""
     widths: tuple[int, ...] = (256,)
@@ -127,7 +124,7 @@ class NoisyLabelTask(Task):
         train, test = self.parts(run)
         y, rows = train.y.cpu().numpy(), np.arange(len(train.y))
         if 0 < self.n_train < len(rows):
-            rows = stratified_split(y, self.n_train, np.random.Generator(np.random.PCG64(SPLIT_SEED)))[1]
+            rows = stratified_split(y, self.n_train, run.numpy_generator("split", "train"))[1]
         generator = run.numpy_generator("corruption", self.noise)
         rows = rows[drawn_rows(self.noise, y[rows], rate=self.rate, classes=train.classes, imbalance=self.imbalance, generator=generator)]
         taken = torch.from_numpy(rows).to(train.y.device)
@@ -144,12 +141,12 @@ class NoisyLabelTask(Task):
             **protocol,
         )
         case = Case(problems=[problem], hidden=Hidden(x_test, test.y, train.y[taken]))
-        return held_out(problem, self.holdout, train.y[taken], run.numpy_generator("split")) if self.holdout else case
+        return held_out(problem, self.holdout, train.y[taken], run.numpy_generator("split", "holdout")) if self.holdout else case
 
     def parts(self, run: Setup) -> tuple[Examples, Examples]:
-        """Return the data that may be trained on and those to judge by: a stratified part of ``n_test`` rows, where the data bring none of their own."""
+        """Return the data that may be trained on and those to judge by: where the data bring none of their own, ``n_test`` rows, drawn class by class."""
         data = run.dataset(self.source)
-        split = stratified_split(data.y.cpu().numpy(), self.n_test, np.random.Generator(np.random.PCG64(SPLIT_SEED)))
+        split = stratified_split(data.y.cpu().numpy(), self.n_test, run.numpy_generator("split", "test"))
         train, test = (Examples(data.x[rows], data.y[rows], data.classes) for rows in map(torch.from_numpy, split))
         return train, test
 

@@ -92,6 +92,7 @@ class NoisyCifar10(CifarTask):
                 timeout=43200,
             ),
         },
+        test_set="official",
         budget="30 epochs of batch 256 (fast), 120 or 150 of batch 128 (paper); each net of a method costs its own passes",
         offers={"noise-rate": {}},
         tuning={"holdout": 0.2},

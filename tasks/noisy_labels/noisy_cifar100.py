@@ -91,6 +91,7 @@ class NoisyCifar100(CifarTask):
                 timeout=43200,
             ),
         },
+        test_set="official",
         budget="30 epochs of batch 256 (fast), 150 of batch 128 (paper); each net of a method costs its own passes",
         offers={"noise-rate": {}},
         tuning={"holdout": 0.2},

@@ -63,6 +63,7 @@ class ClockArithmetic(Task):
                 variants={"rollouts": {}}, params={"width": 256, "layers": 6, "heads": 8, "prompts": 64, "steps": 200, "samples": 8}, seeds=3, timeout=7200
             ),
         },
+        test_set="fixed",
         budget="40 batches of 8 prompts with 16 rollouts each; in tokens10k at most 10,000 tokens in the loss",
         lengths_vary=True,
         references=(

@@ -45,6 +45,7 @@ class HubMaths(LanguageTask):
                 timeout=43200,
             ),
         },
+        test_set="official",
         budget="100 batches of 16 prompts with 16 rollouts each",
         lengths_vary=True,
         references=(

@@ -46,6 +46,7 @@ class SmolArithmetic(LanguageTask):
             ),
             "paper": Preset(variants={"rollouts": {}}, params={"max_new": 32, "prompts": 16, "passes": 64}, seeds=3, timeout=7200),
         },
+        test_set="fixed",
         budget="100 batches of 16 prompts with 16 rollouts each",
         lengths_vary=True,
         references=(

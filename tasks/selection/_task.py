@@ -18,9 +18,6 @@ from bench.training.convnet import Params, fit, outputs, passes_of
 from bench.training.data import Examples, stratified_split
 from bench.training.state import finite
 
-SPLIT_SEED = 12345
-"""The split is the same for every seed, so that seeds differ in wrong labels, initial weights and order alone."""
-
 FRACTIONS = (0.1, 0.2, 0.3, 0.5, 0.8)
 
 METRICS = (
@@ -75,13 +72,13 @@ class PruningTask(Task):
     """Use this many training rows; 0: all."""
 
     def prepare(self, run: Setup) -> Case:
-        """Split (three tenths for the test), bring pixels to [0, 1], move labels."""
+        """Draw the split (three tenths for the test), bring pixels to [0, 1], move labels."""
         data: Examples = run.dataset(self.source)
         images = data.x.float()
         if self.pool > 1:
             images = F.avg_pool2d(images, self.pool)
         y = data.y.cpu().numpy()
-        generator = np.random.Generator(np.random.PCG64(SPLIT_SEED))
+        generator = run.numpy_generator("split")
         train, test = stratified_split(y, len(y) * 3 // 10, generator)
         if 0 < self.n_train < len(train):
             train = train[stratified_split(y[train], self.n_train, generator)[1]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -11,10 +12,6 @@ import torch
 from bench import Run, Setup
 from bench.declared import Array, Size
 from bench.training.data import Examples, standardised, stratified_split
-
-SPLIT_SEED = 12345
-"""The split is the same for every seed, so that seeds differ in label noise, rows to forget, initial weights and order."""
-
 
 PARTED = ("cifar10", "cifar100", "svhn")
 """Data sets that come in a training and a test part: all of the latter is tested on."""
@@ -49,28 +46,37 @@ class Data(msgspec.Struct, frozen=True):
 
 
 def load(run: Setup, source: str, n_train: int, n_val: int, n_pool: int, noise: float) -> Data:
-    """Split the data set ``source`` by classes, standardise by the training part, and redraw a share ``noise`` of the labels of each class."""
+    """Split the data set ``source`` by classes, standardise by the training part, and redraw a share ``noise`` of the labels of each class.
+
+    The seed draws all parts, but the test part of a data set that brings one.
+    """
     examples: Examples = run.dataset(source, split="train") if source in PARTED else run.dataset(source)
     y = examples.y.cpu().numpy()
-    generator = np.random.Generator(np.random.PCG64(SPLIT_SEED))
+    sizes = [n_train, n_val, n_pool]
+
+    def draw(child: Run) -> dict[str, torch.Tensor]:
+        split, corruption = child.numpy_generator("split"), child.numpy_generator("corruption")
+        rows = parts(y, sizes, split)
+        labels = {f"{name}_labels": noisy(y[rows[name]], noise, examples.classes, corruption) for name in ("train", "val", "pool")}
+        return {name: torch.from_numpy(part) for name, part in (rows | labels).items()}
+
+    # An artifact, since its streams know the recipe and not the task: tasks of equal data share rows and labels, and so originals.
+    recipe = {"what": "unlearning split and labels", "seed": run.seed, "data": source, "sizes": sizes, "noise": noise}
+    drawn = {name: part.to(examples.y.device) for name, part in run.cached(recipe, draw)[0].items()}
+    train, val, pool, test = (drawn[name] for name in ("train", "val", "pool", "test"))
+    tested: Examples = run.dataset(source, split="test") if source in PARTED else Examples(examples.x[test], examples.y[test], examples.classes)
+    x = standardised(*(examples.x[rows] for rows in (train, val, pool)), tested.x)
+    given = [drawn[f"{name}_labels"] for name in ("train", "val", "pool")]
+    return Data(x[0], given[0], examples.y[train], x[1], given[1], x[2], given[2], x[3], tested.y, examples.classes)
+
+
+def parts(y: np.ndarray, sizes: Sequence[int], generator: np.random.Generator) -> dict[str, np.ndarray]:
+    """Draw rows for ``train``, ``val`` and ``pool``, ``sizes`` of each and class by class in proportion; the rest is ``test``."""
+    n_train, n_val, n_pool = sizes
     used, test = stratified_split(y, len(y) - n_train - n_val - n_pool, generator)
     known, pool = (used[part] for part in stratified_split(y[used], n_pool, generator))
     train, val = (known[part] for part in stratified_split(y[known], n_val, generator))
-    device = examples.y.device
-    index = [torch.from_numpy(part).to(device) for part in (train, val, pool, test)]
-    tested: Examples = run.dataset(source, split="test") if source in PARTED else Examples(examples.x[index[3]], examples.y[index[3]], examples.classes)
-    x = standardised(*(examples.x[rows] for rows in index[:3]), tested.x)
-    parts = {"train": y[train], "val": y[val], "pool": y[pool]}
-
-    def corrupt(child: Run) -> dict[str, torch.Tensor]:
-        corruption = child.numpy_generator("corruption")
-        return {name: torch.from_numpy(noisy(part, noise, examples.classes, corruption)) for name, part in parts.items()}
-
-    # An artifact, since its streams know the recipe and not the task: tasks of equal data share labels, and so originals.
-    recipe = {"what": "unlearning labels", "seed": run.seed, "data": source, "sizes": [n_train, n_val, n_pool], "noise": noise}
-    labels, _ = run.cached(recipe, corrupt)
-    given = [labels[name].to(device) for name in parts]
-    return Data(x[0], given[0], examples.y[index[0]], x[1], given[1], x[2], given[2], x[3], tested.y, examples.classes)
+    return {"train": train, "val": val, "pool": pool, "test": test}
 
 
 def noisy(y: np.ndarray, rate: float, classes: int, generator: np.random.Generator) -> np.ndarray:

@@ -16,7 +16,6 @@ from bench.training.data import standardised
 from bench.training.state import predict
 
 from ._attacks import contrast
-from ._data import SPLIT_SEED
 from ._models import Weights, member, models
 from ._regression import error_mia, relearning_steps, wasserstein
 from ._task import INFORMATIVE, cost
@@ -123,7 +122,7 @@ class UnlearnRegression(Task):
     def prepare(self, run: Setup) -> Case:
         """Split, train the original, and ask."""
         x, y = self._table(run)
-        order = torch.from_numpy(np.random.Generator(np.random.PCG64(SPLIT_SEED)).permutation(len(y))).to(y.device)
+        order = torch.from_numpy(run.numpy_generator("split").permutation(len(y))).to(y.device)
         train, val, pool, test = order.split([self.n_train, self.n_val, self.n_pool, len(y) - self.n_train - self.n_val - self.n_pool])
         clean = y
         y = y + self.noise * run_noise(run, len(y)).to(y.device) if self.data == "digits" else y

@@ -102,3 +102,8 @@ def test_a_track_without_anything_to_take_away_says_so(bench, record, tmp_path):
     found = bench("show", record["id"], "--save", tmp_path / "x")
     assert (found.code, "nothing to take away from a record of the track 'noisy-labels'" in found.err) == (2, True)
     assert "--save needs a record" in bench("show", "elr", "--save", tmp_path / "x").err
+
+
+def test_the_card_of_a_task_says_what_it_judges_by(bench):
+    for name, said in (("noisy-digits", "drawn by every seed"), ("clock-arithmetic", "fixed by the task"), ("noisy-cifar10", "the data's official test part")):
+        assert f"test set:          {said}" in bench("show", name).out

@@ -88,13 +88,15 @@ def test_the_default_preset_is_the_documented_protocol():
     assert (task.nets, task.epochs, task.lrs, task.updates, task.batch_real, task.net_epochs, task.width, task.depth) == (5, 200, (0.01,), 120, 32, 5, 32, 2)
 
 
-def test_train_validation_and_test_images_are_distinct_and_the_same_for_every_seed(digits, setup_of):
-    parts = _task.split(digits.y.numpy(), 0)
+def test_train_validation_and_test_images_are_distinct_and_drawn_by_every_seed(digits, setup_of):
+    parts = _task.split(digits.y.numpy(), 0, setup_of().numpy_generator("split"))
     assert [len(part) for part in parts] == [1295, 143, 359]
     assert len(torch.cat(parts).unique()) == 1797
     assert all((digits.y[part].bincount() / len(part) - digits.y.bincount() / 1797).abs().max() < 0.01 for part in parts)
-    first, second = (CondenseDigits().prepare(setup_of(seed=seed)).problems[0] for seed in (0, 1))
-    assert torch.equal(first.x, second.x)
+    first, second = (CondenseDigits().prepare(setup_of(seed=seed)) for seed in (0, 1))
+    assert [part.shape for part in (first.problems[0].x, first.hidden.x_test)] == [part.shape for part in (second.problems[0].x, second.hidden.x_test)]
+    assert not torch.equal(first.problems[0].x, second.problems[0].x)
+    assert first.hidden.y_test.tolist() != second.hidden.y_test.tolist()
 
 
 def test_images_are_normalised_by_the_training_part_alone(digits, setup_of):

@@ -189,12 +189,13 @@ def test_the_test_set_is_clean_and_no_row_of_it_is_trained_on(on_digits):
     assert not set(test) & set(train)
 
 
-def test_seeds_differ_in_their_noise_alone(on_digits):
-    first, second = (on_digits.prepare(NoisyDigits(), seed).case for seed in (0, 1))
-    for one, other in ((first.problems[0].x, second.problems[0].x), (first.hidden.x_test, second.hidden.x_test), (first.hidden.y_test, second.hidden.y_test)):
-        assert torch.equal(one, other)
-    assert torch.equal(first.hidden.y_true, second.hidden.y_true)
-    assert not torch.equal(first.problems[0].y, second.problems[0].y)
+def test_every_seed_draws_its_own_split_of_one_shape_and_the_variants_of_a_seed_share_it(on_digits):
+    first, second, clean = (on_digits.prepare(NoisyDigits(rate=rate), seed).case for rate, seed in ((0.4, 0), (0.4, 1), (0.0, 0)))
+    assert first.hidden.y_test.tolist() != second.hidden.y_test.tolist()
+    assert first.problems[0].x.shape == second.problems[0].x.shape
+    assert torch.equal(first.hidden.y_true.bincount(), second.hidden.y_true.bincount())
+    assert torch.equal(first.problems[0].x, clean.problems[0].x)
+    assert torch.equal(first.hidden.x_test, clean.hidden.x_test)
 
 
 def test_every_method_gets_the_same_problem(on_digits):
@@ -227,7 +228,7 @@ def test_a_smaller_training_part_is_stratified_and_leaves_the_test_set_alone(on_
 @pytest.mark.parametrize("name", ["lt20", "lt40", "tail-sym40"])
 def test_a_long_tail_thins_the_training_part_alone(on_digits, name):
     case = on_digits.prepare(variant(NoisyLongTail, name)).case
-    whole = on_digits.prepare(NoisyDigits()).case
+    whole = on_digits.prepare(NoisyLongTail(rate=0.0)).case
     largest = whole.hidden.y_true.bincount().max().item()
     floors = [int(largest * 10 ** (-c / 9)) for c in range(10)]
     assert case.hidden.y_true.bincount(minlength=10).tolist() == [min(*pair) for pair in zip(floors, whole.hidden.y_true.bincount().tolist(), strict=True)]
