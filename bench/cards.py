@@ -74,8 +74,8 @@ class MethodCard(_Card, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """True: a plain baseline, what anyone would try first; it is ranked with the others, and a method is held against the best of them."""
     defaults_from: Literal["paper", "here", ""] = ""
     """Where its defaults come from: the paper or the authors' code, or they were chosen here; empty: not stated."""
-    trials: int = 0
-    """How many settings were tried to choose defaults here; 0: none was, the first guess stayed."""
+    trials: int | None = 0
+    """How many settings were tried to choose defaults here; 0: none was, the first guess stayed; None: several were, and nobody counted."""
 
     @property
     def tracks(self) -> tuple[str, ...]:
@@ -86,8 +86,8 @@ class MethodCard(_Card, frozen=True, kw_only=True, forbid_unknown_fields=True):
         super().__post_init__()
         for track in self.tracks:
             check_name("track", track)
-        if self.trials < 0 or (self.trials and self.defaults_from != "here"):
-            raise ValueError(f"card {self.name!r} has trials={self.trials}; give 0 or more, and above 0 only beside defaults_from='here'")
+        if (self.trials is not None and self.trials < 0) or (self.trials != 0 and self.defaults_from != "here"):
+            raise ValueError(f"card {self.name!r} has trials={self.trials}; give 0 or more or None, and other than 0 only beside defaults_from='here'")
 
 
 class Metric(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

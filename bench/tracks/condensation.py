@@ -32,8 +32,8 @@ class SmallSet(msgspec.Struct, kw_only=True):
         lr: learning rate of the evaluation; None: the protocol's.
         factor: each stored image is a ``factor`` x ``factor`` mosaic, decoded to ``factor`` squared images of full size.
         indices: rows of the training set (n,), int64, where the images are real ones.
-        masked: a share in [0, 1): fit a temperature on validation logits of which so many are set to zero, and use it at
-            test. It changes confidences, never a prediction.
+        masked: a share in [0, 1): fit a temperature on validation logits of which so many are set to zero (0: on whole
+            ones, plain temperature scaling), and use it at test. It changes confidences, never a prediction.
     """
 
     x: Annotated[torch.Tensor, Array("n", "channels", "H", "W", dtype="float32")]

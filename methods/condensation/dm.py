@@ -17,7 +17,7 @@ class DistributionMatching(Method):
     card: ClassVar = MethodCard(
         name="dm",
         title="Dataset condensation with distribution matching",
-        track="condensation",
+        track=("condensation", "condensation-calibration"),
         paper="arXiv:2110.04181",
         bibtex="""@inproceedings{zhao2023dataset,
   title = {Dataset Condensation with Distribution Matching},

@@ -17,7 +17,7 @@ class MaskedDistillation(DistributionMatching):
     card: ClassVar = MethodCard(
         name="mdt",
         title="Masked distillation training on distribution matching",
-        track="condensation",
+        track=("condensation", "condensation-calibration"),
         paper="arXiv:2307.12463",
         bibtex="""@inproceedings{zhu2023rethinking,
   title = {Rethinking Data Distillation: Do Not Overlook Calibration},

@@ -21,7 +21,7 @@ class MaskedTemperature(DistributionMatching):
     card: ClassVar = MethodCard(
         name="mts",
         title="Masked temperature scaling on distribution matching",
-        track="condensation",
+        track=("condensation", "condensation-calibration"),
         paper="arXiv:2307.12463",
         bibtex="""@inproceedings{zhu2023rethinking,
   title = {Rethinking Data Distillation: Do Not Overlook Calibration},

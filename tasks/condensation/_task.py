@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 import numpy as np
 import torch
 
-from bench import Case, Meta, Metric, Outcome, Run, Score, Setup, Task
+from bench import Case, InvalidRun, Meta, Metric, Outcome, Run, Score, Setup, Task
 from bench.tracks.condensation import Problem, SmallSet, stored
 from bench.tracks.condensation_evaluation import accuracies, ranking_score
 from bench.training import pictures
 from bench.training.data import Examples, stratified_split
 
 from ._judge import Hidden, Judge, Looks, calibration
+
+HELD_OUT = "scored on held-out training images by their given labels"
 
 METRICS = (
     Metric(name="acc", primary=True, unit="%", bounds=(0, 100), chance=10, title="test accuracy after the last epoch, mean over the evaluation nets"),
@@ -36,6 +38,7 @@ METRICS = (
     Metric(name="acc_mlp", unit="%", bounds=(0, 100), title="accuracy of perceptrons trained on the set"),
     Metric(name="acc_resnet", unit="%", bounds=(0, 100), title="accuracy of ResNets trained on the set"),
     Metric(name="acc_vit", unit="%", bounds=(0, 100), title="accuracy of small vision transformers trained on the set"),
+    Metric(name="acc_val", validation=True, unit="%", bounds=(0, 100), title="held-out training images predicted as labelled, mean over the evaluation nets"),
     Metric(name="ece", direction="min", bounds=(0, 1), title="expected calibration error, 15 bins"),
     Metric(name="ece_ts", direction="min", bounds=(0, 1), title="the same after one temperature fitted on validation images"),
     Metric(name="nll", direction="min", bounds=(0, None), title="negative log likelihood, nats"),
@@ -83,13 +86,18 @@ class CondensationTask(Task):
     """Learning rates of the evaluation; of several the best on validation images is taken."""
     n_train: Annotated[int, Meta(ge=0)] = 0
     """Use this many training rows; 0: all."""
+    holdout: Annotated[float, Meta(ge=0, lt=1)] = 0.0
+    """Share of the training rows, with their given labels, that is held out and scored instead of the test images: for choosing parameters."""
 
     # The problem -----------------------------------------------------------------------------------------------------
 
     def prepare(self, run: Setup) -> Case:
         """Take the parts; normalise all by the training part."""
         (images, y), (val, y_val), (test, y_test), classes = self.parts(run)
-        problem, (x_val, x_test) = self.problem(images, self.given(y, classes, run), classes, (val, test))
+        given = self.given(y, classes, run)
+        if self.holdout:
+            (images, given), (test, y_test) = held_out(images, given, self.holdout, run.numpy_generator("split", "holdout"))
+        problem, (x_val, x_test) = self.problem(images, given, classes, (val, test))
         return Case(problems=[problem], hidden=Hidden(x_test, y_test, x_val, y_val))
 
     def parts(self, run: Setup) -> tuple[Part, Part, Part, int]:
@@ -97,6 +105,11 @@ class CondensationTask(Task):
         images, y, classes = self.images(run)
         train, val, test = ((images[rows], y[rows]) for rows in split(y.cpu().numpy(), self.n_train, run.numpy_generator("split")))
         return train, val, test, classes
+
+    def refuse_holdout(self) -> None:
+        """Raise InvalidRun where rows are to be held out of a task that is not judged by nets on its own classes."""
+        if self.holdout:
+            raise InvalidRun(f"holdout is {self.holdout:g}, and {self.name_of()!r} can't score held-out rows; leave holdout at 0.")
 
     def images(self, run: Setup) -> tuple[torch.Tensor, torch.Tensor, int]:
         """Return images (N, channels, height, width) in [0, 1], labels (N,) and the number of classes."""
@@ -126,6 +139,8 @@ class CondensationTask(Task):
         """Train nets on the set and score them; the figures of random images and of all data come from the cache."""
         small, problem, hidden = outcomes[0].solution, case.problems[0], case.hidden
         judge = Judge(self, problem, hidden, run)
+        if self.holdout:
+            return Score(metrics={"acc_val": float(accuracies(self.final(judge, small)[0], hidden.y_test).mean())}, not_rankable=HELD_OUT)
         if type(small) is _Everything:
             return _whole(judge)
         lr = small.lr or self._best_lr(judge, small)
@@ -138,6 +153,13 @@ class CondensationTask(Task):
         metrics |= self._ranked(judge, small, lr, float(acc.mean()))
         metrics |= judge.across(small, self.architectures)
         return Score(metrics=metrics, arrays={"acc": acc.cpu().numpy(), **arrays_of(small, problem)}, images={"images": grid(small, problem)})
+
+    def final(self, judge: Judge, small: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the logits (K, n, C) of nets trained on a set, for test and validation images; of nets trained on all data, for the upper reference."""
+        if type(small) is _Everything:
+            tensors = judge.full_logits()
+            return tensors["test"], tensors["val"]
+        return judge.logits(small, small.lr or self._best_lr(judge, small), judge.seeds)
 
     def _best_lr(self, judge: Judge, small: SmallSet) -> float:
         """Choose among the task's learning rates by validation accuracy."""
@@ -199,6 +221,13 @@ def split(y: np.ndarray, n_train: int, generator: np.random.Generator) -> tuple[
     if 0 < n_train < len(train):
         train = train[stratified_split(y[rest][train], n_train, generator)[1]]
     return torch.from_numpy(rest[train]), torch.from_numpy(rest[val]), torch.from_numpy(test)
+
+
+def held_out(images: torch.Tensor, given: torch.Tensor, share: float, generator: np.random.Generator) -> tuple[Part, Part]:
+    """Return what is left of training images (N, ...) and their given labels (N,), and a share of them, class by class in proportion."""
+    parts = stratified_split(given.cpu().numpy(), max(1, round(share * len(given))), generator)
+    kept, held = (torch.from_numpy(rows).to(given.device) for rows in parts)
+    return (images[kept], given[kept]), (images[held], given[held])
 
 
 def arrays_of(small: SmallSet, problem: Problem) -> dict[str, np.ndarray]:

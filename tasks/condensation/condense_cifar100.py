@@ -25,6 +25,7 @@ class CondenseCifar100(HubTask):
         presets=PRESETS,
         test_set="official",
         budget=BUDGET,
+        tuning={"holdout": 0.2},
         references=REFERENCES,
     )
     source: ClassVar = "cifar100"

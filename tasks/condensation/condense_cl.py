@@ -60,6 +60,7 @@ class CondenseClassIncremental(CondensationTask):
 
     def prepare(self, run: Setup) -> Case:
         """Return one problem a step: the training images of its classes, renumbered from 0."""
+        self.refuse_holdout()
         images, y, classes = self.images(run)
         if classes % self.steps:
             raise InvalidRun(f"steps is {self.steps}, which does not divide the {classes} classes.")

@@ -36,6 +36,7 @@ class CondenseClutter(CondensationTask):
             "extended": Preset(variants={"weak": {"amplitude": 0.15}, "strong": {"amplitude": 0.4}}, seeds=10, timeout=600),
         },
         budget="ipc stored images a class; 120 changes of the images; 32 real images a class in each",
+        tuning={"holdout": 0.2},
         references=(
             Reference(name="random", kind="low"),
             Reference(name="full-data", kind="high", title="All training images", solve="full_data"),

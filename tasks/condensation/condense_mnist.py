@@ -45,6 +45,7 @@ class CondenseMnist(CondensationTask):
             ),
         },
         budget="ipc stored images a class; 120 changes of the images (paper: 10,000); 32 real images a class in each (256)",
+        tuning={"holdout": 0.2},
         references=(
             Reference(name="random", kind="low"),
             Reference(name="full-data", kind="high", title="All training images", solve="full_data"),

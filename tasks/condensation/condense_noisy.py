@@ -44,6 +44,7 @@ class CondenseNoisy(CondensationTask):
             ),
         },
         budget="ipc stored images a class; 120 changes of the images; 32 real images a class in each",
+        tuning={"holdout": 0.2},
         references=(
             Reference(name="random", kind="low"),
             Reference(name="full-data", kind="high", title="All training images, with the labels as given", solve="full_data"),

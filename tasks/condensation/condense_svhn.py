@@ -25,6 +25,7 @@ class CondenseSvhn(HubTask):
         presets=PRESETS,
         test_set="official",
         budget=BUDGET,
+        tuning={"holdout": 0.2},
         references=REFERENCES,
     )
     source: ClassVar = "svhn"

@@ -63,6 +63,7 @@ class CondenseTransfer(CondensationTask):
 
     def prepare(self, run: Setup) -> Case:
         """Part the classes."""
+        self.refuse_holdout()
         images, y, classes = self.images(run)
         train_rows, _, test_rows = split(y.cpu().numpy(), self.n_train, run.numpy_generator("split"))
         own, other = train_rows[(y[train_rows] < self.known).cpu()], train_rows[(y[train_rows] >= self.known).cpu()]

@@ -1,5 +1,7 @@
 """The tasks of condensation: budget, protocol, what is hidden, and that a good set scores better than a bad one."""
 
+import math
+
 import msgspec
 import numpy as np
 import pytest
@@ -83,13 +85,24 @@ def random_set(problem, run):
 
 def test_the_default_preset_is_the_documented_protocol():
     preset = CondenseDigits.card.presets["default"]
-    assert {name: params["ipc"] for name, params in preset.variants.items()} == {"ipc1": 1, "ipc10": 10}
+    assert {name: params["ipc"] for name, params in preset.variants.items()} == {"ipc1": 1, "ipc3": 3, "ipc5": 5}
+    assert CondenseDigits.card.presets["extended"].variants == {**preset.variants, "ipc10": {"ipc": 10, "updates": 480}}
     task = CondenseDigits(ipc=10)
     assert (task.nets, task.epochs, task.lrs, task.updates, task.batch_real, task.net_epochs, task.width, task.depth) == (5, 200, (0.01,), 120, 32, 5, 32, 2)
 
 
+<<<<<<< HEAD
 def test_train_validation_and_test_images_are_distinct_and_drawn_by_every_seed(digits, setup_of):
     parts = _task.split(digits.y.numpy(), 0, setup_of().numpy_generator("split"))
+=======
+def test_updates_grow_fourfold_from_one_image_a_class_to_ten():
+    for params in CondenseDigits.card.presets["extended"].variants.values():
+        assert params.get("updates", CondenseDigits().updates) == 40 * round(120 * params["ipc"] ** math.log10(4) / 40)
+
+
+def test_train_validation_and_test_images_are_distinct_and_the_same_for_every_seed(digits, setup_of):
+    parts = _task.split(digits.y.numpy(), 0)
+>>>>>>> fac250e (Rank condensed digits at one, three and five images a class, and calibration on a task of its own)
     assert [len(part) for part in parts] == [1295, 143, 359]
     assert len(torch.cat(parts).unique()) == 1797
     assert all((digits.y[part].bincount() / len(part) - digits.y.bincount() / 1797).abs().max() < 0.01 for part in parts)
