@@ -4,6 +4,7 @@ from __future__ import annotations
 
 RECORDS = {
     "condensation": (("condensation:Problem",), ("condensation:SmallSet",)),
+    "condensation-calibration": (("condensation:Problem",), ("condensation:SmallSet",)),
     "graph-ood": (("graph_ood:Problem",), ("graph_ood:Solution",)),
     "label-errors": (("noisy_labels:Problem",), ("label_errors:Solution", "noisy_labels:Solution")),
     "noisy-labels": (("noisy_labels:Problem",), ("noisy_labels:Solution",)),

@@ -91,18 +91,13 @@ def test_the_default_preset_is_the_documented_protocol():
     assert (task.nets, task.epochs, task.lrs, task.updates, task.batch_real, task.net_epochs, task.width, task.depth) == (5, 200, (0.01,), 120, 32, 5, 32, 2)
 
 
-<<<<<<< HEAD
-def test_train_validation_and_test_images_are_distinct_and_drawn_by_every_seed(digits, setup_of):
-    parts = _task.split(digits.y.numpy(), 0, setup_of().numpy_generator("split"))
-=======
 def test_updates_grow_fourfold_from_one_image_a_class_to_ten():
     for params in CondenseDigits.card.presets["extended"].variants.values():
         assert params.get("updates", CondenseDigits().updates) == 40 * round(120 * params["ipc"] ** math.log10(4) / 40)
 
 
-def test_train_validation_and_test_images_are_distinct_and_the_same_for_every_seed(digits, setup_of):
-    parts = _task.split(digits.y.numpy(), 0)
->>>>>>> fac250e (Rank condensed digits at one, three and five images a class, and calibration on a task of its own)
+def test_train_validation_and_test_images_are_distinct_and_drawn_by_every_seed(digits, setup_of):
+    parts = _task.split(digits.y.numpy(), 0, setup_of().numpy_generator("split"))
     assert [len(part) for part in parts] == [1295, 143, 359]
     assert len(torch.cat(parts).unique()) == 1797
     assert all((digits.y[part].bincount() / len(part) - digits.y.bincount() / 1797).abs().max() < 0.01 for part in parts)
