@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from bench import Case, Meta, Metric, Outcome, Run, Score, Setup, Task
+from bench import Case, Meta, Metric, Outcome, Reference, Run, Score, Setup, Task
 from bench.declared import Array
 from bench.tracks.selection import Problem, Selection
 from bench.training.convnet import Params, fit, outputs, passes_of
@@ -19,6 +19,8 @@ from bench.training.data import Examples, stratified_split
 from bench.training.state import finite
 
 FRACTIONS = (0.1, 0.2, 0.3, 0.5, 0.8)
+NAMED = (10, 20, 30, 50, 80)
+"""Shares, in percent, whose accuracy is a metric of its own."""
 
 METRICS = (
     Metric(name="auc", primary=True, unit="%", bounds=(0, 100), chance=10, title="test accuracy, mean over the log of the share kept, .1 to .8"),
@@ -36,11 +38,18 @@ METRICS = (
 )
 
 
+REFERENCES = (
+    Reference(name="random", kind="low"),
+    Reference(name="clean-rows", kind="high", title="All rows at every share, with their true labels", solve="take_clean_rows"),
+)
+
+
 class Hidden(msgspec.Struct, frozen=True):
-    """What no method sees: test examples, and which training labels are wrong."""
+    """What no method sees: test examples, the true labels of the training rows, and which of the given ones are wrong."""
 
     x_test: Annotated[torch.Tensor, Array("T", ..., dtype="float32")]
     y_test: Annotated[torch.Tensor, Array("T", dtype="int64", ge=0, lt="C")]
+    y_true: Annotated[torch.Tensor, Array("N", dtype="int64", ge=0, lt="C")]
     wrong: Annotated[torch.Tensor, Array("N", dtype="bool")]
 
 
@@ -89,17 +98,23 @@ class PruningTask(Task):
             x=x, y=torch.from_numpy(given).to(x.device), n_classes=data.classes, fractions=self.fractions, class_balance=self.class_balance,
             widths=self.widths, epochs=self.epochs, batch_size=self.batch_size, lr=self.lr,
         )  # fmt: skip
-        return Case(problems=[problem], hidden=Hidden(x_test, data.y[test_rows].to(x.device), torch.from_numpy(wrong).to(x.device)))
+        hidden = Hidden(x_test, *(labels.to(x.device) for labels in (data.y[test_rows], data.y[rows], torch.from_numpy(wrong))))
+        return Case(problems=[problem], hidden=hidden)
 
     def evaluate(self, case: Case, outcomes: Sequence[Outcome], run: Setup) -> Score:
         """Train on each share kept; the figures of random rows and of all rows come from the cache."""
         outcome, problem, hidden = outcomes[0], case.problems[0], case.hidden
         chosen: Selection = outcome.solution
-        reached = dict(zip(problem.fractions, accuracies(problem, hidden, chosen, self.nets, run.seed).mean(1).tolist(), strict=True))
         everything = Selection(rows=[torch.arange(len(problem.y))])
+        if type(chosen) is _CleanRows:
+            right = msgspec.structs.replace(problem, y=hidden.y_true)
+            clean = float(accuracies(right, hidden, everything, self.nets, run.seed).mean())
+            named = {f"acc_{round(100 * f)}": clean for f in problem.fractions if round(100 * f) in NAMED}
+            return Score(metrics={**named, "auc": clean})
+        reached = dict(zip(problem.fractions, accuracies(problem, hidden, chosen, self.nets, run.seed).mean(1).tolist(), strict=True))
         full = self._anchor(problem, hidden, everything, run, "all")[0]
         baseline = dict(zip(problem.fractions, self._anchor(problem, hidden, random_rows(problem, run), run, "random"), strict=True))
-        metrics: dict[str, float | None] = {f"acc_{round(100 * f)}": acc for f, acc in reached.items() if round(100 * f) in (10, 20, 30, 50, 80)}
+        metrics: dict[str, float | None] = {f"acc_{round(100 * f)}": acc for f, acc in reached.items() if round(100 * f) in NAMED}
         metrics |= {f"gain_{p}": reached[p / 100] - baseline[p / 100] for p in (20, 50) if p / 100 in reached}
         metrics |= {"auc": area(reached), "acc_full": full, "enough": next((100 * f for f in sorted(reached) if reached[f] >= full - 1), 100.0)}
         if bool(hidden.wrong.any()) and 0.2 in reached:
@@ -110,11 +125,19 @@ class PruningTask(Task):
             arrays["scores"] = chosen.scores.cpu().numpy()
         return Score(metrics=metrics, arrays=arrays)
 
+    def take_clean_rows(self, problem: Problem, hidden: Hidden, run: Run) -> _CleanRows:
+        """The upper reference: no share is kept at all; every training has all rows, rightly labelled."""
+        return _CleanRows()
+
     def _anchor(self, problem: Problem, hidden: Hidden, selection: Selection, run: Setup, kind: str) -> list[float]:
         """Return the mean test accuracies of a selection that every method is compared with."""
         recipe = {"selection anchor": kind, "seed": run.seed, "task": self.values()}
         tensors, _ = run.cached(recipe, functools.partial(_anchor, problem, hidden, selection, self.nets, run.seed))
         return [float(value) for value in tensors["acc"].mean(1)]
+
+
+class _CleanRows:
+    """What the upper reference returns in place of a selection."""
 
 
 def _anchor(problem: Problem, hidden: Hidden, selection: Selection, nets: int, seed: int, run: Run) -> dict[str, torch.Tensor]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-from bench import Meta, Preset, Reference, TaskCard
+from bench import Meta, Preset, TaskCard
 
-from ._task import METRICS, PruningTask
+from ._task import METRICS, REFERENCES, PruningTask
 
 
 class PruneMnist(PruningTask):
@@ -23,7 +23,7 @@ class PruneMnist(PruningTask):
             "default": Preset(variants={"clean": {}, "noise10": {"label_noise": 0.1}}, seeds=3, timeout=300),
         },
         budget="10, 20, 30, 50 and 80 % of the rows; the steps of 15 epochs over all rows for every training",
-        references=(Reference(name="random", kind="low"),),
+        references=REFERENCES,
         paper="arXiv:2107.07075",
     )
     source: ClassVar = "mnist5k"

@@ -141,3 +141,19 @@ def test_what_is_kept_must_be_rows_within_the_budget(rows, sentence, setup_of):
     problem = PruneDigits(**{**TINY, "fractions": (0.1,)}).prepare(setup_of()).problems[0]
     with pytest.raises(InvalidRun, match=sentence):
         answered(Selection(rows=[torch.tensor(rows, dtype=torch.int64)]), problem, "selection")
+
+
+def test_the_upper_reference_trains_on_all_rows_with_their_true_labels_at_every_share(setup_of):
+    class Reference:
+        def __init__(self, task):
+            self.task = task
+
+        def solve(self, problem, run):
+            return self.task.take_clean_rows(problem, None, run)
+
+    noisy, clean = (PruneDigits(**{**TINY, "label_noise": rate, "epochs": 12}) for rate in (0.3, 0.0))
+    upper, same = (scored(task, Reference(task), setup_of)[2].metrics for task in (noisy, clean))
+    assert upper == same  # the noise is undone
+    assert {upper[f"acc_{share}"] for share in (10, 20, 30, 50, 80)} == {upper["auc"]}
+    assert upper["auc"] == scored(clean, Random(), setup_of)[2].metrics["acc_full"]
+    assert upper["auc"] > scored(noisy, Random(), setup_of)[2].metrics["acc_full"] + 2
