@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from msgspec import Meta
 
-    from bench.cards import DatasetCard, MethodCard, Metric, Preset, Reference, TaskCard
+    from bench.cards import DatasetCard, MethodCard, Metric, Preset, Reference, TaskCard, TrackCard
     from bench.contracts import Case, Dataset, Method, Outcome, Score, Task, Watched
     from bench.errors import BenchError, BenchWarning, DataUnavailable, InvalidRun, ParameterError
     from bench.notebook import load_results, method, run
@@ -27,6 +27,7 @@ _HOMES = {
     "Preset": "bench.cards",
     "Reference": "bench.cards",
     "TaskCard": "bench.cards",
+    "TrackCard": "bench.cards",
     "Case": "bench.contracts",
     "Dataset": "bench.contracts",
     "Method": "bench.contracts",
@@ -74,6 +75,7 @@ __all__ = [
     "Setup",
     "Task",
     "TaskCard",
+    "TrackCard",
     "Watched",
     "__version__",
     "hookimpl",

@@ -1,6 +1,6 @@
-"""Cards: what is known of a method, task or data set before anything of it is imported.
+"""Cards: what is known of a method, task, data set or track before anything of it is imported.
 
-A card is a keyword call with literal values in the class body, so that the index reads it from the syntax tree.
+A card is a keyword call with literal values in the class body, a track's in the module of its contract, so that the index reads it from the syntax tree.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ TEST_SETS = {
 """What a task may judge by, in words."""
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_FIELD = re.compile(r"[a-z0-9]+([ -][a-z0-9]+)*")
 
 
 def check_name(kind: str, name: str) -> None:
@@ -30,14 +31,11 @@ def check_name(kind: str, name: str) -> None:
         raise ValueError(f"{kind} name {name[:80]!r} is not kebab-case of at most 64 characters, like 'elr-plus'")
 
 
-class _Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Named(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: str
     """Short name in kebab-case."""
     title: str
     """A line that says what it is."""
-    licence: str = "MIT"
-    libraries: tuple[str, ...] = ()
-    """Import names of what it imports beyond NumPy and torch; they are preloaded, and part of the key."""
     api: int = 1
     """The version of the contracts it was written for."""
 
@@ -45,6 +43,36 @@ class _Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         check_name(type(self).__name__.removesuffix("Card").lower(), self.name)
         if self.api != API:
             raise ValueError(f"card {self.name!r} was written for api={self.api}; this version of bench speaks api={API}")
+
+
+class _Card(_Named, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    licence: str = "MIT"
+    libraries: tuple[str, ...] = ()
+    """Import names of what it imports beyond NumPy and torch; they are preloaded, and part of the key."""
+
+
+FIELDS = ("wrong labels", "less data", "worth of data", "forgetting", "shift", "few labels", "training", "streams and defects", "policies")
+"""The fields of the built-in tracks."""
+
+
+class TrackCard(_Named, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is known of a track. It stands in the module of the track's contract: ``TRACK = TrackCard(...)``."""
+
+    about: str
+    """What its methods do, in one sentence."""
+    field: str
+    """The field it belongs to, one of :data:`FIELDS`; a track of another field names that in lower-case words."""
+    ranked: str
+    """What its board ranks, and by what, in a line."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("title", "about", "ranked"):
+            text = getattr(self, name)
+            if not text.strip() or "\n" in text:
+                raise ValueError(f"track {self.name!r} has {name}={text[:80]!r}; give one line of text")
+        if len(self.field) > 64 or not _FIELD.fullmatch(self.field):
+            raise ValueError(f"track {self.name!r} has field={self.field[:80]!r}; give one of {', '.join(map(repr, FIELDS))}, or lower-case words of your own")
 
 
 class MethodCard(_Card, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -226,3 +254,4 @@ class DatasetCard(_Card, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 Card = MethodCard | TaskCard | DatasetCard
 KINDS: dict[str, type[MethodCard | TaskCard | DatasetCard]] = {"method": MethodCard, "task": TaskCard, "dataset": DatasetCard}
+"""Kind of plugin -> its card."""

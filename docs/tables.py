@@ -171,6 +171,8 @@ def board(task: str, preset: str = "default") -> str:
         "md",
     ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode == 3:
+        return f"\nNo record of `{task}` is committed in the preset `{preset}`.\n\n"
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         sys.exit(f"tables: no board of {task!r}, 'bench leaderboard' left with exit code {done.returncode}: {said}")
@@ -217,7 +219,7 @@ def devices(one: str, other: str) -> str:
     registry, twins, pairs = Registry(), runs(one), {}
     for run, record in runs(other).items():
         if run in twins:
-            pairs.setdefault(record.track, []).append((twins[run], record))
+            pairs.setdefault(registry.one("task", record.task).track, []).append((twins[run], record))
     lines = ["| track | runs | alike | mean difference | largest | solve | most memory |", "| --- | --- | --- | --- | --- | --- | --- |"]
     for track, found in sorted(pairs.items()):
         names = {record.task: registry.get("task", f"{track}/{record.task}").card.primary.name for _, record in found}

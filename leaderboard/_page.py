@@ -54,7 +54,7 @@ def page_name(board: Mapping[str, Any], records: Sequence[Record], history: Sequ
         for path in sorted(folder.iterdir())
         if path.is_file()
     ]
-    cards = {**options.get("tasks", {}), **options.get("cards", {})}
+    cards = {**options.get("tasks", {}), **options.get("cards", {}), **options.get("tracks", {})}
     return digest([board, said, list(history), code, _assets.versions(), cards])
 
 
@@ -65,7 +65,7 @@ def make_page(board: Mapping[str, Any], records: Sequence[Record], history: Sequ
         board: what :func:`.board.bench_board` made.
         records: the records that the board is of.
         history: rows of history.parquet.
-        options: ``tasks``, ``cards``, ``load`` and ``picture``, see :func:`.board.bench_publish`.
+        options: ``tasks``, ``cards``, ``tracks``, ``load`` and ``picture``, see :func:`.board.bench_publish`.
         name: what :func:`page_name` returned.
     """
     import jinja2
@@ -115,10 +115,10 @@ def _panel(
     item: tuple[str, Mapping[str, Any] | None], board: Mapping[str, Any], found: Extras, charts: dict[str, Any], options: Mapping[str, Any]
 ) -> dict[str, Any]:
     name, track = item
-    slug = slug_of(name)
+    slug, card = slug_of(name), options.get("tracks", {}).get(name)
     panel: dict[str, Any] = {
         "slug": slug,
-        "title": board["suite"]["tracks"].get(name, {}).get("title", name),
+        "title": board["suite"]["tracks"][name]["title"] if name in board["suite"]["tracks"] else card.title if card else name,
         "about": track["about"] if track else _NO_SCORE[name in board["suite"]["tracks"]],
         "board": None,
         "tables": [_table(table, place, slug, found, charts) for place, table in enumerate(board["tables"]) if table["track"] == name],

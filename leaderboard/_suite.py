@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from bench.cards import TaskCard
+from bench.cards import TaskCard, TrackCard
 from bench.errors import UsageError, near
 
 from ._anchors import Anchors, Fixed, Side, anchors_file, read_anchors
@@ -39,7 +39,8 @@ class SuiteTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class SuiteTrack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A track of a suite."""
 
-    title: str
+    title: str = ""
+    """In files of schema_version 1; since 2 it stands on the track's card, and :func:`named` puts it here."""
     about: str = ""
     low: Side | None = None
     high: Side | None = None
@@ -56,7 +57,7 @@ class SuiteTrack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class Suite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A suite file."""
 
-    schema_version: Literal[1]
+    schema_version: Literal[1, 2]
     name: str
     device: str
     seeds: int
@@ -115,6 +116,16 @@ def read_suite(path: Path) -> Suite:
     return suite
 
 
+def named(suite: Suite, cards: Mapping[str, TrackCard]) -> Suite:
+    """Return a suite whose tracks say what they are: in the words of its own file, else of their cards, else by their names."""
+    tracks = {}
+    for name, track in suite.tracks.items():
+        card = cards.get(name)
+        title, about = (track.title, track.about) if track.title else (card.title, card.about) if card else (name, "")
+        tracks[name] = msgspec.structs.replace(track, title=title, about=about)
+    return msgspec.structs.replace(suite, tracks=tracks)
+
+
 def _contradiction(suite: Suite) -> str:
     if suite.device not in ("cpu", "cuda"):
         return f"its device is {suite.device!r}, it must be cpu or cuda"
@@ -125,6 +136,10 @@ def _contradiction(suite: Suite) -> str:
     for name, track in suite.tracks.items():
         if not track.tasks:
             return f"its track {name!r} has no task"
+        if suite.schema_version == 1 and not track.title:
+            return f"its track {name!r} has no title, which schema_version 1 wants; schema_version 2 reads it off the track's card"
+        if suite.schema_version > 1 and (track.title or track.about):
+            return f"its track {name!r} has a {'title' if track.title else 'line about'}, which stands on the track's card since schema_version 2; leave it out"
         if len({(task.task, task.preset) for task in track.tasks}) < len(track.tasks):
             return f"its track {name!r} names a task twice"
         for task in track.tasks:

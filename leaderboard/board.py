@@ -24,7 +24,7 @@ from ._null import without_null
 from ._ranks import compare_with_low, in_order, place
 from ._render import render
 from ._rows import current, differing, entrants, row_of
-from ._suite import Suite, find, load
+from ._suite import Suite, find, load, named
 
 SCHEMA_VERSION = 2
 
@@ -38,7 +38,7 @@ def bench_board(records: Sequence[Record], tasks: Mapping[str, TaskCard], option
         options: ``track``, ``tasks``, ``methods`` and ``preset`` choose records (the low references stay, whatever
             the methods); ``stale`` holds the ids of records whose key is no longer the live one; ``suite`` names the
             suite (the newest built-in one otherwise), ``suite_folders`` where else suites lie; ``cards`` maps
-            ``track/name`` to the cards of methods; ``memo(name, build)`` remembers what was made of a set of records.
+            ``track/name`` to the cards of methods, ``tracks`` the names of tracks to theirs; ``memo(name, build)`` remembers what was made of a set of records.
 
     Returns:
         Plain data without nan; means in the metric's unit, scores between the suite's anchors, times in seconds, memory
@@ -53,6 +53,7 @@ def bench_board(records: Sequence[Record], tasks: Mapping[str, TaskCard], option
     chosen, beyond = held(chosen, tasks)
     shown = [record for record in chosen if not _trial(record, tasks.get(record.identity))]
     suite, anchors = load(find(options.get("suite"), options.get("suite_folders") or ()))
+    suite = named(suite, options.get("tracks") or {})
     for group in tables_of(current(shown, stale), tasks):
         build = partial(_table, group, tasks.get(group[0].identity), stale)
         name = _name(group, tasks.get(group[0].identity), stale) if memo else ""
@@ -114,8 +115,8 @@ def bench_publish(board: Mapping[str, Any], records: Sequence[Record], folder: P
         board: what :func:`bench_board` made.
         records: every record, in any order.
         folder: where to; it is there.
-        options: ``tasks`` and ``cards`` (``track/name`` -> card of a task, of a method), ``load(ids)`` that yields whole
-            records, ``picture(record, name)`` that returns the bytes of a PNG or None, ``history``: a Parquet file of
+        options: ``tasks`` and ``cards`` (``track/name`` -> card of a task, of a method), ``tracks`` (name -> card), ``load(ids)`` that yields
+            whole records, ``picture(record, name)`` that returns the bytes of a PNG or None, ``history``: a Parquet file of
             earlier nights to which this board's is added, ``night``: its name (the day of the newest record otherwise), ``page``: whether to write index.html, ``required``: whether a
             page that can't be made is an error.
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def make_board(registry: Registry, records: Sequence[Record], options: dict[str, Any]) -> dict[str, Any]:
     """Return the board of ``records`` as plain data."""
-    options = {"cards": method_cards(registry), **options}
+    options = {"cards": method_cards(registry), "tracks": registry.track_cards({record.track for record in records}), **options}
     board = registry.manager.hook.bench_board(records=records, tasks=registry.cards(), options=options)
     if board is None:
         raise PluginError("no plugin makes boards; the built-in one is missing from this installation. Install datacentric-bench again.")
@@ -43,7 +43,8 @@ def publish(registry: Registry, board: dict[str, Any], records: Sequence[Record]
         except OSError:
             return None  # an export carries records without their pictures
 
-    asked = {"tasks": registry.cards(), "cards": method_cards(registry), "load": load, "picture": picture, **options}
+    tracks = registry.track_cards({record.track for record in records})
+    asked = {"tasks": registry.cards(), "cards": method_cards(registry), "tracks": tracks, "load": load, "picture": picture, **options}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         said = registry.manager.hook.bench_publish(board=board, records=records, folder=folder, options=asked)

@@ -60,7 +60,8 @@ def completer(*kinds: str) -> Callable[[click.Context, click.Parameter, str], li
     def complete(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
         registry = open_registry(context.params.get("plugins") or ())
         head, comma, last = incomplete.rpartition(",")
-        found = {entry.name: entry.card.title for kind in kinds for entry in registry.rows(kind)}
+        found = {entry.name: entry.card.title for kind in kinds if kind != "track" for entry in registry.rows(kind)}
+        found |= dict(_titled(registry)) if "track" in kinds else {}
         return [CompletionItem(f"{head}{comma}{name}", help=title) for name, title in sorted(found.items()) if name.startswith(last)]
 
     return complete
@@ -68,7 +69,13 @@ def completer(*kinds: str) -> Callable[[click.Context, click.Parameter, str], li
 
 def tracks_completer(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Complete the name of a track."""
-    return [CompletionItem(track) for track in open_registry(context.params.get("plugins") or ()).tracks() if track.startswith(incomplete)]
+    registry = open_registry(context.params.get("plugins") or ())
+    return [CompletionItem(track, help=title) for track, title in _titled(registry) if track.startswith(incomplete)]
+
+
+def _titled(registry: Registry) -> list[tuple[str, str]]:
+    """Return the names of all tracks, each with the title on its card."""
+    return [(track, found[0].card.title if (found := registry.cards_of(track)) else "") for track in registry.tracks()]
 
 
 def open_registry(plugins: Iterable[str] = ()) -> Registry:

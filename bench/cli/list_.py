@@ -35,7 +35,7 @@ def command(what: str, track: str | None, plugins: tuple[str, ...], as_json: boo
         if what in (name, "all"):
             document[name] = [row for row in _rows(registry, kind) if track is None or row.get("track") in (track, None)]
     if what in ("tracks", "all"):
-        document["tracks"] = [_track(registry, name) for name in registry.tracks() if track in (None, name)]
+        document["tracks"] = [row for name in registry.tracks() if track in (None, name) for row in _tracks(registry, name)]
     document["broken"] = [{"name": item.name, "source": item.source, "status": "broken", "error": item.error} for item in registry.broken]
     if as_json:
         emit_json(document)
@@ -106,9 +106,27 @@ def _row(entry: Entry, clash: bool) -> dict[str, Any]:
     return row
 
 
-def _track(registry: Registry, name: str) -> dict[str, Any]:
+def _tracks(registry: Registry, name: str) -> list[dict[str, Any]]:
+    """Return a row for a track: for each of its cards where there are several, and one without a title where there is none."""
+    found = registry.cards_of(name)
     count = {kind: sum(entry.track == name for entry in registry.rows(kind)) for kind in ("method", "task")}
-    return {"name": name, "methods": count["method"], "tasks": count["task"]}
+    bare = {
+        "name": name,
+        "title": "",
+        "field": "",
+        "about": "",
+        "ranked": "",
+        "source": "",
+        "status": "ok",
+        "reason": "",
+        "methods": count["method"],
+        "tasks": count["task"],
+    }
+    rows = [bare | {field: getattr(entry.card, field) for field in ("title", "field", "about", "ranked")} | {"source": entry.source} for entry in found]
+    if len(rows) > 1:
+        clash = {"status": "clash", "reason": f"{len(rows)} cards claim this track: {' and '.join(entry.source for entry in found)}"}
+        return [row | clash for row in rows]
+    return rows or [bare]
 
 
 def _print(document: dict[str, Any]) -> None:
@@ -117,8 +135,9 @@ def _print(document: dict[str, Any]) -> None:
         if rows is None:
             continue
         if name == "tracks":
-            text = table([[row["name"], row["methods"], row["tasks"]] for row in rows], ["track", "methods", "tasks"])
-        elif name == "datasets":
+            say("\n".join(map(_track_text, rows)) + "\n")
+            continue
+        if name == "datasets":
             text = table(
                 [[row["name"], row["title"], row["had"], row["source"], _status(row)] for row in rows], ["data set", "what", "had", "source", "status"]
             )
@@ -135,6 +154,15 @@ def _print(document: dict[str, Any]) -> None:
         click.echo(printable(text) + "\n")
     if document["broken"]:
         say(table([[row["name"], row["source"], row["error"]] for row in document["broken"]], ["broken plugin", "source", "error"]) + "\n")
+
+
+def _track_text(row: dict[str, Any]) -> str:
+    """Tell a track in lines of its own, since a sentence fits no column."""
+    count = ", ".join(f"{row[kind]} {kind.removesuffix('s') if row[kind] == 1 else kind}" for kind in ("methods", "tasks"))
+    lines = [f"{row['name']}: {row['title'] or 'no card'} ({row['field'] and row['field'] + '; '}{count})"]
+    lines += [f"    {row['about']}"] if row["about"] else []
+    lines += [f"    {row['status']}: {row['reason']}"] if row["reason"] else []
+    return "\n".join(lines)
 
 
 def _status(row: dict[str, Any]) -> str:

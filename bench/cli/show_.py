@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from bench.plugins.registry import Registry
 
 
 @click.command("show")
-@click.argument("name", shell_complete=completer("method", "task", "dataset"))
+@click.argument("name", shell_complete=completer("method", "task", "dataset", "track"))
 @click.option("--bibtex", is_flag=True, help="Print the BibTeX entry of its paper.")
 @click.option("--image", "images", multiple=True, metavar="[NAME=]FILE", help="Write a picture of the record into FILE. Repeatable.")
 @click.option("--save", type=click.Path(path_type=Path), metavar="DIR", help="Write what the record holds to take away, such as a condensed set, into DIR.")
@@ -30,7 +31,7 @@ from bench.plugins.registry import Registry
 def command(name: str, bibtex: bool, images: tuple[str, ...], save: Path | None, results: str | None, plugins: tuple[str, ...], as_json: bool) -> None:
     """Show a card or a record.
 
-    NAME is a method, task or data set (track/name where several tracks have it), or a record: its id, the beginning of one, or its file.
+    NAME is a method, task or data set (track/name where several tracks have it), a track, or a record: its id, the beginning of one, or its file.
     """
     if is_record(name):
         if bibtex:
@@ -49,29 +50,32 @@ def command(name: str, bibtex: bool, images: tuple[str, ...], save: Path | None,
         return
     if images or save:
         raise UsageError(f"--{'image' if images else 'save'} needs a record, and {name!r} is no record's id or file; 'bench leaderboard --json' lists the ids.")
-    entries = _find(open_registry(plugins), name)
+    registry = open_registry(plugins)
+    entries, tracks = _find(registry, name)
     if bibtex:
         found = [getattr(entry.card, "bibtex", "") for entry in entries if getattr(entry.card, "bibtex", "")]
         if not found:
             raise NothingSelected(f"{name!r} names no BibTeX entry on its card; 'bench show {name}' shows what it says of its source.")
         click.echo("\n\n".join(dict.fromkeys(found)))
     elif as_json:
-        emit_json({"schema_version": 1, "found": [_document(entry) for entry in entries]})
+        emit_json({"schema_version": 1, "found": [*map(_document, entries), *(track_document(track, registry) for track in tracks)]})
     else:
-        say("\n\n".join(card_text(group) for group in _plugins(entries)))
+        say("\n\n".join([*map(card_text, _plugins(entries)), *(track_text(track, registry) for track in tracks)]))
 
 
-def _find(registry: Registry, name: str) -> list[Entry]:
-    found = []
+def _find(registry: Registry, name: str) -> tuple[list[Entry], list[str]]:
+    """Return the plugins and the tracks of a name."""
+    found: list[Entry] = []
+    tracks = [track for track in registry.tracks() if fnmatch.fnmatchcase(track, name)]
     for kind in ("method", "task", "dataset"):
         try:
             found += registry.select(kind, name)
         except UsageError:
             continue
-    if not found:
-        known = {entry.name for kind in ("method", "task", "dataset") for entry in registry.rows(kind)}
+    if not found and not tracks:
+        known = {entry.name for kind in ("method", "task", "dataset") for entry in registry.rows(kind)} | set(registry.tracks())
         raise UsageError(f"unknown name {name!r}.{near(name, known)} Run 'bench list' for all {len(known)}.")
-    return found
+    return found, tracks
 
 
 def _document(entry: Entry) -> dict[str, Any]:
@@ -80,6 +84,27 @@ def _document(entry: Entry) -> dict[str, Any]:
         for name, param in entry.params.items()
     }
     return {"kind": entry.kind, "identity": entry.identity, "source": entry.source, "card": msgspec.to_builtins(entry.card), "params": params}
+
+
+def track_document(track: str, registry: Registry) -> dict[str, Any]:
+    """Return what is known of a track as plain data; ``card`` is None where no plugin brings one."""
+    card = registry.track_card(track)
+    source = registry.cards_of(track)[0].source if card else ""
+    members = {f"{kind}s": [entry.name for entry in registry.rows(kind) if entry.track == track] for kind in ("method", "task")}
+    return {"kind": "track", "identity": track, "source": source, "card": msgspec.to_builtins(card), **members}
+
+
+def track_text(track: str, registry: Registry) -> str:
+    """Return what is known of a track as text."""
+    found = track_document(track, registry)
+    card = found["card"] or {"title": "No plugin brings a card of this track."}
+    facts = {name: card.get(name, "") for name in ("about", "field", "ranked")} | {"source": found["source"]}
+    facts |= {name: ", ".join(found[name]) for name in ("methods", "tasks")}
+    return "\n".join([f"track {track}", card["title"], "", *_facts(facts)])
+
+
+def _facts(facts: dict[str, str]) -> list[str]:
+    return [f"{name + ':':<18} {value}" for name, value in facts.items() if value]
 
 
 def _plugins(entries: list[Entry]) -> list[list[Entry]]:
@@ -121,7 +146,7 @@ def card_text(group: list[Entry]) -> str:
         }
     else:
         facts |= {"size": card.size, "from": card.source, "had": card.had, **_pins(card.fingerprint)}
-    lines += [f"{name + ':':<18} {value}" for name, value in facts.items() if value]
+    lines += _facts(facts)
     if entry.params:
         rows = [
             [name, "required" if param.default is msgspec.UNSET else render_value(param.default), describe_type(param.type), param.doc]

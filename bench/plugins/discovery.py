@@ -14,14 +14,16 @@ from pathlib import Path
 import msgspec
 import pluggy
 
+from bench import tracks
 from bench.builtin import room
 from bench.errors import PluginError, UsageError
 from bench.plugins import hookspecs
 from bench.plugins.hookspecs import hookimpl
-from bench.plugins.index import Entry, Index
+from bench.plugins.index import Entry, Index, TrackEntry
 from bench.plugins.source import Target, import_module, local_target, locate
 
-_HOOKS = {"bench_methods": "method", "bench_tasks": "task", "bench_datasets": "dataset"}
+_HOOKS = {"bench_tracks": "track", "bench_methods": "method", "bench_tasks": "task", "bench_datasets": "dataset"}
+_ROOMS = ("methods", "tasks", "datasets", "tracks")
 ENTRY_POINTS = "bench"
 
 
@@ -43,7 +45,7 @@ class Rooms:
         folder = self._folders[name]
         for path in sorted(folder.rglob("*.py")):
             relative = path.relative_to(folder).with_suffix("")
-            if any(part.startswith(("_", ".")) for part in relative.parts):
+            if any(part.startswith(("_", ".")) for part in relative.parts if (name, part) != ("tracks", "__init__")):
                 continue
             if self._root is None:
                 yield Target(".".join([self._package, name, *relative.parts]), "", str(path))
@@ -53,6 +55,14 @@ class Rooms:
     def _register(self, name: str, register: Callable[[Target], None]) -> None:
         for target in self._targets(name) if name in self._folders else ():
             register(target)
+
+    @hookimpl
+    def bench_tracks(self, register: Callable[[Target], None]) -> None:
+        """Register the room ``tracks``, and the files beside the rooms of a folder that hold the card of a track: contracts stand there."""
+        self._register("tracks", register)
+        for path in sorted(self._root.glob("*.py")) if self._root else ():
+            if not path.name.startswith("_") and b"TrackCard" in path.read_bytes():
+                register(local_target(path, self._root))  # type: ignore[arg-type]
 
     @hookimpl
     def bench_methods(self, register: Callable[[Target], None]) -> None:
@@ -70,6 +80,20 @@ class Rooms:
         self._register("datasets", register)
 
 
+class Builtin(Rooms):
+    """What comes with this package: its rooms, and the contracts of its tracks."""
+
+    def __init__(self) -> None:
+        super().__init__({name: Path(room(name)) for name in ("methods", "tasks", "datasets")}, "bench.builtin")
+
+    @hookimpl
+    def bench_tracks(self, register: Callable[[Target], None]) -> None:
+        """Register the modules of ``bench.tracks``."""
+        folder = Path(tracks.__file__).parent
+        for path in sorted([*folder.glob("[!_]*.py"), *folder.glob("*/__init__.py")]):
+            register(Target(f"bench.tracks.{path.parent.name if path.stem == '__init__' else path.stem}", "", str(path)))
+
+
 class OneFile(Rooms):
     """A single file as a plugin: whatever cards it holds are registered."""
 
@@ -82,9 +106,10 @@ class OneFile(Rooms):
 
 
 class Found(msgspec.Struct):
-    """What discovery brings: entries, broken plugins and the manager that calls the hooks."""
+    """What discovery brings: entries, cards of tracks, broken plugins and the manager that calls the hooks."""
 
     entries: list[Entry]
+    tracks: list[TrackEntry]
     broken: list[Broken]
     manager: pluggy.PluginManager
 
@@ -98,9 +123,9 @@ def discover(index: Index, paths: Iterable[str] = ()) -> Found:
     """
     manager = pluggy.PluginManager("bench")
     manager.add_hookspecs(hookspecs)
-    found = Found([], [], manager)
+    found = Found([], [], [], manager)
     unwanted = set(filter(None, os.environ.get("BENCH_DISABLE_PLUGINS", "").split(",")))
-    manager.register(Rooms({name: Path(room(name)) for name in ("methods", "tasks", "datasets")}, "bench.builtin"), "builtin")
+    manager.register(Builtin(), "builtin")
     _add_board(manager)
     for point in sorted(importlib.metadata.entry_points(group=ENTRY_POINTS), key=lambda point: point.name):
         source = f"{point.dist.name} {point.dist.version}" if point.dist else point.value
@@ -119,7 +144,7 @@ def discover(index: Index, paths: Iterable[str] = ()) -> Found:
 
 def _note_empty(found: Found, given: Iterable[Path]) -> None:
     """Call a file broken that the user gave and that brings nothing: a card was forgotten, or a mark."""
-    known = {entry.target.path for entry in found.entries} | {item.source for item in found.broken}
+    known = {entry.target.path for entry in found.entries} | {entry.target.path for entry in found.tracks} | {item.source for item in found.broken}
     for path in given:
         if isinstance(found.manager.get_plugin(str(path)), OneFile) and str(path) not in known:
             found.broken.append(Broken(path.name, str(path), "it holds no class with a card, and no function marked with bench.hookimpl"))
@@ -193,7 +218,7 @@ def _configured() -> list[str]:
 
 def _add_path(manager: pluggy.PluginManager, index: Index, path: Path) -> None:
     if path.is_dir():
-        rooms = {name: path / name for name in ("methods", "tasks", "datasets") if (path / name).is_dir()}
+        rooms = {name: path / name for name in _ROOMS if (path / name).is_dir()}
         if not rooms and not any(path.glob("*.py")):
             raise PluginError(f"the folder {path} holds neither rooms (methods/, tasks/, datasets/) nor Python files", str(path))
         if rooms:
@@ -231,7 +256,10 @@ def _register(found: Found, index: Index, kind: str, source: str, target: object
     label = target.module if isinstance(target, Target) else str(target)
 
     def add() -> None:
-        found.entries += [entry for entry in index.entries(_as_target(target), source) if entry.kind == kind]
+        place = _as_target(target)
+        if kind != "track":
+            found.entries += [entry for entry in index.entries(place, source) if entry.kind == kind]
+        found.tracks += [entry for entry in index.tracks(place, source) if entry not in found.tracks]  # whatever a file is registered for, and once
 
     known = len(found.broken)
     _try(found, label, source, add)

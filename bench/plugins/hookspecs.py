@@ -22,6 +22,11 @@ Register = Callable[[type | str | Path], None]
 
 
 @hookspec
+def bench_tracks(register: Register) -> None:
+    """Call ``register`` once for each module that holds the card of a track and nothing that is registered otherwise."""
+
+
+@hookspec
 def bench_methods(register: Register) -> None:
     """Call ``register`` once for each method, or for each module that holds methods."""
 
@@ -40,7 +45,8 @@ def bench_datasets(register: Register) -> None:
 def bench_board(records: Sequence[Record], tasks: dict[str, Any], options: dict[str, Any]) -> dict[str, Any] | None:
     """Return the board of ``records`` as plain data (``bench leaderboard``).
 
-    ``tasks`` maps ``track/name`` to the task's card; ``options`` holds what the command line chose.
+    ``tasks`` maps ``track/name`` to the task's card; ``options`` holds what the command line chose, ``cards`` of methods and ``tracks``, the
+    cards of tracks by name.
     """
 
 
@@ -53,7 +59,7 @@ def bench_render(board: dict[str, Any], format: str) -> str | None:
 def bench_publish(board: dict[str, Any], records: Sequence[Record], folder: Path, options: dict[str, Any]) -> list[str] | None:
     """Write the files of a board into ``folder`` and return what there is to say (``bench leaderboard --out``).
 
-    ``options`` holds ``tasks`` and ``cards`` (``track/name`` -> card), ``load(ids)``, which yields whole records,
+    ``options`` holds ``tasks`` and ``cards`` (``track/name`` -> card), ``tracks`` (name -> card), ``load(ids)``, which yields whole records,
     ``picture(record, name)``, which returns a picture's bytes or ``None``, ``history``, a file of earlier nights, and ``page``.
     """
 

@@ -15,15 +15,15 @@ from typing import Any
 
 import msgspec
 
-from bench.cards import KINDS, DatasetCard, MethodCard, TaskCard
+from bench.cards import KINDS, DatasetCard, MethodCard, TaskCard, TrackCard
 from bench.errors import PluginError
 from bench.params import Param
-from bench.plugins.scan import CARD_CALLS, ClassScan, Field, FileScan, scan_file, stamp
+from bench.plugins.scan import CARD_CALLS, ClassScan, Field, FileScan, TrackScan, scan_file, stamp
 from bench.plugins.source import Target, locate
 from bench.plugins.types import NotStatic, type_from_text
 from bench.texts import decode, encode
 
-FORMAT = 3
+FORMAT = 4
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +45,14 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     def identity(self) -> str:
         """``track/name``, or the name alone for a data set."""
         return f"{self.track}/{self.name}" if self.track else self.name
+
+
+class TrackEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """The card of a track, and where it stands; ``target.qualname`` is what it is assigned to."""
+
+    card: TrackCard
+    target: Target
+    source: str
 
 
 def cache_folder() -> Path:
@@ -110,6 +118,32 @@ class Index:
             if item.card is not None and target.qualname in ("", item.name):
                 found += self._entry(msgspec.structs.replace(target, qualname=item.name), item, scan, source)
         return found
+
+    def tracks(self, target: Target, source: str) -> list[TrackEntry]:
+        """Return the cards of tracks that a file holds.
+
+        Raises:
+            PluginError: the file does not parse, or a card is not valid.
+        """
+        scan = self.scan(Path(target.path), target.package)
+        if scan.error:
+            raise PluginError(scan.error, source)
+        wanted = [item for item in scan.tracks if target.qualname in ("", item.name)]
+        return [self._track(msgspec.structs.replace(target, qualname=item.name), item, scan, source) for item in wanted]
+
+    def _track(self, target: Target, item: TrackScan, scan: FileScan, source: str) -> TrackEntry:
+        """Return the entry of a track's card. It is never imported to be read: the module of a contract may take seconds."""
+        try:
+            if item.dynamic:
+                raise NotStatic(item.dynamic)
+            card = msgspec.convert(self._fill(item.card, scan, target), TrackCard)
+            msgspec.json.encode(card)  # boards and pages write its texts as UTF-8
+        except NotStatic as error:
+            said = f"the TrackCard {item.name!r} of {Path(target.path).name} can't be read without an import ({error})"
+            raise PluginError(f"{said}; write NAME = TrackCard(...) in the module itself, with keywords and literal values", source) from None
+        except (msgspec.ValidationError, ValueError) as error:
+            raise PluginError(f"the TrackCard {item.name!r} of {Path(target.path).name} is not valid: {error}", source) from None
+        return TrackEntry(card=card, target=target, source=source)
 
     def _entry(self, target: Target, item: ClassScan, scan: FileScan, source: str) -> list[Entry]:
         try:
@@ -209,4 +243,4 @@ class _Stored(msgspec.Struct):
     described: dict[str, dict[str, Any]]
 
 
-__all__ = ["CARD_CALLS", "Entry", "Index", "cache_folder"]
+__all__ = ["CARD_CALLS", "Entry", "Index", "TrackEntry", "cache_folder"]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
-from bench.cards import DatasetCard, MethodCard, TaskCard
+from bench.cards import DatasetCard, MethodCard, TaskCard, TrackCard
 from bench.errors import PluginError, UsageError, near
 from bench.plugins.discovery import Broken, discover
-from bench.plugins.index import Entry, Index
+from bench.plugins.index import Entry, Index, TrackEntry
 
 _PLURAL = {"method": "methods", "task": "tasks", "dataset": "data sets"}
 
@@ -24,6 +24,9 @@ class Registry:
         self._kinds: dict[str, dict[str, list[Entry]]] = {"method": {}, "task": {}, "dataset": {}}
         for entry in found.entries:
             self._kinds[entry.kind].setdefault(entry.identity, []).append(entry)
+        self._tracks: dict[str, list[TrackEntry]] = {}
+        for track in found.tracks:
+            self._tracks.setdefault(track.card.name, []).append(track)
 
     def rows(self, kind: str) -> list[Entry]:
         """Return the entries of a kind, sorted by identity; of clashing ones, all."""
@@ -83,8 +86,32 @@ class Registry:
         )
 
     def tracks(self) -> list[str]:
-        """Return the names of every track that a method or a task belongs to."""
-        return sorted({entry.track for kind in ("method", "task") for entry in self.rows(kind)})
+        """Return the names of every track that a method or a task belongs to, or that has a card."""
+        return sorted({entry.track for kind in ("method", "task") for entry in self.rows(kind)} | set(self._tracks))
+
+    def cards_of(self, track: str) -> list[TrackEntry]:
+        """Return the cards of a track: one, none where no plugin brings one, or several that clash."""
+        return self._tracks.get(track, [])
+
+    def track_card(self, track: str) -> TrackCard | None:
+        """Return the card of a track; None where no plugin brings one.
+
+        Raises:
+            PluginError: two cards claim it.
+        """
+        found = self.cards_of(track)
+        if len(found) > 1:
+            sources = " and ".join(f"{entry.source} ({entry.target.qualname} in {entry.target.path})" for entry in found)
+            raise PluginError(f"two cards claim the track {track!r}: {sources}; rename one of the tracks, or leave one plugin out.")
+        return found[0].card if found else None
+
+    def track_cards(self, used: Collection[str]) -> dict[str, TrackCard]:
+        """Return the card of every track that has one, by name; of a track that two cards claim and that is not in ``used``, none.
+
+        Raises:
+            PluginError: two cards claim a track in ``used``.
+        """
+        return {track: card for track, found in self._tracks.items() if (track in used or len(found) == 1) and (card := self.track_card(track))}
 
     def cards(self) -> dict[str, TaskCard]:
         """Return every task's card by identity, as the board takes them."""

@@ -1,4 +1,4 @@
-"""Reading one source file as syntax: its classes with their cards and parameters, its imports, its digest."""
+"""Reading one source file as syntax: its classes with their cards and parameters, its tracks' cards, its imports, its digest."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import msgspec
 from bench.plugins.types import NotStatic
 
 CARD_CALLS = {"MethodCard": "method", "TaskCard": "task", "DatasetCard": "dataset"}
-_RECORD_CALLS = {*CARD_CALLS, "Metric", "Preset", "Reference"}
+_RECORD_CALLS = {*CARD_CALLS, "TrackCard", "Metric", "Preset", "Reference"}
 
 
 class Field(msgspec.Struct, frozen=True):
@@ -37,6 +37,14 @@ class ClassScan(msgspec.Struct, frozen=True):
     dynamic: str = ""
 
 
+class TrackScan(msgspec.Struct, frozen=True):
+    """A track's card, as written. ``name``: what it is assigned to; ``dynamic`` says what can't be read."""
+
+    name: str
+    card: dict[str, Any]
+    dynamic: str = ""
+
+
 class FileScan(msgspec.Struct, frozen=True):
     """What one file says. ``imports`` maps a local name to ``module`` or ``module:name``; ``reaches`` lists what it imports.
 
@@ -52,6 +60,7 @@ class FileScan(msgspec.Struct, frozen=True):
     hooks: bool = False
     error: str = ""
     own: dict[str, str] = {}
+    tracks: list[TrackScan] = []
 
     def digest_on(self, kind: str) -> str:
         """Return the digest of what the file says to a run on this kind of device."""
@@ -77,12 +86,15 @@ def scan_file(path: Path, package: str) -> FileScan:
     imports, reaches = _imports(tree, package)
     classes = [_class(node) for node in tree.body if isinstance(node, ast.ClassDef)]
     hooks = any(isinstance(node, ast.FunctionDef) and any("hookimpl" in ast.unparse(mark) for mark in node.decorator_list) for node in tree.body)
-    constants, digest = _constants(tree), code_digest(tree)
-    return FileScan(mark, digest, classes, constants, imports, reaches, hooks, own={kind: code_digest(_table_of(kind, tree)) for kind in _kinds(tree)})
+    constants, tracks = _constants(tree), _tracks(tree)
+    digest = code_digest(tree)
+    own = {kind: code_digest(_table_of(kind, tree)) for kind in _kinds(tree)}
+    return FileScan(mark, digest, classes, constants, imports, reaches, hooks, own=own, tracks=tracks)
 
 
 def code_digest(tree: ast.Module) -> str:
-    """Digest what the code does: the syntax tree without comments, positions and docstrings. Changes ``tree``."""
+    """Digest what the code does: the syntax tree without comments, positions, docstrings and what a track is called. Changes ``tree``."""
+    tree.body = [node for node in tree.body if _track_of(node) is None]
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list):
@@ -143,6 +155,29 @@ def _constants(tree: ast.Module) -> dict[str, Any]:
             except NotStatic:
                 continue
     return constants
+
+
+def _track_of(node: ast.stmt) -> tuple[str, ast.Call] | None:
+    """Return name and call of a statement ``NAME = TrackCard(...)``; None of another."""
+    match node:
+        case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call() as call) | ast.AnnAssign(target=ast.Name(id=name), value=ast.Call() as call):
+            return (name, call) if _last(call.func) == "TrackCard" else None
+    return None
+
+
+def _tracks(tree: ast.Module) -> list[TrackScan]:
+    """Return the cards of tracks that the module assigns; one that stands elsewhere can't be read, which is said of it."""
+    found, read = [], set()
+    for name, call in filter(None, map(_track_of, tree.body)):
+        read.add(call)
+        try:
+            found.append(TrackScan(name, literal(call)))
+        except NotStatic as error:
+            found.append(TrackScan(name, {}, f"it holds {error}"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and _last(node.func) == "TrackCard" and node not in read:
+            found.append(TrackScan(f"of line {node.lineno}", {}, "it is assigned to no name of the module"))
+    return found
 
 
 def _class(node: ast.ClassDef) -> ClassScan:

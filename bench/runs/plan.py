@@ -83,9 +83,10 @@ def make_plan(request: Request, registry: Registry) -> Plan:
     """Return the plan of a request.
 
     Raises:
-        UsageError: a name, parameter or seed is wrong. NothingSelected: nothing fits.
+        UsageError: a name, parameter or seed is wrong. NothingSelected: nothing fits. PluginError: a track is claimed twice.
     """
     tasks = list(_tasks(request, registry))
+    registry.track_cards({entry.track for entry, _ in tasks})  # of two tracks of one name, methods would run on each other's tasks
     refuse_apart(request.methods, request.tasks, request.track, registry)
     solvers = list(_solvers(request, registry, {entry.track for entry, _ in tasks}))
     plan, taken = Plan([], []), set[tuple[str, ...]]()

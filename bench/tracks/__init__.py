@@ -11,7 +11,8 @@ RECORDS = {
     "policy-optimization": (("policy_optimization.problem:PolicyProblem", "policy_optimization.language:LanguageProblem"), ("policy_optimization.problem:Solution",)),
     "privacy-audit": (("privacy_audit:Problem",), ("privacy_audit:Solution",)),
     "selection": (("selection:Problem",), ("selection:Selection",)),
-    "unlearning": (("unlearning.problem:Problem",), ("unlearning.problem:Solution",)),
-    "unlearning-regression": (("unlearning.problem:Problem",), ("unlearning.problem:Solution",)),
+    **dict.fromkeys(
+        ("unlearning-correction", "unlearning-privacy", "unlearning-regression"), (("unlearning.problem:Problem",), ("unlearning.problem:Solution",))
+    ),
 }  # fmt: skip
 """Track -> what its problem may be, and what its solution may be: ``module:type`` within this package. Tasks of other tracks say it in ``accepts``."""

@@ -13,12 +13,21 @@ import torch
 from msgspec import Meta
 from torch.nn import functional as F
 
+from bench.cards import TrackCard
 from bench.declared import Array, Size
 from bench.errors import InvalidRun
 from bench.runs.context import Run
 from bench.training.convnet import ConvNet, Recipe
 
 __all__ = ["ClassSampler", "Problem", "SmallSet", "decode", "labels_of", "real_rows", "stored"]
+
+TRACK = TrackCard(
+    name="condensation",
+    title="Condensation",
+    about="Say a training set in a few images, on which new nets learn.",
+    field="less data",
+    ranked="methods that make or choose the images, by the accuracy of nets trained on these alone",
+)
 
 
 class SmallSet(msgspec.Struct, kw_only=True):

@@ -13,6 +13,7 @@ import torch
 from msgspec import Meta
 from torch.nn import functional as F
 
+from bench.cards import TrackCard
 from bench.contracts import Method
 from bench.declared import Array, Outputs, Size
 from bench.errors import InvalidRun
@@ -22,6 +23,14 @@ from bench.training.graphs import GraphBatch, Graphs
 from bench.training.state import evaluating
 
 __all__ = ["Batch", "GraphMethod", "Kind", "Problem", "Solution", "Training", "WeightLog", "graph_losses", "kind_of"]
+
+TRACK = TrackCard(
+    name="graph-ood",
+    title="Graph shift",
+    about="Train on graphs whose shortcuts do not hold in the test.",
+    field="shift",
+    ranked="training methods, by their scores on graphs from elsewhere than the training graphs",
+)
 
 Kind = Literal["classes", "binary", "numbers"]
 SMALLEST = 8

@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 import torch
 
+from bench.cards import TrackCard
 from bench.declared import Array
 from bench.errors import InvalidRun
 from bench.runs.context import Run
@@ -22,6 +23,14 @@ from bench.tracks.noisy_labels import Problem, cross_entropy
 from bench.training.state import predict
 
 __all__ = ["Problem", "Solution", "judgement", "out_of_fold", "votes"]
+
+TRACK = TrackCard(
+    name="label-errors",
+    title="Label errors",
+    about="Find the labels of a training set that are wrong.",
+    field="wrong labels",
+    ranked="detectors, and training methods by what they say of their rows, by how well they tell wrong labels from right ones",
+)
 
 FOLDS, NEIGHBOURS = 5, 20
 

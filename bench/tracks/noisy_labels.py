@@ -16,6 +16,7 @@ import torch
 from msgspec import Meta
 from torch.nn import functional as F
 
+from bench.cards import TrackCard
 from bench.contracts import Method
 from bench.declared import Array, Outputs, Size
 from bench.runs.context import Run
@@ -25,6 +26,14 @@ from bench.training.schedules import Schedule
 from bench.training.state import evaluating
 
 __all__ = ["Batch", "Model", "NoisyLabelMethod", "Problem", "Seeds", "Solution", "cross_entropy", "sgd", "train", "train_step"]
+
+TRACK = TrackCard(
+    name="noisy-labels",
+    title="Noisy labels",
+    about="Train a classifier on labels of which many are wrong.",
+    field="wrong labels",
+    ranked="training methods, by accuracy on clean test labels",
+)
 
 Model = Callable[[torch.Tensor], torch.Tensor]
 

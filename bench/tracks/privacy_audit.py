@@ -1,6 +1,6 @@
 """Track ``privacy-audit``: say of each row whether a model was trained on it.
 
-It measures attacks, not learners: the attack that decides the track ``unlearning`` is only worth what it finds here.
+It measures attacks, not learners: the attack that decides the track ``unlearning-privacy`` is only worth what it finds here.
 """
 
 from __future__ import annotations
@@ -10,10 +10,19 @@ from typing import Annotated
 import msgspec
 import torch
 
+from bench.cards import TrackCard
 from bench.declared import Array, Size
 from bench.tracks.unlearning import Architecture, Weights, confidence
 
 __all__ = ["Problem", "Shadows", "Solution", "confidences"]
+
+TRACK = TrackCard(
+    name="privacy-audit",
+    title="Privacy audit",
+    about="Tell which rows a model was trained on.",
+    field="forgetting",
+    ranked="attacks, by how well they tell trained rows from others",
+)
 
 
 class Shadows(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ import msgspec
 import torch
 from msgspec import Meta
 
+from bench.cards import TrackCard
 from bench.contracts import Method
 from bench.declared import Array, Size
 from bench.errors import InvalidRun
@@ -20,6 +21,14 @@ from bench.runs.context import Run
 from bench.training.convnet import Net, Params, Perceptron, Recipe, fit, outputs, passes_of
 
 __all__ = ["Problem", "Selectable", "Selection", "Selector", "features_of", "greedy", "spread", "starts", "top", "trained"]
+
+TRACK = TrackCard(
+    name="selection",
+    title="Selection",
+    about="Choose the training rows from which new nets learn.",
+    field="less data",
+    ranked="methods that choose rows, by the accuracy of nets trained on these alone",
+)
 
 
 SMALLEST = 1e-6

@@ -16,7 +16,7 @@ class BadTeacher(UnlearningMethod):
     card: ClassVar = MethodCard(
         name="bad-teacher",
         title="Bad teaching induces forgetting",
-        track="unlearning",
+        track=("unlearning-privacy", "unlearning-correction"),
         paper="arXiv:2205.08096",
         bibtex="""@inproceedings{chundawat2023can,
   title = {Can Bad Teaching Induce Forgetting? Unlearning in Deep Networks Using an Incompetent Teacher},

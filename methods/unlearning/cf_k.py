@@ -18,7 +18,7 @@ class LastLayers(FineTune):
     card: ClassVar = MethodCard(
         name="cf-k",
         title="Fine-tuning of the last k layers (CF-k, EU-k)",
-        track=("unlearning", "unlearning-regression"),
+        track=("unlearning-privacy", "unlearning-correction", "unlearning-regression"),
         paper="arXiv:2201.06640",
         bibtex="""@article{goel2022towards,
   title = {Towards Adversarial Evaluations for Inexact Machine Unlearning},

@@ -14,7 +14,7 @@ class FineTune(UnlearningMethod):
     card: ClassVar = MethodCard(
         name="ft",
         title="Fine-tuning on the rows that stay",
-        track=("unlearning", "unlearning-regression"),
+        track=("unlearning-privacy", "unlearning-correction", "unlearning-regression"),
         official_code="ok",
         deviates="Defaults are this project's small-data values, with a falling rate; those of the Unlearn-Sparse repository are in 'settings'.",
         stacked=True,

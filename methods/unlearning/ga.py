@@ -16,7 +16,7 @@ class GradientAscent(UnlearningMethod):
     card: ClassVar = MethodCard(
         name="ga",
         title="Gradient ascent on the rows to forget",
-        track=("unlearning", "unlearning-regression"),
+        track=("unlearning-privacy", "unlearning-correction", "unlearning-regression"),
         official_code="ok",
         deviates="Gradients are clipped, and it stops by the validation rows; otherwise it destroys the model sooner or later.",
         stacked=True,

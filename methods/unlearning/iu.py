@@ -19,7 +19,7 @@ class InfluenceUnlearning(UnlearningMethod):
     card: ClassVar = MethodCard(
         name="iu",
         title="Influence unlearning",
-        track=("unlearning", "unlearning-regression"),
+        track=("unlearning-privacy", "unlearning-correction", "unlearning-regression"),
         paper="arXiv:1703.04730",
         bibtex="""@inproceedings{koh2017understanding,
   title = {Understanding Black-box Predictions via Influence Functions},

@@ -14,7 +14,7 @@ class L1Sparse(UnlearningMethod):
     card: ClassVar = MethodCard(
         name="l1-sparse",
         title="L1-sparse unlearning",
-        track="unlearning",
+        track=("unlearning-privacy", "unlearning-correction"),
         paper="arXiv:2304.04934",
         bibtex="""@inproceedings{jia2023model,
   title = {Model Sparsity Can Simplify Machine Unlearning},

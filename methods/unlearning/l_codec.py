@@ -16,7 +16,7 @@ class LCodec(UnlearningMethod):
     card: ClassVar = MethodCard(
         name="l-codec",
         title="Deep unlearning via conditional independence (L-CODEC)",
-        track="unlearning",
+        track=("unlearning-privacy", "unlearning-correction"),
         paper="arXiv:2204.07655",
         bibtex="""@inproceedings{mehta2022deep,
   title = {Deep Unlearning via Randomized Conditionally Independent Hessians},

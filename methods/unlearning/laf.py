@@ -17,7 +17,7 @@ class LabelAgnosticForgetting(UnlearningMethod):
     card: ClassVar = MethodCard(
         name="laf",
         title="Label-agnostic forgetting (LAF)",
-        track="unlearning",
+        track=("unlearning-privacy", "unlearning-correction"),
         paper="arXiv:2404.00506",
         bibtex="""@inproceedings{shen2024label,
   title = {Label-Agnostic Forgetting: A Supervision-Free Unlearning in Deep Models},

@@ -14,7 +14,7 @@ class NegGradPlus(UnlearningMethod):
     card: ClassVar = MethodCard(
         name="neggrad-plus",
         title="NegGrad+",
-        track="unlearning",
+        track=("unlearning-privacy", "unlearning-correction"),
         paper="arXiv:2302.09880",
         bibtex="""@inproceedings{kurmanji2023towards,
   title = {Towards Unbounded Machine Unlearning},

@@ -11,7 +11,9 @@ from bench.tracks.unlearning import Group, Nets, UnlearningMethod
 class Original(UnlearningMethod):
     """Forget nothing."""
 
-    card: ClassVar = MethodCard(name="original", title="The original model, unchanged", track=("unlearning", "unlearning-regression"), stacked=True)
+    card: ClassVar = MethodCard(
+        name="original", title="The original model, unchanged", track=("unlearning-privacy", "unlearning-correction", "unlearning-regression"), stacked=True
+    )
 
     def unlearn(self, group: Group) -> Nets:
         """Return the originals."""

@@ -22,7 +22,7 @@ class PruneThen(UnlearningMethod):
     card: ClassVar = MethodCard(
         name="prune-then",
         title="Prune, then unlearn",
-        track="unlearning",
+        track=("unlearning-privacy", "unlearning-correction"),
         paper="arXiv:2304.04934",
         bibtex="""@inproceedings{jia2023model,
   title = {Model Sparsity Can Simplify Machine Unlearning},

@@ -17,7 +17,7 @@ class RandomLabel(UnlearningMethod):
     card: ClassVar = MethodCard(
         name="random-label",
         title="Random labels on the rows to forget",
-        track="unlearning",
+        track=("unlearning-privacy", "unlearning-correction"),
         official_code="ok",
         deviates=(
             "Defaults are this project's small-data values, with a falling rate; the SalUn repository's are in 'settings'. No effect at this scale: on random rows uAUC is "

@@ -11,7 +11,9 @@ from bench.tracks.unlearning import Group, Nets, Solution, UnlearningMethod, sol
 class Retrain(UnlearningMethod):
     """The training recipe on the rows that stay, from new initial weights. Its seeds are not those of the models it is compared with."""
 
-    card: ClassVar = MethodCard(name="retrain", title="Retraining without the rows", track=("unlearning", "unlearning-regression"), stacked=True)
+    card: ClassVar = MethodCard(
+        name="retrain", title="Retraining without the rows", track=("unlearning-privacy", "unlearning-correction", "unlearning-regression"), stacked=True
+    )
 
     def unlearn(self, group: Group) -> list[Solution]:
         """Train on R."""

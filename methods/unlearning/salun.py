@@ -19,7 +19,7 @@ class SalUn(RandomLabel):
     card: ClassVar = MethodCard(
         name="salun",
         title="Saliency unlearning (SalUn)",
-        track="unlearning",
+        track=("unlearning-privacy", "unlearning-correction"),
         paper="arXiv:2310.12508",
         bibtex="""@inproceedings{fan2024salun,
   title = {SalUn: Empowering Machine Unlearning via Gradient-based Weight Saliency in Both Image Classification and Generation},

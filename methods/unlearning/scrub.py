@@ -17,7 +17,7 @@ class Scrub(UnlearningMethod):
     card: ClassVar = MethodCard(
         name="scrub",
         title="SCRUB",
-        track="unlearning",
+        track=("unlearning-privacy", "unlearning-correction"),
         paper="arXiv:2302.09880",
         bibtex="""@inproceedings{kurmanji2023towards,
   title = {Towards Unbounded Machine Unlearning},

@@ -16,7 +16,7 @@ class SelectiveSynapticDampening(UnlearningMethod):
     card: ClassVar = MethodCard(
         name="ssd",
         title="Selective synaptic dampening",
-        track="unlearning",
+        track=("unlearning-privacy", "unlearning-correction"),
         paper="arXiv:2308.07707",
         bibtex="""@inproceedings{foster2024fast,
   title = {Fast Machine Unlearning Without Retraining Through Selective Synaptic Dampening},

@@ -14,7 +14,7 @@ class StochasticTeacher(UnlearningMethod):
     card: ClassVar = MethodCard(
         name="stochastic-teacher",
         title="Fast unlearning with a stochastic teacher",
-        track="unlearning",
+        track=("unlearning-privacy", "unlearning-correction"),
         paper="arXiv:2308.14322",
         bibtex="""@article{zhang2023machine,
   title = {Machine Unlearning Methodology base on Stochastic Teacher Network},

@@ -17,7 +17,7 @@ class VisualMemory(UnlearningMethod):
     card: ClassVar = MethodCard(
         name="visual-memory",
         title="Nearest neighbours in a visual memory",
-        track="unlearning",
+        track="unlearning-correction",
         paper="arXiv:2408.08172",
         bibtex="""@article{geirhos2024towards,
   title = {Towards Flexible Perception with Visual Memory},

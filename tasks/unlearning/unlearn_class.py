@@ -21,7 +21,7 @@ class UnlearnClass(UnlearningTask):
     card: ClassVar = TaskCard(
         name="unlearn-class",
         title="Forget a class",
-        track="unlearning",
+        track="unlearning-privacy",
         datasets=("digits", "mnist5k", "cifar10", "cifar100", "svhn"),
         libraries=("scipy", "sklearn"),
         metrics=METRICS,

@@ -57,7 +57,7 @@ class UnlearnCorrective(Task):
     card: ClassVar = TaskCard(
         name="unlearn-corrective",
         title="Correct what corrupted rows taught",
-        track="unlearning",
+        track="unlearning-correction",
         datasets=("digits", "mnist5k", "cifar10", "cifar100", "svhn"),
         libraries=("scipy", "sklearn"),
         metrics=(

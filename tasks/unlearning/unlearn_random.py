@@ -20,7 +20,7 @@ class UnlearnRandom(UnlearningTask):
     card: ClassVar = TaskCard(
         name="unlearn-random",
         title="Forget random rows",
-        track="unlearning",
+        track="unlearning-privacy",
         datasets=("digits", "mnist5k", "cifar10", "cifar100", "svhn"),
         libraries=("scipy", "sklearn"),
         metrics=METRICS,

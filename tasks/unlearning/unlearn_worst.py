@@ -22,7 +22,7 @@ class UnlearnWorst(UnlearningTask):
     card: ClassVar = TaskCard(
         name="unlearn-worst",
         title="Forget the worst-case rows",
-        track="unlearning",
+        track="unlearning-privacy",
         datasets=("digits", "mnist5k", "cifar10", "cifar100", "svhn"),
         libraries=("scipy", "sklearn"),
         metrics=METRICS,

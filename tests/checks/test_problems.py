@@ -54,7 +54,7 @@ def changed(tensor, place, value):
     return found
 
 
-@pytest.mark.parametrize("track", ["noisy-labels", "selection", "unlearning", "privacy-audit"])
+@pytest.mark.parametrize("track", ["noisy-labels", "selection", "unlearning-privacy", "privacy-audit"])
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -91,7 +91,7 @@ def test_no_class_at_all_and_labels_that_are_floats_are_refused(track):
 
 
 @pytest.mark.parametrize("dtype", [torch.int8, torch.uint8, torch.int16, torch.int32])
-@pytest.mark.parametrize("track", ["noisy-labels", "selection", "condensation", "unlearning", "privacy-audit", "graph-ood"])
+@pytest.mark.parametrize("track", ["noisy-labels", "selection", "condensation", "unlearning-privacy", "privacy-audit", "graph-ood"])
 def test_labels_of_other_integer_types_are_converted(track, dtype):
     problem, _ = MADE[track]()
     found, _ = check_problem(replaced(problem, y=problem.y.to(dtype)))

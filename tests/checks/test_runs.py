@@ -26,7 +26,8 @@ class Planted(Method):
 {several}
 """
 TASKS = {
-    "noisy-labels": "noisy-digits", "label-errors": "errors-iris", "selection": "prune-digits", "condensation": "condense-digits", "unlearning": "unlearn-random",
+    "noisy-labels": "noisy-digits", "label-errors": "errors-iris", "selection": "prune-digits", "condensation": "condense-digits",
+    "unlearning-privacy": "unlearn-random", "unlearning-correction": "unlearn-corrective",
     "unlearning-regression": "unlearn-regression", "privacy-audit": "privacy-audit", "graph-ood": "wheel-star", "policy-optimization": "clock-arithmetic",
 }  # fmt: skip
 STACKED = "return [self.solve(problem, run) for problem, run in zip(problems, runs)]"
@@ -37,7 +38,7 @@ def plant(tmp_path, run_plan):
     """Run a method whose ``solve`` holds the given lines on the smallest task of a track; return the record."""
 
     def call(track, body, *, stacked=False, several=STACKED, seeds="1"):
-        module = {"unlearning-regression": "unlearning"}.get(track, track.replace("-", "_"))
+        module = "unlearning" if track.startswith("unlearning-") else track.replace("-", "_")
         file = tmp_path / "planted.py"
         lines = [textwrap.indent(textwrap.dedent(part).strip(), " " * 8) for part in (body, several)]
         file.write_text(METHOD.format(track=track, module=module, stacked=stacked, body=lines[0], several=lines[1]))
@@ -72,8 +73,8 @@ CONSTANT = "logits = lambda x: x.flatten(1)[:, :1] * torch.arange(problem.n_clas
         ("noisy-labels", "lambda x: (logits(x), 1)", "a tuple of 2"),
         ("noisy-labels", "lambda x: logits(x).index_fill(0, torch.tensor([len(x) - 1]), float('nan'))", "not finite in the answer: its output is nan"),
         ("noisy-labels", "logits(problem.x)", "the model is a Tensor"),
-        ("unlearning", "lambda x: logits(x).argmax(-1)", "int64 of shape"),
-        ("unlearning", "lambda x: logits(x).index_fill(0, torch.tensor([len(x) - 1]), float('nan'))", "not finite in the answer: its output is nan"),
+        ("unlearning-privacy", "lambda x: logits(x).argmax(-1)", "int64 of shape"),
+        ("unlearning-privacy", "lambda x: logits(x).index_fill(0, torch.tensor([len(x) - 1]), float('nan'))", "not finite in the answer: its output is nan"),
         ("unlearning-regression", "lambda x: logits(x)[:, 0]", "float32 of shape"),
         ("unlearning-regression", "lambda x: logits(x) * float('inf')", "not finite in the answer"),
     ],
@@ -124,7 +125,7 @@ WRONG = {
         ("Solution(model=lambda graphs: problem.net().eval()(graphs).logits)", "a Tensor without 'logits'"),
         ("Solution(model=problem.net(), weights=torch.ones(3))", "weights has the shape (3,)"),
     ],
-    "unlearning": [
+    "unlearning-privacy": [
         ("Solution(model=logits, weights={'0.weight': torch.zeros(1)})", "weights['0.bias'] is missing"),
         ("Solution(model=logits, precompute=-5)", "precompute is -5"),
     ],
@@ -137,7 +138,7 @@ WRONG = {
 
 @pytest.mark.parametrize(("track", "answer", "said"), [(track, *case) for track, cases in WRONG.items() for case in cases])
 def test_a_wrong_field_is_invalid_and_named(plant, track, answer, said):
-    head = CONSTANT if track in ("noisy-labels", "unlearning") else ""
+    head = CONSTANT if track in ("noisy-labels", "unlearning-privacy") else ""
     record = plant(track, f"{head}return {answer}")
     assert (record.status, record.metrics) == ("invalid", {}), record.error
     assert said in record.error.message
@@ -180,7 +181,7 @@ def test_a_stack_may_yield_its_solutions(plant):
 
 def test_one_of_several_problems_is_named(plant):
     body = f"{CONSTANT}return Solution(model=logits, stored=-1 if run._axis == 2 else 0)"
-    record = plant("unlearning", body)
+    record = plant("unlearning-privacy", body)
     assert "the method's solution of problem 3 of 4 is not valid: stored is -1" in record.error.message
 
 

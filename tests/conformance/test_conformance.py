@@ -228,7 +228,7 @@ def parts(methods, size):
 
 
 PARTS = [part for track in sorted(METHODS, key=lambda track: SIZES.get(track, 6)) for part in parts(METHODS[track], SIZES.get(track, 6))]
-CHEAPEST = {"condensation": "condense-transfer", "graph-ood": "motif-basis", "label-errors": "errors-clusters", "unlearning": "unlearn-corrective"}
+CHEAPEST = {"condensation": "condense-transfer", "graph-ood": "motif-basis", "label-errors": "errors-clusters", "unlearning-privacy": "unlearn-random"}
 """The task of a track that the quick form runs on, where it is not the first one."""
 
 

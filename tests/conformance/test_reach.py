@@ -83,7 +83,7 @@ def test_the_hidden_part_of_every_task_is_out_of_reach(identity, tmp_path):
     [
         ("noisy-labels/noisy-digits", "elr"),
         ("condensation/condense-cl", "dm"),
-        ("unlearning/unlearn-random", "ft"),
+        ("unlearning-privacy/unlearn-random", "ft"),
         ("graph-ood/spmotif", "erm"),
         ("policy-optimization/clock-arithmetic", "grpo"),
     ],

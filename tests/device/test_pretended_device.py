@@ -93,7 +93,7 @@ def run(registry, folder, monkeypatch, device="meta", **request):
 TASKS = {
     "condensation": "condense-transfer", "graph-ood": "motif-basis", "label-errors": "errors-clusters", "noisy-labels": "noisy-digits",
     "policy-optimization": "clock-arithmetic", "privacy-audit": "privacy-audit", "selection": "prune-digits",
-    "unlearning": "unlearn-corrective", "unlearning-regression": "unlearn-regression",
+    "unlearning-privacy": "unlearn-random", "unlearning-correction": "unlearn-corrective", "unlearning-regression": "unlearn-regression",
 }  # fmt: skip
 QUICK = {
     "condensation": ("dsa", "ncfm"), "graph-ood": ("erm", "mixup"), "label-errors": ("loss",), "noisy-labels": ("elr", "coteaching"),

@@ -19,8 +19,9 @@ BROWSER = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chrom
 needs_browser = pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed; run: make browser")
 HOSTILE = "</script><script>fetch('https://evil.example/')</script><img src=x onerror=alert(1)>"
 TRACKS = ("noisy-labels", "selection", "privacy-audit")
+NEWEST = _suite.read_suite(_suite.find(None)).name
 HISTORY = [
-    {"night": f"2026-01-0{day}", "suite": "2026.2", "track": "selection", "method": method, "score": 0.5 + day / 50, "place": 1, "range_low": 1, "range_high": 3, "leading": True,
+    {"night": f"2026-01-0{day}", "suite": NEWEST, "track": "selection", "method": method, "score": 0.5 + day / 50, "place": 1, "range_low": 1, "range_high": 3, "leading": True,
      "low": 0.4, "high": 0.6, "iqm": 0.5, "ok": 20, "imputed": 0, "of": 20, "valid": True}
     for day in (1, 2, 3)
     for method in ("k-center", "el2n", "forgetting", "grand", "herding", "margin", "surrogate-power")
@@ -40,7 +41,7 @@ def page_file(tmp_path_factory):
     tasks, cards = registry.cards(), {entry.identity: entry.card for entry in registry.rows("method")}
     suite = _suite.read_suite(_suite.find(None))
     folder = tmp_path_factory.mktemp("page")
-    plain = folder / "suite-2026.2.toml"  # without the frozen anchors of real runs
+    plain = folder / f"suite-{NEWEST}.toml"  # without the frozen anchors of real runs
     plain.write_text(_suite.find(None).read_text())
     methods = {track: sorted(name.partition("/")[2] for name in cards if name.startswith(f"{track}/")) for track in TRACKS}
     methods["noisy-labels"] = ["ce", "coteaching", "elr", "mixup"]
@@ -244,7 +245,7 @@ def test_the_page_is_what_serve_shows(browser, page_file):
         page = browser.new_page()
         page.goto(f"http://127.0.0.1:{server.server_address[1]}/")
         settled(page)
-        assert page.title() == "Data-centric learning: the board, suite 2026.2"
+        assert page.title() == f"Data-centric learning: the board, suite {NEWEST}"
         page.close()
         server.shutdown()
         thread.join()

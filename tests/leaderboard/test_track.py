@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.builtin.leaderboard import _suite
-from bench.cards import Metric
+from bench.cards import Metric, TrackCard
 from bench.errors import UsageError
 from bench.plugins.registry import Registry
 from bench.runs.record import Flops
@@ -312,7 +312,12 @@ def test_freezing_leaves_out_what_has_not_run_whole(suite_file):
 WRONG = {
     "no table": ("name = ", "can't be used"),
     "an unknown field": (SUITE.replace("seeds = 3", "seeds = 3\ncolour = 1"), "unknown field `colour`"),
-    "a later schema": (SUITE.replace("schema_version = 1", "schema_version = 2"), "schema_version"),
+    "a later schema": (SUITE.replace("schema_version = 1", "schema_version = 3"), "schema_version"),
+    "a title where cards have it": (
+        SUITE.replace("schema_version = 1", "schema_version = 2"),
+        "its track 'demo' has a title, which stands on the track's card",
+    ),
+    "no title where cards have none": (SUITE.replace('title = "Demo"\n', ""), "its track 'demo' has no title, which schema_version 1 wants"),
     "no seeds": (SUITE.replace("seeds = 3", "seeds = 0"), "seeds = 0, it must be 1 to 1000"),
     "a delta of one": (SUITE.replace("0.02", "1.0"), "delta = 1.0, it must lie between 0 and 1"),
     "a device that is none": (SUITE.replace('"cpu"', '"tpu"'), "its device is 'tpu', it must be cpu or cuda"),
@@ -351,23 +356,37 @@ def test_anchors_that_are_damaged_or_anothers_are_refused(suite_file):
 
 
 def test_an_unknown_suite_has_near_matches():
-    with pytest.raises(UsageError, match=r"Did you mean '2026\.2' or '2026\.1'\?"):
+    with pytest.raises(UsageError, match=r"Did you mean '2026\.3' or '2026\.2' or '2026\.1'\?"):
         _suite.find("2026.9")
 
 
-def test_the_suites_of_this_repository_name_what_is_installed():
+def test_the_newest_suite_of_this_repository_names_what_is_installed_and_older_ones_can_be_read():
     tasks = Registry().cards()
     for path in sorted(_suite.ROOM.glob("suite-*.toml")):
         suite, _ = _suite.load(path)
         assert path.stem == f"suite-{suite.name}"
-        assert _suite.disagreements(suite, tasks) == []
-        for name, track in suite.tracks.items():
-            for task in track.tasks:
-                assert task.seconds >= tasks[f"{name}/{task.task}"].presets[task.preset].timeout
+    suite = _suite.read_suite(_suite.find(None))
+    assert _suite.disagreements(suite, tasks) == []
+    for name, track in suite.tracks.items():
+        for task in track.tasks:
+            assert task.seconds >= tasks[f"{name}/{task.task}"].presets[task.preset].timeout
+
+
+def test_a_track_is_called_what_its_card_says_in_a_suite_of_schema_2_and_what_an_older_suite_says_in_that(tmp_path):
+    cards = {"demo": TrackCard(name="demo", title="A new title", about="Learn.", field="training", ranked="methods")}
+    path = tmp_path / "suite-small.toml"
+    path.write_text(SUITE)
+    assert bench_board(anchors(), TASKS, {"suite": str(path), "tracks": cards})["tracks"][0]["title"] == "Demo"
+    path.write_text("\n".join(line for line in SUITE.replace("_version = 1", "_version = 2").splitlines() if not line.startswith(("title", "about"))))
+    for known, title, about in ((cards, "A new title", "Learn."), ({}, "demo", "")):
+        found = bench_board(anchors(), TASKS, {"suite": str(path), "tracks": known})
+        assert (found["tracks"][0]["title"], found["tracks"][0]["about"], found["suite"]["tracks"]["demo"]["title"]) == (title, about, title)
 
 
 def test_the_frozen_anchors_are_what_the_committed_records_give():
-    suite, frozen = _suite.load(_suite.find(None))
+    published = json.loads((_suite.ROOM / "published" / "leaderboard.json").read_text())["suite"]["name"]
+    suite, frozen = _suite.load(_suite.find(published))
+    assert frozen.cells
     records = {record.id: record for record in Store(Path(__file__).parents[2] / "docs" / "records").briefs()}
     for name, cell in frozen.cells.items():
         for run in (cell.low, cell.high):

@@ -1,4 +1,4 @@
-"""Shadow models of the unlearning track, together against one by one."""
+"""Shadow models of the unlearning tracks, together against one by one."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def cifar_shaped(widths, rows, batch):
 
 def training_seconds(problem, device, workdir, models, which, together):
     """Return the seconds in which ``models`` originals or retrained models pass once over their rows, in one stack or one by one."""
-    runs = [Run(seed=seed, task="unlearning/speed", method="unlearning/retrain", device=device, workdir=workdir) for seed in range(models)]
+    runs = [Run(seed=seed, task="unlearning-privacy/speed", method="unlearning-privacy/retrain", device=device, workdir=workdir) for seed in range(models)]
     synchronize(device)
     start = time.perf_counter()
     for part in [runs] if together else [[run] for run in runs]:

@@ -6,6 +6,7 @@ the problem's, so one method file runs on the small decoder here and on any othe
 
 from __future__ import annotations
 
+from bench.cards import TrackCard
 from bench.tracks.policy_optimization.method import PolicyMethod
 from bench.tracks.policy_optimization.plan import (
     RolloutBatch,
@@ -18,6 +19,14 @@ from bench.tracks.policy_optimization.plan import (
     top_tokens,
 )
 from bench.tracks.policy_optimization.problem import Counters, Policy, PolicyProblem, Protocol, Shown, Solution
+
+TRACK = TrackCard(
+    name="policy-optimization",
+    title="Policy optimisation",
+    about="Choose which rollouts a policy learns from.",
+    field="policies",
+    ranked="methods that plan updates, by the success of the policy after training",
+)
 
 __all__ = [
     "Counters",

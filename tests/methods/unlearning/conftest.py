@@ -32,8 +32,8 @@ def one_thread():
 def run_of(tmp_path):
     """Return a function from a seed to a fresh run of that seed."""
 
-    def make(seed=0, method="unlearning/x"):
-        return Run(seed=seed, task="unlearning/toy", method=method, device=CPU, workdir=tmp_path)
+    def make(seed=0, method="unlearning-privacy/x"):
+        return Run(seed=seed, task="unlearning-privacy/toy", method=method, device=CPU, workdir=tmp_path)
 
     return make
 
@@ -88,8 +88,8 @@ def trial(tmp_path_factory):
         def run(kind, seed, axis=0):
             return kind(
                 seed=seed,
-                task=f"unlearning/{task.card.name}",
-                method=f"unlearning/{method.card.name}",
+                task=f"{task.card.track}/{task.card.name}",
+                method=f"{task.card.track}/{method.card.name}",
                 device=CPU,
                 workdir=folder,
                 artifacts=Artifacts(folder / "cache"),

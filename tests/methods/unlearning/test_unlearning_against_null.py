@@ -53,7 +53,7 @@ def test_the_original_is_told_apart_costs_nothing_and_is_flagged_as_not_unlearne
 
 def test_a_random_net_is_below_the_gate(trial):
     class Blank(UnlearningMethod):
-        card: ClassVar = MethodCard(name="blank", title="Blank", track="unlearning")
+        card: ClassVar = MethodCard(name="blank", title="Blank", track="unlearning-privacy")
 
         def unlearn(self, group) -> Nets:
             return group.fresh()

@@ -260,13 +260,13 @@ def test_tasks_of_equal_data_share_labels_and_originals_and_a_second_method_trai
         return sorted(page["recipe"]["what"] for page in pages if "rows" in page["recipe"])
 
     small = "data=digits,n_train=200,n_val=50,n_pool=100,widths=(16,),epochs=3,retrains=3,originals=1"
-    first = run_plan(methods=("unlearning/original",), tasks=(f"unlearn-random[{small}]",), seeds="0-0")
+    first = run_plan(methods=("unlearning-privacy/original",), tasks=(f"unlearn-random[{small}]",), seeds="0-0")
     assert [record.status for record in first.records] == ["ok"]
     assert trained() == ["unlearning originals", "unlearning retrained"]
-    second = run_plan(methods=("unlearning/ft", "unlearning/retrain"), tasks=(f"unlearn-random[{small}]",), seeds="0-0", executor="local")
+    second = run_plan(methods=("unlearning-privacy/ft", "unlearning-privacy/retrain"), tasks=(f"unlearn-random[{small}]",), seeds="0-0", executor="local")
     assert [record.status for record in second.records] == ["ok", "ok"]
     assert trained() == ["unlearning originals", "unlearning retrained"]
-    other = run_plan(methods=("unlearning/original",), tasks=(f"unlearn-class[{small}]",), seeds="0-0")
+    other = run_plan(methods=("unlearning-privacy/original",), tasks=(f"unlearn-class[{small}]",), seeds="0-0")
     assert [record.status for record in other.records] == ["ok"]
     assert trained() == ["unlearning originals", "unlearning retrained", "unlearning retrained"]
 
@@ -274,7 +274,7 @@ def test_tasks_of_equal_data_share_labels_and_originals_and_a_second_method_trai
 def test_the_same_seed_twice_gives_the_same_metrics_and_two_pictures(run_plan, tmp_path):
     small = "data=digits,n_train=200,n_val=50,n_pool=100,widths=(16,),epochs=3,originals=3"
     ran = [
-        run_plan(methods=("unlearning/random-label",), tasks=(f"unlearn-random[{small}]",), seeds="0-0", results=tmp_path / f"results-{k}").records[0]
+        run_plan(methods=("unlearning-privacy/random-label",), tasks=(f"unlearn-random[{small}]",), seeds="0-0", results=tmp_path / f"results-{k}").records[0]
         for k in range(2)
     ]
     assert [record.status for record in ran] == ["ok", "ok"]
@@ -288,7 +288,7 @@ from bench import Method, MethodCard
 
 
 class Thief(Method):
-    card: ClassVar = MethodCard(name="thief", title="Thief", track="unlearning")
+    card: ClassVar = MethodCard(name="thief", title="Thief", track=("unlearning-privacy", "unlearning-correction"))
 
     def solve(self, problem, run):
         return {reach}
@@ -309,7 +309,7 @@ def test_a_method_that_reaches_for_what_is_hidden_fails_with_a_sentence(run_plan
     small = "data=digits,n_train=100,n_val=20,widths=(8,),epochs=1" + (",n_pool=20,originals=1,retrains=3" if task == "unlearn-random" else ",oracles=1")
     ran = run_plan(
         methods=("thief",),
-        tasks=(f"unlearning/{task}[{small}]",),
+        tasks=(f"{task}[{small}]",),
         variants=("poison50",) if "corrective" in task else (),
         seeds="0-0",
         paths=[str(tmp_path / "thief.py")],
