@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import tempfile
 import warnings
 from pathlib import Path
 
@@ -11,23 +13,23 @@ import pytest
 
 
 def pytest_configure(config):
-    """Count what tests take, and fail a run in which a folder takes more than its budget."""
+    """Keep the user's settings and cache out of all that is collected, and count what tests take."""
+    for name in ("BENCH_PLUGINS", "BENCH_STRICT_PLUGINS", "BENCH_DISABLE_PLUGINS", "BENCH_RESULTS"):
+        os.environ.pop(name, None)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else each of the hundreds of processes that tests start compiles bench anew
+    folder = os.environ["BENCH_CACHE"] = tempfile.mkdtemp(prefix="bench-tests-cache-")  # every index and artifact of this session
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    os.environ["BENCH_FLOPS"] = "0"  # a second pass takes longer than most runs; tests that count say so
     budgets.register(config)
 
 
 # Runs: a cache for the session, and one call that plans and runs ------------
 
 
-@pytest.fixture(scope="session", autouse=True)
-def session_cache(tmp_path_factory):
-    """Keep every index and artifact of this session out of the user's cache."""
-    with pytest.MonkeyPatch.context() as patch:
-        folder = tmp_path_factory.mktemp("bench-cache")
-        patch.setenv("BENCH_CACHE", str(folder))
-        for name in ("BENCH_PLUGINS", "BENCH_STRICT_PLUGINS", "BENCH_DISABLE_PLUGINS", "BENCH_RESULTS"):
-            patch.delenv(name, raising=False)
-        patch.setenv("BENCH_FLOPS", "0")  # a second pass takes longer than most runs; tests that count say so
-        yield folder
+@pytest.fixture(scope="session")
+def session_cache():
+    """The cache of this session (see :func:`pytest_configure`)."""
+    return Path(os.environ["BENCH_CACHE"])
 
 
 @pytest.fixture(scope="session")

@@ -5,11 +5,13 @@ In a checkout the rooms are the repository's top-level folders; in a wheel they 
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 ROOMS = ("methods", "tasks", "datasets", "leaderboard")
 
 
+@functools.cache
 def room(name: str) -> str:
     """Return the folder of the room ``name``, which may be a dotted module name that ends in it."""
     name = name.rpartition(".")[2]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,17 +13,29 @@ import time
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from bench.cli import main
 from bench.runs.record import SCHEMA_VERSION
 
 RUN = ("run", "--quiet", "--executor", "inline", "--device", "cpu", "--preset", "smoke")
 CE = (*RUN, "--method", "ce", "--task", "noisy-digits")
 
 
+@pytest.fixture(scope="module")
+def one_run(tmp_path_factory, shared_cache):
+    """A results folder as one good run leaves it."""
+    folder = tmp_path_factory.mktemp("one-run") / "results"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BENCH_CACHE", str(shared_cache))
+        assert CliRunner().invoke(main, [*CE, "--results", str(folder)]).exit_code == 0
+    return folder
+
+
 @pytest.fixture
-def recorded(bench):
+def recorded(bench, one_run):
     """A results folder with one good record in it."""
-    assert bench(*CE).code == 0
+    shutil.copytree(one_run, bench.results)
     return bench.files()
 
 
@@ -228,6 +241,7 @@ def test_a_cache_folder_that_cannot_be_used_is_said_once_and_a_temporary_one_tak
     assert [(record["status"], record["warnings"]) for record in records] == [("ok", [])] * 2
 
 
+@pytest.mark.parametrize("unusable_cache", ["a file", "no home"], indirect=True)
 def test_without_any_folder_for_a_cache_nothing_runs(bench, monkeypatch, unusable_cache):
     monkeypatch.setattr("tempfile.tempdir", "/proc")
     found = bench(*CE)
@@ -238,6 +252,7 @@ def test_without_any_folder_for_a_cache_nothing_runs(bench, monkeypatch, unusabl
     assert not bench.results.exists()
 
 
+@pytest.mark.parametrize("unusable_cache", ["a file", "no home"], indirect=True)
 def test_machines_elsewhere_need_a_cache_folder_that_can_be_used(bench, unusable_cache):
     found = bench(*CE[:2], "--executor", "slurm[cluster=local]", *CE[4:])
     assert found.code == 4
@@ -448,18 +463,22 @@ def test_a_wrong_tool_bench_key_is_named(bench, tmp_path):
     assert "sets tool.bench.plugin, which bench does not know; the only key is 'plugins'." in found.err
 
 
-@pytest.mark.parametrize(("body", "limit", "status", "sentence"), [
-    ("import time; time.sleep(60)", 1, "timeout", "it ran longer than its limit of 1 s and was killed"),
-    ("import ctypes; ctypes.string_at(0)", 60, "crashed", "the process of the run died: segmentation fault"),
-    ("import os; os._exit(3)", 60, "crashed", "it left with exit code 3 and no result"),
-])  # fmt: skip
-def test_a_run_that_hangs_or_dies_is_recorded_by_the_local_executor(bench, plugin, body, limit, status, sentence):
-    path = plugin("bad", body)
-    found = bench("run", "--device", "cpu", "--preset", "smoke", "--method", "bad", "--task", "noisy-digits", "--plugins", path, "--timeout", limit, "--json")
-    record = json.loads(found.out)["records"][0]
-    assert (found.code, record["status"]) == (1, status)
-    assert sentence in record["error"]["message"]
-    assert list(bench.results.rglob("records/*/*.json"))
+ENDS = {
+    "hangs": ("open('began', 'w').close(); import time; time.sleep(120)", "timeout", "it ran longer than its limit of 5 s and was killed"),
+    "dies": ("import ctypes; ctypes.string_at(0)", "crashed", "the process of the run died: segmentation fault"),
+    "leaves": ("import os; os._exit(3)", "crashed", "it left with exit code 3 and no result"),
+}
+
+
+def test_runs_that_hang_or_die_are_recorded_by_the_local_executor(bench, plugin):
+    paths = [text for name, (body, _, _) in ENDS.items() for text in ("--plugins", plugin(name, body))]
+    names = ["--method", ",".join(ENDS), "--task", "noisy-digits"]
+    found = bench("run", "--device", "cpu", "--preset", "smoke", *names, *paths, "--timeout", 5, "--jobs", 3, "--json")
+    assert found.code == 1
+    records = {record["method"]: record for record in json.loads(found.out)["records"]}
+    assert {name: record["status"] for name, record in records.items()} == {name: status for name, (_, status, _) in ENDS.items()}
+    assert [sentence in records[name]["error"]["message"] for name, (_, _, sentence) in ENDS.items()] == [True] * 3
+    assert len(list(bench.results.rglob("records/*/*.json"))) == 3
     assert not (bench.results / "work").exists()
 
 

@@ -176,8 +176,8 @@ def test_a_kept_command_names_plugins_and_no_folder(bench, vale, tmp_path):
         pytest.param(("--memory", "200MiB"), "oom", ["--memory", str(200 << 20)], marks=pytest.mark.slow),
     ],
 )
-def test_the_printed_command_has_the_limits_and_works_when_it_is_pasted(vale, tmp_path, limits, status, words):
-    environment = {**os.environ, "BENCH_CACHE": str(tmp_path / "cache"), "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+def test_the_printed_command_has_the_limits_and_works_when_it_is_pasted(vale, shared_cache, limits, status, words):
+    environment = {**os.environ, "BENCH_CACHE": str(shared_cache), "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     call = "sleep" if status == "timeout" else "eat"
     command = ["bench", "run", "--preset", "smoke", "--method", f"sad[need=a,words={call}]", "--task", "vale", "--device", "cpu", "--quiet"]
     plugins = ["--plugins", "one.py", "--plugins", "data.py"]

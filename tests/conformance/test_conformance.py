@@ -218,7 +218,8 @@ def test_a_glob_names_what_it_matches_of_every_kind():
         entries(Registry(), "nothing*")
 
 
-METHODS = {track: [entry.identity for entry in Registry().rows("method") if entry.track == track] for track in Registry().tracks()}
+BUILTIN = Registry()
+METHODS = {track: [entry.identity for entry in BUILTIN.rows("method") if entry.track == track] for track in BUILTIN.tracks()}
 SIZES = {"policy-optimization": 2}
 """Methods of one test, where not six: with the extra 'llm' and its small model these take a minute each, and workers share them evenly."""
 
