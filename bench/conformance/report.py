@@ -22,6 +22,7 @@ RULES = {
     "files": "nothing is written outside its folder",
     "network": "nothing is downloaded",
     "references": "the task's references solve it, and the high one is not below the low one",
+    "test-set": "another seed judges by other rows, unless the card says that the test set is official or fixed",
     "problem": "its problems, hidden parts and figures have the shapes, types and ranges that the track and the card declare",
     "hidden": "nothing that methods are handed leads to the hidden part",
     "loads": "the data loads twice the same, and is what its card pins",

@@ -13,8 +13,8 @@ import msgspec
 from bench.conformance.cards import static_findings
 from bench.conformance.reach import spied
 from bench.conformance.report import Finding, Report
-from bench.conformance.verdicts import Records, ended, judged, named, ordered, repeated
-from bench.conformance.watch import Watch, answers_seen, modules_seen
+from bench.conformance.verdicts import Records, ended, judged, named, ordered, repeated, test_set
+from bench.conformance.watch import Watch, answers_seen, hidden_seen, modules_seen
 from bench.executors import Executor
 from bench.executors.engines import make_executor
 from bench.executors.inline import InlineExecutor
@@ -183,7 +183,7 @@ class Lab:
             yield Finding(rule="references", subject="", outcome="skipped", said="; ".join(item.reason for item in plan.not_run))
             return
         self.absent = []
-        with spied() as ways:
+        with spied() as ways, hidden_seen() as hidden:
             first = self._run(plan.cells)
         for reason in dict.fromkeys(self.absent):
             yield Finding(rule="references", subject="", outcome="skipped", said=reason)
@@ -192,7 +192,9 @@ class Lab:
         yield named("hidden", ways, "what methods are handed leads to the hidden part: {}; build problems of data alone, without the case, the task or its run")
         good = [cell for cell in cells if first[cell.spec.cell].status == "ok"]
         yield from ordered(card, good, first)
-        yield from self._seeds_differ([cell for cell in good if cell.reference == "low"][:2], first)
+        low = [cell for cell in good if cell.reference == "low"][:2]
+        yield from self._seeds_differ(low, first)
+        yield from test_set(card, low, hidden)
         zero = [cell for cell in good if cell.spec.seed == 0]
         again = self._run(zero)
         for cell in zero:

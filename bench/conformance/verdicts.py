@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from bench.cards import TaskCard
 from bench.conformance.report import Finding
@@ -82,3 +82,28 @@ def ordered(card: TaskCard, cells: Sequence[Cell], records: Records) -> Iterator
             low, high = (sum(values) / len(values) for values in (ends["low"], ends["high"]))
             said = f"{card.primary.name} of the high reference is {sign * high:.4g}, of the low one {sign * low:.4g}"
             yield Finding(rule="references", subject=variant, outcome="passed" if high >= low else "failed", said="" if high >= low else said)
+
+
+def test_set(card: TaskCard, cells: Sequence[Cell], hidden: Mapping[str, Mapping[str, tuple[int, str]]]) -> Iterator[Finding]:
+    """Say whether the hidden parts of two seeds are as the card says: without a table in common where seeds draw the test set, else with an array in common.
+
+    Args:
+        card: of the task.
+        cells: two seeds of one row.
+        hidden: of each cell its arrays of several values: axes and digest by path.
+    """
+    if len(cells) != 2 or cells[0].spec.group != cells[1].spec.group:
+        return
+    first, second = (hidden.get(cell.spec.cell, {}) for cell in cells)
+    shared = [path for path, array in first.items() if second.get(path) == array]
+    if card.test_set != "drawn":
+        said = f"the card says test_set={card.test_set!r}, and no array of the hidden part is the same for both seeds; say 'drawn', or fix the rows"
+        yield judged("test-set", cells[1], bool(shared), said)
+        return
+    tables = [path for path in shared if first[path][0] > 1 or not any(axes > 1 for axes, _ in first.values())]  # labels in order are often alike by chance
+    said = (
+        f"hidden.{tables[0]} is the same for both seeds; draw the test rows from run.numpy_generator('split'), or say test_set='official' or 'fixed' on the card"
+        if tables
+        else ""
+    )
+    yield judged("test-set", cells[1], not tables, said)

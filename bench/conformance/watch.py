@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench.runs.guard import fingerprint, leaves
+from bench.runs.guard import fingerprint, leaf_digest, leaves
 from bench.training.stack import StackedNet
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
@@ -186,6 +186,34 @@ def answers_seen() -> Iterator[dict[str, str]]:
         yield found
     finally:
         Worker._solve = solve  # type: ignore[method-assign]
+
+
+@contextlib.contextmanager
+def hidden_seen() -> Iterator[dict[str, dict[str, tuple[int, str]]]]:
+    """Note of every array of a hidden part that holds several values its number of axes and its digest, by cell and path."""
+    from bench.runs.worker import Worker
+
+    found: dict[str, dict[str, tuple[int, str]]] = {}
+    solutions = Worker._solutions
+
+    def noted(worker: Worker, members: list[Any], *others: Any) -> list[list[Any]]:
+        for member in members:
+            found[member.spec.cell] = {path: (leaf.ndim, leaf_digest(leaf)) for path, leaf in leaves(member.case.hidden) if _varied(leaf)}
+        return solutions(worker, members, *others)
+
+    Worker._solutions = noted  # type: ignore[assignment, method-assign]
+    try:
+        yield found
+    finally:
+        Worker._solutions = solutions  # type: ignore[method-assign]
+
+
+def _varied(leaf: Any) -> bool:
+    """Say whether an array holds different values: one that is constant says nothing of which rows it came from."""
+    if isinstance(leaf, torch.Tensor):
+        plain = leaf.layout == torch.strided and not leaf.is_quantized and not leaf.is_meta
+        return plain and leaf.numel() > 1 and bool((leaf != leaf.reshape(-1)[0]).any())
+    return isinstance(leaf, np.ndarray) and leaf.size > 1 and bool((leaf != leaf.reshape(-1)[0]).any())
 
 
 def _opened(answer: Any, depth: int = 8) -> dict[str, Any]:

@@ -28,7 +28,7 @@ class MotifBasis(MotifTask):
         paper="arXiv:2206.08452",
         bibtex=GOOD,
         metrics=ACCURACIES,
-        presets={"smoke": SMOKE, "more": QUICK, "paper": PAPER},
+        presets={"smoke": SMOKE, "default": QUICK, "paper": PAPER},
         budget="40 epochs of batch 128",
         offers={"env": {}},
         references=(

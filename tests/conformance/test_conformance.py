@@ -301,3 +301,47 @@ def test_what_is_not_there_is_said_in_a_sentence(tmp_path):
     (tmp_path / "empty.py").write_text("x = 1\n")
     with pytest.raises(NothingSelected, match="registers no method"):
         check(str(tmp_path / "empty.py"))
+
+
+TESTED = '''
+from typing import ClassVar
+import torch
+from bench import Case, Metric, Preset, Reference, Score, Task, TaskCard
+
+class Sides(Task):
+    """Say on which side rows lie."""
+    card: ClassVar = TaskCard(
+        name="sides", title="Say on which side", track="sides", metrics=(Metric(name="acc", primary=True, bounds=(0, 1)),), test_set="{said}",
+        presets={{"smoke": Preset(variants={{"plain": {{}}}}, seeds=1)}},
+        references=(Reference(name="guess", kind="low", solve="guess"), Reference(name="truth", kind="high", solve="truth")),
+    )
+
+    def prepare(self, run):
+        train, test = (torch.randn(40, 2, generator=run.torch_generator("split", name)) for name in ("train", "test"))
+        test = {test}
+        return Case(problems=[train], hidden={{"x": test, "ones": torch.ones(40, 2), "y": test.sum(1) > 0}})
+
+    def evaluate(self, case, outcomes, run):
+        return Score(metrics={{"acc": float((outcomes[0].solution == case.hidden["y"]).double().mean())}})
+
+    def guess(self, problem, hidden, run):
+        return problem.sum(1) > 0
+
+    def truth(self, problem, hidden, run):
+        return hidden["y"]
+'''
+
+
+@pytest.mark.parametrize(
+    ("said", "test", "broken"),
+    [
+        ("drawn", "test", set()),
+        ("drawn", "torch.linspace(-1, 1, 80).view(40, 2)", {"test-set"}),
+        ("fixed", "torch.linspace(-1, 1, 80).view(40, 2)", set()),
+        ("official", "test", {"test-set"}),
+    ],
+)
+def test_a_card_that_is_wrong_about_its_test_set_is_found(said, test, broken, tmp_path):
+    path = tmp_path / "sides.py"
+    path.write_text(TESTED.format(said=said, test=test))
+    assert {finding.rule for report in check(str(path), device="cpu") for finding in report.failed()} == broken
