@@ -98,7 +98,7 @@ def _value(side: Side, run: Run | None) -> float:
 
 
 def suite_cells(
-    track: str, suite: Suite, anchors: Anchors, records: Sequence[Record], tasks: Mapping[str, TaskCard], stale: Collection[str]
+    track: str, suite: Suite, anchors: Anchors, records: Sequence[Record], tasks: Mapping[str, TaskCard], stale: Collection[str], aside: Collection[str] = ()
 ) -> list[SuiteCell]:
     """Return the cells of a track with the records that belong to them, one record a seed.
 
@@ -106,9 +106,10 @@ def suite_cells(
         track: a track of the suite.
         suite: the suite.
         anchors: its frozen anchors.
-        records: of the track, one a cell (see :func:`._rows.current`); whatever is not the suite's is left out.
+        records: of the track, one a cell (see :func:`._classes.settle`); whatever is not the suite's is left out.
         tasks: ``track/name`` -> card.
         stale: ids of records whose key is no longer the live one.
+        aside: ids of records that are not compared.
     """
     places: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
     for record in records:
@@ -120,7 +121,7 @@ def suite_cells(
         frozen = anchors.cells.get(name)
         mine, left_out = _of_one_problem(places[task.task, task.preset, variant], frozen)
         primary = frozen.primary if frozen else card.primary.name if card else ""
-        members = entrants(mine, primary)
+        members = entrants(mine, primary, aside)
         sides = (suite.tracks[track].side(task, "low"), suite.tracks[track].side(task, "high"))
         now = measured(members, *sides, primary, card.primary.bounds if card and card.primary.name == primary else None)
         cell = SuiteCell(name, task, variant, card, sides, _one_a_method(members, stale), frozen is not None, frozen or now)
@@ -161,7 +162,7 @@ def _one_a_method(members: Sequence[Entrant], stale: Collection[str]) -> dict[st
     """Return one row a method: of several forms or types the best covered, the live, the first by label."""
     best: dict[str, tuple[Any, Entrant]] = {}
     for member in members:
-        standing = (-len(member.values), any(record.id in stale for record in member.records), member.label)
+        standing = (-len(member.values), any(record.id in stale for record in member.everything), member.label)
         if member.first.method not in best or standing < best[member.first.method][0]:
             best[member.first.method] = (standing, member)
     return {method: member for method, (_, member) in sorted(best.items())}

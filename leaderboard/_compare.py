@@ -12,6 +12,7 @@ from bench.errors import ParameterError
 from bench.params import Param, parse_value, split_call
 from bench.runs.record import Record
 
+from ._classes import Settled, chosen_classes, settle
 from ._ranks import SIGNS, difference_of
 from ._rows import Entrant, differing, entrants, figure
 from ._statistics import ALPHA, Paired, holm_array, mean, paired, sample_sd
@@ -50,16 +51,21 @@ class _Meeting:
     theirs: Entrant
     primary: Metric
     result: Paired
+    classes: str
+    """Those in which they meet."""
 
 
-def comparison(groups: Sequence[tuple[list[Record], Metric]], a: str, b: str, stale: Collection[str]) -> tuple[list[dict[str, Any]], list[str]]:
-    """Compare ``a`` and ``b`` in every table.
+def comparison(
+    groups: Sequence[tuple[list[Record], Metric]], a: str, b: str, stale: Collection[str], settled: Settled
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Compare ``a`` and ``b`` in every table, at the seeds that both have in one class of machine.
 
     Args:
-        groups: the records of each table, one a cell, with its primary metric.
+        groups: all records of each table, with its primary metric.
         a: ``name`` or ``name[param=value]``.
         b: the other one.
         stale: ids of records whose key is no longer the live one.
+        settled: what a board of all records compares: of several classes that both have, its class is taken.
 
     Returns:
         The rows and the notes.
@@ -70,15 +76,18 @@ def comparison(groups: Sequence[tuple[list[Record], Metric]], a: str, b: str, st
     calls = [_Call(text, *split_call(text)) for text in (a, b)]
     meetings: list[_Meeting] = []
     notes: list[str] = []
+    classes = settled.classes
+    prefer = chosen_classes(settled)
     for records, primary in groups:
-        members = entrants(records, primary.name)
+        mine = settle([record for record in records if any(call.fits(record) for call in calls)], stale, prefer)
+        members = entrants(mine.records, primary.name, mine.aside)
         ours, theirs = (_find(members, call, stale, notes) for call in calls)
         if ours is None or theirs is None:
             continue
         notes.extend(_lonely_seeds(ours, theirs, a, b))
         result = paired(ours.values, theirs.values, SIGNS.get(primary.direction, 1))
         if result is not None:
-            meetings.append(_Meeting(ours, theirs, primary, result))
+            meetings.append(_Meeting(ours, theirs, primary, result, classes.named(record for record in ours.ok if record.seed in theirs.values)))
             notes.extend(_warnings(meetings[-1], stale))
     if not meetings:
         notes.append(_nothing([record for records, _ in groups for record in records if record.status == "ok"], *calls))
@@ -94,7 +103,7 @@ def _find(members: Sequence[Entrant], call: _Call, stale: Collection[str], notes
     """Return the row that ``call`` names; of several the live and newest one, and say so."""
     fitting = sorted(
         (member for member in members if call.fits(member.first)),
-        key=lambda member: (member.first.id not in stale, max(record.ended for record in member.records), member.label),
+        key=lambda member: (member.first.id not in stale, max(record.ended for record in member.everything), member.label),
     )
     if len(fitting) > 1:
         labels = ", ".join(sorted(member.label for member in fitting))
@@ -109,8 +118,14 @@ def _where(member: Entrant) -> str:
 
 def _lonely_seeds(ours: Entrant, theirs: Entrant, a: str, b: str) -> list[str]:
     notes = []
+    apart = sorted(record.seed for member in (ours, theirs) for record in member.aside if record.status == "ok")
+    if apart:
+        notes.append(
+            f"In {_where(ours)} seed{'s' if len(apart) > 1 else ''} {', '.join(map(str, apart))} {'are' if len(apart) > 1 else 'is'} not compared: "
+            f"{a} and {b} ran there on different classes of machines."
+        )
     for call, member, other in ((a, ours, theirs), (b, theirs, ours)):
-        lonely = sorted(member.values.keys() - other.values.keys())
+        lonely = sorted(member.values.keys() - other.values.keys() - set(apart))
         if lonely:
             notes.append(f"In {_where(member)} only {call} has seed{'s' if len(lonely) > 1 else ''} {', '.join(map(str, lonely))}.")
     return notes
@@ -138,6 +153,7 @@ def _row(meeting: _Meeting, p_holm: float | None, level: float) -> dict[str, Any
         "preset": record.preset,
         "variant": record.variant,
         "device": record.device,
+        "class": meeting.classes,
         "n": len(common),
         "a_mean": figure(mean([meeting.ours.values[seed] for seed in common])),
         "b_mean": figure(mean([meeting.theirs.values[seed] for seed in common])),

@@ -16,9 +16,9 @@ from ._page_matrix import dots, matrix, pairs
 from ._page_parts import anchors, card_of, failures, overview_row, provenance, slug_of, table_rows, track_rows
 from ._page_records import Extras, extras
 from ._ranks import EQUAL
-from ._render_tracks import below, reliability
+from ._render_tracks import below, reliability, shown_rows
 from ._rows import on_axis
-from ._text import some
+from ._text import class_cells, some
 
 READING = (
     "A score is normalised: 0 is what doing nothing reaches (the null of the track), 1 what its upper reference does. Anchors are frozen with the suite.",
@@ -34,7 +34,8 @@ READING = (
     "A method that misses runs is provisional and has no place. A method that equals another in every run stands once. Scores that no seed changes have no interval.",
     "A cell whose anchors lie too close together is thin: shown, and not counted.",
     "References that see the hidden part never have a place. Rows of other than the default parameters are in the tables by variant and in no track's board.",
-    "Seconds are of the processor on a CPU, by the clock elsewhere, and comparable within one kind of machine. No cost decides a place.",
+    "The runs of one task, variant and seed are of one class of machine (its instruction class, kernels and GPU), other seeds may be of another. A run of another class is not compared, and its row says so.",
+    "Seconds are of the processor on a CPU, by the clock elsewhere, and of one class of machine alone. No cost decides a place.",
     "GFLOP: floating-point operations in units of 10^9, counted by the harness (≥: part of the work has no formula). Visits of examples are counted by the method. Both are comparable anywhere.",
 )
 
@@ -85,6 +86,7 @@ def make_page(board: Mapping[str, Any], records: Sequence[Record], history: Sequ
         policy=f"default-src 'none'; script-src {_assets.sha256(script)} blob:; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'",
         suite=board["suite"],
         totals=found.totals,
+        classes=board["classes"][0]["name"] if len(board["classes"]) == 1 else f"{len(board['classes'])} classes of machines" if board["classes"] else "",
         tracks=tracks,
         overview=[overview_row(_track_of(board, name), name, one, name in held) for name, one in board["suite"]["tracks"].items()],
         dots=[dots(track) for track in board["tracks"]],
@@ -121,6 +123,7 @@ def _panel(
         "title": board["suite"]["tracks"][name]["title"] if name in board["suite"]["tracks"] else card.title if card else name,
         "about": track["about"] if track else _NO_SCORE[name in board["suite"]["tracks"]],
         "board": None,
+        "classes": False,
         "tables": [_table(table, place, slug, found, charts) for place, table in enumerate(board["tables"]) if table["track"] == name],
         "cards": [card_of(identity, card, board, track) for identity, card in sorted(options.get("cards", {}).items()) if identity.startswith(f"{name}/")],
         "failures": failures(found.failed.get(name, [])),
@@ -135,6 +138,7 @@ def _panel(
     cells = sum(cell["state"] == "scored" for cell in track["cells"])
     panel |= {
         "board": track_rows(track),
+        "classes": bool(class_cells(shown_rows(track))),
         "caption": f"Mean normalised score over {some(len(track['scored_tasks']), 'task')} ({some(cells, 'variant')}), {board['suite']['seeds']} seeds; 95 % t interval over seeds.",
         "facts": [*reliability(track), *below(track), *(f"{row['method']} is {row['why']}." for row in track["rows"] if row["why"].startswith(EQUAL))],
         "warnings": track["notes"],

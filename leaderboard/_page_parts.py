@@ -16,7 +16,7 @@ from bench.runs.spec import RunSpec
 from ._ranks import EQUAL
 from ._render import ARROWS, decimals, interval
 from ._render_tracks import shown_rows, word_of
-from ._text import flops, number, plain, range_of, seconds, seeds_said, visits
+from ._text import class_cells, flops, number, plain, range_of, seconds, seeds_said, visits
 
 Row = Mapping[str, Any]
 FAILURES, HEAD = 40, 400
@@ -53,6 +53,7 @@ def _verdict(found: Row | None) -> dict[str, Any]:
 
 def track_rows(track: Row) -> list[dict[str, Any]]:
     """Return the rows of a track's board; those that never ran, or equal another in every run, are in the matrix alone."""
+    rows = shown_rows(track)
     return [
         {
             "method": row["method"],
@@ -69,9 +70,10 @@ def track_rows(track: Row) -> list[dict[str, Any]]:
             "flops": _value(flops(row["cost"]), row["cost"]["flops"]),
             "visits": _value(visits(row["cost"], row["cost"]["visits"], short(row["cost"]["visits"])), row["cost"]["visits"]),
             "seconds": _value(number(row["cost"]["seconds"], 1), row["cost"]["seconds"]),
+            "class": shown,
             "remarks": _remarks(row),
         }
-        for row in shown_rows(track)
+        for row, shown in zip(rows, class_cells(rows) or [""] * len(rows), strict=True)
     ]  # fmt: skip
 
 
@@ -120,6 +122,7 @@ def overview_row(track: Row | None, name: str, described: Row, held: bool) -> di
 def table_rows(table: Row) -> dict[str, Any]:
     """Return a table of one variant, in the metric's unit."""
     rows, unit = table["rows"], table["primary"]["unit"]
+    several = bool(class_cells(rows))
     digits = decimals((row["mean"] for row in rows), unit)
 
     def cells(row: Row) -> list[tuple[str, float | None]]:
@@ -142,6 +145,7 @@ def table_rows(table: Row) -> dict[str, Any]:
         marks = [failed, "sees the hidden part" if row["peeks"] else "", "stale" if row["stale"] else "", "provisional" if row["provisional"] else ""]
         marks.append(row["why"] if row["why"].startswith(EQUAL) else "")
         marks.append(f"needs {', '.join(row['needs'])}" if row["needs"] else "")
+        marks.append(f"on {row['class']}" if several and row["class"] else "")
         return "; ".join(mark for mark in marks if mark)
 
     about = " · ".join(filter(None, [table["preset"], table["device"], table["primary"]["name"], unit, {"max": "higher is better", "min": "lower is better"}.get(table["primary"]["direction"], "")]))  # fmt: skip

@@ -16,10 +16,10 @@ from bench.runs.store_files import put, put_with
 
 from ._anchors import Anchors, Frozen, anchors_file, write_anchors
 from ._cells import suite_cells
+from ._classes import settle
 from ._exports import history_parquet, history_rows, merged, night_of, read_history, records_parquet
 from ._render import render
 from ._render_tracks import track_lines
-from ._rows import current
 from ._schema import schema
 from ._suite import find, load
 from ._text import as_csv
@@ -86,9 +86,10 @@ def freeze(records: Sequence[Record], tasks: Mapping[str, Any], options: Mapping
     stale = options.get("stale") or set()
     cells, said, open_cells = dict(anchors.cells), [], []
     records, _ = held(records, tasks)
+    settled = settle(records, stale)
     for track in suite.tracks:
-        mine = [record for record in current(records, stale) if record.track == track and record.id not in stale]
-        for cell in suite_cells(track, suite, Anchors(suite=suite.name, cells={}), mine, tasks, stale):
+        mine = [record for record in settled.records if record.track == track and record.id not in stale]
+        for cell in suite_cells(track, suite, Anchors(suite=suite.name, cells={}), mine, tasks, stale, settled.aside):
             now = cell.anchors
             if cell.name in cells:
                 if now and now.complete(suite.seeds) and _reached(now) != _reached(cells[cell.name]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ._classes import elsewhere
 from ._rows import Entrant, differing, figure
 from ._statistics import Paired, holm, paired
 
@@ -88,10 +89,12 @@ def _placeable(members: Sequence[Entrant], rows: Sequence[Row]) -> list[int]:
     covered = [set(member.values) for member in members]
     eligible = [seeds for seeds, row in zip(covered, rows, strict=True) if not row["why"]]
     wanted: set[int] = set().union(*(eligible or covered))
-    for seeds, row in zip(covered, rows, strict=True):
+    for member, seeds, row in zip(members, covered, rows, strict=True):
         row["provisional"] = bool(seeds) and bool(wanted - seeds)
         if row["provisional"] and not row["why"]:
             row["why"] = f"{len(seeds & wanted)} of {len(wanted)} seeds"
+        if row["provisional"] and (left := elsewhere([record.seed for record in member.aside])):
+            row["why"] = f"{row['why']}; {left}"
     return [position for position, row in enumerate(rows) if not row["why"]]
 
 
@@ -106,6 +109,8 @@ def _no_places(placed: Sequence[Row], direction: str) -> str:
 
 def _obstacle(member: Entrant, row: Row) -> str:
     """Say what keeps a row from a place, whatever the other rows are; empty: nothing."""
+    if not member.records:
+        return elsewhere([record.seed for record in member.aside])
     if not member.ok:
         return "no run succeeded"
     if row["peeks"]:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from ._render_tracks import track_latex, track_markdown
-from ._text import Column, as_csv, escape, flops, grid, number, range_of, seconds, seeds_said, visits
+from ._text import Column, as_csv, class_column, classes_said, escape, flops, grid, number, range_of, seconds, seeds_said, visits
 
 Row = Mapping[str, Any]
 ARROWS = {"max": " ↑", "min": " ↓"}
@@ -34,7 +34,8 @@ def render(board: Mapping[str, Any], format: str) -> str | None:
         return as_csv(board["rows"] if board["kind"] == "comparison" else _flat(board["tables"]))
     if format == "md":
         blocks = [_comparison(board)] if board["kind"] == "comparison" else [*_tracks(board), *(_table(table) for table in board["tables"])]
-        return "\n\n".join([*filter(None, blocks), *(escape(note) for note in board["notes"])]) + "\n"
+        classes = [classes_said(board["classes"])] if board["kind"] == "board" else []
+        return "\n\n".join([*filter(None, blocks), *(escape(note) for note in (*filter(None, classes), *board["notes"]))]) + "\n"
     if format == "latex" and board["kind"] == "board":
         return "\n\n".join(track_latex(track, board["suite"]) for track in board["tracks"]) + "\n"
     return None
@@ -54,6 +55,7 @@ def _table(table: Row) -> str:
         *_primary(table),
         *_metrics(table),
         *_costs(rows, table["device"]),
+        *class_column(rows),
     ]
     if any(set(row["statuses"]) != {"ok"} for row in rows):
         columns.append(("status", "left", [_statuses(row) for row in rows]))
@@ -156,6 +158,7 @@ def _comparison(board: Row) -> str:
     digits = [decimals((row["a_mean"], row["b_mean"])) for row in rows]
     columns: list[Column] = [
         *((key, "left", [escape(row[key]) for row in rows]) for key in ("task", "variant", "preset", "device")),
+        *class_column(rows),
         ("n", "right", [str(row["n"]) for row in rows]),
         (a, "right", [number(row["a_mean"], places) for row, places in zip(rows, digits, strict=True)]),
         (b, "right", [number(row["b_mean"], places) for row, places in zip(rows, digits, strict=True)]),

@@ -13,9 +13,9 @@ import msgspec
 
 from bench.digests import canonical
 from bench.params import render_call
-from bench.runs.kernels import TITLES
 from bench.runs.record import Record
 
+from ._classes import Classes
 from ._statistics import mean, sample_sd, t_interval
 
 
@@ -27,6 +27,8 @@ class Entrant:
     records: list[Record]
     values: dict[int, float]
     """Seed -> primary figure, of the ok records that have one."""
+    aside: tuple[Record, ...] = ()
+    """The records of seeds that are not compared: they ran on another class of machine than the others."""
 
     @property
     def ok(self) -> list[Record]:
@@ -36,30 +38,24 @@ class Entrant:
     @property
     def first(self) -> Record:
         """A record to ask for what all of them share."""
-        return self.records[0]
+        return self.everything[0]
+
+    @property
+    def everything(self) -> list[Record]:
+        """Its records, those that are not compared too."""
+        return [*self.records, *self.aside]
 
 
-def current(records: Iterable[Record], stale: Collection[str]) -> list[Record]:
-    """Return one record a cell: a live one before a stale one, then an ok one, then the newest."""
-
-    def standing(record: Record) -> tuple[Any, ...]:
-        return (record.id not in stale, record.status == "ok", record.ended, record.attempt, record.id)
-
-    best: dict[str, Record] = {}
-    for record in records:
-        known = best.get(record.cell)
-        if known is None or standing(record) > standing(known):
-            best[record.cell] = record
-    return sorted(best.values(), key=lambda record: (record.track, record.task, record.method, record.seed, record.id))
-
-
-def entrants(records: Iterable[Record], primary: str) -> list[Entrant]:
-    """Return the rows of one table, by label; ``records`` hold one a cell."""
+def entrants(records: Iterable[Record], primary: str, aside: Collection[str] = ()) -> list[Entrant]:
+    """Return the rows of one table, by label; ``records`` hold one a cell, and ``aside`` the ids of those that are not compared."""
     groups: dict[str, list[Record]] = defaultdict(list)
     for record in records:
         groups[record.group].append(record)
     members = [sorted(group, key=lambda record: record.seed) for group in groups.values()]
-    rows = [Entrant(label, group, _figures(group, primary)) for label, group in zip(_labels([group[0] for group in members]), members, strict=True)]
+    rows = []
+    for label, group in zip(_labels([group[0] for group in members]), members, strict=True):
+        kept = [record for record in group if record.id not in aside] if aside else group
+        rows.append(Entrant(label, kept, _figures(kept, primary), tuple(record for record in group if record.id in aside) if aside else ()))
     return sorted(rows, key=lambda row: (row.label, row.first.id))
 
 
@@ -86,8 +82,16 @@ def _settings(record: Record) -> dict[str, Any]:
     return {**record.params, "dtype": record.dtype, "form": record.form}
 
 
-def row_of(entrant: Entrant, metrics: Sequence[str], stale: Collection[str]) -> dict[str, Any]:
-    """Return the row as plain data, before it is compared with others: no place, no ``vs_low``, no reason yet."""
+def row_of(entrant: Entrant, metrics: Sequence[str], stale: Collection[str], classes: Classes, timed: str) -> dict[str, Any]:
+    """Return the row as plain data, before it is compared with others: no place, no ``vs_low``, no reason yet.
+
+    Args:
+        entrant: its records.
+        metrics: names of what is averaged.
+        stale: ids of records whose key is no longer the live one.
+        classes: of the machines that computed the records.
+        timed: the class whose seconds are shown.
+    """
     values = list(entrant.values.values())
     low, high = t_interval(values) or (None, None)
     return {
@@ -105,12 +109,13 @@ def row_of(entrant: Entrant, metrics: Sequence[str], stale: Collection[str]) -> 
         "min": min(values, default=None),
         "max": max(values, default=None),
         "metrics": {name: _over(mean, (record.metrics.get(name) for record in entrant.ok)) for name in metrics},
-        "cost": _cost(entrant.ok),
+        "cost": _cost(entrant.ok, [record for record in entrant.ok if classes.of(record) == timed]),
+        "class": classes.named(entrant.ok),
         "statuses": dict(sorted(Counter(record.status for record in entrant.records).items(), key=lambda item: (item[0] != "ok", item[0]))),
-        "needs": sorted({need for record in entrant.records for need in record.needs}),
+        "needs": sorted({need for record in entrant.everything for need in record.needs}),
         "reference": entrant.first.reference,
-        "peeks": any(record.peeks for record in entrant.records),
-        "custom": any(record.custom for record in entrant.records),
+        "peeks": any(record.peeks for record in entrant.everything),
+        "custom": any(record.custom for record in entrant.everything),
         "tuned": _tuned(entrant.first.tuning),
         "provisional": False,
         "stale": any(record.id in stale for record in entrant.records),
@@ -133,9 +138,11 @@ def _tuned(tuning: Mapping[str, Any] | None) -> dict[str, Any] | None:
     }
 
 
-def _cost(records: Sequence[Record]) -> dict[str, Any]:
+def _cost(records: Sequence[Record], timed: Sequence[Record]) -> dict[str, Any]:
+    """Return what a run of a row costs; its seconds are of the records of one class of machine."""
+
     def cost(name: str) -> list[float | None]:
-        return [record.cost.get(name) for record in records]
+        return [record.cost.get(name) for record in (timed if name.endswith("_s") else records)]
 
     def count(name: str) -> list[float | None]:
         return [record.counters.get(name) for record in records]
@@ -174,13 +181,10 @@ def figure(value: float | None) -> float | None:
 
 
 def differing(records: Iterable[Record], code: bool = False) -> list[str]:
-    """Name what differs in how ``records`` were computed: the processor, threads, the GPU, a library's version, a kernel and, if asked, the code."""
+    """Name what differs in how ``records`` were computed besides the class of the machine: threads, a library's version and, if asked, the code."""
     seen: dict[str, set[bytes]] = defaultdict(set)
     for source in {id(record.provenance): record.provenance for record in records}.values():
-        facts: dict[str, Any] = {key: source[key] for key in ("cpu_class", "threads", "gpu", *(["files"] if code else [])) if key in source} | source.get(
-            "versions", {}
-        )
-        facts |= {TITLES.get(name, name): kernel for name, kernel in source.get("kernels", {}).items()}
+        facts: dict[str, Any] = {key: source[key] for key in ("threads", *(["files"] if code else [])) if key in source} | source.get("versions", {})
         for name, fact in facts.items():
             seen[name].add(canonical(fact))
     return sorted(name for name, facts in seen.items() if len(facts) > 1)

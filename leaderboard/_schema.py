@@ -134,6 +134,7 @@ class TrackRow(_Part):
     of: int
     cells: dict[str, Reached]
     cost: TrackCost
+    machine_class: str = msgspec.field(name="class")
     front: Front
     why: str
 
@@ -154,6 +155,16 @@ class LeaveOneOut(_Part):
     holds: int
     of: int
     without: dict[str, str]
+
+
+class MachineClass(_Part):
+    """A class of machine that runs were computed on: instruction class, kernels and GPU, and how many of the records shown are of it."""
+
+    name: str
+    cpu: str
+    kernels: str
+    gpu: str
+    records: int
 
 
 class Coverage(_Part):
@@ -209,6 +220,7 @@ class Board(_Part):
     schema_version: Literal[2]
     kind: Literal["board"]
     suite: Suite
+    classes: list[MachineClass]
     tracks: list[Track]
     tables: list[Table]
     notes: list[str]

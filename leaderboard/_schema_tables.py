@@ -64,6 +64,7 @@ class Row(Part):
     max: float | None
     metrics: dict[str, float | None]
     cost: Cost
+    machine_class: str = msgspec.field(name="class")
     statuses: dict[str, int]
     needs: list[str]
     reference: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import nan
 from typing import Any
 
@@ -65,6 +65,8 @@ class MethodScores:
     """Runs that failed and count as the floor of their cell."""
     obstacle: str = ""
     """What keeps it from a rank whatever it reached; empty: nothing."""
+    aside: list[Record] = field(default_factory=list)
+    """Records that are not compared: they ran on another class of machine than the others."""
 
 
 def method_scores(
@@ -92,7 +94,8 @@ def method_scores(
         entrant = cell.runs.get(method)
         by_seed = {record.seed: record for record in entrant.records} if entrant else {}
         found.records += by_seed.values()
-        if not by_seed and (reason := applicable(card, cell, params.get(cell.name))):
+        found.aside += entrant.aside if entrant else ()
+        if entrant is None and (reason := applicable(card, cell, params.get(cell.name))):
             found.cells[cell.name] = _shown("not_applicable", [], [], 0, 0, suite.seeds, "")
             found.figures += [nan] * suite.seeds
             found.skipped = found.skipped or reason

@@ -39,6 +39,27 @@ def range_of(row: Mapping[str, Any]) -> str:
     return str(low) if low == high else f"{low}–{high}"  # noqa: RUF001 - a range is written with an en dash
 
 
+def class_cells(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the class of machine of each row; nothing where all rows that ran are of one."""
+    known = {row["class"] for row in rows if row["class"]}
+    several = len(known) > 1 or any(", " in name for name in known)
+    return [row["class"] or "—" for row in rows] if several else []
+
+
+def class_column(rows: Sequence[Mapping[str, Any]]) -> list[Column]:
+    """Return the column of classes, escaped; none where all rows that ran are of one."""
+    cells = class_cells(rows)
+    return [("class", "left", [escape(cell) for cell in cells])] if cells else []
+
+
+def classes_said(classes: Sequence[Mapping[str, Any]]) -> str:
+    """Say which classes of machines a board's runs are of; empty: there is no run."""
+    said = [f"{one['name']} ({'; '.join(filter(None, [one['cpu'] or 'not recorded', one['gpu'], one['kernels']]))})" for one in classes]
+    if len(said) < 2:
+        return f"All runs are of one class of machine: {said[0]}." if said else ""
+    return f"The runs are of {len(said)} classes of machines, and compared within one alone: {'; '.join(said)}."
+
+
 def seeds_said(needed: int | str | None) -> str:
     """Return how many seeds would decide; empty: no number does."""
     return f"{needed} seeds would decide" if needed else ""

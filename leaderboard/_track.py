@@ -15,9 +15,10 @@ from bench.runs.record import Record
 from ._aggregate import Array, Resamples, iqm, mean_ranks, on_front, superiority, track_interval
 from ._anchors import Anchors, Fixed
 from ._cells import SuiteCell, described, suite_cells
+from ._classes import Classes, Settled, elsewhere_in, main_class, settle, track_class_notes
 from ._family import family
 from ._ranks import EQUAL, ONE_SEED
-from ._rows import current, flops_of, on_axis
+from ._rows import flops_of, on_axis
 from ._scores import MethodScores, clashes, method_scores
 from ._standing import standing
 from ._suite import Suite
@@ -36,6 +37,7 @@ def track_board(
     tasks: Mapping[str, TaskCard],
     methods: Mapping[str, MethodCard],
     stale: Collection[str],
+    settled: Settled | None = None,
 ) -> dict[str, Any]:
     """Return the board of a track as plain data.
 
@@ -47,14 +49,18 @@ def track_board(
         tasks: ``track/name`` -> card.
         methods: ``track/name`` -> card; one that never ran is a row all the same.
         stale: ids of records whose key is no longer the live one.
+        settled: those of the records that are compared; None: to be found here.
     """
-    cells = suite_cells(track, suite, anchors, current(records, stale), tasks, stale)
+    settled = settled or settle(records, stale)
+    cells = suite_cells(track, suite, anchors, settled.records, tasks, stale, settled.aside)
     found = _everybody(track, cells, suite, methods, clashes(records))
     scored = list(dict.fromkeys(cell.task.task for cell in cells if cell.state == "scored"))
     places = [place for place, task in enumerate(dict.fromkeys(cell.task.task for cell in cells)) if task in scored]
     for one in found:
         one.scores = one.scores[places]
-    rows = [_row(one, cells, track, methods, stale) for one in found]
+    compared = [record for one in found for record in one.records]
+    timed = main_class(compared, settled.classes)
+    rows = [_row(one, cells, track, methods, stale, settled.classes, timed) for one in found]
     obstacle = _obstacle(cells, suite, scored)
     for row in rows:
         row["why"] = row["why"] or obstacle
@@ -72,8 +78,8 @@ def track_board(
         "agreement": None,
         "leave_one_out": None,
         "coverage": _coverage(rows, cells, suite),
-        "hardware": sorted({str(record.provenance.get("cpu", "")) for one in found for record in one.records} - {""}),
-        "notes": _notes(track, cells, suite, obstacle),
+        "hardware": sorted({str(record.provenance.get("cpu", "")) for record in compared} - {""}),
+        "notes": [*_notes(track, cells, suite, obstacle), *track_class_notes(compared, settled.classes, timed)],
     }
     if ranked:
         _fill(board, rows, [found[place] for place in ranked], ranked, suite)
@@ -89,9 +95,11 @@ def _everybody(track: str, cells: Sequence[SuiteCell], suite: Suite, methods: Ma
     return [method_scores(name, cards.get(name), cells, suite, params, clashing) for name in names]
 
 
-def _row(one: MethodScores, cells: Sequence[SuiteCell], track: str, methods: Mapping[str, MethodCard], stale: Collection[str]) -> dict[str, Any]:
+def _row(
+    one: MethodScores, cells: Sequence[SuiteCell], track: str, methods: Mapping[str, MethodCard], stale: Collection[str], classes: Classes, timed: str
+) -> dict[str, Any]:
     """Return a row before it is compared with others."""
-    card, first = methods.get(f"{track}/{one.method}"), one.records[0] if one.records else None
+    card, first = methods.get(f"{track}/{one.method}"), next(iter((*one.records, *one.aside)), None)
     low = any(cell.sides[0] == one.method for cell in cells)
     high = any(cell.sides[1] == one.method for cell in cells)
     known = one.scores[~np.isnan(one.scores).any(1)] if one.scores.size else one.scores
@@ -119,7 +127,8 @@ def _row(one: MethodScores, cells: Sequence[SuiteCell], track: str, methods: Map
         "ok": sum(cell["ok"] for cell in one.cells.values()),
         "of": sum(cell["of"] for cell in one.cells.values()),
         "cells": one.cells,
-        "cost": _cost(one, cells),
+        "cost": _cost(one, cells, classes, timed),
+        "class": classes.named(record for record in one.records if record.status == "ok"),
         "front": {"flops": False, "visits": False, "seconds": False},
         "why": _why(one, high),
     }
@@ -148,18 +157,22 @@ def _why(one: MethodScores, high: bool) -> str:
     if one.obstacle:
         return one.obstacle
     if one.missing:
-        return f"{some(one.missing, 'run')} missing" if one.records else "not run yet"
+        missing = f"{some(one.missing, 'run')} missing" if one.records or one.aside else "not run yet"
+        return "; ".join([missing, *elsewhere_in(one.aside)])
     return ""
 
 
-def _cost(one: MethodScores, cells: Sequence[SuiteCell]) -> dict[str, Any]:
-    """Return what one seed of all cells costs: the sum over cells of the median over seeds; None where a cell has no run that succeeded."""
+def _cost(one: MethodScores, cells: Sequence[SuiteCell], classes: Classes, timed: str) -> dict[str, Any]:
+    """Return what one seed of all cells costs: the sum over cells of the median over seeds; None where a cell has no run that succeeded.
+
+    Seconds are of the runs of the class ``timed`` alone: those of two classes are not comparable.
+    """
     ran = [[record for record in cell.runs[one.method].records if record.status == "ok"] if one.method in cell.runs else [] for cell in cells]
     whole = all(ran) and bool(cells)
 
-    def summed(of: Any) -> float | None:
+    def summed(of: Any, ran: Sequence[Sequence[Record]] = ran) -> float | None:
         figures = [[of(record) for record in records] for records in ran]
-        if not whole or any(figure is None for figures_of_cell in figures for figure in figures_of_cell):
+        if not all(ran) or not cells or any(figure is None for figures_of_cell in figures for figure in figures_of_cell):
             return None
         return round(float(sum(median(group) for group in figures)), 6)
 
@@ -167,7 +180,7 @@ def _cost(one: MethodScores, cells: Sequence[SuiteCell]) -> dict[str, Any]:
     counted = whole and all(found["flops"] is not None for found in operations)
     memory = [record.cost.get("peak_rss_mb") for records in ran for record in records]
     return {
-        "seconds": summed(lambda record: seconds(record.cost, record.device)),
+        "seconds": summed(lambda record: seconds(record.cost, record.device), [[one for one in group if classes.of(one) == timed] for group in ran]),
         "visits": summed(lambda record: record.counters.get("forward", 0) + record.counters.get("backward", 0)),
         "flops": sum(found["flops"] for found in operations) if counted else None,
         "uncounted": "; ".join(sorted({name for found in operations for name in found["uncounted"].split("; ") if name})),

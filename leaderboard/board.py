@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import inspect
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from bench import cards, params
 from bench.cards import Metric, TaskCard
 from bench.digests import digest
 from bench.params import render_value
 from bench.runs.figures import held
-from bench.runs.record import Brief, Record
+from bench.runs.record import Record
 
 from ._anchors import Anchors
+from ._classes import Settled, class_notes, main_class, settle
 from ._compare import comparison
+from ._named import name_of
 from ._null import without_null
 from ._ranks import compare_with_low, in_order, place
 from ._render import render
-from ._rows import current, differing, entrants, row_of
+from ._rows import differing, entrants, row_of
 from ._suite import Suite, find, load, named
 
 SCHEMA_VERSION = 2
@@ -49,14 +49,16 @@ def bench_board(records: Sequence[Record], tasks: Mapping[str, TaskCard], option
     """
     stale, memo = options.get("stale") or set(), options.get("memo")
     tables = []
-    chosen = select(records, options)
+    chosen = select(records, {**options, "methods": None})
     chosen, beyond = held(chosen, tasks)
     shown = [record for record in chosen if not _trial(record, tasks.get(record.identity))]
+    settled = settle(shown, stale)  # whichever methods are asked for: the class of a seed is the one of all that ran there
+    mine = select(settled.records, options)
     suite, anchors = load(find(options.get("suite"), options.get("suite_folders") or ()))
     suite = named(suite, options.get("tracks") or {})
-    for group in tables_of(current(shown, stale), tasks):
-        build = partial(_table, group, tasks.get(group[0].identity), stale)
-        name = _name(group, tasks.get(group[0].identity), stale) if memo else ""
+    for group in tables_of(mine, tasks):
+        build = partial(_table, group, tasks.get(group[0].identity), stale, settled)
+        name = name_of(group, tasks.get(group[0].identity), stale, settled) if memo else ""
         tables.append(memo(name, build) if memo and name else build())
     _tell_apart(tables)
     notes = [f"{len(chosen) - len(shown)} trial runs of --tune are left out."] if len(shown) < len(chosen) else []
@@ -69,27 +71,35 @@ def bench_board(records: Sequence[Record], tasks: Mapping[str, TaskCard], option
         "schema_version": SCHEMA_VERSION,
         "kind": "board",
         "suite": _described(suite),
-        "tracks": list(_tracks(suite, anchors, shown, tasks, options)) if whole else [],
+        "classes": settled.classes.told(mine),
+        "tracks": list(_tracks(suite, anchors, shown, settled, tasks, options)) if whole else [],
         "tables": tables,
         "notes": notes,
     }
 
 
-def _tracks(suite: Suite, anchors: Anchors, records: Sequence[Record], tasks: Mapping[str, TaskCard], options: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _tracks(
+    suite: Suite, anchors: Anchors, records: Sequence[Record], settled: Settled, tasks: Mapping[str, TaskCard], options: Mapping[str, Any]
+) -> Iterator[dict[str, Any]]:
     """Yield the boards of the suite's tracks that have records in it."""
     stale, memo, methods = options.get("stale") or set(), options.get("memo"), options.get("cards") or {}
     places = {tuple(name.split("/")): track for track in suite.tracks for _, _, name in suite.cells(track)}
+    groups, one_a_cell = _by_track(suite, places, records), _by_track(suite, places, settled.records)
+    for track, group in groups.items():
+        if not group:
+            continue
+        build = partial(_track, track, suite, anchors, group, tasks, methods, stale, settled._replace(records=one_a_cell[track]))
+        mine = {identity: card for identity, card in (*tasks.items(), *methods.items()) if identity.startswith(f"{track}/")}
+        name = name_of(group, [suite, anchors, track, mine], stale, settled) if memo else ""
+        yield memo(name, build) if memo and name else build()
+
+
+def _by_track(suite: Suite, places: Mapping[tuple[str, ...], str], records: Sequence[Record]) -> dict[str, list[Record]]:
     groups: dict[str, list[Record]] = {track: [] for track in suite.tracks}
     for record in records:
         if record.device == suite.device and (track := places.get((record.track, record.task, record.preset, record.variant))):
             groups[track].append(record)
-    for track, group in groups.items():
-        if not group:
-            continue
-        build = partial(_track, track, suite, anchors, group, tasks, methods, stale)
-        mine = {identity: card for identity, card in (*tasks.items(), *methods.items()) if identity.startswith(f"{track}/")}
-        name = _name(group, [suite, anchors, track, mine], stale) if memo else ""
-        yield memo(name, build) if memo and name else build()
+    return groups
 
 
 def _track(track: str, *rest: Any) -> dict[str, Any]:
@@ -164,9 +174,9 @@ def bench_compare(records: Sequence[Record], tasks: Mapping[str, TaskCard], a: s
         ParameterError: ``a`` or ``b`` is malformed.
     """
     stale = options.get("stale") or set()
-    chosen = current(held(select(records, {**options, "methods": None}), tasks)[0], stale)
+    chosen, _ = held(select(records, {**options, "methods": None}), tasks)
     groups = [(group, metrics_of(group, tasks.get(group[0].identity))[0]) for group in tables_of(chosen, tasks)]
-    rows, notes = comparison(groups, a, b, stale)
+    rows, notes = comparison(groups, a, b, stale, settle(chosen, stale))
     return {"schema_version": SCHEMA_VERSION, "kind": "comparison", "a": a, "b": b, "rows": rows, "notes": notes}
 
 
@@ -217,11 +227,13 @@ def metrics_of(records: Sequence[Record], card: TaskCard | None) -> list[Metric]
     return [*declared, *(Metric(name=name, direction="none") for name in found if name not in known)]
 
 
-def _table(records: Sequence[Record], card: TaskCard | None, stale: set[str]) -> dict[str, Any]:
-    first = records[0]
+def _table(records: Sequence[Record], card: TaskCard | None, stale: set[str], settled: Settled) -> dict[str, Any]:
+    first, classes = records[0], settled.classes
     primary, *others = metrics_of(records, card)
-    members = entrants(records, primary.name)
-    rows = [row_of(member, [metric.name for metric in (primary, *others) if metric.name], stale) for member in members]
+    members = entrants(records, primary.name, settled.aside)
+    compared = [record for member in members for record in member.ok]
+    timed = main_class(compared, classes)
+    rows = [row_of(member, [metric.name for metric in (primary, *others) if metric.name], stale, classes, timed) for member in members]
     compare_with_low(members, rows, primary.direction)
     notes = place(members, rows, primary.direction)
     preset = card.presets.get(first.preset) if card else None
@@ -237,38 +249,23 @@ def _table(records: Sequence[Record], card: TaskCard | None, stale: set[str]) ->
         "metrics": [_metric(metric) for metric in others],
         "seeds_expected": preset.seeds if preset else None,
         "rows": in_order(rows, primary.direction),
-        "notes": [*notes, *_notes(records, card, rows, primary.name)],
+        "notes": [*notes, *_notes(records, compared, card, primary.name), *class_notes(compared, classes, timed)],
     }
-
-
-def _name(records: Sequence[Record], card: Any, stale: set[str]) -> str:
-    """Name what is made of records by all that it depends on: what they say, which are stale, the cards and this code; empty where that is not known."""
-    if not all(isinstance(record, Brief) for record in records):
-        return ""
-    said = [f"{record.content}{'-' if record.id in stale else '+'}" for record in records if isinstance(record, Brief)]
-    return digest([_code(), said, card])
-
-
-@cache
-def _code() -> str:
-    files = sorted(Path(__file__).parent.glob("*.py"))
-    return digest([file.read_text("utf-8") for file in (*files, *(Path(inspect.getfile(module)) for module in (params, cards)))])
 
 
 def _metric(metric: Metric) -> dict[str, str]:
     return {"name": metric.name, "direction": metric.direction, "unit": metric.unit, "title": metric.title}
 
 
-def _notes(records: Sequence[Record], card: TaskCard | None, rows: Sequence[Mapping[str, Any]], primary: str) -> list[str]:
+def _notes(records: Sequence[Record], compared: Sequence[Record], card: TaskCard | None, primary: str) -> list[str]:
     first, notes = records[0], []
     if card is None:
         shown = f"{primary!r} stands for the primary metric" if primary else "no record has a figure"
         notes.append(f"The task {first.identity} is not installed: {shown}, and rows are in the order of their names.")
     elif said := without_null(records, card):
         notes.append(said)
-    ok = [record for record in records if record.status == "ok"]
-    if names := differing(ok):
-        notes.append(f"Not all runs had the same {', '.join(names)}: mind that when you compare times and small differences.")
+    if names := differing(compared):
+        notes.append(f"Not all runs had the same {', '.join(names)}: mind that when you compare small differences.")
     return notes
 
 

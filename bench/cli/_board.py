@@ -77,10 +77,11 @@ def board_text(registry: Registry, records: Sequence[Record], options: dict[str,
 
 
 def stale_ids(registry: Registry, records: Sequence[Record]) -> set[str]:
-    """Return the ids of records whose code, environment or data is no longer the one on this machine; of unknown plugins, none.
+    """Return the ids of records whose code, libraries or data are no longer those on this machine, whichever class of machine ran them; of unknown plugins, none.
 
     What a key is made of is found once a group; a record then costs one hash. No data is loaded: where only a load can tell, that is said on stderr.
     """
+    from bench.runs.classes import class_of, environment_of
     from bench.runs.keys import Keys
     from bench.runs.replay import cell_of, with_seed
     from bench.runs.sight import Sight
@@ -88,13 +89,16 @@ def stale_ids(registry: Registry, records: Sequence[Record]) -> set[str]:
     groups: dict[str, list[Record]] = {}
     for record in records:
         groups.setdefault(record.group, []).append(record)
-    keys, stale, unknown = Keys(registry), set[str](), set[str]()
-    sight = Sight(keys)
+    stale, unknown = set[str](), set[str]()
+    sight = Sight(Keys(registry))
+    sources = {id(record.provenance): record.provenance for record in records}
+    classes = {name: class_of(source) for name, source in sources.items()}
+    keys = {classes[name]: Keys(registry, environment_of(source)) for name, source in sources.items()}
     for members in groups.values():
         like = cell_of(members[0], registry)
         for record in members if like is not None else ():
             assert like is not None
-            if keys.key(like, record.cell, record.data) != record.key or _edited(record):
+            if keys[classes[id(record.provenance)]].key(like, record.cell, record.data) != record.key or _edited(record):
                 stale.add(record.id)
                 continue
             cell = with_seed(like, record.seed)

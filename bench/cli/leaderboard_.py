@@ -36,7 +36,7 @@ _FORMATS = ("md", "json", "csv", "latex")
 @click.option("--serve", is_flag=True, help="Show the page in a browser: serve it on this machine until Ctrl-C.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="With --serve: the port; 0: any free one.")
 @click.option("--freeze", "freezing", is_flag=True, help="Freeze the suite's anchors that the records hold with all seeds, instead of printing.")
-@click.option("--stale/--no-stale", default=True, show_default=True, help="Mark records whose code or environment is not the one on this machine.")
+@click.option("--stale/--no-stale", default=True, show_default=True, help="Mark records whose code or libraries are not those on this machine.")
 @wide_option
 @results_option
 @plugins_option

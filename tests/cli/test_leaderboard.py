@@ -176,3 +176,20 @@ def test_a_track_outside_the_suite_is_on_the_page_without_a_score(lab, tmp_path)
     page = (tmp_path / "out" / "index.html").read_text()
     assert page.count("This track is not part of the suite") == 1
     assert not (tmp_path / "out" / "tracks.csv").exists()
+
+
+def test_a_record_of_another_class_of_machine_is_not_stale_and_one_of_other_libraries_is(bench, monkeypatch):
+    from pathlib import Path
+
+    from bench.runs import provenance
+
+    mock = str(Path(__file__).parents[1] / "mock")
+    assert bench("run", "--track", "mock-regression", "--preset", "smoke", "--executor", "inline", "--device", "cpu", "--quiet", "--plugins", mock).code == 0
+    board = lambda: json.loads(bench("leaderboard", "--plugins", mock, "--json").out)  # noqa: E731
+    rows = lambda found: [row for table in found["tables"] for row in table["rows"]]  # noqa: E731
+    monkeypatch.setattr(provenance, "cpu", lambda: {"class": "x86_64-Other-avx9", "id": "other", "model": "Other"})
+    monkeypatch.setattr(provenance, "kernels", lambda *_: {"numpy_blas": "another"})
+    assert [row["stale"] for row in rows(board())] == [False] * len(rows(board()))
+    real = provenance.versions
+    monkeypatch.setattr(provenance, "versions", lambda libraries: {**real(libraries), "torch": "0.1"})
+    assert all(row["stale"] for row in rows(board()))
