@@ -129,13 +129,19 @@ def _seeds(count: int) -> str:
     return f"{count} seed{'s' if count > 1 else ''}"
 
 
+def _link(paper: str) -> str:
+    where = f"https://doi.org/{paper.removeprefix('doi:')}" if paper.startswith("doi:") else f"https://arxiv.org/abs/{paper.removeprefix('arXiv:')}"
+    return f"[{paper}]({where})"
+
+
 def _method(entry: Any) -> list[str]:
     card = entry.card
-    papers = ", ".join(f"[{name}](https://arxiv.org/abs/{name.removeprefix('arXiv:')})" for name in filter(None, map(str.strip, card.paper.split(","))))
+    papers = ", ".join(map(_link, filter(None, map(str.strip, card.paper.split(",")))))
     needs = f"Needs {', '.join(f'`{need}`' for need in card.needs)}. " if card.needs else ""
     extras = f"Imports {', '.join(f'`{name}`' for name in card.libraries)}. " if card.libraries else ""
     params = ", ".join(f"`{name}={_value(param.default)}`" for name, param in entry.params.items())
-    facts = f"{papers + '. ' if papers else ''}{needs}{extras}{card.licence}. {OFFICIAL[card.official_code]}".strip()
+    plain = "Plain baseline. " if card.plain else ""
+    facts = f"{papers + '. ' if papers else ''}{plain}{needs}{extras}{card.licence}. {OFFICIAL[card.official_code]}".strip()
     differs = _plain(card.deviates) if card.deviates else ("Nothing known." if card.paper else "")
     told = [f"- **`{card.name}`** {_plain(card.title)}. {facts}"]
     told += [f"  - Defaults: {params}"] if params else []

@@ -17,4 +17,5 @@ class EmpiricalRisk(GraphMethod):
         track="graph-ood",
         libraries=("torch_geometric",),
         official_code="none",
+        plain=True,
     )

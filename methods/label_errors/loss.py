@@ -37,6 +37,7 @@ class Loss(NoisyLabelMethod):
         signal="dynamics",
         libraries=("sklearn",),
         stacked=True,
+        plain=True,
     )
     over: Literal["mean", "last"] = "mean"
     """Loss of a row: mean over all epochs, each at the moment the row is trained on; or that of the last epoch."""

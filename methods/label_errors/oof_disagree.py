@@ -13,7 +13,9 @@ from ._oof import OutOfFoldDetector
 class OutOfFoldDisagreement(OutOfFoldDetector):
     """Flag every row for which a model that did not see it says another class. What a detector must beat."""
 
-    card: ClassVar = MethodCard(name="oof-disagree", title="Disagreement with an out-of-fold model", track="label-errors", signal="oof", libraries=("sklearn",))
+    card: ClassVar = MethodCard(
+        name="oof-disagree", title="Disagreement with an out-of-fold model", track="label-errors", signal="oof", libraries=("sklearn",), plain=True
+    )
 
     def solve(self, problem: Problem, run: Run) -> Solution:
         """Flag argmax p != y; the flag is the suspicion."""

@@ -13,7 +13,9 @@ from bench.tracks.label_errors import Problem, Solution
 class Guess(Method):
     """Give each row a random suspicion, and flag as many rows as have a wrong label."""
 
-    card: ClassVar = MethodCard(name="random", title="Random suspicion, the right number of flags", track="label-errors", signal="none", needs=("noise-rate",))
+    card: ClassVar = MethodCard(
+        name="random", title="Random suspicion, the right number of flags", track="label-errors", signal="none", needs=("noise-rate",), plain=True
+    )
 
     def solve(self, problem: Problem, run: Run) -> Solution:
         """Rank all rows at random; flag the first round(rate N)."""

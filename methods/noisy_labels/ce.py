@@ -17,4 +17,5 @@ class CrossEntropy(NoisyLabelMethod):
         track="noisy-labels",
         official_code="none",
         stacked=True,
+        plain=True,
     )

@@ -18,6 +18,7 @@ class RandomRollouts(PolicyMethod):
         title="Random down-sampling of rollouts",
         track="policy-optimization",
         official_code="none",
+        plain=True,
     )
     share: Annotated[float, Meta(gt=0, le=1)] = 0.25
     """Share of each group that is kept."""

@@ -17,6 +17,7 @@ class AuditLoss(Method):
         track="privacy-audit",
         paper="arXiv:1709.01604",
         deviates="The log odds of the label instead of its loss, which orders rows of two classes the same and of more classes nearly so.",
+        plain=True,
     )
 
     def solve(self, problem: Problem, run: Run) -> Solution:

@@ -18,6 +18,7 @@ class FineTune(UnlearningMethod):
         official_code="ok",
         deviates="Defaults are this project's small-data values, with a falling rate; those of the Unlearn-Sparse repository are in 'settings'.",
         stacked=True,
+        plain=True,
     )
     settings: ClassVar = {"cifar10": {"lr": 0.01, "epochs": 10, "falling": False}}
     lr: Annotated[float, Meta(gt=0)] = 0.08

@@ -12,7 +12,11 @@ class Original(UnlearningMethod):
     """Forget nothing."""
 
     card: ClassVar = MethodCard(
-        name="original", title="The original model, unchanged", track=("unlearning-privacy", "unlearning-correction", "unlearning-regression"), stacked=True
+        name="original",
+        title="The original model, unchanged",
+        track=("unlearning-privacy", "unlearning-correction", "unlearning-regression"),
+        stacked=True,
+        plain=True,
     )
 
     def unlearn(self, group: Group) -> Nets:

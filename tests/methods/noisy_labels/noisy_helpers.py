@@ -23,9 +23,9 @@ def every_method():
 def problem_for(method, toy, seed=0, **protocol):
     """Return a toy problem of a kind that the method takes.
 
-    Of 71 rows nested-coteaching trains on 64: with an odd last batch of six inputs, where in memory a member lies changes how a product is rounded.
+    Of 71 rows nested-coteaching and ce-early train on 64: with an odd last batch of six inputs, where in memory a member lies changes how a product is rounded.
     """
-    kind = {"rdcr": {"shape": (1, 2, 2)}, "nested-coteaching": {"rows": 71}}.get(method.card.name, {})
+    kind = {"rdcr": {"shape": (1, 2, 2)}, "nested-coteaching": {"rows": 71}, "ce-early": {"rows": 71}}.get(method.card.name, {})
     return toy(seed, **{**kind, **protocol})
 
 
