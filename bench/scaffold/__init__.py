@@ -114,7 +114,9 @@ def files_for(kind: str, name: str, registry: Registry, track: str, like: str | 
     module, found = named(name)
     fill = {"name": name, "module": module, "kind": found, "track": track}
     if kind == "task":
-        return {f"{module}.py": templates.filled(templates.TASK, fill)}
+        fresh = not registry.cards_of(track)
+        parts = {"import": ", TrackCard" if fresh else "", "card": templates.filled(templates.TRACK, fill) if fresh else ""}
+        return {f"{module}.py": templates.filled(templates.filled(templates.TASK, parts), fill)}
     if kind == "dataset":
         return {f"{module}.py": templates.filled(templates.DATASET, fill)}
     start = like_of(registry, like, track) if like is not None else low_of(registry, track)

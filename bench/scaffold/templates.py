@@ -21,10 +21,10 @@ from typing import Annotated, ClassVar
 import msgspec
 import torch
 
-from bench import Case, Meta, Method, MethodCard, Metric, Preset, Reference, Score, Task, TaskCard
+from bench import Case, Meta, Method, MethodCard, Metric, Preset, Reference, Score, Task, TaskCard@import@
 from bench.declared import Array
 
-
+@card@
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """What a method sees."""
 
@@ -105,6 +105,17 @@ class LeastSquares(Method):
         gram = problem.x.T @ problem.x + self.ridge * torch.eye(problem.x.shape[1], device=problem.x.device)
         return Solution(weights=torch.linalg.solve(gram, problem.x.T @ problem.y))
 '''
+
+TRACK = """TRACK = TrackCard(
+    name="@track@",
+    title="@kind@",
+    about="Find the weights that made the targets, from noisy rows.",
+    field="training",
+    ranked="ways to find weights, by their error on clean held-out rows",
+)
+
+"""
+"""The card of a track that no plugin has one of yet."""
 
 DATASET = '''"""@kind@: say what it holds and where it comes from."""
 

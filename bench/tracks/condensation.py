@@ -28,6 +28,13 @@ TRACK = TrackCard(
     field="less data",
     ranked="methods that make or choose the images, by the accuracy of nets trained on these alone",
 )
+CALIBRATION = TrackCard(
+    name="condensation-calibration",
+    title="Calibration",
+    about="Make the confidence of nets that learn from a few images honest.",
+    field="less data",
+    ranked="ways to make a condensed set, and to temper confidence, by calibration error",
+)
 
 
 class SmallSet(msgspec.Struct, kw_only=True):

@@ -43,6 +43,9 @@ def test_what_the_wheels_bring_is_listed_under_their_names(call):
     assert listed["broken"] == []
     found = {"/".join(filter(None, (row.get("track"), row["name"]))): row["source"] for kind in ("methods", "tasks", "datasets") for row in listed[kind]}
     assert found["noisy-labels/sce"] == "sce 0.1.0"
+    track = next(row for row in listed["tracks"] if row["name"] == "experimental-design")
+    assert (track["title"], track["field"], track["source"]) == ("Experimental design", "few labels", "experimental-design 0.1.0")
+    assert track["about"] in call("bench list tracks")
     mine = {"experimental-design/random", "experimental-design/ted", "experimental-design/max-variance", "experimental-design/label-cars", "auto-mpg"}
     assert {identity for identity, source in found.items() if source == "experimental-design 0.1.0"} == mine
 

@@ -8,8 +8,14 @@ from bench import hookimpl
 
 
 @hookimpl
+def bench_tracks(register: Callable[[str], None]) -> None:
+    """Register the module that holds the card of the track; files are read, and not imported until a run needs them."""
+    register("experimental_design.track")
+
+
+@hookimpl
 def bench_datasets(register: Callable[[str], None]) -> None:
-    """Register the data set; files are read, and not imported until a run needs them."""
+    """Register the data set."""
     register("experimental_design.auto_mpg")
 
 

@@ -12,8 +12,16 @@ from typing import Annotated
 import msgspec
 import torch
 
-from bench import Meta, Method, Run
+from bench import Meta, Method, Run, TrackCard
 from bench.declared import Array, Size
+
+TRACK = TrackCard(
+    name="experimental-design",
+    title="Experimental design",
+    about="Say which rows of a pool to have labelled, before any label is known.",
+    field="few labels",
+    ranked="designs, by the error of ridge regression on the rows that they chose",
+)
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
