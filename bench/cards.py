@@ -103,7 +103,7 @@ class MethodCard(_Card, frozen=True, kw_only=True, forbid_unknown_fields=True):
     defaults_from: Literal["paper", "here", ""] = ""
     """Where its defaults come from: the paper or the authors' code, or they were chosen here; empty: not stated."""
     trials: int | None = 0
-    """How many settings were tried to choose defaults here; 0: none was, the first guess stayed; None: several were, and nobody counted."""
+    """How many settings were tried to choose defaults here; 0: the first guess stayed, or there is nothing to set; None: nobody counted."""
 
     @property
     def tracks(self) -> tuple[str, ...]:

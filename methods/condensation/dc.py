@@ -27,6 +27,8 @@ class GradientMatchingDC(GradientMatching):
         claim="Far above every selection of real images of the same number.",
         official_code="ok",
         deviates="Starts from real images, where the authors' default is noise (init=noise); number of nets and real batch are the task's.",
+        defaults_from="paper",
+        tuning={"lr_img": (0.03, 0.1, 0.3, 1.0), "mom_img": (0.5, 0.9)},
     )
     settings: ClassVar[dict[str, dict[str, Any]]] = {
         "paper-ipc1": {"outer": 1000, "inner": 1, "net_epochs": 1},

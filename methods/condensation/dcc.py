@@ -33,6 +33,8 @@ class ContrastiveMatching(GradientMatching):
         claim="Matching the mean of all class gradients keeps what tells classes apart, and beats matching class by class, most where classes are alike.",
         official_code="ok",
         deviates="The warm-up is a share of the nets (the authors' 250 of 1000); budget and real batch are the task's.",
+        defaults_from="paper",
+        tuning={"lr_img": (0.03, 0.1, 0.3, 1.0), "mom_img": (0.5, 0.9)},
     )
     settings: ClassVar[dict[str, dict[str, Any]]] = {
         "paper-ipc1": {"outer": 1000, "inner": 10, "net_epochs": 5},

@@ -30,6 +30,8 @@ class DistributionMatching(Method):
         claim="Matching mean features in random nets needs no inner training and is level with or above gradient matching at a small part of its cost.",
         official_code="ok",
         deviates="Number of updates and real batch are the task's; the evaluation that ranks does not augment.",
+        defaults_from="paper",
+        tuning={"lr_img": (0.3, 1.0, 3.0, 10.0), "mom_img": (0.5, 0.9)},
     )
     settings: ClassVar[dict[str, dict[str, Any]]] = {"paper": {"updates": 20000}, "paper-cifar10-ipc100": {"updates": 20000, "lr_img": 10.0}}
 

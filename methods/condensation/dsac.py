@@ -28,5 +28,7 @@ class SiameseContrastiveMatching(ContrastiveMatching):
         claim="The contrastive signal improves on siamese augmentation too.",
         official_code="ok",
         deviates="As dcc. The evaluation that ranks does not augment; acc_aug is the one that does.",
+        defaults_from="paper",
+        tuning={"lr_img": (0.03, 0.1, 0.3, 1.0), "mom_img": (0.5, 0.9)},
     )
     augmented: ClassVar[bool] = True

@@ -36,6 +36,9 @@ class KernelSelfSupervised(Method):
         deviates="Teacher: a small ConvNet trained by Barlow Twins, not a ResNet-18. Images start from as many real ones of each class, which uses labels. "
         "Pool nets have instance norm and live 30 steps, not 1000; the learning rate is larger for the far shorter run. No gain here under labels: "
         "on condense-digits, ipc1, three seeds, +3.1 points over random images with a 95 % interval from -0.7 to 6.9.",
+        defaults_from="here",
+        trials=None,
+        tuning={"lr": (0.005, 0.01, 0.02, 0.05), "teacher_epochs": (10, 20)},
     )
     settings: ClassVar[dict[str, dict[str, Any]]] = {
         "paper-cifar100": {"updates": 160000, "lr": 1e-4, "pool": 10, "age": 1000, "teacher_epochs": 1000, "batch": 1024}

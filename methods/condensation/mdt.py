@@ -29,6 +29,8 @@ class MaskedDistillation(DistributionMatching):
 }""",
         official_code="none",
         deviates="Our reading of the abstract, no code being public: pixels of the synthetic images are zeroed at random in the loss; the base is dm.",
+        defaults_from="here",
+        tuning={"masked": (0.05, 0.1, 0.2, 0.3), "lr_img": (1.0, 3.0)},
     )
     masked: Annotated[float, Meta(ge=0, lt=1)] = 0.1
     """Share of the pixels hidden at each update."""

@@ -33,6 +33,8 @@ class MaskedTemperature(DistributionMatching):
 }""",
         official_code="none",
         deviates="Our reading of the abstract, no code being public: a random share of the validation logits is zeroed while the temperature is fitted.",
+        defaults_from="here",
+        tuning={"masked": (0.05, 0.1, 0.2, 0.3), "lr_img": (1.0, 3.0)},
     )
     masked: Annotated[float, Meta(ge=0, lt=1)] = 0.1
     """Share of the validation logits that is set to zero."""

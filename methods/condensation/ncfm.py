@@ -35,6 +35,9 @@ class CharacteristicMatching(Method):
         official_code="flawed",
         deviates="Images are stored whole, not as 2x2 mosaics (factor=2 does that); frequencies are Gaussian, without the sampling net (sampling=true "
         "adds it); one step moves all classes, where the authors step class by class; 4 nets of 10 epochs in the pool instead of 20 of 60.",
+        defaults_from="here",
+        trials=None,
+        tuning={"lr_img": (0.005, 0.01, 0.02, 0.05), "ce_term": (0.3, 1.0)},
     )
     settings: ClassVar[dict[str, dict[str, Any]]] = {
         "code": {"updates": 20000, "frequencies": 4096, "factor": 2, "pool": 20, "pool_epochs": 60, "lr_img": 0.01},

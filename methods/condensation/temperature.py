@@ -36,6 +36,7 @@ class Temperature(DistributionMatching):
         deviates="The temperature is found by bisection instead of L-BFGS; the loss is convex in its inverse.",
         plain=True,
         defaults_from="paper",
+        tuning={"lr_img": (0.3, 1.0, 3.0, 10.0), "mom_img": (0.5, 0.9)},
     )
 
     def solve(self, problem: Problem, run: Run) -> SmallSet:

@@ -18,4 +18,5 @@ class EmpiricalRisk(GraphMethod):
         libraries=("torch_geometric",),
         official_code="none",
         plain=True,
+        defaults_from="here",
     )

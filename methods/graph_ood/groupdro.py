@@ -33,6 +33,7 @@ class GroupDRO(GraphMethod):
         deviates="Groups are environments, without strong weight decay. The weights last over batches, as in the paper; GOOD draws them anew in each.",
         needs=("env",),
         libraries=("torch_geometric",),
+        defaults_from="paper",
     )
     eta: Annotated[float, Meta(ge=0)] = 0.01
     """Step size of the weights; 0 weighs environments alike."""

@@ -32,6 +32,7 @@ class InvariantRisk(GraphMethod):
         deviates="The derivative for the scale is written out. Weight .1 from the first step, as GOOD sets it; DomainBed takes 100 after 500 steps of warm-up.",
         needs=("env",),
         libraries=("torch_geometric",),
+        defaults_from="here",
     )
     lam: Annotated[float, Meta(ge=0)] = 0.1
     """Weight of the penalty; 0 is empirical risk minimisation."""

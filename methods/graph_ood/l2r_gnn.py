@@ -65,6 +65,8 @@ means the pair counts, as the text says, not as the printed indicator does. On S
 it counts (share), the more accuracy out of distribution is lost, and with as many held-out graphs free of the bias nothing is. It
 learns the bias of the graphs that it holds back, which are like the training graphs. The track's page has the figures.""",
         libraries=("torch_geometric", "scipy"),
+        defaults_from="here",
+        trials=17,
     )
     features: Annotated[int, Meta(ge=1)] = 2
     """Q, random features of a hidden variable."""

@@ -40,6 +40,8 @@ class OODGNN(GraphMethod):
         official_code="none",
         deviates="Weights are n softmax(a), so that they are positive with mean 1. Number of features, inner steps, their learning rate and the warm-up are this project's.",
         libraries=("torch_geometric",),
+        defaults_from="here",
+        trials=None,
     )
     features: Annotated[int, Meta(ge=1)] = 2
     """Q, random features of a hidden variable."""

@@ -33,6 +33,7 @@ class RiskExtrapolation(GraphMethod):
         deviates="Weight 10 from the first step, DomainBed's; the unbiased variance over the environments that a batch holds, 0 where it holds one.",
         needs=("env",),
         libraries=("torch_geometric",),
+        defaults_from="here",
     )
     lam: Annotated[float, Meta(ge=0)] = 10.0
     """Weight of the variance; 0 is empirical risk minimisation."""

@@ -47,6 +47,7 @@ class AreaUnderMargin(NoisyLabelMethod):
         "The two passes run side by side, and the ranking takes the mean of both where a row is real in both.",
         signal="dynamics",
         stacked=True,
+        defaults_from="paper",
     )
     nets: ClassVar[int] = 2
     percentile: Annotated[float, Meta(ge=0, le=100)] = 99.0

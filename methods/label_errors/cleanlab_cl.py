@@ -34,6 +34,7 @@ class CleanlabConfidentLearning(OutOfFoldDetector):
         deviates="Nothing known: the authors' library is called. The probabilities are the track's out-of-fold ones.",
         signal="oof",
         libraries=("cleanlab", "sklearn"),
+        defaults_from="paper",
     )
     filter_by: Literal[
         "prune_by_noise_rate", "prune_by_class", "both", "confident_learning", "predicted_neq_given", "low_normalized_margin", "low_self_confidence"

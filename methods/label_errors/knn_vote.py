@@ -30,6 +30,7 @@ class NeighbourVote(Method):
         deviates="Neighbours in the inputs, not in the features of a pretrained net; one vote, not several over augmentations.",
         signal="features",
         plain=True,
+        defaults_from="paper",
     )
     k: Annotated[int, Meta(ge=1)] = 10
     """Number of neighbours by cosine, the row itself left out."""

@@ -38,6 +38,8 @@ class Loss(NoisyLabelMethod):
         libraries=("sklearn",),
         stacked=True,
         plain=True,
+        defaults_from="here",
+        trials=None,
     )
     over: Literal["mean", "last"] = "mean"
     """Loss of a row: mean over all epochs, each at the moment the row is trained on; or that of the last epoch."""

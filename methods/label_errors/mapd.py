@@ -99,6 +99,8 @@ class MetadataArchaeology(NoisyLabelMethod):
         signal="dynamics",
         libraries=("sklearn",),
         stacked=True,
+        defaults_from="here",
+        trials=None,
     )
     nets: ClassVar[int] = 2
     k: Annotated[int, Meta(ge=1)] = 20

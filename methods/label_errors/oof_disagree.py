@@ -14,7 +14,13 @@ class OutOfFoldDisagreement(OutOfFoldDetector):
     """Flag every row for which a model that did not see it says another class. What a detector must beat."""
 
     card: ClassVar = MethodCard(
-        name="oof-disagree", title="Disagreement with an out-of-fold model", track="label-errors", signal="oof", libraries=("sklearn",), plain=True
+        name="oof-disagree",
+        title="Disagreement with an out-of-fold model",
+        track="label-errors",
+        signal="oof",
+        libraries=("sklearn",),
+        plain=True,
+        defaults_from="here",
     )
 
     def solve(self, problem: Problem, run: Run) -> Solution:

@@ -14,7 +14,13 @@ class Guess(Method):
     """Give each row a random suspicion, and flag as many rows as have a wrong label."""
 
     card: ClassVar = MethodCard(
-        name="random", title="Random suspicion, the right number of flags", track="label-errors", signal="none", needs=("noise-rate",), plain=True
+        name="random",
+        title="Random suspicion, the right number of flags",
+        track="label-errors",
+        signal="none",
+        needs=("noise-rate",),
+        plain=True,
+        defaults_from="here",
     )
 
     def solve(self, problem: Problem, run: Run) -> Solution:

@@ -18,4 +18,5 @@ class CrossEntropy(NoisyLabelMethod):
         official_code="none",
         stacked=True,
         plain=True,
+        defaults_from="here",
     )

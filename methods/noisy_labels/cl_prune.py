@@ -34,6 +34,9 @@ class ConfidentLearningPruning(NoisyLabelMethod):
         official_code="ok",
         deviates="Probabilities come from the votes of nearest neighbours on the inputs instead of cross-validated nets; flagging is cleanlab's own.",
         libraries=("cleanlab", "sklearn"),
+        defaults_from="here",
+        trials=None,
+        tuning={"neighbours": (5, 10, 20, 40), "rule": ("prune_by_noise_rate", "both")},
     )
     neighbours: Annotated[int, Meta(ge=1)] = 20
     """Rows of other folds that vote on a row."""

@@ -41,6 +41,8 @@ class CoTeaching(NoisyLabelMethod):
         needs=("noise-rate",),
         signal="dynamics",
         stacked=True,
+        defaults_from="paper",
+        tuning={"ramp": (1, 2, 5, 10, 15, 20, 30, 40)},
     )
     nets: ClassVar[int] = 2
     ramp: Annotated[int, Meta(ge=1)] = 10

@@ -31,7 +31,9 @@ class EarlyLearningRegularisation(NoisyLabelMethod):
         deviates="Defaults are this project's small-data values, beta .7 and lam 3 for every kind of noise; the paper's are in 'settings'.",
         signal="dynamics",
         stacked=True,
-        tuning={"lam": (1.0, 3.0, 7.0), "beta": (0.7, 0.9)},
+        tuning={"lam": (1.0, 3.0, 7.0), "beta": (0.5, 0.7, 0.9)},
+        defaults_from="here",
+        trials=2,
     )
     settings: ClassVar = {
         "cifar10-sym": {"beta": 0.7, "lam": 3.0},

@@ -62,6 +62,9 @@ class EarlyLearningRegularisationPlus(NoisyLabelMethod):
             "(acc_ensemble, here the mean of probabilities)."
         ),
         stacked=True,
+        defaults_from="here",
+        trials=None,
+        tuning={"lam": (1.0, 3.0, 7.0), "beta": (0.5, 0.7, 0.9)},
     )
     settings: ClassVar = {
         "cifar10-sym": {"beta": 0.7, "lam": 3.0, "alpha": 1.0, "average": 0.997, "average_ramp": 0.51},

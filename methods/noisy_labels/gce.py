@@ -31,6 +31,8 @@ class GeneralisedCrossEntropy(NoisyLabelMethod):
         official_code="none",
         deviates="The loss alone; the truncated variant with alternating pruning is not built.",
         stacked=True,
+        defaults_from="paper",
+        tuning={"q": (0.1, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)},
     )
     q: Annotated[float, Meta(gt=0, le=1)] = 0.7
     """Between cross entropy (towards 0) and absolute error (1)."""

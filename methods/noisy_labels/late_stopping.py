@@ -35,6 +35,9 @@ class LateStopping(NoisyLabelMethod):
             "rate instead of one tuned for each data set. The last round follows the task's schedule."
         ),
         needs=("noise-rate",),
+        defaults_from="here",
+        trials=None,
+        tuning={"pace": (0.25, 0.5, 1.0), "cap": (1 / 3, 2 / 3, 1.0)},
     )
     settings: ClassVar = {
         "cifar10-20": {"rounds": (4, 4, 4), "shrink": 0.98, "skip": 7, "cap": 1.0},

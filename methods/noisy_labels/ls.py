@@ -29,6 +29,8 @@ class LabelSmoothing(NoisyLabelMethod):
         claim="Smoothed targets keep a net from being too sure and generalise better; made for right labels, and no claim about wrong ones.",
         official_code="none",
         stacked=True,
+        defaults_from="paper",
+        tuning={"smoothing": (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8)},
     )
     smoothing: Annotated[float, Meta(ge=0, lt=1)] = 0.1
     """Share of the target spread over all classes."""

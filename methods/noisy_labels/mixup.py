@@ -51,6 +51,8 @@ class Mixup(NoisyLabelMethod):
         claim="Convex mixtures of rows lower the memorisation of wrong labels and end above training on the rows themselves.",
         official_code="none",
         stacked=True,
+        defaults_from="paper",
+        tuning={"alpha": (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)},
     )
     alpha: Annotated[float, Meta(gt=0)] = 1.0
     """Both parameters of the Beta distribution of the weight; one weight a batch."""

@@ -72,6 +72,9 @@ class NestedCoTeaching(NoisyLabelMethod):
             "code gives each half a batch to choose from."
         ),
         stacked=True,
+        defaults_from="here",
+        trials=None,
+        tuning={"nested": (0.125, 0.25, 0.5), "forget": (0.1, 0.2, 0.4)},
     )
     settings: ClassVar = {
         "cifar10": {"nested": 0.01953125},

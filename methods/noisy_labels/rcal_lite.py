@@ -39,6 +39,9 @@ class RepresentationCalibrationLite(NoisyLabelMethod):
             "same."
         ),
         libraries=("sklearn",),
+        defaults_from="here",
+        trials=None,
+        tuning={"share": (0.25, 0.5, 0.75), "borrow": (1, 3, 5)},
     )
     components: Annotated[int, Meta(ge=1)] = 64
     """Principal components at most."""

@@ -55,6 +55,9 @@ class RotationConsistency(NoisyLabelMethod):
             "Turning is a poor task for digits: a turned 6 is a 9, a turned 0 is a 0."
         ),
         stacked=True,
+        defaults_from="here",
+        trials=None,
+        tuning={"rotation": (0.3, 1.0, 3.0), "consistency": (3.0, 10.0, 30.0)},
     )
     extra: ClassVar[int] = 4
     rotation: Annotated[float, Meta(ge=0)] = 1.0

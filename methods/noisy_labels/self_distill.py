@@ -31,6 +31,9 @@ class SelfDistillation(NoisyLabelMethod):
         official_code="none",
         deviates="xi is fixed instead of tuned on validation data, and gradients are clipped, since the objective has no lower bound for xi above 1.",
         stacked=True,
+        defaults_from="here",
+        trials=None,
+        tuning={"xi": (0.5, 0.8, 1.0, 1.2, 1.5, 1.7, 2.0, 2.5)},
     )
     settings: ClassVar = {"imitate": {"xi": 1.0}, "beyond": {"xi": 1.5}, "far-beyond": {"xi": 2.0}}
     xi: Annotated[float, Meta(ge=0)] = 1.5

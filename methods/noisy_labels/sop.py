@@ -51,6 +51,9 @@ class SparseOverParameterisation(NoisyLabelMethod):
             "their learning rate, the number of visits and the batch, so the default rates are scaled to the task's epochs and batch."
         ),
         stacked=True,
+        defaults_from="here",
+        trials=None,
+        tuning={"lr_u": (None, 1.0, 3.0, 30.0), "lr_v": (None, 300.0)},
     )
     settings: ClassVar = {"sym": {"lr_u": 1.0, "lr_v": 10.0}, "asym": {"lr_u": 0.1, "lr_v": 100.0}}
     lr_u: Annotated[float, Meta(ge=0)] | None = None

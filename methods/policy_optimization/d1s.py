@@ -23,6 +23,8 @@ class D1s(PolicyMethod):
         bibtex=BIBTEX,
         official_code="none",
         deviates=UNREAD,
+        defaults_from="here",
+        trials=None,
     )
     share: Annotated[float, Meta(gt=0, le=1)] = 0.25
     """Share of each group that is kept (N_s / G)."""

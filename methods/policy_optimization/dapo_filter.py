@@ -27,6 +27,7 @@ class DapoFilter(PolicyMethod):
 }""",
         official_code="none",
         deviates="Groups are left out and, by default, not replaced, so that every method generates equally many rollouts ('refill' replaces them, and the extra rollouts are counted). No shaping of over-long answers.",
+        defaults_from="paper",
     )
     max_resample: ClassVar = 3
     clip_high: Annotated[float, Meta(ge=0)] = 0.28

@@ -27,6 +27,7 @@ class EntropyTop(PolicyMethod):
 }""",
         official_code="none",
         deviates="Symmetric clip of the track; the paper builds on DAPO. Abstract read, and the option of a public trainer that implements it.",
+        defaults_from="paper",
     )
     share: Annotated[float, Meta(gt=0, le=1)] = 0.2
     """Share of all completion tokens of the batch that keeps its gradient."""

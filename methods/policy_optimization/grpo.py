@@ -26,5 +26,6 @@ class Grpo(PolicyMethod):
         official_code="none",
         deviates="The loss is a mean over tokens (the paper: over sequences), and there is no divergence term; both are the protocol of the track.",
         plain=True,
+        defaults_from="paper",
     )
     settings: ClassVar = {"paper": {"aggregation": "sequence"}}

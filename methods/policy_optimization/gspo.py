@@ -25,6 +25,8 @@ class Gspo(PolicyMethod):
 }""",
         official_code="none",
         deviates="The clip is .02 on both sides, for a small decoder; the paper's is in 'settings'.",
+        defaults_from="here",
+        trials=None,
     )
     settings: ClassVar = {"paper": {"clip_low": 3e-4, "clip_high": 4e-4}}
     level: ClassVar = "sequence"

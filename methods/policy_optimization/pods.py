@@ -27,6 +27,7 @@ class Pods(PolicyMethod):
 }""",
         official_code="ok",
         deviates="The share kept is this project's; the authors keep 16 of 64.",
+        defaults_from="paper",
     )
     share: Annotated[float, Meta(gt=0, le=1)] = 0.25
     """Share of each group that is kept."""

@@ -19,6 +19,7 @@ class RandomRollouts(PolicyMethod):
         track="policy-optimization",
         official_code="none",
         plain=True,
+        defaults_from="here",
     )
     share: Annotated[float, Meta(gt=0, le=1)] = 0.25
     """Share of each group that is kept."""

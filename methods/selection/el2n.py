@@ -30,6 +30,9 @@ class ErrorNorm(Selector):
 }""",
         official_code="ok",
         deviates="5 nets instead of 10, scored after a tenth of the training, here one and a half epochs.",
+        defaults_from="here",
+        trials=5,
+        tuning={"order": ("hard", "easy", "moderate"), "share": (0.05, 0.1, 0.3)},
     )
     settings: ClassVar[dict[str, dict[str, Any]]] = {"paper": {"nets": 10}}
     nets: Annotated[int, Meta(ge=1)] = 5

@@ -28,6 +28,8 @@ class Forgetting(Selector):
 }""",
         official_code="ok",
         deviates="The net trains as long as the task does, 15 epochs instead of 200.",
+        defaults_from="paper",
+        tuning={"order": ("hard", "easy", "moderate"), "nets": (1, 2, 3)},
     )
     nets: Annotated[int, Meta(ge=1)] = 1
     """Nets whose counts are averaged."""

@@ -32,6 +32,9 @@ class GradientNorm(ErrorNorm):
 }""",
         official_code="ok",
         deviates="3 nets instead of 10.",
+        defaults_from="here",
+        trials=5,
+        tuning={"order": ("hard", "easy", "moderate"), "share": (0.05, 0.1, 0.3)},
     )
     settings: ClassVar[dict[str, dict[str, Any]]] = {"paper": {"nets": 10}}
     nets: Annotated[int, Meta(ge=1)] = 3

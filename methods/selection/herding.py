@@ -28,6 +28,9 @@ class Herding(Selector):
 }""",
         official_code="ok",
         deviates="Features of one net trained for 10 epochs on the whole training part.",
+        defaults_from="here",
+        trials=None,
+        tuning={"features": ("net", "pixels")},
     )
     features: Literal["net", "pixels"] = "net"
     """Where means are taken: in the last hidden layer of a trained net, or in pixels."""

@@ -28,6 +28,9 @@ class KCenter(Selector):
 }""",
         official_code="ok",
         deviates="Starts at the row nearest the mean instead of a random one (start=random); features of one net trained for 10 epochs.",
+        defaults_from="here",
+        trials=None,
+        tuning={"features": ("net", "pixels"), "start": ("mean", "random")},
     )
     features: Literal["net", "pixels"] = "net"
     """Where distances are taken: in the last hidden layer of a trained net, or in pixels."""

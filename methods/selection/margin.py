@@ -29,6 +29,9 @@ class Uncertainty(Selector):
 }""",
         official_code="none",
         deviates="The proxy is the net of the task itself, trained for 5 epochs.",
+        defaults_from="here",
+        trials=None,
+        tuning={"measure": ("margin", "entropy", "least-confidence"), "order": ("hard", "easy", "moderate")},
     )
     measure: Literal["margin", "entropy", "least-confidence"] = "margin"
     """What is small where a net is sure: 1 - (p1 - p2), the entropy, or 1 - p1."""

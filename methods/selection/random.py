@@ -14,7 +14,7 @@ from bench.tracks.selection import Selectable, Selector, spread
 class Random(Selector):
     """Keep rows drawn uniformly, as many of each class where classes are to be balanced."""
 
-    card: ClassVar = MethodCard(name="random", title="Random rows", track=("condensation", "selection"), plain=True)
+    card: ClassVar = MethodCard(name="random", title="Random rows", track=("condensation", "selection"), plain=True, defaults_from="here")
 
     def choose(self, problem: Selectable, run: Run) -> Any:
         """Return random rows; of a condensation problem those that synthesis starts from, so that the two are paired."""

@@ -30,6 +30,9 @@ class SurrogatePower(Selector):
         official_code="ok",
         deviates="Uncertainty for more than two classes is 1 - sum p^2. The sample has exactly the budget's size: systematic sampling in random order, with "
         "the paper's inclusion probabilities. The surrogate is the task's net, trained on a random tenth.",
+        defaults_from="here",
+        trials=None,
+        tuning={"alpha": (-2.0, -1.0, -0.5, 0.0, 0.25, 0.5, 1.0, 2.0)},
     )
     alpha: float = 0.5
     """Power of the uncertainty: above 0 prefers hard rows, below 0 easy ones, 0 is uniform."""

@@ -28,6 +28,7 @@ class AuditLira(Method):
 }""",
         deviates="One query a row, without augmentations.",
         needs=("shadows",),
+        defaults_from="paper",
     )
     mode: Literal["online", "offline"] = "online"
     """Use the shadow models that saw a row, or only those that did not."""

@@ -18,6 +18,7 @@ class AuditLoss(Method):
         paper="arXiv:1709.01604",
         deviates="The log odds of the label instead of its loss, which orders rows of two classes the same and of more classes nearly so.",
         plain=True,
+        defaults_from="here",
     )
 
     def solve(self, problem: Problem, run: Run) -> Solution:

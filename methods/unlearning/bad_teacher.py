@@ -29,6 +29,9 @@ class BadTeacher(UnlearningMethod):
         official_code="ok",
         deviates="SGD instead of Adam. The official code averages the divergence over classes too, which only scales the learning rate.",
         stacked=True,
+        defaults_from="here",
+        trials=None,
+        tuning={"lr": (0.0002, 0.0005, 0.001, 0.002), "epochs": (2, 5)},
     )
     settings: ClassVar = {"cifar10": {"lr": 0.0001, "epochs": 1, "temperature": 1.0, "share": 0.3}}
     lr: Annotated[float, Meta(gt=0)] = 0.0005

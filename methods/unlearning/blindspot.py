@@ -32,6 +32,8 @@ class Blindspot(UnlearningMethod):
             "its attention."
         ),
         stacked=True,
+        defaults_from="here",
+        trials=None,
     )
     settings: ClassVar = {"paper": {"lr": 0.001, "epochs": 1, "proxy_lr": 0.01, "proxy_epochs": 2, "attention": 50.0}}
     lr: Annotated[float, Meta(gt=0)] = 0.001

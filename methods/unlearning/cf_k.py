@@ -31,6 +31,9 @@ class LastLayers(FineTune):
             "No effect at this scale: on random rows uAUC is 0.905 against the original's 0.844 (mean of five seeds), further from the 0.5 of retraining."
         ),
         stacked=True,
+        defaults_from="here",
+        trials=None,
+        tuning={"k": (1, 2), "lr": (0.02, 0.04, 0.08, 0.16)},
     )
     settings: ClassVar = {"corrective": {"lr": 0.025, "falling": False}}
     k: Annotated[int, Meta(ge=1)] = 2

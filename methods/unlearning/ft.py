@@ -19,6 +19,9 @@ class FineTune(UnlearningMethod):
         deviates="Defaults are this project's small-data values, with a falling rate; those of the Unlearn-Sparse repository are in 'settings'.",
         stacked=True,
         plain=True,
+        defaults_from="here",
+        trials=None,
+        tuning={"lr": (0.02, 0.04, 0.08, 0.16), "epochs": (5, 10)},
     )
     settings: ClassVar = {"cifar10": {"lr": 0.01, "epochs": 10, "falling": False}}
     lr: Annotated[float, Meta(gt=0)] = 0.08

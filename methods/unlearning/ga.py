@@ -20,6 +20,9 @@ class GradientAscent(UnlearningMethod):
         official_code="ok",
         deviates="Gradients are clipped, and it stops by the validation rows; otherwise it destroys the model sooner or later.",
         stacked=True,
+        defaults_from="here",
+        trials=None,
+        tuning={"lr": (0.005, 0.01, 0.02, 0.05), "epochs": (5, 10)},
     )
     settings: ClassVar = {"cifar10": {"lr": 1e-4, "epochs": 5}}
     lr: Annotated[float, Meta(ge=0)] = 0.02

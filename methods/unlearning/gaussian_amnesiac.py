@@ -29,6 +29,8 @@ class GaussianAmnesiac(UnlearningMethod):
         official_code="ok",
         deviates="Defaults are this project's small-data values; the official ones are in 'settings'.",
         stacked=True,
+        defaults_from="here",
+        trials=None,
     )
     settings: ClassVar = {"paper": {"lr": 0.001, "epochs": 1}}
     lr: Annotated[float, Meta(gt=0)] = 0.001

@@ -35,6 +35,9 @@ class InfluenceUnlearning(UnlearningMethod):
             "over single gradients only ever moves along the first of them: 'compat' does the same."
         ),
         stacked=True,
+        defaults_from="here",
+        trials=None,
+        tuning={"alpha": (0.3, 1.0, 3.0), "damping": (0.001, 0.01, 0.1)},
     )
     alpha: Annotated[float, Meta(ge=0)] = 1.0
     """Length of the step; 1 is Newton's."""

@@ -27,6 +27,9 @@ class L1Sparse(UnlearningMethod):
         official_code="ok",
         deviates="Defaults are this project's small-data values, with a falling rate; the official ones are in 'settings'.",
         stacked=True,
+        defaults_from="here",
+        trials=None,
+        tuning={"alpha": (0.00005, 0.0002, 0.001), "lr": (0.04, 0.08, 0.16)},
     )
     settings: ClassVar = {
         "cifar10": {"alpha": 0.2, "lr": 0.01, "epochs": 10, "falling": False},

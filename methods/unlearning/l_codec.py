@@ -34,6 +34,9 @@ class LCodec(UnlearningMethod):
             "first one's list, so that it is 0: 'compat' does the same."
         ),
         stacked=True,
+        defaults_from="here",
+        trials=None,
+        tuning={"most": (5, 10, 20), "damping": (0.001, 0.01, 0.1)},
     )
     settings: ClassVar = {"paper": {"copies": 1000, "noise": 0.1, "damping": 0.01, "epsilon": 0.1, "delta": 0.01, "batch": 1, "drop": 5.0}}
     select: Literal["foci", "full", "random", "one"] = "foci"

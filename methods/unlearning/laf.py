@@ -33,6 +33,9 @@ class LabelAgnosticForgetting(UnlearningMethod):
             "any width. The autoencoder of all rows comes before the request and is in 'precompute'. Without the repair of the head by labels (LAF+R)."
         ),
         stacked=True,
+        defaults_from="here",
+        trials=None,
+        tuning={"lr_forget": (0.0002, 0.0005, 0.001), "lr_align": (0.0005, 0.001, 0.002)},
     )
     settings: ClassVar = {
         "mnist-random": {"latent": 8, "epochs": 20, "lr_forget": 5e-5, "lr_align": 1e-4, "temperature": 5.0},

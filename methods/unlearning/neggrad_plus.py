@@ -26,6 +26,9 @@ class NegGradPlus(UnlearningMethod):
 }""",
         deviates="Defaults are this project's small-data values, with a falling rate; gradients are clipped, since the loss has no lower bound.",
         stacked=True,
+        defaults_from="here",
+        trials=None,
+        tuning={"alpha": (0.95, 0.99, 0.999), "lr": (0.04, 0.08, 0.16)},
     )
     alpha: Annotated[float, Meta(ge=0, le=1)] = 0.99
     """Weight of the rows that stay; 1 is fine-tuning."""

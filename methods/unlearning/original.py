@@ -17,6 +17,7 @@ class Original(UnlearningMethod):
         track=("unlearning-privacy", "unlearning-correction", "unlearning-regression"),
         stacked=True,
         plain=True,
+        defaults_from="here",
     )
 
     def unlearn(self, group: Group) -> Nets:

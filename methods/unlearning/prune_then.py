@@ -38,6 +38,9 @@ class PruneThen(UnlearningMethod):
             "goes on from them at the recipe's epoch 'rewind', here 16 of 20. That part comes before the request: its passes are in 'precompute', its seconds in the run's."
         ),
         stacked=True,
+        defaults_from="here",
+        trials=None,
+        tuning={"sparsity": (0.5, 0.8, 0.9, 0.95), "rewind": (12, 16)},
     )
     settings: ClassVar = {"cifar10": {"sparsity": 0.95, "rewind": 8}}
     sparsity: Annotated[float, Meta(ge=0, lt=1)] = 0.8

@@ -24,6 +24,9 @@ class RandomLabel(UnlearningMethod):
             "0.966 against the original's 0.844 (mean of five seeds), further from the 0.5 of retraining, and no smaller learning rate brought it below."
         ),
         stacked=True,
+        defaults_from="here",
+        trials=None,
+        tuning={"lr": (0.001, 0.005, 0.02, 0.05), "epochs": (5, 10)},
     )
     settings: ClassVar = {"cifar10": {"lr": 0.013, "epochs": 10, "falling": False}, "cifar100": {"lr": 0.013, "epochs": 10, "order": "mixed", "falling": False}}
     lr: Annotated[float, Meta(gt=0)] = 0.005

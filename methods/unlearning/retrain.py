@@ -12,7 +12,11 @@ class Retrain(UnlearningMethod):
     """The training recipe on the rows that stay, from new initial weights. Its seeds are not those of the models it is compared with."""
 
     card: ClassVar = MethodCard(
-        name="retrain", title="Retraining without the rows", track=("unlearning-privacy", "unlearning-correction", "unlearning-regression"), stacked=True
+        name="retrain",
+        title="Retraining without the rows",
+        track=("unlearning-privacy", "unlearning-correction", "unlearning-regression"),
+        stacked=True,
+        defaults_from="here",
     )
 
     def unlearn(self, group: Group) -> list[Solution]:

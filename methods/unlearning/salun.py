@@ -35,6 +35,9 @@ class SalUn(RandomLabel):
             "0.963 against the original's 0.844 (mean of five seeds), further from the 0.5 of retraining, and no smaller learning rate brought it below."
         ),
         stacked=True,
+        defaults_from="here",
+        trials=None,
+        tuning={"lr": (0.001, 0.005, 0.02, 0.05), "rate": (0.3, 0.5)},
     )
     settings: ClassVar = {
         "cifar10": {"rate": 0.5, "lr": 0.013, "epochs": 10, "falling": False},

@@ -33,6 +33,9 @@ class Scrub(UnlearningMethod):
             "has no slope, so the first pass over S does nothing under SGD; where Adam goes from there is rounding."
         ),
         stacked=True,
+        defaults_from="here",
+        trials=None,
+        tuning={"lr": (0.01, 0.02, 0.05), "msteps": (1, 2, 3)},
     )
     settings: ClassVar = {
         "notebook": {"temperature": 2.0, "alpha": 0.5, "gamma": 1.0, "msteps": 3, "lr": 0.0005, "epochs": 10},

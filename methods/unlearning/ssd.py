@@ -32,6 +32,9 @@ class SelectiveSynapticDampening(UnlearningMethod):
             "among those that cost little validation accuracy: no one value serves two nets. The importance on all rows comes before the request and is in 'precompute'."
         ),
         stacked=True,
+        defaults_from="here",
+        trials=None,
+        tuning={"lam": (0.03, 0.1, 0.3, 1.0), "drop": (1.0, 2.0)},
     )
     settings: ClassVar = {"cifar10": {"alpha": 10.0, "lam": 1.0}, "faces": {"alpha": 50.0, "lam": 0.1}}
     alpha: Annotated[float, Meta(gt=0)] | None = None

@@ -24,6 +24,9 @@ class StochasticTeacher(UnlearningMethod):
 }""",
         deviates="No official code was found. How stage 2 mixes its two losses is not certain: here (1 - alpha) CE + alpha KL to the original. The second stage's rate falls.",
         stacked=True,
+        defaults_from="here",
+        trials=None,
+        tuning={"lr": (0.02, 0.05, 0.1), "alpha": (0.05, 0.1, 0.3)},
     )
     lr: Annotated[float, Meta(gt=0)] = 0.05
     """Learning rate at the start of both stages."""
