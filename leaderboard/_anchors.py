@@ -18,6 +18,8 @@ from ._statistics import mean, sample_sd
 if TYPE_CHECKING:
     from ._suite import Suite
 
+Bounds = tuple[float | None, float | None]
+"""The least and the largest value of a metric; None: that end is open."""
 SHARE = 0.05
 """The least distance of two anchors as a share of what the metric can span."""
 DEVIATIONS = 5.0
@@ -98,7 +100,7 @@ def read_anchors(path: Path, suite: Suite) -> Anchors:
     return anchors
 
 
-def measured(entrants: Sequence[Entrant], low: Side, high: Side, primary: str, bounds: tuple[float, float] | None = None) -> Frozen | None:
+def measured(entrants: Sequence[Entrant], low: Side, high: Side, primary: str, bounds: Bounds | None = None) -> Frozen | None:
     """Return the anchors of a cell as its records have them now, over the seeds at hand; None where one has fewer than two."""
     found: dict[str, Run | None] = {"low": None, "high": None}
     informative = True
@@ -115,19 +117,22 @@ def measured(entrants: Sequence[Entrant], low: Side, high: Side, primary: str, b
     return Frozen(problem=problem, primary=primary, informative=informative, low=found["low"], high=found["high"], thin=thin)
 
 
-def thin_because(sides: Sequence[Run | Side], primary: str, bounds: tuple[float, float] | None) -> str:
+def thin_because(sides: Sequence[Run | Side], primary: str, bounds: Bounds | None) -> str:
     """Say why two anchors, runs or fixed values, lie too close together; empty: they do not.
 
     Args:
         sides: the low and the high anchor.
         primary: the metric's name.
-        bounds: its declared least and largest value; None: not declared.
+        bounds: its declared least and largest value; None: not declared. An open end counts as the anchor nearest to it, so that an
+            error that has no largest value is held against what the worse anchor reaches.
     """
     low, high = (side.mean if isinstance(side, Run) else side.value for side in sides if isinstance(side, Run | Fixed))
     spreads = [side.sd**2 for side in sides if isinstance(side, Run)]
     apart, deviation = abs(high - low), (sum(spreads) / len(spreads)) ** 0.5 if spreads else 0.0
-    if bounds is not None and apart < SHARE * (bounds[1] - bounds[0]):
-        return f"its anchors lie {apart:.3g} apart, less than {SHARE:.0%} of what {primary} can span ({bounds[0]:g} to {bounds[1]:g})".replace("%", " %")
+    if bounds is not None:
+        least, most = (fallback if end is None else end for end, fallback in zip(bounds, (min(low, high), max(low, high)), strict=True))
+        if apart < SHARE * (most - least):
+            return f"its anchors lie {apart:.3g} apart, less than {SHARE:.0%} of what {primary} can span ({least:g} to {most:g})".replace("%", " %")
     if apart < DEVIATIONS * deviation:
         return f"its anchors lie {apart:.3g} apart, less than {DEVIATIONS:g} deviations of one run over seeds ({deviation:.2g})"
     return ""

@@ -70,6 +70,13 @@ def load(run: Setup, source: str, n_train: int, n_val: int, n_pool: int, noise: 
     return Data(x[0], given[0], examples.y[train], x[1], given[1], x[2], given[2], x[3], tested.y, examples.classes)
 
 
+def rehearsed(data: Data, generator: np.random.Generator) -> Data:
+    """Return data in which half of the validation rows stand for the pool and for the test rows, whose own rows are in none of its parts."""
+    seen, held = (torch.from_numpy(rows).to(data.y.device) for rows in stratified_split(data.y_val.cpu().numpy(), len(data.y_val) // 2, generator))
+    x, y = data.x_val[held], data.y_val[held]
+    return msgspec.structs.replace(data, x_val=data.x_val[seen], y_val=data.y_val[seen], x_pool=x, y_pool=y, x_test=x, y_test=y)
+
+
 def parts(y: np.ndarray, sizes: Sequence[int], generator: np.random.Generator) -> dict[str, np.ndarray]:
     """Draw rows for ``train``, ``val`` and ``pool``, ``sizes`` of each and class by class in proportion; the rest is ``test``."""
     n_train, n_val, n_pool = sizes

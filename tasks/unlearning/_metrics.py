@@ -16,6 +16,13 @@ METRICS = (
             "mia_svc beside it is no rank, since it never asks how retrained models treat a row, so that random labels on the forgotten rows fool it"
         ),
     ),
+    Metric(
+        name="gap_val",
+        validation=True,
+        direction="min",
+        bounds=(0, 0.5),
+        title="privacy_gap of a rehearsal, whose gates are held against validation rows; 0.5 where one is failed",
+    ),
     Metric(name="uauc", direction="min", bounds=(0, 1), title="AUC of the per-example attack over K models; 0.5: as if retrained, 1: told apart at once"),
     Metric(
         name="cauc",

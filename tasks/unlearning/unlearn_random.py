@@ -60,6 +60,7 @@ class UnlearnRandom(UnlearningTask):
             "hard": Preset(variants={"ten": {"noise": 0.0}}, params={"originals": 8}, seeds=3, timeout=300),
         },
         budget="what retraining costs; rte says how much of it was used",
+        tuning={"rehearse": True},
         references=(Reference(name="original", kind="low"), Reference(name="retrain", kind="high")),
         paper="arXiv:2403.01218",
     )

@@ -47,6 +47,7 @@ class UnlearnWorst(UnlearningTask):
             "default": Preset(variants={"worst": {}, "easy": {"kind": "easy"}}, seeds=3, timeout=300),
         },
         budget="what retraining costs; rte says how much of it was used",
+        tuning={"rehearse": True},
         references=(Reference(name="original", kind="low"), Reference(name="retrain", kind="high")),
         paper="arXiv:2403.07362",
         bibtex="""@inproceedings{fan2024challenging,
