@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from bench.declared import Array, Bound
-from bench.runs.guard import valueless
+from bench.runs.guard import no_plain
 
 Sizes = Callable[[str], int | None]
 """From the name of a size to the size; None: not known yet."""
@@ -20,15 +20,6 @@ _WORDS = {
     "bool": "bool", "int8": "whole numbers (int8)", "int64": "whole numbers (int64)", "float32": "float32", "float64": "float64", "float": "floating numbers",
     "number": "numbers",
 }  # fmt: skip
-
-
-NO_PLAIN: dict[str, Callable[[torch.Tensor], bool]] = {
-    "a nested tensor; torch.stack or torch.cat makes a plain one of it": lambda tensor: tensor.is_nested,
-    "a sparse tensor; .to_dense() makes a plain one of it": lambda tensor: tensor.layout != torch.strided,
-    "a quantised tensor; .dequantize() makes a plain one of it": lambda tensor: tensor.is_quantized,
-    "a tensor on the device meta, which holds no values": valueless,
-}
-"""What a tensor may be that has no values to look at as they are, with what to do -> whether it is."""
 
 
 class Wrong(Exception):
@@ -86,7 +77,7 @@ def _tensor(value: Any) -> torch.Tensor:
     if not isinstance(value, torch.Tensor):
         hint = "; torch.from_numpy makes a tensor of it" if isinstance(value, np.ndarray) else ""
         raise Wrong(f"is {described(value)}{hint}")
-    if strange := next((text for text, found in NO_PLAIN.items() if found(value)), None):
+    if strange := no_plain(value):
         raise Wrong(f"is {strange}")
     return value.detach() if value.requires_grad else value
 

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from bench.checks.arrays import NO_PLAIN, described, name_of, place_of
+from bench.checks.arrays import described, name_of, place_of
 from bench.errors import InvalidRun, blaming
 from bench.runs.apart import attributes
-from bench.runs.guard import leaves, valueless
+from bench.runs.guard import leaves, no_plain, valueless
 
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
@@ -51,7 +51,7 @@ class Checked(nn.Module):
         if not isinstance(logits, torch.Tensor):
             lacks = f" without {self._part!r}" if self._part else ""
             raise InvalidRun(f"the method's model returned {described(said)}{lacks} {self._where}; {right}.")
-        if strange := next((text for text, found in NO_PLAIN.items() if found(logits)), None):
+        if strange := no_plain(logits):
             raise InvalidRun(f"the method's model returned {strange.partition(';')[0]} {self._where}; {right}.")
         bad = logits.dim() != 2 or (rows is not None and len(logits) != rows) or (self._columns is not None and logits.shape[1] != self._columns)
         if bad or logits.dtype not in _FLOATS:

@@ -18,7 +18,7 @@ import msgspec
 
 from bench.digests import digest
 from bench.errors import BenchError, BenchWarning, InvalidRun
-from bench.runs.guard import valueless
+from bench.runs.guard import no_plain
 from bench.runs.inputs import Inputs, look
 from bench.runs.noticing import NETWORK, Noticing, aside, attentive, noted
 from bench.runs.record import Flops, without_folders
@@ -240,8 +240,10 @@ def _tensors(built: Any) -> Mapping[str, Any]:
     """Return what a builder made, if it can be kept."""
     wrong = "" if isinstance(built, Mapping) else f"a {type(built).__name__}"
     for name, tensor in built.items() if not wrong else ():
-        if not isinstance(name, str) or not hasattr(tensor, "detach") or str(tensor.layout) != "torch.strided" or valueless(tensor):
+        if not isinstance(name, str) or not hasattr(tensor, "detach"):
             wrong = wrong or f"{name!r:.80}: a {type(tensor).__name__}"
+        elif strange := no_plain(tensor):
+            wrong = wrong or f"{name!r:.80}: {strange.partition(';')[0]}"
     if wrong:
         raise InvalidRun(f"what run.cached was to build is {wrong}; a dict of plain tensors by name is wanted.")
     return built  # type: ignore[no-any-return]

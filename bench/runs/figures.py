@@ -12,6 +12,7 @@ import msgspec
 from bench.cards import Metric, TaskCard
 from bench.errors import InvalidRun
 from bench.runs.record import Brief, Failure, Record
+from bench.runs.said import as_float
 
 SLACK = 1e-6
 """Share of a bound by which rounding may carry a figure beyond it."""
@@ -27,11 +28,10 @@ def figure(name: str, value: Any) -> float | None:
     """
     if value is None:
         return None
-    is_text = isinstance(value, str | bytes | bool) or str(getattr(value, "dtype", "")).removeprefix("torch.") == "bool"
-    try:
-        number = float("text" if is_text else value.detach() if hasattr(value, "detach") else value)
-    except (TypeError, ValueError, RuntimeError, OverflowError):
-        raise InvalidRun(f"the task gives {repr(value)[:80]} for {name}, which is no number; a figure is a float, or None where there is none.") from None
+    is_answer = isinstance(value, bool) or str(getattr(value, "dtype", "")).removeprefix("torch.") == "bool"
+    number = None if is_answer else as_float(value)
+    if number is None:
+        raise InvalidRun(f"the task gives {repr(value)[:80]} for {name}, which is no number; a figure is a float, or None where there is none.")
     if not math.isfinite(number):
         raise InvalidRun(
             f"the task gives {name} = {number}, which is not finite: what the method returned is out of range for it, or it has no value here and is to be None."

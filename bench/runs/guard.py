@@ -45,6 +45,17 @@ def valueless(tensor: Any) -> bool:
     return bool(tensor.is_meta) and type(tensor).__module__.partition(".")[0] == "torch"
 
 
+def no_plain(tensor: Any) -> str:
+    """Say what a tensor is that has no values to look at and to keep as they are, after a semicolon what makes a plain one of it; empty: it is plain."""
+    if tensor.is_nested:
+        return "a nested tensor; torch.stack or torch.cat makes a plain one of it"
+    if str(tensor.layout) != "torch.strided":
+        return "a sparse tensor; .to_dense() makes a plain one of it"
+    if tensor.is_quantized:
+        return "a quantised tensor; .dequantize() makes a plain one of it"
+    return "a tensor on the device meta, which holds no values" if valueless(tensor) else ""
+
+
 def leaf_digest(value: Any, depth: int = 0) -> str:
     """Digest an array or tensor by type, shape and bytes, plain values by themselves, any other object by what it holds; code has no digest."""
     import numpy as np  # a plan digests nothing, and a command that plans starts without NumPy

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bench.errors import InvalidRun
-from bench.runs.guard import valueless
+from bench.runs.guard import no_plain
 
 
 def flatten(value: Any, tensors: dict[str, Any], path: str = "") -> Any:
@@ -23,9 +23,9 @@ def flatten(value: Any, tensors: dict[str, Any], path: str = "") -> Any:
     if not path:
         raise InvalidRun(f"the method's checkpoint is a {type(value).__name__}; a dict of tensors and plain data by name is wanted.")
     if hasattr(value, "detach") and hasattr(value, "layout"):
-        if valueless(value) or value.is_nested or str(value.layout) != "torch.strided" or value.is_quantized:
-            kind = "without values (meta)" if valueless(value) else "that is nested, sparse or quantised"
-            raise InvalidRun(f"the method's checkpoint holds a tensor {kind} {_at(path)}; a plain one, like of .to_dense(), can be kept.")
+        if strange := no_plain(value):
+            kind, _, remedy = strange.partition("; ")
+            raise InvalidRun(f"the method's checkpoint holds {kind} {_at(path)}; {remedy or 'a plain one'}, which can be kept.")
         name = f"{len(tensors)}"
         tensors[name] = value.detach().contiguous().cpu().clone()
         return {"tensor": name}

@@ -32,16 +32,23 @@ def whole(value: Any, said: str, right: str) -> int:
     return number
 
 
+def as_float(value: Any) -> float | None:
+    """Return a number of any library as a float; None: it is no number, or none that fits."""
+    try:
+        return float("text" if isinstance(value, str | bytes) else value.detach() if hasattr(value, "detach") else value)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        return None
+
+
 def scalar(value: Any, name: str) -> float:
     """Return a figure of a method's own as a float; NaN and infinities may be logged.
 
     Raises:
         InvalidRun: it is no number.
     """
-    try:
-        return float("text" if isinstance(value, str | bytes) else value.detach() if hasattr(value, "detach") else value)
-    except (TypeError, ValueError, RuntimeError, OverflowError):
-        raise InvalidRun(f"the method logged {name} = {value!r:.80}; a number that fits into a float is wanted.") from None
+    if (number := as_float(value)) is None:
+        raise InvalidRun(f"the method logged {name} = {value!r:.80}; a number that fits into a float is wanted.")
+    return number
 
 
 def recipe_name(recipe: dict[str, Any]) -> str:

@@ -78,8 +78,8 @@ def test_a_logged_figure_may_be_of_any_kind_and_not_finite(run, value):
         ({"a": [torch.ones(2)]}, "holds a list"),
         ({"a": torch.nn.Linear(1, 1)}, "holds a Linear"),
         ({(1, 2): 3}, r"the key \(1, 2\)"),
-        ({"a": torch.eye(2).to_sparse()}, "nested, sparse or quantised"),
-        ({"a": torch.ones(2, device="meta")}, "without values"),
+        ({"a": torch.eye(2).to_sparse()}, "holds a sparse tensor at \\['a'\\]; .to_dense\\(\\) makes a plain one of it, which can be kept"),
+        ({"a": torch.ones(2, device="meta")}, "holds a tensor on the device meta, which holds no values at"),
     ],
 )
 def test_a_state_that_can_not_be_kept_is_refused_with_its_place(run, state, words):
@@ -109,10 +109,30 @@ def test_the_state_of_an_optimiser_comes_back(run):
     assert found["flat"].shape == (0,)
 
 
-@pytest.mark.parametrize("built", [None, [1], {"a": [1, 2]}, {"a": np.ones(2)}, {1: torch.ones(2)}, {"a": torch.eye(2).to_sparse()}], ids=repr)
+@pytest.mark.parametrize(
+    "built",
+    [None, [1], {"a": [1, 2]}, {"a": np.ones(2)}, {1: torch.ones(2)}, {"a": torch.eye(2).to_sparse()}],
+    ids=repr,
+)
 def test_an_artifact_that_is_no_table_of_tensors_is_refused(run, built):
     with pytest.raises(InvalidRun, match=r"what run\.cached was to build is"):
         run.cached({"a": repr(built)}, lambda child: built)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("make", "word"),
+    [
+        (lambda: torch.nested.nested_tensor([torch.ones(1)]), "nested"),
+        (lambda: torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8), "quantised"),
+        (lambda: torch.ones(2, device="meta"), "the device meta"),
+    ],
+)
+def test_an_artifact_and_a_state_of_tensors_without_plain_values_are_refused(run, make, word):
+    with pytest.raises(InvalidRun, match=rf"what run\.cached was to build is 'a': a .*{word}"):
+        run.cached({"a": 1}, lambda child: {"a": make()})
+    with pytest.raises(InvalidRun, match=f"the method's checkpoint holds a .*{word}"):
+        run.checkpoint({"a": make()})
 
 
 def test_a_recipe_that_is_no_plain_data_is_refused(run):

@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 import torch
 
-from bench.checks.arrays import NO_PLAIN
 from bench.errors import InvalidRun
+from bench.runs.guard import no_plain
 
 
 class RolloutBatch(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,7 +126,7 @@ def checked(plan: UpdatePlan, batch: RolloutBatch) -> UpdatePlan:
 def _tensor(value: Any, name: str) -> torch.Tensor | None:
     if value is not None and not isinstance(value, torch.Tensor):
         raise InvalidRun(f"the method's plan has as {name} a {type(value).__name__}; a tensor is wanted.")
-    if value is not None and (strange := next((text for text, found in NO_PLAIN.items() if found(value)), None)):
+    if value is not None and (strange := no_plain(value)):
         raise InvalidRun(f"the method's plan has as {name} {strange}.")
     if value is None or not value.dtype.is_floating_point:
         return None if value is None else value.detach()
