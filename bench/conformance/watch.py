@@ -29,6 +29,8 @@ _HOMES = tuple(os.path.dirname(os.path.dirname(os.path.abspath(module.__file__))
 """Where torch and NumPy are installed."""
 _MOST, _DEEPEST = 20_000, 4
 """Files that are compared in a folder and those below it, and how far below."""
+_ROWS = 10
+"""Values of an array of a hidden part from which it counts as rows."""
 _active: list[Watch] = []
 _installed = False
 
@@ -209,11 +211,11 @@ def hidden_seen() -> Iterator[dict[str, dict[str, tuple[int, str]]]]:
 
 
 def _varied(leaf: Any) -> bool:
-    """Say whether an array holds different values: one that is constant says nothing of which rows it came from."""
+    """Say whether an array holds different values, and more than a scale or a few sizes: only such a one says which rows it came from."""
     if isinstance(leaf, torch.Tensor):
         plain = leaf.layout == torch.strided and not leaf.is_quantized and not leaf.is_meta
-        return plain and leaf.numel() > 1 and bool((leaf != leaf.reshape(-1)[0]).any())
-    return isinstance(leaf, np.ndarray) and leaf.size > 1 and bool((leaf != leaf.reshape(-1)[0]).any())
+        return plain and leaf.numel() >= _ROWS and bool((leaf != leaf.reshape(-1)[0]).any())
+    return isinstance(leaf, np.ndarray) and leaf.size >= _ROWS and bool((leaf != leaf.reshape(-1)[0]).any())
 
 
 def _opened(answer: Any, depth: int = 8) -> dict[str, Any]:
