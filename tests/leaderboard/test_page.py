@@ -173,7 +173,7 @@ def column(page, panel, place):
 def test_the_board_sorts_by_mouse_and_keyboard_and_filters(opened):
     page = opened(track="#track-selection")
     names = column(page, "track-selection", 0)
-    assert len(names) == 8
+    assert set(names) >= {entry.name for entry in Registry().rows("method") if entry.track == "selection"}
     head = "#track-selection .board thead th:nth-child({})"
     page.click(head.format(1))
     page.wait_for_selector(head.format(1) + "[aria-sort=ascending]")
