@@ -34,7 +34,8 @@ def session_cache():
 
 @pytest.fixture(scope="session")
 def with_kernels(session_cache):
-    """Make a folder a cache that knows this machine's kernels: asking the libraries takes seconds of each test that has a cache of its own."""
+    """Make a folder a cache that knows this machine's kernels and the built-in plugins: else each test that has a cache of its own takes seconds for them."""
+    from bench.plugins.registry import Registry
     from bench.runs import kernels, provenance
 
     def call(folder: Path) -> Path:
@@ -43,6 +44,10 @@ def with_kernels(session_cache):
                 patch.setenv("BENCH_CACHE", str(session_cache))
                 kernels._asked.cache_clear()
                 provenance.kernels_here()
+                Registry()
+        for index in session_cache.glob("index-*.json"):
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copy(index, folder)
         shutil.copytree(session_cache / "kernels", folder / "kernels", dirs_exist_ok=True)
         return folder
 

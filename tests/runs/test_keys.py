@@ -119,9 +119,17 @@ def test_the_code_of_another_track_is_not_in_the_key(copied):
     assert keyed(copied).key == before.key
 
 
+@pytest.fixture(scope="module")
+def warm_cache(tmp_path_factory):
+    """A cache whose index knows every file."""
+    folder = tmp_path_factory.mktemp("warm")
+    Registry(index=Index(folder))
+    return folder
+
+
 @pytest.fixture
-def edited_bench(monkeypatch):
-    """Scan a file of the installed package as if its text were another."""
+def edited_bench(monkeypatch, warm_cache):
+    """Scan a file of the installed package as if its text were another; the index that is returned has not seen it yet."""
     from bench.plugins import index
 
     def call(file, old, new):
@@ -137,23 +145,26 @@ def edited_bench(monkeypatch):
             return real(copy, package)
 
         monkeypatch.setattr(index, "scan_file", scan)
+        found = Index(warm_cache)
+        found._scans = {name: known for name, known in found._scans.items() if not name.endswith(f":{file}")}
+        return found
 
     return call
 
 
 @pytest.mark.parametrize(("device", "measured", "changes"), [("cpu", "cpu", True), ("cpu", "cuda", False), ("cuda", "cpu", False), ("cuda", "cuda", True)])
-def test_what_is_measured_on_one_kind_of_device_leaves_the_keys_of_the_other_as_they_are(tmp_path, edited_bench, device, measured, changes):
+def test_what_is_measured_on_one_kind_of_device_leaves_the_keys_of_the_other_as_they_are(tmp_path, warm_cache, edited_bench, device, measured, changes):
     import bench
 
-    def key(name):
-        registry = Registry(index=Index(tmp_path / name))
+    def key(index):
+        registry = Registry(index=index)
         request = Request(methods=("ce",), tasks=("noisy-digits",), preset="smoke", seeds="0-0", device=device)
         return Driver(registry, Store(tmp_path)).keys.of(make_plan(request, registry).cells[0]).key
 
-    before = key("one")
+    before = key(Index(warm_cache))
     row = '({"batch": 1, "channels": 1, "side": 1, "bits": 32}, "sequence")'
-    edited_bench(Path(bench.__file__).parent / "training/nets_tuned.py", "]]]] = {", f']]]] = {{"nets/other": {{"{measured}": [{row}]}},')
-    assert (key("two") != before) == changes
+    edited = edited_bench(Path(bench.__file__).parent / "training/nets_tuned.py", "]]]] = {", f']]]] = {{"nets/other": {{"{measured}": [{row}]}},')
+    assert (key(edited) != before) == changes
 
 
 @pytest.mark.parametrize(
@@ -170,20 +181,19 @@ def test_what_is_measured_on_one_kind_of_device_leaves_the_keys_of_the_other_as_
         ("executors/local.py", "_GRACE = 2.0", "_GRACE = 3.0", False),
     ],
 )
-def test_shared_code_of_tracks_and_training_is_in_the_key_and_that_of_the_harness_is_not(tmp_path, edited_bench, file, old, new, changes):
+def test_shared_code_of_tracks_and_training_is_in_the_key_and_that_of_the_harness_is_not(tmp_path, warm_cache, edited_bench, file, old, new, changes):
     import bench
 
     request = {"methods": ("ce",), "tasks": ("noisy-digits",), "preset": "smoke", "seeds": "0-0"}
     if not changes and old.startswith('"""'):
         old, new = '"""Take one step: forward', '"""Take a step: forward'
 
-    def key(name):
-        registry = Registry(index=Index(tmp_path / name))
+    def key(index):
+        registry = Registry(index=index)
         return Driver(registry, Store(tmp_path)).keys.of(make_plan(Request(**request), registry).cells[0]).key
 
-    before = key("one")
-    edited_bench(Path(bench.__file__).parent / file, old, new)
-    assert (key("two") != before) == changes
+    before = key(Index(warm_cache))
+    assert (key(edited_bench(Path(bench.__file__).parent / file, old, new)) != before) == changes
 
 
 @pytest.mark.parametrize(
