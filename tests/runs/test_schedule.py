@@ -49,7 +49,7 @@ def test_no_place_waits_while_a_job_does(simulation, jobs, places):
 def test_the_full_matrix_of_ten_seeds_keeps_64_places_busy(simulation):
     work = simulation.full_matrix(places=64, seeds=10)
     assert {cell.spec.seed for job in work.jobs for cell in job} == set(range(10))
-    assert {cell.spec.track for job in work.jobs for cell in job} >= {"noisy-labels", "condensation", "unlearning-regression", "graph-ood", "policy-optimization"}
+    assert {cell.spec.track for job in work.jobs for cell in job} >= {"noisy-labels", "condensation", "privacy-audit", "graph-ood", "policy-optimization"}
     busy = {name: simulation.utilisation(simulation.simulate(jobs, 64), 64) for name, jobs in simulation.orders(work).items()}
     assert busy["longest first"] >= 0.9
     assert busy["random order"] < busy["longest first"]
