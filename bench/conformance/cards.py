@@ -20,7 +20,7 @@ from bench.plugins.source import import_target
 def static_findings(entry: Entry) -> list[Finding]:
     """Return what the card and the parameters of a plugin say."""
     missing = list(_missing(entry))
-    card = Finding(rule="card", subject="", outcome="failed" if missing else "passed", said="; ".join(missing))
+    card = Finding(rule="card", subject="", outcome="failed" if missing else "passed", said="; ".join(missing) or _worth_knowing(entry))
     wrong = list(_wrong_parameters(entry))
     return [card, Finding(rule="parameters", subject="", outcome="failed" if wrong else "passed", said="; ".join(wrong))]
 
@@ -39,6 +39,19 @@ def _missing(entry: Entry) -> Iterator[str]:
         yield "it has no preset 'smoke', which checks and nightly runs use; add one that takes a second"
     if isinstance(card, TaskCard) and not any(reference.kind == "low" for reference in card.references):
         yield "it names no low reference, so that no board can say what doing nothing gives; add Reference(name=..., kind='low')"
+
+
+def _worth_knowing(entry: Entry) -> str:
+    """Return what a complete card had better say too."""
+    card = entry.card
+    if isinstance(card, TaskCard) and card.primary.bounds in (None, (None, None)):
+        return (
+            f"the primary metric {card.primary.name!r} declares no bounds, so no board can say when its anchors are too close; "
+            "give bounds=(least, most), with None for an end that is open"
+        )
+    if isinstance(card, MethodCard) and not card.defaults_from:
+        return "it does not say where its defaults come from; give defaults_from='paper', or 'here' with the number of settings tried as trials"
+    return ""
 
 
 def _wrong_parameters(entry: Entry) -> Iterator[str]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bench.plugins.index import Entry
     from bench.plugins.registry import Registry
 
-_EMPTIED = ("paper", "bibtex", "claim", "official_code", "deviates", "tuning", "signal")
+_EMPTIED = ("paper", "bibtex", "claim", "official_code", "deviates", "tuning", "signal", "plain", "defaults_from", "trials")
 
 
 def named(name: str) -> tuple[str, str]:

@@ -188,6 +188,19 @@ def test_what_is_wrong_with_a_task_or_a_data_set_is_found(parts, broken, tmp_pat
     assert tasks(tmp_path, **parts) == broken
 
 
+def test_a_card_that_keeps_from_a_board_what_it_needs_passes_with_a_note():
+    from bench.conformance.cards import static_findings
+    from bench.plugins.registry import Registry
+
+    registry = Registry(paths=[str(MOCK)])
+    notes = {
+        entry.name: static_findings(entry)[0] for kind in ("task", "method") for entry in registry.rows(kind) if entry.name in ("line", "elr", "noisy-digits")
+    }
+    assert all(note.outcome == "passed" for note in notes.values())
+    assert "declares no bounds" in notes["line"].said
+    assert notes["elr"].said == notes["noisy-digits"].said == ""
+
+
 ANSWERS = {
     "numbers": ("float(run.numpy_generator('split').uniform())", True),
     "a net": ("torch.nn.Linear(2, 2)", True),

@@ -88,6 +88,44 @@ def test_all_rows_that_bear_a_label_are_to_be_forgotten_or_so_many_of_them(setup
         assert int(problem.forget.sum()) == (expected or int((problem.y == 4).sum()))
 
 
+# Choosing parameters ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("task", [UnlearnRandom, UnlearnClass, UnlearnWorst])
+def test_a_rehearsal_scores_a_request_without_pool_and_test_rows(task, setup_of):
+    assert task.card.tuning == {"rehearse": True}
+    sizes = SMALL | {"epochs": 8} | ({"rounds": 2, "lower_epochs": 1} if task is UnlearnWorst else {"originals": 3} if task is UnlearnRandom else {})
+    real, made = (task(**sizes, rehearse=rehearse).prepare(setup_of(task)) for rehearse in (False, True))
+    problem, data, whole = made.problems[0], made.hidden.data, real.hidden.data
+    assert torch.equal(data.x, whole.x)
+    held = {row.numpy().tobytes() for row in torch.cat([whole.x_pool, whole.x_test])} - {row.numpy().tobytes() for row in torch.cat([whole.x, whole.x_val])}
+    for part in (problem.x, problem.x_val, data.x_pool, data.x_test):
+        assert not held & {row.numpy().tobytes() for row in part}
+    assert [len(part) for part in (problem.x_val, data.x_pool, data.x_test)] == [25, 25, 25]
+    assert not {row.numpy().tobytes() for row in problem.x_val} & {row.numpy().tobytes() for row in data.x_test}
+
+
+def test_a_rehearsal_asks_for_another_class_than_the_task(setup_of):
+    task = UnlearnClass(label=9, rehearse=True, **SMALL)
+    problem = task.prepare(setup_of(task)).problems[0]
+    assert (problem.y[problem.forget] == 0).all()
+    assert problem.forget.any()
+
+
+def test_in_a_rehearsal_the_original_is_worth_what_is_told_apart_at_once_and_retraining_is_not(setup_of):
+    task = UnlearnClass(rehearse=True, **SMALL | {"epochs": 15})
+    setup = setup_of(task)
+    case, original = score(task, setup)
+    assert original.metrics == {"gap_val": 0.5}
+    assert original.not_rankable == "a rehearsal on validation rows"
+    retrained = {name: tensor[0] for name, tensor in case.hidden.retrained.items() if name not in ("outputs", "seconds")}
+    solution = Solution(model=Perceptrons.of([retrained], CPU).member(0), weights=retrained)
+    assert 0 <= task.evaluate(case, [Outcome(solution=solution, curve=[], kept={}, cost={}, counters={})], setup).metrics["gap_val"] < 0.5
+
+
+# What is asked ------------------------------------------------------------------------
+
+
 @settings(max_examples=40)
 @given(st.lists(st.floats(-3, 3), min_size=2, max_size=30), st.floats(0.01, 0.99))
 def test_the_projection_has_the_sum_lies_in_the_box_is_nearest_and_projects_to_itself(values, share):
