@@ -67,11 +67,21 @@ class Frozen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Anchors(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The file of frozen anchors of a suite."""
+    """The frozen anchors of a suite in one tier."""
 
-    schema_version: Literal[1] = 1
     suite: str
     cells: dict[str, Frozen]
+
+
+class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The file of frozen anchors of a suite."""
+
+    schema_version: Literal[1, 2]
+    suite: str
+    cells: dict[str, Frozen] | None = None
+    """Of the only tier, in version 1."""
+    tiers: dict[str, dict[str, Frozen]] | None = None
+    """Tier -> cell -> anchors, since version 2."""
 
 
 def anchors_file(path: Path, suite: Suite) -> Path:
@@ -79,25 +89,33 @@ def anchors_file(path: Path, suite: Suite) -> Path:
     return path.with_name(f"anchors-{suite.name}.json")
 
 
-def read_anchors(path: Path, suite: Suite) -> Anchors:
-    """Read the frozen anchors of a suite; none where there is no file yet.
+def read_anchors(path: Path, suite: Suite) -> dict[str, dict[str, Frozen]]:
+    """Read the frozen anchors of a suite: tier -> cell -> anchors; none where there is no file yet.
+
+    A file of version 1 holds those of the default tier.
 
     Raises:
         UsageError: the file is damaged, or another suite's.
     """
     try:
-        anchors = msgspec.json.decode(path.read_bytes(), type=Anchors)
+        file = msgspec.json.decode(path.read_bytes(), type=_File)
+        if (file.cells is None) == (file.schema_version == 1) or (file.tiers is None) == (file.schema_version == 2):
+            raise msgspec.ValidationError("schema_version 1 has `cells` and no `tiers`, 2 has `tiers` and no `cells`")
     except FileNotFoundError:
-        return Anchors(suite=suite.name, cells={})
+        return {}
     except OSError as error:
         raise UsageError(f"the anchors {str(path)!r} can't be read ({error.strerror}); mend the file, or take it from the repository again.") from None
     except msgspec.MsgspecError as error:
         raise UsageError(f"the anchors {str(path)!r} are damaged: {error}; take the file from the repository again.") from None
+    tiers = file.tiers if file.tiers is not None else {"default": file.cells or {}}
     known = {name for track in suite.tracks for _, _, name in suite.cells(track)}
-    if anchors.suite != suite.name or (strange := sorted(anchors.cells.keys() - known)):
-        what = f"of the suite {anchors.suite!r}, not {suite.name!r}" if anchors.suite != suite.name else f"of the cell {strange[0]!r}, which the suite has not"
+    strange = sorted({name for cells in tiers.values() for name in cells} - known)
+    what = f"of the suite {file.suite!r}, not {suite.name!r}" if file.suite != suite.name else ""
+    what = what or (f"of the cell {strange[0]!r}, which the suite has not" if strange else "")
+    what = what or next((f"of the tier {tier!r}, which the suite has not" for tier in tiers if tier not in suite.tiers), "")
+    if what:
         raise UsageError(f"the anchors {str(path)!r} are {what}; take the file from the repository again.")
-    return anchors
+    return tiers
 
 
 def measured(entrants: Sequence[Entrant], low: Side, high: Side, primary: str, bounds: Bounds | None = None) -> Frozen | None:
@@ -147,14 +165,17 @@ def _run(entrant: Entrant) -> Run | None:
     return Run(name=entrant.first.method, mean=centre, sd=spread, n=len(values), records=names)
 
 
-def write_anchors(path: Path, anchors: Anchors) -> None:
-    """Write the file of frozen anchors, sorted.
+def write_anchors(path: Path, suite: Suite, tiers: dict[str, dict[str, Frozen]]) -> None:
+    """Write the file of frozen anchors, sorted; of a suite with one tier in version 1, which says no tier.
 
     Raises:
         EnvironmentFault: it can't be written.
     """
-    document = msgspec.to_builtins(anchors)
-    document["cells"] = dict(sorted(document["cells"].items()))
+    ordered = {tier: dict(sorted(tiers.get(tier, {}).items())) for tier in suite.tiers}
+    several = len(ordered) > 1
+    document = msgspec.to_builtins(
+        _File(schema_version=2 if several else 1, suite=suite.name, cells=None if several else ordered["default"], tiers=ordered if several else None)
+    )
     try:
         path.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     except OSError as error:

@@ -15,10 +15,11 @@ _PLAIN = (
     "not_rankable", "started", "ended",
 )  # fmt: skip
 HISTORY = {
-    "night": "string", "suite": "string", "track": "string", "method": "string", "place": "int64", "range_low": "int64", "range_high": "int64", "leading": "bool_", "score": "float64", "low": "float64", "high": "float64",
+    "night": "string", "suite": "string", "tier": "string", "track": "string", "method": "string", "place": "int64", "range_low": "int64", "range_high": "int64", "leading": "bool_",
+    "score": "float64", "low": "float64", "high": "float64",
     "iqm": "float64", "ok": "int64", "imputed": "int64", "of": "int64", "valid": "bool_",
 }  # fmt: skip
-"""Columns of history.parquet and their types: one row a night, suite, track and method."""
+"""Columns of history.parquet and their types: one row a night, suite, tier, track and method."""
 _NEW = ("place", "range_low", "range_high", "leading")
 
 
@@ -57,7 +58,7 @@ def history_rows(board: Mapping[str, Any], night: str) -> list[dict[str, Any]]:
     """Return what a board says of one night, one row a track and method that ran."""
     return [
         {
-            "night": night, "suite": board["suite"]["name"], "track": track["track"], "method": row["method"], "place": row["place"],
+            "night": night, "suite": board["suite"]["name"], "tier": board["suite"]["tier"], "track": track["track"], "method": row["method"], "place": row["place"],
             "range_low": row["range"][0] if row["range"] else None, "range_high": row["range"][1] if row["range"] else None, "leading": row["leading"], "score": row["score"],
             "low": row["low"], "high": row["high"], "iqm": row["iqm"][0] if row["iqm"] else None, "ok": row["ok"], "imputed": row["imputed"],
             "of": row["of"], "valid": track["valid"],
@@ -69,11 +70,11 @@ def history_rows(board: Mapping[str, Any], night: str) -> list[dict[str, Any]]:
 
 
 def merged(old: Iterable[Mapping[str, Any]], new: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return history with a night's rows in place of what it said of that night and suite before, sorted."""
+    """Return history with a night's rows in place of what it said of that night, suite and tier before, sorted."""
     fresh = [dict(row) for row in new]
-    again = {(row["night"], row["suite"]) for row in fresh}
-    kept = [dict(row) for row in old if (row["night"], row["suite"]) not in again]
-    return sorted((*kept, *fresh), key=lambda row: (row["suite"], row["night"], row["track"], row["method"]))
+    again = {(row["night"], row["suite"], row["tier"]) for row in fresh}
+    kept = [dict(row) for row in old if (row["night"], row["suite"], row["tier"]) not in again]
+    return sorted((*kept, *fresh), key=lambda row: (row["suite"], row["tier"], row["night"], row["track"], row["method"]))
 
 
 def read_history(path: Path) -> list[dict[str, Any]]:
@@ -93,6 +94,8 @@ def read_history(path: Path) -> list[dict[str, Any]]:
         for name in _NEW:  # nights that were told before places were have none
             if name not in table.column_names:
                 table = table.append_column(name, pa.nulls(table.num_rows, getattr(pa, HISTORY[name])()))
+        if "tier" not in table.column_names:  # suites had one tier each
+            table = table.append_column("tier", pa.array(["default"] * table.num_rows, pa.string()))
         return table.select(list(HISTORY)).cast(_schema()).to_pylist()  # type: ignore[no-any-return]
     except (OSError, pa.ArrowException, KeyError) as error:
         first = str(error).partition("\n")[0]

@@ -176,8 +176,9 @@ def _table(table: Mapping[str, Any], place: int, slug: str, found: Extras, chart
 
 
 def _history(history: Sequence[Mapping[str, Any]], board: Mapping[str, Any], charts: dict[str, Any]) -> dict[str, str] | None:
-    """Draw the first place of every track over nights; one night is no history, and suites never share a line."""
-    mine = [row for row in history if row["suite"] == board["suite"]["name"] and row["score"] is not None]
+    """Draw the first place of every track over nights; one night is no history, and neither suites nor tiers ever share a line."""
+    suite = board["suite"]
+    mine = [row for row in history if (row["suite"], row["tier"]) == (suite["name"], suite["tier"]) and row["score"] is not None]
     if len({row["night"] for row in mine}) < 2:
         return None
     best: dict[str, str] = {track["track"]: track["rows"][0]["method"] for track in board["tracks"] if track["rows"] and track["rows"][0]["place"]}
@@ -188,4 +189,6 @@ def _history(history: Sequence[Mapping[str, Any]], board: Mapping[str, Any], cha
     ]
     names = [f"{track}: {method}" for track, method in best.items()]
     spec = _charts.lines(values, names, "night", "night", "normalised score", temporal=True)
-    return _chart(charts, "history", "Over the nights", "The score of each track's present leader. Scores of two suites never share a line.", spec)
+    return _chart(
+        charts, "history", "Over the nights", "The score of each track's present leader. Scores of two suites, or of two tiers, never share a line.", spec
+    )

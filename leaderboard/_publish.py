@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,14 @@ from bench.runs.figures import held
 from bench.runs.record import Record
 from bench.runs.store_files import put, put_with
 
-from ._anchors import Anchors, Frozen, anchors_file, write_anchors
+from ._anchors import Anchors, Frozen, anchors_file, read_anchors, write_anchors
 from ._cells import suite_cells
-from ._classes import settle
+from ._classes import Settled, settle
 from ._exports import history_parquet, history_rows, merged, night_of, read_history, records_parquet
 from ._render import render
 from ._render_tracks import track_lines
 from ._schema import schema
-from ._suite import find, load
+from ._suite import Suite, find, in_tier, read_suite
 from ._text import as_csv
 
 PAGE = ("altair", "itables", "jinja2", "vl_convert")
@@ -80,13 +80,29 @@ def _texts(board: Mapping[str, Any]) -> dict[str, str]:
 
 
 def freeze(records: Sequence[Record], tasks: Mapping[str, Any], options: Mapping[str, Any]) -> list[str]:
-    """Freeze the anchors that the records hold with every seed; what is frozen stays as it is."""
+    """Freeze the anchors of every tier that the records hold with every seed; what is frozen stays as it is."""
     path = find(options.get("suite"), options.get("suite_folders") or ())
-    suite, anchors = load(path)
-    stale = options.get("stale") or set()
-    cells, said, open_cells = dict(anchors.cells), [], []
+    suite = read_suite(path)
+    file, stale = anchors_file(path, suite), options.get("stale") or set()
+    frozen = read_anchors(file, suite)
     records, _ = held(records, tasks)
     settled = settle(records, stale)
+    said, wrote = [], []
+    for tier in suite.tiers:
+        cells, notes, new = _frozen(in_tier(suite, tier), frozen.get(tier, {}), settled, tasks, stale)
+        frozen[tier] = cells
+        said += notes
+        where = f" of the tier {tier}" if len(suite.tiers) > 1 else ""
+        wrote.append(f"froze the anchors of {new} cells{where} in {file}; {len(cells)} of {sum(len(suite.cells(track)) for track in suite.tracks)} are frozen.")
+    write_anchors(file, suite, frozen)
+    return [*said, *wrote]
+
+
+def _frozen(
+    suite: Suite, old: Mapping[str, Frozen], settled: Settled, tasks: Mapping[str, Any], stale: Collection[str]
+) -> tuple[dict[str, Frozen], list[str], int]:
+    """Return the anchors of a suite in a tier with those that are whole now, what there is to say, and how many are new."""
+    cells, said, open_cells = dict(old), [], []
     for track in suite.tracks:
         mine = [record for record in settled.records if record.track == track and record.id not in stale]
         for cell in suite_cells(track, suite, Anchors(suite=suite.name, cells={}), mine, tasks, stale, settled.aside):
@@ -101,13 +117,10 @@ def freeze(records: Sequence[Record], tasks: Mapping[str, Any], options: Mapping
             else:
                 cells[cell.name] = now
     if open_cells:
-        said.append(f"not frozen, since a run of their anchors is missing ({suite.seeds} seeds each, on {suite.device}): {', '.join(open_cells)}.")
-    new = len(cells) - len(anchors.cells)
-    write_anchors(anchors_file(path, suite), Anchors(suite=suite.name, cells=cells))
-    return [
-        *said,
-        f"froze the anchors of {new} cells in {anchors_file(path, suite)}; {len(cells)} of {sum(len(suite.cells(track)) for track in suite.tracks)} are frozen.",
-    ]
+        where = f" in the tier {suite.tier}" if len(suite.tiers) > 1 else ""
+        names = ", ".join(open_cells) if cells or where == "" else f"all {len(open_cells)} cells"
+        said.append(f"not frozen{where}, since a run of their anchors is missing ({suite.seeds} seeds each, on {suite.device}): {names}.")
+    return cells, said, len(cells) - len(old)
 
 
 def _reached(cell: Frozen) -> Any:

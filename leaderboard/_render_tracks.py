@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ._ranks import EQUAL
-from ._text import Column, class_column, escape, flops, grid, number, plain, range_of, seeds_said, some, visits
+from ._text import Column, class_column, escape, flops, grid, number, plain, range_of, seeds_said, some, suite_said, visits
 
 Row = Mapping[str, Any]
 
@@ -20,7 +20,7 @@ def track_markdown(track: Row, suite: Row) -> str:
     head = f"## {escape(track['title'])} ({escape(track['track'])})"
     if not any(row["place"] for row in rows):
         covered = (
-            f"{track['coverage']['ok']} of {track['coverage']['expected']} runs of the suite {escape(suite['name'])} are there: no board of the track yet."
+            f"{track['coverage']['ok']} of {track['coverage']['expected']} runs of the suite {escape(suite_said(suite))} are there: no board of the track yet."
         )
         return "\n\n".join([head, covered, *(escape(note) for note in track["notes"])])
     return "\n\n".join([head, _caption(track, suite), grid(_columns(track, rows)), *_lines(track, rows)])
@@ -34,7 +34,7 @@ def shown_rows(track: Row) -> list[Row]:
 def _caption(track: Row, suite: Row) -> str:
     cells = [cell for cell in track["cells"] if cell["state"] == "scored"]
     return (
-        f"Suite {escape(suite['name'])}: mean normalised score over {some(len(track['scored_tasks']), 'task')} ({some(len(cells), 'variant')}), {suite['seeds']} seeds; "
+        f"Suite {escape(suite_said(suite))}: mean normalised score over {some(len(track['scored_tasks']), 'task')} ({some(len(cells), 'variant')}), {suite['seeds']} seeds; "
         "0 is the null, 1 the upper anchor; 95 % t interval over seeds, tasks as they are."
     )
 
@@ -174,7 +174,7 @@ def track_latex(track: Row, suite: Row) -> str:
     ]
     aligned = ["right", "right", "left", "right", "right", "right", "right", "left", "left"]
     table = tabulate(lines, headers=heads, tablefmt="latex_booktabs", colalign=aligned, disable_numparse=True)
-    return f"% {plain(track['title'])}, suite {plain(suite['name'])}, {some(len(track['scored_tasks']), 'task')}, {suite['seeds']} seeds\n{table}"
+    return f"% {plain(track['title'])}, suite {plain(suite_said(suite))}, {some(len(track['scored_tasks']), 'task')}, {suite['seeds']} seeds\n{table}"
 
 
 def track_lines(track: Row) -> list[dict[str, Any]]:

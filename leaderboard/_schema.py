@@ -209,6 +209,8 @@ class Suite(_Part):
 
     name: str
     device: str
+    tier: str
+    tiers: dict[str, int]
     seeds: int
     delta: float
     tracks: dict[str, TrackName]
@@ -217,7 +219,7 @@ class Suite(_Part):
 class Board(_Part):
     """leaderboard.json."""
 
-    schema_version: Literal[2]
+    schema_version: Literal[3]
     kind: Literal["board"]
     suite: Suite
     classes: list[MachineClass]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,11 +12,14 @@ import msgspec
 
 from bench.cards import TaskCard, TrackCard
 from bench.errors import UsageError, near
+from bench.runs.record import Record
 
 from ._anchors import Anchors, Fixed, Side, anchors_file, read_anchors
 
 ROOM = Path(__file__).parent
 """Where the built-in suites lie."""
+DEFAULT = "default"
+"""The tier that a board is of where none is named."""
 
 
 class SuiteTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -60,7 +64,12 @@ class Suite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     schema_version: Literal[1, 2]
     name: str
     device: str
-    seeds: int
+    seeds: int = 0
+    """Of the tier at hand, the seeds 0 to n - 1; a file without tiers says those of its only one."""
+    tiers: dict[str, int] = {}
+    """Name -> seeds. Each tier has a board and anchors of its own; ``default`` is one of them."""
+    tier: str = ""
+    """The tier at hand, see :func:`in_tier`; not for files."""
     delta: float
     """The smallest difference of normalised scores worth calling one."""
     tracks: dict[str, SuiteTrack]
@@ -89,18 +98,30 @@ def find(name: str | None, folders: Iterable[Path] = ()) -> Path:
     return files[wanted]
 
 
-def load(path: Path) -> tuple[Suite, Anchors]:
-    """Return the suite at ``path`` and its frozen anchors.
+def load(path: Path, tier: str = DEFAULT) -> tuple[Suite, Anchors]:
+    """Return the suite at ``path`` in a tier, and the anchors that are frozen for it.
 
     Raises:
-        UsageError: one of the files can't be used.
+        UsageError: one of the files can't be used, or there is no such tier.
     """
-    suite = read_suite(path)
-    return suite, read_anchors(anchors_file(path, suite), suite)
+    suite = in_tier(read_suite(path), tier)
+    return suite, Anchors(suite=suite.name, cells=read_anchors(anchors_file(path, suite), suite).get(tier, {}))
+
+
+def in_tier(suite: Suite, tier: str) -> Suite:
+    """Return a suite in one of its tiers: with its number of seeds.
+
+    Raises:
+        UsageError: it has no such tier.
+    """
+    if tier not in suite.tiers:
+        said = ", ".join(f"{name} ({seeds} seeds)" for name, seeds in suite.tiers.items())
+        raise UsageError(f"the suite {suite.name} has no tier {tier!r}.{near(tier, suite.tiers)} Its tiers: {said}.")
+    return msgspec.structs.replace(suite, tier=tier, seeds=suite.tiers[tier])
 
 
 def read_suite(path: Path) -> Suite:
-    """Read and check a suite file.
+    """Read and check a suite file; the suite comes in its default tier.
 
     Raises:
         UsageError: it can't be read or contradicts itself; the text says where.
@@ -113,7 +134,20 @@ def read_suite(path: Path) -> Suite:
         raise UsageError(f"the suite {str(path)!r} can't be used: {error}; docs/leaderboard.md says what a suite file holds.") from None
     if problem := _contradiction(suite):
         raise UsageError(f"the suite {str(path)!r} can't be used: {problem}; docs/leaderboard.md says what a suite file holds.")
-    return suite
+    return in_tier(msgspec.structs.replace(suite, tiers=suite.tiers or {DEFAULT: suite.seeds}), DEFAULT)
+
+
+def in_seeds(suite: Suite, records: Sequence[Record]) -> tuple[list[Record], int]:
+    """Return the records without those of the suite's cells whose seed its tier does not have, and the number of those."""
+    cells = {tuple(name.split("/")) for track in suite.tracks for _, _, name in suite.cells(track)}
+
+    def used(record: Record) -> bool:
+        if record.seed < suite.seeds or record.device != suite.device:
+            return True
+        return (record.track, record.task, record.preset, record.variant) not in cells
+
+    kept = [record for record in records if used(record)]
+    return kept, len(records) - len(kept)
 
 
 def named(suite: Suite, cards: Mapping[str, TrackCard]) -> Suite:
@@ -129,8 +163,8 @@ def named(suite: Suite, cards: Mapping[str, TrackCard]) -> Suite:
 def _contradiction(suite: Suite) -> str:
     if suite.device not in ("cpu", "cuda"):
         return f"its device is {suite.device!r}, it must be cpu or cuda"
-    if not 1 <= suite.seeds <= 1000:
-        return f"it has seeds = {suite.seeds}, it must be 1 to 1000"
+    if problem := _tiers(suite):
+        return problem
     if not 0 < suite.delta < 1:
         return f"it has delta = {suite.delta}, it must lie between 0 and 1"
     for name, track in suite.tracks.items():
@@ -157,6 +191,25 @@ def _contradiction(suite: Suite) -> str:
                 if isinstance(side, Fixed) and not (math.isfinite(side.value) and side.why.strip()):
                     return f"{label} has a fixed {kind} anchor that is not finite, or that gives no reason"
     return "" if suite.tracks else "it has no track"
+
+
+def _tiers(suite: Suite) -> str:
+    if suite.tier:
+        return f"it names the tier {suite.tier!r}, which is for --tier to say"
+    if not suite.tiers:
+        return "" if 1 <= suite.seeds <= 1000 else f"it has seeds = {suite.seeds}, it must be 1 to 1000, or tiers like {{ nightly = 3, default = 5 }}"
+    if suite.schema_version == 1:
+        return "it has tiers, which schema_version 2 knows"
+    if suite.seeds:
+        return "it has seeds and tiers; tiers alone say how many seeds there are"
+    for name, seeds in suite.tiers.items():
+        if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", name):
+            return f"its tier {name!r} is no name of small letters, digits and hyphens"
+        if not 1 <= seeds <= 1000:
+            return f"its tier {name!r} has {seeds} seeds, it must be 1 to 1000"
+    if len(set(suite.tiers.values())) < len(suite.tiers):
+        return "two of its tiers have the same number of seeds"
+    return "" if DEFAULT in suite.tiers else f"none of its tiers is called {DEFAULT!r}"
 
 
 def disagreements(suite: Suite, tasks: Mapping[str, TaskCard]) -> list[str]:

@@ -60,6 +60,11 @@ def classes_said(classes: Sequence[Mapping[str, Any]]) -> str:
     return f"The runs are of {len(said)} classes of machines, and compared within one alone: {'; '.join(said)}."
 
 
+def suite_said(suite: Mapping[str, Any]) -> str:
+    """Return the name of a suite, with the tier of one that has several."""
+    return suite["name"] + (f", tier {suite['tier']}" if len(suite["tiers"]) > 1 else "")
+
+
 def seeds_said(needed: int | str | None) -> str:
     """Return how many seeds would decide; empty: no number does."""
     return f"{needed} seeds would decide" if needed else ""

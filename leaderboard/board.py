@@ -24,9 +24,10 @@ from ._null import without_null
 from ._ranks import compare_with_low, in_order, place
 from ._render import render
 from ._rows import differing, entrants, row_of
-from ._suite import Suite, find, load, named
+from ._suite import DEFAULT, Suite, find, in_seeds, load, named
+from ._text import some
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 def bench_board(records: Sequence[Record], tasks: Mapping[str, TaskCard], options: Mapping[str, Any]) -> dict[str, Any]:
@@ -37,7 +38,8 @@ def bench_board(records: Sequence[Record], tasks: Mapping[str, TaskCard], option
         tasks: ``track/name`` -> card. A record's task may be missing: its plugin may no longer be installed.
         options: ``track``, ``tasks``, ``methods`` and ``preset`` choose records (the low references stay, whatever
             the methods); ``stale`` holds the ids of records whose key is no longer the live one; ``suite`` names the
-            suite (the newest built-in one otherwise), ``suite_folders`` where else suites lie; ``cards`` maps
+            suite (the newest built-in one otherwise), ``suite_folders`` where else suites lie; ``tier`` is the
+            suite's tier: records of its cells with other seeds are not used (left out: the default tier, and tables by variant hold all seeds); ``cards`` maps
             ``track/name`` to the cards of methods, ``tracks`` the names of tracks to theirs; ``memo(name, build)`` remembers what was made of a set of records.
 
     Returns:
@@ -45,16 +47,17 @@ def bench_board(records: Sequence[Record], tasks: Mapping[str, TaskCard], option
         in MB. ``tracks`` is empty where tasks, methods or a preset were chosen: a part of a suite has no score.
 
     Raises:
-        UsageError: there is no such suite, or its file can't be used.
+        UsageError: there is no such suite or tier, or the suite's file can't be used.
     """
     stale, memo = options.get("stale") or set(), options.get("memo")
     tables = []
+    suite, anchors = load(find(options.get("suite"), options.get("suite_folders") or ()), options.get("tier") or DEFAULT)
     chosen = select(records, {**options, "methods": None})
     chosen, beyond = held(chosen, tasks)
     shown = [record for record in chosen if not _trial(record, tasks.get(record.identity))]
+    shown, unused = in_seeds(suite, shown) if options.get("tier") else (shown, 0)
     settled = settle(shown, stale)  # whichever methods are asked for: the class of a seed is the one of all that ran there
     mine = select(settled.records, options)
-    suite, anchors = load(find(options.get("suite"), options.get("suite_folders") or ()))
     suite = named(suite, options.get("tracks") or {})
     for group in tables_of(mine, tasks):
         build = partial(_table, group, tasks.get(group[0].identity), stale, settled)
@@ -65,6 +68,7 @@ def bench_board(records: Sequence[Record], tasks: Mapping[str, TaskCard], option
     notes += (
         [f"Left out as invalid, with figures outside their metrics' bounds: {', '.join(beyond[:5])}{' and more' if len(beyond) > 5 else ''}."] if beyond else []
     )
+    notes += [f"{some(unused, 'record')} of other seeds than 0 to {suite.seeds - 1} are not used in the tier {suite.tier}."] if unused else []
     notes += [] if tables else [_nothing(records)]
     whole = not any(options.get(name) for name in ("tasks", "methods", "preset"))
     return {
@@ -110,7 +114,7 @@ def _track(track: str, *rest: Any) -> dict[str, Any]:
 
 def _described(suite: Suite) -> dict[str, Any]:
     tracks = {name: {"title": track.title, "tasks": len(track.tasks), "cells": len(suite.cells(name))} for name, track in suite.tracks.items()}
-    return {"name": suite.name, "device": suite.device, "seeds": suite.seeds, "delta": suite.delta, "tracks": tracks}
+    return {"name": suite.name, "device": suite.device, "tier": suite.tier, "tiers": suite.tiers, "seeds": suite.seeds, "delta": suite.delta, "tracks": tracks}
 
 
 def bench_render(board: Mapping[str, Any], format: str) -> str | None:

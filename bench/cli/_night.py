@@ -36,7 +36,7 @@ def summary(night: Night, fresh: int, raised: Sequence[Alarm], failed: Sequence[
     parts = [f"# Night of {night.night}, tier {night.tier}", f"{count}; {len(failed)} failed, {missing} did not run."]
     if raised:
         rows = [[_cell(alarm.label), alarm.metric, f"{alarm.before:.4g}", f"{alarm.now:.4g}", f"{alarm.limit:.2g}"] for alarm in raised]
-        parts += ["## Moved, two nights in a row", _table(rows, ["row", "metric", "before", "now", "more than"])]
+        parts += [f"## Moved, two nights in a row, tier {night.tier}", _table(rows, ["row", "metric", "before", "now", "more than"])]
     checks = night.checks
     differing = [check for check in checks if not check.same]
     if differing:

@@ -29,13 +29,16 @@ _FORMATS = ("md", "json", "csv", "latex")
 @click.option("--track", shell_complete=tracks_completer, help="Only this track.")
 @click.option("--preset", help="Only this preset.")
 @click.option("--suite", metavar="NAME", help="Suite whose tracks are scored: a name, or a .toml file.  [default: the newest]")
+@click.option(
+    "--tier", metavar="NAME", help="Tier of the suite: how many seeds are compared.  [default: default; of chosen methods, tasks or a preset all seeds]"
+)
 @click.option("--format", "style", type=click.Choice(_FORMATS), default="md", show_default=True, help="What to print; latex: the tracks.")
 @click.option("--out", metavar="DIR", help="Write the page, Markdown, JSON, CSV, LaTeX and Parquet into this folder instead of printing.")
 @click.option("--page/--no-page", default=True, show_default=True, help="With --out: write index.html too; it needs the extra 'page'.")
 @click.option("--history", metavar="FILE", help="Add this board to a history.parquet (made if need be); the page then shows all its nights.")
 @click.option("--serve", is_flag=True, help="Show the page in a browser: serve it on this machine until Ctrl-C.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="With --serve: the port; 0: any free one.")
-@click.option("--freeze", "freezing", is_flag=True, help="Freeze the suite's anchors that the records hold with all seeds, instead of printing.")
+@click.option("--freeze", "freezing", is_flag=True, help="Freeze the suite's anchors, of each tier that the records hold with all seeds, instead of printing.")
 @click.option("--stale/--no-stale", default=True, show_default=True, help="Mark records whose code or libraries are not those on this machine.")
 @wide_option
 @results_option
@@ -47,6 +50,7 @@ def command(
     track: str | None,
     preset: str | None,
     suite: str | None,
+    tier: str | None,
     style: str,
     out: str | None,
     page: bool,
@@ -81,9 +85,12 @@ def command(
         "methods": list(split_names(methods)),
         "tasks": _identities(registry, records, tasks, track),
         "suite": suite,
+        "tier": tier,
         "suite_folders": [path / "leaderboard" for path in map(Path, plugins) if (path / "leaderboard").is_dir()],
         "stale": stale_ids(registry, records) if stale else set(),
     }
+    if tier is None and not (methods or tasks or preset):
+        options["tier"] = "default"  # a part of a suite is of no tier: its tables hold every seed
     options = {name: value for name, value in options.items() if value}
     if freezing:
         for said in freeze(registry, records, options):

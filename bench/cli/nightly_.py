@@ -41,7 +41,13 @@ bench nightly --tier nightly --phase publish --out site
 
 
 @click.command("nightly", help=_HELP)
-@click.option("--tier", type=click.Choice(("smoke", "nightly", "release")), default="smoke", show_default=True, help="1 small seed, 3 seeds, or 10.")
+@click.option(
+    "--tier",
+    type=click.Choice(("smoke", "nightly", "default", "release")),
+    default="smoke",
+    show_default=True,
+    help="1 seed of the small preset, or 3, 5 or 10 seeds.",
+)
 @click.option("--phase", type=click.Choice(_PHASES), default="all", show_default=True, help="A part of the night alone, so that many machines share it.")
 @click.option("--shards", type=click.IntRange(1, 256), default=1, show_default=True, help="With --phase plan: into how many shares the cells are split.")
 @click.option("--shard", default="1/1", show_default=True, metavar="I/N", help="With --phase run: this share alone.")
@@ -175,7 +181,7 @@ def _publish(session: Session, plan: Plan, night: date, tier: str, out: Path, pa
         parts=[msgspec.structs.replace(part, keys=[]) for part in parts],  # a year of nights is read for the alarms
     )
     write_night(store.root, tonight)
-    board, said = _site(registry, store, [*done, *failed], tonight.night, out, page)
+    board, said = _site(registry, store, [*done, *failed], tonight, out, page)
     delta = (board.get("suite") or {}).get("delta", 0.0)  # of a board without a suite two standard errors alone decide
     raised = alarms(read_nights(store.root, tier, night.isoformat()), delta)
     fresh = from_tonight(done, parts, complete(store.root, night.isoformat(), tier), night.isoformat())
@@ -196,14 +202,17 @@ def _publish(session: Session, plan: Plan, night: date, tier: str, out: Path, pa
     return 1 if red else 0
 
 
-def _site(registry: Registry, store: Store, records: Sequence[Record], night: str, out: Path, page: bool) -> tuple[dict[str, Any], list[str]]:
-    """Make the board, write its files, and return it with what there is to say."""
-    options = {"stale": stale_ids(registry, records)}
+def _site(registry: Registry, store: Store, records: Sequence[Record], night: Night, out: Path, page: bool) -> tuple[dict[str, Any], list[str]]:
+    """Make the board of the night's tier, write its files, and return it with what there is to say."""
+    from bench.runs.night import TIERS
+
+    scored = TIERS[night.tier].preset == "default"  # smoke is of a preset that no suite scores
+    options: dict[str, Any] = {"stale": stale_ids(registry, records), **({"tier": night.tier} if scored else {})}
     board = store.ask(lambda index: make_board(registry, records, {**options, "memo": index.memo}), refresh=False)
     if not board.get("tables"):
         out.mkdir(parents=True, exist_ok=True)
         return board, ["no record yet: the site is a summary alone."]
-    said = publish(registry, board, records, store, out, {"page": page, "history": store.root / "nights" / "history.parquet", "night": night, **options})
+    said = publish(registry, board, records, store, out, {"page": page, "history": store.root / "nights" / "history.parquet", "night": night.night, **options})
     return board, said
 
 

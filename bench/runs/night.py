@@ -27,7 +27,7 @@ class Tier(NamedTuple):
     seeds: int
 
 
-TIERS = {"smoke": Tier("smoke", 1), "nightly": Tier("default", 3), "release": Tier("default", 10)}
+TIERS = {"smoke": Tier("smoke", 1), "nightly": Tier("default", 3), "default": Tier("default", 5), "release": Tier("default", 10)}
 
 CHECKED = 7
 """One in so many reused cells is run again each night, other ones every night: each is checked once a week."""

@@ -21,7 +21,7 @@ HOSTILE = "</script><script>fetch('https://evil.example/')</script><img src=x on
 TRACKS = ("noisy-labels", "selection", "privacy-audit")
 NEWEST = _suite.read_suite(_suite.find(None)).name
 HISTORY = [
-    {"night": f"2026-01-0{day}", "suite": NEWEST, "track": "selection", "method": method, "score": 0.5 + day / 50, "place": 1, "range_low": 1, "range_high": 3, "leading": True,
+    {"night": f"2026-01-0{day}", "suite": NEWEST, "tier": "default", "track": "selection", "method": method, "score": 0.5 + day / 50, "place": 1, "range_low": 1, "range_high": 3, "leading": True,
      "low": 0.4, "high": 0.6, "iqm": 0.5, "ok": 20, "imputed": 0, "of": 20, "valid": True}
     for day in (1, 2, 3)
     for method in ("k-center", "el2n", "forgetting", "grand", "herding", "margin", "surrogate-power")
@@ -245,7 +245,7 @@ def test_the_page_is_what_serve_shows(browser, page_file):
         page = browser.new_page()
         page.goto(f"http://127.0.0.1:{server.server_address[1]}/")
         settled(page)
-        assert page.title() == f"Data-centric learning: the board, suite {NEWEST}"
+        assert page.title() == f"Data-centric learning: the board, suite {NEWEST}, tier default"
         page.close()
         server.shutdown()
         thread.join()
