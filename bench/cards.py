@@ -61,7 +61,7 @@ class TrackCard(_Named, frozen=True, kw_only=True, forbid_unknown_fields=True):
     about: str
     """What its methods do, in one sentence."""
     field: str
-    """The field it belongs to, one of :data:`FIELDS`; a track of another field names that in lower-case words."""
+    """The field it belongs to, one of ``bench.cards.FIELDS``; a track of another field names that in lower-case words."""
     ranked: str
     """What its board ranks, and by what, in a line."""
 

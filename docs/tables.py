@@ -3,7 +3,8 @@
 Every block between ``<!-- table: NAME -->`` and ``<!-- end table -->`` in README.md and docs/ becomes the board of the
 task NAME in the preset ``default``, or in the one that follows the name, made by ``bench leaderboard`` from docs/records/*.jsonl; one between ``<!-- claims: TRACK -->`` and ``<!-- end claims -->``
 holds what the papers of the track claim, from the methods' cards, against the same records; one between ``<!-- cards: TRACK -->`` and
-``<!-- end cards -->`` what the cards of its tasks and methods say; one between
+``<!-- end cards -->`` what the cards of its tasks and methods say; one between ``<!-- tracks: PLACE -->`` and ``<!-- end tracks -->`` what
+the cards of the tracks say, with links from a page at that place; one between
 ``<!-- sweep: FILE PARAMETER METRIC... -->`` and ``<!-- end sweep -->`` how paired gains depend on a parameter, from
 docs/records/sweeps/FILE.jsonl; one between ``<!-- devices: ONE OTHER -->`` and ``<!-- end devices -->`` how the same cells come out on two
 devices, from docs/records/devices/ONE.jsonl and OTHER.jsonl; docs/cli.md becomes what ``--help`` says. ``--check`` changes nothing and exits 1 if a block is stale.
@@ -22,7 +23,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORDS = ROOT / "docs" / "records"
-BLOCK = re.compile(r"^(<!-- (table|claims|cards|sweep|devices): ([a-z0-9_ -]+) -->\n)(.*?)^(<!-- end \2 -->)$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^(<!-- (table|claims|cards|tracks|sweep|devices): ([a-z0-9_ -]+) -->\n)(.*?)^(<!-- end \2 -->)$", re.MULTILINE | re.DOTALL)
 
 _NOISY = ("noisy-digits", "noisy-mnist")
 CLAIMED_ABOVE: dict[str, list[tuple[str, str, tuple[str, ...]]]] = {
@@ -109,9 +110,30 @@ def cards(track: str) -> str:
         else:
             elsewhere.setdefault(home, []).append(f"`{entry.name}`")
     for home, names in sorted(elsewhere.items()):
-        page = next(file.name for file in sorted((ROOT / "docs" / "tracks").glob("*.md")) if f"<!-- cards: {home} -->" in file.read_text(encoding="utf-8"))
-        told += ["", f"Also of this track, with their cards under [{home}]({page}): {', '.join(names)}."]
+        told += ["", f"Also of this track, with their cards under [{home}]({_pages()[home]}): {', '.join(names)}."]
     return "\n" + "\n".join([*lines, "", *told]) + "\n\n"
+
+
+@functools.cache
+def _pages() -> dict[str, str]:
+    """Return the page of every track that has one: where its cards stand."""
+    files = sorted((ROOT / "docs" / "tracks").glob("*.md"))
+    return {track: file.name for file in files for track in re.findall(r"^<!-- cards: (\S+) -->$", file.read_text(encoding="utf-8"), re.MULTILINE)}
+
+
+@functools.cache
+def tracks(place: str) -> str:
+    """Return what the cards of the tracks say, by field. ``place``: ``top`` for a page of the repository's folder, ``docs`` for one of docs/."""
+    from bench.cards import FIELDS
+    from bench.plugins.registry import Registry
+
+    registry = Registry()
+    found = registry.track_cards(registry.tracks())
+    lines = ["| track | field | what its methods do |", "| --- | --- | --- |"]
+    for card in sorted(found.values(), key=lambda card: (FIELDS.index(card.field), card.name)):
+        page = f"{'docs/' if place == 'top' else ''}tracks/{_pages()[card.name]}"
+        lines.append(f"| [`{card.name}`]({page}) | {card.field} | {_plain(card.about)} |")
+    return "\n" + "\n".join(lines) + "\n\n"
 
 
 def _sorted(registry: Any, kind: str, track: str) -> list[Any]:
@@ -239,7 +261,7 @@ def devices(one: str, other: str) -> str:
     return "\n" + "\n".join(lines) + "\n\n"
 
 
-MAKERS = {"table": board, "claims": claims, "cards": cards, "sweep": sweep, "devices": devices}
+MAKERS = {"table": board, "claims": claims, "cards": cards, "tracks": tracks, "sweep": sweep, "devices": devices}
 """Kind of block -> what makes it of the words that follow."""
 
 

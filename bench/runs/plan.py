@@ -105,6 +105,8 @@ def _tasks(request: Request, registry: Registry) -> Iterable[tuple[Entry, dict[s
         raise UsageError("say what to run: --method NAME and --task NAME, --track NAME, or --all.")
     if request.track is not None and request.track not in registry.tracks():
         raise UsageError(f"unknown track {request.track!r}.{near(request.track, registry.tracks())} The tracks: {', '.join(registry.tracks())}.")
+    if not request.tasks and request.track is not None and all(entry.track != request.track for entry in registry.rows("task")):
+        raise NothingSelected(f"no plugin brings a task of the track {request.track!r}, so there is nothing to run its methods on; load one with --plugins.")
     seen = set()
     for text in names:
         name, given = split_call(text)

@@ -24,14 +24,14 @@ __all__ = ["ClassSampler", "Problem", "SmallSet", "decode", "labels_of", "real_r
 TRACK = TrackCard(
     name="condensation",
     title="Condensation",
-    about="Say a training set in a few images, on which new nets learn.",
+    about="Replace a training set by a few images, from which new nets learn.",
     field="less data",
     ranked="methods that make or choose the images, by the accuracy of nets trained on these alone",
 )
 CALIBRATION = TrackCard(
     name="condensation-calibration",
     title="Calibration",
-    about="Make the confidence of nets that learn from a few images honest.",
+    about="Learn from a few images with a confidence that matches the accuracy.",
     field="less data",
     ranked="ways to make a condensed set, and to temper confidence, by calibration error",
 )

@@ -493,11 +493,18 @@ def test_the_index_scans_a_file_again_only_when_it_was_touched(tmp_path, monkeyp
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"scans": 3, "described": {}}', b"\xff\xfe"])
 def test_a_corrupted_index_is_ignored_and_written_anew(tmp_path, damage):
-    file = str(method(tmp_path / "one.py"))
-    Registry(paths=[file], index=Index(tmp_path / "cache"))
+    file = method(tmp_path / "one.py")
+
+    def scanned():
+        index = Index(tmp_path / "cache")
+        found = [item.name for item in index.scan(file, "").classes]
+        index.save()
+        return found
+
+    scanned()
     (stored,) = (tmp_path / "cache").glob("index-*.json")
     stored.write_bytes(damage)
-    assert names(Registry(paths=[file], index=Index(tmp_path / "cache"))) == ["my-track/mine"]
+    assert scanned() == ["Mine"]
     assert set(json.loads(stored.read_bytes())) == {"scans", "described"}
 
 

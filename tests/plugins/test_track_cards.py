@@ -13,9 +13,10 @@ from click.testing import CliRunner
 import bench
 from bench.cards import FIELDS, TrackCard
 from bench.cli import main
-from bench.errors import PluginError
+from bench.errors import NothingSelected, PluginError
 from bench.plugins.registry import Registry
 from bench.plugins.scan import code_digest
+from bench.runs.plan import Request, make_plan
 
 ROOT = Path(bench.__file__).parents[1]
 
@@ -150,11 +151,19 @@ def test_two_cards_of_one_track_are_an_error_that_names_both_wherever_the_track_
 
 def test_tasks_of_a_track_that_two_cards_claim_do_not_run(tmp_path):
     file = write(tmp_path / "mine.py", CARD.format(name="MINE", title="Mine", field="training").replace("demo", "noisy-labels"))
-    done = call("run", "--plugins", file, "--track", "noisy-labels", "--preset", "smoke", "--dry-run")
-    assert done.exit_code == 4
-    assert "two cards claim the track 'noisy-labels': builtin (TRACK in " in done.stderr
-    assert str(file) in done.stderr
-    assert call("run", "--plugins", file, "--track", "selection", "--preset", "smoke", "--dry-run").exit_code == 0
+    registry = Registry([str(file)])
+    with pytest.raises(PluginError, match="two cards claim the track 'noisy-labels': builtin ") as error:
+        make_plan(Request(track="noisy-labels", preset="smoke"), registry)
+    assert error.value.exit_code == 4
+    assert str(file) in str(error.value)
+    assert make_plan(Request(track="selection", preset="smoke"), registry).cells
+
+
+def test_a_track_that_is_a_card_alone_is_listed_and_has_nothing_to_run(tmp_path):
+    registry = Registry([str(card(tmp_path / "one.py"))])
+    assert "demo" in registry.tracks()
+    with pytest.raises(NothingSelected, match="no plugin brings a task of the track 'demo'"):
+        make_plan(Request(track="demo"), registry)
 
 
 WRONG = {
