@@ -157,6 +157,8 @@ def _link(paper: str) -> str:
 
 
 def _method(entry: Any) -> list[str]:
+    from bench.cli.show_ import origin
+
     card = entry.card
     papers = ", ".join(map(_link, filter(None, map(str.strip, card.paper.split(",")))))
     needs = f"Needs {', '.join(f'`{need}`' for need in card.needs)}. " if card.needs else ""
@@ -166,7 +168,7 @@ def _method(entry: Any) -> list[str]:
     facts = f"{papers + '. ' if papers else ''}{plain}{needs}{extras}{card.licence}. {OFFICIAL[card.official_code]}".strip()
     differs = _plain(card.deviates) if card.deviates else ("Nothing known." if card.paper else "")
     told = [f"- **`{card.name}`** {_plain(card.title)}. {facts}"]
-    told += [f"  - Defaults: {params}"] if params else []
+    told += [f"  - Defaults{f' ({where})' if (where := origin(card)) else ''}: {params}"] if params else []
     return told + ([f"  - Differs from the paper: {differs}"] if differs else [])
 
 

@@ -121,6 +121,14 @@ def _pins(pinned: str | dict[str, str]) -> dict[str, str]:
     return {f"fingerprint {params}".strip(): text for params, text in pins.items()}
 
 
+def origin(card: MethodCard) -> str:
+    """Say where a method's defaults come from, and how many settings were tried to choose them; an empty string where the card does not."""
+    if card.defaults_from != "here":
+        return card.defaults_from and "the paper or its authors' code"
+    tried = "how many settings were tried was not counted" if card.trials is None else f"{card.trials or 'no'} setting{'s' * (card.trials != 1)} tried"
+    return f"chosen here, {tried}"
+
+
 def card_text(group: list[Entry]) -> str:
     """Return the card of a plugin, listed once for each of its tracks, as text."""
     entry, card = group[0], group[0].card
@@ -135,6 +143,8 @@ def card_text(group: list[Entry]) -> str:
             "signal": card.signal,
             "needs": ", ".join(card.needs),
             "seeds in one pass": "yes" if card.stacked else "no",
+            "defaults from": origin(card) if entry.params else "",
+            "--tune tries": "; ".join(f"{name} {', '.join(map(render_value, values))}" for name, values in card.tuning.items()),
         }
     elif isinstance(card, TaskCard):
         facts |= {

@@ -82,6 +82,18 @@ def test_a_method_of_several_tracks_is_shown_once_with_all_of_them(bench):
     assert [found["identity"] for found in json.loads(bench("show", "elr", "--json").out)["found"]] == ["label-errors/elr", "noisy-labels/elr"]
 
 
+def test_a_method_says_where_its_defaults_come_from_and_what_tune_tries(bench):
+    for name, said in (
+        ("elr", "chosen here, 2 settings tried"),
+        ("gce", "the paper or its authors' code"),
+        ("mts", "chosen here, no settings tried"),
+        ("ft", "was not counted"),
+    ):
+        assert any(said in line for line in bench("show", name).out.splitlines() if line.startswith("defaults from:")), name
+    assert "--tune tries:      lam 1.0, 3.0, 7.0; beta 0.5, 0.7, 0.9\n" in bench("show", "elr").out
+    assert "defaults from:" not in bench("show", "noisy-labels/ce").out  # it has none
+
+
 def test_a_condensed_set_is_taken_away_whole_or_not_at_all(bench, tmp_path):
     made = bench("run", "--device", "cpu", "--preset", "smoke", "--json", "--executor", "inline", "--method", "random", "--task", "condense-cl")
     shown = json.loads(made.out)["records"][0]

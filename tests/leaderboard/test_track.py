@@ -205,6 +205,23 @@ def test_a_cell_whose_anchors_span_too_little_of_the_metric_is_thin_with_the_rea
     assert track([*close(anchors(), "b", 0.13), *runs("m", 0.5)], tasks=BOUNDED)["cells"][1]["state"] == "scored"
 
 
+@pytest.mark.parametrize(("low", "state"), [(0.104, "thin"), (0.106, "scored")])
+def test_an_open_end_of_the_bounds_counts_as_the_anchor_nearest_to_it(track, low, state):
+    """Of an error without a largest value the high anchor must be 5 % below what the low one reaches."""
+    errors = [
+        made_up("demo", "down", "only", name, seed, "gap", centre, reference=kind, peeks=kind == "high")
+        for name, kind, centre in (("null", "low", low), ("oracle", "high", 0.1))
+        for seed in range(3)
+    ]
+    open_end = TASKS | {
+        "demo/down": msgspec.structs.replace(TASKS["demo/down"], metrics=(Metric(name="gap", direction="min", primary=True, bounds=(0, None)),))
+    }
+    found = track([*(record for record in anchors() if record.task != "down"), *errors, *runs("m", 0.5)], tasks=open_end)["cells"][-1]
+    assert found["state"] == state
+    if state == "thin":
+        assert found["thin"] == f"its anchors lie 0.004 apart, less than 5 % of what gap can span (0 to {low})"
+
+
 def test_a_cell_whose_anchors_lie_within_five_deviations_of_a_run_is_thin(track):
     noisy = [
         made_up("demo", "down", "only", name, seed, "gap", centre + spread, reference=kind, peeks=kind == "high")
