@@ -194,6 +194,7 @@ def described(cell: SuiteCell) -> dict[str, Any]:
         "task": cell.task.task,
         "preset": cell.task.preset,
         "variant": cell.variant,
+        "test_set": cell.card.test_set if cell.card else "",
         "state": cell.state,
         "thin": cell.thin,
         "frozen": cell.frozen,

@@ -16,7 +16,7 @@ from ._page_matrix import dots, matrix, pairs
 from ._page_parts import anchors, card_of, failures, overview_row, provenance, slug_of, table_rows, track_rows
 from ._page_records import Extras, extras
 from ._ranks import EQUAL
-from ._render_tracks import below, reliability, shown_rows
+from ._render_tracks import below, fixed_tests, reliability, shown_rows
 from ._rows import on_axis
 from ._text import class_cells, some
 
@@ -140,7 +140,12 @@ def _panel(
         "board": track_rows(track),
         "classes": bool(class_cells(shown_rows(track))),
         "caption": f"Mean normalised score over {some(len(track['scored_tasks']), 'task')} ({some(cells, 'variant')}), {board['suite']['seeds']} seeds; 95 % t interval over seeds.",
-        "facts": [*reliability(track), *below(track), *(f"{row['method']} is {row['why']}." for row in track["rows"] if row["why"].startswith(EQUAL))],
+        "facts": [
+            *reliability(track),
+            *fixed_tests(track),
+            *below(track),
+            *(f"{row['method']} is {row['why']}." for row in track["rows"] if row["why"].startswith(EQUAL)),
+        ],
         "warnings": track["notes"],
         "matrix": matrix(track),
         "pairs": pairs(track),

@@ -16,7 +16,7 @@ from bench.runs.spec import RunSpec
 from ._ranks import EQUAL
 from ._render import ARROWS, decimals, interval
 from ._render_tracks import shown_rows, word_of
-from ._text import class_cells, flops, number, plain, range_of, seconds, seeds_said, visits
+from ._text import class_cells, flops, number, plain, range_of, seconds, seeds_said, test_set_said, visits
 
 Row = Mapping[str, Any]
 FAILURES, HEAD = 40, 400
@@ -148,10 +148,11 @@ def table_rows(table: Row) -> dict[str, Any]:
         marks.append(f"on {row['class']}" if several and row["class"] else "")
         return "; ".join(mark for mark in marks if mark)
 
-    about = " · ".join(filter(None, [table["preset"], table["device"], table["primary"]["name"], unit, {"max": "higher is better", "min": "lower is better"}.get(table["primary"]["direction"], "")]))  # fmt: skip
+    better = {"max": "higher is better", "min": "lower is better"}.get(table["primary"]["direction"], "")
+    facts = [table["preset"], table["device"], table["primary"]["name"], unit, better, test_set_said(table["test_set"])]
     return {
         "title": f"{table['task']} · {table['variant']}",
-        "about": about,
+        "about": " · ".join(filter(None, facts)),
         "metric": f"{table['primary']['name'] or 'value'}{ARROWS.get(table['primary']['direction'], '')}",
         "rows": [{"method": row["method"], "bold": row["leading"], "cells": cells(row), "remarks": remarks(row)} for row in rows],
         "notes": table["notes"],
@@ -227,7 +228,12 @@ def anchors(board: Row) -> list[dict[str, str]]:
     for cell in (cell for track in board["tracks"] for cell in track["cells"]):
         low, high = side(cell["low"]), side(cell["high"])
         state = ", ".join(
-            [f"thin: {cell['thin']}" if cell["thin"] else cell["state"], "frozen" if cell["frozen"] else "not frozen", *(["drifted"] if cell["drift"] else [])]
+            [
+                f"thin: {cell['thin']}" if cell["thin"] else cell["state"],
+                "frozen" if cell["frozen"] else "not frozen",
+                *(["drifted"] if cell["drift"] else []),
+                *filter(None, [test_set_said(cell["test_set"])]),
+            ]
         )
         found.append(
             {"cell": cell["cell"], "metric": cell["primary"], "low": low[0], "low_value": low[1], "high": high[0], "high_value": high[1], "state": state}

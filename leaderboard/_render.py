@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from ._render_tracks import track_latex, track_markdown
-from ._text import Column, as_csv, class_column, classes_said, escape, flops, grid, number, range_of, seconds, seeds_said, visits
+from ._text import Column, as_csv, class_column, classes_said, escape, flops, grid, number, range_of, seconds, seeds_said, test_set_said, visits
 
 Row = Mapping[str, Any]
 ARROWS = {"max": " ↑", "min": " ↓"}
@@ -47,7 +47,8 @@ def _tracks(board: Row) -> list[str]:
 
 def _table(table: Row) -> str:
     rows = table["rows"]
-    heading = "### " + " · ".join(escape(table[key]) for key in ("task", "variant", "preset", "device"))
+    facts = [*(table[key] for key in ("task", "variant", "preset", "device")), test_set_said(table["test_set"])]
+    heading = "### " + " · ".join(escape(fact) for fact in facts if fact)
     columns = [
         ("#", "right", [str(row["place"] or "—") for row in rows]),
         ("range", "right", [range_of(row) for row in rows]),

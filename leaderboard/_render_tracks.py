@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ._ranks import EQUAL
-from ._text import Column, class_column, escape, flops, grid, number, plain, range_of, seeds_said, some, suite_said, visits
+from ._text import Column, class_column, escape, flops, grid, number, plain, range_of, seeds_said, some, suite_said, test_set_said, visits
 
 Row = Mapping[str, Any]
 
@@ -123,6 +123,13 @@ def _parted(placed: Sequence[Row]) -> bool:
     return bool(after and after["vs_first"] and after["vs_first"]["verdict"] == "worse")
 
 
+def fixed_tests(track: Row) -> list[str]:
+    """Name the tasks whose test rows are the same for every seed: their spread over seeds is blind to which rows these are."""
+    own = {"official": "the data's own", "fixed": "the task's own"}
+    found = {cell["task"]: own[cell["test_set"]] for cell in track["cells"] if test_set_said(cell["test_set"])}
+    return [f"Fixed test set, the same rows for every seed: {', '.join(f'{task} ({whose})' for task, whose in found.items())}."] if found else []
+
+
 def below(track: Row) -> list[str]:
     """Name the runs that count as -1, with what they reached."""
     found = []
@@ -135,7 +142,7 @@ def below(track: Row) -> list[str]:
 
 
 def _lines(track: Row, rows: Sequence[Row]) -> list[str]:
-    lines = [escape(line) for line in [*reliability(track), *below(track)]]
+    lines = [escape(line) for line in [*reliability(track), *fixed_tests(track), *below(track)]]
     marks = {
         "Bold: not separable from the first. Range: of the true rank, at 95 %.": any(row["leading"] for row in rows),
         f"† needs more than the problem: {escape(', '.join(sorted({need for row in rows for need in row['needs']})))}.": any(row["needs"] for row in rows),

@@ -59,12 +59,13 @@ class Budget(_Part):
 
 
 class Cell(_Part):
-    """A cell of the suite."""
+    """A cell of the suite; ``test_set`` says what its task judges by, nothing where no card says so."""
 
     cell: str
     task: str
     preset: str
     variant: str
+    test_set: Literal["drawn", "official", "fixed", ""]
     state: Literal["scored", "thin", "unanchored"]
     thin: str
     frozen: bool

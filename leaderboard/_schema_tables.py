@@ -79,7 +79,7 @@ class Row(Part):
 
 
 class Table(Part):
-    """A task, preset, variant and device."""
+    """A task, preset, variant and device; ``test_set`` as in a cell of the suite."""
 
     track: str
     task: str
@@ -88,6 +88,7 @@ class Table(Part):
     task_params: dict[str, Any]
     custom: bool
     device: str
+    test_set: Literal["drawn", "official", "fixed", ""]
     primary: Metric
     metrics: list[Metric]
     seeds_expected: int | None

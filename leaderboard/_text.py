@@ -70,6 +70,11 @@ def seeds_said(needed: int | str | None) -> str:
     return f"{needed} seeds would decide" if needed else ""
 
 
+def test_set_said(test_set: str) -> str:
+    """Return that the rows a task judges by are the same for every seed; empty: seeds draw them, or no card says so."""
+    return "fixed test set" if test_set in ("official", "fixed") else ""
+
+
 def some(count: int, thing: str) -> str:
     """Return ``3 tasks``, or ``1 task``."""
     return f"{count} {thing}{'s' * (count != 1)}"

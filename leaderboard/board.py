@@ -249,6 +249,7 @@ def _table(records: Sequence[Record], card: TaskCard | None, stale: set[str], se
         "task_params": msgspec.to_builtins(first.task_params),
         "custom": all(row["custom"] for row in rows),
         "device": first.device,
+        "test_set": card.test_set if card else "",
         "primary": _metric(primary),
         "metrics": [_metric(metric) for metric in others],
         "seeds_expected": preset.seeds if preset else None,

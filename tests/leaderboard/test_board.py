@@ -108,7 +108,7 @@ def test_the_board_states_its_version_first_and_a_fixed_order_of_keys():
     board = bench_board(null(), TASKS, {})
     assert list(board) == ["schema_version", "kind", "suite", "classes", "tracks", "tables", "notes"]
     assert list(board["tables"][0]) == [
-        "track", "task", "preset", "variant", "task_params", "custom", "device", "primary", "metrics", "seeds_expected", "rows", "notes",
+        "track", "task", "preset", "variant", "task_params", "custom", "device", "test_set", "primary", "metrics", "seeds_expected", "rows", "notes",
     ]  # fmt: skip
     assert list(board["tables"][0]["rows"][0]) == [
         "place", "range", "leading", "method", "params", "record_ids", "n", "mean", "sd", "low", "high", "min", "max", "metrics", "cost", "class", "statuses", "needs", "reference",

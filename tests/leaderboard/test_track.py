@@ -442,6 +442,19 @@ def test_a_board_of_committed_records_is_what_the_schema_says(schema_of):
     check(board)
 
 
+def test_a_test_set_that_no_seed_changes_is_marked_beside_its_task(suite_file):
+    tasks = TASKS | {"demo/down": msgspec.structs.replace(TASKS["demo/down"], test_set="official")}
+    board = bench_board([*anchors(), *runs("m", 0.9)], tasks, {"suite": str(suite_file), "cards": CARDS})
+    assert {cell["task"]: cell["test_set"] for cell in board["tracks"][0]["cells"]} == {"up": "drawn", "down": "official"}
+    assert {table["task"]: table["test_set"] for table in board["tables"]} == {"up": "drawn", "down": "official"}
+    page = bench_render(board, "md")
+    assert "Fixed test set, the same rows for every seed: down (the data's own)." in page
+    assert "### down · only · default · cpu · fixed test set" in page
+    assert page.count("fixed test set") == 1  # not beside the task whose rows every seed draws
+    unknown = bench_board([*anchors(), *runs("m", 0.9)], {}, {"suite": str(suite_file)})
+    assert {cell["test_set"] for cell in unknown["tracks"][0]["cells"]} == {""}
+
+
 @pytest.fixture(scope="module")
 def schema_of():
     from bench.builtin.leaderboard._schema import schema
