@@ -72,6 +72,7 @@ class Index:
         self._scans: dict[str, FileScan] = {}
         self._described: dict[str, dict[str, Any]] = {}
         self._fresh: set[str] = set()
+        self._asked: dict[str, dict[str, str]] = {}
         self._changed = False
         try:
             stored = decode(self._file.read_bytes(), _Stored)
@@ -95,6 +96,7 @@ class Index:
         if not self._changed:
             return
         try:
+            self._scans = {key: scan for key, scan in self._scans.items() if key in self._fresh or Path(key.partition(":")[2]).exists()}
             self._file.parent.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(dir=self._file.parent, prefix=".index")
             with os.fdopen(handle, "wb") as file:
@@ -183,7 +185,7 @@ class Index:
             if item.name == base:
                 return item, scan
         first, _, rest = base.partition(".")
-        home = scan.imports.get(first)
+        home = scan.imports.get(first) or (f"bench:{first}" if scan.imports.get("*") == "bench:*" and first in ("Method", "Task", "Dataset") else None)
         if home is None:
             raise NotStatic(f"base class {base}")
         module, _, name = home.partition(":")
@@ -226,16 +228,26 @@ class Index:
         return tuple(value) if isinstance(value, list) else value
 
     def _describe(self, target: Target, source: str) -> dict[str, Any]:
-        key = f"{target.module}:{target.qualname}:{stamp(Path(target.path))}"
+        known = f"{target.module}:{{}}:{stamp(Path(target.path))}"
+        key = known.format(target.qualname)
+        if key not in self._described and target.module not in self._asked:
+            self._asked[target.module] = self._ask(target, known)
         if key not in self._described:
-            command = [sys.executable, "-m", "bench.plugins.describe", encode(target).decode()]
-            done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="backslashreplace", check=False, timeout=120)
-            if done.returncode:
-                last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-                raise PluginError(f"{target.qualname} could not be imported to read its card: {last}", source)
-            self._described[key] = json.loads(done.stdout.splitlines()[-1])
-            self._changed = True
+            wrong = self._asked[target.module]
+            said = wrong.get(target.qualname) or wrong.get("") or "the file has no such class once it is imported"
+            raise PluginError(f"{target.qualname} could not be imported to read its card: {said}", source)
         return self._described[key]
+
+    def _ask(self, target: Target, known: str) -> dict[str, str]:
+        """Have a side process import a file, once for all its classes, and return what is wrong by class; of no class: with the whole file."""
+        command = [sys.executable, "-m", "bench.plugins.describe", encode(target).decode()]
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="backslashreplace", check=False, timeout=120)
+        if done.returncode:
+            return {"": (done.stderr.strip().splitlines() or ["it said nothing"])[-1]}
+        found = json.loads(done.stdout.splitlines()[-1])
+        self._described |= {known.format(name): said for name, said in found.items() if isinstance(said, dict)}
+        self._changed = True
+        return {name: said for name, said in found.items() if isinstance(said, str)}
 
 
 class _Stored(msgspec.Struct):

@@ -470,6 +470,50 @@ def test_the_index_says_of_every_built_in_and_mock_plugin_what_its_class_says(mo
         }
 
 
+SEVERAL = """
+from bench import *
+from typing import ClassVar
+with open("imports.txt", "a") as file:
+    print("imported", file=file)
+
+class One(Method):
+    '''A method.'''
+    card: ClassVar = MethodCard(name="one", title=TITLE, track="my-track")
+    lam: float = 3.0
+
+class Two(One):
+    '''Another.'''
+    card: ClassVar = MethodCard(name="two", title=TITLE, track="my-track")
+    beta: int = 1
+
+class Three(Two):
+    '''A third.'''
+    card: ClassVar = MethodCard(name="three", title=TITLE, track="my-track")
+"""
+
+
+def test_what_a_star_brings_from_bench_is_known_without_an_import(tmp_path):
+    text = SEVERAL.replace("TITLE", '"A title"')
+    registry = Registry(paths=[str(write(tmp_path / "several.py", text))])
+    assert names(registry) == ["my-track/one", "my-track/three", "my-track/two"]
+    assert list(registry.one("method", "three").params) == ["lam", "beta"]
+    assert not (tmp_path / "imports.txt").exists()
+
+
+@pytest.mark.parametrize("end", ["", "raise OSError('the disk is away')"])
+def test_a_file_whose_cards_are_computed_is_imported_once_for_all_its_classes(tmp_path, end):
+    text = SEVERAL.replace("TITLE", '" ".join(["a", "title"])')
+    registry = Registry(paths=[str(write(tmp_path / "several.py", text + end))])
+    assert (tmp_path / "imports.txt").read_text().count("imported") == 1
+    if end:
+        assert names(registry) == []
+        assert "OSError: the disk is away" in registry.broken[0].error
+    else:
+        assert names(registry) == ["my-track/one", "my-track/three", "my-track/two"]
+        assert list(registry.one("method", "three").params) == ["lam", "beta"]
+        assert registry.broken == []
+
+
 # The cache of the index ----------------------------------------------------------------------------
 
 
@@ -506,6 +550,16 @@ def test_a_corrupted_index_is_ignored_and_written_anew(tmp_path, damage):
     stored.write_bytes(damage)
     assert scanned() == ["Mine"]
     assert set(json.loads(stored.read_bytes())) == {"scans", "described"}
+
+
+def test_the_index_forgets_files_that_are_gone(tmp_path):
+    files = [method(tmp_path / f"{name}.py", name) for name in ("one", "two")]
+    Registry(paths=map(str, files), index=Index(tmp_path / "cache"))
+    files[0].unlink()
+    method(files[1], "new-name")
+    Registry(paths=[str(files[1])], index=Index(tmp_path / "cache"))
+    (stored,) = (tmp_path / "cache").glob("index-*.json")
+    assert [name.rpartition("/")[2] for name in json.loads(stored.read_bytes())["scans"] if str(tmp_path) in name] == ["two.py"]
 
 
 def test_a_cache_folder_that_cannot_be_made_costs_nothing_but_speed(tmp_path):

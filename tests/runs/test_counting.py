@@ -93,8 +93,8 @@ def test_a_second_pass_that_is_cut_off_leaves_the_first_as_it_was(counted):
     assert record.warnings == ["operations not counted: the second pass was cut off"]
 
 
-def test_an_artifact_is_charged_to_all_who_ask_for_it_and_is_counted_once(counted, tmp_path, monkeypatch):
-    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
+def test_an_artifact_is_charged_to_all_who_ask_for_it_and_is_counted_once(counted, tmp_path, monkeypatch, with_kernels):
+    monkeypatch.setenv("BENCH_CACHE", str(with_kernels(tmp_path / "cache")))
     first = counted("builder", seeds="1", results=tmp_path / "a")[0]
     again = counted("builder", seeds="1", results=tmp_path / "b")[0]
     assert first.flops == again.flops

@@ -101,8 +101,8 @@ def test_cheat_by_need_what_was_not_asked_for_is_none(plant):
     assert seen == ["None"]
 
 
-def test_cheat_by_cache_the_recipe_of_the_task_gives_the_method_its_own_artifact(run_plan, tmp_path, mock_folder, monkeypatch):
-    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
+def test_cheat_by_cache_the_recipe_of_the_task_gives_the_method_its_own_artifact(run_plan, tmp_path, mock_folder, monkeypatch, with_kernels):
+    monkeypatch.setenv("BENCH_CACHE", str(with_kernels(tmp_path / "cache")))
     thief, seen = tmp_path / "thief.py", tmp_path / "seen.txt"
     thief.write_text(
         "import torch\nfrom typing import ClassVar\nfrom bench import Method, MethodCard\n\n"
