@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tabulate import tabulate
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 _SHOWN = 30
 
 
-def summary(night: Night, fresh: int, raised: Sequence[Alarm], failed: Sequence[Record], missing: int, not_run: Sequence[NotRun]) -> str:
+def summary(
+    night: Night, fresh: int, raised: Sequence[Alarm], failed: Sequence[Record], missing: int, not_run: Sequence[NotRun], classes: Mapping[str, int]
+) -> str:
     """Say what ran, what moved, what did not come out the same, what failed and what was not run, the important first.
 
     Args:
@@ -30,10 +32,16 @@ def summary(night: Night, fresh: int, raised: Sequence[Alarm], failed: Sequence[
         failed: the last records of cells that failed.
         missing: cells that did not run.
         not_run: pairs that are not run, with the reason.
+        classes: class of machine -> how many of its recorded runs are of it.
     """
+    from bench.runs.night_classes import shares_said
+
     seconds = sum(part.seconds for part in night.parts)
     count = f"{night.recorded} of {night.planned} runs are recorded, {fresh} of them from tonight ({seconds / 60:.1f} min)"
     parts = [f"# Night of {night.night}, tier {night.tier}", f"{count}; {len(failed)} failed, {missing} did not run."]
+    if classes:
+        shares = f" Tonight {_cell(said)}." if (said := shares_said(night.parts)) else ""
+        parts.append(f"Classes of machines: {', '.join(f'{_cell(name)} ({runs} runs)' for name, runs in classes.items())}.{shares}")
     if raised:
         rows = [[_cell(alarm.label), alarm.metric, f"{alarm.before:.4g}", f"{alarm.now:.4g}", f"{alarm.limit:.2g}"] for alarm in raised]
         parts += [f"## Moved, two nights in a row, tier {night.tier}", _table(rows, ["row", "metric", "before", "now", "more than"])]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from bench.plugins.registry import Registry
     from bench.runs.drive import Driver
     from bench.runs.night import Alarm, Check, Night
+    from bench.runs.night_classes import Standing
     from bench.runs.plan import Cell, Plan
     from bench.runs.record import Record
     from bench.runs.schedule import Expected
@@ -52,6 +53,7 @@ bench nightly --tier nightly --phase publish --out site
 @click.option("--shards", type=click.IntRange(1, 256), default=1, show_default=True, help="With --phase plan: into how many shares the cells are split.")
 @click.option("--shard", default="1/1", show_default=True, metavar="I/N", help="With --phase run: this share alone.")
 @click.option("--night", metavar="DATE", help="The night's date, like 2026-01-31.  [default: today, UTC]")
+@click.option("--anew", is_flag=True, help="Run whole, on this machine, what stands on another class of machine and lacks runs; else these wait for one.")
 @click.option("--track", shell_complete=tracks_completer, help="Only this track.")
 @click.option("--check/--no-check", default=True, show_default=True, help="Run a seventh of the reused cells again and compare bit for bit.")
 @click.option("--out", default="site", show_default=True, metavar="DIR", help="The folder of the site.")
@@ -72,7 +74,7 @@ def command(phase: str, out: str, page: bool, quiet: bool, as_json: bool, **opti
     tier = TIERS[options["tier"]]
     plan = make_plan(Request(track=options["track"], all=True, preset=tier.preset, seeds=str(tier.seeds), device=session.device), session.registry)
     if phase == "plan":
-        _show_shards(session.driver, plan, night, options["shards"], as_json)
+        _show_shards(session.driver, plan, night, options["shards"], options["anew"], as_json)
         return 0
     session.store.open_for_writing()
     if phase in ("all", "run"):
@@ -103,39 +105,59 @@ def _shares(driver: Driver, plan: Plan, night: date, count: int) -> tuple[list[l
     return shards(plan.cells, expected.of, count), expected
 
 
-def _show_shards(driver: Driver, plan: Plan, night: date, count: int, as_json: bool) -> None:
-    _, todo = driver.split(plan, look=False)
-    wanted = {keyed.cell.spec.cell for keyed in todo}
+def _show_shards(driver: Driver, plan: Plan, night: date, count: int, anew: bool, as_json: bool) -> None:
+    from bench.runs.night_classes import stand
+
+    found = stand(driver, plan, look=False, anew=anew)
+    todo, wanted = found.todo, {keyed.cell.spec.cell for keyed in found.todo}
     shares, expected = _shares(driver, plan, night, count)
     rows = []
     for number, cells in enumerate(shares, 1):
         mine = [cell for cell in cells if cell.spec.cell in wanted]
         rows.append({"shard": f"{number}/{count}", "runs": len(cells), "to_run": len(mine), "expected_s": round(sum(map(expected.of, mine)), 1)})
     if as_json:
-        emit_json({"schema_version": 1, "planned": len(plan.cells), "to_run": len(todo), "shards": rows})
+        waiting = {found.names[name]: len(cells) for name, cells in found.waiting.items()}
+        emit_json({"schema_version": 1, "planned": len(plan.cells), "to_run": len(todo), "class": found.names[found.here], "waiting": waiting, "shards": rows})
         return
-    click.echo(f"{len(plan.cells)} runs, {len(todo)} of them to do.")
+    click.echo(f"{len(plan.cells)} runs, {len(todo)} of them to do on a machine of this one's class, {found.names[found.here]}.")
+    if found.waiting:
+        click.echo(_wait(found))
     for row in rows:
         click.echo(f"{row['shard']}: {row['runs']} runs, {row['to_run']} to do, about {row['expected_s']} s one after another")
 
 
+def _wait(found: Standing) -> str:
+    """Say what waits for a machine of another class, and why."""
+    return (
+        f"Runs that wait for a machine of another class: {found.waiting_said}. The other runs of their tasks, variants and seeds stand there; "
+        "--anew runs these whole on this one."
+    )
+
+
 def _run(session: Session, plan: Plan, night: date, shard: tuple[int, int], options: dict[str, Any]) -> None:
     """Run a share of the night, check what it reuses, and keep what was done."""
+    from bench.runs.classes import class_of
     from bench.runs.night import due, read_part, write_part
+    from bench.runs.night_classes import stand
     from bench.runs.plan import Plan
 
     began, driver = time.monotonic(), session.driver
     mine = _shares(driver, plan, night, shard[1])[0][shard[0] - 1]
-    done, todo = session.split(Plan(mine, []))
-    ran = session.run(driver, todo, len(done))
+    said = len(driver.notes)
+    found = stand(driver, Plan(mine, []), look=True, anew=options["anew"])
+    for note in [*driver.notes[said:], *([_wait(found)] if found.waiting else [])]:
+        warn(note)
+    ran = session.run(driver, found.todo, len(found.done))
+    checkable = [record for record in found.done if class_of(record.provenance) == found.here]  # another class gives other bits
     part = read_part(driver.store.root, night.isoformat(), options["tier"], shard)  # the night may have been cut off: what it did counts
     checked = {check.record for check in part.checks}
-    if options["check"] and (old := [record for record in due(done, night) if record.id not in checked]):
+    if options["check"] and (old := [record for record in due(checkable, night) if record.id not in checked]):
         part.checks += _checked(session, mine, old)
     part.ran += len(ran)
     part.keys = sorted({*part.keys, *(record.key for record in ran)})
     part.seconds = round(part.seconds + time.monotonic() - began, 1)
     part.not_run = driver.not_run
+    part.shard, part.machine = f"{shard[0]}/{shard[1]}", driver.keys.machine(session.device)
     write_part(driver.store.root, night.isoformat(), options["tier"], shard, part)
 
 
@@ -164,13 +186,14 @@ def _publish(session: Session, plan: Plan, night: date, tier: str, out: Path, pa
     """Write the night, its alarms and the site."""
     from bench.cli._night import summary
     from bench.runs.night import Night, alarms, read_nights, read_parts, rows_of, write_night
+    from bench.runs.night_classes import stand
     from bench.runs.night_parts import complete, from_tonight
     from bench.runs.store_files import put
 
     registry, store = session.registry, session.store
     driver = session.driver_of(store)
-    done, todo = driver.split(plan, look=False)
-    failed = driver.failed
+    found = stand(driver, plan, look=False, here=False)
+    done, failed, missing = found.done, found.failed, found.left - len(found.failed)
     parts = read_parts(store.root, night.isoformat(), tier)
     tonight = Night(
         night=night.isoformat(),
@@ -185,7 +208,7 @@ def _publish(session: Session, plan: Plan, night: date, tier: str, out: Path, pa
     delta = (board.get("suite") or {}).get("delta", 0.0)  # of a board without a suite two standard errors alone decide
     raised = alarms(read_nights(store.root, tier, night.isoformat()), delta)
     fresh = from_tonight(done, parts, complete(store.root, night.isoformat(), tier), night.isoformat())
-    text = summary(tonight, fresh, raised, failed, len(todo) - len(failed), plan.not_run)
+    text = summary(tonight, fresh, raised, failed, missing, plan.not_run, found.by_class())
     try:
         put(out / "summary.md", text.encode())
     except OSError as error:
@@ -194,7 +217,7 @@ def _publish(session: Session, plan: Plan, night: date, tier: str, out: Path, pa
         f"{record.identity} {record.variant} {record.method}" for record in failed if record.reference
     ]
     if as_json:
-        emit_json({**_document(tonight, raised, failed, len(todo) - len(failed), sorted(set(red))), "from_tonight": fresh})
+        emit_json({**_document(tonight, raised, failed, missing, sorted(set(red))), "from_tonight": fresh, "classes": found.by_class()})
     else:
         click.echo(text)
         for line in said:

@@ -21,16 +21,6 @@ def class_of(source: Mapping[str, Any]) -> str:
     return digest({name: source.get(name) for name in ("cpu_class", "kernels", "gpu")})
 
 
-def class_here(device: str) -> dict[str, Any]:
-    """Return the class of this machine as the provenance of a record made here would name it.
-
-    Raises:
-        EnvironmentFault: NumPy, SciPy or torch can't be loaded.
-    """
-    found: dict[str, Any] = {"cpu_class": provenance.cpu()["class"], "kernels": provenance.kernels_here(device)}
-    return found | ({"gpu": provenance.gpu()} if device == "cuda" else {})
-
-
 def names_of(sources: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """Return a short name of each class, like ``AMD avx2``: with its kernels, then with a piece of its digest, where two would have the same.
 

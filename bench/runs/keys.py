@@ -56,6 +56,11 @@ class Keys:
         ingredients = {"files": known.files, "environment": known.environment, "data": None if data is None else dict(data)}
         return Keyed(cell, self._maker(known, data)(cell.spec.cell), ingredients)
 
+    def machine(self, device: str) -> dict[str, Any]:
+        """Return the class of the machines that the keys are made for, as the provenance of a record names it (see :mod:`bench.runs.classes`)."""
+        found = self._environment(device, ())
+        return {"cpu_class": found["cpu"], "kernels": found.get("kernels"), **({"gpu": found.get("gpu")} if device == "cuda" else {})}
+
     def key(self, like: Cell, cell: str, data: Mapping[str, str] | None) -> str:
         """Return the key of a cell, by its digest, that differs from ``like`` in its seed alone."""
         return self._maker(self._ingredients(like), data)(cell)

@@ -9,14 +9,16 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 
 from bench.cards import TaskCard
 from bench.errors import EnvironmentFault
+from bench.runs.classes import class_of
 from bench.runs.plan import Cell, NotRun
 from bench.runs.record import Record
+from bench.runs.spec import RunSpec
 from bench.runs.store_files import put
 
 
@@ -53,6 +55,10 @@ class Part(msgspec.Struct, kw_only=True):
     keys: list[str] = []
     """Keys of what it ran."""
     seconds: float = 0.0
+    shard: str = ""
+    """Its share, like ``3/8``."""
+    machine: dict[str, Any] = {}
+    """Its class: what a record's provenance says of instruction class, kernels and GPU."""
     checks: list[Check] = []
     not_run: list[NotRun] = []
 
@@ -71,6 +77,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     direction: str
     values: dict[str, float]
     """Seed -> primary figure; seeds whose run is not ``ok`` are missing."""
+    classes: dict[str, str] = {}
+    """Seed -> class of the machine; empty in nights that did not note it."""
 
     @property
     def table(self) -> tuple[str, ...]:
@@ -115,11 +123,20 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True):
     limit: float
 
 
+Unit = tuple[str, str, str, str, int]
+"""Track, task, preset, variant and seed: what is compared within one class of machine."""
+
+
+def unit_of(item: RunSpec | Record) -> Unit:
+    """Return the unit of a run."""
+    return item.track, item.task, item.preset, item.variant, item.seed
+
+
 def shards(cells: Sequence[Cell], expected: Callable[[Cell], float], count: int) -> list[list[Cell]]:
     """Split cells into ``count`` shares of about equal expected time.
 
-    What shares artifacts, the methods on one variant of a task, stays together unless it is more than a share by itself;
-    the seeds of a row always do, since they may run as one stack.
+    All methods on one task, variant and seed are in one share, and so on one machine: they are compared within its class. The
+    seeds of a variant stay together too, since methods share artifacts and may run seeds as one stack, unless they are more than a share.
     """
     variants: dict[tuple[str, ...], list[Cell]] = defaultdict(list)
     for cell in cells:
@@ -130,10 +147,10 @@ def shards(cells: Sequence[Cell], expected: Callable[[Cell], float], count: int)
         if sum(map(expected, members)) <= share:
             units.append(members)
             continue
-        rows: dict[str, list[Cell]] = defaultdict(list)
+        seeds: dict[Unit, list[Cell]] = defaultdict(list)
         for cell in members:
-            rows[cell.spec.group].append(cell)
-        units += rows.values()
+            seeds[unit_of(cell.spec)].append(cell)
+        units += seeds.values()
     loads, found = [0.0] * count, [[] for _ in range(count)]  # type: list[float], list[list[Cell]]
     for unit in sorted(units, key=lambda unit: -sum(map(expected, unit))):
         least = loads.index(min(loads))
@@ -157,11 +174,12 @@ def rows_of(records: Iterable[Record], cards: Mapping[str, TaskCard]) -> dict[st
         if row is None:
             row = found[record.group] = Row(
                 track=record.track, task=record.task, preset=record.preset, variant=record.variant, device=record.device, method=record.method,
-                reference=record.reference, metric=card.primary.name, direction=card.primary.direction, values={},
+                reference=record.reference, metric=card.primary.name, direction=card.primary.direction, values={}, classes={},
             )  # fmt: skip
         value = record.metrics.get(row.metric)
         if record.status == "ok" and value is not None:
             row.values[str(record.seed)] = value
+            row.classes[str(record.seed)] = class_of(record.provenance)
     return found
 
 
@@ -195,9 +213,11 @@ class _Move(NamedTuple):
 
 
 def _move(before: Row, after: Row | None) -> _Move | None:
-    """Return the mean paired difference of the seeds that both have, and its standard error."""
-    seeds = before.values.keys() & after.values.keys() if after is not None else ()
-    if after is None or not seeds:
+    """Return the mean paired difference of the seeds that both have on one class of machine, and its standard error."""
+    if after is None:
+        return None
+    seeds = {seed for seed in before.values.keys() & after.values.keys() if len({*filter(None, (before.classes.get(seed), after.classes.get(seed)))}) < 2}
+    if not seeds:
         return None
     differences = [after.values[seed] - before.values[seed] for seed in sorted(seeds)]
     mean, count = sum(differences) / len(differences), len(differences)

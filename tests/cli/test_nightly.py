@@ -90,15 +90,14 @@ def test_a_night_merged_from_the_folders_of_its_machines_says_what_is_from_tonig
 
 
 def test_a_night_whose_records_came_as_an_export_counts_them_by_their_time(bench, nightly, tmp_path):
-    for number in (1, 2):
-        nightly("--night", "2026-01-01", "--phase", "run", "--shard", f"{number}/2", "--results", f"shard-{number}")
-        bench("results", "export", f"{number}.jsonl", "--results", f"shard-{number}")
-    bench("results", "import", "1.jsonl", "2.jsonl")
+    nightly("--night", "2026-01-01", "--phase", "run", "--results", "elsewhere")
+    bench("results", "export", "all.jsonl", "--results", "elsewhere")
+    bench("results", "import", "all.jsonl")
     assert "3 of them from tonight" in nightly("--night", "2026-01-01", "--phase", "publish").out
 
 
 def test_what_a_machine_did_not_run_is_counted_and_no_failure(bench, nightly):
-    nightly("--night", "2026-01-01", "--phase", "run", "--shard", "1/2")
+    nightly("--night", "2026-01-01", "--phase", "run", "--shard", "2/2")  # all methods on a task, variant and seed are one share's
     found = nightly("--night", "2026-01-01", "--phase", "publish", "--json")
     assert json.loads(found.out)["not_run_yet"] > 0
     assert found.code == 0
@@ -116,6 +115,75 @@ def test_an_anchor_that_moved_two_nights_in_a_row_turns_the_night_red(bench, nig
     assert third.code == 1
     assert [alarm["reference"] for alarm in json.loads(third.out)["alarms"]] == ["low"]
     assert "## Moved, two nights in a row" in nightly("--night", "2026-01-03", "--no-check").out
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """Make this machine one of another class: ``machine("avx9")``."""
+    from bench.runs import provenance
+
+    def become(level):
+        monkeypatch.setattr(provenance, "cpu", lambda: {"class": f"x86_64-GenuineIntel-{level}", "id": level, "model": level})
+        monkeypatch.setattr(provenance, "kernels", lambda *_: {"numpy_blas": f"openblas 0.3 {level}"})
+
+    return become
+
+
+def classes(bench):
+    return {(record["method"], record["provenance"]["cpu_class"].rpartition("-")[2]) for record in records(bench).values()}
+
+
+def test_a_night_finishes_cells_on_the_class_on_which_their_others_stand(bench, nightly, machine):
+    machine("avx2")
+    nightly("--night", "2026-01-01")
+    before = records(bench)
+    lost = next(path for path in bench.results.glob("records/*/*.json") if not json.loads(path.read_text())["reference"])
+    lost.unlink()  # a method that is new, say
+    machine("avx512")
+    plan = json.loads(nightly("--night", "2026-01-02", "--phase", "plan", "--json").out)
+    assert (plan["to_run"], plan["class"], plan["waiting"]) == (0, "Intel avx512", {"Intel avx2": 1})
+    assert "Runs that wait for a machine of another class: 1 for Intel avx2." in nightly("--night", "2026-01-02", "--phase", "plan").out
+    done = nightly("--night", "2026-01-02", "--phase", "run")
+    assert "Runs that wait for a machine of another class: 1 for Intel avx2." in done.err
+    assert {level for _, level in classes(bench)} == {"avx2"}, "nothing ran on the other class"
+    found = json.loads(nightly("--night", "2026-01-02", "--phase", "publish", "--json").out)
+    assert (found["recorded"], found["not_run_yet"], found["classes"]) == (2, 1, {"Intel avx2": 2})
+    assert found["alarms"] == []
+    machine("avx2")
+    assert "3 of 3 runs are recorded" in nightly("--night", "2026-01-03").out
+    assert set(records(bench)) == set(before)
+
+
+def test_anew_runs_whole_on_this_machine_what_lacks_runs_on_another_class(bench, nightly, machine):
+    machine("avx2")
+    nightly("--night", "2026-01-01")
+    next(path for path in bench.results.glob("records/*/*.json") if not json.loads(path.read_text())["reference"]).unlink()
+    machine("avx512")
+    found = json.loads(nightly("--night", "2026-01-02", "--anew", "--json").out)
+    assert (found["recorded"], found["from_tonight"], found["classes"]) == (3, 3, {"Intel avx512": 3})
+
+
+def test_a_night_that_is_whole_on_another_class_is_reused_and_neither_run_nor_checked_here(bench, nightly, machine, tmp_path):
+    machine("avx2")
+    nightly("--night", "2026-01-01")
+    before = records(bench)
+    machine("avx512")
+    found = [json.loads(nightly("--night", f"2099-01-{day:02}", "--json").out) for day in range(1, 8)]
+    assert records(bench) == before
+    assert [(night["recorded"], night["checked"], night["nondeterministic"]) for night in found] == [(3, 0, [])] * 7
+    board = json.loads((tmp_path / "site" / "leaderboard.json").read_text())
+    assert [one["name"] for one in board["classes"]] == ["Intel avx2"]
+    assert not any(row["stale"] for table in board["tables"] for row in table["rows"])
+
+
+def test_the_summary_says_which_share_ran_on_which_class(bench, nightly, machine):
+    for number, level in ((1, "avx2"), (2, "avx512")):
+        machine(level)
+        nightly("--night", "2026-01-01", "--phase", "run", "--shard", f"{number}/2")
+    machine("avx9")  # the site is made on a third kind
+    done = nightly("--night", "2026-01-01", "--phase", "publish")
+    assert "3 of 3 runs are recorded, 3 of them from tonight" in done.out
+    assert "Intel avx2: share 1/2; Intel avx512: share 2/2." in done.out
 
 
 def test_a_method_that_fails_is_a_row_of_the_summary_with_the_command_that_shows_it(bench, nightly, tmp_path):

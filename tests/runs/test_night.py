@@ -11,7 +11,23 @@ from hypothesis import strategies as st
 
 from bench.errors import EnvironmentFault
 from bench.plugins.registry import Registry
-from bench.runs.night import CHECKED, Check, Night, Part, Row, alarms, due, read_nights, read_part, read_parts, rows_of, shards, write_night, write_part
+from bench.runs.night import (
+    CHECKED,
+    Check,
+    Night,
+    Part,
+    Row,
+    alarms,
+    due,
+    read_nights,
+    read_part,
+    read_parts,
+    rows_of,
+    shards,
+    unit_of,
+    write_night,
+    write_part,
+)
 from bench.runs.night_parts import carry, complete
 from bench.runs.plan import Request, make_plan
 from bench.runs.record import Record
@@ -51,12 +67,13 @@ def test_the_shares_of_a_night_are_its_cells_each_once(cells):
         assert sorted(cell.spec.cell for share in shares for cell in share) == sorted(cell.spec.cell for cell in cells)
 
 
-def test_the_seeds_of_a_row_are_in_one_share_even_when_there_are_more_shares_than_rows(cells):
-    shares = shards(cells, lambda _: 1.0, len(cells))
-    homes = {}
-    for number, share in enumerate(shares):
-        for cell in share:
-            assert homes.setdefault(cell.spec.group, number) == number
+def test_all_methods_on_a_task_variant_and_seed_are_in_one_share_even_when_there_are_more_shares_than_those(cells):
+    for count in (2, 3, len(cells)):
+        homes = {}
+        for number, share in enumerate(shards(cells, lambda _: 1.0, count)):
+            for cell in share:
+                assert homes.setdefault(unit_of(cell.spec), number) == number
+    assert len(set(homes.values())) > len({(cell.spec.task, cell.spec.variant) for cell in cells}), "a large variant is split by its seeds"
 
 
 def test_what_shares_artifacts_stays_together_unless_it_is_more_than_a_share(cells):
@@ -114,6 +131,15 @@ def test_a_move_within_two_standard_errors_raises_none():
     for later in nights[1:]:
         later.rows["m"] = msgspec.structs.replace(ROW, values={"0": 80 + 6, "1": 82 - 2})  # mean 2, standard error 4
     assert alarms(nights, 0.02) == []
+
+
+def test_a_row_that_another_class_of_machine_computed_has_not_moved():
+    nights = [night(day, m=80 if day == 1 else 70, low=50, high=90) for day in (1, 2, 3)]
+    for one, names in zip(nights, (("a", "a"), ("b", "b"), ("b", "b")), strict=True):
+        one.rows["m"] = msgspec.structs.replace(one.rows["m"], classes=dict(zip("01", names, strict=True)))
+    assert alarms(nights, 0.02) == []
+    nights[0].rows["m"] = msgspec.structs.replace(nights[0].rows["m"], classes={"0": "b", "1": "a"})
+    assert [alarm.label for alarm in alarms(nights, 0.02)] == ["t/k v m"], "seed 0 is of one class and moved"
 
 
 def test_an_anchor_that_moved_is_named_as_one():
