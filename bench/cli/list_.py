@@ -90,6 +90,7 @@ def _row(entry: Entry, clash: bool) -> dict[str, Any]:
         row |= {
             "kind": "method",
             "paper": card.paper,
+            "plain": card.plain,
             "deviates": card.deviates,
             "needs": list(card.needs),
             "stacked": card.stacked,
@@ -148,12 +149,17 @@ def _print(document: dict[str, Any]) -> None:
             )
         else:
             text = table(
-                [[f"{row['track']}/{row['name']}", row["title"], row.get("paper", ""), row["source"], _status(row)] for row in rows],
+                [[f"{row['track']}/{row['name']}", _what(row), row.get("paper", ""), row["source"], _status(row)] for row in rows],
                 ["method", "what", "paper", "source", "status"],
             )
         click.echo(printable(text) + "\n")
     if document["broken"]:
         say(table([[row["name"], row["source"], row["error"]] for row in document["broken"]], ["broken plugin", "source", "error"]) + "\n")
+
+
+def _what(row: dict[str, Any]) -> str:
+    """Return the title of a method or reference; a plain baseline is said to be one."""
+    return row["title"] + (" (plain baseline)" if row.get("plain") else "")
 
 
 def _track_text(row: dict[str, Any]) -> str:

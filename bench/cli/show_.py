@@ -142,6 +142,7 @@ def card_text(group: list[Entry]) -> str:
             "deviates": card.deviates,
             "signal": card.signal,
             "needs": ", ".join(card.needs),
+            "plain baseline": "yes" if card.plain else "",
             "seeds in one pass": "yes" if card.stacked else "no",
             "defaults from": origin(card) if entry.params else "",
             "--tune tries": "; ".join(f"{name} {', '.join(map(render_value, values))}" for name, values in card.tuning.items()),
