@@ -60,6 +60,8 @@ class Frozen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     high: Run | None
     thin: str = ""
     """Why its anchors lie too close together for a score between them to say much; empty: they do not."""
+    saturated: str | None = None
+    """Why its task says little of methods, a plain baseline coming as far as they do; empty: it is not so; None: not decided yet."""
 
     def complete(self, seeds: int) -> bool:
         """Say whether every anchor that is run has all seeds."""

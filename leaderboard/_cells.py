@@ -43,6 +43,8 @@ class SuiteCell:
     drift: str = ""
     counts: bool = False
     """True: it counts although it is thin, since every cell of its track is."""
+    saturated: str = ""
+    """Why its task is shown and not counted, a plain baseline coming as far as the best method (see :mod:`._saturation`); empty: it counts."""
 
     @cached_property
     def low(self) -> float:
@@ -81,9 +83,14 @@ class SuiteCell:
         return "" if self.counts else self.anchors.thin
 
     @property
-    def state(self) -> Literal["scored", "thin", "unanchored"]:
+    def state(self) -> Literal["scored", "saturated", "thin", "unanchored"]:
         """Say whether the cell counts."""
-        return "unanchored" if self.anchors is None else "thin" if self.thin else "scored"
+        return "unanchored" if self.anchors is None else "thin" if self.thin else "saturated" if self.saturated else "scored"
+
+    @property
+    def scores(self) -> bool:
+        """Say whether what is reached there has a normalised score, counted or not."""
+        return self.state in ("scored", "saturated")
 
     def score(self, value: float) -> float:
         """Return (value - low) / (high - low): where less is better, high lies below low."""
@@ -197,12 +204,13 @@ def described(cell: SuiteCell) -> dict[str, Any]:
         "test_set": cell.card.test_set if cell.card else "",
         "state": cell.state,
         "thin": cell.thin,
+        "saturated": cell.saturated,
         "frozen": cell.frozen,
         "drift": cell.drift,
         "low": side(0, cell.anchors.low if cell.anchors else None),
         "high": side(1, cell.anchors.high if cell.anchors else None),
-        "chance": None if cell.state != "scored" else round(cell.chance, 6),
-        "floor": None if cell.state != "scored" else round(cell.floor, 6),
+        "chance": round(cell.chance, 6) if cell.scores else None,
+        "floor": round(cell.floor, 6) if cell.scores else None,
         "primary": cell.anchors.primary if cell.anchors else cell.card.primary.name if cell.card else "",
         "budget": msgspec.to_builtins({"seconds": cell.task.seconds, "visits": cell.task.visits}),
     }

@@ -124,6 +124,7 @@ def _panel(
         "about": track["about"] if track else _NO_SCORE[name in board["suite"]["tracks"]],
         "board": None,
         "classes": False,
+        "best_plain": "",
         "tables": [_table(table, place, slug, found, charts) for place, table in enumerate(board["tables"]) if table["track"] == name],
         "cards": [card_of(identity, card, board, track) for identity, card in sorted(options.get("cards", {}).items()) if identity.startswith(f"{name}/")],
         "failures": failures(found.failed.get(name, [])),
@@ -139,6 +140,7 @@ def _panel(
     panel |= {
         "board": track_rows(track),
         "classes": bool(class_cells(shown_rows(track))),
+        "best_plain": track["best_plain"],
         "caption": f"Mean normalised score over {some(len(track['scored_tasks']), 'task')} ({some(cells, 'variant')}), {board['suite']['seeds']} seeds; 95 % t interval over seeds.",
         "facts": [
             *reliability(track),

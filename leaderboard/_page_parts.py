@@ -13,6 +13,7 @@ from bench.runs.kernels import in_words
 from bench.runs.record import Record
 from bench.runs.spec import RunSpec
 
+from ._plain import against_plain
 from ._ranks import EQUAL
 from ._render import ARROWS, decimals, interval
 from ._render_tracks import shown_rows, word_of
@@ -66,6 +67,7 @@ def track_rows(track: Row) -> list[dict[str, Any]]:
             "p": _value(number(row["p_better"][0], 2) if row["p_better"] else "—", row["p_better"][0] if row["p_better"] else -1e9),
             "null": _verdict(row["vs_null"]),
             "first": _verdict(row["vs_first"]),
+            "best_plain": _verdict(row["vs_plain"]),
             "runs": _value(f"{row['ok']}/{row['of']}", row["ok"], f"‡{row['imputed']}" if row["imputed"] else ""),
             "flops": _value(flops(row["cost"]), row["cost"]["flops"]),
             "visits": _value(visits(row["cost"], row["cost"]["visits"], short(row["cost"]["visits"])), row["cost"]["visits"]),
@@ -78,7 +80,8 @@ def track_rows(track: Row) -> list[dict[str, Any]]:
 
 
 def _remarks(row: Row) -> str:
-    said = [f"needs {', '.join(row['needs'])}"] if row["needs"] else []
+    said = ["plain baseline"] if row["plain"] else []
+    said += [f"needs {', '.join(row['needs'])}"] if row["needs"] else []
     said += [f"{row['reference']} reference"] if row["reference"] else []
     said += ["stale"] if row["stale"] else []
     said += [row["why"]] if row["why"] else []
@@ -142,7 +145,13 @@ def table_rows(table: Row) -> dict[str, Any]:
 
     def remarks(row: Row) -> str:
         failed = ", ".join(f"{count} {status}" for status, count in row["statuses"].items() if status != "ok")
-        marks = [failed, "sees the hidden part" if row["peeks"] else "", "stale" if row["stale"] else "", "provisional" if row["provisional"] else ""]
+        marks = [
+            "plain baseline" if row["plain"] else "",
+            failed,
+            "sees the hidden part" if row["peeks"] else "",
+            "stale" if row["stale"] else "",
+            "provisional" if row["provisional"] else "",
+        ]
         marks.append(row["why"] if row["why"].startswith(EQUAL) else "")
         marks.append(f"needs {', '.join(row['needs'])}" if row["needs"] else "")
         marks.append(f"on {row['class']}" if several and row["class"] else "")
@@ -170,12 +179,13 @@ def card_of(identity: str, card: MethodCard, board: Row, track: Row | None) -> d
         ("Needs", ", ".join(card.needs), ""),
         ("Licence", card.licence, ""),
         ("Claim", card.claim, ""),
-        ("Measured", _measured(row, board) if row else "", ""),
+        ("Measured", _measured(row, board, track["best_plain"]) if row and track else "", ""),
+        ("Plain", "a plain baseline: what anyone would try first" if card.plain else "", ""),
     ]
     return {"name": card.name, "title": card.title, "facts": [fact for fact in facts if fact[1]]}
 
 
-def _measured(row: Row, board: Row) -> str:
+def _measured(row: Row, board: Row, best_plain: str) -> str:
     if row["score"] is None:
         return "not measured yet"
     said = [f"score {number(row['score'], 3)}" + (f" [{number(row['low'], 3)}, {number(row['high'], 3)}]" if row["low"] is not None else "")]
@@ -187,6 +197,7 @@ def _measured(row: Row, board: Row) -> str:
             "undecided": "not told apart from the null",
         }
         said.append(words[row["vs_null"]["verdict"]])
+    said += filter(None, [against_plain(row, best_plain)])
     scores = [cell["score"] for cell in row["cells"].values() if cell["score"] is not None]
     said.append(f"above the null in {sum(score > 0 for score in scores)} of {len(scores)} variants")
     return "; ".join(said)
@@ -229,7 +240,7 @@ def anchors(board: Row) -> list[dict[str, str]]:
         low, high = side(cell["low"]), side(cell["high"])
         state = ", ".join(
             [
-                f"thin: {cell['thin']}" if cell["thin"] else cell["state"],
+                f"{cell['state']}: {cell['thin'] or cell['saturated']}" if cell["thin"] or cell["saturated"] else cell["state"],
                 "frozen" if cell["frozen"] else "not frozen",
                 *(["drifted"] if cell["drift"] else []),
                 *filter(None, [test_set_said(cell["test_set"])]),

@@ -21,6 +21,7 @@ from ._exports import history_parquet, history_rows, merged, night_of, read_hist
 from ._render import render
 from ._render_tracks import track_lines
 from ._schema import schema
+from ._scores import clashes
 from ._suite import Suite, find, in_tier, read_suite
 from ._text import as_csv
 
@@ -90,8 +91,8 @@ def freeze(records: Sequence[Record], tasks: Mapping[str, Any], options: Mapping
     said, wrote = [], []
     for tier in suite.tiers:
         cells, notes, new = _frozen(in_tier(suite, tier), frozen.get(tier, {}), settled, tasks, stale)
-        frozen[tier] = cells
-        said += notes
+        frozen[tier], more = _saturated(in_tier(suite, tier), cells, settled, tasks, options.get("cards") or {}, stale)
+        said += [*notes, *more]
         where = f" of the tier {tier}" if len(suite.tiers) > 1 else ""
         wrote.append(f"froze the anchors of {new} cells{where} in {file}; {len(cells)} of {sum(len(suite.cells(track)) for track in suite.tracks)} are frozen.")
     write_anchors(file, suite, frozen)
@@ -121,6 +122,33 @@ def _frozen(
         names = ", ".join(open_cells) if cells or where == "" else f"all {len(open_cells)} cells"
         said.append(f"not frozen{where}, since a run of their anchors is missing ({suite.seeds} seeds each, on {suite.device}): {names}.")
     return cells, said, len(cells) - len(old)
+
+
+def _saturated(
+    suite: Suite, cells: dict[str, Frozen], settled: Settled, tasks: Mapping[str, Any], methods: Mapping[str, Any], stale: Collection[str]
+) -> tuple[dict[str, Frozen], list[str]]:
+    """Return the frozen cells of a tier with what is decided now of saturated tasks, once every method has run them, and what there is to say."""
+    from ._saturation import decided, plain_of, tasks_of, undecided
+    from ._track import everybody
+
+    said, cells = [], dict(cells)
+    for track in suite.tracks if suite.schema_version > 1 else ():
+        mine = [record for record in settled.records if record.track == track and record.id not in stale]
+        found = suite_cells(track, suite, Anchors(suite=suite.name, cells=cells), mine, tasks, stale, settled.aside)
+        loose = [cell for cell in found if cell.name in cells and cells[cell.name].saturated is None]
+        if not loose:
+            continue
+        reached = everybody(track, found, suite, methods, clashes(mine))
+        reasons = decided(found, reached, plain_of(track, methods))
+        for task in tasks_of(loose):
+            if obstacle := undecided(task, found, reached):
+                where = f" in the tier {suite.tier}" if len(suite.tiers) > 1 else ""
+                said.append(f"whether {track}/{task} is saturated is not frozen{where}: {obstacle}.")
+                continue
+            for cell in found:
+                if cell.task.task == task:
+                    cells[cell.name] = msgspec.structs.replace(cells[cell.name], saturated=reasons[task])
+    return cells, said
 
 
 def _reached(cell: Frozen) -> Any:

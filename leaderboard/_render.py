@@ -17,6 +17,7 @@ ARROWS = {"max": " ↑", "min": " ↓"}
 WORDS = {"max": "higher is better", "min": "lower is better"}
 LEGEND = {
     "leading": "Bold: not separable from the first. Range: of the true rank, at 95 %.",
+    "plain": "○ a plain baseline: what anyone would try first.",
     "needs": "† needs more than the problem: {needs}.",
     "peeks": "‡ a reference that sees the hidden part.",
     "provisional": "\\* provisional: it lacks seeds that another row has.",
@@ -69,7 +70,7 @@ def _judged_by(primary: Row) -> str:
 
 
 def _marked(row: Row) -> str:
-    marks = ("†" if row["needs"] else "") + ("‡" if row["peeks"] else "") + ("\\*" if row["provisional"] else "")
+    marks = ("○" if row["plain"] else "") + ("†" if row["needs"] else "") + ("‡" if row["peeks"] else "") + ("\\*" if row["provisional"] else "")
     name = f"**{escape(row['method'])}**" if row["leading"] else escape(row["method"])
     return name + (f" {marks}" if marks else "") + (" (stale)" if row["stale"] else "")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ._plain import plain_said
 from ._ranks import EQUAL
 from ._text import Column, class_column, escape, flops, grid, number, plain, range_of, seeds_said, some, suite_said, test_set_said, visits
 
@@ -49,6 +50,7 @@ def _columns(track: Row, rows: Sequence[Row]) -> list[Column]:
         ("P(> null)", "right", [number(row["p_better"][0] if row["p_better"] else None, 2) for row in rows]),
         ("vs null", "left", [verdict_of(row["vs_null"]) for row in rows]),
         ("vs first", "left", [verdict_of(row["vs_first"]) for row in rows]),
+        *([("vs best plain", "left", [verdict_of(row["vs_plain"]) for row in rows])] if track["best_plain"] else []),
         ("runs ok/‡/all", "right", [f"{row['ok']}/{row['imputed']}/{row['of']}" for row in rows]),
         ("GFLOP", "right", [flops(row["cost"]) for row in rows]),
         ("visits (M)", "right", [visits(row["cost"], row["cost"]["visits"], number(_scaled(row["cost"]["visits"], 1e6), 2)) for row in rows]),
@@ -78,7 +80,13 @@ def verdict_of(found: Row | None) -> str:
 
 
 def _named(row: Row) -> str:
-    marks = ("†" if row["needs"] else "") + ("‡" if row["imputed"] else "") + ("\\*" if row["provisional"] else "") + (" (stale)" if row["stale"] else "")
+    marks = (
+        ("○" if row["plain"] else "")
+        + ("†" if row["needs"] else "")
+        + ("‡" if row["imputed"] else "")
+        + ("\\*" if row["provisional"] else "")
+        + (" (stale)" if row["stale"] else "")
+    )
     name = f"**{escape(row['method'])}**" if row["leading"] else escape(row["method"])
     return f"{name} {marks}".rstrip()
 
@@ -98,6 +106,7 @@ def reliability(track: Row) -> list[str]:
             lines.append(f"Mean, IQM and mean rank do not agree on the first three: {said}.")
     if out := track["leave_one_out"]:
         lines.append(f"{out['leader']} stays first in {out['holds']} of {out['of']} drops of one task.")
+    lines += plain_said(track)
     if track["test"]:
         lines.append(f"Test: {track['test']}; p adjusted by Holm over all {some(len(track['pairs']['mean']), 'pair')} of placed methods.")
     return lines
@@ -145,6 +154,7 @@ def _lines(track: Row, rows: Sequence[Row]) -> list[str]:
     lines = [escape(line) for line in [*reliability(track), *fixed_tests(track), *below(track)]]
     marks = {
         "Bold: not separable from the first. Range: of the true rank, at 95 %.": any(row["leading"] for row in rows),
+        "○ a plain baseline: what anyone would try first.": any(row["plain"] for row in rows),
         f"† needs more than the problem: {escape(', '.join(sorted({need for row in rows for need in row['needs']})))}.": any(row["needs"] for row in rows),
         "‡ runs that failed count as chance, at least -1; the range then starts at the place.": any(row["imputed"] for row in rows),
         "\\* provisional: runs are missing.": any(row["provisional"] for row in rows),
@@ -165,21 +175,21 @@ def track_latex(track: Row, suite: Row) -> str:
     rows = [row for row in track["rows"] if row["place"]]
     if not rows:
         return f"% {plain(track['track'])}: no method has run the whole suite."
-    heads = ["#", "range", "method", "score", "95 % interval", "IQM", "P(> null)", "vs null", "vs first"]
+    heads = ["#", "range", "method", "score", "95 % interval", "IQM", "P(> null)", "vs null", "vs first", "vs best plain"]
     lines = [
         [
             str(row["place"]),
             range_of(row).replace("–", "-"),  # noqa: RUF001
-            plain(row["method"]),
+            plain(row["method"]) + (" (plain)" if row["plain"] else ""),
             number(row["score"], 3),
             f"[{number(row['low'], 3)}, {number(row['high'], 3)}]" if row["low"] is not None else "-",
             number(row["iqm"][0], 3),
             number(row["p_better"][0], 2) if row["p_better"] else "-",
-            *(word_of(found).replace("≈", "same") if (found := row[name]) else "-" for name in ("vs_null", "vs_first")),
+            *(word_of(found).replace("≈", "same") if (found := row[name]) else "-" for name in ("vs_null", "vs_first", "vs_plain")),
         ]
         for row in rows
     ]
-    aligned = ["right", "right", "left", "right", "right", "right", "right", "left", "left"]
+    aligned = ["right", "right", "left", "right", "right", "right", "right", "left", "left", "left"]
     table = tabulate(lines, headers=heads, tablefmt="latex_booktabs", colalign=aligned, disable_numparse=True)
     return f"% {plain(track['title'])}, suite {plain(suite_said(suite))}, {some(len(track['scored_tasks']), 'task')}, {suite['seeds']} seeds\n{table}"
 
@@ -190,13 +200,29 @@ def track_lines(track: Row) -> list[dict[str, Any]]:
     for row in track["rows"]:
         flat = {
             key: row[key]
-            for key in ("place", "leading", "method", "reference", "peeks", "score", "low", "high", "mean_rank", "provisional", "stale", "ok", "imputed", "of")
+            for key in (
+                "place",
+                "leading",
+                "method",
+                "reference",
+                "plain",
+                "peeks",
+                "score",
+                "low",
+                "high",
+                "mean_rank",
+                "provisional",
+                "stale",
+                "ok",
+                "imputed",
+                "of",
+            )
         }
         pairs = {f"range.{end}": value for end, value in zip(("low", "high"), row["range"] or (None, None), strict=True)}
         pairs |= {f"wide.{end}": value for end, value in zip(("low", "high"), row["wide"] or (None, None), strict=True)}
         for name in ("iqm", "p_better"):
             pairs |= {f"{name}{end}": value for end, value in zip(("", ".low", ".high"), row[name] or (None, None, None), strict=True)}
-        for name in ("vs_null", "vs_first"):
+        for name in ("vs_null", "vs_first", "vs_plain"):
             found = row[name] or dict.fromkeys(("mean", "low", "high", "p", "p_holm", "verdict", "leans", "seeds_needed"))
             pairs |= {f"{name}.{key}": value for key, value in found.items()}
         cost = {f"cost.{key}": value for key, value in row["cost"].items()} | {f"front.{key}": value for key, value in row["front"].items()}

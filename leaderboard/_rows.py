@@ -114,6 +114,7 @@ def row_of(entrant: Entrant, metrics: Sequence[str], stale: Collection[str], cla
         "statuses": dict(sorted(Counter(record.status for record in entrant.records).items(), key=lambda item: (item[0] != "ok", item[0]))),
         "needs": sorted({need for record in entrant.everything for need in record.needs}),
         "reference": entrant.first.reference,
+        "plain": False,  # for whoever knows the cards to say
         "peeks": any(record.peeks for record in entrant.everything),
         "custom": any(record.custom for record in entrant.everything),
         "tuned": _tuned(entrant.first.tuning),

@@ -66,8 +66,9 @@ class Cell(_Part):
     preset: str
     variant: str
     test_set: Literal["drawn", "official", "fixed", ""]
-    state: Literal["scored", "thin", "unanchored"]
+    state: Literal["scored", "saturated", "thin", "unanchored"]
     thin: str
+    saturated: str
     frozen: bool
     drift: str
     low: Anchor
@@ -117,6 +118,7 @@ class TrackRow(_Part):
     method: str
     title: str
     reference: str
+    plain: bool
     peeks: bool
     needs: list[str]
     stale: bool
@@ -129,6 +131,7 @@ class TrackRow(_Part):
     mean_rank: float | None
     vs_null: Verdict | None
     vs_first: Verdict | None
+    vs_plain: Verdict | None
     provisional: bool
     imputed: int
     ok: int
@@ -187,6 +190,7 @@ class Track(_Part):
     valid: bool
     cells: list[Cell]
     scored_tasks: list[str]
+    best_plain: str
     test: str
     rows: list[TrackRow]
     pairs: Pairs | None

@@ -68,6 +68,7 @@ class Row(Part):
     statuses: dict[str, int]
     needs: list[str]
     reference: str
+    plain: bool
     peeks: bool
     custom: bool
     tuned: dict[str, Any] | None

@@ -105,7 +105,7 @@ def method_scores(
         for seed, record in by_seed.items():
             words[seed] = word_of(record, cell, primary, clashing)
             reached[seed] = nan if words[seed] or record.metrics.get(primary) is None else record.metrics[primary] or 0.0
-            if words[seed] == "" and cell.state == "scored" and record.metrics.get(primary) is not None:
+            if words[seed] == "" and cell.scores and record.metrics.get(primary) is not None:
                 values[seed] = cell.score(record.metrics[primary] or 0.0)
             if words[seed] == "" and record.not_rankable and cell.state == "scored":
                 found.obstacle = found.obstacle or record.not_rankable
@@ -113,11 +113,12 @@ def method_scores(
         if entrant and (names := differing(entrant.ok, code=True)):
             found.obstacle = found.obstacle or f"its seeds of {cell.task.task} {cell.variant} were computed with different {', '.join(names)}"
         found.figures += reached
-        found.missing += words.count("missing") if cell.state != "thin" else 0
+        found.missing += words.count("missing") if cell.state not in ("thin", "saturated") else 0
         counted = values
-        if cell.state == "scored":
+        if cell.scores:
             failed = np.array([word not in ("", "missing") for word in words])
             counted = np.where(failed, cell.floor, np.where(np.isnan(values), nan, np.maximum(values, cell.floor)))
+        if cell.state == "scored":
             found.imputed += int(failed.sum())
             place = tasks.index(cell.task.task)
             sums[place] += counted
@@ -132,7 +133,7 @@ def _cell(cell: SuiteCell, values: NDArray[np.float64], counted: NDArray[np.floa
     reached, kept = ([float(value) for value in np.sort(group[~np.isnan(group)])] for group in (values, counted))
     bad = Counter(word for word in words if word not in ("", "missing"))
     word = bad.most_common(1)[0][0] if bad else "missing" if "missing" in words else ""
-    below = "" if cell.state != "scored" or min(reached, default=0.0) >= cell.floor else "below -1" if cell.floor > cell.chance else "below chance"
+    below = "" if not cell.scores or min(reached, default=0.0) >= cell.floor else "below -1" if cell.floor > cell.chance else "below chance"
     return _shown(word, reached, kept, sum(bad.values()), words.count(""), seeds, below)
 
 

@@ -19,6 +19,7 @@ from ._classes import Classes, Settled, elsewhere_in, main_class, settle, track_
 from ._family import family
 from ._ranks import EQUAL, ONE_SEED
 from ._rows import flops_of, on_axis
+from ._saturation import hold_against_plain, plain_of, saturate, tasks_of
 from ._scores import MethodScores, clashes, method_scores
 from ._standing import standing
 from ._suite import Suite
@@ -53,9 +54,12 @@ def track_board(
     """
     settled = settled or settle(records, stale)
     cells = suite_cells(track, suite, anchors, settled.records, tasks, stale, settled.aside)
-    found = _everybody(track, cells, suite, methods, clashes(records))
-    scored = list(dict.fromkeys(cell.task.task for cell in cells if cell.state == "scored"))
-    places = [place for place, task in enumerate(dict.fromkeys(cell.task.task for cell in cells)) if task in scored]
+    clashing, plain = clashes(records), plain_of(track, methods)
+    found = everybody(track, cells, suite, methods, clashing)
+    if saturate(cells, found, plain, suite):
+        found = everybody(track, cells, suite, methods, clashing)
+    scored = tasks_of([cell for cell in cells if cell.state == "scored"])
+    places = [place for place, task in enumerate(tasks_of(cells)) if task in scored]
     for one in found:
         one.scores = one.scores[places]
     compared = [record for one in found for record in one.records]
@@ -72,6 +76,7 @@ def track_board(
         "valid": not any(cell.drift for cell in cells),
         "cells": [described(cell) for cell in cells],
         "scored_tasks": scored,
+        "best_plain": "",
         "test": "",
         "rows": rows,
         "pairs": None,
@@ -87,7 +92,7 @@ def track_board(
     return board
 
 
-def _everybody(track: str, cells: Sequence[SuiteCell], suite: Suite, methods: Mapping[str, MethodCard], clashing: Collection[str]) -> list[MethodScores]:
+def everybody(track: str, cells: Sequence[SuiteCell], suite: Suite, methods: Mapping[str, MethodCard], clashing: Collection[str]) -> list[MethodScores]:
     """Return the scores of every installed method of the track and of whatever else has records, by name."""
     cards = {identity.partition("/")[2]: card for identity, card in methods.items() if identity.startswith(f"{track}/")}
     names = sorted({*cards, *(method for cell in cells for method in cell.runs)})
@@ -110,6 +115,7 @@ def _row(
         "method": one.method,
         "title": card.title if card else "",
         "reference": "low" if low else "high" if high else first.reference if first else "",
+        "plain": bool(card and card.plain),
         "peeks": any(record.peeks for record in one.records),
         "needs": sorted(card.needs) if card else sorted({need for record in one.records for need in record.needs}),
         "stale": any(record.id in stale for record in one.records),
@@ -122,6 +128,7 @@ def _row(
         "mean_rank": None,
         "vs_null": None,
         "vs_first": None,
+        "vs_plain": None,
         "provisional": bool(one.missing),
         "imputed": one.imputed,
         "ok": sum(cell["ok"] for cell in one.cells.values()),
@@ -223,6 +230,7 @@ def _fill(board: dict[str, Any], rows: list[dict[str, Any]], members: list[Metho
             "vs_null": vs_null[place],
             "vs_first": vs_first[place],
         }
+    board["best_plain"] = hold_against_plain([rows[place] for place in ranked], found, pairs)
     middle = _resampled([rows[place] for place in ranked], scores, null)
     for axis in ("flops", "visits", "seconds"):
         costed = [place for place, row_place in enumerate(ranked) if on_axis(rows[row_place]["cost"], axis)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -59,9 +59,11 @@ def bench_board(records: Sequence[Record], tasks: Mapping[str, TaskCard], option
     settled = settle(shown, stale)  # whichever methods are asked for: the class of a seed is the one of all that ran there
     mine = select(settled.records, options)
     suite = named(suite, options.get("tracks") or {})
+    marked = {identity for identity, card in (options.get("cards") or {}).items() if card.plain}
     for group in tables_of(mine, tasks):
-        build = partial(_table, group, tasks.get(group[0].identity), stale, settled)
-        name = name_of(group, tasks.get(group[0].identity), stale, settled) if memo else ""
+        card, plain = tasks.get(group[0].identity), sorted({record.method for record in group if f"{record.track}/{record.method}" in marked})
+        build = partial(_table, group, card, stale, settled, plain)
+        name = name_of(group, [card, plain], stale, settled) if memo else ""
         tables.append(memo(name, build) if memo and name else build())
     _tell_apart(tables)
     notes = [f"{len(chosen) - len(shown)} trial runs of --tune are left out."] if len(shown) < len(chosen) else []
@@ -146,12 +148,14 @@ def bench_publish(board: Mapping[str, Any], records: Sequence[Record], folder: P
 
 
 def bench_freeze(records: Sequence[Record], tasks: Mapping[str, TaskCard], options: Mapping[str, Any]) -> list[str]:
-    """Freeze the anchors of a suite that live records hold with every seed; what is frozen already stays as it is.
+    """Freeze the anchors of a suite that live records hold with every seed, and which tasks are saturated once every method has run them.
+
+    What is frozen already stays as it is.
 
     Args:
         records: every record, in any order.
         tasks: ``track/name`` -> card.
-        options: ``suite``, ``suite_folders`` and ``stale``, as for :func:`bench_board`.
+        options: ``suite``, ``suite_folders``, ``stale`` and ``cards``, as for :func:`bench_board`.
 
     Returns:
         What there is to say.
@@ -231,13 +235,14 @@ def metrics_of(records: Sequence[Record], card: TaskCard | None) -> list[Metric]
     return [*declared, *(Metric(name=name, direction="none") for name in found if name not in known)]
 
 
-def _table(records: Sequence[Record], card: TaskCard | None, stale: set[str], settled: Settled) -> dict[str, Any]:
+def _table(records: Sequence[Record], card: TaskCard | None, stale: set[str], settled: Settled, plain: Collection[str]) -> dict[str, Any]:
     first, classes = records[0], settled.classes
     primary, *others = metrics_of(records, card)
     members = entrants(records, primary.name, settled.aside)
     compared = [record for member in members for record in member.ok]
     timed = main_class(compared, classes)
-    rows = [row_of(member, [metric.name for metric in (primary, *others) if metric.name], stale, classes, timed) for member in members]
+    names = [metric.name for metric in (primary, *others) if metric.name]
+    rows = [row_of(member, names, stale, classes, timed) | {"plain": member.first.method in plain} for member in members]
     compare_with_low(members, rows, primary.direction)
     notes = place(members, rows, primary.direction)
     preset = card.presets.get(first.preset) if card else None
