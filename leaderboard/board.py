@@ -148,9 +148,7 @@ def bench_publish(board: Mapping[str, Any], records: Sequence[Record], folder: P
 
 
 def bench_freeze(records: Sequence[Record], tasks: Mapping[str, TaskCard], options: Mapping[str, Any]) -> list[str]:
-    """Freeze the anchors of a suite that live records hold with every seed, and which tasks are saturated once every method has run them.
-
-    What is frozen already stays as it is.
+    """Freeze a suite's anchors that live records hold with every seed, and the saturated tasks that all methods ran; what is frozen stays as it is.
 
     Args:
         records: every record, in any order.

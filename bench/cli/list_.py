@@ -159,7 +159,7 @@ def _print(document: dict[str, Any]) -> None:
 
 def _what(row: dict[str, Any]) -> str:
     """Return the title of a method or reference; a plain baseline is said to be one."""
-    return row["title"] + (" (plain baseline)" if row.get("plain") else "")
+    return str(row["title"]) + (" (plain baseline)" if row.get("plain") else "")
 
 
 def _track_text(row: dict[str, Any]) -> str:

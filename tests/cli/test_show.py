@@ -119,3 +119,13 @@ def test_a_track_without_anything_to_take_away_says_so(bench, record, tmp_path):
 def test_the_card_of_a_task_says_what_it_judges_by(bench):
     for name, said in (("noisy-digits", "drawn by every seed"), ("clock-arithmetic", "fixed by the task"), ("noisy-cifar10", "the data's official test part")):
         assert f"test set:          {said}" in bench("show", name).out
+
+
+def test_plain_baselines_are_said_to_be_plain_in_lists_and_on_cards(bench):
+    assert "plain baseline:    yes" in bench("show", "knn").out
+    assert "plain baseline" not in bench("show", "elr").out
+    listed = json.loads(bench("list", "methods", "--track", "noisy-labels", "--json").out)["methods"]
+    plain = {row["name"] for row in listed if row.get("plain")}
+    assert plain == {"ce", "ce-average", "ce-early", "ce-ensemble", "knn", "random-forest"}
+    lines = bench("list", "methods", "--track", "noisy-labels").out.splitlines()
+    assert {line.split()[0].partition("/")[2] for line in lines if "(plain baseline)" in line} == plain
