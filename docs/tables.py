@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import functools
 import re
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -56,13 +55,23 @@ CLAIMED_ABOVE: dict[str, list[tuple[str, str, tuple[str, ...]]]] = {
 
 
 @functools.cache
-def claims(track: str) -> str:
-    """Return what the papers of a track claim and whether it holds here, as a Markdown table: a row for each ordering."""
+def _registry() -> Any:
     from bench.plugins.registry import Registry
+
+    return Registry()
+
+
+@functools.cache
+def _records() -> Sequence[Any]:
     from bench.runs.store import Store
 
-    registry = Registry()
-    records = Store(RECORDS).read()
+    return Store(RECORDS).read()
+
+
+@functools.cache
+def claims(track: str) -> str:
+    """Return what the papers of a track claim and whether it holds here, as a Markdown table: a row for each ordering."""
+    registry, records = _registry(), _records()
     said = {row.name: (row.card.paper, row.card.claim) for row in registry.rows("method") if getattr(row.card, "claim", "") and track in row.card.tracks}
     lines = ["| method | the paper's claim, in our words | above | here, in points (95 % interval) | holds |", "| --- | --- | --- | --- | --- |"]
     for method in sorted(said):
@@ -95,9 +104,7 @@ OFFICIAL = {"ok": "The authors' code was read.", "flawed": "The authors' code wa
 @functools.cache
 def cards(track: str) -> str:
     """Return what the cards of a track's tasks and methods say. A method of several tracks is told under the one whose folder it lies in."""
-    from bench.plugins.registry import Registry
-
-    registry = Registry()
+    registry = _registry()
     lines = ["| task | data | presets: variants | ranked by | anchors |", "| --- | --- | --- | --- | --- |"]
     lines += [_task(entry.card, {data.name: data.card for data in registry.rows("dataset")}) for entry in _sorted(registry, "task", track)]
     elsewhere: dict[str, list[str]] = {}
@@ -125,9 +132,8 @@ def _pages() -> dict[str, str]:
 def tracks(place: str) -> str:
     """Return what the cards of the tracks say, by field. ``place``: ``top`` for a page of the repository's folder, ``docs`` for one of docs/."""
     from bench.cards import FIELDS
-    from bench.plugins.registry import Registry
 
-    registry = Registry()
+    registry = _registry()
     found = registry.track_cards(registry.tracks())
     lines = ["| track | field | what its methods do |", "| --- | --- | --- |"]
     for card in sorted(found.values(), key=lambda card: (FIELDS.index(card.field), card.name)):
@@ -186,26 +192,18 @@ def board(task: str, preset: str = "default") -> str:
     """Return the board of a task as Markdown; empty as long as no record is committed."""
     if not any(RECORDS.glob("*.jsonl")):
         return ""
-    beside = Path(sys.executable).with_name("bench")
-    command = [
-        str(beside) if beside.is_file() else "bench",
-        "leaderboard",
-        "--results",
-        str(RECORDS),
-        "--task",
-        task,
-        "--preset",
-        preset,
-        "--no-stale",
-        "--format",
-        "md",
-    ]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode == 3:
+    from click.testing import CliRunner
+
+    from bench.cli import main
+
+    done = CliRunner().invoke(
+        main, ["leaderboard", "--results", str(RECORDS), "--task", task, "--preset", preset, "--no-stale", "--format", "md"], catch_exceptions=False
+    )
+    if done.exit_code == 3:
         return f"\nNo record of `{task}` is committed in the preset `{preset}`.\n\n"
-    if done.returncode:
+    if done.exit_code:
         said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        sys.exit(f"tables: no board of {task!r}, 'bench leaderboard' left with exit code {done.returncode}: {said}")
+        sys.exit(f"tables: no board of {task!r}, 'bench leaderboard' left with exit code {done.exit_code}: {said}")
     return "\n" + done.stdout.strip() + "\n\n"
 
 
@@ -239,14 +237,13 @@ def devices(one: str, other: str) -> str:
     """Return how the ranking metric of the same cells differs between two devices, and what they cost, by track."""
     from statistics import fmean
 
-    from bench.plugins.registry import Registry
     from bench.runs.transfer import records_of
 
     def runs(file: str) -> dict[tuple[Any, ...], Any]:
         found = [record for _, record in records_of(RECORDS / "devices" / f"{file}.jsonl")]
         return {(record.track, record.task, record.variant, record.method, record.seed): record for record in found}
 
-    registry, twins, pairs = Registry(), runs(one), {}
+    registry, twins, pairs = _registry(), runs(one), {}
     for run, record in runs(other).items():
         if run in twins:
             pairs.setdefault(registry.one("task", record.task).track, []).append((twins[run], record))

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
+
+from bench.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = "\n".join(path.read_text() for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))])
@@ -45,8 +48,6 @@ def test_no_two_methods_have_bit_equal_metrics_in_a_committed_default_cell_with_
 
 
 def _commands():
-    from bench.cli import main
-
     context = click.Context(main)
     return [(name, main.get_command(context, name)) for name in main.list_commands(context)]
 
@@ -76,14 +77,12 @@ def test_every_public_name_is_in_the_docs():
     assert [name for name in bench.__all__ if not re.search(rf"\b{name}\b", DOCS)] == []
 
 
-def test_the_method_of_the_readme_runs_as_it_is_printed(tmp_path):
+def test_the_method_of_the_readme_runs_as_it_is_printed(tmp_path, monkeypatch):
     block = next(block for block in re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL) if "MethodCard(" in block)
     assert len(block.splitlines()) <= 45
     (tmp_path / "my_method.py").write_text(block)
+    monkeypatch.chdir(tmp_path)
     command = [
-        sys.executable,
-        "-c",
-        "from bench.cli import main; main()",
         "run",
         "--plugins",
         "my_method.py",
@@ -95,9 +94,11 @@ def test_the_method_of_the_readme_runs_as_it_is_printed(tmp_path):
         "smoke",
         "--executor",
         "inline",
+        "--device",
+        "cpu",
     ]
-    done = subprocess.run([*command, "--device", "cpu"], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    done = CliRunner().invoke(main, command)
+    assert done.exit_code == 0, done.stderr
     assert "| boot-hard" in done.stdout
 
 
