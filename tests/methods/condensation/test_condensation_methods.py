@@ -15,6 +15,7 @@ from bench.builtin.methods.condensation.krr_st import KernelSelfSupervised, barl
 from bench.builtin.methods.condensation.mdt import MaskedDistillation
 from bench.builtin.methods.condensation.mts import MaskedTemperature
 from bench.builtin.methods.condensation.ncfm import CharacteristicMatching, _Frequencies, characteristic_distance
+from bench.builtin.methods.condensation.temperature import Temperature
 from bench.builtin.methods.selection.random import Random
 
 from bench.runs.context import Run
@@ -25,7 +26,7 @@ from bench.tracks.condensation_matching import class_loss, sum_loss
 CPU = torch.device("cpu")
 METHODS = [
     GradientMatchingDC(), SiameseMatching(), ContrastiveMatching(), SiameseContrastiveMatching(), DistributionMatching(), MaskedDistillation(), MaskedTemperature(),
-    CharacteristicMatching(pool=1, pool_epochs=1, frequencies=16), KernelSelfSupervised(teacher_epochs=1, batch=16, pool=2),
+    Temperature(), CharacteristicMatching(pool=1, pool_epochs=1, frequencies=16), KernelSelfSupervised(teacher_epochs=1, batch=16, pool=2),
 ]  # fmt: skip
 
 
@@ -136,7 +137,9 @@ def test_masked_distillation_without_a_mask_is_dm_and_masked_scaling_keeps_its_i
     dm = DistributionMatching().solve(problem, run_of())
     assert torch.equal(MaskedDistillation(masked=0.0).solve(problem, run_of()).x, dm.x)
     assert not torch.equal(MaskedDistillation(masked=0.5).solve(problem, run_of()).x, dm.x)
-    scaled = MaskedTemperature().solve(problem, run_of())
+    scaled, plain = MaskedTemperature().solve(problem, run_of()), Temperature().solve(problem, run_of())
+    assert torch.equal(plain.x, dm.x)
+    assert plain.masked == 0
     assert torch.equal(scaled.x, dm.x)
     assert (scaled.masked, dm.masked) == (0.1, None)
 
