@@ -73,14 +73,31 @@ def claims(track: str) -> str:
     """Return what the papers of a track claim and whether it holds here, as a Markdown table: a row for each ordering."""
     registry, records = _registry(), _records()
     said = {row.name: (row.card.paper, row.card.claim) for row in registry.rows("method") if getattr(row.card, "claim", "") and track in row.card.tracks}
-    lines = ["| method | the paper's claim, in our words | above | here, in points (95 % interval) | holds |", "| --- | --- | --- | --- | --- |"]
+    stands = _against_plain(registry, records, track)
+    lines = [
+        "| method | the paper's claim, in our words | above | here, in points (95 % interval) | holds | the best plain baseline |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
     for method in sorted(said):
         paper, claim = said[method]
         for rival, tasks in [(rival, tasks) for name, rival, tasks in CLAIMED_ABOVE.get(track, []) if name == method] or [("", ())]:
             rows = _differences(registry, records, track, method, rival, tasks) if rival else []
             figures = "; ".join(f"{row['task']} {row['variant']} {row['difference']:+.1f} [{row['low']:+.1f}, {row['high']:+.1f}]" for row in rows)
-            lines.append(f"| `{method}` ({paper}) | {claim} | {f'`{rival}`' if rival else '-'} | {figures or 'not measured'} | {_verdict(rows)} |")
+            lines.append(
+                f"| `{method}` ({paper}) | {claim} | {f'`{rival}`' if rival else '-'} | {figures or 'not measured'} | {_verdict(rows)} | {stands.get(method, '-')} |"
+            )
     return "\n" + "\n".join(lines) + "\n\n"
+
+
+def _against_plain(registry: Any, records: Sequence[Any], track: str) -> dict[str, str]:
+    """Return how each method with a place on the track's board stands to the best plain baseline there, by the verdict of the board."""
+    from bench.builtin.leaderboard._plain import against_plain
+
+    from bench.cli._board import make_board
+
+    boards = make_board(registry, records, {"track": track})["tracks"]
+    rows = [(row, board["best_plain"]) for board in boards for row in board["rows"] if row["place"]]
+    return {row["method"]: against_plain(row, best) or ("it is the best" if row["method"] == best else "-") for row, best in rows}
 
 
 def _differences(registry: Any, records: Sequence[Any], track: str, method: str, rival: str, tasks: tuple[str, ...]) -> list[dict[str, Any]]:

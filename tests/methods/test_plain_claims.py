@@ -62,7 +62,7 @@ def gains(tmp_path_factory):
     for track, task, variant, metric in dict.fromkeys(claim[:4] for claim in CLAIMS):
         mine = [claim for claim in CLAIMS if claim[:4] == (track, task, variant, metric)]
         names = sorted({name for claim in mine for name in (claim.better, claim.other)})
-        found = bench.run(names, task, track=track, variant=variant, seeds=SEEDS, device="cpu", flops=False, quiet=True, results=folder)
+        found = bench.run(method=names, task=task, track=track, variant=variant, seeds=SEEDS, device="cpu", flops=False, quiet=True, results=folder)
         reached |= {(track, task, variant, record.method, record.seed): record.metrics[metric] for record in found}
     return {claim: [reached[*claim[:3], claim.better, seed] - reached[*claim[:3], claim.other, seed] - claim.margin for seed in SEEDS] for claim in CLAIMS}
 
