@@ -390,7 +390,8 @@ def test_a_computed_card_is_read_in_a_side_process_and_gives_the_same_entry(tmp_
     assert "computed" not in {name.rpartition(".")[2] for name in sys.modules if name.startswith("bench_local_")}
 
 
-def test_the_side_process_is_asked_once_for_a_file_that_stays_the_same(tmp_path, monkeypatch):
+def test_the_side_process_is_asked_once_for_a_file_that_stays_the_same(tmp_path, monkeypatch, with_kernels):
+    with_kernels(tmp_path / "cache")
     file = str(write(tmp_path / "computed.py", STATIC.format(title='"My" + " own"')))
     calls = []
     real = subprocess.run
@@ -517,7 +518,8 @@ def test_a_file_whose_cards_are_computed_is_imported_once_for_all_its_classes(tm
 # The cache of the index ----------------------------------------------------------------------------
 
 
-def test_the_index_scans_a_file_again_only_when_it_was_touched(tmp_path, monkeypatch):
+def test_the_index_scans_a_file_again_only_when_it_was_touched(tmp_path, monkeypatch, with_kernels):
+    with_kernels(tmp_path / "cache")
     file = method(tmp_path / "one.py", "old")
     scanned = []
     real = index_module.scan_file
@@ -554,12 +556,19 @@ def test_a_corrupted_index_is_ignored_and_written_anew(tmp_path, damage):
 
 def test_the_index_forgets_files_that_are_gone(tmp_path):
     files = [method(tmp_path / f"{name}.py", name) for name in ("one", "two")]
-    Registry(paths=map(str, files), index=Index(tmp_path / "cache"))
+
+    def scan(*files):
+        index = Index(tmp_path / "cache")
+        for file in files:
+            index.scan(file, "")
+        index.save()
+        (stored,) = (tmp_path / "cache").glob("index-*.json")
+        return sorted(name.rpartition("/")[2] for name in json.loads(stored.read_bytes())["scans"])
+
+    assert scan(*files) == ["one.py", "two.py"]
     files[0].unlink()
     method(files[1], "new-name")
-    Registry(paths=[str(files[1])], index=Index(tmp_path / "cache"))
-    (stored,) = (tmp_path / "cache").glob("index-*.json")
-    assert [name.rpartition("/")[2] for name in json.loads(stored.read_bytes())["scans"] if str(tmp_path) in name] == ["two.py"]
+    assert scan(files[1]) == ["two.py"]
 
 
 def test_a_cache_folder_that_cannot_be_made_costs_nothing_but_speed(tmp_path):
