@@ -23,7 +23,7 @@ from bench.plugins.source import Target, locate
 from bench.plugins.types import NotStatic, type_from_text
 from bench.texts import decode, encode
 
-FORMAT = 4
+FORMAT = 5
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):

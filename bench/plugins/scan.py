@@ -14,6 +14,9 @@ from bench.plugins.types import NotStatic
 
 CARD_CALLS = {"MethodCard": "method", "TaskCard": "task", "DatasetCard": "dataset"}
 _RECORD_CALLS = {*CARD_CALLS, "TrackCard", "Metric", "Preset", "Reference"}
+_TOLD = frozenset(
+    "title paper bibtex claim official_code deviates licence signal plain defaults_from trials source size budget unit".split()  # no number depends on them
+)
 
 
 class Field(msgspec.Struct, frozen=True):
@@ -93,9 +96,11 @@ def scan_file(path: Path, package: str) -> FileScan:
 
 
 def code_digest(tree: ast.Module) -> str:
-    """Digest what the code does: the syntax tree without comments, positions, docstrings and what a track is called. Changes ``tree``."""
+    """Digest what the code does: the syntax tree without comments, positions, docstrings and what cards only tell their readers. Changes ``tree``."""
     tree.body = [node for node in tree.body if _track_of(node) is None]
     for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and _last(node.func) in _RECORD_CALLS:
+            node.keywords = [keyword for keyword in node.keywords if keyword.arg not in _TOLD]
         body = getattr(node, "body", None)
         if isinstance(body, list):
             kept = [item for item in body if not (isinstance(item, ast.Expr) and isinstance(item.value, ast.Constant) and isinstance(item.value.value, str))]

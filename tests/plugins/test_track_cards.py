@@ -206,6 +206,19 @@ def test_what_a_card_says_is_no_part_of_a_key_and_all_else_of_its_module_is():
     assert digest(text) != digest(text.replace("RATE = 1", "RATE = 2"))
 
 
+def test_what_cards_only_tell_their_readers_is_no_part_of_a_key_and_what_runs_depend_on_is():
+    def digest(text):
+        return code_digest(ast.parse(text))
+
+    card = "class A(Method):\n    card = MethodCard(name='a', title='One', track='t', claim='It helps.', needs=('env',), defaults_from='paper')\n"
+    metric = "METRICS = (Metric(name='acc', title='Share', bounds=(0, 100)),)\n"
+    assert digest(card) == digest(card.replace("One", "Two").replace("It helps.", "It may help.").replace("paper", "here"))
+    assert digest(card) != digest(card.replace("'env'", "'groups'"))
+    assert digest(metric) == digest(metric.replace("Share", "Part"))
+    assert digest(metric) != digest(metric.replace("100", "1"))
+    assert digest("run(title='One')") != digest("run(title='Two')")  # of cards alone
+
+
 def test_the_lists_and_the_card_of_a_track_say_what_it_is():
     listed = call("list", "tracks").stdout
     assert "unlearning-privacy: Unlearning for privacy (forgetting; " in listed
