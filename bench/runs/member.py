@@ -107,7 +107,7 @@ class Member:
         worker = self.worker
         if paths := own(files, (worker.job.workdir, str(self.folder)), worker.job.cache, worker.began):
             targets = own_targets(worker.job.task, worker.job.method)
-            found, places = digests(paths, targets)
+            found, places = digests(paths, targets, worker.data_index)
             self.data |= found
             worker.data_index.put_places(owner(targets), places)
             worker.note(self.spec, self.data)

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bench.plugins.source import Target
-from bench.runs.data_index import FILE
-from bench.runs.inputs import LIBRARIES, data_root, read
+from bench.runs.data_index import FILE, DataIndex
+from bench.runs.inputs import LIBRARIES, data_root
 from bench.runs.paths import within
 from bench.texts import escaped
 
@@ -43,17 +43,17 @@ def own(paths: Iterable[str], scratch: Sequence[str], cache: str, began: float) 
     return found
 
 
-def digests(paths: Iterable[str], targets: Sequence[Target]) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the digest of each file by what records call it, and its path by the same."""
+def digests(paths: Iterable[str], targets: Sequence[Target], index: DataIndex) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the digest of each file by what records call it, and its path by the same. What ``index`` knows of a file saves reading a large one at every run."""
     data, places = {}, {}
     for path in sorted(set(paths)):
-        found = read(path, largest=1 << 62)
-        if found is None:
+        found = index.content(path)
+        if not found:
             continue
         name = label(path, targets)
         while name in data:
             name += "'"
-        data[name], places[name] = found.digest, path
+        data[name], places[name] = found, path
     return data, places
 
 

@@ -32,6 +32,7 @@ from bench.runs.context import Setup
 from bench.runs.data_index import DataIndex, Known, Want, call_text, differing, params_of, parse_call
 from bench.runs.inputs import File, Inputs, data_root, look, read
 from bench.runs.noticing import NETWORK, Noticing
+from bench.runs.own_files import digests
 
 
 def seen(call, *homes) -> Inputs:
@@ -390,14 +391,19 @@ def test_the_bytes_of_a_file_are_read_again_only_where_its_stamp_proves_nothing(
     settle(path)
     monkeypatch.setattr("bench.runs.inputs._RACY", -(10**9))  # as if it had been written long ago
     monkeypatch.setattr(data_index, "read", lambda *given, **more: reads.append(given) or read(*given, **more))
+    target = Target("m", "T", str(tmp_path / "task.py"))
     first = index.content(str(path))
     assert [index.content(str(path)), index.content(str(path)), len(reads)] == [first, first, 1]
+    assert digests([str(path)], [target], DataIndex(tmp_path / "cache")) == ({"file:large.bin": first}, {"file:large.bin": str(path)})
+    assert len(reads) == 1
     path.write_bytes(b"2")
     settle(path)
     second = index.content(str(path))
     assert (second != first, len(reads)) == (True, 2)
+    assert digests([str(path)], [target], index)[0] == {"file:large.bin": second}
     path.unlink()
     assert index.content(str(path)) == ""
+    assert digests([str(path)], [target], index) == ({}, {})
 
 
 def test_a_file_that_changes_while_it_is_loaded_leaves_nothing_that_is_known(tmp_path):
