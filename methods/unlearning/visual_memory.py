@@ -31,6 +31,7 @@ class VisualMemory(UnlearningMethod):
             "retrained nets tell it apart although it is exact."
         ),
         stacked=True,
+        plain=True,
         defaults_from="here",
         trials=None,
         tuning={"k": (5, 10, 20, 40), "smoothing": (0.01, 0.1)},
