@@ -120,7 +120,7 @@ def suite_cells(
     """
     places: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
     for record in records:
-        if record.device == suite.device and not record.custom and not record.tuning and record.seed < suite.seeds:
+        if record.device == suite.device and not record.custom and (suite.budget or not record.tuning) and record.seed < suite.seeds:
             places[record.task, record.preset, record.variant].append(record)
     found = []
     for task, variant, name in suite.cells(track):

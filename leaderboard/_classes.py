@@ -95,7 +95,7 @@ def _elected(best: dict[tuple[str, str], Record], stale: Collection[str], prefer
     """Return the records of the classes elected, and of cells without one the best of another class, whose ids are given too."""
     units = {record.cell: unit for record, unit in zip(best.values(), units_of(best.values()), strict=True)}
     votes = [
-        Vote(units[cell], machine, record.id not in stale, not record.custom and not record.tuning, record.reference in ("low", "high"))
+        Vote(units[cell], machine, record.id not in stale, not record.custom, record.reference in ("low", "high"))
         for (cell, machine), record in best.items()
         if record.status != "interrupted"
     ]

@@ -72,6 +72,7 @@ def track_rows(track: Row) -> list[dict[str, Any]]:
             "flops": _value(flops(row["cost"]), row["cost"]["flops"]),
             "visits": _value(visits(row["cost"], row["cost"]["visits"], short(row["cost"]["visits"])), row["cost"]["visits"]),
             "seconds": _value(number(row["cost"]["seconds"], 1), row["cost"]["seconds"]),
+            "defaults": row["defaults"] or "—",
             "class": shown,
             "remarks": _remarks(row),
         }
@@ -154,6 +155,13 @@ def table_rows(table: Row) -> dict[str, Any]:
         ]
         marks.append(row["why"] if row["why"].startswith(EQUAL) else "")
         marks.append(f"needs {', '.join(row['needs'])}" if row["needs"] else "")
+        marks.append(
+            f"defaults from {row['defaults']}"
+            if row["defaults"].startswith(("paper", "here"))
+            else row["defaults"]
+            if row["defaults"].startswith("tuned")
+            else ""
+        )
         marks.append(f"on {row['class']}" if several and row["class"] else "")
         return "; ".join(mark for mark in marks if mark)
 

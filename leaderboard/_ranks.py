@@ -115,7 +115,7 @@ def _obstacle(member: Entrant, row: Row) -> str:
         return "no run succeeded"
     if row["peeks"]:
         return "it sees the hidden part"
-    if row["tuned"]:
+    if row["tuned"] and row["custom"]:
         return f"its parameters were chosen among {row['tuned']['trials']} settings by {row['tuned']['metric']} on held-out training data"
     if row["custom"]:
         return "a custom variant or parameters other than the defaults"

@@ -10,7 +10,22 @@ from typing import Any
 import msgspec
 
 from ._render_tracks import track_latex, track_markdown
-from ._text import Column, as_csv, class_column, classes_said, escape, flops, grid, number, range_of, seconds, seeds_said, test_set_said, visits
+from ._text import (
+    Column,
+    as_csv,
+    class_column,
+    classes_said,
+    defaults_column,
+    escape,
+    flops,
+    grid,
+    number,
+    range_of,
+    seconds,
+    seeds_said,
+    test_set_said,
+    visits,
+)
 
 Row = Mapping[str, Any]
 ARROWS = {"max": " ↑", "min": " ↓"}
@@ -57,6 +72,7 @@ def _table(table: Row) -> str:
         *_primary(table),
         *_metrics(table),
         *_costs(rows, table["device"]),
+        *defaults_column(rows),
         *class_column(rows),
     ]
     if any(set(row["statuses"]) != {"ok"} for row in rows):

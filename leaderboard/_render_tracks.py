@@ -7,7 +7,7 @@ from typing import Any
 
 from ._plain import plain_said
 from ._ranks import EQUAL
-from ._text import Column, class_column, escape, flops, grid, number, plain, range_of, seeds_said, some, suite_said, test_set_said, visits
+from ._text import Column, class_column, defaults_column, escape, flops, grid, number, plain, range_of, seeds_said, some, suite_said, test_set_said, visits
 
 Row = Mapping[str, Any]
 
@@ -55,6 +55,7 @@ def _columns(track: Row, rows: Sequence[Row]) -> list[Column]:
         ("GFLOP", "right", [flops(row["cost"]) for row in rows]),
         ("visits (M)", "right", [visits(row["cost"], row["cost"]["visits"], number(_scaled(row["cost"]["visits"], 1e6), 2)) for row in rows]),
         ("solve s", "right", [number(row["cost"]["seconds"], 1) for row in rows]),
+        *defaults_column(rows),
         *class_column(rows),
     ]
 
@@ -226,5 +227,16 @@ def track_lines(track: Row) -> list[dict[str, Any]]:
             found = row[name] or dict.fromkeys(("mean", "low", "high", "p", "p_holm", "verdict", "leans", "seeds_needed"))
             pairs |= {f"{name}.{key}": value for key, value in found.items()}
         cost = {f"cost.{key}": value for key, value in row["cost"].items()} | {f"front.{key}": value for key, value in row["front"].items()}
-        lines.append({"track": track["track"], **flat, **pairs, **cost, "class": row["class"], "needs": " ".join(row["needs"]), "why": row["why"]})
+        lines.append(
+            {
+                "track": track["track"],
+                **flat,
+                **pairs,
+                **cost,
+                "defaults": row["defaults"],
+                "class": row["class"],
+                "needs": " ".join(row["needs"]),
+                "why": row["why"],
+            }
+        )
     return lines

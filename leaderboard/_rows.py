@@ -82,7 +82,7 @@ def _settings(record: Record) -> dict[str, Any]:
     return {**record.params, "dtype": record.dtype, "form": record.form}
 
 
-def row_of(entrant: Entrant, metrics: Sequence[str], stale: Collection[str], classes: Classes, timed: str) -> dict[str, Any]:
+def row_of(entrant: Entrant, metrics: Sequence[str], stale: Collection[str], classes: Classes, timed: str, defaults: str) -> dict[str, Any]:
     """Return the row as plain data, before it is compared with others: no place, no ``vs_low``, no reason yet.
 
     Args:
@@ -91,6 +91,7 @@ def row_of(entrant: Entrant, metrics: Sequence[str], stale: Collection[str], cla
         stale: ids of records whose key is no longer the live one.
         classes: of the machines that computed the records.
         timed: the class whose seconds are shown.
+        defaults: where its parameters come from, in words.
     """
     values = list(entrant.values.values())
     low, high = t_interval(values) or (None, None)
@@ -99,6 +100,7 @@ def row_of(entrant: Entrant, metrics: Sequence[str], stale: Collection[str], cla
         "range": None,
         "leading": False,
         "method": entrant.label,
+        "defaults": defaults,
         "params": msgspec.to_builtins(entrant.first.params),
         "record_ids": [record.id for record in entrant.records],
         "n": len(values),

@@ -117,6 +117,7 @@ class TrackRow(_Part):
     leading: bool
     method: str
     title: str
+    defaults: str
     reference: str
     plain: bool
     peeks: bool
@@ -216,6 +217,7 @@ class Suite(_Part):
     device: str
     tier: str
     tiers: dict[str, int]
+    budget: int
     seeds: int
     delta: float
     tracks: dict[str, TrackName]

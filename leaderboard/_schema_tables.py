@@ -53,6 +53,7 @@ class Row(Part):
     range: list[int] | None
     leading: bool
     method: str
+    defaults: str
     params: dict[str, Any]
     record_ids: list[str]
     n: int

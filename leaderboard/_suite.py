@@ -58,6 +58,14 @@ class SuiteTrack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         return found  # type: ignore[no-any-return]
 
 
+class Tuned(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The tracks of a suite that have a second board, at an equal tuning budget."""
+
+    budget: int
+    """Settings that ``--tune`` tries of each method."""
+    tracks: tuple[str, ...]
+
+
 class Suite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A suite file."""
 
@@ -70,6 +78,10 @@ class Suite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Name -> seeds. Each tier has a board and anchors of its own; ``default`` is one of them."""
     tier: str = ""
     """The tier at hand, see :func:`in_tier`; not for files."""
+    tuned: Tuned | None = None
+    """Since schema_version 2."""
+    budget: int = 0
+    """The tuning budget at hand, see :func:`tuned_board`; not for files."""
     delta: float
     """The smallest difference of normalised scores worth calling one."""
     tracks: dict[str, SuiteTrack]
@@ -137,6 +149,17 @@ def read_suite(path: Path) -> Suite:
     return in_tier(msgspec.structs.replace(suite, tiers=suite.tiers or {DEFAULT: suite.seeds}), DEFAULT)
 
 
+def tuned_board(suite: Suite) -> Suite:
+    """Return a suite as its board at an equal tuning budget: the tracks that have one.
+
+    Raises:
+        UsageError: it has none.
+    """
+    if suite.tuned is None:
+        raise UsageError(f"the suite {suite.name} has no board at an equal tuning budget; leave --tuned out, or name with --suite one that says 'tuned'.")
+    return msgspec.structs.replace(suite, budget=suite.tuned.budget, tracks={name: suite.tracks[name] for name in suite.tuned.tracks})
+
+
 def in_seeds(suite: Suite, records: Sequence[Record]) -> tuple[list[Record], int]:
     """Return the records without those of the suite's cells whose seed its tier does not have, and the number of those."""
     cells = {tuple(name.split("/")) for track in suite.tracks for _, _, name in suite.cells(track)}
@@ -163,7 +186,7 @@ def named(suite: Suite, cards: Mapping[str, TrackCard]) -> Suite:
 def _contradiction(suite: Suite) -> str:
     if suite.device not in ("cpu", "cuda"):
         return f"its device is {suite.device!r}, it must be cpu or cuda"
-    if problem := _tiers(suite):
+    if problem := _tiers(suite) or _tuned(suite):
         return problem
     if not 0 < suite.delta < 1:
         return f"it has delta = {suite.delta}, it must lie between 0 and 1"
@@ -191,6 +214,19 @@ def _contradiction(suite: Suite) -> str:
                 if isinstance(side, Fixed) and not (math.isfinite(side.value) and side.why.strip()):
                     return f"{label} has a fixed {kind} anchor that is not finite, or that gives no reason"
     return "" if suite.tracks else "it has no track"
+
+
+def _tuned(suite: Suite) -> str:
+    if suite.budget:
+        return "it says budget at its top, which belongs into tuned = { budget = 8, tracks = [...] }"
+    if suite.tuned is None:
+        return ""
+    if suite.schema_version == 1:
+        return "it says tuned, which schema_version 2 knows"
+    if not 2 <= suite.tuned.budget <= 1000:
+        return f"its tuned board has budget = {suite.tuned.budget}, it must be 2 to 1000 settings"
+    strange = [name for name in suite.tuned.tracks if name not in suite.tracks]
+    return f"its tuned board names the track {strange[0]!r}, which it has not" if strange else "" if suite.tuned.tracks else "its tuned board has no track"
 
 
 def _tiers(suite: Suite) -> str:

@@ -52,6 +52,12 @@ def class_column(rows: Sequence[Mapping[str, Any]]) -> list[Column]:
     return [("class", "left", [escape(cell) for cell in cells])] if cells else []
 
 
+def defaults_column(rows: Sequence[Mapping[str, Any]]) -> list[Column]:
+    """Return the column that says where the parameters of each row come from, escaped; none where no row says it."""
+    stated = any(row["defaults"] not in ("", "not stated") for row in rows)
+    return [("defaults from", "left", [escape(row["defaults"] or "—") for row in rows])] if stated else []
+
+
 def classes_said(classes: Sequence[Mapping[str, Any]]) -> str:
     """Say which classes of machines a board's runs are of; empty: there is no run."""
     said = [f"{one['name']} ({'; '.join(filter(None, [one['cpu'] or 'not recorded', one['gpu'], one['kernels']]))})" for one in classes]
@@ -61,8 +67,9 @@ def classes_said(classes: Sequence[Mapping[str, Any]]) -> str:
 
 
 def suite_said(suite: Mapping[str, Any]) -> str:
-    """Return the name of a suite, with the tier of one that has several."""
-    return suite["name"] + (f", tier {suite['tier']}" if len(suite["tiers"]) > 1 else "")
+    """Return the name of a suite, with the tier of one that has several, and the tuning budget of a board that has one."""
+    tier = f", tier {suite['tier']}" if len(suite["tiers"]) > 1 else ""
+    return suite["name"] + tier + (f", tuned among {suite['budget']} settings" if suite["budget"] else "")
 
 
 def seeds_said(needed: int | str | None) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -16,14 +15,16 @@ from ._aggregate import Array, Resamples, iqm, mean_ranks, on_front, superiority
 from ._anchors import Anchors, Fixed
 from ._cells import SuiteCell, described, suite_cells
 from ._classes import Classes, Settled, elsewhere_in, main_class, settle, track_class_notes
+from ._costs import cost_of
 from ._family import family
 from ._ranks import EQUAL, ONE_SEED
-from ._rows import flops_of, on_axis
+from ._rows import on_axis
 from ._saturation import hold_against_plain, plain_of, saturate, tasks_of
 from ._scores import MethodScores, clashes, method_scores
 from ._standing import standing
 from ._suite import Suite
-from ._text import seconds, some
+from ._text import some
+from ._tuned import budget_notes, origin
 from ._verdicts import TEST, against, agreement, columns, leave_one_out
 
 FEWEST_TASKS = 3
@@ -84,7 +85,11 @@ def track_board(
         "leave_one_out": None,
         "coverage": _coverage(rows, cells, suite),
         "hardware": sorted({str(record.provenance.get("cpu", "")) for record in compared} - {""}),
-        "notes": [*_notes(track, cells, suite, obstacle), *track_class_notes(compared, settled.classes, timed)],
+        "notes": [
+            *_notes(track, cells, suite, obstacle),
+            *budget_notes(track, suite, tasks, methods, rows),
+            *track_class_notes(compared, settled.classes, timed),
+        ],
     }
     if ranked:
         _fill(board, rows, [found[place] for place in ranked], ranked, suite)
@@ -114,6 +119,7 @@ def _row(
         "leading": False,
         "method": one.method,
         "title": card.title if card else "",
+        "defaults": origin(card, next((record for record in one.records if record.tuning), None)),
         "reference": "low" if low else "high" if high else first.reference if first else "",
         "plain": bool(card and card.plain),
         "peeks": any(record.peeks for record in one.records),
@@ -134,7 +140,7 @@ def _row(
         "ok": sum(cell["ok"] for cell in one.cells.values()),
         "of": sum(cell["of"] for cell in one.cells.values()),
         "cells": one.cells,
-        "cost": _cost(one, cells, classes, timed),
+        "cost": cost_of(one, cells, classes, timed),
         "class": classes.named(record for record in one.records if record.status == "ok"),
         "front": {"flops": False, "visits": False, "seconds": False},
         "why": _why(one, high),
@@ -167,32 +173,6 @@ def _why(one: MethodScores, high: bool) -> str:
         missing = f"{some(one.missing, 'run')} missing" if one.records or one.aside else "not run yet"
         return "; ".join([missing, *elsewhere_in(one.aside)])
     return ""
-
-
-def _cost(one: MethodScores, cells: Sequence[SuiteCell], classes: Classes, timed: str) -> dict[str, Any]:
-    """Return what one seed of all cells costs: the sum over cells of the median over seeds; None where a cell has no run that succeeded.
-
-    Seconds are of the runs of the class ``timed`` alone: those of two classes are not comparable.
-    """
-    ran = [[record for record in cell.runs[one.method].records if record.status == "ok"] if one.method in cell.runs else [] for cell in cells]
-    whole = all(ran) and bool(cells)
-
-    def summed(of: Any, ran: Sequence[Sequence[Record]] = ran) -> float | None:
-        figures = [[of(record) for record in records] for records in ran]
-        if not all(ran) or not cells or any(figure is None for figures_of_cell in figures for figure in figures_of_cell):
-            return None
-        return round(float(sum(median(group) for group in figures)), 6)
-
-    operations = [flops_of(records) for records in ran]
-    counted = whole and all(found["flops"] is not None for found in operations)
-    memory = [record.cost.get("peak_rss_mb") for records in ran for record in records]
-    return {
-        "seconds": summed(lambda record: seconds(record.cost, record.device), [[one for one in group if classes.of(one) == timed] for group in ran]),
-        "visits": summed(lambda record: record.counters.get("forward", 0) + record.counters.get("backward", 0)),
-        "flops": sum(found["flops"] for found in operations) if counted else None,
-        "uncounted": "; ".join(sorted({name for found in operations for name in found["uncounted"].split("; ") if name})),
-        "peak_rss_mb": max((figure for figure in memory if figure is not None), default=None),
-    }
 
 
 def _obstacle(cells: Sequence[SuiteCell], suite: Suite, scored: Sequence[str]) -> str:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from bench.cards import Metric, TaskCard
+from bench.cards import MethodCard, Metric, TaskCard
 from bench.digests import digest
-from bench.params import render_value
 from bench.runs.figures import held
 from bench.runs.record import Record
 
@@ -20,12 +19,13 @@ from ._anchors import Anchors
 from ._classes import Settled, class_notes, main_class, settle
 from ._compare import comparison
 from ._named import name_of
-from ._null import without_null
+from ._notes import nothing, table_notes, tell_apart
 from ._ranks import compare_with_low, in_order, place
 from ._render import render
-from ._rows import differing, entrants, row_of
-from ._suite import DEFAULT, Suite, find, in_seeds, load, named
+from ._rows import entrants, row_of
+from ._suite import DEFAULT, Suite, find, in_seeds, load, named, tuned_board
 from ._text import some
+from ._tuned import at_budget, origin
 
 SCHEMA_VERSION = 3
 
@@ -39,7 +39,8 @@ def bench_board(records: Sequence[Record], tasks: Mapping[str, TaskCard], option
         options: ``track``, ``tasks``, ``methods`` and ``preset`` choose records (the low references stay, whatever
             the methods); ``stale`` holds the ids of records whose key is no longer the live one; ``suite`` names the
             suite (the newest built-in one otherwise), ``suite_folders`` where else suites lie; ``tier`` is the
-            suite's tier: records of its cells with other seeds are not used (left out: the default tier, and tables by variant hold all seeds); ``cards`` maps
+            suite's tier: records of its cells with other seeds are not used (left out: the default tier, and tables by variant hold all
+            seeds); ``tuned`` asks for the board at an equal tuning budget; ``cards`` maps
             ``track/name`` to the cards of methods, ``tracks`` the names of tracks to theirs; ``memo(name, build)`` remembers what was made of a set of records.
 
     Returns:
@@ -55,29 +56,33 @@ def bench_board(records: Sequence[Record], tasks: Mapping[str, TaskCard], option
     chosen = select(records, {**options, "methods": None})
     chosen, beyond = held(chosen, tasks)
     shown = [record for record in chosen if not _trial(record, tasks.get(record.identity))]
+    methods, trials = options.get("cards") or {}, len(chosen) - len(shown)
+    if options.get("tuned"):
+        suite = tuned_board(suite)
+        shown = at_budget(shown, suite, tasks, methods)
     shown, unused = in_seeds(suite, shown) if options.get("tier") else (shown, 0)
     settled = settle(shown, stale)  # whichever methods are asked for: the class of a seed is the one of all that ran there
-    mine = select(settled.records, options)
+    compared = select(settled.records, options)
     suite = named(suite, options.get("tracks") or {})
-    marked = {identity for identity, card in (options.get("cards") or {}).items() if card.plain}
-    for group in tables_of(mine, tasks):
-        card, plain = tasks.get(group[0].identity), sorted({record.method for record in group if f"{record.track}/{record.method}" in marked})
-        build = partial(_table, group, card, stale, settled, plain)
-        name = name_of(group, [card, plain], stale, settled) if memo else ""
+    for group in tables_of(compared, tasks):
+        card = tasks.get(group[0].identity)
+        mine = {record.method: methods.get(f"{record.track}/{record.method}") for record in group}
+        build = partial(_table, group, card, stale, settled, mine)
+        name = name_of(group, [card, mine, suite.budget], stale, settled) if memo else ""
         tables.append(memo(name, build) if memo and name else build())
-    _tell_apart(tables)
-    notes = [f"{len(chosen) - len(shown)} trial runs of --tune are left out."] if len(shown) < len(chosen) else []
+    tell_apart(tables)
+    notes = [f"{some(trials, 'trial run')} of --tune {'are' if trials > 1 else 'is'} left out."] if trials else []
     notes += (
         [f"Left out as invalid, with figures outside their metrics' bounds: {', '.join(beyond[:5])}{' and more' if len(beyond) > 5 else ''}."] if beyond else []
     )
     notes += [f"{some(unused, 'record')} of other seeds than 0 to {suite.seeds - 1} are not used in the tier {suite.tier}."] if unused else []
-    notes += [] if tables else [_nothing(records)]
+    notes += [] if tables else [nothing(records)]
     whole = not any(options.get(name) for name in ("tasks", "methods", "preset"))
     return {
         "schema_version": SCHEMA_VERSION,
         "kind": "board",
         "suite": _described(suite),
-        "classes": settled.classes.told(mine),
+        "classes": settled.classes.told(compared),
         "tracks": list(_tracks(suite, anchors, shown, settled, tasks, options)) if whole else [],
         "tables": tables,
         "notes": notes,
@@ -116,7 +121,16 @@ def _track(track: str, *rest: Any) -> dict[str, Any]:
 
 def _described(suite: Suite) -> dict[str, Any]:
     tracks = {name: {"title": track.title, "tasks": len(track.tasks), "cells": len(suite.cells(name))} for name, track in suite.tracks.items()}
-    return {"name": suite.name, "device": suite.device, "tier": suite.tier, "tiers": suite.tiers, "seeds": suite.seeds, "delta": suite.delta, "tracks": tracks}
+    return {
+        "name": suite.name,
+        "device": suite.device,
+        "tier": suite.tier,
+        "tiers": suite.tiers,
+        "budget": suite.budget,
+        "seeds": suite.seeds,
+        "delta": suite.delta,
+        "tracks": tracks,
+    }
 
 
 def bench_render(board: Mapping[str, Any], format: str) -> str | None:
@@ -233,14 +247,18 @@ def metrics_of(records: Sequence[Record], card: TaskCard | None) -> list[Metric]
     return [*declared, *(Metric(name=name, direction="none") for name in found if name not in known)]
 
 
-def _table(records: Sequence[Record], card: TaskCard | None, stale: set[str], settled: Settled, plain: Collection[str]) -> dict[str, Any]:
+def _table(records: Sequence[Record], card: TaskCard | None, stale: set[str], settled: Settled, methods: Mapping[str, MethodCard | None]) -> dict[str, Any]:
     first, classes = records[0], settled.classes
     primary, *others = metrics_of(records, card)
     members = entrants(records, primary.name, settled.aside)
     compared = [record for member in members for record in member.ok]
     timed = main_class(compared, classes)
     names = [metric.name for metric in (primary, *others) if metric.name]
-    rows = [row_of(member, names, stale, classes, timed) | {"plain": member.first.method in plain} for member in members]
+    rows = [
+        row_of(member, names, stale, classes, timed, origin(methods.get(member.first.method), member.first))
+        | {"plain": bool((own := methods.get(member.first.method)) and own.plain)}
+        for member in members
+    ]
     compare_with_low(members, rows, primary.direction)
     notes = place(members, rows, primary.direction)
     preset = card.presets.get(first.preset) if card else None
@@ -257,43 +275,9 @@ def _table(records: Sequence[Record], card: TaskCard | None, stale: set[str], se
         "metrics": [_metric(metric) for metric in others],
         "seeds_expected": preset.seeds if preset else None,
         "rows": in_order(rows, primary.direction),
-        "notes": [*notes, *_notes(records, compared, card, primary.name), *class_notes(compared, classes, timed)],
+        "notes": [*notes, *table_notes(records, compared, card, primary.name), *class_notes(compared, classes, timed)],
     }
 
 
 def _metric(metric: Metric) -> dict[str, str]:
     return {"name": metric.name, "direction": metric.direction, "unit": metric.unit, "title": metric.title}
-
-
-def _notes(records: Sequence[Record], compared: Sequence[Record], card: TaskCard | None, primary: str) -> list[str]:
-    first, notes = records[0], []
-    if card is None:
-        shown = f"{primary!r} stands for the primary metric" if primary else "no record has a figure"
-        notes.append(f"The task {first.identity} is not installed: {shown}, and rows are in the order of their names.")
-    elif said := without_null(records, card):
-        notes.append(said)
-    if names := differing(compared):
-        notes.append(f"Not all runs had the same {', '.join(names)}: mind that when you compare small differences.")
-    return notes
-
-
-def _tell_apart(tables: Sequence[dict[str, Any]]) -> None:
-    """Say in the notes where tables of one name hold different problems: the task's parameters changed between the runs."""
-    named: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
-    for table in tables:
-        named[tuple(table[key] for key in ("track", "task", "preset", "variant", "device"))].append(table)
-    for group in named.values():
-        for table in group:
-            own = table["task_params"]
-            changed = sorted(key for key, value in own.items() if any(key not in other["task_params"] or other["task_params"][key] != value for other in group))
-            if changed:
-                table["notes"].append(
-                    f"Another table of this name has other task parameters; here {', '.join(f'{key}={render_value(own[key])}' for key in changed)}."
-                )
-
-
-def _nothing(records: Sequence[Record]) -> str:
-    if not records:
-        return "No records yet; run: bench run --method METHOD --task TASK (bench list names both)"
-    held = sorted({f"{record.identity} ({record.preset})" for record in records})
-    return f"No record fits what was asked for; there are records of {', '.join(held[:6])}{' and more' if len(held) > 6 else ''}."

@@ -32,6 +32,7 @@ _FORMATS = ("md", "json", "csv", "latex")
 @click.option(
     "--tier", metavar="NAME", help="Tier of the suite: how many seeds are compared.  [default: default; of chosen methods, tasks or a preset all seeds]"
 )
+@click.option("--tuned", is_flag=True, help="The board at an equal tuning budget: parameters that --tune chose, of the suite's tracks that have one.")
 @click.option("--format", "style", type=click.Choice(_FORMATS), default="md", show_default=True, help="What to print; latex: the tracks.")
 @click.option("--out", metavar="DIR", help="Write the page, Markdown, JSON, CSV, LaTeX and Parquet into this folder instead of printing.")
 @click.option("--page/--no-page", default=True, show_default=True, help="With --out: write index.html too; it needs the extra 'page'.")
@@ -51,6 +52,7 @@ def command(
     preset: str | None,
     suite: str | None,
     tier: str | None,
+    tuned: bool,
     style: str,
     out: str | None,
     page: bool,
@@ -68,6 +70,8 @@ def command(
 
     if history is not None and out is None and not serve:
         raise UsageError("--history is for a page; add --out DIR or --serve.")
+    if tuned and (history is not None or freezing):
+        raise UsageError(f"--tuned does not go with {'--freeze' if freezing else '--history'}, which is of the board of defaults; leave one out.")
     click.get_current_context().with_resource(collector_paused())
     registry = open_registry(plugins)
     folder = results_folder(results)
@@ -86,6 +90,7 @@ def command(
         "tasks": _identities(registry, records, tasks, track),
         "suite": suite,
         "tier": tier,
+        "tuned": tuned,
         "suite_folders": [path / "leaderboard" for path in map(Path, plugins) if (path / "leaderboard").is_dir()],
         "stale": stale_ids(registry, records) if stale else set(),
     }

@@ -49,7 +49,8 @@ def is_local(entry: Entry) -> bool:
 
 
 def _cell(cell: Cell) -> list[str]:
-    return cell.spec.words(changed(cell.method.name, cell.method.params, cell.spec.params) if cell.method else {})
+    method = cell.method
+    return cell.spec.words(lambda params: changed(method.name, method.params, params) if method else {})
 
 
 def _plugins(paths: Iterable[str]) -> list[str]:

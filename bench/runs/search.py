@@ -17,7 +17,7 @@ import msgspec
 from bench.cards import Metric
 from bench.digests import canonical, stream_seed
 from bench.errors import UsageError
-from bench.params import check_value, parse_value, render_call, split_call
+from bench.params import changed, check_value, parse_value, render_call, split_call
 from bench.plugins.index import Entry
 from bench.plugins.registry import method_card, task_card
 from bench.runs.plan import Cell, NotRun, Plan
@@ -37,6 +37,8 @@ class Search(msgspec.Struct, frozen=True):
     trials: list[dict[str, Any]]
     seeds: list[int]
     metric: Metric
+    space: int
+    """Settings that the method's card and defaults offer; 0: they were given by hand."""
 
     def runs(self) -> list[list[Cell]]:
         """Return the cells of every trial, one a seed."""
@@ -67,7 +69,7 @@ def searches(plan: Plan, count: int) -> tuple[list[Search], Plan]:
         groups[canonical([spec.track, spec.method, spec.task, spec.task_params, spec.variant])].append(cell)
     found, rest, refused = [], Plan([], list(plan.not_run)), 0
     for cells in groups.values():
-        trials = _settings(cells, count)
+        trials, space = _settings(cells, count)
         card = task_card(cells[0].task)
         if len(trials) < 2:
             rest.cells += cells
@@ -80,22 +82,25 @@ def searches(plan: Plan, count: int) -> tuple[list[Search], Plan]:
             seeds = [FIRST_SEED + position for position in range(min(SEEDS, card.presets[cells[0].spec.preset].seeds))]
             if clash := sorted({cell.spec.seed for cell in mine} & set(seeds)):
                 raise UsageError(f"--seeds holds {clash[0]}, which --tune uses for its trials; give seeds below {FIRST_SEED}.")
-            found.append(Search(mine, trials, seeds, next(metric for metric in card.metrics if metric.validation)))
+            found.append(Search(mine, trials, seeds, next(metric for metric in card.metrics if metric.validation), space))
     if not found and not refused:
         raise UsageError("--tune has nothing to choose from: write alternatives like 'elr[lam=1|3|7]', or name a method whose card has 'tuning'.")
     return found, rest
 
 
-def _settings(cells: Sequence[Cell], count: int) -> list[dict[str, Any]]:
+def _settings(cells: Sequence[Cell], count: int) -> tuple[list[dict[str, Any]], int]:
+    """Return the settings to try, and how many the card and the defaults offer; 0 where they were given by hand."""
     given = list({canonical(cell.spec.params): cell.spec.params for cell in cells}.values())
     method = cells[0].method
     if method is None:
-        return given
+        return given, 0
     settings = given if len(given) > 1 else _expanded(method, given[0])
+    by_hand = len(given) > 1 or bool(changed(method.name, method.params, given[0]))
+    space = 0 if by_hand else len(settings)
     if len(settings) > count:
         chance = random.Random(stream_seed("tune", method.identity, cells[0].spec.task, settings))  # noqa: S311 - a fixed sample, no secret
         settings = [settings[0], *(settings[1:][position] for position in sorted(chance.sample(range(len(settings) - 1), count - 1)))]
-    return settings
+    return settings, space
 
 
 def _expanded(method: Entry, base: dict[str, Any]) -> list[dict[str, Any]]:
@@ -133,6 +138,7 @@ def chosen(search: Search, records: Mapping[str, Record]) -> list[Cell] | NotRun
         "split": task_card(first.task).tuning,
         "seeds": search.seeds,
         "trials": search.trials,
+        "space": search.space,
         "scores": scores,
         "records": [[record.id for record in found if record is not None] for found in tried],
         "chosen": best,

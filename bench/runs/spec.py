@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import blake2b
 from typing import Any, Literal
 
@@ -55,17 +55,25 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """Say the run in a line: ``noisy-digits sym40 elr seed 3``."""
         return f"{self.task} {self.variant} {self.method} seed {self.seed}"
 
-    def words(self, params: Mapping[str, Any]) -> list[str]:
-        """Return the words of the command that runs just this cell, where the method gets ``params`` and has defaults for the others."""
+    def words(self, shown: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda params: params) -> list[str]:
+        """Return the words of the command that runs just this cell; of one with parameters that ``--tune`` chose, the command that chooses them again.
+
+        Args:
+            shown: returns those of a method's parameters that must be said.
+        """
         variant, bracket, custom = self.variant.partition("[")
+        trials = (self.tuning or {}).get("trials") or []
+        settings = trials[:1] if (self.tuning or {}).get("space") else trials or [self.params]  # the card says the others by itself
+        methods = [word for params in settings for word in ("--method", render_call(f"{self.track}/{self.method}", shown(params)))]
         return [
-            "bench", "run", "--method", render_call(f"{self.track}/{self.method}", params), "--task", f"{self.track}/{self.task}{bracket}{custom}",
+            "bench", "run", *methods, "--task", f"{self.track}/{self.task}{bracket}{custom}",
             "--preset", self.preset, "--variant", variant, "--seeds", f"{self.seed}-{self.seed}", "--device", self.device,
+            *(["--tune", str(len(trials))] if trials else []),
         ]  # fmt: skip
 
     def command(self) -> str:
         """Return the command that runs just this cell, every parameter said, for a shell."""
-        return " ".join(map(shell_word, self.words(self.params)))
+        return " ".join(map(shell_word, self.words()))
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):

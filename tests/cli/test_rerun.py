@@ -154,7 +154,7 @@ def test_the_printed_command_runs_the_same_cell(bench, vale, way):
     assert (again.code, message in again.err) == (1, True), again.err
     failed = [record for record in records(bench.results) if record["status"] == "failed"]
     assert len(failed) == 2
-    shared = ("method", "params", "task", "task_params", "variant", "seed", "device") + (("cell", "key") if way != "a tuned row" else ())
+    shared = ("method", "params", "task", "task_params", "variant", "seed", "device", "cell", "key")
     assert {name: failed[0][name] for name in shared} == {name: failed[1][name] for name in shared}
 
 

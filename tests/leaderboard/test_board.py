@@ -111,7 +111,7 @@ def test_the_board_states_its_version_first_and_a_fixed_order_of_keys():
         "track", "task", "preset", "variant", "task_params", "custom", "device", "test_set", "primary", "metrics", "seeds_expected", "rows", "notes",
     ]  # fmt: skip
     assert list(board["tables"][0]["rows"][0]) == [
-        "place", "range", "leading", "method", "params", "record_ids", "n", "mean", "sd", "low", "high", "min", "max", "metrics", "cost", "class", "statuses", "needs", "reference",
+        "place", "range", "leading", "method", "defaults", "params", "record_ids", "n", "mean", "sd", "low", "high", "min", "max", "metrics", "cost", "class", "statuses", "needs", "reference",
         "plain", "peeks", "custom", "tuned", "provisional", "stale", "mixed", "vs_low", "why",
     ]  # fmt: skip
 

@@ -10,6 +10,7 @@ from bench.builtin.leaderboard.board import bench_board, bench_compare, bench_fr
 from board_toy import CARDS, ENVIRONMENT, TASKS, made_up, whole_suite
 
 from bench.builtin.leaderboard import _suite
+from bench.digests import digest
 
 WIDE = ENVIRONMENT | {"cpu_class": "x86_64-GenuineIntel-avx512", "kernels": {"numpy_blas": "openblas 0.3.30 SkylakeX"}}
 NARROW = ENVIRONMENT | {"cpu_class": "x86_64-AuthenticAMD-avx2", "kernels": {"numpy_blas": "openblas 0.3.30 Zen"}}
@@ -19,7 +20,7 @@ def on(records, provenance, shift=0.0, slower=1.0):
     """Return records as another class of machine would have made them: with a key of its own, other last bits and other seconds."""
     return [
         msgspec.structs.replace(
-            record, provenance=provenance, key=("a" if provenance is WIDE else "b") + record.key[1:],
+            record, provenance=provenance, key=digest([record.key, provenance is WIDE]),
             metrics={name: value + shift for name, value in record.metrics.items()},
             cost={name: value * slower if name.endswith("_s") else value for name, value in record.cost.items()},
         )

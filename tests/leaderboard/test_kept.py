@@ -66,7 +66,7 @@ def test_condensation_has_a_leading_group_that_says_how_many_can_not_be_separate
     assert leaders(board("condensation")) == [
         "ncfm is first by the mean; 8 of the other 15 can't be separated from it: dm, mdt, k-center, dc, dsa, dsac, herding, dcc."
     ]
-    page = track_markdown(board("condensation"), {"name": "2026.2", "tier": "default", "tiers": {"default": 5}, "seeds": 5})
+    page = track_markdown(board("condensation"), {"name": "2026.2", "tier": "default", "tiers": {"default": 5}, "budget": 0, "seeds": 5})
     assert all(f"**{row['method']}**" in page for row in rows if row["leading"])
     assert "**surrogate-power**" not in page, "twelfth, and too noisy to be told from the first: not bold"
     assert next(row for row in rows if row["method"] == "surrogate-power")["vs_first"]["leans"] == "-"

@@ -1,6 +1,7 @@
 """``--tune``: parameters are chosen on held-out training data alone, among settings and seeds that the record states."""
 
 import json
+import shlex
 
 import msgspec
 import pytest
@@ -63,6 +64,39 @@ def test_else_the_card_says_what_may_be_tried_beside_the_defaults(always):
     assert [(trial["digit"], trial["more"]) for trial in found[0].trials] == [(0, 0.0), (1, 0.0), (1, 1.0), (2, 0.0), (2, 1.0), (3, 0.0), (3, 1.0)]
     found, _ = searches(plan_of(always, "always[digit=5]"), 99)
     assert [(trial["digit"], trial["more"]) for trial in found[0].trials] == [(5, 0.0), (5, 1.0)]
+
+
+def test_a_search_knows_the_space_of_the_card_and_that_alternatives_by_hand_are_none(always):
+    assert [searches(plan_of(always, method), 3)[0][0].space for method in ("always", "always[digit=5]", "always[digit=4|2|7]")] == [7, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("method", "count"), [("always", 3), ("always", 99), ("always[digit=5]", 4), ("always[digit=4|2|7,more=0|1]", 4), ("always[digit=4|2]", 9)]
+)
+def test_the_command_of_a_tuned_cell_makes_the_same_cell(always, method, count):
+    from bench.runs.rerun import Again, kept
+
+    registry = Registry(paths=[always])
+
+    def final(search):
+        records = {cells[0].spec.cell: 1 for cells in search.runs()}
+        tuning = {
+            "metric": search.metric.name,
+            "split": {"holdout": 0.2},
+            "seeds": search.seeds,
+            "trials": search.trials,
+            "space": search.space,
+            "n": len(records),
+        }
+        cell = search.cells[0]
+        return msgspec.structs.replace(cell, spec=msgspec.structs.replace(cell.spec, params=search.trials[-1], tuning=tuning))
+
+    cell = final(searches(plan_of(always, method), count)[0][0])
+    words = shlex.split(kept(cell, registry, Again()))
+    named = tuple(words[place + 1] for place, word in enumerate(words) if word == "--method")
+    again = searches(plan_of(always, "", methods=named, seeds="0-0"), int(words[words.index("--tune") + 1]))[0][0]
+    assert final(again).spec.cell == cell.spec.cell
+    assert len(named) == (1 if method == "always" else len(cell.spec.tuning["trials"]))
 
 
 def test_of_more_settings_than_n_the_first_and_the_same_sample_are_tried(always):
