@@ -46,7 +46,6 @@ def test_without_the_library_it_is_unavailable_with_the_line_that_installs_it(mo
     from bench.runs.plan import Request, make_plan
 
     version = provenance._version
-    monkeypatch.setattr(provenance, "versions", provenance.versions.__wrapped__)  # what another test asked for is remembered
     monkeypatch.setattr(provenance, "_version", lambda name: "missing" if name == "cleanlab" else version(name))
     plan = make_plan(Request(track="noisy-labels", tasks=("noisy-digits",), preset="smoke"), Registry())
     (row,) = [row for row in plan.not_run if row.method == "cl-prune"]

@@ -18,8 +18,11 @@ from bench.builtin.methods.label_errors.loss import Loss
 from bench.builtin.methods.label_errors.mapd import MetadataArchaeology
 from bench.builtin.methods.label_errors.oof_disagree import OutOfFoldDisagreement
 from bench.builtin.methods.label_errors.random import Guess
+from bench.builtin.methods.noisy_labels.ce_early import EarlyStopping
+from bench.builtin.methods.noisy_labels.ce_ensemble import Ensemble
 from bench.builtin.methods.noisy_labels.coteaching import CoTeaching
 from bench.builtin.methods.noisy_labels.elr import EarlyLearningRegularisation
+from bench.builtin.methods.noisy_labels.random_forest import RandomForest
 from bench.builtin.tasks.label_errors._task import METRICS
 from bench.builtin.tasks.label_errors.errors_clusters import ErrorsClusters
 from bench.builtin.tasks.label_errors.errors_digits import ErrorsDigits
@@ -37,6 +40,8 @@ METHODS = [
     CleanlabConfidentLearning(),
     CoTeaching(),
     EarlyLearningRegularisation(),
+    EarlyStopping(),
+    Ensemble(),
     FlagAll(),
     FlagNone(),
     Guess(),
@@ -44,6 +49,7 @@ METHODS = [
     MetadataArchaeology(),
     NeighbourVote(),
     OutOfFoldDisagreement(),
+    RandomForest(),
 ]
 
 
@@ -108,7 +114,7 @@ def test_garbage_in_place_of_the_true_labels_changes_no_detector_s_judgement_by_
     case.hidden = Hidden(case.hidden.x_test.flip(0), case.hidden.y_test.flip(0), (case.hidden.y_true + 1) % 4)
     fooled = judgement(method.solve(problem, made(Run, task)), problem)
     assert torch.equal(honest.suspicion, fooled.suspicion)
-    assert torch.equal(honest.flags, fooled.flags)
+    assert honest.flags is fooled.flags or torch.equal(honest.flags, fooled.flags)  # plain baselines order the rows and flag none
     assert case.hidden not in [getattr(problem, name) for name in problem.__struct_fields__]
 
 
@@ -260,4 +266,6 @@ def test_every_detector_and_reference_runs_and_says_something_of_its_own(run_pla
     assert figures.keys() == {method.card.name for method in METHODS} - missing | {"true-errors"}
     assert all(record.status == "ok" for record in found.records)
     assert len({str(sorted(metrics.items())) for metrics in figures.values()}) == len(figures)
-    assert all(metrics["acc_noisy"] == figures["flag-none"]["acc_noisy"] for metrics in figures.values())  # paired: the anchors are the seed's
+    anchors = {name: metrics["acc_noisy"] for name, metrics in figures.items() if metrics["f1"] is not None}
+    assert figures.keys() - anchors.keys() == {"ce-early", "ce-ensemble"}  # they order the rows, and flag none
+    assert set(anchors.values()) == {figures["flag-none"]["acc_noisy"]}  # paired: the anchors are the seed's
