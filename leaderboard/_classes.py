@@ -76,14 +76,17 @@ def settle(records: Sequence[Record], stale: Collection[str], prefer: Mapping[An
         prefer: unit (see :func:`unit_of`) -> class, taken where as many runs of the unit stand in it as in another.
     """
     classes = Classes(records)
-    best: dict[tuple[str, str], Record] = {}
-    places: dict[tuple[str, str], tuple[Any, ...]] = {}
     several = len(classes.sources) > 1
+    best: dict[tuple[str, str], Record] = {}
+
+    def standing(record: Record) -> tuple[Any, ...]:
+        return (record.id not in stale, record.status == "ok", record.ended, record.attempt, record.id)
+
     for record in records:
         name = record.cell, classes.of(record) if several else ""
-        place = (record.id not in stale, record.status == "ok", record.ended, record.attempt, record.id)
-        if name not in best or place > places[name]:
-            best[name], places[name] = record, place
+        known = best.get(name)
+        if known is None or standing(record) > standing(known):
+            best[name] = record
     aside: set[str] = set()
     if several:
         best, aside = _elected(best, stale, prefer or {})
