@@ -52,8 +52,8 @@ lint: $(VENV)/.installed ## ruff: rules and layout
 types: $(VENV)/.installed ## mypy, strict
 	$(BIN)/mypy
 
-test: lint types ## lint, types and the test suite
-	$(BIN)/python -m pytest -n $(JOBS) $(SPREAD)
+test: lint ## lint, types and the test suite; types are checked beside the first tests, which leave a processor idle now and then
+	@$(BIN)/mypy & types=$$!; ended=0; $(BIN)/python -m pytest -n $(JOBS) $(SPREAD) || ended=$$?; wait $$types || ended=$$?; exit $$ended
 
 test-methods: $(VENV)/.installed ## the quick form of bench check on the built-in methods that make test leaves out
 	BENCH_TEST_BUDGETS=off $(BIN)/python -m pytest -n $(JOBS) -m slow tests/conformance -k passes_the_quick_form
