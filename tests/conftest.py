@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 import warnings
 from pathlib import Path
@@ -21,6 +22,16 @@ def pytest_configure(config):
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
     os.environ["BENCH_FLOPS"] = "0"  # a second pass takes longer than most runs; tests that count say so
     budgets.register(config)
+
+
+def pytest_collection_finish(session):
+    """Compute on one thread, as runs do: of two workers with threads for every processor, each waits for the other's most of the time."""
+    if "torch" in sys.modules:
+        import threadpoolctl
+        import torch
+
+        torch.set_num_threads(1)
+        threadpoolctl.threadpool_limits(1)
 
 
 # Runs: a cache for the session, and one call that plans and runs ------------
