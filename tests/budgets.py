@@ -17,25 +17,25 @@ ROOT = Path(__file__).resolve().parents[1]
 BUDGETS: dict[str, float] = {
     "tests": 30.0,
     "tests/checks": 35.0,
-    "tests/cli": 130.0,
-    "tests/conformance": 120.0,
+    "tests/cli": 115.0,
+    "tests/conformance": 80.0,
     "tests/counts": 20.0,
     "tests/datasets": 15.0,
     "tests/device": 25.0,
-    "tests/docs": 55.0,
+    "tests/docs": 45.0,
     "tests/examples": 45.0,
     "tests/executors": 100.0,
     "tests/leaderboard": 30.0,
     "tests/methods": 115.0,
     "tests/plugins": 20.0,
-    "tests/runs": 150.0,
+    "tests/runs": 130.0,
     "tests/speed": 50.0,
     "tests/tasks": 70.0,
     "tests/tracks": 25.0,
     "tests/training": 20.0,
 }
 """Folder (or file) of tests -> seconds that all its tests may take together."""
-WHOLE = 1160.0
+WHOLE = 1075.0
 """Seconds that all budgets may be together."""
 SHOWN = 25
 """Tests that are listed at the end, the slowest first."""
