@@ -31,17 +31,19 @@ def settings():
 @pytest.fixture
 def register():
     """Register choices that are forgotten after the test."""
-    before = dict(tuned.TUNABLES)
+    before, made = dict(tuned.TUNABLES), []
 
     def make(name="t/way", rows=(), candidates=("loop", "batch"), kind="cpu", prepare=lambda candidate, device, **shape: lambda: None, shapes=()):
         table = types.ModuleType("table")
         table.TABLE = {name: {kind: list(rows)}} if rows else {}
+        made.append(name)
         tuned.tunable(name, candidates={kind: candidates}, shapes={kind: shapes}, table=table)(prepare)
         return tuned.TUNABLES[name]
 
     yield make
-    tuned.TUNABLES.clear()
-    tuned.TUNABLES.update(before)
+    for name in made:  # and no other: modules that the test imported have registered theirs for good
+        tuned.TUNABLES.pop(name, None)
+        tuned.TUNABLES.update({name: before[name]} if name in before else {})
 
 
 # The choice ---------------------------------------------------------------------
