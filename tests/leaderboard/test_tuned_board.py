@@ -31,7 +31,14 @@ METHODS = CARDS | {
 
 
 def tuning(tried=4, space=7):
-    return {"metric": "val", "split": {"holdout": 0.2}, "seeds": [10**6], "trials": [{"lam": float(place)} for place in range(tried)], "space": space, "chosen": 1}
+    return {
+        "metric": "val",
+        "split": {"holdout": 0.2},
+        "seeds": [10**6],
+        "trials": [{"lam": float(place)} for place in range(tried)],
+        "space": space,
+        "chosen": 1,
+    }
 
 
 def tuned(records, shift=0.0, **options):
@@ -137,7 +144,11 @@ def test_the_newest_suite_tunes_tracks_whose_tasks_have_a_validation_score_and_m
 
 
 def test_every_board_says_where_defaults_come_from(suite, records):
-    given = [msgspec.structs.replace(record, params={"a": 1}, custom=True, cell=digest([record.cell, 1]), key=digest([record.key, 1])) for record in records if record.method == "m"]
+    given = [
+        msgspec.structs.replace(record, params={"a": 1}, custom=True, cell=digest([record.cell, 1]), key=digest([record.key, 1]))
+        for record in records
+        if record.method == "m"
+    ]
     found = track(suite, [*records, *given])
     assert {name: found["by"][name]["defaults"] for name in ("m", "n", "null", "oracle")} == {
         "m": "here, 12 tried", "n": "paper", "null": "not stated", "oracle": "",
