@@ -1,6 +1,6 @@
 """Runs on the machines of a Ray cluster: one station a node, which holds a fork server and as many places as the node has room for.
 
-Names and JSON cross the border. The driver alone writes records; nodes come and go, and what a lost one ran is run elsewhere.
+Only names and JSON are exchanged. The driver alone writes records; nodes come and go, and what a lost one ran is run elsewhere.
 """
 
 from __future__ import annotations
