@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -115,9 +115,24 @@ def read_anchors(path: Path, suite: Suite) -> dict[str, dict[str, Frozen]]:
     what = f"of the suite {file.suite!r}, not {suite.name!r}" if file.suite != suite.name else ""
     what = what or (f"of the cell {strange[0]!r}, which the suite has not" if strange else "")
     what = what or next((f"of the tier {tier!r}, which the suite has not" for tier in tiers if tier not in suite.tiers), "")
+    what = what or next((said for tier, cells in tiers.items() if (said := _unlike(cells, suite, tier))), "")
     if what:
         raise UsageError(f"the anchors {str(path)!r} are {what}; take the file from the repository again.")
     return tiers
+
+
+def _unlike(cells: Mapping[str, Frozen], suite: Suite, tier: str) -> str:
+    """Say where frozen anchors are others than the suite's; empty: nowhere."""
+    for track in suite.tracks:
+        for task, _, name in suite.cells(track):
+            for kind in ("low", "high") if name in cells else ():
+                side, run = suite.tracks[track].side(task, kind), cells[name].low if kind == "low" else cells[name].high
+                wanted = "a fixed value" if isinstance(side, Fixed) else repr(side)
+                if (found := repr(run.name) if run else "a fixed value") != wanted:
+                    return f"of {found} as the {kind} anchor of {name}, where the suite has {wanted}"
+                if run and (run.n != suite.tiers[tier] or run.sd < 0):
+                    return f"of {run.n} seeds and deviation {run.sd:g} of {run.name} in {name}, where the tier {tier} has {suite.tiers[tier]} seeds"
+    return ""
 
 
 def measured(entrants: Sequence[Entrant], low: Side, high: Side, primary: str, bounds: Bounds | None = None) -> Frozen | None:

@@ -12,7 +12,7 @@ from bench.errors import ParameterError
 from bench.params import Param, parse_value, split_call
 from bench.runs.record import Record
 
-from ._classes import Settled, chosen_classes, settle
+from ._classes import Classes, Settled, chosen_classes, settle
 from ._ranks import SIGNS, difference_of
 from ._rows import Entrant, differing, entrants, figure
 from ._statistics import ALPHA, Paired, holm_array, mean, paired, sample_sd
@@ -90,8 +90,7 @@ def comparison(
             meetings.append(_Meeting(ours, theirs, primary, result, classes.named(record for record in ours.ok if record.seed in theirs.values)))
             notes.extend(_warnings(meetings[-1], stale))
     if not meetings:
-        notes.append(_nothing([record for records, _ in groups for record in records if record.status == "ok"], *calls))
-    if not meetings:
+        notes.append(_nothing([record for records, _ in groups for record in records if record.status == "ok"], *calls, classes))
         return [], notes
     import numpy as np
 
@@ -199,14 +198,23 @@ def _verdict(meeting: _Meeting, p_holm: float | None) -> str:
     return "better" if meeting.result.mean > 0 else "worse"
 
 
-def _nothing(ok: Sequence[Record], a: _Call, b: _Call) -> str:
+def _place(record: Record) -> tuple[Any, ...]:
+    return (record.identity, record.preset, record.variant, record.device, record.seed)
+
+
+def _nothing(ok: Sequence[Record], a: _Call, b: _Call, classes: Classes) -> str:
     """Say what to run where the two have nothing in common: the lacking one on a task of the other, if there is any."""
     for here, lacking in ((a, b), (b, a)):
         have = [record for record in ok if here.fits(record)]
+        theirs = {_place(record) for record in ok if lacking.fits(record)}
+        apart = [record for record in have if _place(record) in theirs]
         if have:
-            first, seeds = have[0], {record.seed for record in have}
+            first, seeds = (apart or have)[0], {record.seed for record in apart or have}
             command = (
                 f"bench run --method '{lacking.text}' --task {first.identity} --preset {first.preset} --seeds {min(seeds)}-{max(seeds)} --device {first.device}"
             )
+            if apart:
+                wanted = classes.named(apart)
+                return f"{a.text} and {b.text} ran on different classes of machines; run, on a machine of {wanted}: {command}"
             return f"No seed of a task is common to {a.text} and {b.text}; run: {command}"
     return f"Neither {a.text} nor {b.text} has a run that succeeded; run: bench run --method '{a.text}' --method '{b.text}' --task TASK"

@@ -133,8 +133,7 @@ def _tuned(tuning: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if not tuning:
         return None
     return {
-        "trials": len(tuning.get("trials", [])),
-        "seeds": len(tuning.get("seeds", [])),
+        **{name: len(said) if isinstance(said := tuning.get(name), list) else 0 for name in ("trials", "seeds")},
         "metric": tuning.get("metric"),
         "split": tuning.get("split"),
         "seconds": tuning.get("seconds"),

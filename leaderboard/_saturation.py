@@ -51,7 +51,7 @@ def saturate(cells: Sequence[SuiteCell], found: Sequence[MethodScores], plain: C
     empties = len(full) == len(scored)
     for task, reason in full.items():
         mine = [cell for cell in cells if cell.task.task == task and cell.state == "scored"]
-        more = "" if task not in loose else " This is not frozen yet: it goes by the runs at hand."
+        more = " This is not frozen yet: it goes by the runs at hand." if task in loose else " This was decided when the anchors were frozen."
         counts = "is saturated and counts all the same, since every task of the track is" if empties else "is saturated, shown and not counted"
         mine[0].notes.append(f"{task} {counts}: {reason}.{more}")
         for cell in mine:

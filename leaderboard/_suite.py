@@ -186,7 +186,7 @@ def named(suite: Suite, cards: Mapping[str, TrackCard]) -> Suite:
 def _contradiction(suite: Suite) -> str:
     if suite.device not in ("cpu", "cuda"):
         return f"its device is {suite.device!r}, it must be cpu or cuda"
-    if problem := _tiers(suite) or _tuned(suite):
+    if problem := _names(suite) or _tiers(suite) or _tuned(suite):
         return problem
     if not 0 < suite.delta < 1:
         return f"it has delta = {suite.delta}, it must lie between 0 and 1"
@@ -213,7 +213,25 @@ def _contradiction(suite: Suite) -> str:
                     return f"{label} has no {kind} anchor, and neither has its track"
                 if isinstance(side, Fixed) and not (math.isfinite(side.value) and side.why.strip()):
                     return f"{label} has a fixed {kind} anchor that is not finite, or that gives no reason"
+            low, high = track.side(task, "low"), track.side(task, "high")
+            if (low.value if isinstance(low, Fixed) else low) == (high.value if isinstance(high, Fixed) else high):
+                return f"{label} has the same low and high anchor, so that nothing lies between them"
     return "" if suite.tracks else "it has no track"
+
+
+def _names(suite: Suite) -> str:
+    """Say which name can't be part of a file's or of a cell's; empty: none."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}", suite.name):
+        return f"its name {suite.name!r} must be letters, digits, dots, hyphens and underscores, 61 at most, since the file of its anchors is named by it"
+    for name, track in suite.tracks.items():
+        named = [
+            ("track", name),
+            *(pair for task in track.tasks for pair in (("task", task.task), ("preset", task.preset), *(("variant", one) for one in task.variants))),
+        ]
+        for kind, text in named:
+            if not text.strip() or "/" in text:
+                return f"it names the {kind} {text!r}; a name is not empty and has no '/'"
+    return ""
 
 
 def _tuned(suite: Suite) -> str:

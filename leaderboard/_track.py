@@ -17,7 +17,7 @@ from ._cells import SuiteCell, described, suite_cells
 from ._classes import Classes, Settled, elsewhere_in, main_class, settle, track_class_notes
 from ._costs import cost_of
 from ._family import family
-from ._ranks import EQUAL, ONE_SEED
+from ._ranks import EQUAL
 from ._rows import on_axis
 from ._saturation import hold_against_plain, plain_of, saturate, tasks_of
 from ._scores import MethodScores, clashes, method_scores
@@ -86,7 +86,7 @@ def track_board(
         "coverage": _coverage(rows, cells, suite),
         "hardware": sorted({str(record.provenance.get("cpu", "")) for record in compared} - {""}),
         "notes": [
-            *_notes(track, cells, suite, obstacle),
+            *_notes(track, cells, suite, obstacle, settled.classes),
             *budget_notes(track, suite, tasks, methods, rows),
             *track_class_notes(compared, settled.classes, timed),
         ],
@@ -179,11 +179,11 @@ def _obstacle(cells: Sequence[SuiteCell], suite: Suite, scored: Sequence[str]) -
     """Say why the track as a whole has no places; empty: it has."""
     if drifted := next((cell.drift for cell in cells if cell.drift), ""):
         return f"the anchors drifted: {drifted}"
+    if suite.seeds < 2:  # no anchor has a deviation, whatever is run
+        return "one seed says nothing of the spread"
     if any(cell.anchors is None or not cell.anchors.complete(suite.seeds) for cell in cells):
         return "anchors are missing"
-    if not scored:
-        return "every cell is thin"
-    return ONE_SEED if suite.seeds < 2 else ""
+    return "" if scored else "every cell is thin"
 
 
 def _fill(board: dict[str, Any], rows: list[dict[str, Any]], members: list[MethodScores], ranked: list[int], suite: Suite) -> None:
@@ -259,15 +259,18 @@ def _coverage(rows: Sequence[Mapping[str, Any]], cells: Sequence[SuiteCell], sui
     }
 
 
-def _notes(track: str, cells: Sequence[SuiteCell], suite: Suite, obstacle: str) -> list[str]:
+def _notes(track: str, cells: Sequence[SuiteCell], suite: Suite, obstacle: str, classes: Classes) -> list[str]:
     notes = [f"No places: {obstacle}."] if obstacle else []
     bare = [cell for cell in cells if cell.anchors is None or not cell.anchors.complete(suite.seeds)]
-    if bare:
+    if bare and suite.seeds > 1:
         names = sorted({side for cell in bare for side in cell.sides if not isinstance(side, Fixed)})
         tasks = sorted({cell.task.task for cell in bare})
-        notes.append(
-            f"The anchors of {', '.join(tasks)} have not all run; run: bench run --track {track} --method {','.join(names)} --task {','.join(tasks)} --seeds {suite.seeds} --device {suite.device}"
-        )
+        command = f"bench run --track {track} --method {','.join(names)} --task {','.join(tasks)} --seeds {suite.seeds} --device {suite.device}"
+        if any(cell.runs[name].aside for cell in bare for name in names if name in cell.runs):
+            wanted = classes.named(record for cell in bare for entrant in cell.runs.values() for record in entrant.records)
+            notes.append(f"The anchors of {', '.join(tasks)} ran on another class of machine than the others; run, on a machine of {wanted}: {command}")
+        else:
+            notes.append(f"The anchors of {', '.join(tasks)} have not all run; run: {command}")
     loose = sorted({cell.task.task for cell in cells if cell.anchors and not cell.frozen} - {cell.task.task for cell in bare})
     if loose:
         notes.append(f"The anchors of {', '.join(loose)} are not frozen yet: they are the runs at hand.")

@@ -165,7 +165,18 @@ def test_a_comparison_loses_the_seeds_that_two_methods_ran_on_different_classes(
     together = [*split, *on([record for record in pair if record.seed == 2 and record.method == "m"], WIDE)]
     assert {row["n"] for row in bench_compare(together, TASKS, "m", "n", {})["rows"]} == {3}
     none = [*on([record for record in pair if record.method == "m"], NARROW), *on([record for record in pair if record.method == "n"], WIDE)]
-    assert bench_compare(none, TASKS, "m", "n", {})["rows"] == []
+    found = bench_compare(none, TASKS, "m", "n", {})
+    assert found["rows"] == []
+    assert found["notes"][-1].startswith("m and n ran on different classes of machines; run, on a machine of AMD avx2: bench run --method 'n' ")
+
+
+def test_anchors_of_another_class_are_not_called_missing_but_asked_for_on_the_class_of_the_others(records, board):
+    anchors = [record for record in records if record.method in ("null", "oracle")]
+    (track,) = board([*on(anchors, WIDE), *on([record for record in records if record not in anchors], NARROW)])["tracks"]
+    assert track["notes"][1] == (
+        "The anchors of down, up ran on another class of machine than the others; run, on a machine of AMD avx2: "
+        "bench run --track demo --method null,oracle --task down,up --seeds 3 --device cpu"
+    )
 
 
 def test_anchors_are_frozen_over_seeds_of_several_classes(records, suite_file):

@@ -182,6 +182,7 @@ def test_what_is_saturated_is_frozen_once_every_method_has_run_and_a_new_method_
     for records, methods in ((better, METHODS), (strong, METHODS)):
         after = board_of(suite, records, cards=methods)
         assert after[1]["scored_tasks"] == before[1]["scored_tasks"] == ["down"]
+        assert any(note.startswith("up is saturated") and note.endswith("This was decided when the anchors were frozen.") for note in after[1]["notes"])
         assert all(after[2][name]["score"] == before[2][name]["score"] for name in ("m", "n", "near", "null"))
     bench_freeze(strong, TASKS, {"suite": str(suite), "cards": METHODS})
     assert json.loads(path.read_text())["cells"] == frozen

@@ -343,6 +343,17 @@ WRONG = {
     "a fixed anchor without a reason": (SUITE.replace('high = "oracle"', 'high = { value = 1.0, why = "" }'), "gives no reason"),
     "a budget of nothing": (SUITE.replace("seconds = 60", "seconds = 0", 1), "a budget that is not above 0"),
     "a chance in words": (SUITE.replace("chance = 10.0", 'chance = "high"'), "chance"),
+    "a name that is no file's": (SUITE.replace('"small"', '"a/b"'), "its name 'a/b' must be letters, digits, dots"),
+    "an empty name": (SUITE.replace('"small"', '""'), "its name '' must be letters"),
+    "a name with a null": (SUITE.replace('"small"', '"a\\u0000b"'), "must be letters, digits, dots"),
+    "a track with a slash": (SUITE.replace("tracks.demo", 'tracks."de/mo"'), "it names the track 'de/mo'; a name is not empty and has no '/'"),
+    "a variant with a slash": (SUITE.replace('"a", "b"', '"a/b"'), "it names the variant 'a/b'"),
+    "a task without a name": (SUITE.replace('"up"', '""'), "it names the task ''"),
+    "one reference as both anchors": (SUITE.replace('"oracle"', '"null"'), "demo/up has the same low and high anchor"),
+    "one value as both anchors": (
+        SUITE.replace('"oracle"', '{ value = 1, why = "x" }').replace('"null"', '{ value = 1.0, why = "y" }'),
+        "demo/up has the same low and high anchor",
+    ),
     "a task twice": (SUITE.replace('"down"', '"up"'), "its track 'demo' names a task twice"),
 }
 
@@ -370,6 +381,36 @@ def test_anchors_that_are_damaged_or_anothers_are_refused(suite_file):
         path.write_text(wrong)
         with pytest.raises(UsageError, match=reason):
             _suite.load(suite_file)
+
+
+@pytest.mark.parametrize(
+    ("low", "reason"),
+    [
+        (None, "of a fixed value as the low anchor of demo/up/default/a, where the suite has 'null'"),
+        ({"name": "other"}, "of 'other' as the low anchor of demo/up/default/a, where the suite has 'null'"),
+        ({"n": 0}, "of 0 seeds"),
+        ({"n": -1}, "of -1 seeds"),
+        ({"n": 5}, "of 5 seeds and deviation .* where the tier default has 3 seeds"),
+        ({"sd": -1.0}, "of 3 seeds and deviation -1 of null"),
+    ],
+)
+def test_frozen_anchors_that_are_not_those_of_the_suites_cell_are_refused(suite_file, low, reason):
+    bench_freeze(anchors(), TASKS, {"suite": str(suite_file)})
+    path = suite_file.with_name("anchors-small.json")
+    file = json.loads(path.read_text())
+    cell = file["cells"]["demo/up/default/a"]
+    cell["low"] = low and cell["low"] | low
+    path.write_text(json.dumps(file))
+    with pytest.raises(UsageError, match=reason):
+        _suite.load(suite_file)
+
+
+def test_a_tier_of_one_seed_has_no_places_and_asks_for_no_runs(tmp_path):
+    path = tmp_path / "suite-small.toml"
+    path.write_text(SUITE.replace("seeds = 3", "seeds = 1"))
+    (track,) = bench_board(anchors(), TASKS, {"suite": str(path), "cards": CARDS})["tracks"]
+    assert track["notes"] == ["No places: one seed says nothing of the spread."]
+    assert {row["place"] for row in track["rows"]} == {None}
 
 
 def test_an_unknown_suite_has_near_matches():

@@ -119,6 +119,15 @@ def test_tables_of_the_tuned_board_rank_tuned_rows(suite, records):
         assert rows["m"]["tuned"]["trials"] == 4
 
 
+@pytest.mark.parametrize("said", [{}, {"trials": None}, {"trials": 4, "space": 7}, {"trials": [{}] * 4, "space": "7"}, {"trials": [{}] * 3, "seeds": 3}])
+def test_a_record_that_says_nothing_sensible_of_its_tuning_is_shown_and_ranked_on_no_board(suite, records, said):
+    strange = [msgspec.structs.replace(record, tuning=said) for record in tuned([record for record in records if record.method == "m"])]
+    for options in ({}, {"tuned": True}):
+        found = bench_board([*(record for record in records if record.method != "m"), *strange], VALIDATED, {"suite": str(suite), "cards": METHODS, **options})
+        check(found)
+        assert {row["place"] for row in found["tracks"][0]["rows"] if row["method"] == "m"} == {None}
+
+
 def test_a_suite_without_a_tuned_board_says_so(suite, records):
     with pytest.raises(UsageError, match=r"the suite 2026\.2 has no board at an equal tuning budget"):
         bench_board(records, TASKS, {"suite": "2026.2", "tuned": True})
