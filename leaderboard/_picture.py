@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import _charts
+from ._text import plain
 
 COLUMNS, WIDTH = 3, 190
 THEMES = {
@@ -27,7 +28,16 @@ def pictures(board: Mapping[str, Any]) -> dict[str, str]:
     import vl_convert
 
     panels = _panels(board)
-    return {file: _steady(vl_convert.vegalite_to_svg(_spec(panels, THEMES[file]))) for file in names(board)}
+    return {file: _steady(vl_convert.vegalite_to_svg(_drawable(_spec(panels, THEMES[file])))) for file in names(board)}
+
+
+def _drawable(spec: Any) -> Any:
+    """Return a specification whose texts hold no control characters: SVG has none, and the drawing library ends the process at one."""
+    if isinstance(spec, dict):
+        return {name: _drawable(value) for name, value in spec.items()}
+    if isinstance(spec, list):
+        return [_drawable(value) for value in spec]
+    return plain(spec) if isinstance(spec, str) else spec
 
 
 def _panels(board: Mapping[str, Any]) -> list[tuple[str, list[Mapping[str, Any]]]]:

@@ -11,7 +11,7 @@ from bench.cards import MethodCard, TaskCard
 from bench.cli._layout import wide_option
 from bench.cli._options import emit_json, json_option, open_registry, plugins_option, say, table, tracks_completer
 from bench.errors import UsageError, near
-from bench.plugins.index import Entry
+from bench.plugins.index import Entry, TrackEntry
 from bench.plugins.registry import Registry, task_card
 from bench.runs.provenance import missing
 from bench.texts import printable
@@ -125,9 +125,14 @@ def _tracks(registry: Registry, name: str) -> list[dict[str, Any]]:
     }
     rows = [bare | {field: getattr(entry.card, field) for field in ("title", "field", "about", "ranked")} | {"source": entry.source} for entry in found]
     if len(rows) > 1:
-        clash = {"status": "clash", "reason": f"{len(rows)} cards claim this track: {' and '.join(entry.source for entry in found)}"}
+        clash = {"status": "clash", "reason": f"{len(rows)} cards claim this track: {' and '.join(map(_where, found))}"}
         return [row | clash for row in rows]
     return rows or [bare]
+
+
+def _where(entry: TrackEntry) -> str:
+    """Say where a card of a track stands: two may be of one source, even of one file."""
+    return f"{entry.source} ({entry.target.qualname} in {entry.target.path})"
 
 
 def _print(document: dict[str, Any]) -> None:

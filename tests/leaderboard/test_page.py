@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from bench.builtin.leaderboard.board import bench_board, bench_publish
-from board_toy import made_up, whole_suite
+from board_toy import SUITE, TASKS, made_up, whole_suite
 
 from bench.builtin.leaderboard import _suite
 from bench.plugins.registry import Registry
@@ -85,6 +85,24 @@ def test_the_picture_shows_every_ranked_method_in_both_themes_and_is_plain_svg(p
         assert ranked <= drawn
         assert {track["title"] for track in board["tracks"]} <= drawn
         assert re.findall(r"<(script|foreignObject|image|a)\b|href=.http|url\(http", text) == []
+
+
+def test_names_with_control_characters_are_drawn_without_them(tmp_path):
+    from xml.etree import ElementTree
+
+    from bench.builtin.leaderboard._picture import pictures
+
+    path = tmp_path / "suite-small.toml"
+    path.write_text(SUITE)
+    strange = "a\x1b[31mred\x00\udcff\u202eb"
+    records = whole_suite(_suite.read_suite(path), TASKS, {"demo": ["null", strange]})
+    board = bench_board(records, TASKS, {"suite": str(path)})
+    (track,) = board["tracks"]
+    track["title"] = strange
+    assert strange in {row["method"] for row in track["rows"] if row["place"]}
+    for svg in pictures(board).values():
+        drawn = [element.text for element in ElementTree.fromstring(svg).iter() if element.tag.endswith("text")]
+        assert drawn.count("a [31mred   b") == 2, drawn
 
 
 def test_the_page_is_small_and_holds_no_text_of_a_record_unescaped(page_file):

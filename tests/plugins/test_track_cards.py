@@ -149,6 +149,13 @@ def test_two_cards_of_one_track_are_an_error_that_names_both_wherever_the_track_
     assert all(str(file) in rows[0]["reason"] for file in (one, other))
 
 
+def test_two_cards_of_one_track_in_one_file_are_named_apart(tmp_path):
+    file = card(tmp_path / "one.py", more='OTHER = TrackCard(name="demo", title="Another", about="It does.", ranked="methods, by figures", field="shift")\n')
+    rows = json.loads(call("list", "tracks", "--plugins", file, "--track", "demo", "--json").stdout)["tracks"]
+    assert len(rows) == 2
+    assert all(f"({name} in {file})" in rows[0]["reason"] for name in ("TRACK", "OTHER"))
+
+
 def test_tasks_of_a_track_that_two_cards_claim_do_not_run(tmp_path):
     file = write(tmp_path / "mine.py", CARD.format(name="MINE", title="Mine", field="training").replace("demo", "noisy-labels"))
     registry = Registry([str(file)])
