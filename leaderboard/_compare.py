@@ -90,7 +90,7 @@ def comparison(
             meetings.append(_Meeting(ours, theirs, primary, result, classes.named(record for record in ours.ok if record.seed in theirs.values)))
             notes.extend(_warnings(meetings[-1], stale))
     if not meetings:
-        notes.append(_nothing([record for records, _ in groups for record in records if record.status == "ok"], *calls, classes))
+        notes.append(_nothing([record for records, _ in groups for record in records if record.status == "ok"], calls[0], calls[1], classes))
         return [], notes
     import numpy as np
 
