@@ -104,10 +104,15 @@ def find(name: str | None, folders: Iterable[Path] = ()) -> Path:
     if name is not None and name.endswith(".toml"):
         return Path(name)
     files = {path.stem.removeprefix("suite-"): path for folder in (ROOM, *folders) for path in sorted(folder.glob("suite-*.toml"))}
-    wanted = max(found for found, path in files.items() if path.parent == ROOM) if name is None else name
+    wanted = max((found for found, path in files.items() if path.parent == ROOM), key=_age) if name is None else name
     if wanted not in files:
         raise UsageError(f"unknown suite {wanted!r}.{near(wanted, files)} The suites: {', '.join(sorted(files))}; or give the path of a .toml file.")
     return files[wanted]
+
+
+def _age(name: str) -> list[int]:
+    """Return what suites are ordered by: 2026.10 is newer than 2026.9."""
+    return [int(part) for part in re.findall(r"\d+", name)]
 
 
 def load(path: Path, tier: str = DEFAULT) -> tuple[Suite, Anchors]:

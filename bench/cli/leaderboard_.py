@@ -72,6 +72,9 @@ def command(
         raise UsageError("--history is for a page; add --out DIR or --serve.")
     if tuned and (history is not None or freezing):
         raise UsageError(f"--tuned does not go with {'--freeze' if freezing else '--history'}, which is of the board of defaults; leave one out.")
+    chosen = {"--method": methods, "--task": tasks, "--track": track, "--preset": preset, "--tier": tier, "--out": out, "--serve": serve}
+    if freezing and (idle := [name for name, given in chosen.items() if given]):
+        raise UsageError(f"--freeze freezes every tier of the whole suite and prints no board; leave {', '.join(idle)} out.")
     click.get_current_context().with_resource(collector_paused())
     registry = open_registry(plugins)
     folder = results_folder(results)

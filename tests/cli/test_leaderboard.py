@@ -105,6 +105,12 @@ def test_history_keeps_nights_and_replaces_one_that_is_told_again(lab, tmp_path)
     [
         (("--suite", "smal"), 2, "unknown suite 'smal'. Did you mean 'small'?"),
         (("--suite", "none.toml"), 2, "the suite 'none.toml' can't be read"),
+        (
+            ("--freeze", "--tier", "nightly", "--track", "demo"),
+            2,
+            "--freeze freezes every tier of the whole suite and prints no board; leave --track, --tier out.",
+        ),
+        (("--freeze", "--out", "board"), 2, "leave --out out."),
         (("--history", "h.parquet"), 2, "--history is for a page; add --out DIR or --serve."),
     ],
 )

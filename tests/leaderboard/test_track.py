@@ -413,6 +413,13 @@ def test_a_tier_of_one_seed_has_no_places_and_asks_for_no_runs(tmp_path):
     assert {row["place"] for row in track["rows"]} == {None}
 
 
+def test_the_newest_suite_is_found_by_its_numbers(tmp_path, monkeypatch):
+    monkeypatch.setattr(_suite, "ROOM", tmp_path)
+    for name in ("2026.9", "2026.10", "2025.12"):
+        (tmp_path / f"suite-{name}.toml").write_text(SUITE)
+    assert _suite.find(None).name == "suite-2026.10.toml"
+
+
 def test_an_unknown_suite_has_near_matches():
     with pytest.raises(UsageError, match=r"Did you mean '2026\.3' or '2026\.2' or '2026\.1'\?"):
         _suite.find("2026.9")
