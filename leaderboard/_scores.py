@@ -58,7 +58,7 @@ class MethodScores:
     figures: list[float]
     """What every run of every cell reached in the metric's unit, nan where it has no figure: rows are the same where these are."""
     skipped: str = ""
-    """Why it does not apply to a task; empty: it applies to all."""
+    """Why it does not apply to a task that counts; empty: it applies to all."""
     missing: int = 0
     """Runs that are not there yet."""
     imputed: int = 0
@@ -91,6 +91,7 @@ def method_scores(
     sums, counts = np.zeros((len(tasks), suite.seeds)), np.zeros(len(tasks))
     found = MethodScores(method, sums, {}, [], [])
     for cell in cells:
+        uncounted = cell.state in ("thin", "saturated")  # what is shown there keeps nobody from a place
         entrant = cell.runs.get(method)
         by_seed = {record.seed: record for record in entrant.records} if entrant else {}
         found.records += by_seed.values()
@@ -98,7 +99,7 @@ def method_scores(
         if entrant is None and (reason := applicable(card, cell, params.get(cell.name))):
             found.cells[cell.name] = _shown("not_applicable", [], [], 0, 0, suite.seeds, "")
             found.figures += [nan] * suite.seeds
-            found.skipped = found.skipped or reason
+            found.skipped = found.skipped or ("" if uncounted else reason)
             continue
         values, words, reached = np.full(suite.seeds, nan), ["missing"] * suite.seeds, [nan] * suite.seeds
         primary = cell.anchors.primary if cell.anchors else cell.card.primary.name if cell.card else ""
@@ -110,10 +111,10 @@ def method_scores(
             if words[seed] == "" and record.not_rankable and cell.state == "scored":
                 found.obstacle = found.obstacle or record.not_rankable
                 words[seed] = "not rankable"
-        if entrant and (names := differing(entrant.ok, code=True)):
+        if entrant and not uncounted and (names := differing(entrant.ok, code=True)):
             found.obstacle = found.obstacle or f"its seeds of {cell.task.task} {cell.variant} were computed with different {', '.join(names)}"
         found.figures += reached
-        found.missing += words.count("missing") if cell.state not in ("thin", "saturated") else 0
+        found.missing += 0 if uncounted else words.count("missing")
         counted = values
         if cell.scores:
             failed = np.array([word not in ("", "missing") for word in words])

@@ -10,7 +10,7 @@ import pytest
 from bench.builtin.leaderboard._page_parts import card_of, track_rows
 from bench.builtin.leaderboard._schema import check
 from bench.builtin.leaderboard.board import bench_board, bench_freeze, bench_render
-from board_toy import CARDS, SUITE, TASKS, made_up
+from board_toy import CARDS, ENVIRONMENT, SUITE, TASKS, card, made_up
 
 from bench.cards import MethodCard
 
@@ -134,6 +134,19 @@ def test_where_every_task_would_go_all_count_and_it_is_said(suite):
     assert track["scored_tasks"] == ["up", "down"]
     assert rows["m"]["score"] == pytest.approx(0.89)
     assert sum("is saturated and counts all the same, since every task of the track is" in note for note in track["notes"]) == 2
+
+
+def test_neither_mixed_code_nor_an_unmet_need_of_a_saturated_task_keeps_a_method_from_its_place(suite):
+    older = {**ENVIRONMENT, "files": {"m": "older"}}
+    mixed = [msgspec.structs.replace(record, provenance=older) if (record.method, record.task, record.seed) == ("m", "up", 1) else record for record in FULL]
+    cards = {**METHODS, "demo/choosy": MethodCard(name="choosy", title="choosy", track="demo", needs=("rate",))}
+    tasks = {**TASKS, "demo/down": card("down", TASKS["demo/down"].primary, ("only",), offers={"rate": {}})}
+    records = [*mixed, *(record for record in runs("choosy", 0.3, 0.45) if record.task == "down")]
+    (track,) = bench_board(records, tasks, {"suite": str(suite), "cards": cards})["tracks"]
+    rows = {row["method"]: row for row in track["rows"]}
+    assert track["scored_tasks"] == ["down"]
+    assert all(rows[name]["place"] for name in ("m", "choosy")), [rows[name]["why"] for name in ("m", "choosy")]
+    assert rows["choosy"]["cells"]["demo/up/default/a"]["word"] == "not_applicable"
 
 
 def test_a_failed_or_missing_run_of_a_saturated_task_neither_marks_nor_unplaces_a_row(suite):
