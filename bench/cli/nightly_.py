@@ -70,6 +70,10 @@ def command(phase: str, out: str, page: bool, quiet: bool, as_json: bool, **opti
     from bench.runs.plan import Request, make_plan
 
     night, shard = _night(options["night"]), _shard(options["shard"])
+    if options["shards"] > 1 and phase != "plan":
+        raise UsageError(f"--shards {options['shards']} is for --phase plan; give --phase run --shard 1/{options['shards']} to run a share.")
+    if shard[1] > 1 and phase in ("plan", "publish"):
+        raise UsageError(f"--shard {options['shard']} is for --phase run; a {'plan' if phase == 'plan' else 'site'} is of the whole night, so leave it out.")
     session = Session(open_registry(options["plugins"]), results_folder(options["results"]), where_of(options), quiet or as_json)
     tier = TIERS[options["tier"]]
     plan = make_plan(Request(track=options["track"], all=True, preset=tier.preset, seeds=str(tier.seeds), device=session.device), session.registry)

@@ -215,6 +215,10 @@ class Boom(Method):
         (("--night", "yesterday"), "--night got 'yesterday'; give a date like 2026-01-31."),
         (("--shard", "3/2"), "--shard got '3/2'; give a share and how many there are, like 3/8."),
         (("--tier", "weekly"), "smoke"),
+        (("--shards", "3", "--phase", "run"), "--shards 3 is for --phase plan; give --phase run --shard 1/3 to run a share."),
+        (("--shards", "3"), "--shards 3 is for --phase plan"),
+        (("--shard", "1/2", "--phase", "publish"), "--shard 1/2 is for --phase run; a site is of the whole night, so leave it out."),
+        (("--shard", "1/2", "--phase", "plan"), "a plan is of the whole night"),
     ],
 )
 def test_what_can_t_be_meant_is_said_in_a_sentence(nightly, arguments, said):
