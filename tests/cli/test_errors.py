@@ -213,7 +213,9 @@ def test_a_full_disk_ends_with_a_sentence_and_an_intact_store(bench, recorded, m
     assert records == {name: data for name, data in recorded.items() if name.startswith("records")}
 
 
-@pytest.fixture(params=["a file", "below a file", "in a folder that takes none", "no home", "too long a name"])
+@pytest.fixture(
+    params=["a file", "no home", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("below a file", "in a folder that takes none", "too long a name"))]
+)
 def unusable_cache(request, monkeypatch, tmp_path):
     """Name a cache folder that can't be used, and return it."""
     (tmp_path / "taken").write_text("mine")

@@ -86,6 +86,7 @@ WAYS = {
         "the reference fails too",
     ),
     "another seed": (("--method", "sad[need=a]", "--seeds", "7-7"), "no a x"),
+    "limits of its own": (("--method", "sad[need=a]", "--timeout", "7.5", "--cpu-time", "9"), "no a x"),
     "a tuned row": (("--method", "sad[need=a]", "--tune", "3"), "no a x"),
 }
 
@@ -150,7 +151,11 @@ def test_the_printed_command_runs_the_same_cell(bench, vale, way):
     first = bench(*RUN, *options, *plugins)
     assert first.code == 1, first.err
     assert message in first.err
-    again = bench(*shell_words(printed(first.err))[1:])
+    words = shell_words(printed(first.err))
+    assert [option for option in ("--timeout", "7.5", "--cpu-time", "9") if option in options] == [
+        word for word in words if word in ("--timeout", "7.5", "--cpu-time", "9")
+    ]
+    again = bench(*words[1:])
     assert (again.code, message in again.err) == (1, True), again.err
     failed = [record for record in records(bench.results) if record["status"] == "failed"]
     assert len(failed) == 2
@@ -169,11 +174,12 @@ def test_a_kept_command_names_plugins_and_no_folder(bench, vale, tmp_path):
     assert str(tmp_path) not in json.dumps(record)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("limits", "status", "words"),
     [
         (("--timeout", "1.5", "--cpu-time", "9"), "timeout", ["--timeout", "1.5", "--cpu-time", "9"]),
-        pytest.param(("--memory", "200MiB"), "oom", ["--memory", str(200 << 20)], marks=pytest.mark.slow),
+        (("--memory", "200MiB"), "oom", ["--memory", str(200 << 20)]),
     ],
 )
 def test_the_printed_command_has_the_limits_and_works_when_it_is_pasted(vale, shared_cache, limits, status, words):

@@ -163,11 +163,11 @@ def test_the_same_cells_give_the_same_bits_in_any_order_with_any_jobs_and_thread
     assert (again.returncode, "the same, bit for bit (same key)" in again.stdout) == (0, True)
 
 
-def test_stdout_is_the_product_and_stderr_the_talk(command, tmp_path):
-    done = command("run", "--device", "cpu", "--preset", "smoke", "--method", "ce", "--task", "noisy-digits", "--results", str(tmp_path / "r"), "--jobs", "1")
-    assert done.returncode == 0
-    assert "| ce" in done.stdout
-    assert done.stderr == ""
+def test_stdout_is_the_product_and_stderr_the_talk(bench):
+    done = bench("run", "--device", "cpu", "--preset", "smoke", "--method", "ce", "--task", "noisy-digits", "--executor", "inline")
+    assert done.code == 0
+    assert "| ce" in done.out
+    assert done.err == ""
 
 
 def test_no_two_methods_of_a_track_give_bit_equal_metrics_on_a_cell(bench):

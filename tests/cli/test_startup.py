@@ -35,8 +35,9 @@ EVERYTHING = ("run", "--all", "--preset", "default", "--device", "cpu", "--dry-r
 
 
 @pytest.mark.parametrize(("words", "limit"), [(("--help",), 0.3), (("list",), 0.3), (EVERYTHING, 0.7)], ids=["help", "list", "dry-run-of-everything"])
-def test_help_and_lists_and_plans_take_little_time_of_the_processor(words, limit, tmp_path):
-    compiled = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | {"PYTHONPYCACHEPREFIX": str(tmp_path)}
+def test_help_and_lists_and_plans_take_little_time_of_the_processor(words, limit, tmp_path, tmp_path_factory):
+    prefix = str(tmp_path_factory.getbasetemp() / "compiled")  # one for all three, which import mostly the same
+    compiled = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | {"PYTHONPYCACHEPREFIX": prefix}
 
     def cpu() -> float:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -45,7 +46,7 @@ def test_help_and_lists_and_plans_take_little_time_of_the_processor(words, limit
         return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
     cpu()
-    assert min(cpu() for _ in range(5)) <= limit
+    assert any(cpu() <= limit for _ in range(5))
 
 
 def test_completion_offers_names(tmp_path):

@@ -64,7 +64,7 @@ def test_a_list_into_closed_streams_ends_well(tmp_path, closed):
     assert subprocess.run(f"{sys.executable} -m bench list methods {closed}", shell=True, cwd=tmp_path, check=False).returncode == 0
 
 
-@pytest.mark.parametrize("closed", ["2>&-", "<&- >&- 2>&-", ">&- 2>/dev/full"])
+@pytest.mark.parametrize("closed", ["<&- >&- 2>&-", *(pytest.param(streams, marks=pytest.mark.slow) for streams in ("2>&-", ">&- 2>/dev/full"))])
 def test_closed_streams_lead_nowhere(tmp_path, session_cache, closed):
     (tmp_path / "loud.py").write_text(PLUGIN)
     environment = {**os.environ, "BENCH_CACHE": str(session_cache), "BENCH_FLOPS": "0"}

@@ -163,7 +163,7 @@ class Halves(Task):
 def test_progress_keeps_to_one_line_and_words_beside_it_begin_on_their_own(tmp_path):
     (tmp_path / "halves.py").write_text(FAILS)
     command = ["run", "--track", "halves", "--preset", "smoke", "--plugins", str(tmp_path / "halves.py"), "--results", str(tmp_path / "r"), "--device", "cpu"]
-    shown, code = on_a_terminal([*command, "--jobs", "1"], 80)
+    shown, code = on_a_terminal([*command, "--executor", "inline"], 80)
     assert code == 1
     drawn = [piece for piece in re.split("[\r\n]", shown) if re.match(r"\d+/4 runs", piece)]
     assert any("4/4 runs" in piece and "100 %" in piece for piece in drawn)

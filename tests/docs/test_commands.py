@@ -89,6 +89,7 @@ def quick(words: list[str]) -> list[str]:
             small = [] if "--preset" in words else ["--preset", "smoke"]
             variant = words.index("--variant") if "--variant" in words else len(words)
             small += ["--task", "noisy-digits"] if "--task" not in words and "noisy-labels" in words else []
+            small += ["--method", "ce,elr", "--tune", "2"] if "--tune" in words else []
             return [*words[:variant], *words[variant + 2 :], *small, "--seeds", "1", "--device", "cpu", "--executor", "inline", "--quiet"]
         case "leaderboard" | "compare" if "--plugins" not in words:
             return [

@@ -44,7 +44,7 @@ def libraries(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def fresh(libraries, tmp_path_factory):
+def fresh(libraries, tmp_path_factory, with_kernels):
     """Make a fresh environment: ``fresh(*requirements, wheels=...)`` returns ``call(line)``, which runs a shell's line in ``call.home``."""
 
     def make(*requirements: str, wheels: Path) -> SimpleNamespace:
@@ -52,6 +52,7 @@ def fresh(libraries, tmp_path_factory):
         venv.create(folder / "env", with_pip=False)
         binaries, home = folder / "env" / "bin", folder / "home"
         home.mkdir()
+        shutil.copytree(with_kernels(tmp_path_factory.mktemp("known")) / "kernels", folder / "cache" / "kernels")
         (next((folder / "env" / "lib").glob("python*")) / "site-packages" / "libraries.pth").write_text(f"{libraries}\n")
         for name in ("pip", "pytest"):
             (binaries / name).write_text(f'#!/bin/sh\nexec "{binaries}/python" -P -m {name} "$@"\n')

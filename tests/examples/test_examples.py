@@ -51,7 +51,7 @@ def test_what_the_wheels_bring_is_listed_under_their_names(call):
 
 
 def test_they_run_stand_on_a_board_and_are_found_there_again(call):
-    asked = "bench run --method ce,sce,'experimental-design/*' --task noisy-digits,label-cars --preset smoke --seeds 2 --device cpu"
+    asked = "bench run --method ce,sce,'experimental-design/*' --task noisy-digits,label-cars --preset smoke --seeds 2 --device cpu --executor inline"
     call(f"{asked} --quiet")
     board = json.loads(call("bench leaderboard --preset smoke --json"))
     assert {row["method"] for table in board["tables"] for row in table["rows"]} == {"ce", "sce", "random", "ted", "max-variance"}
@@ -74,7 +74,8 @@ def test_a_name_that_no_wheel_brings_is_a_usage_error(call):
     call("bench check sec", code=2)
 
 
-@pytest.mark.parametrize("name", [pytest.param("sce", marks=pytest.mark.slow), "experimental-design"])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TRACKS)
 def test_their_own_tests_pass(name, call):
     assert " passed" in call(f"cp -r {EXAMPLES / name}/tests {name}-tests && env -u PIP_QUIET pytest -q -p no:cacheprovider -W error {name}-tests")
 

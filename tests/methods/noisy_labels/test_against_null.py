@@ -18,7 +18,7 @@ from bench.builtin.methods.noisy_labels.sop import SparseOverParameterisation
 from bench.builtin.tasks.noisy_labels.noisy_digits import NoisyDigits
 from bench.builtin.tasks.noisy_labels.noisy_longtail import NoisyLongTail
 
-SEEDS = (0, 1, 2)
+SEEDS = (0, 1)
 SYM, ASYM = NoisyDigits(noise="sym", rate=0.4, epochs=40), NoisyDigits(noise="asym", rate=0.4, epochs=24)
 
 # Half of what the specification's prototype gains on ce over five seeds at 60 epochs (its section 7, in points of accuracy).

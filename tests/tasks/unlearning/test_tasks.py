@@ -301,7 +301,7 @@ def test_tasks_of_equal_data_share_labels_and_originals_and_a_second_method_trai
     first = run_plan(methods=("unlearning-privacy/original",), tasks=(f"unlearn-random[{small}]",), seeds="0-0")
     assert [record.status for record in first.records] == ["ok"]
     assert trained() == ["unlearning originals", "unlearning retrained"]
-    second = run_plan(methods=("unlearning-privacy/ft", "unlearning-privacy/retrain"), tasks=(f"unlearn-random[{small}]",), seeds="0-0", executor="local")
+    second = run_plan(methods=("unlearning-privacy/ft", "unlearning-privacy/retrain"), tasks=(f"unlearn-random[{small}]",), seeds="0-0")
     assert [record.status for record in second.records] == ["ok", "ok"]
     assert trained() == ["unlearning originals", "unlearning retrained"]
     other = run_plan(methods=("unlearning-privacy/original",), tasks=(f"unlearn-class[{small}]",), seeds="0-0")
