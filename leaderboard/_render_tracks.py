@@ -36,7 +36,7 @@ def _caption(track: Row, suite: Row) -> str:
     cells = [cell for cell in track["cells"] if cell["state"] == "scored"]
     return (
         f"Suite {escape(suite_said(suite))}: mean normalised score over {some(len(track['scored_tasks']), 'task')} ({some(len(cells), 'variant')}), {suite['seeds']} seeds; "
-        "0 is the null, 1 the upper anchor; 95 % t interval over seeds, tasks as they are."
+        "0 is the null, 1 the upper anchor; 95 % t interval over seeds, for these tasks alone."
     )
 
 
@@ -106,11 +106,19 @@ def reliability(track: Row) -> list[str]:
             said = "; ".join(f"{', '.join(top[name])} ({name.replace('_', ' ')})" for name in ("mean", "iqm", "mean_rank"))
             lines.append(f"Mean, IQM and mean rank do not agree on the first three: {said}.")
     if out := track["leave_one_out"]:
-        lines.append(f"{out['leader']} stays first in {out['holds']} of {out['of']} drops of one task.")
+        lines.append(_left_out(out))
     lines += plain_said(track)
     if track["test"]:
         lines.append(f"Test: {track['test']}; p adjusted by Holm over all {some(len(track['pairs']['mean']), 'pair')} of placed methods.")
     return lines
+
+
+def _left_out(out: Row) -> str:
+    """Say whether the first stays first when one task is left out, and else who is first without which."""
+    if out["holds"] == out["of"]:
+        return f"{out['leader']} stays first whichever task is left out ({out['of']} of {out['of']})."
+    others = ", ".join(f"{name} without {task}" for task, name in out["without"].items() if name != out["leader"])
+    return f"{out['leader']} stays first in {out['holds']} of {out['of']} cases where one task is left out; else first: {others}."
 
 
 def leaders(track: Row) -> list[str]:
@@ -123,7 +131,7 @@ def leaders(track: Row) -> list[str]:
     others = len(placed) - len(firsts)
     who = f"{' and '.join(firsts)} {'is' if len(firsts) == 1 else 'share'} first by the mean"
     if not group:
-        return [f"{who}; the next is worse beyond doubt."] if _parted(placed) else [f"{who}."]
+        return [f"{who}; the next is significantly worse."] if _parted(placed) else [f"{who}."]
     return [f"{who}; {len(group)} of the other {others} can't be separated from {'it' if len(firsts) == 1 else 'them'}: {', '.join(group)}."]
 
 

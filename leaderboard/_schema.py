@@ -154,7 +154,7 @@ class Agreement(_Part):
 
 
 class LeaveOneOut(_Part):
-    """In how many drops of one task the first place holds, and who is first without each."""
+    """How often the first stays first when one task is left out, and who is first without each."""
 
     leader: str
     holds: int

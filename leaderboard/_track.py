@@ -119,7 +119,7 @@ def _row(
         "leading": False,
         "method": one.method,
         "title": card.title if card else "",
-        "defaults": origin(card, next((record for record in one.records if record.tuning), None)),
+        "defaults": origin(card, next((record for record in (*one.records, *one.aside) if record.tuning), None)),
         "reference": "low" if low else "high" if high else first.reference if first else "",
         "plain": bool(card and card.plain),
         "peeks": any(record.peeks for record in one.records),

@@ -10,6 +10,7 @@ import msgspec
 from bench.cards import MethodCard, TaskCard
 from bench.runs.record import Record
 
+from ._classes import ELSEWHERE
 from ._suite import Suite
 from ._text import some
 
@@ -68,10 +69,11 @@ def budget_notes(track: str, suite: Suite, tasks: Mapping[str, TaskCard], method
     notes = [f"Parameters are chosen among {suite.budget} settings by each task's validation score; the null and the upper anchor stand with their defaults."]
     notes += [f"No space for --tune on the card, so with defaults: {', '.join(bare)}."] if bare else []
     notes += [f"No validation score, so all methods with defaults: {', '.join(blind)}."] if blind else []
-    lacking = sorted(row["method"] for row in rows if row["provisional"] and (card := cards.get(row["method"])) is not None and card.tuning)
+    lacking = {row["method"]: row["why"] for row in rows if row["provisional"] and (card := cards.get(row["method"])) is not None and card.tuning}
     if lacking:
+        where = "on the class of machine of the others, run" if any(ELSEWHERE in why for why in lacking.values()) else "run"
         notes.append(
-            f"{some(len(lacking), 'method')} lack{'s' * (len(lacking) == 1)} tuned runs; run: "
-            f"bench run --track {track} --method {','.join(lacking)} --tune {suite.budget} --seeds {suite.seeds} --device {suite.device}"
+            f"{some(len(lacking), 'method')} lack{'s' * (len(lacking) == 1)} tuned runs; {where}: "
+            f"bench run --track {track} --method {','.join(sorted(lacking))} --tune {suite.budget} --seeds {suite.seeds} --device {suite.device}"
         )
     return notes

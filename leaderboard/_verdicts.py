@@ -64,7 +64,7 @@ def agreement(names: Sequence[str], mean: Array, iqm: Array, mean_rank: Array) -
 
 
 def leave_one_out(names: Sequence[str], tasks: Sequence[str], scores: Array) -> dict[str, Any] | None:
-    """Say in how many drops of one task the first place stays where it is; None with fewer than two tasks."""
+    """Say how often the first stays first when one task is left out; None with fewer than two tasks."""
     if len(tasks) < 2 or not len(names):
         return None
     means = np.sort(scores, -1).mean(-1)

@@ -510,13 +510,22 @@ def schema_of():
     return json.loads(schema())
 
 
+def test_what_happens_to_the_first_place_when_a_task_is_left_out_is_said_with_the_names():
+    from bench.builtin.leaderboard._render_tracks import _left_out
+
+    held = {"leader": "m", "holds": 2, "of": 2, "without": {"up": "m", "down": "m"}}
+    assert _left_out(held) == "m stays first whichever task is left out (2 of 2)."
+    lost = held | {"holds": 1, "without": {"up": "m", "down": "n"}}
+    assert _left_out(lost) == "m stays first in 1 of 2 cases where one task is left out; else first: n without down."
+
+
 def test_markdown_and_latex_show_ranks_ties_and_reasons(suite_file):
     records = [*anchors(), *runs("m", 0.9), *runs("n", 0.3)]
     board = bench_board(records, TASKS, {"suite": str(suite_file), "cards": CARDS})
     page = bench_render(board, "md")
     assert page.startswith("## Demo (demo)\n\nSuite small: mean normalised score over 2 tasks (3 variants), 3 seeds;")
     assert "|   1 |       1 | **m**" in page
-    assert "m stays first in 2 of 2 drops of one task." in page
+    assert "m stays first whichever task is left out (2 of 2)." in page
     assert "- No place: oracle (it sees the hidden part)." in page
     latex = bench_render(board, "latex")
     assert latex.count("\\toprule") == 1

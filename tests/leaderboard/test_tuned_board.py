@@ -128,6 +128,14 @@ def test_a_record_that_says_nothing_sensible_of_its_tuning_is_shown_and_ranked_o
         assert {row["place"] for row in found["tracks"][0]["rows"] if row["method"] == "m"} == {None}
 
 
+def test_tuned_runs_of_another_class_of_machine_are_asked_for_on_that_of_the_others_and_still_called_tuned(suite, records):
+    away = {"cpu_class": "x86_64-GenuineIntel-avx512"}
+    chosen = [msgspec.structs.replace(record, provenance=away) for record in tuned([record for record in records if record.method == "m"])]
+    board = track(suite, [*records, *chosen], tuned=True)
+    assert (board["by"]["m"]["place"], board["by"]["m"]["defaults"]) == (None, "tuned, 4 tried")
+    assert any("1 method lacks tuned runs; on the class of machine of the others, run: bench run --track demo --method m" in note for note in board["notes"])
+
+
 def test_a_suite_without_a_tuned_board_says_so(suite, records):
     with pytest.raises(UsageError, match=r"the suite 2026\.2 has no board at an equal tuning budget"):
         bench_board(records, TASKS, {"suite": "2026.2", "tuned": True})
