@@ -154,14 +154,17 @@ def read_suite(path: Path) -> Suite:
     return in_tier(msgspec.structs.replace(suite, tiers=suite.tiers or {DEFAULT: suite.seeds}), DEFAULT)
 
 
-def tuned_board(suite: Suite) -> Suite:
+def tuned_board(suite: Suite, track: str | None = None) -> Suite:
     """Return a suite as its board at an equal tuning budget: the tracks that have one.
 
     Raises:
-        UsageError: it has none.
+        UsageError: it has none, or none of the track that was asked for.
     """
     if suite.tuned is None:
         raise UsageError(f"the suite {suite.name} has no board at an equal tuning budget; leave --tuned out, or name with --suite one that says 'tuned'.")
+    if track and track not in suite.tuned.tracks:
+        said = ", ".join(suite.tuned.tracks)
+        raise UsageError(f"the track {track!r} has no board at an equal tuning budget in the suite {suite.name}; leave --tuned out, or name one of {said}.")
     return msgspec.structs.replace(suite, budget=suite.tuned.budget, tracks={name: suite.tracks[name] for name in suite.tuned.tracks})
 
 

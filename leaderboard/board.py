@@ -58,7 +58,7 @@ def bench_board(records: Sequence[Record], tasks: Mapping[str, TaskCard], option
     shown = [record for record in chosen if not _trial(record, tasks.get(record.identity))]
     methods, trials = options.get("cards") or {}, len(chosen) - len(shown)
     if options.get("tuned"):
-        suite = tuned_board(suite)
+        suite = tuned_board(suite, options.get("track"))
         shown = at_budget(shown, suite, tasks, methods)
     shown, unused = in_seeds(suite, shown) if options.get("tier") else (shown, 0)
     settled = settle(shown, stale)  # whichever methods are asked for: the class of a seed is the one of all that ran there

@@ -151,6 +151,11 @@ def test_a_suite_without_a_tuned_board_says_so(suite, records):
             _suite.read_suite(changed)
 
 
+def test_a_track_without_a_tuned_board_is_told_from_those_that_have_one(suite, records):
+    with pytest.raises(UsageError, match="the track 'other' has no board at an equal tuning budget in the suite small; leave --tuned out, or name one of demo"):
+        bench_board(records, VALIDATED, {"suite": str(suite), "cards": METHODS, "tuned": True, "track": "other"})
+
+
 def test_the_newest_suite_tunes_tracks_whose_tasks_have_a_validation_score_and_methods_a_space():
     registry, suite = Registry(), _suite.read_suite(_suite.find(None))
     assert suite.tuned is not None
