@@ -255,8 +255,8 @@ def failures(names, quick, folder):
     return [(report.name, report.failed()) for report in reports if not report.ok]
 
 
-QUICK = [methods[:1] for methods in METHODS.values()]
-"""A method of each track shows that its tasks and shared code pass; ``make test-methods`` takes all others."""
+QUICK = [pytest.param(methods[:1], marks=pytest.mark.slow) if track == "policy-optimization" else methods[:1] for track, methods in METHODS.items()]
+"""A method of each track but the longest shows that its tasks and shared code pass; ``make test-methods`` takes all others."""
 QUICK += [pytest.param(part, marks=pytest.mark.slow) for methods in METHODS.values() if len(methods) > 1 for part in parts(methods[1:], 9)]
 
 

@@ -204,7 +204,7 @@ SLOW = pytest.mark.slow
     ("executor", "locale"),
     [
         ("local", C),
-        ("inline", {"PYTHONIOENCODING": "latin-1"}),
+        pytest.param("inline", {"PYTHONIOENCODING": "latin-1"}, marks=SLOW),
         pytest.param("inline", C, marks=SLOW),
         pytest.param("local", {"PYTHONIOENCODING": "ascii"}, marks=SLOW),
     ],

@@ -178,7 +178,7 @@ def test_a_file_of_a_fixed_name_gives_the_same_figures_one_by_one_and_side_by_si
     killed.wait()
     request = {**REQUEST, "paths": [plugin], "seeds": "4", "executor": "local"}
     beside = run_plan(**request, parallel=4, results=results).records
-    alone = run_plan(**request, parallel=1, results=tmp_path / "one").records
+    alone = run_plan(**{**request, "executor": "inline"}, parallel=1, results=tmp_path / "one").records
     figures = [{record.seed: record.metrics for record in records} for records in (beside, alone)]
     assert {record.status for record in (*alone, *beside)} == {"ok"}
     assert {seed: figures[1][seed] for seed in figures[0]} == figures[0]
@@ -239,7 +239,7 @@ class Reading(Task):
 '''
 
 
-@pytest.mark.parametrize("executor", ["inline", "local"])
+@pytest.mark.parametrize("executor", ["inline", pytest.param("local", marks=pytest.mark.slow)])
 def test_data_are_read_where_the_command_started_whenever_the_task_asks(run_plan, tmp_path, monkeypatch, executor):
     monkeypatch.chdir(tmp_path)
     Path("reading.py").write_text(READS)

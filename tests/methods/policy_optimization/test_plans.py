@@ -204,7 +204,10 @@ def gain_at_equal_tokens(problem, method, run_of, seed):
     return rate(problem, mine.model, run_of(100 + seed)) - rate(problem, null.model, run_of(100 + seed))
 
 
-@pytest.mark.parametrize("method", [D1s(), D1sCross(), D2s(), D3s(), Pods()], ids=lambda method: method.card.name)
+ALIKE = [pytest.param(method, marks=pytest.mark.slow) for method in (D1sCross(), D2s())]  # what they choose is tested above; training is shared
+
+
+@pytest.mark.parametrize("method", [D1s(), D3s(), Pods(), *ALIKE], ids=lambda method: method.card.name)
 def test_where_few_rollouts_carry_the_signal_a_selection_learns_more_from_as_many_tokens(toy, run_of, method):
     gains = [gain_at_equal_tokens(toy(**SPARSE), method, run_of, seed) for seed in (0, 1)]
     assert min(gains) > 0

@@ -26,7 +26,7 @@ from bench.tracks.unlearning import Nets, UnlearningMethod
 
 SMALL = {"data": "digits", "n_train": 600, "n_val": 200, "n_pool": 400, "widths": (64, 64), "epochs": 20, "batch_size": 32}
 RANDOM = UnlearnRandom(originals=8, **SMALL)
-MEMORISED = UnlearnRandom(originals=8, **SMALL | {"noise": 0.2})
+MEMORISED = UnlearnRandom(originals=4, **SMALL | {"noise": 0.2})
 """With a fifth of the labels wrong there is more to forget."""
 
 
