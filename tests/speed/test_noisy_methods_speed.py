@@ -132,7 +132,12 @@ PAIRS = [
 ]
 
 
-@pytest.mark.parametrize(("method", "reference"), PAIRS, ids=[method.card.name for method, _ in PAIRS])
+LEFT_OUT = ("sop", "mixup")  # of make test: two methods show that the shared loop is quick
+
+
+@pytest.mark.parametrize(
+    ("method", "reference"), [pytest.param(*pair, id=pair[0].card.name, marks=pytest.mark.slow if pair[0].card.name in LEFT_OUT else ()) for pair in PAIRS]
+)
 def test_a_seed_s_steps_are_at_least_1_2_times_faster_than_a_plain_loop(method, reference, problem, tmp_path):
     ours(method, problem, tmp_path)
     reference(problem).seconds()

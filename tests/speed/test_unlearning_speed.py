@@ -47,7 +47,7 @@ def test_eight_models_of_the_digits_net_train_at_least_twice_as_fast_together():
     assert found["serial"] / found["stacked"] >= 2
 
 
-@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("name", ["digits", pytest.param("mnist", marks=pytest.mark.slow)])
 def test_the_tuned_choice_is_at_most_15_percent_slower_than_the_better_way(name):
     found = seconds(SHAPES[name])
     assert found[tuned.choice(_models.NAME, CPU, **SHAPES[name])] <= 1.15 * min(found.values())
