@@ -171,7 +171,7 @@ def test_stdout_is_the_product_and_stderr_the_talk(bench):
 
 
 def test_no_two_methods_of_a_track_give_bit_equal_metrics_on_a_cell(bench):
-    cell = "noisy-digits[n_train=500,epochs=12]"  # the default cells are looked at in the committed records
+    cell = "noisy-digits[n_train=400,epochs=6]"  # the default cells are looked at in the committed records
     found = bench("run", "--device", "cpu", "--executor", "inline", "--track", "noisy-labels", "--task", cell, "--variant", "sym40", "--seeds", "0-0", "--json")
     metrics = [json.dumps(record["metrics"], sort_keys=True) for record in json.loads(found.out)["records"]]
     assert len(metrics) >= 15

@@ -23,22 +23,26 @@ def test_every_table_of_results_is_what_the_committed_records_give():
     assert done.returncode == 0, done.stderr
 
 
-def test_the_committed_records_of_pair45_show_coteaching_above_elr_over_at_least_five_seeds():
+@pytest.fixture(scope="module")
+def committed():
+    """Every record of docs/records/."""
     from bench.runs.store import Store
 
-    records = [record for record in Store(ROOT / "docs" / "records").read() if (record.task, record.variant) == ("noisy-digits", "pair45")]
+    return Store(ROOT / "docs" / "records").read()
+
+
+def test_the_committed_records_of_pair45_show_coteaching_above_elr_over_at_least_five_seeds(committed):
+    records = [record for record in committed if (record.task, record.variant) == ("noisy-digits", "pair45")]
     figures = {name: {record.seed: record.metrics["acc_last"] for record in records if record.method == name} for name in ("elr", "coteaching")}
     assert figures["elr"].keys() == figures["coteaching"].keys()
     assert len(figures["elr"]) >= 5
     assert sum(figures["coteaching"].values()) > sum(figures["elr"].values())
 
 
-def test_no_two_methods_have_bit_equal_metrics_in_a_committed_default_cell_with_wrong_labels():
-    from bench.runs.store import Store
-
+def test_no_two_methods_have_bit_equal_metrics_in_a_committed_default_cell_with_wrong_labels(committed):
     known = {("condense-digits", "ipc1", "herding", "k-center")}  # of one image a class, both keep the one nearest to the class mean
     seen = {}
-    for record in Store(ROOT / "docs" / "records").read():
+    for record in committed:
         if record.preset == "default" and record.variant != "clean" and not record.peeks:  # all rows known, retraining is the oracle
             figures = tuple(sorted((name, value) for name, value in record.metrics.items() if value is not None))
             twin = seen.setdefault((record.task, record.variant, record.seed, figures), record.method)
