@@ -16,26 +16,26 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 BUDGETS: dict[str, float] = {
     "tests": 30.0,
-    "tests/checks": 35.0,
-    "tests/cli": 115.0,
-    "tests/conformance": 80.0,
+    "tests/checks": 30.0,
+    "tests/cli": 95.0,
+    "tests/conformance": 60.0,
     "tests/counts": 20.0,
     "tests/datasets": 15.0,
     "tests/device": 25.0,
-    "tests/docs": 45.0,
-    "tests/examples": 45.0,
-    "tests/executors": 100.0,
+    "tests/docs": 40.0,
+    "tests/examples": 40.0,
+    "tests/executors": 60.0,
     "tests/leaderboard": 30.0,
-    "tests/methods": 115.0,
+    "tests/methods": 80.0,
     "tests/plugins": 20.0,
-    "tests/runs": 130.0,
-    "tests/speed": 50.0,
-    "tests/tasks": 70.0,
+    "tests/runs": 125.0,
+    "tests/speed": 35.0,
+    "tests/tasks": 60.0,
     "tests/tracks": 25.0,
     "tests/training": 20.0,
 }
 """Folder (or file) of tests -> seconds that all its tests may take together."""
-WHOLE = 1075.0
+WHOLE = 810.0
 """Seconds that all budgets may be together."""
 SHOWN = 25
 """Tests that are listed at the end, the slowest first."""
