@@ -1,6 +1,7 @@
 PYTHON ?= python3
 VENV ?= .venv
-JOBS ?= 2
+# Workers of pytest: one more than two cores have, since some tests wait for processes.
+JOBS ?= 3
 TRACK ?=
 PRESET ?= default
 DEVICE ?= cuda
