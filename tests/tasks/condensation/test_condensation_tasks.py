@@ -16,32 +16,16 @@ from bench.builtin.tasks.condensation.condense_clutter import CondenseClutter, c
 from bench.builtin.tasks.condensation.condense_digits import CondenseDigits
 from bench.builtin.tasks.condensation.condense_noisy import CondenseNoisy, flipped
 from bench.builtin.tasks.condensation.condense_transfer import CondenseTransfer, probe
+from serving import Serving
 
 from bench.contracts import Outcome
 from bench.errors import InvalidRun
 from bench.runs.artifacts import Artifacts
 from bench.runs.context import Run, Setup
-from bench.runs.tools import Tools
 from bench.tracks.condensation import SmallSet, decode, real_rows, stored
 
 CPU = torch.device("cpu")
 TINY = {"n_train": 200, "updates": 3, "epochs": 60, "epochs_full": 5, "nets": 2, "width": 8, "lrs": (0.02,)}
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-class Serving(Tools):
-    def __init__(self, data):
-        self.data = data
-
-    def dataset(self, run, name, params):
-        return self.data
 
 
 @pytest.fixture(scope="module")

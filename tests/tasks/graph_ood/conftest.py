@@ -12,14 +12,6 @@ from bench.training.state import inspecting
 CPU = torch.device("cpu")
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 class Watcher(Tools):
     """Serves one data set and lets the task watch."""
 

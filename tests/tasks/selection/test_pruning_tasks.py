@@ -10,31 +10,15 @@ from bench.builtin.methods.selection.el2n import ErrorNorm
 from bench.builtin.methods.selection.random import Random
 from bench.builtin.tasks.selection import _task
 from bench.builtin.tasks.selection.prune_digits import PruneDigits
+from serving import Serving
 
 from bench.contracts import Outcome
 from bench.errors import InvalidRun
 from bench.runs.context import Run, Setup
-from bench.runs.tools import Tools
 from bench.tracks.selection import Problem, Selection
 
 CPU = torch.device("cpu")
 TINY = {"n_train": 300, "epochs": 6, "nets": 1, "batch_size": 32}
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-class Serving(Tools):
-    def __init__(self, data):
-        self.data = data
-
-    def dataset(self, run, name, params):
-        return self.data
 
 
 @pytest.fixture(scope="module")

@@ -34,14 +34,6 @@ SMALL = {"data": "digits", "n_train": 200, "n_val": 50, "n_pool": 100, "widths":
 CORRECTIVE = {name: value for name, value in SMALL.items() if name != "n_pool"}
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 class Serving(Tools):
     def dataset(self, run, name, params):
         if name == "cifar10":
