@@ -1,4 +1,6 @@
-"""Where the rooms go in the wheel: under bench/builtin, all but what is published for people to look at."""
+"""Where the rooms go in the wheel: under bench/builtin, all but what is
+published for people to look at.
+"""
 
 from pathlib import Path
 from typing import Any

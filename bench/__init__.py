@@ -1,6 +1,8 @@
-"""datacentric-bench: a benchmark harness for methods that change which data a model learns from, and how much of it.
+"""datacentric-bench: a benchmark harness for methods that change which data a model learns from,
+and how much of it.
 
-This module holds what a plugin author imports. Names are loaded on first use, so that ``import bench`` stays quick.
+This module holds what a plugin author imports. Names are loaded on first use, so that ``import
+bench`` stays quick.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Arguments of ``bench.run`` as Python gives them, made what the options of ``bench run`` give; of what is wrong, a sentence that names the argument."""
+"""Arguments of ``bench.run`` as Python gives them, made what the options of ``bench run`` give; of
+what is wrong, a sentence that names the argument.
+"""
 
 from __future__ import annotations
 
@@ -33,8 +35,13 @@ def names(argument: str, given: Names) -> tuple[str, ...]:
     """
     texts = _texts(given)
     if texts is None:
-        raise UsageError(f"{argument} got {_said(given)}; give a name or a comma list like 'ce,elr[lam=1]', or a list of them.")
-    return tuple(part.strip() for text in texts for part in split_outside(text, ",") if part.strip())
+        raise UsageError(
+            f"{argument} got {_said(given)}; give a name or a comma list like 'ce,elr[lam=1]', or "
+            "a list of them."
+        )
+    return tuple(
+        part.strip() for text in texts for part in split_outside(text, ",") if part.strip()
+    )
 
 
 def paths(argument: str, given: Paths) -> tuple[str, ...]:
@@ -43,7 +50,13 @@ def paths(argument: str, given: Paths) -> tuple[str, ...]:
     Raises:
         UsageError: it is neither a path nor paths.
     """
-    found = [given] if isinstance(given, str | os.PathLike) else list(given) if isinstance(given, Iterable) and not isinstance(given, bytes) else [given]
+    found = (
+        [given]
+        if isinstance(given, str | os.PathLike)
+        else list(given)
+        if isinstance(given, Iterable) and not isinstance(given, bytes)
+        else [given]
+    )
     for path in found:
         if not _is_path(path):
             raise UsageError(f"{argument} got {_said(path)}; give a path, or a list of paths.")
@@ -65,7 +78,12 @@ def path(argument: str, given: Any) -> str | None:
 
 def _is_path(given: Any) -> bool:
     """Say whether something can name a file: text or a path, not empty, without NUL."""
-    return isinstance(given, str | os.PathLike) and isinstance(os.fspath(given), str) and str(given) != "" and "\0" not in str(given)
+    return (
+        isinstance(given, str | os.PathLike)
+        and isinstance(os.fspath(given), str)
+        and str(given) != ""
+        and "\0" not in str(given)
+    )
 
 
 def word(argument: str, given: Any, example: str) -> Any:
@@ -91,7 +109,8 @@ def flag(argument: str, given: Any) -> bool:
 
 
 def seeds(given: Seeds | None) -> str | tuple[int, ...] | None:
-    """Return a number or a list of seeds for a plan: text is left for it to read, a number is its text, several are those seeds.
+    """Return a number or a list of seeds for a plan: text is left for it to read, a number is its
+    text, several are those seeds.
 
     Raises:
         UsageError: it is no number of seeds and no seeds, it holds one twice, or none.
@@ -106,7 +125,10 @@ def seeds(given: Seeds | None) -> str | tuple[int, ...] | None:
     count = _whole(given)
     if count is not None:
         if not 1 <= count <= _MOST_SEEDS - 1:
-            _refuse(f"seeds got {_said(given)}, which is no number of seeds from 1 to {_MOST_SEEDS - 1:,}; {right}.")
+            _refuse(
+                f"seeds got {_said(given)}, which is no number of seeds from 1 to "
+                f"{_MOST_SEEDS - 1:,}; {right}."
+            )
         return str(count)
     if isinstance(given, bytes | bytearray | Mapping | int) or not isinstance(given, Iterable):
         _refuse(f"seeds got {_said(given)}; {right}.")
@@ -119,9 +141,14 @@ def seeds(given: Seeds | None) -> str | tuple[int, ...] | None:
     for item in listed:
         seed = _whole(item)
         if seed is None or not 0 <= seed <= _LARGEST_SEED:
-            _refuse(f"seeds holds {_said(item)}, and a seed is a whole number from 0 to {_LARGEST_SEED:,}; {right}.")
+            _refuse(
+                f"seeds holds {_said(item)}, and a seed is a whole number from 0 to "
+                f"{_LARGEST_SEED:,}; {right}."
+            )
         if seed in found:
-            _refuse(f"seeds holds {seed} twice, and the same seed gives the same number; leave one out.")
+            _refuse(
+                f"seeds holds {seed} twice, and the same seed gives the same number; leave one out."
+            )
         found[seed] = None
     if not 1 <= len(listed) <= _MOST_SEEDS:
         how = "holds no seed at all" if not listed else f"holds more than {_MOST_SEEDS:,} seeds"
@@ -139,7 +166,9 @@ def count(argument: str, given: Any, least: int, most: int) -> int | None:
         return None
     number = _whole(given)
     if number is None or not least <= number <= most:
-        raise UsageError(f"{argument} got {_said(given)}; give a whole number from {least} to {most}.")
+        raise UsageError(
+            f"{argument} got {_said(given)}; give a whole number from {least} to {most}."
+        )
     return number
 
 
@@ -158,7 +187,8 @@ def seconds(argument: str, given: Any) -> float | None:
 
 
 def budget(given: Any) -> float | None:
-    """Return a budget of time in seconds, from a number of them or from text like ``30m``; None stays None.
+    """Return a budget of time in seconds, from a number of them or from text like ``30m``; None
+    stays None.
 
     Raises:
         UsageError: it is neither.
@@ -169,7 +199,8 @@ def budget(given: Any) -> float | None:
 
 
 def size(argument: str, given: Any) -> str | None:
-    """Return a size of memory as text, from a number of bytes or from text like ``4GiB``; None stays None.
+    """Return a size of memory as text, from a number of bytes or from text like ``4GiB``; None
+    stays None.
 
     Raises:
         UsageError: it is neither.
@@ -178,7 +209,10 @@ def size(argument: str, given: Any) -> str | None:
         return given
     number = _whole(given)
     if number is None or number < 2**20:
-        raise UsageError(f"{argument} got {_said(given)}; give a size like '4GiB', 'none' for no limit, or at least 1048576 bytes.")
+        raise UsageError(
+            f"{argument} got {_said(given)}; give a size like '4GiB', 'none' for no limit, or at "
+            "least 1048576 bytes."
+        )
     return str(number)
 
 
@@ -192,8 +226,14 @@ def _texts(given: Any) -> list[str] | None:
 
 
 def _whole(value: Any) -> int | None:
-    """Return a whole number of any integer type (NumPy's, torch's); None: it is another thing, or a truth value, which Python takes for 0 and 1."""
-    if isinstance(value, bool) or "bool" in str(getattr(value, "dtype", "")) or getattr(value, "shape", None):
+    """Return a whole number of any integer type (NumPy's, torch's); None: it is another thing, or a
+    truth value, which Python takes for 0 and 1.
+    """
+    if (
+        isinstance(value, bool)
+        or "bool" in str(getattr(value, "dtype", ""))
+        or getattr(value, "shape", None)
+    ):
         return None
     try:
         return operator.index(value)

@@ -1,6 +1,7 @@
 """Cards: what is known of a method, task, data set or track before anything of it is imported.
 
-A card is a keyword call with literal values in the class body, a track's in the module of its contract, so that the index reads it from the syntax tree.
+A card is a keyword call with literal values in the class body, a track's in the module of its
+contract, so that the index reads it from the syntax tree.
 """
 
 from __future__ import annotations
@@ -26,9 +27,13 @@ _FIELD = re.compile(r"[a-z0-9]+([ -][a-z0-9]+)*")
 
 
 def check_name(kind: str, name: str) -> None:
-    """Raise ``ValueError`` unless ``name`` is kebab-case of at most 64 characters, so that it is safe in paths and pages."""
+    """Raise ``ValueError`` unless ``name`` is kebab-case of at most 64
+    characters, so that it is safe in paths and pages.
+    """
     if len(name) > 64 or not _NAME.fullmatch(name):
-        raise ValueError(f"{kind} name {name[:80]!r} is not kebab-case of at most 64 characters, like 'elr-plus'")
+        raise ValueError(
+            f"{kind} name {name[:80]!r} is not kebab-case of at most 64 characters, like 'elr-plus'"
+        )
 
 
 class _Named(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,26 +47,46 @@ class _Named(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def __post_init__(self) -> None:
         check_name(type(self).__name__.removesuffix("Card").lower(), self.name)
         if self.api != API:
-            raise ValueError(f"card {self.name!r} was written for api={self.api}; this version of bench speaks api={API}")
+            raise ValueError(
+                f"card {self.name!r} was written for api={self.api}; this version of bench speaks "
+                f"api={API}"
+            )
 
 
 class _Card(_Named, frozen=True, kw_only=True, forbid_unknown_fields=True):
     licence: str = "MIT"
     libraries: tuple[str, ...] = ()
-    """Import names of what it imports beyond NumPy and torch; they are preloaded, and part of the key."""
+    """Import names of what it imports beyond NumPy and torch; they are
+    preloaded, and part of the key.
+    """
 
 
-FIELDS = ("wrong labels", "less data", "worth of data", "forgetting", "shift", "few labels", "training", "streams and defects", "policies")
+FIELDS = (
+    "wrong labels",
+    "less data",
+    "worth of data",
+    "forgetting",
+    "shift",
+    "few labels",
+    "training",
+    "streams and defects",
+    "policies",
+)
 """The fields of the built-in tracks."""
 
 
 class TrackCard(_Named, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is known of a track. It stands in the module of the track's contract: ``TRACK = TrackCard(...)``."""
+    """What is known of a track.
+
+    It stands in the module of the track's contract: ``TRACK = TrackCard(...)``.
+    """
 
     about: str
     """What its methods do, in one sentence."""
     field: str
-    """The field it belongs to, one of ``bench.cards.FIELDS``; a track of another field names that in lower-case words."""
+    """The field it belongs to, one of ``bench.cards.FIELDS``; a track of
+    another field names that in lower-case words.
+    """
     ranked: str
     """What its board ranks, and by what, in a line."""
 
@@ -70,9 +95,14 @@ class TrackCard(_Named, frozen=True, kw_only=True, forbid_unknown_fields=True):
         for name in ("title", "about", "ranked"):
             text = getattr(self, name)
             if not text.strip() or "\n" in text:
-                raise ValueError(f"track {self.name!r} has {name}={text[:80]!r}; give one line of text")
+                raise ValueError(
+                    f"track {self.name!r} has {name}={text[:80]!r}; give one line of text"
+                )
         if len(self.field) > 64 or not _FIELD.fullmatch(self.field):
-            raise ValueError(f"track {self.name!r} has field={self.field[:80]!r}; give one of {', '.join(map(repr, FIELDS))}, or lower-case words of your own")
+            raise ValueError(
+                f"track {self.name!r} has field={self.field[:80]!r}; give one of "
+                f"{', '.join(map(repr, FIELDS))}, or lower-case words of your own"
+            )
 
 
 class MethodCard(_Card, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -85,25 +115,37 @@ class MethodCard(_Card, frozen=True, kw_only=True, forbid_unknown_fields=True):
     bibtex: str = ""
     """The paper's entry; what ``bench show NAME --bibtex`` prints."""
     claim: str = ""
-    """What the paper says it does, in a sentence of our own; the docs hold it against what is measured here."""
+    """What the paper says it does, in a sentence of our own; the docs hold
+    it against what is measured here.
+    """
     official_code: Literal["ok", "flawed", "none"] = "none"
     """Whether the authors' code was read and is right."""
     deviates: str = ""
     """What differs from the paper, and why. Empty: nothing known."""
     signal: str = ""
-    """What it reads off the data to judge a row, in the words of its track, e.g. ``oof``, ``dynamics``, ``features``."""
+    """What it reads off the data to judge a row, in the words of its
+    track, e.g. ``oof``, ``dynamics``, ``features``.
+    """
     needs: tuple[str, ...] = ()
     """What it wants beyond the problem, e.g. ``noise-rate``; shown on the board."""
     tuning: dict[str, tuple[Any, ...]] = {}
-    """Parameter -> the values that ``--tune`` may try; the ranked row uses the defaults whatever they are."""
+    """Parameter -> the values that ``--tune`` may try; the ranked row uses
+    the defaults whatever they are.
+    """
     stacked: bool = False
     """True: it has ``solve_stacked``, and several seeds run in one pass."""
     plain: bool = False
-    """True: a plain baseline, what anyone would try first; it is ranked with the others, and a method is held against the best of them."""
+    """True: a plain baseline, what anyone would try first; it is ranked with the others, and a
+    method is held against the best of them.
+    """
     defaults_from: Literal["paper", "here", ""] = ""
-    """Where its defaults come from: the paper or the authors' code, or they were chosen here; empty: not stated."""
+    """Where its defaults come from: the paper or the authors' code, or
+    they were chosen here; empty: not stated.
+    """
     trials: int | None = 0
-    """How many settings were tried to choose defaults here; 0: the first guess stayed, or there is nothing to set; None: nobody counted."""
+    """How many settings were tried to choose defaults here; 0: the first guess stayed, or there is
+    nothing to set; None: nobody counted.
+    """
 
     @property
     def tracks(self) -> tuple[str, ...]:
@@ -114,8 +156,13 @@ class MethodCard(_Card, frozen=True, kw_only=True, forbid_unknown_fields=True):
         super().__post_init__()
         for track in self.tracks:
             check_name("track", track)
-        if (self.trials is not None and self.trials < 0) or (self.trials != 0 and self.defaults_from != "here"):
-            raise ValueError(f"card {self.name!r} has trials={self.trials}; give 0 or more or None, and other than 0 only beside defaults_from='here'")
+        if (self.trials is not None and self.trials < 0) or (
+            self.trials != 0 and self.defaults_from != "here"
+        ):
+            raise ValueError(
+                f"card {self.name!r} has trials={self.trials}; give 0 or more or None, and other "
+                "than 0 only beside defaults_from='here'"
+            )
 
 
 class Metric(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -130,19 +177,33 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     unit: str = ""
     """What it is counted in, e.g. ``%`` or ``s``; empty: a bare number."""
     validation: bool = False
-    """True: computed on held-out training data, in runs with the card's ``tuning`` alone; what ``--tune`` chooses by, never on a board."""
+    """True: computed on held-out training data, in runs with the card's ``tuning`` alone; what
+    ``--tune`` chooses by, never on a board.
+    """
     clock: bool = False
-    """True: read off a clock, so that no two runs agree on it; left out where records are compared bit for bit."""
+    """True: read off a clock, so that no two runs agree on it; left out
+    where records are compared bit for bit.
+    """
     bounds: tuple[float | None, float | None] | None = None
-    """The least and the most it can be, ``None`` for an end that is open: ``(0, None)``. A run with a figure beyond them is invalid."""
+    """The least and the most it can be, ``None`` for an end that is open: ``(0, None)``.
+
+    A run with a figure beyond them is invalid.
+    """
     chance: float | None = None
     """What a trivial predictor reaches."""
     title: str = ""
     """What it measures, in a line; the board prints it."""
 
     def __post_init__(self) -> None:
-        if self.bounds is not None and None not in self.bounds and not self.bounds[0] < self.bounds[1]:  # type: ignore[operator]
-            raise ValueError(f"metric {self.name!r} has the bounds {self.bounds}; the first must be below the second, None for an open end")
+        if (
+            self.bounds is not None
+            and None not in self.bounds
+            and not self.bounds[0] < self.bounds[1]  # type: ignore[operator]
+        ):
+            raise ValueError(
+                f"metric {self.name!r} has the bounds {self.bounds}; the first must be below the "
+                "second, None for an open end"
+            )
 
 
 class Preset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -161,13 +222,18 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         for name in self.variants:
             check_name("variant", name)
         if not 0 < self.timeout < math.inf:
-            raise ValueError(f"a preset has timeout={self.timeout}, which is no limit; give a finite number of seconds above 0")
+            raise ValueError(
+                f"a preset has timeout={self.timeout}, which is no limit; give a finite number of "
+                "seconds above 0"
+            )
         if self.seeds < 1:
             raise ValueError(f"a preset has seeds={self.seeds}; give a number of at least 1")
 
 
 class Reference(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An anchor or control of the board: a method's name, or a way of the task's own that may see the hidden part."""
+    """An anchor or control of the board: a method's name, or a way of the
+    task's own that may see the hidden part.
+    """
 
     name: str
     """A method's name, or with ``solve`` the row's."""
@@ -176,7 +242,9 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     title: str = ""
     """What it is, in a line."""
     solve: str = ""
-    """Name of the task's method ``(problem, hidden, run) -> Solution``; empty: ``name`` is a method."""
+    """Name of the task's method ``(problem, hidden, run) -> Solution``;
+    empty: ``name`` is a method.
+    """
 
     def __post_init__(self) -> None:
         check_name("reference", self.name)
@@ -200,13 +268,21 @@ class TaskCard(_Card, frozen=True, kw_only=True, forbid_unknown_fields=True):
     references: tuple[Reference, ...] = ()
     """The anchors and controls of its board."""
     tuning: dict[str, Any] = {}
-    """Parameters under which it scores a part of the training data, held out, instead of its test data. Empty: it has no validation score."""
+    """Parameters under which it scores a part of the training data, held out, instead of its test
+    data.
+
+    Empty: it has no validation score.
+    """
     test_set: Literal["drawn", "official", "fixed"] = "drawn"
-    """What the hidden part is judged by: ``drawn`` anew by every seed; the data's ``official`` test part, or one ``fixed`` by the task, both the
-    same for every seed, so that the spread over seeds is blind to the choice of test rows. The board says so. (Of the task's own preset: a
-    parameter may name data of another kind.)"""
+    """What the hidden part is judged by: ``drawn`` anew by every seed; the data's ``official`` test
+    part, or one ``fixed`` by the task, both the
+    same for every seed, so that the spread over seeds is blind to the choice of test rows. The
+    board says so. (Of the task's own preset: a parameter may name data of another kind.)
+    """
     lengths_vary: bool = False
-    """True: how much a run computes depends on its seed, as where texts are generated; the operations of every seed are then counted, not of one."""
+    """True: how much a run computes depends on its seed, as where texts are generated; the
+    operations of every seed are then counted, not of one.
+    """
     paper: str = ""
     """Where it was described, e.g. ``arXiv:2007.00151``."""
     bibtex: str = ""
@@ -216,7 +292,10 @@ class TaskCard(_Card, frozen=True, kw_only=True, forbid_unknown_fields=True):
         super().__post_init__()
         check_name("track", self.track)
         if sum(metric.validation for metric in self.metrics) != bool(self.tuning):
-            raise ValueError(f"task {self.name!r} must mark one metric as validation if it has 'tuning', and none if it has not")
+            raise ValueError(
+                f"task {self.name!r} must mark one metric as validation if it has 'tuning', and "
+                "none if it has not"
+            )
         if sum(metric.primary for metric in self.metrics) != 1:
             raise ValueError(f"task {self.name!r} must mark exactly one of its metrics as primary")
         for preset in self.presets:
@@ -243,9 +322,15 @@ class DatasetCard(_Card, frozen=True, kw_only=True, forbid_unknown_fields=True):
     had: Literal["shipped", "generated", "hub", "local"]
     """How one gets it."""
     fingerprint: str | dict[str, str] = ""
-    """SHA-256 of its arrays (see ``bench.runs.guard.fingerprint``), checked at every load; ``bench check`` prints it. One text pins a load
-    with the defaults; a table pins a load for each set of parameters, as ``{"": "...", "split=test": "..."}``: those that differ from the
-    defaults, by name. Empty, or not in the table: not pinned."""
+    """SHA-256 of its arrays (see ``bench.runs.guard.fingerprint``), checked at every load; ``bench
+    check`` prints it.
+
+    One text pins a load
+
+    with the defaults; a table pins a load for each set of parameters, as ``{"": "...",
+    "split=test": "..."}``: those that differ from the defaults, by name. Empty, or not in the
+    table: not pinned.
+    """
     paper: str = ""
     """Where it was described, e.g. ``arXiv:2007.00151``."""
     bibtex: str = ""
@@ -253,5 +338,9 @@ class DatasetCard(_Card, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 Card = MethodCard | TaskCard | DatasetCard
-KINDS: dict[str, type[MethodCard | TaskCard | DatasetCard]] = {"method": MethodCard, "task": TaskCard, "dataset": DatasetCard}
+KINDS: dict[str, type[MethodCard | TaskCard | DatasetCard]] = {
+    "method": MethodCard,
+    "task": TaskCard,
+    "dataset": DatasetCard,
+}
 """Kind of plugin -> its card."""

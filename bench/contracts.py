@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class Method(Params, frozen=True, kw_only=True):
     """A way to learn. Its fields are its hyper-parameters; an instance holds nothing else.
 
-    A method sees its problem and its run, never the hidden part of the task. One that declares ``stacked`` on its card
-    implements :meth:`solve_stacked` too.
+    A method sees its problem and its run, never the hidden part of the task. One that declares
+    ``stacked`` on its card implements :meth:`solve_stacked` too.
     """
 
     card: ClassVar[MethodCard]
@@ -27,11 +27,19 @@ class Method(Params, frozen=True, kw_only=True):
 
     def solve(self, problem: Any, run: Run) -> Any:
         """Return the track's solution of ``problem``."""
-        raise TypeError(f"method {self.name_of()!r} has no solve(self, problem, run); write one that returns its track's solution.")
+        raise TypeError(
+            f"method {self.name_of()!r} has no solve(self, problem, run); write one that returns "
+            "its track's solution."
+        )
 
     def solve_stacked(self, problems: Sequence[Any], runs: Sequence[Run]) -> Sequence[Any]:
-        """Solve several problems (of several seeds, or the K of one case) in one pass, in their order."""
-        raise TypeError(f"method {self.name_of()!r} says stacked=True on its card but has no solve_stacked(self, problems, runs).")
+        """Solve several problems (of several seeds, or the K of one case)
+        in one pass, in their order.
+        """
+        raise TypeError(
+            f"method {self.name_of()!r} says stacked=True on its card but has no "
+            "solve_stacked(self, problems, runs)."
+        )
 
 
 class Case(msgspec.Struct, kw_only=True):
@@ -39,7 +47,8 @@ class Case(msgspec.Struct, kw_only=True):
 
     Attributes:
         problems: the track's problems, one or K of them; all that methods see.
-        hidden: whatever the task needs to score them, like true labels and test data; methods never get it.
+        hidden: whatever the task needs to score them, like true labels and test data; methods never
+            get it.
     """
 
     problems: Sequence[Any]
@@ -52,7 +61,9 @@ class Watched(msgspec.Struct):
     scores: dict[str, float | None]
     """Figures of this step, for the curve."""
     keep: tuple[str, ...] = ()
-    """Names under which the harness keeps a snapshot of the model, replacing the older one of that name."""
+    """Names under which the harness keeps a snapshot of the model,
+    replacing the older one of that name.
+    """
 
 
 class Outcome(msgspec.Struct, kw_only=True):
@@ -60,7 +71,8 @@ class Outcome(msgspec.Struct, kw_only=True):
 
     Attributes:
         solution: what the method returned.
-        cost: the method's own time in seconds, ``solve_s`` and ``solve_cpu_s``, and what else a record holds as cost.
+        cost: the method's own time in seconds, ``solve_s`` and ``solve_cpu_s``, and what else a
+            record holds as cost.
         counters: ``forward`` and ``backward``: example visits, as the method counted them.
     """
 
@@ -77,7 +89,8 @@ class Score(msgspec.Struct, kw_only=True):
     """What a task says of its outcomes.
 
     Attributes:
-        metrics: a figure for every metric of the task's card, in its unit; one that has no value here is ``None``, never 0 or NaN.
+        metrics: a figure for every metric of the task's card, in its unit; one that has no value
+            here is ``None``, never 0 or NaN.
     """
 
     metrics: dict[str, float | None]
@@ -96,14 +109,21 @@ class Task(Params, frozen=True, kw_only=True):
 
     card: ClassVar[TaskCard]
     accepts: ClassVar[type[Any] | tuple[type[Any], ...]] = ()
-    """Types of a solution that :meth:`evaluate` reads; any other is invalid. The tracks of this package need not say it."""
+    """Types of a solution that :meth:`evaluate` reads; any other is invalid.
+
+    The tracks of this package need not say it.
+    """
 
     def prepare(self, run: Setup) -> Case:
         """Build the problem and the hidden part."""
-        raise TypeError(f"task {self.name_of()!r} has no prepare(self, run); write one that returns a Case.")
+        raise TypeError(
+            f"task {self.name_of()!r} has no prepare(self, run); write one that returns a Case."
+        )
 
     def watch(self, case: Case, k: int, step: int, model: Any) -> Watched:
-        """Score a report of problem ``k``: called in eval mode, without gradient, on forked random streams."""
+        """Score a report of problem ``k``: called in eval mode, without
+        gradient, on forked random streams.
+        """
         return Watched({})
 
     def reveal(self, case: Case, run: Setup) -> None:
@@ -111,7 +131,10 @@ class Task(Params, frozen=True, kw_only=True):
 
     def evaluate(self, case: Case, outcomes: Sequence[Outcome], run: Setup) -> Score:
         """Score the outcomes, one a problem."""
-        raise TypeError(f"task {self.name_of()!r} has no evaluate(self, case, outcomes, run); write one that returns a Score.")
+        raise TypeError(
+            f"task {self.name_of()!r} has no evaluate(self, case, outcomes, run); write one that "
+            "returns a Score."
+        )
 
 
 class Dataset(Params, frozen=True, kw_only=True):
@@ -125,4 +148,7 @@ class Dataset(Params, frozen=True, kw_only=True):
         Raises:
             DataUnavailable: it is not on this machine; the message says how to get it.
         """
-        raise TypeError(f"data set {self.name_of()!r} has no load(self, run); write one that returns a record of tensors.")
+        raise TypeError(
+            f"data set {self.name_of()!r} has no load(self, run); write one that returns a record "
+            "of tensors."
+        )

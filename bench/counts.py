@@ -1,8 +1,10 @@
-"""Floating-point operations of whatever torch does inside a block, and what was done there that torch does not see.
+"""Floating-point operations of whatever torch does inside a block, and what was done there that
+torch does not see.
 
-A :class:`Counter` stands between torch's dispatcher and its kernels, where forward passes, backward passes, ``vmap``, forward mode and compiled
-regions end as plain operators, and adds up what :mod:`bench.counts_formulas` says of each. What has no formula, and what computes beside
-torch (see :mod:`bench.counts_outside`), is named in :attr:`Tally.uncounted`: the total is then a lower bound.
+A :class:`Counter` stands between torch's dispatcher and its kernels, where forward passes, backward
+passes, ``vmap``, forward mode and compiled regions end as plain operators, and adds up what
+:mod:`bench.counts_formulas` says of each. What has no formula, and what computes beside torch (see
+:mod:`bench.counts_outside`), is named in :attr:`Tally.uncounted`: the total is then a lower bound.
 """
 
 from __future__ import annotations
@@ -21,8 +23,20 @@ from bench.counts_outside import Outside
 
 __all__ = ["Counter", "Tally"]
 
-_SILENT = ("aten", "prim", "prims", "profiler", "rngprims", "inductor_prims", "debugprims", "export", "debug_mode_ops")
-"""Namespaces whose operators count nothing unless a table says otherwise; one of any other namespace is named."""
+_SILENT = (
+    "aten",
+    "prim",
+    "prims",
+    "profiler",
+    "rngprims",
+    "inductor_prims",
+    "debugprims",
+    "export",
+    "debug_mode_ops",
+)
+"""Namespaces whose operators count nothing unless a table says otherwise;
+one of any other namespace is named.
+"""
 
 
 class Tally:
@@ -96,21 +110,35 @@ class _Mode(TorchDispatchMode):
 
     @classmethod
     def ignore_compile_internals(cls) -> bool:
-        """Let compiled regions compile as they would without this: they call torch's own kernels for products, which are seen."""
+        """Let compiled regions compile as they would without this: they
+        call torch's own kernels for products, which are seen.
+        """
         return True
 
-    def __torch_dispatch__(self, func: Any, types: Sequence[type], args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None) -> Any:
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
         kwargs = kwargs or {}
-        if any(kind not in (torch.Tensor, torch.nn.Parameter) and _own_dispatch(kind) for kind in types):
-            return NotImplemented  # a subclass takes itself apart first: what it does inside comes back here
+        if any(
+            kind not in (torch.Tensor, torch.nn.Parameter) and _own_dispatch(kind) for kind in types
+        ):
+            # a subclass takes itself apart first: what it does inside comes back here
+            return NotImplemented
         if func not in self._rules:
             self._rules[func] = _rule(func)
         rule = self._rules[func]
-        if isinstance(rule, torch._C.DispatchKey) and any(isinstance(value, torch.Tensor) and value.is_nested for value in args):
+        if isinstance(rule, torch._C.DispatchKey) and any(
+            isinstance(value, torch.Tensor) and value.is_nested for value in args
+        ):
             rule = _nested_rule(func)
         if isinstance(rule, torch._C.DispatchKey):
             with self:
-                return func._op_dk(rule, *args, **kwargs)  # not decompose(), which may take a Python form that rounds otherwise
+                # not decompose(), which may take a Python form that rounds otherwise
+                return func._op_dk(rule, *args, **kwargs)
         if self._counter.outside.values_only and func in _WITH_VECTORS:
             func, args, kwargs = _without_vectors(func, args, kwargs)
             rule = _rule(func)
@@ -122,19 +150,34 @@ class _Mode(TorchDispatchMode):
             self._count(rule, func, args, kwargs, out)
         return out
 
-    def _count(self, formula: Formula, func: Any, args: Sequence[Any], kwargs: dict[str, Any], out: Any) -> None:
+    def _count(
+        self, formula: Formula, func: Any, args: Sequence[Any], kwargs: dict[str, Any], out: Any
+    ) -> None:
         bound = dict(zip(_names(func), args, strict=False)) | kwargs
         try:
             count = formula(bound, out)
-        except (ArithmeticError, AttributeError, KeyError, IndexError, RuntimeError, TypeError, ValueError):
-            self._counter.tally.uncounted.add(f"{func} of arguments like these")  # a layout that the formula was not made for
+        except (
+            ArithmeticError,
+            AttributeError,
+            KeyError,
+            IndexError,
+            RuntimeError,
+            TypeError,
+            ValueError,
+        ):
+            # a layout that the formula was not made for
+            self._counter.tally.uncounted.add(f"{func} of arguments like these")
             return
         tensors = [value for value in bound.values() if isinstance(value, torch.Tensor)]
-        self._counter.tally.total += round(count) * (4 if any(tensor.is_complex() for tensor in tensors) else 1)
+        self._counter.tally.total += round(count) * (
+            4 if any(tensor.is_complex() for tensor in tensors) else 1
+        )
 
 
 def _rule(func: Any) -> Formula | torch._C.DispatchKey | str | None:
-    """Return the formula of an operator, the kernel that makes it of others, its name where it has no formula, or None where nothing is to be counted."""
+    """Return the formula of an operator, the kernel that makes it of others, its name where it has
+    no formula, or None where nothing is to be counted.
+    """
     if func is _eigenvalues:
         return FORMULAS["_linalg_eigvals"]
     if isinstance(func, torch._ops.HigherOrderOperator):
@@ -143,7 +186,10 @@ def _rule(func: Any) -> Formula | torch._C.DispatchKey | str | None:
     plain = re.sub(r"(?<=\w)_$", "", name)
     if space == "aten" and plain in FORMULAS:
         return FORMULAS[plain]
-    keys = [torch._C.DispatchKey.CompositeImplicitAutograd, torch._C.DispatchKey.CompositeExplicitAutogradNonFunctional]
+    keys = [
+        torch._C.DispatchKey.CompositeImplicitAutograd,
+        torch._C.DispatchKey.CompositeExplicitAutogradNonFunctional,
+    ]
     for key in keys if plain == "linalg_pinv" else keys[:1]:
         if torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), key):
             return key
@@ -153,11 +199,19 @@ def _rule(func: Any) -> Formula | torch._C.DispatchKey | str | None:
 
 
 _ATEN = torch.ops.aten
-_WITH_VECTORS = {_ATEN._linalg_eigh.default: "compute_v", _ATEN._linalg_svd.default: "compute_uv", _ATEN.linalg_eig.default: ""}
+_WITH_VECTORS = {
+    _ATEN._linalg_eigh.default: "compute_v",
+    _ATEN._linalg_svd.default: "compute_uv",
+    _ATEN.linalg_eig.default: "",
+}
 
 
-def _without_vectors(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Any, Sequence[Any], dict[str, Any]]:
-    """Return the call as it is where no mode stands in between: with one, torch computes vectors even where values alone were asked for."""
+def _without_vectors(
+    func: Any, args: Sequence[Any], kwargs: dict[str, Any]
+) -> tuple[Any, Sequence[Any], dict[str, Any]]:
+    """Return the call as it is where no mode stands in between: with one, torch computes vectors
+    even where values alone were asked for.
+    """
     bound = dict(zip(_names(func), args, strict=False)) | kwargs
     matrix = bound.get("A", bound.get("self"))
     if torch.is_grad_enabled() and matrix is not None and matrix.requires_grad:
@@ -174,7 +228,9 @@ def _eigenvalues(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _nested_rule(func: Any) -> Formula | torch._C.DispatchKey | None:
-    """Return the rule of an operator that is made of others, but may be one kernel for nested tensors."""
+    """Return the rule of an operator that is made of others, but may be
+    one kernel for nested tensors.
+    """
     key = torch._C.DispatchKey.CompositeImplicitAutogradNestedTensor
     if torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), key):
         return key

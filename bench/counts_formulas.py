@@ -1,13 +1,19 @@
-"""Floating-point operations of torch's operators, by their shapes. One multiplication with one addition is two operations.
+"""Floating-point operations of torch's operators, by their shapes.
 
-Every formula takes the arguments of the operator by the names of its schema and what it returned. Conventions:
+One multiplication with one addition is two operations.
 
-- Dense products count ``2 m k n``; a bias that is added on the way is not counted, as nothing elementwise is.
+Every formula takes the arguments of the operator by the names of its schema and what it returned.
+Conventions:
+
+- Dense products count ``2 m k n``; a bias that is added on the way is not counted, as nothing
+  elementwise is.
 - A complex operation is four real ones.
-- Convolutions count a product for every weight of a channel's group and every output position, padding included.
-- Attention counts all pairs of the queries and keys that it is given: a mask, causal or of padding, leaves none out, so that the count does not
-  depend on the kernel. Packed sequences count the pairs within each. A backward pass counts the four products it needs, not the scores that some
-  kernels compute again.
+- Convolutions count a product for every weight of a channel's group and every output position,
+  padding included.
+- Attention counts all pairs of the queries and keys that it is given: a mask, causal or of padding,
+  leaves none out, so that the count does not depend on the kernel. Packed sequences count the pairs
+  within each. A backward pass counts the four products it needs, not the scores that some kernels
+  compute again.
 - A sparse product, as torch makes of message passing, counts two operations
   for every stored entry and column; gathering and scattering rows count nothing.
 """
@@ -19,7 +25,8 @@ from typing import Any
 
 from bench.counts_linalg import LINALG, Bound, Formula, first
 
-# Products -------------------------------------------------------------------------------------------------------------
+# Products
+# -------------------------------------------------------------------------------------------------
 
 
 def _stored(matrix: Any) -> Any:
@@ -35,12 +42,20 @@ def _stored(matrix: Any) -> Any:
 def _product(left: Any, right: Any) -> Any:
     """Count ``left @ right``, (..., m, k) and (..., k, n), dense, sparse or nested."""
     if left.is_nested:
-        return sum(map(_product, left.unbind(), right.unbind() if right.is_nested else [right] * left.size(0)))
+        return sum(
+            map(
+                _product,
+                left.unbind(),
+                right.unbind() if right.is_nested else [right] * left.size(0),
+            )
+        )
     stored = _stored(left), _stored(right)
     m, k, n = left.shape[-2], left.shape[-1], right.shape[-1]
     if stored[0] is not None and stored[1] is not None:
         a, b = left.to_sparse_coo().coalesce(), right.to_sparse_coo().coalesce()
-        return 2.0 * float((a.indices()[-1].bincount(minlength=k) * b.indices()[-2].bincount(minlength=k)).sum())
+        return 2.0 * float(
+            (a.indices()[-1].bincount(minlength=k) * b.indices()[-2].bincount(minlength=k)).sum()
+        )
     if stored[0] is not None:
         return 2.0 * stored[0] * n
     if stored[1] is not None:
@@ -65,11 +80,14 @@ def _many(a: Bound, out: Any) -> Any:
 
 
 def _grouped(left: str, right: str) -> Formula:
-    """Count a product of groups, whose rows or columns are packed: each row meets the columns of its group alone, or each inner number its pair."""
+    """Count a product of groups, whose rows or columns are packed: each row meets the columns of
+    its group alone, or each inner number its pair.
+    """
 
     def count(a: Bound, out: Any) -> Any:
         x, y = a[left], a[right]
-        if x.dim() == 2 and y.dim() == 2:  # the inner axis is packed: (m, k) and (k, n) make (groups, m, n)
+        # the inner axis is packed: (m, k) and (k, n) make (groups, m, n)
+        if x.dim() == 2 and y.dim() == 2:
             return 2.0 * x.shape[0] * x.shape[1] * y.shape[1]
         if x.dim() == 2:  # rows are packed: (rows, k) and (groups, k, n)
             return 2.0 * x.shape[0] * x.shape[1] * y.shape[-1]
@@ -84,7 +102,9 @@ def _linear(x: str, weight: str) -> Formula:
 
 
 def _packed(x: str) -> Formula:
-    """Count a product with a weight whose own shape is that of its packing: the output says how many columns it has."""
+    """Count a product with a weight whose own shape is that of its
+    packing: the output says how many columns it has.
+    """
     return lambda a, out: 2.0 * a[x].shape[-1] * first(out).numel()
 
 
@@ -96,7 +116,11 @@ def _linear_backward(a: Bound, out: Any) -> Any:
 def _matmul_backward(a: Bound, out: Any) -> Any:
     left, right, gradient = a["self"], a["other"], a["grad"]
     inner = left.shape[-1]
-    return 2.0 * gradient.numel() * inner * sum(bool(flag) for flag in a["mask"]) if right.dim() else 0.0
+    return (
+        2.0 * gradient.numel() * inner * sum(bool(flag) for flag in a["mask"])
+        if right.dim()
+        else 0.0
+    )
 
 
 def _sampled(a: Bound, out: Any) -> Any:
@@ -115,11 +139,14 @@ def _trilinear(a: Bound, out: Any) -> Any:
     return 3.0 * math.prod(max(sizes) for sizes in zip(*parts, strict=True))
 
 
-# Convolutions ---------------------------------------------------------------------------------------------------------
+# Convolutions
+# -------------------------------------------------------------------------------------------------
 
 
 def _positions(transposed: bool, source: Any, target: Any) -> Any:
-    """Return the places at which the kernel is laid: those of the smaller side's tensor, (N, C, ...), over all pictures."""
+    """Return the places at which the kernel is laid: those of the smaller
+    side's tensor, (N, C, ...), over all pictures.
+    """
     tensor = source if transposed else target
     return float(tensor.shape[0] * math.prod(tensor.shape[2:]))
 
@@ -133,29 +160,46 @@ def _convolution(x: str, transposed: bool = False) -> Formula:
 
 def _convolution_backward(a: Bound, out: Any) -> Any:
     flags = a["output_mask"]
-    return 2.0 * _positions(a["transposed"], a["input"], a["grad_output"]) * a["weight"].numel() * (bool(flags[0]) + bool(flags[1]))
+    return (
+        2.0
+        * _positions(a["transposed"], a["input"], a["grad_output"])
+        * a["weight"].numel()
+        * (bool(flags[0]) + bool(flags[1]))
+    )
 
 
-# Attention ------------------------------------------------------------------------------------------------------------
+# Attention
+# -------------------------------------------------------------------------------------------------
 
 
 def _pairs(a: Bound, ends: tuple[str, str], axis: int) -> Any:
-    """Return the pairs of queries and keys over all rows: those within each sequence, where several are packed or nested."""
+    """Return the pairs of queries and keys over all rows: those within
+    each sequence, where several are packed or nested.
+    """
     first, second = (a.get(name) for name in ends)
     if first is not None and second is not None and first.numel() > 1:
         return float((first.diff() * second.diff()).sum())
     if a["query"].is_nested:
-        return float(sum(own.shape[axis - 1] * other.shape[axis - 1] for own, other in zip(a["query"].unbind(), a["key"].unbind(), strict=True)))
+        return float(
+            sum(
+                own.shape[axis - 1] * other.shape[axis - 1]
+                for own, other in zip(a["query"].unbind(), a["key"].unbind(), strict=True)
+            )
+        )
     return float(a["query"].shape[0] * a["query"].shape[axis] * a["key"].shape[axis])
 
 
 def _attention(products: int, axis: int, ends: tuple[str, str] = ("", "")) -> Formula:
-    """Count so many products of pairs with keys and as many with values; ``axis`` is that of positions in (N, ...) tensors, heads are the other."""
+    """Count so many products of pairs with keys and as many with values; ``axis`` is that of
+    positions in (N, ...) tensors, heads are the other.
+    """
 
     def count(a: Bound, out: Any) -> Any:
         query = a["query"]
         heads = query.size(3 - axis if query.dim() == 4 else 1)
-        return 2.0 * products * _pairs(a, ends, axis) * heads * (query.size(-1) + a["value"].size(-1))
+        return (
+            2.0 * products * _pairs(a, ends, axis) * heads * (query.size(-1) + a["value"].size(-1))
+        )
 
     return count
 
@@ -166,17 +210,25 @@ _ENDS, _SHORT_ENDS = ("cum_seq_q", "cum_seq_k"), ("cu_seqlens_q", "cu_seqlens_k"
 def _encoder_attention(a: Bound, out: Any) -> Any:
     """Count one self-attention with its projections, of padded rows (B, T, D) or nested ones."""
     query, key, width = a["query"], a["key"], a["embed_dim"]
-    rows = [(row.shape[0], other.shape[0]) for row, other in zip(query.unbind(), key.unbind(), strict=True)]
-    return float(sum(2 * width**2 * (2 * own + 2 * other) + 4 * own * other * width for own, other in rows))
+    rows = [
+        (row.shape[0], other.shape[0])
+        for row, other in zip(query.unbind(), key.unbind(), strict=True)
+    ]
+    return float(
+        sum(2 * width**2 * (2 * own + 2 * other) + 4 * own * other * width for own, other in rows)
+    )
 
 
 def _encoder_layer(a: Bound, out: Any) -> Any:
     width, inner = a["embed_dim"], a["ffn_weight_1"].shape[0]
     rows = [row.shape[0] for row in a["src"].unbind()]
-    return float(sum(2 * own * width * (4 * width + 2 * inner) + 4 * own * own * width for own in rows))
+    return float(
+        sum(2 * own * width * (4 * width + 2 * inner) + 4 * own * own * width for own in rows)
+    )
 
 
-# Recurrent nets -------------------------------------------------------------------------------------------------------
+# Recurrent nets
+# -------------------------------------------------------------------------------------------------
 
 
 def _recurrent(x: str, weights: str, times: int) -> Formula:
@@ -185,30 +237,55 @@ def _recurrent(x: str, weights: str, times: int) -> Formula:
     def count(a: Bound, out: Any) -> Any:
         given, sizes = a[x], a.get("batch_sizes") or ()
         places = sum(sizes) if sizes else given.shape[0] * given.shape[1]
-        return 2.0 * times * places * sum(weight.numel() for weight in a[weights] if weight.dim() == 2)
+        return (
+            2.0 * times * places * sum(weight.numel() for weight in a[weights] if weight.dim() == 2)
+        )
 
     return count
 
 
 def _onednn_layer(weights: tuple[str, str], times: int) -> Formula:
-    return lambda a, out: 2.0 * times * a["input"].shape[0] * a["input"].shape[1] * sum(a[name].numel() for name in weights)
+    return lambda a, out: (
+        2.0
+        * times
+        * a["input"].shape[0]
+        * a["input"].shape[1]
+        * sum(a[name].numel() for name in weights)
+    )
 
 
 _CONVOLUTIONS: dict[str, Formula] = {
     **dict.fromkeys(("convolution", "_convolution"), _convolution("input")),
-    **dict.fromkeys(("cudnn_convolution", "cudnn_convolution_relu", "cudnn_convolution_add_relu", "mkldnn_convolution"), _convolution("self")),
+    **dict.fromkeys(
+        (
+            "cudnn_convolution",
+            "cudnn_convolution_relu",
+            "cudnn_convolution_add_relu",
+            "mkldnn_convolution",
+        ),
+        _convolution("self"),
+    ),
     "cudnn_convolution_transpose": _convolution("self", transposed=True),
     "convolution_backward": _convolution_backward,
 }
 
 _ATTENTION: dict[str, Formula] = {
-    **{f"_scaled_dot_product_{kind}_attention": _attention(1, 2) for kind in ("flash", "efficient", "cudnn")},
+    **{
+        f"_scaled_dot_product_{kind}_attention": _attention(1, 2)
+        for kind in ("flash", "efficient", "cudnn")
+    },
     "_scaled_dot_product_flash_attention_for_cpu": _attention(1, 2),
     "_scaled_dot_product_fused_attention_overrideable": _attention(1, 2),
-    **{f"_scaled_dot_product_{kind}_attention_backward": _attention(2, 2, _ENDS) for kind in ("flash", "efficient", "cudnn")},
+    **{
+        f"_scaled_dot_product_{kind}_attention_backward": _attention(2, 2, _ENDS)
+        for kind in ("flash", "efficient", "cudnn")
+    },
     "_scaled_dot_product_flash_attention_for_cpu_backward": _attention(2, 2),
     "_scaled_dot_product_fused_attention_overrideable_backward": _attention(2, 2, _ENDS),
-    **dict.fromkeys(("_flash_attention_forward", "_flash_attention_forward_no_dropout_inplace"), _attention(1, 1, _ENDS)),
+    **dict.fromkeys(
+        ("_flash_attention_forward", "_flash_attention_forward_no_dropout_inplace"),
+        _attention(1, 1, _ENDS),
+    ),
     "_flash_attention_backward": _attention(2, 1, _ENDS),
     "_efficient_attention_forward": _attention(1, 1, _SHORT_ENDS),
     "_efficient_attention_backward": _attention(2, 1, _SHORT_ENDS),
@@ -221,12 +298,18 @@ _ATTENTION: dict[str, Formula] = {
 }
 
 FORMULAS: dict[str, Formula] = {
-    **dict.fromkeys(("mm", "bmm", "_sparse_mm", "_int_mm", "_scaled_mm", "_scaled_mm_v2"), _of("self", "mat2")),
+    **dict.fromkeys(
+        ("mm", "bmm", "_sparse_mm", "_int_mm", "_scaled_mm", "_scaled_mm_v2"), _of("self", "mat2")
+    ),
     "_sparse_sparse_matmul": _of("self", "other"),
-    **dict.fromkeys(("addmm", "sspaddmm", "_addmm_activation", "_sparse_addmm", "hspmm"), _of("mat1", "mat2")),
+    **dict.fromkeys(
+        ("addmm", "sspaddmm", "_addmm_activation", "_sparse_addmm", "hspmm"), _of("mat1", "mat2")
+    ),
     **dict.fromkeys(("baddbmm", "addbmm"), _of("batch1", "batch2")),
     "_foreach_mm": _many,
-    **dict.fromkeys(("_grouped_mm", "_scaled_grouped_mm", "_scaled_grouped_mm_v2"), _grouped("self", "mat2")),
+    **dict.fromkeys(
+        ("_grouped_mm", "_scaled_grouped_mm", "_scaled_grouped_mm_v2"), _grouped("self", "mat2")
+    ),
     "mv": _vector("self"),
     "addmv": _vector("mat"),
     **dict.fromkeys(("dot", "vdot"), _vector("self")),
@@ -238,7 +321,13 @@ FORMULAS: dict[str, Formula] = {
     "linear_backward": _linear_backward,
     "matmul_backward": _matmul_backward,
     **dict.fromkeys(
-        ("_weight_int8pack_mm", "_weight_int4pack_mm", "_weight_int4pack_mm_for_cpu", "_weight_int4pack_mm_with_scales_and_zeros"), _packed("self")
+        (
+            "_weight_int8pack_mm",
+            "_weight_int4pack_mm",
+            "_weight_int4pack_mm_for_cpu",
+            "_weight_int4pack_mm_with_scales_and_zeros",
+        ),
+        _packed("self"),
     ),
     "_cudnn_rnn": _recurrent("input", "weight", 1),
     "_cudnn_rnn_backward": _recurrent("input", "weight", 2),
@@ -262,9 +351,11 @@ _NO_FORMULA = """
     _scaled_dot_product_attention_math_for_mps _slow_conv2d_backward _slow_conv2d_forward slow_conv3d_forward slow_conv_dilated2d slow_conv_dilated3d
     slow_conv_transpose2d slow_conv_transpose3d _sparse_mm_reduce_impl_backward _sparse_semi_structured_addmm _sparse_semi_structured_linear
     _sparse_semi_structured_mm _spsolve _triton_multi_head_attention _triton_scaled_dot_attention
-"""
+"""  # noqa: E501
 ARITHMETIC = frozenset(_NO_FORMULA.split())
-"""Operators of ``aten`` that sum products and have no formula: those of other devices and of formats that need preparation.
+"""Operators of ``aten`` that sum products and have no formula: those of other devices and of
+formats that need preparation.
 
-What is in neither table is elementwise, a reduction, a pooling, a resampling or a move of data, and counts nothing.
+What is in neither table is elementwise, a reduction, a pooling, a resampling or a move of data, and
+counts nothing.
 """

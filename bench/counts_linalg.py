@@ -1,7 +1,10 @@
-"""Floating-point operations of linear algebra, distances and Fourier transforms. Used by :mod:`bench.counts_formulas`.
+"""Floating-point operations of linear algebra, distances and Fourier transforms.
 
-Decompositions count the leading terms of Golub and Van Loan, Matrix Computations (4th edition), whatever the driver. Distances count three
-operations (difference, power, sum) a pair and coordinate. A transform counts 5 n log2 n.
+Used by :mod:`bench.counts_formulas`.
+
+Decompositions count the leading terms of Golub and Van Loan, Matrix Computations (4th edition),
+whatever the driver. Distances count three operations (difference, power, sum) a pair and
+coordinate. A transform counts 5 n log2 n.
 """
 
 from __future__ import annotations
@@ -12,7 +15,9 @@ from typing import Any
 
 Bound = Mapping[str, Any]
 Formula = Callable[[Bound, Any], float]
-"""From the arguments of an operator by the names of its schema, and from what it returned, to a count."""
+"""From the arguments of an operator by the names of its schema, and from
+what it returned, to a count.
+"""
 
 
 def first(out: Any) -> Any:
@@ -35,7 +40,9 @@ def _cube(factor: float, *names: str) -> Formula:
 
 
 def _solved(factor: float, right: float, matrix: str, given: str) -> Formula:
-    """Count ``factor`` n^3 for every matrix and ``right`` n^2 for every column on the right-hand side."""
+    """Count ``factor`` n^3 for every matrix and ``right`` n^2 for every
+    column on the right-hand side.
+    """
 
     def count(a: Bound, out: Any) -> Any:
         n = a[matrix].shape[-1]
@@ -66,7 +73,11 @@ def _qr(a: Bound, out: Any) -> Any:
     """Count R, and Q where it is wanted (section 5.2): as wide as the matrix, or whole."""
     m, n = a["A"].shape[-2:]
     mode, k = a.get("mode", "reduced"), min(m, n)
-    count = 2.0 * k**2 * (m - k / 3) + (2.0 * m * k * (n - k) if n > m else 0.0) - (k**2 * (n - k) if n > m else 0.0)
+    count = (
+        2.0 * k**2 * (m - k / 3)
+        + (2.0 * m * k * (n - k) if n > m else 0.0)
+        - (k**2 * (n - k) if n > m else 0.0)
+    )
     if mode == "reduced":
         count += 2.0 * k**2 * (m - k / 3)
     elif mode == "complete":
@@ -75,7 +86,9 @@ def _qr(a: Bound, out: Any) -> Any:
 
 
 def _svd(a: Bound, out: Any) -> Any:
-    """Count the singular values alone, or the vectors too, as many as values or all (figure 8.6.1, Golub and Reinsch)."""
+    """Count the singular values alone, or the vectors too, as many as
+    values or all (figure 8.6.1, Golub and Reinsch).
+    """
     m, n = _sides(a["A"])
     if not a.get("compute_uv", True):
         count = 4.0 * m * n**2 - 4 / 3 * n**3
@@ -91,7 +104,9 @@ def _eigh(a: Bound, out: Any) -> Any:
 
 
 def _lstsq(a: Bound, out: Any) -> Any:
-    """Count Householder least squares (section 5.3): the triangularisation, Q^T b and the triangular solve."""
+    """Count Householder least squares (section 5.3): the
+    triangularisation, Q^T b and the triangular solve.
+    """
     matrix, right = a["self"], a["b"]
     m, n = _sides(matrix)
     columns = right.shape[-1] if right.dim() == matrix.dim() else 1
@@ -113,14 +128,32 @@ def _reflected(a: Bound, out: Any) -> Any:
 
 
 _EXPONENT_BOUNDS = {
-    "float32": (1.192092800768788e-07, 5.978858893805233e-04, 5.116619363445086e-02, 5.800524627688768e-01, 1.461661507209034e00, 3.010066362817634e00),
-    "float64": (2.220446049250313e-16, 2.580956802971767e-08, 3.397168839976962e-04, 4.991228871115323e-02, 2.996158913811580e-01, 1.090863719290036e00),
+    "float32": (
+        1.192092800768788e-07,
+        5.978858893805233e-04,
+        5.116619363445086e-02,
+        5.800524627688768e-01,
+        1.461661507209034e00,
+        3.010066362817634e00,
+    ),
+    "float64": (
+        2.220446049250313e-16,
+        2.580956802971767e-08,
+        3.397168839976962e-04,
+        4.991228871115323e-02,
+        2.996158913811580e-01,
+        1.090863719290036e00,
+    ),
 }
-"""Largest norm of a matrix whose exponential takes 0, 1, 2, 3, 4, 5 products; beyond the last, it is halved until it fits and squared as often."""
+"""Largest norm of a matrix whose exponential takes 0, 1, 2, 3, 4, 5 products; beyond the last, it
+is halved until it fits and squared as often.
+"""
 
 
 def _exponential(a: Bound, out: Any) -> Any:
-    """Count Taylor polynomials with as few products as possible, then squarings (arXiv:1710.10989), which depend on each matrix's norm."""
+    """Count Taylor polynomials with as few products as possible, then squarings (arXiv:1710.10989),
+    which depend on each matrix's norm.
+    """
     matrix = a["self"]
     n = matrix.shape[-1]
     double = str(matrix.dtype) in ("torch.float64", "torch.complex128")
@@ -128,11 +161,16 @@ def _exponential(a: Bound, out: Any) -> Any:
     products = 0
     for norm in matrix.abs().sum(-2).amax(-1).reshape(-1).tolist() if n else ():
         enough = next((count for count, bound in enumerate(bounds) if norm <= bound), None)
-        products += enough if enough is not None else 5 + (math.ceil(math.log2(norm / bounds[-1])) if math.isfinite(norm) else 0)
+        products += (
+            enough
+            if enough is not None
+            else 5 + (math.ceil(math.log2(norm / bounds[-1])) if math.isfinite(norm) else 0)
+        )
     return 2.0 * n**3 * products
 
 
-# Distances and transforms ---------------------------------------------------------------------------------------------
+# Distances and transforms
+# ---------------------------------------------------------------------------------------------
 
 
 def _distances(a: Bound, out: Any) -> Any:
@@ -149,9 +187,11 @@ def _own_distances(a: Bound, out: Any) -> Any:
 
 
 def _fourier(factor: float) -> Formula:
-    """Count 5 n log2 n for each complex transform of length n, half of it where one side is real; along several axes, one after the other.
+    """Count 5 n log2 n for each complex transform of length n, half of it where one side is real;
+    along several axes, one after the other.
 
-    A factor is for real numbers: what an operator does with complex arguments is counted four times.
+    A factor is for real numbers: what an operator does with complex arguments is counted four
+    times.
     """
 
     def count(a: Bound, out: Any) -> Any:
@@ -163,7 +203,9 @@ def _fourier(factor: float) -> Formula:
 
 
 LINALG: dict[str, Formula] = {
-    **dict.fromkeys(("cholesky", "linalg_cholesky_ex", "linalg_ldl_factor_ex"), _cube(1 / 3, "self")),
+    **dict.fromkeys(
+        ("cholesky", "linalg_cholesky_ex", "linalg_ldl_factor_ex"), _cube(1 / 3, "self")
+    ),
     **dict.fromkeys(("linalg_lu", "linalg_lu_factor_ex"), _lu),
     **dict.fromkeys(("_linalg_det", "_linalg_slogdet"), _cube(2 / 3, "A")),
     "linalg_inv_ex": _cube(2, "A"),

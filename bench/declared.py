@@ -1,4 +1,5 @@
-"""What a track declares of the fields of its problem, its solution and its hidden part; the harness checks it (``bench.checks``).
+"""What a track declares of the fields of its problem, its solution and its hidden part; the harness
+checks it (``bench.checks``).
 
 A declaration stands in the annotation of a field::
 
@@ -10,11 +11,14 @@ A declaration stands in the annotation of a field::
 
     class Solution(msgspec.Struct, kw_only=True):
         model: Annotated[Callable, Outputs("C")]
-        rows: Annotated[torch.Tensor | None, Array("k", dtype="int64", ge=0, lt="N", distinct=True)] = None
+        rows: Annotated[torch.Tensor | None, Array("k", dtype="int64", ge=0, lt="N", distinct=True)]
+            = None
 
-A name stands for a size. What the problem binds (N, C) holds for the solution and the hidden part too; a whole number that the record, or the
-problem, has under that name is taken as well; any other name is bound by the first field that has it. Plain numbers take ``msgspec.Meta``.
-A rule over several fields is a method: ``validate(self)`` of a problem, ``validate(self, problem)`` of a solution, which raises ``InvalidRun``.
+A name stands for a size. What the problem binds (N, C) holds for the solution and the hidden part
+too; a whole number that the record, or the problem, has under that name is taken as well; any other
+name is bound by the first field that has it. Plain numbers take ``msgspec.Meta``. A rule over
+several fields is a method: ``validate(self)`` of a problem, ``validate(self, problem)`` of a
+solution, which raises ``InvalidRun``.
 """
 
 from __future__ import annotations
@@ -23,7 +27,11 @@ from types import EllipsisType
 from typing import Literal
 
 Kind = Literal["bool", "int8", "int64", "float32", "float64", "float", "number"]
-"""``float``: of any width. ``number``: whole or not, of any width. Of the others a tensor of another width is converted, one of another kind refused."""
+"""``float``: of any width.
+
+``number``: whole or not, of any width. Of the others a tensor of another width is converted, one of
+another kind refused.
+"""
 
 Bound = float | str | None
 """A number, or the name of a size."""
@@ -64,18 +72,22 @@ class Array:
 
 
 class Size:
-    """A whole number of at least ``least`` that says a size, under ``name`` in the shapes of other fields."""
+    """A whole number of at least ``least`` that says a size, under
+    ``name`` in the shapes of other fields.
+    """
 
     def __init__(self, name: str, least: int = 1) -> None:
         self.name, self.least = name, least
 
 
 class Outputs:
-    """A model: from n inputs to a finite, floating tensor (n, ``columns``), checked on whatever it is shown in reports and in the evaluation.
+    """A model: from n inputs to a finite, floating tensor (n, ``columns``), checked on whatever it
+    is shown in reports and in the evaluation.
 
     Args:
         columns: C, by number or name.
-        part: attribute of what the model returns that holds this tensor; empty: it is the tensor itself.
+        part: attribute of what the model returns that holds this tensor; empty: it is the tensor
+            itself.
     """
 
     def __init__(self, columns: str | int, part: str = "") -> None:
@@ -83,7 +95,9 @@ class Outputs:
 
 
 class Parameters:
-    """A model that is judged by what it does and not by rows of outputs: its parameters are finite, and it has what ``does`` names, like ``generate``."""
+    """A model that is judged by what it does and not by rows of outputs: its parameters are finite,
+    and it has what ``does`` names, like ``generate``.
+    """
 
     def __init__(self, *does: str) -> None:
         self.does = does

@@ -16,11 +16,15 @@ def canonical(value: Any) -> bytes:
     try:
         return _encoder.encode(value)
     except UnicodeEncodeError:  # a path whose bytes are no UTF-8
-        return json.dumps(msgspec.to_builtins(value), sort_keys=True, separators=(",", ":")).encode()
+        return json.dumps(
+            msgspec.to_builtins(value), sort_keys=True, separators=(",", ":")
+        ).encode()
 
 
 def digest(value: Any, size: int = 16) -> str:
-    """Return the BLAKE2b digest of the canonical JSON of ``value``, as ``2 * size`` hexadecimal digits."""
+    """Return the BLAKE2b digest of the canonical JSON of ``value``, as ``2
+    * size`` hexadecimal digits.
+    """
     return hashlib.blake2b(canonical(value), digest_size=size).hexdigest()
 
 

@@ -1,4 +1,7 @@
-"""Errors a user can act on. Each is one sentence and carries the exit code of the command that meets it."""
+"""Errors a user can act on.
+
+Each is one sentence and carries the exit code of the command that meets it.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,10 @@ from collections.abc import Iterable, Iterator
 
 
 class BenchError(Exception):
-    """Something the user can mend. Its text says what is wrong, the value received, what would be right, what to do next."""
+    """Something the user can mend.
+
+    Its text says what is wrong, the value received, what would be right, what to do next.
+    """
 
     exit_code = 1
 
@@ -48,7 +54,9 @@ class DataUnavailable(EnvironmentFault):
 
 
 class InvalidRun(BenchError):
-    """A run broke a rule that makes its number worthless: it is recorded as ``invalid`` with this reason."""
+    """A run broke a rule that makes its number worthless: it is recorded
+    as ``invalid`` with this reason.
+    """
 
 
 class BenchWarning(UserWarning):
@@ -57,18 +65,23 @@ class BenchWarning(UserWarning):
 
 @contextlib.contextmanager
 def blaming(where: str) -> Iterator[None]:
-    """Note of an error that a plugin's code raises inside where that was, like ``the task's evaluate``, for :func:`blamed`; what is noted first stays."""
+    """Note of an error that a plugin's code raises inside where that was, like ``the task's
+    evaluate``, for :func:`blamed`; what is noted first stays.
+    """
     try:
         yield
     except Exception as error:
-        with contextlib.suppress(Exception):  # an error may refuse attributes, or raise when it is asked for one
+        # an error may refuse attributes, or raise when it is asked for one
+        with contextlib.suppress(Exception):
             if not hasattr(error, "bench_where"):
                 error.bench_where = where  # type: ignore[attr-defined]
         raise
 
 
 def blamed(error: BaseException) -> str:
-    """Return where an error came from, if it is known and not said in its text; else an empty string."""
+    """Return where an error came from, if it is known and not said in its
+    text; else an empty string.
+    """
     if issubclass(type(error), BenchError):
         return ""
     try:
@@ -78,6 +91,8 @@ def blamed(error: BaseException) -> str:
 
 
 def near(name: str, known: Iterable[str]) -> str:
-    """Return " Did you mean 'a' or 'b'?" for up to three near matches of ``name``, or an empty string."""
+    """Return " Did you mean 'a' or 'b'?" for up to three near matches of
+    ``name``, or an empty string.
+    """
     matches = difflib.get_close_matches(name, list(known), n=3, cutoff=0.6)
     return f" Did you mean {' or '.join(repr(match) for match in matches)}?" if matches else ""

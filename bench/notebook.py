@@ -1,4 +1,6 @@
-"""The harness from Python: ``bench.run``, ``bench.load_results``, ``bench.method``, for notebooks and scripts."""
+"""The harness from Python: ``bench.run``, ``bench.load_results``,
+``bench.method``, for notebooks and scripts.
+"""
 
 from __future__ import annotations
 
@@ -69,41 +71,52 @@ def run(
     results: str | os.PathLike[str] | None = None,
     plugins: Paths = (),
 ) -> Results | Preview:
-    """Run methods on tasks as ``bench run`` does, record what is missing, and return all that was asked for.
+    """Run methods on tasks as ``bench run`` does, record what is missing, and return all that was
+    asked for.
 
-    It takes what ``bench run`` takes, and needs no ``if __name__ == "__main__"`` around it: runs live in a program of their own.
-    An interrupt ends it as Ctrl-C ends ``bench run``: what was finished is recorded, and the same call goes on.
+    It takes what ``bench run`` takes, and needs no ``if __name__ == "__main__"`` around it: runs
+    live in a program of their own. An interrupt ends it as Ctrl-C ends ``bench run``: what was
+    finished is recorded, and the same call goes on.
 
     Args:
-        method: methods, like ``"ce,elr"``, ``["ce", "elr[lam=1|3]"]`` or ``"*"``; none: those of the track.
+        method: methods, like ``"ce,elr"``, ``["ce", "elr[lam=1|3]"]`` or ``"*"``; none: those of
+            the track.
         task: tasks, written like methods.
         track: only this track; every method and task of it where none is named.
         all: every method on every task that fits.
         preset: size of the tasks: ``smoke``, ``default`` or ``paper``.
         variant: only these variants.
-        seeds: a number of seeds, text like ``"0-4,7"``, or the seeds themselves, like ``[0, 1]`` or ``range(2)``; None: the preset's.
+        seeds: a number of seeds, text like ``"0-4,7"``, or the seeds themselves, like ``[0, 1]`` or
+            ``range(2)``; None: the preset's.
         device: ``auto``, ``cpu`` or ``cuda``.
         jobs: runs at a time; None: one a core, or as many as fit on the GPUs.
         timeout: wall-clock limit of one run in seconds, above 0; None: the preset's.
         cpu_time: limit of processor time of one run in seconds, above 0; None: none.
-        memory: limit of one run's memory, like ``"4GiB"``, ``"none"`` or bytes; None: an even share of the machine's.
+        memory: limit of one run's memory, like ``"4GiB"``, ``"none"`` or bytes; None: an even share
+            of the machine's.
         per_gpu: runs at a time on one GPU.
-        flops: count the operations of one seed of each row, in a second pass; None: unless ``BENCH_FLOPS`` is 0.
+        flops: count the operations of one seed of each row, in a second pass; None: unless
+            ``BENCH_FLOPS`` is 0.
         gpu_memory: limit of one run's GPU memory; None: an even share of the GPU's.
-        executor: ``local``, ``inline`` for a debugger, or one with its parameters, like ``"ray[address=auto]"``.
+        executor: ``local``, ``inline`` for a debugger, or one with its parameters, like
+            ``"ray[address=auto]"``.
         only: only cells that are ``missing``, ``failed`` or ``stale``.
-        budget: run what is expected to fit this time, like ``"30m"`` or a number of seconds, the most valuable first.
-        tune: choose each method's parameters among up to this many settings by the task's validation score.
+        budget: run what is expected to fit this time, like ``"30m"`` or a number of seconds, the
+            most valuable first.
+        tune: choose each method's parameters among up to this many settings by the task's
+            validation score.
         dry_run: run nothing, and return what would run.
         quiet: show no progress.
         results: the folder of results; None: ``BENCH_RESULTS``, else ``./results``.
         plugins: a file or folder to load besides, or several.
 
     Returns:
-        The records of all that was asked for, in the order of the plan; a :class:`Preview` of a dry run.
+        The records of all that was asked for, in the order of the plan; a :class:`Preview` of a dry
+        run.
 
     Raises:
-        UsageError: a name, parameter or seed is wrong. NothingSelected: nothing fits. EnvironmentFault: it can't run here.
+        UsageError: a name, parameter or seed is wrong. NothingSelected: nothing fits.
+            EnvironmentFault: it can't run here.
     """
     from bench.cli._options import results_folder
     from bench.cli._session import Choice, Session, Where
@@ -112,7 +125,9 @@ def run(
     from bench.runs.select import parse_only
 
     where = Where(
-        executor=arguments.word("executor", executor, "'local', 'inline', 'ray[...]' or 'slurm[...]'"),
+        executor=arguments.word(
+            "executor", executor, "'local', 'inline', 'ray[...]' or 'slurm[...]'"
+        ),
         device=arguments.word("device", device, "'auto', 'cpu' or 'cuda'"),
         jobs=arguments.count("jobs", jobs, 1, 4096),
         timeout=arguments.seconds("timeout", timeout),
@@ -131,15 +146,30 @@ def run(
         variants=arguments.names("variant", variant),
         seeds=arguments.seeds(seeds),
     )
-    choice = Choice(only=parse_only(arguments.names("only", only)), budget=arguments.budget(budget), tune=arguments.count("tune", tune, 2, 1000))
+    choice = Choice(
+        only=parse_only(arguments.names("only", only)),
+        budget=arguments.budget(budget),
+        tune=arguments.count("tune", tune, 2, 1000),
+    )
     dry_run, quiet = arguments.flag("dry_run", dry_run), arguments.flag("quiet", quiet)
-    session = Session(Registry(arguments.paths("plugins", plugins)), results_folder(arguments.path("results", results)), where, quiet)
+    session = Session(
+        Registry(arguments.paths("plugins", plugins)),
+        results_folder(arguments.path("results", results)),
+        where,
+        quiet,
+    )
     request = msgspec.structs.replace(request, device=session.device)
     try:
         prepared = session.prepare(request, choice, dry_run)
-        return Preview(prepared, session.limits) if dry_run else Results(*session.finish(prepared), registry=session.registry)
+        return (
+            Preview(prepared, session.limits)
+            if dry_run
+            else Results(*session.finish(prepared), registry=session.registry)
+        )
     except KeyboardInterrupt:
-        raise KeyboardInterrupt("what was finished is recorded; run the same call again to go on") from None
+        raise KeyboardInterrupt(
+            "what was finished is recorded; run the same call again to go on"
+        ) from None
 
 
 def load_results(
@@ -171,7 +201,10 @@ def load_results(
 
     folder = results_folder(arguments.path("results", results))
     if not folder.is_dir():
-        raise UsageError(f"no results folder at {str(folder)!r}; run something first with bench.run, or name the folder.")
+        raise UsageError(
+            f"no results folder at {str(folder)!r}; run something first with bench.run, or name "
+            "the folder."
+        )
     methods, tasks = set(arguments.names("method", method)), set(arguments.names("task", task))
     found = [
         record
@@ -186,7 +219,8 @@ def load_results(
 
 
 def method(name: str, *, plugins: Paths = ()) -> Plugin:
-    """Return a method by its name, or ``track/name``; called, it gives the method with parameters: ``bench.method("elr")(lam=1.0)``.
+    """Return a method by its name, or ``track/name``; called, it gives the method with parameters:
+    ``bench.method("elr")(lam=1.0)``.
 
     Raises:
         UsageError: there is none of that name, or several tracks have another method of it.
@@ -194,5 +228,9 @@ def method(name: str, *, plugins: Paths = ()) -> Plugin:
     from bench.plugins.registry import Registry
 
     registry = Registry(arguments.paths("plugins", plugins))
-    found = registry.select("method", arguments.word("name", name, "a method's name, or track/name"))
-    return Plugin(found[0] if len({entry.target for entry in found}) == 1 else registry.one("method", name))
+    found = registry.select(
+        "method", arguments.word("name", name, "a method's name, or track/name")
+    )
+    return Plugin(
+        found[0] if len({entry.target for entry in found}) == 1 else registry.one("method", name)
+    )

@@ -1,4 +1,7 @@
-"""What the harness returns in Python: results, the preview of a dry run, a plugin. Each is shown as a board, a table or a card."""
+"""What the harness returns in Python: results, the preview of a dry run, a plugin.
+
+Each is shown as a board, a table or a card.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,9 @@ class Results(Sequence["Record"]):
         not_run: pairs that were asked for and not run, with the reason.
     """
 
-    def __init__(self, records: Iterable[Record], not_run: Iterable[Any] = (), *, registry: Registry) -> None:
+    def __init__(
+        self, records: Iterable[Record], not_run: Iterable[Any] = (), *, registry: Registry
+    ) -> None:
         self._records, self._registry, self.not_run = list(records), registry, list(not_run)
 
     @overload
@@ -30,7 +35,11 @@ class Results(Sequence["Record"]):
     def __getitem__(self, index: slice) -> Results: ...
     def __getitem__(self, index: int | slice) -> Record | Results:
         """Return a record, or the results of a slice."""
-        return Results(self._records[index], registry=self._registry) if isinstance(index, slice) else self._records[index]
+        return (
+            Results(self._records[index], registry=self._registry)
+            if isinstance(index, slice)
+            else self._records[index]
+        )
 
     def __len__(self) -> int:
         """Return the number of records."""
@@ -51,7 +60,9 @@ class Results(Sequence["Record"]):
         return board_text(self._registry, self._records, {}, format)
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return a plain row for each record: what it is of, its status, its metrics, and its cost under ``cost.``; ``pandas.DataFrame`` takes it."""
+        """Return a plain row for each record: what it is of, its status, its metrics, and its cost
+        under ``cost.``; ``pandas.DataFrame`` takes it.
+        """
         names = ("track", "method", "task", "preset", "variant", "seed", "device", "status")
         return [
             {name: getattr(record, name) for name in names}
@@ -70,7 +81,9 @@ class Results(Sequence["Record"]):
 
 
 class Preview:
-    """What ``bench.run(..., dry_run=True)`` would do. A notebook shows the table that ``bench run --dry-run`` prints; so does ``print``.
+    """What ``bench.run(..., dry_run=True)`` would do.
+
+    A notebook shows the table that ``bench run --dry-run`` prints; so does ``print``.
 
     Attributes:
         recorded: how many runs are recorded already.
@@ -88,7 +101,9 @@ class Preview:
         return len(self._prepared.plan.cells)
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return a plain row for each row of the board: what it is of, its seeds and limits, and how many of its runs are recorded and would run."""
+        """Return a plain row for each row of the board: what it is of, its seeds and limits, and
+        how many of its runs are recorded and would run.
+        """
         from bench.cli._preview import rows
 
         return rows(self._prepared, self._limits)
@@ -106,7 +121,9 @@ class Preview:
 
 
 class Plugin:
-    """A method, task or data set: its card, and its class once asked for. A notebook shows what ``bench show`` prints.
+    """A method, task or data set: its card, and its class once asked for.
+
+    A notebook shows what ``bench show`` prints.
 
     Attributes:
         card: what is known of it.

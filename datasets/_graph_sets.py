@@ -1,4 +1,6 @@
-"""Graphs from files of other benchmarks: where they lie, how they are fetched, what their labels are."""
+"""Graphs from files of other benchmarks: where they lie, how they are
+fetched, what their labels are.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +26,10 @@ class GraphSet(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         graphs: the G graphs.
-        y: classes (G,) int64, answers (G, C) int8 with -1 where one is missing, or targets (G, C) float32 with NaN there.
-        part: number of the official part that each belongs to (G,), int64; all 0 where there are none.
+        y: classes (G,) int64, answers (G, C) int8 with -1 where one is missing, or targets (G, C)
+            float32 with NaN there.
+        part: number of the official part that each belongs to (G,), int64; all 0 where there are
+            none.
         env: environment of each (G,), int64, -1 where it has none; or no environments at all.
     """
 
@@ -44,19 +48,29 @@ class GraphSet(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def packed(
-    graphs: Sequence[tuple[np.ndarray, np.ndarray]], y: torch.Tensor, part: np.ndarray | None = None, env: np.ndarray | None = None
+    graphs: Sequence[tuple[np.ndarray, np.ndarray]],
+    y: torch.Tensor,
+    part: np.ndarray | None = None,
+    env: np.ndarray | None = None,
 ) -> dict[str, torch.Tensor]:
-    """Return the tensors of a :class:`GraphSet`. Loops are left out: the layers add a node to itself anyway."""
+    """Return the tensors of a :class:`GraphSet`.
+
+    Loops are left out: the layers add a node to itself anyway.
+    """
     from bench.training.graphs import Graphs
 
     found = Graphs.pack([(x, edges[:, edges[0] != edges[1]]) for x, edges in graphs])
     tensors = {name: getattr(found, name) for name in found.__struct_fields__} | {"y": y}
-    tensors["part"] = torch.from_numpy(np.zeros(len(graphs), dtype=np.int64) if part is None else part.astype(np.int64))
+    tensors["part"] = torch.from_numpy(
+        np.zeros(len(graphs), dtype=np.int64) if part is None else part.astype(np.int64)
+    )
     return tensors if env is None else tensors | {"env": torch.from_numpy(env.astype(np.int64))}
 
 
 def labels(y: np.ndarray) -> torch.Tensor:
-    """Return whole numbers of one column as classes, counted from 0; yes, no and NaN as answers; anything else as targets."""
+    """Return whole numbers of one column as classes, counted from 0; yes,
+    no and NaN as answers; anything else as targets.
+    """
     y = y.reshape(len(y), -1)
     if np.issubdtype(y.dtype, np.integer) and y.shape[1] == 1:
         return torch.from_numpy(np.unique(y[:, 0], return_inverse=True)[1].astype(np.int64))
@@ -66,7 +80,8 @@ def labels(y: np.ndarray) -> torch.Tensor:
 
 
 def folder_of(name: str, url: str = "", how: str = "") -> Path:
-    """Return the folder ``name`` of local data sets, fetched and unpacked first where that is allowed.
+    """Return the folder ``name`` of local data sets, fetched and unpacked first where that is
+    allowed.
 
     Args:
         name: of the folder in ``$BENCH_DATA``.
@@ -86,11 +101,15 @@ def folder_of(name: str, url: str = "", how: str = "") -> Path:
     from torch_geometric.data import download_url, extract_zip
 
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:  # beside it, so that it appears whole or not at all
+    # beside it, so that it appears whole or not at all
+    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         try:
             extract_zip(download_url(url, scratch, log=False), scratch, log=False)
         except Exception as error:  # whatever the network, the host or the archive does
-            raise DataUnavailable(f"{missing}, and fetching {url} failed: {error}; try again later or unpack it there by hand.") from error
+            raise DataUnavailable(
+                f"{missing}, and fetching {url} failed: {error}; try again later or unpack it "
+                "there by hand."
+            ) from error
         inside = sorted(path for path in Path(scratch).iterdir() if path.is_dir())
         if not inside:
             raise DataUnavailable(f"{missing}, and {url} holds no folder; get it by hand.")

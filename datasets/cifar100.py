@@ -18,8 +18,10 @@ class Cifar100(Dataset):
         name="cifar100",
         title="CIFAR-100, fine labels",
         licence="none stated by its authors",
-        source="Krizhevsky, Learning Multiple Layers of Features from Tiny Images (2009); uoft-cs/cifar100 on the Hugging Face hub",
-        size="50,000 training and 10,000 test pictures of 32x32 pixels, 100 classes in 20 superclasses; 142 MB",
+        source="Krizhevsky, Learning Multiple Layers of Features from Tiny Images (2009); "
+        "uoft-cs/cifar100 on the Hugging Face hub",
+        size="50,000 training and 10,000 test pictures of 32x32 pixels, 100 classes in 20 "
+        "superclasses; 142 MB",
         had="hub",
         libraries=("datasets",),
     )

@@ -12,7 +12,9 @@ from bench.training.data import Examples
 
 
 class Clusters(Dataset):
-    """1,500 rows of 20 columns in 4 classes of two Gaussian clusters each; 10 columns hold nothing."""
+    """1,500 rows of 20 columns in 4 classes of two Gaussian clusters each;
+    10 columns hold nothing.
+    """
 
     card: ClassVar = DatasetCard(
         name="clusters",
@@ -35,6 +37,15 @@ def _make(run: Run) -> dict[str, torch.Tensor]:
     from sklearn.datasets import make_classification
 
     x, y = make_classification(
-        n_samples=1500, n_features=20, n_informative=8, n_redundant=2, n_classes=4, n_clusters_per_class=2, class_sep=1.5, flip_y=0, random_state=0
+        n_samples=1500,
+        n_features=20,
+        n_informative=8,
+        n_redundant=2,
+        n_classes=4,
+        n_clusters_per_class=2,
+        class_sep=1.5,
+        flip_y=0,
+        random_state=0,
     )
-    return {"x": torch.from_numpy(np.round(x, 3)).float(), "y": torch.from_numpy(y).long()}  # rounded, so that every linear algebra library gives the same
+    # rounded, so that every linear algebra library gives the same
+    return {"x": torch.from_numpy(np.round(x, 3)).float(), "y": torch.from_numpy(y).long()}

@@ -28,7 +28,14 @@ class CompetitionMath(Dataset):
     """Which part."""
 
     def load(self, run: Setup) -> Questions:
-        """Return questions, and what is in the last box of their solutions; a problem without a box is left out."""
-        rows = [(question, boxed(solution)) for question, solution in texts(SOURCE, self.split, ("problem", "solution"))]
+        """Return questions, and what is in the last box of their
+        solutions; a problem without a box is left out.
+        """
+        rows = [
+            (question, boxed(solution))
+            for question, solution in texts(SOURCE, self.split, ("problem", "solution"))
+        ]
         known = [(question, answer) for question, answer in rows if answer is not None]
-        return Questions(tuple(question for question, _ in known), tuple(answer for _, answer in known))
+        return Questions(
+            tuple(question for question, _ in known), tuple(answer for _, answer in known)
+        )

@@ -17,7 +17,8 @@ class Diabetes(Dataset):
         name="diabetes",
         title="Diabetes progression (Efron et al. 2004)",
         licence="BSD-3-Clause (as shipped by scikit-learn)",
-        source="scikit-learn, sklearn.datasets.load_diabetes; Efron, Hastie, Johnstone and Tibshirani (2004)",
+        source="scikit-learn, sklearn.datasets.load_diabetes; Efron, Hastie, Johnstone and "
+        "Tibshirani (2004)",
         size="442 rows of 10 numbers, one target",
         had="shipped",
         fingerprint="d948c2c6f7da8d3cb73d0785e4681c570e2d388f1a9562ffa0caa346b432b001",
@@ -25,7 +26,9 @@ class Diabetes(Dataset):
     )
 
     def load(self, run: Setup) -> Examples:
-        """Return x float32 (442, 10), each column with variance 1, and y float32 (442,) with mean 0 and variance 1; ``classes`` is 0."""
+        """Return x float32 (442, 10), each column with variance 1, and y
+        float32 (442,) with mean 0 and variance 1; ``classes`` is 0.
+        """
         tensors, _ = run.cached({"dataset": "diabetes"}, _read)
         return Examples(tensors["x"], tensors["y"], 0)
 

@@ -17,7 +17,8 @@ class Digits(Dataset):
         name="digits",
         title="Handwritten digits, 8x8 (UCI, test part)",
         licence="CC BY 4.0",
-        source="scikit-learn, sklearn.datasets.load_digits; UCI Optical Recognition of Handwritten Digits",
+        source="scikit-learn, sklearn.datasets.load_digits; UCI Optical Recognition of "
+        "Handwritten Digits",
         size="1,797 images of 8x8 pixels, 10 classes, 174 to 183 each",
         had="shipped",
         fingerprint="794730412d763c54c13ea8395dbc219a286c7f4f5e58451640bc4aa1b96dfa14",
@@ -34,4 +35,7 @@ def _read(run: Run) -> dict[str, torch.Tensor]:
     from sklearn.datasets import load_digits
 
     found = load_digits()
-    return {"x": torch.from_numpy(found.images).to(torch.uint8)[:, None], "y": torch.from_numpy(found.target).long()}
+    return {
+        "x": torch.from_numpy(found.images).to(torch.uint8)[:, None],
+        "y": torch.from_numpy(found.target).long(),
+    }

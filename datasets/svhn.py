@@ -18,7 +18,8 @@ class Svhn(Dataset):
         name="svhn",
         title="Street View House Numbers, cropped digits",
         licence="non-commercial use only",
-        source="Netzer et al., Reading Digits in Natural Images (2011); ufldl-stanford/svhn on the Hugging Face hub",
+        source="Netzer et al., Reading Digits in Natural Images (2011); ufldl-stanford/svhn on "
+        "the Hugging Face hub",
         size="73,257 training, 26,032 test and 531,131 extra pictures of 32x32 pixels, 10 classes",
         had="hub",
         libraries=("datasets",),

@@ -14,7 +14,9 @@ from bench.training.data import RatedTexts
 
 
 class Vader(Dataset):
-    """7,520 words, slang terms and emoticons, each rated by ten people from -4 (most negative) to 4 (most positive)."""
+    """7,520 words, slang terms and emoticons, each rated by ten people
+    from -4 (most negative) to 4 (most positive).
+    """
 
     card: ClassVar = DatasetCard(
         name="vader",
@@ -37,15 +39,27 @@ class Vader(Dataset):
         """Return 7,520 texts and their ratings int8 (7520, 10), in the order of the file."""
         tensors, _ = run.cached({"dataset": "vader"}, _read)
         letters, ends = bytes(tensors["letters"].cpu().numpy()), tensors["ends"].tolist()
-        return RatedTexts([letters[start:end].decode() for start, end in zip([0, *ends], ends, strict=False)], tensors["ratings"])
+        return RatedTexts(
+            [letters[start:end].decode() for start, end in zip([0, *ends], ends, strict=False)],
+            tensors["ratings"],
+        )
 
 
 def _read(run: Run) -> dict[str, torch.Tensor]:
     found = importlib.util.find_spec("vaderSentiment")
-    file = Path(found.submodule_search_locations[0]) / "vader_lexicon.txt" if found and found.submodule_search_locations else None
+    file = (
+        Path(found.submodule_search_locations[0]) / "vader_lexicon.txt"
+        if found and found.submodule_search_locations
+        else None
+    )
     if file is None or not file.is_file():
-        raise DataUnavailable("the library vaderSentiment has no vader_lexicon.txt here; run 'pip install vaderSentiment>=3.3'.")
-    rows = [line.split("\t") for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+        raise DataUnavailable(
+            "the library vaderSentiment has no vader_lexicon.txt here; run 'pip install "
+            "vaderSentiment>=3.3'."
+        )
+    rows = [
+        line.split("\t") for line in file.read_text(encoding="utf-8").splitlines() if line.strip()
+    ]
     texts = [row[0].encode() for row in rows]
     return {
         "letters": torch.frombuffer(bytearray(b"".join(texts)), dtype=torch.uint8),

@@ -1,4 +1,7 @@
-"""How the site is built from these pages (``make site``). The pages read on a code host too: plain Markdown, relative links."""
+"""How the site is built from these pages (``make site``).
+
+The pages read on a code host too: plain Markdown, relative links.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +28,18 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphin
 exclude_patterns = ["records", "**/__pycache__"]
 nitpicky = True
 nitpick_ignore_regex = [
-    # Other projects' objects stay plain text: their inventories would have to be fetched, and a build needs no network.
-    (r"py:.*", r"(torch|torch_geometric|np|numpy|nn|msgspec|PIL|os|collections|pathlib|contextlib|types|pluggy|click|Tensor|ModuleType)(\..*)?"),
-    (r"py:.*", r"(Path|Any|Callable|Sequence|Mapping|Iterable|Iterator|Literal|Annotated|AbstractContextManager|optional)"),
-    (r"py:.*", r"(bench\..*\.)?(Registry|Entry|Artifacts|Prepared|Limits)"),  # of the harness itself; plugins never meet them
+    # Other projects' objects stay plain text: their inventories would have to be fetched, and a
+    # build needs no network.
+    (
+        r"py:.*",
+        r"(torch|torch_geometric|np|numpy|nn|msgspec|PIL|os|collections|pathlib|contextlib|types|pluggy|click|Tensor|ModuleType)(\..*)?",
+    ),
+    (
+        r"py:.*",
+        r"(Path|Any|Callable|Sequence|Mapping|Iterable|Iterator|Literal|Annotated|AbstractContextManager|optional)",
+    ),
+    # of the harness itself; plugins never meet them
+    (r"py:.*", r"(bench\..*\.)?(Registry|Entry|Artifacts|Prepared|Limits)"),
 ]
 
 myst_heading_anchors = 4
@@ -38,7 +49,8 @@ autodoc_preserve_defaults = True
 python_maximum_signature_line_length = 100
 python_use_unqualified_type_names = True
 napoleon_numpy_docstring = False
-napoleon_use_ivar = True  # fields listed in the docstring of their class are a list there, no entries of their own
+# fields listed in the docstring of their class are a list there, no entries of their own
+napoleon_use_ivar = True
 napoleon_custom_sections = [("Source", "notes_style"), ("Deviates", "notes_style")]
 copybutton_prompt_text = "$ "
 copybutton_only_copy_prompt_lines = True
@@ -55,29 +67,59 @@ pygments_dark_style = "monokai"
 
 
 def to_pages(app: Sphinx, doctree: nodes.document) -> None:
-    """Turn links to the pages at the root of the repository, as a code host reads them, into links to the pages of the site.
+    """Turn links to the pages at the root of the repository, as a code host reads them, into links
+    to the pages of the site.
 
-    Of a link to any other page of the repository the text stays, with the file's path: the site has no copy of it.
+    Of a link to any other page of the repository the text stays, with the file's path: the site has
+    no copy of it.
     """
-    for node in [*doctree.findall(addnodes.pending_xref), *doctree.findall(addnodes.download_reference)]:
+    for node in [
+        *doctree.findall(addnodes.pending_xref),
+        *doctree.findall(addnodes.download_reference),
+    ]:
         path, _, anchor = str(node["reftarget"]).partition("#")
         page = OUTSIDE.get(Path(path).name.removesuffix(".md"))
         file = Path(app.srcdir, f"{path}.md").resolve()  # as MyST names a page, wherever it lies
-        if not page and file.is_file() and file.is_relative_to(ROOT) and not file.is_relative_to(app.srcdir):
-            node.replace_self([*node.children, nodes.Text(" ("), nodes.literal(text=str(file.relative_to(ROOT))), nodes.Text(")")])
+        if (
+            not page
+            and file.is_file()
+            and file.is_relative_to(ROOT)
+            and not file.is_relative_to(app.srcdir)
+        ):
+            node.replace_self(
+                [
+                    *node.children,
+                    nodes.Text(" ("),
+                    nodes.literal(text=str(file.relative_to(ROOT))),
+                    nodes.Text(")"),
+                ]
+            )
         elif page and node.get("reftype") == "myst" and path not in app.env.found_docs:
             anchor = node.get("reftargetid") or anchor or None
-            link = addnodes.pending_xref(refdomain="doc", reftarget=page, reftargetid=anchor, refdoc=node["refdoc"], reftype="myst", refexplicit=True)
+            link = addnodes.pending_xref(
+                refdomain="doc",
+                reftarget=page,
+                reftargetid=anchor,
+                refdoc=node["refdoc"],
+                reftype="myst",
+                refexplicit=True,
+            )
             link += node.children
             node.replace_self(link)
 
 
-def by_short_name(app: Sphinx, env: BuildEnvironment, node: Any, content: nodes.TextElement) -> nodes.reference | None:
+def by_short_name(
+    app: Sphinx, env: BuildEnvironment, node: Any, content: nodes.TextElement
+) -> nodes.reference | None:
     """Resolve the short name of one object alone, as annotations and ``Raises`` have it."""
     if node.get("refdomain") != "py":
         return None
     short, objects = str(node["reftarget"]).rpartition(".")[2], env.domains.python_domain.objects
-    found = {entry.node_id: entry.docname for name, entry in objects.items() if name.rpartition(".")[2] == short and not entry.aliased}
+    found = {
+        entry.node_id: entry.docname
+        for name, entry in objects.items()
+        if name.rpartition(".")[2] == short and not entry.aliased
+    }
     if len(found) != 1:
         return None
     [(identifier, page)] = found.items()
@@ -92,13 +134,16 @@ def setup(app: Sphinx) -> dict[str, bool]:
         if what in ("attribute", "property", "data"):
             held[:], lines[:] = lines, []
 
-    def give_back(app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
+    def give_back(
+        app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]
+    ) -> None:
         if what in ("attribute", "property", "data"):
             lines[:] = held
 
     app.connect("doctree-read", to_pages, priority=100)
     app.connect("missing-reference", by_short_name)
-    # napoleon (at 500) takes the words before a colon in the sentence of a field for its type, so it does not see them.
+    # napoleon (at 500) takes the words before a colon in the sentence of a field for its type, so
+    # it does not see them.
     app.connect("autodoc-process-docstring", hold, priority=400)
     app.connect("autodoc-process-docstring", give_back, priority=600)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,6 +1,8 @@
-"""Checks that links lead somewhere, without a network: of the pages, and of a site built from them (``python docs/links.py build/site``).
+"""Checks that links lead somewhere, without a network: of the pages, and of a site built from them
+(``python docs/links.py build/site``).
 
-Looked at are links, pictures and their anchors that lie in this repository or on the site. Addresses elsewhere are not asked for.
+Looked at are links, pictures and their anchors that lie in this repository or on the site.
+Addresses elsewhere are not asked for.
 """
 
 from __future__ import annotations
@@ -20,20 +22,36 @@ _ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]*:|//")
 
 
 def pages() -> list[Path]:
-    """Return the Markdown files that people read: at the root, of the docs, of the examples, and the published board."""
+    """Return the Markdown files that people read: at the root, of the
+    docs, of the examples, and the published board.
+    """
     folders = (ROOT / "docs", ROOT / "examples", ROOT / "leaderboard" / "published")
-    return [*sorted(ROOT.glob("*.md")), *(page for folder in folders for page in sorted(folder.rglob("*.md")) if ".pytest_cache" not in page.parts)]
+    return [
+        *sorted(ROOT.glob("*.md")),
+        *(
+            page
+            for folder in folders
+            for page in sorted(folder.rglob("*.md"))
+            if ".pytest_cache" not in page.parts
+        ),
+    ]
 
 
 @functools.cache
 def headings(page: Path) -> frozenset[str]:
-    """Return the anchors of a page's headings, as code hosts and the site make them, repeated titles with a number."""
+    """Return the anchors of a page's headings, as code hosts and the site
+    make them, repeated titles with a number.
+    """
     text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
     found: dict[str, int] = {}
     for title in re.findall(r"^#+ (.*)$", text, re.MULTILINE):
         slug = re.sub(r"[^\w\- ]", "", title.lower().strip()).replace(" ", "-")
         found[slug] = found.get(slug, 0) + 1
-    return frozenset(f"{slug}-{number}" if number else slug for slug, count in found.items() for number in range(count))
+    return frozenset(
+        f"{slug}-{number}" if number else slug
+        for slug, count in found.items()
+        for number in range(count)
+    )
 
 
 def dead_of_text(page: Path, text: str) -> list[str]:
@@ -42,7 +60,11 @@ def dead_of_text(page: Path, text: str) -> list[str]:
     for link in (link or source for link, source in _LINK.findall(_CODE.sub("", text))):
         path, _, anchor = unquote(link).partition("#")
         target = (page.parent / path).resolve() if path else page
-        if not _ELSEWHERE.match(link) and (not link or not target.exists() or (anchor and target.suffix == ".md" and anchor not in headings(target))):
+        if not _ELSEWHERE.match(link) and (
+            not link
+            or not target.exists()
+            or (anchor and target.suffix == ".md" and anchor not in headings(target))
+        ):
             found.append(link)
     return found
 
@@ -72,21 +94,32 @@ def _read(file: Path) -> _Page:
 
 
 def dead_of_site(site: Path) -> Iterator[tuple[str, str]]:
-    """Yield each page of a site with each of its links that leads to no file or anchor of the site."""
+    """Yield each page of a site with each of its links that leads to no
+    file or anchor of the site.
+    """
     site = site.resolve()
     for file in sorted(site.rglob("*.html")):
         for link in _read(file).links:
-            path, _, anchor = unquote(link.partition("?")[0] if "#" not in link else link).partition("#")
+            path, _, anchor = unquote(
+                link.partition("?")[0] if "#" not in link else link
+            ).partition("#")
             target = (file.parent / path.partition("?")[0]).resolve() if path else file
             target = target / "index.html" if target.is_dir() else target
             known = target.is_file() and target.is_relative_to(site)
-            if not _ELSEWHERE.match(link) and not (known and (not anchor or target.suffix != ".html" or anchor in _read(target).anchors)):
+            if not _ELSEWHERE.match(link) and not (
+                known
+                and (not anchor or target.suffix != ".html" or anchor in _read(target).anchors)
+            ):
                 yield str(file.relative_to(site)), link
 
 
 def main() -> int:
     """Print every dead link; the exit code says whether there is one."""
-    found = [(str(page.relative_to(ROOT)), link) for page in pages() for link in dead_of_text(page, page.read_text())]
+    found = [
+        (str(page.relative_to(ROOT)), link)
+        for page in pages()
+        for link in dead_of_text(page, page.read_text())
+    ]
     for site in sys.argv[1:]:
         found += dead_of_site(Path(site))
     for page, link in found:

@@ -1,7 +1,9 @@
-"""Statistics over the tasks of a track: arrays of normalised scores, of shape (methods, tasks, seeds).
+"""Statistics over the tasks of a track: arrays of normalised scores, of shape (methods, tasks,
+seeds).
 
-Everything is a pure function of the scores: resamples come from a generator that is seeded here, the same for every method,
-and scores are sorted first wherever their order must not matter. Adding a method therefore moves no other method's figure.
+Everything is a pure function of the scores: resamples come from a generator that is seeded here,
+the same for every method, and scores are sorted first wherever their order must not matter. Adding
+a method therefore moves no other method's figure.
 """
 
 from __future__ import annotations
@@ -43,33 +45,42 @@ def pooled_df(variances: Array, counts: Array | int) -> float:
         counts: seeds of each task, (T,) or one number, each >= 2.
 
     Returns:
-        1 / sum(w^2 / (n - 1)) with w_t the share of task t in the sum of v / n over rows and tasks: Welch and Satterthwaite's,
-        but with weights that all rows find together, since those of one row's few seeds are too unsure where tasks'
-        spreads are unlike. Nothing that varies: infinity.
+        1 / sum(w^2 / (n - 1)) with w_t the share of task t in the sum of v / n over rows and tasks:
+        Welch and Satterthwaite's, but with weights that all rows find together, since those of one
+        row's few seeds are too unsure where tasks' spreads are unlike. Nothing that varies:
+        infinity.
     """
     share = (variances / counts).reshape(-1, variances.shape[-1])
     share = share[np.isfinite(share).all(-1)]
     largest = share.max(initial=0.0)
     if not largest > 0:
         return math.inf
-    weights = (share / largest).sum(0)  # scaled, since squares of tiny or huge variances would vanish or overflow
+    # scaled, since squares of tiny or huge variances would vanish or overflow
+    weights = (share / largest).sum(0)
     weights /= weights.sum()
     return float(1 / (weights**2 / (np.asarray(counts) - 1)).sum())
 
 
 def student(mean: Array, error: Array, df: float) -> tuple[Array, Array, Array]:
-    """Return the ends of the 95 % t interval and the two-sided p of a mean of 0; no error leaves no doubt, and no figure gives nan."""
+    """Return the ends of the 95 % t interval and the two-sided p of a mean
+    of 0; no error leaves no doubt, and no figure gives nan.
+    """
     from scipy.special import stdtr, stdtrit
 
     some = error > 0
     half = np.where(some, (stdtrit(df, _TAILS[1]) if math.isfinite(df) else 0.0) * error, 0.0)
     with np.errstate(all="ignore"):
-        p = np.where(some, 2 * stdtr(df if math.isfinite(df) else 1.0, -np.abs(mean) / np.where(some, error, 1.0)), (mean == 0) * 1.0)
+        p = np.where(
+            some,
+            2 * stdtr(df if math.isfinite(df) else 1.0, -np.abs(mean) / np.where(some, error, 1.0)),
+            (mean == 0) * 1.0,
+        )
     return mean - half, mean + half, np.where(np.isfinite(mean) & np.isfinite(error), p, np.nan)
 
 
 def track_interval(scores: Array) -> Interval:
-    """Return the mean of task means of each row with its 95 % t interval, the tasks taken as they are.
+    """Return the mean of task means of each row with its 95 % t interval, the tasks taken as they
+    are.
 
     Args:
         scores: (M, T, n) with n >= 2 seeds.
@@ -87,7 +98,9 @@ def track_interval(scores: Array) -> Interval:
 
 
 def iqm(values: Array) -> Array:
-    """Return the interquartile mean of (..., N) values: a quarter of them, rounded down, is cut from each end."""
+    """Return the interquartile mean of (..., N) values: a quarter of them,
+    rounded down, is cut from each end.
+    """
     ends = int(_TRIM * values.shape[-1])
     last = values.shape[-1] - ends
     parted = np.partition(values, sorted({ends, last - 1}), -1)
@@ -105,12 +118,17 @@ def superiority(ours: Array, theirs: Array) -> Array:
 
 
 def _wins(ours: Array, theirs: Array) -> Array:
-    above, equal = ours[..., :, None] > theirs[..., None, :], ours[..., :, None] == theirs[..., None, :]
+    above, equal = (
+        ours[..., :, None] > theirs[..., None, :],
+        ours[..., :, None] == theirs[..., None, :],
+    )
     return above + equal / 2
 
 
 class Resamples:
-    """Resamples of ``tasks`` x ``seeds`` scores, the same for every method: seeds within their task, or tasks and then seeds."""
+    """Resamples of ``tasks`` x ``seeds`` scores, the same for every
+    method: seeds within their task, or tasks and then seeds.
+    """
 
     def __init__(self, tasks: int, seeds: int, draws: int = DRAWS) -> None:
         self.tasks, self.seeds, self.draws = tasks, seeds, draws
@@ -118,16 +136,22 @@ class Resamples:
     @cached_property
     def _chosen(self) -> NDArray[np.int16]:
         """(draws, T, n): which seed stands at each place."""
-        return np.random.Generator(np.random.PCG64(_SEED)).integers(0, self.seeds, (self.draws, self.tasks, self.seeds), np.int16)
+        return np.random.Generator(np.random.PCG64(_SEED)).integers(
+            0, self.seeds, (self.draws, self.tasks, self.seeds), np.int16
+        )
 
     @cached_property
     def _others(self) -> NDArray[np.int16]:
         """The same for a second sample that is drawn by itself."""
-        return np.random.Generator(np.random.PCG64(_SEED + 1)).integers(0, self.seeds, (self.draws, self.tasks, self.seeds), np.int16)
+        return np.random.Generator(np.random.PCG64(_SEED + 1)).integers(
+            0, self.seeds, (self.draws, self.tasks, self.seeds), np.int16
+        )
 
     def _counts(self, chosen: NDArray[np.int16]) -> NDArray[np.float32]:
         """(draws, T, n): how often each seed was drawn."""
-        return np.stack([(chosen == seed).sum(-1, dtype=np.float32) for seed in range(self.seeds)], -1)
+        return np.stack(
+            [(chosen == seed).sum(-1, dtype=np.float32) for seed in range(self.seeds)], -1
+        )
 
     @cached_property
     def counts(self) -> NDArray[np.float32]:
@@ -137,13 +161,22 @@ class Resamples:
     def iqm(self, scores: Array) -> Array:
         """Return the (M, 2) percentile intervals of the interquartile mean of (M, T, n) scores.
 
-        With the values in order and c the running count of a resample, the sum between the ends is a weighted one: no
-        resample is sorted by itself.
+        With the values in order and c the running count of a resample, the sum between the ends is
+        a weighted one: no resample is sorted by itself.
         """
         values = np.sort(scores, -1).reshape(len(scores), -1)
         count = values.shape[1]
-        ends, drawn = int(_TRIM * count), np.ascontiguousarray(self._counts(self._chosen).reshape(self.draws, count).T.astype(float))
-        found, running, kept = np.empty((len(scores), 2)), np.empty(self.draws), np.empty(self.draws)
+        ends, drawn = (
+            int(_TRIM * count),
+            np.ascontiguousarray(
+                self._counts(self._chosen).reshape(self.draws, count).T.astype(float)
+            ),
+        )
+        found, running, kept = (
+            np.empty((len(scores), 2)),
+            np.empty(self.draws),
+            np.empty(self.draws),
+        )
         for row, mine in enumerate(values):
             order = np.argsort(mine, kind="stable")
             steps = np.append(-np.diff(mine[order]), mine[order][-1])
@@ -154,7 +187,8 @@ class Resamples:
                 below = below and bool(running.max() <= ends)
                 if below:  # below the middle half in every resample
                     constant += ends * step
-                elif rank > count // 2 and running.min() >= count - ends:  # and above it from here on
+                # and above it from here on
+                elif rank > count // 2 and running.min() >= count - ends:
                     constant += (count - ends) * sum(steps[rank:].tolist())
                     break
                 elif step:
@@ -166,14 +200,18 @@ class Resamples:
         return found
 
     def superiority(self, ours: Array, theirs: Array) -> Array:
-        """Return the (M, 2) percentile intervals of :func:`superiority` of (M, T, n) scores, both samples resampled by themselves.
+        """Return the (M, 2) percentile intervals of :func:`superiority` of (M, T, n) scores, both
+        samples resampled by themselves.
 
-        A resample says how often each pair counts, so that no pair is compared twice: one product a task for all rows.
+        A resample says how often each pair counts, so that no pair is compared twice: one product a
+        task for all rows.
         """
         wins = _wins(np.sort(ours, -1), np.sort(theirs, -1)).astype(np.float32)
         total = np.zeros((len(ours), self.draws), np.float32)
         for task in range(self.tasks):
-            counted = (self.counts[:, task, :, None] * self._against[:, task, None, :]).reshape(self.draws, -1)
+            counted = (self.counts[:, task, :, None] * self._against[:, task, None, :]).reshape(
+                self.draws, -1
+            )
             total += wins[:, task].reshape(len(ours), -1) @ counted.T
         return np.quantile(total / np.float32(self.tasks * self.seeds**2), _TAILS, axis=1).T
 
@@ -182,15 +220,22 @@ class Resamples:
         return self._counts(self._others)
 
     def wide(self, scores: Array) -> Array:
-        """Return the (M, 2) percentile intervals of the track mean of (M, T, n) scores, tasks resampled first, then seeds."""
+        """Return the (M, 2) percentile intervals of the track mean of (M,
+        T, n) scores, tasks resampled first, then seeds.
+        """
         generator = np.random.Generator(np.random.PCG64(_SEED + 2))
         tasks = generator.integers(0, self.tasks, (self.draws, self.tasks))
         weights = np.zeros((self.draws, self.tasks, self.seeds))
         rows = np.arange(self.draws)
         for place in range(self.tasks):
-            weights[rows, tasks[:, place]] += self.counts[:, place]  # a resample is named once a place
+            # a resample is named once a place
+            weights[rows, tasks[:, place]] += self.counts[:, place]
         scores = np.sort(scores, -1)
-        means = weights.reshape(self.draws, -1) @ scores.reshape(len(scores), -1).T / (self.tasks * self.seeds)
+        means = (
+            weights.reshape(self.draws, -1)
+            @ scores.reshape(len(scores), -1).T
+            / (self.tasks * self.seeds)
+        )
         return np.quantile(means, _TAILS, axis=0).T  # type: ignore[no-any-return]
 
 
@@ -200,7 +245,9 @@ def _percentiles(values: Array) -> tuple[float, float]:
 
 
 def mean_ranks(scores: Array) -> Array:
-    """Return the (M,) mean over tasks of the rank of each row's task mean, 1 the highest, equal ones sharing the mean rank."""
+    """Return the (M,) mean over tasks of the rank of each row's task mean,
+    1 the highest, equal ones sharing the mean rank.
+    """
     means = np.sort(scores, -1).mean(-1)
     above = (means[None] > means[:, None]).sum(1)
     level = (means[None] == means[:, None]).sum(1)
@@ -208,6 +255,8 @@ def mean_ranks(scores: Array) -> Array:
 
 
 def on_front(cost: Array, score: Array, delta: float) -> NDArray[np.bool_]:
-    """Say which rows no other row dominates: one that costs no more and scores more than ``delta`` higher."""
+    """Say which rows no other row dominates: one that costs no more and
+    scores more than ``delta`` higher.
+    """
     cheaper = cost[None] <= cost[:, None]
     return ~(cheaper & (score[None] > score[:, None] + delta)).any(1)  # type: ignore[no-any-return]

@@ -1,4 +1,7 @@
-"""The anchors of a suite's cells: what scores 0 and 1. Measured from runs, frozen in a file beside the suite."""
+"""The anchors of a suite's cells: what scores 0 and 1.
+
+Measured from runs, frozen in a file beside the suite.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,9 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     records: tuple[str, ...] = ()
 
 
-class Frozen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class Frozen(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
     """The anchors of one cell."""
 
     problem: str
@@ -59,9 +64,13 @@ class Frozen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """None: it is a fixed value."""
     high: Run | None
     thin: str = ""
-    """Why its anchors lie too close together for a score between them to say much; empty: they do not."""
+    """Why its anchors lie too close together for a score between them to
+    say much; empty: they do not.
+    """
     saturated: str | None = None
-    """Why its task says little of methods, a plain baseline coming as far as they do; empty: it is not so; None: not decided yet."""
+    """Why its task says little of methods, a plain baseline coming as far
+    as they do; empty: it is not so; None: not decided yet.
+    """
 
     def complete(self, seeds: int) -> bool:
         """Say whether every anchor that is run has all seeds."""
@@ -75,7 +84,9 @@ class Anchors(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     cells: dict[str, Frozen]
 
 
-class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class _File(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
     """The file of frozen anchors of a suite."""
 
     schema_version: Literal[1, 2]
@@ -101,23 +112,44 @@ def read_anchors(path: Path, suite: Suite) -> dict[str, dict[str, Frozen]]:
     """
     try:
         file = msgspec.json.decode(path.read_bytes(), type=_File)
-        if (file.cells is None) == (file.schema_version == 1) or (file.tiers is None) == (file.schema_version == 2):
-            raise msgspec.ValidationError("schema_version 1 has `cells` and no `tiers`, 2 has `tiers` and no `cells`")
+        if (file.cells is None) == (file.schema_version == 1) or (file.tiers is None) == (
+            file.schema_version == 2
+        ):
+            raise msgspec.ValidationError(
+                "schema_version 1 has `cells` and no `tiers`, 2 has `tiers` and no `cells`"
+            )
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise UsageError(f"the anchors {str(path)!r} can't be read ({error.strerror}); mend the file, or take it from the repository again.") from None
+        raise UsageError(
+            f"the anchors {str(path)!r} can't be read ({error.strerror}); mend the file, or take "
+            "it from the repository again."
+        ) from None
     except msgspec.MsgspecError as error:
-        raise UsageError(f"the anchors {str(path)!r} are damaged: {error}; take the file from the repository again.") from None
+        raise UsageError(
+            f"the anchors {str(path)!r} are damaged: {error}; take the file from the repository "
+            "again."
+        ) from None
     tiers = file.tiers if file.tiers is not None else {"default": file.cells or {}}
     known = {name for track in suite.tracks for _, _, name in suite.cells(track)}
     strange = sorted({name for cells in tiers.values() for name in cells} - known)
     what = f"of the suite {file.suite!r}, not {suite.name!r}" if file.suite != suite.name else ""
     what = what or (f"of the cell {strange[0]!r}, which the suite has not" if strange else "")
-    what = what or next((f"of the tier {tier!r}, which the suite has not" for tier in tiers if tier not in suite.tiers), "")
-    what = what or next((said for tier, cells in tiers.items() if (said := _unlike(cells, suite, tier))), "")
+    what = what or next(
+        (
+            f"of the tier {tier!r}, which the suite has not"
+            for tier in tiers
+            if tier not in suite.tiers
+        ),
+        "",
+    )
+    what = what or next(
+        (said for tier, cells in tiers.items() if (said := _unlike(cells, suite, tier))), ""
+    )
     if what:
-        raise UsageError(f"the anchors {str(path)!r} are {what}; take the file from the repository again.")
+        raise UsageError(
+            f"the anchors {str(path)!r} are {what}; take the file from the repository again."
+        )
     return tiers
 
 
@@ -126,17 +158,29 @@ def _unlike(cells: Mapping[str, Frozen], suite: Suite, tier: str) -> str:
     for track in suite.tracks:
         for task, _, name in suite.cells(track):
             for kind in ("low", "high") if name in cells else ():
-                side, run = suite.tracks[track].side(task, kind), cells[name].low if kind == "low" else cells[name].high
+                side, run = (
+                    suite.tracks[track].side(task, kind),
+                    cells[name].low if kind == "low" else cells[name].high,
+                )
                 wanted = "a fixed value" if isinstance(side, Fixed) else repr(side)
                 if (found := repr(run.name) if run else "a fixed value") != wanted:
-                    return f"of {found} as the {kind} anchor of {name}, where the suite has {wanted}"
+                    return (
+                        f"of {found} as the {kind} anchor of {name}, where the suite has {wanted}"
+                    )
                 if run and (run.n != suite.tiers[tier] or run.sd < 0):
-                    return f"of {run.n} seeds and deviation {run.sd:g} of {run.name} in {name}, where the tier {tier} has {suite.tiers[tier]} seeds"
+                    return (
+                        f"of {run.n} seeds and deviation {run.sd:g} of {run.name} in {name}, "
+                        f"where the tier {tier} has {suite.tiers[tier]} seeds"
+                    )
     return ""
 
 
-def measured(entrants: Sequence[Entrant], low: Side, high: Side, primary: str, bounds: Bounds | None = None) -> Frozen | None:
-    """Return the anchors of a cell as its records have them now, over the seeds at hand; None where one has fewer than two."""
+def measured(
+    entrants: Sequence[Entrant], low: Side, high: Side, primary: str, bounds: Bounds | None = None
+) -> Frozen | None:
+    """Return the anchors of a cell as its records have them now, over the
+    seeds at hand; None where one has fewer than two.
+    """
     found: dict[str, Run | None] = {"low": None, "high": None}
     informative = True
     for kind, side in (("low", low), ("high", high)):
@@ -148,8 +192,18 @@ def measured(entrants: Sequence[Entrant], low: Side, high: Side, primary: str, b
             informative &= not any(record.not_rankable for record in member.records)
     if not entrants:
         return None
-    problem, thin = digest(entrants[0].first.task_params), thin_because([found["low"] or low, found["high"] or high], primary, bounds)
-    return Frozen(problem=problem, primary=primary, informative=informative, low=found["low"], high=found["high"], thin=thin)
+    problem, thin = (
+        digest(entrants[0].first.task_params),
+        thin_because([found["low"] or low, found["high"] or high], primary, bounds),
+    )
+    return Frozen(
+        problem=problem,
+        primary=primary,
+        informative=informative,
+        low=found["low"],
+        high=found["high"],
+        thin=thin,
+    )
 
 
 def thin_because(sides: Sequence[Run | Side], primary: str, bounds: Bounds | None) -> str:
@@ -158,24 +212,40 @@ def thin_because(sides: Sequence[Run | Side], primary: str, bounds: Bounds | Non
     Args:
         sides: the low and the high anchor.
         primary: the metric's name.
-        bounds: its declared least and largest value; None: not declared. An open end counts as the anchor nearest to it, so that an
-            error that has no largest value is held against what the worse anchor reaches.
+        bounds: its declared least and largest value; None: not declared. An open end counts as the
+            anchor nearest to it, so that an error that has no largest value is held against what
+            the worse anchor reaches.
     """
-    low, high = (side.mean if isinstance(side, Run) else side.value for side in sides if isinstance(side, Run | Fixed))
+    low, high = (
+        side.mean if isinstance(side, Run) else side.value
+        for side in sides
+        if isinstance(side, Run | Fixed)
+    )
     spreads = [side.sd**2 for side in sides if isinstance(side, Run)]
     apart, deviation = abs(high - low), (sum(spreads) / len(spreads)) ** 0.5 if spreads else 0.0
     if bounds is not None:
-        least, most = (fallback if end is None else end for end, fallback in zip(bounds, (min(low, high), max(low, high)), strict=True))
+        least, most = (
+            fallback if end is None else end
+            for end, fallback in zip(bounds, (min(low, high), max(low, high)), strict=True)
+        )
         if apart < SHARE * (most - least):
-            return f"its anchors lie {apart:.3g} apart, less than {SHARE:.0%} of what {primary} can span ({least:g} to {most:g})".replace("%", " %")
+            return (
+                f"its anchors lie {apart:.3g} apart, less than {SHARE:.0%} of what {primary} "
+                f"can span ({least:g} to {most:g})"
+            ).replace("%", " %")
     if apart < DEVIATIONS * deviation:
-        return f"its anchors lie {apart:.3g} apart, less than {DEVIATIONS:g} deviations of one run over seeds ({deviation:.2g})"
+        return (
+            f"its anchors lie {apart:.3g} apart, less than {DEVIATIONS:g} deviations of one "
+            f"run over seeds ({deviation:.2g})"
+        )
     return ""
 
 
 def _run(entrant: Entrant) -> Run | None:
     values = list(entrant.values.values())
-    centre, spread = (figure(mean(values)), figure(sample_sd(values))) if len(values) > 1 else (None, None)
+    centre, spread = (
+        (figure(mean(values)), figure(sample_sd(values))) if len(values) > 1 else (None, None)
+    )
     if centre is None or spread is None:
         return None
     names = tuple(record.id for record in entrant.records if record.seed in entrant.values)
@@ -183,7 +253,8 @@ def _run(entrant: Entrant) -> Run | None:
 
 
 def write_anchors(path: Path, suite: Suite, tiers: dict[str, dict[str, Frozen]]) -> None:
-    """Write the file of frozen anchors, sorted; of a suite with one tier in version 1, which says no tier.
+    """Write the file of frozen anchors, sorted; of a suite with one tier in version 1, which says
+    no tier.
 
     Raises:
         EnvironmentFault: it can't be written.
@@ -191,9 +262,16 @@ def write_anchors(path: Path, suite: Suite, tiers: dict[str, dict[str, Frozen]])
     ordered = {tier: dict(sorted(tiers.get(tier, {}).items())) for tier in suite.tiers}
     several = len(ordered) > 1
     document = msgspec.to_builtins(
-        _File(schema_version=2 if several else 1, suite=suite.name, cells=None if several else ordered["default"], tiers=ordered if several else None)
+        _File(
+            schema_version=2 if several else 1,
+            suite=suite.name,
+            cells=None if several else ordered["default"],
+            tiers=ordered if several else None,
+        )
     )
     try:
         path.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     except OSError as error:
-        raise EnvironmentFault(f"the anchors can't be written to {str(path)!r} ({error.strerror}).") from None
+        raise EnvironmentFault(
+            f"the anchors can't be written to {str(path)!r} ({error.strerror})."
+        ) from None

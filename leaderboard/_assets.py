@@ -1,4 +1,6 @@
-"""What the page carries with it: DataTables from the wheel of itables, Vega from that of vl-convert; packed, so that it stays small."""
+"""What the page carries with it: DataTables from the wheel of itables, Vega from that of
+vl-convert; packed, so that it stays small.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ DISTRIBUTIONS = ("altair", "itables", "jinja2", "vl-convert-python")
 
 
 def packed(text: str | bytes) -> str:
-    """Return text as base64 of gzip, without a time: what the page unpacks with DecompressionStream."""
+    """Return text as base64 of gzip, without a time: what the page unpacks
+    with DecompressionStream.
+    """
     data = text.encode() if isinstance(text, str) else text
     return base64.b64encode(gzip.compress(data, 9, mtime=0)).decode()
 

@@ -23,7 +23,9 @@ SIZE_OF_DRIFT = 2.0
 ERRORS = 3.0
 """A cell whose anchors lie closer together than so many standard errors tells nothing apart."""
 LEAST = -1.0
-"""What no run counts as less than, however far below the low anchor chance lies: one bad cell must not decide a track."""
+"""What no run counts as less than, however far below the low anchor chance
+lies: one bad cell must not decide a track.
+"""
 
 
 @dataclass
@@ -44,7 +46,9 @@ class SuiteCell:
     counts: bool = False
     """True: it counts although it is thin, since every cell of its track is."""
     saturated: str = ""
-    """Why its task is shown and not counted, a plain baseline coming as far as the best method (see :mod:`._saturation`); empty: it counts."""
+    """Why its task is shown and not counted, a plain baseline coming as far as the best method (see
+    :mod:`._saturation`); empty: it counts.
+    """
 
     @cached_property
     def low(self) -> float:
@@ -63,15 +67,23 @@ class SuiteCell:
 
     @cached_property
     def floor(self) -> float:
-        """What a run that fails counts as, and no run counts as less: chance, or -1 where chance lies below."""
+        """What a run that fails counts as, and no run counts as less:
+        chance, or -1 where chance lies below.
+        """
         return max(self.chance, LEAST)
 
     @cached_property
     def apart(self) -> bool:
         """Say whether the anchors can be told apart at all."""
         assert self.anchors is not None, "asked of anchored cells alone"
-        error = sum(run.sd**2 / run.n for run in (self.anchors.low, self.anchors.high) if run) ** 0.5
-        return self.anchors.informative and self.high != self.low and abs(self.high - self.low) > ERRORS * error
+        error = (
+            sum(run.sd**2 / run.n for run in (self.anchors.low, self.anchors.high) if run) ** 0.5
+        )
+        return (
+            self.anchors.informative
+            and self.high != self.low
+            and abs(self.high - self.low) > ERRORS * error
+        )
 
     @property
     def thin(self) -> str:
@@ -85,7 +97,15 @@ class SuiteCell:
     @property
     def state(self) -> Literal["scored", "saturated", "thin", "unanchored"]:
         """Say whether the cell counts."""
-        return "unanchored" if self.anchors is None else "thin" if self.thin else "saturated" if self.saturated else "scored"
+        return (
+            "unanchored"
+            if self.anchors is None
+            else "thin"
+            if self.thin
+            else "saturated"
+            if self.saturated
+            else "scored"
+        )
 
     @property
     def scores(self) -> bool:
@@ -105,7 +125,13 @@ def _value(side: Side, run: Run | None) -> float:
 
 
 def suite_cells(
-    track: str, suite: Suite, anchors: Anchors, records: Sequence[Record], tasks: Mapping[str, TaskCard], stale: Collection[str], aside: Collection[str] = ()
+    track: str,
+    suite: Suite,
+    anchors: Anchors,
+    records: Sequence[Record],
+    tasks: Mapping[str, TaskCard],
+    stale: Collection[str],
+    aside: Collection[str] = (),
 ) -> list[SuiteCell]:
     """Return the cells of a track with the records that belong to them, one record a seed.
 
@@ -113,14 +139,20 @@ def suite_cells(
         track: a track of the suite.
         suite: the suite.
         anchors: its frozen anchors.
-        records: of the track, one a cell (see :func:`._classes.settle`); whatever is not the suite's is left out.
+        records: of the track, one a cell (see :func:`._classes.settle`); whatever is not the
+            suite's is left out.
         tasks: ``track/name`` -> card.
         stale: ids of records whose key is no longer the live one.
         aside: ids of records that are not compared.
     """
     places: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
     for record in records:
-        if record.device == suite.device and not record.custom and (suite.budget or not record.tuning) and record.seed < suite.seeds:
+        if (
+            record.device == suite.device
+            and not record.custom
+            and (suite.budget or not record.tuning)
+            and record.seed < suite.seeds
+        ):
             places[record.task, record.preset, record.variant].append(record)
     found = []
     for task, variant, name in suite.cells(track):
@@ -130,10 +162,27 @@ def suite_cells(
         primary = frozen.primary if frozen else card.primary.name if card else ""
         members = entrants(mine, primary, aside)
         sides = (suite.tracks[track].side(task, "low"), suite.tracks[track].side(task, "high"))
-        now = measured(members, *sides, primary, card.primary.bounds if card and card.primary.name == primary else None)
-        cell = SuiteCell(name, task, variant, card, sides, _one_a_method(members, stale), frozen is not None, frozen or now)
+        now = measured(
+            members,
+            *sides,
+            primary,
+            card.primary.bounds if card and card.primary.name == primary else None,
+        )
+        cell = SuiteCell(
+            name,
+            task,
+            variant,
+            card,
+            sides,
+            _one_a_method(members, stale),
+            frozen is not None,
+            frozen or now,
+        )
         if left_out:
-            cell.notes.append(f"{left_out} records of {task.task} {variant} have other task parameters than the suite's and are left out.")
+            cell.notes.append(
+                f"{left_out} records of {task.task} {variant} have other task parameters than the "
+                "suite's and are left out."
+            )
         if frozen and now and now.complete(suite.seeds):
             cell.drift = _drift(cell, frozen, now, suite.delta)
         found.append(cell)
@@ -149,27 +198,40 @@ def _keep_some(cells: Sequence[SuiteCell]) -> None:
             if cell.counts:
                 assert cell.anchors is not None
                 cell.notes.append(
-                    f"{cell.task.task} {cell.variant} is thin and counts all the same, since no cell of the track is better: {cell.anchors.thin}."
+                    f"{cell.task.task} {cell.variant} is thin and counts all the same, since no "
+                    f"cell of the track is better: {cell.anchors.thin}."
                 )
 
 
 def _of_one_problem(records: Sequence[Record], frozen: Frozen | None) -> tuple[list[Record], int]:
-    """Return the records of the frozen problem, or of the one that was run last, and the number of the others."""
+    """Return the records of the frozen problem, or of the one that was run
+    last, and the number of the others.
+    """
     if not records:
         return [], 0
     named: dict[int, str] = {id(record.task_params): "" for record in records}
     for record in records:
         named[id(record.task_params)] = named[id(record.task_params)] or digest(record.task_params)
-    wanted = frozen.problem if frozen else named[id(max(records, key=lambda record: (record.ended, record.id)).task_params)]
+    wanted = (
+        frozen.problem
+        if frozen
+        else named[id(max(records, key=lambda record: (record.ended, record.id)).task_params)]
+    )
     mine = [record for record in records if named[id(record.task_params)] == wanted]
     return mine, len(records) - len(mine)
 
 
 def _one_a_method(members: Sequence[Entrant], stale: Collection[str]) -> dict[str, Entrant]:
-    """Return one row a method: of several forms or types the best covered, the live, the first by label."""
+    """Return one row a method: of several forms or types the best covered,
+    the live, the first by label.
+    """
     best: dict[str, tuple[Any, Entrant]] = {}
     for member in members:
-        standing = (-len(member.values), any(record.id in stale for record in member.everything), member.label)
+        standing = (
+            -len(member.values),
+            any(record.id in stale for record in member.everything),
+            member.label,
+        )
         if member.first.method not in best or standing < best[member.first.method][0]:
             best[member.first.method] = (standing, member)
     return {method: member for method, (_, member) in sorted(best.items())}
@@ -183,7 +245,10 @@ def _drift(cell: SuiteCell, frozen: Frozen, now: Frozen, delta: float) -> str:
             continue
         band = max(delta * abs(cell.high - cell.low), SIZE_OF_DRIFT * then.sd / then.n**0.5)
         if abs(again.mean - then.mean) > band:
-            return f"{then.name} of {cell.task.task} {cell.variant} now reaches {again.mean:.4g}, and {then.mean:.4g} was frozen (band {band:.2g})"
+            return (
+                f"{then.name} of {cell.task.task} {cell.variant} now reaches "
+                f"{again.mean:.4g}, and {then.mean:.4g} was frozen (band {band:.2g})"
+            )
     return ""
 
 
@@ -194,7 +259,13 @@ def described(cell: SuiteCell) -> dict[str, Any]:
         own = cell.sides[position]
         if isinstance(own, Fixed):
             return {"name": "", "value": own.value, "sd": None, "n": None, "why": own.why}
-        return {"name": own, "value": run.mean if run else None, "sd": run.sd if run else None, "n": run.n if run else None, "why": ""}
+        return {
+            "name": own,
+            "value": run.mean if run else None,
+            "sd": run.sd if run else None,
+            "n": run.n if run else None,
+            "why": "",
+        }
 
     return {
         "cell": cell.name,
@@ -211,6 +282,10 @@ def described(cell: SuiteCell) -> dict[str, Any]:
         "high": side(1, cell.anchors.high if cell.anchors else None),
         "chance": round(cell.chance, 6) if cell.scores else None,
         "floor": round(cell.floor, 6) if cell.scores else None,
-        "primary": cell.anchors.primary if cell.anchors else cell.card.primary.name if cell.card else "",
+        "primary": cell.anchors.primary
+        if cell.anchors
+        else cell.card.primary.name
+        if cell.card
+        else "",
         "budget": msgspec.to_builtins({"seconds": cell.task.seconds, "visits": cell.task.visits}),
     }

@@ -1,4 +1,6 @@
-"""Which class of machine the runs of one task, variant and seed are compared in: one record a cell, and what is left aside."""
+"""Which class of machine the runs of one task, variant and seed are
+compared in: one record a cell, and what is left aside.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ ELSEWHERE = "run on another class than the others"
 
 
 class Classes:
-    """The classes of records, each provenance looked at once, with short names that tell them apart."""
+    """The classes of records, each provenance looked at once, with short
+    names that tell them apart.
+    """
 
     def __init__(self, records: Iterable[Record]) -> None:
         """Name the classes of these records."""
@@ -31,7 +35,9 @@ class Classes:
         return self._of[id(record.provenance)]
 
     def named(self, records: Iterable[Record]) -> str:
-        """Return the short names of the classes of some records, as one text; empty: there is no record."""
+        """Return the short names of the classes of some records, as one
+        text; empty: there is no record.
+        """
         return ", ".join(sorted({self.names[self.of(record)] for record in records}))
 
     def told(self, records: Iterable[Record]) -> list[dict[str, Any]]:
@@ -45,7 +51,15 @@ class Classes:
             kernels, gpu = source.get("kernels"), source.get("gpu")
             said = in_words(kernels) if isinstance(kernels, Mapping) else ""
             card = str(gpu.get("name", "")) if isinstance(gpu, Mapping) else ""
-            found.append({"name": self.names[name], "cpu": str(source.get("cpu_class") or ""), "kernels": said, "gpu": card, "records": counts[name]})
+            found.append(
+                {
+                    "name": self.names[name],
+                    "cpu": str(source.get("cpu_class") or ""),
+                    "kernels": said,
+                    "gpu": card,
+                    "records": counts[name],
+                }
+            )
         return found
 
 
@@ -60,27 +74,47 @@ class Settled(NamedTuple):
     """Ids of the records; empty where all are of one class and there was no choice."""
 
     def mark(self, record: Record) -> str:
-        """Return what the choice made of a record, for a name of what is made of it; empty where there was no choice."""
-        return "" if not self.kept else "~" if record.id in self.aside else "=" if record.id in self.kept else "."
+        """Return what the choice made of a record, for a name of what is
+        made of it; empty where there was no choice.
+        """
+        return (
+            ""
+            if not self.kept
+            else "~"
+            if record.id in self.aside
+            else "="
+            if record.id in self.kept
+            else "."
+        )
 
 
-def settle(records: Sequence[Record], stale: Collection[str], prefer: Mapping[Any, str] | None = None) -> Settled:
-    """Return one record a cell: of the class in which most runs of its task, variant and seed stand (see :func:`bench.runs.classes.elect`).
+def settle(
+    records: Sequence[Record], stale: Collection[str], prefer: Mapping[Any, str] | None = None
+) -> Settled:
+    """Return one record a cell: of the class in which most runs of its task, variant and seed stand
+    (see :func:`bench.runs.classes.elect`).
 
-    Within a class a live record comes before a stale one, then an ok one, then the newest. Where all records are of one class,
-    that is all there is to choose.
+    Within a class a live record comes before a stale one, then an ok one, then the newest. Where
+    all records are of one class, that is all there is to choose.
 
     Args:
         records: any, in any order.
         stale: ids of records whose key is no longer the live one.
-        prefer: unit (see :func:`unit_of`) -> class, taken where as many runs of the unit stand in it as in another.
+        prefer: unit (see :func:`unit_of`) -> class, taken where as many runs of the unit stand in
+            it as in another.
     """
     classes = Classes(records)
     several = len(classes.sources) > 1
     best: dict[tuple[str, str], Record] = {}
 
     def standing(record: Record) -> tuple[Any, ...]:
-        return (record.id not in stale, record.status == "ok", record.ended, record.attempt, record.id)
+        return (
+            record.id not in stale,
+            record.status == "ok",
+            record.ended,
+            record.attempt,
+            record.id,
+        )
 
     for record in records:
         name = record.cell, classes.of(record) if several else ""
@@ -90,15 +124,36 @@ def settle(records: Sequence[Record], stale: Collection[str], prefer: Mapping[An
     aside: set[str] = set()
     if several:
         best, aside = _elected(best, stale, prefer or {})
-    kept = sorted(best.values(), key=lambda record: (record.track, record.task, record.method, record.seed, record.id))
-    return Settled(kept, frozenset(aside), classes, frozenset(record.id for record in kept) if several else frozenset())
+    kept = sorted(
+        best.values(),
+        key=lambda record: (record.track, record.task, record.method, record.seed, record.id),
+    )
+    return Settled(
+        kept,
+        frozenset(aside),
+        classes,
+        frozenset(record.id for record in kept) if several else frozenset(),
+    )
 
 
-def _elected(best: dict[tuple[str, str], Record], stale: Collection[str], prefer: Mapping[Any, str]) -> tuple[dict[tuple[str, str], Record], set[str]]:
-    """Return the records of the classes elected, and of cells without one the best of another class, whose ids are given too."""
-    units = {record.cell: unit for record, unit in zip(best.values(), units_of(best.values()), strict=True)}
+def _elected(
+    best: dict[tuple[str, str], Record], stale: Collection[str], prefer: Mapping[Any, str]
+) -> tuple[dict[tuple[str, str], Record], set[str]]:
+    """Return the records of the classes elected, and of cells without one
+    the best of another class, whose ids are given too.
+    """
+    units = {
+        record.cell: unit
+        for record, unit in zip(best.values(), units_of(best.values()), strict=True)
+    }
     votes = [
-        Vote(units[cell], machine, record.id not in stale, not record.custom, record.reference in ("low", "high"))
+        Vote(
+            units[cell],
+            machine,
+            record.id not in stale,
+            not record.custom,
+            record.reference in ("low", "high"),
+        )
         for (cell, machine), record in best.items()
         if record.status != "interrupted"
     ]
@@ -113,24 +168,48 @@ def _elected(best: dict[tuple[str, str], Record], stale: Collection[str], prefer
     aside = set()
     for cell, found in others.items():
         if (cell, "") not in kept:
-            kept[cell, ""] = max(found, key=lambda record: (record.id not in stale, record.status == "ok", record.ended, record.id))
+            kept[cell, ""] = max(
+                found,
+                key=lambda record: (
+                    record.id not in stale,
+                    record.status == "ok",
+                    record.ended,
+                    record.id,
+                ),
+            )
             aside.add(kept[cell, ""].id)
     return kept, aside
 
 
 def units_of(records: Iterable[Record]) -> Iterable[tuple[Any, ...]]:
-    """Yield the unit of each record: what shares a class, a task with its parameters, a variant and a seed."""
+    """Yield the unit of each record: what shares a class, a task with its
+    parameters, a variant and a seed.
+    """
     problems: dict[int, str] = {}
     for record in records:
         if id(record.task_params) not in problems:
             problems[id(record.task_params)] = digest(record.task_params)
-        yield (record.track, record.task, record.preset, record.variant, record.device, problems[id(record.task_params)], record.seed)
+        yield (
+            record.track,
+            record.task,
+            record.preset,
+            record.variant,
+            record.device,
+            problems[id(record.task_params)],
+            record.seed,
+        )
 
 
 def chosen_classes(settled: Settled) -> dict[tuple[Any, ...], str]:
     """Return the class of each unit, where there was a choice."""
-    kept = [record for record in settled.records if record.id not in settled.aside] if settled.kept else []
-    return {unit: settled.classes.of(record) for unit, record in zip(units_of(kept), kept, strict=True)}
+    kept = (
+        [record for record in settled.records if record.id not in settled.aside]
+        if settled.kept
+        else []
+    )
+    return {
+        unit: settled.classes.of(record) for unit, record in zip(units_of(kept), kept, strict=True)
+    }
 
 
 def elsewhere(seeds: Sequence[int]) -> str:
@@ -150,7 +229,8 @@ def elsewhere_in(aside: Sequence[Record]) -> list[str]:
 
 
 def class_notes(records: Sequence[Record], classes: Classes, timed: str) -> list[str]:
-    """Say which seeds ran on which class of machine, where there are several, and of which the seconds are.
+    """Say which seeds ran on which class of machine, where there are several, and of which the
+    seconds are.
 
     Args:
         records: those of one table that are compared.
@@ -162,8 +242,16 @@ def class_notes(records: Sequence[Record], classes: Classes, timed: str) -> list
         seeds[classes.names[classes.of(record)]].add(record.seed)
     if len(seeds) < 2:
         return []
-    said = "; ".join(f"seed{'s' * (len(found) > 1)} {', '.join(map(str, sorted(found)))} on {name}" for name, found in sorted(seeds.items()))
-    return [f"The runs of a seed share a class of machine: {said}. Seconds are of {classes.names[timed]} alone."]
+    said = "; ".join(
+        f"seed{'s' * (len(found) > 1)} {', '.join(map(str, sorted(found)))} on {name}"
+        for name, found in sorted(seeds.items())
+    )
+    return [
+        (
+            f"The runs of a seed share a class of machine: {said}. Seconds are of "
+            f"{classes.names[timed]} alone."
+        )
+    ]
 
 
 def track_class_notes(compared: Sequence[Record], classes: Classes, timed: str) -> list[str]:
@@ -172,15 +260,24 @@ def track_class_notes(compared: Sequence[Record], classes: Classes, timed: str) 
     if len(told) < 2:
         return []
     said = "; ".join(f"{one['name']} ({some(one['records'], 'run')})" for one in told)
-    return [f"Classes of machines: {said}. The runs of one task, variant and seed share a class. Seconds are of {classes.names[timed]} alone."]
+    return [
+        (
+            f"Classes of machines: {said}. The runs of one task, variant and seed share a class. "
+            f"Seconds are of {classes.names[timed]} alone."
+        )
+    ]
 
 
 def main_class(records: Iterable[Record], classes: Classes) -> str:
-    """Return the class that most cells have a run of, then most runs: seconds are of it alone, since those of two are not comparable."""
+    """Return the class that most cells have a run of, then most runs: seconds are of it alone,
+    since those of two are not comparable.
+    """
     cells: dict[str, set[tuple[str, str]]] = defaultdict(set)
     counts: dict[str, int] = defaultdict(int)
     for record in records:
         name = classes.of(record)
         cells[name].add((record.task, record.variant))
         counts[name] += 1
-    return min(counts, key=lambda name: (-len(cells[name]), -counts[name], classes.names[name]), default="")
+    return min(
+        counts, key=lambda name: (-len(cells[name]), -counts[name], classes.names[name]), default=""
+    )

@@ -27,16 +27,23 @@ class _Call:
     given: Mapping[str, list[str]]
 
     def fits(self, record: Record) -> bool:
-        """Tell whether ``record`` is of this method: at its defaults, or at the parameters given."""
+        """Tell whether ``record`` is of this method: at its defaults, or
+        at the parameters given.
+        """
         if self.name not in (record.method, f"{record.track}/{record.method}"):
             return False
         if not self.given:
             return not record.custom
-        return all(key in record.params and any(_means(key, text, record.params[key]) for text in texts) for key, texts in self.given.items())
+        return all(
+            key in record.params and any(_means(key, text, record.params[key]) for text in texts)
+            for key, texts in self.given.items()
+        )
 
 
 def _means(name: str, text: str, value: Any) -> bool:
-    """Tell whether ``text`` of a command line means ``value``, whose type stands for the parameter's."""
+    """Tell whether ``text`` of a command line means ``value``, whose type
+    stands for the parameter's.
+    """
     try:
         return bool(parse_value("", name, Param(type(value)), text) == value)
     except ParameterError:
@@ -56,7 +63,11 @@ class _Meeting:
 
 
 def comparison(
-    groups: Sequence[tuple[list[Record], Metric]], a: str, b: str, stale: Collection[str], settled: Settled
+    groups: Sequence[tuple[list[Record], Metric]],
+    a: str,
+    b: str,
+    stale: Collection[str],
+    settled: Settled,
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Compare ``a`` and ``b`` in every table, at the seeds that both have in one class of machine.
 
@@ -65,7 +76,8 @@ def comparison(
         a: ``name`` or ``name[param=value]``.
         b: the other one.
         stale: ids of records whose key is no longer the live one.
-        settled: what a board of all records compares: of several classes that both have, its class is taken.
+        settled: what a board of all records compares: of several classes that both have, its class
+            is taken.
 
     Returns:
         The rows and the notes.
@@ -79,7 +91,11 @@ def comparison(
     classes = settled.classes
     prefer = chosen_classes(settled)
     for records, primary in groups:
-        mine = settle([record for record in records if any(call.fits(record) for call in calls)], stale, prefer)
+        mine = settle(
+            [record for record in records if any(call.fits(record) for call in calls)],
+            stale,
+            prefer,
+        )
         members = entrants(mine.records, primary.name, mine.aside)
         ours, theirs = (_find(members, call, stale, notes) for call in calls)
         if ours is None or theirs is None:
@@ -87,26 +103,57 @@ def comparison(
         notes.extend(_lonely_seeds(ours, theirs, a, b))
         result = paired(ours.values, theirs.values, SIGNS.get(primary.direction, 1))
         if result is not None:
-            meetings.append(_Meeting(ours, theirs, primary, result, classes.named(record for record in ours.ok if record.seed in theirs.values)))
+            meetings.append(
+                _Meeting(
+                    ours,
+                    theirs,
+                    primary,
+                    result,
+                    classes.named(record for record in ours.ok if record.seed in theirs.values),
+                )
+            )
             notes.extend(_warnings(meetings[-1], stale))
     if not meetings:
-        notes.append(_nothing([record for records, _ in groups for record in records if record.status == "ok"], calls[0], calls[1], classes))
+        notes.append(
+            _nothing(
+                [record for records, _ in groups for record in records if record.status == "ok"],
+                calls[0],
+                calls[1],
+                classes,
+            )
+        )
         return [], notes
     import numpy as np
 
-    adjusted, levels = holm_array(np.array([math.nan if meeting.result.p is None else meeting.result.p for meeting in meetings]))
-    return [_row(meeting, None if math.isnan(p) else p, level) for meeting, p, level in zip(meetings, adjusted.tolist(), levels.tolist(), strict=True)], notes
+    adjusted, levels = holm_array(
+        np.array(
+            [math.nan if meeting.result.p is None else meeting.result.p for meeting in meetings]
+        )
+    )
+    return [
+        _row(meeting, None if math.isnan(p) else p, level)
+        for meeting, p, level in zip(meetings, adjusted.tolist(), levels.tolist(), strict=True)
+    ], notes
 
 
-def _find(members: Sequence[Entrant], call: _Call, stale: Collection[str], notes: list[str]) -> Entrant | None:
+def _find(
+    members: Sequence[Entrant], call: _Call, stale: Collection[str], notes: list[str]
+) -> Entrant | None:
     """Return the row that ``call`` names; of several the live and newest one, and say so."""
     fitting = sorted(
         (member for member in members if call.fits(member.first)),
-        key=lambda member: (member.first.id not in stale, max(record.ended for record in member.everything), member.label),
+        key=lambda member: (
+            member.first.id not in stale,
+            max(record.ended for record in member.everything),
+            member.label,
+        ),
     )
     if len(fitting) > 1:
         labels = ", ".join(sorted(member.label for member in fitting))
-        notes.append(f"Several rows of {_where(fitting[0])} are {call.text}: {labels}. The newest, {fitting[-1].label}, is compared.")
+        notes.append(
+            f"Several rows of {_where(fitting[0])} are {call.text}: {labels}. The newest, "
+            f"{fitting[-1].label}, is compared."
+        )
     return fitting[-1] if fitting else None
 
 
@@ -117,16 +164,22 @@ def _where(member: Entrant) -> str:
 
 def _lonely_seeds(ours: Entrant, theirs: Entrant, a: str, b: str) -> list[str]:
     notes = []
-    apart = sorted(record.seed for member in (ours, theirs) for record in member.aside if record.status == "ok")
+    apart = sorted(
+        record.seed for member in (ours, theirs) for record in member.aside if record.status == "ok"
+    )
     if apart:
         notes.append(
-            f"In {_where(ours)} seed{'s' if len(apart) > 1 else ''} {', '.join(map(str, apart))} {'are' if len(apart) > 1 else 'is'} not compared: "
-            f"{a} and {b} ran there on different classes of machines."
+            f"In {_where(ours)} seed{'s' if len(apart) > 1 else ''} {', '.join(map(str, apart))} "
+            f"{'are' if len(apart) > 1 else 'is'} not compared: {a} and {b} ran there on different "
+            "classes of machines."
         )
     for call, member, other in ((a, ours, theirs), (b, theirs, ours)):
         lonely = sorted(member.values.keys() - other.values.keys() - set(apart))
         if lonely:
-            notes.append(f"In {_where(member)} only {call} has seed{'s' if len(lonely) > 1 else ''} {', '.join(map(str, lonely))}.")
+            notes.append(
+                f"In {_where(member)} only {call} has seed{'s' if len(lonely) > 1 else ''} "
+                f"{', '.join(map(str, lonely))}."
+            )
     return notes
 
 
@@ -135,16 +188,28 @@ def _warnings(meeting: _Meeting, stale: Collection[str]) -> list[str]:
     notes = []
     if meeting.primary.direction not in SIGNS:
         notes.append(f"In {where} {meeting.primary.name!r} has no direction, so neither is better.")
-    names = {*differing([*ours, *theirs]), *differing(ours, code=True), *differing(theirs, code=True)}
+    names = {
+        *differing([*ours, *theirs]),
+        *differing(ours, code=True),
+        *differing(theirs, code=True),
+    }
     if names:
-        notes.append(f"In {where} the runs were computed with different {', '.join(sorted(names))}.")
+        notes.append(
+            f"In {where} the runs were computed with different {', '.join(sorted(names))}."
+        )
     if any(record.id in stale for record in (*ours, *theirs)):
-        notes.append(f"In {where} some of the runs are stale; run them again to compare what is installed now.")
+        notes.append(
+            f"In {where} some of the runs are stale; run them again to compare what is installed "
+            "now."
+        )
     return notes
 
 
 def _row(meeting: _Meeting, p_holm: float | None, level: float) -> dict[str, Any]:
-    record, common = meeting.ours.first, sorted(meeting.ours.values.keys() & meeting.theirs.values.keys())
+    record, common = (
+        meeting.ours.first,
+        sorted(meeting.ours.values.keys() & meeting.theirs.values.keys()),
+    )
     found = difference_of(meeting.result, p_holm)
     return {
         "track": record.track,
@@ -176,12 +241,23 @@ def _leans(meeting: _Meeting) -> str:
 
 
 def _seeds_needed(meeting: _Meeting, level: float) -> int | str | None:
-    """Say how many seeds would decide a pair; its difference is shrunk by its own noise, as in :func:`._power.seeds_needed`."""
+    """Say how many seeds would decide a pair; its difference is shrunk by
+    its own noise, as in :func:`._power.seeds_needed`.
+    """
     from ._power import MOST, seeds_for
 
-    differences = [meeting.ours.values[seed] - meeting.theirs.values[seed] for seed in sorted(meeting.ours.values.keys() & meeting.theirs.values.keys())]
+    differences = [
+        meeting.ours.values[seed] - meeting.theirs.values[seed]
+        for seed in sorted(meeting.ours.values.keys() & meeting.theirs.values.keys())
+    ]
     spread, size, run = sample_sd(differences), abs(meeting.result.mean), len(differences)
-    if meeting.primary.direction not in SIGNS or not spread or not size or not math.isfinite(spread) or not math.isfinite(size):
+    if (
+        meeting.primary.direction not in SIGNS
+        or not spread
+        or not size
+        or not math.isfinite(spread)
+        or not math.isfinite(size)
+    ):
         return None
     away = max(0.0, 1 - (spread / size) ** 2 / run) * size / spread
     import numpy as np
@@ -203,7 +279,9 @@ def _place(record: Record) -> tuple[Any, ...]:
 
 
 def _nothing(ok: Sequence[Record], a: _Call, b: _Call, classes: Classes) -> str:
-    """Say what to run where the two have nothing in common: the lacking one on a task of the other, if there is any."""
+    """Say what to run where the two have nothing in common: the lacking
+    one on a task of the other, if there is any.
+    """
     for here, lacking in ((a, b), (b, a)):
         have = [record for record in ok if here.fits(record)]
         theirs = {_place(record) for record in ok if lacking.fits(record)}
@@ -211,10 +289,17 @@ def _nothing(ok: Sequence[Record], a: _Call, b: _Call, classes: Classes) -> str:
         if have:
             first, seeds = (apart or have)[0], {record.seed for record in apart or have}
             command = (
-                f"bench run --method '{lacking.text}' --task {first.identity} --preset {first.preset} --seeds {min(seeds)}-{max(seeds)} --device {first.device}"
+                f"bench run --method '{lacking.text}' --task {first.identity} --preset "
+                f"{first.preset} --seeds {min(seeds)}-{max(seeds)} --device {first.device}"
             )
             if apart:
                 wanted = classes.named(apart)
-                return f"{a.text} and {b.text} ran on different classes of machines; run, on a machine of {wanted}: {command}"
+                return (
+                    f"{a.text} and {b.text} ran on different classes of machines; run, on a "
+                    f"machine of {wanted}: {command}"
+                )
             return f"No seed of a task is common to {a.text} and {b.text}; run: {command}"
-    return f"Neither {a.text} nor {b.text} has a run that succeeded; run: bench run --method '{a.text}' --method '{b.text}' --task TASK"
+    return (
+        f"Neither {a.text} nor {b.text} has a run that succeeded; run: bench run --method "
+        f"'{a.text}' --method '{b.text}' --task TASK"
+    )

@@ -15,17 +15,29 @@ from ._scores import MethodScores
 from ._text import seconds
 
 
-def cost_of(one: MethodScores, cells: Sequence[SuiteCell], classes: Classes, timed: str) -> dict[str, Any]:
-    """Return what one seed of all cells costs: the sum over cells of the median over seeds; None where a cell has no run that succeeded.
+def cost_of(
+    one: MethodScores, cells: Sequence[SuiteCell], classes: Classes, timed: str
+) -> dict[str, Any]:
+    """Return what one seed of all cells costs: the sum over cells of the median over seeds; None
+    where a cell has no run that succeeded.
 
     Seconds are of the runs of the class ``timed`` alone: those of two classes are not comparable.
     """
-    ran = [[record for record in cell.runs[one.method].records if record.status == "ok"] if one.method in cell.runs else [] for cell in cells]
+    ran = [
+        [record for record in cell.runs[one.method].records if record.status == "ok"]
+        if one.method in cell.runs
+        else []
+        for cell in cells
+    ]
     whole = all(ran) and bool(cells)
 
     def summed(of: Any, ran: Sequence[Sequence[Record]] = ran) -> float | None:
         figures = [[of(record) for record in records] for records in ran]
-        if not all(ran) or not cells or any(figure is None for figures_of_cell in figures for figure in figures_of_cell):
+        if (
+            not all(ran)
+            or not cells
+            or any(figure is None for figures_of_cell in figures for figure in figures_of_cell)
+        ):
             return None
         return round(float(sum(median(group) for group in figures)), 6)
 
@@ -33,9 +45,18 @@ def cost_of(one: MethodScores, cells: Sequence[SuiteCell], classes: Classes, tim
     counted = whole and all(found["flops"] is not None for found in operations)
     memory = [record.cost.get("peak_rss_mb") for records in ran for record in records]
     return {
-        "seconds": summed(lambda record: seconds(record.cost, record.device), [[one for one in group if classes.of(one) == timed] for group in ran]),
-        "visits": summed(lambda record: record.counters.get("forward", 0) + record.counters.get("backward", 0)),
+        "seconds": summed(
+            lambda record: seconds(record.cost, record.device),
+            [[one for one in group if classes.of(one) == timed] for group in ran],
+        ),
+        "visits": summed(
+            lambda record: record.counters.get("forward", 0) + record.counters.get("backward", 0)
+        ),
         "flops": sum(found["flops"] for found in operations) if counted else None,
-        "uncounted": "; ".join(sorted({name for found in operations for name in found["uncounted"].split("; ") if name})),
+        "uncounted": "; ".join(
+            sorted(
+                {name for found in operations for name in found["uncounted"].split("; ") if name}
+            )
+        ),
         "peak_rss_mb": max((figure for figure in memory if figure is not None), default=None),
     }

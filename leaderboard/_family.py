@@ -1,4 +1,6 @@
-"""All pairs of a board's rows as one family: paired differences over seeds, their tests, Holm's adjustment."""
+"""All pairs of a board's rows as one family: paired differences over
+seeds, their tests, Holm's adjustment.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +14,18 @@ from ._aggregate import Array, pooled_df, student
 from ._statistics import ALPHA, holm_array
 
 CERTAIN = 5
-"""Seeds from which on two rows that never vary differ beyond doubt: with fewer, coarse figures often repeat by chance."""
+"""Seeds from which on two rows that never vary differ beyond doubt: with
+fewer, coarse figures often repeat by chance.
+"""
 WORDS = {1: "better", -1: "worse", 2: "same", 0: "undecided"}
 _CHUNK = 1 << 22
 """Most differences that are held at once: what bounds the memory."""
 
 
 class Family(NamedTuple):
-    """Every pair of M rows, in the order (0, 1), (0, 2), ..., (1, 2), ...: arrays of P = M (M - 1) / 2 entries."""
+    """Every pair of M rows, in the order (0, 1), (0, 2), ..., (1, 2), ...:
+    arrays of P = M (M - 1) / 2 entries.
+    """
 
     rows: int
     seeds: int
@@ -36,7 +42,9 @@ class Family(NamedTuple):
     level: Array
     """What ``p`` must fall below in Holm's order."""
     state: NDArray[np.int8]
-    """A key of :data:`WORDS`: 1 the first is better, -1 the second, 2 the same within delta, 0 undecided."""
+    """A key of :data:`WORDS`: 1 the first is better, -1 the second, 2 the
+    same within delta, 0 undecided.
+    """
     df: float
     """Degrees of freedom of every test, pooled over the family."""
     delta: float
@@ -44,7 +52,9 @@ class Family(NamedTuple):
     @property
     def leans(self) -> NDArray[np.int8]:
         """(P,) the sign of an undecided difference whose own interval excludes 0, else 0."""
-        return np.where((self.state == 0) & ((self.low > 0) | (self.high < 0)), np.sign(self.mean), 0).astype(np.int8)
+        return np.where(
+            (self.state == 0) & ((self.low > 0) | (self.high < 0)), np.sign(self.mean), 0
+        ).astype(np.int8)
 
     @property
     def wins(self) -> NDArray[np.bool_]:
@@ -55,7 +65,9 @@ class Family(NamedTuple):
         return found
 
     def against(self, row: int) -> NDArray[np.intp]:
-        """Return the places of the pairs of every row with ``row``, in the order of rows; its own place holds -1."""
+        """Return the places of the pairs of every row with ``row``, in the
+        order of rows; its own place holds -1.
+        """
         others = np.arange(self.rows)
         low, high = np.minimum(others, row), np.maximum(others, row)
         places = low * (2 * self.rows - low - 1) // 2 + high - low - 1
@@ -65,13 +77,15 @@ class Family(NamedTuple):
 def family(scores: Array, delta: float, sign: int = 1) -> Family:
     """Compare every two of (M, T, n) scores over the n seeds that all rows share, n >= 2.
 
-    A pair's error is that of the mean over tasks of the paired differences; the degrees of freedom are pooled over the
-    family, since those of one pair's few seeds are too unsure where the tasks' spreads are unlike. Differences that
-    are equal at all seeds of a task take the family's mean variance there, unless nothing varies or both rows are constant over
-    :data:`CERTAIN` seeds: figures that come in coarse steps repeat by chance.
+    A pair's error is that of the mean over tasks of the paired differences; the degrees of freedom
+    are pooled over the family, since those of one pair's few seeds are too unsure where the tasks'
+    spreads are unlike. Differences that are equal at all seeds of a task take the family's mean
+    variance there, unless nothing varies or both rows are constant over :data:`CERTAIN` seeds:
+    figures that come in coarse steps repeat by chance.
 
     Args:
-        scores: seeds in any order, alike for all rows; a figure that is not finite leaves its pairs without a p.
+        scores: seeds in any order, alike for all rows; a figure that is not finite leaves its pairs
+            without a p.
         delta: the smallest difference worth calling one, >= 0.
         sign: -1 where less is better.
     """
@@ -94,8 +108,12 @@ def family(scores: Array, delta: float, sign: int = 1) -> Family:
     low, high, p = student(mean, error, df)
     p_holm, level = holm_array(p)
     better = (p_holm < ALPHA) & (np.abs(mean) >= delta) & (mean != 0)
-    state = np.where(better, np.sign(mean), np.where((-delta < low) & (high < delta), 2, 0)).astype(np.int8)
-    return Family(rows, seeds, first, second, mean, error, low, high, p, p_holm, level, state, df, delta)
+    state = np.where(better, np.sign(mean), np.where((-delta < low) & (high < delta), 2, 0)).astype(
+        np.int8
+    )
+    return Family(
+        rows, seeds, first, second, mean, error, low, high, p, p_holm, level, state, df, delta
+    )
 
 
 def _parts(count: int, width: int) -> Iterator[slice]:

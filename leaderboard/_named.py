@@ -16,17 +16,27 @@ from ._classes import Settled
 
 
 def name_of(records: Sequence[Record], card: Any, stale: set[str], settled: Settled) -> str:
-    """Name what is made of records by all that it depends on: what they say, which are stale or not compared, the names of classes, the cards and this code.
+    """Name what is made of records by all that it depends on: what they say, which are stale or not
+    compared, the names of classes, the cards and this code.
 
     Empty where that is not known.
     """
     if not all(isinstance(record, Brief) for record in records):
         return ""
-    said = [f"{record.content}{'-' if record.id in stale else '+'}{settled.mark(record)}" for record in records if isinstance(record, Brief)]
+    said = [
+        f"{record.content}{'-' if record.id in stale else '+'}{settled.mark(record)}"
+        for record in records
+        if isinstance(record, Brief)
+    ]
     return digest([_code(), said, card, settled.classes.names])
 
 
 @cache
 def _code() -> str:
     files = sorted(Path(__file__).parent.glob("*.py"))
-    return digest([file.read_text("utf-8") for file in (*files, *(Path(inspect.getfile(module)) for module in (params, cards)))])
+    return digest(
+        [
+            file.read_text("utf-8")
+            for file in (*files, *(Path(inspect.getfile(module)) for module in (params, cards)))
+        ]
+    )

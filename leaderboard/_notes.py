@@ -1,4 +1,6 @@
-"""What is to be said of tables: of their null, of unlike environments, of other problems of the same name, of a board without any."""
+"""What is to be said of tables: of their null, of unlike environments, of
+other problems of the same name, of a board without any.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ from ._null import without_null
 from ._rows import differing
 
 
-def table_notes(records: Sequence[Record], compared: Sequence[Record], card: TaskCard | None, primary: str) -> list[str]:
+def table_notes(
+    records: Sequence[Record], compared: Sequence[Record], card: TaskCard | None, primary: str
+) -> list[str]:
     """Return what is to be said of a table.
 
     Args:
@@ -25,27 +29,47 @@ def table_notes(records: Sequence[Record], compared: Sequence[Record], card: Tas
     """
     first, notes = records[0], []
     if card is None:
-        shown = f"{primary!r} stands for the primary metric" if primary else "no record has a figure"
-        notes.append(f"The task {first.identity} is not installed: {shown}, and rows are in the order of their names.")
+        shown = (
+            f"{primary!r} stands for the primary metric" if primary else "no record has a figure"
+        )
+        notes.append(
+            f"The task {first.identity} is not installed: {shown}, and rows are in the order of "
+            "their names."
+        )
     elif said := without_null(records, card):
         notes.append(said)
     if names := differing(compared):
-        notes.append(f"Not all runs had the same {', '.join(names)}: mind that when you compare small differences.")
+        notes.append(
+            f"Not all runs had the same {', '.join(names)}: mind that when you compare small "
+            "differences."
+        )
     return notes
 
 
 def tell_apart(tables: Sequence[dict[str, Any]]) -> None:
-    """Say in the notes where tables of one name hold different problems: the task's parameters changed between the runs."""
+    """Say in the notes where tables of one name hold different problems:
+    the task's parameters changed between the runs.
+    """
     named: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
     for table in tables:
-        named[tuple(table[key] for key in ("track", "task", "preset", "variant", "device"))].append(table)
+        named[tuple(table[key] for key in ("track", "task", "preset", "variant", "device"))].append(
+            table
+        )
     for group in named.values():
         for table in group:
             own = table["task_params"]
-            changed = sorted(key for key, value in own.items() if any(key not in other["task_params"] or other["task_params"][key] != value for other in group))
+            changed = sorted(
+                key
+                for key, value in own.items()
+                if any(
+                    key not in other["task_params"] or other["task_params"][key] != value
+                    for other in group
+                )
+            )
             if changed:
                 table["notes"].append(
-                    f"Another table of this name has other task parameters; here {', '.join(f'{key}={render_value(own[key])}' for key in changed)}."
+                    "Another table of this name has other task parameters; here "
+                    f"{', '.join(f'{key}={render_value(own[key])}' for key in changed)}."
                 )
 
 
@@ -54,4 +78,7 @@ def nothing(records: Sequence[Record]) -> str:
     if not records:
         return "No records yet; run: bench run --method METHOD --task TASK (bench list names both)"
     held = sorted({f"{record.identity} ({record.preset})" for record in records})
-    return f"No record fits what was asked for; there are records of {', '.join(held[:6])}{' and more' if len(held) > 6 else ''}."
+    return (
+        "No record fits what was asked for; there are records of "
+        f"{', '.join(held[:6])}{' and more' if len(held) > 6 else ''}."
+    )

@@ -12,7 +12,8 @@ _SHOWN = 200
 
 
 def without_null(records: Sequence[Record], card: TaskCard) -> str:
-    """Return what is the matter with the null of a table, and the command that runs it on the same problem; empty: the task has none, or it is there.
+    """Return what is the matter with the null of a table, and the command that runs it on the same
+    problem; empty: the task has none, or it is there.
 
     Args:
         records: those of the table.
@@ -25,14 +26,22 @@ def without_null(records: Sequence[Record], card: TaskCard) -> str:
     command = _command(low, records)
     if not runs:
         return f"The null is missing; run: {command}"
-    counts = ", ".join(f"{count} {status}" for status, count in Counter(record.status for record in runs).most_common())
+    counts = ", ".join(
+        f"{count} {status}"
+        for status, count in Counter(record.status for record in runs).most_common()
+    )
     error = runs[0].error
     said = " ".join(f"{error.type}: {error.message}".split())[:_SHOWN].rstrip(".") if error else ""
-    return f"The null ran, and none of its {len(runs)} runs can be used ({counts}{f'; {said}' if said else ''}). Mend that, and run: {command}"
+    return (
+        f"The null ran, and none of its {len(runs)} runs can be used "
+        f"({counts}{f'; {said}' if said else ''}). Mend that, and run: {command}"
+    )
 
 
 def _command(low: str, records: Sequence[Record]) -> str:
-    """Return the command that runs the null on the variant of a table, its parameters in brackets included, for the seeds of the others."""
+    """Return the command that runs the null on the variant of a table, its parameters in brackets
+    included, for the seeds of the others.
+    """
     first = records[0]
     name, bracket, inside = first.variant.partition("[")
     task = f"'{first.identity}[{inside}'" if bracket else first.identity
@@ -44,4 +53,7 @@ def _command(low: str, records: Sequence[Record]) -> str:
         else:
             parts.append([seed, seed])
     listed = ",".join(f"{start}-{end}" for start, end in parts)
-    return f"bench run --method {first.track}/{low} --task {task} --preset {first.preset} --variant {name} --seeds {listed} --device {first.device}"
+    return (
+        f"bench run --method {first.track}/{low} --task {task} --preset {first.preset} "
+        f"--variant {name} --seeds {listed} --device {first.device}"
+    )

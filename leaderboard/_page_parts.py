@@ -1,4 +1,6 @@
-"""The parts of the page as plain data for the template: every text is as it stands, and escaped there."""
+"""The parts of the page as plain data for the template: every text is as
+it stands, and escaped there.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,17 @@ from ._plain import against_plain
 from ._ranks import EQUAL
 from ._render import ARROWS, decimals, interval
 from ._render_tracks import shown_rows, word_of
-from ._text import class_cells, flops, number, plain, range_of, seconds, seeds_said, test_set_said, visits
+from ._text import (
+    class_cells,
+    flops,
+    number,
+    plain,
+    range_of,
+    seconds,
+    seeds_said,
+    test_set_said,
+    visits,
+)
 
 Row = Mapping[str, Any]
 FAILURES, HEAD = 40, 400
@@ -48,12 +60,23 @@ def _verdict(found: Row | None) -> dict[str, Any]:
     if found is None:
         return {"word": "", "order": -9, "title": "", "shown": "", "more": ""}
     more = f"; {seeds_said(found['seeds_needed'])}" if found["seeds_needed"] else ""
-    title = f"{number(found['mean'], 3, '+')} [{number(found['low'], 3, '+')}, {number(found['high'], 3, '+')}], adjusted p {found['p_holm']:.2g}{more}"
-    return {"word": found["verdict"], "shown": word_of(found), "order": found["mean"], "more": number(found["mean"], 3, "+"), "title": title}
+    title = (
+        f"{number(found['mean'], 3, '+')} [{number(found['low'], 3, '+')}, "
+        f"{number(found['high'], 3, '+')}], adjusted p {found['p_holm']:.2g}{more}"
+    )
+    return {
+        "word": found["verdict"],
+        "shown": word_of(found),
+        "order": found["mean"],
+        "more": number(found["mean"], 3, "+"),
+        "title": title,
+    }
 
 
 def track_rows(track: Row) -> list[dict[str, Any]]:
-    """Return the rows of a track's board; those that never ran, or equal another in every run, are in the matrix alone."""
+    """Return the rows of a track's board; those that never ran, or equal
+    another in every run, are in the matrix alone.
+    """
     rows = shown_rows(track)
     return [
         {
@@ -62,22 +85,41 @@ def track_rows(track: Row) -> list[dict[str, Any]]:
             "out": not row["place"],
             "place": _value(str(row["place"] or "—"), row["place"]),
             "range": _value(range_of(row), row["range"][0] if row["range"] else None),
-            "score": _value(number(row["score"], 3), -1e9 if row["score"] is None else row["score"], f"[{number(row['low'], 3)}, {number(row['high'], 3)}]" if row["low"] is not None else ""),
-            "iqm": _value(number(row["iqm"][0], 3) if row["iqm"] else "—", row["iqm"][0] if row["iqm"] else -1e9),
-            "p": _value(number(row["p_better"][0], 2) if row["p_better"] else "—", row["p_better"][0] if row["p_better"] else -1e9),
+            "score": _value(
+                number(row["score"], 3),
+                -1e9 if row["score"] is None else row["score"],
+                f"[{number(row['low'], 3)}, {number(row['high'], 3)}]"
+                if row["low"] is not None
+                else "",
+            ),
+            "iqm": _value(
+                number(row["iqm"][0], 3) if row["iqm"] else "—",
+                row["iqm"][0] if row["iqm"] else -1e9,
+            ),
+            "p": _value(
+                number(row["p_better"][0], 2) if row["p_better"] else "—",
+                row["p_better"][0] if row["p_better"] else -1e9,
+            ),
             "null": _verdict(row["vs_null"]),
             "first": _verdict(row["vs_first"]),
             "best_plain": _verdict(row["vs_plain"]),
-            "runs": _value(f"{row['ok']}/{row['of']}", row["ok"], f"‡{row['imputed']}" if row["imputed"] else ""),
+            "runs": _value(
+                f"{row['ok']}/{row['of']}",
+                row["ok"],
+                f"‡{row['imputed']}" if row["imputed"] else "",
+            ),
             "flops": _value(flops(row["cost"]), row["cost"]["flops"]),
-            "visits": _value(visits(row["cost"], row["cost"]["visits"], short(row["cost"]["visits"])), row["cost"]["visits"]),
+            "visits": _value(
+                visits(row["cost"], row["cost"]["visits"], short(row["cost"]["visits"])),
+                row["cost"]["visits"],
+            ),
             "seconds": _value(number(row["cost"]["seconds"], 1), row["cost"]["seconds"]),
             "defaults": row["defaults"] or "—",
             "class": shown,
             "remarks": _remarks(row),
         }
         for row, shown in zip(rows, class_cells(rows) or [""] * len(rows), strict=True)
-    ]  # fmt: skip
+    ]
 
 
 def _remarks(row: Row) -> str:
@@ -93,20 +135,40 @@ def first_place(track: Row) -> str:
     """Name the first, and say how many can't be separated from it."""
     names = [row["method"] for row in track["rows"] if row["place"] == 1]
     more = sum(row["leading"] for row in track["rows"]) - len(names)
-    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "") + (f" (+ {more} not separable)" if more else "")
+    return (
+        ", ".join(names[:4])
+        + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+        + (f" (+ {more} not separable)" if more else "")
+    )
 
 
 def overview_row(track: Row | None, name: str, described: Row, held: bool) -> dict[str, Any]:
     """Return a track's row of the overview."""
     if track is None:
-        nothing = {"first": "not run yet", "best": _value("—", None), "methods": 0, "share": 0, "runs": "0", "agree": "—"}
-        return {"slug": slug_of(name) if held else "", "title": described["title"], "tasks": described["tasks"], **nothing}
+        nothing = {
+            "first": "not run yet",
+            "best": _value("—", None),
+            "methods": 0,
+            "share": 0,
+            "runs": "0",
+            "agree": "—",
+        }
+        return {
+            "slug": slug_of(name) if held else "",
+            "title": described["title"],
+            "tasks": described["tasks"],
+            **nothing,
+        }
     cover, leader = track["coverage"], next((row for row in track["rows"] if row["place"]), None)
     best = (
         _value("—", None)
         if leader is None
         else _value(
-            number(leader["score"], 3), leader["score"], f"[{number(leader['low'], 3)}, {number(leader['high'], 3)}]" if leader["low"] is not None else ""
+            number(leader["score"], 3),
+            leader["score"],
+            f"[{number(leader['low'], 3)}, {number(leader['high'], 3)}]"
+            if leader["low"] is not None
+            else "",
         )
     )
     done = cover["ok"] + cover["imputed"]
@@ -119,7 +181,11 @@ def overview_row(track: Row | None, name: str, described: Row, held: bool) -> di
         "tasks": len({cell["task"] for cell in track["cells"]}),
         "share": round(100 * done / cover["expected"]) if cover["expected"] else 0,
         "runs": f"{done} of {cover['expected']}",
-        "agree": "—" if not track["agreement"] else "agree" if track["agreement"]["agree"] else "differ",
+        "agree": "—"
+        if not track["agreement"]
+        else "agree"
+        if track["agreement"]["agree"]
+        else "differ",
     }
 
 
@@ -130,7 +196,11 @@ def table_rows(table: Row) -> dict[str, Any]:
     digits = decimals((row["mean"] for row in rows), unit)
 
     def cells(row: Row) -> list[tuple[str, float | None]]:
-        visited = None if row["cost"]["forward"] is None else row["cost"]["forward"] + (row["cost"]["backward"] or 0)
+        visited = (
+            None
+            if row["cost"]["forward"] is None
+            else row["cost"]["forward"] + (row["cost"]["backward"] or 0)
+        )
         difference = row["vs_low"]
         return [
             (str(row["place"] or "—"), row["place"] or 999),
@@ -138,14 +208,22 @@ def table_rows(table: Row) -> dict[str, Any]:
             (number(row["mean"], digits), row["mean"]),
             (interval(row, digits), row["low"]),
             (str(row["n"]), None),
-            (number(difference["mean"], digits, "+") if difference else "—", difference["mean"] if difference else None),
-            (number(seconds(row["cost"], table["device"]), 2), seconds(row["cost"], table["device"])),
+            (
+                number(difference["mean"], digits, "+") if difference else "—",
+                difference["mean"] if difference else None,
+            ),
+            (
+                number(seconds(row["cost"], table["device"]), 2),
+                seconds(row["cost"], table["device"]),
+            ),
             (flops(row["cost"]), row["cost"]["flops"]),
             (visits(row["cost"], visited, short(visited)), visited),
         ]
 
     def remarks(row: Row) -> str:
-        failed = ", ".join(f"{count} {status}" for status, count in row["statuses"].items() if status != "ok")
+        failed = ", ".join(
+            f"{count} {status}" for status, count in row["statuses"].items() if status != "ok"
+        )
         marks = [
             "plain baseline" if row["plain"] else "",
             failed,
@@ -165,24 +243,50 @@ def table_rows(table: Row) -> dict[str, Any]:
         marks.append(f"on {row['class']}" if several and row["class"] else "")
         return "; ".join(mark for mark in marks if mark)
 
-    better = {"max": "higher is better", "min": "lower is better"}.get(table["primary"]["direction"], "")
-    facts = [table["preset"], table["device"], table["primary"]["name"], unit, better, test_set_said(table["test_set"])]
+    better = {"max": "higher is better", "min": "lower is better"}.get(
+        table["primary"]["direction"], ""
+    )
+    facts = [
+        table["preset"],
+        table["device"],
+        table["primary"]["name"],
+        unit,
+        better,
+        test_set_said(table["test_set"]),
+    ]
     return {
         "title": f"{table['task']} · {table['variant']}",
         "about": " · ".join(filter(None, facts)),
-        "metric": f"{table['primary']['name'] or 'value'}{ARROWS.get(table['primary']['direction'], '')}",
-        "rows": [{"method": row["method"], "bold": row["leading"], "cells": cells(row), "remarks": remarks(row)} for row in rows],
+        "metric": (table["primary"]["name"] or "value")
+        + ARROWS.get(table["primary"]["direction"], ""),
+        "rows": [
+            {
+                "method": row["method"],
+                "bold": row["leading"],
+                "cells": cells(row),
+                "remarks": remarks(row),
+            }
+            for row in rows
+        ],
         "notes": table["notes"],
     }
 
 
 def card_of(identity: str, card: MethodCard, board: Row, track: Row | None) -> dict[str, Any]:
     """Return a method's card, its claim beside what was measured."""
-    row = next((row for row in track["rows"] if row["method"] == card.name), None) if track else None
+    row = (
+        next((row for row in track["rows"] if row["method"] == card.name), None) if track else None
+    )
     paper = _ARXIV.search(card.paper)
     facts = [
         ("Paper", card.paper, f"https://arxiv.org/abs/{paper[1]}" if paper else ""),
-        ("Official code", {"ok": "read, and right", "flawed": "read, and flawed", "none": "not read"}[card.official_code], ""),
+        (
+            "Official code",
+            {"ok": "read, and right", "flawed": "read, and flawed", "none": "not read"}[
+                card.official_code
+            ],
+            "",
+        ),
         ("Deviates", card.deviates or "nothing known", ""),
         ("Needs", ", ".join(card.needs), ""),
         ("Licence", card.licence, ""),
@@ -196,7 +300,14 @@ def card_of(identity: str, card: MethodCard, board: Row, track: Row | None) -> d
 def _measured(row: Row, board: Row, best_plain: str) -> str:
     if row["score"] is None:
         return "not measured yet"
-    said = [f"score {number(row['score'], 3)}" + (f" [{number(row['low'], 3)}, {number(row['high'], 3)}]" if row["low"] is not None else "")]
+    said = [
+        f"score {number(row['score'], 3)}"
+        + (
+            f" [{number(row['low'], 3)}, {number(row['high'], 3)}]"
+            if row["low"] is not None
+            else ""
+        )
+    ]
     if row["vs_null"]:
         words = {
             "better": "better than the null",
@@ -212,14 +323,21 @@ def _measured(row: Row, board: Row, best_plain: str) -> str:
 
 
 def failures(records: Sequence[Record]) -> list[dict[str, str]]:
-    """Return the runs that failed with the first words of the reason and the command that runs them again."""
-    ordered = sorted(records, key=lambda record: (record.task, record.variant, record.method, record.seed, record.id))
+    """Return the runs that failed with the first words of the reason and
+    the command that runs them again.
+    """
+    ordered = sorted(
+        records,
+        key=lambda record: (record.task, record.variant, record.method, record.seed, record.id),
+    )
     return [
         {
             "run": f"{record.method} on {record.task} {record.variant}, seed {record.seed}",
             "status": record.status,
             "reason": _head(f"{record.error.type}: {record.error.message}" if record.error else ""),
-            "rerun": _head(record.error.rerun if record.error and record.error.rerun else _command(record)),
+            "rerun": _head(
+                record.error.rerun if record.error and record.error.rerun else _command(record)
+            ),
         }
         for record in ordered[:FAILURES]
     ]
@@ -248,37 +366,66 @@ def anchors(board: Row) -> list[dict[str, str]]:
         low, high = side(cell["low"]), side(cell["high"])
         state = ", ".join(
             [
-                f"{cell['state']}: {cell['thin'] or cell['saturated']}" if cell["thin"] or cell["saturated"] else cell["state"],
+                f"{cell['state']}: {cell['thin'] or cell['saturated']}"
+                if cell["thin"] or cell["saturated"]
+                else cell["state"],
                 "frozen" if cell["frozen"] else "not frozen",
                 *(["drifted"] if cell["drift"] else []),
                 *filter(None, [test_set_said(cell["test_set"])]),
             ]
         )
         found.append(
-            {"cell": cell["cell"], "metric": cell["primary"], "low": low[0], "low_value": low[1], "high": high[0], "high_value": high[1], "state": state}
+            {
+                "cell": cell["cell"],
+                "metric": cell["primary"],
+                "low": low[0],
+                "low_value": low[1],
+                "high": high[0],
+                "high_value": high[1],
+                "state": state,
+            }
         )
     return found
 
 
-def provenance(board: Row, records: Sequence[Record], made_with: Mapping[str, str]) -> list[tuple[str, str]]:
+def provenance(
+    board: Row, records: Sequence[Record], made_with: Mapping[str, str]
+) -> list[tuple[str, str]]:
     """Return by what the records were computed, the most frequent first, and the page made."""
 
     def counted(values: Sequence[str]) -> str:
-        found = sorted(Counter(value for value in values if value).items(), key=lambda item: (-item[1], item[0]))
-        return "; ".join(f"{value} ({count})" for value, count in found[:8]) + (f"; and {len(found) - 8} more" if len(found) > 8 else "")
+        found = sorted(
+            Counter(value for value in values if value).items(),
+            key=lambda item: (-item[1], item[0]),
+        )
+        return "; ".join(f"{value} ({count})" for value, count in found[:8]) + (
+            f"; and {len(found) - 8} more" if len(found) > 8 else ""
+        )
 
     sources = [record.provenance for record in records]
-    versions = [f"{name} {version}" for source in sources for name, version in sorted(source.get("versions", {}).items())]
+    versions = [
+        f"{name} {version}"
+        for source in sources
+        for name, version in sorted(source.get("versions", {}).items())
+    ]
     rows = [
         ("Records", f"{len(records)} in {len(board['tables'])} tables"),
         ("Runner", counted([str(source.get("runner", "")) for source in sources])),
         ("Processor", counted([str(source.get("cpu", "")) for source in sources])),
         ("Class", counted([str(source.get("cpu_class", "")) for source in sources])),
-        ("Kernels", counted([in_words(source["kernels"]) for source in sources if "kernels" in source])),
+        (
+            "Kernels",
+            counted([in_words(source["kernels"]) for source in sources if "kernels" in source]),
+        ),
         ("System", counted([str(source.get("system", "")) for source in sources])),
         ("Python", counted([str(source.get("python", "")) for source in sources])),
         ("Libraries", counted(versions)),
-        ("Commits", counted([str((source.get("bench_git") or {}).get("commit", ""))[:12] for source in sources])),
+        (
+            "Commits",
+            counted(
+                [str((source.get("bench_git") or {}).get("commit", ""))[:12] for source in sources]
+            ),
+        ),
         ("Page made with", ", ".join(f"{name} {version}" for name, version in made_with.items())),
         ("Notes", " ".join(board["notes"])),
     ]

@@ -1,4 +1,6 @@
-"""The board as one picture, for a README or a slide: every track's scores with their intervals, as SVG."""
+"""The board as one picture, for a README or a slide: every track's scores
+with their intervals, as SVG.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,18 @@ from ._text import plain
 
 COLUMNS, WIDTH = 3, 190
 THEMES = {
-    "leaderboard.svg": {"ink": "#1d2329", "soft": "#5a6570", "line": "#d9dddf", "mark": _charts.ACCENT},
-    "leaderboard-dark.svg": {"ink": "#e6eaec", "soft": "#a3adb5", "line": "#2d343a", "mark": "#4dbdb4"},
+    "leaderboard.svg": {
+        "ink": "#1d2329",
+        "soft": "#5a6570",
+        "line": "#d9dddf",
+        "mark": _charts.ACCENT,
+    },
+    "leaderboard-dark.svg": {
+        "ink": "#e6eaec",
+        "soft": "#a3adb5",
+        "line": "#2d343a",
+        "mark": "#4dbdb4",
+    },
 }
 """File -> colours; the ground is transparent."""
 
@@ -28,11 +40,16 @@ def pictures(board: Mapping[str, Any]) -> dict[str, str]:
     import vl_convert
 
     panels = _panels(board)
-    return {file: _steady(vl_convert.vegalite_to_svg(_drawable(_spec(panels, THEMES[file])))) for file in names(board)}
+    return {
+        file: _steady(vl_convert.vegalite_to_svg(_drawable(_spec(panels, THEMES[file]))))
+        for file in names(board)
+    }
 
 
 def _drawable(spec: Any) -> Any:
-    """Return a specification whose texts hold no control characters: SVG has none, and the drawing library ends the process at one."""
+    """Return a specification whose texts hold no control characters: SVG
+    has none, and the drawing library ends the process at one.
+    """
     if isinstance(spec, dict):
         return {name: _drawable(value) for name, value in spec.items()}
     if isinstance(spec, list):
@@ -42,11 +59,16 @@ def _drawable(spec: Any) -> Any:
 
 def _panels(board: Mapping[str, Any]) -> list[tuple[str, list[Mapping[str, Any]]]]:
     """Return title and placed rows of every track that has some."""
-    ranked = [(track["title"], [row for row in track["rows"] if row["place"]]) for track in board["tracks"]]
+    ranked = [
+        (track["title"], [row for row in track["rows"] if row["place"]])
+        for track in board["tracks"]
+    ]
     return [(title, rows) for title, rows in ranked if rows]
 
 
-def _spec(panels: Sequence[tuple[str, Sequence[Mapping[str, Any]]]], colours: Mapping[str, str]) -> dict[str, Any]:
+def _spec(
+    panels: Sequence[tuple[str, Sequence[Mapping[str, Any]]]], colours: Mapping[str, str]
+) -> dict[str, Any]:
     """Lay the panels into columns of about equal height, each below the last of the shortest."""
     columns: list[list[dict[str, Any]]] = [[] for _ in range(min(COLUMNS, len(panels)))]
     data: dict[str, Any] = {}
@@ -60,7 +82,13 @@ def _spec(panels: Sequence[tuple[str, Sequence[Mapping[str, Any]]]], colours: Ma
         shortest = min(columns, key=lambda column: sum(other["height"] + 60 for other in column))
         shortest.append({**chart, "width": WIDTH, "height": 15 * len(rows), "title": title})
     stacks = [{"vconcat": column, "spacing": 22} for column in columns]
-    spec = {"$schema": "https://vega.github.io/schema/vega-lite/v6.json", "hconcat": stacks, "spacing": 28, "datasets": data, "config": _config(colours)}
+    spec = {
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+        "hconcat": stacks,
+        "spacing": 28,
+        "datasets": data,
+        "config": _config(colours),
+    }
     return json.loads(json.dumps(spec).replace(_charts.ACCENT, colours["mark"]))  # type: ignore[no-any-return]
 
 
@@ -70,8 +98,22 @@ def _config(colours: Mapping[str, str]) -> dict[str, Any]:
         "background": "transparent",
         "font": "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif",
         "view": {"stroke": None},
-        "title": {"color": colours["ink"], "fontSize": 13, "anchor": "start", "frame": "group", "offset": 8},
-        "axis": {"labelColor": soft, "titleColor": soft, "gridColor": line, "domainColor": line, "tickColor": line, "labelFontSize": 10.5, "title": None},
+        "title": {
+            "color": colours["ink"],
+            "fontSize": 13,
+            "anchor": "start",
+            "frame": "group",
+            "offset": 8,
+        },
+        "axis": {
+            "labelColor": soft,
+            "titleColor": soft,
+            "gridColor": line,
+            "domainColor": line,
+            "tickColor": line,
+            "labelFontSize": 10.5,
+            "title": None,
+        },
         "axisX": {"tickCount": 4, "gridOpacity": 0.7, "gridWidth": 0.7},
         "axisY": {"grid": False},
     }
@@ -81,5 +123,7 @@ def _steady(svg: str) -> str:
     """Number the ids from 0, so that the same board gives the same bytes."""
     names = dict.fromkeys(re.findall(r'\bid="([^"]+)"', svg))
     for number, name in enumerate(names):
-        svg = re.sub(rf'(\bid="|url\(#|href="#){re.escape(name)}(?=["\)])', rf"\g<1>part{number}", svg)
+        svg = re.sub(
+            rf'(\bid="|url\(#|href="#){re.escape(name)}(?=["\)])', rf"\g<1>part{number}", svg
+        )
     return svg

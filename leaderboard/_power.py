@@ -19,17 +19,22 @@ _LEVELS, _NODES, _STEPS = 12, 48, 14
 def seeds_needed(found: Family) -> NDArray[np.int64]:
     """Return how many seeds in all would decide each pair of a family, planned for a power of 90 %.
 
-    A pair is planned at the level that it must pass in Holm's order. What few seeds say of it would promise too much: pairs
-    that look decidable are those whose difference came out large and whose spread came out small. So differences are
-    shrunk by the share of their variance over the family that is not noise, and a spread below the family's is
-    raised towards it.
+    A pair is planned at the level that it must pass in Holm's order. What few seeds say of it would
+    promise too much: pairs that look decidable are those whose difference came out large and whose
+    spread came out small. So differences are shrunk by the share of their variance over the family
+    that is not noise, and a spread below the family's is raised towards it.
 
     Returns:
-        (P,) the fewest seeds, always more than were run; ``MOST + 1``: more than 50; 0: the pair is decided, or its difference is
-        below delta and there is nothing to find.
+        (P,) the fewest seeds, always more than were run; ``MOST + 1``: more than 50; 0: the pair is
+        decided, or its difference is below delta and there is nothing to find.
     """
     needed = np.zeros(len(found.mean), np.int64)
-    open_ = (found.state == 0) & (np.abs(found.mean) >= found.delta) & (found.mean != 0) & (found.error > 0)
+    open_ = (
+        (found.state == 0)
+        & (np.abs(found.mean) >= found.delta)
+        & (found.mean != 0)
+        & (found.error > 0)
+    )
     if not open_.any():
         return needed
     variance = found.error**2
@@ -37,12 +42,15 @@ def seeds_needed(found: Family) -> NDArray[np.int64]:
     signal = max(0.0, 1 - typical / (found.mean**2).mean())
     planned = np.maximum(variance, (found.df * variance + PRIOR * typical) / (found.df + PRIOR))
     away = signal * np.abs(found.mean) / np.sqrt(planned * found.seeds)
-    needed[open_] = seeds_for(away[open_], found.level[open_], found.seeds, found.df / (found.seeds - 1))
+    needed[open_] = seeds_for(
+        away[open_], found.level[open_], found.seeds, found.df / (found.seeds - 1)
+    )
     return needed
 
 
 def seeds_for(away: Array, level: Array, run: int, freedom: float) -> NDArray[np.int64]:
-    """Return the fewest seeds, more than ``run``, with which a t test finds differences with a power of 90 %; ``MOST + 1``: more than 50.
+    """Return the fewest seeds, more than ``run``, with which a t test finds differences with a
+    power of 90 %; ``MOST + 1``: more than 50.
 
     Args:
         away: (P,) sizes of the differences, in deviations of one seed.
@@ -59,13 +67,16 @@ def seeds_for(away: Array, level: Array, run: int, freedom: float) -> NDArray[np
         levels = np.geomspace(levels[0], levels[-1], _LEVELS)
     limits = np.log(detectable(freedom * (seeds - 1), levels))
     for place in range(len(seeds))[::-1]:
-        enough = away * np.sqrt(seeds[place]) >= np.exp(np.interp(np.log(level), np.log(levels), limits[place]))
+        enough = away * np.sqrt(seeds[place]) >= np.exp(
+            np.interp(np.log(level), np.log(levels), limits[place])
+        )
         needed[enough] = seeds[place]
     return needed
 
 
 def detectable(df: Array, levels: Array) -> Array:
-    """Return the least distance of the mean from 0, in standard errors, that a two-sided t test finds with a power of 90 %.
+    """Return the least distance of the mean from 0, in standard errors, that a two-sided t test
+    finds with a power of 90 %.
 
     Args:
         df: (K,) degrees of freedom.
@@ -81,11 +92,16 @@ def detectable(df: Array, levels: Array) -> Array:
     critical = stdtrit(df[:, None], 1 - levels / 2)[..., None]
 
     def power(away: Array) -> Array:
-        """Integrate over the normal numerator z the chance that the root of chi^2 / df stays below (z + away) / critical."""
+        """Integrate over the normal numerator z the chance that the root
+        of chi^2 / df stays below (z + away) / critical.
+        """
         z = 5 * nodes
         reached = np.maximum(z + away[..., None], 0)
         density = np.exp(-z * z / 2) / np.sqrt(2 * np.pi)
-        return np.asarray((5 * weights * density * chdtr(free, free * (reached / critical) ** 2)).sum(-1) / (2 * ndtr(5.0) - 1))
+        return np.asarray(
+            (5 * weights * density * chdtr(free, free * (reached / critical) ** 2)).sum(-1)
+            / (2 * ndtr(5.0) - 1)
+        )
 
     low, high = np.zeros(critical.shape[:2]), 3 * critical[..., 0] + 6
     for _ in range(_STEPS):

@@ -1,4 +1,6 @@
-"""The files of a board in a folder, each written whole or not at all, and the freezing of anchors."""
+"""The files of a board in a folder, each written whole or not at all, and
+the freezing of anchors.
+"""
 
 from __future__ import annotations
 
@@ -29,16 +31,26 @@ PAGE = ("altair", "itables", "jinja2", "vl_convert")
 """What the page is made with: the extra ``page``."""
 
 
-def publish(board: Mapping[str, Any], records: Sequence[Record], folder: Path, options: Mapping[str, Any]) -> list[str]:
+def publish(
+    board: Mapping[str, Any], records: Sequence[Record], folder: Path, options: Mapping[str, Any]
+) -> list[str]:
     """Write every file of a board; see :func:`.board.bench_publish`."""
-    shown = {name for table in board["tables"] for row in table["rows"] for name in row["record_ids"]}
+    shown = {
+        name for table in board["tables"] for row in table["rows"] for name in row["record_ids"]
+    }
     mine = [record for record in records if record.id in shown]
     history: list[dict[str, Any]] = []
     if (file := options.get("history")) is not None:
-        history = merged(read_history(file), history_rows(board, options.get("night") or night_of(mine)))
+        history = merged(
+            read_history(file), history_rows(board, options.get("night") or night_of(mine))
+        )
         file.parent.mkdir(parents=True, exist_ok=True)
         put_with(file, lambda path: history_parquet(history, path))
-    missing = [name for name in PAGE if importlib.util.find_spec(name) is None] if options.get("page") else []
+    missing = (
+        [name for name in PAGE if importlib.util.find_spec(name) is None]
+        if options.get("page")
+        else []
+    )
     how = f"the page needs {', '.join(missing)}; run \"pip install 'datacentric-bench[page]'\""
     if missing and options.get("required"):
         raise EnvironmentFault(f"{how}, or leave --serve out.")
@@ -70,18 +82,38 @@ def publish(board: Mapping[str, Any], records: Sequence[Record], folder: Path, o
 
 def _names(board: Mapping[str, Any]) -> list[str]:
     tracks = ["leaderboard.tex", "tracks.csv"] if board["tracks"] else []
-    return sorted(["leaderboard.md", "leaderboard.json", "leaderboard.csv", "leaderboard.schema.json", "records.parquet", *tracks])
+    return sorted(
+        [
+            "leaderboard.md",
+            "leaderboard.json",
+            "leaderboard.csv",
+            "leaderboard.schema.json",
+            "records.parquet",
+            *tracks,
+        ]
+    )
 
 
 def _texts(board: Mapping[str, Any]) -> dict[str, str]:
-    texts = {f"leaderboard.{style}": render(board, style) or "" for style in ("md", "json", "csv")} | {"leaderboard.schema.json": schema()}
+    texts = {
+        f"leaderboard.{style}": render(board, style) or "" for style in ("md", "json", "csv")
+    } | {"leaderboard.schema.json": schema()}
     if board["tracks"]:
-        texts |= {"leaderboard.tex": render(board, "latex") or "", "tracks.csv": as_csv([line for track in board["tracks"] for line in track_lines(track)])}
+        texts |= {
+            "leaderboard.tex": render(board, "latex") or "",
+            "tracks.csv": as_csv(
+                [line for track in board["tracks"] for line in track_lines(track)]
+            ),
+        }
     return texts
 
 
-def freeze(records: Sequence[Record], tasks: Mapping[str, Any], options: Mapping[str, Any]) -> list[str]:
-    """Freeze the anchors of every tier that the records hold with every seed; what is frozen stays as it is."""
+def freeze(
+    records: Sequence[Record], tasks: Mapping[str, Any], options: Mapping[str, Any]
+) -> list[str]:
+    """Freeze the anchors of every tier that the records hold with every
+    seed; what is frozen stays as it is.
+    """
     path = find(options.get("suite"), options.get("suite_folders") or ())
     suite = read_suite(path)
     file, stale = anchors_file(path, suite), options.get("stale") or set()
@@ -90,28 +122,50 @@ def freeze(records: Sequence[Record], tasks: Mapping[str, Any], options: Mapping
     settled = settle(records, stale)
     said, wrote = [], []
     for tier in suite.tiers:
-        cells, notes, new = _frozen(in_tier(suite, tier), frozen.get(tier, {}), settled, tasks, stale)
-        frozen[tier], more = _saturated(in_tier(suite, tier), cells, settled, tasks, options.get("cards") or {}, stale)
+        cells, notes, new = _frozen(
+            in_tier(suite, tier), frozen.get(tier, {}), settled, tasks, stale
+        )
+        frozen[tier], more = _saturated(
+            in_tier(suite, tier), cells, settled, tasks, options.get("cards") or {}, stale
+        )
         said += [*notes, *more]
         where = f" of the tier {tier}" if len(suite.tiers) > 1 else ""
-        wrote.append(f"froze the anchors of {new} cells{where} in {file}; {len(cells)} of {sum(len(suite.cells(track)) for track in suite.tracks)} are frozen.")
+        wrote.append(
+            f"froze the anchors of {new} cells{where} in {file}; {len(cells)} of "
+            f"{sum(len(suite.cells(track)) for track in suite.tracks)} are frozen."
+        )
     write_anchors(file, suite, frozen)
     return [*said, *wrote]
 
 
 def _frozen(
-    suite: Suite, old: Mapping[str, Frozen], settled: Settled, tasks: Mapping[str, Any], stale: Collection[str]
+    suite: Suite,
+    old: Mapping[str, Frozen],
+    settled: Settled,
+    tasks: Mapping[str, Any],
+    stale: Collection[str],
 ) -> tuple[dict[str, Frozen], list[str], int]:
-    """Return the anchors of a suite in a tier with those that are whole now, what there is to say, and how many are new."""
+    """Return the anchors of a suite in a tier with those that are whole
+    now, what there is to say, and how many are new.
+    """
     cells, said, open_cells = dict(old), [], []
     for track in suite.tracks:
-        mine = [record for record in settled.records if record.track == track and record.id not in stale]
-        for cell in suite_cells(track, suite, Anchors(suite=suite.name, cells={}), mine, tasks, stale, settled.aside):
+        mine = [
+            record for record in settled.records if record.track == track and record.id not in stale
+        ]
+        for cell in suite_cells(
+            track, suite, Anchors(suite=suite.name, cells={}), mine, tasks, stale, settled.aside
+        ):
             now = cell.anchors
             if cell.name in cells:
-                if now and now.complete(suite.seeds) and _reached(now) != _reached(cells[cell.name]):
+                if (
+                    now
+                    and now.complete(suite.seeds)
+                    and _reached(now) != _reached(cells[cell.name])
+                ):
                     said.append(
-                        f"{cell.name} is frozen already and stays as it is; its anchors now reach other figures. Another suite version may change them."
+                        f"{cell.name} is frozen already and stays as it is; its anchors now reach "
+                        "other figures. Another suite version may change them."
                     )
             elif now is None or not now.complete(suite.seeds) or cell.card is None:
                 open_cells.append(cell.name)
@@ -120,22 +174,38 @@ def _frozen(
     if open_cells:
         where = f" in the tier {suite.tier}" if len(suite.tiers) > 1 else ""
         names = ", ".join(open_cells) if cells or where == "" else f"all {len(open_cells)} cells"
-        said.append(f"not frozen{where}, since a run of their anchors is missing ({suite.seeds} seeds each, on {suite.device}): {names}.")
+        said.append(
+            f"not frozen{where}, since a run of their anchors is missing ({suite.seeds} seeds "
+            f"each, on {suite.device}): {names}."
+        )
     return cells, said, len(cells) - len(old)
 
 
 def _saturated(
-    suite: Suite, cells: dict[str, Frozen], settled: Settled, tasks: Mapping[str, Any], methods: Mapping[str, Any], stale: Collection[str]
+    suite: Suite,
+    cells: dict[str, Frozen],
+    settled: Settled,
+    tasks: Mapping[str, Any],
+    methods: Mapping[str, Any],
+    stale: Collection[str],
 ) -> tuple[dict[str, Frozen], list[str]]:
-    """Return the frozen cells of a tier with what is decided now of saturated tasks, once every method has run them, and what there is to say."""
+    """Return the frozen cells of a tier with what is decided now of saturated tasks, once every
+    method has run them, and what there is to say.
+    """
     from ._saturation import decided, plain_of, tasks_of, undecided
     from ._track import everybody
 
     said, cells = [], dict(cells)
     for track in suite.tracks if suite.schema_version > 1 else ():
-        mine = [record for record in settled.records if record.track == track and record.id not in stale]
-        found = suite_cells(track, suite, Anchors(suite=suite.name, cells=cells), mine, tasks, stale, settled.aside)
-        loose = [cell for cell in found if cell.name in cells and cells[cell.name].saturated is None]
+        mine = [
+            record for record in settled.records if record.track == track and record.id not in stale
+        ]
+        found = suite_cells(
+            track, suite, Anchors(suite=suite.name, cells=cells), mine, tasks, stale, settled.aside
+        )
+        loose = [
+            cell for cell in found if cell.name in cells and cells[cell.name].saturated is None
+        ]
         if not loose:
             continue
         reached = everybody(track, found, suite, methods, clashes(mine))
@@ -143,13 +213,19 @@ def _saturated(
         for task in tasks_of(loose):
             if obstacle := undecided(task, found, reached):
                 where = f" in the tier {suite.tier}" if len(suite.tiers) > 1 else ""
-                said.append(f"whether {track}/{task} is saturated is not frozen{where}: {obstacle}.")
+                said.append(
+                    f"whether {track}/{task} is saturated is not frozen{where}: {obstacle}."
+                )
                 continue
             for cell in found:
                 if cell.task.task == task:
-                    cells[cell.name] = msgspec.structs.replace(cells[cell.name], saturated=reasons[task])
+                    cells[cell.name] = msgspec.structs.replace(
+                        cells[cell.name], saturated=reasons[task]
+                    )
     return cells, said
 
 
 def _reached(cell: Frozen) -> Any:
-    return msgspec.to_builtins([cell.problem, *((run.mean, run.sd) if run else None for run in (cell.low, cell.high))])
+    return msgspec.to_builtins(
+        [cell.problem, *((run.mean, run.sd) if run else None for run in (cell.low, cell.high))]
+    )

@@ -20,29 +20,48 @@ Row = dict[str, Any]
 
 
 def compare_with_low(members: Sequence[Entrant], rows: Sequence[Row], direction: str) -> None:
-    """Fill ``vs_low`` of every row: the paired difference to the low reference, positive where the row is better."""
+    """Fill ``vs_low`` of every row: the paired difference to the low
+    reference, positive where the row is better.
+    """
     low = _low(members, rows)
     if low is None:
         return
-    found = [None if member is low else paired(member.values, low.values, SIGNS.get(direction, 1)) for member in members]
+    found = [
+        None if member is low else paired(member.values, low.values, SIGNS.get(direction, 1))
+        for member in members
+    ]
     adjusted = holm([result.p if result else None for result in found])
     for row, result, p_holm in zip(rows, found, adjusted, strict=True):
         row["vs_low"] = difference_of(result, p_holm) if result else None
 
 
 def _low(members: Sequence[Entrant], rows: Sequence[Row]) -> Entrant | None:
-    """Return the low reference: at its defaults if there is one, the best covered, the first by label."""
-    lows = [(row["custom"], -row["n"], position) for position, row in enumerate(rows) if row["reference"] == "low" and row["n"]]
+    """Return the low reference: at its defaults if there is one, the best
+    covered, the first by label.
+    """
+    lows = [
+        (row["custom"], -row["n"], position)
+        for position, row in enumerate(rows)
+        if row["reference"] == "low" and row["n"]
+    ]
     return members[min(lows)[2]] if lows else None
 
 
 def difference_of(result: Paired, p_holm: float | None) -> dict[str, Any]:
     """Write a paired difference as plain data."""
-    return {"mean": figure(result.mean), "low": figure(result.low), "high": figure(result.high), "p": figure(result.p), "p_holm": p_holm, "n": result.n}
+    return {
+        "mean": figure(result.mean),
+        "low": figure(result.low),
+        "high": figure(result.high),
+        "p": figure(result.p),
+        "p_holm": p_holm,
+        "n": result.n,
+    }
 
 
 def place(members: Sequence[Entrant], rows: Sequence[Row], direction: str) -> list[str]:
-    """Fill ``place``, ``range``, ``leading``, ``provisional`` and ``why`` of every row; see :func:`._standing.standing`.
+    """Fill ``place``, ``range``, ``leading``, ``provisional`` and ``why`` of every row; see
+    :func:`._standing.standing`.
 
     Returns:
         Notes on the table.
@@ -58,7 +77,9 @@ def place(members: Sequence[Entrant], rows: Sequence[Row], direction: str) -> li
     return []
 
 
-def _stand(members: Sequence[Entrant], rows: Sequence[Row], placed: Sequence[int], sign: int) -> None:
+def _stand(
+    members: Sequence[Entrant], rows: Sequence[Row], placed: Sequence[int], sign: int
+) -> None:
     import numpy as np  # here, because a board that is remembered needs no arrays
 
     from ._family import family
@@ -67,15 +88,23 @@ def _stand(members: Sequence[Entrant], rows: Sequence[Row], placed: Sequence[int
     figures = np.array([list(members[position].values.values()) for position in placed])
     with np.errstate(all="ignore"):  # figures may overflow: then nothing is told apart
         found = family(figures[:, None, :], 0.0, sign)
-    stands = standing(found, sign * np.array([rows[position]["mean"] for position in placed]), np.zeros(len(placed), bool))
+    stands = standing(
+        found,
+        sign * np.array([rows[position]["mean"] for position in placed]),
+        np.zeros(len(placed), bool),
+    )
     for position, (own, low, high, leading) in zip(placed, stands.rows(), strict=True):
         rows[position] |= {"place": own, "range": [low, high], "leading": leading}
 
 
 def _once(members: Sequence[Entrant], rows: Sequence[Row], placed: Sequence[int]) -> list[int]:
-    """Return the positions without the rows that equal an earlier one at every seed; those get their reason."""
+    """Return the positions without the rows that equal an earlier one at
+    every seed; those get their reason.
+    """
     held: dict[tuple[float, ...], int] = {}
-    for position in sorted(placed, key=lambda position: (rows[position]["reference"] != "low", position)):
+    for position in sorted(
+        placed, key=lambda position: (rows[position]["reference"] != "low", position)
+    ):
         twin = held.setdefault(tuple(members[position].values.values()), position)
         if twin != position:
             rows[position]["why"] = f"{EQUAL} {rows[twin]['method']} in every run"
@@ -83,7 +112,9 @@ def _once(members: Sequence[Entrant], rows: Sequence[Row], placed: Sequence[int]
 
 
 def _placeable(members: Sequence[Entrant], rows: Sequence[Row]) -> list[int]:
-    """Return the positions of the rows that may have a place, which share all seeds; the others get their reason."""
+    """Return the positions of the rows that may have a place, which share
+    all seeds; the others get their reason.
+    """
     for member, row in zip(members, rows, strict=True):
         row["why"] = _obstacle(member, row)
     covered = [set(member.values) for member in members]
@@ -116,7 +147,10 @@ def _obstacle(member: Entrant, row: Row) -> str:
     if row["peeks"]:
         return "it sees the hidden part"
     if row["tuned"] and row["custom"]:
-        return f"its parameters were chosen among {row['tuned']['trials']} settings by {row['tuned']['metric']} on held-out training data"
+        return (
+            f"its parameters were chosen among {row['tuned']['trials']} settings by "
+            f"{row['tuned']['metric']} on held-out training data"
+        )
     if row["custom"]:
         return "a custom variant or parameters other than the defaults"
     for record in member.ok:
@@ -126,15 +160,27 @@ def _obstacle(member: Entrant, row: Row) -> str:
             if not passed:
                 return f"seed {record.seed} fails the gate {gate}"
     if row["mixed"]:
-        return f"its seeds were computed with different {', '.join(differing(member.ok, code=True))}"
+        return (
+            f"its seeds were computed with different {', '.join(differing(member.ok, code=True))}"
+        )
     return "" if row["mean"] is not None else "the primary metric has no value"
 
 
 def in_order(rows: Sequence[Row], direction: str) -> list[Row]:
-    """Return the placed rows by their mean with those that equal them, then those that only the table keeps from a place, the others, and the failed ones."""
+    """Return the placed rows by their mean with those that equal them, then those that only the
+    table keeps from a place, the others, and the failed ones.
+    """
 
     def order(row: Row) -> tuple[Any, ...]:
-        standing = 3 if row["mean"] is None else 0 if row["place"] or row["why"].startswith(EQUAL) else 1 if row["why"] in (NO_DIRECTION, ONE_SEED) else 2
+        standing = (
+            3
+            if row["mean"] is None
+            else 0
+            if row["place"] or row["why"].startswith(EQUAL)
+            else 1
+            if row["why"] in (NO_DIRECTION, ONE_SEED)
+            else 2
+        )
         merit = -SIGNS.get(direction, 0) * row["mean"] if row["mean"] is not None else 0.0
         return (standing, merit, not row["place"], row["method"], row["record_ids"])
 

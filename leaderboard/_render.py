@@ -1,4 +1,7 @@
-"""Writing a board or a comparison as Markdown, CSV, JSON or LaTeX. The same board gives the same bytes."""
+"""Writing a board or a comparison as Markdown, CSV, JSON or LaTeX.
+
+The same board gives the same bytes.
+"""
 
 from __future__ import annotations
 
@@ -43,15 +46,29 @@ EXTRA_METRICS = 3
 
 
 def render(board: Mapping[str, Any], format: str) -> str | None:
-    """Write ``board`` as ``md``, ``json`` or ``csv``, its tracks as ``latex``; None for another format."""
+    """Write ``board`` as ``md``, ``json`` or ``csv``, its tracks as
+    ``latex``; None for another format.
+    """
     if format == "json":
         return msgspec.json.format(msgspec.json.encode(board), indent=1).decode() + "\n"
     if format == "csv":
         return as_csv(board["rows"] if board["kind"] == "comparison" else _flat(board["tables"]))
     if format == "md":
-        blocks = [_comparison(board)] if board["kind"] == "comparison" else [*_tracks(board), *(_table(table) for table in board["tables"])]
+        blocks = (
+            [_comparison(board)]
+            if board["kind"] == "comparison"
+            else [*_tracks(board), *(_table(table) for table in board["tables"])]
+        )
         classes = [classes_said(board["classes"])] if board["kind"] == "board" else []
-        return "\n\n".join([*filter(None, blocks), *(escape(note) for note in (*filter(None, classes), *board["notes"]))]) + "\n"
+        return (
+            "\n\n".join(
+                [
+                    *filter(None, blocks),
+                    *(escape(note) for note in (*filter(None, classes), *board["notes"])),
+                ]
+            )
+            + "\n"
+        )
     if format == "latex" and board["kind"] == "board":
         return "\n\n".join(track_latex(track, board["suite"]) for track in board["tracks"]) + "\n"
     return None
@@ -63,7 +80,10 @@ def _tracks(board: Row) -> list[str]:
 
 def _table(table: Row) -> str:
     rows = table["rows"]
-    facts = [*(table[key] for key in ("task", "variant", "preset", "device")), test_set_said(table["test_set"])]
+    facts = [
+        *(table[key] for key in ("task", "variant", "preset", "device")),
+        test_set_said(table["test_set"]),
+    ]
     heading = "### " + " · ".join(escape(fact) for fact in facts if fact)
     columns = [
         ("#", "right", [str(row["place"] or "—") for row in rows]),
@@ -77,23 +97,48 @@ def _table(table: Row) -> str:
     ]
     if any(set(row["statuses"]) != {"ok"} for row in rows):
         columns.append(("status", "left", [_statuses(row) for row in rows]))
-    return "\n\n".join(filter(None, [heading, _judged_by(table["primary"]), grid(columns), _legend(rows), _unranked(table), *map(escape, table["notes"])]))
+    return "\n\n".join(
+        filter(
+            None,
+            [
+                heading,
+                _judged_by(table["primary"]),
+                grid(columns),
+                _legend(rows),
+                _unranked(table),
+                *map(escape, table["notes"]),
+            ],
+        )
+    )
 
 
 def _judged_by(primary: Row) -> str:
-    facts = ", ".join(filter(None, [primary["name"], primary["unit"], WORDS.get(primary["direction"])]))
-    return escape(f"{primary['title'][:1].upper()}{primary['title'][1:]} ({facts})." if primary["title"] else facts)
+    facts = ", ".join(
+        filter(None, [primary["name"], primary["unit"], WORDS.get(primary["direction"])])
+    )
+    return escape(
+        f"{primary['title'][:1].upper()}{primary['title'][1:]} ({facts})."
+        if primary["title"]
+        else facts
+    )
 
 
 def _marked(row: Row) -> str:
-    marks = ("○" if row["plain"] else "") + ("†" if row["needs"] else "") + ("‡" if row["peeks"] else "") + ("\\*" if row["provisional"] else "")
+    marks = (
+        ("○" if row["plain"] else "")
+        + ("†" if row["needs"] else "")
+        + ("‡" if row["peeks"] else "")
+        + ("\\*" if row["provisional"] else "")
+    )
     name = f"**{escape(row['method'])}**" if row["leading"] else escape(row["method"])
     return name + (f" {marks}" if marks else "") + (" (stale)" if row["stale"] else "")
 
 
 def _legend(rows: Sequence[Row]) -> str:
     needs = escape(", ".join(sorted({need for row in rows for need in row["needs"]})))
-    return " ".join(text.format(needs=needs) for mark, text in LEGEND.items() if any(row[mark] for row in rows))
+    return " ".join(
+        text.format(needs=needs) for mark, text in LEGEND.items() if any(row[mark] for row in rows)
+    )
 
 
 def _unranked(table: Row) -> str:
@@ -102,33 +147,54 @@ def _unranked(table: Row) -> str:
     for row in table["rows"]:
         if row["why"] and row["why"] not in table["notes"]:
             reasons.setdefault(row["why"], []).append(row["method"])
-    return "\n".join(f"- No place: {escape(', '.join(methods))} ({escape(why)})." for why, methods in reasons.items())
+    return "\n".join(
+        f"- No place: {escape(', '.join(methods))} ({escape(why)})."
+        for why, methods in reasons.items()
+    )
 
 
 def _primary(table: Row) -> list[Column]:
     rows = table["rows"]
     digits = decimals((row["mean"] for row in rows), table["primary"]["unit"])
     columns: list[Column] = [
-        ("mean" + ARROWS.get(table["primary"]["direction"], ""), "right", [number(row["mean"], digits) for row in rows]),
+        (
+            "mean" + ARROWS.get(table["primary"]["direction"], ""),
+            "right",
+            [number(row["mean"], digits) for row in rows],
+        ),
         ("95 % interval", "right", [interval(row, digits) for row in rows]),
         ("n", "right", [str(row["n"]) for row in rows]),
         ("sd", "right", [number(row["sd"], digits) for row in rows]),
     ]
     if any(row["vs_low"] for row in rows):
         sign = " (+ is better)" if table["primary"]["direction"] in WORDS else ""
-        columns.append((f"vs null{sign}", "right", [_difference(row["vs_low"], digits) for row in rows]))
+        columns.append(
+            (f"vs null{sign}", "right", [_difference(row["vs_low"], digits) for row in rows])
+        )
     return columns
 
 
 def _metrics(table: Row) -> list[Column]:
-    """Show the first few other metrics that have values; those that judge before mere descriptions."""
-    valued = [metric for metric in table["metrics"] if any(row["metrics"][metric["name"]] is not None for row in table["rows"])]
+    """Show the first few other metrics that have values; those that judge
+    before mere descriptions.
+    """
+    valued = [
+        metric
+        for metric in table["metrics"]
+        if any(row["metrics"][metric["name"]] is not None for row in table["rows"])
+    ]
     judging = [metric for metric in valued if metric["direction"] in ARROWS]
     columns: list[Column] = []
     for metric in (judging or valued)[:EXTRA_METRICS]:
         values = [row["metrics"][metric["name"]] for row in table["rows"]]
         digits = decimals(values, metric["unit"])
-        columns.append((escape(metric["name"]) + ARROWS.get(metric["direction"], ""), "right", [number(value, digits) for value in values]))
+        columns.append(
+            (
+                escape(metric["name"]) + ARROWS.get(metric["direction"], ""),
+                "right",
+                [number(value, digits) for value in values],
+            )
+        )
     return columns
 
 
@@ -138,7 +204,14 @@ def _costs(rows: Sequence[Row], device: str) -> list[Column]:
     return [
         (taken, "right", [number(seconds(cost, device), 2) for cost in costs]),
         ("GFLOP", "right", [flops(cost) for cost in costs]),
-        ("forward passes (k)", "right", [visits(cost, cost["forward"], number(_scaled(cost["forward"], 1000), 1)) for cost in costs]),
+        (
+            "forward passes (k)",
+            "right",
+            [
+                visits(cost, cost["forward"], number(_scaled(cost["forward"], 1000), 1))
+                for cost in costs
+            ],
+        ),
         ("MB", "right", [number(cost["peak_rss_mb"], 0) for cost in costs]),
     ]
 
@@ -152,7 +225,9 @@ def _statuses(row: Row) -> str:
 
 
 def decimals(values: Iterable[float | None], unit: str = "") -> int:
-    """Return two decimals for percentages; else as many as give the largest of ``values`` four digits, at most eight."""
+    """Return two decimals for percentages; else as many as give the
+    largest of ``values`` four digits, at most eight.
+    """
     if unit in ("%", "points"):
         return 2
     largest = max((abs(value) for value in values if value is not None), default=0.0)
@@ -161,11 +236,19 @@ def decimals(values: Iterable[float | None], unit: str = "") -> int:
 
 def interval(row: Row, digits: int, sign: str = "") -> str:
     """Return ``[low, high]``, or a dash."""
-    return "—" if row["low"] is None or row["high"] is None else f"[{number(row['low'], digits, sign)}, {number(row['high'], digits, sign)}]"
+    return (
+        "—"
+        if row["low"] is None or row["high"] is None
+        else f"[{number(row['low'], digits, sign)}, {number(row['high'], digits, sign)}]"
+    )
 
 
 def _difference(found: Row | None, digits: int) -> str:
-    return "—" if found is None else f"{number(found['mean'], digits, '+')} {interval(found, digits, '+')}"
+    return (
+        "—"
+        if found is None
+        else f"{number(found['mean'], digits, '+')} {interval(found, digits, '+')}"
+    )
 
 
 def _comparison(board: Row) -> str:
@@ -175,20 +258,56 @@ def _comparison(board: Row) -> str:
     a, b = escape(board["a"]), escape(board["b"])
     digits = [decimals((row["a_mean"], row["b_mean"])) for row in rows]
     columns: list[Column] = [
-        *((key, "left", [escape(row[key]) for row in rows]) for key in ("task", "variant", "preset", "device")),
+        *(
+            (key, "left", [escape(row[key]) for row in rows])
+            for key in ("task", "variant", "preset", "device")
+        ),
         *class_column(rows),
         ("n", "right", [str(row["n"]) for row in rows]),
-        (a, "right", [number(row["a_mean"], places) for row, places in zip(rows, digits, strict=True)]),
-        (b, "right", [number(row["b_mean"], places) for row, places in zip(rows, digits, strict=True)]),
-        ("difference (95 % interval)", "right", [_difference({**row, "mean": row["difference"]}, places) for row, places in zip(rows, digits, strict=True)]),
-        ("p (Holm)", "right", ["—" if row["p_holm"] is None else f"{row['p_holm']:.2g}" for row in rows]),
+        (
+            a,
+            "right",
+            [number(row["a_mean"], places) for row, places in zip(rows, digits, strict=True)],
+        ),
+        (
+            b,
+            "right",
+            [number(row["b_mean"], places) for row, places in zip(rows, digits, strict=True)],
+        ),
+        (
+            "difference (95 % interval)",
+            "right",
+            [
+                _difference({**row, "mean": row["difference"]}, places)
+                for row, places in zip(rows, digits, strict=True)
+            ],
+        ),
+        (
+            "p (Holm)",
+            "right",
+            ["—" if row["p_holm"] is None else f"{row['p_holm']:.2g}" for row in rows],
+        ),
         (
             "verdict",
             "left",
-            [", ".join(filter(None, [f"leans {row['leans']}" if row["leans"] else row["verdict"], seeds_said(row["seeds_needed"])])) for row in rows],
+            [
+                ", ".join(
+                    filter(
+                        None,
+                        [
+                            f"leans {row['leans']}" if row["leans"] else row["verdict"],
+                            seeds_said(row["seeds_needed"]),
+                        ],
+                    )
+                )
+                for row in rows
+            ],
         ),
     ]
-    legend = f"Means over the n common seeds. A positive difference, 'better' and 'leans +' say that {a} is better than {b}; p is adjusted over the rows shown."
+    legend = (
+        "Means over the n common seeds. A positive difference, 'better' and 'leans +' say "
+        f"that {a} is better than {b}; p is adjusted over the rows shown."
+    )
     return f"### {a} against {b}\n\n{grid(columns)}\n\n{legend}"
 
 
@@ -199,8 +318,24 @@ def _flat(tables: Sequence[Row]) -> list[dict[str, Any]]:
         place = {key: table[key] for key in ("track", "task", "preset", "variant", "device")}
         place |= {f"primary.{key}": table["primary"][key] for key in ("name", "direction", "unit")}
         for row in table["rows"]:
-            plain = {key: value for key, value in row.items() if key not in ("params", "record_ids", "metrics", "cost", "statuses", "needs", "vs_low", "range")}
-            plain |= dict(zip(("range.low", "range.high"), row["range"] or (None, None), strict=True))
+            plain = {
+                key: value
+                for key, value in row.items()
+                if key
+                not in (
+                    "params",
+                    "record_ids",
+                    "metrics",
+                    "cost",
+                    "statuses",
+                    "needs",
+                    "vs_low",
+                    "range",
+                )
+            }
+            plain |= dict(
+                zip(("range.low", "range.high"), row["range"] or (None, None), strict=True)
+            )
             joined = {
                 "params": json.dumps(row["params"], sort_keys=True),
                 "statuses": _statuses(row),
@@ -210,7 +345,11 @@ def _flat(tables: Sequence[Row]) -> list[dict[str, Any]]:
             difference = row["vs_low"] or dict.fromkeys(("mean", "low", "high", "p", "p_holm", "n"))
             nested = {
                 f"{group}.{name}": value
-                for group, values in (("vs_low", difference), ("cost", row["cost"]), ("metrics", row["metrics"]))
+                for group, values in (
+                    ("vs_low", difference),
+                    ("cost", row["cost"]),
+                    ("metrics", row["metrics"]),
+                )
                 for name, value in values.items()
             }
             lines.append({**place, **plain, **joined, **nested})

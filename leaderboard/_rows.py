@@ -1,4 +1,6 @@
-"""From records to rows: which record speaks for a cell, which records a row averages, what the row is called and says."""
+"""From records to rows: which record speaks for a cell, which records a
+row averages, what the row is called and says.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ class Entrant:
     values: dict[int, float]
     """Seed -> primary figure, of the ok records that have one."""
     aside: tuple[Record, ...] = ()
-    """The records of seeds that are not compared: they ran on another class of machine than the others."""
+    """The records of seeds that are not compared: they ran on another
+    class of machine than the others.
+    """
 
     @property
     def ok(self) -> list[Record]:
@@ -47,7 +51,9 @@ class Entrant:
 
 
 def entrants(records: Iterable[Record], primary: str, aside: Collection[str] = ()) -> list[Entrant]:
-    """Return the rows of one table, by label; ``records`` hold one a cell, and ``aside`` the ids of those that are not compared."""
+    """Return the rows of one table, by label; ``records`` hold one a cell,
+    and ``aside`` the ids of those that are not compared.
+    """
     groups: dict[str, list[Record]] = defaultdict(list)
     for record in records:
         groups[record.group].append(record)
@@ -55,7 +61,14 @@ def entrants(records: Iterable[Record], primary: str, aside: Collection[str] = (
     rows = []
     for label, group in zip(_labels([group[0] for group in members]), members, strict=True):
         kept = [record for record in group if record.id not in aside] if aside else group
-        rows.append(Entrant(label, kept, _figures(kept, primary), tuple(record for record in group if record.id in aside) if aside else ()))
+        rows.append(
+            Entrant(
+                label,
+                kept,
+                _figures(kept, primary),
+                tuple(record for record in group if record.id in aside) if aside else (),
+            )
+        )
     return sorted(rows, key=lambda row: (row.label, row.first.id))
 
 
@@ -65,16 +78,25 @@ def _figures(records: Iterable[Record], name: str) -> dict[int, float]:
 
 
 def _labels(rows: Sequence[Record]) -> list[str]:
-    """Name each row: the method, and the parameters in which the table's rows of that method differ."""
+    """Name each row: the method, and the parameters in which the table's
+    rows of that method differ.
+    """
     settings: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         settings[row.method].append(_settings(row))
     names = []
     for row in rows:
         own = _settings(row)
-        shown = {key: value for key, value in own.items() if any(key not in other or other[key] != value for other in settings[row.method])}
+        shown = {
+            key: value
+            for key, value in own.items()
+            if any(key not in other or other[key] != value for other in settings[row.method])
+        }
         unlike_an_absent_default = row.custom and "[" not in row.variant and not shown
-        names.append(render_call(row.method, row.params if unlike_an_absent_default else shown) + (" (tuned)" if row.tuning else ""))
+        names.append(
+            render_call(row.method, row.params if unlike_an_absent_default else shown)
+            + (" (tuned)" if row.tuning else "")
+        )
     return names
 
 
@@ -82,8 +104,16 @@ def _settings(record: Record) -> dict[str, Any]:
     return {**record.params, "dtype": record.dtype, "form": record.form}
 
 
-def row_of(entrant: Entrant, metrics: Sequence[str], stale: Collection[str], classes: Classes, timed: str, defaults: str) -> dict[str, Any]:
-    """Return the row as plain data, before it is compared with others: no place, no ``vs_low``, no reason yet.
+def row_of(
+    entrant: Entrant,
+    metrics: Sequence[str],
+    stale: Collection[str],
+    classes: Classes,
+    timed: str,
+    defaults: str,
+) -> dict[str, Any]:
+    """Return the row as plain data, before it is compared with others: no place, no ``vs_low``, no
+    reason yet.
 
     Args:
         entrant: its records.
@@ -110,10 +140,18 @@ def row_of(entrant: Entrant, metrics: Sequence[str], stale: Collection[str], cla
         "high": figure(high),
         "min": min(values, default=None),
         "max": max(values, default=None),
-        "metrics": {name: _over(mean, (record.metrics.get(name) for record in entrant.ok)) for name in metrics},
+        "metrics": {
+            name: _over(mean, (record.metrics.get(name) for record in entrant.ok))
+            for name in metrics
+        },
         "cost": _cost(entrant.ok, [record for record in entrant.ok if classes.of(record) == timed]),
         "class": classes.named(entrant.ok),
-        "statuses": dict(sorted(Counter(record.status for record in entrant.records).items(), key=lambda item: (item[0] != "ok", item[0]))),
+        "statuses": dict(
+            sorted(
+                Counter(record.status for record in entrant.records).items(),
+                key=lambda item: (item[0] != "ok", item[0]),
+            )
+        ),
         "needs": sorted({need for record in entrant.everything for need in record.needs}),
         "reference": entrant.first.reference,
         "plain": False,  # for whoever knows the cards to say
@@ -133,7 +171,10 @@ def _tuned(tuning: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if not tuning:
         return None
     return {
-        **{name: len(said) if isinstance(said := tuning.get(name), list) else 0 for name in ("trials", "seeds")},
+        **{
+            name: len(said) if isinstance(said := tuning.get(name), list) else 0
+            for name in ("trials", "seeds")
+        },
         "metric": tuning.get("metric"),
         "split": tuning.get("split"),
         "seconds": tuning.get("seconds"),
@@ -161,32 +202,49 @@ def _cost(records: Sequence[Record], timed: Sequence[Record]) -> dict[str, Any]:
 
 
 def flops_of(records: Sequence[Record]) -> dict[str, Any]:
-    """Return the operations of a row, in the mean of the seeds that were counted (None: no seed was), and what was done beyond them, by name."""
+    """Return the operations of a row, in the mean of the seeds that were counted (None: no seed
+    was), and what was done beyond them, by name.
+    """
     counted = [record.flops for record in records if record.flops is not None]
     names = sorted({name for flops in counted for name in flops.uncounted})
-    return {"flops": _over(mean, [float(flops.total) for flops in counted]), "uncounted": "; ".join(names)}
+    return {
+        "flops": _over(mean, [float(flops.total) for flops in counted]),
+        "uncounted": "; ".join(names),
+    }
 
 
 def on_axis(cost: Mapping[str, Any], axis: str) -> bool:
-    """Say whether a cost is known on an axis: a lower bound is not, and no visits at all are visits that nobody counted."""
-    return cost["flops"] is not None and not cost["uncounted"] if axis == "flops" else bool(cost[axis])
+    """Say whether a cost is known on an axis: a lower bound is not, and no
+    visits at all are visits that nobody counted.
+    """
+    return (
+        cost["flops"] is not None and not cost["uncounted"] if axis == "flops" else bool(cost[axis])
+    )
 
 
-def _over(summary: Callable[[Sequence[float]], float], values: Iterable[float | None]) -> float | None:
+def _over(
+    summary: Callable[[Sequence[float]], float], values: Iterable[float | None]
+) -> float | None:
     known = [value for value in values if value is not None]
     return figure(summary(known)) if known else None
 
 
 def figure(value: float | None) -> float | None:
-    """Return ``value``, or None where it is no finite number: JSON knows neither nan nor infinity."""
+    """Return ``value``, or None where it is no finite number: JSON knows
+    neither nan nor infinity.
+    """
     return value if value is not None and math.isfinite(value) else None
 
 
 def differing(records: Iterable[Record], code: bool = False) -> list[str]:
-    """Name what differs in how ``records`` were computed besides the class of the machine: threads, a library's version and, if asked, the code."""
+    """Name what differs in how ``records`` were computed besides the class of the machine: threads,
+    a library's version and, if asked, the code.
+    """
     seen: dict[str, set[bytes]] = defaultdict(set)
     for source in {id(record.provenance): record.provenance for record in records}.values():
-        facts: dict[str, Any] = {key: source[key] for key in ("threads", *(["files"] if code else [])) if key in source} | source.get("versions", {})
+        facts: dict[str, Any] = {
+            key: source[key] for key in ("threads", *(["files"] if code else [])) if key in source
+        } | source.get("versions", {})
         for name, fact in facts.items():
             seen[name].add(canonical(fact))
     return sorted(name for name, facts in seen.items() if len(facts) > 1)

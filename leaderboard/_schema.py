@@ -1,4 +1,6 @@
-"""What leaderboard.json holds, as types: its JSON schema is generated from them, and the tests hold every board against it."""
+"""What leaderboard.json holds, as types: its JSON schema is generated from
+them, and the tests hold every board against it.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ Seeds = int | Literal["over 50"] | None
 
 
 class Verdict(_Part):
-    """A paired difference of normalised scores over the tasks of a track; the interval is the pair's own."""
+    """A paired difference of normalised scores over the tasks of a track;
+    the interval is the pair's own.
+    """
 
     mean: float
     low: float
@@ -28,7 +32,9 @@ class Verdict(_Part):
 
 
 class Pairs(_Part):
-    """Every pair of the placed methods, one entry a pair in each list: the first method with each after it, then the second, and so on; positive where the earlier is better."""
+    """Every pair of the placed methods, one entry a pair in each list: the first method with each
+    after it, then the second, and so on; positive where the earlier is better.
+    """
 
     methods: list[str]
     mean: list[float]
@@ -59,7 +65,9 @@ class Budget(_Part):
 
 
 class Cell(_Part):
-    """A cell of the suite; ``test_set`` says what its task judges by, nothing where no card says so."""
+    """A cell of the suite; ``test_set`` says what its task judges by,
+    nothing where no card says so.
+    """
 
     cell: str
     task: str
@@ -80,7 +88,9 @@ class Cell(_Part):
 
 
 class Reached(_Part):
-    """What a method reached in a cell: the mean normalised score of the runs that succeeded, the mean that counts, and how many of its seeds."""
+    """What a method reached in a cell: the mean normalised score of the runs that succeeded, the
+    mean that counts, and how many of its seeds.
+    """
 
     score: float | None
     counted: float | None
@@ -110,7 +120,9 @@ class Front(_Part):
 
 
 class TrackRow(_Part):
-    """A method in a track; ``range`` holds the ends of the 95 % range of the true rank, ``iqm`` and ``p_better`` value, low and high."""
+    """A method in a track; ``range`` holds the ends of the 95 % range of
+    the true rank, ``iqm`` and ``p_better`` value, low and high.
+    """
 
     place: int | None
     range: list[int] | None
@@ -163,7 +175,9 @@ class LeaveOneOut(_Part):
 
 
 class MachineClass(_Part):
-    """A class of machine that runs were computed on: instruction class, kernels and GPU, and how many of the records shown are of it."""
+    """A class of machine that runs were computed on: instruction class, kernels and GPU, and how
+    many of the records shown are of it.
+    """
 
     name: str
     cpu: str
@@ -237,7 +251,11 @@ class Board(_Part):
 
 def schema() -> str:
     """Return the JSON schema of a board."""
-    document = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "leaderboard.json of datacentric-bench", **msgspec.json.schema(Board)}
+    document = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "leaderboard.json of datacentric-bench",
+        **msgspec.json.schema(Board),
+    }
     return json.dumps(document, indent=1, sort_keys=False) + "\n"
 
 

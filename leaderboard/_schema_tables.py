@@ -34,7 +34,9 @@ class Difference(Part):
 
 
 class Cost(Part):
-    """Seconds, example visits, MB and operations of a row of a table; ``uncounted`` names what makes ``flops`` a lower bound."""
+    """Seconds, example visits, MB and operations of a row of a table;
+    ``uncounted`` names what makes ``flops`` a lower bound.
+    """
 
     solve_s: float | None
     solve_cpu_s: float | None
@@ -47,7 +49,9 @@ class Cost(Part):
 
 
 class Row(Part):
-    """A method in one table, in the metric's unit; ``range`` holds the ends of the 95 % range of the true rank."""
+    """A method in one table, in the metric's unit; ``range`` holds the
+    ends of the 95 % range of the true rank.
+    """
 
     place: int | None
     range: list[int] | None

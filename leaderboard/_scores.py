@@ -25,7 +25,9 @@ def applicable(card: MethodCard | None, cell: SuiteCell, params: Mapping[str, An
     for need in card.needs if card and cell.card else ():
         assert cell.card is not None
         offers = cell.card.offers.get(need)
-        if offers is None or (params is not None and any(params.get(name) != value for name, value in offers.items())):
+        if offers is None or (
+            params is not None and any(params.get(name) != value for name, value in offers.items())
+        ):
             return f"{cell.task.task} {cell.variant} does not offer {need}"
     return ""
 
@@ -39,9 +41,14 @@ def word_of(record: Record, cell: SuiteCell, primary: str, clashing: Collection[
     spent = seconds(record.cost, record.device)
     if spent is not None and spent > cell.task.seconds:
         return "over budget"
-    if cell.task.visits is not None and record.counters.get("forward", 0) + record.counters.get("backward", 0) > cell.task.visits:
+    if (
+        cell.task.visits is not None
+        and record.counters.get("forward", 0) + record.counters.get("backward", 0)
+        > cell.task.visits
+    ):
         return "over budget"
-    if not all(record.gates.values()) and record.reference != "low":  # doing nothing fails the gate of having done something
+    # doing nothing fails the gate of having done something
+    if not all(record.gates.values()) and record.reference != "low":
         return "gate"
     return "" if record.metrics.get(primary) is not None or record.not_rankable else "invalid"
 
@@ -52,11 +59,15 @@ class MethodScores:
 
     method: str
     scores: NDArray[np.float64]
-    """(tasks, seeds): the mean over the task's cells that count, none below its floor; nan where a run is missing."""
+    """(tasks, seeds): the mean over the task's cells that count, none
+    below its floor; nan where a run is missing.
+    """
     cells: dict[str, dict[str, Any]]
     records: list[Record]
     figures: list[float]
-    """What every run of every cell reached in the metric's unit, nan where it has no figure: rows are the same where these are."""
+    """What every run of every cell reached in the metric's unit, nan where
+    it has no figure: rows are the same where these are.
+    """
     skipped: str = ""
     """Why it does not apply to a task that counts; empty: it applies to all."""
     missing: int = 0
@@ -91,7 +102,8 @@ def method_scores(
     sums, counts = np.zeros((len(tasks), suite.seeds)), np.zeros(len(tasks))
     found = MethodScores(method, sums, {}, [], [])
     for cell in cells:
-        uncounted = cell.state in ("thin", "saturated")  # what is shown there keeps nobody from a place
+        # what is shown there keeps nobody from a place
+        uncounted = cell.state in ("thin", "saturated")
         entrant = cell.runs.get(method)
         by_seed = {record.seed: record for record in entrant.records} if entrant else {}
         found.records += by_seed.values()
@@ -101,24 +113,39 @@ def method_scores(
             found.figures += [nan] * suite.seeds
             found.skipped = found.skipped or ("" if uncounted else reason)
             continue
-        values, words, reached = np.full(suite.seeds, nan), ["missing"] * suite.seeds, [nan] * suite.seeds
-        primary = cell.anchors.primary if cell.anchors else cell.card.primary.name if cell.card else ""
+        values, words, reached = (
+            np.full(suite.seeds, nan),
+            ["missing"] * suite.seeds,
+            [nan] * suite.seeds,
+        )
+        primary = (
+            cell.anchors.primary if cell.anchors else cell.card.primary.name if cell.card else ""
+        )
         for seed, record in by_seed.items():
             words[seed] = word_of(record, cell, primary, clashing)
-            reached[seed] = nan if words[seed] or record.metrics.get(primary) is None else record.metrics[primary] or 0.0
+            reached[seed] = (
+                nan
+                if words[seed] or record.metrics.get(primary) is None
+                else record.metrics[primary] or 0.0
+            )
             if words[seed] == "" and cell.scores and record.metrics.get(primary) is not None:
                 values[seed] = cell.score(record.metrics[primary] or 0.0)
             if words[seed] == "" and record.not_rankable and cell.state == "scored":
                 found.obstacle = found.obstacle or record.not_rankable
                 words[seed] = "not rankable"
         if entrant and not uncounted and (names := differing(entrant.ok, code=True)):
-            found.obstacle = found.obstacle or f"its seeds of {cell.task.task} {cell.variant} were computed with different {', '.join(names)}"
+            found.obstacle = found.obstacle or (
+                f"its seeds of {cell.task.task} {cell.variant} were computed with "
+                f"different {', '.join(names)}"
+            )
         found.figures += reached
         found.missing += 0 if uncounted else words.count("missing")
         counted = values
         if cell.scores:
             failed = np.array([word not in ("", "missing") for word in words])
-            counted = np.where(failed, cell.floor, np.where(np.isnan(values), nan, np.maximum(values, cell.floor)))
+            counted = np.where(
+                failed, cell.floor, np.where(np.isnan(values), nan, np.maximum(values, cell.floor))
+            )
         if cell.state == "scored":
             found.imputed += int(failed.sum())
             place = tasks.index(cell.task.task)
@@ -130,24 +157,62 @@ def method_scores(
     return found
 
 
-def _cell(cell: SuiteCell, values: NDArray[np.float64], counted: NDArray[np.float64], words: Sequence[str], seeds: int) -> dict[str, Any]:
-    reached, kept = ([float(value) for value in np.sort(group[~np.isnan(group)])] for group in (values, counted))
+def _cell(
+    cell: SuiteCell,
+    values: NDArray[np.float64],
+    counted: NDArray[np.float64],
+    words: Sequence[str],
+    seeds: int,
+) -> dict[str, Any]:
+    reached, kept = (
+        [float(value) for value in np.sort(group[~np.isnan(group)])] for group in (values, counted)
+    )
     bad = Counter(word for word in words if word not in ("", "missing"))
     word = bad.most_common(1)[0][0] if bad else "missing" if "missing" in words else ""
-    below = "" if not cell.scores or min(reached, default=0.0) >= cell.floor else "below -1" if cell.floor > cell.chance else "below chance"
+    below = (
+        ""
+        if not cell.scores or min(reached, default=0.0) >= cell.floor
+        else "below -1"
+        if cell.floor > cell.chance
+        else "below chance"
+    )
     return _shown(word, reached, kept, sum(bad.values()), words.count(""), seeds, below)
 
 
-def _shown(word: str, reached: Sequence[float], counted: Sequence[float], imputed: int, ok: int, seeds: int, below: str) -> dict[str, Any]:
-    score, kept = (round(sum(group) / len(group), 6) if group else None for group in (reached, counted))
-    return {"score": score, "counted": kept, "below": below, "ok": ok, "imputed": imputed, "of": seeds, "word": word}
+def _shown(
+    word: str,
+    reached: Sequence[float],
+    counted: Sequence[float],
+    imputed: int,
+    ok: int,
+    seeds: int,
+    below: str,
+) -> dict[str, Any]:
+    score, kept = (
+        round(sum(group) / len(group), 6) if group else None for group in (reached, counted)
+    )
+    return {
+        "score": score,
+        "counted": kept,
+        "below": below,
+        "ok": ok,
+        "imputed": imputed,
+        "of": seeds,
+        "word": word,
+    }
 
 
 def clashes(records: Sequence[Record]) -> set[str]:
-    """Return the keys under which records of a CPU say different numbers: same key, same number is what a key promises."""
+    """Return the keys under which records of a CPU say different numbers:
+    same key, same number is what a key promises.
+    """
     seen: dict[str, dict[str, float | None]] = {}
     found = set()
     for record in records:
-        if record.status == "ok" and record.device == "cpu" and seen.setdefault(record.key, record.metrics) != record.metrics:
+        if (
+            record.status == "ok"
+            and record.device == "cpu"
+            and seen.setdefault(record.key, record.metrics) != record.metrics
+        ):
             found.add(record.key)
     return found

@@ -1,4 +1,6 @@
-"""Where rows stand: places by the mean, how far the data leave their true rank open, and who can't be separated from the first."""
+"""Where rows stand: places by the mean, how far the data leave their true
+rank open, and who can't be separated from the first.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ class Standing(NamedTuple):
     """The ends of the 95 % range of the true rank."""
     high: NDArray[np.intp]
     leading: NDArray[np.bool_]
-    """Whether a row belongs to the leading group: the first, and those after it that can't be separated from it, up to the first that can."""
+    """Whether a row belongs to the leading group: the first, and those after it that can't be
+    separated from it, up to the first that can.
+    """
 
     def rows(self) -> Iterator[tuple[int, int, int, bool]]:
         """Yield place, low, high and leading of each row."""
@@ -29,12 +33,14 @@ class Standing(NamedTuple):
 
 
 def standing(found: Family, means: Array, failed: NDArray[np.bool_]) -> Standing:
-    """Place rows by their means and say how far the family of all pairs leaves their true rank open.
+    """Place rows by their means and say how far the family of all pairs leaves their true rank
+    open.
 
-    A row's own range runs from 1 + the rows that are better to M - the rows that are worse: all ranges together hold at 95 %.
-    They are made monotone in the score by widening alone, so that what held still holds: a lower end is the least of its
-    own and those below, an upper end the largest of its own and those above. A row with a failed run has its place as
-    lower end, and moves no other row's: failing never makes a row look better.
+    A row's own range runs from 1 + the rows that are better to M - the rows that are worse: all
+    ranges together hold at 95 %. They are made monotone in the score by widening alone, so that
+    what held still holds: a lower end is the least of its own and those below, an upper end the
+    largest of its own and those above. A row with a failed run has its place as lower end, and
+    moves no other row's: failing never makes a row look better.
 
     Args:
         found: what :func:`family` made of the rows.
@@ -45,7 +51,10 @@ def standing(found: Family, means: Array, failed: NDArray[np.bool_]) -> Standing
     order = np.argsort(-means, kind="stable")
     sorted_means = -means[order]
     # rows of one score are no order among themselves: each sees those strictly above and below it
-    above, upto = np.searchsorted(sorted_means, -means, "left"), np.searchsorted(sorted_means, -means, "right")
+    above, upto = (
+        np.searchsorted(sorted_means, -means, "left"),
+        np.searchsorted(sorted_means, -means, "right"),
+    )
     place = 1 + above
     low, high = np.minimum(1 + wins.sum(0), place), np.maximum(len(means) - wins.sum(1), place)
     least = np.minimum.accumulate(np.where(failed, len(means), low)[order][::-1])[::-1]
@@ -55,7 +64,9 @@ def standing(found: Family, means: Array, failed: NDArray[np.bool_]) -> Standing
     return Standing(place, *ends, _leading(wins, place, failed))
 
 
-def _leading(wins: NDArray[np.bool_], place: NDArray[np.intp], failed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _leading(
+    wins: NDArray[np.bool_], place: NDArray[np.intp], failed: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
     firsts = place == 1
     apart = wins[firsts].any(0)
     end = min(place[apart], default=len(place) + 1)

@@ -1,6 +1,7 @@
 """The board's statistics: means over seeds, t intervals, paired differences, Holm's adjustment.
 
-Figures may overflow to infinity or have no value (``nan``); whoever shows them writes those as null.
+Figures may overflow to infinity or have no value (``nan``); whoever shows them writes those as
+null.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ class Paired(NamedTuple):
 
 
 def mean(values: Sequence[float]) -> float:
-    """Return the mean of ``values``, a sequence of length n >= 1; it does not depend on their order."""
+    """Return the mean of ``values``, a sequence of length n >= 1; it does
+    not depend on their order.
+    """
     try:
         return math.fsum(values) / len(values)
     except (OverflowError, ValueError):
@@ -41,7 +44,9 @@ def mean(values: Sequence[float]) -> float:
 
 
 def sample_sd(values: Sequence[float]) -> float | None:
-    """Return the standard deviation of ``values`` with divisor n - 1; None for fewer than two values."""
+    """Return the standard deviation of ``values`` with divisor n - 1; None
+    for fewer than two values.
+    """
     if len(values) < 2:
         return None
     if min(values) == max(values):
@@ -51,9 +56,11 @@ def sample_sd(values: Sequence[float]) -> float | None:
 
 
 def t_interval(values: Sequence[float]) -> tuple[float, float] | None:
-    """Return Student's 95 % interval for the mean of ``values``; None for fewer than two values, or where they do not vary.
+    """Return Student's 95 % interval for the mean of ``values``; None for fewer than two values, or
+    where they do not vary.
 
-    With 3 to 10 seeds it covers what it promises, a percentile bootstrap does not (simulated in the tests).
+    With 3 to 10 seeds it covers what it promises, a percentile bootstrap does not (simulated in the
+    tests).
     """
     sd = sample_sd(values)
     if not sd:
@@ -95,18 +102,22 @@ def paired(ours: Mapping[int, float], theirs: Mapping[int, float], sign: int = 1
     Returns:
         The mean difference with its 95 % t interval and p; None if no seed is common.
     """
-    differences = [sign * (ours[seed] - theirs[seed]) for seed in sorted(ours.keys() & theirs.keys())]
+    differences = [
+        sign * (ours[seed] - theirs[seed]) for seed in sorted(ours.keys() & theirs.keys())
+    ]
     if not differences:
         return None
     low, high = t_interval(differences) or (None, None)
-    return Paired(mean(differences), low, high, t_test(differences), len(differences), not any(differences))
+    return Paired(
+        mean(differences), low, high, t_test(differences), len(differences), not any(differences)
+    )
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
     """Return the p values adjusted by Holm's step-down rule, in [0, 1] and in the order given.
 
-    Tests without a p (None or nan) stay None and do not count as tests. S. Holm, A simple sequentially rejective
-    multiple test procedure, Scandinavian Journal of Statistics 6 (1979).
+    Tests without a p (None or nan) stay None and do not count as tests. S. Holm, A simple
+    sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 6 (1979).
     """
     import numpy as np
 
@@ -115,7 +126,9 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
 
 def holm_array(p_values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the (P,) p values adjusted by Holm's rule, and the level that each must fall below; nan stays nan and is no test."""
+    """Return the (P,) p values adjusted by Holm's rule, and the level that
+    each must fall below; nan stays nan and is no test.
+    """
     import numpy as np
 
     order = np.argsort(p_values, kind="stable")  # nan comes last

@@ -19,7 +19,9 @@ def plain(text: str) -> str:
 
 
 def escape(text: str) -> str:
-    """Return ``text`` as one line of Markdown that is shown as it stands: no cell border, code, tag, link or control character."""
+    """Return ``text`` as one line of Markdown that is shown as it stands:
+    no cell border, code, tag, link or control character.
+    """
     return plain(text).translate(_ENTITIES).replace("](", "]&#40;")
 
 
@@ -53,23 +55,42 @@ def class_column(rows: Sequence[Mapping[str, Any]]) -> list[Column]:
 
 
 def defaults_column(rows: Sequence[Mapping[str, Any]]) -> list[Column]:
-    """Return the column that says where the parameters of each row come from, escaped; none where no row says it."""
+    """Return the column that says where the parameters of each row come
+    from, escaped; none where no row says it.
+    """
     stated = any(row["defaults"] not in ("", "not stated") for row in rows)
-    return [("defaults from", "left", [escape(row["defaults"] or "—") for row in rows])] if stated else []
+    return (
+        [("defaults from", "left", [escape(row["defaults"] or "—") for row in rows])]
+        if stated
+        else []
+    )
 
 
 def classes_said(classes: Sequence[Mapping[str, Any]]) -> str:
     """Say which classes of machines a board's runs are of; empty: there is no run."""
-    said = [f"{one['name']} ({'; '.join(filter(None, [one['cpu'] or 'not recorded', one['gpu'], one['kernels']]))})" for one in classes]
+    parts = {
+        one["name"]: filter(None, [one["cpu"] or "not recorded", one["gpu"], one["kernels"]])
+        for one in classes
+    }
+    said = [f"{name} ({'; '.join(facts)})" for name, facts in parts.items()]
     if len(said) < 2:
         return f"All runs are of one class of machine: {said[0]}." if said else ""
-    return f"The runs are of {len(said)} classes of machines, and compared within one alone: {'; '.join(said)}."
+    return (
+        f"The runs are of {len(said)} classes of machines, and compared within one alone: "
+        f"{'; '.join(said)}."
+    )
 
 
 def suite_said(suite: Mapping[str, Any]) -> str:
-    """Return the name of a suite, with the tier of one that has several, and the tuning budget of a board that has one."""
+    """Return the name of a suite, with the tier of one that has several,
+    and the tuning budget of a board that has one.
+    """
     tier = f", tier {suite['tier']}" if len(suite["tiers"]) > 1 else ""
-    return suite["name"] + tier + (f", tuned among {suite['budget']} settings" if suite["budget"] else "")
+    return (
+        suite["name"]
+        + tier
+        + (f", tuned among {suite['budget']} settings" if suite["budget"] else "")
+    )
 
 
 def seeds_said(needed: int | str | None) -> str:
@@ -78,7 +99,9 @@ def seeds_said(needed: int | str | None) -> str:
 
 
 def test_set_said(test_set: str) -> str:
-    """Return that the rows a task judges by are the same for every seed; empty: seeds draw them, or no card says so."""
+    """Return that the rows a task judges by are the same for every seed;
+    empty: seeds draw them, or no card says so.
+    """
     return "fixed test set" if test_set in ("official", "fixed") else ""
 
 
@@ -92,7 +115,13 @@ def grid(columns: Sequence[Column]) -> str:
     from tabulate import tabulate
 
     heads, aligned, cells = zip(*columns, strict=True)
-    return tabulate(list(zip(*cells, strict=True)), headers=list(heads), tablefmt="github", colalign=aligned, disable_numparse=True)
+    return tabulate(
+        list(zip(*cells, strict=True)),
+        headers=list(heads),
+        tablefmt="github",
+        colalign=aligned,
+        disable_numparse=True,
+    )
 
 
 def as_csv(lines: Sequence[Mapping[str, Any]]) -> str:
@@ -108,7 +137,10 @@ def as_csv(lines: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _cell(value: Any) -> Any:
-    """Return a CSV cell. A spreadsheet would run a text that starts like a formula; the apostrophe stops it."""
+    """Return a CSV cell.
+
+    A spreadsheet would run a text that starts like a formula; the apostrophe stops it.
+    """
     if isinstance(value, bool):
         return str(value).lower()
     if not isinstance(value, str):
@@ -118,19 +150,25 @@ def _cell(value: Any) -> Any:
 
 
 def flops(cost: Mapping[str, Any]) -> str:
-    """Return the operations of a row, in units of 10^9: a lower bound is marked, and what was not counted is said to be so."""
+    """Return the operations of a row, in units of 10^9: a lower bound is
+    marked, and what was not counted is said to be so.
+    """
     if cost["flops"] is None:
         return "not counted"
     return ("≥ " if cost["uncounted"] else "") + f"{cost['flops'] / 1e9:.3g}"
 
 
 def visits(cost: Mapping[str, Any], count: float | None, shown: str) -> str:
-    """Return ``shown``, or that nobody counted: a row without a visit that computes something, or may, did not count."""
+    """Return ``shown``, or that nobody counted: a row without a visit that
+    computes something, or may, did not count.
+    """
     idle = cost["flops"] == 0 and not cost["uncounted"]
     return "not counted" if not count and not idle else shown
 
 
 def seconds(cost: Mapping[str, float | None], device: str) -> float | None:
-    """Return what solving took: on a CPU processor seconds, which a busy machine stretches little; elsewhere seconds by the clock."""
+    """Return what solving took: on a CPU processor seconds, which a busy
+    machine stretches little; elsewhere seconds by the clock.
+    """
     spent = cost.get("solve_cpu_s") if device == "cpu" else None
     return cost.get("solve_s") if spent is None else spent

@@ -97,16 +97,37 @@ def track_board(
     return board
 
 
-def everybody(track: str, cells: Sequence[SuiteCell], suite: Suite, methods: Mapping[str, MethodCard], clashing: Collection[str]) -> list[MethodScores]:
-    """Return the scores of every installed method of the track and of whatever else has records, by name."""
-    cards = {identity.partition("/")[2]: card for identity, card in methods.items() if identity.startswith(f"{track}/")}
+def everybody(
+    track: str,
+    cells: Sequence[SuiteCell],
+    suite: Suite,
+    methods: Mapping[str, MethodCard],
+    clashing: Collection[str],
+) -> list[MethodScores]:
+    """Return the scores of every installed method of the track and of
+    whatever else has records, by name.
+    """
+    cards = {
+        identity.partition("/")[2]: card
+        for identity, card in methods.items()
+        if identity.startswith(f"{track}/")
+    }
     names = sorted({*cards, *(method for cell in cells for method in cell.runs)})
-    params = {cell.name: next((entrant.first.task_params for entrant in cell.runs.values()), None) for cell in cells}
+    params = {
+        cell.name: next((entrant.first.task_params for entrant in cell.runs.values()), None)
+        for cell in cells
+    }
     return [method_scores(name, cards.get(name), cells, suite, params, clashing) for name in names]
 
 
 def _row(
-    one: MethodScores, cells: Sequence[SuiteCell], track: str, methods: Mapping[str, MethodCard], stale: Collection[str], classes: Classes, timed: str
+    one: MethodScores,
+    cells: Sequence[SuiteCell],
+    track: str,
+    methods: Mapping[str, MethodCard],
+    stale: Collection[str],
+    classes: Classes,
+    timed: str,
 ) -> dict[str, Any]:
     """Return a row before it is compared with others."""
     card, first = methods.get(f"{track}/{one.method}"), next(iter((*one.records, *one.aside)), None)
@@ -119,11 +140,15 @@ def _row(
         "leading": False,
         "method": one.method,
         "title": card.title if card else "",
-        "defaults": origin(card, next((record for record in (*one.records, *one.aside) if record.tuning), None)),
+        "defaults": origin(
+            card, next((record for record in (*one.records, *one.aside) if record.tuning), None)
+        ),
         "reference": "low" if low else "high" if high else first.reference if first else "",
         "plain": bool(card and card.plain),
         "peeks": any(record.peeks for record in one.records),
-        "needs": sorted(card.needs) if card else sorted({need for record in one.records for need in record.needs}),
+        "needs": sorted(card.needs)
+        if card
+        else sorted({need for record in one.records for need in record.needs}),
         "stale": any(record.id in stale for record in one.records),
         "score": round(float(np.sort(known, -1).mean()), 6) if known.size else None,
         "low": None,
@@ -148,7 +173,9 @@ def _row(
 
 
 def _once(found: Sequence[MethodScores], rows: Sequence[dict[str, Any]]) -> list[int]:
-    """Return the rows that may have a place, without those that equal another in every run: those get their reason."""
+    """Return the rows that may have a place, without those that equal
+    another in every run: those get their reason.
+    """
     held: dict[tuple[float, ...], int] = {}
     free = [place for place, row in enumerate(rows) if not row["why"]]
     for place in sorted(free, key=lambda place: (rows[place]["reference"] != "low", place)):
@@ -170,7 +197,9 @@ def _why(one: MethodScores, high: bool) -> str:
     if one.obstacle:
         return one.obstacle
     if one.missing:
-        missing = f"{some(one.missing, 'run')} missing" if one.records or one.aside else "not run yet"
+        missing = (
+            f"{some(one.missing, 'run')} missing" if one.records or one.aside else "not run yet"
+        )
         return "; ".join([missing, *elsewhere_in(one.aside)])
     return ""
 
@@ -186,18 +215,31 @@ def _obstacle(cells: Sequence[SuiteCell], suite: Suite, scored: Sequence[str]) -
     return "" if scored else "every cell is thin"
 
 
-def _fill(board: dict[str, Any], rows: list[dict[str, Any]], members: list[MethodScores], ranked: list[int], suite: Suite) -> None:
+def _fill(
+    board: dict[str, Any],
+    rows: list[dict[str, Any]],
+    members: list[MethodScores],
+    ranked: list[int],
+    suite: Suite,
+) -> None:
     """Fill what the ranked rows say together."""
     scores: Array = np.stack([one.scores for one in members])
     names = [one.method for one in members]
     interval, ranks = track_interval(scores), mean_ranks(scores)
     varies = (scores.min(-1) < scores.max(-1)).any(-1)
     found = family(scores, suite.delta)
-    stands = standing(found, np.round(interval.mean, 12), np.array([one.imputed > 0 for one in members]))
+    stands = standing(
+        found, np.round(interval.mean, 12), np.array([one.imputed > 0 for one in members])
+    )
     pairs = columns(found, names)
     first = min(range(len(names)), key=lambda place: (stands.place[place], names[place]))
-    null = next((place for place, row in enumerate(ranked) if rows[row]["reference"] == "low"), None)
-    vs_first, vs_null = against(found, pairs, first), against(found, pairs, null) if null is not None else [None] * len(names)
+    null = next(
+        (place for place, row in enumerate(ranked) if rows[row]["reference"] == "low"), None
+    )
+    vs_first, vs_null = (
+        against(found, pairs, first),
+        against(found, pairs, null) if null is not None else [None] * len(names),
+    )
     for place, (own, low, high, leading) in enumerate(stands.rows()):
         rows[ranked[place]] |= {
             "place": own,
@@ -213,9 +255,15 @@ def _fill(board: dict[str, Any], rows: list[dict[str, Any]], members: list[Metho
     board["best_plain"] = hold_against_plain([rows[place] for place in ranked], found, pairs)
     middle = _resampled([rows[place] for place in ranked], scores, null)
     for axis in ("flops", "visits", "seconds"):
-        costed = [place for place, row_place in enumerate(ranked) if on_axis(rows[row_place]["cost"], axis)]
+        costed = [
+            place
+            for place, row_place in enumerate(ranked)
+            if on_axis(rows[row_place]["cost"], axis)
+        ]
         costs = np.array([rows[ranked[place]]["cost"][axis] for place in costed], float)
-        for place, front in zip(costed, on_front(costs, interval.mean[costed], suite.delta), strict=True):
+        for place, front in zip(
+            costed, on_front(costs, interval.mean[costed], suite.delta), strict=True
+        ):
             rows[ranked[place]]["front"][axis] = bool(front)
     board["test"] = TEST
     board["pairs"] = pairs
@@ -224,7 +272,9 @@ def _fill(board: dict[str, Any], rows: list[dict[str, Any]], members: list[Metho
 
 
 def _resampled(rows: Sequence[dict[str, Any]], scores: Array, null: int | None) -> Array:
-    """Fill what rests on resamples: the interquartile mean, the chance to beat the null, the interval over other tasks; return the first."""
+    """Fill what rests on resamples: the interquartile mean, the chance to beat the null, the
+    interval over other tasks; return the first.
+    """
     resamples = Resamples(scores.shape[1], scores.shape[2])
     middle, ends = iqm(np.sort(scores.reshape(len(scores), -1), -1)), resamples.iqm(scores)
     wide = resamples.wide(scores) if scores.shape[1] >= FEWEST_TASKS else None
@@ -233,7 +283,10 @@ def _resampled(rows: Sequence[dict[str, Any]], scores: Array, null: int | None) 
         row["iqm"] = [_figure(middle[place]), *map(_figure, ends[place])]
         row["wide"] = [_figure(end) for end in wide[place]] if wide is not None else None
         if null is not None and place != null:
-            row["p_better"] = [_figure(superiority(scores[place], scores[null])), *map(_figure, chances[place])]
+            row["p_better"] = [
+                _figure(superiority(scores[place], scores[null])),
+                *map(_figure, chances[place]),
+            ]
     return middle
 
 
@@ -243,13 +296,25 @@ def _figure(value: Any) -> float:
 
 def _order(row: Mapping[str, Any]) -> tuple[Any, ...]:
     """Placed rows by score, then those that miss runs, then references, then what never ran."""
-    standing = 0 if row["place"] else 3 if not row["ok"] and not row["imputed"] else 2 if row["peeks"] or row["reference"] == "high" else 1
+    standing = (
+        0
+        if row["place"]
+        else 3
+        if not row["ok"] and not row["imputed"]
+        else 2
+        if row["peeks"] or row["reference"] == "high"
+        else 1
+    )
     return (standing, -(row["score"] if row["score"] is not None else -1e9), row["method"])
 
 
-def _coverage(rows: Sequence[Mapping[str, Any]], cells: Sequence[SuiteCell], suite: Suite) -> dict[str, int]:
+def _coverage(
+    rows: Sequence[Mapping[str, Any]], cells: Sequence[SuiteCell], suite: Suite
+) -> dict[str, int]:
     """Count runs: those that there should be, those that succeeded, and those that failed."""
-    entries = [cell for row in rows for cell in row["cells"].values() if cell["word"] != "not_applicable"]
+    entries = [
+        cell for row in rows for cell in row["cells"].values() if cell["word"] != "not_applicable"
+    ]
     return {
         "methods": len(rows),
         "cells": len(cells),
@@ -259,23 +324,47 @@ def _coverage(rows: Sequence[Mapping[str, Any]], cells: Sequence[SuiteCell], sui
     }
 
 
-def _notes(track: str, cells: Sequence[SuiteCell], suite: Suite, obstacle: str, classes: Classes) -> list[str]:
+def _notes(
+    track: str, cells: Sequence[SuiteCell], suite: Suite, obstacle: str, classes: Classes
+) -> list[str]:
     notes = [f"No places: {obstacle}."] if obstacle else []
-    bare = [cell for cell in cells if cell.anchors is None or not cell.anchors.complete(suite.seeds)]
+    bare = [
+        cell for cell in cells if cell.anchors is None or not cell.anchors.complete(suite.seeds)
+    ]
     if bare and suite.seeds > 1:
-        names = sorted({side for cell in bare for side in cell.sides if not isinstance(side, Fixed)})
+        names = sorted(
+            {side for cell in bare for side in cell.sides if not isinstance(side, Fixed)}
+        )
         tasks = sorted({cell.task.task for cell in bare})
-        command = f"bench run --track {track} --method {','.join(names)} --task {','.join(tasks)} --seeds {suite.seeds} --device {suite.device}"
+        command = (
+            f"bench run --track {track} --method {','.join(names)} --task {','.join(tasks)} "
+            f"--seeds {suite.seeds} --device {suite.device}"
+        )
         if any(cell.runs[name].aside for cell in bare for name in names if name in cell.runs):
-            wanted = classes.named(record for cell in bare for entrant in cell.runs.values() for record in entrant.records)
-            notes.append(f"The anchors of {', '.join(tasks)} ran on another class of machine than the others; run, on a machine of {wanted}: {command}")
+            wanted = classes.named(
+                record
+                for cell in bare
+                for entrant in cell.runs.values()
+                for record in entrant.records
+            )
+            notes.append(
+                f"The anchors of {', '.join(tasks)} ran on another class of machine than the "
+                f"others; run, on a machine of {wanted}: {command}"
+            )
         else:
             notes.append(f"The anchors of {', '.join(tasks)} have not all run; run: {command}")
-    loose = sorted({cell.task.task for cell in cells if cell.anchors and not cell.frozen} - {cell.task.task for cell in bare})
+    loose = sorted(
+        {cell.task.task for cell in cells if cell.anchors and not cell.frozen}
+        - {cell.task.task for cell in bare}
+    )
     if loose:
-        notes.append(f"The anchors of {', '.join(loose)} are not frozen yet: they are the runs at hand.")
+        notes.append(
+            f"The anchors of {', '.join(loose)} are not frozen yet: they are the runs at hand."
+        )
     for cell in cells:
         notes += cell.notes
         if cell.thin:
-            notes.append(f"{cell.task.task} {cell.variant} is thin, shown and not counted: {cell.thin}.")
+            notes.append(
+                f"{cell.task.task} {cell.variant} is thin, shown and not counted: {cell.thin}."
+            )
     return notes

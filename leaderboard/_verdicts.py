@@ -18,7 +18,9 @@ OVER = f"over {MOST}"
 
 
 def columns(found: Family, names: Sequence[str]) -> dict[str, Any]:
-    """Return every pair of a family as plain data: columns of one entry a pair, the first method with each after it, then the second, and so on."""
+    """Return every pair of a family as plain data: columns of one entry a pair, the first method
+    with each after it, then the second, and so on.
+    """
     needed = seeds_needed(found)
     figures = {name: np.round(getattr(found, name), 6).tolist() for name in ("mean", "low", "high")}
     return {
@@ -33,14 +35,19 @@ def columns(found: Family, names: Sequence[str]) -> dict[str, Any]:
 
 
 def against(found: Family, pairs: dict[str, Any], row: int) -> list[dict[str, Any] | None]:
-    """Return the verdict of every row against the one at ``row``, positive where the row is better, from the columns of :func:`columns`."""
+    """Return the verdict of every row against the one at ``row``, positive where the row is better,
+    from the columns of :func:`columns`.
+    """
     verdicts: list[dict[str, Any] | None] = []
     turned = {"better": "worse", "worse": "better", "+": "-", "-": "+"}
     for other, place in enumerate(found.against(row).tolist()):
         if place < 0:
             verdicts.append(None)
             continue
-        one = {name: pairs[name][place] for name in ("mean", "low", "high", "p", "p_holm", "verdict", "leans", "seeds_needed")}
+        one = {
+            name: pairs[name][place]
+            for name in ("mean", "low", "high", "p", "p_holm", "verdict", "leans", "seeds_needed")
+        }
         if other > row:  # the pair is the other way round
             one |= {"mean": 0.0 - one["mean"], "low": 0.0 - one["high"], "high": 0.0 - one["low"]}
             one |= {name: turned.get(one[name], one[name]) for name in ("verdict", "leans")}
@@ -57,14 +64,23 @@ def agreement(names: Sequence[str], mean: Array, iqm: Array, mean_rank: Array) -
     """Say whether mean, interquartile mean and mean rank agree on the first three."""
 
     def first(figures: Array) -> list[str]:
-        return [names[place] for place in sorted(range(len(names)), key=lambda place: (figures[place], names[place]))[:3]]
+        return [
+            names[place]
+            for place in sorted(
+                range(len(names)), key=lambda place: (figures[place], names[place])
+            )[:3]
+        ]
 
     tops = {"mean": first(-mean), "iqm": first(-iqm), "mean_rank": first(mean_rank)}
     return {**tops, "agree": tops["mean"] == tops["iqm"] == tops["mean_rank"]}
 
 
-def leave_one_out(names: Sequence[str], tasks: Sequence[str], scores: Array) -> dict[str, Any] | None:
-    """Say how often the first stays first when one task is left out; None with fewer than two tasks."""
+def leave_one_out(
+    names: Sequence[str], tasks: Sequence[str], scores: Array
+) -> dict[str, Any] | None:
+    """Say how often the first stays first when one task is left out; None
+    with fewer than two tasks.
+    """
     if len(tasks) < 2 or not len(names):
         return None
     means = np.sort(scores, -1).mean(-1)
@@ -74,4 +90,9 @@ def leave_one_out(names: Sequence[str], tasks: Sequence[str], scores: Array) -> 
 
     whole = leader(means)
     drops = {task: leader(np.delete(means, place, 1)) for place, task in enumerate(tasks)}
-    return {"leader": whole, "holds": sum(name == whole for name in drops.values()), "of": len(tasks), "without": drops}
+    return {
+        "leader": whole,
+        "holds": sum(name == whole for name in drops.values()),
+        "of": len(tasks),
+        "without": drops,
+    }

@@ -1,4 +1,6 @@
-"""A small suite with its cards, and made-up records: what a board would be made of if every method had run."""
+"""A small suite with its cards, and made-up records: what a board would be
+made of if every method had run.
+"""
 
 from __future__ import annotations
 
@@ -33,9 +35,20 @@ seconds = 60
 
 
 def card(name, metric, variants, **fields):
-    references = (Reference(name="null", kind="low"), Reference(name="oracle", kind="high", solve="peek"))
+    references = (
+        Reference(name="null", kind="low"),
+        Reference(name="oracle", kind="high", solve="peek"),
+    )
     preset = Preset(variants={variant: {} for variant in variants}, seeds=3)
-    return TaskCard(name=name, title=name, track="demo", metrics=(metric,), presets={"default": preset}, references=references, **fields)
+    return TaskCard(
+        name=name,
+        title=name,
+        track="demo",
+        metrics=(metric,),
+        presets={"default": preset},
+        references=references,
+        **fields,
+    )
 
 
 TASKS = {
@@ -43,40 +56,106 @@ TASKS = {
     "demo/down": card("down", Metric(name="gap", primary=True, direction="min"), ("only",)),
 }
 CARDS = {
-    f"demo/{name}": MethodCard(name=name, title=f"The {name} method", track="demo", paper="arXiv:2007.00151", claim="It wins.", needs=needs)
+    f"demo/{name}": MethodCard(
+        name=name,
+        title=f"The {name} method",
+        track="demo",
+        paper="arXiv:2007.00151",
+        claim="It wins.",
+        needs=needs,
+    )
     for name, needs in (("null", ()), ("m", ()), ("n", ()), ("picky", ("rate",)))
 }
 
 ENVIRONMENT = {
-    "versions": {"torch": "2.13.0", "numpy": "2.4.6"}, "threads": 1, "cpu_class": "x86_64-avx2", "cpu": "A processor", "python": "3.11.7",
-    "system": "Linux 6", "runner": "local", "bench_git": {"commit": "0123456789abcdef", "dirty": False}, "files": {"m": "c"},
-}  # fmt: skip
+    "versions": {"torch": "2.13.0", "numpy": "2.4.6"},
+    "threads": 1,
+    "cpu_class": "x86_64-avx2",
+    "cpu": "A processor",
+    "python": "3.11.7",
+    "system": "Linux 6",
+    "runner": "local",
+    "bench_git": {"commit": "0123456789abcdef", "dirty": False},
+    "files": {"m": "c"},
+}
 ENDED = "2026-01-01T00:00:00.000+00:00"
 
 
-def made_up(track, task, variant, method, seed, metric, value, *, status="ok", preset="default", code="k", **fields):
+def made_up(
+    track,
+    task,
+    variant,
+    method,
+    seed,
+    metric,
+    value,
+    *,
+    status="ok",
+    preset="default",
+    code="k",
+    **fields,
+):
     """Return one record; cell and key follow from its fields, as in a run."""
-    fields = {"params": {}, "task_params": {"variant": variant}, "device": "cpu", "cost": {}, "counters": {}, **fields}
-    cell = digest([track, task, preset, variant, method, seed, fields["params"], fields["task_params"], fields["device"]])
+    fields = {
+        "params": {},
+        "task_params": {"variant": variant},
+        "device": "cpu",
+        "cost": {},
+        "counters": {},
+        **fields,
+    }
+    cell = digest(
+        [
+            track,
+            task,
+            preset,
+            variant,
+            method,
+            seed,
+            fields["params"],
+            fields["task_params"],
+            fields["device"],
+        ]
+    )
     return Record(
         **{
-            "cell": cell, "key": digest([cell, code]), "track": track, "method": method, "task": task, "preset": preset, "variant": variant, "seed": seed,
-            "dtype": "float32", "form": "single", "status": status, "metrics": {metric: value} if status == "ok" else {},
-            "error": None if status == "ok" else Failure(type="RuntimeError", message="it ran out of luck"), "started": ENDED, "ended": ENDED,
-            "provenance": ENVIRONMENT, **fields,
+            "cell": cell,
+            "key": digest([cell, code]),
+            "track": track,
+            "method": method,
+            "task": task,
+            "preset": preset,
+            "variant": variant,
+            "seed": seed,
+            "dtype": "float32",
+            "form": "single",
+            "status": status,
+            "metrics": {metric: value} if status == "ok" else {},
+            "error": None
+            if status == "ok"
+            else Failure(type="RuntimeError", message="it ran out of luck"),
+            "started": ENDED,
+            "ended": ENDED,
+            "provenance": ENVIRONMENT,
+            **fields,
         }
-    )  # fmt: skip
+    )
 
 
 def references(suite, track, task):
     """Return method -> kind of the runs that anchor a task."""
-    return {side: kind for kind in ("low", "high") if isinstance(side := suite.tracks[track].side(task, kind), str)}
+    return {
+        side: kind
+        for kind in ("low", "high")
+        if isinstance(side := suite.tracks[track].side(task, kind), str)
+    }
 
 
 def whole_suite(suite, tasks, methods, seeds=None, curves=0, noise=0.6):
     """Return records of every method of ``methods`` (track -> names) in every cell of the suite.
 
-    A method's quality is drawn once, the tasks shift it, the seeds of a task are shared by all methods.
+    A method's quality is drawn once, the tasks shift it, the seeds of a task are shared by all
+    methods.
     """
     generator = np.random.default_rng(7)
     found = []
@@ -90,16 +169,38 @@ def whole_suite(suite, tasks, methods, seeds=None, curves=0, noise=0.6):
             shared = generator.normal(0, noise / 20, seeds or suite.seeds)
             for name in sorted({*names, *kinds}):
                 kind = kinds.get(name, "")
-                centre = {"low": 0.0, "high": 1.0}.get(kind, quality.get(name, 0.5) + generator.normal(0, 0.08))
-                visits = int(10 ** (4 + 2 * (digest(name)[0] < "8") * quality.get(name, 0.2)) * (1 + int(digest(name)[:2], 16) / 99))
+                centre = {"low": 0.0, "high": 1.0}.get(
+                    kind, quality.get(name, 0.5) + generator.normal(0, 0.08)
+                )
+                visits = int(
+                    10 ** (4 + 2 * (digest(name)[0] < "8") * quality.get(name, 0.2))
+                    * (1 + int(digest(name)[:2], 16) / 99)
+                )
                 for seed in range(seeds or suite.seeds):
                     share = float(centre + shared[seed] + generator.normal(0, noise / 30))
                     peeks = kind == "high" and name not in names
-                    path = [{"step": step, metric.name: low + (high - low) * share * (1 - 0.9 ** (step + 1))} for step in range(curves)]
+                    path = [
+                        {
+                            "step": step,
+                            metric.name: low + (high - low) * share * (1 - 0.9 ** (step + 1)),
+                        }
+                        for step in range(curves)
+                    ]
                     found.append(
                         made_up(
-                            track, task.task, variant, name, seed, metric.name, low + (high - low) * share, preset=task.preset, reference=kind, peeks=peeks,
-                            curve=path, cost={"solve_s": visits / 2e4, "peak_rss_mb": 300.0}, counters={"forward": visits, "backward": visits // 2},
+                            track,
+                            task.task,
+                            variant,
+                            name,
+                            seed,
+                            metric.name,
+                            low + (high - low) * share,
+                            preset=task.preset,
+                            reference=kind,
+                            peeks=peeks,
+                            curve=path,
+                            cost={"solve_s": visits / 2e4, "peak_rss_mb": 300.0},
+                            counters={"forward": visits, "backward": visits // 2},
                         )
-                    )  # fmt: skip
+                    )
     return found

@@ -1,7 +1,10 @@
-"""What each folder of tests may take, so that the suite stays quick as it grows. A plugin of pytest, registered by ``tests/conftest.py``.
+"""What each folder of tests may take, so that the suite stays quick as it grows.
 
-Counted are seconds of processor time, of a test, its fixtures and the processes that it waited for, divided by how slow this processor is at the
-moment: a busy or older machine does not fail what a quick one passes. Tests that ``make test`` leaves out (slow, gpu, network) do not count.
+A plugin of pytest, registered by ``tests/conftest.py``.
+
+Counted are seconds of processor time, of a test, its fixtures and the processes that it waited for,
+divided by how slow this processor is at the moment: a busy or older machine does not fail what a
+quick one passes. Tests that ``make test`` leaves out (slow, gpu, network) do not count.
 """
 
 from __future__ import annotations
@@ -73,7 +76,8 @@ class Clock:
         report = (yield).get_result()
         now = spent()
         if not any(item.get_closest_marker(name) for name in ("slow", "gpu", "network")):
-            report.cost = (now - self._since) / self._slowness  # a plain number, so that it reaches xdist's controller with the report
+            # a plain number, so that it reaches xdist's controller with the report
+            report.cost = (now - self._since) / self._slowness
         self._since = now
 
     @pytest.hookimpl(tryfirst=True)
@@ -85,7 +89,9 @@ class Clock:
 
 
 class Budgets:
-    """In the process that hears of all tests: adds up, lists the slowest, and fails a run whose folder took too long."""
+    """In the process that hears of all tests: adds up, lists the slowest,
+    and fails a run whose folder took too long.
+    """
 
     def __init__(self, budgets: dict[str, float]) -> None:
         self.budgets = budgets
@@ -96,17 +102,30 @@ class Budgets:
         self.tests[report.nodeid] += getattr(report, "cost", 0.0)
 
     def folders(self) -> dict[str, float]:
-        """Return what each folder of the table took; a test counts for the longest entry that its path begins with."""
+        """Return what each folder of the table took; a test counts for the
+        longest entry that its path begins with.
+        """
         found: dict[str, float] = defaultdict(float)
         for name, cost in self.tests.items():
             path = name.partition("::")[0]
-            found[max((folder for folder in self.budgets if path == folder or path.startswith(f"{folder}/")), key=len, default=path)] += cost
+            found[
+                max(
+                    (
+                        folder
+                        for folder in self.budgets
+                        if path == folder or path.startswith(f"{folder}/")
+                    ),
+                    key=len,
+                    default=path,
+                )
+            ] += cost
         return dict(found)
 
     def exceeded(self) -> list[str]:
         """Say in sentences which folders took longer than they may."""
         return [
-            f"{folder} took {cost:.3g} s of processor time, its budget is {self.budgets.get(folder, 0):g} s: share fixtures, take smaller sizes, "
+            f"{folder} took {cost:.3g} s of processor time, its budget is "
+            f"{self.budgets.get(folder, 0):g} s: share fixtures, take smaller sizes, "
             "or mark as 'slow' what repeats another check (tests/budgets.py)"
             for folder, cost in sorted(self.folders().items())
             if cost > self.budgets.get(folder, 0)
@@ -118,23 +137,32 @@ class Budgets:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """List the slowest tests and each folder with its budget after a long run, and what exceeds one after any."""
+        """List the slowest tests and each folder with its budget after a
+        long run, and what exceeds one after any.
+        """
         if len(self.tests) > SHOWN:
             self._list(terminalreporter)
         for said in self.exceeded():
             terminalreporter.write_line(said, red=True)
 
     def _list(self, terminalreporter: pytest.TerminalReporter) -> None:
-        terminalreporter.section(f"slowest {SHOWN} of {len(self.tests)} tests, seconds of processor time on the machine of the budgets")
+        terminalreporter.section(
+            f"slowest {SHOWN} of {len(self.tests)} tests, seconds of processor time on the "
+            "machine of the budgets"
+        )
         for name, cost in sorted(self.tests.items(), key=lambda item: -item[1])[:SHOWN]:
             terminalreporter.write_line(f"{cost:7.1f}  {name}")
         terminalreporter.section("folders: seconds, and their budgets")
         for folder, cost in sorted(self.folders().items()):
-            terminalreporter.write_line(f"{cost:7.1f}  {self.budgets.get(folder, 0):5.0f}  {folder}")
+            terminalreporter.write_line(
+                f"{cost:7.1f}  {self.budgets.get(folder, 0):5.0f}  {folder}"
+            )
 
 
 def register(config: pytest.Config) -> None:
-    """Count where tests run, and add up where they are heard of; without xdist that is one process."""
+    """Count where tests run, and add up where they are heard of; without
+    xdist that is one process.
+    """
     if os.environ.get("BENCH_TEST_BUDGETS") == "off":
         return
     worker = hasattr(config, "workerinput")

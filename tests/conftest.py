@@ -15,19 +15,26 @@ import pytest
 
 
 def pytest_configure(config):
-    """Keep the user's settings and cache out of all that is collected, and count what tests take."""
+    """Keep the user's settings and cache out of all that is collected, and
+    count what tests take.
+    """
     for name in ("BENCH_PLUGINS", "BENCH_STRICT_PLUGINS", "BENCH_DISABLE_PLUGINS", "BENCH_RESULTS"):
         os.environ.pop(name, None)
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else each of the hundreds of processes that tests start compiles bench anew
-    folder = os.environ["BENCH_CACHE"] = tempfile.mkdtemp(prefix="bench-tests-cache-")  # every index and artifact of this session
+    # else each of the hundreds of processes that tests start compiles bench anew
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    # every index and artifact of this session
+    folder = os.environ["BENCH_CACHE"] = tempfile.mkdtemp(prefix="bench-tests-cache-")
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
-    os.environ["BENCH_FLOPS"] = "0"  # a second pass takes longer than most runs; tests that count say so
+    # a second pass takes longer than most runs; tests that count say so
+    os.environ["BENCH_FLOPS"] = "0"
     budgets.register(config)
 
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_collection(session):
-    """Look for garbage among what tests make alone: half a million objects of modules and collected tests live to the end, and took a fifth of the time."""
+    """Look for garbage among what tests make alone: half a million objects of modules and collected
+    tests live to the end, and took a fifth of the time.
+    """
     gc.disable()
     yield
     gc.collect()
@@ -37,7 +44,9 @@ def pytest_collection(session):
 
 
 def pytest_collection_finish(session):
-    """Compute on one thread, as runs do: of two workers with threads for every processor, each waits for the other's most of the time."""
+    """Compute on one thread, as runs do: of two workers with threads for every processor, each
+    waits for the other's most of the time.
+    """
     if "torch" in sys.modules:
         import threadpoolctl
         import torch
@@ -57,7 +66,9 @@ def session_cache():
 
 @pytest.fixture(scope="session")
 def with_kernels(session_cache):
-    """Make a folder a cache that knows this machine's kernels and the built-in plugins: else each test that has a cache of its own takes seconds for them."""
+    """Make a folder a cache that knows this machine's kernels and the built-in plugins: else each
+    test that has a cache of its own takes seconds for them.
+    """
     from bench.plugins.registry import Registry
     from bench.runs import kernels, provenance
 
@@ -94,7 +105,9 @@ def graph_library():
 
 @pytest.fixture
 def run_plan(tmp_path, mock_folder):
-    """Plan and run: ``run_plan(methods=..., tasks=..., seeds=...)`` returns the records, the plan and the driver."""
+    """Plan and run: ``run_plan(methods=..., tasks=..., seeds=...)``
+    returns the records, the plan and the driver.
+    """
     from types import SimpleNamespace
 
     from bench.executors.engines import engine
@@ -106,16 +119,35 @@ def run_plan(tmp_path, mock_folder):
     from bench.runs.plan import Request, make_plan
     from bench.runs.store import Store
 
-    def call(*, registry=None, paths=None, executor="inline", parallel=2, results=None, timeout=None, flops=False, **request):
+    def call(
+        *,
+        registry=None,
+        paths=None,
+        executor="inline",
+        parallel=2,
+        results=None,
+        timeout=None,
+        flops=False,
+        **request,
+    ):
         registry = registry or Registry(paths=[mock_folder] if paths is None else paths)
         plan = make_plan(Request(**request), registry)
         store = Store(Path(results) if results else tmp_path / "results")
         store.open_for_writing()
         machines = engine(executor)
-        driver = Driver(registry, store, Limits(wall=timeout), Keys(registry, machines.environment), flops)
+        driver = Driver(
+            registry, store, Limits(wall=timeout), Keys(registry, machines.environment), flops
+        )
         done, todo = driver.split(plan)
         made = machines.executor(Slots(parallel), preload_names(todo, registry), lambda _: None)
         ran = [record for _, record in driver.run(todo, made, parallel, lambda *_: None)]
-        return SimpleNamespace(records=[record for record in ran if record is not None], done=done, plan=plan, driver=driver, store=store, registry=registry)
+        return SimpleNamespace(
+            records=[record for record in ran if record is not None],
+            done=done,
+            plan=plan,
+            driver=driver,
+            store=store,
+            registry=registry,
+        )
 
     return call

@@ -1,4 +1,6 @@
-"""A problem that takes milliseconds: one token in, one token out, each prompt with an answer of its own."""
+"""A problem that takes milliseconds: one token in, one token out, each
+prompt with an answer of its own.
+"""
 
 import itertools
 
@@ -27,9 +29,12 @@ def run_of(tmp_path):
     """Return a function from a seed to a fresh run of that seed."""
 
     def make(seed=0, method="policy-optimization/x", folder=None):
-        folder = tmp_path / (folder or str(next(numbers)))  # a run finds the checkpoint of an earlier one in its own folder alone
+        # a run finds the checkpoint of an earlier one in its own folder alone
+        folder = tmp_path / (folder or str(next(numbers)))
         folder.mkdir(exist_ok=True)
-        return Run(seed=seed, task="policy-optimization/toy", method=method, device=CPU, workdir=folder)
+        return Run(
+            seed=seed, task="policy-optimization/toy", method=method, device=CPU, workdir=folder
+        )
 
     numbers = itertools.count()
 
@@ -50,8 +55,21 @@ def toy():
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             warm = Decoder(shape).state_dict()
-        prompts = torch.tensor([[PAD, START, FIRST + k] if k % 2 else [START, FIRST, FIRST + k] for k in range(symbols)])
-        protocol = {"steps": 6, "prompts": 4, "group": 8, "max_new": 3, "lr": 1e-2, "report_every": 1, **protocol}
+        prompts = torch.tensor(
+            [
+                [PAD, START, FIRST + k] if k % 2 else [START, FIRST, FIRST + k]
+                for k in range(symbols)
+            ]
+        )
+        protocol = {
+            "steps": 6,
+            "prompts": 4,
+            "group": 8,
+            "max_new": 3,
+            "lr": 1e-2,
+            "report_every": 1,
+            **protocol,
+        }
         return PolicyProblem(
             shape=shape,
             warm=warm,
@@ -69,7 +87,9 @@ def toy():
 
 @pytest.fixture
 def batch_of():
-    """Return a function that makes a batch by hand from rewards (B, G): three tokens a row, or fewer; entropies given or drawn."""
+    """Return a function that makes a batch by hand from rewards (B, G):
+    three tokens a row, or fewer; entropies given or drawn.
+    """
 
     def make(rewards, lengths=None, entropy=None, seed=0):
         rewards = torch.as_tensor(rewards, dtype=torch.float32)
@@ -78,7 +98,11 @@ def batch_of():
         length = torch.full((groups * size,), 3) if lengths is None else torch.as_tensor(lengths)
         columns = max(1, int(length.max()))
         mask = torch.arange(columns) < length[:, None]
-        known = torch.rand(groups * size, columns, generator=generator) if entropy is None else torch.as_tensor(entropy, dtype=torch.float32)
+        known = (
+            torch.rand(groups * size, columns, generator=generator)
+            if entropy is None
+            else torch.as_tensor(entropy, dtype=torch.float32)
+        )
         asked = []
 
         def entropies(rows):

@@ -1,4 +1,6 @@
-"""Arguments of ``bench.run``: what the command line takes, in Python's own types; sentences for the rest."""
+"""Arguments of ``bench.run``: what the command line takes, in Python's own
+types; sentences for the rest.
+"""
 
 from __future__ import annotations
 
@@ -21,16 +23,23 @@ from bench.notebook import Options
 from bench.runs.plan import parse_seeds
 
 NAMES = {"methods": "method", "tasks": "task", "variants": "variant", "everything": "all"}
-"""What the command's function calls an option -> what Python calls it, where that is another name."""
+"""What the command's function calls an option -> what Python calls it,
+where that is another name.
+"""
 
 
 def test_python_takes_what_the_command_line_takes_with_the_same_defaults():
-    options = {option.name: option for option in command.params if option.name not in ("as_json", "wide")}  # what a terminal shows
+    # what a terminal shows
+    options = {
+        option.name: option for option in command.params if option.name not in ("as_json", "wide")
+    }
     arguments_ = inspect.signature(bench.run).parameters
     assert {NAMES.get(name, name) for name in options} == set(arguments_)
     for name, option in options.items():
         default = None if option.multiple else option.get_default(click.Context(command))
-        assert (default if isinstance(default, str | int) and default else None) == (arguments_[NAMES.get(name, name)].default or None), name
+        assert (default if isinstance(default, str | int) and default else None) == (
+            arguments_[NAMES.get(name, name)].default or None
+        ), name
 
 
 def test_type_checkers_know_every_argument():
@@ -72,16 +81,33 @@ def test_seeds_are_a_number_of_them_a_text_or_the_seeds_themselves(given, seeds)
     ids=lambda value: type(value).__name__,
 )  # fmt: skip
 def test_what_is_no_seed_is_refused_with_a_sentence(given):
-    with pytest.raises(UsageError, match=r"^seeds (got|holds) .+; (give a number of seeds like 5, seeds like \[0, 1, 7\] or range\(3\)|leave one out)"):
+    with pytest.raises(
+        UsageError,
+        match=r"^seeds (got|holds) .+; (give a number of seeds like 5, seeds like \[0, 1, 7\] "
+        r"or range\(3\)|leave one out)",
+    ):
         arguments.seeds(given)
 
 
-@given(st.lists(st.integers(0, 999_999_999), min_size=1, max_size=20, unique=True), st.sampled_from([list, tuple, iter, np.array]))
+@given(
+    st.lists(st.integers(0, 999_999_999), min_size=1, max_size=20, unique=True),
+    st.sampled_from([list, tuple, iter, np.array]),
+)
 def test_seeds_come_out_as_they_went_in(seeds, kind):
     assert parse_seeds(arguments.seeds(kind(seeds)), 3) == seeds
 
 
-@given(st.one_of(st.floats(), st.booleans(), st.text(), st.none(), st.binary(), st.complex_numbers(), st.lists(st.floats(), min_size=1)))
+@given(
+    st.one_of(
+        st.floats(),
+        st.booleans(),
+        st.text(),
+        st.none(),
+        st.binary(),
+        st.complex_numbers(),
+        st.lists(st.floats(), min_size=1),
+    )
+)
 def test_whatever_is_no_number_of_seconds_is_refused_and_never_a_limit(value):
     try:
         found = arguments.seconds("timeout", value)
@@ -101,8 +127,14 @@ def test_whatever_is_no_number_of_seconds_is_refused_and_never_a_limit(value):
         ({"jobs": 1.5}, "jobs got 1.5; give a whole number from 1 to 4096"),
         ({"per_gpu": 0}, "per_gpu got 0; give a whole number from 1 to 64"),
         ({"tune": 1}, "tune got 1; give a whole number from 2 to 1000"),
-        ({"memory": 4}, "memory got 4; give a size like '4GiB', 'none' for no limit, or at least 1048576 bytes"),
-        ({"memory": "much"}, "--memory got 'much'; give a size like 512M or 4GiB, or none for no limit"),
+        (
+            {"memory": 4},
+            "memory got 4; give a size like '4GiB', 'none' for no limit, or at least 1048576 bytes",
+        ),
+        (
+            {"memory": "much"},
+            "--memory got 'much'; give a size like 512M or 4GiB, or none for no limit",
+        ),
         ({"method": 5}, "method got 5; give a name or a comma list"),
         ({"task": [None]}, r"task got \[None\]; give a name or a comma list"),
         ({"track": ["noisy-labels"]}, r"track got \['noisy-labels'\]; give the name of a track"),
@@ -122,9 +154,15 @@ def test_whatever_is_no_number_of_seconds_is_refused_and_never_a_limit(value):
 )
 def test_an_argument_of_a_wrong_kind_is_a_sentence_before_anything_runs(call, said, tmp_path):
     with pytest.raises(UsageError, match=said):
-        bench.run(**{"method": "constant", "results": tmp_path / "results", "device": "cpu", **call})
+        bench.run(
+            **{"method": "constant", "results": tmp_path / "results", "device": "cpu", **call}
+        )
     assert not (tmp_path / "results").exists()
 
 
 def test_a_path_alone_is_a_list_of_one():
-    assert arguments.paths("plugins", "my/plugin.py") == arguments.paths("plugins", Path("my/plugin.py")) == arguments.paths("plugins", ["my/plugin.py"])
+    assert (
+        arguments.paths("plugins", "my/plugin.py")
+        == arguments.paths("plugins", Path("my/plugin.py"))
+        == arguments.paths("plugins", ["my/plugin.py"])
+    )

@@ -1,4 +1,6 @@
-"""Parameters: what is written is read back, what does not fit is refused with the value and the range."""
+"""Parameters: what is written is read back, what does not fit is refused
+with the value and the range.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +15,26 @@ from hypothesis import strategies as st
 from msgspec import Meta
 
 from bench.errors import ParameterError
-from bench.params import Param, Params, check_value, describe_type, parse_value, render_call, render_value, split_call, split_outside
+from bench.params import (
+    Param,
+    Params,
+    check_value,
+    describe_type,
+    parse_value,
+    render_call,
+    render_value,
+    split_call,
+    split_outside,
+)
 from bench.plugins.types import NotStatic, type_from_text, type_to_text
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 whole = st.integers(-(2**63), 2**63 - 1)
-nasty = st.text(st.sampled_from('ab01.,|[]()"\\=- ')) | st.text() | st.sampled_from(["true", "None", "1", "nan", "-inf", "(1,2)", "1e3", ""])
+nasty = (
+    st.text(st.sampled_from('ab01.,|[]()"\\=- '))
+    | st.text()
+    | st.sampled_from(["true", "None", "1", "nan", "-inf", "(1,2)", "1e3", ""])
+)
 PLAIN = {bool: st.booleans(), int: whole, float: finite, str: nasty}
 
 
@@ -28,8 +44,15 @@ def optional(pair):
 
 
 plain = st.sampled_from(sorted(PLAIN.items(), key=lambda item: item[0].__name__))
-words = st.lists(nasty.filter(bool), min_size=1, max_size=4, unique=True).map(lambda items: (Literal[tuple(items)], st.sampled_from(items)))
-bounded = st.sampled_from([(Annotated[float, Meta(ge=0, le=1)], st.floats(0, 1)), (Annotated[int, Meta(gt=0)], st.integers(1, 10**9))])
+words = st.lists(nasty.filter(bool), min_size=1, max_size=4, unique=True).map(
+    lambda items: (Literal[tuple(items)], st.sampled_from(items))
+)
+bounded = st.sampled_from(
+    [
+        (Annotated[float, Meta(ge=0, le=1)], st.floats(0, 1)),
+        (Annotated[int, Meta(gt=0)], st.integers(1, 10**9)),
+    ]
+)
 single = plain | words | bounded
 typed = (
     single
@@ -57,7 +80,12 @@ def test_a_text_or_none_is_told_from_none_the_word(value):
     assert same(parse_value("m", "p", Param(str | None), render_value(value)), value)
 
 
-@given(st.dictionaries(st.from_regex(r"[a-z][a-z0-9_]{0,6}", fullmatch=True), typed_values, max_size=4), st.from_regex(r"[a-z]+(-[a-z]+)?", fullmatch=True))
+@given(
+    st.dictionaries(
+        st.from_regex(r"[a-z][a-z0-9_]{0,6}", fullmatch=True), typed_values, max_size=4
+    ),
+    st.from_regex(r"[a-z]+(-[a-z]+)?", fullmatch=True),
+)
 def test_a_rendered_call_is_split_and_parsed_back_whatever_its_values_hold(given_values, name):
     values = {key: value for key, (_, value) in given_values.items()}
     found, texts = split_call(render_call(name, values))
@@ -139,7 +167,10 @@ def test_a_text_that_does_not_fit_is_refused_with_owner_name_and_what_fits(kind,
     assert caught.value.exit_code == 2
 
 
-@pytest.mark.parametrize("text", ["m[", "m[a]", "m[a=1", "m[=1]", "m[a=]", "m[a=1,a=2]", "m[A=1]", "m[a=1]x", "m[,]", "m[a=1,]"])
+@pytest.mark.parametrize(
+    "text",
+    ["m[", "m[a]", "m[a=1", "m[=1]", "m[a=]", "m[a=1,a=2]", "m[A=1]", "m[a=1]x", "m[,]", "m[a=1,]"],
+)
 def test_a_malformed_call_is_an_error_that_shows_it(text):
     with pytest.raises(ParameterError, match=re.escape(text[:2])):
         split_call(text)
@@ -148,7 +179,12 @@ def test_a_malformed_call_is_an_error_that_shows_it(text):
 @given(st.sampled_from([math.nan, math.inf, -math.inf]), st.booleans())
 def test_no_figure_that_is_not_finite_gets_in(value, listed):
     with pytest.raises(ParameterError, match="finite"):
-        check_value("m", "p", Param(tuple[float, ...] if listed else float), (0.0, value) if listed else value)
+        check_value(
+            "m",
+            "p",
+            Param(tuple[float, ...] if listed else float),
+            (0.0, value) if listed else value,
+        )
 
 
 @given(st.integers(-(2**50), 2**50))
@@ -156,7 +192,9 @@ def test_a_whole_number_given_for_a_number_becomes_one(value):
     assert same(check_value("m", "p", Param(float), value), float(value))
 
 
-@pytest.mark.parametrize("kind", [int, float, int | None, tuple[float, ...], Annotated[int, Meta(ge=0)]])
+@pytest.mark.parametrize(
+    "kind", [int, float, int | None, tuple[float, ...], Annotated[int, Meta(ge=0)]]
+)
 def test_a_truth_value_is_no_number(kind):
     with pytest.raises(ParameterError):
         check_value("m", "p", Param(kind), (True,) if kind == tuple[float, ...] else True)
@@ -187,7 +225,9 @@ class Elr(Params, frozen=True, kw_only=True):
 
 def test_a_record_makes_its_values_canonical_on_construction():
     record = Elr(lam=1, rate=2)
-    assert [same(one, other) for one, other in zip((record.lam, record.rate), (1.0, 2.0), strict=True)] == [True, True]
+    assert [
+        same(one, other) for one, other in zip((record.lam, record.rate), (1.0, 2.0), strict=True)
+    ] == [True, True]
     assert record == Elr(lam=1.0, rate=2.0)
     assert record.values() == {"lam": 1.0, "beta": 0.7, "widths": (256,), "rate": 2.0}
     assert same(Elr().lam, 3.0)
@@ -198,7 +238,10 @@ def test_a_record_is_frozen():
         Elr().lam = 2.0
 
 
-@pytest.mark.parametrize("values", [{"lam": -1}, {"beta": 1.0}, {"lam": "1"}, {"widths": 3}, {"lam": float("nan")}, {"lam": True}])
+@pytest.mark.parametrize(
+    "values",
+    [{"lam": -1}, {"beta": 1.0}, {"lam": "1"}, {"widths": 3}, {"lam": float("nan")}, {"lam": True}],
+)
 def test_a_record_refuses_what_does_not_fit_by_either_door(values):
     for door in (lambda: Elr(**values), lambda: Elr.make(values)):
         with pytest.raises(ParameterError, match=f"Elr got {next(iter(values))}="):
@@ -206,7 +249,9 @@ def test_a_record_refuses_what_does_not_fit_by_either_door(values):
 
 
 def test_an_unknown_name_is_an_error_with_near_matches_and_all_names():
-    with pytest.raises(ParameterError, match=r"no parameter 'lamda'. Did you mean 'lam'\?.*lam, beta, widths, rate"):
+    with pytest.raises(
+        ParameterError, match=r"no parameter 'lamda'. Did you mean 'lam'\?.*lam, beta, widths, rate"
+    ):
         Elr.make({"lamda": 1})
 
 
@@ -215,7 +260,9 @@ def test_a_parameter_without_a_default_must_be_given():
         k: int
 
     assert Needs.make({"k": 2}).k == 2
-    with pytest.raises(ParameterError, match=r"Needs needs a value for k; give it as Needs\[k=...\]"):
+    with pytest.raises(
+        ParameterError, match=r"Needs needs a value for k; give it as Needs\[k=...\]"
+    ):
         Needs.make({})
 
 
@@ -232,7 +279,10 @@ def test_fields_are_inherited_in_order_and_may_be_replaced():
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ({"lr": 0.1}, "lr has no annotation, so it would silently be no parameter; write 'lr: float = 0.1'"),
+        (
+            {"lr": 0.1},
+            "lr has no annotation, so it would silently be no parameter; write 'lr: float = 0.1'",
+        ),
         ({"card": {}}, "card needs the annotation ClassVar"),
         ({"card": {}, "__annotations__": {"card": dict}}, "card would become a parameter"),
         ({"lr": "much", "__annotations__": {"lr": float}}, "bad default"),
@@ -289,7 +339,17 @@ def test_annotations_are_read_without_importing(text, kind):
 
 
 @pytest.mark.parametrize(
-    "text", ["Path", "list[int]", "dict[str, int]", "tuple[int, int]", "__import__('os')", "Annotated[float, Other(1)]", "Literal[f()]", "1 + 1"]
+    "text",
+    [
+        "Path",
+        "list[int]",
+        "dict[str, int]",
+        "tuple[int, int]",
+        "__import__('os')",
+        "Annotated[float, Other(1)]",
+        "Literal[f()]",
+        "1 + 1",
+    ],
 )
 def test_an_annotation_of_another_kind_is_left_to_the_import(text):
     with pytest.raises((NotStatic, ValueError)):

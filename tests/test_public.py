@@ -1,4 +1,8 @@
-"""What plugins and scripts build on: hooks and their arguments, the fields of a record, the keys of ``--json``. Names may be added; none may go or change."""
+"""What plugins and scripts build on: hooks and their arguments, the fields of a record, the keys of
+``--json``.
+
+Names may be added; none may go or change.
+"""
 
 from __future__ import annotations
 
@@ -32,8 +36,19 @@ RECORDS = str(Path(__file__).parents[1] / "docs" / "records")
 DOCUMENTS = {
     ("list",): ["schema_version", "methods", "tasks", "datasets", "tracks", "broken"],
     ("show", "noisy-labels/ce"): ["schema_version", "found"],
-    ("run", "--method", "ce", "--task", "noisy-digits", "--preset", "smoke", "--dry-run"): ["schema_version", "cells", "not_run"],
-    ("leaderboard", "--results", RECORDS, "--task", "noisy-digits", "--no-stale"): ["schema_version", "kind", "suite", "tracks", "tables", "notes"],
+    ("run", "--method", "ce", "--task", "noisy-digits", "--preset", "smoke", "--dry-run"): [
+        "schema_version",
+        "cells",
+        "not_run",
+    ],
+    ("leaderboard", "--results", RECORDS, "--task", "noisy-digits", "--no-stale"): [
+        "schema_version",
+        "kind",
+        "suite",
+        "tracks",
+        "tables",
+        "notes",
+    ],
     ("doctor",): ["schema_version", "healthy", "checks"],
 }
 

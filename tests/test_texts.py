@@ -1,4 +1,6 @@
-"""Text that UTF-8 can't hold: between processes it stays what it is, in records it is escaped, and a shell gets back the same bytes."""
+"""Text that UTF-8 can't hold: between processes it stays what it is, in
+records it is escaped, and a shell gets back the same bytes.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +19,18 @@ from bench.texts import decode, encode, escaped, plain, printable, readable, she
 
 TEXT = st.text(st.characters(exclude_categories=()), max_size=60)
 """Any text at all, lone surrogates and control characters included."""
-SCALARS = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False) | TEXT
-DATA = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4), max_leaves=12)
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXT
+)
+DATA = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
+    max_leaves=12,
+)
 
 
 class Page(msgspec.Struct):
@@ -39,7 +51,17 @@ def test_a_struct_reaches_another_process_as_it_is(name, notes):
     assert decode(encode(Page(name, notes)), Page) == Page(name, notes)
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b'{"a":NaN,"b":"\\udce9"}', b'["\\udce9"', b"\xff\\ud", b"[" * 100_000 + b'"\\udce9"'])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"{",
+        b'{"a":NaN,"b":"\\udce9"}',
+        b'["\\udce9"',
+        b"\xff\\ud",
+        b"[" * 100_000 + b'"\\udce9"',
+    ],
+)
 def test_what_no_process_of_ours_said_is_not_read(data):
     with pytest.raises((msgspec.MsgspecError, RecursionError)):
         decode(data)
@@ -61,7 +83,9 @@ def test_printed_text_moves_no_cursor_and_changes_no_colour(text):
 
 @given(DATA)
 def test_plain_data_is_json_for_every_reader(value):
-    assert msgspec.json.decode(json.dumps(plain(value), allow_nan=False)) is not None or value is None
+    assert (
+        msgspec.json.decode(json.dumps(plain(value), allow_nan=False)) is not None or value is None
+    )
 
 
 @given(TEXT, TEXT)
@@ -101,15 +125,29 @@ PATHS = st.binary(min_size=1, max_size=20).filter(lambda data: b"\0" not in data
 
 
 @settings(max_examples=5)
-@given(st.lists(PATHS, min_size=40, max_size=40), st.lists(TEXT.filter(lambda text: "\0" not in text), min_size=40, max_size=40))
+@given(
+    st.lists(PATHS, min_size=40, max_size=40),
+    st.lists(TEXT.filter(lambda text: "\0" not in text), min_size=40, max_size=40),
+)
 def test_a_shell_reads_back_the_bytes_of_a_word(paths, texts):
-    words = [os.fsdecode(path) for path in paths] + [escaped(text) for text in texts] + ["é 'x' $HOME `a` \\ \n!", "", "-x", "elr[lam=1]", "~"]
+    words = (
+        [os.fsdecode(path) for path in paths]
+        + [escaped(text) for text in texts]
+        + ["é 'x' $HOME `a` \\ \n!", "", "-x", "elr[lam=1]", "~"]
+    )
     for encoding in ("utf-8", "ascii", "latin-1"):
         line = "printf '%s\\0' " + " ".join(shell_word(word, encoding) for word in words)
-        said = subprocess.run(["bash", "-c", os.fsencode(line)], capture_output=True, check=True).stdout
+        said = subprocess.run(
+            ["bash", "-c", os.fsencode(line)], capture_output=True, check=True
+        ).stdout
         assert said.split(b"\0")[:-1] == [os.fsencode(word) for word in words]
         line.encode(encoding)  # the terminal can show it
 
 
 def test_a_plain_word_is_quoted_as_usual():
-    assert [shell_word(text) for text in ("elr", "elr[lam=1]", "my file", "é")] == ["elr", "'elr[lam=1]'", "'my file'", shlex.quote("é")]
+    assert [shell_word(text) for text in ("elr", "elr[lam=1]", "my file", "é")] == [
+        "elr",
+        "'elr[lam=1]'",
+        "'my file'",
+        shlex.quote("é"),
+    ]

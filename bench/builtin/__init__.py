@@ -1,6 +1,8 @@
-"""The built-in benchmark: the rooms of this repository, importable as ``bench.builtin.methods`` and so on.
+"""The built-in benchmark: the rooms of this repository, importable as ``bench.builtin.methods`` and
+so on.
 
-In a checkout the rooms are the repository's top-level folders; in a wheel they lie inside this package.
+In a checkout the rooms are the repository's top-level folders; in a wheel they lie inside this
+package.
 """
 
 from __future__ import annotations
@@ -17,4 +19,8 @@ def room(name: str) -> str:
     name = name.rpartition(".")[2]
     checkout = Path(__file__).resolve().parents[2]
     here = Path(__file__).parent / name
-    return str(checkout / name if (checkout / "pyproject.toml").is_file() and (checkout / name).is_dir() else here)
+    return str(
+        checkout / name
+        if (checkout / "pyproject.toml").is_file() and (checkout / name).is_dir()
+        else here
+    )

@@ -15,11 +15,25 @@ from bench.runs.guard import no_plain
 Sizes = Callable[[str], int | None]
 """From the name of a size to the size; None: not known yet."""
 
-_INTEGERS = (torch.int8, torch.int16, torch.int32, torch.int64, torch.uint8, torch.uint16, torch.uint32, torch.uint64)
+_INTEGERS = (
+    torch.int8,
+    torch.int16,
+    torch.int32,
+    torch.int64,
+    torch.uint8,
+    torch.uint16,
+    torch.uint32,
+    torch.uint64,
+)
 _WORDS = {
-    "bool": "bool", "int8": "whole numbers (int8)", "int64": "whole numbers (int64)", "float32": "float32", "float64": "float64", "float": "floating numbers",
+    "bool": "bool",
+    "int8": "whole numbers (int8)",
+    "int64": "whole numbers (int64)",
+    "float32": "float32",
+    "float64": "float64",
+    "float": "floating numbers",
     "number": "numbers",
-}  # fmt: skip
+}
 
 
 class Wrong(Exception):
@@ -32,11 +46,21 @@ def name_of(dtype: torch.dtype) -> str:
 
 
 def wanted(array: Array, sizes: Sizes) -> str:
-    """Say what a tensor must be, like ``whole numbers (int64) of shape (N=1000,), from 0 to below C=10``."""
+    """Say what a tensor must be, like ``whole numbers (int64) of shape
+    (N=1000,), from 0 to below C=10``.
+    """
     shape = [_size_text(size, sizes) for size in array.shape]
     text = f"{_WORDS[array.dtype]} of shape ({', '.join(shape)}{',' if len(shape) == 1 else ''})"
-    low, high = (("from", array.bounds["ge"]), ("above", array.bounds["gt"])), (("to", array.bounds["le"]), ("to below", array.bounds["lt"]))
-    ends = [f"{word} {_size_text(bound, sizes)}" for part in (low, high) for word, bound in part if bound is not None]
+    low, high = (
+        (("from", array.bounds["ge"]), ("above", array.bounds["gt"])),
+        (("to", array.bounds["le"]), ("to below", array.bounds["lt"])),
+    )
+    ends = [
+        f"{word} {_size_text(bound, sizes)}"
+        for part in (low, high)
+        for word, bound in part
+        if bound is not None
+    ]
     text += f", {' '.join(ends)}" if ends else ""
     if array.dtype.startswith(("float", "number")) and not (array.nan or array.infinite):
         text += ", finite"
@@ -50,7 +74,13 @@ def _size_text(size: Any, sizes: Sizes) -> str:
     return "..." if size is ... else f"{size:g}"
 
 
-def checked(value: Any, array: Array, sizes: Sizes, bind: Callable[[str, int], None], finite: dict[int, torch.Tensor] | None = None) -> torch.Tensor:
+def checked(
+    value: Any,
+    array: Array,
+    sizes: Sizes,
+    bind: Callable[[str, int], None],
+    finite: dict[int, torch.Tensor] | None = None,
+) -> torch.Tensor:
     """Return a tensor, of the declared width and without gradient.
 
     Args:
@@ -82,14 +112,19 @@ def _tensor(value: Any) -> torch.Tensor:
     return value.detach() if value.requires_grad else value
 
 
-def _check_shape(tensor: torch.Tensor, array: Array, sizes: Sizes, bind: Callable[[str, int], None]) -> None:
+def _check_shape(
+    tensor: torch.Tensor, array: Array, sizes: Sizes, bind: Callable[[str, int], None]
+) -> None:
     shape, declared = list(tensor.shape), list(array.shape)
     if ... in declared:
         place = declared.index(...)
         after = len(declared) - place - 1
         if len(shape) < place + after:
             raise Wrong(f"has the shape {_shape(tensor)}")
-        shape, declared = shape[:place] + shape[len(shape) - after :], declared[:place] + declared[place + 1 :]
+        shape, declared = (
+            shape[:place] + shape[len(shape) - after :],
+            declared[:place] + declared[place + 1 :],
+        )
     if len(shape) != len(declared):
         raise Wrong(f"has the shape {_shape(tensor)}")
     for own, size in zip(shape, declared, strict=True):
@@ -103,7 +138,8 @@ def _check_shape(tensor: torch.Tensor, array: Array, sizes: Sizes, bind: Callabl
 def _converted(tensor: torch.Tensor, array: Array) -> torch.Tensor:
     kind, dtype = array.dtype, tensor.dtype
     is_whole = dtype in _INTEGERS
-    if kind in ("float", "number") and dtype.is_floating_point:  # NumPy has no float of 16 bits with 8 of exponent, and none of 8
+    # NumPy has no float of 16 bits with 8 of exponent, and none of 8
+    if kind in ("float", "number") and dtype.is_floating_point:
         return tensor if dtype in (torch.float16, torch.float32, torch.float64) else tensor.float()
     if kind == "number" and is_whole:  # minus a number without sign would be another one
         return tensor.double() if dtype == torch.uint64 else tensor.long()
@@ -129,12 +165,20 @@ def _converted(tensor: torch.Tensor, array: Array) -> torch.Tensor:
 
 
 def _check_width(tensor: torch.Tensor, kind: str) -> None:
-    """Raise Wrong if a whole number does not fit: what wraps around would be another class or row."""
+    """Raise Wrong if a whole number does not fit: what wraps around would
+    be another class or row.
+    """
     limit = torch.iinfo(getattr(torch, kind))
     if tensor.numel() and torch.iinfo(tensor.dtype).max > limit.max:
-        least, most = (int(end) for end in tensor.double().aminmax()) if tensor.dtype in (torch.uint16, torch.uint32, torch.uint64) else _ends(tensor)
+        least, most = (
+            (int(end) for end in tensor.double().aminmax())
+            if tensor.dtype in (torch.uint16, torch.uint32, torch.uint64)
+            else _ends(tensor)
+        )
         if least < limit.min or most > limit.max:
-            raise Wrong(f"holds {most if most > limit.max else least}, which does not fit into {kind}")
+            raise Wrong(
+                f"holds {most if most > limit.max else least}, which does not fit into {kind}"
+            )
 
 
 def _ends(tensor: torch.Tensor) -> tuple[float, float]:
@@ -142,7 +186,9 @@ def _ends(tensor: torch.Tensor) -> tuple[float, float]:
     return least, most
 
 
-def _check_values(tensor: torch.Tensor, array: Array, sizes: Sizes, finite: dict[int, torch.Tensor] | None) -> None:
+def _check_values(
+    tensor: torch.Tensor, array: Array, sizes: Sizes, finite: dict[int, torch.Tensor] | None
+) -> None:
     if tensor.dtype == torch.bool:
         return
     if tensor.dtype.is_floating_point and (finite is None or id(tensor) not in finite):
@@ -175,9 +221,13 @@ def _check_bounds(tensor: torch.Tensor, bounds: dict[str, float | None]) -> None
 
 def check_finite(tensor: torch.Tensor, nan: bool = False, infinite: bool = False) -> None:
     """Raise Wrong, with the place, if a tensor holds NaN or an infinity that it may not hold."""
-    tensor = tensor.float() if tensor.element_size() == 1 else tensor  # of 8 bits, of which torch adds none up
-    if not (nan and infinite) and not math.isfinite(float(tensor.sum(dtype=torch.float32 if tensor.element_size() < 4 else None))):
-        bad = ~tensor.isfinite()  # looked at only now: a sum is the quickest sign that all is well, and overflows at worst
+    # of 8 bits, of which torch adds none up
+    tensor = tensor.float() if tensor.element_size() == 1 else tensor
+    if not (nan and infinite) and not math.isfinite(
+        float(tensor.sum(dtype=torch.float32 if tensor.element_size() < 4 else None))
+    ):
+        # looked at only now: a sum is the quickest sign that all is well, and overflows at worst
+        bad = ~tensor.isfinite()
         bad &= ~tensor.isnan() if nan else ~tensor.isinf() if infinite else True
         if bad.any():
             raise Wrong(f"holds {tensor[bad][0].item()} at {place_of(bad)}")
@@ -186,7 +236,11 @@ def check_finite(tensor: torch.Tensor, nan: bool = False, infinite: bool = False
 def place_of(mask: torch.Tensor) -> str:
     """Name the first True of a mask: its row, and its place where a row has several."""
     place = torch.nonzero(mask)[0].tolist() if mask.dim() else []
-    return "row " + str(place[0]) + (f" (place {place})" if len(place) > 1 else "") if place else "its only place"
+    return (
+        "row " + str(place[0]) + (f" (place {place})" if len(place) > 1 else "")
+        if place
+        else "its only place"
+    )
 
 
 def _shape(tensor: torch.Tensor) -> str:

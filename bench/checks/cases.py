@@ -1,4 +1,6 @@
-"""The checks of one case on its way: its problems and hidden part before anything is solved, reports, solutions."""
+"""The checks of one case on its way: its problems and hidden part before
+anything is solved, reports, solutions.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ from bench.tracks import RECORDS
 
 
 def kinds_of(track: str, task: type[Task]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    """Return the types of a track's problem and of its solution; none where neither this package nor the task says them."""
+    """Return the types of a track's problem and of its solution; none
+    where neither this package nor the task says them.
+    """
     problems, solutions = RECORDS.get(track, ((), ()))
     accepted = task.accepts if isinstance(task.accepts, tuple) else (task.accepts,)
     return tuple(map(_type, problems)), accepted or tuple(map(_type, solutions))
@@ -48,17 +52,30 @@ class Checks:
 
         Args:
             case: what came.
-            loaded: the data sets that the task asked for, by name: one that holds a value that is not finite is named too.
+            loaded: the data sets that the task asked for, by name: one that holds a value that is
+                not finite is named too.
         """
         if not isinstance(case, Case):
-            raise InvalidRun(f"the task's prepare returned {described(case)}; it returns a Case(problems=[...], hidden=...).")
-        if not isinstance(case.problems, Sequence) or isinstance(case.problems, str) or not len(case.problems):
-            raise InvalidRun(f"the task's case has as problems {described(case.problems)}; a list of one or more problems is wanted.")
+            raise InvalidRun(
+                f"the task's prepare returned {described(case)}; it returns a "
+                "Case(problems=[...], hidden=...)."
+            )
+        if (
+            not isinstance(case.problems, Sequence)
+            or isinstance(case.problems, str)
+            or not len(case.problems)
+        ):
+            raise InvalidRun(
+                f"the task's case has as problems {described(case.problems)}; a list of one or "
+                "more problems is wanted."
+            )
         finite: dict[int, torch.Tensor] = {}
         found = []
         try:
             for place, problem in enumerate(case.problems):
-                checked, scope = check_problem(problem, self._problems, _which(place, len(case.problems)), finite)
+                checked, scope = check_problem(
+                    problem, self._problems, _which(place, len(case.problems)), finite
+                )
                 found.append(checked)
                 self._scopes.append(scope)
             case.hidden = check_hidden(case.hidden, found[0], self._scopes[0])
@@ -70,25 +87,42 @@ class Checks:
 
     def report(self, case: Case, k: int, step: int, model: Any) -> Any:
         """Return what was reported of problem ``k`` as the task may look at it."""
-        return check_report(model, case.problems[k], self._scopes[k], self._solutions, f"at report {step}")
+        return check_report(
+            model, case.problems[k], self._scopes[k], self._solutions, f"at report {step}"
+        )
 
     def outcome(self, case: Case, k: int, outcome: Outcome, device: torch.device) -> Outcome:
         """Return what came of problem ``k`` as the task may rely on it."""
         problem, scope = case.problems[k], self._scopes[k]
         which = f" of problem{_which(k, len(case.problems))}" if len(case.problems) > 1 else ""
-        outcome.solution = check_solution(outcome.solution, problem, scope, self._required, which, device)
-        outcome.kept = {name: check_report(model, problem, scope, self._solutions, f"in the model kept as {name!r}") for name, model in outcome.kept.items()}
+        outcome.solution = check_solution(
+            outcome.solution, problem, scope, self._required, which, device
+        )
+        outcome.kept = {
+            name: check_report(
+                model, problem, scope, self._solutions, f"in the model kept as {name!r}"
+            )
+            for name, model in outcome.kept.items()
+        }
         return outcome
 
 
 def answers(found: Any, wanted: int) -> list[Any]:
-    """Return what ``solve_stacked`` returned as a list with a solution for each of ``wanted`` problems."""
+    """Return what ``solve_stacked`` returned as a list with a solution for
+    each of ``wanted`` problems.
+    """
     if not isinstance(found, Sequence) or isinstance(found, str):
         if not inspect.isgenerator(found):
-            raise InvalidRun(f"the method's solve_stacked returned {described(found)}; a list of {wanted} solutions is wanted, one a problem.")
+            raise InvalidRun(
+                f"the method's solve_stacked returned {described(found)}; a list of {wanted} "
+                "solutions is wanted, one a problem."
+            )
         found = list(found)
     if len(found) != wanted:
-        raise InvalidRun(f"the method's solve_stacked got {wanted} problems and returned {len(found)} solutions; return one for each, in their order.")
+        raise InvalidRun(
+            f"the method's solve_stacked got {wanted} problems and returned {len(found)} "
+            "solutions; return one for each, in their order."
+        )
     return list(found)
 
 

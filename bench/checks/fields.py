@@ -37,13 +37,19 @@ class Field(typing.NamedTuple):
 
 def is_record(value: Any) -> bool:
     """Say whether a value is a record with fields: a msgspec struct or a dataclass."""
-    return isinstance(value, msgspec.Struct) or (dataclasses.is_dataclass(value) and not isinstance(value, type))
+    return isinstance(value, msgspec.Struct) or (
+        dataclasses.is_dataclass(value) and not isinstance(value, type)
+    )
 
 
 @functools.cache
 def fields_of(kind: Any) -> tuple[Field, ...]:
     """Return what a record type declares of its fields, in their order."""
-    names = kind.__struct_fields__ if issubclass(kind, msgspec.Struct) else tuple(field.name for field in dataclasses.fields(kind))
+    names = (
+        kind.__struct_fields__
+        if issubclass(kind, msgspec.Struct)
+        else tuple(field.name for field in dataclasses.fields(kind))
+    )
     hints = _hints(kind)
     return tuple(_field(name, hints.get(name, Any)) for name in names)
 
@@ -57,11 +63,18 @@ def _hints(kind: Any) -> dict[str, Any]:
     try:
         return typing.get_type_hints(kind, include_extras=True)
     except Exception:  # one annotation that names nothing must not hide the others
-        return {name: hint for base in reversed(kind.__mro__) for name, text in vars(base).get("__annotations__", {}).items() if (hint := _hint(base, text))}
+        return {
+            name: hint
+            for base in reversed(kind.__mro__)
+            for name, text in vars(base).get("__annotations__", {}).items()
+            if (hint := _hint(base, text))
+        }
 
 
 def _hint(base: type, text: Any) -> Any:
-    alone = type(base.__name__, (), {"__annotations__": {"field": text}, "__module__": base.__module__})
+    alone = type(
+        base.__name__, (), {"__annotations__": {"field": text}, "__module__": base.__module__}
+    )
     try:
         return typing.get_type_hints(alone, include_extras=True)["field"]
     except Exception:

@@ -1,4 +1,6 @@
-"""Models whose every output is checked, whoever calls them: no task can forget it, and nothing is computed twice."""
+"""Models whose every output is checked, whoever calls them: no task can
+forget it, and nothing is computed twice.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +21,12 @@ _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 class Checked(nn.Module):
-    """A model that raises InvalidRun where it says anything but n rows of finite logits; else it is what it was, attributes included.
+    """A model that raises InvalidRun where it says anything but n rows of finite logits; else it is
+    what it was, attributes included.
 
     Args:
-        model: from n inputs to their outputs; n is the length of its first argument. Nets that a function holds are put in eval mode with it.
+        model: from n inputs to their outputs; n is the length of its first argument. Nets that a
+            function holds are put in eval mode with it.
         columns: C; None: not known.
         part: attribute of what it returns that holds the logits; empty: it is the logits.
         where: where it is looked at, like ``at report 3``; ends the sentence about what is wrong.
@@ -43,25 +47,46 @@ class Checked(nn.Module):
             said = self.inner(*inputs, **named)
         rows = len(inputs[0]) if inputs and hasattr(inputs[0], "__len__") else None
         self._check(getattr(said, self._part, None) if self._part else said, said, rows, inputs)
-        return said.float() if not self._part and said.dtype in (torch.float16, torch.bfloat16) else said  # losses take no two widths
+        # losses take no two widths
+        return (
+            said.float()
+            if not self._part and said.dtype in (torch.float16, torch.bfloat16)
+            else said
+        )
 
     def _check(self, logits: Any, said: Any, rows: int | None, inputs: tuple[Any, ...]) -> None:
-        shape = f"({'n' if rows is None else rows}, {'C' if self._columns is None else self._columns})"
+        shape = (
+            f"({'n' if rows is None else rows}, {'C' if self._columns is None else self._columns})"
+        )
         right = f"a finite tensor of shape {shape} is wanted, the logits of each row"
         if not isinstance(logits, torch.Tensor):
             lacks = f" without {self._part!r}" if self._part else ""
-            raise InvalidRun(f"the method's model returned {described(said)}{lacks} {self._where}; {right}.")
+            raise InvalidRun(
+                f"the method's model returned {described(said)}{lacks} {self._where}; {right}."
+            )
         if strange := no_plain(logits):
-            raise InvalidRun(f"the method's model returned {strange.partition(';')[0]} {self._where}; {right}.")
-        bad = logits.dim() != 2 or (rows is not None and len(logits) != rows) or (self._columns is not None and logits.shape[1] != self._columns)
+            raise InvalidRun(
+                f"the method's model returned {strange.partition(';')[0]} {self._where}; {right}."
+            )
+        bad = (
+            logits.dim() != 2
+            or (rows is not None and len(logits) != rows)
+            or (self._columns is not None and logits.shape[1] != self._columns)
+        )
         if bad or logits.dtype not in _FLOATS:
-            raise InvalidRun(f"the method's model returned {name_of(logits.dtype)} of shape {tuple(logits.shape)} {self._where}; {right}.")
+            raise InvalidRun(
+                f"the method's model returned {name_of(logits.dtype)} of shape "
+                f"{tuple(logits.shape)} {self._where}; {right}."
+            )
         finite = logits.isfinite()
         if not finite.all():
             _check_shown(inputs, self._where)
             place = place_of(~finite)
             value = logits[~finite][0].item()
-            raise InvalidRun(f"the method's model is not finite {self._where}: its output is {value} in {place} of {len(logits)}; training diverged.")
+            raise InvalidRun(
+                f"the method's model is not finite {self._where}: its output is {value} in "
+                f"{place} of {len(logits)}; training diverged."
+            )
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -73,25 +98,42 @@ class Checked(nn.Module):
 def _check_shown(inputs: tuple[Any, ...], where: str) -> None:
     """Raise InvalidRun that blames the task if what it shows is not finite itself."""
     for _, leaf in leaves(inputs):
-        if isinstance(leaf, torch.Tensor) and leaf.dtype in _FLOATS and leaf.layout == torch.strided and not (finite := leaf.isfinite()).all():
+        if (
+            isinstance(leaf, torch.Tensor)
+            and leaf.dtype in _FLOATS
+            and leaf.layout == torch.strided
+            and not (finite := leaf.isfinite()).all()
+        ):
             raise InvalidRun(
-                f"the task shows the model {leaf[~finite][0].item()} in {place_of(~finite)} of {len(finite)} inputs {where}, "
-                "which is no fault of the method; the rows to judge by must be finite."
+                f"the task shows the model {leaf[~finite][0].item()} in {place_of(~finite)} of "
+                f"{len(finite)} inputs {where}, which is no fault of the method; the rows to judge "
+                "by must be finite."
             )
 
 
 def nets_in(model: Any) -> list[nn.Module]:
-    """Return the nets that a function holds: in its closure, its default values, what it is bound to, and the attributes and containers of these."""
+    """Return the nets that a function holds: in its closure, its default values, what it is bound
+    to, and the attributes and containers of these.
+    """
     waiting, seen, found = [model], dict[int, Any](), list[nn.Module]()
     while waiting and len(seen) < 1000:
         value = waiting.pop()
-        if value is None or id(value) in seen or isinstance(value, str | bytes | int | float | torch.Tensor | type) or inspect.ismodule(value):
+        if (
+            value is None
+            or id(value) in seen
+            or isinstance(value, str | bytes | int | float | torch.Tensor | type)
+            or inspect.ismodule(value)
+        ):
             continue
         seen[id(value)] = value
         if isinstance(value, nn.Module):
             found.append(value)
         elif isinstance(value, FunctionType):
-            waiting += [*map(_content, value.__closure__ or ()), *(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
+            waiting += [
+                *map(_content, value.__closure__ or ()),
+                *(value.__defaults__ or ()),
+                *(value.__kwdefaults__ or {}).values(),
+            ]
         elif isinstance(value, MethodType):
             waiting += [value.__self__, value.__func__]
         elif isinstance(value, partial):
@@ -113,20 +155,32 @@ def _content(cell: Any) -> Any:
 
 
 def check_parameters(model: Any, does: tuple[str, ...], where: str) -> None:
-    """Raise InvalidRun unless a policy's parameters are finite and it can do what is asked of it."""
+    """Raise InvalidRun unless a policy's parameters are finite and it can
+    do what is asked of it.
+    """
     lacks = [name for name in does if not callable(getattr(model, name, None))]
     if lacks or not callable(getattr(model, "parameters", None)):
         raise InvalidRun(
-            f"the method's policy is {described(model)} {where}, which has no {(*lacks, 'parameters')[0]!r}; return what the problem's policy() makes."
+            f"the method's policy is {described(model)} {where}, which has no "
+            f"{(*lacks, 'parameters')[0]!r}; return what the problem's policy() makes."
         )
-    values = [(place, parameter) for place, parameter in enumerate(model.parameters()) if parameter.dtype.is_floating_point and not valueless(parameter)]
+    values = [
+        (place, parameter)
+        for place, parameter in enumerate(model.parameters())
+        if parameter.dtype.is_floating_point and not valueless(parameter)
+    ]
     if not values:
         return
     with torch.no_grad():
         finite = torch.stack([parameter.isfinite().all() for _, parameter in values])
     if not finite.all():
         bad = values[int((~finite).nonzero()[0])][0]
-        names = [name for name, _ in model.named_parameters()] if hasattr(model, "named_parameters") else []
+        names = (
+            [name for name, _ in model.named_parameters()]
+            if hasattr(model, "named_parameters")
+            else []
+        )
         raise InvalidRun(
-            f"the method's policy is not finite {where}: its parameter {names[bad] if bad < len(names) else bad} holds no number; training diverged."
+            f"the method's policy is not finite {where}: its parameter "
+            f"{names[bad] if bad < len(names) else bad} holds no number; training diverged."
         )

@@ -8,11 +8,21 @@ import torch
 
 
 class Scope:
-    """The sizes that are bound, and the records that have more under their names; the tensors that were found finite, which several problems share."""
+    """The sizes that are bound, and the records that have more under their names; the tensors that
+    were found finite, which several problems share.
+    """
 
-    def __init__(self, *records: Any, parent: Scope | None = None, finite: dict[int, torch.Tensor] | None = None, device: torch.device | None = None) -> None:
+    def __init__(
+        self,
+        *records: Any,
+        parent: Scope | None = None,
+        finite: dict[int, torch.Tensor] | None = None,
+        device: torch.device | None = None,
+    ) -> None:
         self.records, self.parent, self.bound = records, parent, dict[str, int]()
-        self.finite: dict[int, torch.Tensor] = parent.finite if parent else {} if finite is None else finite
+        self.finite: dict[int, torch.Tensor] = (
+            parent.finite if parent else {} if finite is None else finite
+        )
         self.device: torch.device | None = parent.device if parent else device
 
     def size(self, name: str) -> int | None:

@@ -32,7 +32,9 @@ _VERBS = {
 
 
 class _Verbs(click.Group):
-    """Loads a verb's module when the verb is called, and turns errors a user can mend into a sentence and an exit code."""
+    """Loads a verb's module when the verb is called, and turns errors a
+    user can mend into a sentence and an exit code.
+    """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_VERBS)
@@ -44,11 +46,16 @@ class _Verbs(click.Group):
         assert isinstance(command, click.Command)
         return command
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         from bench.errors import UsageError, near
 
         if args and not args[0].startswith("-") and args[0] not in _VERBS:
-            raise UsageError(f"unknown command {args[0]!r}.{near(args[0], _VERBS)} Run 'bench --help' for all {len(_VERBS)}.")
+            raise UsageError(
+                f"unknown command {args[0]!r}.{near(args[0], _VERBS)} Run 'bench --help' for all "
+                f"{len(_VERBS)}."
+            )
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -56,7 +63,12 @@ class _Verbs(click.Group):
             formatter.write_dl(list(_VERBS.items()))
 
     def main(
-        self, args: Sequence[str] | None = None, prog_name: str | None = None, complete_var: str | None = None, standalone_mode: bool = True, **extra: Any
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
     ) -> Any:
         """Run the command line; every way out is an exit code of the table in docs/results.md."""
         _streams()
@@ -70,16 +82,23 @@ class _Verbs(click.Group):
             _echo_usage(error)
             code = 2
         except (KeyboardInterrupt, click.Abort):
-            click.echo("bench: interrupted; what was finished is recorded. Run the same command again to go on.", err=True)
+            click.echo(
+                "bench: interrupted; what was finished is recorded. Run the same command again to "
+                "go on.",
+                err=True,
+            )
             code = 130
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader of a pipe has enough: no second error at exit
+            # the reader of a pipe has enough: no second error at exit
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             code = 0
         sys.exit(code if isinstance(code, int) else 0)
 
 
 def _streams() -> None:
-    """Have closed streams lead nowhere: else the next file that is opened would get the number of stdout, and what is printed would go into it."""
+    """Have closed streams lead nowhere: else the next file that is opened would get the number of
+    stdout, and what is printed would go into it.
+    """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
             try:
@@ -90,7 +109,9 @@ def _streams() -> None:
 
 
 def _any_text() -> None:
-    """Escape what the terminal's encoding can't show: a name or a message in it must not end a command."""
+    """Escape what the terminal's encoding can't show: a name or a message
+    in it must not end a command.
+    """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -100,7 +121,12 @@ def _echo_usage(error: click.ClickException) -> None:
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "bench"
     message = error.format_message().rstrip(".")
-    click.echo(printable(f"bench: {message[:1].lower()}{message[1:]}. Run '{command} --help' for its options."), err=True)
+    click.echo(
+        printable(
+            f"bench: {message[:1].lower()}{message[1:]}. Run '{command} --help' for its options."
+        ),
+        err=True,
+    )
 
 
 def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
@@ -111,10 +137,23 @@ def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
         ctx.exit()
 
 
-@click.group(cls=_Verbs, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version and exit.")
+@click.group(
+    cls=_Verbs,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_version,
+    help="Show the version and exit.",
+)
 @click.pass_context
 def main(context: click.Context) -> None:
-    """The benchmark harness for data-centric learning: which data a model learns from, and how much of it."""
+    """The benchmark harness for data-centric learning: which data a model
+    learns from, and how much of it.
+    """
     if context.invoked_subcommand is None:
         click.echo(context.get_help())

@@ -16,12 +16,23 @@ if TYPE_CHECKING:
     from bench.runs.store import Store
 
 
-def make_board(registry: Registry, records: Sequence[Record], options: dict[str, Any]) -> dict[str, Any]:
+def make_board(
+    registry: Registry, records: Sequence[Record], options: dict[str, Any]
+) -> dict[str, Any]:
     """Return the board of ``records`` as plain data."""
-    options = {"cards": method_cards(registry), "tracks": registry.track_cards({record.track for record in records}), **options}
-    board = registry.manager.hook.bench_board(records=records, tasks=registry.cards(), options=options)
+    options = {
+        "cards": method_cards(registry),
+        "tracks": registry.track_cards({record.track for record in records}),
+        **options,
+    }
+    board = registry.manager.hook.bench_board(
+        records=records, tasks=registry.cards(), options=options
+    )
     if board is None:
-        raise PluginError("no plugin makes boards; the built-in one is missing from this installation. Install datacentric-bench again.")
+        raise PluginError(
+            "no plugin makes boards; the built-in one is missing from this installation. Install "
+            "datacentric-bench again."
+        )
     found: dict[str, Any] = board
     return found
 
@@ -31,7 +42,14 @@ def method_cards(registry: Registry) -> dict[str, Any]:
     return {entry.identity: entry.card for entry in registry.rows("method")}
 
 
-def publish(registry: Registry, board: dict[str, Any], records: Sequence[Record], store: Store, folder: Path, options: dict[str, Any]) -> list[str]:
+def publish(
+    registry: Registry,
+    board: dict[str, Any],
+    records: Sequence[Record],
+    store: Store,
+    folder: Path,
+    options: dict[str, Any],
+) -> list[str]:
     """Write the files of a board into a folder and return what there is to say."""
 
     def load(ids: Container[str]) -> Iterator[Record]:
@@ -44,22 +62,44 @@ def publish(registry: Registry, board: dict[str, Any], records: Sequence[Record]
             return None  # an export carries records without their pictures
 
     tracks = registry.track_cards({record.track for record in records})
-    asked = {"tasks": registry.cards(), "cards": method_cards(registry), "tracks": tracks, "load": load, "picture": picture, **options}
+    asked = {
+        "tasks": registry.cards(),
+        "cards": method_cards(registry),
+        "tracks": tracks,
+        "load": load,
+        "picture": picture,
+        **options,
+    }
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        said = registry.manager.hook.bench_publish(board=board, records=records, folder=folder, options=asked)
+        said = registry.manager.hook.bench_publish(
+            board=board, records=records, folder=folder, options=asked
+        )
     except OSError as error:
-        raise EnvironmentFault(f"the board can't be written to {str(folder)!r} ({error.strerror}); name another folder with --out.") from None
+        raise EnvironmentFault(
+            f"the board can't be written to {str(folder)!r} ({error.strerror}); name another "
+            "folder with --out."
+        ) from None
     if said is None:
-        raise PluginError("no plugin writes the files of a board; the built-in one is missing from this installation. Install datacentric-bench again.")
+        raise PluginError(
+            "no plugin writes the files of a board; the built-in one is missing from this "
+            "installation. Install datacentric-bench again."
+        )
     return list(said)
 
 
 def freeze(registry: Registry, records: Sequence[Record], options: dict[str, Any]) -> list[str]:
     """Freeze the anchors of a suite and return what there is to say."""
-    said = registry.manager.hook.bench_freeze(records=records, tasks=registry.cards(), options={"cards": method_cards(registry), **options})
+    said = registry.manager.hook.bench_freeze(
+        records=records,
+        tasks=registry.cards(),
+        options={"cards": method_cards(registry), **options},
+    )
     if said is None:
-        raise PluginError("no plugin freezes anchors; the built-in one is missing from this installation. Install datacentric-bench again.")
+        raise PluginError(
+            "no plugin freezes anchors; the built-in one is missing from this installation. "
+            "Install datacentric-bench again."
+        )
     return list(said)
 
 
@@ -71,15 +111,19 @@ def render(registry: Registry, board: dict[str, Any], style: str) -> str:
     return str(text).rstrip("\n")
 
 
-def board_text(registry: Registry, records: Sequence[Record], options: dict[str, Any], style: str) -> str:
+def board_text(
+    registry: Registry, records: Sequence[Record], options: dict[str, Any], style: str
+) -> str:
     """Return the board of ``records``, written out."""
     return render(registry, make_board(registry, records, options), style)
 
 
 def stale_ids(registry: Registry, records: Sequence[Record]) -> set[str]:
-    """Return the ids of records whose code, libraries or data are no longer those on this machine, whichever class of machine ran them; of unknown plugins, none.
+    """Return the ids of records whose code, libraries or data are no longer those on this machine,
+    whichever class of machine ran them; of unknown plugins, none.
 
-    What a key is made of is found once a group; a record then costs one hash. No data is loaded: where only a load can tell, that is said on stderr.
+    What a key is made of is found once a group; a record then costs one hash. No data is loaded:
+    where only a load can tell, that is said on stderr.
     """
     from bench.runs.classes import class_of, environment_of
     from bench.runs.keys import Keys
@@ -93,12 +137,16 @@ def stale_ids(registry: Registry, records: Sequence[Record]) -> set[str]:
     sight = Sight(Keys(registry))
     sources = {id(record.provenance): record.provenance for record in records}
     classes = {name: class_of(source) for name, source in sources.items()}
-    keys = {classes[name]: Keys(registry, environment_of(source)) for name, source in sources.items()}
+    keys = {
+        classes[name]: Keys(registry, environment_of(source)) for name, source in sources.items()
+    }
     for members in groups.values():
         like = cell_of(members[0], registry)
         for record in members if like is not None else ():
             assert like is not None
-            if keys[classes[id(record.provenance)]].key(like, record.cell, record.data) != record.key or _edited(record):
+            if keys[classes[id(record.provenance)]].key(
+                like, record.cell, record.data
+            ) != record.key or _edited(record):
                 stale.add(record.id)
                 continue
             cell = with_seed(like, record.seed)
@@ -106,7 +154,9 @@ def stale_ids(registry: Registry, records: Sequence[Record]) -> set[str]:
             if standing == "other":
                 stale.add(record.id)
             elif standing == "unknown":
-                unknown |= {call for call in record.data or () if not sight.state(cell, call).fingerprint}
+                unknown |= {
+                    call for call in record.data or () if not sight.state(cell, call).fingerprint
+                }
     if unknown:
         warn(not_looked_at(unknown))
     return stale
@@ -116,7 +166,10 @@ def not_looked_at(unknown: Collection[str]) -> str:
     """Say of which data nobody knows whether it is still what records were made of."""
     names = sorted(unknown)
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return f"data not looked at: {', '.join(names[:3])}{more}; it was touched, or nobody loaded it here yet. 'bench run' looks before it counts a record."
+    return (
+        f"data not looked at: {', '.join(names[:3])}{more}; it was touched, or nobody loaded "
+        "it here yet. 'bench run' looks before it counts a record."
+    )
 
 
 def _edited(record: Record) -> bool:

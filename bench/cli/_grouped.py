@@ -29,8 +29,14 @@ def not_run_lines(items: Iterable[NotRun], unit: str) -> list[str]:
         groups.setdefault((item.status, item.reason), []).append(item)
     lines = []
     for (status, reason), members in groups.items():
-        methods, tasks = _names([item.method for item in members], "methods"), _names([item.task for item in members], "tasks")
-        lines.append(f"{status}: {methods} on {tasks}: {reason}" + (f" ({len(members)} {unit})" if len(members) > 1 else ""))
+        methods, tasks = (
+            _names([item.method for item in members], "methods"),
+            _names([item.task for item in members], "tasks"),
+        )
+        lines.append(
+            f"{status}: {methods} on {tasks}: {reason}"
+            + (f" ({len(members)} {unit})" if len(members) > 1 else "")
+        )
     return lines
 
 
@@ -42,7 +48,9 @@ def _names(names: Sequence[str], kind: str) -> str:
 
 
 class Failures:
-    """Says how runs failed while they run: the first ones of each kind, and at the end how many more there were."""
+    """Says how runs failed while they run: the first ones of each kind,
+    and at the end how many more there were.
+    """
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
@@ -58,19 +66,28 @@ class Failures:
         self._count[kind] += 1
         self._methods.setdefault(kind, []).append(record.method)
         if self._count[kind] <= _SHOWN:
-            self._say(f"{record.status}: {label}: {record.error.type}: {message}. See it again: {rerun}")
+            self._say(
+                f"{record.status}: {label}: {record.error.type}: {message}. See it again: {rerun}"
+            )
 
     def end(self) -> None:
         """Say how many of each kind were not said one by one."""
         for (status, name, _), count in self._count.items():
             if count > _SHOWN:
                 methods = _names(self._methods[status, name, _][_SHOWN:], "methods")
-                self._say(f"{status}: {count - _SHOWN} more runs of {methods} ended with {name} like that; all of them are recorded.")
+                self._say(
+                    f"{status}: {count - _SHOWN} more runs of {methods} ended with {name} like "
+                    "that; all of them are recorded."
+                )
 
 
 def first_line(record: Record) -> str:
     """Return the first line of what a record's error says."""
-    return (record.error.message.splitlines() or [""])[0].rstrip(".") if record.error is not None else ""
+    return (
+        (record.error.message.splitlines() or [""])[0].rstrip(".")
+        if record.error is not None
+        else ""
+    )
 
 
 def alike(message: str) -> str:

@@ -1,4 +1,6 @@
-"""Text for a terminal of some columns: nothing is left out, names stay whole, and where stdout is no terminal nothing is changed."""
+"""Text for a terminal of some columns: nothing is left out, names stay
+whole, and where stdout is no terminal nothing is changed.
+"""
 
 from __future__ import annotations
 
@@ -26,19 +28,26 @@ def wide_option(command: Callable[..., Any]) -> Callable[..., Any]:
         context.meta[_WIDE] = value
 
     text = "Print tables whole, however wide; as it is where the output is no terminal."
-    return click.option("--wide", is_flag=True, expose_value=False, callback=note, help=text)(command)
+    return click.option("--wide", is_flag=True, expose_value=False, callback=note, help=text)(
+        command
+    )
 
 
 def columns() -> int | None:
-    """Return the columns of the terminal that stdout is (or COLUMNS, if that is set); None where it is none, or ``--wide`` asks for all."""
+    """Return the columns of the terminal that stdout is (or COLUMNS, if that is set); None where it
+    is none, or ``--wide`` asks for all.
+    """
     context = click.get_current_context(silent=True)
     if (context is not None and context.meta.get(_WIDE)) or not sys.stdout.isatty():
         return None
     return max(20, shutil.get_terminal_size().columns)
 
 
-def table(rows: Sequence[Sequence[Any]], headers: Sequence[str], width: int, right: Sequence[bool] = ()) -> str:
-    """Lay out a table in ``width`` columns: of figures in parts that follow one another, else with wrapped cells, else row by row.
+def table(
+    rows: Sequence[Sequence[Any]], headers: Sequence[str], width: int, right: Sequence[bool] = ()
+) -> str:
+    """Lay out a table in ``width`` columns: of figures in parts that follow one another, else with
+    wrapped cells, else row by row.
 
     Args:
         rows: cells, shown as text.
@@ -55,7 +64,11 @@ def table(rows: Sequence[Sequence[Any]], headers: Sequence[str], width: int, rig
     keys = _telling(cells, key, len(headers))
     room = width - sum(natural[position] + _GAP for position in keys)
     fits = sum(natural) + _GAP * (len(natural) - 1) <= width
-    if not fits and all(natural[position] <= min(_FIGURE, room) for position in range(len(headers)) if position not in keys):
+    if not fits and all(
+        natural[position] <= min(_FIGURE, room)
+        for position in range(len(headers))
+        if position not in keys
+    ):
         return _parts(cells, headers, natural, right, keys, width)
     if (widths := _shared(natural, least, width)) is not None:
         return _grid(cells, headers, widths, right)
@@ -64,7 +77,9 @@ def table(rows: Sequence[Sequence[Any]], headers: Sequence[str], width: int, rig
 
 
 def _telling(cells: Sequence[Sequence[str]], key: int, count: int) -> list[int]:
-    """Return the columns that tell rows apart: the key, and as many of those after it as are needed."""
+    """Return the columns that tell rows apart: the key, and as many of
+    those after it as are needed.
+    """
     for end in range(key + 1, count):
         if len({tuple(row[key:end]) for row in cells}) == len(cells):
             return list(range(key, end))
@@ -76,12 +91,22 @@ def _longest(text: str) -> int:
 
 
 def _shared(natural: Sequence[int], least: Sequence[int], width: int) -> list[int] | None:
-    """Return the width of every column, between the least and the natural ones; None where the least do not fit."""
+    """Return the width of every column, between the least and the natural
+    ones; None where the least do not fit.
+    """
     widths = list(least)
     left = width - sum(widths) - _GAP * (len(widths) - 1)
     if left < 0:
         return None
-    while left and (wanting := max(range(len(widths)), key=lambda position: natural[position] - widths[position])) is not None:
+    while (
+        left
+        and (
+            wanting := max(
+                range(len(widths)), key=lambda position: natural[position] - widths[position]
+            )
+        )
+        is not None
+    ):
         if natural[wanting] == widths[wanting]:
             break
         widths[wanting] += 1
@@ -89,12 +114,22 @@ def _shared(natural: Sequence[int], least: Sequence[int], width: int) -> list[in
     return widths
 
 
-def _grid(cells: Sequence[Sequence[str]], headers: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
+def _grid(
+    cells: Sequence[Sequence[str]],
+    headers: Sequence[str],
+    widths: Sequence[int],
+    right: Sequence[bool],
+) -> str:
     def lines(row: Sequence[str]) -> list[str]:
         wrapped = [_wrap(cell, width) for cell, width in zip(row, widths, strict=True)]
         padded = [part + [""] * (max(map(len, wrapped)) - len(part)) for part in wrapped]
         return [
-            (" " * _GAP).join(text.rjust(width) if end else text.ljust(width) for text, width, end in zip(line, widths, right, strict=True)).rstrip()
+            (" " * _GAP)
+            .join(
+                text.rjust(width) if end else text.ljust(width)
+                for text, width, end in zip(line, widths, right, strict=True)
+            )
+            .rstrip()
             for line in zip(*padded, strict=True)
         ]
 
@@ -102,7 +137,14 @@ def _grid(cells: Sequence[Sequence[str]], headers: Sequence[str], widths: Sequen
     return "\n".join([*lines(headers), rule, *(line for row in cells for line in lines(row))])
 
 
-def _parts(cells: Sequence[Sequence[str]], headers: Sequence[str], natural: Sequence[int], right: Sequence[bool], keys: Sequence[int], width: int) -> str:
+def _parts(
+    cells: Sequence[Sequence[str]],
+    headers: Sequence[str],
+    natural: Sequence[int],
+    right: Sequence[bool],
+    keys: Sequence[int],
+    width: int,
+) -> str:
     """Tell a table of figures in several, each with the columns that say what its rows are of."""
     start = sum(natural[position] + _GAP for position in keys) - _GAP
     parts, taken = [list(keys)], start
@@ -118,22 +160,36 @@ def _parts(cells: Sequence[Sequence[str]], headers: Sequence[str], natural: Sequ
     def chosen(row: Sequence[Any], part: Sequence[int]) -> list[Any]:
         return [row[position] for position in part]
 
-    return "\n\n".join(_grid([chosen(row, part) for row in cells], chosen(headers, part), chosen(natural, part), chosen(right, part)) for part in parts)
+    return "\n\n".join(
+        _grid(
+            [chosen(row, part) for row in cells],
+            chosen(headers, part),
+            chosen(natural, part),
+            chosen(right, part),
+        )
+        for part in parts
+    )
 
 
 def _row(row: Sequence[str], key: int, width: int) -> str:
     """Tell a row in lines of its own: what it is of, and below what is said of it."""
     rest = " · ".join(cell for position, cell in enumerate(row) if position != key and cell)
-    return "\n".join([row[key], *(f"    {line}" for line in _wrap(rest, max(1, width - 4)) if line)])
+    return "\n".join(
+        [row[key], *(f"    {line}" for line in _wrap(rest, max(1, width - 4)) if line)]
+    )
 
 
 def _wrap(text: str, width: int) -> list[str]:
     """Wrap at blanks alone: a name, a path or a number that is broken can't be copied."""
-    return textwrap.wrap(text, max(1, width), break_long_words=False, break_on_hyphens=False) or [""]
+    return textwrap.wrap(text, max(1, width), break_long_words=False, break_on_hyphens=False) or [
+        ""
+    ]
 
 
 def wrapped(text: str, width: int | None) -> str:
-    """Wrap the lines of ``text`` that are longer than ``width``, each below the beginning of what it says; None: none of them."""
+    """Wrap the lines of ``text`` that are longer than ``width``, each
+    below the beginning of what it says; None: none of them.
+    """
     if width is None:
         return text
     lines = []
@@ -144,12 +200,18 @@ def wrapped(text: str, width: int | None) -> str:
         start = re.match(r" *(?:[^:]{1,20}: {2,}|[-*] )?", line)
         indent = len(start[0]) if start and len(start[0]) < width // 2 else 0
         head, body = line[:indent], line[indent:]
-        lines += [(head if number == 0 else " " * indent) + part for number, part in enumerate(_wrap(body, width - indent))]
+        lines += [
+            (head if number == 0 else " " * indent) + part
+            for number, part in enumerate(_wrap(body, width - indent))
+        ]
     return "\n".join(lines)
 
 
 def markdown(text: str, width: int | None) -> str:
-    """Lay out Markdown for a terminal of ``width`` columns: its tables as :func:`table` does. What fits, and all where that is None, stays as it is."""
+    """Lay out Markdown for a terminal of ``width`` columns: its tables as :func:`table` does.
+
+    What fits, and all where that is None, stays as it is.
+    """
     if width is None or all(len(line) <= width for line in text.split("\n")):
         return text
     blocks: list[list[str]] = []
@@ -158,9 +220,15 @@ def markdown(text: str, width: int | None) -> str:
             blocks[-1].append(line)
         else:
             blocks.append([line])
-    return "\n".join(_markdown_table(block, width) if len(block) > 2 else wrapped("\n".join(block), width) for block in blocks)
+    return "\n".join(
+        _markdown_table(block, width) if len(block) > 2 else wrapped("\n".join(block), width)
+        for block in blocks
+    )
 
 
 def _markdown_table(lines: Sequence[str], width: int) -> str:
-    headers, rule, *rows = [[cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line.strip()[1:-1])] for line in lines]
+    headers, rule, *rows = [
+        [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line.strip()[1:-1])]
+        for line in lines
+    ]
     return table(rows, headers, width, [cell.endswith(":") for cell in rule])

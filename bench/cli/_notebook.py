@@ -1,4 +1,7 @@
-"""The progress of runs in a notebook: one line in the cell's output that changes. A kernel's stderr is no terminal, so a bar would not show."""
+"""The progress of runs in a notebook: one line in the cell's output that changes.
+
+A kernel's stderr is no terminal, so a bar would not show.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,17 @@ if TYPE_CHECKING:
     from bench.runs.keys import Keyed
 
 _EVERY = 0.5
-"""Seconds between two changes of the line: each is a message to the browser, and is kept until the notebook is saved."""
+"""Seconds between two changes of the line: each is a message to the
+browser, and is kept until the notebook is saved.
+"""
 
 
 def line() -> Callable[[str], None] | None:
-    """Return a function that shows a text in place of the one before, in the output of the notebook's cell; None: no notebook is asking."""
-    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()  # not imported: then this is no notebook
+    """Return a function that shows a text in place of the one before, in the output of the
+    notebook's cell; None: no notebook is asking.
+    """
+    # not imported: then this is no notebook
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     if getattr(shell, "kernel", None) is None:
         return None
     from IPython.display import display
@@ -27,8 +35,11 @@ def line() -> Callable[[str], None] | None:
 
 
 @contextmanager
-def notebook_progress(show: Callable[[str], None], total: int, cached: int) -> Iterator[tuple[Callable[[str, float], None], Callable[[Keyed], None]]]:
-    """Say how many runs have ended, which one last, and about how long the others take; at the end, what came of it.
+def notebook_progress(
+    show: Callable[[str], None], total: int, cached: int
+) -> Iterator[tuple[Callable[[str, float], None], Callable[[Keyed], None]]]:
+    """Say how many runs have ended, which one last, and about how long the others take; at the end,
+    what came of it.
 
     Args:
         show: shows a text in place of the one before.
@@ -49,7 +60,11 @@ def notebook_progress(show: Callable[[str], None], total: int, cached: int) -> I
             return
         shown = now
         done = min(finished + sum(fractions.values()), total)
-        left = f", about {in_words((now - began) * (total - done) / done)} left" if 0.02 * total < done < total else ""
+        left = (
+            f", about {in_words((now - began) * (total - done) / done)} left"
+            if 0.02 * total < done < total
+            else ""
+        )
         show(f"{finished} of {total} runs{beside} ({100 * done / total:.0f} %{left}){last}")
 
     def notice(identity: str, fraction: float) -> None:
@@ -68,9 +83,17 @@ def notebook_progress(show: Callable[[str], None], total: int, cached: int) -> I
         yield notice, advance
         ended = "done"
     finally:
-        show(f"{ended}: {finished} of {total} runs{beside}, in {in_words(time.monotonic() - began)}")
+        show(
+            f"{ended}: {finished} of {total} runs{beside}, in {in_words(time.monotonic() - began)}"
+        )
 
 
 def in_words(seconds: float) -> str:
     """Say how long something takes."""
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+    return (
+        f"{seconds:.0f} s"
+        if seconds < 100
+        else f"{seconds / 60:.0f} min"
+        if seconds < 6000
+        else f"{seconds / 3600:.1f} h"
+    )

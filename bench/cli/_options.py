@@ -27,19 +27,32 @@ Command = Callable[..., Any]
 
 def plugins_option(command: Command) -> Command:
     """Add ``--plugins``."""
-    return click.option("--plugins", multiple=True, metavar="PATH", help="A Python file, or a folder with rooms methods/, tasks/, datasets/. Repeatable.")(
-        command
-    )
+    return click.option(
+        "--plugins",
+        multiple=True,
+        metavar="PATH",
+        help="A Python file, or a folder with rooms methods/, tasks/, datasets/. Repeatable.",
+    )(command)
 
 
 def results_option(command: Command) -> Command:
     """Add ``--results``."""
-    return click.option("--results", metavar="DIR", help="Folder of results.  [env: BENCH_RESULTS; default: ./results]")(command)
+    return click.option(
+        "--results",
+        metavar="DIR",
+        help="Folder of results.  [env: BENCH_RESULTS; default: ./results]",
+    )(command)
 
 
 def json_option(command: Command) -> Command:
     """Add ``--json``."""
-    return click.option("--json", "as_json", is_flag=True, callback=_documented, help="Print one JSON document to stdout.")(command)
+    return click.option(
+        "--json",
+        "as_json",
+        is_flag=True,
+        callback=_documented,
+        help="Print one JSON document to stdout.",
+    )(command)
 
 
 def _documented(context: click.Context, _: click.Parameter, as_json: bool) -> bool:
@@ -50,32 +63,61 @@ def _documented(context: click.Context, _: click.Parameter, as_json: bool) -> bo
 
 
 def names_option(kind: str, **settings: Any) -> Callable[[Command], Command]:
-    """Add ``--method`` or ``--task``: repeatable, comma lists, globs, parameters in brackets, with completion."""
-    return click.option(f"--{kind}", f"{kind}s", multiple=True, metavar="NAME", shell_complete=completer(kind), **settings)
+    """Add ``--method`` or ``--task``: repeatable, comma lists, globs,
+    parameters in brackets, with completion.
+    """
+    return click.option(
+        f"--{kind}",
+        f"{kind}s",
+        multiple=True,
+        metavar="NAME",
+        shell_complete=completer(kind),
+        **settings,
+    )
 
 
 def completer(*kinds: str) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
     """Return a completion function for the names of some kinds of plugin."""
 
-    def complete(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    def complete(
+        context: click.Context, _: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
         registry = open_registry(context.params.get("plugins") or ())
         head, comma, last = incomplete.rpartition(",")
-        found = {entry.name: entry.card.title for kind in kinds if kind != "track" for entry in registry.rows(kind)}
+        found = {
+            entry.name: entry.card.title
+            for kind in kinds
+            if kind != "track"
+            for entry in registry.rows(kind)
+        }
         found |= dict(_titled(registry)) if "track" in kinds else {}
-        return [CompletionItem(f"{head}{comma}{name}", help=title) for name, title in sorted(found.items()) if name.startswith(last)]
+        return [
+            CompletionItem(f"{head}{comma}{name}", help=title)
+            for name, title in sorted(found.items())
+            if name.startswith(last)
+        ]
 
     return complete
 
 
-def tracks_completer(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def tracks_completer(
+    context: click.Context, _: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
     """Complete the name of a track."""
     registry = open_registry(context.params.get("plugins") or ())
-    return [CompletionItem(track, help=title) for track, title in _titled(registry) if track.startswith(incomplete)]
+    return [
+        CompletionItem(track, help=title)
+        for track, title in _titled(registry)
+        if track.startswith(incomplete)
+    ]
 
 
 def _titled(registry: Registry) -> list[tuple[str, str]]:
     """Return the names of all tracks, each with the title on its card."""
-    return [(track, found[0].card.title if (found := registry.cards_of(track)) else "") for track in registry.tracks()]
+    return [
+        (track, found[0].card.title if (found := registry.cards_of(track)) else "")
+        for track in registry.tracks()
+    ]
 
 
 def open_registry(plugins: Iterable[str] = ()) -> Registry:
@@ -91,12 +133,16 @@ def results_folder(results: str | None) -> Path:
     try:
         return Path(text).expanduser()
     except RuntimeError as error:
-        raise UsageError(f"the results folder {text!r} can't be found ({error}); write it without '~'.") from None
+        raise UsageError(
+            f"the results folder {text!r} can't be found ({error}); write it without '~'."
+        ) from None
 
 
 def split_names(texts: Iterable[str]) -> tuple[str, ...]:
     """Split comma lists outside brackets: ``'ce,elr[lam=1,beta=.7]'`` names two methods."""
-    return tuple(part.strip() for text in texts for part in split_outside(text, ",") if part.strip())
+    return tuple(
+        part.strip() for text in texts for part in split_outside(text, ",") if part.strip()
+    )
 
 
 def emit_json(document: Any) -> None:
@@ -109,7 +155,9 @@ def emit_json(document: Any) -> None:
 
 
 def table(rows: list[list[Any]], headers: list[str], style: str = "simple") -> str:
-    """Lay out rows for this terminal (whole where stdout is none), or in another style of ``tabulate``."""
+    """Lay out rows for this terminal (whole where stdout is none), or in
+    another style of ``tabulate``.
+    """
     if style == "simple" and rows and (width := columns()) is not None:
         return fitted(rows, headers, width)
     from tabulate import tabulate

@@ -1,4 +1,6 @@
-"""How far runs are, in one line of a terminal that changes: it never wraps, and what is said meanwhile begins on a line of its own."""
+"""How far runs are, in one line of a terminal that changes: it never wraps, and what is said
+meanwhile begins on a line of its own.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +68,9 @@ class Bar:
             bar._clear()
 
     def text(self, width: int) -> str:
-        """Return the line in at most ``width`` characters: how many have ended first, then how long the others take, what ended last, and a bar."""
+        """Return the line in at most ``width`` characters: how many have ended first, then how long
+        the others take, what ended last, and a bar.
+        """
         done = min(self._finished + sum(self._fractions.values()), self._total)
         share = done / self._total
         left = (time.monotonic() - self._began) * (1 - share) / share if share > 0.02 else 0.0
@@ -94,9 +98,15 @@ class Bar:
 
     @staticmethod
     def _width() -> int:
-        """Return the columns that the line may take: the last one is left free, since some terminals wrap at it."""
+        """Return the columns that the line may take: the last one is left
+        free, since some terminals wrap at it.
+        """
         try:
-            found = 0 if os.environ.get("COLUMNS") else os.get_terminal_size(sys.stderr.fileno()).columns
+            found = (
+                0
+                if os.environ.get("COLUMNS")
+                else os.get_terminal_size(sys.stderr.fileno()).columns
+            )
         except (OSError, ValueError):
             found = 0
         return max(1, (found or shutil.get_terminal_size().columns) - 1)

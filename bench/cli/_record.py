@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 def is_record(name: str) -> bool:
     """Tell whether ``name`` is the beginning of a record's id, or a file: no card is called so."""
     return (
-        re.fullmatch(r"(?=.*\d)[0-9a-f]{6,16}(-[0-9a-f]{0,16}(-\d*)?)?", name) is not None or name.endswith(".json") or ("/" in name and Path(name).is_file())
+        re.fullmatch(r"(?=.*\d)[0-9a-f]{6,16}(-[0-9a-f]{0,16}(-\d*)?)?", name) is not None
+        or name.endswith(".json")
+        or ("/" in name and Path(name).is_file())
     )
 
 
@@ -39,7 +41,11 @@ class Shown:
 
         self.record: Record = Store(results).find(name)
         path = Path(name)
-        root = path.resolve().parents[2] if path.is_file() and len(path.resolve().parents) > 2 else results
+        root = (
+            path.resolve().parents[2]
+            if path.is_file() and len(path.resolve().parents) > 2
+            else results
+        )
         self.folder = root / "files" / self.record.id
 
     def document(self) -> dict[str, Any]:
@@ -47,7 +53,10 @@ class Shown:
         return {
             "schema_version": 1,
             "record": msgspec.to_builtins(self.record),
-            "images": {name: {"file": str(path), "here": path.is_file()} for name, path in self._pictures().items()},
+            "images": {
+                name: {"file": str(path), "here": path.is_file()}
+                for name, path in self._pictures().items()
+            },
             "arrays": self._arrays(),
         }
 
@@ -56,16 +65,27 @@ class Shown:
         record = self.record
         lines = [
             f"record {record.id}",
-            f"{render_call(f'{record.track}/{record.method}', record.params)} on {render_call(record.task, record.task_params)}",
+            (
+                f"{render_call(f'{record.track}/{record.method}', record.params)} on "
+                f"{render_call(record.task, record.task_params)}"
+            ),
             "",
         ]
         facts = {
-            "status": record.status + (f": {record.error.type}: {record.error.message}" if record.error else ""),
-            "cell": f"preset {record.preset}, variant {record.variant}, seed {record.seed}, {record.device}, {record.dtype}, {record.form}",
+            "status": record.status
+            + (f": {record.error.type}: {record.error.message}" if record.error else ""),
+            "cell": (
+                f"preset {record.preset}, variant {record.variant}, seed {record.seed}, "
+                f"{record.device}, {record.dtype}, {record.form}"
+            ),
             "not rankable": record.not_rankable or "",
             "reference": record.reference + (", saw the hidden part" if record.peeks else ""),
             "needs": ", ".join(record.needs),
-            "cost": ", ".join(f"{name} {value:.4g}" for name, value in {**record.cost, **record.counters}.items() if value is not None),
+            "cost": ", ".join(
+                f"{name} {value:.4g}"
+                for name, value in {**record.cost, **record.counters}.items()
+                if value is not None
+            ),
             "ended": record.ended,
             "warnings": "; ".join(record.warnings),
         }
@@ -75,23 +95,37 @@ class Shown:
         rows = []
         for name, value in record.metrics.items():
             metric = declared.get(name)
-            rows.append([name + (" *" if metric and metric.primary else ""), "—" if value is None else f"{value:.6g}", *_about(metric)])
+            rows.append(
+                [
+                    name + (" *" if metric and metric.primary else ""),
+                    "—" if value is None else f"{value:.6g}",
+                    *_about(metric),
+                ]
+            )
         lines += ["", table(rows, ["metric", "value", "unit", "what"])] if rows else []
         pictures = [[name, _pixels(path), str(path)] for name, path in self._pictures().items()]
         lines += ["", table(pictures, ["picture", "pixels", "file"])] if pictures else []
-        arrays = [[name, about["dtype"], " x ".join(map(str, about["shape"]))] for name, about in self._arrays().items()]
+        arrays = [
+            [name, about["dtype"], " x ".join(map(str, about["shape"]))]
+            for name, about in self._arrays().items()
+        ]
         lines += ["", table(arrays, ["array", "type", "shape"])] if arrays else []
         return "\n".join(lines)
 
     def write_pictures(self, wanted: Sequence[str]) -> None:
-        """Write pictures: each text is ``NAME=FILE``, or ``FILE`` where the record has one picture or FILE is called like one.
+        """Write pictures: each text is ``NAME=FILE``, or ``FILE`` where the record has one picture
+        or FILE is called like one.
 
         Raises:
-            UsageError: no such picture. EnvironmentFault: its file is not here, or FILE can't be written.
+            UsageError: no such picture. EnvironmentFault: its file is not here, or FILE can't be
+                written.
         """
         pictures = self._pictures()
         if not pictures:
-            raise UsageError(f"the record {self.record.id} has no pictures; 'bench show {self.record.id}' shows what it has.")
+            raise UsageError(
+                f"the record {self.record.id} has no pictures; 'bench show {self.record.id}' "
+                "shows what it has."
+            )
         chosen = []
         for text in wanted:
             name, equals, file = text.partition("=")
@@ -99,32 +133,49 @@ class Shown:
                 name, file = (next(iter(pictures)) if len(pictures) == 1 else Path(text).stem), text
             if name not in pictures or not file:
                 raise UsageError(
-                    f"--image got {text!r}, which names none of its pictures.{near(name, pictures)} They are {', '.join(pictures)}; write --image NAME=FILE."
+                    f"--image got {text!r}, which names none of its "
+                    f"pictures.{near(name, pictures)} They are {', '.join(pictures)}; write "
+                    "--image NAME=FILE."
                 )
             if not pictures[name].is_file():
-                raise EnvironmentFault(f"the picture {name!r} is not at {str(pictures[name])!r}; an export carries records without their pictures.")
+                raise EnvironmentFault(
+                    f"the picture {name!r} is not at {str(pictures[name])!r}; an export carries "
+                    "records without their pictures."
+                )
             chosen.append((name, file))
         for name, file in chosen:
             _copy(pictures[name], Path(file))
             warn(f"wrote {name} to {file}.")
 
     def save(self, folder: Path) -> None:
-        """Write into a new folder what a record of its track holds to take away, all of it or nothing.
+        """Write into a new folder what a record of its track holds to take away, all of it or
+        nothing.
 
-        A track offers that by a module ``bench.tracks.<track>_export`` with a function ``export(record, arrays, folder)``.
+        A track offers that by a module ``bench.tracks.<track>_export`` with a function
+        ``export(record, arrays, folder)``.
 
         Raises:
-            UsageError: the track offers nothing, or the folder holds something. EnvironmentFault: the arrays are not here, or it can't be written.
+            UsageError: the track offers nothing, or the folder holds something. EnvironmentFault:
+                the arrays are not here, or it can't be written.
         """
         record = self.record
         module = f"bench.tracks.{record.track.replace('-', '_')}_export"
         if importlib.util.find_spec(module) is None:
-            raise UsageError(f"--save has nothing to take away from a record of the track {record.track!r}; 'bench show {record.id}' names its arrays.")
+            raise UsageError(
+                f"--save has nothing to take away from a record of the track {record.track!r}; "
+                f"'bench show {record.id}' names its arrays."
+            )
         arrays = self.folder / Path(record.arrays or "none").name
         if not arrays.is_file():
-            raise EnvironmentFault(f"the arrays of {record.id} are not at {str(arrays)!r}; an export carries records without them. Run the cell again.")
+            raise EnvironmentFault(
+                f"the arrays of {record.id} are not at {str(arrays)!r}; an export carries records "
+                "without them. Run the cell again."
+            )
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise UsageError(f"--save got {str(folder)!r}, which is there already and not an empty folder; name another.")
+            raise UsageError(
+                f"--save got {str(folder)!r}, which is there already and not an empty folder; "
+                "name another."
+            )
         folder = folder.absolute()
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
@@ -137,7 +188,9 @@ class Shown:
                 shutil.rmtree(temporary, ignore_errors=True)
                 raise
         except OSError as error:
-            raise EnvironmentFault(f"{str(folder)!r} can't be written ({error.strerror}); name another folder.") from None
+            raise EnvironmentFault(
+                f"{str(folder)!r} can't be written ({error.strerror}); name another folder."
+            ) from None
         warn(f"wrote {', '.join(sorted(path.name for path in folder.iterdir()))} to {folder}.")
 
     def _pictures(self) -> dict[str, Path]:
@@ -150,7 +203,11 @@ class Shown:
             return {}
         with file.open("rb") as stream:
             head = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
-        return {name: {"dtype": about["dtype"], "shape": about["shape"]} for name, about in sorted(head.items()) if name != "__metadata__"}
+        return {
+            name: {"dtype": about["dtype"], "shape": about["shape"]}
+            for name, about in sorted(head.items())
+            if name != "__metadata__"
+        }
 
 
 def _about(metric: Any) -> list[str]:
@@ -176,4 +233,7 @@ def _copy(source: Path, target: Path) -> None:
         Path(temporary).chmod(0o644)
         Path(temporary).replace(target)
     except OSError as error:
-        raise EnvironmentFault(f"the picture can't be written to {str(target)!r} ({error.strerror}); name another file.") from None
+        raise EnvironmentFault(
+            f"the picture can't be written to {str(target)!r} ({error.strerror}); name another "
+            "file."
+        ) from None

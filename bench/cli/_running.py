@@ -1,4 +1,6 @@
-"""What verbs that run cells share: the options that say where and within which limits runs run, and the bar that shows how far they are."""
+"""What verbs that run cells share: the options that say where and within which limits runs run, and
+the bar that shows how far they are.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,10 @@ if TYPE_CHECKING:
 
 
 def _seconds(_: click.Context, option: click.Parameter, text: str | None) -> float | None:
-    """Read a number of seconds above 0. Python reads ``nan`` and ``inf`` as numbers too, and neither is a limit."""
+    """Read a number of seconds above 0.
+
+    Python reads ``nan`` and ``inf`` as numbers too, and neither is a limit.
+    """
     if text is None:
         return None
     try:
@@ -32,26 +37,61 @@ def _seconds(_: click.Context, option: click.Parameter, text: str | None) -> flo
     except ValueError:
         seconds = math.nan
     if not 0 < seconds < math.inf:
-        raise UsageError(f"{option.opts[0]} got {text!r}; give a number of seconds above 0, like 90 or 0.5.")
+        raise UsageError(
+            f"{option.opts[0]} got {text!r}; give a number of seconds above 0, like 90 or 0.5."
+        )
     return seconds
 
 
 _OPTIONS = (
-    click.option("--jobs", type=click.IntRange(1, 4096), help="Runs at a time.  [default: one a core, or as many as fit on the GPUs]"),
-    click.option("--timeout", metavar="SECONDS", callback=_seconds, help="Wall-clock limit of one run in seconds.  [default: the preset's]"),
-    click.option("--cpu-time", metavar="SECONDS", callback=_seconds, help="Limit of processor time of one run in seconds.  [default: none]"),
-    click.option("--memory", metavar="SIZE", help="Limit of one run's memory, like 4GiB, or none.  [default: an even share of the machine's]"),
-    click.option("--per-gpu", type=click.IntRange(1, 64), default=1, show_default=True, help="Runs at a time on one GPU."),
-    click.option("--gpu-memory", metavar="SIZE", help="Limit of one run's GPU memory.  [default: an even share of the GPU's]"),
     click.option(
-        "--flops/--no-flops", default=None, help="Count the operations of one seed of each row, in a second pass.  [default: unless BENCH_FLOPS is 0]"
+        "--jobs",
+        type=click.IntRange(1, 4096),
+        help="Runs at a time.  [default: one a core, or as many as fit on the GPUs]",
+    ),
+    click.option(
+        "--timeout",
+        metavar="SECONDS",
+        callback=_seconds,
+        help="Wall-clock limit of one run in seconds.  [default: the preset's]",
+    ),
+    click.option(
+        "--cpu-time",
+        metavar="SECONDS",
+        callback=_seconds,
+        help="Limit of processor time of one run in seconds.  [default: none]",
+    ),
+    click.option(
+        "--memory",
+        metavar="SIZE",
+        help="Limit of one run's memory, like 4GiB, or none.  [default: an even share of the "
+        "machine's]",
+    ),
+    click.option(
+        "--per-gpu",
+        type=click.IntRange(1, 64),
+        default=1,
+        show_default=True,
+        help="Runs at a time on one GPU.",
+    ),
+    click.option(
+        "--gpu-memory",
+        metavar="SIZE",
+        help="Limit of one run's GPU memory.  [default: an even share of the GPU's]",
+    ),
+    click.option(
+        "--flops/--no-flops",
+        default=None,
+        help="Count the operations of one seed of each row, in a second pass.  [default: "
+        "unless BENCH_FLOPS is 0]",
     ),
     click.option(
         "--executor",
         default="local",
         show_default=True,
         metavar="NAME",
-        help="local; inline (in this process, for a debugger); ray[...] or slurm[...], see docs/scale.md.",
+        help="local; inline (in this process, for a debugger); ray[...] or slurm[...], see "
+        "docs/scale.md.",
     ),
 )
 
@@ -63,8 +103,12 @@ def running_options(command: Command) -> Command:
     return command
 
 
-def run_cells(driver: Driver, todo: list[Keyed], engine: Executor, jobs: int, quiet: bool, cached: int) -> list[Record]:
-    """Run cells under a bar and return their records; say at once what of each that is not ``ok``."""
+def run_cells(
+    driver: Driver, todo: list[Keyed], engine: Executor, jobs: int, quiet: bool, cached: int
+) -> list[Record]:
+    """Run cells under a bar and return their records; say at once what of
+    each that is not ``ok``.
+    """
     from bench.runs.rerun import whole
 
     records, said, failures = [], len(driver.notes), Failures(warn)
@@ -79,15 +123,25 @@ def run_cells(driver: Driver, todo: list[Keyed], engine: Executor, jobs: int, qu
                 continue
             records.append(record)
             if record.error is not None:
-                command = whole(keyed.cell, driver.registry, driver.again, driver.store.root, sys.stderr.encoding or "utf-8")
+                command = whole(
+                    keyed.cell,
+                    driver.registry,
+                    driver.again,
+                    driver.store.root,
+                    sys.stderr.encoding or "utf-8",
+                )
                 failures.note(record, keyed.cell.spec.label(), command)
     failures.end()
     return records
 
 
 @contextmanager
-def _progress(total: int, cached: int, quiet: bool) -> Iterator[tuple[Callable[[str, float], None], Callable[[Keyed], None]]]:
-    """Show a bar with the time left: in a notebook a line of its own, else on stderr, where that is a terminal."""
+def _progress(
+    total: int, cached: int, quiet: bool
+) -> Iterator[tuple[Callable[[str, float], None], Callable[[Keyed], None]]]:
+    """Show a bar with the time left: in a notebook a line of its own, else
+    on stderr, where that is a terminal.
+    """
     if not quiet and (show := line()) is not None:
         with notebook_progress(show, total, cached) as functions:
             yield functions

@@ -35,7 +35,8 @@ def open_server(folder: Path, port: int) -> ThreadingHTTPServer:
         return ThreadingHTTPServer(("127.0.0.1", port), partial(_Quiet, directory=str(folder)))
     except OSError as error:
         raise EnvironmentFault(
-            f"port {port} of this machine can't be used ({error.strerror}); give another with --port, or --port 0 for any free one."
+            f"port {port} of this machine can't be used ({error.strerror}); give another with "
+            "--port, or --port 0 for any free one."
         ) from None
 
 

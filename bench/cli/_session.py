@@ -1,4 +1,6 @@
-"""What everything that runs cells shares, from the command line and from Python: where runs run, and the way from a request to its records."""
+"""What everything that runs cells shares, from the command line and from Python: where runs run,
+and the way from a request to its records.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ if TYPE_CHECKING:
 
 
 class Where(msgspec.Struct, frozen=True, kw_only=True):
-    """Where runs run, how many at a time, and within which limits; the fields are options of ``bench run``."""
+    """Where runs run, how many at a time, and within which limits; the
+    fields are options of ``bench run``.
+    """
 
     executor: str = "local"
     device: str = "auto"
@@ -68,7 +72,8 @@ class Session:
         """Find the machines, and say on stderr which plugins are broken.
 
         Raises:
-            UsageError: an option is wrong. EnvironmentFault: the device or the executor is not here.
+            UsageError: an option is wrong. EnvironmentFault: the device or the executor is not
+                here.
         """
         from bench.executors.engines import Inline, Local, engine
         from bench.runs.cache import ready_cache
@@ -109,15 +114,22 @@ class Session:
         """Run cells, show how far they are, and return their records."""
         from bench.cli._running import run_cells
 
-        return run_cells(driver, todo, self.executor(todo), self.jobs, self.quiet, cached) if todo else []
+        return (
+            run_cells(driver, todo, self.executor(todo), self.jobs, self.quiet, cached)
+            if todo
+            else []
+        )
 
     # From a request to its records -----------------------------------------------------
 
     def prepare(self, request: Request, choice: Choice, dry_run: bool) -> Prepared:
-        """Plan a request and hold it against the records. ``tune`` runs its trials here, unless it is a dry run.
+        """Plan a request and hold it against the records.
+
+        ``tune`` runs its trials here, unless it is a dry run.
 
         Raises:
-            UsageError: a name, parameter or seed is wrong. NothingSelected: nothing fits. EnvironmentFault: a pair that was named can't run.
+            UsageError: a name, parameter or seed is wrong. NothingSelected: nothing fits.
+                EnvironmentFault: a pair that was named can't run.
         """
         from bench.runs.plan import make_plan
 
@@ -129,7 +141,10 @@ class Session:
             self.store.open_for_writing()
         if choice.tune:
             if choice.only or choice.budget:
-                raise UsageError("--tune goes with neither --only nor --budget; it says itself how much it spends.")
+                raise UsageError(
+                    "--tune goes with neither --only nor --budget; it says itself how much it "
+                    "spends."
+                )
             plan = self._tuned(plan, choice.tune, dry_run)
             refuse_named(plan, request)
         done, todo = self.split(plan, look=not dry_run)
@@ -137,13 +152,22 @@ class Session:
         for damaged in self.store.damaged:
             warn(f"the record {damaged.path} is not used: {damaged.reason}.")
         if not self.quiet and (
-            said := seeds_said(request.seeds if isinstance(request.seeds, str) else None, sorted({cell.spec.seed for cell in plan.cells}), len(todo), len(done))
+            said := seeds_said(
+                request.seeds if isinstance(request.seeds, str) else None,
+                sorted({cell.spec.seed for cell in plan.cells}),
+                len(todo),
+                len(done),
+            )
         ):
             warn(said)
         return Prepared(plan, done, todo, self.driver.not_looked)
 
-    def split(self, plan: Plan, look: bool = True, flops: bool = True) -> tuple[list[Record], list[Keyed]]:
-        """Hold a plan against the records (see :meth:`bench.runs.drive.Driver.split`), and say what there is to say of data."""
+    def split(
+        self, plan: Plan, look: bool = True, flops: bool = True
+    ) -> tuple[list[Record], list[Keyed]]:
+        """Hold a plan against the records (see
+        :meth:`bench.runs.drive.Driver.split`), and say what there is to say of data.
+        """
         said = len(self.driver.notes)
         try:
             return self.driver.split(plan, look, flops)
@@ -152,13 +176,20 @@ class Session:
                 warn(note)
 
     def finish(self, prepared: Prepared) -> tuple[list[Record], list[NotRun]]:
-        """Run what is left of a plan and return the records of all its cells in their order, and what was not run."""
+        """Run what is left of a plan and return the records of all its
+        cells in their order, and what was not run.
+        """
         records = [*prepared.done, *self.run(self.driver, prepared.todo, len(prepared.done))]
         order = {cell.spec.cell: position for position, cell in enumerate(prepared.plan.cells)}
-        return sorted(records, key=lambda record: order[record.cell]), [*prepared.plan.not_run, *self.driver.not_run]
+        return sorted(records, key=lambda record: order[record.cell]), [
+            *prepared.plan.not_run,
+            *self.driver.not_run,
+        ]
 
     def _tuned(self, plan: Plan, count: int, dry_run: bool) -> Plan:
-        """Run the trials of --tune and return the plan with the chosen parameters; in a dry run, the trials are the plan until all are recorded."""
+        """Run the trials of --tune and return the plan with the chosen parameters; in a dry run,
+        the trials are the plan until all are recorded.
+        """
         from bench.runs.plan import NotRun, Plan
         from bench.runs.search import chosen, searches
 
@@ -166,9 +197,14 @@ class Session:
         trials = Plan([cell for search in found for cells in search.runs() for cell in cells], [])
         done, todo = self.split(trials, look=not dry_run, flops=False)
         if dry_run and todo:
-            warn(f"--tune: {len(todo)} of {len(trials.cells)} trial runs come first and are shown; the runs with the chosen parameters follow them.")
+            warn(
+                f"--tune: {len(todo)} of {len(trials.cells)} trial runs come first and are shown; "
+                "the runs with the chosen parameters follow them."
+            )
             return Plan([*trials.cells, *rest.cells], rest.not_run)
-        by_cell = {record.cell: record for record in [*done, *self.run(self.driver, todo, len(done))]}
+        by_cell = {
+            record.cell: record for record in [*done, *self.run(self.driver, todo, len(done))]
+        }
         for search in found:
             outcome = chosen(search, by_cell)
             if isinstance(outcome, NotRun):
@@ -177,18 +213,28 @@ class Session:
             rest.cells += outcome
             spec = outcome[0].spec
             warn(
-                f"--tune: {render_call(spec.method, spec.params)} is the best of {len(search.trials)} settings on {spec.task} {spec.variant} by {search.metric.name}."
+                f"--tune: {render_call(spec.method, spec.params)} is the best of "
+                f"{len(search.trials)} settings on {spec.task} {spec.variant} by "
+                f"{search.metric.name}."
             )
         return rest
 
-    def _selected(self, plan: Plan, done: list[Record], todo: list[Keyed], choice: Choice) -> list[Keyed]:
+    def _selected(
+        self, plan: Plan, done: list[Record], todo: list[Keyed], choice: Choice
+    ) -> list[Keyed]:
         """Return what ``only`` and ``budget`` leave; the rest goes to ``plan.not_run``."""
         from bench.runs.select import only, within
 
         todo, left = only(todo, self.driver.standings, choice.only)
         plan.not_run += left
         if choice.budget is not None:
-            todo, left = within(todo, {record.group for record in done}, self.driver.expected.of, choice.budget, self.jobs)
+            todo, left = within(
+                todo,
+                {record.group for record in done},
+                self.driver.expected.of,
+                choice.budget,
+                self.jobs,
+            )
             plan.not_run += left
         return todo
 
@@ -201,17 +247,29 @@ def limits_of(where: Where, machines: Engine, jobs: int) -> Limits:
     memory = default if where.memory is None else parse_size(where.memory, "--memory")
     if where.memory is not None and default is None and memory is None:
         raise UsageError(
-            f"--memory got {where.memory!r}, but runs on other machines are always limited; give a size, or leave it out for an even share of the machine."
+            f"--memory got {where.memory!r}, but runs on other machines are always limited; give "
+            "a size, or leave it out for an even share of the machine."
         )
     gpu_memory = None if where.gpu_memory is None else parse_size(where.gpu_memory, "--gpu-memory")
-    return Limits(wall=where.timeout, cpu=where.cpu_time, memory=memory, gpu_memory=gpu_memory, per_gpu=where.per_gpu)
+    return Limits(
+        wall=where.timeout,
+        cpu=where.cpu_time,
+        memory=memory,
+        gpu_memory=gpu_memory,
+        per_gpu=where.per_gpu,
+    )
 
 
 _MANY_SEEDS, _MANY_RUNS = 10, 100
 
 
-def seeds_said(text: str | Sequence[int] | None, seeds: Sequence[int], to_run: int, recorded: int) -> str:
-    """Say which seeds ``--seeds`` asks for, where much is about to run: ``100`` is a hundred seeds and not the seed 100. Empty: no need to.
+def seeds_said(
+    text: str | Sequence[int] | None, seeds: Sequence[int], to_run: int, recorded: int
+) -> str:
+    """Say which seeds ``--seeds`` asks for, where much is about to run: ``100`` is a hundred seeds
+    and not the seed 100.
+
+    Empty: no need to.
 
     Args:
         text: the seeds as they were asked for; None: nothing, so the presets say how many.
@@ -224,35 +282,65 @@ def seeds_said(text: str | Sequence[int] | None, seeds: Sequence[int], to_run: i
     known = set(seeds)
     starts = [seed for seed in seeds if seed - 1 not in known]
     ends = [seed for seed in seeds if seed + 1 not in known]
-    spans = [f"{start} to {end}" if end > start else str(start) for start, end in zip(starts, ends, strict=True)]
+    spans = [
+        f"{start} to {end}" if end > start else str(start)
+        for start, end in zip(starts, ends, strict=True)
+    ]
     shown = ", ".join(spans[:5]) + (f" and {len(spans) - 5} more spans" if len(spans) > 5 else "")
-    return f"{len(seeds):,} seed{'s' * (len(seeds) != 1)}, {shown}: {to_run:,} runs" + (f", and {recorded:,} recorded already" if recorded else "") + "."
+    return (
+        f"{len(seeds):,} seed{'s' * (len(seeds) != 1)}, {shown}: {to_run:,} runs"
+        + (f", and {recorded:,} recorded already" if recorded else "")
+        + "."
+    )
 
 
 def limit_words(where: Where, limits: Limits) -> tuple[str, ...]:
-    """Return the options that give a run of another command the limits of this one; a share of the memory depends on how many run beside it."""
-    given = {"--timeout": limits.wall, "--cpu-time": limits.cpu, "--gpu-memory": limits.gpu_memory, "--per-gpu": where.per_gpu if where.per_gpu > 1 else None}
-    words = [word for name, value in given.items() if value is not None for word in (name, f"{value:.12g}" if isinstance(value, float) else str(value))]
+    """Return the options that give a run of another command the limits of this one; a share of the
+    memory depends on how many run beside it.
+    """
+    given = {
+        "--timeout": limits.wall,
+        "--cpu-time": limits.cpu,
+        "--gpu-memory": limits.gpu_memory,
+        "--per-gpu": where.per_gpu if where.per_gpu > 1 else None,
+    }
+    words = [
+        word
+        for name, value in given.items()
+        if value is not None
+        for word in (name, f"{value:.12g}" if isinstance(value, float) else str(value))
+    ]
     if where.memory is not None or (where.jobs is not None and limits.memory is not None):
         words += ["--memory", "none" if limits.memory is None else str(limits.memory)]
     return tuple(words)
 
 
 def all_named(request: Request) -> bool:
-    """Say whether every pair was asked for by name, so that one that can't run is an error and not a row."""
-    return bool(request.methods and request.tasks) and not any("*" in name or "?" in name for name in (*request.methods, *request.tasks))
+    """Say whether every pair was asked for by name, so that one that can't
+    run is an error and not a row.
+    """
+    return bool(request.methods and request.tasks) and not any(
+        "*" in name or "?" in name for name in (*request.methods, *request.tasks)
+    )
 
 
 def refuse_named(plan: Plan, request: Request) -> None:
-    """Raise an error for a pair that was asked for by name and can't run; globs and tracks only list it."""
+    """Raise an error for a pair that was asked for by name and can't run;
+    globs and tracks only list it.
+    """
     if not all_named(request):
         return
     for item in plan.not_run:
         if item.status == "unavailable":
             raise EnvironmentFault(f"{item.method} on {item.task} can't run here: {item.reason}.")
-        raise UsageError(f"{item.method} does not apply to {item.task}: {item.reason}; leave one out, or use a glob to run the pairs that fit.")
+        raise UsageError(
+            f"{item.method} does not apply to {item.task}: {item.reason}; leave one out, or use a "
+            "glob to run the pairs that fit."
+        )
 
 
 def where_of(options: dict[str, object]) -> Where:
     """Return where the options of a command say that runs run."""
-    return msgspec.convert({name: options[name] for name in Where.__struct_fields__ if name in options}, Where)
+    return msgspec.convert(
+        {name: options[name] for name in Where.__struct_fields__ if name in options}, Where
+    )

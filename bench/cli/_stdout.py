@@ -1,4 +1,6 @@
-"""Stdout kept for one document: what else is printed in this process, by C++ code too, goes to stderr."""
+"""Stdout kept for one document: what else is printed in this process, by
+C++ code too, goes to stderr.
+"""
 
 from __future__ import annotations
 

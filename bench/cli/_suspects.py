@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 _SHOWN = 3
 
 
-def examined(store: Store, registry: Registry, data: bool, stale: bool, say: Callable[[str], None]) -> dict[str, Any]:
-    """Look through a folder and return what was found as plain data: for each rule its severity, what to do, and every record.
+def examined(
+    store: Store, registry: Registry, data: bool, stale: bool, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """Look through a folder and return what was found as plain data: for each rule its severity,
+    what to do, and every record.
 
     Args:
         store: the folder.
@@ -39,18 +42,41 @@ def examined(store: Store, registry: Registry, data: bool, stale: bool, say: Cal
     shares = Shares(registry, say) if data else None
     found: dict[str, list[Found]] = {}
     for item in (
-        *(Found(rule="damaged", record=damaged.path, said=damaged.reason) for damaged in store.damaged),
+        *(
+            Found(rule="damaged", record=damaged.path, said=damaged.reason)
+            for damaged in store.damaged
+        ),
         *suspects(records, registry.cards(), old, shares),
     ):
         found.setdefault(item.rule, []).append(item)
     rows: list[dict[str, Any]] = []
     for name, rule in RULES.items():
         if items := found.get(name):
-            listed = [{"record": item.record, "said": item.said} for item in sorted(items, key=lambda item: item.record)]
-            rows.append({"rule": name, "severity": rule.severity, "title": rule.title, "do": rule.do, "count": len(listed), "records": listed})
-    touched = {row["record"] for found in rows if found["rule"] != "damaged" for row in found["records"]}
+            listed = [
+                {"record": item.record, "said": item.said}
+                for item in sorted(items, key=lambda item: item.record)
+            ]
+            rows.append(
+                {
+                    "rule": name,
+                    "severity": rule.severity,
+                    "title": rule.title,
+                    "do": rule.do,
+                    "count": len(listed),
+                    "records": listed,
+                }
+            )
+    touched = {
+        row["record"] for found in rows if found["rule"] != "damaged" for row in found["records"]
+    }
     left_out = sorted(shares.left_out) if shares else []
-    return {"schema_version": 1, "records": len(records), "touched": len(touched), "findings": rows, "not_prepared": left_out}
+    return {
+        "schema_version": 1,
+        "records": len(records),
+        "touched": len(touched),
+        "findings": rows,
+        "not_prepared": left_out,
+    }
 
 
 def _unread(findings: list[dict[str, Any]]) -> str:
@@ -59,21 +85,40 @@ def _unread(findings: list[dict[str, Any]]) -> str:
 
 
 def in_words(document: dict[str, Any], folder: str) -> str:
-    """Return what was found as text: a table of counts, then each rule with what to do and its first records."""
+    """Return what was found as text: a table of counts, then each rule
+    with what to do and its first records.
+    """
     findings = document["findings"]
     unseen = document["not_prepared"]
-    last = [f"The shares of classes were not looked at for {', '.join(unseen)}: preparing takes long, or the data is not here."] if unseen else []
+    last = (
+        [
+            (
+                f"The shares of classes were not looked at for {', '.join(unseen)}: preparing "
+                "takes long, or the data is not here."
+            )
+        ]
+        if unseen
+        else []
+    )
     if not findings:
-        return "\n".join([f"{document['records']} records in {folder!r}: nothing is wrong with them.", *last])
+        return "\n".join(
+            [f"{document['records']} records in {folder!r}: nothing is wrong with them.", *last]
+        )
     rows = [[row["severity"], row["rule"], row["count"], row["title"]] for row in findings]
     lines = [
-        f"{document['records']} records in {folder!r}, {document['touched']} of them with something to look at{_unread(findings)}:",
+        (
+            f"{document['records']} records in {folder!r}, {document['touched']} of them with "
+            f"something to look at{_unread(findings)}:"
+        ),
         "",
         table(rows, ["severity", "rule", "records", "what"]),
     ]
     for row in findings:
         lines += ["", f"{row['rule']}: {row['do']}."]
-        lines += [f"  {item['record']}{': ' if item['said'] else ''}{item['said']}" for item in row["records"][:_SHOWN]]
+        lines += [
+            f"  {item['record']}{': ' if item['said'] else ''}{item['said']}"
+            for item in row["records"][:_SHOWN]
+        ]
         if row["count"] > _SHOWN:
             lines.append(f"  and {row['count'] - _SHOWN} more; --json lists all.")
     return "\n".join([*lines, *(["", *last] if last else [])])

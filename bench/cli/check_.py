@@ -9,7 +9,8 @@ from bench.cli._options import completer, emit_json, json_option, plugins_option
 
 _HELP = """Check that plugins keep the contracts, by running them.
 
-NAME is a method, task or data set, track/name, a glob, or the path of a plugin: then all that it registers.
+NAME is a method, task or data set, track/name, a glob, or the path of a plugin: then all that it
+registers.
 
 \b
 bench check my_method.py
@@ -20,12 +21,31 @@ bench check 'noisy-labels/*' --quick
 
 @click.command("check", help=_HELP)
 @click.argument("name", shell_complete=completer("method", "task", "dataset"))
-@click.option("--task", "tasks", multiple=True, metavar="NAME", shell_complete=completer("task"), help="Run methods on these tasks alone: names, comma lists, globs. Repeatable.")  # fmt: skip
+@click.option(
+    "--task",
+    "tasks",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=completer("task"),
+    help="Run methods on these tasks alone: names, comma lists, globs. Repeatable.",
+)
 @click.option("--quick", is_flag=True, help="One variant of one task, in this process alone.")
-@click.option("--device", default="auto", show_default=True, help="auto (the GPU if there is one), cpu or cuda.")
+@click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    help="auto (the GPU if there is one), cpu or cuda.",
+)
 @plugins_option
 @json_option
-def command(name: str, tasks: tuple[str, ...], quick: bool, device: str, plugins: tuple[str, ...], as_json: bool) -> int:
+def command(
+    name: str,
+    tasks: tuple[str, ...],
+    quick: bool,
+    device: str,
+    plugins: tuple[str, ...],
+    as_json: bool,
+) -> int:
     """Run the conformance suite and report; exit code 1 if anything failed."""
     import sys
 
@@ -39,10 +59,14 @@ def command(name: str, tasks: tuple[str, ...], quick: bool, device: str, plugins
         if not as_json and sys.stderr.isatty():
             click.echo(f"bench: {text}", err=True)
 
-    reports = check(name, tasks=split_names(tasks), plugins=plugins, device=device, quick=quick, say=say)
+    reports = check(
+        name, tasks=split_names(tasks), plugins=plugins, device=device, quick=quick, say=say
+    )
     if as_json:
         found = [msgspec.to_builtins(report) | {"ok": report.ok} for report in reports]
-        emit_json({"schema_version": 1, "ok": all(report.ok for report in reports), "reports": found})
+        emit_json(
+            {"schema_version": 1, "ok": all(report.ok for report in reports), "reports": found}
+        )
     else:
         click.echo("\n\n".join(report.markdown() for report in reports))
     return 0 if all(report.ok for report in reports) else 1

@@ -29,15 +29,32 @@ from bench.texts import printable
 @names_option("task", help="Only these tasks. Repeatable, comma lists, globs.")
 @click.option("--track", shell_complete=tracks_completer, help="Only this track.")
 @click.option("--preset", help="Only this preset.")
-@click.option("--format", "style", type=click.Choice(("md", "json", "csv")), default="md", show_default=True, help="What to print.")
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(("md", "json", "csv")),
+    default="md",
+    show_default=True,
+    help="What to print.",
+)
 @wide_option
 @results_option
 @plugins_option
 @json_option
 def command(
-    a: str, b: str, tasks: tuple[str, ...], track: str | None, preset: str | None, style: str, results: str | None, plugins: tuple[str, ...], as_json: bool
+    a: str,
+    b: str,
+    tasks: tuple[str, ...],
+    track: str | None,
+    preset: str | None,
+    style: str,
+    results: str | None,
+    plugins: tuple[str, ...],
+    as_json: bool,
 ) -> None:
-    """Compare methods A and B: the mean paired difference over seeds with its t interval, for every variant both have run."""
+    """Compare methods A and B: the mean paired difference over seeds with
+    its t interval, for every variant both have run.
+    """
     from bench.runs.store import Store, collector_paused
 
     click.get_current_context().with_resource(collector_paused())
@@ -50,22 +67,41 @@ def command(
         short = name.partition("[")[0].rpartition("/")[2]
         if short not in {record.method for record in records}:
             registry.select("method", name.partition("[")[0], track)
-            raise NothingSelected(f"no record of {name!r} in {str(store.root)!r}; run 'bench run --method {short} --task ...' first.")
+            raise NothingSelected(
+                f"no record of {name!r} in {str(store.root)!r}; run 'bench run --method {short} "
+                "--task ...' first."
+            )
     if a == b:
         raise UsageError(f"{a!r} is compared with itself; name two methods.")
     options = {
         "track": track,
         "preset": preset,
         "stale": stale_ids(registry, records),
-        "tasks": [entry.identity for name in split_names(tasks) for entry in registry.select("task", name, track, "--task")],
+        "tasks": [
+            entry.identity
+            for name in split_names(tasks)
+            for entry in registry.select("task", name, track, "--task")
+        ],
     }
     found = registry.manager.hook.bench_compare(
-        records=records, tasks=registry.cards(), a=a, b=b, options={name: value for name, value in options.items() if value}
+        records=records,
+        tasks=registry.cards(),
+        a=a,
+        b=b,
+        options={name: value for name, value in options.items() if value},
     )
     if found is None:
-        raise PluginError("no plugin compares methods; the built-in one is missing from this installation. Install datacentric-bench again.")
+        raise PluginError(
+            "no plugin compares methods; the built-in one is missing from this installation. "
+            "Install datacentric-bench again."
+        )
     if not found["rows"]:
-        raise NothingSelected(f"{a} and {b} have no variant with a common seed in {str(store.root)!r}. {' '.join(found['notes'])}".rstrip())
+        raise NothingSelected(
+            (
+                f"{a} and {b} have no variant with a common seed in {str(store.root)!r}. "
+                f"{' '.join(found['notes'])}"
+            ).rstrip()
+        )
     text = render(registry, found, "json" if as_json else style)
     with printing_back():
         click.echo(text if as_json or style != "md" else markdown(printable(text), columns()))

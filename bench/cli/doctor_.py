@@ -8,7 +8,15 @@ from pathlib import Path
 
 import click
 
-from bench.cli._options import emit_json, json_option, open_registry, plugins_option, results_folder, results_option, table
+from bench.cli._options import (
+    emit_json,
+    json_option,
+    open_registry,
+    plugins_option,
+    results_folder,
+    results_option,
+    table,
+)
 from bench.errors import EnvironmentFault
 
 _LOW_DISK = 1 << 30
@@ -19,7 +27,10 @@ _LOW_DISK = 1 << 30
 @plugins_option
 @json_option
 def command(results: str | None, plugins: tuple[str, ...], as_json: bool) -> int:
-    """Look for what is wrong: libraries, device, folders, plugins, records. Exit code 4 if anything is."""
+    """Look for what is wrong: libraries, device, folders, plugins, records.
+
+    Exit code 4 if anything is.
+    """
     from bench.plugins.index import cache_folder
     from bench.runs import provenance
 
@@ -33,11 +44,21 @@ def command(results: str | None, plugins: tuple[str, ...], as_json: bool) -> int
             not absent,
             f"missing: {', '.join(absent)}; install datacentric-bench again"
             if absent
-            else ", ".join(f"{name} {version}" for name, version in provenance.versions(known).items()),
+            else ", ".join(
+                f"{name} {version}" for name, version in provenance.versions(known).items()
+            ),
         )
     )
     gpu = provenance.gpu()
-    rows.append(("device", True, gpu["name"] if gpu else f"no GPU; {provenance.cpu()['model']}, {provenance.machine()['cores']} cores"))
+    rows.append(
+        (
+            "device",
+            True,
+            gpu["name"]
+            if gpu
+            else f"no GPU; {provenance.cpu()['model']}, {provenance.machine()['cores']} cores",
+        )
+    )
     rows.append(("kernels", *_kernels()))
     for title, folder in (("cache", cache_folder()), ("results", results_folder(results))):
         rows.append((f"{title} folder", *_folder(folder)))
@@ -50,15 +71,37 @@ def command(results: str | None, plugins: tuple[str, ...], as_json: bool) -> int
                 (
                     f"{kind} {identity}",
                     False,
-                    "two plugins have this name: " + " and ".join(entry.source for entry in registry.rows(kind) if entry.identity == identity),
+                    "two plugins have this name: "
+                    + " and ".join(
+                        entry.source for entry in registry.rows(kind) if entry.identity == identity
+                    ),
                 )
             )
-    rows.append(("plugins", True, ", ".join(f"{len(registry.rows(kind))} {kind}s" for kind in ("method", "task", "dataset"))))
+    rows.append(
+        (
+            "plugins",
+            True,
+            ", ".join(
+                f"{len(registry.rows(kind))} {kind}s" for kind in ("method", "task", "dataset")
+            ),
+        )
+    )
     healthy = all(fine for _, fine, _ in rows)
     if as_json:
-        emit_json({"schema_version": 1, "healthy": healthy, "checks": [{"check": name, "ok": fine, "says": says} for name, fine, says in rows]})
+        emit_json(
+            {
+                "schema_version": 1,
+                "healthy": healthy,
+                "checks": [{"check": name, "ok": fine, "says": says} for name, fine, says in rows],
+            }
+        )
     else:
-        click.echo(table([[name, "ok" if fine else "WRONG", says] for name, fine, says in rows], ["check", "", "says"]))
+        click.echo(
+            table(
+                [[name, "ok" if fine else "WRONG", says] for name, fine, says in rows],
+                ["check", "", "says"],
+            )
+        )
     return 0 if healthy else EnvironmentFault.exit_code
 
 
@@ -87,5 +130,9 @@ def _records(folder: Path) -> tuple[bool, str]:
     store = Store(folder)
     count = len(store.briefs())
     if store.damaged:
-        return False, f"{count} records, {len(store.damaged)} damaged: {store.damaged[0].path}: {store.damaged[0].reason}; remove or restore the file"
+        return (
+            False,
+            f"{count} records, {len(store.damaged)} damaged: {store.damaged[0].path}: "
+            f"{store.damaged[0].reason}; remove or restore the file",
+        )
     return True, f"{count} records"

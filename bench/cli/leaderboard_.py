@@ -10,7 +10,17 @@ import click
 
 from bench.cli._board import freeze, make_board, publish, render, stale_ids
 from bench.cli._layout import columns, markdown, wide_option
-from bench.cli._options import json_option, names_option, open_registry, plugins_option, results_folder, results_option, split_names, tracks_completer, warn
+from bench.cli._options import (
+    json_option,
+    names_option,
+    open_registry,
+    plugins_option,
+    results_folder,
+    results_option,
+    split_names,
+    tracks_completer,
+    warn,
+)
 from bench.cli._stdout import printing_back
 from bench.errors import NothingSelected, UsageError
 from bench.texts import printable
@@ -28,19 +38,74 @@ _FORMATS = ("md", "json", "csv", "latex")
 @names_option("task", help="Only these tasks. Repeatable, comma lists, globs.")
 @click.option("--track", shell_complete=tracks_completer, help="Only this track.")
 @click.option("--preset", help="Only this preset.")
-@click.option("--suite", metavar="NAME", help="Suite whose tracks are scored: a name, or a .toml file.  [default: the newest]")
 @click.option(
-    "--tier", metavar="NAME", help="Tier of the suite: how many seeds are compared.  [default: default; of chosen methods, tasks or a preset all seeds]"
+    "--suite",
+    metavar="NAME",
+    help="Suite whose tracks are scored: a name, or a .toml file.  [default: the newest]",
 )
-@click.option("--tuned", is_flag=True, help="The board at an equal tuning budget: parameters that --tune chose, of the suite's tracks that have one.")
-@click.option("--format", "style", type=click.Choice(_FORMATS), default="md", show_default=True, help="What to print; latex: the tracks.")
-@click.option("--out", metavar="DIR", help="Write the page, Markdown, JSON, CSV, LaTeX and Parquet into this folder instead of printing.")
-@click.option("--page/--no-page", default=True, show_default=True, help="With --out: write index.html too; it needs the extra 'page'.")
-@click.option("--history", metavar="FILE", help="Add this board to a history.parquet (made if need be); the page then shows all its nights.")
-@click.option("--serve", is_flag=True, help="Show the page in a browser: serve it on this machine until Ctrl-C.")
-@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="With --serve: the port; 0: any free one.")
-@click.option("--freeze", "freezing", is_flag=True, help="Freeze the suite's anchors, of each tier that the records hold with all seeds, instead of printing.")
-@click.option("--stale/--no-stale", default=True, show_default=True, help="Mark records whose code or libraries are not those on this machine.")
+@click.option(
+    "--tier",
+    metavar="NAME",
+    help="Tier of the suite: how many seeds are compared.  [default: default; of chosen "
+    "methods, tasks or a preset all seeds]",
+)
+@click.option(
+    "--tuned",
+    is_flag=True,
+    help="The board at an equal tuning budget: parameters that --tune chose, of the suite's "
+    "tracks that have one.",
+)
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(_FORMATS),
+    default="md",
+    show_default=True,
+    help="What to print; latex: the tracks.",
+)
+@click.option(
+    "--out",
+    metavar="DIR",
+    help="Write the page, Markdown, JSON, CSV, LaTeX and Parquet into this folder instead of "
+    "printing.",
+)
+@click.option(
+    "--page/--no-page",
+    default=True,
+    show_default=True,
+    help="With --out: write index.html too; it needs the extra 'page'.",
+)
+@click.option(
+    "--history",
+    metavar="FILE",
+    help="Add this board to a history.parquet (made if need be); the page then shows all its "
+    "nights.",
+)
+@click.option(
+    "--serve",
+    is_flag=True,
+    help="Show the page in a browser: serve it on this machine until Ctrl-C.",
+)
+@click.option(
+    "--port",
+    default=8000,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="With --serve: the port; 0: any free one.",
+)
+@click.option(
+    "--freeze",
+    "freezing",
+    is_flag=True,
+    help="Freeze the suite's anchors, of each tier that the records hold with all seeds, "
+    "instead of printing.",
+)
+@click.option(
+    "--stale/--no-stale",
+    default=True,
+    show_default=True,
+    help="Mark records whose code or libraries are not those on this machine.",
+)
 @wide_option
 @results_option
 @plugins_option
@@ -65,22 +130,39 @@ def command(
     plugins: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Turn records into a board: every track's scores, and mean, interval, seeds and cost of every method on every variant."""
+    """Turn records into a board: every track's scores, and mean, interval,
+    seeds and cost of every method on every variant.
+    """
     from bench.runs.store import Store, collector_paused
 
     if history is not None and out is None and not serve:
         raise UsageError("--history is for a page; add --out DIR or --serve.")
     if tuned and (history is not None or freezing):
-        raise UsageError(f"--tuned does not go with {'--freeze' if freezing else '--history'}, which is of the board of defaults; leave one out.")
-    chosen = {"--method": methods, "--task": tasks, "--track": track, "--preset": preset, "--tier": tier, "--out": out, "--serve": serve}
+        raise UsageError(
+            f"--tuned does not go with {'--freeze' if freezing else '--history'}, which is of the "
+            "board of defaults; leave one out."
+        )
+    chosen = {
+        "--method": methods,
+        "--task": tasks,
+        "--track": track,
+        "--preset": preset,
+        "--tier": tier,
+        "--out": out,
+        "--serve": serve,
+    }
     if freezing and (idle := [name for name, given in chosen.items() if given]):
-        raise UsageError(f"--freeze freezes every tier of the whole suite and prints no board; leave {', '.join(idle)} out.")
+        raise UsageError(
+            "--freeze freezes every tier of the whole suite and prints no board; leave "
+            f"{', '.join(idle)} out."
+        )
     click.get_current_context().with_resource(collector_paused())
     registry = open_registry(plugins)
     folder = results_folder(results)
     if not folder.is_dir():
         raise UsageError(
-            f"no results folder at {str(folder)!r}; run something first, e.g. 'bench run --track noisy-labels --preset smoke', or name the folder with --results."
+            f"no results folder at {str(folder)!r}; run something first, e.g. 'bench run --track "
+            "noisy-labels --preset smoke', or name the folder with --results."
         )
     store = Store(folder)
     records = store.briefs()
@@ -94,7 +176,9 @@ def command(
         "suite": suite,
         "tier": tier,
         "tuned": tuned,
-        "suite_folders": [path / "leaderboard" for path in map(Path, plugins) if (path / "leaderboard").is_dir()],
+        "suite_folders": [
+            path / "leaderboard" for path in map(Path, plugins) if (path / "leaderboard").is_dir()
+        ],
         "stale": stale_ids(registry, records) if stale else set(),
     }
     if tier is None and not (methods or tasks or preset):
@@ -104,36 +188,74 @@ def command(
         for said in freeze(registry, records, options):
             warn(said)
         return
-    board = store.ask(lambda index: make_board(registry, records, {**options, "memo": index.memo}), refresh=False)
+    board = store.ask(
+        lambda index: make_board(registry, records, {**options, "memo": index.memo}), refresh=False
+    )
     if not board.get("tables"):
         raise NothingSelected(
-            f"no record in {str(folder)!r} fits; it holds {len(records)} record{'s' * (len(records) != 1)}. {' '.join(board.get('notes', []))}".rstrip()
+            (
+                f"no record in {str(folder)!r} fits; it holds {len(records)} "
+                f"record{'s' * (len(records) != 1)}. {' '.join(board.get('notes', []))}"
+            ).rstrip()
         )
     if out is None and not serve:
         text = render(registry, board, "json" if as_json else style)
         with printing_back():
             click.echo(text if as_json or style != "md" else markdown(printable(text), columns()))
         return
-    _publish(registry, board, records, store, out, {"page": page, "history": Path(history) if history else None, "stale": options.get("stale")}, serve, port)
+    _publish(
+        registry,
+        board,
+        records,
+        store,
+        out,
+        {
+            "page": page,
+            "history": Path(history) if history else None,
+            "stale": options.get("stale"),
+        },
+        serve,
+        port,
+    )
 
 
-def _identities(registry: Registry, records: list[Brief], tasks: tuple[str, ...], track: str | None) -> list[str]:
+def _identities(
+    registry: Registry, records: list[Brief], tasks: tuple[str, ...], track: str | None
+) -> list[str]:
     """Return the tasks that were named: those of the records, else those that are installed."""
     recorded = {record.identity for record in records}
     return [
         identity
         for name in split_names(tasks)
-        for identity in ([name] if name in recorded else [entry.identity for entry in registry.select("task", name, track, "--task")])
+        for identity in (
+            [name]
+            if name in recorded
+            else [entry.identity for entry in registry.select("task", name, track, "--task")]
+        )
     ]
 
 
 def _publish(
-    registry: Registry, board: dict[str, Any], records: list[Brief], store: Store, out: str | None, options: dict[str, Any], serve: bool, port: int
+    registry: Registry,
+    board: dict[str, Any],
+    records: list[Brief],
+    store: Store,
+    out: str | None,
+    options: dict[str, Any],
+    serve: bool,
+    port: int,
 ) -> None:
     """Write the board's files, and serve them if asked."""
     with tempfile.TemporaryDirectory(prefix="bench-board-") as temporary:
         folder = Path(out) if out is not None else Path(temporary)
-        for said in publish(registry, board, records, store, folder, {**options, "page": options["page"] or serve, "required": serve}):
+        for said in publish(
+            registry,
+            board,
+            records,
+            store,
+            folder,
+            {**options, "page": options["page"] or serve, "required": serve},
+        ):
             warn(said)
         if serve:
             from bench.cli._serve import serve_folder

@@ -9,7 +9,15 @@ import msgspec
 
 from bench.cards import MethodCard, TaskCard
 from bench.cli._layout import wide_option
-from bench.cli._options import emit_json, json_option, open_registry, plugins_option, say, table, tracks_completer
+from bench.cli._options import (
+    emit_json,
+    json_option,
+    open_registry,
+    plugins_option,
+    say,
+    table,
+    tracks_completer,
+)
 from bench.errors import UsageError, near
 from bench.plugins.index import Entry, TrackEntry
 from bench.plugins.registry import Registry, task_card
@@ -26,17 +34,34 @@ _KINDS = {"methods": "method", "tasks": "task", "datasets": "dataset"}
 @plugins_option
 @json_option
 def command(what: str, track: str | None, plugins: tuple[str, ...], as_json: bool) -> None:
-    """List methods, tasks, data sets or tracks, with where they come from and whether they can run here."""
+    """List methods, tasks, data sets or tracks, with where they come from
+    and whether they can run here.
+    """
     registry = open_registry(plugins)
     if track is not None and track not in registry.tracks():
-        raise UsageError(f"unknown track {track!r} (from --track).{near(track, registry.tracks())} The tracks: {', '.join(registry.tracks())}.")
+        raise UsageError(
+            f"unknown track {track!r} (from --track).{near(track, registry.tracks())} The tracks: "
+            f"{', '.join(registry.tracks())}."
+        )
     document: dict[str, Any] = {"schema_version": 1}
     for name, kind in _KINDS.items():
         if what in (name, "all"):
-            document[name] = [row for row in _rows(registry, kind) if track is None or row.get("track") in (track, None)]
+            document[name] = [
+                row
+                for row in _rows(registry, kind)
+                if track is None or row.get("track") in (track, None)
+            ]
     if what in ("tracks", "all"):
-        document["tracks"] = [row for name in registry.tracks() if track in (None, name) for row in _tracks(registry, name)]
-    document["broken"] = [{"name": item.name, "source": item.source, "status": "broken", "error": item.error} for item in registry.broken]
+        document["tracks"] = [
+            row
+            for name in registry.tracks()
+            if track in (None, name)
+            for row in _tracks(registry, name)
+        ]
+    document["broken"] = [
+        {"name": item.name, "source": item.source, "status": "broken", "error": item.error}
+        for item in registry.broken
+    ]
     if as_json:
         emit_json(document)
     else:
@@ -48,7 +73,15 @@ def _rows(registry: Registry, kind: str) -> list[dict[str, Any]]:
     rows = [_row(entry, entry.identity in clashes) for entry in registry.rows(kind)]
     if kind == "method":
         rows += _references(registry)
-    return sorted(rows, key=lambda row: (row.get("track", ""), row.get("kind") == "reference", row["name"], row["source"]))
+    return sorted(
+        rows,
+        key=lambda row: (
+            row.get("track", ""),
+            row.get("kind") == "reference",
+            row["name"],
+            row["source"],
+        ),
+    )
 
 
 def _references(registry: Registry) -> list[dict[str, Any]]:
@@ -77,7 +110,13 @@ def _references(registry: Registry) -> list[dict[str, Any]]:
 def _row(entry: Entry, clash: bool) -> dict[str, Any]:
     card = entry.card
     absent = missing(card.libraries)
-    status, reason = ("clash", "another plugin has this name") if clash else ("unavailable", f"needs the library {absent[0]}") if absent else ("ok", "")
+    status, reason = (
+        ("clash", "another plugin has this name")
+        if clash
+        else ("unavailable", f"needs the library {absent[0]}")
+        if absent
+        else ("ok", "")
+    )
     row: dict[str, Any] = {
         "name": card.name,
         **({"track": entry.track} if entry.track else {}),
@@ -94,23 +133,44 @@ def _row(entry: Entry, clash: bool) -> dict[str, Any]:
             "deviates": card.deviates,
             "needs": list(card.needs),
             "stacked": card.stacked,
-            "params": {name: None if param.default is msgspec.UNSET else param.default for name, param in entry.params.items()},
+            "params": {
+                name: None if param.default is msgspec.UNSET else param.default
+                for name, param in entry.params.items()
+            },
         }
     elif isinstance(card, TaskCard):
         row |= {
-            "presets": {name: {"variants": list(preset.variants), "seeds": preset.seeds} for name, preset in card.presets.items()},
-            "metrics": [{"name": metric.name, "direction": metric.direction, "primary": metric.primary, "unit": metric.unit} for metric in card.metrics],
-            "datasets": list(card.datasets), "offers": list(card.offers), "references": [reference.name for reference in card.references],
-        }  # fmt: skip
+            "presets": {
+                name: {"variants": list(preset.variants), "seeds": preset.seeds}
+                for name, preset in card.presets.items()
+            },
+            "metrics": [
+                {
+                    "name": metric.name,
+                    "direction": metric.direction,
+                    "primary": metric.primary,
+                    "unit": metric.unit,
+                }
+                for metric in card.metrics
+            ],
+            "datasets": list(card.datasets),
+            "offers": list(card.offers),
+            "references": [reference.name for reference in card.references],
+        }
     else:
         row |= {"size": card.size, "had": card.had, "licence": card.licence}
     return row
 
 
 def _tracks(registry: Registry, name: str) -> list[dict[str, Any]]:
-    """Return a row for a track: for each of its cards where there are several, and one without a title where there is none."""
+    """Return a row for a track: for each of its cards where there are
+    several, and one without a title where there is none.
+    """
     found = registry.cards_of(name)
-    count = {kind: sum(entry.track == name for entry in registry.rows(kind)) for kind in ("method", "task")}
+    count = {
+        kind: sum(entry.track == name for entry in registry.rows(kind))
+        for kind in ("method", "task")
+    }
     bare = {
         "name": name,
         "title": "",
@@ -123,9 +183,17 @@ def _tracks(registry: Registry, name: str) -> list[dict[str, Any]]:
         "methods": count["method"],
         "tasks": count["task"],
     }
-    rows = [bare | {field: getattr(entry.card, field) for field in ("title", "field", "about", "ranked")} | {"source": entry.source} for entry in found]
+    rows = [
+        bare
+        | {field: getattr(entry.card, field) for field in ("title", "field", "about", "ranked")}
+        | {"source": entry.source}
+        for entry in found
+    ]
     if len(rows) > 1:
-        clash = {"status": "clash", "reason": f"{len(rows)} cards claim this track: {' and '.join(map(_where, found))}"}
+        clash = {
+            "status": "clash",
+            "reason": f"{len(rows)} cards claim this track: {' and '.join(map(_where, found))}",
+        }
         return [row | clash for row in rows]
     return rows or [bare]
 
@@ -145,21 +213,49 @@ def _print(document: dict[str, Any]) -> None:
             continue
         if name == "datasets":
             text = table(
-                [[row["name"], row["title"], row["had"], row["source"], _status(row)] for row in rows], ["data set", "what", "had", "source", "status"]
+                [
+                    [row["name"], row["title"], row["had"], row["source"], _status(row)]
+                    for row in rows
+                ],
+                ["data set", "what", "had", "source", "status"],
             )
         elif name == "tasks":
             text = table(
-                [[f"{row['track']}/{row['name']}", row["title"], " ".join(row["presets"]), row["source"], _status(row)] for row in rows],
+                [
+                    [
+                        f"{row['track']}/{row['name']}",
+                        row["title"],
+                        " ".join(row["presets"]),
+                        row["source"],
+                        _status(row),
+                    ]
+                    for row in rows
+                ],
                 ["task", "what", "presets", "source", "status"],
             )
         else:
             text = table(
-                [[f"{row['track']}/{row['name']}", _what(row), row.get("paper", ""), row["source"], _status(row)] for row in rows],
+                [
+                    [
+                        f"{row['track']}/{row['name']}",
+                        _what(row),
+                        row.get("paper", ""),
+                        row["source"],
+                        _status(row),
+                    ]
+                    for row in rows
+                ],
                 ["method", "what", "paper", "source", "status"],
             )
         click.echo(printable(text) + "\n")
     if document["broken"]:
-        say(table([[row["name"], row["source"], row["error"]] for row in document["broken"]], ["broken plugin", "source", "error"]) + "\n")
+        say(
+            table(
+                [[row["name"], row["source"], row["error"]] for row in document["broken"]],
+                ["broken plugin", "source", "error"],
+            )
+            + "\n"
+        )
 
 
 def _what(row: dict[str, Any]) -> str:
@@ -169,12 +265,26 @@ def _what(row: dict[str, Any]) -> str:
 
 def _track_text(row: dict[str, Any]) -> str:
     """Tell a track in lines of its own, since a sentence fits no column."""
-    count = ", ".join(f"{row[kind]} {kind.removesuffix('s') if row[kind] == 1 else kind}" for kind in ("methods", "tasks"))
-    lines = [f"{row['name']}: {row['title'] or 'no card'} ({row['field'] and row['field'] + '; '}{count})"]
+    count = ", ".join(
+        f"{row[kind]} {kind.removesuffix('s') if row[kind] == 1 else kind}"
+        for kind in ("methods", "tasks")
+    )
+    lines = [
+        (
+            f"{row['name']}: {row['title'] or 'no card'} "
+            f"({row['field'] and row['field'] + '; '}{count})"
+        )
+    ]
     lines += [f"    {row['about']}"] if row["about"] else []
     lines += [f"    {row['status']}: {row['reason']}"] if row["reason"] else []
     return "\n".join(lines)
 
 
 def _status(row: dict[str, Any]) -> str:
-    return f"{row['status']}: {row['reason']}" if row["reason"] else row["status"] if row.get("kind") != "reference" else f"{row['anchor']} reference"
+    return (
+        f"{row['status']}: {row['reason']}"
+        if row["reason"]
+        else row["status"]
+        if row.get("kind") != "reference"
+        else f"{row['anchor']} reference"
+    )

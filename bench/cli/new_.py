@@ -25,11 +25,30 @@ bench new plugin my-method --like my-method --plugins my_method.py
 @click.command("new", help=_HELP)
 @click.argument("kind", type=click.Choice(("method", "task", "dataset", "plugin")))
 @click.argument("name")
-@click.option("--track", shell_complete=tracks_completer, help="Of the method; of a task: the name of its own new track.  [default: that of --like; NAME]")
-@click.option("--like", metavar="METHOD", shell_complete=completer("method"), help="The method to start from.  [default: the track's null method]")
-@click.option("--out", metavar="DIR", help="The folder to write into.  [default: this one; of a plugin: NAME]")
+@click.option(
+    "--track",
+    shell_complete=tracks_completer,
+    help="Of the method; of a task: the name of its own new track.  [default: that of --like; "
+    "NAME]",
+)
+@click.option(
+    "--like",
+    metavar="METHOD",
+    shell_complete=completer("method"),
+    help="The method to start from.  [default: the track's null method]",
+)
+@click.option(
+    "--out", metavar="DIR", help="The folder to write into.  [default: this one; of a plugin: NAME]"
+)
 @plugins_option
-def command(kind: str, name: str, track: str | None, like: str | None, out: str | None, plugins: tuple[str, ...]) -> None:
+def command(
+    kind: str,
+    name: str,
+    track: str | None,
+    like: str | None,
+    out: str | None,
+    plugins: tuple[str, ...],
+) -> None:
     """Write the files and say what to do next."""
     from bench.scaffold import files_for, like_of, write
 
@@ -38,7 +57,8 @@ def command(kind: str, name: str, track: str | None, like: str | None, out: str 
         track = track or (like_of(registry, like, None).track if like else None)
         if track is None:
             raise UsageError(
-                f"say which track {name} is for, with --track, or which method to start from, with --like; the tracks: {', '.join(registry.tracks())}."
+                f"say which track {name} is for, with --track, or which method to start from, "
+                f"with --like; the tracks: {', '.join(registry.tracks())}."
             )
     folder = Path(out) if out is not None else Path(name) if kind == "plugin" else Path()
     paths = write(folder, files_for(kind, name, registry, track or name, like))
@@ -50,4 +70,8 @@ def command(kind: str, name: str, track: str | None, like: str | None, out: str 
 def _next(kind: str, name: str, path: Path, folder: Path) -> str:
     if kind == "plugin":
         return f"pip install -e {folder}, then bench check {name}"
-    return f"change {path}, then bench check {path}" + ("" if kind == "dataset" else f", then bench run --plugins {path} --method '*{name}*' --preset smoke")
+    return f"change {path}, then bench check {path}" + (
+        ""
+        if kind == "dataset"
+        else f", then bench run --plugins {path} --method '*{name}*' --preset smoke"
+    )

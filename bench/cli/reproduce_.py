@@ -8,19 +8,35 @@ from typing import Any
 
 import click
 
-from bench.cli._options import emit_json, json_option, open_registry, plugins_option, results_folder, results_option
+from bench.cli._options import (
+    emit_json,
+    json_option,
+    open_registry,
+    plugins_option,
+    results_folder,
+    results_option,
+)
 from bench.cli._session import Session, Where
 from bench.errors import EnvironmentFault
 
 
 @click.command("reproduce")
 @click.argument("record")
-@click.option("--executor", default="local", show_default=True, help="local, inline, or another machine as for bench run.")
+@click.option(
+    "--executor",
+    default="local",
+    show_default=True,
+    help="local, inline, or another machine as for bench run.",
+)
 @results_option
 @plugins_option
 @json_option
-def command(record: str, executor: str, results: str | None, plugins: tuple[str, ...], as_json: bool) -> int:
-    """Run RECORD (an id, the beginning of one, or a file) again, and say whether its figures come out bit for bit the same."""
+def command(
+    record: str, executor: str, results: str | None, plugins: tuple[str, ...], as_json: bool
+) -> int:
+    """Run RECORD (an id, the beginning of one, or a file) again, and say
+    whether its figures come out bit for bit the same.
+    """
     from bench.runs.replay import cell_of, changes, data_differs, differing
     from bench.runs.store import Store
 
@@ -29,16 +45,23 @@ def command(record: str, executor: str, results: str | None, plugins: tuple[str,
     cell = cell_of(old, registry)
     if cell is None:
         raise EnvironmentFault(
-            f"the record {old.id} was made by {old.track}/{old.method} on {old.identity}, and one of them is not here; give its plugin with --plugins."
+            f"the record {old.id} was made by {old.track}/{old.method} on {old.identity}, and one "
+            "of them is not here; give its plugin with --plugins."
         )
     with tempfile.TemporaryDirectory(prefix="bench-reproduce-") as folder:
-        session = Session(registry, Path(folder), Where(executor=executor, device=old.device, jobs=1), quiet=True)
+        session = Session(
+            registry, Path(folder), Where(executor=executor, device=old.device, jobs=1), quiet=True
+        )
         session.store.open_for_writing()
         keyed = session.keys.of(cell)
         said = changes(old, session.keys.of(cell, old.data))
-        found = next(iter(session.driver.run([keyed], session.executor([keyed]), 1, lambda *_: None)))[1]
+        found = next(
+            iter(session.driver.run([keyed], session.executor([keyed]), 1, lambda *_: None))
+        )[1]
     if found is None:
-        raise EnvironmentFault(f"the record {old.id} can't be run here: {session.driver.not_run[0].reason}")
+        raise EnvironmentFault(
+            f"the record {old.id} can't be run here: {session.driver.not_run[0].reason}"
+        )
     if old.data is not None:
         said += data_differs(old.data, found.data or {})
     rows = differing(old, found, registry.cards().get(old.identity))
@@ -52,7 +75,9 @@ def command(record: str, executor: str, results: str | None, plugins: tuple[str,
                 "same_key": not said,
                 "changes": said,
                 "status": found.status,
-                "differences": {name: {"recorded": pair[0], "now": pair[1]} for name, pair in rows.items()},
+                "differences": {
+                    name: {"recorded": pair[0], "now": pair[1]} for name, pair in rows.items()
+                },
             }
         )
     else:
@@ -61,7 +86,10 @@ def command(record: str, executor: str, results: str | None, plugins: tuple[str,
 
 
 def _print(name: str, same: bool, said: list[str], rows: dict[str, Any], found: Any) -> None:
-    click.echo(f"{name}: {'the same, bit for bit' if same else 'not the same'}{' (same key)' if not said else ''}.")
+    click.echo(
+        f"{name}: "
+        f"{'the same, bit for bit' if same else 'not the same'}{' (same key)' if not said else ''}."
+    )
     for change in said:
         click.echo(f"  since then: {change}")
     for metric, (before, now) in rows.items():

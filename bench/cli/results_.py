@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli._options import emit_json, json_option, open_registry, plugins_option, results_folder, results_option, split_names, warn
+from bench.cli._options import (
+    emit_json,
+    json_option,
+    open_registry,
+    plugins_option,
+    results_folder,
+    results_option,
+    split_names,
+    warn,
+)
 from bench.errors import EnvironmentFault, NothingSelected, UsageError
 
 if TYPE_CHECKING:
@@ -36,14 +45,27 @@ def _open(results: str | None) -> Store:
 
 @command.command("export")
 @click.argument("file")
-@click.option("--format", "form", type=click.Choice(("jsonl", "parquet", "csv")), help="The format.  [default: what FILE ends in]")
-@click.option("--task", "tasks", multiple=True, metavar="NAME", help="Only these tasks. Repeatable, comma lists.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(("jsonl", "parquet", "csv")),
+    help="The format.  [default: what FILE ends in]",
+)
+@click.option(
+    "--task",
+    "tasks",
+    multiple=True,
+    metavar="NAME",
+    help="Only these tasks. Repeatable, comma lists.",
+)
 @results_option
 def export(file: str, form: str | None, tasks: tuple[str, ...], results: str | None) -> None:
-    """Write every record into FILE: .jsonl, one JSON document a line, .parquet, a row a record for pandas, DuckDB and the like, or .csv.
+    """Write every record into FILE: .jsonl, one JSON document a line, .parquet, a row a record for
+    pandas, DuckDB and the like, or .csv.
 
-    A .csv is for reading: it has figures, costs and parameters, not the whole record, and can't be imported. Any folder that holds a
-    .jsonl export can be given as --results. Arrays and pictures stay behind; 'merge' carries them.
+    A .csv is for reading: it has figures, costs and parameters, not the whole record, and can't be
+    imported. Any folder that holds a .jsonl export can be given as --results. Arrays and pictures
+    stay behind; 'merge' carries them.
     """
     from bench.runs.exports import export as write
 
@@ -56,7 +78,13 @@ def export(file: str, form: str | None, tasks: tuple[str, ...], results: str | N
     warn(f"wrote {count} records to {file}.")
 
 
-_renumber = click.option("--renumber", is_flag=True, hidden=True, expose_value=False, help="What is done anyhow; kept for scripts of earlier versions.")
+_renumber = click.option(
+    "--renumber",
+    is_flag=True,
+    hidden=True,
+    expose_value=False,
+    help="What is done anyhow; kept for scripts of earlier versions.",
+)
 _dry_run = click.option("--dry-run", is_flag=True, help="Say what would happen; write nothing.")
 
 
@@ -66,15 +94,24 @@ _dry_run = click.option("--dry-run", is_flag=True, help="Say what would happen; 
 @_dry_run
 @results_option
 @plugins_option
-def import_(files: tuple[str, ...], dry_run: bool, results: str | None, plugins: tuple[str, ...]) -> None:
-    """Add the records of exports (.jsonl, .parquet) and single records (.json) to the results folder, all or none.
+def import_(
+    files: tuple[str, ...], dry_run: bool, results: str | None, plugins: tuple[str, ...]
+) -> None:
+    """Add the records of exports (.jsonl, .parquet) and single records (.json) to the results
+    folder, all or none.
 
-    A record that is there already is left alone. One whose id another record has gets the next free attempt.
+    A record that is there already is left alone. One whose id another record has gets the next free
+    attempt.
     """
     from bench.runs.store import Store
     from bench.runs.transfer import from_files
 
-    _add(Store(results_folder(results)), lambda: from_files(Path(file) for file in files), dry_run, plugins)
+    _add(
+        Store(results_folder(results)),
+        lambda: from_files(Path(file) for file in files),
+        dry_run,
+        plugins,
+    )
 
 
 @command.command("merge")
@@ -83,12 +120,16 @@ def import_(files: tuple[str, ...], dry_run: bool, results: str | None, plugins:
 @_dry_run
 @results_option
 @plugins_option
-def merge_(folders: tuple[str, ...], dry_run: bool, results: str | None, plugins: tuple[str, ...]) -> None:
-    """Add the records of other results folders, with their arrays and pictures, to this one, and what their machines did of a night.
+def merge_(
+    folders: tuple[str, ...], dry_run: bool, results: str | None, plugins: tuple[str, ...]
+) -> None:
+    """Add the records of other results folders, with their arrays and pictures, to this one, and
+    what their machines did of a night.
 
-    A record that is there already is left alone. One whose id another record has gets the next free attempt. Two of one key whose
-    figures differ are both kept, and named; figures that a task's card says are read off a clock don't count. Records of another kind of
-    machine have keys of their own.
+    A record that is there already is left alone. One whose id another record has gets the next free
+    attempt. Two of one key whose figures differ are both kept, and named; figures that a task's
+    card says are read off a clock don't count. Records of another kind of machine have keys of
+    their own.
     """
     from bench.runs.night_parts import carry
     from bench.runs.store import Store
@@ -98,7 +139,9 @@ def merge_(folders: tuple[str, ...], dry_run: bool, results: str | None, plugins
         if not Path(folder).is_dir():
             raise UsageError(f"no results folder at {folder!r}; name folders that hold records.")
     store, sources = Store(results_folder(results)), [Store(Path(folder)) for folder in folders]
-    _add(store, lambda: (item for source in sources for item in from_store(source)), dry_run, plugins)
+    _add(
+        store, lambda: (item for source in sources for item in from_store(source)), dry_run, plugins
+    )
     for source in sources:
         for damaged in source.damaged:
             warn(f"the record {damaged.path} is left out: {damaged.reason}.")
@@ -110,7 +153,12 @@ def merge_(folders: tuple[str, ...], dry_run: bool, results: str | None, plugins
 _SHOWN = 5
 
 
-def _add(store: Store, incoming: Callable[[], Iterator[Incoming]], dry_run: bool, plugins: tuple[str, ...]) -> None:
+def _add(
+    store: Store,
+    incoming: Callable[[], Iterator[Incoming]],
+    dry_run: bool,
+    plugins: tuple[str, ...],
+) -> None:
     """Add records, and say what came of it."""
     from bench.runs.figures import disagreements
     from bench.runs.transfer import merge
@@ -118,7 +166,9 @@ def _add(store: Store, incoming: Callable[[], Iterator[Incoming]], dry_run: bool
     cards = open_registry(plugins).cards()
 
     def differing() -> list[tuple[str, str, str]]:
-        return [(one.id, other.id, name) for one, other, name in disagreements(store.briefs(), cards)]
+        return [
+            (one.id, other.id, name) for one, other, name in disagreements(store.briefs(), cards)
+        ]
 
     before = set(differing())
     merged = merge(store, incoming, dry_run)
@@ -126,28 +176,58 @@ def _add(store: Store, incoming: Callable[[], Iterator[Incoming]], dry_run: bool
         raise NothingSelected("there is no record to add.")
     would = "would be" if dry_run else "are" if len(merged.renumbered) > 1 else "is"
     warn(
-        f"{'would add' if dry_run else 'added'} {merged.added} records to {str(store.root)!r}; {merged.known} {'is' if merged.known == 1 else 'are'} there already."
+        f"{'would add' if dry_run else 'added'} {merged.added} records to {str(store.root)!r}; "
+        f"{merged.known} {'is' if merged.known == 1 else 'are'} there already."
     )
     if merged.renumbered:
         names = "; ".join(f"{old} is {new}" for old, new in merged.renumbered[:_SHOWN])
-        more = f"; and {len(merged.renumbered) - _SHOWN} more" if len(merged.renumbered) > _SHOWN else ""
-        warn(f"{len(merged.renumbered)} of them {would} kept under the next free attempt, since a record that differs has their id: {names}{more}.")
+        more = (
+            f"; and {len(merged.renumbered) - _SHOWN} more"
+            if len(merged.renumbered) > _SHOWN
+            else ""
+        )
+        warn(
+            f"{len(merged.renumbered)} of them {would} kept under the next free attempt, since a "
+            f"record that differs has their id: {names}{more}."
+        )
     new = [] if dry_run else [found for found in differing() if found not in before]
     for one, other, name in new[:_SHOWN]:
-        warn(f"{one} and {other} have one key and differ in {name}: same key should be same number. Both are kept; 'bench reproduce' tells which one holds.")
+        warn(
+            f"{one} and {other} have one key and differ in {name}: same key should be same "
+            "number. Both are kept; 'bench reproduce' tells which one holds."
+        )
     if len(new) > _SHOWN:
         warn(f"{len(new) - _SHOWN} more pairs differ so.")
 
 
 @command.command("doctor")
 @click.argument("folder", required=False, metavar="[DIR]")
-@click.option("--data/--no-data", default=True, show_default=True, help="Prepare tasks whose data is here, to know the shares of their classes.")
-@click.option("--stale/--no-stale", default=True, show_default=True, help="Hold keys against the code, libraries and data that are here.")
+@click.option(
+    "--data/--no-data",
+    default=True,
+    show_default=True,
+    help="Prepare tasks whose data is here, to know the shares of their classes.",
+)
+@click.option(
+    "--stale/--no-stale",
+    default=True,
+    show_default=True,
+    help="Hold keys against the code, libraries and data that are here.",
+)
 @results_option
 @plugins_option
 @json_option
-def doctor(folder: str | None, data: bool, stale: bool, results: str | None, plugins: tuple[str, ...], as_json: bool) -> int:
-    """Say which records of a folder are wrong or can't be trusted, why, and what to do. DIR is a results folder, like --results.
+def doctor(
+    folder: str | None,
+    data: bool,
+    stale: bool,
+    results: str | None,
+    plugins: tuple[str, ...],
+    as_json: bool,
+) -> int:
+    """Say which records of a folder are wrong or can't be trusted, why, and what to do.
+
+    DIR is a results folder, like --results.
 
     Exit code 1 where anything was found. Nothing is changed.
     """
@@ -156,7 +236,10 @@ def doctor(folder: str | None, data: bool, stale: bool, results: str | None, plu
     from bench.cli._suspects import examined, in_words
 
     if folder is not None and results is not None:
-        raise UsageError(f"results doctor got two folders, {folder!r} and {results!r} (from --results); give one.")
+        raise UsageError(
+            f"results doctor got two folders, {folder!r} and {results!r} (from --results); give "
+            "one."
+        )
     store = _open(folder if folder is not None else results)
 
     def say(text: str) -> None:
@@ -176,9 +259,11 @@ def doctor(folder: str | None, data: bool, stale: bool, results: str | None, plu
 @results_option
 @json_option
 def gc(dry_run: bool, results: str | None, as_json: bool) -> None:
-    """Remove attempts that a later one replaced, files of no record, and what writers that died left half-written.
+    """Remove attempts that a later one replaced, files of no record, and what writers that died
+    left half-written.
 
-    Never an ok record, the last attempt of a cell, or a record that can't be read. Everything that goes is listed; --dry-run only lists.
+    Never an ok record, the last attempt of a cell, or a record that can't be read. Everything that
+    goes is listed; --dry-run only lists.
     """
     import msgspec
 
@@ -201,6 +286,12 @@ def gc(dry_run: bool, results: str | None, as_json: bool) -> None:
     else:
         for item in found:
             click.echo(f"{item.path if item.path.isprintable() else ascii(item.path)}: {item.why}")
-        click.echo(f"{'would remove' if dry_run else 'removed'} {len(found) - len(left)} things, {size / 2**20:.1f} MiB.")
+        click.echo(
+            f"{'would remove' if dry_run else 'removed'} {len(found) - len(left)} things, "
+            f"{size / 2**20:.1f} MiB."
+        )
     if left:
-        raise EnvironmentFault(f"{len(left)} of them could not be removed, {left[0].path} first; look at its permissions.")
+        raise EnvironmentFault(
+            f"{len(left)} of them could not be removed, {left[0].path} first; look at its "
+            "permissions."
+        )

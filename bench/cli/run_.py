@@ -46,38 +46,99 @@ bench run --method 'elr[lam=1|3|7]' --task 'noisy-*' --dry-run
 
 
 @click.command("run", help=_HELP)
-@names_option("method", help="Methods: names, comma lists, globs; parameters as 'elr[lam=1]', alternatives as 'elr[lam=1|3]'. Repeatable.")
-@names_option("task", help="Tasks, written like methods. Repeatable.")
-@click.option("--track", shell_complete=tracks_completer, help="Only this track; every method and task of it where none is named.")
-@click.option("--all", "everything", is_flag=True, help="Every method on every task that fits.")
-@click.option("--preset", default="default", show_default=True, help="Size of the tasks: smoke, default or paper.")
-@click.option("--variant", "variants", multiple=True, help="Only these variants of the preset. Repeatable, comma lists.")
-@click.option("--seeds", metavar="N|LIST", help="A number of seeds like 5, or a list like 0-4,7.  [default: the preset's]")
-@click.option("--device", default="auto", show_default=True, help="auto (the GPU if there is one), cpu or cuda.")
-@running_options
-@click.option("--only", multiple=True, metavar="STANDING", help="Only cells that are missing, failed or stale. Repeatable, comma lists.")
-@click.option("--budget", metavar="TIME", help="Run what is expected to fit this time, like 90s, 30m or 2h, the most valuable first.")
-@click.option(
-    "--tune", type=click.IntRange(2, 1000), metavar="N", help="Choose each method's parameters among up to N settings by the task's validation score."
+@names_option(
+    "method",
+    help="Methods: names, comma lists, globs; parameters as 'elr[lam=1]', alternatives as "
+    "'elr[lam=1|3]'. Repeatable.",
 )
-@click.option("--dry-run", is_flag=True, help="Print what would run and what is there already; run nothing.")
+@names_option("task", help="Tasks, written like methods. Repeatable.")
+@click.option(
+    "--track",
+    shell_complete=tracks_completer,
+    help="Only this track; every method and task of it where none is named.",
+)
+@click.option("--all", "everything", is_flag=True, help="Every method on every task that fits.")
+@click.option(
+    "--preset",
+    default="default",
+    show_default=True,
+    help="Size of the tasks: smoke, default or paper.",
+)
+@click.option(
+    "--variant",
+    "variants",
+    multiple=True,
+    help="Only these variants of the preset. Repeatable, comma lists.",
+)
+@click.option(
+    "--seeds",
+    metavar="N|LIST",
+    help="A number of seeds like 5, or a list like 0-4,7.  [default: the preset's]",
+)
+@click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    help="auto (the GPU if there is one), cpu or cuda.",
+)
+@running_options
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="STANDING",
+    help="Only cells that are missing, failed or stale. Repeatable, comma lists.",
+)
+@click.option(
+    "--budget",
+    metavar="TIME",
+    help="Run what is expected to fit this time, like 90s, 30m or 2h, the most valuable first.",
+)
+@click.option(
+    "--tune",
+    type=click.IntRange(2, 1000),
+    metavar="N",
+    help="Choose each method's parameters among up to N settings by the task's validation score.",
+)
+@click.option(
+    "--dry-run", is_flag=True, help="Print what would run and what is there already; run nothing."
+)
 @click.option("--quiet", "-q", is_flag=True, help="No progress and no board.")
 @wide_option
 @results_option
 @plugins_option
 @json_option
-def command(everything: bool, variants: tuple[str, ...], dry_run: bool, quiet: bool, as_json: bool, **options: Any) -> int:
+def command(
+    everything: bool,
+    variants: tuple[str, ...],
+    dry_run: bool,
+    quiet: bool,
+    as_json: bool,
+    **options: Any,
+) -> int:
     """Plan, run what is missing, report."""
     from bench.runs.plan import Request
     from bench.runs.select import parse_budget, parse_only
 
-    session = Session(open_registry(options["plugins"]), results_folder(options["results"]), where_of(options), quiet or as_json)
+    session = Session(
+        open_registry(options["plugins"]),
+        results_folder(options["results"]),
+        where_of(options),
+        quiet or as_json,
+    )
     request = Request(
-        methods=split_names(options["methods"]), tasks=split_names(options["tasks"]), track=options["track"], all=everything, preset=options["preset"],
-        variants=split_names(variants), seeds=options["seeds"], device=session.device,
-    )  # fmt: skip
+        methods=split_names(options["methods"]),
+        tasks=split_names(options["tasks"]),
+        track=options["track"],
+        all=everything,
+        preset=options["preset"],
+        variants=split_names(variants),
+        seeds=options["seeds"],
+        device=session.device,
+    )
     budget = None if options["budget"] is None else parse_budget(options["budget"])
-    choice = Choice(only=parse_only(split_names(options["only"])), budget=budget, tune=options["tune"])
+    choice = Choice(
+        only=parse_only(split_names(options["only"])), budget=budget, tune=options["tune"]
+    )
     prepared = session.prepare(request, choice, dry_run)
     if dry_run:
         if as_json:
@@ -92,12 +153,27 @@ def command(everything: bool, variants: tuple[str, ...], dry_run: bool, quiet: b
     return EnvironmentFault.exit_code if session.driver.not_run and all_named(request) else 0
 
 
-def _report(registry: Registry, records: list[Record], not_run: list[NotRun], as_json: bool, quiet: bool) -> None:
+def _report(
+    registry: Registry, records: list[Record], not_run: list[NotRun], as_json: bool, quiet: bool
+) -> None:
     import msgspec
 
     if as_json:
-        brief = [{name: value for name, value in msgspec.to_builtins(record).items() if name not in _LEFT_OUT} for record in records]
-        emit_json({"schema_version": 1, "records": brief, "not_run": [msgspec.to_builtins(item) for item in not_run]})
+        brief = [
+            {
+                name: value
+                for name, value in msgspec.to_builtins(record).items()
+                if name not in _LEFT_OUT
+            }
+            for record in records
+        ]
+        emit_json(
+            {
+                "schema_version": 1,
+                "records": brief,
+                "not_run": [msgspec.to_builtins(item) for item in not_run],
+            }
+        )
         return
     if not quiet and records:
         click.echo(markdown(printable(board_text(registry, records, {}, "md")), columns()))

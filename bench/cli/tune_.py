@@ -7,22 +7,58 @@ from typing import Any
 
 import click
 
-from bench.cli._options import emit_json, json_option, open_registry, plugins_option, split_names, table, warn
+from bench.cli._options import (
+    emit_json,
+    json_option,
+    open_registry,
+    plugins_option,
+    split_names,
+    table,
+    warn,
+)
 from bench.errors import NothingSelected, UsageError, near
 
 
 @click.command("tune")
-@click.option("--only", multiple=True, metavar="NAME", help="Only these choices: names, comma lists, globs. Repeatable.")
-@click.option("--device", default="auto", show_default=True, help="auto (the GPU if there is one), cpu or cuda.")
-@click.option("--rounds", type=click.IntRange(1, 10_000), default=9, show_default=True, help="Times that each candidate is timed, in turns.")
-@click.option("--dry-run", is_flag=True, help="Print what would be measured and what the tables say now; measure and write nothing.")
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="NAME",
+    help="Only these choices: names, comma lists, globs. Repeatable.",
+)
+@click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    help="auto (the GPU if there is one), cpu or cuda.",
+)
+@click.option(
+    "--rounds",
+    type=click.IntRange(1, 10_000),
+    default=9,
+    show_default=True,
+    help="Times that each candidate is timed, in turns.",
+)
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Print what would be measured and what the tables say now; measure and write nothing.",
+)
 @plugins_option
 @json_option
-def command(only: tuple[str, ...], device: str, rounds: int, dry_run: bool, plugins: tuple[str, ...], as_json: bool) -> None:
-    """Measure which of several equal ways of computing is quickest on this kind of device, and write the tables.
+def command(
+    only: tuple[str, ...],
+    device: str,
+    rounds: int,
+    dry_run: bool,
+    plugins: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Measure which of several equal ways of computing is quickest on this kind of device, and
+    write the tables.
 
-    A table is a Python file beside the module that asks it, and part of the key: results on this kind of device, of code that
-    reaches it, become stale when a choice changes.
+    A table is a Python file beside the module that asks it, and part of the key: results on this
+    kind of device, of code that reaches it, become stale when a choice changes.
     """
     from bench.runs.provenance import THREADS, choose_device, cpu, gpu
 
@@ -39,10 +75,15 @@ def command(only: tuple[str, ...], device: str, rounds: int, dry_run: bool, plug
     measured, written = [], []
     for name in names:
         tunable = tuning.TUNABLES[name]
-        before = {_text(shape): best for shape, best in tunable.table.TABLE.get(name, {}).get(kind, ())}
+        before = {
+            _text(shape): best for shape, best in tunable.table.TABLE.get(name, {}).get(kind, ())
+        }
         if dry_run:
             seconds: dict[str, float | None] = dict.fromkeys(tunable.candidates_on(kind))
-            found = [tuning.Measured(name, shape, seconds, before.get(_text(shape), "")) for shape in tunable.shapes.get(kind, ())]
+            found = [
+                tuning.Measured(name, shape, seconds, before.get(_text(shape), ""))
+                for shape in tunable.shapes.get(kind, ())
+            ]
         else:
             found = list(tuning.measure(tunable, torch.device(kind), rounds))
             for item in found:
@@ -62,7 +103,12 @@ def command(only: tuple[str, ...], device: str, rounds: int, dry_run: bool, plug
             }
         )
     else:
-        click.echo(table([_cells(*one, dry_run) for one in measured], ["choice", "shape", "candidates", "table says" if dry_run else "chosen"]))
+        click.echo(
+            table(
+                [_cells(*one, dry_run) for one in measured],
+                ["choice", "shape", "candidates", "table says" if dry_run else "chosen"],
+            )
+        )
         for path in sorted(set(written)):
             warn(f"wrote {path}")
 
@@ -72,19 +118,34 @@ def _selected(only: tuple[str, ...], kind: str) -> list[str]:
 
     for pattern in only:
         if not fnmatch.filter(TUNABLES, pattern):
-            raise UsageError(f"unknown choice {pattern!r} (from --only).{near(pattern, TUNABLES)} Run 'bench tune --dry-run' for all.")
+            raise UsageError(
+                f"unknown choice {pattern!r} (from --only).{near(pattern, TUNABLES)} Run 'bench "
+                "tune --dry-run' for all."
+            )
     names = sorted(
         name
         for name, tunable in TUNABLES.items()
-        if len(tunable.candidates.get(kind, ())) > 1 and tunable.shapes.get(kind) and (not only or any(fnmatch.fnmatchcase(name, pattern) for pattern in only))
+        if len(tunable.candidates.get(kind, ())) > 1
+        and tunable.shapes.get(kind)
+        and (not only or any(fnmatch.fnmatchcase(name, pattern) for pattern in only))
     )
     if not names:
-        raise NothingSelected(f"on {kind} there is nothing to choose{' among those named' if only else ''}: every choice has one candidate there.")
+        raise NothingSelected(
+            f"on {kind} there is nothing to choose{' among those named' if only else ''}: every "
+            "choice has one candidate there."
+        )
     return names
 
 
 def _row(found: Any, before: str | None) -> dict[str, Any]:
-    return {"name": found.name, "shape": found.shape, "seconds": found.seconds, "failed": found.failed, "chosen": found.chosen or None, "before": before}
+    return {
+        "name": found.name,
+        "shape": found.shape,
+        "seconds": found.seconds,
+        "failed": found.failed,
+        "chosen": found.chosen or None,
+        "before": before,
+    }
 
 
 def _text(shape: dict[str, int]) -> str:
@@ -94,4 +155,9 @@ def _text(shape: dict[str, int]) -> str:
 def _cells(found: Any, before: str | None, dry_run: bool) -> list[str]:
     times = ", ".join(name if dry_run else f"{name} {found.said(name)}" for name in found.seconds)
     said = found.chosen or "nothing yet"
-    return [found.name, _text(found.shape), times, said if dry_run or before in (None, found.chosen) else f"{said} (was {before})"]
+    return [
+        found.name,
+        _text(found.shape),
+        times,
+        said if dry_run or before in (None, found.chosen) else f"{said} (was {before})",
+    ]

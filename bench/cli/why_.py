@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli._options import emit_json, json_option, open_registry, plugins_option, results_folder, results_option, warn
+from bench.cli._options import (
+    emit_json,
+    json_option,
+    open_registry,
+    plugins_option,
+    results_folder,
+    results_option,
+    warn,
+)
 from bench.errors import UsageError
 from bench.params import render_call
 
@@ -25,7 +33,9 @@ if TYPE_CHECKING:
 @plugins_option
 @json_option
 def command(cell: str, results: str | None, plugins: tuple[str, ...], as_json: bool) -> None:
-    """Say what CELL (the beginning of a cell's or a record's id) is, which records it has, and why a new run would or would not be needed."""
+    """Say what CELL (the beginning of a cell's or a record's id) is, which records it has, and why
+    a new run would or would not be needed.
+    """
     from bench.runs.drive import Driver
     from bench.runs.replay import cell_of
     from bench.runs.store import Store
@@ -33,12 +43,22 @@ def command(cell: str, results: str | None, plugins: tuple[str, ...], as_json: b
     registry = open_registry(plugins)
     store = Store(results_folder(results))
     records = sorted(
-        (record for record in store.briefs() if record.cell.startswith(cell) or record.id.startswith(cell)), key=lambda record: (record.ended, record.attempt)
+        (
+            record
+            for record in store.briefs()
+            if record.cell.startswith(cell) or record.id.startswith(cell)
+        ),
+        key=lambda record: (record.ended, record.attempt),
     )
     if not records:
-        raise UsageError(f"no record in {str(store.root)!r} has a cell that begins with {cell!r}; 'bench leaderboard --json' lists the ids of records.")
+        raise UsageError(
+            f"no record in {str(store.root)!r} has a cell that begins with {cell!r}; 'bench "
+            "leaderboard --json' lists the ids of records."
+        )
     if len({record.cell for record in records}) > 1:
-        raise UsageError(f"{cell!r} begins {len({record.cell for record in records})} cells; give more of it.")
+        raise UsageError(
+            f"{cell!r} begins {len({record.cell for record in records})} cells; give more of it."
+        )
     first = records[0]
     here, now = cell_of(first, registry), None
     if here is not None:
@@ -57,8 +77,14 @@ def command(cell: str, results: str | None, plugins: tuple[str, ...], as_json: b
             }
         )
         return
-    click.echo(f"cell {first.cell}\n  {render_call(f'{first.track}/{first.method}', first.params)} on {render_call(first.task, first.task_params)}")
-    click.echo(f"  preset {first.preset}, variant {first.variant}, seed {first.seed}, {first.device}, {first.dtype}, {first.form}")
+    click.echo(
+        f"cell {first.cell}\n  {render_call(f'{first.track}/{first.method}', first.params)} on "
+        f"{render_call(first.task, first.task_params)}"
+    )
+    click.echo(
+        f"  preset {first.preset}, variant {first.variant}, seed {first.seed}, {first.device}, "
+        f"{first.dtype}, {first.form}"
+    )
     if now is None:
         click.echo("its plugins are not here, so there is no key now")
     elif now.ingredients["data"] is None:
@@ -66,13 +92,20 @@ def command(cell: str, results: str | None, plugins: tuple[str, ...], as_json: b
     else:
         click.echo(f"key now {now.key}")
     for row in rows:
-        click.echo(f"record {row['record']}: {row['status']}, {row['ended']}, {'live' if row['live'] else 'stale'}")
+        click.echo(
+            f"record {row['record']}: {row['status']}, {row['ended']}, "
+            f"{'live' if row['live'] else 'stale'}"
+        )
         for change in row["changes"]:
             click.echo(f"  since then: {change}")
 
 
-def _held(driver: Driver, cell: Cell, records: Sequence[Record]) -> tuple[list[dict[str, Any]], Keyed]:
-    """Hold every record of a cell against today's code, environment and data; return rows, and the cell with its key of today."""
+def _held(
+    driver: Driver, cell: Cell, records: Sequence[Record]
+) -> tuple[list[dict[str, Any]], Keyed]:
+    """Hold every record of a cell against today's code, environment and
+    data; return rows, and the cell with its key of today.
+    """
     from bench.runs.replay import changes
 
     driver.tell = warn
@@ -87,4 +120,12 @@ def _held(driver: Driver, cell: Cell, records: Sequence[Record]) -> tuple[list[d
 
 
 def _row(record: Record, said: list[str]) -> dict[str, Any]:
-    return {"record": record.id, "status": record.status, "ended": record.ended, "key": record.key, "data": record.data, "live": not said, "changes": said}
+    return {
+        "record": record.id,
+        "status": record.status,
+        "ended": record.ended,
+        "key": record.key,
+        "data": record.data,
+        "live": not said,
+        "changes": said,
+    }

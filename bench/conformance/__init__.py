@@ -1,4 +1,6 @@
-"""The conformance suite: whether a plugin keeps the contracts, found out by running it (``bench check``)."""
+"""The conformance suite: whether a plugin keeps the contracts, found out
+by running it (``bench check``).
+"""
 
 from __future__ import annotations
 
@@ -30,27 +32,40 @@ def check(
     """Check plugins and return a report of each.
 
     Args:
-        name: a method, task or data set, ``track/name``, a glob, or the path of a plugin: then all that it registers.
-        tasks: the tasks that methods are run on, names, ``track/name`` or globs; all of their tracks unless given.
+        name: a method, task or data set, ``track/name``, a glob, or the path of a plugin: then all
+            that it registers.
+        tasks: the tasks that methods are run on, names, ``track/name`` or globs; all of their
+            tracks unless given.
         plugins: more files and folders to load, as ``--plugins``.
         device: where runs compute: ``auto``, ``cpu`` or ``cuda``.
         quick: one variant of one task, in this process alone.
         say: told of each run before it starts.
 
     Raises:
-        UsageError: there is no such plugin or task, or they have no track in common. NothingSelected: the path registers nothing.
+        UsageError: there is no such plugin or task, or they have no track in common.
+            NothingSelected: the path registers nothing.
     """
     from bench.plugins.registry import Registry
     from bench.runs.provenance import choose_device
 
     registry = Registry([*plugins, *([name] if _is_plugin(Path(name)) else [])])
     found = entries(registry, name)
-    wanted = [entry for pattern in tasks for entry in registry.select("task", pattern, None, "--task")]
+    wanted = [
+        entry for pattern in tasks for entry in registry.select("task", pattern, None, "--task")
+    ]
     if wanted:  # a method of several tracks is checked in those of the tasks
-        found = [entry for entry in found if entry.kind != "method" or entry.track in {task.track for task in wanted}]
+        found = [
+            entry
+            for entry in found
+            if entry.kind != "method" or entry.track in {task.track for task in wanted}
+        ]
         if not found:
-            raise UsageError(f"{name} has no track in common with {', '.join(tasks)}; 'bench list methods' shows the tracks of each.")
-    from bench.conformance.trials import Lab  # imports torch, which a misspelt name need not wait for
+            raise UsageError(
+                f"{name} has no track in common with {', '.join(tasks)}; 'bench list methods' "
+                "shows the tracks of each."
+            )
+    # imports torch, which a misspelt name need not wait for
+    from bench.conformance.trials import Lab
 
     with tempfile.TemporaryDirectory(prefix="bench-check-") as folder:
         lab = Lab(registry, Path(folder), choose_device(device), quick, say, wanted)
@@ -66,12 +81,21 @@ def entries(registry: Registry, name: str) -> list[Entry]:
     path = Path(name)
     if _is_plugin(path):
         home = path.resolve()
-        mine = [entry for kind in ("method", "task", "dataset") for entry in registry.rows(kind) if home in (Path(entry.target.path).resolve(), *Path(entry.target.path).resolve().parents)]  # fmt: skip
+        mine = [
+            entry
+            for kind in ("method", "task", "dataset")
+            for entry in registry.rows(kind)
+            if home
+            in (Path(entry.target.path).resolve(), *Path(entry.target.path).resolve().parents)
+        ]
         if not mine:
             broken = "".join(f" {item.name} is broken: {item.error}" for item in registry.broken)
             raise NothingSelected(f"{name} registers no method, task or data set.{broken}")
         return mine
-    every = {kind: {text for entry in registry.rows(kind) for text in (entry.name, entry.identity)} for kind in ("method", "task", "dataset")}
+    every = {
+        kind: {text for entry in registry.rows(kind) for text in (entry.name, entry.identity)}
+        for kind in ("method", "task", "dataset")
+    }
     kinds = [kind for kind, known in every.items() if fnmatch.filter(known, name)]
     return [entry for kind in kinds or ["method"] for entry in registry.select(kind, name)]
 

@@ -20,9 +20,22 @@ from bench.plugins.source import import_target
 def static_findings(entry: Entry) -> list[Finding]:
     """Return what the card and the parameters of a plugin say."""
     missing = list(_missing(entry))
-    card = Finding(rule="card", subject="", outcome="failed" if missing else "passed", said="; ".join(missing) or _worth_knowing(entry))
+    card = Finding(
+        rule="card",
+        subject="",
+        outcome="failed" if missing else "passed",
+        said="; ".join(missing) or _worth_knowing(entry),
+    )
     wrong = list(_wrong_parameters(entry))
-    return [card, Finding(rule="parameters", subject="", outcome="failed" if wrong else "passed", said="; ".join(wrong))]
+    return [
+        card,
+        Finding(
+            rule="parameters",
+            subject="",
+            outcome="failed" if wrong else "passed",
+            said="; ".join(wrong),
+        ),
+    ]
 
 
 def _missing(entry: Entry) -> Iterator[str]:
@@ -34,11 +47,22 @@ def _missing(entry: Entry) -> Iterator[str]:
     if not card.licence:
         yield "no licence is named; give licence='MIT' or what it is"
     if isinstance(card, MethodCard) and card.official_code == "flawed" and not card.deviates:
-        yield "it says that the official code is flawed, and not in what it differs; write deviates='...'"
+        yield (
+            "it says that the official code is flawed, and not in what it differs; write "
+            "deviates='...'"
+        )
     if isinstance(card, TaskCard) and "smoke" not in card.presets:
-        yield "it has no preset 'smoke', which checks and nightly runs use; add one that takes a second"
-    if isinstance(card, TaskCard) and not any(reference.kind == "low" for reference in card.references):
-        yield "it names no low reference, so that no board can say what doing nothing gives; add Reference(name=..., kind='low')"
+        yield (
+            "it has no preset 'smoke', which checks and nightly runs use; add one that takes "
+            "a second"
+        )
+    if isinstance(card, TaskCard) and not any(
+        reference.kind == "low" for reference in card.references
+    ):
+        yield (
+            "it names no low reference, so that no board can say what doing nothing gives; "
+            "add Reference(name=..., kind='low')"
+        )
 
 
 def _worth_knowing(entry: Entry) -> str:
@@ -46,16 +70,22 @@ def _worth_knowing(entry: Entry) -> str:
     card = entry.card
     if isinstance(card, TaskCard) and card.primary.bounds in (None, (None, None)):
         return (
-            f"the primary metric {card.primary.name!r} declares no bounds, so no board can say when its anchors are too close; "
-            "give bounds=(least, most), with None for an end that is open"
+            f"the primary metric {card.primary.name!r} declares no bounds, so no board can say "
+            "when its anchors are too close; give bounds=(least, most), with None for an end that "
+            "is open"
         )
     if isinstance(card, MethodCard) and not card.defaults_from:
-        return "it does not say where its defaults come from; give defaults_from='paper', or 'here' with the number of settings tried as trials"
+        return (
+            "it does not say where its defaults come from; give defaults_from='paper', or "
+            "'here' with the number of settings tried as trials"
+        )
     return ""
 
 
 def _wrong_parameters(entry: Entry) -> Iterator[str]:
-    """Try each parameter with its default, with values just outside its bounds and with a value of another type."""
+    """Try each parameter with its default, with values just outside its
+    bounds and with a value of another type.
+    """
     found = import_target(entry.target)
     try:
         found.make(resolve(entry.name, entry.params, {}))  # type: ignore[attr-defined]

@@ -1,4 +1,6 @@
-"""Whether what a data set loads can be learned from: it has rows, finite figures, and labels that differ."""
+"""Whether what a data set loads can be learned from: it has rows, finite
+figures, and labels that differ.
+"""
 
 from __future__ import annotations
 
@@ -20,16 +22,29 @@ def fault(value: Any) -> str:
     parts = list(_parts(value))
     known = [rows for _, part in parts if (rows := _rows(part)) is not None]
     if known and not any(known):
-        return "it holds no rows at all; look whether its file is empty, or whether load filters everything out"
+        return (
+            "it holds no rows at all; look whether its file is empty, or whether load filters "
+            "everything out"
+        )
     missing = _missing(value)
     for name, part in parts:
         if _rows(part) == 0:
-            return f"{name} has 0 rows{f' (shape {tuple(part.shape)})' if hasattr(part, 'shape') else ''}; look whether its file is empty, or whether load filters everything out"
+            return (
+                f"{name} has 0 "
+                f"rows{f' (shape {tuple(part.shape)})' if hasattr(part, 'shape') else ''}; look "
+                "whether its file is empty, or whether load filters everything out"
+            )
         for place, array in _arrays(name, part):
             if said := _not_finite(array, *missing.get(name, (False, False))):
-                return f"{place} {said}; drop such rows, fill them in, or declare that {name} has missing values (Array(..., nan=True)), and say so on the card"
+                return (
+                    f"{place} {said}; drop such rows, fill them in, or declare that {name} "
+                    "has missing values (Array(..., nan=True)), and say so on the card"
+                )
         if _LABELS.fullmatch(name) and (single := _single(part)) is not None:
-            return f"{name} is {single} in every row; with one class there is nothing to learn, so look whether load reads the right column"
+            return (
+                f"{name} is {single} in every row; with one class there is nothing to learn, "
+                "so look whether load reads the right column"
+            )
     return ""
 
 
@@ -58,7 +73,9 @@ def _arrays(name: str, part: Any) -> Iterator[tuple[str, Any]]:
         yield name, part
     elif isinstance(part, list | tuple):
         for number, item in enumerate(part):
-            for inner, value in _parts(item) if isinstance(item, msgspec.Struct | dict) else [("", item)]:
+            for inner, value in (
+                _parts(item) if isinstance(item, msgspec.Struct | dict) else [("", item)]
+            ):
                 yield from _arrays(f"{name}[{number}]{'.' * bool(inner)}{inner}", value)
     elif isinstance(part, dict):
         for key, item in part.items():
@@ -72,11 +89,19 @@ def _missing(value: Any) -> dict[str, tuple[bool, bool]]:
     if not is_record(value):
         return {}
     kind: Any = type(value)
-    return {field.name: (any(one.nan for one in field.arrays), any(one.infinite for one in field.arrays)) for field in fields_of(kind)}
+    return {
+        field.name: (
+            any(one.nan for one in field.arrays),
+            any(one.infinite for one in field.arrays),
+        )
+        for field in fields_of(kind)
+    }
 
 
 def _not_finite(array: Any, nan: bool, infinite: bool) -> str:
-    """Say where an array is not finite, NaN or infinities left out where they are values; empty: nowhere."""
+    """Say where an array is not finite, NaN or infinities left out where
+    they are values; empty: nowhere.
+    """
     import numpy as np
     import torch
 
@@ -87,12 +112,20 @@ def _not_finite(array: Any, nan: bool, infinite: bool) -> str:
         array = torch.from_numpy(np.ascontiguousarray(array))
     if not (array.is_floating_point() or array.is_complex()):
         return ""
-    bad = ~torch.isfinite(array) & (~torch.isnan(array) | (not nan)) & (~torch.isinf(array) | (not infinite))
+    bad = (
+        ~torch.isfinite(array)
+        & (~torch.isnan(array) | (not nan))
+        & (~torch.isinf(array) | (not infinite))
+    )
     if not bool(bad.any()):
         return ""
     first = tuple(bad.nonzero()[0].tolist())
     rows = int(bad.reshape(len(bad), -1).any(1).sum())
-    return f"is {array[first].item()} at row {first[0]}{f', column {first[1]}' if len(first) == 2 else ''} and not finite in {rows} of {len(bad)} rows"
+    return (
+        f"is {array[first].item()} at row "
+        f"{first[0]}{f', column {first[1]}' if len(first) == 2 else ''} and not finite in {rows} "
+        f"of {len(bad)} rows"
+    )
 
 
 def _single(part: Any) -> Any:

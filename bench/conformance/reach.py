@@ -1,8 +1,10 @@
-"""What of a hidden part can be reached from what a method is handed, by following references and nothing else.
+"""What of a hidden part can be reached from what a method is handed, by following references and
+nothing else.
 
-Followed are attributes, private ones too, slots, items, closure cells, default values, what a bound method is bound to, what a class holds, and of tensors
-``_base``, ``grad`` and the graph of their gradient. Modules, the globals of functions, frames and the garbage collector are not: no process hides these from
-its own code.
+Followed are attributes, private ones too, slots, items, closure cells, default values, what a bound
+method is bound to, what a class holds, and of tensors ``_base``, ``grad`` and the graph of their
+gradient. Modules, the globals of functions, frames and the garbage collector are not: no process
+hides these from its own code.
 """
 
 from __future__ import annotations
@@ -23,31 +25,68 @@ from bench.runs.apart import Memory, attributes, is_tensor, spans
 from bench.runs.context import Run, Setup
 
 _PLAIN = (type(None), bool, int, float, complex, np.generic)
-_ENDS = (types.ModuleType, types.FrameType, types.TracebackType, types.CodeType, types.GeneratorType, types.CoroutineType)
-_LIBRARIES = ("builtins", "torch", "numpy", "msgspec", "typing", "collections", "abc", "functools", "types", "pathlib", "enum", "contextlib", "weakref")
+_ENDS = (
+    types.ModuleType,
+    types.FrameType,
+    types.TracebackType,
+    types.CodeType,
+    types.GeneratorType,
+    types.CoroutineType,
+)
+_LIBRARIES = (
+    "builtins",
+    "torch",
+    "numpy",
+    "msgspec",
+    "typing",
+    "collections",
+    "abc",
+    "functools",
+    "types",
+    "pathlib",
+    "enum",
+    "contextlib",
+    "weakref",
+)
 _TEXT = 20
-"""Characters from which a text counts as one of a kind: shorter ones, like names of classes, are equal by chance."""
+"""Characters from which a text counts as one of a kind: shorter ones, like
+names of classes, are equal by chance.
+"""
 
 
 def reached(handed: Mapping[str, Any], hidden: Iterable[Any]) -> list[str]:
-    """Say by which way each leaf of hidden parts can be reached, in the order of the ways' length; nothing where none can.
+    """Say by which way each leaf of hidden parts can be reached, in the order of the ways' length;
+    nothing where none can.
 
     Args:
         handed: what the method is given, by the name under which it knows it.
         hidden: the hidden parts of the cases, whatever they are made of.
     """
-    leaves = {id(value): (value, path) for part in hidden for path, value in walk({"hidden": part}, lambda _, value: isinstance(value, type)) if _counts(value)}
-    memory = Memory(span for value, _ in leaves.values() if is_tensor(value) for span in spans(value))
+    leaves = {
+        id(value): (value, path)
+        for part in hidden
+        for path, value in walk({"hidden": part}, lambda _, value: isinstance(value, type))
+        if _counts(value)
+    }
+    memory = Memory(
+        span for value, _ in leaves.values() if is_tensor(value) for span in spans(value)
+    )
     found: list[str] = []
 
     def caught(path: str, value: Any) -> bool:
         if id(value) in leaves:
             found.append(f"{path} is {leaves[id(value)][1]}")
         elif is_tensor(value) and memory.meets(value):
-            shared = next(place for leaf, place in leaves.values() if is_tensor(leaf) and Memory(spans(leaf)).meets(value))
+            shared = next(
+                place
+                for leaf, place in leaves.values()
+                if is_tensor(leaf) and Memory(spans(leaf)).meets(value)
+            )
             found.append(f"{path} shares memory with {shared}")
         elif isinstance(value, Case | Setup):
-            found.append(f"{path} is {'a case' if isinstance(value, Case) else 'the run of a task, which loads data sets'}")
+            case = isinstance(value, Case)
+            what = "a case" if case else "the run of a task, which loads data sets"
+            found.append(f"{path} is {what}")
         else:
             return False
         return True
@@ -58,16 +97,34 @@ def reached(handed: Mapping[str, Any], hidden: Iterable[Any]) -> list[str]:
 
 
 def _counts(value: Any) -> bool:
-    """Say whether meeting an object of a hidden part gives it away: data, and whatever else can be changed or is one of a kind."""
+    """Say whether meeting an object of a hidden part gives it away: data,
+    and whatever else can be changed or is one of a kind.
+    """
     if isinstance(value, str | bytes):
         return len(value) >= _TEXT
     if isinstance(value, msgspec.Struct):
         return not type(value).__struct_config__.frozen
-    return is_tensor(value) or not isinstance(value, (*_PLAIN, *_ENDS, tuple, frozenset, type, types.FunctionType, types.BuiltinFunctionType, types.MethodType))
+    return is_tensor(value) or not isinstance(
+        value,
+        (
+            *_PLAIN,
+            *_ENDS,
+            tuple,
+            frozenset,
+            type,
+            types.FunctionType,
+            types.BuiltinFunctionType,
+            types.MethodType,
+        ),
+    )
 
 
-def walk(start: Mapping[str, Any], ends: Callable[[str, Any], bool] = lambda *_: False) -> Iterator[tuple[str, Any]]:
-    """Yield every object that can be reached from some, nearest first, each once, with the way to it; go no further where ``ends`` says so."""
+def walk(
+    start: Mapping[str, Any], ends: Callable[[str, Any], bool] = lambda *_: False
+) -> Iterator[tuple[str, Any]]:
+    """Yield every object that can be reached from some, nearest first, each once, with the way to
+    it; go no further where ``ends`` says so.
+    """
     seen: dict[int, Any] = {}
     ways = [(name, value) for name, value in start.items()]
     while ways:
@@ -101,7 +158,10 @@ def _steps(value: Any) -> Iterator[tuple[str, Any]]:
         case functools.partial():
             yield from ((".func", value.func), (".args", value.args), (".keywords", value.keywords))
         case property() | classmethod() | staticmethod():
-            yield from ((f".{name}", getattr(value, name, None)) for name in ("fget", "fset", "fdel", "__func__"))
+            yield from (
+                (f".{name}", getattr(value, name, None))
+                for name in ("fget", "fset", "fdel", "__func__")
+            )
         case weakref.ReferenceType():
             yield "()", value()
             yield ".__callback__", value.__callback__
@@ -122,21 +182,33 @@ def _of_object(value: Any) -> Iterator[tuple[str, Any]]:
     yield from ((f".{name}", part) for name, part in held.items())
     if isinstance(value, Mapping | list | tuple | set | frozenset):  # of a class of its own
         yield ".items", list(value.items()) if isinstance(value, Mapping) else list(value)
-    if not held and type(value).__module__ != "torch":  # written in C: what it holds, it only tells the collector
-        yield from (("<held>", part) for part in gc.get_referents(value) if not isinstance(part, type))
+    # written in C: what it holds, it only tells the collector
+    if not held and type(value).__module__ != "torch":
+        yield from (
+            ("<held>", part) for part in gc.get_referents(value) if not isinstance(part, type)
+        )
 
 
 def _of_function(value: types.FunctionType) -> Iterator[tuple[str, Any]]:
     for name, cell in zip(value.__code__.co_freevars, value.__closure__ or (), strict=True):
         with contextlib.suppress(ValueError):  # not filled yet
             yield f".__closure__[{name}]", cell.cell_contents
-    yield from ((f".{name}", getattr(value, name)) for name in ("__defaults__", "__kwdefaults__", "__dict__"))
+    yield from (
+        (f".{name}", getattr(value, name))
+        for name in ("__defaults__", "__kwdefaults__", "__dict__")
+    )
 
 
 def _of_class(value: type) -> Iterator[tuple[str, Any]]:
     if value.__module__.partition(".")[0] not in _LIBRARIES:
-        yield from ((f".{name}", part) for name, part in vars(value).items() if name not in ("__dict__", "__weakref__", "__doc__", "__module__"))
-        yield from ((f".__bases__[{position}]", base) for position, base in enumerate(value.__bases__))
+        yield from (
+            (f".{name}", part)
+            for name, part in vars(value).items()
+            if name not in ("__dict__", "__weakref__", "__doc__", "__module__")
+        )
+        yield from (
+            (f".__bases__[{position}]", base) for position, base in enumerate(value.__bases__)
+        )
 
 
 def _of_tensor(value: Any) -> Iterator[tuple[str, Any]]:
@@ -164,9 +236,11 @@ def _of_gradient(value: Any) -> Iterator[tuple[str, Any]]:
 
 @contextlib.contextmanager
 def spied() -> Iterator[dict[str, None]]:
-    """Look, while runs go on in this process, at all that methods are handed, before and after they solve; yield the ways to hidden parts that were found.
+    """Look, while runs go on in this process, at all that methods are handed, before and after they
+    solve; yield the ways to hidden parts that were found.
 
-    Looked at are the problems, the runs, the runs of which these are made (to build an artifact), and the method. References that see the hidden part are let be.
+    Looked at are the problems, the runs, the runs of which these are made (to build an artifact),
+    and the method. References that see the hidden part are let be.
     """
     from bench.runs.worker import Worker
 
@@ -183,8 +257,18 @@ def spied() -> Iterator[dict[str, None]]:
             made.append(run)
 
         def look() -> None:
-            handed = {"problems": [member.case.problems for member in members], "runs": [member.runs for member in members]}
-            found.update(dict.fromkeys(reached({**handed, "made": made, "method": worker.method}, [member.case.hidden for member in members])))
+            handed = {
+                "problems": [member.case.problems for member in members],
+                "runs": [member.runs for member in members],
+            }
+            found.update(
+                dict.fromkeys(
+                    reached(
+                        {**handed, "made": made, "method": worker.method},
+                        [member.case.hidden for member in members],
+                    )
+                )
+            )
 
         look()
         Run.__init__ = noting  # type: ignore[assignment, method-assign]

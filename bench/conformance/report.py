@@ -8,9 +8,14 @@ import msgspec
 
 RULES = {
     "card": "the card is complete, and is read without importing the file",
-    "parameters": "every parameter has a default within its bounds, and refuses what is outside them",
+    "parameters": (
+        "every parameter has a default within its bounds, and refuses what is outside them"
+    ),
     "solves": "every smoke preset of its tracks is solved",
-    "solution": "what it returns and reports, and every output of its models, has the shape, type and range that the track declares",
+    "solution": (
+        "what it returns and reports, and every output of its models, has the shape, type and "
+        "range that the track declares"
+    ),
     "budget": "the task's rules and budget are kept",
     "inputs": "the problem is left as it was",
     "global-state": "random streams, settings and code of the process are left as they were",
@@ -22,8 +27,14 @@ RULES = {
     "files": "nothing is written outside its folder",
     "network": "nothing is downloaded",
     "references": "the task's references solve it, and the high one is not below the low one",
-    "test-set": "another seed judges by other rows, unless the card says that the test set is official or fixed",
-    "problem": "its problems, hidden parts and figures have the shapes, types and ranges that the track and the card declare",
+    "test-set": (
+        "another seed judges by other rows, unless the card says that the test set is "
+        "official or fixed"
+    ),
+    "problem": (
+        "its problems, hidden parts and figures have the shapes, types and ranges that the "
+        "track and the card declare"
+    ),
     "hidden": "nothing that methods are handed leads to the hidden part",
     "loads": "the data loads twice the same, and is what its card pins",
     "rows": "the data has rows, finite figures, and labels that differ",
@@ -68,13 +79,21 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     def markdown(self) -> str:
         """Return the report as Markdown: a line a rule, and what failed with the reason."""
-        lines = [f"## {self.kind} {self.name}: {'passes' if self.ok else 'fails'}", "", "| rule | asks that | outcome |", "| --- | --- | --- |"]
+        lines = [
+            f"## {self.kind} {self.name}: {'passes' if self.ok else 'fails'}",
+            "",
+            "| rule | asks that | outcome |",
+            "| --- | --- | --- |",
+        ]
         for rule, asks in RULES.items():
             mine = [finding for finding in self.findings if finding.rule == rule]
             if mine:
                 bad = sum(finding.outcome == "failed" for finding in mine)
                 good = sum(finding.outcome == "passed" for finding in mine)
-                lines.append(f"| {rule} | {asks} | {f'**failed** ({bad} of {len(mine)})' if bad else 'passed' if good else 'skipped'} |")
+                outcome = "passed" if good else "skipped"
+                if bad:
+                    outcome = f"**failed** ({bad} of {len(mine)})"
+                lines.append(f"| {rule} | {asks} | {outcome} |")
         for finding in self.findings:
             if finding.outcome != "passed" or finding.said:
                 where = f" on {finding.subject}" if finding.subject else ""
@@ -83,4 +102,6 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _line(text: str) -> str:
-    return " ".join("".join(character if character.isprintable() else " " for character in text).split()).replace("<", "&lt;")[:1000]
+    return " ".join(
+        "".join(character if character.isprintable() else " " for character in text).split()
+    ).replace("<", "&lt;")[:1000]

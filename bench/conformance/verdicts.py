@@ -17,13 +17,21 @@ _BLAME = (
     ("random streams", "global-state"),
     ("setting of the whole process", "global-state"),
     ("was replaced during the run", "global-state"),
-    *((f"the method's {part}", "solution") for part in ("solution", "model", "policy", "plan", "solve_stacked")),
-    *((f"the task's {part}", "problem") for part in ("problem", "hidden part", "prepare", "case", "watch", "evaluate")),
+    *(
+        (f"the method's {part}", "solution")
+        for part in ("solution", "model", "policy", "plan", "solve_stacked")
+    ),
+    *(
+        (f"the task's {part}", "problem")
+        for part in ("problem", "hidden part", "prepare", "case", "watch", "evaluate")
+    ),
     ("what the method returned", "solution"),
     ("the task gives", "problem"),
     ("the rewards of the task", "problem"),
 )
-"""Part of an invalid run's reason -> the rule that it broke; any other reason is the task's, of its rules or budget."""
+"""Part of an invalid run's reason -> the rule that it broke; any other
+reason is the task's, of its rules or budget.
+"""
 
 _KEPT = {"solves": ("solution", "budget", "inputs", "global-state"), "references": ("problem",)}
 """Rule of what ended well -> the rules that it kept, too."""
@@ -34,19 +42,38 @@ Records = dict[str, Record]
 
 def judged(rule: str, cell: Cell, passed: bool, said: str) -> Finding:
     """Return the finding of a rule on a cell; ``said`` is what is wrong where it did not pass."""
-    return Finding(rule=rule, subject=cell.spec.label(), outcome="passed" if passed else "failed", said="" if passed else said)
+    return Finding(
+        rule=rule,
+        subject=cell.spec.label(),
+        outcome="passed" if passed else "failed",
+        said="" if passed else said,
+    )
 
 
 def named(rule: str, found: dict[str, None], said: str) -> Finding:
-    """Return the finding of a rule that fails where anything was found; ``said`` has a place for its names."""
-    return Finding(rule=rule, subject="", outcome="failed" if found else "passed", said=said.format(", ".join(list(found)[:3])) if found else "")
+    """Return the finding of a rule that fails where anything was found;
+    ``said`` has a place for its names.
+    """
+    return Finding(
+        rule=rule,
+        subject="",
+        outcome="failed" if found else "passed",
+        said=said.format(", ".join(list(found)[:3])) if found else "",
+    )
 
 
 def repeated(rule: str, cell: Cell, first: Records, again: Records, said: str) -> Finding:
-    """Say whether a cell gave the same metrics twice; ``said`` is what that tells where it did not."""
+    """Say whether a cell gave the same metrics twice; ``said`` is what
+    that tells where it did not.
+    """
     before, after = first[cell.spec.cell], again[cell.spec.cell]
     if after.status != "ok":
-        return judged(rule, cell, False, f"it ended {after.status}: {after.error.message if after.error else ''}")
+        return judged(
+            rule,
+            cell,
+            False,
+            f"it ended {after.status}: {after.error.message if after.error else ''}",
+        )
     names = list(differing(before, after, task_card(cell.task)))
     return judged(rule, cell, not names, f"{', '.join(names[:3])} differ: {said}")
 
@@ -60,32 +87,61 @@ def ended(cells: Sequence[Cell], records: Records, rule: str = "solves") -> Iter
             yield judged(rule, cell, True, "")
             continue
         message = record.error.message if record.error else record.status
-        blamed = next((name for part, name in _BLAME if part in message), "budget") if record.status == "invalid" else rule
+        blamed = (
+            next((name for part, name in _BLAME if part in message), "budget")
+            if record.status == "invalid"
+            else rule
+        )
         broken.add(blamed)
-        yield judged(blamed, cell, False, f"{record.error.type if record.error else record.status}: {message}")
+        yield judged(
+            blamed,
+            cell,
+            False,
+            f"{record.error.type if record.error else record.status}: {message}",
+        )
     for name in _KEPT[rule]:
         if name not in broken and any(records[cell.spec.cell].status == "ok" for cell in cells):
             yield Finding(rule=name, subject="", outcome="passed")
 
 
 def ordered(card: TaskCard, cells: Sequence[Cell], records: Records) -> Iterator[Finding]:
-    """Say of every variant whether the mean of the high reference is at least that of the low one."""
+    """Say of every variant whether the mean of the high reference is at
+    least that of the low one.
+    """
     sign = -1 if card.primary.direction == "min" else 1
     for variant in dict.fromkeys(cell.spec.variant for cell in cells):
         ends: dict[str, list[float]] = {"low": [], "high": []}
         for cell in cells:
-            kind = next((item.kind for item in card.references if item.name == cell.spec.method), "")
+            kind = next(
+                (item.kind for item in card.references if item.name == cell.spec.method), ""
+            )
             value = records[cell.spec.cell].metrics.get(card.primary.name)
-            if cell.spec.variant == variant and kind in ends and value is not None and records[cell.spec.cell].not_rankable is None:
+            if (
+                cell.spec.variant == variant
+                and kind in ends
+                and value is not None
+                and records[cell.spec.cell].not_rankable is None
+            ):
                 ends[kind].append(sign * value)
         if ends["low"] and ends["high"] and card.primary.direction != "none":
             low, high = (sum(values) / len(values) for values in (ends["low"], ends["high"]))
-            said = f"{card.primary.name} of the high reference is {sign * high:.4g}, of the low one {sign * low:.4g}"
-            yield Finding(rule="references", subject=variant, outcome="passed" if high >= low else "failed", said="" if high >= low else said)
+            said = (
+                f"{card.primary.name} of the high reference is {sign * high:.4g}, of the low "
+                f"one {sign * low:.4g}"
+            )
+            yield Finding(
+                rule="references",
+                subject=variant,
+                outcome="passed" if high >= low else "failed",
+                said="" if high >= low else said,
+            )
 
 
-def test_set(card: TaskCard, cells: Sequence[Cell], hidden: Mapping[str, Mapping[str, tuple[int, str]]]) -> Iterator[Finding]:
-    """Say whether the hidden parts of two seeds are as the card says: without a table in common where seeds draw the test set, else with an array in common.
+def test_set(
+    card: TaskCard, cells: Sequence[Cell], hidden: Mapping[str, Mapping[str, tuple[int, str]]]
+) -> Iterator[Finding]:
+    """Say whether the hidden parts of two seeds are as the card says: without a table in common
+    where seeds draw the test set, else with an array in common.
 
     Args:
         card: of the task.
@@ -97,12 +153,23 @@ def test_set(card: TaskCard, cells: Sequence[Cell], hidden: Mapping[str, Mapping
     first, second = (hidden.get(cell.spec.cell, {}) for cell in cells)
     shared = [path for path, array in first.items() if second.get(path) == array]
     if card.test_set != "drawn":
-        said = f"the card says test_set={card.test_set!r}, and no array of the hidden part is the same for both seeds; say 'drawn', or fix the rows"
+        said = (
+            f"the card says test_set={card.test_set!r}, and no array of the hidden part is "
+            "the same for both seeds; say 'drawn', or fix the rows"
+        )
         yield judged("test-set", cells[1], bool(shared), said)
         return
-    tables = [path for path in shared if first[path][0] > 1 or not any(axes > 1 for axes, _ in first.values())]  # labels in order are often alike by chance
+    # labels in order are often alike by chance
+    tables = [
+        path
+        for path in shared
+        if first[path][0] > 1 or not any(axes > 1 for axes, _ in first.values())
+    ]
     said = (
-        f"hidden.{tables[0]} is the same for both seeds; draw the test rows from run.numpy_generator('split'), or say test_set='official' or 'fixed' on the card"
+        (
+            f"hidden.{tables[0]} is the same for both seeds; draw the test rows from "
+            "run.numpy_generator('split'), or say test_set='official' or 'fixed' on the card"
+        )
         if tables
         else ""
     )

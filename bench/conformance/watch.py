@@ -1,4 +1,6 @@
-"""What a run does that no record shows: files it writes, addresses it asks for, examples its modules see."""
+"""What a run does that no record shows: files it writes, addresses it asks
+for, examples its modules see.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +22,22 @@ from bench.runs.guard import fingerprint, leaf_digest, leaves
 from bench.training.stack import StackedNet
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-_PATHS = {"os.mkdir": 0, "os.remove": 0, "os.rmdir": 0, "os.rename": 1, "os.link": 1, "os.symlink": 1, "os.truncate": 0, "os.chmod": 0, "shutil.rmtree": 0}
+_PATHS = {
+    "os.mkdir": 0,
+    "os.remove": 0,
+    "os.rmdir": 0,
+    "os.rename": 1,
+    "os.link": 1,
+    "os.symlink": 1,
+    "os.truncate": 0,
+    "os.chmod": 0,
+    "shutil.rmtree": 0,
+}
 _NETWORK = ("socket.connect", "socket.getaddrinfo", "urllib.Request")
 _TEMPORARY = os.path.realpath(tempfile.gettempdir())
 _STANDARD = (os.path.realpath(sysconfig.get_path("stdlib")), "<frozen os>")
 _INSTALLED = ("site-packages", "dist-packages")
-_HOMES = tuple(os.path.dirname(os.path.dirname(os.path.abspath(module.__file__))) for module in (torch, np) if module.__file__)  # noqa: PTH100, PTH120 - strings
+_HOMES = tuple(str(Path(m.__file__).absolute().parents[1]) for m in (torch, np) if m.__file__)
 """Where torch and NumPy are installed."""
 _MOST, _DEEPEST = 20_000, 4
 """Files that are compared in a folder and those below it, and how far below."""
@@ -36,12 +48,18 @@ _installed = False
 
 
 class Watch:
-    """Notes what the code of a plugin does meanwhile. An audit hook can't be taken out of a process: it stays, and does nothing."""
+    """Notes what the code of a plugin does meanwhile.
+
+    An audit hook can't be taken out of a process: it stays, and does nothing.
+    """
 
     def __init__(self, homes: Sequence[Path], allowed: Sequence[Path]) -> None:
         self.homes = tuple(str(path.resolve()) for path in homes)
         self.allowed = tuple(str(path.resolve()) for path in allowed)
-        self._folders = [str(Path.cwd()), *(home if os.path.isdir(home) else os.path.dirname(home) for home in self.homes)]  # noqa: PTH112, PTH120 - strings
+        self._folders = [
+            str(Path.cwd()),
+            *(str(home if home.is_dir() else home.parent) for home in map(Path, self.homes)),
+        ]
         self._before: dict[str, tuple[int, ...]] = {}
         self.written: dict[str, None] = {}
         self.asked: dict[str, None] = {}
@@ -61,10 +79,14 @@ class Watch:
             path: state for path, state in self._files().items() if self._before.get(path) != state
         }  # C++, as of torch.save, opens files without an event
         others = _held_by_others() if changed else set()
-        self.written |= dict.fromkeys(path for path, state in changed.items() if state[:2] not in others)
+        self.written |= dict.fromkeys(
+            path for path, state in changed.items() if state[:2] not in others
+        )
 
     def _files(self) -> dict[str, tuple[int, ...]]:
-        """Return the state of the files where the command started and beside the plugin, by path; of very many, the nearest ones."""
+        """Return the state of the files where the command started and
+        beside the plugin, by path; of very many, the nearest ones.
+        """
         found: dict[str, tuple[int, ...]] = {}
         waiting = [(os.path.realpath(folder), 0) for folder in dict.fromkeys(self._folders)]
         while waiting and len(found) < _MOST:
@@ -74,10 +96,19 @@ class Watch:
                     if _inside(entry.path, self.allowed):
                         continue
                     if entry.is_dir(follow_symlinks=False):
-                        waiting += [(entry.path, depth + 1)] if depth < _DEEPEST and not _foreign(entry) else []
+                        waiting += (
+                            [(entry.path, depth + 1)]
+                            if depth < _DEEPEST and not _foreign(entry)
+                            else []
+                        )
                     else:
                         status = entry.stat(follow_symlinks=False)
-                        found[entry.path] = status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+                        found[entry.path] = (
+                            status.st_dev,
+                            status.st_ino,
+                            status.st_size,
+                            status.st_mtime_ns,
+                        )
         return found
 
     def hear(self, event: str, arguments: tuple[Any, ...]) -> None:
@@ -86,7 +117,13 @@ class Watch:
             if self._mine():
                 self.asked[_address(event, arguments)] = None
             return
-        path = arguments[0] if event == "open" and _writes(arguments) else arguments[_PATHS[event]] if event in _PATHS else None
+        path = (
+            arguments[0]
+            if event == "open" and _writes(arguments)
+            else arguments[_PATHS[event]]
+            if event in _PATHS
+            else None
+        )
         if isinstance(path, str | bytes | os.PathLike) and self._mine():
             text = os.path.realpath(os.fsdecode(path))
             allowed = (*self.allowed, _TEMPORARY) if _by_library() else self.allowed
@@ -108,12 +145,16 @@ def _inside(path: str, folders: Sequence[str]) -> bool:
 
 
 def _foreign(entry: os.DirEntry[str]) -> bool:
-    """Say whether a folder is no place for a plugin's files: hidden, compiled, or results of bench, which another command may write meanwhile."""
-    return entry.name.startswith((".", "__pycache__")) or os.path.isdir(os.path.join(entry.path, "records"))  # noqa: PTH112, PTH118 - strings
+    """Say whether a folder is no place for a plugin's files: hidden, compiled, or results of bench,
+    which another command may write meanwhile.
+    """
+    return entry.name.startswith((".", "__pycache__")) or Path(entry.path, "records").is_dir()
 
 
 def _held_by_others() -> set[tuple[int, ...]]:
-    """Return device and number of the files that other processes hold open, or this one for what it prints: a log is no doing of the plugin's."""
+    """Return device and number of the files that other processes hold open, or this one for what it
+    prints: a log is no doing of the plugin's.
+    """
     found: set[tuple[int, ...]] = set()
     mine = f"/proc/{os.getpid()}/fd/"
     for handle in (*glob.glob("/proc/[0-9]*/fd/*"), "/dev/fd/1", "/dev/fd/2"):  # noqa: PTH207 - strings
@@ -125,21 +166,33 @@ def _held_by_others() -> set[tuple[int, ...]]:
 
 
 def _by_library() -> bool:
-    """Say whether an installed library did it of its own accord, as torch does with its temporary folders."""
+    """Say whether an installed library did it of its own accord, as torch
+    does with its temporary folders.
+    """
     frame = sys._getframe(3)
-    while frame.f_back is not None and _inside(frame.f_code.co_filename, _STANDARD) and not _installed_at(frame.f_code.co_filename):
+    while (
+        frame.f_back is not None
+        and _inside(frame.f_code.co_filename, _STANDARD)
+        and not _installed_at(frame.f_code.co_filename)
+    ):
         frame = frame.f_back
     return _installed_at(frame.f_code.co_filename)
 
 
 def _installed_at(path: str) -> bool:
-    """Say whether a file belongs to an installed library: Debian calls the folder of these otherwise than pip, and torch may lie anywhere."""
+    """Say whether a file belongs to an installed library: Debian calls the folder of these
+    otherwise than pip, and torch may lie anywhere.
+    """
     return any(name in Path(path).parts for name in _INSTALLED) or _inside(path, _HOMES)
 
 
 def _writes(arguments: tuple[Any, ...]) -> bool:
     mode, flags = arguments[1], arguments[2]
-    return any(letter in mode for letter in "wax+") if isinstance(mode, str) else bool(isinstance(flags, int) and flags & _WRITES)
+    return (
+        any(letter in mode for letter in "wax+")
+        if isinstance(mode, str)
+        else bool(isinstance(flags, int) and flags & _WRITES)
+    )
 
 
 def _address(event: str, arguments: tuple[Any, ...]) -> str:
@@ -164,7 +217,9 @@ class Seen:
         self.rows, self.depth, self.paused = 0, 0, 1
 
     def add(self, module: Any, inputs: tuple[Any, ...]) -> None:
-        """Add the examples of one call: the first axis of its first input, in a stack the first two, in a batch of graphs the graphs."""
+        """Add the examples of one call: the first axis of its first input, in a stack the first
+        two, in a batch of graphs the graphs.
+        """
         shape = tuple(getattr(inputs[0], "shape", ())) or (getattr(inputs[0], "num_graphs", 0),)
         self.rows += math.prod(shape[: 2 if isinstance(module, StackedNet) else 1])
 
@@ -180,7 +235,9 @@ def answers_seen() -> Iterator[dict[str, str]]:
     def noted(worker: Worker, members: list[Any]) -> Any:
         answer = solve(worker, members)
         for member, solutions in zip(members, answer[0], strict=True):
-            found[member.spec.cell] = fingerprint([_opened(solutions), [[run._curve, run._logs] for run in member.runs]])
+            found[member.spec.cell] = fingerprint(
+                [_opened(solutions), [[run._curve, run._logs] for run in member.runs]]
+            )
         return answer
 
     Worker._solve = noted  # type: ignore[assignment, method-assign]
@@ -192,7 +249,9 @@ def answers_seen() -> Iterator[dict[str, str]]:
 
 @contextlib.contextmanager
 def hidden_seen() -> Iterator[dict[str, dict[str, tuple[int, str]]]]:
-    """Note of every array of a hidden part that holds several values its number of axes and its digest, by cell and path."""
+    """Note of every array of a hidden part that holds several values its
+    number of axes and its digest, by cell and path.
+    """
     from bench.runs.worker import Worker
 
     found: dict[str, dict[str, tuple[int, str]]] = {}
@@ -200,7 +259,11 @@ def hidden_seen() -> Iterator[dict[str, dict[str, tuple[int, str]]]]:
 
     def noted(worker: Worker, members: list[Any], *others: Any) -> list[list[Any]]:
         for member in members:
-            found[member.spec.cell] = {path: (leaf.ndim, leaf_digest(leaf)) for path, leaf in leaves(member.case.hidden) if _varied(leaf)}
+            found[member.spec.cell] = {
+                path: (leaf.ndim, leaf_digest(leaf))
+                for path, leaf in leaves(member.case.hidden)
+                if _varied(leaf)
+            }
         return solutions(worker, members, *others)
 
     Worker._solutions = noted  # type: ignore[assignment, method-assign]
@@ -211,28 +274,49 @@ def hidden_seen() -> Iterator[dict[str, dict[str, tuple[int, str]]]]:
 
 
 def _varied(leaf: Any) -> bool:
-    """Say whether an array holds different values, and more than a scale or a few sizes: only such a one says which rows it came from."""
+    """Say whether an array holds different values, and more than a scale or a few sizes: only such
+    a one says which rows it came from.
+    """
     if isinstance(leaf, torch.Tensor):
         plain = leaf.layout == torch.strided and not leaf.is_quantized and not leaf.is_meta
         return plain and leaf.numel() >= _ROWS and bool((leaf != leaf.reshape(-1)[0]).any())
-    return isinstance(leaf, np.ndarray) and leaf.size >= _ROWS and bool((leaf != leaf.reshape(-1)[0]).any())
+    return (
+        isinstance(leaf, np.ndarray)
+        and leaf.size >= _ROWS
+        and bool((leaf != leaf.reshape(-1)[0]).any())
+    )
 
 
 def _opened(answer: Any, depth: int = 8) -> dict[str, Any]:
-    """Return the leaves of an answer by path; of a function, such as a model that is one, what it was made with."""
+    """Return the leaves of an answer by path; of a function, such as a
+    model that is one, what it was made with.
+    """
     found: dict[str, Any] = {}
     for path, leaf in leaves(answer):
         held = [cell.cell_contents for cell in getattr(leaf, "__closure__", None) or ()]
-        held += [part for name in ("__self__", "__defaults__", "func", "args", "keywords") if (part := getattr(leaf, name, None)) is not None]
+        held += [
+            part
+            for name in ("__self__", "__defaults__", "func", "args", "keywords")
+            if (part := getattr(leaf, name, None)) is not None
+        ]
         inside = callable(leaf) and held and depth and not isinstance(leaf, type)
-        found |= {f"{path}({name})": value for name, value in _opened(held, depth - 1).items()} if inside else {path: leaf}
+        found |= (
+            {f"{path}({name})": value for name, value in _opened(held, depth - 1).items()}
+            if inside
+            else {path: leaf}
+        )
     return found
 
 
 @contextlib.contextmanager
 def modules_seen() -> Iterator[Seen]:
-    """Count the examples that torch modules see while a method solves; what reports and evaluations see is not the method's."""
-    from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+    """Count the examples that torch modules see while a method solves;
+    what reports and evaluations see is not the method's.
+    """
+    from torch.nn.modules.module import (
+        register_module_forward_hook,
+        register_module_forward_pre_hook,
+    )
 
     from bench.runs.member import _WorkerTools
     from bench.runs.worker import Worker
@@ -240,8 +324,15 @@ def modules_seen() -> Iterator[Seen]:
     seen = Seen()
 
     def before(module: Any, inputs: tuple[Any, ...]) -> None:
-        if seen.depth == 0 and not seen.paused and inputs and torch.is_grad_enabled() and getattr(inputs[0], "grad_fn", None) is None:
-            seen.add(module, inputs)  # what another module made of an example is the same visit: a decoder after its encoder
+        if (
+            seen.depth == 0
+            and not seen.paused
+            and inputs
+            and torch.is_grad_enabled()
+            and getattr(inputs[0], "grad_fn", None) is None
+        ):
+            # what another module made of an example is the same visit: a decoder after its encoder
+            seen.add(module, inputs)
         seen.depth += 1
 
     def after(*_: Any) -> None:
@@ -257,7 +348,10 @@ def modules_seen() -> Iterator[Seen]:
 
         return call
 
-    handles = [register_module_forward_pre_hook(before), register_module_forward_hook(after, always_call=True)]
+    handles = [
+        register_module_forward_pre_hook(before),
+        register_module_forward_hook(after, always_call=True),
+    ]
     solve, report = Worker._solve, _WorkerTools.report
     Worker._solve, _WorkerTools.report = counted(solve, -1), counted(report, 1)  # type: ignore[method-assign]
     try:

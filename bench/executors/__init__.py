@@ -12,7 +12,9 @@ from bench.runs.spec import Job
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
-    """What computed a run elsewhere, as the machine itself says: the part of it that belongs to the key, and the rest."""
+    """What computed a run elsewhere, as the machine itself says: the part
+    of it that belongs to the key, and the rest.
+    """
 
     files: dict[str, str]
     """Digests of the code that was reached, by module."""
@@ -21,7 +23,9 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ended(msgspec.Struct, kw_only=True):
-    """A job that ended: with a result for each of its specs, or because its process died or was killed (``status``)."""
+    """A job that ended: with a result for each of its specs, or because
+    its process died or was killed (``status``).
+    """
 
     job: Job
     results: list[Result] | None
@@ -49,7 +53,8 @@ class Executor(Protocol):
         """Run every job and yield each once, in the order they end.
 
         Args:
-            jobs: asked for the next one whenever there is room; None says that there is none just now, but may be later.
+            jobs: asked for the next one whenever there is room; None says that there is none just
+                now, but may be later.
             notice: told of progress.
 
         Raises:

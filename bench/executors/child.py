@@ -1,4 +1,6 @@
-"""The forked process of a job: a session of its own, limits, one pipe to the server, and then the worker."""
+"""The forked process of a job: a session of its own, limits, one pipe to
+the server, and then the worker.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +25,14 @@ NO_RESULT, NO_MEMORY = 70, 71
 
 _PR_SET_PDEATHSIG = 1
 _LATER = 5
-"""Seconds of processor time by which the server, which counts the whole family, comes before the kernel, which counts each process."""
+"""Seconds of processor time by which the server, which counts the whole
+family, comes before the kernel, which counts each process.
+"""
 
 
-def serve(job: Job, environment: dict[str, str], talk: int, log: int, foreign: Iterable[int]) -> NoReturn:
+def serve(
+    job: Job, environment: dict[str, str], talk: int, log: int, foreign: Iterable[int]
+) -> NoReturn:
     """Run a job in the process just forked.
 
     Args:
@@ -73,11 +79,13 @@ def serve(job: Job, environment: dict[str, str], talk: int, log: int, foreign: I
 
 def confine(limits: Limits, runs: int, device: str) -> None:
     """Set the limits that the kernel keeps for this process and each that it starts."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump of a process with torch in it is a gigabyte
+    # a core dump of a process with torch in it is a gigabyte
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if limits.cpu is not None:
         seconds = math.ceil(min(limits.cpu * runs, 2.0**40)) + _LATER
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
-    if limits.memory is not None and device != "cuda" and (now := data_size()):  # CUDA's own maps would count; there the server's look at it is all
+    # CUDA's own maps would count; there the server's look at it is all
+    if limits.memory is not None and device != "cuda" and (now := data_size()):
         most = now + limits.memory
         resource.setrlimit(resource.RLIMIT_DATA, (most, most + MEMORY_RESERVE))
 

@@ -1,4 +1,6 @@
-"""A job that runs in a process of its own, as the fork server knows it: what it says and prints, and which limit it is over."""
+"""A job that runs in a process of its own, as the fork server knows it:
+what it says and prints, and which limit it is over.
+"""
 
 from __future__ import annotations
 
@@ -43,10 +45,14 @@ def _said(line: bytes) -> _Said:
     try:
         return _decoder.decode(line)
     except msgspec.DecodeError:
-        found = decode(line, dict[str, Any])  # results name files, and a path may hold bytes that are no UTF-8
+        # results name files, and a path may hold bytes that are no UTF-8
+        found = decode(line, dict[str, Any])
         if not found.keys() & {"results", "kept"}:
             raise
-        results, kept = (msgspec.Raw(encode(found[name])) if name in found else _NOTHING for name in ("results", "kept"))
+        results, kept = (
+            msgspec.Raw(encode(found[name])) if name in found else _NOTHING
+            for name in ("results", "kept")
+        )
         return _Said(results=results, kept=kept)
 
 
@@ -110,7 +116,10 @@ class Confined:
             return "wall"
         if limits.cpu is not None and sum(process.cpu for process in family) > limits.cpu * runs:
             return "cpu"
-        if limits.memory is not None and sum(process.resident for process in family) > limits.memory + base[0]:
+        if (
+            limits.memory is not None
+            and sum(process.resident for process in family) > limits.memory + base[0]
+        ):
             if sum(processes.held(process.pid) for process in family) > limits.memory + base[1]:
                 return "memory"
         return "processes" if len(family) > _MOST_PROCESSES else ""

@@ -18,12 +18,18 @@ from bench.runs.provenance import THREADS
 from bench.texts import decode, encode
 
 PINNED = {
-    **{f"{name}_NUM_THREADS": str(THREADS) for name in ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "VECLIB")},
+    **{
+        f"{name}_NUM_THREADS": str(THREADS)
+        for name in ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "VECLIB")
+    },
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
     "PYTHONHASHSEED": "0",
-    "PYTHONIOENCODING": "utf-8:backslashreplace",  # a run prints what it likes, whatever the terminal's locale: its log is read as UTF-8
-    "PYTORCH_NVML_BASED_CUDA_CHECK": "1",  # asking whether there is a GPU must not touch it, or no fork could use it
-    # Freed memory stays with the process: returning it to the system after every step costs a sixth of a small net's time.
+    # a run prints what it likes, whatever the terminal's locale: its log is read as UTF-8
+    "PYTHONIOENCODING": "utf-8:backslashreplace",
+    # asking whether there is a GPU must not touch it, or no fork could use it
+    "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
+    # Freed memory stays with the process: returning it to the system after every step costs a sixth
+    # of a small net's time.
     "MALLOC_MMAP_THRESHOLD_": "33554432",
     "MALLOC_TRIM_THRESHOLD_": "536870912",
 }
@@ -38,7 +44,10 @@ class ServerGone(Exception):
 
 
 class Connection(contextlib.AbstractContextManager["Connection"]):
-    """A running server: a thread reads what it says, so that hearing can have a time limit. Leaving ends it with all its runs."""
+    """A running server: a thread reads what it says, so that hearing can have a time limit.
+
+    Leaving ends it with all its runs.
+    """
 
     def __init__(self, preload: list[str]) -> None:
         self._owner = f"{name_of_owner()}.{next(_count)}"
@@ -60,7 +69,8 @@ class Connection(contextlib.AbstractContextManager["Connection"]):
         assert self._process.stdout is not None
         with contextlib.suppress(ValueError, OSError):
             for line in self._process.stdout:
-                with contextlib.suppress(msgspec.MsgspecError, ValueError, RecursionError):  # what a plugin wrote where results are meant to be
+                # what a plugin wrote where results are meant to be
+                with contextlib.suppress(msgspec.MsgspecError, ValueError, RecursionError):
                     self._queue.put(decode(line))
         self._queue.put(None)
 

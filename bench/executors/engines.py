@@ -1,4 +1,6 @@
-"""Executors by name, with their parameters: ``local``, ``inline``, ``ray[address=auto]``, ``slurm[partition=gpu]``."""
+"""Executors by name, with their parameters: ``local``, ``inline``,
+``ray[address=auto]``, ``slurm[partition=gpu]``.
+"""
 
 from __future__ import annotations
 
@@ -49,10 +51,14 @@ class Engine(Params, frozen=True, kw_only=True):
         return Slots(jobs, gpus, per_gpu), jobs
 
     def memory(self, jobs: int) -> int | None:
-        """Return the limit of a run's memory in bytes where the user gives none; None: its machines find it."""
+        """Return the limit of a run's memory in bytes where the user gives
+        none; None: its machines find it.
+        """
         return fair_memory(jobs)
 
-    def executor(self, slots: Slots, preload: Sequence[str], say: Callable[[str], None]) -> Executor:
+    def executor(
+        self, slots: Slots, preload: Sequence[str], say: Callable[[str], None]
+    ) -> Executor:
         """Return the executor; see :func:`make_executor`."""
         raise NotImplementedError
 
@@ -60,7 +66,9 @@ class Engine(Params, frozen=True, kw_only=True):
 class Local(Engine, frozen=True, kw_only=True):
     """Processes of this machine, within limits."""
 
-    def executor(self, slots: Slots, preload: Sequence[str], say: Callable[[str], None]) -> Executor:
+    def executor(
+        self, slots: Slots, preload: Sequence[str], say: Callable[[str], None]
+    ) -> Executor:
         """Return the executor."""
         from bench.executors.local import LocalExecutor
 
@@ -70,7 +78,9 @@ class Local(Engine, frozen=True, kw_only=True):
 class Inline(Engine, frozen=True, kw_only=True):
     """This process, for a debugger."""
 
-    def executor(self, slots: Slots, preload: Sequence[str], say: Callable[[str], None]) -> Executor:
+    def executor(
+        self, slots: Slots, preload: Sequence[str], say: Callable[[str], None]
+    ) -> Executor:
         """Return the executor."""
         from bench.executors.inline import InlineExecutor
 
@@ -86,18 +96,26 @@ def engine(text: str) -> Engine:
     """
     name, given = split_call(text)
     if name not in _ENGINES:
-        raise UsageError(f"unknown executor {name!r} (from --executor).{near(name, _ENGINES)} The executors are {', '.join(_ENGINES)}.")
+        raise UsageError(
+            f"unknown executor {name!r} (from --executor).{near(name, _ENGINES)} The executors "
+            f"are {', '.join(_ENGINES)}."
+        )
     module, _, kind = _ENGINES[name].partition(":")
     found: type[Engine] = getattr(importlib.import_module(module), kind)
     schema, values = found.schema(), {}
     for key, texts in given.items():
         if len(texts) > 1:
-            raise ParameterError(f"{name} got {key}={'|'.join(texts)}; a command runs on one executor, so give one value.")
+            raise ParameterError(
+                f"{name} got {key}={'|'.join(texts)}; a command runs on one executor, so give one "
+                "value."
+            )
         values[key] = parse_value(name, key, schema[key], texts[0]) if key in schema else texts[0]
     return found.make(values)
 
 
-def make_executor(text: str, slots: Slots, preload: Sequence[str], say: Callable[[str], None] = lambda _: None) -> Executor:
+def make_executor(
+    text: str, slots: Slots, preload: Sequence[str], say: Callable[[str], None] = lambda _: None
+) -> Executor:
     """Return the executor of a name with its parameters.
 
     Args:
@@ -121,4 +139,7 @@ def need(library: str, name: str) -> Any:
     try:
         return importlib.import_module(library)
     except ImportError as error:
-        raise EnvironmentFault(f"--executor {name} needs the library {library!r} ({error}); run 'pip install datacentric-bench[{name}]'.") from None
+        raise EnvironmentFault(
+            f"--executor {name} needs the library {library!r} ({error}); run 'pip install "
+            f"datacentric-bench[{name}]'."
+        ) from None

@@ -1,4 +1,6 @@
-"""The executor for a debugger: every job runs in this process, one after the other, without limits."""
+"""The executor for a debugger: every job runs in this process, one after
+the other, without limits.
+"""
 
 from __future__ import annotations
 
@@ -24,5 +26,10 @@ class InlineExecutor:
                 time.sleep(_PAUSE)
                 continue
             start = time.monotonic()
-            results = run_job(job, lambda message, job=job: notice(job.id, message["progress"]) if "progress" in message else None)  # type: ignore[misc]
+            results = run_job(
+                job,
+                lambda message, job=job: (  # type: ignore[misc]
+                    notice(job.id, message["progress"]) if "progress" in message else None
+                ),
+            )
             yield Ended(job=job, results=results, seconds=time.monotonic() - start)

@@ -19,9 +19,11 @@ _NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupts(contextlib.AbstractContextManager["Interrupts"]):
-    """Counts signals instead of dying of them: after one, runs have :data:`GRACE` seconds to end; after two, none; a third one raises.
+    """Counts signals instead of dying of them: after one, runs have :data:`GRACE` seconds to end;
+    after two, none; a third one raises.
 
-    Signals that are ignored, as SIGHUP is under nohup, stay ignored. Outside the main thread nothing is changed.
+    Signals that are ignored, as SIGHUP is under nohup, stay ignored. Outside the main thread
+    nothing is changed.
     """
 
     def __init__(self, say: Callable[[str], None]) -> None:
@@ -55,7 +57,10 @@ class Interrupts(contextlib.AbstractContextManager["Interrupts"]):
         """Whether no new run is to start; says so to the user once."""
         if self._count and not self._said:
             self._said = True
-            self._say(f"stopping: what ends within {GRACE:g} s is finished, the rest is recorded as interrupted. Once more kills at once.")
+            self._say(
+                f"stopping: what ends within {GRACE:g} s is finished, the rest is recorded as "
+                "interrupted. Once more kills at once."
+            )
         return self._count > 0
 
     @property

@@ -43,14 +43,18 @@ class _Running(msgspec.Struct):
 
 
 class LocalExecutor:
-    """Runs jobs at the places of ``slots``, each in a process forked from a server that has loaded ``preload``.
+    """Runs jobs at the places of ``slots``, each in a process forked from a server that has loaded
+    ``preload``.
 
-    A job whose server died is tried once more with nothing beside it, so that only the one that kills servers is blamed for it.
+    A job whose server died is tried once more with nothing beside it, so that only the one that
+    kills servers is blamed for it.
     """
 
     confines = True
 
-    def __init__(self, slots: Slots, preload: Sequence[str], say: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self, slots: Slots, preload: Sequence[str], say: Callable[[str], None] = lambda _: None
+    ) -> None:
         self._slots, self._preload = slots, list(preload)
         self._running: dict[str, _Running] = {}
         self._alone: deque[Job] = deque()
@@ -80,13 +84,25 @@ class LocalExecutor:
                         more = yield from self._serve(server, jobs, more, interrupts, notice)
                     except ServerGone:
                         if not server.ready:
-                            raise EnvironmentFault("the fork server ended while it started; try --executor inline to see why.") from None
+                            raise EnvironmentFault(
+                                "the fork server ended while it started; try --executor inline to "
+                                "see why."
+                            ) from None
                         yield from self._orphaned()
                 if interrupts.asked:
                     raise KeyboardInterrupt
 
-    def _serve(self, server: Connection, jobs: Iterator[Job | None], more: bool, interrupts: Interrupts, notice: Notice) -> Generator[Ended, None, bool]:
-        """Run jobs on one server until none is left (then return False), or a signal asks to stop."""
+    def _serve(
+        self,
+        server: Connection,
+        jobs: Iterator[Job | None],
+        more: bool,
+        interrupts: Interrupts,
+        notice: Notice,
+    ) -> Generator[Ended, None, bool]:
+        """Run jobs on one server until none is left (then return False),
+        or a signal asks to stop.
+        """
         while True:
             if not interrupts.asked:
                 more = self._fill(server, jobs, more)
@@ -98,7 +114,8 @@ class LocalExecutor:
             ended = self._take(message, notice) if message is not None else None
             if ended is not None:
                 if not interrupts.asked:
-                    more = self._fill(server, jobs, more)  # before whoever takes the results spends time on them
+                    # before whoever takes the results spends time on them
+                    more = self._fill(server, jobs, more)
                 yield ended
 
     def _fill(self, server: Connection, jobs: Iterator[Job | None], more: bool) -> bool:
@@ -155,7 +172,13 @@ class LocalExecutor:
             if run.results is not None:
                 yield _ended(run, 0, "", "")
             elif run.job.id in self._tried:
-                yield _without_result(run, "crashed", "the fork server died while it ran, twice; does it kill processes that are not its own?", "")
+                yield _without_result(
+                    run,
+                    "crashed",
+                    "the fork server died while it ran, twice; does it kill processes that are "
+                    "not its own?",
+                    "",
+                )
             else:
                 self._tried.add(run.job.id)
                 self._alone.append(run.job)
@@ -177,29 +200,71 @@ def _ended(run: _Running, code: int, cause: str, log: str) -> Ended:
             for spec, result in zip(run.job.specs, run.results, strict=True):
                 if spec.seed in run.job.count and result.status == "ok":
                     result.warnings.append("operations not counted: the second pass was cut off")
-        return Ended(job=run.job, results=run.results, log=log, seconds=time.monotonic() - run.since)
+        return Ended(
+            job=run.job, results=run.results, log=log, seconds=time.monotonic() - run.since
+        )
     limits, runs = run.job.limits, len(run.job.specs)
-    memory = f"its limit of {limits.memory / _MIB:g} MiB beyond the start" if limits.memory is not None else "what the machine has"
+    memory = (
+        f"its limit of {limits.memory / _MIB:g} MiB beyond the start"
+        if limits.memory is not None
+        else "what the machine has"
+    )
     match cause:
         case "wall":
-            return _without_result(run, "timeout", f"it ran longer than its limit of {(limits.wall or 0) * runs:g} s and was killed", log)
+            return _without_result(
+                run,
+                "timeout",
+                f"it ran longer than its limit of {(limits.wall or 0) * runs:g} s and was killed",
+                log,
+            )
         case "cpu":
-            return _without_result(run, "timeout", f"it used more processor time than its limit of {(limits.cpu or 0) * runs:g} s and was killed", log)
+            return _without_result(
+                run,
+                "timeout",
+                f"it used more processor time than its limit of {(limits.cpu or 0) * runs:g} s "
+                "and was killed",
+                log,
+            )
         case "memory":
-            return _without_result(run, "oom", f"with all it started it held more memory than {memory} and was killed", log)
+            return _without_result(
+                run,
+                "oom",
+                f"with all it started it held more memory than {memory} and was killed",
+                log,
+            )
         case "processes":
-            return _without_result(run, "crashed", "it started more than 256 processes and was killed", log)
+            return _without_result(
+                run, "crashed", "it started more than 256 processes and was killed", log
+            )
         case "asked":
             return _without_result(run, "interrupted", CUT_OFF, log)
         case "answered":
-            return _without_result(run, "crashed", "it gave a result that can't be read and did not end", log)
+            return _without_result(
+                run, "crashed", "it gave a result that can't be read and did not end", log
+            )
     if code == NO_MEMORY or (code == -6 and "std::bad_alloc" in log):
         return _without_result(run, "oom", f"it wanted more memory than {memory}", log)
     if code == -24:
-        return _without_result(run, "timeout", f"the process of the run died: {_SIGNALS[code]}", log)
-    how = _SIGNALS.get(code, f"signal {-code}") if code < 0 else f"it left with exit code {code} and no result"
-    return _without_result(run, "oom" if code == -9 else "crashed", f"the process of the run died: {how}", log)
+        return _without_result(
+            run, "timeout", f"the process of the run died: {_SIGNALS[code]}", log
+        )
+    how = (
+        _SIGNALS.get(code, f"signal {-code}")
+        if code < 0
+        else f"it left with exit code {code} and no result"
+    )
+    return _without_result(
+        run, "oom" if code == -9 else "crashed", f"the process of the run died: {how}", log
+    )
 
 
 def _without_result(run: _Running, status: str, message: str, log: str) -> Ended:
-    return Ended(job=run.job, results=None, status=status, message=message, log=log, seconds=time.monotonic() - run.since, data=run.data)
+    return Ended(
+        job=run.job,
+        results=None,
+        status=status,
+        message=message,
+        log=log,
+        seconds=time.monotonic() - run.since,
+        data=run.data,
+    )

@@ -1,4 +1,6 @@
-"""What a job takes along to another machine: the code of local plugins there, and the files of its results back."""
+"""What a job takes along to another machine: the code of local plugins
+there, and the files of its results back.
+"""
 
 from __future__ import annotations
 
@@ -28,17 +30,20 @@ _TIME = (1980, 1, 1, 0, 0, 0)
 
 def targets(job: Job) -> list[Target]:
     """Return every class that a job imports."""
-    return [target for target in (job.task, *job.datasets.values(), job.method) if target is not None]
+    return [
+        target for target in (job.task, *job.datasets.values(), job.method) if target is not None
+    ]
 
 
 # There: code ---------------------------------------------------------------------
 
 
 def pack(root: str, wanted: Iterable[Target], index: Index) -> bytes:
-    """Return what is needed of the plugin in the folder ``root``, packed: the same files give the same bytes.
+    """Return what is needed of the plugin in the folder ``root``, packed: the same files give the
+    same bytes.
 
-    That is every file in its rooms, and the Python files that the targets reach by imports: of a plugin that is a single file, what lies
-    beside it does not travel.
+    That is every file in its rooms, and the Python files that the targets reach by imports: of a
+    plugin that is a single file, what lies beside it does not travel.
 
     Raises:
         UsageError: it is too much.
@@ -46,15 +51,31 @@ def pack(root: str, wanted: Iterable[Target], index: Index) -> bytes:
     home, found = Path(root), set()
     for target in wanted:
         if target.root == root:
-            found |= {path for module in reach(target, index.scan) if (path := locate(module, target)) is not None and path.is_relative_to(home)}
-    found |= {path for name in ROOMS for path in (home / name).rglob("*") if path.is_file() and not _hidden(path.relative_to(home))}
+            found |= {
+                path
+                for module in reach(target, index.scan)
+                if (path := locate(module, target)) is not None and path.is_relative_to(home)
+            }
+    found |= {
+        path
+        for name in ROOMS
+        for path in (home / name).rglob("*")
+        if path.is_file() and not _hidden(path.relative_to(home))
+    }
     stream, size = io.BytesIO(), 0
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as packed:
         for path in sorted(found):
             size += path.stat().st_size
             if size > _LARGEST:
-                raise UsageError(f"the plugin {root!r} is larger than {_LARGEST >> 20} MiB, too much to send to every node; keep its data elsewhere.")
-            packed.writestr(zipfile.ZipInfo(path.relative_to(home).as_posix(), _TIME), path.read_bytes(), zipfile.ZIP_DEFLATED)
+                raise UsageError(
+                    f"the plugin {root!r} is larger than {_LARGEST >> 20} MiB, too much to send "
+                    "to every node; keep its data elsewhere."
+                )
+            packed.writestr(
+                zipfile.ZipInfo(path.relative_to(home).as_posix(), _TIME),
+                path.read_bytes(),
+                zipfile.ZIP_DEFLATED,
+            )
     return stream.getvalue()
 
 
@@ -77,22 +98,35 @@ def unpack(data: bytes, place: Path) -> Path:
 
 
 def settled(job: Job, homes: Mapping[str, Path], cache: str, workdir: str) -> Job:
-    """Return a job with the paths and versions of this machine; ``homes`` says where the folders of local plugins lie here, if elsewhere."""
+    """Return a job with the paths and versions of this machine; ``homes`` says where the folders of
+    local plugins lie here, if elsewhere.
+    """
 
     def here(target: Target) -> Target:
         if target.root:
             home = homes.get(target.root, Path(target.root))
-            return msgspec.structs.replace(target, path=str(home / Path(target.path).relative_to(target.root)), root=str(home))
+            return msgspec.structs.replace(
+                target, path=str(home / Path(target.path).relative_to(target.root)), root=str(home)
+            )
         try:
             spec = importlib.util.find_spec(target.module)
         except (ImportError, ValueError):
             spec = None
-        return target if spec is None or spec.origin is None else msgspec.structs.replace(target, path=spec.origin)
+        return (
+            target
+            if spec is None or spec.origin is None
+            else msgspec.structs.replace(target, path=spec.origin)
+        )
 
     return msgspec.structs.replace(
-        job, task=here(job.task), method=here(job.method) if job.method else None, datasets={name: here(target) for name, target in job.datasets.items()},
-        versions=versions(tuple(job.versions)), cache=cache, workdir=workdir,
-    )  # fmt: skip
+        job,
+        task=here(job.task),
+        method=here(job.method) if job.method else None,
+        datasets={name: here(target) for name, target in job.datasets.items()},
+        versions=versions(tuple(job.versions)),
+        cache=cache,
+        workdir=workdir,
+    )
 
 
 # Back: files of results ----------------------------------------------------------
@@ -100,11 +134,17 @@ def settled(job: Job, homes: Mapping[str, Path], cache: str, workdir: str) -> Jo
 
 def files_of(result: Result) -> dict[str, bytes]:
     """Return the files that a result names, by name."""
-    return {name: (Path(result.files) / name).read_bytes() for name in _names(result)} if result.files else {}
+    return (
+        {name: (Path(result.files) / name).read_bytes() for name in _names(result)}
+        if result.files
+        else {}
+    )
 
 
 def put(result: Result, files: Mapping[str, bytes], folder: Path) -> Result:
-    """Write the files of a result that came from elsewhere into ``folder``; whatever it does not name, or names as a path, is left out."""
+    """Write the files of a result that came from elsewhere into ``folder``; whatever it does not
+    name, or names as a path, is left out.
+    """
     if not files:
         return msgspec.structs.replace(result, files="")
     folder.mkdir(parents=True, exist_ok=True)
@@ -120,4 +160,8 @@ def _names(result: Result) -> Iterator[str]:
 
 def digests(wanted: Iterable[Target], index: Index) -> dict[str, str]:
     """Return the digests of the code that targets reach, by module: what keys are made of."""
-    return {module: scan.digest for target in wanted for module, scan in reach(target, index.scan).items()}
+    return {
+        module: scan.digest
+        for target in wanted
+        for module, scan in reach(target, index.scan).items()
+    }

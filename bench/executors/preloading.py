@@ -12,11 +12,16 @@ from typing import NoReturn
 from bench.executors import processes
 
 _MOST = 4
-"""When so many modules were found to start CUDA, one after the other, no more are tried: each costs a start."""
+"""When so many modules were found to start CUDA, one after the other, no
+more are tried: each costs a start.
+"""
 
 
 class Banned(BaseException):
-    """Something banned was imported. No ``Exception``, so that no library takes it for a missing module and goes on without it."""
+    """Something banned was imported.
+
+    No ``Exception``, so that no library takes it for a missing module and goes on without it.
+    """
 
 
 class Ban(importlib.abc.MetaPathFinder):
@@ -32,7 +37,8 @@ class Ban(importlib.abc.MetaPathFinder):
 
 
 def preload(names: list[str], begin_anew: Callable[[list[str]], NoReturn]) -> list[str]:
-    """Import modules, but none that starts CUDA, and nothing that needs one of these: no process forked after could use a GPU.
+    """Import modules, but none that starts CUDA, and nothing that needs one of these: no process
+    forked after could use a GPU.
 
     Args:
         names: of modules; a ``-`` before one says that an earlier try found it to start CUDA.
@@ -44,13 +50,20 @@ def preload(names: list[str], begin_anew: Callable[[list[str]], NoReturn]) -> li
     banned = [name[1:] for name in names if name.startswith("-")]
     ban = Ban(banned)
     sys.meta_path.insert(0, ban)
-    blameless = processes.cuda_started()  # what started it came before any of these, and would again
+    # what started it came before any of these, and would again
+    blameless = processes.cuda_started()
     for position, name in enumerate(names):
         if name.startswith("-"):
             continue
         with contextlib.suppress(Exception, Banned):  # the run that needs it will say what is wrong
             importlib.import_module(name)
         if not blameless and processes.cuda_started():
-            begin_anew([*names[:position], f"-{name}", *(names[position + 1 :] if len(banned) < _MOST else [])])
+            begin_anew(
+                [
+                    *names[:position],
+                    f"-{name}",
+                    *(names[position + 1 :] if len(banned) < _MOST else []),
+                ]
+            )
     sys.meta_path.remove(ban)
     return banned

@@ -15,7 +15,9 @@ from typing import NamedTuple
 import psutil
 
 OWNER = "BENCH_OWNER"
-"""Environment variable of the fork server and of all that descends from it: the driver that it belongs to."""
+"""Environment variable of the fork server and of all that descends from
+it: the driver that it belongs to.
+"""
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -31,7 +33,9 @@ class Process(NamedTuple):
     resident: int
     """Bytes in memory, shared ones included."""
     started: int
-    """When it started, in the system's own unit: tells it from a later process of the same number."""
+    """When it started, in the system's own unit: tells it from a later
+    process of the same number.
+    """
     dead: bool
     """It has ended and nobody has asked yet how."""
 
@@ -55,7 +59,15 @@ def look(pid: int) -> Process | None:
     except OSError:
         return None
     cpu = sum(map(int, fields[11:15])) / _TICKS
-    return Process(pid, int(fields[1]), int(fields[3]), cpu, int(fields[21]) * _PAGE, int(fields[19]), fields[0] in (b"Z", b"X"))
+    return Process(
+        pid,
+        int(fields[1]),
+        int(fields[3]),
+        cpu,
+        int(fields[21]) * _PAGE,
+        int(fields[19]),
+        fields[0] in (b"Z", b"X"),
+    )
 
 
 def _portable_table() -> dict[int, Process]:
@@ -64,16 +76,25 @@ def _portable_table() -> dict[int, Process]:
         with contextlib.suppress(psutil.Error, OSError), item.oneshot():
             times = item.cpu_times()
             found[item.pid] = Process(
-                item.pid, item.ppid(), os.getsid(item.pid), times.user + times.system, item.memory_info().rss, int(item.create_time()), False
+                item.pid,
+                item.ppid(),
+                os.getsid(item.pid),
+                times.user + times.system,
+                item.memory_info().rss,
+                int(item.create_time()),
+                False,
             )
     return found
 
 
-def families(found: dict[int, Process], server: int, roots: Collection[int]) -> tuple[dict[int, list[Process]], list[Process]]:
-    """Return the living members of each root's family, and the strays: living descendants of the server that belong to no root.
+def families(
+    found: dict[int, Process], server: int, roots: Collection[int]
+) -> tuple[dict[int, list[Process]], list[Process]]:
+    """Return the living members of each root's family, and the strays: living descendants of the
+    server that belong to no root.
 
-    A process whose parent died comes to the server, which is their subreaper. It still belongs to the root whose session it is in; one that
-    left the session too is a stray.
+    A process whose parent died comes to the server, which is their subreaper. It still belongs to
+    the root whose session it is in; one that left the session too is a stray.
     """
     children: dict[int, list[Process]] = {}
     for process in found.values():
@@ -99,7 +120,9 @@ def kill(processes: Iterable[Process]) -> None:
 
 
 def held(pid: int) -> int:
-    """Return the bytes that a process holds of its own: its part of anonymous and shared memory, without files that can be read again."""
+    """Return the bytes that a process holds of its own: its part of anonymous and shared memory,
+    without files that can be read again.
+    """
     try:
         with open(f"/proc/{pid}/smaps_rollup", "rb") as file:  # noqa: PTH123
             lines = dict(line.split(b":", 1) for line in file.read().splitlines()[1:])
@@ -121,18 +144,25 @@ def data_size() -> int:
 
 
 def cuda_started() -> bool:
-    """Say whether something in this process has started CUDA, after which none forked from it can use a GPU. Starts nothing itself."""
+    """Say whether something in this process has started CUDA, after which none forked from it can
+    use a GPU.
+
+    Starts nothing itself.
+    """
     if sys.platform != "linux":
         return False
     try:
         driver = ctypes.CDLL("libcuda.so.1", mode=os.RTLD_NOLOAD | os.RTLD_LAZY)
     except OSError:  # nobody has even loaded it
         return False
-    return bool(driver.cuDeviceGetCount(ctypes.byref(ctypes.c_int())) == 0)  # else it answers that it was not initialised
+    # else it answers that it was not initialised
+    return bool(driver.cuDeviceGetCount(ctypes.byref(ctypes.c_int())) == 0)
 
 
 def name_of_owner() -> str:
-    """Return the name under which what this process starts can be found, also when its parents are gone: number, start and name space of numbers."""
+    """Return the name under which what this process starts can be found, also when its parents are
+    gone: number, start and name space of numbers.
+    """
     process = look(os.getpid()) if sys.platform == "linux" else None
     return f"{os.getpid()}.{process.started if process else 0}.{_space()}"
 
@@ -146,10 +176,18 @@ def _space() -> str:
 
 
 def bury(owner: str | None = None) -> None:
-    """Kill what is left of the servers of ``owner``; of every driver that is gone where None is given. Linux only."""
+    """Kill what is left of the servers of ``owner``; of every driver that is gone where None is
+    given.
+
+    Linux only.
+    """
     for _ in range(50):
         found = table() if sys.platform == "linux" else {}
-        left = [process for process in found.values() if not process.dead and process.pid != os.getpid() and _belongs(process, owner, found)]
+        left = [
+            process
+            for process in found.values()
+            if not process.dead and process.pid != os.getpid() and _belongs(process, owner, found)
+        ]
         if not left:
             return
         kill(left)
@@ -159,7 +197,11 @@ def bury(owner: str | None = None) -> None:
 def _belongs(process: Process, owner: str | None, found: dict[int, Process]) -> bool:
     try:
         with open(f"/proc/{process.pid}/environ", "rb") as file:  # noqa: PTH123
-            entries = [entry for entry in file.read().split(b"\0") if entry.startswith(OWNER.encode() + b"=")]
+            entries = [
+                entry
+                for entry in file.read().split(b"\0")
+                if entry.startswith(OWNER.encode() + b"=")
+            ]
     except OSError:
         return False
     if not entries:

@@ -43,7 +43,10 @@ class Ray(Engine, frozen=True, kw_only=True):
             if connected(self.address).cluster_resources().get("GPU"):
                 return "cuda"
             if wish == "cuda":
-                raise EnvironmentFault("no node of the Ray cluster has a GPU, so --device cuda can't run; use --device cpu, or add such a node.")
+                raise EnvironmentFault(
+                    "no node of the Ray cluster has a GPU, so --device cuda can't run; use "
+                    "--device cpu, or add such a node."
+                )
             return "cpu"
         return super().device(wish)
 
@@ -54,14 +57,18 @@ class Ray(Engine, frozen=True, kw_only=True):
     def places(self, device: str, jobs: int | None, per_gpu: int) -> tuple[Slots, int]:
         """Return where runs may run at a time: the cluster decides, unless ``jobs`` says less."""
         nodes = connected(self.address).nodes()
-        room = sum(self.room(node["Resources"], device, per_gpu, None) for node in nodes if node["Alive"])
+        room = sum(
+            self.room(node["Resources"], device, per_gpu, None) for node in nodes if node["Alive"]
+        )
         return Slots(jobs or _ALL), min(jobs or _ALL, max(1, room))
 
     def memory(self, jobs: int) -> int | None:
         """Leave it to the nodes: each gives its runs an even share of what it has."""
         return None
 
-    def room(self, resources: dict[str, float], device: str, per_gpu: int, memory: int | None) -> int:
+    def room(
+        self, resources: dict[str, float], device: str, per_gpu: int, memory: int | None
+    ) -> int:
         """Return how many runs at a time fit on a node."""
         bounds = [resources.get("CPU", 0.0) / self.cpus]
         if device == "cuda":
@@ -70,7 +77,9 @@ class Ray(Engine, frozen=True, kw_only=True):
             bounds.append(resources.get("memory", 0.0) / memory)
         return int(min([*bounds, *([self.per_node] if self.per_node is not None else [])]))
 
-    def executor(self, slots: Slots, preload: Sequence[str], say: Callable[[str], None]) -> Executor:
+    def executor(
+        self, slots: Slots, preload: Sequence[str], say: Callable[[str], None]
+    ) -> Executor:
         """Return the executor."""
         from bench.executors.ray_stations import RayExecutor
 
@@ -84,24 +93,34 @@ def _say_inventory(device: str) -> dict[str, Any]:
 @functools.cache
 def _inventory(address: str, cpus: float, device: str) -> dict[str, Any]:
     ray = connected(address)
-    ask = ray.remote(_say_inventory).options(num_cpus=cpus, num_gpus=0.01 if device == "cuda" else 0)
+    ask = ray.remote(_say_inventory).options(
+        num_cpus=cpus, num_gpus=0.01 if device == "cuda" else 0
+    )
     try:
         found: dict[str, Any] = ray.get(ask.remote(device), timeout=_PATIENCE)
     except ray.exceptions.GetTimeoutError:
-        raise EnvironmentFault(f"no node of the Ray cluster had room within {_PATIENCE:g} s; see 'ray status'.") from None
+        raise EnvironmentFault(
+            f"no node of the Ray cluster had room within {_PATIENCE:g} s; see 'ray status'."
+        ) from None
     except ray.exceptions.RayError as error:
-        raise EnvironmentFault(f"a node of the Ray cluster can't run bench: {first_line(error)}; install the same version there.") from None
+        raise EnvironmentFault(
+            f"a node of the Ray cluster can't run bench: {first_line(error)}; install the same "
+            "version there."
+        ) from None
     return found
 
 
 def connected(address: str) -> Any:
-    """Return the module ``ray``, connected to a cluster until this process ends. A program that is connected already stays where it is.
+    """Return the module ``ray``, connected to a cluster until this process ends.
+
+    A program that is connected already stays where it is.
 
     Raises:
         EnvironmentFault: Ray is not installed, or no cluster is there.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # what Ray would do later anyway, and warns of; runs see what we say
+    # what Ray would do later anyway, and warns of; runs see what we say
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     ray = need("ray", "ray")
     if ray.is_initialized():
         return ray
@@ -110,11 +129,16 @@ def connected(address: str) -> Any:
     before = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(
-            address=address, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False, include_dashboard=False if address == "local" else None
+            address=address,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            configure_logging=False,
+            include_dashboard=False if address == "local" else None,
         )
     except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
         raise EnvironmentFault(
-            f"no Ray cluster answers at {address!r} ({first_line(error)}); start one with 'ray start --head', or name it with ray[address=HOST:PORT]."
+            f"no Ray cluster answers at {address!r} ({first_line(error)}); start one with 'ray "
+            "start --head', or name it with ray[address=HOST:PORT]."
         ) from None
     finally:
         if main:
@@ -131,12 +155,15 @@ def _reach(address: str) -> None:
             socket.create_connection((host, int(port)), timeout=10).close()
         except (OSError, OverflowError) as error:
             raise EnvironmentFault(
-                f"no Ray cluster answers at {address!r} ({error}); start one with 'ray start --head', or name it with ray[address=HOST:PORT]."
+                f"no Ray cluster answers at {address!r} ({error}); start one with 'ray start "
+                "--head', or name it with ray[address=HOST:PORT]."
             ) from None
 
 
 def _keep_quiet() -> None:
-    """Keep Ray from printing pages about a lost node to stdout, which is for results and nothing else; it has no setting for that."""
+    """Keep Ray from printing pages about a lost node to stdout, which is
+    for results and nothing else; it has no setting for that.
+    """
     with contextlib.suppress(ImportError):
         from ray._private import worker
 

@@ -1,6 +1,8 @@
-"""Runs on the machines of a Ray cluster: one station a node, which holds a fork server and as many places as the node has room for.
+"""Runs on the machines of a Ray cluster: one station a node, which holds a fork server and as many
+places as the node has room for.
 
-Only names and JSON are exchanged. The driver alone writes records; nodes come and go, and what a lost one ran is run elsewhere.
+Only names and JSON are exchanged. The driver alone writes records; nodes come and go, and what a
+lost one ran is run elsewhere.
 """
 
 from __future__ import annotations
@@ -54,11 +56,15 @@ class _Post(msgspec.Struct):
 
 
 class RayExecutor:
-    """Runs jobs at stations, as many at a time as they have places: what is not running yet stays where it comes from."""
+    """Runs jobs at stations, as many at a time as they have places: what
+    is not running yet stays where it comes from.
+    """
 
     confines = True
 
-    def __init__(self, options: Ray, slots: Slots, preload: Sequence[str], say: Callable[[str], None]) -> None:
+    def __init__(
+        self, options: Ray, slots: Slots, preload: Sequence[str], say: Callable[[str], None]
+    ) -> None:
         self._options, self._slots, self._preload, self._say = options, slots, list(preload), say
         self._ray = connected(options.address)
         self._posts: dict[str, _Post] = {}
@@ -88,14 +94,19 @@ class RayExecutor:
             self._dismiss()
 
     def _first(self, jobs: Iterator[Job | None], interrupts: Interrupts) -> Job | None:
-        """Return the first job: all are of one kind, and it says how much room a run needs. None: there is none."""
+        """Return the first job: all are of one kind, and it says how much room a run needs.
+
+        None: there is none.
+        """
         for job in jobs:
             if job is not None or interrupts.asked:
                 return job
             time.sleep(_PAUSE)
         return None
 
-    def _serve(self, jobs: Iterator[Job | None], interrupts: Interrupts, notice: Notice) -> Iterator[Ended]:
+    def _serve(
+        self, jobs: Iterator[Job | None], interrupts: Interrupts, notice: Notice
+    ) -> Iterator[Ended]:
         more = True
         while True:
             if interrupts.due:
@@ -104,11 +115,14 @@ class RayExecutor:
                 self._look()
                 more = self._fill(jobs, more)
                 yield from self._hopeless()
-            if not any(post.running for post in self._posts.values()) and (interrupts.asked or not (more or self._again)):
+            if not any(post.running for post in self._posts.values()) and (
+                interrupts.asked or not (more or self._again)
+            ):
                 return
             found = self._hear(notice)
             if found and not interrupts.asked:
-                more = self._fill(jobs, more)  # before whoever takes the results spends time on them
+                # before whoever takes the results spends time on them
+                more = self._fill(jobs, more)
             yield from found
 
     # Nodes ---------------------------------------------------------------------------
@@ -121,41 +135,72 @@ class RayExecutor:
         device, per_gpu, memory = self._kind
         for node in self._ray.nodes():
             identity = node["NodeID"]
-            places = self._options.room(node["Resources"], device, per_gpu, memory) if node["Alive"] else 0
-            if places and identity not in self._posts and self._failures[identity] < self._options.tries:
+            places = (
+                self._options.room(node["Resources"], device, per_gpu, memory)
+                if node["Alive"]
+                else 0
+            )
+            if (
+                places
+                and identity not in self._posts
+                and self._failures[identity] < self._options.tries
+            ):
                 self._open(identity, node["NodeManagerHostname"], places)
         for post in self._posts.values():
             if not post.ready and self._looked - post.since > _PATIENCE / 2:
-                self._tell(f"the node {post.name} has no room for a station yet: it is wanted for {post.places} runs at a time; see 'ray status'.")
+                self._tell(
+                    f"the node {post.name} has no room for a station yet: it is wanted for "
+                    f"{post.places} runs at a time; see 'ray status'."
+                )
 
     def _open(self, node: str, name: str, places: int) -> None:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         device, per_gpu, memory = self._kind
         gpus = -(-places // per_gpu) if device == "cuda" else 0
-        # The methods block in threads of their own: one that listens, the others for jobs and for the end.
+        # The methods block in threads of their own: one that listens, the others for jobs and for
+        # the end.
         kind = self._ray.remote(Station).options(
-            num_cpus=places * self._options.cpus, num_gpus=gpus, memory=places * memory if memory else None, max_restarts=0, max_concurrency=8,
+            num_cpus=places * self._options.cpus,
+            num_gpus=gpus,
+            memory=places * memory if memory else None,
+            max_restarts=0,
+            max_concurrency=8,
             scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False),
-        )  # fmt: skip
-        station = kind.remote(places, self._preload, os.environ.get("BENCH_CACHE", ""), bool(gpus), per_gpu)
-        self._posts[node] = _Post(node, name, places, station, station.hear.remote(_LISTEN), time.monotonic())
+        )
+        station = kind.remote(
+            places, self._preload, os.environ.get("BENCH_CACHE", ""), bool(gpus), per_gpu
+        )
+        self._posts[node] = _Post(
+            node, name, places, station, station.hear.remote(_LISTEN), time.monotonic()
+        )
 
     def _hopeless(self) -> Iterator[Ended]:
         """Give up where no node is left that could run anything, and none came for a while."""
         if self._posts:
             self._hopeful = time.monotonic()
             return
-        usable = [node for node in self._ray.nodes() if node["Alive"] and self._failures[node["NodeID"]] < self._options.tries]
+        usable = [
+            node
+            for node in self._ray.nodes()
+            if node["Alive"] and self._failures[node["NodeID"]] < self._options.tries
+        ]
         if usable and time.monotonic() - self._hopeful < _PATIENCE:
             return
         for job in self._again:
             if job.id in self._lost_at:
-                yield Ended(job=job, results=None, status="crashed", message="the node that ran it was lost, and no other one came")
+                yield Ended(
+                    job=job,
+                    results=None,
+                    status="crashed",
+                    message="the node that ran it was lost, and no other one came",
+                )
         self._again.clear()
         cpus, gpu = self._options.cpus, " and a GPU" if self._kind[0] == "cuda" else ""
         why = self._reason or f"none offers {cpus:g} CPUs{gpu} and the memory of a run"
-        raise EnvironmentFault(f"no node of the Ray cluster can run anything: {why}; see 'ray status'.")
+        raise EnvironmentFault(
+            f"no node of the Ray cluster can run anything: {why}; see 'ray status'."
+        )
 
     # Jobs ------------------------------------------------------------------------------
 
@@ -176,8 +221,16 @@ class RayExecutor:
 
     def _free(self) -> _Post | None:
         """Return the station with the most free places."""
-        found = max(self._posts.values(), key=lambda post: post.ready * (post.places - len(post.running)), default=None)
-        return found if found is not None and found.ready and len(found.running) < found.places else None
+        found = max(
+            self._posts.values(),
+            key=lambda post: post.ready * (post.places - len(post.running)),
+            default=None,
+        )
+        return (
+            found
+            if found is not None and found.ready and len(found.running) < found.places
+            else None
+        )
 
     def _other(self, post: _Post) -> Job | None:
         """Return a job that a lost node left, not for the node that lost it if there is another."""
@@ -188,12 +241,17 @@ class RayExecutor:
         return None
 
     def _send(self, post: _Post, job: Job, place: str) -> None:
-        homes = {root: self._packed(root, job) for root in sorted({target.root for target in targets(job) if target.root})}
+        homes = {
+            root: self._packed(root, job)
+            for root in sorted({target.root for target in targets(job) if target.root})
+        }
         for name in homes.values():
             if name not in post.plugins:
                 post.plugins[name] = post.station.plugin.remote(name, self._packs[name])
         post.running[job.id] = (job, place, time.monotonic())
-        post.station.start.remote(encode(job), homes, *(post.plugins[name] for name in homes.values()))
+        post.station.start.remote(
+            encode(job), homes, *(post.plugins[name] for name in homes.values())
+        )
 
     def _packed(self, root: str, job: Job) -> str:
         """Return the name under which the cluster holds what a job needs of a local plugin."""
@@ -214,7 +272,11 @@ class RayExecutor:
         waiting = list(by_reference)
         if self._ray.wait(waiting, num_returns=1, timeout=0.1)[0]:
             ready = self._ray.wait(waiting, num_returns=len(waiting), timeout=0)[0]
-            return [ended for reference in ready for ended in self._taken(by_reference[reference], notice)]
+            return [
+                ended
+                for reference in ready
+                for ended in self._taken(by_reference[reference], notice)
+            ]
         return []
 
     def _taken(self, post: _Post, notice: Notice) -> Iterator[Ended]:
@@ -247,7 +309,10 @@ class RayExecutor:
         self._looked = 0.0
         self._failures[post.node] += 1
         self._reason = f"{post.name}: {reason}"
-        self._tell(f"the node {post.name} was lost with {len(post.running)} runs, which go elsewhere ({reason}).")
+        self._tell(
+            f"the node {post.name} was lost with {len(post.running)} runs, which go elsewhere "
+            f"({reason})."
+        )
         for job, place, since in post.running.values():
             self._slots.give_back(place)
             lost_at = self._lost_at.setdefault(job.id, [])
@@ -256,8 +321,16 @@ class RayExecutor:
                 self._again.append(job)
             else:
                 del self._lost_at[job.id]
-                message = f"the node that ran it was lost, {len(lost_at)} times (the last: {reason})"
-                yield Ended(job=job, results=None, status="crashed", message=message, seconds=time.monotonic() - since)
+                message = (
+                    f"the node that ran it was lost, {len(lost_at)} times (the last: {reason})"
+                )
+                yield Ended(
+                    job=job,
+                    results=None,
+                    status="crashed",
+                    message=message,
+                    seconds=time.monotonic() - since,
+                )
 
     # The end ---------------------------------------------------------------------------
 
@@ -266,7 +339,13 @@ class RayExecutor:
         self._dismiss()
         for job, place, since in running:
             self._slots.give_back(place)
-            yield Ended(job=job, results=None, status="interrupted", message=CUT_OFF, seconds=time.monotonic() - since)
+            yield Ended(
+                job=job,
+                results=None,
+                status="interrupted",
+                message=CUT_OFF,
+                seconds=time.monotonic() - since,
+            )
 
     def _dismiss(self) -> None:
         """End every station with all that it runs."""

@@ -1,8 +1,11 @@
-"""The fork server: a program that preloads libraries once, forks a process a job, and keeps each within its limits.
+"""The fork server: a program that preloads libraries once, forks a process a job, and keeps each
+within its limits.
 
-Its arguments are the modules to preload. It speaks JSON lines on its pipes: it reads ``{"start": job, "environment": {}}`` and ``{"kill": id}``; it writes
-``{"ready": seconds, "left_out": [modules]}`` and, with the ``id`` of a job, ``started``, ``progress``, ``data``, ``results`` and at last ``exit``, ``cause`` and
-``log``. It never touches a GPU. When its input ends, because the driver ended or died, it kills every run and ends.
+Its arguments are the modules to preload. It speaks JSON lines on its pipes: it reads ``{"start":
+job, "environment": {}}`` and ``{"kill": id}``; it writes ``{"ready": seconds, "left_out":
+[modules]}`` and, with the ``id`` of a job, ``started``, ``progress``, ``data``, ``results`` and at
+last ``exit``, ``cause`` and ``log``. It never touches a GPU. When its input ends, because the
+driver ended or died, it kills every run and ends.
 """
 
 from __future__ import annotations
@@ -27,12 +30,16 @@ from bench.texts import decode, encode
 
 _PR_SET_CHILD_SUBREAPER = 36
 _POLL = 0.2
-"""Seconds between two looks at what the runs use; more where a look takes long, up to :data:`_RAREST`."""
+"""Seconds between two looks at what the runs use; more where a look takes
+long, up to :data:`_RAREST`.
+"""
 _RAREST = 1.0
 _GRACE = 2.0
 """Seconds that a run has to end after it gave its results."""
 _PATIENCE = 5.0
-"""Seconds in which what is killed must be gone; a process that hangs in the kernel is left to it."""
+"""Seconds in which what is killed must be gone; a process that hangs in
+the kernel is left to it.
+"""
 _LINE = 64 << 20
 """Bytes of the longest message of a run."""
 
@@ -43,7 +50,8 @@ class _Server:
         os.dup2(2, 1)  # what plugins print at import is talk, not protocol
         self.selector = selectors.DefaultSelector()
         self.selector.register(0, selectors.EVENT_READ)
-        self.bell, self.ring = os.pipe()  # a run that ends rings it, so that no ending waits for a time-out
+        # a run that ends rings it, so that no ending waits for a time-out
+        self.bell, self.ring = os.pipe()
         os.set_blocking(self.bell, False)
         os.set_blocking(self.ring, False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -65,12 +73,15 @@ class _Server:
         start = time.perf_counter()
         left_out = preload(names, self._begin_anew)
         found = processes.table()
-        self.spared = {process.pid for process in found.values() if process.parent == os.getpid()}  # what a library started at import
+        # what a library started at import
+        self.spared = {process.pid for process in found.values() if process.parent == os.getpid()}
         self.base = (found[os.getpid()].resident, processes.held(os.getpid()))
         self.say({"ready": time.perf_counter() - start, "left_out": left_out})
 
     def _begin_anew(self, names: list[str]) -> NoReturn:
-        """Become a server that has imported nothing: once CUDA has started here, no forked process could use a GPU."""
+        """Become a server that has imported nothing: once CUDA has started
+        here, no forked process could use a GPU.
+        """
         os.dup2(self.out, 1)
         os.execv(sys.executable, [sys.executable, "-m", "bench.executors.server", *names])  # noqa: S606 - no shell, and what it runs is this module
 
@@ -78,7 +89,15 @@ class _Server:
         (talk, said), (log, printed) = os.pipe(), os.pipe()
         pid = os.fork()
         if pid == 0:
-            foreign = [self.out, self.bell, self.ring, self.selector.fileno(), talk, log, *self.handles]
+            foreign = [
+                self.out,
+                self.bell,
+                self.ring,
+                self.selector.fileno(),
+                talk,
+                log,
+                *self.handles,
+            ]
             serve(job, environment, said, printed, foreign)
         os.close(said)
         os.close(printed)
@@ -143,13 +162,16 @@ class _Server:
         del self.handles[handle]
 
     def _look(self) -> None:
-        """See what every run uses, and end those over a limit and whatever slipped away from them."""
+        """See what every run uses, and end those over a limit and whatever
+        slipped away from them.
+        """
         start = time.monotonic()
         members, strays = processes.families(processes.table(), os.getpid(), self.runs)
         processes.kill(stray for stray in strays if stray.pid not in self.spared)
         for pid, family in members.items():
             run = self.runs[pid]
-            if run.answered:  # it has its results and does not end: a thread of the plugin's holds it
+            # it has its results and does not end: a thread of the plugin's holds it
+            if run.answered:
                 if start - run.answered > _GRACE:
                     self._end(run, "answered")
             elif cause := run.over(start, family, self.base):
@@ -166,7 +188,10 @@ class _Server:
         patience = time.monotonic() + _PATIENCE
         while time.monotonic() < patience:
             members, strays = processes.families(processes.table(), os.getpid(), self.runs)
-            left = [*members.get(run.pid, []), *(stray for stray in strays if stray.pid not in self.spared)]
+            left = [
+                *members.get(run.pid, []),
+                *(stray for stray in strays if stray.pid not in self.spared),
+            ]
             if not left:
                 return
             processes.kill(left)
@@ -191,7 +216,14 @@ class _Server:
                 if handle in self.handles:
                     self._close(handle)
             del self.runs[pid]
-            self.say({"id": run.job.id, "exit": os.waitstatus_to_exitcode(status), "cause": run.cause, "log": run.log()})
+            self.say(
+                {
+                    "id": run.job.id,
+                    "exit": os.waitstatus_to_exitcode(status),
+                    "cause": run.cause,
+                    "log": run.log(),
+                }
+            )
 
     def close(self) -> None:
         """Kill every run and all that descends from this process."""
@@ -199,7 +231,9 @@ class _Server:
         for run in list(self.runs.values()):
             self._end(run, "asked")
         patience = time.monotonic() + _PATIENCE
-        while (strays := processes.families(processes.table(), os.getpid(), ())[1]) and time.monotonic() < patience:
+        while (
+            strays := processes.families(processes.table(), os.getpid(), ())[1]
+        ) and time.monotonic() < patience:
             processes.kill(strays)
             time.sleep(0.002)
 

@@ -1,4 +1,6 @@
-"""Runs on a Slurm cluster, through submitit: job arrays, each element a handful of jobs, over a results folder that all nodes see."""
+"""Runs on a Slurm cluster, through submitit: job arrays, each element a
+handful of jobs, over a results folder that all nodes see.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +61,9 @@ class Slurm(Engine, frozen=True, kw_only=True):
     window: Annotated[int, Meta(ge=1)] = 256
     """Elements in the queue at a time."""
     tries: Annotated[int, Meta(ge=1)] = 3
-    """Times that an element may reach its limit, or be lost under a run, before the run is recorded as that."""
+    """Times that an element may reach its limit, or be lost under a run,
+    before the run is recorded as that.
+    """
     cluster: Literal["slurm", "local", "debug"] = "slurm"
     """``local`` and ``debug`` are submitit's own, to try it without Slurm."""
 
@@ -67,13 +71,21 @@ class Slurm(Engine, frozen=True, kw_only=True):
         """Return ``cpu`` or ``cuda``; ``auto`` is what was asked of Slurm."""
         if wish == "cuda" and not self.gpus:
             raise UsageError("--device cuda needs GPUs from Slurm; give slurm[gpus=1].")
-        return "cuda" if self.gpus and wish in ("auto", "cuda") else super().device("cpu" if wish == "auto" else wish)
+        return (
+            "cuda"
+            if self.gpus and wish in ("auto", "cuda")
+            else super().device("cpu" if wish == "auto" else wish)
+        )
 
     def environment(self, device: str, libraries: Iterable[str]) -> dict[str, Any]:
         """Ask a node, once: the answer is kept in the cache until something is installed here."""
         if self.cluster != "slurm":
             return provenance.environment(device, libraries)
-        file = cache_folder().resolve() / "slurm" / f"{digest([self.values(), device, provenance.inventory('cpu')])}.json"
+        file = (
+            cache_folder().resolve()
+            / "slurm"
+            / f"{digest([self.values(), device, provenance.inventory('cpu')])}.json"
+        )
         if not file.is_file():
             file.parent.mkdir(parents=True, exist_ok=True)
             job = self.submitter(file.parent / "jobs", 10, None).submit(Ask(), str(file), device)
@@ -81,9 +93,14 @@ class Slurm(Engine, frozen=True, kw_only=True):
             while not file.is_file():
                 if job.done() or time.monotonic() > patience:
                     job.cancel(check=False)
-                    raise EnvironmentFault(f"no node of Slurm said what it computes with; see {job.paths.stderr}, and 'squeue'.")
+                    raise EnvironmentFault(
+                        f"no node of Slurm said what it computes with; see {job.paths.stderr}, "
+                        "and 'squeue'."
+                    )
                 time.sleep(_POLL)
-        return provenance.selected(msgspec.json.decode(file.read_bytes(), type=dict[str, Any]), libraries)
+        return provenance.selected(
+            msgspec.json.decode(file.read_bytes(), type=dict[str, Any]), libraries
+        )
 
     def places(self, device: str, jobs: int | None, per_gpu: int) -> tuple[Slots, int]:
         """Return where runs may run at a time: the window, unless ``jobs`` says less."""
@@ -98,7 +115,9 @@ class Slurm(Engine, frozen=True, kw_only=True):
         """Leave it to the nodes."""
         return None
 
-    def executor(self, slots: Slots, preload: Sequence[str], say: Callable[[str], None]) -> SlurmExecutor:
+    def executor(
+        self, slots: Slots, preload: Sequence[str], say: Callable[[str], None]
+    ) -> SlurmExecutor:
         """Return the executor."""
         return SlurmExecutor(self, slots, preload, say)
 
@@ -110,15 +129,36 @@ class Slurm(Engine, frozen=True, kw_only=True):
         """
         submitit = need("submitit", "slurm")
         try:
-            made = submitit.AutoExecutor(folder=folder, cluster=self.cluster, slurm_max_num_timeout=self.tries - 1, local_max_num_timeout=self.tries - 1)
+            made = submitit.AutoExecutor(
+                folder=folder,
+                cluster=self.cluster,
+                slurm_max_num_timeout=self.tries - 1,
+                local_max_num_timeout=self.tries - 1,
+            )
         except (RuntimeError, TypeError, ValueError) as error:
-            raise EnvironmentFault(f"Slurm can't be used here ({error}); start bench on a login node, or try slurm[cluster=local].") from None
-        wanted: dict[str, Any] = {"name": "bench", "timeout_min": math.ceil(minutes), "cpus_per_task": self.cpus}
+            raise EnvironmentFault(
+                f"Slurm can't be used here ({error}); start bench on a login node, or try "
+                "slurm[cluster=local]."
+            ) from None
+        wanted: dict[str, Any] = {
+            "name": "bench",
+            "timeout_min": math.ceil(minutes),
+            "cpus_per_task": self.cpus,
+        }
         wanted |= {"gpus_per_node": self.gpus} if self.gpus else {}
         wanted |= {"mem_gb": math.ceil(memory / 2**30 + _SERVER)} if memory else {}
-        given = {"partition": self.partition, "account": self.account, "qos": self.qos, "constraint": self.constraint}
+        given = {
+            "partition": self.partition,
+            "account": self.account,
+            "qos": self.qos,
+            "constraint": self.constraint,
+        }
         wanted |= {f"slurm_{name}": value for name, value in given.items() if value is not None}
-        made.update_parameters(slurm_array_parallelism=self.window, slurm_additional_parameters={"requeue": True}, **wanted)
+        made.update_parameters(
+            slurm_array_parallelism=self.window,
+            slurm_additional_parameters={"requeue": True},
+            **wanted,
+        )
         return made
 
 
@@ -137,7 +177,9 @@ class SlurmExecutor:
 
     confines = True
 
-    def __init__(self, options: Slurm, slots: Slots, preload: Sequence[str], say: Callable[[str], None]) -> None:
+    def __init__(
+        self, options: Slurm, slots: Slots, preload: Sequence[str], say: Callable[[str], None]
+    ) -> None:
         self._options, self._preload, self._say = options, list(preload), say
         self._most, self._elements = len(slots), 0
         self._batches: list[_Batch] = []
@@ -147,7 +189,10 @@ class SlurmExecutor:
         self._ended: list[_Batch] = []
 
     def run(self, jobs: Iterator[Job | None], notice: Notice) -> Iterator[Ended]:
-        """Run every job and yield each as it ends. Leaving the loop early cancels what is queued or runs."""
+        """Run every job and yield each as it ends.
+
+        Leaving the loop early cancels what is queued or runs.
+        """
         more = True
         with Interrupts(self._say) as interrupts:
             try:
@@ -171,7 +216,9 @@ class SlurmExecutor:
         """Submit as one array what there is room for; return whether ``jobs`` may have more."""
         loads: list[list[Job]] = []
         while len(self._batches) + len(loads) < self._bound(loads):
-            load = [self._again.popleft() for _ in range(min(len(self._again), self._options.batch))]
+            load = [
+                self._again.popleft() for _ in range(min(len(self._again), self._options.batch))
+            ]
             for job in itertools.islice(jobs, self._options.batch - len(load)) if more else ():
                 if job is None:
                     break
@@ -188,7 +235,9 @@ class SlurmExecutor:
         return more
 
     def _bound(self, loads: list[list[Job]]) -> int:
-        """Return how many elements may be in the queue: the window, or as many as run ``--jobs`` runs at a time."""
+        """Return how many elements may be in the queue: the window, or as
+        many as run ``--jobs`` runs at a time.
+        """
         if loads and not self._elements:
             first = loads[0][0]
             at_a_time = self._options.at_a_time(first.specs[0].device, first.limits.per_gpu)
@@ -199,27 +248,43 @@ class SlurmExecutor:
         first = loads[0][0]
         options, device, per_gpu = self._options, first.specs[0].device, first.limits.per_gpu
         places = options.at_a_time(device, per_gpu)
-        minutes = options.minutes or _START + max(sum((job.limits.wall or 3600.0) * len(job.specs) for job in load) / 60 / places for load in loads)
+        minutes = options.minutes or _START + max(
+            sum((job.limits.wall or 3600.0) * len(job.specs) for job in load) / 60 / places
+            for load in loads
+        )
         if self._home is None:
             self._home = Path(first.workdir).parent / f"slurm-{uuid.uuid4().hex[:12]}"
         folders = []
         for load in loads:
             folder = self._home / uuid.uuid4().hex[:12]
             folder.mkdir(parents=True)
-            content = Load(jobs=load, places=places, preload=self._preload, cache=os.environ.get("BENCH_CACHE", ""), gpus=device == "cuda", per_gpu=per_gpu, minutes=minutes)  # fmt: skip
+            content = Load(
+                jobs=load,
+                places=places,
+                preload=self._preload,
+                cache=os.environ.get("BENCH_CACHE", ""),
+                gpus=device == "cuda",
+                per_gpu=per_gpu,
+                minutes=minutes,
+            )
             write(folder / "load.json", content)
             folders.append(folder)
         memory = first.limits.memory * places if first.limits.memory is not None else None
-        handles = options.submitter(self._home / "log", minutes, memory).map_array(Element(), [str(folder) for folder in folders])
+        handles = options.submitter(self._home / "log", minutes, memory).map_array(
+            Element(), [str(folder) for folder in folders]
+        )
         for folder, load, handle in zip(folders, loads, handles, strict=True):
-            self._batches.append(_Batch(folder, {job.id: job for job in load}, handle, time.monotonic()))
+            self._batches.append(
+                _Batch(folder, {job.id: job for job in load}, handle, time.monotonic())
+            )
 
     def _look(self, batch: _Batch) -> Iterator[Ended]:
         """Yield what ended in an element, and see to its other jobs when it is gone."""
         yield from self._results(batch)
         if not batch.jobs:
             self._batches.remove(batch)
-            if self._options.cluster == "local":  # its process is a child of this one, and just about to end
+            # its process is a child of this one, and just about to end
+            if self._options.cluster == "local":
                 self._ended.append(batch)
         elif batch.gone:
             if time.monotonic() - batch.gone > _SETTLE:
@@ -237,17 +302,24 @@ class SlurmExecutor:
                 yield ended_of(said, batch.jobs.pop(identity))
 
     def _gone(self, batch: _Batch) -> Iterator[Ended]:
-        """See to the jobs of an element that ended without them: those at work may be to blame, the others are not."""
+        """See to the jobs of an element that ended without them: those at
+        work may be to blame, the others are not.
+        """
         status = status_of(batch.folder)
         starts, timed_out = (status.starts, status.state == "timeout") if status else (0, False)
         at_work = set(status.running) if status else set(batch.jobs)
         for job in batch.jobs.values():
             self._lost[job.id] = lost = self._lost.get(job.id, 0) + (job.id in at_work)
             if timed_out and job.id in at_work:
-                message = f"its Slurm job reached its time limit {starts} times; give slurm[minutes=...] more, or keep checkpoints"
+                message = (
+                    f"its Slurm job reached its time limit {starts} times; give "
+                    "slurm[minutes=...] more, or keep checkpoints"
+                )
                 yield self._without(batch, job, "timeout", message)
             elif lost >= self._options.tries:
-                yield self._without(batch, job, "crashed", f"its Slurm job ended without it, {lost} times")
+                yield self._without(
+                    batch, job, "crashed", f"its Slurm job ended without it, {lost} times"
+                )
             else:
                 self._again.append(job)
 
@@ -256,7 +328,14 @@ class SlurmExecutor:
             log = (batch.handle.stderr() or "")[-4000:]
         except (OSError, UnicodeError):
             log = ""
-        return Ended(job=job, results=None, status=status, message=message, log=log, seconds=time.monotonic() - batch.since)
+        return Ended(
+            job=job,
+            results=None,
+            status=status,
+            message=message,
+            log=log,
+            seconds=time.monotonic() - batch.since,
+        )
 
     def _cut_off(self) -> Iterator[Ended]:
         batches = self._cancel()
@@ -272,7 +351,10 @@ class SlurmExecutor:
         batches, self._batches = self._batches, []
         for batch in batches:
             batch.handle.cancel(check=False)
-        waited, self._ended = [*self._ended, *(batches if self._options.cluster != "debug" else [])], []
+        waited, self._ended = (
+            [*self._ended, *(batches if self._options.cluster != "debug" else [])],
+            [],
+        )
         patience = time.monotonic() + _END
         while time.monotonic() < patience and not all(batch.handle.done() for batch in waited):
             time.sleep(0.1)

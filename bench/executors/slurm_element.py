@@ -1,4 +1,6 @@
-"""What one element of a Slurm array does: it runs the jobs in its folder at a station and leaves a file for each, and one that says how it stands."""
+"""What one element of a Slurm array does: it runs the jobs in its folder at a station and leaves a
+file for each, and one that says how it stands.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,10 @@ class Load(msgspec.Struct, kw_only=True):
 
 
 class Status(msgspec.Struct, kw_only=True):
-    """How an element stands. Slurm's own word is not enough: it does not tell which run it cut off, nor, on every site, why."""
+    """How an element stands.
+
+    Slurm's own word is not enough: it does not tell which run it cut off, nor, on every site, why.
+    """
 
     state: str
     """``running``; ``timeout`` or ``preempted``: it was asked to go; ``done``."""
@@ -45,12 +50,20 @@ class Element:
     """The callable that submitit takes; it has no state, so that what is pickled is its name."""
 
     def __call__(self, folder: str) -> None:
-        """Run what has no result yet. After a requeue that is the rest, and runs with a checkpoint go on from it."""
+        """Run what has no result yet.
+
+        After a requeue that is the rest, and runs with a checkpoint go on from it.
+        """
         home = Path(folder)
         load = decode((home / "load.json").read_bytes(), Load)
         todo = [job for job in load.jobs if not (home / f"{job.id}.json").exists()]
         before = status_of(home)
-        status = Status(state="running", starts=before.starts + 1 if before else 1, began=time.time(), running=[])
+        status = Status(
+            state="running",
+            starts=before.starts + 1 if before else 1,
+            began=time.time(),
+            running=[],
+        )
         station = Station(load.places, load.preload, load.cache, load.gpus, load.per_gpu)
         try:
             while todo or status.running:
@@ -78,7 +91,9 @@ class Element:
         status = status_of(home)
         if status is not None:
             minutes = decode((home / "load.json").read_bytes(), Load).minutes
-            status.state = "timeout" if time.time() - status.began >= 0.8 * 60 * minutes else "preempted"
+            status.state = (
+                "timeout" if time.time() - status.began >= 0.8 * 60 * minutes else "preempted"
+            )
             write(home / "status.json", status)
         return DelayedSubmission(self, folder)
 

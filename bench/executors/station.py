@@ -27,7 +27,10 @@ from bench.texts import decode, encode
 
 
 class Said(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """What a station says of a job: how far it is, or how it ended. Of itself: that it is there, or why it is of no use."""
+    """What a station says of a job: how far it is, or how it ended.
+
+    Of itself: that it is there, or why it is of no use.
+    """
 
     id: str = ""
     progress: float | None = None
@@ -40,7 +43,9 @@ class Said(msgspec.Struct, kw_only=True, omit_defaults=True):
     data: dict[str, dict[str, str]] = {}
     limits: Limits | None = None
     files: list[dict[str, bytes]] = []
-    """For each result the files that it names, where the driver can't see the folder that they lie in."""
+    """For each result the files that it names, where the driver can't see
+    the folder that they lie in.
+    """
     origin: Origin | None = None
     broken: str = ""
 
@@ -52,31 +57,50 @@ def heard(data: bytes) -> list[Said]:
 
 
 def ended_of(said: Said, job: Job) -> Ended:
-    """Return the ending of a job as a driver takes it; files that came along are put into the job's folder."""
+    """Return the ending of a job as a driver takes it; files that came
+    along are put into the job's folder.
+    """
     results = said.results
     if results is not None and said.files:
         results = [
-            put(result, files, Path(job.workdir) / f"files-{position}") for position, (result, files) in enumerate(zip(results, said.files, strict=True))
+            put(result, files, Path(job.workdir) / f"files-{position}")
+            for position, (result, files) in enumerate(zip(results, said.files, strict=True))
         ]
     limits = said.limits if said.limits is not None else job.limits
     return Ended(
-        job=msgspec.structs.replace(job, limits=limits), results=results, status=said.status, message=said.message, log=said.log, seconds=said.seconds, data=said.data, origin=said.origin
-    )  # fmt: skip
+        job=msgspec.structs.replace(job, limits=limits),
+        results=results,
+        status=said.status,
+        message=said.message,
+        log=said.log,
+        seconds=said.seconds,
+        data=said.data,
+        origin=said.origin,
+    )
 
 
 class Station:
-    """Runs jobs on this machine, ``places`` at a time, with the local executor: the same limits, the same endings, the same bits.
+    """Runs jobs on this machine, ``places`` at a time, with the local executor: the same limits,
+    the same endings, the same bits.
 
     Args:
         places: jobs at a time.
         preload: what the fork server imports.
-        cache: the driver's cache folder, if the user named one: a shared path holds artifacts for all machines. Where this machine names
-            one itself, that one is used; where nobody does, the machine's own.
+        cache: the driver's cache folder, if the user named one: a shared path holds artifacts for
+            all machines. Where this machine names one itself, that one is used; where nobody does,
+            the machine's own.
         gpus: whether runs compute on the GPUs that this process may see.
         per_gpu: runs at a time on each of them.
     """
 
-    def __init__(self, places: int, preload: Sequence[str], cache: str = "", gpus: bool = False, per_gpu: int = 1) -> None:
+    def __init__(
+        self,
+        places: int,
+        preload: Sequence[str],
+        cache: str = "",
+        gpus: bool = False,
+        per_gpu: int = 1,
+    ) -> None:
         if cache:
             os.environ.setdefault("BENCH_CACHE", cache)
         absolute_paths()
@@ -107,14 +131,24 @@ class Station:
 
         Args:
             data: the job.
-            homes: the driver's folders of local plugins, and the names under which :meth:`plugin` got them.
+            homes: the driver's folders of local plugins, and the names under which :meth:`plugin`
+                got them.
             _: what had to come before it.
         """
         job = decode(data, Job)
         try:
-            self._waiting.put(self._settled(job, {root: self._plugins[name] for root, name in homes.items()}))
+            self._waiting.put(
+                self._settled(job, {root: self._plugins[name] for root, name in homes.items()})
+            )
         except Exception as error:  # whatever it is, the driver has to know
-            self._said.put(Said(id=job.id, ended=True, status="crashed", message=f"it could not begin there: {type(error).__name__}: {error}"))
+            self._said.put(
+                Said(
+                    id=job.id,
+                    ended=True,
+                    status="crashed",
+                    message=f"it could not begin there: {type(error).__name__}: {error}",
+                )
+            )
         self._executor.nudge()
 
     def hear(self, seconds: float) -> bytes:
@@ -136,16 +170,28 @@ class Station:
         self._scratch.cleanup()
 
     def _settled(self, job: Job, homes: Mapping[str, Path]) -> Job:
-        shared = (Path(job.workdir) / "job.json").is_file()  # the driver has written it, so this is its folder
+        # the driver has written it, so this is its folder
+        shared = (Path(job.workdir) / "job.json").is_file()
         if not shared:
             self._away.add(job.id)
-        limits = job.limits if job.limits.memory is not None else msgspec.structs.replace(job.limits, memory=self._share)
-        job = settled(job, homes, str(self._cache), job.workdir if shared else str(Path(self._scratch.name) / job.id))
+        limits = (
+            job.limits
+            if job.limits.memory is not None
+            else msgspec.structs.replace(job.limits, memory=self._share)
+        )
+        job = settled(
+            job,
+            homes,
+            str(self._cache),
+            job.workdir if shared else str(Path(self._scratch.name) / job.id),
+        )
         return msgspec.structs.replace(job, limits=limits)
 
     def _work(self) -> None:
         try:
-            for ended in self._executor.run(self._jobs(), lambda job, part: self._said.put(Said(id=job, progress=part))):
+            for ended in self._executor.run(
+                self._jobs(), lambda job, part: self._said.put(Said(id=job, progress=part))
+            ):
                 self._said.put(self._ending(ended))
         except KeyboardInterrupt:  # stop() asked for it
             return
@@ -165,14 +211,31 @@ class Station:
             files = [files_of(result) for result in ended.results]
         self._away.discard(job.id)
         return Said(
-            id=job.id, ended=True, results=ended.results, status=ended.status, message=ended.message, log=ended.log, seconds=ended.seconds, limits=job.limits,
-            data=ended.data, files=files if any(files) else [], origin=self._origin(job),
-        )  # fmt: skip
+            id=job.id,
+            ended=True,
+            results=ended.results,
+            status=ended.status,
+            message=ended.message,
+            log=ended.log,
+            seconds=ended.seconds,
+            limits=job.limits,
+            data=ended.data,
+            files=files if any(files) else [],
+            origin=self._origin(job),
+        )
 
     def _origin(self, job: Job) -> Origin:
         wanted, spec = tuple(targets(job)), job.specs[0]
-        known: tuple[tuple[Target, ...], str, tuple[str, ...]] = (wanted, spec.device, tuple(job.versions))
+        known: tuple[tuple[Target, ...], str, tuple[str, ...]] = (
+            wanted,
+            spec.device,
+            tuple(job.versions),
+        )
         if known not in self._origins:
             environment = provenance.environment(spec.device, job.versions)
-            self._origins[known] = Origin(files=digests(wanted, self._index), environment=environment, machine=provenance.machine())
+            self._origins[known] = Origin(
+                files=digests(wanted, self._index),
+                environment=environment,
+                machine=provenance.machine(),
+            )
         return self._origins[known]

@@ -1,4 +1,6 @@
-"""Side process of the index: import one file and print the card and parameters of each of its plugins as JSON."""
+"""Side process of the index: import one file and print the card and
+parameters of each of its plugins as JSON.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +18,20 @@ from bench.texts import decode
 
 
 def main() -> None:
-    """Describe the target given as JSON in the first argument and, since importing takes long, every other plugin of its file."""
+    """Describe the target given as JSON in the first argument and, since
+    importing takes long, every other plugin of its file.
+    """
     target = decode(sys.argv[1].encode(), Target)
     module = import_module(target)
-    classes = {name: found for name, found in vars(module).items() if isinstance(found, type) and "card" in vars(found) and found.__module__ == target.module}
+    classes = {
+        name: found
+        for name, found in vars(module).items()
+        if isinstance(found, type) and "card" in vars(found) and found.__module__ == target.module
+    }
     classes[target.qualname] = import_target(target)
-    sys.stdout.write(json.dumps({name: _described(name, found) for name, found in classes.items()}) + "\n")
+    sys.stdout.write(
+        json.dumps({name: _described(name, found) for name, found in classes.items()}) + "\n"
+    )
 
 
 def _described(name: str, found: Any) -> dict[str, Any] | str:
@@ -31,9 +41,17 @@ def _described(name: str, found: Any) -> dict[str, Any] | str:
             raise TypeError(f"{name} is no Method, Task or Dataset of bench")
         kind = next((kind for kind, card in KINDS.items() if isinstance(found.card, card)), None)
         if kind is None:
-            raise TypeError(f"the card of {name} is a {type(found.card).__name__}, and must be a MethodCard, TaskCard or DatasetCard")
+            raise TypeError(
+                f"the card of {name} is a {type(found.card).__name__}, and must be a MethodCard, "
+                "TaskCard or DatasetCard"
+            )
         params = {
-            name: (type_to_text(param.type), None if param.default is msgspec.UNSET else param.default, param.default is msgspec.UNSET, "")
+            name: (
+                type_to_text(param.type),
+                None if param.default is msgspec.UNSET else param.default,
+                param.default is msgspec.UNSET,
+                "",
+            )
             for name, param in found.schema().items()
         }
         described = {"kind": kind, "card": msgspec.to_builtins(found.card), "params": params}

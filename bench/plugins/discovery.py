@@ -1,4 +1,6 @@
-"""Finding plugins: the built-in rooms, installed distributions, and folders or files of the user's."""
+"""Finding plugins: the built-in rooms, installed distributions, and
+folders or files of the user's.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,12 @@ from bench.plugins.hookspecs import hookimpl
 from bench.plugins.index import Entry, Index, TrackEntry
 from bench.plugins.source import Target, import_module, local_target, locate
 
-_HOOKS = {"bench_tracks": "track", "bench_methods": "method", "bench_tasks": "task", "bench_datasets": "dataset"}
+_HOOKS = {
+    "bench_tracks": "track",
+    "bench_methods": "method",
+    "bench_tasks": "task",
+    "bench_datasets": "dataset",
+}
 _ROOMS = ("methods", "tasks", "datasets", "tracks")
 ENTRY_POINTS = "bench"
 
@@ -36,16 +43,25 @@ class Broken(msgspec.Struct, frozen=True):
 
 
 class Rooms:
-    """A benchmark folder as a plugin: registers every file of its rooms. ``package``: the import name of the rooms' parent."""
+    """A benchmark folder as a plugin: registers every file of its rooms.
 
-    def __init__(self, folders: dict[str, Path], package: str = "", root: Path | None = None) -> None:
+    ``package``: the import name of the rooms' parent.
+    """
+
+    def __init__(
+        self, folders: dict[str, Path], package: str = "", root: Path | None = None
+    ) -> None:
         self._folders, self._package, self._root = folders, package, root
 
     def _targets(self, name: str) -> Iterator[Target]:
         folder = self._folders[name]
         for path in sorted(folder.rglob("*.py")):
             relative = path.relative_to(folder).with_suffix("")
-            if any(part.startswith(("_", ".")) for part in relative.parts if (name, part) != ("tracks", "__init__")):
+            if any(
+                part.startswith(("_", "."))
+                for part in relative.parts
+                if (name, part) != ("tracks", "__init__")
+            ):
                 continue
             if self._root is None:
                 yield Target(".".join([self._package, name, *relative.parts]), "", str(path))
@@ -58,7 +74,9 @@ class Rooms:
 
     @hookimpl
     def bench_tracks(self, register: Callable[[Target], None]) -> None:
-        """Register the room ``tracks``, and the files beside the rooms of a folder that hold the card of a track: contracts stand there."""
+        """Register the room ``tracks``, and the files beside the rooms of a folder that hold the
+        card of a track: contracts stand there.
+        """
         self._register("tracks", register)
         for path in sorted(self._root.glob("*.py")) if self._root else ():
             if not path.name.startswith("_") and b"TrackCard" in path.read_bytes():
@@ -84,14 +102,22 @@ class Builtin(Rooms):
     """What comes with this package: its rooms, and the contracts of its tracks."""
 
     def __init__(self) -> None:
-        super().__init__({name: Path(room(name)) for name in ("methods", "tasks", "datasets")}, "bench.builtin")
+        super().__init__(
+            {name: Path(room(name)) for name in ("methods", "tasks", "datasets")}, "bench.builtin"
+        )
 
     @hookimpl
     def bench_tracks(self, register: Callable[[Target], None]) -> None:
         """Register the modules of ``bench.tracks``."""
         folder = Path(tracks.__file__).parent
         for path in sorted([*folder.glob("[!_]*.py"), *folder.glob("*/__init__.py")]):
-            register(Target(f"bench.tracks.{path.parent.name if path.stem == '__init__' else path.stem}", "", str(path)))
+            register(
+                Target(
+                    f"bench.tracks.{path.parent.name if path.stem == '__init__' else path.stem}",
+                    "",
+                    str(path),
+                )
+            )
 
 
 class OneFile(Rooms):
@@ -106,7 +132,9 @@ class OneFile(Rooms):
 
 
 class Found(msgspec.Struct):
-    """What discovery brings: entries, cards of tracks, broken plugins and the manager that calls the hooks."""
+    """What discovery brings: entries, cards of tracks, broken plugins and
+    the manager that calls the hooks.
+    """
 
     entries: list[Entry]
     tracks: list[TrackEntry]
@@ -115,7 +143,10 @@ class Found(msgspec.Struct):
 
 
 def discover(index: Index, paths: Iterable[str] = ()) -> Found:
-    """Find every plugin. ``paths``: folders or files given by the user; those of the environment and of pyproject.toml are added.
+    """Find every plugin.
+
+    ``paths``: folders or files given by the user; those of the environment and of pyproject.toml
+    are added.
 
     Raises:
         UsageError: a path that the user gave does not exist.
@@ -127,12 +158,19 @@ def discover(index: Index, paths: Iterable[str] = ()) -> Found:
     unwanted = set(filter(None, os.environ.get("BENCH_DISABLE_PLUGINS", "").split(",")))
     manager.register(Builtin(), "builtin")
     _add_board(manager)
-    for point in sorted(importlib.metadata.entry_points(group=ENTRY_POINTS), key=lambda point: point.name):
+    for point in sorted(
+        importlib.metadata.entry_points(group=ENTRY_POINTS), key=lambda point: point.name
+    ):
         source = f"{point.dist.name} {point.dist.version}" if point.dist else point.value
         if point.name not in unwanted:
             same = point.dist and point.name.replace("_", "-") == point.dist.name.replace("_", "-")
             name = source if same else f"{source} ({point.name})"
-            _try(found, point.name, source, lambda point=point, name=name: manager.register(point.load(), name))  # type: ignore[misc]
+            _try(
+                found,
+                point.name,
+                source,
+                lambda point=point, name=name: manager.register(point.load(), name),  # type: ignore[misc]
+            )
     given = _user_paths(paths)
     for path in given:
         _try(found, path.name, str(path), lambda path=path: _add_path(manager, index, path))  # type: ignore[misc]
@@ -143,18 +181,32 @@ def discover(index: Index, paths: Iterable[str] = ()) -> Found:
 
 
 def _note_empty(found: Found, given: Iterable[Path]) -> None:
-    """Call a file broken that the user gave and that brings nothing: a card was forgotten, or a mark."""
-    known = {entry.target.path for entry in found.entries} | {entry.target.path for entry in found.tracks} | {item.source for item in found.broken}
+    """Call a file broken that the user gave and that brings nothing: a
+    card was forgotten, or a mark.
+    """
+    known = (
+        {entry.target.path for entry in found.entries}
+        | {entry.target.path for entry in found.tracks}
+        | {item.source for item in found.broken}
+    )
     for path in given:
         if isinstance(found.manager.get_plugin(str(path)), OneFile) and str(path) not in known:
-            found.broken.append(Broken(path.name, str(path), "it holds no class with a card, and no function marked with bench.hookimpl"))
+            found.broken.append(
+                Broken(
+                    path.name,
+                    str(path),
+                    "it holds no class with a card, and no function marked with bench.hookimpl",
+                )
+            )
 
 
 def _add_board(manager: pluggy.PluginManager) -> None:
     """Register the built-in board lazily: its code is imported when a board is asked for."""
     board = Path(room("leaderboard")) / "board.py"
     if board.is_file():
-        manager.register(_LazyBoard(Target("bench.builtin.leaderboard.board", "", str(board))), "builtin board")
+        manager.register(
+            _LazyBoard(Target("bench.builtin.leaderboard.board", "", str(board))), "builtin board"
+        )
 
 
 class _LazyBoard:
@@ -170,7 +222,9 @@ class _LazyBoard:
         return import_module(self._target).bench_render(board, format)
 
     @hookimpl(trylast=True)
-    def bench_publish(self, board: object, records: object, folder: object, options: object) -> object:
+    def bench_publish(
+        self, board: object, records: object, folder: object, options: object
+    ) -> object:
         return import_module(self._target).bench_publish(board, records, folder, options)
 
     @hookimpl(trylast=True)
@@ -178,21 +232,34 @@ class _LazyBoard:
         return import_module(self._target).bench_freeze(records, tasks, options)
 
     @hookimpl(trylast=True)
-    def bench_compare(self, records: object, tasks: object, a: str, b: str, options: object) -> object:
+    def bench_compare(
+        self, records: object, tasks: object, a: str, b: str, options: object
+    ) -> object:
         return import_module(self._target).bench_compare(records, tasks, a, b, options)
 
 
 def _user_paths(paths: Iterable[str]) -> list[Path]:
-    given = [*paths, *filter(None, os.environ.get("BENCH_PLUGINS", "").split(os.pathsep)), *_configured()]
+    given = [
+        *paths,
+        *filter(None, os.environ.get("BENCH_PLUGINS", "").split(os.pathsep)),
+        *_configured(),
+    ]
     resolved = []
     for text in dict.fromkeys(given):
         try:
             path = Path(text).expanduser().resolve()
             there = path.exists()
-        except (RuntimeError, ValueError, OSError) as error:  # no such home folder, a NUL in a name, a name that is too long
-            raise UsageError(f"no plugin at {text!r} ({error}); give a Python file, or a folder with rooms methods/, tasks/ or datasets/.") from None
+        # no such home folder, a NUL in a name, a name that is too long
+        except (RuntimeError, ValueError, OSError) as error:
+            raise UsageError(
+                f"no plugin at {text!r} ({error}); give a Python file, or a folder with rooms "
+                "methods/, tasks/ or datasets/."
+            ) from None
         if not there:
-            raise UsageError(f"no plugin at {text!r}; give a Python file, or a folder with rooms methods/, tasks/ or datasets/.")
+            raise UsageError(
+                f"no plugin at {text!r}; give a Python file, or a folder with rooms methods/, "
+                "tasks/ or datasets/."
+            )
         resolved.append(path)
     return list(dict.fromkeys(resolved))
 
@@ -209,9 +276,14 @@ def _configured() -> list[str]:
             return []
         plugins = table.get("plugins", [])
         if unknown := set(table) - {"plugins"}:
-            raise UsageError(f"{file} sets tool.bench.{sorted(unknown)[0]}, which bench does not know; the only key is 'plugins'.")
+            raise UsageError(
+                f"{file} sets tool.bench.{sorted(unknown)[0]}, which bench does not know; the "
+                "only key is 'plugins'."
+            )
         if not isinstance(plugins, list) or not all(isinstance(item, str) for item in plugins):
-            raise UsageError(f"{file} sets tool.bench.plugins to {plugins!r}; give a list of paths.")
+            raise UsageError(
+                f"{file} sets tool.bench.plugins to {plugins!r}; give a list of paths."
+            )
         return [str(folder / item) for item in plugins]
     return []
 
@@ -220,7 +292,11 @@ def _add_path(manager: pluggy.PluginManager, index: Index, path: Path) -> None:
     if path.is_dir():
         rooms = {name: path / name for name in _ROOMS if (path / name).is_dir()}
         if not rooms and not any(path.glob("*.py")):
-            raise PluginError(f"the folder {path} holds neither rooms (methods/, tasks/, datasets/) nor Python files", str(path))
+            raise PluginError(
+                f"the folder {path} holds neither rooms (methods/, tasks/, datasets/) nor Python "
+                "files",
+                str(path),
+            )
         if rooms:
             manager.register(Rooms(rooms, root=path), str(path))
         for file in sorted(path.glob("*.py")) if not rooms else ():
@@ -240,7 +316,15 @@ def _try(found: Found, name: str, source: str, action: Callable[[], object]) -> 
     except Exception as error:  # a stranger's code: whatever it raises must not stop the others
         if os.environ.get("BENCH_STRICT_PLUGINS") == "1":
             raise
-        found.broken.append(Broken(name, source, f"{type(error).__name__}: {error}" if not isinstance(error, PluginError) else str(error)))
+        found.broken.append(
+            Broken(
+                name,
+                source,
+                f"{type(error).__name__}: {error}"
+                if not isinstance(error, PluginError)
+                else str(error),
+            )
+        )
 
 
 def _collect(found: Found, index: Index) -> None:
@@ -249,7 +333,14 @@ def _collect(found: Found, index: Index) -> None:
         for implementation in getattr(found.manager.hook, hook).get_hookimpls():
             source = implementation.plugin_name
             register = partial(_register, found, index, kind, source)
-            _try(found, source, source, lambda call=implementation, register=register: call.function(*[{"register": register}[name] for name in call.argnames]))  # type: ignore[misc]
+            _try(
+                found,
+                source,
+                source,
+                lambda call=implementation, register=register: call.function(  # type: ignore[misc]
+                    *[{"register": register}[name] for name in call.argnames]
+                ),
+            )
 
 
 def _register(found: Found, index: Index, kind: str, source: str, target: object) -> None:
@@ -259,7 +350,10 @@ def _register(found: Found, index: Index, kind: str, source: str, target: object
         place = _as_target(target)
         if kind != "track":
             found.entries += [entry for entry in index.entries(place, source) if entry.kind == kind]
-        found.tracks += [entry for entry in index.tracks(place, source) if entry not in found.tracks]  # whatever a file is registered for, and once
+        # whatever a file is registered for, and once
+        found.tracks += [
+            entry for entry in index.tracks(place, source) if entry not in found.tracks
+        ]
 
     known = len(found.broken)
     _try(found, label, source, add)
@@ -268,22 +362,34 @@ def _register(found: Found, index: Index, kind: str, source: str, target: object
 
 
 def _as_target(given: object) -> Target:
-    """Return the target of what a plugin registered: a target, a class, ``"package.module:Class"`` or a path."""
+    """Return the target of what a plugin registered: a target, a class,
+    ``"package.module:Class"`` or a path.
+    """
     if isinstance(given, Target):
         return given
     if isinstance(given, Path):
         return local_target(given.resolve(), given.resolve().parent)
     if isinstance(given, type):
-        return Target(given.__module__, given.__qualname__, str(inspect.getsourcefile(given)), _root(given.__module__))
+        return Target(
+            given.__module__,
+            given.__qualname__,
+            str(inspect.getsourcefile(given)),
+            _root(given.__module__),
+        )
     module, _, qualname = str(given).partition(":")
     root = _root(module)
     path = locate(module, Target(module, qualname, "", root))
     if path is None:
-        raise PluginError(f"it registers {given!r}, but no module {module!r} is found; register a class or 'package.module:Class'")
+        raise PluginError(
+            f"it registers {given!r}, but no module {module!r} is found; register a class or "
+            "'package.module:Class'"
+        )
     return Target(module, qualname, str(path), root)
 
 
 def _root(module: str) -> str:
-    """Return the folder that the first part of a local plugin's module stands for; empty for an installed one."""
+    """Return the folder that the first part of a local plugin's module
+    stands for; empty for an installed one.
+    """
     top = sys.modules.get(module.partition(".")[0])
     return str(top.__path__[0]) if top is not None and module.startswith("bench_local_") else ""

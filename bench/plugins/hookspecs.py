@@ -1,7 +1,8 @@
 """The hooks a plugin may implement. Built-in rooms use the same ones.
 
-``register`` takes a class, the text ``"package.module:Class"`` or ``"package.module"``, or the path of a file. Text and
-paths are better than classes: the plugin is then imported by the runs that use it, not by ``bench list``.
+``register`` takes a class, the text ``"package.module:Class"`` or ``"package.module"``, or the path
+of a file. Text and paths are better than classes: the plugin is then imported by the runs that use
+it, not by ``bench list``.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ Register = Callable[[type | str | Path], None]
 
 @hookspec
 def bench_tracks(register: Register) -> None:
-    """Call ``register`` once for each module that holds the card of a track and nothing that is registered otherwise."""
+    """Call ``register`` once for each module that holds the card of a
+    track and nothing that is registered otherwise.
+    """
 
 
 @hookspec
@@ -42,33 +45,47 @@ def bench_datasets(register: Register) -> None:
 
 
 @hookspec(firstresult=True)
-def bench_board(records: Sequence[Record], tasks: dict[str, Any], options: dict[str, Any]) -> dict[str, Any] | None:
+def bench_board(
+    records: Sequence[Record], tasks: dict[str, Any], options: dict[str, Any]
+) -> dict[str, Any] | None:
     """Return the board of ``records`` as plain data (``bench leaderboard``).
 
-    ``tasks`` maps ``track/name`` to the task's card; ``options`` holds what the command line chose, ``cards`` of methods and ``tracks``, the
-    cards of tracks by name.
+    ``tasks`` maps ``track/name`` to the task's card; ``options`` holds what the command line chose,
+    ``cards`` of methods and ``tracks``, the cards of tracks by name.
     """
 
 
 @hookspec(firstresult=True)
 def bench_render(board: dict[str, Any], format: str) -> str | None:
-    """Write a board or a comparison as ``md``, ``json`` or ``csv``, a board's tracks as ``latex``; ``None`` for a format this plugin does not write."""
-
-
-@hookspec(firstresult=True)
-def bench_publish(board: dict[str, Any], records: Sequence[Record], folder: Path, options: dict[str, Any]) -> list[str] | None:
-    """Write the files of a board into ``folder`` and return what there is to say (``bench leaderboard --out``).
-
-    ``options`` holds ``tasks`` and ``cards`` (``track/name`` -> card), ``tracks`` (name -> card), ``load(ids)``, which yields whole records,
-    ``picture(record, name)``, which returns a picture's bytes or ``None``, ``history``, a file of earlier nights, and ``page``.
+    """Write a board or a comparison as ``md``, ``json`` or ``csv``, a board's tracks as ``latex``;
+    ``None`` for a format this plugin does not write.
     """
 
 
 @hookspec(firstresult=True)
-def bench_freeze(records: Sequence[Record], tasks: dict[str, Any], options: dict[str, Any]) -> list[str] | None:
-    """Freeze the anchors of a suite that the records hold whole, and return what there is to say (``bench leaderboard --freeze``)."""
+def bench_publish(
+    board: dict[str, Any], records: Sequence[Record], folder: Path, options: dict[str, Any]
+) -> list[str] | None:
+    """Write the files of a board into ``folder`` and return what there is to say (``bench
+    leaderboard --out``).
+
+    ``options`` holds ``tasks`` and ``cards`` (``track/name`` -> card), ``tracks`` (name -> card),
+    ``load(ids)``, which yields whole records, ``picture(record, name)``, which returns a picture's
+    bytes or ``None``, ``history``, a file of earlier nights, and ``page``.
+    """
 
 
 @hookspec(firstresult=True)
-def bench_compare(records: Sequence[Record], tasks: dict[str, Any], a: str, b: str, options: dict[str, Any]) -> dict[str, Any] | None:
+def bench_freeze(
+    records: Sequence[Record], tasks: dict[str, Any], options: dict[str, Any]
+) -> list[str] | None:
+    """Freeze the anchors of a suite that the records hold whole, and
+    return what there is to say (``bench leaderboard --freeze``).
+    """
+
+
+@hookspec(firstresult=True)
+def bench_compare(
+    records: Sequence[Record], tasks: dict[str, Any], a: str, b: str, options: dict[str, Any]
+) -> dict[str, Any] | None:
     """Return the paired comparison of two methods as plain data (``bench compare A B``)."""

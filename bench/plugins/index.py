@@ -1,6 +1,7 @@
 """The index: every plugin's card and parameters, read from syntax and cached by file stamp.
 
-Nothing is imported. A class whose card or fields are not literal is described by a side process that imports it.
+Nothing is imported. A class whose card or fields are not literal is described by a side process
+that imports it.
 """
 
 from __future__ import annotations
@@ -56,10 +57,17 @@ class TrackEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def cache_folder() -> Path:
-    """Return the folder of everything that can be made again: ``BENCH_CACHE``, else the user's cache folder."""
+    """Return the folder of everything that can be made again:
+    ``BENCH_CACHE``, else the user's cache folder.
+    """
     named = os.environ.get("BENCH_CACHE")
     try:
-        return Path(named).expanduser() if named else Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "datacentric-bench"
+        return (
+            Path(named).expanduser()
+            if named
+            else Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+            / "datacentric-bench"
+        )
     except RuntimeError:  # there is no home folder, so there is no place for one
         return Path(os.devnull) / "datacentric-bench"
 
@@ -92,11 +100,17 @@ class Index:
         return self._scans[key]
 
     def save(self) -> None:
-        """Write the cache if it changed; a folder that can't be written costs speed, nothing else."""
+        """Write the cache if it changed; a folder that can't be written
+        costs speed, nothing else.
+        """
         if not self._changed:
             return
         try:
-            self._scans = {key: scan for key, scan in self._scans.items() if key in self._fresh or Path(key.partition(":")[2]).exists()}
+            self._scans = {
+                key: scan
+                for key, scan in self._scans.items()
+                if key in self._fresh or Path(key.partition(":")[2]).exists()
+            }
             self._file.parent.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(dir=self._file.parent, prefix=".index")
             with os.fdopen(handle, "wb") as file:
@@ -118,7 +132,9 @@ class Index:
         found: list[Entry] = []
         for item in scan.classes:
             if item.card is not None and target.qualname in ("", item.name):
-                found += self._entry(msgspec.structs.replace(target, qualname=item.name), item, scan, source)
+                found += self._entry(
+                    msgspec.structs.replace(target, qualname=item.name), item, scan, source
+                )
         return found
 
     def tracks(self, target: Target, source: str) -> list[TrackEntry]:
@@ -131,36 +147,64 @@ class Index:
         if scan.error:
             raise PluginError(scan.error, source)
         wanted = [item for item in scan.tracks if target.qualname in ("", item.name)]
-        return [self._track(msgspec.structs.replace(target, qualname=item.name), item, scan, source) for item in wanted]
+        return [
+            self._track(msgspec.structs.replace(target, qualname=item.name), item, scan, source)
+            for item in wanted
+        ]
 
     def _track(self, target: Target, item: TrackScan, scan: FileScan, source: str) -> TrackEntry:
-        """Return the entry of a track's card. It is never imported to be read: the module of a contract may take seconds."""
+        """Return the entry of a track's card.
+
+        It is never imported to be read: the module of a contract may take seconds.
+        """
         try:
             if item.dynamic:
                 raise NotStatic(item.dynamic)
             card = msgspec.convert(self._fill(item.card, scan, target), TrackCard)
             msgspec.json.encode(card)  # boards and pages write its texts as UTF-8
         except NotStatic as error:
-            said = f"the TrackCard {item.name!r} of {Path(target.path).name} can't be read without an import ({error})"
-            raise PluginError(f"{said}; write NAME = TrackCard(...) in the module itself, with keywords and literal values", source) from None
+            said = (
+                f"the TrackCard {item.name!r} of {Path(target.path).name} can't be read "
+                f"without an import ({error})"
+            )
+            raise PluginError(
+                f"{said}; write NAME = TrackCard(...) in the module itself, with keywords and "
+                "literal values",
+                source,
+            ) from None
         except (msgspec.ValidationError, ValueError) as error:
-            raise PluginError(f"the TrackCard {item.name!r} of {Path(target.path).name} is not valid: {error}", source) from None
+            raise PluginError(
+                f"the TrackCard {item.name!r} of {Path(target.path).name} is not valid: {error}",
+                source,
+            ) from None
         return TrackEntry(card=card, target=target, source=source)
 
     def _entry(self, target: Target, item: ClassScan, scan: FileScan, source: str) -> list[Entry]:
         try:
             if item.dynamic or item.kind not in KINDS:
-                raise NotStatic(item.dynamic or "its card is no MethodCard, TaskCard or DatasetCard")
+                raise NotStatic(
+                    item.dynamic or "its card is no MethodCard, TaskCard or DatasetCard"
+                )
             kind, raw = item.kind, self._fill(item.card, scan, target)
             params = {
-                name: Param(type_from_text(field.type), self._default(field, home, target), field.doc)
+                name: Param(
+                    type_from_text(field.type), self._default(field, home, target), field.doc
+                )
                 for name, (field, home) in self._fields(item, scan, target).items()
             }
         except NotStatic:
             described = self._describe(target, source)
             kind, raw = described["kind"], described["card"]
             params = {
-                name: Param(type_from_text(text), msgspec.UNSET if required else tuple(value) if isinstance(value, list) else value, doc)
+                name: Param(
+                    type_from_text(text),
+                    msgspec.UNSET
+                    if required
+                    else tuple(value)
+                    if isinstance(value, list)
+                    else value,
+                    doc,
+                )
                 for name, (text, value, required, doc) in described["params"].items()
             }
         try:
@@ -168,11 +212,24 @@ class Index:
             msgspec.json.encode(card)  # boards and pages write its texts as UTF-8
         except (msgspec.ValidationError, ValueError) as error:
             raise PluginError(f"{target.qualname}'s card is not valid: {error}", source) from None
-        tracks = card.tracks if isinstance(card, MethodCard) else (card.track,) if isinstance(card, TaskCard) else ("",)
-        return [Entry(kind=kind, track=track, card=card, params=params, target=target, source=source) for track in tracks]
+        tracks = (
+            card.tracks
+            if isinstance(card, MethodCard)
+            else (card.track,)
+            if isinstance(card, TaskCard)
+            else ("",)
+        )
+        return [
+            Entry(kind=kind, track=track, card=card, params=params, target=target, source=source)
+            for track in tracks
+        ]
 
-    def _fields(self, item: ClassScan, scan: FileScan, target: Target) -> dict[str, tuple[Field, FileScan]]:
-        """Return the fields of a class and its bases, each with the file that it stands in, whose names its default may use."""
+    def _fields(
+        self, item: ClassScan, scan: FileScan, target: Target
+    ) -> dict[str, tuple[Field, FileScan]]:
+        """Return the fields of a class and its bases, each with the file
+        that it stands in, whose names its default may use.
+        """
         fields: dict[str, tuple[Field, FileScan]] = {}
         for base in item.bases:
             if (home := self._find(base, scan, target)) is not None:
@@ -180,12 +237,18 @@ class Index:
         return fields | {name: (field, scan) for name, field in item.fields.items()}
 
     def _find(self, base: str, scan: FileScan, target: Target) -> tuple[ClassScan, FileScan] | None:
-        """Return the class that ``base`` names in the file of ``scan``, followed through imports; None for a contract class."""
+        """Return the class that ``base`` names in the file of ``scan``,
+        followed through imports; None for a contract class.
+        """
         for item in scan.classes:
             if item.name == base:
                 return item, scan
         first, _, rest = base.partition(".")
-        home = scan.imports.get(first) or (f"bench:{first}" if scan.imports.get("*") == "bench:*" and first in ("Method", "Task", "Dataset") else None)
+        home = scan.imports.get(first) or (
+            f"bench:{first}"
+            if scan.imports.get("*") == "bench:*" and first in ("Method", "Task", "Dataset")
+            else None
+        )
         if home is None:
             raise NotStatic(f"base class {base}")
         module, _, name = home.partition(":")
@@ -194,7 +257,11 @@ class Index:
         path = locate(module, target)
         if path is None or (rest and name):
             raise NotStatic(f"base class {base}")
-        return self._find(name or rest, self.scan(path, module if path.name == "__init__.py" else module.rpartition(".")[0]), target)
+        return self._find(
+            name or rest,
+            self.scan(path, module if path.name == "__init__.py" else module.rpartition(".")[0]),
+            target,
+        )
 
     def _fill(self, value: Any, scan: FileScan, target: Target) -> Any:
         """Replace names in a card by the module constants they stand for."""
@@ -234,18 +301,35 @@ class Index:
             self._asked[target.module] = self._ask(target, known)
         if key not in self._described:
             wrong = self._asked[target.module]
-            said = wrong.get(target.qualname) or wrong.get("") or "the file has no such class once it is imported"
-            raise PluginError(f"{target.qualname} could not be imported to read its card: {said}", source)
+            said = (
+                wrong.get(target.qualname)
+                or wrong.get("")
+                or "the file has no such class once it is imported"
+            )
+            raise PluginError(
+                f"{target.qualname} could not be imported to read its card: {said}", source
+            )
         return self._described[key]
 
     def _ask(self, target: Target, known: str) -> dict[str, str]:
-        """Have a side process import a file, once for all its classes, and return what is wrong by class; of no class: with the whole file."""
+        """Have a side process import a file, once for all its classes, and return what is wrong by
+        class; of no class: with the whole file.
+        """
         command = [sys.executable, "-m", "bench.plugins.describe", encode(target).decode()]
-        done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="backslashreplace", check=False, timeout=120)
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            encoding="utf-8",
+            errors="backslashreplace",
+            check=False,
+            timeout=120,
+        )
         if done.returncode:
             return {"": (done.stderr.strip().splitlines() or ["it said nothing"])[-1]}
         found = json.loads(done.stdout.splitlines()[-1])
-        self._described |= {known.format(name): said for name, said in found.items() if isinstance(said, dict)}
+        self._described |= {
+            known.format(name): said for name, said in found.items() if isinstance(said, dict)
+        }
         self._changed = True
         return {name: said for name, said in found.items() if isinstance(said, str)}
 

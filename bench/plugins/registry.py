@@ -14,7 +14,10 @@ _PLURAL = {"method": "methods", "task": "tasks", "dataset": "data sets"}
 
 
 class Registry:
-    """Every plugin found, by identity. Two plugins of one identity are an error when the name is used."""
+    """Every plugin found, by identity.
+
+    Two plugins of one identity are an error when the name is used.
+    """
 
     def __init__(self, paths: Iterable[str] = (), index: Index | None = None) -> None:
         self.index = index or Index()
@@ -46,51 +49,100 @@ class Registry:
             raise self._unknown(kind, identity, "")
         entries = self._kinds[kind][identity]
         if len(entries) > 1:
-            raise PluginError(f"two plugins are called {kind} {identity!r}: {' and '.join(entry.source for entry in entries)}; rename one, or leave one out.")
+            raise PluginError(
+                f"two plugins are called {kind} {identity!r}: "
+                f"{' and '.join(entry.source for entry in entries)}; rename one, or leave one out."
+            )
         return entries[0]
 
-    def select(self, kind: str, pattern: str, track: str | None = None, origin: str = "") -> list[Entry]:
-        """Return the entries that a name, ``track/name`` or glob names, within ``track`` when one is given.
+    def select(
+        self, kind: str, pattern: str, track: str | None = None, origin: str = ""
+    ) -> list[Entry]:
+        """Return the entries that a name, ``track/name`` or glob names, within ``track`` when one
+        is given.
 
         Raises:
             UsageError: nothing has that name. PluginError: two plugins claim it.
         """
-        known = [identity for identity in sorted(self._kinds[kind]) if track is None or self._kinds[kind][identity][0].track == track]
+        known = [
+            identity
+            for identity in sorted(self._kinds[kind])
+            if track is None or self._kinds[kind][identity][0].track == track
+        ]
         if any(character in pattern for character in "*?"):
-            chosen = [identity for identity in known if fnmatch.fnmatchcase(identity if "/" in pattern else identity.rpartition("/")[2], pattern)]
+            chosen = [
+                identity
+                for identity in known
+                if fnmatch.fnmatchcase(
+                    identity if "/" in pattern else identity.rpartition("/")[2], pattern
+                )
+            ]
         else:
-            chosen = [identity for identity in known if identity == pattern or ("/" not in pattern and identity.rpartition("/")[2] == pattern)]
+            chosen = [
+                identity
+                for identity in known
+                if identity == pattern
+                or ("/" not in pattern and identity.rpartition("/")[2] == pattern)
+            ]
         if not chosen:
             raise self._unknown(kind, pattern, origin, track)
         return [self.get(kind, identity) for identity in chosen]
 
     def one(self, kind: str, name: str) -> Entry:
-        """Return the one entry of a name; a name that several tracks use must be written ``track/name``."""
+        """Return the one entry of a name; a name that several tracks use
+        must be written ``track/name``.
+        """
         found = self.select(kind, name)
         if len(found) > 1:
-            raise UsageError(f"{name!r} names {len(found)} {_PLURAL[kind]}: {', '.join(entry.identity for entry in found)}; write one of them in full.")
+            raise UsageError(
+                f"{name!r} names {len(found)} {_PLURAL[kind]}: "
+                f"{', '.join(entry.identity for entry in found)}; write one of them in full."
+            )
         return found[0]
 
     def _unknown(self, kind: str, name: str, origin: str, track: str | None = None) -> UsageError:
         names = {entry.name for entry in self.rows(kind)} | set(self._kinds[kind])
         where = f" in track {track!r}" if track else ""
-        elsewhere = sorted({entry.identity for entry in self.rows(kind) if track and entry.track != track and name in (entry.name, entry.identity)})
+        elsewhere = sorted(
+            {
+                entry.identity
+                for entry in self.rows(kind)
+                if track and entry.track != track and name in (entry.name, entry.identity)
+            }
+        )
         if elsewhere:
             return UsageError(
-                f"there is no {kind} {name!r} in the track {track!r}, but there is {' and '.join(elsewhere)}; name that track, or another {kind}."
+                f"there is no {kind} {name!r} in the track {track!r}, but there is "
+                f"{' and '.join(elsewhere)}; name that track, or another {kind}."
             )
-        broken = next((f" The plugin {item.name} ({item.source}) is broken: {item.error}." for item in self.broken if name.replace("-", "_") in item.name), "")
+        broken = next(
+            (
+                f" The plugin {item.name} ({item.source}) is broken: {item.error}."
+                for item in self.broken
+                if name.replace("-", "_") in item.name
+            ),
+            "",
+        )
         listing = {"method": "methods", "task": "tasks", "dataset": "datasets"}[kind]
         return UsageError(
-            f"unknown {kind} {name!r}{where}{origin and f' (from {origin})'}.{near(name, names)}{broken} Run 'bench list {listing}' for all {len(self._kinds[kind])}."
+            f"unknown {kind} "
+            f"{name!r}{where}{origin and f' (from {origin})'}.{near(name, names)}{broken} Run "
+            f"'bench list {listing}' for all {len(self._kinds[kind])}."
         )
 
     def tracks(self) -> list[str]:
-        """Return the names of every track that a method or a task belongs to, or that has a card."""
-        return sorted({entry.track for kind in ("method", "task") for entry in self.rows(kind)} | set(self._tracks))
+        """Return the names of every track that a method or a task belongs
+        to, or that has a card.
+        """
+        return sorted(
+            {entry.track for kind in ("method", "task") for entry in self.rows(kind)}
+            | set(self._tracks)
+        )
 
     def cards_of(self, track: str) -> list[TrackEntry]:
-        """Return the cards of a track: one, none where no plugin brings one, or several that clash."""
+        """Return the cards of a track: one, none where no plugin brings
+        one, or several that clash.
+        """
         return self._tracks.get(track, [])
 
     def track_card(self, track: str) -> TrackCard | None:
@@ -101,21 +153,36 @@ class Registry:
         """
         found = self.cards_of(track)
         if len(found) > 1:
-            sources = " and ".join(f"{entry.source} ({entry.target.qualname} in {entry.target.path})" for entry in found)
-            raise PluginError(f"two cards claim the track {track!r}: {sources}; rename one of the tracks, or leave one plugin out.")
+            sources = " and ".join(
+                f"{entry.source} ({entry.target.qualname} in {entry.target.path})"
+                for entry in found
+            )
+            raise PluginError(
+                f"two cards claim the track {track!r}: {sources}; rename one of the tracks, or "
+                "leave one plugin out."
+            )
         return found[0].card if found else None
 
     def track_cards(self, used: Collection[str]) -> dict[str, TrackCard]:
-        """Return the card of every track that has one, by name; of a track that two cards claim and that is not in ``used``, none.
+        """Return the card of every track that has one, by name; of a track that two cards claim and
+        that is not in ``used``, none.
 
         Raises:
             PluginError: two cards claim a track in ``used``.
         """
-        return {track: card for track, found in self._tracks.items() if (track in used or len(found) == 1) and (card := self.track_card(track))}
+        return {
+            track: card
+            for track, found in self._tracks.items()
+            if (track in used or len(found) == 1) and (card := self.track_card(track))
+        }
 
     def cards(self) -> dict[str, TaskCard]:
         """Return every task's card by identity, as the board takes them."""
-        return {entry.identity: entry.card for entry in self.rows("task") if isinstance(entry.card, TaskCard)}
+        return {
+            entry.identity: entry.card
+            for entry in self.rows("task")
+            if isinstance(entry.card, TaskCard)
+        }
 
 
 def method_card(entry: Entry) -> MethodCard:

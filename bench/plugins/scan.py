@@ -1,4 +1,6 @@
-"""Reading one source file as syntax: its classes with their cards and parameters, its tracks' cards, its imports, its digest."""
+"""Reading one source file as syntax: its classes with their cards and
+parameters, its tracks' cards, its imports, its digest.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,11 @@ from bench.plugins.types import NotStatic
 CARD_CALLS = {"MethodCard": "method", "TaskCard": "task", "DatasetCard": "dataset"}
 _RECORD_CALLS = {*CARD_CALLS, "TrackCard", "Metric", "Preset", "Reference"}
 _TOLD = frozenset(
-    "title paper bibtex claim official_code deviates licence signal plain defaults_from trials source size budget unit".split()  # no number depends on them
+    # no number depends on them
+    (
+        "title paper bibtex claim official_code deviates licence signal plain defaults_from trials "
+        "source size budget unit"
+    ).split()
 )
 
 
@@ -29,7 +35,10 @@ class Field(msgspec.Struct, frozen=True):
 
 
 class ClassScan(msgspec.Struct, frozen=True):
-    """A class that could be a plugin, as written. ``card`` is None for a base class; ``dynamic`` says what can't be read."""
+    """A class that could be a plugin, as written.
+
+    ``card`` is None for a base class; ``dynamic`` says what can't be read.
+    """
 
     name: str
     bases: list[str]
@@ -41,7 +50,10 @@ class ClassScan(msgspec.Struct, frozen=True):
 
 
 class TrackScan(msgspec.Struct, frozen=True):
-    """A track's card, as written. ``name``: what it is assigned to; ``dynamic`` says what can't be read."""
+    """A track's card, as written.
+
+    ``name``: what it is assigned to; ``dynamic`` says what can't be read.
+    """
 
     name: str
     card: dict[str, Any]
@@ -49,9 +61,13 @@ class TrackScan(msgspec.Struct, frozen=True):
 
 
 class FileScan(msgspec.Struct, frozen=True):
-    """What one file says. ``imports`` maps a local name to ``module`` or ``module:name``; ``reaches`` lists what it imports.
+    """What one file says.
 
-    ``own`` holds the digests of a table that ``bench tune`` wrote, by kind of device: each without what was measured on other kinds.
+    ``imports`` maps a local name to ``module`` or ``module:name``; ``reaches`` lists what it
+    imports.
+
+    ``own`` holds the digests of a table that ``bench tune`` wrote, by kind of device: each without
+    what was measured on other kinds.
     """
 
     stamp: tuple[int, int]
@@ -71,60 +87,102 @@ class FileScan(msgspec.Struct, frozen=True):
 
 
 def stamp(path: Path) -> tuple[int, int]:
-    """Return the file's modification time in ns and its size, which together say whether it was touched."""
+    """Return the file's modification time in ns and its size, which
+    together say whether it was touched.
+    """
     status = path.stat()
     return status.st_mtime_ns, status.st_size
 
 
 def scan_file(path: Path, package: str) -> FileScan:
-    """Read ``path``, whose module lives in ``package``. A file that does not parse gives a scan with ``error``."""
+    """Read ``path``, whose module lives in ``package``.
+
+    A file that does not parse gives a scan with ``error``.
+    """
     mark = stamp(path)
     try:
         tree = ast.parse(path.read_bytes(), filename=str(path))
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None)
         return FileScan(
-            mark, "", [], {}, {}, [], error=f"{type(error).__name__} in {path.name}{f', line {line}' if line else ''}: {getattr(error, 'msg', error)}"
+            mark,
+            "",
+            [],
+            {},
+            {},
+            [],
+            error=f"{type(error).__name__} in {path.name}{f', line {line}' if line else ''}: "
+            f"{getattr(error, 'msg', error)}",
         )
     imports, reaches = _imports(tree, package)
     classes = [_class(node) for node in tree.body if isinstance(node, ast.ClassDef)]
-    hooks = any(isinstance(node, ast.FunctionDef) and any("hookimpl" in ast.unparse(mark) for mark in node.decorator_list) for node in tree.body)
+    hooks = any(
+        isinstance(node, ast.FunctionDef)
+        and any("hookimpl" in ast.unparse(mark) for mark in node.decorator_list)
+        for node in tree.body
+    )
     constants, tracks = _constants(tree), _tracks(tree)
     digest = code_digest(tree)
     own = {kind: code_digest(_table_of(kind, tree)) for kind in _kinds(tree)}
-    return FileScan(mark, digest, classes, constants, imports, reaches, hooks, own=own, tracks=tracks)
+    return FileScan(
+        mark, digest, classes, constants, imports, reaches, hooks, own=own, tracks=tracks
+    )
 
 
 def code_digest(tree: ast.Module) -> str:
-    """Digest what the code does: the syntax tree without comments, positions, docstrings and what cards only tell their readers. Changes ``tree``."""
+    """Digest what the code does: the syntax tree without comments, positions, docstrings and what
+    cards only tell their readers.
+
+    Changes ``tree``.
+    """
     tree.body = [node for node in tree.body if _track_of(node) is None]
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and _last(node.func) in _RECORD_CALLS:
             node.keywords = [keyword for keyword in node.keywords if keyword.arg not in _TOLD]
         body = getattr(node, "body", None)
         if isinstance(body, list):
-            kept = [item for item in body if not (isinstance(item, ast.Expr) and isinstance(item.value, ast.Constant) and isinstance(item.value.value, str))]
+            kept = [
+                item
+                for item in body
+                if not (
+                    isinstance(item, ast.Expr)
+                    and isinstance(item.value, ast.Constant)
+                    and isinstance(item.value.value, str)
+                )
+            ]
             node.body = kept or [ast.Pass()]  # type: ignore[attr-defined]
-    return hashlib.blake2b(ast.dump(tree, annotate_fields=False).encode(), digest_size=16).hexdigest()
+    return hashlib.blake2b(
+        ast.dump(tree, annotate_fields=False).encode(), digest_size=16
+    ).hexdigest()
 
 
 def _kinds(tree: ast.Module) -> tuple[str, ...]:
-    """Return the kinds of device that a file may say different things to: those of a table that ``bench tune`` writes, none for other files."""
+    """Return the kinds of device that a file may say different things to: those of a table that
+    ``bench tune`` writes, none for other files.
+    """
     match [node for node in tree.body if not isinstance(node, ast.ImportFrom)]:
-        case [ast.AnnAssign(target=ast.Name(id="TABLE"), value=ast.Dict(values=rows))] if all(isinstance(row, ast.Dict) for row in rows):
+        case [ast.AnnAssign(target=ast.Name(id="TABLE"), value=ast.Dict(values=rows))] if all(
+            isinstance(row, ast.Dict) for row in rows
+        ):
             return ("cpu", "cuda")
     return ()
 
 
 def _table_of(kind: str, tree: ast.Module) -> ast.Module:
-    """Return a tuned table without what was measured on other kinds of device, and without the choices of which nothing is left."""
+    """Return a tuned table without what was measured on other kinds of
+    device, and without the choices of which nothing is left.
+    """
     table = copy.deepcopy(tree)
     whole = next(node.value for node in table.body if isinstance(node, ast.AnnAssign))
     assert isinstance(whole, ast.Dict)
     left: list[tuple[ast.expr | None, ast.expr]] = []
     for name, row in zip(whole.keys, whole.values, strict=True):
         assert isinstance(row, ast.Dict)
-        kept = [(key, value) for key, value in zip(row.keys, row.values, strict=True) if isinstance(key, ast.Constant) and key.value == kind]
+        kept = [
+            (key, value)
+            for key, value in zip(row.keys, row.values, strict=True)
+            if isinstance(key, ast.Constant) and key.value == kind
+        ]
         row.keys, row.values = [key for key, _ in kept], [value for _, value in kept]
         left += [(name, row)] if kept else []
     whole.keys, whole.values = [name for name, _ in left], [row for _, row in left]
@@ -137,10 +195,14 @@ def _imports(tree: ast.Module, package: str) -> tuple[dict[str, str], list[str]]
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                names[alias.asname or alias.name.partition(".")[0]] = alias.name if alias.asname else alias.name.partition(".")[0]
+                names[alias.asname or alias.name.partition(".")[0]] = (
+                    alias.name if alias.asname else alias.name.partition(".")[0]
+                )
                 reaches[alias.name] = None
         elif isinstance(node, ast.ImportFrom):
-            parent = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            parent = (
+                package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            )
             module = ".".join([*parent, *([node.module] if node.module else [])])
             reaches[module] = None
             for alias in node.names:
@@ -152,7 +214,13 @@ def _imports(tree: ast.Module, package: str) -> tuple[dict[str, str], list[str]]
 def _constants(tree: ast.Module) -> dict[str, Any]:
     constants = {}
     for node in tree.body:
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        targets = (
+            node.targets
+            if isinstance(node, ast.Assign)
+            else [node.target]
+            if isinstance(node, ast.AnnAssign)
+            else []
+        )
         value = getattr(node, "value", None)
         if len(targets) == 1 and isinstance(targets[0], ast.Name) and value is not None:
             try:
@@ -165,13 +233,18 @@ def _constants(tree: ast.Module) -> dict[str, Any]:
 def _track_of(node: ast.stmt) -> tuple[str, ast.Call] | None:
     """Return name and call of a statement ``NAME = TrackCard(...)``; None of another."""
     match node:
-        case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call() as call) | ast.AnnAssign(target=ast.Name(id=name), value=ast.Call() as call):
+        case (
+            ast.Assign(targets=[ast.Name(id=name)], value=ast.Call() as call)
+            | ast.AnnAssign(target=ast.Name(id=name), value=ast.Call() as call)
+        ):
             return (name, call) if _last(call.func) == "TrackCard" else None
     return None
 
 
 def _tracks(tree: ast.Module) -> list[TrackScan]:
-    """Return the cards of tracks that the module assigns; one that stands elsewhere can't be read, which is said of it."""
+    """Return the cards of tracks that the module assigns; one that stands
+    elsewhere can't be read, which is said of it.
+    """
     found, read = [], set()
     for name, call in filter(None, map(_track_of, tree.body)):
         read.add(call)
@@ -181,7 +254,9 @@ def _tracks(tree: ast.Module) -> list[TrackScan]:
             found.append(TrackScan(name, {}, f"it holds {error}"))
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and _last(node.func) == "TrackCard" and node not in read:
-            found.append(TrackScan(f"of line {node.lineno}", {}, "it is assigned to no name of the module"))
+            found.append(
+                TrackScan(f"of line {node.lineno}", {}, "it is assigned to no name of the module")
+            )
     return found
 
 
@@ -193,43 +268,79 @@ def _class(node: ast.ClassDef) -> ClassScan:
         match item:
             case ast.Expr(value=ast.Constant(value=str(text))) if last in fields:
                 fields[last] = msgspec.structs.replace(fields[last], doc=" ".join(text.split()))
-            case ast.AnnAssign(target=ast.Name(id="card"), value=ast.Call() as call) | ast.Assign(targets=[ast.Name(id="card")], value=ast.Call() as call):
+            case (
+                ast.AnnAssign(target=ast.Name(id="card"), value=ast.Call() as call)
+                | ast.Assign(targets=[ast.Name(id="card")], value=ast.Call() as call)
+            ):
                 kind = CARD_CALLS.get(_last(call.func), "")
                 try:
                     card = literal(call)
                 except NotStatic as error:
                     dynamic, card = f"its card holds {error}", {}
-            case ast.AnnAssign(target=ast.Name(id=name), annotation=annotation, value=value) if not name.startswith("_"):
+            case ast.AnnAssign(target=ast.Name(id=name), annotation=annotation, value=value) if (
+                not name.startswith("_")
+            ):
                 text = ast.unparse(annotation)
                 if "ClassVar" not in text:
                     last = name
                     try:
-                        fields[name] = Field(text, None if value is None else literal(value), value is None)
+                        fields[name] = Field(
+                            text, None if value is None else literal(value), value is None
+                        )
                     except NotStatic as error:
                         dynamic = f"the default of {name} is {error}"
         if not isinstance(item, ast.AnnAssign | ast.Expr):
             last = ""
-    return ClassScan(node.name, [ast.unparse(base) for base in node.bases], fields, card, kind, (ast.get_docstring(node) or ""), dynamic)
+    return ClassScan(
+        node.name,
+        [ast.unparse(base) for base in node.bases],
+        fields,
+        card,
+        kind,
+        (ast.get_docstring(node) or ""),
+        dynamic,
+    )
 
 
 def literal(node: ast.expr) -> Any:
-    """Return the plain value of a literal expression; a card or record call becomes a dict, a bare name ``{"$name": name}``.
+    """Return the plain value of a literal expression; a card or record call becomes a dict, a bare
+    name ``{"$name": name}``.
 
     Raises:
         NotStatic: the expression computes something.
     """
     match node:
-        case ast.Constant(value=value) if value is None or isinstance(value, bool | int | float | str):
+        case ast.Constant(value=value) if value is None or isinstance(
+            value, bool | int | float | str
+        ):
             return value
         case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):
             return -value
-        case ast.BinOp(left=ast.Constant(value=int() | float() as left), op=ast.Div(), right=ast.Constant(value=int() | float() as right)) if right:
+        case ast.BinOp(
+            left=ast.Constant(value=int() | float() as left),
+            op=ast.Div(),
+            right=ast.Constant(value=int() | float() as right),
+        ) if right:
             return left / right
         case ast.Tuple(elts=elements) | ast.List(elts=elements):
-            return [{"$spread": literal(element.value)} if isinstance(element, ast.Starred) else literal(element) for element in elements]
-        case ast.Dict(keys=keys, values=values) if all(isinstance(key, ast.Constant | ast.UnaryOp) for key in keys):  # a tuple is a list here
-            return {literal(key): literal(value) for key, value in zip(keys, values, strict=True) if key is not None}
-        case ast.Call(func=function, args=[], keywords=keywords) if _last(function) in _RECORD_CALLS and all(keyword.arg for keyword in keywords):
+            return [
+                {"$spread": literal(element.value)}
+                if isinstance(element, ast.Starred)
+                else literal(element)
+                for element in elements
+            ]
+        # a tuple is a list here
+        case ast.Dict(keys=keys, values=values) if all(
+            isinstance(key, ast.Constant | ast.UnaryOp) for key in keys
+        ):
+            return {
+                literal(key): literal(value)
+                for key, value in zip(keys, values, strict=True)
+                if key is not None
+            }
+        case ast.Call(func=function, args=[], keywords=keywords) if _last(
+            function
+        ) in _RECORD_CALLS and all(keyword.arg for keyword in keywords):
             return {str(keyword.arg): literal(keyword.value) for keyword in keywords}
         case ast.Name(id=name):
             return {"$name": name}
@@ -237,4 +348,10 @@ def literal(node: ast.expr) -> Any:
 
 
 def _last(node: ast.expr) -> str:
-    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+    return (
+        node.attr
+        if isinstance(node, ast.Attribute)
+        else node.id
+        if isinstance(node, ast.Name)
+        else ""
+    )

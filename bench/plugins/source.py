@@ -1,4 +1,6 @@
-"""Where a plugin's code lives: targets that cross process borders as plain data, and what they reach."""
+"""Where a plugin's code lives: targets that cross process borders as plain
+data, and what they reach.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,10 @@ from bench.builtin import ROOMS, room
 from bench.plugins.scan import FileScan
 
 PROTOCOL = 2
-"""Stands for the code of ``bench.cli``, ``runs``, ``executors`` and ``plugins`` in every key. Raise it when a change there changes numbers."""
+"""Stands for the code of ``bench.cli``, ``runs``, ``executors`` and ``plugins`` in every key.
+
+Raise it when a change there changes numbers.
+"""
 
 _HARNESS = (
     "bench.cli",
@@ -35,7 +40,10 @@ _BENCH = Path(__file__).resolve().parents[1]
 
 
 class Target(msgspec.Struct, frozen=True, order=True):
-    """A class in a module. ``root``: the folder that the module's first part stands for, when it is not on ``sys.path``."""
+    """A class in a module.
+
+    ``root``: the folder that the module's first part stands for, when it is not on ``sys.path``.
+    """
 
     module: str
     qualname: str
@@ -49,14 +57,18 @@ class Target(msgspec.Struct, frozen=True, order=True):
 
 
 def local_target(path: Path, root: Path, qualname: str = "") -> Target:
-    """Return the target of a file outside any installed package; ``root`` is the folder of the plugin it belongs to."""
+    """Return the target of a file outside any installed package; ``root``
+    is the folder of the plugin it belongs to.
+    """
     top = f"bench_local_{hashlib.blake2b(os.fsencode(root), digest_size=6).hexdigest()}"
     relative = path.relative_to(root).with_suffix("")
     return Target(".".join([top, *relative.parts]), qualname, str(path), str(root))
 
 
 def import_module(target: Target) -> types.ModuleType:
-    """Import the target's module; a local plugin's folder becomes a package of its own name first."""
+    """Import the target's module; a local plugin's folder becomes a
+    package of its own name first.
+    """
     if target.root:
         top = target.module.partition(".")[0]
         if top not in sys.modules:
@@ -76,7 +88,9 @@ def import_target(target: Target) -> type:
 
 
 def locate(module: str, target: Target) -> Path | None:
-    """Return the file of ``module`` if it belongs to bench or to the plugin of ``target``; None for a library."""
+    """Return the file of ``module`` if it belongs to bench or to the
+    plugin of ``target``; None for a library.
+    """
     top, *rest = module.split(".")
     if top == "bench":
         if rest[:1] == ["builtin"] and rest[1:2] and rest[1] in ROOMS and len(rest) > 2:
@@ -92,26 +106,40 @@ def locate(module: str, target: Target) -> Path | None:
         return None
     if spec is None or spec.origin is None:
         return None
-    return _file(Path(spec.origin).parent, rest) if spec.submodule_search_locations else Path(spec.origin)
+    return (
+        _file(Path(spec.origin).parent, rest)
+        if spec.submodule_search_locations
+        else Path(spec.origin)
+    )
 
 
 def _file(folder: Path, parts: list[str]) -> Path | None:
     base = folder.joinpath(*parts)
-    for candidate in (base / "__init__.py", *([base.with_name(base.name + ".py")] if parts else [])):
+    for candidate in (
+        base / "__init__.py",
+        *([base.with_name(base.name + ".py")] if parts else []),
+    ):
         if candidate.is_file():
             return candidate
     return None
 
 
-def reach(target: Target, scan: Callable[[Path, str], FileScan], known: dict[str, list[tuple[str, Path]]] | None = None) -> dict[str, FileScan]:
-    """Return the scans of every file of bench or of the plugin that the target's module imports, by module name.
+def reach(
+    target: Target,
+    scan: Callable[[Path, str], FileScan],
+    known: dict[str, list[tuple[str, Path]]] | None = None,
+) -> dict[str, FileScan]:
+    """Return the scans of every file of bench or of the plugin that the target's module imports, by
+    module name.
 
-    The harness itself (cli, runs, executors, plugins, what holds cards and names alone) is left out: :data:`PROTOCOL` stands for it.
+    The harness itself (cli, runs, executors, plugins, what holds cards and names alone) is left
+    out: :data:`PROTOCOL` stands for it.
 
     Args:
         target: where to begin.
         scan: gives the scan of a file, by its path and package.
-        known: what modules import themselves, by name, and where it lies; more is added. Targets share most of it, and looking for files takes long.
+        known: what modules import themselves, by name, and where it lies; more is added. Targets
+            share most of it, and looking for files takes long.
     """
     known = {} if known is None else known
     found: dict[str, FileScan] = {}
@@ -123,12 +151,20 @@ def reach(target: Target, scan: Callable[[Path, str], FileScan], known: dict[str
         package = module if path.name == "__init__.py" else module.rpartition(".")[0]
         found[module] = scan(path, package)
         if module not in known:
-            named = (name for name in found[module].reaches if name != "bench" and not name.startswith(_HARNESS))
-            known[module] = [(name, file) for name in named if (file := locate(name, target)) is not None]
+            named = (
+                name
+                for name in found[module].reaches
+                if name != "bench" and not name.startswith(_HARNESS)
+            )
+            known[module] = [
+                (name, file) for name in named if (file := locate(name, target)) is not None
+            ]
         queue += known[module]
     return found
 
 
 def code_key(target: Target, scan: Callable[[Path, str], FileScan], kind: str) -> list[str]:
-    """Return the sorted digests of the code that ``target`` reaches, as it is on a kind of device."""
+    """Return the sorted digests of the code that ``target`` reaches, as it
+    is on a kind of device.
+    """
     return sorted({found.digest_on(kind) for found in reach(target, scan).values()})

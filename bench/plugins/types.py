@@ -1,4 +1,6 @@
-"""Parameter types as text and back, so that the index can hold them and nothing is imported or evaluated."""
+"""Parameter types as text and back, so that the index can hold them and
+nothing is imported or evaluated.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,14 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
-_PLAIN: dict[str, Any] = {"bool": bool, "int": int, "float": float, "str": str, "None": None, "Any": Any}
+_PLAIN: dict[str, Any] = {
+    "bool": bool,
+    "int": int,
+    "float": float,
+    "str": str,
+    "None": None,
+    "Any": Any,
+}
 _BOUNDS = ("ge", "gt", "le", "lt")
 
 
@@ -24,7 +33,8 @@ def type_from_text(text: str) -> Any:
     """Build the type that the annotation ``text`` names.
 
     Raises:
-        NotStatic: it uses a name other than the plain types, ``Literal``, ``Annotated``, ``Meta``, ``tuple`` and ``|``.
+        NotStatic: it uses a name other than the plain types, ``Literal``, ``Annotated``, ``Meta``,
+            ``tuple`` and ``|``.
     """
     return _build(ast.parse(text, mode="eval").body)
 
@@ -36,7 +46,13 @@ def _build(node: ast.expr) -> Any:
         case ast.Constant(value=str(text)):
             return type_from_text(text)
         case ast.BinOp(left=left, op=ast.BitOr(), right=right):
-            return functools.reduce(operator.or_, (types.NoneType if part is None else part for part in (_build(left), _build(right))))
+            return functools.reduce(
+                operator.or_,
+                (
+                    types.NoneType if part is None else part
+                    for part in (_build(left), _build(right))
+                ),
+            )
         case ast.Subscript(value=base, slice=inner):
             return _subscript(_last(base), inner)
         case ast.Name() | ast.Attribute() if _last(node) in _PLAIN:
@@ -59,13 +75,25 @@ def _subscript(name: str, inner: ast.expr) -> Any:
 
 
 def _meta(node: ast.expr) -> Meta:
-    if isinstance(node, ast.Call) and _last(node.func) == "Meta" and all(keyword.arg in _BOUNDS for keyword in node.keywords):
-        return Meta(**{str(keyword.arg): ast.literal_eval(keyword.value) for keyword in node.keywords})
+    if (
+        isinstance(node, ast.Call)
+        and _last(node.func) == "Meta"
+        and all(keyword.arg in _BOUNDS for keyword in node.keywords)
+    ):
+        return Meta(
+            **{str(keyword.arg): ast.literal_eval(keyword.value) for keyword in node.keywords}
+        )
     raise NotStatic(ast.unparse(node))
 
 
 def _last(node: ast.expr) -> str:
-    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+    return (
+        node.attr
+        if isinstance(node, ast.Attribute)
+        else node.id
+        if isinstance(node, ast.Name)
+        else ""
+    )
 
 
 def type_to_text(kind: Any) -> str:
@@ -74,8 +102,18 @@ def type_to_text(kind: Any) -> str:
     if kind is None or kind is types.NoneType:
         return "None"
     if origin is Annotated:
-        bounds = (", ".join(f"{bound}={getattr(meta, bound)!r}" for bound in _BOUNDS if getattr(meta, bound) is not None) for meta in arguments[1:])
-        return f"Annotated[{type_to_text(arguments[0])}, {', '.join(f'Meta({inner})' for inner in bounds)}]"
+        bounds = (
+            ", ".join(
+                f"{bound}={getattr(meta, bound)!r}"
+                for bound in _BOUNDS
+                if getattr(meta, bound) is not None
+            )
+            for meta in arguments[1:]
+        )
+        return (
+            f"Annotated[{type_to_text(arguments[0])}, "
+            f"{', '.join(f'Meta({inner})' for inner in bounds)}]"
+        )
     if origin is Literal:
         return f"Literal[{', '.join(map(repr, arguments))}]"
     if origin is tuple:

@@ -1,1 +1,4 @@
-"""Runs: what to run, how one run goes, and what is kept of it. Imports neither torch nor a track."""
+"""Runs: what to run, how one run goes, and what is kept of it.
+
+Imports neither torch nor a track.
+"""

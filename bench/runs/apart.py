@@ -1,4 +1,6 @@
-"""Storage of their own for problems: no tensor of theirs is a view of more than it shows, or lies in memory of a hidden part."""
+"""Storage of their own for problems: no tensor of theirs is a view of more
+than it shows, or lies in memory of a hidden part.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +22,11 @@ Span = tuple[int, int]
 
 
 def apart(problems: Iterable[Any], hidden: Iterable[Any]) -> list[Any]:
-    """Return problems of which every tensor and array has memory of its own; what has is not copied, and what they share they go on sharing.
+    """Return problems of which every tensor and array has memory of its own; what has is not
+    copied, and what they share they go on sharing.
 
-    A tensor is copied, bit for bit, where it is a view of something larger (the test rows may lie behind the training rows) or where a hidden part holds it too.
+    A tensor is copied, bit for bit, where it is a view of something larger (the test rows may lie
+    behind the training rows) or where a hidden part holds it too.
     """
     taken = Memory(span for part in hidden for leaf in _tensors(part) for span in spans(leaf))
     known: dict[int, tuple[Any, Any]] = {}
@@ -43,7 +47,9 @@ class Memory:
                 self._ends.append(end)
 
     def meets(self, leaf: Any) -> bool:
-        """Say whether a tensor or array lies in this memory, or is a view of something that does."""
+        """Say whether a tensor or array lies in this memory, or is a view
+        of something that does.
+        """
         for start, end in spans(leaf):
             place = bisect.bisect_right(self._ends, start)
             if place < len(self._starts) and self._starts[place] < end:
@@ -52,7 +58,9 @@ class Memory:
 
 
 def spans(leaf: Any) -> Iterator[Span]:
-    """Yield the memory that can be reached through a tensor or array: its whole storage, however little of it is shown."""
+    """Yield the memory that can be reached through a tensor or array: its
+    whole storage, however little of it is shown.
+    """
     if isinstance(leaf, np.ndarray):
         while isinstance(leaf.base, np.ndarray):
             leaf = leaf.base
@@ -81,7 +89,9 @@ def _parts(tensor: Any) -> list[Any]:
 
 def is_tensor(value: Any) -> bool:
     """Say whether it is a tensor or an array, without importing torch."""
-    return isinstance(value, np.ndarray) or (hasattr(type(value), "untyped_storage") and hasattr(type(value), "layout"))
+    return isinstance(value, np.ndarray) or (
+        hasattr(type(value), "untyped_storage") and hasattr(type(value), "layout")
+    )
 
 
 def _tensors(value: Any) -> Iterator[Any]:
@@ -103,20 +113,33 @@ def _tensors(value: Any) -> Iterator[Any]:
 
 
 def attributes(value: Any) -> dict[str, Any]:
-    """Return what an object itself holds, by name: no property is called for it, and nothing of its class is in it."""
-    names = [name for kind in type(value).__mro__ for name in _slots(kind)] + list(getattr(type(value), "__struct_fields__", ()))
-    return {**{name: getattr(value, name) for name in names if hasattr(value, name)}, **getattr(value, "__dict__", {})}
+    """Return what an object itself holds, by name: no property is called
+    for it, and nothing of its class is in it.
+    """
+    names = [name for kind in type(value).__mro__ for name in _slots(kind)] + list(
+        getattr(type(value), "__struct_fields__", ())
+    )
+    return {
+        **{name: getattr(value, name) for name in names if hasattr(value, name)},
+        **getattr(value, "__dict__", {}),
+    }
 
 
 def _slots(kind: type) -> Iterator[str]:
     slots = vars(kind).get("__slots__", ())
     for name in (slots,) if isinstance(slots, str) else slots:
         if name not in ("__dict__", "__weakref__"):
-            yield f"_{kind.__name__.lstrip('_')}{name}" if name.startswith("__") and not name.endswith("__") else name
+            yield (
+                f"_{kind.__name__.lstrip('_')}{name}"
+                if name.startswith("__") and not name.endswith("__")
+                else name
+            )
 
 
 def _own(value: Any, taken: Memory, known: dict[int, tuple[Any, Any]]) -> Any:
-    """Return a record, mapping, sequence, tensor or array with memory of its own; the same object where it had that, and whatever else it is."""
+    """Return a record, mapping, sequence, tensor or array with memory of its own; the same object
+    where it had that, and whatever else it is.
+    """
     if value is None or isinstance(value, _PLAIN):
         return value
     if id(value) not in known:
@@ -129,12 +152,22 @@ def _owned(value: Any, taken: Memory, known: dict[int, tuple[Any, Any]]) -> Any:
     if isinstance(value, np.ndarray):
         return value.copy(order="K") if _shows_part(value) or taken.meets(value) else value
     if is_tensor(value):
-        return _copied(value) if any(_larger(part) for part in _parts(value)) or taken.meets(value) else value
+        return (
+            _copied(value)
+            if any(_larger(part) for part in _parts(value)) or taken.meets(value)
+            else value
+        )
     if isinstance(value, msgspec.Struct):
-        changed = _changes({name: getattr(value, name) for name in value.__struct_fields__}, taken, known)
+        changed = _changes(
+            {name: getattr(value, name) for name in value.__struct_fields__}, taken, known
+        )
         return msgspec.structs.replace(value, **changed) if changed else value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        changed = _changes({field.name: getattr(value, field.name) for field in dataclasses.fields(value)}, taken, known)
+        changed = _changes(
+            {field.name: getattr(value, field.name) for field in dataclasses.fields(value)},
+            taken,
+            known,
+        )
         other = copy.copy(value) if changed else value
         for name, part in changed.items():
             object.__setattr__(other, name, part)  # it may be frozen
@@ -153,7 +186,9 @@ def _owned(value: Any, taken: Memory, known: dict[int, tuple[Any, Any]]) -> Any:
     return value
 
 
-def _changes(parts: dict[Any, Any], taken: Memory, known: dict[int, tuple[Any, Any]]) -> dict[Any, Any]:
+def _changes(
+    parts: dict[Any, Any], taken: Memory, known: dict[int, tuple[Any, Any]]
+) -> dict[Any, Any]:
     own = {name: _own(part, taken, known) for name, part in parts.items()}
     return {name: part for name, part in own.items() if part is not parts[name]}
 
@@ -163,7 +198,9 @@ def _shows_part(array: np.ndarray) -> bool:
     root: Any = array
     while isinstance(root.base, np.ndarray):
         root = root.base
-    return root.base is not None or (root is not array and root.nbytes > _shown(array.shape, array.strides, array.itemsize, 1))
+    return root.base is not None or (
+        root is not array and root.nbytes > _shown(array.shape, array.strides, array.itemsize, 1)
+    )
 
 
 def _larger(tensor: Any) -> bool:
@@ -174,32 +211,60 @@ def _larger(tensor: Any) -> bool:
 
 
 def _shown(shape: tuple[int, ...], strides: tuple[int, ...], size: int, unit: int) -> int:
-    """Return the bytes that a view shows at most: its elements without the repeated ones, or the stretch that they lie in."""
+    """Return the bytes that a view shows at most: its elements without the
+    repeated ones, or the stretch that they lie in.
+    """
     if 0 in shape:
         return 0
     elements = math.prod(length for length, stride in zip(shape, strides, strict=True) if stride)
-    stretch = sum((length - 1) * abs(stride) for length, stride in zip(shape, strides, strict=True)) * unit + size
+    stretch = (
+        sum((length - 1) * abs(stride) for length, stride in zip(shape, strides, strict=True))
+        * unit
+        + size
+    )
     return min(elements * size, stretch)
 
 
 def _copied(tensor: Any) -> Any:
-    """Return a tensor with the same numbers, strides and kind, in memory that holds nothing else."""
+    """Return a tensor with the same numbers, strides and kind, in memory
+    that holds nothing else.
+    """
     import torch
 
     source = tensor.detach()
     if str(source.layout) != "torch.strided":
         found = source.clone()
     else:
-        repeated = [axis for axis, (length, stride) in enumerate(zip(source.shape, source.stride(), strict=True)) if length > 1 and stride == 0]
-        small = source[tuple(slice(0, 1) if axis in repeated else slice(None) for axis in range(source.dim()))]
+        repeated = [
+            axis
+            for axis, (length, stride) in enumerate(zip(source.shape, source.stride(), strict=True))
+            if length > 1 and stride == 0
+        ]
+        small = source[
+            tuple(slice(0, 1) if axis in repeated else slice(None) for axis in range(source.dim()))
+        ]
         elements = small.numel()
-        stretch = sum((length - 1) * stride for length, stride in zip(small.shape, small.stride(), strict=True)) + 1 if elements else 0
+        stretch = (
+            sum(
+                (length - 1) * stride
+                for length, stride in zip(small.shape, small.stride(), strict=True)
+            )
+            + 1
+            if elements
+            else 0
+        )
         if elements == stretch:
             found = small.clone()  # of the same strides
         elif elements > stretch:  # rows that overlap, as of unfold: all that lies between is shown
-            found = small.as_strided((stretch,), (1,)).clone().as_strided(small.shape, small.stride(), 0)
+            found = (
+                small.as_strided((stretch,), (1,))
+                .clone()
+                .as_strided(small.shape, small.stride(), 0)
+            )
         else:  # the gaps hold zeros
-            found = torch.zeros(stretch, dtype=source.dtype, device=source.device).as_strided(small.shape, small.stride(), 0)
+            found = torch.zeros(stretch, dtype=source.dtype, device=source.device).as_strided(
+                small.shape, small.stride(), 0
+            )
             found.copy_(small)
         found = found.expand(source.shape) if repeated else found
     if type(tensor) is torch.nn.Parameter:

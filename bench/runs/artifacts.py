@@ -1,4 +1,6 @@
-"""Things built once and used by many runs: tensors as safetensors beside a JSON page that says how they came to be."""
+"""Things built once and used by many runs: tensors as safetensors beside a
+JSON page that says how they came to be.
+"""
 
 from __future__ import annotations
 
@@ -35,9 +37,15 @@ class Artifacts:
         self.folder = folder / "artifacts"
 
     def get(
-        self, recipe: Mapping[str, Any], parts: Mapping[str, Any], build: Callable[[], Mapping[str, Any]], device: str, inside: Inside | None = None
+        self,
+        recipe: Mapping[str, Any],
+        parts: Mapping[str, Any],
+        build: Callable[[], Mapping[str, Any]],
+        device: str,
+        inside: Inside | None = None,
     ) -> tuple[dict[str, Any], float]:
-        """Return the tensors of ``recipe`` and the seconds that building them took, building them if nobody has, or where what was read to build them changed.
+        """Return the tensors of ``recipe`` and the seconds that building them took, building them
+        if nobody has, or where what was read to build them changed.
 
         Args:
             recipe: what the builder was asked for, as plain data.
@@ -56,38 +64,64 @@ class Artifacts:
                 if page is None or not _holds(page, inside):
                     built = self._build(place, {"recipe": recipe, **parts}, build, inside)
                     if built is not None:
-                        return {name: tensor.to(device, copy=True) for name, tensor in built[0].items()}, built[1]
+                        return {
+                            name: tensor.to(device, copy=True) for name, tensor in built[0].items()
+                        }, built[1]
                     page = _page(place)
-                with contextlib.suppress(FileNotFoundError), utf8_name(place / "tensors.safetensors") as name:
+                with (
+                    contextlib.suppress(FileNotFoundError),
+                    utf8_name(place / "tensors.safetensors") as name,
+                ):
                     tensors = load_file(name, device=device)
                     if page is not None and _built(_page(place)) == _built(page):
                         noted(_inputs(page))
                         return tensors, float(page["seconds"])
         raise BenchError(
-            f"the artifact {place.name!r} changes while it is read: runs on different data share this cache folder; name another with BENCH_CACHE."
+            f"the artifact {place.name!r} changes while it is read: runs on different data share "
+            "this cache folder; name another with BENCH_CACHE."
         )
 
     def _place(self, recipe: Mapping[str, Any], parts: Mapping[str, Any]) -> Path:
         return self.folder / digest({"recipe": recipe, **parts})
 
     def flops(self, recipe: Mapping[str, Any], parts: Mapping[str, Any]) -> Flops | None:
-        """Return what building an artifact took; None: nobody has counted it, or the folder can't keep it."""
+        """Return what building an artifact took; None: nobody has counted
+        it, or the folder can't keep it.
+        """
         file = self._place(recipe, parts) / "recipe.json"
         page = json.loads(file.read_text("utf-8")) if file.is_file() else {}
         return msgspec.convert(page["flops"], Flops) if "flops" in page else None
 
     def note(self, recipe: Mapping[str, Any], parts: Mapping[str, Any], flops: Flops) -> None:
-        """Keep on the page of an artifact what building it took; where the folder can't be written, the next run counts again."""
+        """Keep on the page of an artifact what building it took; where the
+        folder can't be written, the next run counts again.
+        """
         page = self._place(recipe, parts) / "recipe.json"
         with contextlib.suppress(OSError):
             handle, temporary = tempfile.mkstemp(dir=page.parent, prefix=".counted-")
             with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(json.dumps({**json.loads(page.read_text("utf-8")), "flops": msgspec.to_builtins(flops)}, indent=1))
+                file.write(
+                    json.dumps(
+                        {
+                            **json.loads(page.read_text("utf-8")),
+                            "flops": msgspec.to_builtins(flops),
+                        },
+                        indent=1,
+                    )
+                )
             _sync(Path(temporary))
             Path(temporary).replace(page)
 
-    def _build(self, place: Path, page: dict[str, Any], build: Callable[[], Mapping[str, Any]], inside: Inside) -> tuple[dict[str, Any], float] | None:
-        """Build an artifact and keep it; return the tensors and the seconds where the folder can't keep them, None where it holds them."""
+    def _build(
+        self,
+        place: Path,
+        page: dict[str, Any],
+        build: Callable[[], Mapping[str, Any]],
+        inside: Inside,
+    ) -> tuple[dict[str, Any], float] | None:
+        """Build an artifact and keep it; return the tensors and the seconds where the folder can't
+        keep them, None where it holds them.
+        """
         from safetensors import SafetensorError
 
         why, lock = "", None
@@ -101,13 +135,23 @@ class Artifacts:
                 return None
             self._clear(place.name)
             start = time.perf_counter()
-            with attentive(), Noticing(thorough=page.get("owner") == "Setup", apart=True) as noticing:
-                tensors = {name: tensor.detach().contiguous().cpu() for name, tensor in _tensors(build()).items()}
+            with (
+                attentive(),
+                Noticing(thorough=page.get("owner") == "Setup", apart=True) as noticing,
+            ):
+                tensors = {
+                    name: tensor.detach().contiguous().cpu()
+                    for name, tensor in _tensors(build()).items()
+                }
             seconds = time.perf_counter() - start
             if lock is not None:
                 try:
                     inputs = noticing.inputs()
-                    page = {**page, "inputs": msgspec.to_builtins(inputs), "loaded": inside.fingerprints()}
+                    page = {
+                        **page,
+                        "inputs": msgspec.to_builtins(inputs),
+                        "loaded": inside.fingerprints(),
+                    }
                     self._keep(place, tensors, {**page, "seconds": seconds, "built": time.time()})
                     return None
                 except OSError as error:
@@ -115,7 +159,10 @@ class Artifacts:
                 except SafetensorError as error:  # what its own code says of a write that failed
                     why = without_folders(str(error))
             warnings.warn(
-                f"an artifact could not be kept in the cache ({why}), so every run that wants it builds it; see BENCH_CACHE.", BenchWarning, stacklevel=2
+                f"an artifact could not be kept in the cache ({why}), so every run that wants it "
+                "builds it; see BENCH_CACHE.",
+                BenchWarning,
+                stacklevel=2,
             )
             return tensors, seconds
         finally:
@@ -142,15 +189,25 @@ class Artifacts:
         _sync(self.folder)
 
     def _clear(self, key: str) -> None:
-        """Remove what builders of ``key`` left half-made; the caller holds its lock, so none of them is at work."""
+        """Remove what builders of ``key`` left half-made; the caller holds
+        its lock, so none of them is at work.
+        """
         for left in self.folder.glob(f".building-{key}-*"):
             shutil.rmtree(left, ignore_errors=True)
 
     def sweep(self) -> None:
-        """Remove what builders that were killed left behind; one that is at work is not disturbed."""
-        keys = {path.name.split("-")[1] for path in self.folder.glob(".building-*-*")} | {path.stem for path in self.folder.glob("*.lock")}
+        """Remove what builders that were killed left behind; one that is
+        at work is not disturbed.
+        """
+        keys = {path.name.split("-")[1] for path in self.folder.glob(".building-*-*")} | {
+            path.stem for path in self.folder.glob("*.lock")
+        }
         for key in keys:
-            with contextlib.suppress(OSError), _locked(self.folder / f"{key}.lock", wait=False) or contextlib.nullcontext() as lock:
+            with (
+                contextlib.suppress(OSError),
+                _locked(self.folder / f"{key}.lock", wait=False)
+                or contextlib.nullcontext() as lock,
+            ):
                 if lock is not None:
                     self._clear(key)
                     Path(lock.name).unlink(missing_ok=True)
@@ -164,7 +221,9 @@ class Inside(Protocol):
         ...
 
     def unchanged(self, loaded: Mapping[str, str]) -> bool:
-        """Say whether data sets that a builder loaded are as they were then, and count them as loaded if so."""
+        """Say whether data sets that a builder loaded are as they were
+        then, and count them as loaded if so.
+        """
         ...
 
 
@@ -189,7 +248,9 @@ def _page(place: Path) -> dict[str, Any] | None:
 
 
 def _built(page: dict[str, Any] | None) -> Any:
-    """Return what tells one building of an artifact from another; what was counted of it may join its page at any time."""
+    """Return what tells one building of an artifact from another; what was
+    counted of it may join its page at any time.
+    """
     return page and (page["built"], page["seconds"])
 
 
@@ -211,7 +272,8 @@ def _holds(page: dict[str, Any], inside: Inside) -> bool:
 def _locked(path: Path, wait: bool) -> IO[bytes] | None:
     """Open a lock file and lock it; None where another process holds it and ``wait`` is false.
 
-    A holder may remove the file before it lets go: whoever waited for it then holds a lock on a file that is no longer there, and tries again.
+    A holder may remove the file before it lets go: whoever waited for it then holds a lock on a
+    file that is no longer there, and tries again.
     """
     while True:
         file = path.open("ab")
@@ -245,5 +307,7 @@ def _tensors(built: Any) -> Mapping[str, Any]:
         elif strange := no_plain(tensor):
             wrong = wrong or f"{name!r:.80}: {strange.partition(';')[0]}"
     if wrong:
-        raise InvalidRun(f"what run.cached was to build is {wrong}; a dict of plain tensors by name is wanted.")
+        raise InvalidRun(
+            f"what run.cached was to build is {wrong}; a dict of plain tensors by name is wanted."
+        )
     return built  # type: ignore[no-any-return]

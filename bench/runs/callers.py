@@ -1,4 +1,6 @@
-"""Who asks the system for something, told by the stack: a plugin's code, a library for purposes of its own, or Python itself."""
+"""Who asks the system for something, told by the stack: a plugin's code, a
+library for purposes of its own, or Python itself.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ _READERS = ("<frozen importlib._bootstrap_external>", tokenize.__file__, linecac
 
 
 def importing(homes: tuple[str, ...]) -> bool:
-    """Say whether Python reads code, to run it or to quote it in a warning, or a library is imported and reads what is its own: neither is data.
+    """Say whether Python reads code, to run it or to quote it in a warning, or a library is
+    imported and reads what is its own: neither is data.
 
     Args:
         homes: folders of plugins; they may lie among the libraries.
@@ -26,16 +29,26 @@ def importing(homes: tuple[str, ...]) -> bool:
     if frame is not None and frame.f_code.co_filename in _READERS:
         return True
     while frame is not None:
-        if frame.f_code.co_name == "<module>" and frame.f_back is not None and frame.f_back.f_code.co_filename.startswith("<frozen importlib"):
-            return within(frame.f_code.co_filename, (*LIBRARIES, *STANDARD)) and not within(frame.f_code.co_filename, (_BENCH, *homes))
+        if (
+            frame.f_code.co_name == "<module>"
+            and frame.f_back is not None
+            and frame.f_back.f_code.co_filename.startswith("<frozen importlib")
+        ):
+            return within(frame.f_code.co_filename, (*LIBRARIES, *STANDARD)) and not within(
+                frame.f_code.co_filename, (_BENCH, *homes)
+            )
         frame = frame.f_back
     return False
 
 
 def own(homes: tuple[str, ...]) -> bool:
-    """Say whether it is asked for by a plugin's or our own code, not by a library for purposes of its own."""
+    """Say whether it is asked for by a plugin's or our own code, not by a
+    library for purposes of its own.
+    """
     frame = _asker()
-    while frame is not None and (frame.f_code.co_filename.startswith("<frozen") or _standard(frame.f_code.co_filename)):
+    while frame is not None and (
+        frame.f_code.co_filename.startswith("<frozen") or _standard(frame.f_code.co_filename)
+    ):
         frame = frame.f_back
     if frame is None:
         return False

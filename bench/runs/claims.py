@@ -1,4 +1,6 @@
-"""Who runs what in a folder of results: locks that end with the process that holds them, so that several drivers may share the folder."""
+"""Who runs what in a folder of results: locks that end with the process that holds them, so that
+several drivers may share the folder.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,9 @@ _PRESENCE = 0
 class Claims(contextlib.AbstractContextManager["Claims"]):
     """Claims on runs by their key, as locks on single bytes of one empty file.
 
-    The kernel drops them when the process ends, however it does; nothing has to be cleaned up. They are a process's: they do not keep two
-    drivers of one process apart. On a file system without locks every claim is granted, and nobody is known to be alone.
+    The kernel drops them when the process ends, however it does; nothing has to be cleaned up. They
+    are a process's: they do not keep two drivers of one process apart. On a file system without
+    locks every claim is granted, and nobody is known to be alone.
     """
 
     def __init__(self, folder: Path) -> None:

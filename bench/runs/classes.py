@@ -1,7 +1,7 @@
 """The class of the machine that computed a run: its instruction class, its kernels and its GPU.
 
-The same run has other last bits, and other seconds, in another class. So runs are compared within one alone: the runs of one
-task, variant and seed share a class, other seeds may have another.
+The same run has other last bits, and other seconds, in another class. So runs are compared within
+one alone: the runs of one task, variant and seed share a class, other seeds may have another.
 """
 
 from __future__ import annotations
@@ -17,12 +17,15 @@ _VENDORS = {"AuthenticAMD": "AMD", "GenuineIntel": "Intel", "unknown": ""}
 
 
 def class_of(source: Mapping[str, Any]) -> str:
-    """Return the class that a record's provenance names, as a digest; what it does not say is a class of its own."""
+    """Return the class that a record's provenance names, as a digest; what
+    it does not say is a class of its own.
+    """
     return digest({name: source.get(name) for name in ("cpu_class", "kernels", "gpu")})
 
 
 def names_of(sources: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """Return a short name of each class, like ``AMD avx2``: with its kernels, then with a piece of its digest, where two would have the same.
+    """Return a short name of each class, like ``AMD avx2``: with its kernels, then with a piece of
+    its digest, where two would have the same.
 
     Args:
         sources: class -> provenance of a record of it.
@@ -41,24 +44,43 @@ def _named(name: str, source: Mapping[str, Any], detail: int) -> str:
     known = [machine, *parts] if machine != "x86_64" else parts
     cpu = " ".join(filter(None, (_VENDORS.get(part, part) for part in known))) or text
     gpu, kernels = source.get("gpu"), source.get("kernels")
-    blas = str(kernels.get("numpy_blas") or "").rpartition(" ")[2] if isinstance(kernels, Mapping) else ""
+    blas = (
+        str(kernels.get("numpy_blas") or "").rpartition(" ")[2]
+        if isinstance(kernels, Mapping)
+        else ""
+    )
     shown = [str(gpu.get("name", "GPU")), cpu] if isinstance(gpu, Mapping) else [cpu]
-    return " ".join([*shown[: 1 + (detail > 0)], *([blas or "unknown kernels"] if detail > 0 else []), *([name[:4]] if detail > 1 else [])])
+    return " ".join(
+        [
+            *shown[: 1 + (detail > 0)],
+            *([blas or "unknown kernels"] if detail > 0 else []),
+            *([name[:4]] if detail > 1 else []),
+        ]
+    )
 
 
 def environment_of(source: Mapping[str, Any]) -> Callable[[str, Iterable[str]], dict[str, Any]]:
-    """Return what :func:`bench.runs.provenance.environment` would say with the libraries that are here, on a machine of a record's class."""
+    """Return what :func:`bench.runs.provenance.environment` would say with the libraries that are
+    here, on a machine of a record's class.
+    """
 
     def environment(device: str, libraries: Iterable[str]) -> dict[str, Any]:
         wanted = tuple(sorted({"torch", "numpy", *libraries}))
-        found = {"versions": provenance.versions(wanted), "threads": provenance.THREADS, "cpu": source.get("cpu_class"), "kernels": source.get("kernels")}
+        found = {
+            "versions": provenance.versions(wanted),
+            "threads": provenance.THREADS,
+            "cpu": source.get("cpu_class"),
+            "kernels": source.get("kernels"),
+        }
         return found | ({"gpu": source.get("gpu")} if device == "cuda" else {})
 
     return environment
 
 
 class Vote(NamedTuple):
-    """A finished run in a class, where the runs of one task, variant and seed choose the class that they are compared in."""
+    """A finished run in a class, where the runs of one task, variant and
+    seed choose the class that they are compared in.
+    """
 
     unit: Hashable
     """Task, variant and seed."""
@@ -75,9 +97,10 @@ class Vote(NamedTuple):
 def elect(votes: Iterable[Vote], prefer: Mapping[Any, str] | None = None) -> dict[Hashable, str]:
     """Return the class of each unit: the one in which most of its runs stand.
 
-    Live runs of default parameters count first, then anchors among them, then runs of default parameters, then live ones, then
-    all. Where that decides nothing, the class preferred for the unit is taken, then the one with most runs over all units, then the
-    first by its digest. The order of votes does not matter.
+    Live runs of default parameters count first, then anchors among them, then runs of default
+    parameters, then live ones, then all. Where that decides nothing, the class preferred for the
+    unit is taken, then the one with most runs over all units, then the first by its digest. The
+    order of votes does not matter.
     """
     units: dict[Hashable, dict[str, list[int]]] = defaultdict(dict)
     overall: Counter[str] = Counter()
@@ -85,10 +108,20 @@ def elect(votes: Iterable[Vote], prefer: Mapping[Any, str] | None = None) -> dic
         overall[vote.machine] += 1
         counts = units[vote.unit].setdefault(vote.machine, [0] * 5)
         sound = vote.live and vote.ranked
-        for place, counted in enumerate((sound, sound and vote.anchor, vote.ranked, vote.live, True)):
+        for place, counted in enumerate(
+            (sound, sound and vote.anchor, vote.ranked, vote.live, True)
+        ):
             counts[place] += counted
 
     def standing(unit: Hashable, machine: str) -> tuple[Any, ...]:
-        return (*(-count for count in units[unit][machine]), machine != (prefer or {}).get(unit), -overall[machine], machine)
+        return (
+            *(-count for count in units[unit][machine]),
+            machine != (prefer or {}).get(unit),
+            -overall[machine],
+            machine,
+        )
 
-    return {unit: min(classes, key=lambda machine: standing(unit, machine)) for unit, classes in units.items()}
+    return {
+        unit: min(classes, key=lambda machine: standing(unit, machine))
+        for unit, classes in units.items()
+    }

@@ -1,4 +1,6 @@
-"""A digest of all that a solution holds, so that two passes of one run can be held against each other."""
+"""A digest of all that a solution holds, so that two passes of one run can
+be held against each other.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ from bench.runs.spec import RunSpec
 
 
 class Solved(msgspec.Struct, frozen=True):
-    """What is known of a first pass: the digest of its solutions, and the specs that it took together."""
+    """What is known of a first pass: the digest of its solutions, and the
+    specs that it took together.
+    """
 
     digest: str
     specs: tuple[RunSpec, ...]
@@ -27,10 +31,11 @@ _PLAIN = (str, bytes, int, float, complex, bool)
 
 
 def digest_of(value: Any) -> str:
-    """Return a digest of every tensor, array and plain value that is reached through records, containers, modules, closures and bound methods.
+    """Return a digest of every tensor, array and plain value that is reached through records,
+    containers, modules, closures and bound methods.
 
-    Two objects that compute the same from the same numbers have the same digest; runs, modules of code, hooks of nets (torch numbers them by the process) and
-    seconds by the clock are left out.
+    Two objects that compute the same from the same numbers have the same digest; runs, modules of
+    code, hooks of nets (torch numbers them by the process) and seconds by the clock are left out.
     """
     found = hashlib.sha256()
     for part in _leaves(value):
@@ -63,7 +68,9 @@ def _leaves(value: Any) -> Iterator[str]:
 def _inside(value: Any) -> list[Any]:
     """Return what a value is made of."""
     if isinstance(value, Mapping):
-        return [part for name, own in value.items() if not _clock(name, own) for part in (name, own)]
+        return [
+            part for name, own in value.items() if not _clock(name, own) for part in (name, own)
+        ]
     if isinstance(value, list | tuple):
         return list(value)
     if isinstance(value, set | frozenset):
@@ -75,12 +82,21 @@ def _inside(value: Any) -> list[Any]:
     if isinstance(value, FunctionType):
         cells = [cell.cell_contents for cell in value.__closure__ or () if _full(cell)]
         return [value.__qualname__, value.__defaults__, value.__kwdefaults__, *cells]
-    return [part for name, own in attributes(value).items() if "hook" not in name and not _clock(name, own) for part in (name, own)]
+    return [
+        part
+        for name, own in attributes(value).items()
+        if "hook" not in name and not _clock(name, own)
+        for part in (name, own)
+    ]
 
 
 def _clock(name: Any, value: Any) -> bool:
-    """Say whether a part holds seconds, which no two passes agree on: a number called ``..._s``, or anything called ``seconds``."""
-    return isinstance(name, str) and (name == "seconds" or (isinstance(value, float) and name.endswith(("_s", "_seconds"))))
+    """Say whether a part holds seconds, which no two passes agree on: a
+    number called ``..._s``, or anything called ``seconds``.
+    """
+    return isinstance(name, str) and (
+        name == "seconds" or (isinstance(value, float) and name.endswith(("_s", "_seconds")))
+    )
 
 
 def _full(cell: Any) -> bool:

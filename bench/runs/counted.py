@@ -1,4 +1,6 @@
-"""Which runs of a plan are counted: one seed of each row, the lowest that runs, unless the row has a count already."""
+"""Which runs of a plan are counted: one seed of each row, the lowest that
+runs, unless the row has a count already.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ def to_count(todo: Iterable[Cell], done: Iterable[Record]) -> set[str]:
 
     Args:
         todo: cells that are about to run.
-        done: records of the plan's other cells, made by the code and on the kind of machine that is used now.
+        done: records of the plan's other cells, made by the code and on the kind of machine that is
+            used now.
     """
     counted = {record.group for record in done if record.flops is not None}
     lowest: dict[str, Cell] = {}
@@ -23,6 +26,8 @@ def to_count(todo: Iterable[Cell], done: Iterable[Record]) -> set[str]:
         group = cell.spec.group
         if task_card(cell.task).lengths_vary:
             every.add(cell.spec.cell)
-        elif group not in counted and (group not in lowest or cell.spec.seed < lowest[group].spec.seed):
+        elif group not in counted and (
+            group not in lowest or cell.spec.seed < lowest[group].spec.seed
+        ):
             lowest[group] = cell
     return every | {cell.spec.cell for cell in lowest.values()}

@@ -1,7 +1,7 @@
 """The second pass of a run: what its ``solve`` did is counted, while nobody looks at the clock.
 
-It starts from a fresh worker, fresh problems and the same streams, and its solution must be the first one's, bit for bit: else the count belongs to
-something else, and is not kept.
+It starts from a fresh worker, fresh problems and the same streams, and its solution must be the
+first one's, bit for bit: else the count belongs to something else, and is not kept.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ class NotCounted(Exception):
 
 
 def count(make: Callable[[], Worker], spec: RunSpec, solved: Solved, result: Result) -> None:
-    """Solve again under a counter, and put what was counted into ``result``; where that can't be, the reason joins its warnings.
+    """Solve again under a counter, and put what was counted into ``result``; where that can't be,
+    the reason joins its warnings.
 
     Args:
         make: returns a fresh worker.
@@ -51,8 +52,13 @@ def count(make: Callable[[], Worker], spec: RunSpec, solved: Solved, result: Res
         result.warnings.append(f"operations not counted: {reason}")
     except KeyboardInterrupt:
         result.warnings.append("operations not counted: the second pass was interrupted")
-    except BaseException as error:  # the first pass stands, whatever a stranger's code does in the second
-        result.warnings.append(f"operations not counted: the second pass ended with {type(error).__name__}: {error}"[:500])
+    # the first pass stands, whatever a stranger's code does in the second
+    except BaseException as error:
+        result.warnings.append(
+            f"operations not counted: the second pass ended with {type(error).__name__}: {error}"[
+                :500
+            ]
+        )
 
 
 def _count(worker: Worker, spec: RunSpec, solved: Solved, result: Result) -> None:
@@ -65,14 +71,28 @@ def _count(worker: Worker, spec: RunSpec, solved: Solved, result: Result) -> Non
     with contextlib.ExitStack() as closing:
         closing.callback(shutil.rmtree, folder, ignore_errors=True)
         tools = partial(_CountingTools, counter=counter)
-        members = [Member(own, worker, folder / str(place), tools) for place, own in enumerate(specs)]
+        members = [
+            Member(own, worker, folder / str(place), tools) for place, own in enumerate(specs)
+        ]
         for member in members:
             closing.callback(member.close)
             member.prepare()
         separate(members)
-        flags = {**worker.flags, "folder": closing.enter_context(attempt(Path(worker.job.workdir), worker.flags["folder"]))}
+        flags = {
+            **worker.flags,
+            "folder": closing.enter_context(
+                attempt(Path(worker.job.workdir), worker.flags["folder"])
+            ),
+        }
         try:
-            with state.streams(stream_seed(members[0].spec.seed, members[0].spec.task, "solve", members[0].spec.method)), counter:
+            with (
+                state.streams(
+                    stream_seed(
+                        members[0].spec.seed, members[0].spec.task, "solve", members[0].spec.method
+                    )
+                ),
+                counter,
+            ):
                 solutions = worker._solutions(members, partial(_begin, members))
         finally:
             worker._restore(state.flags(), flags)
@@ -90,7 +110,9 @@ def _begin(members: Sequence[Member], runs: Sequence[Run]) -> None:
 
 
 def _companions(worker: Worker, spec: RunSpec, solved: Solved) -> tuple[RunSpec, ...]:
-    """Return the specs to solve together: on a CPU a member of a stack beside a twin, whose bits are the same in any company; elsewhere as before."""
+    """Return the specs to solve together: on a CPU a member of a stack beside a twin, whose bits
+    are the same in any company; elsewhere as before.
+    """
     if spec.form == "stacked" and worker.device.type == "cpu":
         return (spec, spec)
     return solved.specs
@@ -101,15 +123,23 @@ def _write(member: Member, members: Sequence[Member], counter: Counter, result: 
     assert isinstance(tools, _CountingTools)
     curve: list[dict[str, Any]] = []
     for axis, run in enumerate(member.runs):
-        curve += [({"problem": axis} if len(member.runs) > 1 else {}) | entry for entry in run._curve]
+        curve += [
+            ({"problem": axis} if len(member.runs) > 1 else {}) | entry for entry in run._curve
+        ]
     if [_step(entry) for entry in curve] != [_step(entry) for entry in result.curve]:
         raise NotCounted("two passes differ in what they report")
-    if {name: sum(run._counts[name] for run in member.runs) for name in ("forward", "backward")} != result.counters:
+    if {
+        name: sum(run._counts[name] for run in member.runs) for name in ("forward", "backward")
+    } != result.counters:
         raise NotCounted("two passes differ in the examples that they visit")
     for entry, counted in zip(result.curve, curve, strict=True):
         entry["flops"] = counted["flops"]
     artifacts = sum(own.tools.artifacts for own in members if isinstance(own.tools, _CountingTools))
-    result.flops = Flops(total=counter.tally.total // len(members), artifacts=artifacts // len(members), uncounted=sorted(counter.tally.uncounted)[:50])
+    result.flops = Flops(
+        total=counter.tally.total // len(members),
+        artifacts=artifacts // len(members),
+        uncounted=sorted(counter.tally.uncounted)[:50],
+    )
 
 
 def _step(entry: Mapping[str, Any]) -> tuple[Any, Any]:
@@ -117,7 +147,9 @@ def _step(entry: Mapping[str, Any]) -> tuple[Any, Any]:
 
 
 class _CountingTools(_WorkerTools):
-    """What a run asks of its worker in the second pass: reports note the count, artifacts are charged what building them took."""
+    """What a run asks of its worker in the second pass: reports note the
+    count, artifacts are charged what building them took.
+    """
 
     def __init__(self, member: Member, quiet: bool = False, *, counter: Counter) -> None:
         super().__init__(member, quiet)
@@ -130,7 +162,12 @@ class _CountingTools(_WorkerTools):
 
     def report(self, run: Run, step: int, model: Any) -> None:
         if not self._quiet:
-            run._curve.append({"step": step, "flops": (self._counter.tally.total - self._before) // self._together})
+            run._curve.append(
+                {
+                    "step": step,
+                    "flops": (self._counter.tally.total - self._before) // self._together,
+                }
+            )
 
     def progress(self, done: int, total: int, label: str) -> None:
         """Show nothing: the run is over for whoever waits."""
@@ -142,7 +179,13 @@ class _CountingTools(_WorkerTools):
         return _CountingTools(self._member, quiet=True, counter=self._counter)
 
     def fetch(
-        self, run: Run, artifacts: Artifacts, recipe: Mapping[str, Any], parts: Mapping[str, Any], build: Callable[[], Mapping[str, Any]], inside: Tools
+        self,
+        run: Run,
+        artifacts: Artifacts,
+        recipe: Mapping[str, Any],
+        parts: Mapping[str, Any],
+        build: Callable[[], Mapping[str, Any]],
+        inside: Tools,
     ) -> tuple[dict[str, Any], float]:
         if isinstance(run, Setup):
             return super().fetch(run, artifacts, recipe, parts, build, inside)
@@ -153,7 +196,9 @@ class _CountingTools(_WorkerTools):
             with self._counter.apart() as part:
                 again = build()
             with self._counter.paused():
-                if digest_of(dict(sorted(again.items()))) != digest_of(dict(sorted(tensors.items()))):
+                if digest_of(dict(sorted(again.items()))) != digest_of(
+                    dict(sorted(tensors.items()))
+                ):
                     raise NotCounted("an artifact is another when it is built again")
                 known = Flops(total=part.total, uncounted=sorted(part.uncounted))
                 artifacts.note(recipe, parts, known)

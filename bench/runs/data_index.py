@@ -1,4 +1,7 @@
-"""What is known of data without loading it: a file in the cache folder for each call of a data set. Losing it costs a load, never a wrong number."""
+"""What is known of data without loading it: a file in the cache folder for each call of a data set.
+
+Losing it costs a load, never a wrong number.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,8 @@ class Want(msgspec.Struct, frozen=True, kw_only=True):
         versions: of the libraries that it uses, and their kernels.
         device: ``cpu`` or ``cuda``.
         had: how its card says that one gets it.
-        stream: the task and the seed for which it is loaded; they matter only where it draws from streams of the run.
+        stream: the task and the seed for which it is loaded; they matter only where it draws from
+            streams of the run.
     """
 
     name: str
@@ -55,22 +59,43 @@ class Want(msgspec.Struct, frozen=True, kw_only=True):
         return call_text(self.name, self.params)
 
     def identity(self, drawn: bool = False) -> str:
-        """Return the digest of all that a load depends on besides its inputs. A copy of a plugin elsewhere may read other files."""
-        return digest([self.name, self.params, self.target, self.code, self.versions, self.device, *(self.stream if drawn else ())])
+        """Return the digest of all that a load depends on besides its inputs.
+
+        A copy of a plugin elsewhere may read other files.
+        """
+        return digest(
+            [
+                self.name,
+                self.params,
+                self.target,
+                self.code,
+                self.versions,
+                self.device,
+                *(self.stream if drawn else ()),
+            ]
+        )
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
-    """What a load gave and what it depended on. ``drawn``: it also drew from streams of the run, so that each task and seed has an entry of its own."""
+    """What a load gave and what it depended on.
+
+    ``drawn``: it also drew from streams of the run, so that each task and seed has an entry of its
+    own.
+    """
 
     fingerprint: str
     inputs: Inputs
     drawn: bool = False
     earlier: dict[str, dict[str, str]] = {}
-    """Fingerprint of earlier loads -> the digests of the files that they read, so that a change has a name."""
+    """Fingerprint of earlier loads -> the digests of the files that they
+    read, so that a change has a name.
+    """
 
 
 class State(msgspec.Struct, frozen=True):
-    """What is known of a call: its fingerprint, empty where a load must tell; and what changed since the last load, if there was one."""
+    """What is known of a call: its fingerprint, empty where a load must tell; and what changed
+    since the last load, if there was one.
+    """
 
     fingerprint: str
     changed: list[str] = []
@@ -107,15 +132,22 @@ class DataIndex:
         return known
 
     def draws(self, want: Want) -> bool:
-        """Say whether a call is known to draw from streams of the run, so that it differs by task and seed."""
+        """Say whether a call is known to draw from streams of the run, so
+        that it differs by task and seed.
+        """
         known = self._read(want.identity(), Known)
         return known is not None and known.drawn
 
     def put(self, want: Want, known: Known) -> None:
-        """Keep what is known of a call, and which files it was made of when it was something else."""
+        """Keep what is known of a call, and which files it was made of
+        when it was something else.
+        """
         before = self.get(want)
         if before is not None:
-            earlier = {**before.earlier, before.fingerprint: {file.path: file.digest for file in before.inputs.files}}
+            earlier = {
+                **before.earlier,
+                before.fingerprint: {file.path: file.digest for file in before.inputs.files},
+            }
             earlier.pop(known.fingerprint, None)
             known = msgspec.structs.replace(known, earlier=dict(list(earlier.items())[-_EARLIER:]))
         self._write(want.identity(), known)
@@ -123,13 +155,19 @@ class DataIndex:
             self._write(want.identity(drawn=True), known)
 
     def differing(self, want: Want, fingerprint: str) -> list[str]:
-        """Return the files that were other ones when a call had a fingerprint; none where that is not known."""
+        """Return the files that were other ones when a call had a
+        fingerprint; none where that is not known.
+        """
         known = self.get(want)
         then = known.earlier.get(fingerprint) if known is not None else None
         if known is None or then is None:
             return []
         now = {file.path: file.digest for file in known.inputs.files}
-        return [path for path in sorted({*then, *now}) if then.get(path) != now.get(path) or not now.get(path)]
+        return [
+            path
+            for path in sorted({*then, *now})
+            if then.get(path) != now.get(path) or not now.get(path)
+        ]
 
     def drop(self, want: Want) -> None:
         """Forget a call."""
@@ -139,7 +177,9 @@ class DataIndex:
     # Files that tasks and methods open themselves ----------------------------------------
 
     def places(self, owner: str) -> dict[str, str]:
-        """Return where the files lie that records of a task or method name: what a record calls it -> path."""
+        """Return where the files lie that records of a task or method
+        name: what a record calls it -> path.
+        """
         return self._read(digest(["places", owner]), dict[str, str]) or {}
 
     def put_places(self, owner: str, found: Mapping[str, str]) -> None:
@@ -149,7 +189,9 @@ class DataIndex:
             self._write(digest(["places", owner]), known | dict(found))
 
     def content(self, path: str) -> str:
-        """Return the digest of a file's bytes, read only where its stamp does not prove that they are as they were; empty where it can't be read."""
+        """Return the digest of a file's bytes, read only where its stamp does not prove that they
+        are as they were; empty where it can't be read.
+        """
         place, noted = digest(["content", path]), time.time_ns()
         known: _Content | None = self._read(place, _Content)
         now = again(known.file, known.noted) if known is not None else None
@@ -175,8 +217,11 @@ class DataIndex:
         return None
 
     def _write(self, identity: str, value: Any) -> None:
-        """Write an entry, whole or not at all; a folder that can't be written costs speed, nothing else."""
-        data = json.dumps(msgspec.to_builtins(value)).encode()  # not msgspec's JSON: a path need not be UTF-8
+        """Write an entry, whole or not at all; a folder that can't be
+        written costs speed, nothing else.
+        """
+        # not msgspec's JSON: a path need not be UTF-8
+        data = json.dumps(msgspec.to_builtins(value)).encode()
         with contextlib.suppress(OSError):
             self._folder.mkdir(parents=True, exist_ok=True)
             handle, temporary = tempfile.mkstemp(dir=self._folder, prefix=".entry-")
@@ -193,7 +238,9 @@ class DataIndex:
 
 
 def call_text(name: str, params: Mapping[str, Any]) -> str:
-    """Write a call: ``digits``, or ``cifar10(split=test)`` with the parameters that differ from the defaults, by name."""
+    """Write a call: ``digits``, or ``cifar10(split=test)`` with the
+    parameters that differ from the defaults, by name.
+    """
     inside = params_text(params)
     return f"{name}({inside})" if inside else name
 
@@ -208,7 +255,11 @@ def differing(schema: Schema, values: Mapping[str, Any]) -> dict[str, Any]:
     found = {}
     for name, value in values.items():
         param = schema[name]
-        default = msgspec.UNSET if param.default is msgspec.UNSET else check_value("", name, param, param.default)
+        default = (
+            msgspec.UNSET
+            if param.default is msgspec.UNSET
+            else check_value("", name, param, param.default)
+        )
         if type(value) is not type(default) or value != default:
             found[name] = value
     return found
@@ -228,15 +279,26 @@ def params_of(name: str, schema: Schema, texts: Mapping[str, str]) -> dict[str, 
         ParameterError: the data set has no such parameter, or it takes no such value.
     """
     resolve(name, schema, {key: None for key in texts if key not in schema})
-    return differing(schema, resolve(name, schema, {key: parse_value(name, key, schema[key], value) for key, value in texts.items()}))
+    return differing(
+        schema,
+        resolve(
+            name,
+            schema,
+            {key: parse_value(name, key, schema[key], value) for key, value in texts.items()},
+        ),
+    )
 
 
 FILE = "file:"
-"""Begins what a record calls a file that a task or method opened itself; no data set is called so."""
+"""Begins what a record calls a file that a task or method opened itself;
+no data set is called so.
+"""
 
 
 def pinned(pins: str | Mapping[str, str], params: Mapping[str, Any]) -> str:
-    """Return the fingerprint that a card pins for parameters (see :func:`params_text`); empty where it pins none."""
+    """Return the fingerprint that a card pins for parameters (see
+    :func:`params_text`); empty where it pins none.
+    """
     if isinstance(pins, str):
         return "" if params else pins
     return pins.get(params_text(params), "")

@@ -38,16 +38,38 @@ from bench.runs.standing import Candidates
 from bench.runs.store import Store
 from bench.texts import readable
 
-_FROM_RESULT = ("data", "status", "metrics", "gates", "not_rankable", "cost", "counters", "flops", "curve", "logs", "warnings", "arrays", "images")
+_FROM_RESULT = (
+    "data",
+    "status",
+    "metrics",
+    "gates",
+    "not_rankable",
+    "cost",
+    "counters",
+    "flops",
+    "curve",
+    "logs",
+    "warnings",
+    "arrays",
+    "images",
+)
 
 
 class Driver:
     """Runs the missing cells of a plan on an executor and keeps a record of each."""
 
     def __init__(
-        self, registry: Registry, store: Store, limits: Limits | None = None, keys: Keys | None = None, flops: bool = False, again: Again | None = None
+        self,
+        registry: Registry,
+        store: Store,
+        limits: Limits | None = None,
+        keys: Keys | None = None,
+        flops: bool = False,
+        again: Again | None = None,
     ) -> None:
-        """Drive cells into ``store``, and with ``flops`` have their operations counted (see :mod:`bench.runs.counted`)."""
+        """Drive cells into ``store``, and with ``flops`` have their
+        operations counted (see :mod:`bench.runs.counted`).
+        """
         self.registry, self.store, self.limits = registry, store, limits or Limits()
         self._flops, self._to_count = flops, set[str]()
         self.keys, self.again = keys or Keys(registry), again or Again()
@@ -58,22 +80,33 @@ class Driver:
         """Key -> why a cell would run (see :mod:`bench.runs.select`), after :meth:`split`."""
         self.not_run: list[NotRun] = []
         self.failed: list[Record] = []
-        """The records of cells that failed with today's code, libraries and data, after :meth:`split`."""
+        """The records of cells that failed with today's code, libraries
+        and data, after :meth:`split`.
+        """
         self.not_looked: dict[str, list[str]] = {}
-        """Cell -> calls of data that its record was made of and that nobody has looked at since, after :meth:`split`."""
+        """Cell -> calls of data that its record was made of and that
+        nobody has looked at since, after :meth:`split`.
+        """
         self.tell: Callable[[str], None] = self._note
         """Told at once what takes a while; kept among the notes unless somebody listens."""
         self.notes: list[str] = []
-        """What the user should know: of data that changed, of machines that are not what the keys were made for."""
+        """What the user should know: of data that changed, of machines
+        that are not what the keys were made for.
+        """
 
-    def split(self, plan: Plan, look: bool = True, flops: bool = True) -> tuple[list[Record], list[Keyed]]:
-        """Return the records that the plan's cells already have, and the cells that have no ``ok`` record of today's code, libraries and data.
+    def split(
+        self, plan: Plan, look: bool = True, flops: bool = True
+    ) -> tuple[list[Record], list[Keyed]]:
+        """Return the records that the plan's cells already have, and the cells that have no ``ok``
+        record of today's code, libraries and data.
 
         Args:
             plan: the cells.
-            look: load data in a process aside where only a load tells whether it is what a record was made of. Where it may not be
-                loaded, such a record counts, and :attr:`not_looked` says so.
-            flops: whether the operations of the cells to run are counted, where the driver counts at all.
+            look: load data in a process aside where only a load tells whether it is what a record
+                was made of. Where it may not be loaded, such a record counts, and
+                :attr:`not_looked` says so.
+            flops: whether the operations of the cells to run are counted, where the driver counts
+                at all.
         """
         records = self.store.briefs()
         self.expected = Expected(records)
@@ -88,25 +121,50 @@ class Driver:
                 done.append(held.record)
                 self.not_looked |= {cell.spec.cell: held.unknown} if held.unknown else {}
             elif held.standing == "unavailable":
-                self.not_run.append(NotRun(track=cell.spec.track, method=cell.spec.method, task=cell.spec.task, status="unavailable", reason=held.reason))
+                self.not_run.append(
+                    NotRun(
+                        track=cell.spec.track,
+                        method=cell.spec.method,
+                        task=cell.spec.task,
+                        status="unavailable",
+                        reason=held.reason,
+                    )
+                )
             else:
                 keyed = self.keys.of(cell)
                 self.standings[keyed.key] = held.standing
-                self.failed += [held.record] if held.standing == "failed" and held.record is not None else []
+                self.failed += (
+                    [held.record] if held.standing == "failed" and held.record is not None else []
+                )
                 todo.append(keyed)
-        self._to_count = to_count((keyed.cell for keyed in todo), done) if self._flops and flops else set()
+        self._to_count = (
+            to_count((keyed.cell for keyed in todo), done) if self._flops and flops else set()
+        )
         self.notes += found.said
         self.registry.index.save()
         return done, todo
 
     def look(self, wanted: Iterable[tuple[Cell, str]]) -> None:
         """Load what is not known of the data of cells, each call once, in a process aside."""
-        self.sight.look(wanted, loader(lambda cell: self._job([self.keys.of(cell)]), {**os.environ, **PINNED}, self.tell))
+        self.sight.look(
+            wanted,
+            loader(
+                lambda cell: self._job([self.keys.of(cell)]), {**os.environ, **PINNED}, self.tell
+            ),
+        )
 
-    def run(self, todo: Sequence[Keyed], executor: Executor, parallel: int, notice: Callable[[str, float], None]) -> Iterator[tuple[Keyed, Record | None]]:
-        """Run cells and yield each with its record as it ends; None where the data turned out not to be there.
+    def run(
+        self,
+        todo: Sequence[Keyed],
+        executor: Executor,
+        parallel: int,
+        notice: Callable[[str, float], None],
+    ) -> Iterator[tuple[Keyed, Record | None]]:
+        """Run cells and yield each with its record as it ends; None where the data turned out not
+        to be there.
 
-        What another driver on the same folder runs meanwhile is not run again: its record is yielded.
+        What another driver on the same folder runs meanwhile is not run again: its record is
+        yielded.
         """
         if not todo:
             return
@@ -117,7 +175,9 @@ class Driver:
             shift = Shift(self.store.root, claims, self._began, self.keys)
             shift.sweep()
             try:
-                for ended in executor.run(shift.offers(self._groups(todo, shift, parallel), self._job), notice):
+                for ended in executor.run(
+                    shift.offers(self._groups(todo, shift, parallel), self._job), notice
+                ):
                     for position, spec in enumerate(ended.job.specs):
                         keyed = by_cell[spec.cell]
                         record = self._keep(keyed, ended, position, executor.confines)
@@ -134,7 +194,8 @@ class Driver:
             return Claims(self.store.root)
         except OSError as error:
             raise EnvironmentFault(
-                f"the results folder {str(self.store.root)!r} can't be written ({error.strerror}); free the disk, or name another with --results."
+                f"the results folder {str(self.store.root)!r} can't be written "
+                f"({error.strerror}); free the disk, or name another with --results."
             ) from None
 
     def _groups(self, todo: Sequence[Keyed], shift: Shift, parallel: int) -> list[Sequence[Keyed]]:
@@ -142,13 +203,17 @@ class Driver:
         groups = shift.cut_off(todo)
         taken = {keyed.key for group in groups for keyed in group}
         rest = {keyed.cell.spec.cell: keyed for keyed in todo if keyed.key not in taken}
-        groups += [[rest[cell.spec.cell] for cell in part] for part in batches([keyed.cell for keyed in rest.values()], parallel)]
+        groups += [
+            [rest[cell.spec.cell] for cell in part]
+            for part in batches([keyed.cell for keyed in rest.values()], parallel)
+        ]
         return longest_first(groups, lambda keyed: self.expected.of(keyed.cell))
 
     def _job(self, group: Sequence[Keyed]) -> Job:
         first = group[0].cell
         card = task_card(first.task)
-        identity = digest([keyed.key for keyed in group])  # a checkpoint of other code or libraries is not gone on from
+        # a checkpoint of other code or libraries is not gone on from
+        identity = digest([keyed.key for keyed in group])
         return Job(
             id=identity,
             specs=[keyed.cell.spec for keyed in group],
@@ -158,19 +223,33 @@ class Driver:
             datasets={name: self.registry.get("dataset", name).target for name in card.datasets},
             needs=method_card(first.method).needs if first.method else (),
             offers=tuple(card.offers),
-            count=tuple(keyed.cell.spec.seed for keyed in group if keyed.cell.spec.cell in self._to_count),
+            count=tuple(
+                keyed.cell.spec.seed for keyed in group if keyed.cell.spec.cell in self._to_count
+            ),
             versions=group[0].ingredients["environment"]["versions"],
             cache=str(cache_folder()),
             workdir=str((self.store.root / "work" / identity).resolve()),
-            limits=self.limits if self.limits.wall is not None else msgspec.structs.replace(self.limits, wall=first.timeout),
+            limits=self.limits
+            if self.limits.wall is not None
+            else msgspec.structs.replace(self.limits, wall=first.timeout),
         )
 
     def _keep(self, keyed: Keyed, ended: Ended, position: int, confined: bool) -> Record | None:
         spec = keyed.cell.spec
-        result = ended.results[position] if ended.results else dead(ended.status, ended.message, ended.seconds)
+        result = (
+            ended.results[position]
+            if ended.results
+            else dead(ended.status, ended.message, ended.seconds)
+        )
         if result.status == "unavailable":
             self.not_run.append(
-                NotRun(track=spec.track, method=spec.method, task=spec.task, status="unavailable", reason=(result.error or {}).get("message", ""))
+                NotRun(
+                    track=spec.track,
+                    method=spec.method,
+                    task=spec.task,
+                    status="unavailable",
+                    reason=(result.error or {}).get("message", ""),
+                )
             )
             return None
         try:
@@ -184,36 +263,59 @@ class Driver:
             result = msgspec.structs.replace(result, data=ended.data.get(keyed.cell.spec.cell))
         ran = self._where(keyed, result.data, ended.origin)
         machine = ended.origin.machine if ended.origin else None
-        record = record_of(ran, result, ended.log, machine, kept(keyed.cell, self.registry, self.again))
+        record = record_of(
+            ran, result, ended.log, machine, kept(keyed.cell, self.registry, self.again)
+        )
         if ran.ingredients["files"] == keyed.ingredients["files"]:
             record.provenance |= self._code_state(keyed.cell)
         if confined:
-            record.provenance["limits"] = {name: value for name, value in msgspec.to_builtins(ended.job.limits).items() if value is not None}
+            record.provenance["limits"] = {
+                name: value
+                for name, value in msgspec.to_builtins(ended.job.limits).items()
+                if value is not None
+            }
         record = readable(record)
         self.store.write(record, Path(result.files) if result.files else None)
         return record
 
     def _where(self, keyed: Keyed, data: dict[str, str] | None, origin: Origin | None) -> Keyed:
-        """Return the cell with the key of what was loaded, on the machine that ran it: one of other code or another environment makes a key of its own."""
+        """Return the cell with the key of what was loaded, on the machine that ran it: one of other
+        code or another environment makes a key of its own.
+        """
         for call, fingerprint in (data or {}).items():
             if (self.sight.state(keyed.cell, call).fingerprint or fingerprint) != fingerprint:
                 self._note(
-                    f"the data of {call} is not the same in all that this command looked at: it changed meanwhile, differs between machines, or is drawn anew "
+                    f"the data of {call} is not the same in all that this command looked at: it "
+                    "changed meanwhile, differs between machines, or is drawn anew "
                     "at each load; every record has the key of what its run loaded."
                 )
         if origin is None:
             return self.keys.of(keyed.cell, data)
-        found: dict[str, Any] = {"files": origin.files, "environment": origin.environment, "data": data}
+        found: dict[str, Any] = {
+            "files": origin.files,
+            "environment": origin.environment,
+            "data": data,
+        }
         parts = ("files", "environment")
-        differing = [name for part in parts for name in found[part] | keyed.ingredients[part] if found[part].get(name) != keyed.ingredients[part].get(name)]
+        differing = [
+            name
+            for part in parts
+            for name in found[part] | keyed.ingredients[part]
+            if found[part].get(name) != keyed.ingredients[part].get(name)
+        ]
         if not differing:
             return self.keys.of(keyed.cell, data)
         more = f" and {len(differing) - 1} more" if len(differing) > 1 else ""
         self._note(
-            f"a machine differs from the one that keys are made for in {differing[0]}{more}: its records have keys of their own, "
-            "so the same command runs these cells again; make the machines alike, or start bench on one of that kind."
+            f"a machine differs from the one that keys are made for in {differing[0]}{more}: its "
+            "records have keys of their own, so the same command runs these cells again; make the "
+            "machines alike, or start bench on one of that kind."
         )
-        return Keyed(keyed.cell, run_key(keyed.cell.spec, sorted(set(origin.files.values())), origin.environment, data), found)
+        return Keyed(
+            keyed.cell,
+            run_key(keyed.cell.spec, sorted(set(origin.files.values())), origin.environment, data),
+            found,
+        )
 
     def _note(self, text: str) -> None:
         if text not in self.notes:
@@ -223,19 +325,38 @@ class Driver:
         found: dict[str, Any] = {"bench_git": git_state(str(Path(__file__).parent))}
         for role, entry in (("method", cell.method), ("task", cell.task)):
             if entry is not None and entry.source != "builtin":
-                found[f"{role}_source"] = Path(entry.source).name if is_local(entry) else entry.source
+                found[f"{role}_source"] = (
+                    Path(entry.source).name if is_local(entry) else entry.source
+                )
                 found[f"{role}_git"] = git_state(str(Path(entry.target.path).parent))
         return found
 
 
-def record_of(keyed: Keyed, result: Result, log: str = "", where: dict[str, Any] | None = None, rerun: str = "") -> Record:
-    """Make the record of a result; ``where`` describes the machine, None: this one; ``rerun`` is the command that shows an error again."""
+def record_of(
+    keyed: Keyed,
+    result: Result,
+    log: str = "",
+    where: dict[str, Any] | None = None,
+    rerun: str = "",
+) -> Record:
+    """Make the record of a result; ``where`` describes the machine, None: this one; ``rerun`` is
+    the command that shows an error again.
+    """
     cell, spec = keyed.cell, keyed.cell.spec
     error = None
     if result.error is not None:
-        said, frames, end = result.error["message"], result.error.get("frames", []), without_folders(log)[-2000:]
-        error = Failure(type=result.error["type"], message=said, frames=frames, log=end, rerun=rerun)
-    environment = {"cpu_class" if name == "cpu" else name: value for name, value in keyed.ingredients["environment"].items()}
+        said, frames, end = (
+            result.error["message"],
+            result.error.get("frames", []),
+            without_folders(log)[-2000:],
+        )
+        error = Failure(
+            type=result.error["type"], message=said, frames=frames, log=end, rerun=rerun
+        )
+    environment = {
+        "cpu_class" if name == "cpu" else name: value
+        for name, value in keyed.ingredients["environment"].items()
+    }
     provenance = {
         **environment,
         **(machine() if where is None else where),
@@ -268,12 +389,34 @@ def _bench_version() -> str:
 
 
 def preload_names(todo: Sequence[Keyed], registry: Registry) -> list[str]:
-    """Return what the fork server imports before it forks: torch, what every run uses, and the cards' libraries."""
-    names = ["torch", "bench.runs.worker", "bench.training.preload", "bench.training.state", "safetensors.torch", "safetensors.numpy"]
+    """Return what the fork server imports before it forks: torch, what
+    every run uses, and the cards' libraries.
+    """
+    names = [
+        "torch",
+        "bench.runs.worker",
+        "bench.training.preload",
+        "bench.training.state",
+        "safetensors.torch",
+        "safetensors.numpy",
+    ]
     data = {name for keyed in todo for name in task_card(keyed.cell.task).datasets}
-    cards = [card for keyed in todo for card in (task_card(keyed.cell.task), *([method_card(keyed.cell.method)] if keyed.cell.method else []))]
-    names += sorted({name for card in cards for name in card.libraries})  # a data set's are needed once, to build its cache
-    entries = [entry for keyed in todo for entry in (keyed.cell.method, keyed.cell.task) if entry is not None]
+    cards = [
+        card
+        for keyed in todo
+        for card in (
+            task_card(keyed.cell.task),
+            *([method_card(keyed.cell.method)] if keyed.cell.method else []),
+        )
+    ]
+    # a data set's are needed once, to build its cache
+    names += sorted({name for card in cards for name in card.libraries})
+    entries = [
+        entry
+        for keyed in todo
+        for entry in (keyed.cell.method, keyed.cell.task)
+        if entry is not None
+    ]
     entries += [registry.get("dataset", name) for name in sorted(data)]
     local = sorted({entry.target.module for entry in entries if entry.source == "builtin"})
     return [*names, *local] if sys.platform != "win32" else names

@@ -25,7 +25,9 @@ _COLUMNS = 1000
 
 
 def export(store: Store, file: Path, chosen: Callable[[Brief], bool], form: str = "") -> int:
-    """Write the chosen records into ``file``, one at a time and by id, and return how many. Nothing is written where there is none.
+    """Write the chosen records into ``file``, one at a time and by id, and return how many.
+
+    Nothing is written where there is none.
 
     Args:
         store: where the records are.
@@ -39,7 +41,8 @@ def export(store: Store, file: Path, chosen: Callable[[Brief], bool], form: str 
     form = form or file.suffix.removeprefix(".")
     if form not in FORMATS:
         raise UsageError(
-            f"can't tell the format of {str(file)!r}; name it {', '.join(f'.{name}' for name in FORMATS[:-1])} or .{FORMATS[-1]}, or give --format."
+            f"can't tell the format of {str(file)!r}; name it "
+            f"{', '.join(f'.{name}' for name in FORMATS[:-1])} or .{FORMATS[-1]}, or give --format."
         )
     briefs = [brief for brief in store.briefs() if chosen(brief)]
     if not briefs:
@@ -51,13 +54,19 @@ def export(store: Store, file: Path, chosen: Callable[[Brief], bool], form: str 
         try:
             with os.fdopen(handle, "wb") as stream:
                 records = store.stream(lambda brief: brief.id in names)
-                count = _to_lines(records, stream) if form == "jsonl" else _WRITERS[form](records, _figures(briefs), stream)
+                count = (
+                    _to_lines(records, stream)
+                    if form == "jsonl"
+                    else _WRITERS[form](records, _figures(briefs), stream)
+                )
             Path(temporary).chmod(0o644)
             Path(temporary).replace(file)
         finally:
             Path(temporary).unlink(missing_ok=True)
     except OSError as error:
-        raise EnvironmentFault(f"the records can't be written to {str(file)!r} ({error.strerror}); name another file.") from None
+        raise EnvironmentFault(
+            f"the records can't be written to {str(file)!r} ({error.strerror}); name another file."
+        ) from None
     return count
 
 
@@ -69,23 +78,53 @@ def _to_lines(records: Iterable[Record], stream: IO[bytes]) -> int:
     return count
 
 
-_TEXTS = ("id", "cell", "key", "track", "method", "task", "preset", "variant", "device", "dtype", "form", "status", "reference", "started", "ended")
+_TEXTS = (
+    "id",
+    "cell",
+    "key",
+    "track",
+    "method",
+    "task",
+    "preset",
+    "variant",
+    "device",
+    "dtype",
+    "form",
+    "status",
+    "reference",
+    "started",
+    "ended",
+)
 _NUMBERS = ("schema_version", "attempt", "seed")
 
 
 def _figures(briefs: Sequence[Brief]) -> list[str]:
-    return sorted({f"metrics.{name}" for brief in briefs for name in brief.metrics} | {f"cost.{name}" for brief in briefs for name in brief.cost})[:_COLUMNS]
+    return sorted(
+        {f"metrics.{name}" for brief in briefs for name in brief.metrics}
+        | {f"cost.{name}" for brief in briefs for name in brief.cost}
+    )[:_COLUMNS]
 
 
 def _to_parquet(records: Iterable[Record], figures: Sequence[str], stream: IO[bytes]) -> int:
     import pyarrow as pa
     from pyarrow import parquet
 
-    columns = [*((name, pa.int64()) for name in _NUMBERS), *((name, pa.string()) for name in _TEXTS), ("custom", pa.bool_()), ("peeks", pa.bool_()),
-               ("params", pa.string()), ("task_params", pa.string()), *((name, pa.float64()) for name in figures), ("document", pa.string())]  # fmt: skip
+    columns = [
+        *((name, pa.int64()) for name in _NUMBERS),
+        *((name, pa.string()) for name in _TEXTS),
+        ("custom", pa.bool_()),
+        ("peeks", pa.bool_()),
+        ("params", pa.string()),
+        ("task_params", pa.string()),
+        *((name, pa.float64()) for name in figures),
+        ("document", pa.string()),
+    ]
     schema, count = pa.schema(columns), 0
     with parquet.ParquetWriter(stream, schema, compression="zstd") as writer:
-        rows = (_row(record, figures) | {"document": msgspec.json.encode(record).decode()} for record in records)
+        rows = (
+            _row(record, figures) | {"document": msgspec.json.encode(record).decode()}
+            for record in records
+        )
         while batch := [row for _, row in zip(range(_ROWS), rows, strict=False)]:
             writer.write_table(pa.Table.from_pylist(batch, schema))
             count += len(batch)
@@ -103,10 +142,19 @@ def _row(record: Record, figures: Sequence[str]) -> dict[str, Any]:
 
 
 def _to_csv(records: Iterable[Record], figures: Sequence[str], stream: IO[bytes]) -> int:
-    """Write a table for spreadsheets, as RFC 4180 has it, in UTF-8: figures in full, what has no value empty."""
-    text = io.TextIOWrapper(stream, "utf-8", errors="backslashreplace", newline="", write_through=True)
+    """Write a table for spreadsheets, as RFC 4180 has it, in UTF-8:
+    figures in full, what has no value empty.
+    """
+    text = io.TextIOWrapper(
+        stream, "utf-8", errors="backslashreplace", newline="", write_through=True
+    )
     writer, count = csv.writer(text), 0
-    writer.writerow(map(_plain, [*_NUMBERS, *_TEXTS, "custom", "peeks", "params", "task_params", *figures, "error"]))
+    writer.writerow(
+        map(
+            _plain,
+            [*_NUMBERS, *_TEXTS, "custom", "peeks", "params", "task_params", *figures, "error"],
+        )
+    )
     for record in records:
         error = f"{record.error.type}: {record.error.message}" if record.error else None
         writer.writerow(map(_plain, [*_row(record, figures).values(), error]))
@@ -116,7 +164,9 @@ def _to_csv(records: Iterable[Record], figures: Sequence[str], stream: IO[bytes]
 
 
 def _plain(value: Any) -> Any:
-    """Return a cell's value; text that a spreadsheet would take for a formula begins with an apostrophe."""
+    """Return a cell's value; text that a spreadsheet would take for a
+    formula begins with an apostrophe.
+    """
     if isinstance(value, bool):
         return str(value).lower()
     return f"'{value}" if isinstance(value, str) and value[:1] in _FORMULA else value

@@ -1,4 +1,6 @@
-"""Where runs work: each attempt in a fresh folder of its own, and paths that mean the same there as where the command started."""
+"""Where runs work: each attempt in a fresh folder of its own, and paths
+that mean the same there as where the command started.
+"""
 
 from __future__ import annotations
 
@@ -12,29 +14,63 @@ from pathlib import Path
 
 _PREFIX = "attempt-"
 _ONE = (
-    "BENCH_CACHE", "BENCH_DATA", "BENCH_RESULTS", "HF_HOME", "HF_HUB_CACHE", "HF_ASSETS_CACHE", "HF_DATASETS_CACHE", "HF_MODULES_CACHE", "HF_TOKEN_PATH",
-    "HF_XET_CACHE", "HUGGINGFACE_HUB_CACHE", "TRANSFORMERS_CACHE", "TORCH_HOME", "TORCH_EXTENSIONS_DIR", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR",
-    "CUDA_CACHE_PATH", "NUMBA_CACHE_DIR", "JOBLIB_TEMP_FOLDER", "MPLCONFIGDIR", "SCIKIT_LEARN_DATA", "KERAS_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME",
-    "XDG_DATA_HOME", "XDG_STATE_HOME", "TMPDIR", "TEMP", "TMP", "HOME", "PYTHONPYCACHEPREFIX", "PYTHONUSERBASE",
-)  # fmt: skip
+    "BENCH_CACHE",
+    "BENCH_DATA",
+    "BENCH_RESULTS",
+    "HF_HOME",
+    "HF_HUB_CACHE",
+    "HF_ASSETS_CACHE",
+    "HF_DATASETS_CACHE",
+    "HF_MODULES_CACHE",
+    "HF_TOKEN_PATH",
+    "HF_XET_CACHE",
+    "HUGGINGFACE_HUB_CACHE",
+    "TRANSFORMERS_CACHE",
+    "TORCH_HOME",
+    "TORCH_EXTENSIONS_DIR",
+    "TORCHINDUCTOR_CACHE_DIR",
+    "TRITON_CACHE_DIR",
+    "CUDA_CACHE_PATH",
+    "NUMBA_CACHE_DIR",
+    "JOBLIB_TEMP_FOLDER",
+    "MPLCONFIGDIR",
+    "SCIKIT_LEARN_DATA",
+    "KERAS_HOME",
+    "XDG_CACHE_HOME",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "XDG_STATE_HOME",
+    "TMPDIR",
+    "TEMP",
+    "TMP",
+    "HOME",
+    "PYTHONPYCACHEPREFIX",
+    "PYTHONUSERBASE",
+)
 """Variables that name a folder."""
 _MANY = ("BENCH_PLUGINS", "PYTHONPATH", "PATH", "LD_LIBRARY_PATH", "NLTK_DATA")
 """Variables that name several."""
 
 
 def absolute_paths() -> None:
-    """Make relative paths in the environment absolute, so that processes and attempts that work elsewhere read them alike."""
+    """Make relative paths in the environment absolute, so that processes
+    and attempts that work elsewhere read them alike.
+    """
     for name in (*_ONE, *_MANY):
         text = os.environ.get(name, "")
         parts = text.split(os.pathsep) if name in _MANY else [text]
-        made = os.pathsep.join(part if part in ("", "~") or part.startswith(("~/", os.sep)) else os.path.abspath(part) for part in parts)  # noqa: PTH100 - of many, a string
+        made = os.pathsep.join(
+            part if part in ("", "~") or part.startswith(("~/", os.sep)) else os.path.abspath(part)  # noqa: PTH100 - of many, a string
+            for part in parts
+        )
         if made != text:
             os.environ[name] = made
 
 
 @contextlib.contextmanager
 def attempt(place: Path, home: str) -> Iterator[str]:
-    """Work in a fresh folder below ``place`` meanwhile, and yield its path; it is removed after, with what a killed attempt left there.
+    """Work in a fresh folder below ``place`` meanwhile, and yield its path; it is removed after,
+    with what a killed attempt left there.
 
     Args:
         place: the scratch folder of the job. Its checkpoints stay.

@@ -1,4 +1,5 @@
-"""What catches accidents: fingerprints of inputs, and a look at whether code or global state was changed.
+"""What catches accidents: fingerprints of inputs, and a look at whether code or global state was
+changed.
 
 This stops mistakes, not malice: a method runs in the process of its evaluation.
 """
@@ -25,7 +26,9 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
             yield from leaves(getattr(value, name), f"{path}.{name}" if path else name)
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
         for field in dataclasses.fields(value):
-            yield from leaves(getattr(value, field.name), f"{path}.{field.name}" if path else field.name)
+            yield from leaves(
+                getattr(value, field.name), f"{path}.{field.name}" if path else field.name
+            )
     elif isinstance(value, Mapping):
         for key in value:
             yield from leaves(value[key], f"{path}[{key!r}]")
@@ -41,12 +44,16 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def valueless(tensor: Any) -> bool:
-    """Say whether a tensor has a shape and no values: on torch's device ``meta``, unless a subclass keeps its values elsewhere."""
+    """Say whether a tensor has a shape and no values: on torch's device
+    ``meta``, unless a subclass keeps its values elsewhere.
+    """
     return bool(tensor.is_meta) and type(tensor).__module__.partition(".")[0] == "torch"
 
 
 def no_plain(tensor: Any) -> str:
-    """Say what a tensor is that has no values to look at and to keep as they are, after a semicolon what makes a plain one of it; empty: it is plain."""
+    """Say what a tensor is that has no values to look at and to keep as they are, after a semicolon
+    what makes a plain one of it; empty: it is plain.
+    """
     if tensor.is_nested:
         return "a nested tensor; torch.stack or torch.cat makes a plain one of it"
     if str(tensor.layout) != "torch.strided":
@@ -57,15 +64,23 @@ def no_plain(tensor: Any) -> str:
 
 
 def leaf_digest(value: Any, depth: int = 0) -> str:
-    """Digest an array or tensor by type, shape and bytes, plain values by themselves, any other object by what it holds; code has no digest."""
+    """Digest an array or tensor by type, shape and bytes, plain values by themselves, any other
+    object by what it holds; code has no digest.
+    """
     import numpy as np  # a plan digests nothing, and a command that plans starts without NumPy
 
     if hasattr(value, "detach"):
         value = value.detach().cpu()
         if str(value.layout) != "torch.strided":
             value = value.to_dense()
-        if value.dtype.is_floating_point and str(value.dtype).removeprefix("torch.") not in ("float16", "float32", "float64"):
-            return leaf_digest(f"{value.dtype}{tuple(value.shape)}") + leaf_digest(value.contiguous().reshape(-1).view(sys.modules["torch"].uint8))
+        if value.dtype.is_floating_point and str(value.dtype).removeprefix("torch.") not in (
+            "float16",
+            "float32",
+            "float64",
+        ):
+            return leaf_digest(f"{value.dtype}{tuple(value.shape)}") + leaf_digest(
+                value.contiguous().reshape(-1).view(sys.modules["torch"].uint8)
+            )
         value = value.numpy()
     if isinstance(value, np.ndarray) and value.dtype.hasobject:  # its bytes are addresses
         return _digest_of([str(value.dtype), list(value.shape), value.reshape(-1).tolist()], depth)
@@ -79,7 +94,13 @@ def leaf_digest(value: Any, depth: int = 0) -> str:
     if isinstance(value, set | frozenset):
         return _digest_of(sorted(leaf_digest(item, depth + 1) for item in value), depth)
     state = getattr(value, "__dict__", None)
-    if isinstance(state, dict) and state and not callable(value) and not isinstance(value, ModuleType) and depth < _DEEPEST:
+    if (
+        isinstance(state, dict)
+        and state
+        and not callable(value)
+        and not isinstance(value, ModuleType)
+        and depth < _DEEPEST
+    ):
         return f"{type(value).__qualname__} {_digest_of(dict(state), depth)}"
     return type(value).__qualname__
 
@@ -106,18 +127,30 @@ def fingerprint(value: Any) -> str:
 def check_unchanged(before: dict[str, str], value: Any, what: str) -> None:
     """Raise InvalidRun if ``value`` no longer has the fingerprints ``before``."""
     after = fingerprints(value)
-    changed = sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
+    changed = sorted(
+        path for path in before.keys() | after.keys() if before.get(path) != after.get(path)
+    )
     if changed:
-        raise InvalidRun(f"the method changed its input {what}.{changed[0]}; work on a copy (.clone()).")
+        raise InvalidRun(
+            f"the method changed its input {what}.{changed[0]}; work on a copy (.clone())."
+        )
 
 
 @contextlib.contextmanager
 def code_unchanged(*owners: type) -> Iterator[None]:
-    """Raise InvalidRun if, meanwhile, a function or class of the harness, the task, torch or NumPy was replaced; put it back in any case."""
+    """Raise InvalidRun if, meanwhile, a function or class of the harness, the task, torch or NumPy
+    was replaced; put it back in any case.
+    """
     spaces = _spaces(owners)
-    before = {label: {name: value for name, value in vars(space).items() if callable(value)} for label, space in spaces.items()}
+    before = {
+        label: {name: value for name, value in vars(space).items() if callable(value)}
+        for label, space in spaces.items()
+    }
     before["torch"].pop("Storage", None)  # torch itself replaces it when the default type changes
-    inherited = {label: set(dir(space)) - set(vars(space)) if isinstance(space, type) else set() for label, space in spaces.items()}
+    inherited = {
+        label: set(dir(space)) - set(vars(space)) if isinstance(space, type) else set()
+        for label, space in spaces.items()
+    }
     replaced: list[str] = []
     try:
         yield
@@ -131,14 +164,25 @@ def code_unchanged(*owners: type) -> Iterator[None]:
                 replaced.append(f"{label}.{name}")
                 delattr(space, name)
     if replaced:
-        raise InvalidRun(f"{replaced[0]} was replaced during the run; a method may not change the code that scores it.")
+        raise InvalidRun(
+            f"{replaced[0]} was replaced during the run; a method may not change the code that "
+            "scores it."
+        )
 
 
 def _spaces(owners: tuple[type, ...]) -> dict[str, ModuleType | type]:
     homes = {"bench", *(owner.__module__.partition(".")[0] for owner in owners)}
     names = [name for name in sys.modules if name.partition(".")[0] in homes]
-    names += [name for name in ("torch", "torch.nn.functional", "torch.random", "numpy", "sklearn.metrics") if name in sys.modules]
-    spaces: dict[str, ModuleType | type] = {name: sys.modules[name] for name in names if name != "bench" and sys.modules.get(name) is not None}
+    names += [
+        name
+        for name in ("torch", "torch.nn.functional", "torch.random", "numpy", "sklearn.metrics")
+        if name in sys.modules
+    ]
+    spaces: dict[str, ModuleType | type] = {
+        name: sys.modules[name]
+        for name in names
+        if name != "bench" and sys.modules.get(name) is not None
+    }
     spaces["torch.Tensor"] = sys.modules["torch"].Tensor
     for owner in owners:
         spaces |= {base.__qualname__: base for base in owner.__mro__ if base is not object}

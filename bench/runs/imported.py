@@ -1,4 +1,6 @@
-"""Files that plugins open while they are imported, as by a table read at the top of a module: what the classes in it compute depends on them."""
+"""Files that plugins open while they are imported, as by a table read at the top of a module: what
+the classes in it compute depends on them.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,10 @@ from bench.plugins.source import Target, import_target, reach
 from bench.runs.noticing import Noticing, unnoticed
 
 _opened: list[tuple[frozenset[str], tuple[str, ...]]] = []
-"""Modules that were imported together -> the files that were opened meanwhile. A process imports a module once, so this is kept for all of its runs."""
+"""Modules that were imported together -> the files that were opened meanwhile.
+
+A process imports a module once, so this is kept for all of its runs.
+"""
 
 
 def imported(target: Target) -> type:
@@ -31,4 +36,6 @@ def opened_by(targets: Sequence[Target], scan: Callable[[Path, str], FileScan]) 
     if not _opened:
         return []
     modules = {module for target in targets for module in (target.module, *reach(target, scan))}
-    return list(dict.fromkeys(path for names, files in _opened if names & modules for path in files))
+    return list(
+        dict.fromkeys(path for names, files in _opened if names & modules for path in files)
+    )

@@ -1,4 +1,6 @@
-"""What a load of data depends on besides code: files, folders, variables; and whether all of it is still as it was."""
+"""What a load of data depends on besides code: files, folders, variables;
+and whether all of it is still as it was.
+"""
 
 from __future__ import annotations
 
@@ -14,22 +16,53 @@ from pathlib import Path
 import msgspec
 
 LARGEST = 64 << 20
-"""Bytes up to which a file that was touched is read to see whether it changed; a larger one counts as changed."""
+"""Bytes up to which a file that was touched is read to see whether it
+changed; a larger one counts as changed.
+"""
 
 _RACY = 2_000_000_000
-"""Nanoseconds: a file written this shortly before it was looked at may be written again within one tick of its clock, so its times prove nothing."""
+"""Nanoseconds: a file written this shortly before it was looked at may be written again within one
+tick of its clock, so its times prove nothing.
+"""
 
-LIBRARIES = tuple(dict.fromkeys(os.path.realpath(path) for path in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), *site.getsitepackages())))
-"""Where installed libraries lie. What lies there is named from there on, so that environments that hold the same agree."""
+LIBRARIES = tuple(
+    dict.fromkeys(
+        os.path.realpath(path)
+        for path in (
+            sysconfig.get_path("purelib"),
+            sysconfig.get_path("platlib"),
+            *site.getsitepackages(),
+        )
+    )
+)
+"""Where installed libraries lie.
+
+What lies there is named from there on, so that environments that hold the same agree.
+"""
 
 _LIBRARY = "lib:"
 
-ROOTS = ("BENCH_DATA", "BENCH_HUB", "HOME", "XDG_DATA_HOME", "XDG_DATA_DIRS", "HF_HOME", "HF_DATASETS_CACHE", "HF_HUB_CACHE", "SCIKIT_LEARN_DATA", "TORCH_HOME")
-"""Variables that say where data lies, for us or for the libraries that read it: with another value other files may be read."""
+ROOTS = (
+    "BENCH_DATA",
+    "BENCH_HUB",
+    "HOME",
+    "XDG_DATA_HOME",
+    "XDG_DATA_DIRS",
+    "HF_HOME",
+    "HF_DATASETS_CACHE",
+    "HF_HUB_CACHE",
+    "SCIKIT_LEARN_DATA",
+    "TORCH_HOME",
+)
+"""Variables that say where data lies, for us or for the libraries that
+read it: with another value other files may be read.
+"""
 
 
 class File(msgspec.Struct, frozen=True, array_like=True):
-    """A file as it was: its stamp, and the digest of its bytes (empty: it is larger than :data:`LARGEST`)."""
+    """A file as it was: its stamp, and the digest of its bytes (empty: it
+    is larger than :data:`LARGEST`).
+    """
 
     path: str
     size: int
@@ -51,10 +84,12 @@ class Inputs(msgspec.Struct, kw_only=True, frozen=True):
         files: those that were opened or looked for and found.
         folders: path -> digest of the names in it, of those that were listed.
         present: other paths that were looked for and found: folders, mostly.
-        absent: paths that were looked for and not found; one of them appearing may change what is read.
+        absent: paths that were looked for and not found; one of them appearing may change what is
+            read.
         variables: of the environment, with their values.
         folder: the working folder, where it was asked for; empty: it does not matter.
-        hub: repository and revision on the hub, where it was fetched from there: nobody asks the network whether it is still the same.
+        hub: repository and revision on the hub, where it was fetched from there: nobody asks the
+            network whether it is still the same.
         noted: when, in nanoseconds.
         unseen: why this is not all that it depends on; empty: it is.
     """
@@ -85,17 +120,24 @@ class Inputs(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class Look(msgspec.Struct, frozen=True):
-    """What came of looking at inputs again: what changed, in words, and the inputs with the stamps of now, where those alone had changed."""
+    """What came of looking at inputs again: what changed, in words, and the inputs with the stamps
+    of now, where those alone had changed.
+    """
 
     changed: list[str]
     fresh: Inputs | None = None
 
 
 def look(inputs: Inputs) -> Look:
-    """Say what of inputs is no longer as it was. No data is loaded; a file that was touched is read, if it is small enough."""
+    """Say what of inputs is no longer as it was.
+
+    No data is loaded; a file that was touched is read, if it is small enough.
+    """
     if inputs.unseen:
         return Look([inputs.unseen])
-    changed = [f"${name}" for name, value in inputs.variables.items() if os.environ.get(name) != value]
+    changed = [
+        f"${name}" for name, value in inputs.variables.items() if os.environ.get(name) != value
+    ]
     if inputs.folder and inputs.folder != os.getcwd():
         changed.append("the working folder")
     changed += [path for path in inputs.absent if os.path.exists(placed(path))]
@@ -129,7 +171,9 @@ def placed(name: str) -> str:
 
 
 def again(file: File, noted: int) -> File | None:
-    """Return a file as it is now, the same object where its stamp proves that it is as it was; None where it changed or may have."""
+    """Return a file as it is now, the same object where its stamp proves
+    that it is as it was; None where it changed or may have.
+    """
     try:
         found = os.stat(placed(file.path))
     except (OSError, ValueError):
@@ -148,7 +192,9 @@ def stamp_of(found: os.stat_result) -> tuple[int, int, int, int]:
 
 
 def read(path: str, largest: int = LARGEST) -> File | None:
-    """Return a regular file with its stamp and the digest of its bytes; None where it can't be read, is no file, or changes meanwhile."""
+    """Return a regular file with its stamp and the digest of its bytes; None where it can't be
+    read, is no file, or changes meanwhile.
+    """
     try:
         before = os.stat(path)
         if not stat.S_ISREG(before.st_mode):
@@ -170,7 +216,9 @@ def listing(path: str) -> str:
         names = sorted(os.listdir(path))
     except (OSError, ValueError):
         return ""
-    return hashlib.sha256("\0".join(name for name in names if name != "__pycache__").encode(errors="surrogateescape")).hexdigest()
+    return hashlib.sha256(
+        "\0".join(name for name in names if name != "__pycache__").encode(errors="surrogateescape")
+    ).hexdigest()
 
 
 def kinds(paths: Iterable[str]) -> tuple[list[str], list[str], list[str]]:
@@ -189,14 +237,24 @@ def kinds(paths: Iterable[str]) -> tuple[list[str], list[str], list[str]]:
 
 
 def data_root() -> Path:
-    """Return the folder of local data sets: ``BENCH_DATA``, else the user's data folder. Without a home folder it is one that is never there."""
+    """Return the folder of local data sets: ``BENCH_DATA``, else the user's data folder.
+
+    Without a home folder it is one that is never there.
+    """
     named = os.environ.get("BENCH_DATA")
     try:
-        return Path(named).expanduser() if named else Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser() / "datacentric-bench"
+        return (
+            Path(named).expanduser()
+            if named
+            else Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser()
+            / "datacentric-bench"
+        )
     except RuntimeError:  # there is no such user, or no home folder
         return Path(named) if named else Path(os.devnull) / "datacentric-bench"
 
 
 def short(path: str) -> str:
-    """Return what to call a changed thing in a sentence: a path's last part, anything else as it is."""
+    """Return what to call a changed thing in a sentence: a path's last
+    part, anything else as it is.
+    """
     return Path(path).name if os.sep in path else path

@@ -18,9 +18,11 @@ from bench.runs.spec import KeyMaker
 
 
 class Keyed(msgspec.Struct, frozen=True):
-    """A cell with its key and what went into it: ``files`` (digests of code by module), ``environment`` and ``data``.
+    """A cell with its key and what went into it: ``files`` (digests of code by module),
+    ``environment`` and ``data``.
 
-    ``data`` is None where nothing was loaded yet: a plan's keys, which say that a cell is at work. A record has the key that follows from what was loaded.
+    ``data`` is None where nothing was loaded yet: a plan's keys, which say that a cell is at work.
+    A record has the key that follows from what was loaded.
     """
 
     cell: Cell
@@ -38,8 +40,14 @@ class _Known(NamedTuple):
 class Keys:
     """Computes keys, each file and library looked at once."""
 
-    def __init__(self, registry: Registry, environment: Callable[[str, Iterable[str]], dict[str, Any]] = environment) -> None:
-        """Keys of what ``registry`` holds, where ``environment`` says what of the machines that run it belongs to them."""
+    def __init__(
+        self,
+        registry: Registry,
+        environment: Callable[[str, Iterable[str]], dict[str, Any]] = environment,
+    ) -> None:
+        """Keys of what ``registry`` holds, where ``environment`` says what
+        of the machines that run it belongs to them.
+        """
         self.registry, self._environment = registry, environment
         self._files: dict[tuple[Target, str], dict[str, str]] = {}
         self._imports: dict[str, list[tuple[str, Path]]] = {}
@@ -50,16 +58,27 @@ class Keys:
 
         Args:
             cell: a planned cell.
-            data: fingerprints of what it loads, by call, as records have them; None: of a run that has not loaded anything yet.
+            data: fingerprints of what it loads, by call, as records have them; None: of a run that
+                has not loaded anything yet.
         """
         known = self._ingredients(cell)
-        ingredients = {"files": known.files, "environment": known.environment, "data": None if data is None else dict(data)}
+        ingredients = {
+            "files": known.files,
+            "environment": known.environment,
+            "data": None if data is None else dict(data),
+        }
         return Keyed(cell, self._maker(known, data)(cell.spec.cell), ingredients)
 
     def machine(self, device: str) -> dict[str, Any]:
-        """Return the class of the machines that the keys are made for, as the provenance of a record names it (see :mod:`bench.runs.classes`)."""
+        """Return the class of the machines that the keys are made for, as the provenance of a
+        record names it (see :mod:`bench.runs.classes`).
+        """
         found = self._environment(device, ())
-        return {"cpu_class": found["cpu"], "kernels": found.get("kernels"), **({"gpu": found.get("gpu")} if device == "cuda" else {})}
+        return {
+            "cpu_class": found["cpu"],
+            "kernels": found.get("kernels"),
+            **({"gpu": found.get("gpu")} if device == "cuda" else {}),
+        }
 
     def key(self, like: Cell, cell: str, data: Mapping[str, str] | None) -> str:
         """Return the key of a cell, by its digest, that differs from ``like`` in its seed alone."""
@@ -72,7 +91,8 @@ class Keys:
         return known.makers[name]
 
     def want(self, cell: Cell, name: str, texts: Mapping[str, str]) -> Want:
-        """Return a call of a data set, from the texts of its parameters, as the index of data knows it.
+        """Return a call of a data set, from the texts of its parameters, as the index of data knows
+        it.
 
         Raises:
             UsageError: there is no such data set. ParameterError: it has no such parameters.
@@ -80,16 +100,29 @@ class Keys:
         entry, spec = self.registry.get("dataset", name), cell.spec
         card = dataset_card(entry)
         found = self._environment(spec.device, card.libraries)
-        versions = {library: found["versions"].get(library, "") for library in sorted({"numpy", "torch", *card.libraries})} | found.get("kernels", {})
+        versions = {
+            library: found["versions"].get(library, "")
+            for library in sorted({"numpy", "torch", *card.libraries})
+        } | found.get("kernels", {})
         return Want(
-            name=name, params=params_of(name, entry.params, texts), target=entry.target, code=sorted(set(self._reached(entry.target, spec.device).values())),
-            versions=versions, device=spec.device, had=card.had, stream=(f"{spec.track}/{spec.task}", spec.seed),
-        )  # fmt: skip
+            name=name,
+            params=params_of(name, entry.params, texts),
+            target=entry.target,
+            code=sorted(set(self._reached(entry.target, spec.device).values())),
+            versions=versions,
+            device=spec.device,
+            had=card.had,
+            stream=(f"{spec.track}/{spec.task}", spec.seed),
+        )
 
     def _ingredients(self, cell: Cell) -> _Known:
         pair = (cell.task.target, cell.method.target if cell.method else None, cell.spec.device)
         if pair not in self._known:
-            files = {module: digest for target in self._targets(cell) for module, digest in self._reached(target, cell.spec.device).items()}
+            files = {
+                module: digest
+                for target in self._targets(cell)
+                for module, digest in self._reached(target, cell.spec.device).items()
+            }
             found = self._environment(cell.spec.device, libraries(cell, self.registry))
             self._known[pair] = _Known(files, sorted(set(files.values())), found, {})
         return self._known[pair]
@@ -101,13 +134,18 @@ class Keys:
     def _reached(self, target: Target, kind: str) -> dict[str, str]:
         if (target, kind) not in self._files:
             found = reach(target, self.registry.index.scan, self._imports)
-            self._files[target, kind] = {module: scan.digest_on(kind) for module, scan in found.items()}
+            self._files[target, kind] = {
+                module: scan.digest_on(kind) for module, scan in found.items()
+            }
         return self._files[target, kind]
 
 
 def libraries(cell: Cell, registry: Registry) -> tuple[str, ...]:
     """Return the import names that a cell's cards list."""
-    names = {*task_card(cell.task).libraries, *(method_card(cell.method).libraries if cell.method else ())}
+    names = {
+        *task_card(cell.task).libraries,
+        *(method_card(cell.method).libraries if cell.method else ()),
+    }
     for name in task_card(cell.task).datasets:
         names |= set(registry.get("dataset", name).card.libraries)
     return tuple(sorted(names))

@@ -30,7 +30,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     memory: int | None = None
     """Bytes of host memory beyond what the fork server holds when the run begins."""
     gpu_memory: int | None = None
-    """Bytes of GPU memory; None: an even share of the GPU for each of the ``per_gpu`` runs on it."""
+    """Bytes of GPU memory; None: an even share of the GPU for each of the
+    ``per_gpu`` runs on it.
+    """
     per_gpu: int = 1
     """Runs at a time on one GPU."""
 
@@ -43,7 +45,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         for name in self.__struct_fields__:
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
-                raise ParameterError(f"the limit {name} is {value}; give a finite number above 0{' or None for no limit' * (name != 'per_gpu')}.")
+                raise ParameterError(
+                    f"the limit {name} is {value}; give a finite number above "
+                    f"0{' or None for no limit' * (name != 'per_gpu')}."
+                )
 
 
 def parse_size(text: str, option: str) -> int | None:
@@ -56,20 +61,29 @@ def parse_size(text: str, option: str) -> int | None:
         return None
     match = _SIZE.fullmatch(text.strip())
     if match is None:
-        raise UsageError(f"{option} got {text!r}; give a size like 512M or 4GiB, or none for no limit.")
+        raise UsageError(
+            f"{option} got {text!r}; give a size like 512M or 4GiB, or none for no limit."
+        )
     size = int(min(float(match[1]) * _UNITS[match[2].lower()], _MOST))
     if size < 2**20:
-        raise UsageError(f"{option} got {text!r}, which is less than a MiB; give a size like 512M or 4GiB, or none for no limit.")
+        raise UsageError(
+            f"{option} got {text!r}, which is less than a MiB; give a size like 512M or 4GiB, or "
+            "none for no limit."
+        )
     return size
 
 
 def fair_memory(parallel: int) -> int:
-    """Return the default limit of a run's memory: an even share of nine tenths of this machine's, at least 1 GiB."""
+    """Return the default limit of a run's memory: an even share of nine
+    tenths of this machine's, at least 1 GiB.
+    """
     return max(_LEAST, int(_SHARE * machine_memory() / parallel))
 
 
 def machine_memory() -> int:
-    """Return the bytes of memory that this process and its like can have: the machine's, or its container's if that is less."""
+    """Return the bytes of memory that this process and its like can have:
+    the machine's, or its container's if that is less.
+    """
     found = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     for name in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         try:

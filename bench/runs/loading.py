@@ -1,4 +1,6 @@
-"""Loading data sets: what was loaded is told by its fingerprint, held against the card, and remembered with what it depended on."""
+"""Loading data sets: what was loaded is told by its fingerprint, held against the card, and
+remembered with what it depended on.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,10 @@ from bench.runs.imported import imported
 from bench.runs.inputs import ROOTS, data_root
 from bench.runs.noticing import Noticing, aside, noted
 
-UNSEEN = "no file could be seen that it reads; say which by run.reads, or had='generated' on its card where it reads none"
+UNSEEN = (
+    "no file could be seen that it reads; say which by run.reads, or had='generated' on its "
+    "card where it reads none"
+)
 
 
 def kind_of(target: Target, name: str) -> type[Dataset]:
@@ -31,15 +36,17 @@ def kind_of(target: Target, name: str) -> type[Dataset]:
     """
     found = imported(target)
     if not issubclass(found, Dataset):
-        raise BenchError(f"{name!r} is registered as a data set, but {found.__qualname__} is no Dataset.")
+        raise BenchError(
+            f"{name!r} is registered as a data set, but {found.__qualname__} is no Dataset."
+        )
     return found
 
 
 def load(want: Want, run: Setup, index: DataIndex, read: Sequence[str] = ()) -> tuple[Any, str]:
     """Load a data set, and return it with its fingerprint.
 
-    What is known of it is held against what is loaded; where nothing is known, what it depends on is noticed and kept. ``read``: files that were
-    read when it was imported.
+    What is known of it is held against what is loaded; where nothing is known, what it depends on
+    is noticed and kept. ``read``: files that were read when it was imported.
 
     Raises:
         DataUnavailable: it is not on this machine.
@@ -53,7 +60,8 @@ def load(want: Want, run: Setup, index: DataIndex, read: Sequence[str] = ()) -> 
         noted(known.inputs)
         found = data.load(run)
         fingerprint = guard.fingerprint(found)
-        if fingerprint != known.fingerprint:  # it changed this moment, or depends on what can't be seen
+        # it changed this moment, or depends on what can't be seen
+        if fingerprint != known.fingerprint:
             index.drop(want)
         return found, fingerprint
     before = state.position()
@@ -64,8 +72,17 @@ def load(want: Want, run: Setup, index: DataIndex, read: Sequence[str] = ()) -> 
     fingerprint = guard.fingerprint(found)
     inputs = noticing.inputs(empty="" if want.had == "generated" else UNSEEN)
     with aside():
-        inputs = msgspec.structs.replace(inputs, variables={name: os.environ.get(name) for name in ROOTS} | inputs.variables)
-        index.put(want, Known(fingerprint=fingerprint, inputs=inputs, drawn=run._drawn() or state.position() != before))
+        inputs = msgspec.structs.replace(
+            inputs, variables={name: os.environ.get(name) for name in ROOTS} | inputs.variables
+        )
+        index.put(
+            want,
+            Known(
+                fingerprint=fingerprint,
+                inputs=inputs,
+                drawn=run._drawn() or state.position() != before,
+            ),
+        )
     return found, fingerprint
 
 
@@ -73,9 +90,14 @@ def check_pin(card: DatasetCard, want: Want, fingerprint: str) -> None:
     """Raise InvalidRun where a card pins another fingerprint for these parameters."""
     wanted = pinned(card.fingerprint, want.params)
     if wanted and wanted != fingerprint:
-        raise InvalidRun(f"the data set {want.call!r} has the fingerprint {fingerprint}, its card says {wanted}; the data or its reader changed.")
+        raise InvalidRun(
+            f"the data set {want.call!r} has the fingerprint {fingerprint}, its card says "
+            f"{wanted}; the data or its reader changed."
+        )
 
 
 def homes(target: Target) -> tuple[str, ...]:
-    """Return the folders in which a data set's files may lie: its plugin's, and that of local data."""
+    """Return the folders in which a data set's files may lie: its
+    plugin's, and that of local data.
+    """
     return target.root or str(Path(target.path).parent), str(data_root())

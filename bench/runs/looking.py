@@ -1,4 +1,6 @@
-"""Loading data in a process aside, to know whether records are still of the data that is here. Run as a module it is that process.
+"""Loading data in a process aside, to know whether records are still of the data that is here.
+
+Run as a module it is that process.
 
 It reads one line of JSON from its input and writes a line for each call that it loads.
 """
@@ -38,12 +40,28 @@ def loader(
 
     def load(groups: list[tuple[Cell, list[str]]]) -> Iterator[Loaded]:
         with TemporaryDirectory(prefix="bench-look-") as folder:
-            parts = [_Part(msgspec.structs.replace(job_of(cell), method=None, reference="", workdir=folder), calls) for cell, calls in groups]
+            parts = [
+                _Part(
+                    msgspec.structs.replace(
+                        job_of(cell), method=None, reference="", workdir=folder
+                    ),
+                    calls,
+                )
+                for cell, calls in groups
+            ]
             waiting = [(part.job.specs[0].cell, call) for part in parts for call in part.calls]
             names = list(dict.fromkeys(call for _, call in waiting))
-            say(f"looking at data that was touched or is not known yet: {', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}.")
+            say(
+                "looking at data that was touched or is not known yet: "
+                f"{', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}."
+            )
             while waiting:
-                left = [_Part(part.job, [call for cell, call in waiting if cell == part.job.specs[0].cell]) for part in parts]
+                left = [
+                    _Part(
+                        part.job, [call for cell, call in waiting if cell == part.job.specs[0].cell]
+                    )
+                    for part in parts
+                ]
                 for found in _aside([part for part in left if part.calls], environment):
                     if (found.cell, found.call) in waiting:
                         waiting.remove((found.cell, found.call))
@@ -58,7 +76,13 @@ def loader(
 def _aside(parts: Sequence[_Part], environment: dict[str, str]) -> Iterator[Loaded]:
     """Load in a process of its own, and yield what it says as long as it lives."""
     command = [sys.executable, "-m", "bench.runs.looking"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment) as process:
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+    ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         try:

@@ -37,7 +37,13 @@ if TYPE_CHECKING:
 class Member:
     """One spec on its way through a job."""
 
-    def __init__(self, spec: RunSpec, worker: Worker, folder: Path, tools: Callable[[Member], _WorkerTools] | None = None) -> None:
+    def __init__(
+        self,
+        spec: RunSpec,
+        worker: Worker,
+        folder: Path,
+        tools: Callable[[Member], _WorkerTools] | None = None,
+    ) -> None:
         from bench.checks.cases import Checks
 
         self.spec, self.worker, self.folder = spec, worker, folder
@@ -69,13 +75,23 @@ class Member:
         )
 
     def prepare(self) -> None:
-        """Build the case, mask what the method did not ask for, and remember the fingerprints of what it sees."""
+        """Build the case, mask what the method did not ask for, and
+        remember the fingerprints of what it sees.
+        """
         from bench.training.state import streams
 
         start = time.perf_counter()
-        with streams(stream_seed(self.spec.seed, self.spec.task, "prepare")), self.noticing(), blaming("the task's prepare"):
+        with (
+            streams(stream_seed(self.spec.seed, self.spec.task, "prepare")),
+            self.noticing(),
+            blaming("the task's prepare"),
+        ):
             self.case = self.worker.task.prepare(self.setup)
-        self.keep(opened_by(own_targets(self.worker.job.task, self.worker.job.method), self.worker.index.scan))
+        self.keep(
+            opened_by(
+                own_targets(self.worker.job.task, self.worker.job.method), self.worker.index.scan
+            )
+        )
         self.checks.case(self.case, self.tools.loaded)
         self.tools.loaded.clear()
         self.prepare_s = time.perf_counter() - start
@@ -84,13 +100,16 @@ class Member:
         self.case.problems = [_mask(problem, masked) for problem in problems]
         self.before = [guard.fingerprints(problem) for problem in self.case.problems]
         self.whole = [
-            known if problem is shown else guard.fingerprints(problem) for problem, shown, known in zip(problems, self.case.problems, self.before, strict=True)
+            known if problem is shown else guard.fingerprints(problem)
+            for problem, shown, known in zip(problems, self.case.problems, self.before, strict=True)
         ]
         self.runs = [self._run(Run, axis) for axis in range(len(self.case.problems))]
 
     @contextlib.contextmanager
     def noticing(self) -> Iterator[None]:
-        """Note the files of the user's that are opened meanwhile, data sets' left out: they are part of the key."""
+        """Note the files of the user's that are opened meanwhile, data
+        sets' left out: they are part of the key.
+        """
         noticing = Noticing(thorough=False, apart=True)
         try:
             with noticing:
@@ -105,7 +124,9 @@ class Member:
     def keep(self, files: Sequence[str]) -> None:
         """Add files to the data of the run, those of the user's among them."""
         worker = self.worker
-        if paths := own(files, (worker.job.workdir, str(self.folder)), worker.job.cache, worker.began):
+        if paths := own(
+            files, (worker.job.workdir, str(self.folder)), worker.job.cache, worker.began
+        ):
             targets = own_targets(worker.job.task, worker.job.method)
             found, places = digests(paths, targets, worker.data_index)
             self.data |= found
@@ -119,16 +140,26 @@ class Member:
 
 
 def separate(members: Sequence[Member]) -> None:
-    """Give the problems of the members of a stack memory of their own: none is a view of what is hidden from any of them."""
+    """Give the problems of the members of a stack memory of their own:
+    none is a view of what is hidden from any of them.
+    """
     start = time.perf_counter()
-    problems = apart([problem for member in members for problem in member.case.problems], [member.case.hidden for member in members])
+    problems = apart(
+        [problem for member in members for problem in member.case.problems],
+        [member.case.hidden for member in members],
+    )
     for member in members:
-        member.case.problems, problems = problems[: len(member.case.problems)], problems[len(member.case.problems) :]
+        member.case.problems, problems = (
+            problems[: len(member.case.problems)],
+            problems[len(member.case.problems) :],
+        )
         member.prepare_s += (time.perf_counter() - start) / len(members)
 
 
 class _WorkerTools(Tools):
-    """What a run asks of its worker: reports go to the task, artifacts and data sets are served and charged."""
+    """What a run asks of its worker: reports go to the task, artifacts and
+    data sets are served and charged.
+    """
 
     def __init__(self, member: Member, quiet: bool = False, loading: bool = False) -> None:
         self._member, self._quiet, self._loading, self._said = member, quiet, loading, 0.0
@@ -146,14 +177,19 @@ class _WorkerTools(Tools):
         synchronize(run.device)
         start, start_cpu = time.perf_counter(), time.process_time()
         if run._curve and step <= run._curve[-1]["step"]:
-            raise InvalidRun(f"the method reported step {step} after step {run._curve[-1]['step']}; steps must grow.")
+            raise InvalidRun(
+                f"the method reported step {step} after step {run._curve[-1]['step']}; steps must "
+                "grow."
+            )
         with inspecting(model):
             k = member.runs.index(run)
             shown = member.checks.report(member.case, k, step, model)
             with blaming("the task's watch"):
                 found = member.worker.task.watch(member.case, k, step, shown)
             watched = check_watched(found)
-        run._curve.append({"step": step, **figures(member.worker.card, watched.scores, f" at report {step}")})
+        run._curve.append(
+            {"step": step, **figures(member.worker.card, watched.scores, f" at report {step}")}
+        )
         for name in watched.keep:
             run._kept[name] = copy.deepcopy(model)
         synchronize(run.device)
@@ -173,22 +209,44 @@ class _WorkerTools(Tools):
     def _parts(self, run: Run, module: Any) -> dict[str, Any]:
         worker = self._member.worker
         name = getattr(module, "__name__", "")
-        target = next((target for target in worker.targets if target.module.partition(".")[0] == name.partition(".")[0]), worker.job.task)
+        target = next(
+            (
+                target
+                for target in worker.targets
+                if target.module.partition(".")[0] == name.partition(".")[0]
+            ),
+            worker.job.task,
+        )
         path = locate(name, target)
         code = worker.code_of(Target(name, "", str(path), target.root)) if path else [name]
         inputs = self._member.before
-        if isinstance(run, Setup):  # the task's artifacts are the same for every method, whatever is masked for it
-            inputs = [self._fingerprints] if self._loading else [*self._member.whole, self._member.data]  # what a data set keeps is the same for every task
-            code = sorted({*code, *(part for found in worker.job.datasets.values() for part in worker.code_of(found))})
+        # the task's artifacts are the same for every method, whatever is masked for it
+        if isinstance(run, Setup):
+            # what a data set keeps is the same for every task
+            inputs = (
+                [self._fingerprints] if self._loading else [*self._member.whole, self._member.data]
+            )
+            code = sorted(
+                {
+                    *code,
+                    *(
+                        part
+                        for found in worker.job.datasets.values()
+                        for part in worker.code_of(found)
+                    ),
+                }
+            )
         return {
             "code": code,
             "data": [sorted(item.items()) for item in inputs],
             "libraries": worker.job.versions,
-            "kernels": kernels_here(run.device.type),  # it may lie there for runs of another setting, or on a path that machines share
+            # it may lie there for runs of another setting, or on a path that machines share
+            "kernels": kernels_here(run.device.type),
         }
 
     def charge(self, run: Run, seconds: float, wall: float, cpu: float) -> None:
-        if isinstance(run, Setup) or self._quiet:  # the task serves it to all; or it is a part of an artifact that is charged whole
+        # the task serves it to all; or it is a part of an artifact that is charged whole
+        if isinstance(run, Setup) or self._quiet:
             return
         self._member.charged_s += seconds
         self._member.fetch_s += wall
@@ -214,7 +272,9 @@ class _WorkerTools(Tools):
         return True
 
     def look(self, call: str) -> tuple[str, bool]:
-        """Load a data set for its fingerprint alone; say too whether it draws from streams of the run."""
+        """Load a data set for its fingerprint alone; say too whether it
+        draws from streams of the run.
+        """
         want = self._want(call)
         return self._load(want)[1], self._member.worker.data_index.draws(want)
 
@@ -224,9 +284,14 @@ class _WorkerTools(Tools):
     def dataset(self, run: Setup, name: str, params: dict[str, Any]) -> Any:
         job = self._member.worker.job
         if name not in job.datasets:
-            raise BenchError(f"the task asked for the data set {name!r}, which its card does not list; add it to 'datasets'.")
+            raise BenchError(
+                f"the task asked for the data set {name!r}, which its card does not list; add it "
+                "to 'datasets'."
+            )
         kind = kind_of(job.datasets[name], name)
-        want = self._member.worker.want(self._member.spec, kind, differing(kind.schema(), kind.make(params).values()))
+        want = self._member.worker.want(
+            self._member.spec, kind, differing(kind.schema(), kind.make(params).values())
+        )
         data, fingerprint = self._load(want)
         if not self._member.runs:
             self.loaded.append((name, data))
@@ -237,12 +302,15 @@ class _WorkerTools(Tools):
     def _want(self, call: str) -> Want:
         name, texts = parse_call(call)
         kind = kind_of(self._member.worker.job.datasets[name], name)
-        return self._member.worker.want(self._member.spec, kind, params_of(name, kind.schema(), texts))
+        return self._member.worker.want(
+            self._member.spec, kind, params_of(name, kind.schema(), texts)
+        )
 
     def _load(self, want: Want) -> tuple[Any, str]:
         run = self._member._run(Setup, 0, _WorkerTools(self._member, quiet=True, loading=True))
         worker = self._member.worker
-        home = worker.flags["folder"]  # data are asked for while runs work in folders of their own, too
+        # data are asked for while runs work in folders of their own, too
+        home = worker.flags["folder"]
         with unnoticed(), blaming(f"the data set {want.call!r}"), at(home):
             return load(want, run, worker.data_index, opened_by([want.target], worker.index.scan))
 
@@ -254,12 +322,19 @@ class _WorkerTools(Tools):
 
 
 def _mask(problem: Any, needs: list[str]) -> Any:
-    """Return ``problem`` without what the method did not ask for: a need ``noise-rate`` is met by the field ``noise_rate``."""
+    """Return ``problem`` without what the method did not ask for: a need
+    ``noise-rate`` is met by the field ``noise_rate``.
+    """
     fields = [need.replace("-", "_") for need in needs]
     if absent := [name for name in fields if not hasattr(problem, name)]:
-        raise BenchError(f"the task's card offers {absent[0].replace('_', '-')!r}, but its problem has no field {absent[0]!r} that could hold or hide it.")
+        raise BenchError(
+            f"the task's card offers {absent[0].replace('_', '-')!r}, but its problem has no "
+            f"field {absent[0]!r} that could hold or hide it."
+        )
     present = [name for name in fields if getattr(problem, name) is not None]
     if not present:
         return problem
-    replace = msgspec.structs.replace if isinstance(problem, msgspec.Struct) else dataclasses.replace
+    replace = (
+        msgspec.structs.replace if isinstance(problem, msgspec.Struct) else dataclasses.replace
+    )
     return replace(problem, **dict.fromkeys(present))

@@ -1,4 +1,6 @@
-"""A night: which share of the cells a machine runs, which recorded ones it runs again as a check, and what moved since the nights before."""
+"""A night: which share of the cells a machine runs, which recorded ones it runs again as a check,
+and what moved since the nights before.
+"""
 
 from __future__ import annotations
 
@@ -29,10 +31,17 @@ class Tier(NamedTuple):
     seeds: int
 
 
-TIERS = {"smoke": Tier("smoke", 1), "nightly": Tier("default", 3), "default": Tier("default", 5), "release": Tier("default", 10)}
+TIERS = {
+    "smoke": Tier("smoke", 1),
+    "nightly": Tier("default", 3),
+    "default": Tier("default", 5),
+    "release": Tier("default", 10),
+}
 
 CHECKED = 7
-"""One in so many reused cells is run again each night, other ones every night: each is checked once a week."""
+"""One in so many reused cells is run again each night, other ones every
+night: each is checked once a week.
+"""
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,11 +141,14 @@ def unit_of(item: RunSpec | Record) -> Unit:
     return item.track, item.task, item.preset, item.variant, item.seed
 
 
-def shards(cells: Sequence[Cell], expected: Callable[[Cell], float], count: int) -> list[list[Cell]]:
+def shards(
+    cells: Sequence[Cell], expected: Callable[[Cell], float], count: int
+) -> list[list[Cell]]:
     """Split cells into ``count`` shares of about equal expected time.
 
-    All methods on one task, variant and seed are in one share, and so on one machine: they are compared within its class. The
-    seeds of a variant stay together too, since methods share artifacts and may run seeds as one stack, unless they are more than a share.
+    All methods on one task, variant and seed are in one share, and so on one machine: they are
+    compared within its class. The seeds of a variant stay together too, since methods share
+    artifacts and may run seeds as one stack, unless they are more than a share.
     """
     variants: dict[tuple[str, ...], list[Cell]] = defaultdict(list)
     for cell in cells:
@@ -160,12 +172,22 @@ def shards(cells: Sequence[Cell], expected: Callable[[Cell], float], count: int)
 
 
 def due(records: Iterable[Record], night: date) -> list[Record]:
-    """Return the records of earlier nights that ``night`` checks by running them again: another seventh every night."""
-    return [record for record in records if int(record.cell[:8], 16) % CHECKED == night.toordinal() % CHECKED and record.started[:10] < night.isoformat()]
+    """Return the records of earlier nights that ``night`` checks by
+    running them again: another seventh every night.
+    """
+    return [
+        record
+        for record in records
+        if int(record.cell[:8], 16) % CHECKED == night.toordinal() % CHECKED
+        and record.started[:10] < night.isoformat()
+    ]
 
 
 def rows_of(records: Iterable[Record], cards: Mapping[str, TaskCard]) -> dict[str, Row]:
-    """Return how every row of a board stands: group -> row. Tasks whose card is not here are left out."""
+    """Return how every row of a board stands: group -> row.
+
+    Tasks whose card is not here are left out.
+    """
     found: dict[str, Row] = {}
     for record in records:
         if (card := cards.get(record.identity)) is None:
@@ -173,9 +195,18 @@ def rows_of(records: Iterable[Record], cards: Mapping[str, TaskCard]) -> dict[st
         row = found.get(record.group)
         if row is None:
             row = found[record.group] = Row(
-                track=record.track, task=record.task, preset=record.preset, variant=record.variant, device=record.device, method=record.method,
-                reference=record.reference, metric=card.primary.name, direction=card.primary.direction, values={}, classes={},
-            )  # fmt: skip
+                track=record.track,
+                task=record.task,
+                preset=record.preset,
+                variant=record.variant,
+                device=record.device,
+                method=record.method,
+                reference=record.reference,
+                metric=card.primary.name,
+                direction=card.primary.direction,
+                values={},
+                classes={},
+            )
         value = record.metrics.get(row.metric)
         if record.status == "ok" and value is not None:
             row.values[str(record.seed)] = value
@@ -186,12 +217,14 @@ def rows_of(records: Iterable[Record], cards: Mapping[str, TaskCard]) -> dict[st
 def alarms(nights: Sequence[Night], delta: float) -> list[Alarm]:
     """Return the rows that moved last night and stand there tonight.
 
-    A row moved when the mean paired difference to the night before exceeds ``delta`` of the distance of the task's
-    references and two standard errors. One night alone raises nothing: it may be a machine's bad day.
+    A row moved when the mean paired difference to the night before exceeds ``delta`` of the
+    distance of the task's references and two standard errors. One night alone raises nothing: it
+    may be a machine's bad day.
 
     Args:
         nights: of one tier, the oldest first; the last three count.
-        delta: the smallest share of the distance between the low and the high reference worth an alarm.
+        delta: the smallest share of the distance between the low and the high reference worth an
+            alarm.
     """
     if len(nights) < 3:
         return []
@@ -201,9 +234,24 @@ def alarms(nights: Sequence[Night], delta: float) -> list[Alarm]:
     for name, row in before.rows.items():
         moves = [_move(row, night.rows.get(name)) for night in (last, tonight)]
         limits = [max(delta * scales.get(row.table, 0.0), 2 * move.se) for move in moves if move]
-        if len(limits) == 2 and all(abs(move.mean) > limit for move, limit in zip(moves, limits, strict=True) if move) and moves[0].mean * moves[1].mean > 0:  # type: ignore[union-attr]
+        if (
+            len(limits) == 2
+            and all(
+                abs(move.mean) > limit for move, limit in zip(moves, limits, strict=True) if move
+            )
+            and moves[0].mean * moves[1].mean > 0  # type: ignore[union-attr]
+        ):
             start = sum(row.values.values()) / len(row.values)
-            found.append(Alarm(label=row.label, metric=row.metric, reference=row.reference, before=start, now=start + moves[1].mean, limit=max(limits)))  # type: ignore[union-attr]
+            found.append(
+                Alarm(
+                    label=row.label,
+                    metric=row.metric,
+                    reference=row.reference,
+                    before=start,
+                    now=start + moves[1].mean,  # type: ignore[union-attr]
+                    limit=max(limits),
+                )
+            )
     return found
 
 
@@ -213,10 +261,16 @@ class _Move(NamedTuple):
 
 
 def _move(before: Row, after: Row | None) -> _Move | None:
-    """Return the mean paired difference of the seeds that both have on one class of machine, and its standard error."""
+    """Return the mean paired difference of the seeds that both have on one
+    class of machine, and its standard error.
+    """
     if after is None:
         return None
-    seeds = {seed for seed in before.values.keys() & after.values.keys() if len({*filter(None, (before.classes.get(seed), after.classes.get(seed)))}) < 2}
+    seeds = {
+        seed
+        for seed in before.values.keys() & after.values.keys()
+        if len({*filter(None, (before.classes.get(seed), after.classes.get(seed)))}) < 2
+    }
     if not seeds:
         return None
     differences = [after.values[seed] - before.values[seed] for seed in sorted(seeds)]
@@ -284,13 +338,25 @@ def _parts(root: Path, night: str, tier: str) -> Path:
 def _write(path: Path, document: Part | Night) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        put(path, json.dumps(msgspec.to_builtins(document), indent=1, sort_keys=True, allow_nan=False).encode() + b"\n")
+        put(
+            path,
+            json.dumps(
+                msgspec.to_builtins(document), indent=1, sort_keys=True, allow_nan=False
+            ).encode()
+            + b"\n",
+        )
     except OSError as error:
-        raise EnvironmentFault(f"{path} can't be written ({error.strerror}); free the disk, or name another folder with --results.") from None
+        raise EnvironmentFault(
+            f"{path} can't be written ({error.strerror}); free the disk, or name another folder "
+            "with --results."
+        ) from None
 
 
 def _read(path: Path, kind: type[_Document]) -> _Document:
     try:
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except (OSError, msgspec.MsgspecError) as error:
-        raise EnvironmentFault(f"{path} can't be read as a night ({error}); move it away and run the same command again.") from None
+        raise EnvironmentFault(
+            f"{path} can't be read as a night ({error}); move it away and run the same command "
+            "again."
+        ) from None

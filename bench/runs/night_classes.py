@@ -1,4 +1,6 @@
-"""On which class of machine the cells of a night stand: the runs of one task, variant and seed are finished on the class where most of them are."""
+"""On which class of machine the cells of a night stand: the runs of one task, variant and seed are
+finished on the class where most of them are.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ class Standing(msgspec.Struct):
     todo: list[Keyed]
     """What runs on the machine at hand."""
     waiting: dict[str, list[Cell]]
-    """Class -> cells that wait for a machine of it, since the others of their task, variant and seed stand there."""
+    """Class -> cells that wait for a machine of it, since the others of
+    their task, variant and seed stand there.
+    """
 
     @property
     def left(self) -> int:
@@ -39,7 +43,10 @@ class Standing(msgspec.Struct):
     @property
     def waiting_said(self) -> str:
         """What waits for which class, in words; empty: nothing."""
-        return ", ".join(f"{len(cells)} for {self.names[name]}" for name, cells in sorted(self.waiting.items(), key=lambda item: self.names[item[0]]))
+        return ", ".join(
+            f"{len(cells)} for {self.names[name]}"
+            for name, cells in sorted(self.waiting.items(), key=lambda item: self.names[item[0]])
+        )
 
     def by_class(self) -> dict[str, int]:
         """Return how many of the recorded runs are of which class, by short name."""
@@ -47,18 +54,23 @@ class Standing(msgspec.Struct):
         return dict(sorted(counts.items()))
 
 
-def stand(driver: Driver, plan: Plan, *, look: bool, anew: bool = False, here: bool = True) -> Standing:
+def stand(
+    driver: Driver, plan: Plan, *, look: bool, anew: bool = False, here: bool = True
+) -> Standing:
     """Hold the cells of a night against the records of all classes.
 
-    The class of a task, variant and seed is the one in which most of its runs are recorded with today's code, libraries and
-    data (see :func:`bench.runs.classes.elect`); where none is, that of the machine at hand.
+    The class of a task, variant and seed is the one in which most of its runs are recorded with
+    today's code, libraries and data (see :func:`bench.runs.classes.elect`); where none is, that of
+    the machine at hand.
 
     Args:
         driver: of the machine at hand; its keys say which class that is.
         plan: the cells.
-        look: load data in a process aside where only a load tells whether it is what a record was made of.
+        look: load data in a process aside where only a load tells whether it is what a record was
+            made of.
         anew: run whole, on the machine at hand, what stands in another class and lacks runs there.
-        here: prefer the class at hand where as many runs stand in another; not where a site is made, which may be on any machine.
+        here: prefer the class at hand where as many runs stand in another; not where a site is
+            made, which may be on any machine.
     """
     device = next((cell.spec.device for cell in plan.cells), "cpu")
     source = driver.keys.machine(device)
@@ -66,8 +78,13 @@ def stand(driver: Driver, plan: Plan, *, look: bool, anew: bool = False, here: b
     done, todo = driver.split(plan, look)
     cells = {cell.spec.cell: cell for cell in plan.cells}
     known = [record for record in driver.store.briefs() if record.cell in cells]
-    sources = {class_of(provenance): provenance for provenance in {id(record.provenance): record.provenance for record in known}.values()} | {own: source}
-    held: dict[str, dict[str, Held]] = {own: {record.cell: Held(standing="recorded", record=record) for record in done}}
+    sources = {
+        class_of(provenance): provenance
+        for provenance in {id(record.provenance): record.provenance for record in known}.values()
+    } | {own: source}
+    held: dict[str, dict[str, Held]] = {
+        own: {record.cell: Held(standing="recorded", record=record) for record in done}
+    }
     held[own] |= {record.cell: Held(standing="failed", record=record) for record in driver.failed}
     runnable = [*(cells[record.cell] for record in done), *(keyed.cell for keyed in todo)]
     for name in sources.keys() - {own}:
@@ -75,13 +92,21 @@ def stand(driver: Driver, plan: Plan, *, look: bool, anew: bool = False, here: b
     units: dict[Unit, list[Cell]] = {}
     for cell in runnable:
         units.setdefault(unit_of(cell.spec), []).append(cell)
-    votes = [Vote(unit_of(cells[cell].spec), name, True, True, cells[cell].reference in ("low", "high")) for name, some in held.items() for cell in some]
+    votes = [
+        Vote(unit_of(cells[cell].spec), name, True, True, cells[cell].reference in ("low", "high"))
+        for name, some in held.items()
+        for cell in some
+    ]
     elected = elect(votes, dict.fromkeys(units, own) if here else {})
     by_cell = {keyed.cell.spec.cell: keyed for keyed in todo}
     found = Standing(own, names_of(sources), [], [], [], {})
     for unit, members in units.items():
         machine = elected.get(unit, own)
-        lacking = [cell for cell in members if (at := held[machine].get(cell.spec.cell)) is None or at.standing != "recorded"]
+        lacking = [
+            cell
+            for cell in members
+            if (at := held[machine].get(cell.spec.cell)) is None or at.standing != "recorded"
+        ]
         machine = own if anew and lacking else machine
         for cell in members:
             at = held[machine].get(cell.spec.cell)
@@ -96,8 +121,16 @@ def stand(driver: Driver, plan: Plan, *, look: bool, anew: bool = False, here: b
     return found
 
 
-def _held(driver: Driver, source: Mapping[str, Any], cells: Iterable[Cell], records: Sequence[Record], look: bool) -> dict[str, Held]:
-    """Return how cells stand in another class: those that have a record of it with today's code, libraries and data."""
+def _held(
+    driver: Driver,
+    source: Mapping[str, Any],
+    cells: Iterable[Cell],
+    records: Sequence[Record],
+    look: bool,
+) -> dict[str, Held]:
+    """Return how cells stand in another class: those that have a record of
+    it with today's code, libraries and data.
+    """
     candidates = Candidates(Keys(driver.registry, environment_of(source)), driver.sight, records)
     cells = list(cells)
     if look:
@@ -113,4 +146,7 @@ def shares_said(parts: Iterable[Part]) -> str:
     shards: dict[str, list[str]] = {}
     for part in told:
         shards.setdefault(names[class_of(part.machine)], []).append(part.shard)
-    return "; ".join(f"{name}: share{'s' * (len(some) > 1)} {', '.join(some)}" for name, some in sorted(shards.items()))
+    return "; ".join(
+        f"{name}: share{'s' * (len(some) > 1)} {', '.join(some)}"
+        for name, some in sorted(shards.items())
+    )

@@ -1,4 +1,6 @@
-"""What machines did of nights, carried from one results folder to another, and what of a board is from a night."""
+"""What machines did of nights, carried from one results folder to another,
+and what of a board is from a night.
+"""
 
 from __future__ import annotations
 
@@ -20,22 +22,31 @@ _LARGEST = 64 * 2**20
 
 
 def carry(source: Path, target: Path, dry_run: bool) -> list[str]:
-    """Add what machines did of their shares of nights to another folder, and return what there is to say.
+    """Add what machines did of their shares of nights to another folder, and return what there is
+    to say.
 
-    What is there already is left alone. Of one share that two machines did both are kept; what one machine did more since it was
-    last carried takes the place of what it had done. Links, and what is no such document, are not read.
+    What is there already is left alone. Of one share that two machines did both are kept; what one
+    machine did more since it was last carried takes the place of what it had done. Links, and what
+    is no such document, are not read.
 
     Raises:
         EnvironmentFault: it can't be written.
     """
     said, carried = [], 0
     for path in sorted((source / "nights").glob("*/*-of-*.json")):
-        if not (_FOLDER.fullmatch(path.parent.name) and _FILE.fullmatch(path.name)) or path.is_symlink() or path.parent.is_symlink() or not path.is_file():
+        if (
+            not (_FOLDER.fullmatch(path.parent.name) and _FILE.fullmatch(path.name))
+            or path.is_symlink()
+            or path.parent.is_symlink()
+            or not path.is_file()
+        ):
             continue
         try:
             part = _decoded(path)
         except (OSError, msgspec.MsgspecError) as error:
-            said.append(f"{path} is left out: it can't be read as a machine's share of a night ({error}).")
+            said.append(
+                f"{path} is left out: it can't be read as a machine's share of a night ({error})."
+            )
             continue
         place = _place(target / "nights" / path.parent.name, path, part)
         if place is None:
@@ -46,8 +57,21 @@ def carry(source: Path, target: Path, dry_run: bool) -> list[str]:
                 place.parent.mkdir(parents=True, exist_ok=True)
                 put(place, path.read_bytes())
         except OSError as error:
-            raise EnvironmentFault(f"{place} can't be written ({error.strerror}); free the disk, or name another folder with --results.") from None
-    return [f"{'would carry' if dry_run else 'carried'} what {carried} machine{'s' if carried > 1 else ''} did of nights.", *said] if carried else said
+            raise EnvironmentFault(
+                f"{place} can't be written ({error.strerror}); free the disk, or name another "
+                "folder with --results."
+            ) from None
+    return (
+        [
+            (
+                f"{'would carry' if dry_run else 'carried'} what {carried} "
+                f"machine{'s' if carried > 1 else ''} did of nights."
+            ),
+            *said,
+        ]
+        if carried
+        else said
+    )
 
 
 def _place(folder: Path, path: Path, part: Part) -> Path | None:
@@ -63,11 +87,17 @@ def _place(folder: Path, path: Path, part: Part) -> Path | None:
         if there == part:
             return None
         if part.id and there.id == part.id:  # a machine only ever does more of its share
-            return known if (part.seconds, part.ran, len(part.checks)) > (there.seconds, there.ran, len(there.checks)) else None
+            return (
+                known
+                if (part.seconds, part.ran, len(part.checks))
+                > (there.seconds, there.ran, len(there.checks))
+                else None
+            )
     plain = folder / f"{mine[0]}-of-{mine[1]}.json"
     if not plain.exists():
         return plain
-    return folder / f"{mine[0]}-of-{mine[1]}-{blake2b(part.id.encode() or msgspec.json.encode(part), digest_size=4).hexdigest()}.json"
+    digest = blake2b(part.id.encode() or msgspec.json.encode(part), digest_size=4).hexdigest()
+    return folder / f"{mine[0]}-of-{mine[1]}-{digest}.json"
 
 
 def _name(path: Path) -> tuple[str, str]:
@@ -81,10 +111,13 @@ def _decoded(path: Path) -> Part:
     return msgspec.json.decode(path.read_bytes(), type=Part)
 
 
-def from_tonight(records: Sequence[Record], parts: Sequence[Part], complete: bool, night: str) -> int:
+def from_tonight(
+    records: Sequence[Record], parts: Sequence[Part], complete: bool, night: str
+) -> int:
     """Return how many records are of a night: those whose key one of its machines ran.
 
-    Where a machine has not said what it ran (its records came alone, as an export), those count too that began on the night's day or later.
+    Where a machine has not said what it ran (its records came alone, as an export), those count too
+    that began on the night's day or later.
 
     Args:
         records: what is recorded of the night's cells.
@@ -94,7 +127,9 @@ def from_tonight(records: Sequence[Record], parts: Sequence[Part], complete: boo
     """
     keys = {key for part in parts for key in part.keys}
     told = complete and all(part.keys or not part.ran for part in parts)
-    return sum(record.key in keys or (not told and record.started[:10] >= night) for record in records)
+    return sum(
+        record.key in keys or (not told and record.started[:10] >= night) for record in records
+    )
 
 
 def complete(root: Path, night: str, tier: str) -> bool:

@@ -1,7 +1,9 @@
-"""Noticing what a load of data asks the system for: an audit hook, and a look at what it asks of ``os`` meanwhile.
+"""Noticing what a load of data asks the system for: an audit hook, and a look at what it asks of
+``os`` meanwhile.
 
-A hook hears every file that is opened through Python, and every folder that is listed. Files that C++ code opens are seen where they were
-looked for first (``Path.is_file``, a listing), where the kernel tells of them (:mod:`bench.runs.opened`), or where the data set says so (``run.reads``).
+A hook hears every file that is opened through Python, and every folder that is listed. Files that
+C++ code opens are seen where they were looked for first (``Path.is_file``, a listing), where the
+kernel tells of them (:mod:`bench.runs.opened`), or where the data set says so (``run.reads``).
 """
 
 from __future__ import annotations
@@ -33,11 +35,14 @@ class Noticing:
 
     Args:
         homes: folders in which files are seen even where C++ code opens them.
-        thorough: True: note all that a load may depend on. False: note opened files alone, which costs nothing.
+        thorough: True: note all that a load may depend on. False: note opened files alone, which
+            costs nothing.
         apart: whether what data sets read is left out: it is told by their fingerprints.
     """
 
-    def __init__(self, homes: tuple[str, ...] = (), thorough: bool = True, apart: bool = False) -> None:
+    def __init__(
+        self, homes: tuple[str, ...] = (), thorough: bool = True, apart: bool = False
+    ) -> None:
         self._thorough, self.homes, self.apart, self.paused = thorough, homes, apart, False
         self._before: dict[str, tuple[int, int, int, int]] = {}
         self._read: dict[str, None] = {}
@@ -67,14 +72,22 @@ class Noticing:
         if self._thorough and not any(other._thorough for other in _active):
             _unwrap()
         if self._opened is not None:
-            self._read |= dict.fromkeys(path for path in self._opened.close() if path not in self._written and not ignored(path, _cache))
+            self._read |= dict.fromkeys(
+                path
+                for path in self._opened.close()
+                if path not in self._written and not ignored(path, _cache)
+            )
 
     # What is heard ---------------------------------------------------------------
 
     def hear(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Note an event of Python's audit."""
         if event in ("open", "sqlite3.connect"):
-            if (path := absolute(arguments[0] if event == "open" else database(arguments[0]))) and not ignored(path, _cache) and not importing(_homes()):
+            if (
+                (path := absolute(arguments[0] if event == "open" else database(arguments[0])))
+                and not ignored(path, _cache)
+                and not importing(_homes())
+            ):
                 if event == "open" and writes(arguments):
                     self._written[path] = None
                 else:
@@ -84,7 +97,11 @@ class Noticing:
         elif not self._thorough:
             return
         elif event in ("os.listdir", "os.scandir"):
-            if (path := absolute("." if arguments[0] is None else arguments[0])) and not ignored(path, _cache) and not importing(_homes()):
+            if (
+                (path := absolute("." if arguments[0] is None else arguments[0]))
+                and not ignored(path, _cache)
+                and not importing(_homes())
+            ):
                 self._listed[path] = None
                 self._watch(path)
         elif event == "socket.connect":
@@ -112,14 +129,22 @@ class Noticing:
 
     def stated(self, path: str, folders: list[tuple[str, list[str]]]) -> None:
         """Note what is said to be read: a path, or folders with the files in them."""
-        for name in [path] if path else [os.path.join(base, file) for base, files in folders for file in files]:
+        for name in (
+            [path]
+            if path
+            else [os.path.join(base, file) for base, files in folders for file in files]
+        ):
             (self._asked if self._thorough else self._read)[name] = None
         if self._thorough:
             self._listed |= dict.fromkeys(base for base, _ in folders)
 
     def named(self, name: str) -> None:
         """Note that a variable of the environment was read."""
-        self._names.setdefault(name, os.environ._data.get(os.environ.encodekey(name)) and os.fsdecode(os.environ._data[os.environ.encodekey(name)]))  # type: ignore[attr-defined]
+        self._names.setdefault(
+            name,
+            os.environ._data.get(os.environ.encodekey(name))  # type: ignore[attr-defined]
+            and os.fsdecode(os.environ._data[os.environ.encodekey(name)]),  # type: ignore[attr-defined]
+        )
 
     def here(self) -> None:
         """Note that the working folder was asked for."""
@@ -134,7 +159,11 @@ class Noticing:
     def files(self) -> list[str]:
         """Return the files that were read and not written first."""
         earlier = [placed(file.path) for item in self._known for file in item.files]
-        return [path for path in (*self._read, *earlier) if path not in self._written or path in self._before]
+        return [
+            path
+            for path in (*self._read, *earlier)
+            if path not in self._written or path in self._before
+        ]
 
     def inputs(self, empty: str = "") -> Inputs:
         """Return what was noted, as it is now.
@@ -144,7 +173,9 @@ class Noticing:
         """
         began = time.time_ns()
         with aside():
-            paths, present, absent = kinds({*self.files(), *(path for path in self._asked if path not in self._written)})
+            paths, present, absent = kinds(
+                {*self.files(), *(path for path in self._asked if path not in self._written)}
+            )
             files, unseen = [], self._unseen
             for path in paths:
                 found = read(path)
@@ -153,12 +184,24 @@ class Noticing:
                 files.append(found or File(path, -1, 0, 0, 0))
             folders = {named(path): digest for path in self._listed if (digest := listing(path))}
             absent += [path for path in self._listed if named(path) not in folders]
-        if empty and not (files or folders or self.hub or any(item.files or item.folders or item.hub for item in self._known)):
+        if empty and not (
+            files
+            or folders
+            or self.hub
+            or any(item.files or item.folders or item.hub for item in self._known)
+        ):
             unseen = unseen or empty
         total = Inputs(
-            files=files, folders=folders, present=[named(path) for path in present], absent=[named(path) for path in absent],
-            variables=self._names, folder=self._folder, hub=self.hub, noted=began, unseen=unseen,
-        )  # fmt: skip
+            files=files,
+            folders=folders,
+            present=[named(path) for path in present],
+            absent=[named(path) for path in absent],
+            variables=self._names,
+            folder=self._folder,
+            hub=self.hub,
+            noted=began,
+            unseen=unseen,
+        )
         for item in self._known:
             total = total.with_(item)
         return total
@@ -171,7 +214,9 @@ def noted(inputs: Inputs) -> None:
 
 
 def stated(path: Any) -> None:
-    """Note a path that a data set or a task says it reads, whether it is there or not; of a folder all that is in it."""
+    """Note a path that a data set or a task says it reads, whether it is
+    there or not; of a folder all that is in it.
+    """
     text = absolute(path)
     with aside():
         folders = [(base, files) for base, _, files in os.walk(text)] if os.path.isdir(text) else []
@@ -181,7 +226,9 @@ def stated(path: Any) -> None:
 
 @contextlib.contextmanager
 def fetching(name: str) -> Iterator[None]:
-    """Note a repository and revision of the hub, and nothing else meanwhile: what lies there under a revision stays what it is."""
+    """Note a repository and revision of the hub, and nothing else
+    meanwhile: what lies there under a revision stays what it is.
+    """
     for noticing in _hearing():
         noticing.hub = name
     with aside():
@@ -238,17 +285,32 @@ def _install() -> None:
 
 
 def _hear(event: str, arguments: tuple[Any, ...]) -> None:
-    if _active and not _aside and (event in ("open", "os.listdir", "os.scandir", "sqlite3.connect", "socket.connect") or event in _STARTS or event in _FORKS):
+    if (
+        _active
+        and not _aside
+        and (
+            event in ("open", "os.listdir", "os.scandir", "sqlite3.connect", "socket.connect")
+            or event in _STARTS
+            or event in _FORKS
+        )
+    ):
         for noticing in _hearing():
             noticing.hear(event, arguments)
 
 
 def _wrap() -> None:
-    """See which paths are looked for, which variables and whether the working folder is asked for: Python audits none of it."""
+    """See which paths are looked for, which variables and whether the
+    working folder is asked for: Python audits none of it.
+    """
 
     def looked(real: Callable[..., os.stat_result]) -> Callable[..., os.stat_result]:
         def call(path: Any, **options: Any) -> os.stat_result:
-            if not _aside and not options.get("dir_fd") and (text := absolute(path)) and not quoting():
+            if (
+                not _aside
+                and not options.get("dir_fd")
+                and (text := absolute(path))
+                and not quoting()
+            ):
                 for noticing in _hearing():
                     noticing.asked(text)
             return real(path, **options)

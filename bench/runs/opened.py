@@ -1,4 +1,8 @@
-"""Which files are opened in some folders, told by the kernel: the only witness of what C++ code reads. Linux has it; elsewhere nothing is seen."""
+"""Which files are opened in some folders, told by the kernel: the only witness of what C++ code
+reads.
+
+Linux has it; elsewhere nothing is seen.
+"""
 
 from __future__ import annotations
 
@@ -37,13 +41,19 @@ class Opened:
             folder = waiting.pop(0)
             self.watch(folder)
             with contextlib.suppress(OSError), os.scandir(folder) as found:
-                waiting += sorted(entry.path for entry in found if entry.is_dir(follow_symlinks=False) and not _left_out(entry.path))
+                waiting += sorted(
+                    entry.path
+                    for entry in found
+                    if entry.is_dir(follow_symlinks=False) and not _left_out(entry.path)
+                )
 
     def watch(self, folder: str) -> None:
         """Watch one more folder."""
         if self._handle >= 0 and folder not in self._seen and len(self._folders) < _MOST:
             self._seen.add(folder)
-            number = self._library.inotify_add_watch(self._handle, os.fsencode(folder), _OPEN | _MODIFY | _CLOSE_WRITE | _CREATE)
+            number = self._library.inotify_add_watch(
+                self._handle, os.fsencode(folder), _OPEN | _MODIFY | _CLOSE_WRITE | _CREATE
+            )
             if number >= 0:
                 self._folders[number] = folder
 
@@ -71,10 +81,18 @@ class Opened:
         finally:
             os.close(self._handle)
             self._handle = -1
-        return [path for path in opened if path not in written and not path.endswith((".py", ".pyc"))]
+        return [
+            path for path in opened if path not in written and not path.endswith((".py", ".pyc"))
+        ]
 
 
 def _left_out(folder: str) -> bool:
-    """Say whether a folder holds no data: hidden, Python's own, or a folder of results, which others read and write at the same time."""
+    """Say whether a folder holds no data: hidden, Python's own, or a folder of results, which
+    others read and write at the same time.
+    """
     path = Path(folder)
-    return path.name.startswith((".", "__")) or path.name in ("site-packages", "node_modules") or (path / "records").is_dir()
+    return (
+        path.name.startswith((".", "__"))
+        or path.name in ("site-packages", "node_modules")
+        or (path / "records").is_dir()
+    )

@@ -1,4 +1,6 @@
-"""Files of the user's that a task or a method opens itself, not by way of a data set: their bytes are part of the key too."""
+"""Files of the user's that a task or a method opens itself, not by way of
+a data set: their bytes are part of the key too.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ _DATA = "$BENCH_DATA"
 
 
 def own(paths: Iterable[str], scratch: Sequence[str], cache: str, began: float) -> list[str]:
-    """Return those of the opened files that a user keeps: none of a library, none of code, none hidden in the home folder, none that the run made itself.
+    """Return those of the opened files that a user keeps: none of a library, none of code, none
+    hidden in the home folder, none that the run made itself.
 
     Args:
         paths: opened files.
@@ -32,7 +35,9 @@ def own(paths: Iterable[str], scratch: Sequence[str], cache: str, began: float) 
             continue
         if within(path, (cache,)) and not within(path, (os.path.join(cache, "plugins"),)):
             continue
-        if path.startswith(home + os.sep) and any(part.startswith(".") for part in Path(path).relative_to(home).parts):
+        if path.startswith(home + os.sep) and any(
+            part.startswith(".") for part in Path(path).relative_to(home).parts
+        ):
             continue
         try:
             made = within(path, (temporary,)) and os.stat(path).st_ctime >= began
@@ -43,8 +48,13 @@ def own(paths: Iterable[str], scratch: Sequence[str], cache: str, began: float) 
     return found
 
 
-def digests(paths: Iterable[str], targets: Sequence[Target], index: DataIndex) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the digest of each file by what records call it, and its path by the same. What ``index`` knows of a file saves reading a large one at every run."""
+def digests(
+    paths: Iterable[str], targets: Sequence[Target], index: DataIndex
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the digest of each file by what records call it, and its path by the same.
+
+    What ``index`` knows of a file saves reading a large one at every run.
+    """
     data, places = {}, {}
     for path in sorted(set(paths)):
         found = index.content(path)
@@ -58,7 +68,9 @@ def digests(paths: Iterable[str], targets: Sequence[Target], index: DataIndex) -
 
 
 def label(path: str, targets: Sequence[Target]) -> str:
-    """Return what a record calls a file: its place in the plugin or in the folder of local data, else its name alone."""
+    """Return what a record calls a file: its place in the plugin or in the
+    folder of local data, else its name alone.
+    """
     for name, folder in roots(targets):
         if within(path, (folder,)):
             return escaped(f"{FILE}{name}{Path(path).relative_to(folder).as_posix()}")
@@ -77,7 +89,10 @@ def place(name: str, targets: Sequence[Target]) -> str:
 
 def roots(targets: Sequence[Target]) -> list[tuple[str, str]]:
     """Return the folders from which files are named, with what their names begin with."""
-    return [(f"{_DATA}/", str(data_root().absolute())), *(("", target.root or str(Path(target.path).parent)) for target in targets)]
+    return [
+        (f"{_DATA}/", str(data_root().absolute())),
+        *(("", target.root or str(Path(target.path).parent)) for target in targets),
+    ]
 
 
 def own_targets(task: Target, method: Target | None) -> list[Target]:

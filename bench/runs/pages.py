@@ -17,15 +17,31 @@ def flatten(value: Any, tensors: dict[str, Any], path: str = "") -> Any:
         InvalidRun: it is no state, or a part of it can't be kept.
     """
     if isinstance(value, Mapping):
-        if wrong := next((key for key in value if key is not None and not isinstance(key, str | int | float)), None):
-            raise InvalidRun(f"the method's checkpoint has the key {wrong!r:.80} {_at(path)}; keys are texts or numbers.")
-        return {"dict": [[key, flatten(item, tensors, f"{path}[{key!r:.80}]")] for key, item in value.items()]}
+        if wrong := next(
+            (key for key in value if key is not None and not isinstance(key, str | int | float)),
+            None,
+        ):
+            raise InvalidRun(
+                f"the method's checkpoint has the key {wrong!r:.80} {_at(path)}; keys are texts "
+                "or numbers."
+            )
+        return {
+            "dict": [
+                [key, flatten(item, tensors, f"{path}[{key!r:.80}]")] for key, item in value.items()
+            ]
+        }
     if not path:
-        raise InvalidRun(f"the method's checkpoint is a {type(value).__name__}; a dict of tensors and plain data by name is wanted.")
+        raise InvalidRun(
+            f"the method's checkpoint is a {type(value).__name__}; a dict of tensors and plain "
+            "data by name is wanted."
+        )
     if hasattr(value, "detach") and hasattr(value, "layout"):
         if strange := no_plain(value):
             kind, _, remedy = strange.partition("; ")
-            raise InvalidRun(f"the method's checkpoint holds {kind} {_at(path)}; {remedy or 'a plain one'}, which can be kept.")
+            raise InvalidRun(
+                f"the method's checkpoint holds {kind} {_at(path)}; {remedy or 'a plain one'}, "
+                "which can be kept."
+            )
         name = f"{len(tensors)}"
         tensors[name] = value.detach().contiguous().cpu().clone()
         return {"tensor": name}
@@ -33,7 +49,8 @@ def flatten(value: Any, tensors: dict[str, Any], path: str = "") -> Any:
         json.dumps(value)
     except (TypeError, ValueError, RecursionError):
         raise InvalidRun(
-            f"the method's checkpoint holds {_kind(value)} {_at(path)}; tensors, dicts of them, and plain data are kept: numbers, texts, lists of these, None."
+            f"the method's checkpoint holds {_kind(value)} {_at(path)}; tensors, dicts of them, "
+            "and plain data are kept: numbers, texts, lists of these, None."
         ) from None
     return {"value": value}
 

@@ -10,7 +10,9 @@ from typing import Any
 from bench.plugins.index import cache_folder
 from bench.runs.inputs import LIBRARIES
 
-STANDARD = tuple(dict.fromkeys(os.path.realpath(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")))
+STANDARD = tuple(
+    dict.fromkeys(os.path.realpath(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib"))
+)
 _SYSTEM = ("/proc", "/sys", "/dev", "/etc")
 _CODE = (".py", ".pyc", ".pyi", ".so", ".pyd", ".pth")
 _getcwd = os.getcwd  # as it is, whoever replaces it to see who asks
@@ -18,19 +20,27 @@ _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
 def ours() -> tuple[str, ...]:
-    """Return the folders of the cache whose files are no data: artifacts, which tell what they were made of, and what is known of data."""
+    """Return the folders of the cache whose files are no data: artifacts, which tell what they were
+    made of, and what is known of data.
+    """
     return tuple(str(cache_folder().absolute() / name) for name in ("artifacts", "data"))
 
 
 def ignored(path: str, cache: tuple[str, ...]) -> bool:
-    """Say whether a path is no data: of the system, a library's code, or of the folders ``cache``."""
+    """Say whether a path is no data: of the system, a library's code, or
+    of the folders ``cache``.
+    """
     if within(path, _SYSTEM) and not within(path, ("/dev/shm",)):  # noqa: S108 - where some keep data
         return True
     if within(path, cache):
         return True
     if within(path, LIBRARIES):
-        return path.endswith(_CODE) or ".dist-info" in path or ".egg-info" in path or path in LIBRARIES
-    return within(path, STANDARD) or path.endswith((".pyc", ".so", ".pyd")) or "/__pycache__" in path
+        return (
+            path.endswith(_CODE) or ".dist-info" in path or ".egg-info" in path or path in LIBRARIES
+        )
+    return (
+        within(path, STANDARD) or path.endswith((".pyc", ".so", ".pyd")) or "/__pycache__" in path
+    )
 
 
 def within(path: str, folders: tuple[str, ...]) -> bool:
@@ -39,7 +49,9 @@ def within(path: str, folders: tuple[str, ...]) -> bool:
 
 
 def absolute(path: Any) -> str:
-    """Return a path as an absolute text; empty for the number of an open file and for what is no path."""
+    """Return a path as an absolute text; empty for the number of an open
+    file and for what is no path.
+    """
     try:
         text = os.fsdecode(path)
     except TypeError:
@@ -58,4 +70,8 @@ def database(name: Any) -> Any:
 def writes(arguments: tuple[Any, ...]) -> bool:
     """Say whether an ``open`` event of Python's audit opens for writing."""
     mode, flags = arguments[1], arguments[2]
-    return any(letter in mode for letter in "wax+") if isinstance(mode, str) else bool(isinstance(flags, int) and flags & _WRITES)
+    return (
+        any(letter in mode for letter in "wax+")
+        if isinstance(mode, str)
+        else bool(isinstance(flags, int) and flags & _WRITES)
+    )

@@ -1,4 +1,6 @@
-"""From what a user names to what is run: the grid of specs, and every pair that is not run with its reason."""
+"""From what a user names to what is run: the grid of specs, and every pair
+that is not run with its reason.
+"""
 
 from __future__ import annotations
 
@@ -83,10 +85,12 @@ def make_plan(request: Request, registry: Registry) -> Plan:
     """Return the plan of a request.
 
     Raises:
-        UsageError: a name, parameter or seed is wrong. NothingSelected: nothing fits. PluginError: a track is claimed twice.
+        UsageError: a name, parameter or seed is wrong. NothingSelected: nothing fits. PluginError:
+            a track is claimed twice.
     """
     tasks = list(_tasks(request, registry))
-    registry.track_cards({entry.track for entry, _ in tasks})  # of two tracks of one name, methods would run on each other's tasks
+    # of two tracks of one name, methods would run on each other's tasks
+    registry.track_cards({entry.track for entry, _ in tasks})
     refuse_apart(request.methods, request.tasks, request.track, registry)
     solvers = list(_solvers(request, registry, {entry.track for entry, _ in tasks}))
     plan, taken = Plan([], []), set[tuple[str, ...]]()
@@ -95,7 +99,10 @@ def make_plan(request: Request, registry: Registry) -> Plan:
             continue
         _pair(request, registry, task, call, solver, plan, taken)
     if not plan.cells and not plan.not_run:
-        raise NothingSelected("no method and task that fit each other were selected; 'bench list methods' and 'bench list tasks' show the tracks and presets.")
+        raise NothingSelected(
+            "no method and task that fit each other were selected; 'bench list methods' and "
+            "'bench list tasks' show the tracks and presets."
+        )
     return plan
 
 
@@ -104,9 +111,19 @@ def _tasks(request: Request, registry: Registry) -> Iterable[tuple[Entry, dict[s
     if not names:
         raise UsageError("say what to run: --method NAME and --task NAME, --track NAME, or --all.")
     if request.track is not None and request.track not in registry.tracks():
-        raise UsageError(f"unknown track {request.track!r}.{near(request.track, registry.tracks())} The tracks: {', '.join(registry.tracks())}.")
-    if not request.tasks and request.track is not None and all(entry.track != request.track for entry in registry.rows("task")):
-        raise NothingSelected(f"no plugin brings a task of the track {request.track!r}, so there is nothing to run its methods on; load one with --plugins.")
+        raise UsageError(
+            f"unknown track {request.track!r}.{near(request.track, registry.tracks())} The "
+            f"tracks: {', '.join(registry.tracks())}."
+        )
+    if (
+        not request.tasks
+        and request.track is not None
+        and all(entry.track != request.track for entry in registry.rows("task"))
+    ):
+        raise NothingSelected(
+            f"no plugin brings a task of the track {request.track!r}, so there is nothing to run "
+            "its methods on; load one with --plugins."
+        )
     seen = set()
     for text in names:
         name, given = split_call(text)
@@ -120,7 +137,11 @@ def _tasks(request: Request, registry: Registry) -> Iterable[tuple[Entry, dict[s
 
 def _solvers(request: Request, registry: Registry, tracks: set[str]) -> Iterable[_Solver]:
     references = {
-        (task.track, reference.name) for task in registry.rows("task") if task.track in tracks for reference in task_card(task).references if reference.solve
+        (task.track, reference.name)
+        for task in registry.rows("task")
+        if task.track in tracks
+        for reference in task_card(task).references
+        if reference.solve
     }
     seen = set()
     for text in request.methods or ("*",):
@@ -129,13 +150,19 @@ def _solvers(request: Request, registry: Registry, tracks: set[str]) -> Iterable
         named = sorted({item for track, item in references if name in (item, f"{track}/{item}")})
         wanted = sorted({item for _, item in references}) if name == "*" else named
         try:
-            entries = [entry for entry in registry.select("method", name, request.track, "--method") if entry.track in tracks or request.tasks]
+            entries = [
+                entry
+                for entry in registry.select("method", name, request.track, "--method")
+                if entry.track in tracks or request.tasks
+            ]
         except UsageError:
             if not wanted:
                 raise
             entries = []
         if given and wanted and not entries:
-            raise ParameterError(f"the reference {short!r} has no parameters; write {short!r} alone.")
+            raise ParameterError(
+                f"the reference {short!r} has no parameters; write {short!r} alone."
+            )
         for entry in entries:
             for params in _expand(entry, given):
                 if (key := (entry.identity, str(sorted(params.items())))) not in seen:
@@ -153,11 +180,22 @@ def _expand(entry: Entry, given: dict[str, list[str]]) -> Iterable[dict[str, Any
         if name not in entry.params:
             resolve(entry.name, entry.params, {name: None})
     for values in itertools.product(*given.values()):
-        parsed = {name: parse_value(entry.name, name, entry.params[name], text) for name, text in zip(given, values, strict=True)}
+        parsed = {
+            name: parse_value(entry.name, name, entry.params[name], text)
+            for name, text in zip(given, values, strict=True)
+        }
         yield resolve(entry.name, entry.params, parsed)
 
 
-def _pair(request: Request, registry: Registry, task: Entry, call: dict[str, list[str]], solver: _Solver, plan: Plan, taken: set[tuple[str, ...]]) -> None:
+def _pair(
+    request: Request,
+    registry: Registry,
+    task: Entry,
+    call: dict[str, list[str]],
+    solver: _Solver,
+    plan: Plan,
+    taken: set[tuple[str, ...]],
+) -> None:
     """Add the cells of a method on a task to the plan; ``taken`` holds what is in it already."""
     card = task_card(task)
     preset = _preset(request, task, card)
@@ -166,34 +204,68 @@ def _pair(request: Request, registry: Registry, task: Entry, call: dict[str, lis
         return
 
     def skip(status: str, reason: str) -> None:
-        plan.not_run.append(NotRun(track=task.track, method=solver.name, task=task.name, status=status, reason=reason))
+        plan.not_run.append(
+            NotRun(
+                track=task.track, method=solver.name, task=task.name, status=status, reason=reason
+            )
+        )
 
     if reason := _unavailable(registry, task, card, solver):
         return skip("unavailable", reason)
     needs = method_card(solver.entry).needs if solver.entry else ()
     for need in needs:
         if need not in card.offers:
-            return skip("not_applicable", f"{solver.name} needs {need!r}, which {task.name} does not offer")
+            return skip(
+                "not_applicable", f"{solver.name} needs {need!r}, which {task.name} does not offer"
+            )
     found, said = variants(task, request.preset, request.variants, call)
     plan.notes += [sentence for sentence in said if sentence not in plan.notes]
     for variant, params, custom in found:
-        if (row := (task.identity, variant, solver.name, str(sorted(solver.params.items())))) in taken:
+        if (
+            row := (task.identity, variant, solver.name, str(sorted(solver.params.items())))
+        ) in taken:
             continue  # asked for by another name already
         taken.add(row)
-        unmet = [need for need in needs if any(params.get(name) != value for name, value in card.offers[need].items())]
+        unmet = [
+            need
+            for need in needs
+            if any(params.get(name) != value for name, value in card.offers[need].items())
+        ]
         if unmet:
-            skip("not_applicable", f"{solver.name} needs {unmet[0]!r}, which {task.name} does not offer in variant {variant}")
+            skip(
+                "not_applicable",
+                f"{solver.name} needs {unmet[0]!r}, which {task.name} does not offer in variant "
+                f"{variant}",
+            )
             continue
-        other = solver.entry is not None and bool(changed(solver.name, solver.entry.params, solver.params))
+        other = solver.entry is not None and bool(
+            changed(solver.name, solver.entry.params, solver.params)
+        )
         for seed in parse_seeds(request.seeds, preset.seeds):
             spec = RunSpec(
-                track=task.track, method=solver.name, params=solver.params, task=task.name, task_params=params, preset=request.preset, variant=variant, seed=seed,
-                device=request.device, form="stacked" if solver.entry and method_card(solver.entry).stacked else "single",
-            )  # fmt: skip
+                track=task.track,
+                method=solver.name,
+                params=solver.params,
+                task=task.name,
+                task_params=params,
+                preset=request.preset,
+                variant=variant,
+                seed=seed,
+                device=request.device,
+                form="stacked" if solver.entry and method_card(solver.entry).stacked else "single",
+            )
             plan.cells.append(
-                Cell(spec=spec, method=solver.entry, task=task, reference=reference.kind if reference else "", solve=reference.solve if reference and solver.entry is None else "",
-                     peeks=solver.entry is None, custom=custom or other, timeout=preset.timeout)
-            )  # fmt: skip
+                Cell(
+                    spec=spec,
+                    method=solver.entry,
+                    task=task,
+                    reference=reference.kind if reference else "",
+                    solve=reference.solve if reference and solver.entry is None else "",
+                    peeks=solver.entry is None,
+                    custom=custom or other,
+                    timeout=preset.timeout,
+                )
+            )
 
 
 def _unavailable(registry: Registry, task: Entry, card: TaskCard, solver: _Solver) -> str:
@@ -201,7 +273,10 @@ def _unavailable(registry: Registry, task: Entry, card: TaskCard, solver: _Solve
         if name not in {entry.name for entry in registry.rows("dataset")}:
             return f"{task.name} uses the data set {name!r}, which no plugin registers"
         if absent := missing(dataset_card(registry.get("dataset", name)).libraries):
-            return f"the data set {name!r} needs the library {absent[0]!r}, which is not installed; run 'pip install {absent[0]}'"
+            return (
+                f"the data set {name!r} needs the library {absent[0]!r}, which is not "
+                f"installed; run 'pip install {absent[0]}'"
+            )
     libraries = [*card.libraries, *(method_card(solver.entry).libraries if solver.entry else ())]
     if absent := missing(libraries):
         return f"the library {absent[0]!r} is not installed; run 'pip install {absent[0]}'"
@@ -211,13 +286,16 @@ def _unavailable(registry: Registry, task: Entry, card: TaskCard, solver: _Solve
 def _preset(request: Request, task: Entry, card: TaskCard) -> Preset:
     if request.preset not in card.presets:
         raise UsageError(
-            f"{task.name} has no preset {request.preset!r} (from --preset).{near(request.preset, card.presets)} Its presets: {', '.join(card.presets)}."
+            f"{task.name} has no preset {request.preset!r} (from "
+            f"--preset).{near(request.preset, card.presets)} Its presets: "
+            f"{', '.join(card.presets)}."
         )
     return card.presets[request.preset]
 
 
 def parse_seeds(text: str | tuple[int, ...] | None, default: int) -> list[int]:
-    """Read ``5`` (the seeds 0 to 4) or ``0-4,7``; seeds themselves are taken as they are; None: the preset's number.
+    """Read ``5`` (the seeds 0 to 4) or ``0-4,7``; seeds themselves are taken as they are; None: the
+    preset's number.
 
     Raises:
         UsageError: the text is no list of seeds.
@@ -226,24 +304,35 @@ def parse_seeds(text: str | tuple[int, ...] | None, default: int) -> list[int]:
         return list(range(default))
     if isinstance(text, tuple):
         return list(text)
-    wrong = UsageError(f"--seeds got {text!r}; give a number of seeds like 5, or a list like 0-4,7.")
+    wrong = UsageError(
+        f"--seeds got {text!r}; give a number of seeds like 5, or a list like 0-4,7."
+    )
     if re.fullmatch(r"\d{1,6}", text.strip()):
         if int(text) == 0:
-            raise UsageError("--seeds got '0', which is no seed at all; give a number of seeds like 5, or a list like 0-4,7.")
+            raise UsageError(
+                "--seeds got '0', which is no seed at all; give a number of seeds like 5, or a "
+                "list like 0-4,7."
+            )
         return list(range(int(text)))
     seeds: dict[int, None] = {}
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d{1,9})(?:-(\d{1,9}))?\s*", part)
-        if match is None or int(match[2] or match[1]) < int(match[1]) or int(match[2] or match[1]) - int(match[1]) > 1_000_000:
+        if (
+            match is None
+            or int(match[2] or match[1]) < int(match[1])
+            or int(match[2] or match[1]) - int(match[1]) > 1_000_000
+        ):
             raise wrong
         seeds |= dict.fromkeys(range(int(match[1]), int(match[2] or match[1]) + 1))
     return list(seeds)
 
 
 def batches(cells: Sequence[Cell], parallel: int) -> list[list[Cell]]:
-    """Group cells into jobs: the seeds of one stacked cell in even parts of at most eight, every other cell by itself.
+    """Group cells into jobs: the seeds of one stacked cell in even parts of at most eight, every
+    other cell by itself.
 
-    A stacked seed's bits do not depend on its neighbours, so parts may be cut as it suits the processors.
+    A stacked seed's bits do not depend on its neighbours, so parts may be cut as it suits the
+    processors.
     """
     stacks: dict[str, list[Cell]] = {}
     jobs: list[list[Cell]] = []

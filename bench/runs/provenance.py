@@ -33,12 +33,16 @@ def _distributions() -> dict[str, list[str]]:
 
 @functools.cache
 def _version(name: str) -> str:
-    for candidate in (name, {"sklearn": "scikit-learn", "PIL": "pillow"}.get(name, name.replace("_", "-"))):
+    for candidate in (
+        name,
+        {"sklearn": "scikit-learn", "PIL": "pillow"}.get(name, name.replace("_", "-")),
+    ):
         try:
             return _version_of(importlib.metadata.distribution(candidate))
         except importlib.metadata.PackageNotFoundError:
             continue
-    if importlib.util.find_spec(name) is None:  # asked first: the table of all distributions takes a third of a second
+    # asked first: the table of all distributions takes a third of a second
+    if importlib.util.find_spec(name) is None:
         return "missing"
     for distribution in _distributions().get(name, []):
         return _version_of(importlib.metadata.distribution(distribution))
@@ -46,7 +50,9 @@ def _version(name: str) -> str:
 
 
 def _version_of(distribution: importlib.metadata.Distribution) -> str:
-    """Return a distribution's version from its line alone: reading the whole page, with the project's description, takes milliseconds each."""
+    """Return a distribution's version from its line alone: reading the whole page, with the
+    project's description, takes milliseconds each.
+    """
     line = re.match(r"(?:\S.*\n)*?Version: *(\S+) *\n", distribution.read_text("METADATA") or "")
     return line[1] if line else distribution.version
 
@@ -58,14 +64,22 @@ def missing(libraries: Iterable[str]) -> list[str]:
 
 @functools.cache
 def cpu() -> dict[str, str]:
-    """Return the processor's model, its model with its flags, and its instruction class, which decides the bits of a float sum."""
+    """Return the processor's model, its model with its flags, and its
+    instruction class, which decides the bits of a float sum.
+    """
     text = ""
     if Path("/proc/cpuinfo").is_file():
         text = Path("/proc/cpuinfo").read_text("utf-8", "replace")
     model = re.search(r"model name\s*: (.*)", text)
     vendor = re.search(r"vendor_id\s*: (.*)", text)
     flags = set((re.search(r"flags\s*: (.*)", text) or [""])[0].split())
-    level = "avx512" if {"avx512f", "avx512bw", "avx512vl", "avx512dq"} <= flags else "avx2" if {"avx2", "fma"} <= flags else "base"
+    level = (
+        "avx512"
+        if {"avx512f", "avx512bw", "avx512vl", "avx512dq"} <= flags
+        else "avx2"
+        if {"avx2", "fma"} <= flags
+        else "base"
+    )
     return {
         "model": model[1] if model else platform.processor() or platform.machine(),
         "id": f"{model[1] if model else platform.processor()} {' '.join(sorted(flags))}",
@@ -77,20 +91,29 @@ _PROBE = """
 import json, torch
 found = None
 if torch.cuda.is_available():
-    found = {"name": torch.cuda.get_device_name(0), "capability": list(torch.cuda.get_device_capability(0)), "cuda": torch.version.cuda}
+    name, capability = torch.cuda.get_device_name(0), torch.cuda.get_device_capability(0)
+    found = {"name": name, "capability": list(capability), "cuda": torch.version.cuda}
 print(json.dumps(found))
 """
 
 
 @functools.cache
 def gpu() -> dict[str, Any] | None:
-    """Return name, capability and CUDA version of the first GPU, asked in a process of its own; None where there is none."""
+    """Return name, capability and CUDA version of the first GPU, asked in
+    a process of its own; None where there is none.
+    """
     if not Path("/dev/nvidiactl").exists() and sys.platform != "win32":
         return None
     import json
 
-    done = subprocess.run([sys.executable, "-c", _PROBE], capture_output=True, text=True, check=False, timeout=120)
-    found: dict[str, Any] | None = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 and done.stdout.strip() else None
+    done = subprocess.run(
+        [sys.executable, "-c", _PROBE], capture_output=True, text=True, check=False, timeout=120
+    )
+    found: dict[str, Any] | None = (
+        json.loads(done.stdout.splitlines()[-1])
+        if done.returncode == 0 and done.stdout.strip()
+        else None
+    )
     return found
 
 
@@ -107,17 +130,25 @@ def choose_device(wish: str) -> str:
     if gpu() is not None:
         return "cuda"
     if wish == "cuda":
-        raise EnvironmentFault("no CUDA device is found, so --device cuda can't run; use --device cpu, or install a torch build for your GPU.")
+        raise EnvironmentFault(
+            "no CUDA device is found, so --device cuda can't run; use --device cpu, or install a "
+            "torch build for your GPU."
+        )
     return "cpu"
 
 
 def environment(device: str, libraries: Iterable[str]) -> dict[str, Any]:
-    """Return what of the environment belongs to the key: versions, threads, instruction class, kernels, and the GPU if one computes.
+    """Return what of the environment belongs to the key: versions, threads, instruction class,
+    kernels, and the GPU if one computes.
 
     Raises:
         EnvironmentFault: NumPy, SciPy or torch can't be loaded.
     """
-    found: dict[str, Any] = {"versions": versions(tuple(sorted({"torch", "numpy", *libraries}))), "threads": THREADS, "cpu": cpu()["class"]}
+    found: dict[str, Any] = {
+        "versions": versions(tuple(sorted({"torch", "numpy", *libraries}))),
+        "threads": THREADS,
+        "cpu": cpu()["class"],
+    }
     found["kernels"] = kernels_here(device)
     if device == "cuda":
         found["gpu"] = gpu()
@@ -125,35 +156,65 @@ def environment(device: str, libraries: Iterable[str]) -> dict[str, Any]:
 
 
 def kernels_here(device: str = "cpu") -> dict[str, str]:
-    """Return the kernels of NumPy, SciPy and torch on this machine; see :func:`bench.runs.kernels.kernels`."""
+    """Return the kernels of NumPy, SciPy and torch on this machine; see
+    :func:`bench.runs.kernels.kernels`.
+    """
     return kernels(versions(("numpy", "scipy", "torch")), cpu()["id"], device)
 
 
 @functools.cache
 def inventory(device: str) -> dict[str, Any]:
-    """Return the environment with the version of everything installed, for :func:`selected`: so another machine is asked once."""
-    names = {*_distributions(), *(item.metadata["Name"] for item in importlib.metadata.distributions() if item.metadata["Name"])}
+    """Return the environment with the version of everything installed, for
+    :func:`selected`: so another machine is asked once.
+    """
+    names = {
+        *_distributions(),
+        *(
+            item.metadata["Name"]
+            for item in importlib.metadata.distributions()
+            if item.metadata["Name"]
+        ),
+    }
     return environment(device, names)
 
 
 def selected(found: dict[str, Any], libraries: Iterable[str]) -> dict[str, Any]:
     """Return what :func:`environment` says on the machine whose inventory this is."""
-    return {**found, "versions": {name: found["versions"].get(name, "missing") for name in sorted({"torch", "numpy", *libraries})}}
+    return {
+        **found,
+        "versions": {
+            name: found["versions"].get(name, "missing")
+            for name in sorted({"torch", "numpy", *libraries})
+        },
+    }
 
 
 @functools.cache
 def git_state(folder: str) -> dict[str, Any]:
-    """Return the commit of the repository that ``folder`` lies in and whether it has uncommitted changes; empty outside one."""
+    """Return the commit of the repository that ``folder`` lies in and
+    whether it has uncommitted changes; empty outside one.
+    """
 
     def ask(*arguments: str) -> str | None:
         try:
-            done = subprocess.run(["git", "-C", folder, *arguments], capture_output=True, encoding="utf-8", errors="backslashreplace", check=False, timeout=20)
+            done = subprocess.run(
+                ["git", "-C", folder, *arguments],
+                capture_output=True,
+                encoding="utf-8",
+                errors="backslashreplace",
+                check=False,
+                timeout=20,
+            )
         except (OSError, subprocess.TimeoutExpired):
             return None
         return done.stdout.strip() if done.returncode == 0 else None
 
     commit = ask("rev-parse", "HEAD")
-    return {} if not commit else {"commit": commit, "dirty": bool(ask("status", "--porcelain", "--untracked-files=no"))}
+    return (
+        {}
+        if not commit
+        else {"commit": commit, "dirty": bool(ask("status", "--porcelain", "--untracked-files=no"))}
+    )
 
 
 @functools.cache
@@ -163,6 +224,8 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.release()}",
         "cpu": cpu()["model"],
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
         "runner": "ci" if os.environ.get("CI") else "local",
     }

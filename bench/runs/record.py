@@ -15,10 +15,15 @@ from bench.errors import BenchError
 from bench.runs.spec import RunSpec
 
 SCHEMA_VERSION = 3
-"""What this version writes. Every older version has a reader in :data:`_UPGRADES` and a fixture in tests/runs/fixtures."""
+"""What this version writes.
+
+Every older version has a reader in :data:`_UPGRADES` and a fixture in tests/runs/fixtures.
+"""
 
 LARGEST = 64 * 2**20
-"""Most bytes of one record: what is larger is no record of ours, and would fill the memory of whoever reads it."""
+"""Most bytes of one record: what is larger is no record of ours, and would
+fill the memory of whoever reads it.
+"""
 
 Status = Literal["ok", "failed", "crashed", "timeout", "oom", "invalid", "interrupted"]
 
@@ -37,22 +42,30 @@ class Failure(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class Flops(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Floating-point operations of a run's ``solve``, counted by the harness in a second pass (see :mod:`bench.counts`)."""
+    """Floating-point operations of a run's ``solve``, counted by the
+    harness in a second pass (see :mod:`bench.counts`).
+    """
 
     total: int
-    """Operations, those of artifacts that the method asked for included; one multiplication with one addition is two."""
+    """Operations, those of artifacts that the method asked for included;
+    one multiplication with one addition is two.
+    """
     artifacts: int = 0
     """Those of artifacts alone."""
     uncounted: list[str] = []
     """What was done and has no formula, by name. Not empty: the total is a lower bound."""
 
 
-_FOLDERS = re.compile(r"""(?<=["'])/(?:[^/"'\n]+/)+(?=[^/"'\n]+["'])|(?<![\w/.:"'])/(?:[^/\s"':]+/)+(?=[^/\s"':]+)""")
+_FOLDERS = re.compile(
+    r"""(?<=["'])/(?:[^/"'\n]+/)+(?=[^/"'\n]+["'])|(?<![\w/.:"'])/(?:[^/\s"':]+/)+(?=[^/\s"':]+)"""
+)
 """A folder in quotes, where it may hold spaces, or without."""
 
 
 def without_folders(text: str) -> str:
-    """Return text in which every absolute path is its last part alone: records travel, and where somebody keeps files is nobody else's business."""
+    """Return text in which every absolute path is its last part alone: records travel, and where
+    somebody keeps files is nobody else's business.
+    """
     return _FOLDERS.sub("", text)
 
 
@@ -75,7 +88,11 @@ class Record(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     dtype: str
     form: str
     data: dict[str, str] | None = None
-    """Fingerprint of every data set that the task loaded, by its call, like ``digits(split=test)``; part of the key. None: unknown, in records of older versions."""
+    """Fingerprint of every data set that the task loaded, by its call, like ``digits(split=test)``;
+    part of the key.
+
+    None: unknown, in records of older versions.
+    """
     status: Status
     metrics: dict[str, float | None] = {}
     gates: dict[str, bool] = {}
@@ -87,13 +104,17 @@ class Record(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     curve: list[dict[str, Any]] = []
     logs: list[dict[str, Any]] = []
     reference: str = ""
-    """``low``, ``high`` or ``control`` for a reference of the task; one that peeks never gets a rank."""
+    """``low``, ``high`` or ``control`` for a reference of the task; one
+    that peeks never gets a rank.
+    """
     peeks: bool = False
     custom: bool = False
     """True: a custom variant or parameters other than the defaults; shown, never ranked."""
     needs: list[str] = []
     tuning: dict[str, Any] | None = None
-    """How the parameters were chosen, where ``--tune`` chose them (see ``bench.runs.search``); shown, never ranked."""
+    """How the parameters were chosen, where ``--tune`` chose them (see
+    ``bench.runs.search``); shown, never ranked.
+    """
     error: Failure | None = None
     warnings: list[str] = []
     arrays: str = ""
@@ -119,9 +140,11 @@ class Record(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class Brief(Record, kw_only=True, forbid_unknown_fields=True):
-    """A record as the index keeps it, for boards and plans: without ``curve``, ``logs`` and the log and frames of an error.
+    """A record as the index keeps it, for boards and plans: without ``curve``, ``logs`` and the log
+    and frames of an error.
 
-    It is never written. Values that records share (parameters, provenance) are the same object in all of them: don't change them.
+    It is never written. Values that records share (parameters, provenance) are the same object in
+    all of them: don't change them.
     """
 
     row: str
@@ -131,7 +154,9 @@ class Brief(Record, kw_only=True, forbid_unknown_fields=True):
     edited: bool
     """True: the cell is not the digest of the record's own fields; somebody changed it by hand."""
     gap: str
-    """Which figure of the curve or log has no value at a step though it has one at others; empty: none."""
+    """Which figure of the curve or log has no value at a step though it
+    has one at others; empty: none.
+    """
 
     @property
     def group(self) -> str:
@@ -153,7 +178,9 @@ def encode_record(record: Record) -> bytes:
         RecordError: a figure is not finite, or it is larger than a record may be.
     """
     if isinstance(record, Brief):
-        raise RecordError("it is an index's shortened copy, not the record; ask the store for the record")
+        raise RecordError(
+            "it is an index's shortened copy, not the record; ask the store for the record"
+        )
     check_record(record)
     data = msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n"
     if len(data) > LARGEST:
@@ -174,20 +201,26 @@ def decode_record(data: bytes) -> Record:
         record = _decoder.decode(data)
     if record is None or record.schema_version != SCHEMA_VERSION:
         record = _upgraded(data)
-    if msgspec.json.format(data, indent=-1) != msgspec.json.encode(record):  # not as we write it: by hand, by other software, of an earlier version
+    # not as we write it: by hand, by other software, of an earlier version
+    if msgspec.json.format(data, indent=-1) != msgspec.json.encode(record):
         _refuse_repeats(data)
     check_record(record)
     return record
 
 
 def _refuse_repeats(data: bytes) -> None:
-    """Raise RecordError where a table says one name twice: readers differ in which of the two they take."""
+    """Raise RecordError where a table says one name twice: readers differ
+    in which of the two they take.
+    """
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         table = dict(pairs)
         if len(table) < len(pairs):
             names = [name for name, _ in pairs]
-            raise RecordError(f"it is damaged: it says {next(name for name in names if names.count(name) > 1)[:100]!r} twice")
+            raise RecordError(
+                "it is damaged: it says "
+                f"{next(name for name in names if names.count(name) > 1)[:100]!r} twice"
+            )
         return table
 
     try:
@@ -197,14 +230,19 @@ def _refuse_repeats(data: bytes) -> None:
 
 
 def _upgraded(data: bytes) -> Record:
-    """Read a record of an earlier schema version, step by step up to this one; of what is no record, say why."""
+    """Read a record of an earlier schema version, step by step up to this
+    one; of what is no record, say why.
+    """
     try:
         document = msgspec.json.decode(data, type=dict[str, Any])
         version = document.get("schema_version")
         if type(version) is not int or version < 1:
             raise RecordError(f"it is damaged: its schema_version is {str(version)[:20]}")
         if version > SCHEMA_VERSION:
-            raise RecordError(f"it has schema version {version}, this bench reads up to {SCHEMA_VERSION}; update bench to read it")
+            raise RecordError(
+                f"it has schema version {version}, this bench reads up to {SCHEMA_VERSION}; "
+                "update bench to read it"
+            )
         for step in range(version, SCHEMA_VERSION):
             document = _UPGRADES[step](document)
         return msgspec.convert({**document, "schema_version": SCHEMA_VERSION}, Record)
@@ -236,7 +274,9 @@ _SPOKEN = ("track", "method", "task", "preset", "variant", "device", "dtype", "f
 
 
 def check_record(record: Record) -> None:
-    """Raise RecordError unless the record is consistent: finite figures, and nothing that could be a harmful file name or break a line."""
+    """Raise RecordError unless the record is consistent: finite figures, and nothing that could be
+    a harmful file name or break a line.
+    """
     for name, value in (*record.metrics.items(), *record.cost.items()):
         if value is not None and not math.isfinite(value):
             raise RecordError(f"{name} is {value}; a figure that has no value must be null")

@@ -27,7 +27,9 @@ def cell_of(record: Record, registry: Registry) -> Cell | None:
     """Return the cell of a record with the plugins that are here now; None where one is missing."""
     try:
         task = registry.get("task", record.identity)
-        reference = next((item for item in task_card(task).references if item.name == record.method), None)
+        reference = next(
+            (item for item in task_card(task).references if item.name == record.method), None
+        )
         solve = reference.solve if reference else ""
         method = None if solve else registry.get("method", f"{record.track}/{record.method}")
     except BenchError:
@@ -47,7 +49,11 @@ def cell_of(record: Record, registry: Registry) -> Cell | None:
 
 def with_seed(cell: Cell, seed: int) -> Cell:
     """Return the cell of another seed."""
-    return cell if cell.spec.seed == seed else msgspec.structs.replace(cell, spec=msgspec.structs.replace(cell.spec, seed=seed))
+    return (
+        cell
+        if cell.spec.seed == seed
+        else msgspec.structs.replace(cell, spec=msgspec.structs.replace(cell.spec, seed=seed))
+    )
 
 
 def changes(record: Record, now: Keyed, data: Sequence[str] = ()) -> list[str]:
@@ -62,12 +68,17 @@ def changes(record: Record, now: Keyed, data: Sequence[str] = ()) -> list[str]:
     if record.key == now.key:
         return said
     if record.data is None and record.status == "ok":
-        said.append("which data it loaded is not known: the version of bench that wrote it did not note it")
+        said.append(
+            "which data it loaded is not known: the version of bench that wrote it did not note it"
+        )
     then, environment = record.provenance, now.ingredients["environment"]
     if record.cell != now.cell.spec.cell:
         said.append("the record's cell is not the digest of its own fields: it was edited by hand")
     for name in sorted({*then.get("versions", {}), *environment["versions"]}):
-        before, after = then.get("versions", {}).get(name, "absent"), environment["versions"].get(name, "absent")
+        before, after = (
+            then.get("versions", {}).get(name, "absent"),
+            environment["versions"].get(name, "absent"),
+        )
         if before != after:
             said.append(f"{name} was {before}, is {after}")
     for name, title in (("threads", "threads"), ("gpu", "GPU")):
@@ -80,22 +91,36 @@ def changes(record: Record, now: Keyed, data: Sequence[str] = ()) -> list[str]:
     for module in sorted({*files, *now.ingredients["files"]}):
         before, after = files.get(module), now.ingredients["files"].get(module)
         if before != after:
-            said.append(f"the code of {module} {'changed' if before and after else 'is new' if after else 'is gone'}")
-    return said or ["the harness changed in a way that can change numbers (its protocol number rose)"]
+            said.append(
+                f"the code of {module} "
+                f"{'changed' if before and after else 'is new' if after else 'is gone'}"
+            )
+    return said or [
+        "the harness changed in a way that can change numbers (its protocol number rose)"
+    ]
 
 
 def data_differs(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     """Say in words how the data of two runs of a cell differ."""
     said = []
     for call in sorted({*then, *now}):
-        what = f"the file {call.removeprefix(FILE)}" if call.startswith(FILE) else f"the data of {call}"
+        what = (
+            f"the file {call.removeprefix(FILE)}"
+            if call.startswith(FILE)
+            else f"the data of {call}"
+        )
         if then.get(call) != now.get(call):
-            said.append(f"{what} {'changed' if call in then and call in now else 'is read now' if call in now else 'is not read any more'}")
+            change = "changed" if call in then else "is read now"
+            said.append(f"{what} {change if call in now else 'is not read any more'}")
     return said
 
 
-def differing(first: Record, second: Record, card: TaskCard | None) -> dict[str, tuple[float | None, float | None]]:
-    """Return the metrics that are not bit-equal in two records of a cell, without those read off a clock: name -> both values."""
+def differing(
+    first: Record, second: Record, card: TaskCard | None
+) -> dict[str, tuple[float | None, float | None]]:
+    """Return the metrics that are not bit-equal in two records of a cell,
+    without those read off a clock: name -> both values.
+    """
     clocks = card.clocks if card else ()
     names = [name for name in {**first.metrics, **second.metrics} if name not in clocks]
     pairs = {name: (first.metrics.get(name), second.metrics.get(name)) for name in names}

@@ -18,10 +18,22 @@ from bench.errors import blamed
 from bench.runs.record import Flops
 from bench.texts import escaped, readable, said
 
-_STATUSES = {"DataUnavailable": "unavailable", "InvalidRun": "invalid", "MemoryError": "oom", "OutOfMemoryError": "oom"}
+_STATUSES = {
+    "DataUnavailable": "unavailable",
+    "InvalidRun": "invalid",
+    "MemoryError": "oom",
+    "OutOfMemoryError": "oom",
+}
 """Name of an error or of a base of it -> status; any other error is ``failed``."""
 
-_NO_MEMORY = ("can't allocate memory", "DefaultCPUAllocator", "CUDA out of memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "std::bad_alloc")
+_NO_MEMORY = (
+    "can't allocate memory",
+    "DefaultCPUAllocator",
+    "CUDA out of memory",
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "std::bad_alloc",
+)
 """What torch says, in a plain RuntimeError, when there is no memory."""
 
 MEMORY_RESERVE = 64 << 20
@@ -29,12 +41,17 @@ MEMORY_RESERVE = 64 << 20
 
 
 class Result(msgspec.Struct, kw_only=True):
-    """What a worker says of one spec: the part of a record that it knows. ``status`` may also be ``unavailable``."""
+    """What a worker says of one spec: the part of a record that it knows.
+
+    ``status`` may also be ``unavailable``.
+    """
 
     status: str
     metrics: dict[str, float | None] = {}
     data: dict[str, str] | None = None
-    """Fingerprint of every data set that was loaded, by its call, and of every file that task or method opened; None: it ended before it could say."""
+    """Fingerprint of every data set that was loaded, by its call, and of every file that task or
+    method opened; None: it ended before it could say.
+    """
     gates: dict[str, bool] = {}
     not_rankable: str | None = None
     cost: dict[str, float | None] = {}
@@ -55,9 +72,14 @@ class Result(msgspec.Struct, kw_only=True):
 
 
 def failed(error: BaseException) -> Result:
-    """Return the result of a run that raised ``error``, which is printed to the run's log; what its frames hold is let go."""
+    """Return the result of a run that raised ``error``, which is printed
+    to the run's log; what its frames hold is let go.
+    """
     with _reserve():
-        frames = [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(_own(error, "__traceback__"))[-6:]]
+        frames = [
+            f"{Path(frame.filename).name}:{frame.lineno} {frame.name}"
+            for frame in traceback.extract_tb(_own(error, "__traceback__"))[-6:]
+        ]
         status = _status(error)
         if status != "unavailable":  # which is no error of anybody's code
             with contextlib.suppress(Exception):  # the run may have closed its output
@@ -65,19 +87,35 @@ def failed(error: BaseException) -> Result:
         told, seen = error, set[int]()
         while told is not None and id(told) not in seen:
             seen.add(id(told))
-            traceback.clear_frames(_own(told, "__traceback__"))  # they may hold what filled the memory
+            # they may hold what filled the memory
+            traceback.clear_frames(_own(told, "__traceback__"))
             told = _own(told, "__context__")
-        message = said(error)[:4000] or ("there was no memory left within its limit" if status == "oom" else "")
+        message = said(error)[:4000] or (
+            "there was no memory left within its limit" if status == "oom" else ""
+        )
         if status == "failed" and (where := blamed(error)):
             message = f"{where} failed: {message}" if message else f"{where} failed"
-        return Result(status=status, error={"type": escaped(type(error).__name__)[:200], "message": message, "frames": frames}, started=now(), ended=now())
+        return Result(
+            status=status,
+            error={
+                "type": escaped(type(error).__name__)[:200],
+                "message": message,
+                "frames": frames,
+            },
+            started=now(),
+            ended=now(),
+        )
 
 
 def dead(status: str, message: str, seconds: float) -> Result:
     """Return the result of a run whose process died or was killed after some seconds."""
     end = datetime.now(UTC)
-    start, ended = ((end - timedelta(seconds=ago)).isoformat(timespec="milliseconds") for ago in (seconds, 0.0))
-    return Result(status=status, error={"type": status, "message": message}, started=start, ended=ended)
+    start, ended = (
+        (end - timedelta(seconds=ago)).isoformat(timespec="milliseconds") for ago in (seconds, 0.0)
+    )
+    return Result(
+        status=status, error={"type": status, "message": message}, started=start, ended=ended
+    )
 
 
 def _own(error: BaseException, name: str) -> Any:
@@ -92,7 +130,11 @@ def _status(error: BaseException) -> str:
         return known
     if issubclass(type(error), OSError) and vars(OSError)["errno"].__get__(error) == errno.ENOMEM:
         return "oom"
-    return "oom" if issubclass(type(error), RuntimeError) and any(text in said(error) for text in _NO_MEMORY) else "failed"
+    return (
+        "oom"
+        if issubclass(type(error), RuntimeError) and any(text in said(error) for text in _NO_MEMORY)
+        else "failed"
+    )
 
 
 @contextlib.contextmanager
@@ -107,7 +149,8 @@ def _reserve() -> Iterator[None]:
 
 
 def as_text(result: Result) -> Result:
-    """Return a result whose texts any reader can have (see :mod:`bench.texts`); where its files lie stays what it is.
+    """Return a result whose texts any reader can have (see :mod:`bench.texts`); where its files lie
+    stays what it is.
 
     What is no result at all becomes one that says so: a plugin may have put anything into it.
     """
@@ -116,8 +159,14 @@ def as_text(result: Result) -> Result:
         found = readable(bare)
     except Exception as error:
         found = failed(error)
-        found.error = {"type": type(error).__name__, "message": f"its result can't be recorded: {said(error)[:1000]}", "frames": []}
-    return msgspec.structs.replace(found, files=result.files if found.status == result.status else "")
+        found.error = {
+            "type": type(error).__name__,
+            "message": f"its result can't be recorded: {said(error)[:1000]}",
+            "frames": [],
+        }
+    return msgspec.structs.replace(
+        found, files=result.files if found.status == result.status else ""
+    )
 
 
 def save_files(score: Score, folder: Path, result: Result) -> None:
@@ -130,12 +179,16 @@ def save_files(score: Score, folder: Path, result: Result) -> None:
         import numpy as np
         from safetensors.numpy import save_file
 
-        save_file({name: np.ascontiguousarray(array) for name, array in score.arrays.items()}, folder / "arrays.safetensors")
+        save_file(
+            {name: np.ascontiguousarray(array) for name, array in score.arrays.items()},
+            folder / "arrays.safetensors",
+        )
         result.arrays = "arrays.safetensors"
     for position, (name, pixels) in enumerate(score.images.items()):
         from PIL import Image
 
-        Image.fromarray(pixels).save(folder / f"image-{position}.png", compress_level=1)  # a third of the time for a few more kilobytes
+        # a third of the time for a few more kilobytes
+        Image.fromarray(pixels).save(folder / f"image-{position}.png", compress_level=1)
         result.images[name] = f"image-{position}.png"
 
 

@@ -24,7 +24,8 @@ class Rubbish(msgspec.Struct, frozen=True):
 
 
 def rubbish(store: Store) -> list[Rubbish]:
-    """Return what may be removed from a results folder: attempts that a later one of their key replaced, files of no record, temporaries.
+    """Return what may be removed from a results folder: attempts that a later one of their key
+    replaced, files of no record, temporaries.
 
     An ``ok`` record, the last attempt of a key and a damaged record are never among it.
     """
@@ -32,14 +33,32 @@ def rubbish(store: Store) -> list[Rubbish]:
     last: dict[str, int] = {}
     for brief in briefs:
         last[brief.key] = max(brief.attempt, last.get(brief.key, 0))
-    replaced = {brief.id: f"attempt {brief.attempt}, {brief.status}: attempt {last[brief.key]} replaced it" for brief in briefs if brief.status != "ok" and brief.attempt < last[brief.key]}  # fmt: skip
+    replaced = {
+        brief.id: f"attempt {brief.attempt}, {brief.status}: attempt {last[brief.key]} replaced it"
+        for brief in briefs
+        if brief.status != "ok" and brief.attempt < last[brief.key]
+    }
     places = store.places()
-    found = [(store.root / places[name].path, why) for name, why in sorted(replaced.items()) if places[name].line == 0]
+    found = [
+        (store.root / places[name].path, why)
+        for name, why in sorted(replaced.items())
+        if places[name].line == 0
+    ]
     gone = {path.stem for path, _ in found}
-    kept = {brief.id for brief in briefs} - gone | {Path(item.path.partition(", line ")[0]).stem for item in store.damaged}
-    found += [(path, "files of no record") for path in _children(store.root / "files") if path.name not in kept and (path.name in gone or _old(path))]
+    kept = {brief.id for brief in briefs} - gone | {
+        Path(item.path.partition(", line ")[0]).stem for item in store.damaged
+    }
+    found += [
+        (path, "files of no record")
+        for path in _children(store.root / "files")
+        if path.name not in kept and (path.name in gone or _old(path))
+    ]
     found += [(path, "left by a writer that is gone") for path in store.abandoned()]
-    loose = [*store.root.glob(".export-*"), *store.root.glob(".probe*"), *(store.root / "records").glob("*/.writing-*")]
+    loose = [
+        *store.root.glob(".export-*"),
+        *store.root.glob(".probe*"),
+        *(store.root / "records").glob("*/.writing-*"),
+    ]
     found += [(path, "left by a writer that is gone") for path in sorted(loose) if _old(path)]
     return [Rubbish(str(path), why, _size(path)) for path, why in found]
 

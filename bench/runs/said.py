@@ -1,4 +1,7 @@
-"""What a method says to its run: steps, counts, figures and recipes. What is not what it should be is refused with a sentence."""
+"""What a method says to its run: steps, counts, figures and recipes.
+
+What is not what it should be is refused with a sentence.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,13 @@ def whole(value: Any, said: str, right: str) -> int:
 def as_float(value: Any) -> float | None:
     """Return a number of any library as a float; None: it is no number, or none that fits."""
     try:
-        return float("text" if isinstance(value, str | bytes) else value.detach() if hasattr(value, "detach") else value)
+        return float(
+            "text"
+            if isinstance(value, str | bytes)
+            else value.detach()
+            if hasattr(value, "detach")
+            else value
+        )
     except (TypeError, ValueError, RuntimeError, OverflowError):
         return None
 
@@ -47,7 +56,9 @@ def scalar(value: Any, name: str) -> float:
         InvalidRun: it is no number.
     """
     if (number := as_float(value)) is None:
-        raise InvalidRun(f"the method logged {name} = {value!r:.80}; a number that fits into a float is wanted.")
+        raise InvalidRun(
+            f"the method logged {name} = {value!r:.80}; a number that fits into a float is wanted."
+        )
     return number
 
 
@@ -60,4 +71,7 @@ def recipe_name(recipe: dict[str, Any]) -> str:
     try:
         return f"artifact {digest(recipe)}"
     except TypeError as error:
-        raise InvalidRun(f"the recipe of run.cached is no plain data ({error}); numbers, texts, lists and dicts of these are wanted.") from None
+        raise InvalidRun(
+            f"the recipe of run.cached is no plain data ({error}); numbers, texts, lists and "
+            "dicts of these are wanted."
+        ) from None

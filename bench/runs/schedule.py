@@ -1,4 +1,6 @@
-"""How long runs are expected to take, from the records of earlier ones: the longest goes first, so that none is left alone at the end."""
+"""How long runs are expected to take, from the records of earlier ones: the longest goes first, so
+that none is left alone at the end.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ _PARTS = ("prepare_s", "solve_s", "report_s", "evaluate_s")
 
 
 class Expected:
-    """Seconds to expect of a run: the mean of its group's records; else of its method's on that variant; else of any on that variant."""
+    """Seconds to expect of a run: the mean of its group's records; else of its method's on that
+    variant; else of any on that variant.
+    """
 
     def __init__(self, records: Iterable[Record] = ()) -> None:
         self._sums: dict[Any, tuple[float, int]] = {}
@@ -26,7 +30,9 @@ class Expected:
                     self._sums[name] = total + seconds, count + 1
 
     def of(self, cell: Cell) -> float:
-        """Return the seconds; where nothing like it was ever run, its limit, so that it comes first."""
+        """Return the seconds; where nothing like it was ever run, its
+        limit, so that it comes first.
+        """
         for name in _names(cell.spec, cell.spec.group):
             if name in self._sums:
                 total, count = self._sums[name]
@@ -35,7 +41,9 @@ class Expected:
 
 
 def longest_first(jobs: Iterable[Sequence[T]], seconds: Callable[[T], float]) -> list[Sequence[T]]:
-    """Return jobs, each a few runs, in the order in which they are sent out, by what is expected of a run."""
+    """Return jobs, each a few runs, in the order in which they are sent
+    out, by what is expected of a run.
+    """
     return sorted(jobs, key=lambda job: -sum(map(seconds, job)))
 
 
@@ -47,8 +55,15 @@ def _names(item: Any, group: str) -> tuple[Any, ...]:
 def seconds_of(record: Record) -> float:
     """Return the seconds that a run took of a place."""
     if record.status == "ok":  # of a stack its times are shared out, its beginning and end are not
-        return sum(record.cost.get(name) or 0.0 for name in _PARTS) - (record.cost.get("artifact_s") or 0.0)
+        return sum(record.cost.get(name) or 0.0 for name in _PARTS) - (
+            record.cost.get("artifact_s") or 0.0
+        )
     try:
-        return max(0.0, (datetime.fromisoformat(record.ended) - datetime.fromisoformat(record.started)).total_seconds())
+        return max(
+            0.0,
+            (
+                datetime.fromisoformat(record.ended) - datetime.fromisoformat(record.started)
+            ).total_seconds(),
+        )
     except (ValueError, TypeError):  # a record from elsewhere without times
         return 0.0

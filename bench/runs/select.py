@@ -1,4 +1,7 @@
-"""Which cells of a plan run now: by what their records say, and by what fits a budget of time. What is left out is always said."""
+"""Which cells of a plan run now: by what their records say, and by what fits a budget of time.
+
+What is left out is always said.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,10 @@ def parse_only(names: Iterable[str]) -> tuple[str, ...]:
     chosen = tuple(names)
     for name in chosen:
         if name not in STANDINGS:
-            raise UsageError(f"--only got {name!r}.{near(name, STANDINGS)} It takes {', '.join(STANDINGS)}, or several of them.")
+            raise UsageError(
+                f"--only got {name!r}.{near(name, STANDINGS)} It takes {', '.join(STANDINGS)}, or "
+                "several of them."
+            )
     return chosen
 
 
@@ -50,7 +56,9 @@ def parse_budget(text: str) -> float:
     return seconds
 
 
-def only(todo: Sequence[Keyed], standings: Mapping[str, str], wanted: Collection[str]) -> tuple[list[Keyed], list[NotRun]]:
+def only(
+    todo: Sequence[Keyed], standings: Mapping[str, str], wanted: Collection[str]
+) -> tuple[list[Keyed], list[NotRun]]:
     """Return the cells whose standing is wanted, and the others by group.
 
     Args:
@@ -64,16 +72,29 @@ def only(todo: Sequence[Keyed], standings: Mapping[str, str], wanted: Collection
     found = []
     for standing, sentence in STANDINGS.items():
         cells = [keyed.cell for keyed in left if standings[keyed.key] == standing]
-        found += _left(cells, "not_selected", lambda cells, sentence=sentence: f"{_seeds(cells)} {sentence}, and --only asks for {', '.join(wanted)}")  # type: ignore[misc]
+        found += _left(
+            cells,
+            "not_selected",
+            lambda cells, sentence=sentence: (  # type: ignore[misc]
+                f"{_seeds(cells)} {sentence}, and --only asks for {', '.join(wanted)}"
+            ),
+        )
     return chosen, found
 
 
-def within(todo: Sequence[Keyed], started: Collection[str], expected: Callable[[Cell], float], budget: float, jobs: int) -> tuple[list[Keyed], list[NotRun]]:
+def within(
+    todo: Sequence[Keyed],
+    started: Collection[str],
+    expected: Callable[[Cell], float],
+    budget: float,
+    jobs: int,
+) -> tuple[list[Keyed], list[NotRun]]:
     """Return what fits a budget, the most valuable first, and the rest by group.
 
-    A row of a board is worth most when it is complete. So seeds that complete a group which has some come first, the
-    group that lacks least before others; then new groups, seed by seed through all of them, the null reference before
-    the others and quick ones before slow ones. A cell that no longer fits is passed over for smaller ones.
+    A row of a board is worth most when it is complete. So seeds that complete a group which has
+    some come first, the group that lacks least before others; then new groups, seed by seed through
+    all of them, the null reference before the others and quick ones before slow ones. A cell that
+    no longer fits is passed over for smaller ones.
 
     Args:
         todo: the cells that could run, in the order of the plan.
@@ -100,18 +121,29 @@ def within(todo: Sequence[Keyed], started: Collection[str], expected: Callable[[
             chosen.add(keyed.key)
 
     def reason(cells: Sequence[Cell]) -> str:
-        return f"{_seeds(cells)} would take about {_time(expected(cells[0]))} each, which no longer fits the budget of {_time(budget)}"
+        return (
+            f"{_seeds(cells)} would take about {_time(expected(cells[0]))} each, which no "
+            f"longer fits the budget of {_time(budget)}"
+        )
 
     rest = [keyed.cell for keyed in todo if keyed.key not in chosen]
     return [keyed for keyed in todo if keyed.key in chosen], _left(rest, "over_budget", reason)
 
 
-def _left(cells: Sequence[Cell], status: str, reason: Callable[[Sequence[Cell]], str]) -> list[NotRun]:
+def _left(
+    cells: Sequence[Cell], status: str, reason: Callable[[Sequence[Cell]], str]
+) -> list[NotRun]:
     groups: dict[str, list[Cell]] = defaultdict(list)
     for cell in cells:
         groups[cell.spec.group].append(cell)
     return [
-        NotRun(track=group[0].spec.track, method=group[0].spec.method, task=group[0].spec.task, status=status, reason=reason(group))
+        NotRun(
+            track=group[0].spec.track,
+            method=group[0].spec.method,
+            task=group[0].spec.task,
+            status=status,
+            reason=reason(group),
+        )
         for group in groups.values()
     ]
 
@@ -119,8 +151,17 @@ def _left(cells: Sequence[Cell], status: str, reason: Callable[[Sequence[Cell]],
 def _seeds(cells: Sequence[Cell]) -> str:
     spec, seeds = cells[0].spec, [cell.spec.seed for cell in cells]
     call = f" of {render_call(spec.method, spec.params)}" if cells[0].custom and spec.params else ""
-    return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))} of variant {spec.variant}{call}"
+    return (
+        f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))} of variant "
+        f"{spec.variant}{call}"
+    )
 
 
 def _time(seconds: float) -> str:
-    return f"{seconds:.3g} s" if seconds < 120 else f"{seconds / 60:.3g} min" if seconds < 7200 else f"{seconds / 3600:.3g} h"
+    return (
+        f"{seconds:.3g} s"
+        if seconds < 120
+        else f"{seconds / 60:.3g} min"
+        if seconds < 7200
+        else f"{seconds / 3600:.3g} h"
+    )

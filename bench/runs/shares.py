@@ -1,4 +1,6 @@
-"""What one class for every row would score: the shares of the classes among the rows that a task judges by, where its data is here."""
+"""What one class for every row would score: the shares of the classes
+among the rows that a task judges by, where its data is here.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ _CLASSES = 1000
 
 
 class Shares:
-    """Prepares a task once for each set of its parameters, and reads the labels of the rows that no method sees."""
+    """Prepares a task once for each set of its parameters, and reads the
+    labels of the rows that no method sees.
+    """
 
     def __init__(self, registry: Registry, say: Callable[[str], None] = lambda _: None) -> None:
         """Of the tasks in ``registry``; ``say`` is told which one is prepared."""
@@ -40,7 +44,9 @@ class Shares:
         """Tasks that were not prepared, since it takes long or their data is not here."""
 
     def __call__(self, record: Brief) -> Mapping[float, str]:
-        """Return accuracy in percent -> in words which class gives it; empty where the task or its data is not here."""
+        """Return accuracy in percent -> in words which class gives it;
+        empty where the task or its data is not here.
+        """
         name = f"{record.identity} {msgspec.json.encode(record.task_params).decode()} {record.seed}"
         if name not in self._known:
             self._known[name] = {}
@@ -52,7 +58,8 @@ class Shares:
             try:
                 for share, words in _shares(self._hidden(record)):
                     self._known[name].setdefault(share, words)
-            except Exception:  # a plugin's code, on whatever data is here: no shares, so nothing is said of them
+            # a plugin's code, on whatever data is here: no shares, so nothing is said of them
+            except Exception:
                 self.left_out.add(record.identity)
             self._spent += time.process_time() - began
         return self._known[name]
@@ -66,9 +73,20 @@ class Shares:
             return None
         spec = msgspec.structs.replace(cell.spec, device="cpu", form="single")
         card = task_card(cell.task)
-        with tempfile.TemporaryDirectory(prefix="bench-shares-") as folder, warnings.catch_warnings():
+        with (
+            tempfile.TemporaryDirectory(prefix="bench-shares-") as folder,
+            warnings.catch_warnings(),
+        ):
             warnings.simplefilter("ignore")
-            worker = Worker(_job(spec, cell.task.target, {name: self._registry.get("dataset", name).target for name in card.datasets}, folder), lambda _: None)
+            worker = Worker(
+                _job(
+                    spec,
+                    cell.task.target,
+                    {name: self._registry.get("dataset", name).target for name in card.datasets},
+                    folder,
+                ),
+                lambda _: None,
+            )
             member = Member(spec, worker, Path(folder) / "member")
             try:
                 member.prepare()
@@ -78,18 +96,35 @@ class Shares:
 
 
 def _job(spec: RunSpec, task: Any, datasets: dict[str, Any], folder: str) -> Job:
-    return Job(id="shares", specs=[spec], method=None, task=task, datasets=datasets, cache=str(cache_folder()), workdir=folder, limits=Limits())
+    return Job(
+        id="shares",
+        specs=[spec],
+        method=None,
+        task=task,
+        datasets=datasets,
+        cache=str(cache_folder()),
+        workdir=folder,
+        limits=Limits(),
+    )
 
 
 def _shares(hidden: Any) -> Iterator[tuple[float, str]]:
     import torch
 
     for name, value in _leaves(hidden):
-        if isinstance(value, torch.Tensor) and value.dim() == 1 and not value.is_floating_point() and len(value) >= _LEAST:
+        if (
+            isinstance(value, torch.Tensor)
+            and value.dim() == 1
+            and not value.is_floating_point()
+            and len(value) >= _LEAST
+        ):
             classes, counts = value.unique(return_counts=True)
             if 1 < len(classes) <= _CLASSES and len(classes) < len(value):
                 for label, count in zip(classes.tolist(), counts.tolist(), strict=True):
-                    yield 100.0 * count / len(value), f"the share of class {label} among {name} ({count} of {len(value)})"
+                    yield (
+                        100.0 * count / len(value),
+                        f"the share of class {label} among {name} ({count} of {len(value)})",
+                    )
 
 
 def _leaves(value: Any, name: str = "hidden") -> Iterator[tuple[str, Any]]:

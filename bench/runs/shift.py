@@ -1,4 +1,6 @@
-"""A driver's go at its missing cells, beside others in the same folder: what it may start, what others did meanwhile, what the dead left."""
+"""A driver's go at its missing cells, beside others in the same folder: what it may start, what
+others did meanwhile, what the dead left.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ class Shift:
         self._met: list[tuple[Keyed, Record]] = []
 
     def cut_off(self, todo: Sequence[Keyed]) -> list[list[Keyed]]:
-        """Return the jobs among ``todo`` that were cut off and have a checkpoint: they must be taken up as they were, or it is lost."""
+        """Return the jobs among ``todo`` that were cut off and have a checkpoint: they must be
+        taken up as they were, or it is lost.
+        """
         by_key = {keyed.key: keyed for keyed in todo}
         found = []
         for folder in self._folders():
@@ -45,8 +49,12 @@ class Shift:
                     found.append([by_key.pop(key) for key in keys])
         return found
 
-    def offers(self, groups: Sequence[Sequence[Keyed]], make: Callable[[Sequence[Keyed]], Job]) -> Iterator[Job | None]:
-        """Yield jobs that no other driver runs or has run since this one looked; None where all that is left is at work elsewhere."""
+    def offers(
+        self, groups: Sequence[Sequence[Keyed]], make: Callable[[Sequence[Keyed]], Job]
+    ) -> Iterator[Job | None]:
+        """Yield jobs that no other driver runs or has run since this one
+        looked; None where all that is left is at work elsewhere.
+        """
         waiting = deque(groups)
         while waiting:
             passed = 0
@@ -63,7 +71,9 @@ class Shift:
                 yield None
 
     def _claim(self, group: Sequence[Keyed]) -> list[Keyed] | None:
-        """Claim every run of a group and return those that are still to do; None where one is at work elsewhere."""
+        """Claim every run of a group and return those that are still to
+        do; None where one is at work elsewhere.
+        """
         taken: list[Keyed] = []
         for keyed in group:
             if not self._claims.take(keyed.key):
@@ -88,12 +98,17 @@ class Shift:
         shard = self._root / "records" / cell[:2]
         for name in os.listdir(shard) if shard.is_dir() else ():  # noqa: PTH208 - once a run; a glob takes ten times longer
             try:
-                if not name.startswith(f"{cell[:16]}-") or (shard / name).stat().st_mtime < self._since:
+                if (
+                    not name.startswith(f"{cell[:16]}-")
+                    or (shard / name).stat().st_mtime < self._since
+                ):
                     continue
                 record = decode_record((shard / name).read_bytes())
             except (OSError, RecordError):
                 continue
-            if record.status == "interrupted" or record.key != self._keys.key(keyed.cell, cell, record.data):
+            if record.status == "interrupted" or record.key != self._keys.key(
+                keyed.cell, cell, record.data
+            ):
                 continue
             if newest is None or (record.ended, record.attempt) > (newest.ended, newest.attempt):
                 newest = record
@@ -111,18 +126,24 @@ class Shift:
             (folder / "job.json").write_bytes(msgspec.json.encode([keyed.key for keyed in group]))
         except OSError as error:
             raise EnvironmentFault(
-                f"the scratch folder {str(folder)!r} can't be written ({error.strerror}); free the disk and run the same command again."
+                f"the scratch folder {str(folder)!r} can't be written ({error.strerror}); free "
+                "the disk and run the same command again."
             ) from None
         return job
 
     def close(self, job: Job, interrupted: bool) -> None:
-        """Remove the scratch folder of a job that ended, unless it was cut off and has a checkpoint to go on from."""
+        """Remove the scratch folder of a job that ended, unless it was cut
+        off and has a checkpoint to go on from.
+        """
         folder = Path(job.workdir)
         if not interrupted or not _has_checkpoint(folder):
             shutil.rmtree(folder, ignore_errors=True)
 
     def sweep(self) -> None:
-        """Remove what dead drivers left: temporary files, and scratch folders without a checkpoint. Not where another driver is at work."""
+        """Remove what dead drivers left: temporary files, and scratch folders without a checkpoint.
+
+        Not where another driver is at work.
+        """
         with self._claims.alone() as alone:
             if not alone:
                 return
@@ -130,7 +151,8 @@ class Shift:
             for pattern in ("records/*/.writing-*", ".probe*"):
                 for path in self._root.glob(pattern):
                     status = path.lstat()
-                    if status.st_nlink > 1 or now - status.st_mtime > _FRESH:  # linked: its record is there already
+                    # linked: its record is there already
+                    if status.st_nlink > 1 or now - status.st_mtime > _FRESH:
                         path.unlink(missing_ok=True)
             for folder in self._folders():
                 if not _has_checkpoint(folder) or now - folder.stat().st_mtime > _KEEP:
@@ -141,7 +163,11 @@ class Shift:
 
     def _folders(self) -> list[Path]:
         work = self._root / "work"
-        return sorted(path for path in work.iterdir() if path.is_dir() and not path.is_symlink()) if work.is_dir() else []
+        return (
+            sorted(path for path in work.iterdir() if path.is_dir() and not path.is_symlink())
+            if work.is_dir()
+            else []
+        )
 
 
 def _has_checkpoint(folder: Path) -> bool:

@@ -1,4 +1,6 @@
-"""Whether the data that records were made of is still what it was: told by the index of data, or by loading it in a process aside."""
+"""Whether the data that records were made of is still what it was: told by
+the index of data, or by loading it in a process aside.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ Standing = Literal["same", "other", "unknown", "unavailable"]
 
 
 class Loaded(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of loading a call for a cell: its fingerprint; or why the data is not on this machine; or neither, where the load failed."""
+    """What came of loading a call for a cell: its fingerprint; or why the data is not on this
+    machine; or neither, where the load failed.
+    """
 
     cell: str
     call: str
@@ -42,7 +46,9 @@ class Sight:
     """The data on this machine as it is now, each call looked at once a command."""
 
     def __init__(self, keys: Keys, cache: Path | None = None) -> None:
-        """Look at data with the code and libraries that ``keys`` knows of; ``cache``: the cache folder."""
+        """Look at data with the code and libraries that ``keys`` knows of;
+        ``cache``: the cache folder.
+        """
         self._keys, self._index = keys, DataIndex(cache or cache_folder())
         self._wants: dict[tuple[str, str, str], Want | None] = {}
         self._calls: dict[tuple[str, str, str, str, int], _Seen] = {}
@@ -79,7 +85,10 @@ class Sight:
             for cell, call in wanted:
                 now, want = self._at(cell, call), self._want(cell, call)
                 if want is not None and not now.state.fingerprint and not now.looked:
-                    asked.setdefault(want.identity(drawn=self._seen.get(want.identity(), now) is None), (cell, call))
+                    asked.setdefault(
+                        want.identity(drawn=self._seen.get(want.identity(), now) is None),
+                        (cell, call),
+                    )
             groups: dict[str, tuple[Cell, list[str]]] = {}
             for cell, call in asked.values():
                 groups.setdefault(cell.spec.cell, (cell, []))[1].append(call)
@@ -92,7 +101,11 @@ class Sight:
     def _take(self, cell: Cell, found: Loaded) -> None:
         want = self._want(cell, found.call)
         assert want is not None
-        seen = _Seen(State(found.fingerprint, self.state(cell, found.call).changed), found.absent, looked=True)
+        seen = _Seen(
+            State(found.fingerprint, self.state(cell, found.call).changed),
+            found.absent,
+            looked=True,
+        )
         if found.drawn:
             self._seen[want.identity()], self._seen[want.identity(drawn=True)] = None, seen
         else:
@@ -102,7 +115,9 @@ class Sight:
         spec = cell.spec
         name = (call, spec.device, spec.track, spec.task, spec.seed)
         if name not in self._calls:
-            self._calls[name] = self._file(cell, call) if call.startswith(FILE) else self._found(cell, call)
+            self._calls[name] = (
+                self._file(cell, call) if call.startswith(FILE) else self._found(cell, call)
+            )
         return self._calls[name]
 
     def _found(self, cell: Cell, call: str) -> _Seen:
@@ -111,7 +126,9 @@ class Sight:
             return _Seen(State("", [f"the data set of {call} is gone"]), looked=True)
         general = want.identity()
         if general not in self._seen:
-            self._seen[general] = None if self._index.draws(want) else _Seen(self._index.state(want))
+            self._seen[general] = (
+                None if self._index.draws(want) else _Seen(self._index.state(want))
+            )
         if (seen := self._seen[general]) is not None:
             return seen
         own = want.identity(drawn=True)
@@ -122,7 +139,9 @@ class Sight:
         return found
 
     def _want(self, cell: Cell, call: str) -> Want | None:
-        """Return a call as the index knows it; None where its data set or a parameter is not here any more."""
+        """Return a call as the index knows it; None where its data set or
+        a parameter is not here any more.
+        """
         if call.startswith(FILE):
             return None
         name = (call, cell.spec.device, cell.task.target.path)
@@ -132,7 +151,11 @@ class Sight:
             except BenchError:
                 self._wants[name] = None
         want, stream = self._wants[name], (f"{cell.spec.track}/{cell.spec.task}", cell.spec.seed)
-        return want if want is None or want.stream == stream else msgspec.structs.replace(want, stream=stream)
+        return (
+            want
+            if want is None or want.stream == stream
+            else msgspec.structs.replace(want, stream=stream)
+        )
 
     def _file(self, cell: Cell, call: str) -> _Seen:
         targets = own_targets(*targets_of(cell))
@@ -152,10 +175,17 @@ class Sight:
             if now.state.fingerprint == fingerprint:
                 continue
             if call.startswith(FILE):
-                said.append(f"the file {call.removeprefix(FILE)} {'changed' if now.state.fingerprint else 'is gone'}")
+                said.append(
+                    f"the file {call.removeprefix(FILE)} "
+                    f"{'changed' if now.state.fingerprint else 'is gone'}"
+                )
                 continue
             want = self._want(cell, call)
-            changed = (self._index.differing(want, fingerprint) if want is not None and now.state.fingerprint else []) or now.state.changed
+            changed = (
+                self._index.differing(want, fingerprint)
+                if want is not None and now.state.fingerprint
+                else []
+            ) or now.state.changed
             files = f" ({changes_said(changed)})" if changed else ""
             if now.absent:
                 said.append(f"the data of {call} is not on this machine: {now.absent}")

@@ -1,4 +1,6 @@
-"""How a plan's cells stand: recorded with today's code, libraries and data, or why they would run."""
+"""How a plan's cells stand: recorded with today's code, libraries and
+data, or why they would run.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ from bench.runs.store import latest
 
 
 class Held(msgspec.Struct, kw_only=True):
-    """How a cell stands: ``failed``, ``stale`` and ``missing`` are those of :data:`bench.runs.select.STANDINGS`."""
+    """How a cell stands: ``failed``, ``stale`` and ``missing`` are those of
+    :data:`bench.runs.select.STANDINGS`.
+    """
 
     standing: Literal["recorded", "failed", "stale", "missing", "unavailable"]
     record: Record | None = None
@@ -28,7 +32,9 @@ class Held(msgspec.Struct, kw_only=True):
 
 
 class Candidates:
-    """The records that have today's code and libraries: whether they count depends on their data alone."""
+    """The records that have today's code and libraries: whether they count
+    depends on their data alone.
+    """
 
     def __init__(self, keys: Keys, sight: Sight, records: Sequence[Record]) -> None:
         self._keys, self._sight = keys, sight
@@ -41,11 +47,21 @@ class Candidates:
         name = cell.spec.cell
         if name not in self._records:
             return []
-        return latest(record for record in self._records[name] if self._keys.key(cell, name, record.data) == record.key).values()
+        return latest(
+            record
+            for record in self._records[name]
+            if self._keys.key(cell, name, record.data) == record.key
+        ).values()
 
     def wanted(self, cells: Iterable[Cell]) -> Iterator[tuple[Cell, str]]:
         """Yield the calls of data on which it hangs whether cells are recorded."""
-        return ((cell, call) for cell in cells for record in self._of(cell) if record.status == "ok" for call in record.data or ())
+        return (
+            (cell, call)
+            for cell in cells
+            for record in self._of(cell)
+            if record.status == "ok"
+            for call in record.data or ()
+        )
 
     def of(self, cell: Cell) -> Held:
         """Say how a cell stands."""
@@ -54,20 +70,37 @@ class Candidates:
         for record in self._of(cell):
             standing = self._sight.standing(cell, record.data)
             if standing == "unavailable" and record.status == "ok":
-                return Held(standing="unavailable", reason=self._sight.absent(cell, record.data or {}))
-            (others if standing == "other" else found).append((record.status == "ok", standing == "same", record.ended, record))
+                return Held(
+                    standing="unavailable", reason=self._sight.absent(cell, record.data or {})
+                )
+            (others if standing == "other" else found).append(
+                (record.status == "ok", standing == "same", record.ended, record)
+            )
         if not found:
             if others:
-                self._changed.update(self._sight.what_changed(cell, max(others, key=lambda item: item[:3])[3].data or {}))
+                self._changed.update(
+                    self._sight.what_changed(
+                        cell, max(others, key=lambda item: item[:3])[3].data or {}
+                    )
+                )
             return Held(standing="stale" if cell.spec.cell in self._records else "missing")
         good, same, _, record = max(found, key=lambda item: item[:3])
-        unknown = [] if same else [call for call in record.data or () if not self._sight.state(cell, call).fingerprint]
+        unknown = (
+            []
+            if same
+            else [
+                call for call in record.data or () if not self._sight.state(cell, call).fingerprint
+            ]
+        )
         return Held(standing="recorded" if good else "failed", record=record, unknown=unknown)
 
     @property
     def said(self) -> list[str]:
         """What changed in data, with how many cells that :meth:`of` looked at it bears on."""
         return [
-            f"{what}; {count} recorded {'run is' if count == 1 else 'runs are'} stale and {'runs' if count == 1 else 'run'} again."
+            (
+                f"{what}; {count} recorded {'run is' if count == 1 else 'runs are'} stale and "
+                f"{'runs' if count == 1 else 'run'} again."
+            )
             for what, count in self._changed.items()
         ]

@@ -27,8 +27,18 @@ if TYPE_CHECKING:
 
 _Found = TypeVar("_Found")
 R = TypeVar("R", bound=Record)
-_ELSEWHERE = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PERM}  # fmt: skip
-"""SQLite's codes that say that the place is bad, not the index: it is left alone, and another is made in memory."""
+_ELSEWHERE = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_PERM,
+}
+"""SQLite's codes that say that the place is bad, not the index: it is left
+alone, and another is made in memory.
+"""
 
 
 _TEMPORARY = ".writing"
@@ -44,7 +54,9 @@ class Damaged(msgspec.Struct, frozen=True):
 
 @contextlib.contextmanager
 def collector_paused() -> Iterator[None]:
-    """Look for no garbage meanwhile: going through a hundred thousand records again and again, none of which is garbage, takes a third of the time."""
+    """Look for no garbage meanwhile: going through a hundred thousand records again and again, none
+    of which is garbage, takes a third of the time.
+    """
     was = gc.isenabled()
     gc.disable()
     try:
@@ -55,7 +67,9 @@ def collector_paused() -> Iterator[None]:
 
 
 class Store:
-    """Records under one folder: ``records/ab/<id>.json``, arrays and pictures under ``files/<id>/``; ``*.jsonl`` exports are read too."""
+    """Records under one folder: ``records/ab/<id>.json``, arrays and pictures under
+    ``files/<id>/``; ``*.jsonl`` exports are read too.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -65,14 +79,24 @@ class Store:
     # Reading -----------------------------------------------------------------
 
     def briefs(self) -> list[Brief]:
-        """Return what boards and plans need of every readable record; the others go to :attr:`damaged`. Records of one id are returned once."""
+        """Return what boards and plans need of every readable record; the others go to
+        :attr:`damaged`.
+
+        Records of one id are returned once.
+        """
 
         def use(index: StoreIndex) -> tuple[dict[str, Brief], list[Damaged]]:
             found: dict[str, Brief] = {}
             clashes = []
             for brief in index.briefs():
                 if found.setdefault(brief.id, brief).content != brief.content:
-                    clashes.append(Damaged(brief.id, "records of this id differ; the one in records/, else in the first export, is used"))
+                    clashes.append(
+                        Damaged(
+                            brief.id,
+                            "records of this id differ; the one in records/, else in the first "
+                            "export, is used",
+                        )
+                    )
             return found, clashes
 
         with collector_paused():
@@ -81,7 +105,10 @@ class Store:
         return list(found.values())
 
     def read(self) -> list[Record]:
-        """Return every readable record whole; the others go to :attr:`damaged`. Records of one id are returned once."""
+        """Return every readable record whole; the others go to :attr:`damaged`.
+
+        Records of one id are returned once.
+        """
         return list(self.stream())
 
     def stream(self, chosen: Callable[[Brief], bool] = lambda _: True) -> Iterator[Record]:
@@ -97,11 +124,17 @@ class Store:
         self.damaged = damaged
 
     def places(self, beginning: str = "") -> dict[str, Place]:
-        """Return where the records lie whose ids begin with ``beginning``: id -> place, sorted by id."""
-        return dict(sorted({place.name: place for place in reversed(self.all_places(beginning))}.items()))
+        """Return where the records lie whose ids begin with ``beginning``:
+        id -> place, sorted by id.
+        """
+        return dict(
+            sorted({place.name: place for place in reversed(self.all_places(beginning))}.items())
+        )
 
     def all_places(self, beginning: str = "") -> list[Place]:
-        """Return where every record lies: of ``records/`` first, then of exports; several of one id included."""
+        """Return where every record lies: of ``records/`` first, then of
+        exports; several of one id included.
+        """
         return self.ask(lambda index: index.places(beginning))
 
     def load(self, place: Place) -> Record:
@@ -128,17 +161,26 @@ class Store:
             try:
                 return decode_record(path.read_bytes())
             except OSError as error:
-                raise UsageError(f"no record at {name!r} ({error.strerror}); give a record's id or its file.") from None
+                raise UsageError(
+                    f"no record at {name!r} ({error.strerror}); give a record's id or its file."
+                ) from None
             except RecordError as error:
                 raise RecordError(f"the record {name!r} can't be used: {error}.") from None
-        records = sorted((self.load(place) for place in self.places(name).values()), key=lambda record: record.attempt)
+        records = sorted(
+            (self.load(place) for place in self.places(name).values()),
+            key=lambda record: record.attempt,
+        )
         if not records or len({(record.cell, record.key) for record in records}) > 1:
             count = "no record" if not records else f"{len(records)} records"
-            raise UsageError(f"{count} in {str(self.root)!r} begin with {name!r}; 'bench leaderboard --json' lists their ids.")
+            raise UsageError(
+                f"{count} in {str(self.root)!r} begin with {name!r}; 'bench leaderboard --json' "
+                "lists their ids."
+            )
         return records[-1]
 
     def ask(self, use: Callable[[StoreIndex], _Found], refresh: bool = True) -> _Found:
-        """Return ``use(index)`` with an index that agrees with the folder or, without ``refresh``, agreed with it when it was last asked.
+        """Return ``use(index)`` with an index that agrees with the folder or, without ``refresh``,
+        agreed with it when it was last asked.
 
         One that is damaged is made anew; where it can't be kept, it is made in memory.
         """
@@ -148,7 +190,10 @@ class Store:
             with StoreIndex(self.root, file, refresh) as index:
                 found = use(index)
                 if refresh:
-                    self.damaged = [Damaged(self._shown(path, line), reason) for path, line, reason in index.damaged()]
+                    self.damaged = [
+                        Damaged(self._shown(path, line), reason)
+                        for path, line, reason in index.damaged()
+                    ]
                     self._exported = index.exported()
             return found
 
@@ -174,13 +219,16 @@ class Store:
     # Writing -----------------------------------------------------------------
 
     def open_for_writing(self) -> None:
-        """Make the folder, see that it can be written, and remove what writers that died left half-written.
+        """Make the folder, see that it can be written, and remove what writers that died left
+        half-written.
 
         Raises:
             UsageError: it is a file. EnvironmentFault: it can't be made or written.
         """
         if self.root.exists() and not self.root.is_dir():
-            raise UsageError(f"the results folder {str(self.root)!r} is a file; name a folder with --results.")
+            raise UsageError(
+                f"the results folder {str(self.root)!r} is a file; name a folder with --results."
+            )
         try:
             self._folder("records")
             for path in self.abandoned():
@@ -188,11 +236,14 @@ class Store:
             self._temporary().rmdir()
         except OSError as error:
             raise EnvironmentFault(
-                f"the results folder {str(self.root)!r} can't be written ({error.strerror}); name another with --results or BENCH_RESULTS."
+                f"the results folder {str(self.root)!r} can't be written ({error.strerror}); name "
+                "another with --results or BENCH_RESULTS."
             ) from None
 
     def abandoned(self) -> list[Path]:
-        """Return the temporary files and folders of writers on this machine that are no longer alive."""
+        """Return the temporary files and folders of writers on this
+        machine that are no longer alive.
+        """
         folder = self.root / _TEMPORARY
         if folder.is_symlink() or not folder.is_dir():
             return []
@@ -201,17 +252,22 @@ class Store:
         return [path for path, match in found if match and not alive(int(match[1]))]
 
     def write(self, record: Record, files: Path | None = None) -> Path:
-        """Add a record, with the arrays and pictures that it names and that lie in ``files``. The attempt is the next free number.
+        """Add a record, with the arrays and pictures that it names and that lie in ``files``.
+
+        The attempt is the next free number.
 
         Raises:
-            EnvironmentFault: the disk is full or the folder can't be written; nothing half-written stays.
+            EnvironmentFault: the disk is full or the folder can't be written; nothing half-written
+                stays.
             RecordError: it is not consistent.
         """
         try:
             return self._write(record, files)
         except OSError as error:
             raise EnvironmentFault(
-                f"the record of {record.task} {record.variant} {record.method} seed {record.seed} could not be written to {str(self.root)!r} ({error.strerror}); free the disk and run the same command again."
+                f"the record of {record.task} {record.variant} {record.method} seed {record.seed} "
+                f"could not be written to {str(self.root)!r} ({error.strerror}); free the disk "
+                "and run the same command again."
             ) from None
 
     def add(self, record: Record, files: Path | None = None) -> bool:
@@ -224,14 +280,19 @@ class Store:
             return self._claim(record, files) is not None
         except OSError as error:
             raise EnvironmentFault(
-                f"the record {record.id} could not be written to {str(self.root)!r} ({error.strerror}); free the disk and try again."
+                f"the record {record.id} could not be written to {str(self.root)!r} "
+                f"({error.strerror}); free the disk and try again."
             ) from None
 
     def _write(self, record: Record, files: Path | None) -> Path:
         encode_record(record)  # an inconsistent one leaves no trace
         beginning = record.id.removesuffix(str(record.attempt))
         shard = self._folder("records", record.cell[:2])
-        taken = [int(name[len(beginning) : -5]) for name in os.listdir(shard) if name.startswith(beginning) and name[len(beginning) : -5].isdecimal()]  # noqa: PTH208
+        taken = [
+            int(name[len(beginning) : -5])
+            for name in os.listdir(shard)  # noqa: PTH208 - names are enough
+            if name.startswith(beginning) and name[len(beginning) : -5].isdecimal()
+        ]
         record.attempt = max([record.attempt - 1, self._exported.get(beginning, 0), *taken]) + 1
         while (path := self._claim(record, files)) is None:
             record.attempt += 1
@@ -271,7 +332,8 @@ class Store:
                     remove(left)
 
     def _folder(self, *parts: str) -> Path:
-        """Return a folder of the results folder, made if need be; never one that a link leads to, which could lie anywhere.
+        """Return a folder of the results folder, made if need be; never one that a link leads to,
+        which could lie anywhere.
 
         Raises:
             OSError: it can't be made, or is a link.
@@ -282,11 +344,16 @@ class Store:
             folder = folder / part
             folder.mkdir(exist_ok=True)
             if folder.is_symlink():
-                raise NotADirectoryError(errno.ENOTDIR, f"{part} in it is a link, and records are written into real folders only")
+                raise NotADirectoryError(
+                    errno.ENOTDIR,
+                    f"{part} in it is a link, and records are written into real folders only",
+                )
         return folder
 
     def _temporary(self) -> Path:
-        return Path(tempfile.mkdtemp(dir=self._folder(_TEMPORARY), prefix=f"{_HOST}-{os.getpid()}-"))
+        return Path(
+            tempfile.mkdtemp(dir=self._folder(_TEMPORARY), prefix=f"{_HOST}-{os.getpid()}-")
+        )
 
 
 def latest(records: Iterable[R]) -> dict[str, R]:
@@ -294,6 +361,9 @@ def latest(records: Iterable[R]) -> dict[str, R]:
     best: dict[str, R] = {}
     for record in records:
         known = best.get(record.key)
-        if known is None or (record.status == "ok", record.attempt) > (known.status == "ok", known.attempt):
+        if known is None or (record.status == "ok", record.attempt) > (
+            known.status == "ok",
+            known.attempt,
+        ):
             best[record.key] = record
     return best

@@ -1,4 +1,6 @@
-"""Files and folders as the store handles them: links are never followed, and only what a record names is taken."""
+"""Files and folders as the store handles them: links are never followed,
+and only what a record names is taken.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +26,17 @@ def remove(path: Path) -> None:
 
 
 def copy_named(record: Record, source: Path, target: Path) -> bool:
-    """Copy the files that ``record`` names, plain files only; whatever else a run left there stays behind. False: there is none."""
+    """Copy the files that ``record`` names, plain files only; whatever else a run left there stays
+    behind.
+
+    False: there is none.
+    """
     names = {*filter(None, [record.arrays]), *record.images.values()}
-    found = [name for name in sorted(names) if not source.is_symlink() and stat.S_ISREG(_mode(source / name))]
+    found = [
+        name
+        for name in sorted(names)
+        if not source.is_symlink() and stat.S_ISREG(_mode(source / name))
+    ]
     if not found:
         return False
     target.mkdir()

@@ -1,4 +1,6 @@
-"""Reading a results folder for its index: which files there are, and what an index holds of each record."""
+"""Reading a results folder for its index: which files there are, and what
+an index holds of each record.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +21,28 @@ from bench.runs.record import LARGEST, Record, RecordError, decode_record
 from bench.runs.spec import RunSpec
 
 _OWN = (
-    "cell", "key", "attempt", "seed", "status", "metrics", "gates", "not_rankable", "cost", "counters", "flops", "error", "arrays", "images", "started", "ended",
-)  # fmt: skip
+    "cell",
+    "key",
+    "attempt",
+    "seed",
+    "status",
+    "metrics",
+    "gates",
+    "not_rankable",
+    "cost",
+    "counters",
+    "flops",
+    "error",
+    "arrays",
+    "images",
+    "started",
+    "ended",
+)
 _LEFT_OUT = {"curve", "logs"}
 _ORIGIN = ("provenance", "warnings")
-_PART = tuple(name for name in Record.__struct_fields__ if name not in {*_OWN, *_ORIGIN, *_LEFT_OUT})
+_PART = tuple(
+    name for name in Record.__struct_fields__ if name not in {*_OWN, *_ORIGIN, *_LEFT_OUT}
+)
 KEPT = (_OWN, _PART, _ORIGIN)
 _SPEC = RunSpec.__struct_fields__
 _own, _part, _origin, _spec = (attrgetter(*names) for names in (_OWN, _PART, _ORIGIN, _SPEC))
@@ -42,13 +61,25 @@ def files(root: Path) -> Iterator[tuple[str, Stamp]]:
     Raises:
         EnvironmentFault: a folder can't be read.
     """
-    shards = [f"records/{found.name}/" for found in _listed(root, "records") if found.is_dir(follow_symlinks=False)]
-    links = [found for found in _listed(root, "records") if found.is_symlink()]  # named, so that nobody misses the records behind one
-    for folder, suffix, listed in [*((shard, ".json", None) for shard in shards), ("records/", "", links), ("", _EXPORT, None)]:
+    shards = [
+        f"records/{found.name}/"
+        for found in _listed(root, "records")
+        if found.is_dir(follow_symlinks=False)
+    ]
+    # named, so that nobody misses the records behind one
+    links = [found for found in _listed(root, "records") if found.is_symlink()]
+    for folder, suffix, listed in [
+        *((shard, ".json", None) for shard in shards),
+        ("records/", "", links),
+        ("", _EXPORT, None),
+    ]:
         for found in _listed(root, folder) if listed is None else listed:
             if found.name.endswith(suffix) and not found.name.startswith("."):
                 state = found.stat(follow_symlinks=False)
-                yield f"{folder}{found.name}".encode(errors="backslashreplace").decode(), (state.st_mtime_ns, state.st_ctime_ns, state.st_size)
+                yield (
+                    f"{folder}{found.name}".encode(errors="backslashreplace").decode(),
+                    (state.st_mtime_ns, state.st_ctime_ns, state.st_size),
+                )
 
 
 def _listed(root: Path, folder: str) -> list[os.DirEntry[str]]:
@@ -58,11 +89,16 @@ def _listed(root: Path, folder: str) -> list[os.DirEntry[str]]:
     except (FileNotFoundError, NotADirectoryError):
         return []  # not there yet, or just removed
     except OSError as error:
-        raise EnvironmentFault(f"the results folder {str(root)!r} can't be read ({error.strerror}); mend it, or name another with --results.") from None
+        raise EnvironmentFault(
+            f"the results folder {str(root)!r} can't be read ({error.strerror}); mend it, or name "
+            "another with --results."
+        ) from None
 
 
 class Entry(NamedTuple):
-    """What an index holds of a record: where it lies, its id, the digest of all of it, and what boards need in three parts."""
+    """What an index holds of a record: where it lies, its id, the digest
+    of all of it, and what boards need in three parts.
+    """
 
     line: int
     start: int
@@ -81,8 +117,13 @@ class Damage(NamedTuple):
     reason: str
 
 
-def read(root: str, files: Sequence[tuple[str, Stamp]]) -> Iterator[tuple[str, Stamp, list[Entry | Damage]]]:
-    """Yield files with what an index holds of them. Threads read ahead: a disk serves several small files as quickly as one."""
+def read(
+    root: str, files: Sequence[tuple[str, Stamp]]
+) -> Iterator[tuple[str, Stamp, list[Entry | Damage]]]:
+    """Yield files with what an index holds of them.
+
+    Threads read ahead: a disk serves several small files as quickly as one.
+    """
     parts = [files[start : start + _AHEAD] for start in range(0, len(files), _AHEAD)]
     with ThreadPoolExecutor(_READERS) as pool:
         waiting = deque(pool.submit(_texts, root, part) for part in parts[:_READERS])
@@ -95,7 +136,9 @@ def read(root: str, files: Sequence[tuple[str, Stamp]]) -> Iterator[tuple[str, S
 
 
 def _texts(root: str, files: Sequence[tuple[str, Stamp]]) -> list[bytes | OSError | None]:
-    """Return the text of each file, or why it can't be read; None for an export, which is read line by line."""
+    """Return the text of each file, or why it can't be read; None for an
+    export, which is read line by line.
+    """
 
     def text(path: str) -> bytes | OSError | None:
         try:
@@ -137,15 +180,24 @@ def entry(line: int, start: int, data: bytes) -> Entry:
         part |= {"row": _row(spec, _pack(part)), "edited": spec.cell != record.cell}
         origin = dict(zip(_ORIGIN, _origin(record), strict=True))
         whole = blake2b(msgspec.json.encode(record), digest_size=16).digest()
-        return Entry(line, start, len(data), record.id, whole, _pack(part), _pack(origin), _pack(own))
+        return Entry(
+            line, start, len(data), record.id, whole, _pack(part), _pack(origin), _pack(own)
+        )
     except (OverflowError, RecursionError, UnicodeError, ValueError) as error:
         raise RecordError(f"it is damaged: {error}") from None
 
 
 def _gap(record: Record) -> str:
-    """Return the first figure that has no value at a step: of the curve one that has values at others, of the log any."""
+    """Return the first figure that has no value at a step: of the curve
+    one that has values at others, of the log any.
+    """
     for part, entries in (("curve", record.curve), ("log", record.logs)):
-        empty = [(name, entry.get("step")) for entry in entries for name, value in entry.items() if value is None]
+        empty = [
+            (name, entry.get("step"))
+            for entry in entries
+            for name, value in entry.items()
+            if value is None
+        ]
         for name, step in empty:
             if part == "log" or any(entry.get(name) is not None for entry in entries):
                 return f"{name[:100]} of the {part} at step {step}"
@@ -163,15 +215,20 @@ def _row(spec: RunSpec, part: bytes) -> str:
 
 def _open(path: str) -> int:
     try:
-        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)  # a link or a pipe is no record
+        # a link or a pipe is no record
+        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         if error.errno == errno.ELOOP:
-            raise OSError(errno.ELOOP, "it is a symbolic link, which is not followed; put what it leads to in its place") from None
+            raise OSError(
+                errno.ELOOP,
+                "it is a symbolic link, which is not followed; put what it leads to in its place",
+            ) from None
         raise
 
 
 def _whole(path: str) -> bytes:
-    """Return the text of a file that holds one record, in the fewest calls of the system: there may be a hundred thousand.
+    """Return the text of a file that holds one record, in the fewest calls of the system: there may
+    be a hundred thousand.
 
     Raises:
         OSError: it can't be read, or is larger than a record may be.
@@ -190,7 +247,9 @@ def _whole(path: str) -> bytes:
 
 
 def _lines(path: str) -> Iterator[tuple[int, int, bytes]]:
-    """Yield number (from 1), offset and text of every line of an export. What is larger than a record may be is cut, and fails where it is decoded.
+    """Yield number (from 1), offset and text of every line of an export.
+
+    What is larger than a record may be is cut, and fails where it is decoded.
 
     Raises:
         OSError: it can't be read.
@@ -201,5 +260,9 @@ def _lines(path: str) -> Iterator[tuple[int, int, bytes]]:
             number += 1
             if text.strip():
                 yield number, file.tell() - len(text), text
-            while len(text) > LARGEST and not text.endswith(b"\n") and (text := file.readline(LARGEST + 1)):
+            while (
+                len(text) > LARGEST
+                and not text.endswith(b"\n")
+                and (text := file.readline(LARGEST + 1))
+            ):
                 continue  # the rest of a line that is too large

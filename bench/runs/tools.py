@@ -1,4 +1,7 @@
-"""What serves a run: reports, progress, data sets and artifacts. A run names its tools and does not hold them."""
+"""What serves a run: reports, progress, data sets and artifacts.
+
+A run names its tools and does not hold them.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,10 @@ if TYPE_CHECKING:
 
 
 class Tools:
-    """What a run asks of its worker. The defaults serve a run made by hand, in a test or a notebook."""
+    """What a run asks of its worker.
+
+    The defaults serve a run made by hand, in a test or a notebook.
+    """
 
     def report(self, run: Run, step: int, model: Any) -> None:
         """Score a model after ``step``, or at least note the step."""
@@ -28,24 +34,38 @@ class Tools:
         return {}
 
     def fetch(
-        self, run: Run, artifacts: Artifacts, recipe: Mapping[str, Any], parts: Mapping[str, Any], build: Callable[[], Mapping[str, Any]], inside: Tools
+        self,
+        run: Run,
+        artifacts: Artifacts,
+        recipe: Mapping[str, Any],
+        parts: Mapping[str, Any],
+        build: Callable[[], Mapping[str, Any]],
+        inside: Tools,
     ) -> tuple[dict[str, Any], float]:
-        """Return an artifact, built if nobody has, with ``inside`` serving its builder, and the seconds that building took."""
+        """Return an artifact, built if nobody has, with ``inside`` serving
+        its builder, and the seconds that building took.
+        """
         return artifacts.get(recipe, parts, build, str(run.device), inside)
 
     def charge(self, run: Run, seconds: float, wall: float, cpu: float) -> None:
-        """Note what an artifact cost (``seconds``), and what of the clocks it took just now, built or read."""
+        """Note what an artifact cost (``seconds``), and what of the clocks
+        it took just now, built or read.
+        """
 
     def quiet(self) -> Tools:
         """Return tools for building an artifact: no report reaches the task."""
         return self
 
     def fingerprints(self) -> dict[str, str]:
-        """Return the data sets that were loaded with these tools, by their call, with their fingerprints."""
+        """Return the data sets that were loaded with these tools, by their
+        call, with their fingerprints.
+        """
         return {}
 
     def unchanged(self, loaded: Mapping[str, str]) -> bool:
-        """Say whether data sets that an artifact's builder loaded are as they were then, and count them as loaded if so."""
+        """Say whether data sets that an artifact's builder loaded are as
+        they were then, and count them as loaded if so.
+        """
         return not loaded
 
     def mark(self) -> str:
@@ -62,7 +82,9 @@ class Tools:
 
 
 class Token:
-    """Names the tools of a run without holding them: tools reach the case, and what methods are handed must not."""
+    """Names the tools of a run without holding them: tools reach the case,
+    and what methods are handed must not.
+    """
 
     __slots__ = ("number",)
 

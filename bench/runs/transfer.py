@@ -1,6 +1,7 @@
 """Carrying records from place to place: merge folders, import files.
 
-Nothing read here can run code: records are JSON, in files of their own, in lines, or in the column ``document`` of a Parquet file.
+Nothing read here can run code: records are JSON, in files of their own, in lines, or in the column
+``document`` of a Parquet file.
 """
 
 from __future__ import annotations
@@ -27,14 +28,19 @@ def records_of(file: Path) -> Iterator[tuple[str, Record]]:
         UsageError: it is no such file. RecordError: it holds something that is no record.
     """
     if file.suffix not in SUFFIXES:
-        raise UsageError(f"can't tell the format of {str(file)!r}; give a file that ends in {', '.join(SUFFIXES)}.")
+        raise UsageError(
+            f"can't tell the format of {str(file)!r}; give a file that ends in "
+            f"{', '.join(SUFFIXES)}."
+        )
     try:
         for number, data in _from_parquet(file) if file.suffix == ".parquet" else _from_text(file):
             where = f"{file}, {'row' if file.suffix == '.parquet' else 'line'} {number}"
             try:
                 yield where, decode_record(data)
             except RecordError as error:
-                raise RecordError(f"{where} is no record: {error}. Nothing of it was imported.") from None
+                raise RecordError(
+                    f"{where} is no record: {error}. Nothing of it was imported."
+                ) from None
     except OSError as error:
         raise UsageError(f"can't read {str(file)!r} ({error.strerror or error}).") from None
 
@@ -57,15 +63,22 @@ def _from_parquet(file: Path) -> Iterator[tuple[int, bytes]]:
 
     try:
         with file.open("rb") as stream, parquet.ParquetFile(stream) as opened:
-            if "document" not in opened.schema_arrow.names or not pa.types.is_string(opened.schema_arrow.field("document").type):
-                raise RecordError(f"{file} has no column 'document' of text, so it is no export of 'bench results export'.")
+            if "document" not in opened.schema_arrow.names or not pa.types.is_string(
+                opened.schema_arrow.field("document").type
+            ):
+                raise RecordError(
+                    f"{file} has no column 'document' of text, so it is no export of 'bench "
+                    "results export'."
+                )
             number = 0
             for batch in opened.iter_batches(batch_size=_ROWS, columns=["document"]):
                 for value in batch.column(0):
                     number += 1
                     yield number, (value.as_py() or "").encode()
     except (pa.ArrowException, UnicodeError) as error:
-        raise RecordError(f"{file} is no readable Parquet file ({str(error).splitlines()[0]}).") from None
+        raise RecordError(
+            f"{file} is no readable Parquet file ({str(error).splitlines()[0]})."
+        ) from None
 
 
 class Incoming(msgspec.Struct):
@@ -91,7 +104,13 @@ def from_store(store: Store) -> Iterator[Incoming]:
     for place in store.all_places():
         files = None if place.name in seen else store.root / "files" / place.name
         seen.add(place.name)
-        yield Incoming(place.name, place.digest, f"{store.root / place.path}", lambda place=place: store.load(place), files)  # type: ignore[misc]
+        yield Incoming(
+            place.name,
+            place.digest,
+            f"{store.root / place.path}",
+            lambda place=place: store.load(place),  # type: ignore[misc]
+            files,
+        )
 
 
 def content(record: Record) -> bytes:
@@ -112,7 +131,8 @@ class Merged(msgspec.Struct):
 
 
 def merge(store: Store, incoming: Callable[[], Iterator[Incoming]], dry_run: bool) -> Merged:
-    """Add records to ``store``: what is there is left alone, and a record whose id another one has gets the next free attempt.
+    """Add records to ``store``: what is there is left alone, and a record whose id another one has
+    gets the next free attempt.
 
     Nothing is added where one of them can't be read. A merge that is done again adds nothing.
 
@@ -163,7 +183,9 @@ class _Known:
         self._last[beginning] = max(self._last.get(beginning, 0), int(attempt))
 
     def take(self, item: Incoming) -> str:
-        """Return the id that a record is added under; empty: it is there already, under its own id or one that an earlier merge gave it."""
+        """Return the id that a record is added under; empty: it is there already, under its own id
+        or one that an earlier merge gave it.
+        """
         contents = self._contents.get(item.name)
         if contents is None:
             self._note(item.name, item.content)

@@ -1,4 +1,6 @@
-"""The variants of a task that a request names, and what parameters in brackets make of them: each set of parameters once, under one name."""
+"""The variants of a task that a request names, and what parameters in brackets make of them: each
+set of parameters once, under one name.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +16,20 @@ from bench.plugins.registry import task_card
 
 
 class Variant(NamedTuple):
-    """A set of a task's parameters: its name, the parameters, and whether they are other than the card's."""
+    """A set of a task's parameters: its name, the parameters, and whether
+    they are other than the card's.
+    """
 
     label: str
     params: dict[str, Any]
     custom: bool
 
 
-def variants(task: Entry, preset: str, wanted: Sequence[str], call: Mapping[str, Sequence[str]]) -> tuple[list[Variant], list[str]]:
-    """Return the variants to run, and a sentence for each whose parameters in brackets make it another one.
+def variants(
+    task: Entry, preset: str, wanted: Sequence[str], call: Mapping[str, Sequence[str]]
+) -> tuple[list[Variant], list[str]]:
+    """Return the variants to run, and a sentence for each whose parameters in brackets make it
+    another one.
 
     Args:
         task: the task.
@@ -31,13 +38,16 @@ def variants(task: Entry, preset: str, wanted: Sequence[str], call: Mapping[str,
         call: parameter -> the texts of its alternatives.
 
     Raises:
-        UsageError: there is no such variant. ParameterError: a parameter is unknown or its value wrong.
+        UsageError: there is no such variant. ParameterError: a parameter is unknown or its value
+            wrong.
     """
     known = task_card(task).presets[preset]
     for name in wanted:
         if name not in known.variants:
             raise UsageError(
-                f"{task.name} has no variant {name!r} in preset {preset!r} (from --variant).{near(name, known.variants)} Its variants: {', '.join(known.variants)}."
+                f"{task.name} has no variant {name!r} in preset {preset!r} (from "
+                f"--variant).{near(name, known.variants)} Its variants: "
+                f"{', '.join(known.variants)}."
             )
     chosen = [name for name in known.variants if not wanted or name in wanted]
     if not call:
@@ -52,7 +62,9 @@ def variants(task: Entry, preset: str, wanted: Sequence[str], call: Mapping[str,
             variant = _named(task, params, plain)
             found.setdefault(variant.label, variant)
             names.setdefault(variant.label, []).append(name)
-        said += [sentence for label, of in names.items() if (sentence := _said(task, inline, label, of))]
+        said += [
+            sentence for label, of in names.items() if (sentence := _said(task, inline, label, of))
+        ]
     return list(found.values()), said
 
 
@@ -66,11 +78,17 @@ def resolved(task: Entry, preset: Preset, name: str, inline: Mapping[str, Any]) 
 
 
 def _named(task: Entry, params: dict[str, Any], plain: Mapping[str, Mapping[str, Any]]) -> Variant:
-    """Name parameters by the variant that they differ least from, the first of several, and what differs: one name however they were asked for."""
+    """Name parameters by the variant that they differ least from, the first of several, and what
+    differs: one name however they were asked for.
+    """
 
     def differing(name: str) -> dict[str, Any]:
         before = plain[name]
-        return {key: value for key in task.params if (value := params.get(key, _value(task, key))) != before.get(key, _value(task, key))}
+        return {
+            key: value
+            for key in task.params
+            if (value := params.get(key, _value(task, key))) != before.get(key, _value(task, key))
+        }
 
     name = min(plain, key=lambda name: len(differing(name)))
     changed = differing(name)
@@ -87,13 +105,20 @@ def _said(task: Entry, inline: Mapping[str, Any], label: str, names: Sequence[st
     call = render_call(task.name, inline)
     if len(names) == 1:
         return f"{call}: variant {names[0]} is {label} then, and runs under that name."
-    return f"{call}: the variants {', '.join(names[:-1])} and {names[-1]} are one then; it runs once, as {label}."
+    return (
+        f"{call}: the variants {', '.join(names[:-1])} and {names[-1]} are one then; it runs "
+        f"once, as {label}."
+    )
 
 
 def _inline(task: Entry, call: Mapping[str, Sequence[str]]) -> Iterable[dict[str, Any]]:
     for name in call:
         if name not in task.params:
             resolve(task.name, task.params, {name: None})
-    call = {name: call[name] for name in task.params if name in call}  # the variant's label must not depend on the order given
+    # the variant's label must not depend on the order given
+    call = {name: call[name] for name in task.params if name in call}
     for values in itertools.product(*call.values()):
-        yield {name: parse_value(task.name, name, task.params[name], text) for name, text in zip(call, values, strict=True)}
+        yield {
+            name: parse_value(task.name, name, task.params[name], text)
+            for name, text in zip(call, values, strict=True)
+        }

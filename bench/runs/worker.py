@@ -66,75 +66,135 @@ class Worker:
             if not issubclass(method, Method):
                 raise BenchError(f"{job.method.qualname} is no Method.")
             self.method = method.make(spec.params)
-        self.targets = [target for target in (job.method, job.task, *job.datasets.values()) if target is not None]
+        self.targets = [
+            target
+            for target in (job.method, job.task, *job.datasets.values())
+            if target is not None
+        ]
         self._codes: dict[Target, list[str]] = {}
         self.solved: dict[int, Solved] = {}
         """Seed -> what its first pass is known by, of those that are to be counted."""
         self.data_index = DataIndex(Path(job.cache))
         self.data: dict[str, dict[str, str]] = {}
-        """Cell -> fingerprint of every data set that was loaded, by its call, and of every file that was opened."""
+        """Cell -> fingerprint of every data set that was loaded, by its
+        call, and of every file that was opened.
+        """
 
     def want(self, spec: RunSpec, kind: type[Dataset], params: dict[str, Any]) -> Want:
         """Return a call of a data set as the index knows it."""
         card, target = kind.card, self.job.datasets[kind.card.name]
-        versions = {name: self.job.versions.get(name, "") for name in sorted({"numpy", "torch", *card.libraries})} | kernels_here(self.device.type)
+        versions = {
+            name: self.job.versions.get(name, "")
+            for name in sorted({"numpy", "torch", *card.libraries})
+        } | kernels_here(self.device.type)
         return Want(
-            name=card.name, params=params, target=target, code=self.code_of(target), versions=versions, device=self.device.type, had=card.had,
+            name=card.name,
+            params=params,
+            target=target,
+            code=self.code_of(target),
+            versions=versions,
+            device=self.device.type,
+            had=card.had,
             stream=(f"{spec.track}/{spec.task}", spec.seed),
-        )  # fmt: skip
+        )
 
     def note(self, spec: RunSpec, data: Mapping[str, str]) -> None:
-        """Note what a run loaded, and say it at once: whatever becomes of the run, its record holds it."""
+        """Note what a run loaded, and say it at once: whatever becomes of
+        the run, its record holds it.
+        """
         self.data[spec.cell] = dict(data)
         self.send({"data": {spec.cell: self.data[spec.cell]}})
 
     def code_of(self, target: Target) -> list[str]:
-        """Return the digests of the code that ``target`` reaches, looked for once: what is imported already no longer changes."""
+        """Return the digests of the code that ``target`` reaches, looked
+        for once: what is imported already no longer changes.
+        """
         if target not in self._codes:
             self._codes[target] = code_key(target, self.index.scan, self.device.type)
         return self._codes[target]
 
     def run(self, specs: Sequence[RunSpec], twin: bool) -> list[Result]:
-        """Take specs, stacked if there are several, from prepare to evaluate; of twins evaluate and return the first."""
+        """Take specs, stacked if there are several, from prepare to
+        evaluate; of twins evaluate and return the first.
+        """
         from bench.training import state, tuned
 
         started = now()
         self.data |= {spec.cell: {} for spec in specs}
-        with warnings.catch_warnings(record=True) as said, tuned.noting() as choices, contextlib.ExitStack() as closing:
+        with (
+            warnings.catch_warnings(record=True) as said,
+            tuned.noting() as choices,
+            contextlib.ExitStack() as closing,
+        ):
             warnings.simplefilter("always")
             members = self._prepared(specs, twin, closing)
-            flags = {**self.flags, "folder": closing.enter_context(attempt(Path(self.job.workdir), self.flags["folder"]))}
+            flags = {
+                **self.flags,
+                "folder": closing.enter_context(
+                    attempt(Path(self.job.workdir), self.flags["folder"])
+                ),
+            }
             try:
-                with state.watching_seeds() as reseeded, guard.code_unchanged(type(self.task), *([type(self.method)] if self.method else [])):
+                with (
+                    state.watching_seeds() as reseeded,
+                    guard.code_unchanged(
+                        type(self.task), *([type(self.method)] if self.method else [])
+                    ),
+                ):
                     solutions, wall, cpu = self._solve(members)
             finally:
                 left = state.flags()
                 self._restore(left, flags)
             if reseeded:
-                raise InvalidRun(f"the method called {reseeded[0]}, which changes the random streams of all; use run.seeded or run.torch_generator.")
+                raise InvalidRun(
+                    f"the method called {reseeded[0]}, which changes the random streams of all; "
+                    "use run.seeded or run.torch_generator."
+                )
             if self.moved:
                 raise InvalidRun(
-                    "solve_stacked drew from the global random streams, so a seed's result would depend on its neighbours; draw from run.torch_generator or inside run.seeded."
+                    "solve_stacked drew from the global random streams, so a seed's result would "
+                    "depend on its neighbours; draw from run.torch_generator or inside run.seeded."
                 )
             if left != flags:
                 changed = next(name for name in left if left[name] != flags[name])
-                raise InvalidRun(f"the method changed {changed} from {flags[changed]} to {left[changed]}, which is a setting of the whole process.")
+                raise InvalidRun(
+                    f"the method changed {changed} from {flags[changed]} to {left[changed]}, "
+                    "which is a setting of the whole process."
+                )
             answered = list(zip(members, solutions, strict=True))[: 1 if twin else None]
             for member, solved in answered:
                 if member.spec.seed in self.job.count:
                     self.solved[member.spec.seed] = Solved(digest_of(solved), tuple(specs))
-            results = [self._evaluate(member, solved, wall / len(members), cpu / len(members), len(members)) for member, solved in answered]
-        said_flags = {name: value for name, value in self.flags.items() if name != "folder"}  # where it ran is nobody's business
-        texts = sorted({f"{item.category.__name__}: {text_of(item.message)}"[:500] for item in said})
+            results = [
+                self._evaluate(
+                    member, solved, wall / len(members), cpu / len(members), len(members)
+                )
+                for member, solved in answered
+            ]
+        # where it ran is nobody's business
+        said_flags = {name: value for name, value in self.flags.items() if name != "folder"}
+        texts = sorted(
+            {f"{item.category.__name__}: {text_of(item.message)}"[:500] for item in said}
+        )
         for spec, result in zip(specs, results, strict=False):
             result.data = self.data[spec.cell]
-            result.started, result.ended, result.warnings, result.flags = started, now(), texts[:20], said_flags
+            result.started, result.ended, result.warnings, result.flags = (
+                started,
+                now(),
+                texts[:20],
+                said_flags,
+            )
             result.choices = dict(choices)
         return results
 
-    def _prepared(self, specs: Sequence[RunSpec], twin: bool, closing: contextlib.ExitStack) -> list[Member]:
+    def _prepared(
+        self, specs: Sequence[RunSpec], twin: bool, closing: contextlib.ExitStack
+    ) -> list[Member]:
         home = Path(self.job.workdir)
-        members = [Member(spec, self, home / f"{'twin-' if twin else ''}{position}-seed-{spec.seed}") for position, spec in enumerate(specs)]
+        members = [
+            Member(spec, self, home / f"{'twin-' if twin else ''}{position}-seed-{spec.seed}")
+            for position, spec in enumerate(specs)
+        ]
         for member in members:
             closing.callback(member.close)
             member.prepare()
@@ -142,7 +202,9 @@ class Worker:
         return members
 
     def _restore(self, now: dict[str, Any], before: dict[str, Any]) -> None:
-        """Undo what a method did to the process, so that it spoils neither its own second try nor the next run of this process."""
+        """Undo what a method did to the process, so that it spoils neither
+        its own second try nor the next run of this process.
+        """
         import torch
 
         from bench.training import state
@@ -161,7 +223,9 @@ class Worker:
 
         state.synchronize(self.device)
         start, start_cpu = time.perf_counter(), time.process_time()
-        with state.streams(stream_seed(members[0].spec.seed, members[0].spec.task, "solve", members[0].spec.method)):
+        with state.streams(
+            stream_seed(members[0].spec.seed, members[0].spec.task, "solve", members[0].spec.method)
+        ):
             place = state.position()
             noticing = Noticing(thorough=False, apart=True)
             try:
@@ -173,19 +237,33 @@ class Worker:
             self.moved = members[0].spec.form == "stacked" and state.position() != place
         state.synchronize(self.device)
         wall, cpu = time.perf_counter() - start, time.process_time() - start_cpu
-        reports = sum(member.report_s + member.fetch_s for member in members), sum(member.report_cpu_s + member.fetch_cpu_s for member in members)
+        reports = (
+            sum(member.report_s + member.fetch_s for member in members),
+            sum(member.report_cpu_s + member.fetch_cpu_s for member in members),
+        )
         for member in members:
             for problem, before in zip(member.case.problems, member.before, strict=True):
                 guard.check_unchanged(before, problem, "problem")
         return solutions, wall - reports[0], cpu - reports[1]
 
-    def _solutions(self, members: list[Member], begin: Callable[[Sequence[Run]], None] = lambda runs: None) -> list[list[Any]]:
-        """Return the solutions of every member, one a problem. Of runs that are solved together ``begin`` is told before."""
+    def _solutions(
+        self, members: list[Member], begin: Callable[[Sequence[Run]], None] = lambda runs: None
+    ) -> list[list[Any]]:
+        """Return the solutions of every member, one a problem.
+
+        Of runs that are solved together ``begin`` is told before.
+        """
         from bench.checks.cases import answers
 
         if self.method is None or members[0].spec.form == "single":
-            return [[self._solution(member, axis, begin) for axis in range(len(member.runs))] for member in members]
-        problems, runs = [problem for member in members for problem in member.case.problems], [run for member in members for run in member.runs]
+            return [
+                [self._solution(member, axis, begin) for axis in range(len(member.runs))]
+                for member in members
+            ]
+        problems, runs = (
+            [problem for member in members for problem in member.case.problems],
+            [run for member in members for run in member.runs],
+        )
         begin(runs)
         with blaming("the method's solve_stacked"):
             flat = answers(self.method.solve_stacked(problems, runs), len(problems))
@@ -201,19 +279,35 @@ class Worker:
         with blaming("the method's solve"):
             return self.method.solve(problem, run)
 
-    def _evaluate(self, member: Member, solutions: list[Any], wall: float, cpu: float, stack: int) -> Result:
+    def _evaluate(
+        self, member: Member, solutions: list[Any], wall: float, cpu: float, stack: int
+    ) -> Result:
         from bench.checks.scores import check_score
         from bench.training.state import streams
 
         start = time.perf_counter()
         spec = member.spec
-        counters = {name: sum(run._counts[name] for run in member.runs) for name in ("forward", "backward")}
-        cost: dict[str, float | None] = {"solve_s": wall + member.charged_s, "solve_cpu_s": cpu + member.charged_s}
+        counters = {
+            name: sum(run._counts[name] for run in member.runs) for name in ("forward", "backward")
+        }
+        cost: dict[str, float | None] = {
+            "solve_s": wall + member.charged_s,
+            "solve_cpu_s": cpu + member.charged_s,
+        }
         outcomes = [
-            Outcome(solution=solution, curve=run._curve, kept=run._kept, cost={name: value or 0.0 for name, value in cost.items()}, counters=dict(run._counts))
+            Outcome(
+                solution=solution,
+                curve=run._curve,
+                kept=run._kept,
+                cost={name: value or 0.0 for name, value in cost.items()},
+                counters=dict(run._counts),
+            )
             for solution, run in zip(solutions, member.runs, strict=True)
         ]
-        outcomes = [member.checks.outcome(member.case, k, outcome, self.device) for k, outcome in enumerate(outcomes)]
+        outcomes = [
+            member.checks.outcome(member.case, k, outcome, self.device)
+            for k, outcome in enumerate(outcomes)
+        ]
         with streams(stream_seed(spec.seed, spec.task, "evaluate")), member.noticing():
             with at(self.flags["folder"]), blaming("the task's reveal"):
                 self.task.reveal(member.case, member.setup)
@@ -229,8 +323,19 @@ class Worker:
             "stack": stack,
             **self._memory(),
         }
-        result = Result(status="ok", metrics=metrics, gates=score.gates, not_rankable=score.not_rankable, cost=cost, counters=counters)
-        result.curve = [({"problem": k} if len(outcomes) > 1 else {}) | entry for k, outcome in enumerate(outcomes) for entry in outcome.curve]
+        result = Result(
+            status="ok",
+            metrics=metrics,
+            gates=score.gates,
+            not_rankable=score.not_rankable,
+            cost=cost,
+            counters=counters,
+        )
+        result.curve = [
+            ({"problem": k} if len(outcomes) > 1 else {}) | entry
+            for k, outcome in enumerate(outcomes)
+            for entry in outcome.curve
+        ]
         result.logs = [entry for run in member.runs for entry in run._logs]
         save_files(score, member.folder / "files", result)
         return result
@@ -238,24 +343,42 @@ class Worker:
     def _checked(self, score: Score, reported: bool) -> dict[str, float | None]:
         declared = [metric.name for metric in self.card.metrics]
         if unknown := [name for name in score.metrics if name not in declared]:
-            raise InvalidRun(f"the task reports {unknown[0]!r}, which its card does not declare; add a Metric to the card.")
+            raise InvalidRun(
+                f"the task reports {unknown[0]!r}, which its card does not declare; add a Metric "
+                "to the card."
+            )
         metrics = figures(self.card, {name: score.metrics.get(name) for name in declared})
         if metrics[self.card.primary.name] is None and score.not_rankable is None:
-            lacks = "" if reported else " The method reported nothing, which it may need: call run.report."
-            raise InvalidRun(f"the task gave no value for its primary metric {self.card.primary.name!r}.{lacks}")
+            lacks = (
+                ""
+                if reported
+                else " The method reported nothing, which it may need: call run.report."
+            )
+            raise InvalidRun(
+                f"the task gave no value for its primary metric {self.card.primary.name!r}.{lacks}"
+            )
         return metrics
 
     def _memory(self) -> dict[str, float | None]:
         import torch
 
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
-        return {"peak_rss_mb": peak, "peak_gpu_mb": torch.cuda.max_memory_allocated() / 2**20 if self.device.type == "cuda" else None}
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
+            1024 if sys.platform != "darwin" else 1024**2
+        )
+        return {
+            "peak_rss_mb": peak,
+            "peak_gpu_mb": torch.cuda.max_memory_allocated() / 2**20
+            if self.device.type == "cuda"
+            else None,
+        }
 
 
 def run_job(job: Job, send: Send) -> list[Result]:
-    """Run the specs of a job and return a result for each, whatever happens short of the process dying.
+    """Run the specs of a job and return a result for each, whatever happens short of the process
+    dying.
 
-    A stack that fails is tried again seed by seed, each beside a twin, so that one bad seed costs only itself.
+    A stack that fails is tried again seed by seed, each beside a twin, so that one bad seed costs
+    only itself.
     """
     return [as_text(result) for result in _results(job, send)]
 
@@ -268,16 +391,23 @@ def _results(job: Job, send: Send) -> list[Result]:
     except BaseException as error:  # a stranger's import may raise anything
         return [failed(error) for _ in job.specs]
     results = _first_pass(worker, job)
-    wanted = [(spec, result) for spec, result in zip(job.specs, results, strict=True) if spec.seed in worker.solved and result.status == "ok"]
+    wanted = [
+        (spec, result)
+        for spec, result in zip(job.specs, results, strict=True)
+        if spec.seed in worker.solved and result.status == "ok"
+    ]
     if wanted:
-        send({"kept": [as_text(result) for result in results]})  # they stand, whatever becomes of the second pass
+        # they stand, whatever becomes of the second pass
+        send({"kept": [as_text(result) for result in results]})
         solved = worker.solved
         del worker  # with what the method and the task may have kept
         _count(job, send, wanted, solved)
     return results
 
 
-def _count(job: Job, send: Send, wanted: Sequence[tuple[RunSpec, Result]], solved: Mapping[int, Solved]) -> None:
+def _count(
+    job: Job, send: Send, wanted: Sequence[tuple[RunSpec, Result]], solved: Mapping[int, Solved]
+) -> None:
     from bench.runs.counting import count
 
     for spec, result in wanted:
@@ -302,4 +432,9 @@ def _attempt(worker: Worker, specs: Sequence[RunSpec], twin: bool) -> list[Resul
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # SystemExit of a plugin included
-        return [msgspec.structs.replace(failed(error), started=started, data=worker.data.get(spec.cell, {})) for spec in (specs[:1] if twin else specs)]
+        return [
+            msgspec.structs.replace(
+                failed(error), started=started, data=worker.data.get(spec.cell, {})
+            )
+            for spec in (specs[:1] if twin else specs)
+        ]

@@ -16,11 +16,23 @@ if TYPE_CHECKING:
     from bench.plugins.index import Entry
     from bench.plugins.registry import Registry
 
-_EMPTIED = ("paper", "bibtex", "claim", "official_code", "deviates", "tuning", "signal", "plain", "defaults_from", "trials")
+_EMPTIED = (
+    "paper",
+    "bibtex",
+    "claim",
+    "official_code",
+    "deviates",
+    "tuning",
+    "signal",
+    "plain",
+    "defaults_from",
+    "trials",
+)
 
 
 def named(name: str) -> tuple[str, str]:
-    """Return the module's and the class's name for a plugin's: ``my-method`` -> ``my_method``, ``MyMethod``.
+    """Return the module's and the class's name for a plugin's: ``my-method`` -> ``my_method``,
+    ``MyMethod``.
 
     Raises:
         UsageError: the name is not kebab-case, or begins with a digit.
@@ -30,7 +42,9 @@ def named(name: str) -> tuple[str, str]:
     except ValueError as error:
         raise UsageError(f"{error}; give another.") from None
     if name[0].isdigit():
-        raise UsageError(f"the name {name!r} begins with a digit, which no Python module may; give another.")
+        raise UsageError(
+            f"the name {name!r} begins with a digit, which no Python module may; give another."
+        )
     return name.replace("-", "_"), "".join(part.title() for part in name.split("-"))
 
 
@@ -43,17 +57,24 @@ def low_of(registry: Registry, track: str) -> Entry:
     from bench.plugins.registry import task_card
 
     if track not in registry.tracks():
-        raise UsageError(f"unknown track {track!r}.{near(track, registry.tracks())} The tracks: {', '.join(registry.tracks())}.")
+        raise UsageError(
+            f"unknown track {track!r}.{near(track, registry.tracks())} The tracks: "
+            f"{', '.join(registry.tracks())}."
+        )
     known = {entry.name for entry in registry.rows("method") if entry.track == track}
     for task in registry.rows("task"):
         for reference in task_card(task).references if task.track == track else ():
             if reference.kind == "low" and reference.name in known:
                 return registry.get("method", f"{track}/{reference.name}")
-    raise UsageError(f"the track {track!r} names no method as its low reference; say with --like which method to start from.")
+    raise UsageError(
+        f"the track {track!r} names no method as its low reference; say with --like which method "
+        "to start from."
+    )
 
 
 def like_of(registry: Registry, name: str, track: str | None) -> Entry:
-    """Return the method called ``name``, in ``track`` if it is there; one that serves several tracks is one method.
+    """Return the method called ``name``, in ``track`` if it is there; one that serves several
+    tracks is one method.
 
     Raises:
         UsageError: there is none, or several.
@@ -64,22 +85,52 @@ def like_of(registry: Registry, name: str, track: str | None) -> Entry:
 
 
 def method_text(name: str, like: Entry, track: str) -> str:
-    """Return the source of a method that does what ``like`` does, under another name and without its paper; under its own name, its source.
+    """Return the source of a method that does what ``like`` does, under another name and without
+    its paper; under its own name, its source.
 
     Raises:
-        UsageError: the file of ``like`` imports files beside it, or does not hold it in the plain form.
+        UsageError: the file of ``like`` imports files beside it, or does not hold it in the plain
+            form.
     """
     _, kind = named(name)
     text = Path(like.target.path).read_text(encoding="utf-8")
     tree = ast.parse(text)
     if any(isinstance(node, ast.ImportFrom) and node.level for node in ast.walk(tree)):
-        raise UsageError(f"{like.identity} imports files beside its own, so it can't be copied by itself; give another with --like.")
-    owner = next((node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == like.target.qualname), None)
-    card = next((node.value for node in (owner.body if owner else ()) if isinstance(node, ast.AnnAssign) and getattr(node.target, "id", "") == "card"), None)
+        raise UsageError(
+            f"{like.identity} imports files beside its own, so it can't be copied by itself; give "
+            "another with --like."
+        )
+    owner = next(
+        (
+            node
+            for node in tree.body
+            if isinstance(node, ast.ClassDef) and node.name == like.target.qualname
+        ),
+        None,
+    )
+    card = next(
+        (
+            node.value
+            for node in (owner.body if owner else ())
+            if isinstance(node, ast.AnnAssign) and getattr(node.target, "id", "") == "card"
+        ),
+        None,
+    )
     if owner is None or not isinstance(card, ast.Call):
-        raise UsageError(f"{like.identity} has no card in the plain form; give another method with --like.")
-    kept = [ast.get_source_segment(text, item) for item in card.keywords if item.arg not in (*_EMPTIED, "name", "title", "track")]
-    arguments = [f'name="{name}"', f'title="Say in a line what {name} does"', f'track="{track}"', *kept]
+        raise UsageError(
+            f"{like.identity} has no card in the plain form; give another method with --like."
+        )
+    kept = [
+        ast.get_source_segment(text, item)
+        for item in card.keywords
+        if item.arg not in (*_EMPTIED, "name", "title", "track")
+    ]
+    arguments = [
+        f'name="{name}"',
+        f'title="Say in a line what {name} does"',
+        f'track="{track}"',
+        *kept,
+    ]
     new = "MethodCard(\n" + "".join(f"        {argument},\n" for argument in arguments) + "    )"
     if name == like.name:
         return text
@@ -87,7 +138,10 @@ def method_text(name: str, like: Entry, track: str) -> str:
     first = tree.body[0]
     edits: list[tuple[ast.expr | ast.stmt, str]] = [(card, new)]
     if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
-        edits.append((first, f'"""{kind}: say where it comes from. It does what {like.name} does until you change it."""'))
+        said = (
+            f"{kind}: say where it comes from. It does what {like.name} does until you change it."
+        )
+        edits.append((first, f'"""{said}"""'))
     for node, replacement in sorted(edits, key=lambda edit: -edit[0].lineno):
         _replace(lines, node, replacement)
     return re.sub(rf"\b{owner.name}\b", kind, "".join(lines))
@@ -101,7 +155,9 @@ def _replace(lines: list[str], node: ast.expr | ast.stmt, text: str) -> None:
     lines[start : end + 1] = [head + text + tail]
 
 
-def files_for(kind: str, name: str, registry: Registry, track: str, like: str | None) -> dict[str, str]:
+def files_for(
+    kind: str, name: str, registry: Registry, track: str, like: str | None
+) -> dict[str, str]:
     """Return the files of a new plugin: path -> text.
 
     Args:
@@ -115,7 +171,10 @@ def files_for(kind: str, name: str, registry: Registry, track: str, like: str | 
     fill = {"name": name, "module": module, "kind": found, "track": track}
     if kind == "task":
         fresh = not registry.cards_of(track)
-        parts = {"import": ", TrackCard" if fresh else "", "card": templates.filled(templates.TRACK, fill) if fresh else ""}
+        parts = {
+            "import": "\n    TrackCard," if fresh else "",
+            "card": templates.filled(templates.TRACK, fill) if fresh else "",
+        }
         return {f"{module}.py": templates.filled(templates.filled(templates.TASK, parts), fill)}
     if kind == "dataset":
         return {f"{module}.py": templates.filled(templates.DATASET, fill)}
@@ -123,7 +182,10 @@ def files_for(kind: str, name: str, registry: Registry, track: str, like: str | 
     text = method_text(name, start, track)
     if kind == "method":
         return {f"{module}.py": text}
-    return {templates.filled(path, fill): templates.filled(content, fill) for path, content in templates.PLUGIN.items()} | {f"src/{module}/methods.py": text}
+    return {
+        templates.filled(path, fill): templates.filled(content, fill)
+        for path, content in templates.PLUGIN.items()
+    } | {f"src/{module}/methods.py": text}
 
 
 def write(folder: Path, files: dict[str, str]) -> list[Path]:
@@ -139,11 +201,15 @@ def write(folder: Path, files: dict[str, str]) -> list[Path]:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise EnvironmentFault(f"{error.filename} can't be written ({error.strerror}); name another folder with --out.") from None
+        raise EnvironmentFault(
+            f"{error.filename} can't be written ({error.strerror}); name another folder with --out."
+        ) from None
     return paths
 
 
 def _refuse_existing(paths: Iterable[Path]) -> None:
     for path in paths:
         if path.exists():
-            raise UsageError(f"{path} is there already; give another name, or another folder with --out.")
+            raise UsageError(
+                f"{path} is there already; give another name, or another folder with --out."
+            )

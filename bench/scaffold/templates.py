@@ -12,7 +12,7 @@ def filled(text: str, values: Mapping[str, str]) -> str:
     return text
 
 
-TASK = '''"""@kind@: a track of its own in one file, with its problem, its solution and its references. Change all of it."""
+TASK = '''"""@kind@: a track of its own in one file. Change all of it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,18 @@ from typing import Annotated, ClassVar
 import msgspec
 import torch
 
-from bench import Case, Meta, Method, MethodCard, Metric, Preset, Reference, Score, Task, TaskCard@import@
+from bench import (
+    Case,
+    Meta,
+    Method,
+    MethodCard,
+    Metric,
+    Preset,
+    Reference,
+    Score,
+    Task,
+    TaskCard,@import@
+)
 from bench.declared import Array
 
 @card@
@@ -45,7 +56,15 @@ class @kind@(Task):
         name="@name@",
         title="Weights from noisy rows",
         track="@track@",
-        metrics=(Metric(name="error", direction="min", primary=True, bounds=(0, None), title="mean squared error on clean held-out rows"),),
+        metrics=(
+            Metric(
+                name="error",
+                direction="min",
+                primary=True,
+                bounds=(0, None),
+                title="mean squared error on clean held-out rows",
+            ),
+        ),
         presets={
             "smoke": Preset(variants={"plain": {}}, params={"rows": 40}, seeds=1),
             "default": Preset(variants={"plain": {}, "noisy": {"noise": 2.0}}, seeds=5),
@@ -66,15 +85,19 @@ class @kind@(Task):
     def prepare(self, run):
         """Draw weights and rows; the weights and the held-out rows are hidden."""
         generator = run.torch_generator("split", device="cpu")
-        weights, x = torch.randn(5, generator=generator), torch.randn(2 * self.rows, 5, generator=generator)
-        noise = self.noise * torch.randn(self.rows, generator=run.torch_generator("corruption", device="cpu"))
-        train = Problem(x=x[: self.rows].to(run.device), y=(x[: self.rows] @ weights + noise).to(run.device))
-        return Case(problems=[train], hidden=(x[self.rows :].to(run.device), weights.to(run.device)))
+        weights = torch.randn(5, generator=generator)
+        x = torch.randn(2 * self.rows, 5, generator=generator)
+        corruption = run.torch_generator("corruption", device="cpu")
+        y = x[: self.rows] @ weights + self.noise * torch.randn(self.rows, generator=corruption)
+        train = Problem(x=x[: self.rows].to(run.device), y=y.to(run.device))
+        hidden = (x[self.rows :].to(run.device), weights.to(run.device))
+        return Case(problems=[train], hidden=hidden)
 
     def evaluate(self, case, outcomes, run):
         """Score the weights that a method returned."""
         x, weights = case.hidden
-        return Score(metrics={"error": float((x @ (outcomes[0].solution.weights - weights)).square().mean())})
+        wrong = x @ (outcomes[0].solution.weights - weights)
+        return Score(metrics={"error": float(wrong.square().mean())})
 
     def truth(self, problem, hidden, run):
         """Return the weights that made the data."""
@@ -102,8 +125,9 @@ class LeastSquares(Method):
     def solve(self, problem, run):
         """Return the weights that solve the normal equations."""
         run.count(forward=len(problem.y))
-        gram = problem.x.T @ problem.x + self.ridge * torch.eye(problem.x.shape[1], device=problem.x.device)
-        return Solution(weights=torch.linalg.solve(gram, problem.x.T @ problem.y))
+        x = problem.x
+        gram = x.T @ x + self.ridge * torch.eye(x.shape[1], device=x.device)
+        return Solution(weights=torch.linalg.solve(gram, x.T @ problem.y))
 '''
 
 TRACK = """TRACK = TrackCard(
@@ -137,9 +161,18 @@ class Rows(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class @kind@(Dataset):
-    """Two blobs. Read your own files here; raise DataUnavailable with a sentence that says how to get them where they are not there."""
+    """Two blobs. Read your own files here.
 
-    card: ClassVar = DatasetCard(name="@name@", title="Two blobs of points", source="drawn by this file", size="n rows of 2 numbers", had="generated")
+    Where they are not there, raise DataUnavailable with a sentence that says how to get them.
+    """
+
+    card: ClassVar = DatasetCard(
+        name="@name@",
+        title="Two blobs of points",
+        source="drawn by this file",
+        size="n rows of 2 numbers",
+        had="generated",
+    )
 
     n: Annotated[int, Meta(ge=2)] = 100
     """Rows."""
@@ -189,7 +222,7 @@ from bench import hookimpl
 
 @hookimpl
 def bench_methods(register):
-    """Register the methods of this package; the file is read, and not imported until a run needs it."""
+    """Register the methods of this package; their file is imported when a run needs it."""
     register("@module@.methods")
 ''',
     "tests/test_@module@.py": '''"""The method keeps the contracts of datacentric-bench."""

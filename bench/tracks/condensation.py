@@ -1,7 +1,8 @@
-"""Track ``condensation``: say a training set in a few images; nets trained on these alone are judged on real ones.
+"""Track ``condensation``: say a training set in a few images; nets trained on these alone are
+judged on real ones.
 
-What counts as budget is what is *stored*: a method may store an image as a mosaic and have it decoded to several training
-images. Shapes: N real images, n stored ones, C classes.
+What counts as budget is what is *stored*: a method may store an image as a mosaic and have it
+decoded to several training images. Shapes: N real images, n stored ones, C classes.
 """
 
 from __future__ import annotations
@@ -44,12 +45,15 @@ class SmallSet(msgspec.Struct, kw_only=True):
         x: stored images (n, channels, height, width), normalised like the problem's.
         y: their labels (n,), int64.
         soft_y: class probabilities of the *decoded* images (n * factor^2, C); None: ``y``.
-        targets: what a net is to regress on each decoded image when the task is label-free, (n * factor^2, D).
+        targets: what a net is to regress on each decoded image when the task is label-free, (n *
+            factor^2, D).
         lr: learning rate of the evaluation; None: the protocol's.
-        factor: each stored image is a ``factor`` x ``factor`` mosaic, decoded to ``factor`` squared images of full size.
+        factor: each stored image is a ``factor`` x ``factor`` mosaic, decoded to ``factor`` squared
+            images of full size.
         indices: rows of the training set (n,), int64, where the images are real ones.
-        masked: a share in [0, 1): fit a temperature on validation logits of which so many are set to zero (0: on whole
-            ones, plain temperature scaling), and use it at test. It changes confidences, never a prediction.
+        masked: a share in [0, 1): fit a temperature on validation logits of which so many are set
+            to zero (0: on whole ones, plain temperature scaling), and use it at test. It changes
+            confidences, never a prediction.
     """
 
     x: Annotated[torch.Tensor, Array("n", "channels", "H", "W", dtype="float32")]
@@ -58,7 +62,9 @@ class SmallSet(msgspec.Struct, kw_only=True):
     targets: Annotated[torch.Tensor | None, Array("decoded", "D", dtype="float32")] = None
     lr: Annotated[float, Meta(gt=0, le=10)] | None = None
     factor: Annotated[int, Size("factor")] = 1
-    indices: Annotated[torch.Tensor | None, Array("n", dtype="int64", ge=0, lt="N", distinct=True)] = None
+    indices: Annotated[
+        torch.Tensor | None, Array("n", dtype="int64", ge=0, lt="N", distinct=True)
+    ] = None
     masked: Annotated[float, Meta(ge=0, lt=1)] | None = None
 
     @property
@@ -73,14 +79,26 @@ class SmallSet(msgspec.Struct, kw_only=True):
             InvalidRun: the set exceeds the budget, or a field contradicts another or the problem.
         """
         if len(self.x) > problem.budget:
-            raise InvalidRun(f"the set holds {len(self.x)} stored images; the budget is {problem.ipc} a class, {problem.budget} in all")
+            raise InvalidRun(
+                f"the set holds {len(self.x)} stored images; the budget is {problem.ipc} a class, "
+                f"{problem.budget} in all"
+            )
         sides = self.x.shape[2:]
         if any(side % self.factor for side in sides):
-            raise InvalidRun(f"factor is {self.factor}, and must divide the sides of the images, {sides[0]} and {sides[1]}")
+            raise InvalidRun(
+                f"factor is {self.factor}, and must divide the sides of the images, {sides[0]} "
+                f"and {sides[1]}"
+            )
         if self.soft_y is not None and bool(((self.soft_y.sum(1) - 1).abs() > 1e-3).any()):
-            raise InvalidRun(f"soft_y holds rows that sum to {float(self.soft_y.sum(1).min()):.6g} and more, and must hold probabilities, each row of sum 1")
+            raise InvalidRun(
+                f"soft_y holds rows that sum to {float(self.soft_y.sum(1).min()):.6g} and more, "
+                "and must hold probabilities, each row of sum 1"
+            )
         if self.indices is not None and not torch.equal(self.x, problem.x[self.indices]):
-            raise InvalidRun("indices names rows of the training set that the images are not; leave indices out for images that were changed")
+            raise InvalidRun(
+                "indices names rows of the training set that the images are not; leave indices "
+                "out for images that were changed"
+            )
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,14 +154,27 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     def net(self) -> ConvNet:
         """The net of the evaluation."""
         channels, height, width = self.x.shape[1:]
-        return ConvNet(shape=(channels, height, width), classes=self.n_classes, width=self.width, depth=self.depth)
+        return ConvNet(
+            shape=(channels, height, width),
+            classes=self.n_classes,
+            width=self.width,
+            depth=self.depth,
+        )
 
     def recipe(self, steps: int) -> Recipe:
         """How a net is trained on the real images."""
         return Recipe(steps=steps, lr=0.02, schedule="cosine")
 
-    def take(self, rows: list[torch.Tensor], weights: list[torch.Tensor] | None, scores: torch.Tensor | None) -> SmallSet:
-        """The small set of the real rows (n,), one tensor of them. Weights have no place in it: every image counts once."""
+    def take(
+        self,
+        rows: list[torch.Tensor],
+        weights: list[torch.Tensor] | None,
+        scores: torch.Tensor | None,
+    ) -> SmallSet:
+        """The small set of the real rows (n,), one tensor of them.
+
+        Weights have no place in it: every image counts once.
+        """
         return SmallSet(x=self.x[rows[0]], y=self.y[rows[0]], indices=rows[0])
 
     def pixel_range(self) -> tuple[torch.Tensor, torch.Tensor]:
@@ -152,7 +183,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
         return black.view(-1, 1, 1), white.view(-1, 1, 1)
 
 
-# What methods share ------------------------------------------------------------------------------------------------------
+# What methods share
+# -------------------------------------------------------------------------------------------------
 
 
 class ClassSampler:
@@ -166,12 +198,16 @@ class ClassSampler:
         self.generator = generator
 
     def rows(self, size: int) -> torch.Tensor:
-        """Return ``size`` rows of each class, (C, size), drawn without replacement as far as the smallest class reaches."""
+        """Return ``size`` rows of each class, (C, size), drawn without
+        replacement as far as the smallest class reaches.
+        """
         size = min(size, int(self.counts.min()))
         longest = int(self.counts.max())
         keys = torch.rand(len(self.counts), longest, generator=self.generator).to(self.order.device)
         keys.masked_fill_(torch.arange(longest, device=keys.device) >= self.counts[:, None], 2.0)
-        return self.order[self.offsets[:, None] + keys.topk(size, largest=False, sorted=False).indices]
+        return self.order[
+            self.offsets[:, None] + keys.topk(size, largest=False, sorted=False).indices
+        ]
 
     def draw(self, size: int) -> torch.Tensor:
         """Return ``size`` images of each class, (C, size, channels, height, width)."""
@@ -181,8 +217,8 @@ class ClassSampler:
 def real_rows(problem: Problem, run: Run) -> torch.Tensor:
     """Return ``ipc`` random rows of each class, sorted by class, (C * ipc,).
 
-    The stream is the seed's alone, so every method that starts from real images starts from the same, and these are the
-    rows that random selection keeps.
+    The stream is the seed's alone, so every method that starts from real images starts from the
+    same, and these are the rows that random selection keeps.
     """
     generator = run.torch_generator("order", "real rows", device="cpu")
     return ClassSampler(problem, generator).rows(problem.ipc).flatten()
@@ -193,24 +229,40 @@ def labels_of(problem: Problem) -> torch.Tensor:
     return torch.arange(problem.n_classes, device=problem.y.device).repeat_interleave(problem.ipc)
 
 
-# What the task shares -----------------------------------------------------------------------------------------------------
+# What the task shares
+# -------------------------------------------------------------------------------------------------
 
 
 def decode(small: SmallSet, size: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the training images (m, channels, height, width) and labels (m,) that a small set stands for, m = n * factor^2.
+    """Return the training images (m, channels, height, width) and labels (m,) that a small set
+    stands for, m = n * factor^2.
 
-    Each image is cut into ``factor`` x ``factor`` equal tiles, which are brought to full size bilinearly.
-    Source: gszfwsb/NCFM and snu-mllab/Efficient-Dataset-Condensation, decode_zoom.
+    Each image is cut into ``factor`` x ``factor`` equal tiles, which are brought to full size
+    bilinearly. Source: gszfwsb/NCFM and snu-mllab/Efficient-Dataset-Condensation, decode_zoom.
     """
     if small.factor == 1:
         return small.x, small.y
     count, channels, height, width = small.x.shape
     f = small.factor
-    tiles = small.x.view(count, channels, f, height // f, f, width // f).permute(0, 2, 4, 1, 3, 5).reshape(count * f * f, channels, height // f, width // f)
-    return F.interpolate(tiles, size=size, mode="bilinear", align_corners=False), small.y.repeat_interleave(f * f)
+    tiles = (
+        small.x.view(count, channels, f, height // f, f, width // f)
+        .permute(0, 2, 4, 1, 3, 5)
+        .reshape(count * f * f, channels, height // f, width // f)
+    )
+    return F.interpolate(
+        tiles, size=size, mode="bilinear", align_corners=False
+    ), small.y.repeat_interleave(f * f)
 
 
 def stored(small: SmallSet) -> dict[str, float]:
-    """Return what a small set costs: stored and decoded images, and kilobytes of its float32 numbers, soft labels and targets included."""
-    numbers = sum(part.numel() for part in (small.x, small.soft_y, small.targets) if part is not None)
-    return {"stored_images": len(small.x), "decoded_images": len(small.x) * small.factor**2, "stored_kb": numbers * 4 / 1000}
+    """Return what a small set costs: stored and decoded images, and kilobytes of its float32
+    numbers, soft labels and targets included.
+    """
+    numbers = sum(
+        part.numel() for part in (small.x, small.soft_y, small.targets) if part is not None
+    )
+    return {
+        "stored_images": len(small.x),
+        "decoded_images": len(small.x) * small.factor**2,
+        "stored_kb": numbers * 4 / 1000,
+    }

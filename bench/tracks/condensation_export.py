@@ -1,4 +1,6 @@
-"""Take a condensed set away from its record: exact numbers as safetensors, images and labels as a Hugging Face data set with its card."""
+"""Take a condensed set away from its record: exact numbers as safetensors, images and labels as a
+Hugging Face data set with its card.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,7 @@ exactly, with the mean and standard deviation of the normalisation. Each image i
 training images.
 
 Record `{record}`, key `{key}`. The licence is that of the images it was made from.
-"""
+"""  # noqa: E501
 
 
 def export(record: Record, arrays: Path, folder: Path) -> None:
@@ -48,7 +50,8 @@ def export(record: Record, arrays: Path, folder: Path) -> None:
     Args:
         record: of a run of the track.
         arrays: the run's ``arrays.safetensors``.
-        folder: is there and empty; it gets ``README.md``, ``set.safetensors`` and ``data/train-00000-of-00001.parquet``.
+        folder: is there and empty; it gets ``README.md``, ``set.safetensors`` and
+            ``data/train-00000-of-00001.parquet``.
 
     Raises:
         UsageError: the record holds no condensed set.
@@ -59,7 +62,10 @@ def export(record: Record, arrays: Path, folder: Path) -> None:
 
     found = load(arrays.read_bytes())
     if not {"x", "y", "mean", "std"} <= found.keys():
-        raise UsageError(f"the record {record.id} holds no condensed set; give that of a method's run of the track 'condensation'.")
+        raise UsageError(
+            f"the record {record.id} holds no condensed set; give that of a method's run of the "
+            "track 'condensation'."
+        )
     (folder / "data").mkdir()
     shutil.copyfile(arrays, folder / "set.safetensors")
     x, y = found["x"], found["y"]
@@ -72,8 +78,13 @@ def export(record: Record, arrays: Path, folder: Path) -> None:
     image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     table = pa.table(
         {
-            "image": pa.array([{"bytes": _png(one, found["mean"], found["std"]), "path": None} for one in x], image),
-            "pixels": pa.array([one.ravel() for one in x.astype(np.float32)], pa.list_(pa.float32())),
+            "image": pa.array(
+                [{"bytes": _png(one, found["mean"], found["std"]), "path": None} for one in x],
+                image,
+            ),
+            "pixels": pa.array(
+                [one.ravel() for one in x.astype(np.float32)], pa.list_(pa.float32())
+            ),
             "label": pa.array(y, pa.int64()),
         }
     ).replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
@@ -89,7 +100,9 @@ def _png(x: np.ndarray, mean: np.ndarray, std: np.ndarray) -> bytes:
     pixels = np.clip(x * std[:, None, None] + mean[:, None, None], 0, 1)
     pixels = np.round(255 * pixels).astype(np.uint8)
     written = io.BytesIO()
-    Image.fromarray(pixels[0] if len(pixels) == 1 else np.moveaxis(pixels, 0, 2)).save(written, "png")
+    Image.fromarray(pixels[0] if len(pixels) == 1 else np.moveaxis(pixels, 0, 2)).save(
+        written, "png"
+    )
     return written.getvalue()
 
 

@@ -1,8 +1,10 @@
-"""Gradient matching: the distance of two gradients, the gradients of all classes, and the loop that DC, DSA, DCC and DSAC share.
+"""Gradient matching: the distance of two gradients, the gradients of all classes, and the loop that
+DC, DSA, DCC and DSAC share.
 
-Backends give the same numbers by different kernels: ``loop`` takes the classes one by one; ``grouped`` gives each class a
-copy of the weights and convolves all in one grouped convolution; ``hybrid`` loops over the real side, which needs no
-second derivative, and groups the synthetic one; ``vmap`` lets ``torch.func`` batch the gradient.
+Backends give the same numbers by different kernels: ``loop`` takes the classes one by one;
+``grouped`` gives each class a copy of the weights and convolves all in one grouped convolution;
+``hybrid`` loops over the real side, which needs no second derivative, and groups the synthetic one;
+``vmap`` lets ``torch.func`` batch the gradient.
 """
 
 from __future__ import annotations
@@ -23,24 +25,41 @@ from bench.tracks.condensation import ClassSampler, Problem, SmallSet, labels_of
 from bench.training import tuned
 from bench.training.convnet import ConvNet, Net, Params, Recipe, cross_entropy, epochs_of, fit
 
-__all__ = ["BACKENDS", "GradientMatching", "balanced_gradient", "class_gradients", "class_loss", "distance", "sum_loss"]
+__all__ = [
+    "BACKENDS",
+    "GradientMatching",
+    "balanced_gradient",
+    "class_gradients",
+    "class_loss",
+    "distance",
+    "sum_loss",
+]
 
 BACKENDS = ("loop", "hybrid", "grouped", "vmap")
 
 DC_TABLE = {1: (1, 1), 10: (10, 50), 20: (20, 25), 30: (30, 20), 40: (40, 15), 50: (50, 10)}
-"""Images a class -> inner steps J and net epochs T between them (VICO-UoE/DatasetCondensation, utils.py, get_loops)."""
+"""Images a class -> inner steps J and net epochs T between them
+(VICO-UoE/DatasetCondensation, utils.py, get_loops).
+"""
 DCC_TABLE = {**DC_TABLE, 1: (10, 5)}
-"""The same in the repository of DCC (Saehyung-Lee/DCC), which takes ten inner steps also with one image a class."""
+"""The same in the repository of DCC (Saehyung-Lee/DCC), which takes ten
+inner steps also with one image a class.
+"""
 
 
-def distance(a: Iterable[torch.Tensor], b: Iterable[torch.Tensor], metric: Literal["ours", "mse", "cos"] = "ours") -> torch.Tensor:
+def distance(
+    a: Iterable[torch.Tensor],
+    b: Iterable[torch.Tensor],
+    metric: Literal["ours", "mse", "cos"] = "ours",
+) -> torch.Tensor:
     """Return the distance of two gradients, summed over their G groups (classes, or 1).
 
     Args:
         a: for each parameter its gradients (G, ...).
         b: likewise.
-        metric: ``ours``: 1 - cosine, summed over the rows of every weight, where a row belongs to one output; biases, scales
-            and shifts count nothing. ``cos``: 1 - cosine, and ``mse``: squared distance, of all parameters as one vector.
+        metric: ``ours``: 1 - cosine, summed over the rows of every weight, where a row belongs to
+            one output; biases, scales and shifts count nothing. ``cos``: 1 - cosine, and ``mse``:
+            squared distance, of all parameters as one vector.
 
     Source: arXiv:2006.05929, eq. 7; VICO-UoE/DatasetCondensation, utils.py, distance_wb.
     """
@@ -48,21 +67,36 @@ def distance(a: Iterable[torch.Tensor], b: Iterable[torch.Tensor], metric: Liter
     if metric == "mse":
         return torch.stack([(one - two).square().sum() for one, two in pairs]).sum()
     if metric == "cos":
-        return _unlike(*(torch.cat([pair[side].flatten(1) for pair in pairs], 1) for side in (0, 1)))
-    return torch.stack([_unlike(one.flatten(0, 1).flatten(1), two.flatten(0, 1).flatten(1)) for one, two in pairs if one.dim() > 2]).sum()
+        return _unlike(
+            *(torch.cat([pair[side].flatten(1) for pair in pairs], 1) for side in (0, 1))
+        )
+    return torch.stack(
+        [
+            _unlike(one.flatten(0, 1).flatten(1), two.flatten(0, 1).flatten(1))
+            for one, two in pairs
+            if one.dim() > 2
+        ]
+    ).sum()
 
 
 def _unlike(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """Sum 1 - <a, b> / (|a| |b| + 1e-6) over rows. The small number stands beside the product, so a zero row costs 1 and has a gradient."""
+    """Sum 1 - <a, b> / (|a| |b| + 1e-6) over rows.
+
+    The small number stands beside the product, so a zero row costs 1 and has a gradient.
+    """
     unlike: torch.Tensor = 1 - (a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1) + 1e-6)
     return unlike.sum()
 
 
-# Gradients ---------------------------------------------------------------------------------------------------------------
+# Gradients
+# -------------------------------------------------------------------------------------------------
 
 
-def class_gradients(net: Net, params: Params, x: torch.Tensor, backend: str, graph: bool) -> list[torch.Tensor]:
-    """Return for every class the gradient of its mean cross entropy, all at the same weights: for each parameter (C, ...).
+def class_gradients(
+    net: Net, params: Params, x: torch.Tensor, backend: str, graph: bool
+) -> list[torch.Tensor]:
+    """Return for every class the gradient of its mean cross entropy, all at the same weights: for
+    each parameter (C, ...).
 
     Args:
         net: what the parameters mean.
@@ -75,65 +109,109 @@ def class_gradients(net: Net, params: Params, x: torch.Tensor, backend: str, gra
     labels = torch.arange(classes, device=x.device)[:, None].expand(classes, x.shape[1])
     if backend == "vmap":
 
-        def loss(own: tuple[torch.Tensor, ...], images: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
-            return F.cross_entropy(net.logits([tensor[None] for tensor in own], images[None])[0], label)
+        def loss(
+            own: tuple[torch.Tensor, ...], images: torch.Tensor, label: torch.Tensor
+        ) -> torch.Tensor:
+            return F.cross_entropy(
+                net.logits([tensor[None] for tensor in own], images[None])[0], label
+            )
 
         with torch.set_grad_enabled(graph):
-            return list(vmap(grad(loss), in_dims=(None, 0, 0))(tuple(tensor[0].detach() for tensor in params), x, labels))
+            return list(
+                vmap(grad(loss), in_dims=(None, 0, 0))(
+                    tuple(tensor[0].detach() for tensor in params), x, labels
+                )
+            )
     if backend == "loop":
-        return _joined([_gradient(net, params, x[c : c + 1], labels[c : c + 1], graph) for c in range(classes)])
-    return list(_gradient(net, [tensor.expand(classes, *tensor.shape[1:]) for tensor in params], x, labels, graph))
+        return _joined(
+            [_gradient(net, params, x[c : c + 1], labels[c : c + 1], graph) for c in range(classes)]
+        )
+    return list(
+        _gradient(
+            net, [tensor.expand(classes, *tensor.shape[1:]) for tensor in params], x, labels, graph
+        )
+    )
 
 
 def _joined(parts: list[tuple[torch.Tensor, ...]]) -> list[torch.Tensor]:
     return [torch.cat(tensors) for tensors in zip(*parts, strict=True)]
 
 
-def _gradient(net: Net, params: Params, x: torch.Tensor, labels: torch.Tensor, graph: bool) -> tuple[torch.Tensor, ...]:
+def _gradient(
+    net: Net, params: Params, x: torch.Tensor, labels: torch.Tensor, graph: bool
+) -> tuple[torch.Tensor, ...]:
     """The gradient of each net's own mean cross entropy."""
     own = [tensor.detach().requires_grad_() for tensor in params]
-    return torch.autograd.grad(cross_entropy(net.logits(own, x), labels).sum(), own, create_graph=graph)
+    return torch.autograd.grad(
+        cross_entropy(net.logits(own, x), labels).sum(), own, create_graph=graph
+    )
 
 
-def balanced_gradient(net: Net, params: Params, x: torch.Tensor, graph: bool, chunk: int = 2560) -> list[torch.Tensor]:
-    """Return the mean over classes of the class gradients, (1, ...): the gradient of one balanced batch, taken in chunks of about ``chunk`` images."""
+def balanced_gradient(
+    net: Net, params: Params, x: torch.Tensor, graph: bool, chunk: int = 2560
+) -> list[torch.Tensor]:
+    """Return the mean over classes of the class gradients, (1, ...): the gradient of one balanced
+    batch, taken in chunks of about ``chunk`` images.
+    """
     classes, size = x.shape[:2]
     step = classes if graph else max(1, chunk // size)
     total: list[torch.Tensor] = []
     for first in range(0, classes, step):
         part = x[first : first + step]
         labels = torch.arange(first, first + len(part), device=x.device).repeat_interleave(size)
-        found = [tensor * (len(part) / classes) for tensor in _gradient(net, params, part.flatten(0, 1)[None], labels[None], graph)]
+        found = [
+            tensor * (len(part) / classes)
+            for tensor in _gradient(net, params, part.flatten(0, 1)[None], labels[None], graph)
+        ]
         total = [one + two for one, two in zip(total, found, strict=True)] if total else found
     return total
 
 
 def class_loss(
-    net: Net, params: Params, real: torch.Tensor, synthetic: torch.Tensor, backend: str = "loop", metric: Literal["ours", "mse", "cos"] = "ours"
+    net: Net,
+    params: Params,
+    real: torch.Tensor,
+    synthetic: torch.Tensor,
+    backend: str = "loop",
+    metric: Literal["ours", "mse", "cos"] = "ours",
 ) -> torch.Tensor:
-    """Return DC's loss: the distances of real and synthetic gradients class by class, summed (arXiv:2006.05929, eq. 8)."""
+    """Return DC's loss: the distances of real and synthetic gradients
+    class by class, summed (arXiv:2006.05929, eq. 8).
+    """
     real_side, synthetic_side = ("loop", "grouped") if backend == "hybrid" else (backend, backend)
     target = class_gradients(net, params, real, real_side, graph=False)
-    return distance(class_gradients(net, params, synthetic, synthetic_side, graph=True), target, metric)
+    return distance(
+        class_gradients(net, params, synthetic, synthetic_side, graph=True), target, metric
+    )
 
 
-def sum_loss(net: Net, params: Params, real: torch.Tensor, synthetic: torch.Tensor, metric: Literal["ours", "mse", "cos"] = "ours") -> torch.Tensor:
-    """Return DCC's loss: class gradients are averaged first, then one distance is taken (arXiv:2202.02916, eq. 5).
+def sum_loss(
+    net: Net,
+    params: Params,
+    real: torch.Tensor,
+    synthetic: torch.Tensor,
+    metric: Literal["ours", "mse", "cos"] = "ours",
+) -> torch.Tensor:
+    """Return DCC's loss: class gradients are averaged first, then one distance is taken
+    (arXiv:2202.02916, eq. 5).
 
-    What all classes have in common cancels in the average; what tells them apart stays. The paper sums where this averages:
-    the distance is blind to the factor.
+    What all classes have in common cancels in the average; what tells them apart stays. The paper
+    sums where this averages: the distance is blind to the factor.
     """
     target = [tensor.detach() for tensor in balanced_gradient(net, params, real, graph=False)]
     return distance(balanced_gradient(net, params, synthetic, graph=True), target, metric)
 
 
-# The loop ----------------------------------------------------------------------------------------------------------------
+# The loop
+# -------------------------------------------------------------------------------------------------
 
 
 class GradientMatching(Method, frozen=True, kw_only=True):
-    """Move images so that their gradient resembles that of real ones, at the weights that training on them visits.
+    """Move images so that their gradient resembles that of real ones, at the weights that training
+    on them visits.
 
-    As it stands it is DC; methods replace ``loss``, the table or the augmentation. Source: arXiv:2006.05929, algorithm 1.
+    As it stands it is DC; methods replace ``loss``, the table or the augmentation. Source:
+    arXiv:2006.05929, algorithm 1.
     """
 
     table: ClassVar[dict[int, tuple[int, int]]] = DC_TABLE
@@ -144,7 +222,9 @@ class GradientMatching(Method, frozen=True, kw_only=True):
     inner: Annotated[int, Meta(ge=0)] = 0
     """Image updates J a net; 0: by the authors' table."""
     net_epochs: Annotated[int, Meta(ge=0)] = 0
-    """Epochs T of the net between two updates; 0: by the authors' table, at most what the problem allows."""
+    """Epochs T of the net between two updates; 0: by the authors' table,
+    at most what the problem allows.
+    """
     init: Literal["real", "noise"] = "real"
     """Where the images start: from real ones of their class, or from noise."""
     lr_img: Annotated[float, Meta(gt=0)] = 0.1
@@ -164,9 +244,21 @@ class GradientMatching(Method, frozen=True, kw_only=True):
         """Return K, J and T for a problem."""
         key = max((ipc for ipc in self.table if ipc <= problem.ipc), default=min(self.table))
         inner = self.inner or self.table[key][0]
-        return self.outer or max(1, problem.updates // inner), inner, self.net_epochs or min(self.table[key][1], problem.net_epochs)
+        return (
+            self.outer or max(1, problem.updates // inner),
+            inner,
+            self.net_epochs or min(self.table[key][1], problem.net_epochs),
+        )
 
-    def loss(self, net: Net, params: Params, real: torch.Tensor, synthetic: torch.Tensor, moment: tuple[float, int], backend: str) -> torch.Tensor:
+    def loss(
+        self,
+        net: Net,
+        params: Params,
+        real: torch.Tensor,
+        synthetic: torch.Tensor,
+        moment: tuple[float, int],
+        backend: str,
+    ) -> torch.Tensor:
         """Return the matching loss for images (C, B, ...) at the weights of one net.
 
         Args:
@@ -184,8 +276,15 @@ class GradientMatching(Method, frozen=True, kw_only=True):
         net, shape = problem.net(), problem.x.shape[1:]
         outer, inner, net_epochs = self.plan(problem)
         sampler = ClassSampler(problem, run.torch_generator("order", "matching", device="cpu"))
-        weights, draws = run.torch_generator("init", "matching", device="cpu"), run.torch_generator("augment", "matching", device="cpu")
-        images = self._first_images(problem, run).view(problem.n_classes, problem.ipc, *shape).requires_grad_()
+        weights, draws = (
+            run.torch_generator("init", "matching", device="cpu"),
+            run.torch_generator("augment", "matching", device="cpu"),
+        )
+        images = (
+            self._first_images(problem, run)
+            .view(problem.n_classes, problem.ipc, *shape)
+            .requires_grad_()
+        )
         optimiser = torch.optim.SGD([images], lr=self.lr_img, momentum=self.mom_img)
         names = siamese.operations(self.strategy, problem.flips) if self.augmented else ()
         backend = self.backend if self.backend != "auto" else quickest(problem)
@@ -200,10 +299,15 @@ class GradientMatching(Method, frozen=True, kw_only=True):
                 loss = self.loss(net, params, real, shown, (k / outer, j), backend)
                 (images.grad,) = torch.autograd.grad(loss, images)
                 optimiser.step()
-                run.count(forward=real.shape[0] * real.shape[1] + problem.budget, backward=real.shape[0] * real.shape[1] + 2 * problem.budget)
+                run.count(
+                    forward=real.shape[0] * real.shape[1] + problem.budget,
+                    backward=real.shape[0] * real.shape[1] + 2 * problem.budget,
+                )
                 if j < inner - 1:
                     params = self._train(net, params, images, net_epochs, names, draws)
-                    run.count(forward=net_epochs * problem.budget, backward=net_epochs * problem.budget)
+                    run.count(
+                        forward=net_epochs * problem.budget, backward=net_epochs * problem.budget
+                    )
             tick()
         return SmallSet(x=images.detach().flatten(0, 1), y=labels_of(problem))
 
@@ -211,15 +315,37 @@ class GradientMatching(Method, frozen=True, kw_only=True):
         if self.init == "real":
             return problem.x[real_rows(problem, run)].clone()
         noise = run.torch_generator("order", "noise", device="cpu")
-        return torch.randn(problem.budget, *problem.x.shape[1:], generator=noise).to(problem.x.device)
+        return torch.randn(problem.budget, *problem.x.shape[1:], generator=noise).to(
+            problem.x.device
+        )
 
-    def _train(self, net: Net, params: Params, images: torch.Tensor, epochs: int, names: tuple[str, ...], draws: torch.Generator) -> Params:
+    def _train(
+        self,
+        net: Net,
+        params: Params,
+        images: torch.Tensor,
+        epochs: int,
+        names: tuple[str, ...],
+        draws: torch.Generator,
+    ) -> Params:
         classes, ipc = images.shape[:2]
         labels = torch.arange(classes, device=images.device).repeat_interleave(ipc)
         count = classes * ipc
-        recipe = Recipe(steps=epochs * -(-count // 256), lr=self.lr_net, momentum=0.0, weight_decay=0.0)
-        augment = siamese.augmenter(names, (images.shape[-2], images.shape[-1]), draws) if names else None
-        return fit(net, params, images.detach().flatten(0, 1), labels, epochs_of(count, 256, epochs, [draws]), recipe, augment=augment)
+        recipe = Recipe(
+            steps=epochs * -(-count // 256), lr=self.lr_net, momentum=0.0, weight_decay=0.0
+        )
+        augment = (
+            siamese.augmenter(names, (images.shape[-2], images.shape[-1]), draws) if names else None
+        )
+        return fit(
+            net,
+            params,
+            images.detach().flatten(0, 1),
+            labels,
+            epochs_of(count, 256, epochs, [draws]),
+            recipe,
+            augment=augment,
+        )
 
 
 _SHAPES = [
@@ -227,21 +353,40 @@ _SHAPES = [
     for side, channels, width, real in ((8, 1, 32, 32), (28, 1, 32, 32))
     for ipc in (1, 10)
 ]
-_CUDA_SHAPES = [{"side": 32, "channels": 3, "width": 128, "ipc": ipc, "real": 256} for ipc in (1, 10, 50)]
+_CUDA_SHAPES = [
+    {"side": 32, "channels": 3, "width": 128, "ipc": ipc, "real": 256} for ipc in (1, 10, 50)
+]
 
 
 @tuned.tunable(
     "condensation/matching",
-    candidates={"cpu": ("grouped", "hybrid", "loop"), "cuda": ("grouped", "hybrid", "loop", "vmap")},
+    candidates={
+        "cpu": ("grouped", "hybrid", "loop"),
+        "cuda": ("grouped", "hybrid", "loop", "vmap"),
+    },
     shapes={"cpu": _SHAPES, "cuda": _CUDA_SHAPES},
     table=condensation_tuned,
 )
-def _one_step(candidate: str, device: torch.device, *, side: int, channels: int, width: int, ipc: int, real: int) -> Callable[[], Any]:
+def _one_step(
+    candidate: str,
+    device: torch.device,
+    *,
+    side: int,
+    channels: int,
+    width: int,
+    ipc: int,
+    real: int,
+) -> Callable[[], Any]:
     """Prepare one step of DC on ten classes: loss and image gradient."""
-    net = ConvNet(shape=(channels, side, side), classes=10, width=width, depth=2 if side < 14 else 3)
+    net = ConvNet(
+        shape=(channels, side, side), classes=10, width=width, depth=2 if side < 14 else 3
+    )
     generator = torch.Generator().manual_seed(0)
     params = [tensor.to(device) for tensor in net.init([generator])]
-    target, images = (torch.randn(10, count, channels, side, side, generator=generator).to(device) for count in (real, ipc))
+    target, images = (
+        torch.randn(10, count, channels, side, side, generator=generator).to(device)
+        for count in (real, ipc)
+    )
     images.requires_grad_()
     return lambda: torch.autograd.grad(class_loss(net, params, target, images, candidate), images)
 
@@ -249,4 +394,12 @@ def _one_step(candidate: str, device: torch.device, *, side: int, channels: int,
 def quickest(problem: Problem) -> str:
     """Return the backend that was measured to be quickest for the shape of a problem."""
     channels, side = problem.x.shape[1:3]
-    return tuned.choice("condensation/matching", problem.x.device, side=side, channels=channels, width=problem.width, ipc=problem.ipc, real=problem.batch_real)
+    return tuned.choice(
+        "condensation/matching",
+        problem.x.device,
+        side=side,
+        channels=channels,
+        width=problem.width,
+        ipc=problem.ipc,
+        real=problem.batch_real,
+    )

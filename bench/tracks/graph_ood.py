@@ -1,4 +1,5 @@
-"""Track ``graph-ood``: predict a property of whole graphs; judged on graphs from elsewhere than the training graphs.
+"""Track ``graph-ood``: predict a property of whole graphs; judged on graphs from elsewhere than the
+training graphs.
 
 Shapes: N training graphs, B graphs of a batch, C outputs, d hidden units.
 """
@@ -22,7 +23,17 @@ from bench.training.gnn import GNN, Backbone, Output, Readout
 from bench.training.graphs import GraphBatch, Graphs
 from bench.training.state import evaluating
 
-__all__ = ["Batch", "GraphMethod", "Kind", "Problem", "Solution", "Training", "WeightLog", "graph_losses", "kind_of"]
+__all__ = [
+    "Batch",
+    "GraphMethod",
+    "Kind",
+    "Problem",
+    "Solution",
+    "Training",
+    "WeightLog",
+    "graph_losses",
+    "kind_of",
+]
 
 TRACK = TrackCard(
     name="graph-ood",
@@ -44,8 +55,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         graphs: the N training graphs.
-        y: their labels (N,) int64; or answers to C questions (N, C) int8, 1, 0, or -1 where it is missing; or targets (N, C)
-            float32, standardised, NaN where one is missing.
+        y: their labels (N,) int64; or answers to C questions (N, C) int8, 1, 0, or -1 where it is
+            missing; or targets (N, C) float32, standardised, NaN where one is missing.
         kind: which of the three ``y`` is: ``classes``, ``binary`` or ``numbers``.
         outputs: C: classes, questions or targets.
         env: number of each graph's environment (N,), int64, only for methods that need ``env``.
@@ -91,10 +102,15 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
         if len(self.y) != len(self.graphs):
             raise InvalidRun(f"y has {len(self.y)} rows for {len(self.graphs)} graphs")
         if kind_of(self.y) != self.kind:
-            raise InvalidRun(f"kind is {self.kind!r}, and y, {self.y.dtype} of shape {tuple(self.y.shape)}, holds {kind_of(self.y)!r}")
+            raise InvalidRun(
+                f"kind is {self.kind!r}, and y, {self.y.dtype} of shape {tuple(self.y.shape)}, "
+                f"holds {kind_of(self.y)!r}"
+            )
 
     def net(self) -> GNN:
-        """Return the standard net, drawn from the global stream; call it inside ``run.seeded("init")``."""
+        """Return the standard net, drawn from the global stream; call it
+        inside ``run.seeded("init")``.
+        """
         return GNN(
             self.graphs.x.shape[1],
             self.outputs,
@@ -112,8 +128,10 @@ class Solution(msgspec.Struct, kw_only=True):
 
     Attributes:
         model: the net after the last epoch, from a :class:`~bench.training.gnn.GraphBatch` to an
-            :class:`~bench.training.gnn.Output`. The task judges it as it was after the epochs that validation chose.
-        weights: mean weight that each training graph was given over its visits (N,), float32; NaN: never visited.
+            :class:`~bench.training.gnn.Output`. The task judges it as it was after the epochs that
+            validation chose.
+        weights: mean weight that each training graph was given over its visits (N,), float32; NaN:
+            never visited.
         squares: mean square of the same weights (N,).
     """
 
@@ -148,7 +166,8 @@ class Training:
         run: its run.
         device: where everything lives.
         net: the standard net.
-        rows: numbers of the graphs that are trained on (n,); all of them unless the method keeps some for itself.
+        rows: numbers of the graphs that are trained on (n,); all of them unless the method keeps
+            some for itself.
         n_graphs: N.
     """
 
@@ -157,7 +176,9 @@ class Training:
         self.n_graphs = len(problem.graphs)
         with run.seeded("init"):
             self.net = problem.net().to(run.device)
-        self.rows = torch.arange(self.n_graphs, device=run.device) if rows is None else rows.to(run.device)
+        self.rows = (
+            torch.arange(self.n_graphs, device=run.device) if rows is None else rows.to(run.device)
+        )
         self._graphs, self._y = problem.graphs.to(run.device), problem.y.to(run.device)
         self._env = None if problem.env is None else problem.env.to(run.device)
         self._order = run.torch_generator("order", device="cpu")
@@ -169,7 +190,13 @@ class Training:
 
     def gather(self, rows: torch.Tensor, epoch: int = 0) -> Batch:
         """Return the training graphs of ``rows`` (B,) as one batch."""
-        return Batch(epoch, rows, self._graphs.take(rows).batch(), self._y[rows], None if self._env is None else self._env[rows])
+        return Batch(
+            epoch,
+            rows,
+            self._graphs.take(rows).batch(),
+            self._y[rows],
+            None if self._env is None else self._env[rows],
+        )
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """Yield the batches of an epoch: the graphs in a new order, gathered once and cut."""
@@ -180,20 +207,32 @@ class Training:
             if k and part.size < SMALLEST:
                 return
             cut = slice(k * size, k * size + part.size)
-            yield Batch(epoch, order[cut], part, y[cut], None if self._env is None else self._env[order[cut]])
+            yield Batch(
+                epoch,
+                order[cut],
+                part,
+                y[cut],
+                None if self._env is None else self._env[order[cut]],
+            )
 
 
 class GraphMethod(Method, frozen=True, kw_only=True):
-    """The shared loop of the track. As it stands it minimises the mean loss; methods replace its parts.
+    """The shared loop of the track.
+
+    As it stands it minimises the mean loss; methods replace its parts.
 
     Attributes:
-        every_epoch: whether each epoch is reported; else only the last one is, and there is nothing to choose.
+        every_epoch: whether each epoch is reported; else only the last one is, and there is nothing
+            to choose.
     """
 
     every_epoch: ClassVar[bool] = True
 
     def rows(self, problem: Problem, run: Run) -> torch.Tensor | None:
-        """Return the numbers of the graphs to train on (n,), int64; None: all. A method that learns from a part of its own keeps it back here."""
+        """Return the numbers of the graphs to train on (n,), int64; None: all.
+
+        A method that learns from a part of its own keeps it back here.
+        """
         return None
 
     def start(self, training: Training) -> Any:
@@ -204,7 +243,9 @@ class GraphMethod(Method, frozen=True, kw_only=True):
         """Do what the method does between epochs."""
 
     def loss(self, state: Any, batch: Batch, net: GNN) -> torch.Tensor:
-        """Return the objective of a step, a scalar: run ``net`` on ``batch.graphs`` and combine the losses of the graphs."""
+        """Return the objective of a step, a scalar: run ``net`` on
+        ``batch.graphs`` and combine the losses of the graphs.
+        """
         return graph_losses(net(batch.graphs).logits, batch.y).mean()
 
     def finish(self, state: Any) -> dict[str, Any]:
@@ -231,7 +272,9 @@ class GraphMethod(Method, frozen=True, kw_only=True):
         return Solution(model=net, **self.finish(state))
 
 
-def train_step(method: GraphMethod, net: GNN, optimiser: torch.optim.Optimizer, state: Any, batch: Batch) -> None:
+def train_step(
+    method: GraphMethod, net: GNN, optimiser: torch.optim.Optimizer, state: Any, batch: Batch
+) -> None:
     """Take one step: the method's loss, backward, update."""
     loss = method.loss(state, batch, net)
     optimiser.zero_grad(set_to_none=True)
@@ -260,7 +303,9 @@ def kind_of(y: torch.Tensor) -> Kind:
 
 
 def graph_losses(logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """Return the loss of each graph (B,): cross entropy for labels (B,); for the answers or targets (B, C) that it has the mean binary cross entropy or square error."""
+    """Return the loss of each graph (B,): cross entropy for labels (B,); for the answers or targets
+    (B, C) that it has the mean binary cross entropy or square error.
+    """
     kind = kind_of(y)
     if kind == "classes":
         return F.cross_entropy(logits, y, reduction="none")

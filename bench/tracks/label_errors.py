@@ -1,7 +1,10 @@
-"""Track ``label-errors``: say which labels of a training set are wrong. The problem is the one of ``noisy-labels``.
+"""Track ``label-errors``: say which labels of a training set are wrong.
 
-A detector returns a :class:`Solution`. A training method of the track ``noisy-labels`` may serve this track too, unchanged: what it
-says of its rows (``clean_score``, corrected ``labels``, rows ``kept``) is read as a judgement, see :func:`judgement`.
+The problem is the one of ``noisy-labels``.
+
+A detector returns a :class:`Solution`. A training method of the track ``noisy-labels`` may serve
+this track too, unchanged: what it says of its rows (``clean_score``, corrected ``labels``, rows
+``kept``) is read as a judgement, see :func:`judgement`.
 
 Shapes: N training rows, C classes.
 """
@@ -29,7 +32,8 @@ TRACK = TrackCard(
     title="Label errors",
     about="Find the labels of a training set that are wrong.",
     field="wrong labels",
-    ranked="detectors, and training methods by what they say of their rows, by how well they tell wrong labels from right ones",
+    ranked="detectors, and training methods by what they say of their rows, by how well they "
+    "tell wrong labels from right ones",
 )
 
 FOLDS, NEIGHBOURS = 5, 20
@@ -53,40 +57,60 @@ class Solution(msgspec.Struct, kw_only=True):
             InvalidRun: there is nothing to judge by.
         """
         if self.suspicion is None and self.flags is None:
-            raise InvalidRun("it has neither a suspicion nor flags; return one value a training row")
+            raise InvalidRun(
+                "it has neither a suspicion nor flags; return one value a training row"
+            )
 
 
 def judgement(solution: Any, problem: Problem) -> Solution:
     """Return what ``solution`` says of the rows of ``problem``, with a suspicion in any case.
 
-    Of a detector it is the solution itself; where it only has flags, they are the suspicion. Of a training method the suspicion is
-    ``-clean_score``, or where it has none the cross entropy of its model on the given labels; the flags are the rows whose label it
-    corrects, or where it corrects none those it does not keep.
+    Of a detector it is the solution itself; where it only has flags, they are the suspicion. Of a
+    training method the suspicion is ``-clean_score``, or where it has none the cross entropy of its
+    model on the given labels; the flags are the rows whose label it corrects, or where it corrects
+    none those it does not keep.
     """
     if isinstance(solution, Solution):
         suspicion, flags = solution.suspicion, solution.flags
     else:
         score = solution.clean_score
-        suspicion = -score if score is not None else cross_entropy(predict(solution.model, problem.x), problem.y)
+        suspicion = (
+            -score
+            if score is not None
+            else cross_entropy(predict(solution.model, problem.x), problem.y)
+        )
         kept = solution.kept
-        flags = solution.labels != problem.y if solution.labels is not None else ~kept if kept is not None else None
+        flags = (
+            solution.labels != problem.y
+            if solution.labels is not None
+            else ~kept
+            if kept is not None
+            else None
+        )
     if suspicion is None:
         assert flags is not None, "a solution without both is refused before"
         suspicion = flags.float()
     return Solution(suspicion=suspicion, flags=flags)
 
 
-def out_of_fold(problem: Problem, run: Run, model: Literal["knn", "logistic"] = "knn") -> torch.Tensor:
-    """Return class probabilities (N, C), float64, of each row from a model that saw only the four fifths of the rows without it.
+def out_of_fold(
+    problem: Problem, run: Run, model: Literal["knn", "logistic"] = "knn"
+) -> torch.Tensor:
+    """Return class probabilities (N, C), float64, of each row from a model that saw only the four
+    fifths of the rows without it.
 
     Built once for each problem however many detectors want it, and charged to each of them.
 
     Args:
         problem: the rows and their given labels.
         run: the method's run.
-        model: ``knn``: shares of the 20 nearest rows (Euclid); ``logistic``: multinomial logistic regression of scikit-learn.
+        model: ``knn``: shares of the 20 nearest rows (Euclid); ``logistic``: multinomial logistic
+            regression of scikit-learn.
     """
-    built, _ = run.cached({"out-of-fold": model, "folds": FOLDS, "neighbours": NEIGHBOURS}, functools.partial(_out_of_fold, problem, model))
+    built, _ = run.cached(
+        {"out-of-fold": model, "folds": FOLDS, "neighbours": NEIGHBOURS},
+        functools.partial(_out_of_fold, problem, model),
+    )
     return built["probabilities"]
 
 
@@ -111,10 +135,14 @@ def _folds(y: np.ndarray, generator: np.random.Generator) -> np.ndarray:
 
 
 def _knn(x: torch.Tensor, y: torch.Tensor, queries: torch.Tensor, classes: int) -> torch.Tensor:
-    return torch.cat([votes(torch.cdist(part, x), y, NEIGHBOURS, classes) for part in queries.split(2048)])
+    return torch.cat(
+        [votes(torch.cdist(part, x), y, NEIGHBOURS, classes) for part in queries.split(2048)]
+    )
 
 
-def _logistic(x: torch.Tensor, y: torch.Tensor, queries: torch.Tensor, classes: int) -> torch.Tensor:
+def _logistic(
+    x: torch.Tensor, y: torch.Tensor, queries: torch.Tensor, classes: int
+) -> torch.Tensor:
     from sklearn.linear_model import LogisticRegression
 
     seen = y.unique()
@@ -123,7 +151,9 @@ def _logistic(x: torch.Tensor, y: torch.Tensor, queries: torch.Tensor, classes: 
         found[:, seen] = 1.0
         return found
     fitted = LogisticRegression(max_iter=1000).fit(x.cpu().double().numpy(), y.cpu().numpy())
-    found[:, seen] = torch.from_numpy(fitted.predict_proba(queries.cpu().double().numpy())).to(x.device)
+    found[:, seen] = torch.from_numpy(fitted.predict_proba(queries.cpu().double().numpy())).to(
+        x.device
+    )
     return found
 
 

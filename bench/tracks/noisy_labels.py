@@ -1,7 +1,9 @@
-"""Track ``noisy-labels``: train a classifier on labels of which some are wrong; it is judged on clean ones.
+"""Track ``noisy-labels``: train a classifier on labels of which some are wrong; it is judged on
+clean ones.
 
-The loop is written for several seeds at once. Shapes: K members (seeds), B rows of a batch, N training rows, C classes,
-M nets a seed. Losses are averaged over a member's batch and *summed* over members, so gradients do not mix.
+The loop is written for several seeds at once. Shapes: K members (seeds), B rows of a batch, N
+training rows, C classes, M nets a seed. Losses are averaged over a member's batch and *summed* over
+members, so gradients do not mix.
 """
 
 from __future__ import annotations
@@ -25,7 +27,18 @@ from bench.training.nets import StackedNet, build, vote
 from bench.training.schedules import Schedule
 from bench.training.state import evaluating
 
-__all__ = ["Batch", "Model", "NoisyLabelMethod", "Problem", "Seeds", "Solution", "cross_entropy", "sgd", "train", "train_step"]
+__all__ = [
+    "Batch",
+    "Model",
+    "NoisyLabelMethod",
+    "Problem",
+    "Seeds",
+    "Solution",
+    "cross_entropy",
+    "sgd",
+    "train",
+    "train_step",
+]
 
 TRACK = TrackCard(
     name="noisy-labels",
@@ -46,8 +59,10 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
         y: given labels (N,), int64; some are wrong.
         n_classes: C.
         net: the standard net, one of :data:`bench.training.nets.NETS`.
-        widths: of the hidden layers of ``mlp``, or channels of the stages of another net; () for the net's own.
-        precision: what the body of a convolutional net computes in; parameters, losses and updates are float32.
+        widths: of the hidden layers of ``mlp``, or channels of the stages of another net; () for
+            the net's own.
+        precision: what the body of a convolutional net computes in; parameters, losses and updates
+            are float32.
         flip: mirror half of the pictures in each epoch.
         crop: shift each picture by up to so many pixels in each epoch.
         epochs: passes over the data.
@@ -80,7 +95,8 @@ class Solution(msgspec.Struct, kw_only=True):
     """What a method returns.
 
     Attributes:
-        model: the classifier after the last epoch, from inputs (n, ...) to logits (n, C); of several nets, the first.
+        model: the classifier after the last epoch, from inputs (n, ...) to logits (n, C); of
+            several nets, the first.
         labels: corrected training labels (N,), int64.
         clean_score: higher means more likely a right label (N,).
         kept: training rows the method would train on (N,), bool.
@@ -125,7 +141,8 @@ class Seeds:
         n_rows: N.
         device: where everything lives.
         y: given labels (K, N).
-        noise_rate: share of wrong labels of each member (K,), float64; None when the method's card does not need it.
+        noise_rate: share of wrong labels of each member (K,), float64; None when the method's card
+            does not need it.
         drawn: rows of an epoch: N, or fewer in a :meth:`part`.
         nets: the stack in training, M * K nets, net by net.
     """
@@ -138,15 +155,27 @@ class Seeds:
         self.device, self.problems = runs[0].device, list(problems)
         self.y = torch.stack([problem.y for problem in problems]).to(self.device)
         shared = all(torch.equal(problem.x, self.problem.x) for problem in problems[1:])
-        self._x = self.problem.x.to(self.device) if shared else torch.cat([problem.x for problem in problems]).to(self.device)
+        self._x = (
+            self.problem.x.to(self.device)
+            if shared
+            else torch.cat([problem.x for problem in problems]).to(self.device)
+        )
         self._offset = torch.arange(self.members, device=self.device)[:, None] * self.n_rows
         self._x_offset = self._offset * 0 if shared else self._offset
         rates = [problem.noise_rate for problem in problems if problem.noise_rate is not None]
-        self.noise_rate = torch.tensor(rates, device=self.device, dtype=torch.float64) if len(rates) == self.members else None
+        self.noise_rate = (
+            torch.tensor(rates, device=self.device, dtype=torch.float64)
+            if len(rates) == self.members
+            else None
+        )
         self.drawn = self.n_rows
         self._rows: torch.Tensor | None = None
         flip, crop = self.problem.flip, self.problem.crop
-        self._augment = Augmentation([problem.x for problem in problems], self.device, flip, crop) if flip or crop else None
+        self._augment = (
+            Augmentation([problem.x for problem in problems], self.device, flip, crop)
+            if flip or crop
+            else None
+        )
         self._order_by()
 
     def _order_by(self, *axes: int | str) -> None:
@@ -155,7 +184,9 @@ class Seeds:
             self._draws = [run.torch_generator("augment", *axes, device="cpu") for run in self.runs]
 
     def part(self, rows: torch.Tensor | None, *axes: int | str) -> Seeds:
-        """Return the same data with epochs of the rows (K, n) alone (None: of all), in the order of the stream with these axes (none: the same stream)."""
+        """Return the same data with epochs of the rows (K, n) alone (None: of all), in the order of
+        the stream with these axes (none: the same stream).
+        """
         part = copy.copy(self)
         part.drawn, part._rows = (self.n_rows, None) if rows is None else (rows.shape[1], rows)
         if axes:
@@ -163,11 +194,25 @@ class Seeds:
         return part
 
     def build(self, nets: int = 1, first: int = 0, extra: int = 0) -> StackedNet:
-        """Return ``nets`` fresh nets a member, the initial weights those of the streams from ``first`` on, with ``extra`` outputs besides the classes."""
-        problem, inits = self.problem, [run.seeded("init", net) for net in range(first, first + nets) for run in self.runs]
+        """Return ``nets`` fresh nets a member, the initial weights those of the streams from
+        ``first`` on, with ``extra`` outputs besides the classes.
+        """
+        problem, inits = (
+            self.problem,
+            [run.seeded("init", net) for net in range(first, first + nets) for run in self.runs],
+        )
         bits = 16 if problem.precision == "bfloat16" else 32
         shape, outputs = problem.x.shape[1:], problem.n_classes + extra
-        return build(problem.net, shape, outputs, inits, self.device, widths=problem.widths, batch=problem.batch_size, bits=bits)
+        return build(
+            problem.net,
+            shape,
+            outputs,
+            inits,
+            self.device,
+            widths=problem.widths,
+            batch=problem.batch_size,
+            bits=bits,
+        )
 
     @property
     def steps(self) -> int:
@@ -175,25 +220,40 @@ class Seeds:
         return math.ceil(self.drawn / self.problem.batch_size)
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
-        """Yield the batches of an epoch: every row once, each member in its own order, augmented as the problem says."""
-        order = torch.stack([torch.randperm(self.drawn, generator=generator) for generator in self._orders]).to(self.device)
+        """Yield the batches of an epoch: every row once, each member in
+        its own order, augmented as the problem says.
+        """
+        order = torch.stack(
+            [torch.randperm(self.drawn, generator=generator) for generator in self._orders]
+        ).to(self.device)
         order = order if self._rows is None else self._rows.gather(1, order)
         size, y = self.problem.batch_size, self.y.gather(1, order)
         if (augment := self._augment) is None:
             x: Iterable[torch.Tensor] = self.inputs(order).split(size, 1)
         else:
             augment.draw(self.n_rows, self._draws)
-            x = (augment(self.inputs(rows), rows) for rows in order.split(size, 1))  # an epoch of all members at once may not fit
-        for step, (rows, part_x, part_y) in enumerate(zip(order.split(size, 1), x, y.split(size, 1), strict=True)):
+            # an epoch of all members at once may not fit
+            x = (augment(self.inputs(rows), rows) for rows in order.split(size, 1))
+        for step, (rows, part_x, part_y) in enumerate(
+            zip(order.split(size, 1), x, y.split(size, 1), strict=True)
+        ):
             yield Batch(step, epoch, rows, rows + self._offset, part_x, part_y)
 
     def inputs(self, rows: torch.Tensor) -> torch.Tensor:
         """Return the inputs of the rows (K, n), (K, n, ...)."""
         return self._x[rows + self._x_offset]
 
-    def logits(self, nets: StackedNet, rows: torch.Tensor | None = None, part: int = 4096) -> torch.Tensor:
-        """Return what ``nets``, one a member, say of the rows (K, n) of the training set, or of all N: (K, n, outputs), in eval mode; it counts."""
-        rows = torch.arange(self.n_rows, device=self.device).expand(self.members, -1) if rows is None else rows
+    def logits(
+        self, nets: StackedNet, rows: torch.Tensor | None = None, part: int = 4096
+    ) -> torch.Tensor:
+        """Return what ``nets``, one a member, say of the rows (K, n) of the training set, or of all
+        N: (K, n, outputs), in eval mode; it counts.
+        """
+        rows = (
+            torch.arange(self.n_rows, device=self.device).expand(self.members, -1)
+            if rows is None
+            else rows
+        )
         self.count(forward=rows.shape[1])
         with evaluating(nets):
             return torch.cat([nets.forward(self.inputs(piece)) for piece in rows.split(part, 1)], 1)
@@ -209,7 +269,9 @@ class Seeds:
 
 
 class NoisyLabelMethod(Method, frozen=True, kw_only=True):
-    """The shared loop of the track. As it stands it is plain cross entropy; methods replace its parts.
+    """The shared loop of the track.
+
+    As it stands it is plain cross entropy; methods replace its parts.
 
     Attributes:
         nets: M, the nets trained side by side for each seed.
@@ -220,7 +282,10 @@ class NoisyLabelMethod(Method, frozen=True, kw_only=True):
     extra: ClassVar[int] = 0
 
     def start(self, seeds: Seeds) -> Any:
-        """Return the method's state: whatever the other hooks need between steps. The nets are ``seeds.nets``."""
+        """Return the method's state: whatever the other hooks need between steps.
+
+        The nets are ``seeds.nets``.
+        """
         return None
 
     def inputs(self, state: Any, batch: Batch) -> torch.Tensor:
@@ -230,11 +295,14 @@ class NoisyLabelMethod(Method, frozen=True, kw_only=True):
     def forward(self, state: Any, nets: StackedNet, batch: Batch) -> torch.Tensor:
         """Return what ``loss`` judges: mostly logits (K, B, C); with several nets (M, K, B, C)."""
         x = self.inputs(state, batch)
-        logits: torch.Tensor = nets(x if self.nets == 1 else x.repeat(self.nets, *[1] * (x.dim() - 1)))
+        logits: torch.Tensor = nets(
+            x if self.nets == 1 else x.repeat(self.nets, *[1] * (x.dim() - 1))
+        )
         return logits if self.nets == 1 else logits.unflatten(0, (self.nets, -1))
 
     def loss(self, state: Any, batch: Batch, logits: torch.Tensor) -> torch.Tensor:
-        """Return losses whose mean over the last axis is each net's objective: (K, B), (M, K, B), or one mean taken already, (..., 1).
+        """Return losses whose mean over the last axis is each net's objective: (K, B), (M, K, B),
+        or one mean taken already, (..., 1).
 
         Args:
             state: what ``start`` returned.
@@ -274,18 +342,24 @@ class NoisyLabelMethod(Method, frozen=True, kw_only=True):
         found = []
         for k, extra in enumerate(self.finish(state, seeds)):
             models = [self.model(state, seeds, k, net) for net in range(self.nets)]
-            found.append(Solution(model=models[0], ensemble=vote(models) if self.nets > 1 else None, **extra))
+            found.append(
+                Solution(model=models[0], ensemble=vote(models) if self.nets > 1 else None, **extra)
+            )
         return found
 
 
 def train(method: NoisyLabelMethod, seeds: Seeds, state: Any, report: bool = True) -> None:
-    """Train ``seeds.nets`` for the problem's epochs; unless ``report`` is off, show the task the models after each."""
+    """Train ``seeds.nets`` for the problem's epochs; unless ``report`` is
+    off, show the task the models after each.
+    """
     problem, total = seeds.problem, seeds.problem.epochs * seeds.steps
     optimiser = sgd(seeds)
     ticks = [run.progress(problem.epochs, "epochs") for run in seeds.runs] if report else []
     for epoch in range(problem.epochs):
         for batch in seeds.epoch(epoch):
-            optimiser.param_groups[0]["lr"] = problem.schedule.rate(problem.lr, epoch, (epoch * seeds.steps + batch.step) / total)
+            optimiser.param_groups[0]["lr"] = problem.schedule.rate(
+                problem.lr, epoch, (epoch * seeds.steps + batch.step) / total
+            )
             train_step(method, seeds.nets, optimiser, state, batch)
         method.after_epoch(state, epoch)
         seeds.count(forward=method.nets * seeds.drawn, backward=method.nets * seeds.drawn)
@@ -297,11 +371,25 @@ def train(method: NoisyLabelMethod, seeds: Seeds, state: Any, report: bool = Tru
 def sgd(seeds: Seeds) -> torch.optim.SGD:
     """Return the optimiser of the problem's protocol for ``seeds.nets``."""
     problem = seeds.problem
-    fused = seeds.device.type == "cuda"  # on a CPU the fused kernel rounds its last few elements otherwise, and which those are depends on K
-    return torch.optim.SGD(seeds.nets.parameters(), lr=problem.lr, momentum=problem.momentum, weight_decay=problem.weight_decay, fused=fused)
+    # on a CPU the fused kernel rounds its last few elements otherwise, and which those are depends
+    # on K
+    fused = seeds.device.type == "cuda"
+    return torch.optim.SGD(
+        seeds.nets.parameters(),
+        lr=problem.lr,
+        momentum=problem.momentum,
+        weight_decay=problem.weight_decay,
+        fused=fused,
+    )
 
 
-def train_step(method: NoisyLabelMethod, nets: StackedNet, optimiser: torch.optim.Optimizer, state: Any, batch: Batch) -> None:
+def train_step(
+    method: NoisyLabelMethod,
+    nets: StackedNet,
+    optimiser: torch.optim.Optimizer,
+    state: Any,
+    batch: Batch,
+) -> None:
     """Take one step: forward, the method's loss, backward, update."""
     logits = method.forward(state, nets, batch)
     optimiser.zero_grad(set_to_none=True)
@@ -312,4 +400,6 @@ def train_step(method: NoisyLabelMethod, nets: StackedNet, optimiser: torch.opti
 
 def cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """Return -log p_label, (...,), for logits (..., C) and labels (...,)."""
-    return F.cross_entropy(logits.flatten(0, -2), labels.flatten(), reduction="none").view(labels.shape)
+    return F.cross_entropy(logits.flatten(0, -2), labels.flatten(), reduction="none").view(
+        labels.shape
+    )

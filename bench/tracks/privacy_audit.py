@@ -1,6 +1,7 @@
 """Track ``privacy-audit``: say of each row whether a model was trained on it.
 
-It measures attacks, not learners: the attack that decides the track ``unlearning-privacy`` is only worth what it finds here.
+It measures attacks, not learners: the attack that decides the track ``unlearning-privacy`` is only
+worth what it finds here.
 """
 
 from __future__ import annotations
@@ -68,10 +69,14 @@ class Solution(msgspec.Struct, kw_only=True):
 
 
 def confidences(problem: Problem, weights: list[Weights]) -> torch.Tensor:
-    """Return the log odds of the problem's labels under each of K nets of its form, (K, N), float64."""
+    """Return the log odds of the problem's labels under each of K nets of
+    its form, (K, N), float64.
+    """
     found = []
     for net in weights:
         member = problem.architecture.of([net], problem.x.device).member(0)
         with torch.no_grad():
-            found.append(confidence(torch.cat([member(part) for part in problem.x.split(1024)]), problem.y))
+            found.append(
+                confidence(torch.cat([member(part) for part in problem.x.split(1024)]), problem.y)
+            )
     return torch.stack(found)

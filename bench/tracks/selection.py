@@ -1,6 +1,8 @@
-"""Track ``selection``: choose which training rows to keep; nets trained from scratch on them are judged.
+"""Track ``selection``: choose which training rows to keep; nets trained from scratch on them are
+judged.
 
-A selector serves any track whose problem says how many rows may be kept (``budgets``) and what becomes of them (``take``).
+A selector serves any track whose problem says how many rows may be kept (``budgets``) and what
+becomes of them (``take``).
 """
 
 from __future__ import annotations
@@ -20,7 +22,18 @@ from bench.errors import InvalidRun
 from bench.runs.context import Run
 from bench.training.convnet import Net, Params, Perceptron, Recipe, fit, outputs, passes_of
 
-__all__ = ["Problem", "Selectable", "Selection", "Selector", "features_of", "greedy", "spread", "starts", "top", "trained"]
+__all__ = [
+    "Problem",
+    "Selectable",
+    "Selection",
+    "Selector",
+    "features_of",
+    "greedy",
+    "spread",
+    "starts",
+    "top",
+    "trained",
+]
 
 TRACK = TrackCard(
     name="selection",
@@ -39,8 +52,10 @@ class Selection(msgspec.Struct, kw_only=True):
     """What a method of the track returns.
 
     Attributes:
-        rows: for each budget of the problem the rows to keep, at least one and at most the budget (k,), int64 in [0, N), distinct.
-        weights: for each budget the weights of these rows in the loss (k,), not negative; None: all 1.
+        rows: for each budget of the problem the rows to keep, at least one and at most the budget
+            (k,), int64 in [0, N), distinct.
+        weights: for each budget the weights of these rows in the loss (k,), not negative; None: all
+            1.
         scores: higher means kept earlier, (N,); None where the method ranks nothing.
     """
 
@@ -56,17 +71,30 @@ class Selection(msgspec.Struct, kw_only=True):
         """
         budgets = problem.budgets
         for name, parts in (("rows", self.rows), ("weights", self.weights)):
-            if parts is not None and (not isinstance(parts, list | tuple) or len(parts) != len(budgets)):
-                came = f"{len(parts)} tensors" if isinstance(parts, list | tuple) else f"a {type(parts).__name__}"
-                raise InvalidRun(f"{name} is {came}, and must be a list of one tensor for each of the {len(budgets)} budgets")
+            if parts is not None and (
+                not isinstance(parts, list | tuple) or len(parts) != len(budgets)
+            ):
+                came = (
+                    f"{len(parts)} tensors"
+                    if isinstance(parts, list | tuple)
+                    else f"a {type(parts).__name__}"
+                )
+                raise InvalidRun(
+                    f"{name} is {came}, and must be a list of one tensor for each of the "
+                    f"{len(budgets)} budgets"
+                )
         for place, (rows, budget) in enumerate(zip(self.rows, budgets, strict=True)):
             if len(rows) > budget:
                 raise InvalidRun(f"rows[{place}] keeps {len(rows)} rows; the budget is {budget}")
             if self.weights is not None and len(self.weights[place]) != len(rows):
-                raise InvalidRun(f"weights[{place}] holds {len(self.weights[place])} numbers for the {len(rows)} rows of rows[{place}]")
+                raise InvalidRun(
+                    f"weights[{place}] holds {len(self.weights[place])} numbers for the "
+                    f"{len(rows)} rows of rows[{place}]"
+                )
             if self.weights is not None and float(self.weights[place].double().sum()) < SMALLEST:
                 raise InvalidRun(
-                    f"weights[{place}] sums to {float(self.weights[place].double().sum()):g}, so that nothing would be learned; some must be above 0"
+                    f"weights[{place}] sums to {float(self.weights[place].double().sum()):g}, so "
+                    "that nothing would be learned; some must be above 0"
                 )
 
 
@@ -101,8 +129,15 @@ class Selectable(Protocol):
     def recipe(self, steps: int) -> Recipe:
         """How such a net is trained."""
 
-    def take(self, rows: list[torch.Tensor], weights: list[torch.Tensor] | None, scores: torch.Tensor | None) -> Any:
-        """The track's solution for the rows kept: for each budget its rows (budget,) and weights (budget,), and the scores of all rows (N,)."""
+    def take(
+        self,
+        rows: list[torch.Tensor],
+        weights: list[torch.Tensor] | None,
+        scores: torch.Tensor | None,
+    ) -> Any:
+        """The track's solution for the rows kept: for each budget its rows (budget,) and weights
+        (budget,), and the scores of all rows (N,).
+        """
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,8 +173,14 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             InvalidRun: a share is no share of the rows, or of less than one.
         """
-        if not self.fractions or not all(0 < fraction <= 1 and budget for fraction, budget in zip(self.fractions, self.budgets, strict=True)):
-            raise InvalidRun(f"fractions is {self.fractions}, and must be shares of the {len(self.y)} rows, each above 0, at most 1 and at least one row")
+        if not self.fractions or not all(
+            0 < fraction <= 1 and budget
+            for fraction, budget in zip(self.fractions, self.budgets, strict=True)
+        ):
+            raise InvalidRun(
+                f"fractions is {self.fractions}, and must be shares of the {len(self.y)} rows, "
+                "each above 0, at most 1 and at least one row"
+            )
 
     @property
     def steps(self) -> int:
@@ -162,25 +203,52 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
     def recipe(self, steps: int) -> Recipe:
         """SGD with Nesterov's momentum and a cosine."""
-        return Recipe(steps=steps, lr=self.lr, weight_decay=self.weight_decay, nesterov=True, schedule="cosine")
+        return Recipe(
+            steps=steps,
+            lr=self.lr,
+            weight_decay=self.weight_decay,
+            nesterov=True,
+            schedule="cosine",
+        )
 
-    def take(self, rows: list[torch.Tensor], weights: list[torch.Tensor] | None, scores: torch.Tensor | None) -> Selection:
-        """The solution for the rows kept: for each budget its rows (budget,) and weights (budget,), and the scores of all rows (N,)."""
+    def take(
+        self,
+        rows: list[torch.Tensor],
+        weights: list[torch.Tensor] | None,
+        scores: torch.Tensor | None,
+    ) -> Selection:
+        """The solution for the rows kept: for each budget its rows
+        (budget,) and weights (budget,), and the scores of all rows (N,).
+        """
         return Selection(rows=rows, weights=weights, scores=scores)
 
 
 class Selector(Method, frozen=True, kw_only=True):
-    """A method that keeps rows: it gives every row a score and keeps the highest, or overrides ``choose``."""
+    """A method that keeps rows: it gives every row a score and keeps the
+    highest, or overrides ``choose``.
+    """
 
     def scores(self, problem: Selectable, run: Run) -> torch.Tensor:
-        """Return a score for every row (N,); higher means kept earlier. Infinite scores are allowed, and ties too."""
-        raise TypeError(f"method {self.name_of()!r} has neither scores(self, problem, run) nor choose(self, problem, run); write one.")
+        """Return a score for every row (N,); higher means kept earlier.
+
+        Infinite scores are allowed, and ties too.
+        """
+        raise TypeError(
+            f"method {self.name_of()!r} has neither scores(self, problem, run) nor choose(self, "
+            "problem, run); write one."
+        )
 
     def choose(self, problem: Selectable, run: Run) -> Any:
-        """Return the problem's solution: the rows of the highest scores, ties broken at random, for each budget."""
+        """Return the problem's solution: the rows of the highest scores,
+        ties broken at random, for each budget.
+        """
         scores = self.scores(problem, run)
-        ties = torch.rand(len(scores), generator=run.torch_generator("method", "ties", device="cpu")).to(scores.device)
-        return problem.take([top(scores, ties, problem, budget) for budget in problem.budgets], None, scores)
+        ties = torch.rand(
+            len(scores), generator=run.torch_generator("method", "ties", device="cpu")
+        ).to(scores.device)
+        return problem.take(
+            [top(scores, ties, problem, budget) for budget in problem.budgets], None, scores
+        )
 
     def solve(self, problem: Any, run: Run) -> Any:
         """Choose rows."""
@@ -188,7 +256,8 @@ class Selector(Method, frozen=True, kw_only=True):
 
 
 def spread(problem: Selectable, budget: int) -> list[tuple[torch.Tensor, int]]:
-    """Return the rows to choose among (n,) and how many: all of them, or class by class where the problem is balanced.
+    """Return the rows to choose among (n,) and how many: all of them, or class by class where the
+    problem is balanced.
 
     A class with fewer rows than its share gives all; the rest goes to the largest classes.
     """
@@ -203,7 +272,9 @@ def spread(problem: Selectable, budget: int) -> list[tuple[torch.Tensor, int]]:
 
 
 def top(scores: torch.Tensor, ties: torch.Tensor, problem: Selectable, budget: int) -> torch.Tensor:
-    """Return the rows (budget,) of the highest scores (N,), within each class where the problem is balanced; ``ties`` (N,) decide between equals."""
+    """Return the rows (budget,) of the highest scores (N,), within each class where the problem is
+    balanced; ``ties`` (N,) decide between equals.
+    """
     kept = []
     for part, count in spread(problem, budget):
         order = part[ties[part].argsort(descending=True, stable=True)]
@@ -212,8 +283,12 @@ def top(scores: torch.Tensor, ties: torch.Tensor, problem: Selectable, budget: i
 
 
 def starts(problem: Selectable, run: Run, role: str, nets: int) -> Params:
-    """Draw the initial weights of ``nets`` nets of the problem's kind, tensors (nets, ...), from the stream ``init``."""
-    drawn = problem.net().init([run.torch_generator("init", role, k, device="cpu") for k in range(nets)])
+    """Draw the initial weights of ``nets`` nets of the problem's kind,
+    tensors (nets, ...), from the stream ``init``.
+    """
+    drawn = problem.net().init(
+        [run.torch_generator("init", role, k, device="cpu") for k in range(nets)]
+    )
     return [tensor.to(problem.x.device) for tensor in drawn]
 
 
@@ -233,7 +308,8 @@ def trained(
 
     Args:
         problem: gives net, recipe and rows.
-        run: gives the streams ``init`` and ``order``, with ``role`` and the net's number as axes, and counts.
+        run: gives the streams ``init`` and ``order``, with ``role`` and the net's number as axes,
+            and counts.
         role: what the nets are for.
         nets: K.
         epochs: passes to take.
@@ -250,13 +326,20 @@ def trained(
     batch = min(problem.batch_size, len(rows))
     steps, whole = (max(1, round(passes * len(rows) / batch)) for passes in (epochs, of or epochs))
     start = start or starts(problem, run, role, nets)
-    batches = passes_of([rows] * nets, batch, steps, [run.torch_generator("order", role, k, device="cpu") for k in range(nets)])
+    batches = passes_of(
+        [rows] * nets,
+        batch,
+        steps,
+        [run.torch_generator("order", role, k, device="cpu") for k in range(nets)],
+    )
     run.count(forward=nets * steps * batch, backward=nets * steps * batch)
     return net, fit(net, start, problem.x, problem.y, batches, problem.recipe(whole), **options)
 
 
 def features_of(problem: Selectable, run: Run, where: str, epochs: float = 10) -> torch.Tensor:
-    """Return features of every row (N, F): flattened inputs (``pixels``), or the last hidden layer of one net trained on all rows (``net``)."""
+    """Return features of every row (N, F): flattened inputs (``pixels``), or the last hidden layer
+    of one net trained on all rows (``net``).
+    """
     if where == "pixels":
         return problem.x.flatten(1)
     net, params = trained(problem, run, "features", nets=1, epochs=epochs)
@@ -264,17 +347,23 @@ def features_of(problem: Selectable, run: Run, where: str, epochs: float = 10) -
     return outputs(net, params, problem.x, what="features")[0]
 
 
-def greedy(problem: Selectable, features: torch.Tensor, pick: Callable[[torch.Tensor, int], torch.Tensor]) -> torch.Tensor:
-    """Return scores (N,) of a rule that picks rows one after another: minus the place of each, and minus infinity for those never picked.
+def greedy(
+    problem: Selectable, features: torch.Tensor, pick: Callable[[torch.Tensor, int], torch.Tensor]
+) -> torch.Tensor:
+    """Return scores (N,) of a rule that picks rows one after another: minus the place of each, and
+    minus infinity for those never picked.
 
     Args:
         problem: says how many rows are needed at most, and whether class by class.
         features: of every row (N, F).
-        pick: from the features of the rows to choose among, and a number, to that many distinct positions in order.
+        pick: from the features of the rows to choose among, and a number, to that many distinct
+            positions in order.
     """
     scores = torch.full((len(features),), -torch.inf, device=features.device)
     for part, count in spread(problem, max(problem.budgets)):
-        scores[part[pick(features[part], count)]] = -torch.arange(count, device=features.device, dtype=scores.dtype)
+        scores[part[pick(features[part], count)]] = -torch.arange(
+            count, device=features.device, dtype=scores.dtype
+        )
     return scores
 
 
@@ -283,7 +372,8 @@ def preferred(hardness: torch.Tensor, order: str, offset: float) -> torch.Tensor
 
     Args:
         hardness: of every row (N,), may be infinite.
-        order: ``hard``: the highest first; ``easy``: the lowest; ``moderate``: those nearest the median.
+        order: ``hard``: the highest first; ``easy``: the lowest; ``moderate``: those nearest the
+            median.
         offset: share of the rows with the highest hardness that comes last instead.
     """
     scores = hardness if order == "hard" else -hardness

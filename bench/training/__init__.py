@@ -1,1 +1,4 @@
-"""What methods and tasks share: nets, batches, optimisers, global state. Imports torch; imported in workers only."""
+"""What methods and tasks share: nets, batches, optimisers, global state.
+
+Imports torch; imported in workers only.
+"""

@@ -1,8 +1,10 @@
-"""The convolutional nets without their last layer, as plain modules: from pictures (B, C, H, W) to features (B, D).
+"""The convolutional nets without their last layer, as plain modules: from pictures (B, C, H, W) to
+features (B, D).
 
-Each layer also works on K nets at once whose channels lie side by side, (B, K * C, H, W): convolutions take the number of
-groups from the weight they are given, BatchNorm and pooling treat every channel by itself. So one definition serves a net of
-its own and a stack. Initial values are torch's own for each layer.
+Each layer also works on K nets at once whose channels lie side by side, (B, K * C, H, W):
+convolutions take the number of groups from the weight they are given, BatchNorm and pooling treat
+every channel by itself. So one definition serves a net of its own and a stack. Initial values are
+torch's own for each layer.
 """
 
 from __future__ import annotations
@@ -15,14 +17,25 @@ from torch.nn import functional as F
 
 
 class Conv(nn.Conv2d):
-    """A convolution without bias that keeps the size at stride 1, of one net or of as many as its weight holds."""
+    """A convolution without bias that keeps the size at stride 1, of one
+    net or of as many as its weight holds.
+    """
 
     def __init__(self, inner: int, out: int, kernel: int = 3, stride: int = 1) -> None:
         super().__init__(inner, out, kernel, stride, kernel // 2, bias=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map (B, K * inner, H, W) to (B, K * out, H', W') with a weight of (K * out, inner, kernel, kernel)."""
-        return F.conv2d(x, self.weight, None, self.stride, self.padding, groups=self.weight.shape[0] // self.out_channels)
+        """Map (B, K * inner, H, W) to (B, K * out, H', W') with a weight
+        of (K * out, inner, kernel, kernel).
+        """
+        return F.conv2d(
+            x,
+            self.weight,
+            None,
+            self.stride,
+            self.padding,
+            groups=self.weight.shape[0] // self.out_channels,
+        )
 
 
 class Norm(nn.BatchNorm2d):
@@ -49,7 +62,9 @@ class Body(nn.Module):
 
 
 class CNN(Body):
-    """Blocks of convolution, BatchNorm, ReLU and 2x2 maximum (left out where a side would vanish), then the mean over positions."""
+    """Blocks of convolution, BatchNorm, ReLU and 2x2 maximum (left out
+    where a side would vanish), then the mean over positions.
+    """
 
     def __init__(self, channels: int, widths: Sequence[int]) -> None:
         super().__init__()
@@ -69,22 +84,32 @@ class CNN(Body):
 
 
 class Basic(nn.Module):
-    """The block of ResNet-18 and -34: two convolutions, each with BatchNorm, and a shortcut (arXiv:1512.03385, option B)."""
+    """The block of ResNet-18 and -34: two convolutions, each with
+    BatchNorm, and a shortcut (arXiv:1512.03385, option B).
+    """
 
     def __init__(self, inner: int, out: int, stride: int) -> None:
         super().__init__()
         self.conv1, self.norm1 = Conv(inner, out, stride=stride), Norm(out)
         self.conv2, self.norm2 = Conv(out, out), Norm(out)
-        self.shortcut = nn.Sequential(Conv(inner, out, 1, stride), Norm(out)) if stride > 1 or inner != out else nn.Identity()
+        self.shortcut = (
+            nn.Sequential(Conv(inner, out, 1, stride), Norm(out))
+            if stride > 1 or inner != out
+            else nn.Identity()
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (B, K * inner, H, W) to (B, K * out, H / stride, W / stride)."""
-        y: torch.Tensor = self.norm2(self.conv2(self.norm1(self.conv1(x)).relu())) + self.shortcut(x)
+        y: torch.Tensor = self.norm2(self.conv2(self.norm1(self.conv1(x)).relu())) + self.shortcut(
+            x
+        )
         return y.relu()
 
 
 class PreActivation(nn.Module):
-    """The block with BatchNorm and ReLU before each convolution (arXiv:1603.05027); the shortcut starts after the first ReLU."""
+    """The block with BatchNorm and ReLU before each convolution
+    (arXiv:1603.05027); the shortcut starts after the first ReLU.
+    """
 
     def __init__(self, inner: int, out: int, stride: int) -> None:
         super().__init__()
@@ -100,15 +125,25 @@ class PreActivation(nn.Module):
 
 
 class ResNet(Body):
-    """A residual net with the CIFAR stem, one 3x3 convolution and no pooling, and stages that halve the side from the second on.
+    """A residual net with the CIFAR stem, one 3x3 convolution and no pooling, and stages that halve
+    the side from the second on.
 
     Source: arXiv:1512.03385; with ``PreActivation`` blocks arXiv:1603.05027.
     """
 
-    def __init__(self, channels: int, widths: Sequence[int], depths: Sequence[int], block: type[Basic | PreActivation]) -> None:
+    def __init__(
+        self,
+        channels: int,
+        widths: Sequence[int],
+        depths: Sequence[int],
+        block: type[Basic | PreActivation],
+    ) -> None:
         super().__init__()
         ahead = block is PreActivation
-        self.stem, self.stem_norm = Conv(channels, widths[0]), nn.Identity() if ahead else Norm(widths[0])
+        self.stem, self.stem_norm = (
+            Conv(channels, widths[0]),
+            nn.Identity() if ahead else Norm(widths[0]),
+        )
         blocks, inner = [], widths[0]
         for stage, (width, depth) in enumerate(zip(widths, depths, strict=True)):
             for position in range(depth):
@@ -129,8 +164,19 @@ _STAGES = (64, 128, 256, 512)
 
 BODIES: dict[str, tuple[tuple[int, ...], Callable[[int, Sequence[int]], Body]]] = {
     "cnn": ((32, 64, 128), CNN),
-    "resnet18": (_STAGES, lambda channels, widths: ResNet(channels, widths, (2, 2, 2, 2)[: len(widths)], Basic)),
-    "resnet34": (_STAGES, lambda channels, widths: ResNet(channels, widths, (3, 4, 6, 3)[: len(widths)], Basic)),
-    "preactresnet18": (_STAGES, lambda channels, widths: ResNet(channels, widths, (2, 2, 2, 2)[: len(widths)], PreActivation)),
+    "resnet18": (
+        _STAGES,
+        lambda channels, widths: ResNet(channels, widths, (2, 2, 2, 2)[: len(widths)], Basic),
+    ),
+    "resnet34": (
+        _STAGES,
+        lambda channels, widths: ResNet(channels, widths, (3, 4, 6, 3)[: len(widths)], Basic),
+    ),
+    "preactresnet18": (
+        _STAGES,
+        lambda channels, widths: ResNet(
+            channels, widths, (2, 2, 2, 2)[: len(widths)], PreActivation
+        ),
+    ),
 }
 """Net -> its own widths, and what builds its body from input channels and widths."""

@@ -1,4 +1,7 @@
-"""What the pictures are drawn with: text, colours, and a plot with axes. Pillow alone, and no more than a millisecond or two a picture."""
+"""What the pictures are drawn with: text, colours, and a plot with axes.
+
+Pillow alone, and no more than a millisecond or two a picture.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +16,39 @@ from PIL import Image, ImageDraw, ImageFont
 Colour = tuple[int, int, int]
 Box = tuple[int, int, int, int]
 
-PALETTE: tuple[Colour, ...] = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (230, 159, 0), (86, 180, 233), (90, 90, 90))
-"""Okabe and Ito's colours, told apart by colour-blind readers too; without their yellow, which is too light for a line."""
+PALETTE: tuple[Colour, ...] = (
+    (0, 114, 178),
+    (213, 94, 0),
+    (0, 158, 115),
+    (204, 121, 167),
+    (230, 159, 0),
+    (86, 180, 233),
+    (90, 90, 90),
+)
+"""Okabe and Ito's colours, told apart by colour-blind readers too; without
+their yellow, which is too light for a line.
+"""
 
 WHITE, INK, SOFT, GRID = (255, 255, 255), (40, 40, 40), (110, 110, 110), (228, 228, 228)
 WIDTH, HEIGHT = 560, 340
 SHARP = 2
 """Marks are drawn this many times larger and reduced, which smooths their edges."""
 
-_SPELT = str.maketrans({"→": ">", "←": "<", "–": "-", "—": "-", "−": "-", "×": "x", "≤": "<", "≥": ">", "µ": "u", "\n": " ", "\t": " "})  # noqa: RUF001 - they are what is replaced
+_SPELT = str.maketrans(
+    {
+        "→": ">",
+        "←": "<",
+        "–": "-",  # noqa: RUF001
+        "—": "-",
+        "−": "-",  # noqa: RUF001
+        "×": "x",  # noqa: RUF001
+        "≤": "<",
+        "≥": ">",
+        "µ": "u",
+        "\n": " ",
+        "\t": " ",
+    }
+)
 _GLYPHS = set("".join(map(chr, range(32, 127))) + "©«°±´·»‘’“”…‹›⁄™")  # noqa: RUF001 - they are what the font has
 """What Pillow's own font holds."""
 
@@ -33,9 +60,15 @@ def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 
 def plain(text: object) -> str:
-    """Return the text in characters that the font holds: accents are dropped, the rest becomes ``?``."""
+    """Return the text in characters that the font holds: accents are
+    dropped, the rest becomes ``?``.
+    """
     spelt = unicodedata.normalize("NFKD", str(text)[:200].translate(_SPELT))
-    return "".join(letter if letter in _GLYPHS else "?" for letter in spelt if not unicodedata.combining(letter))
+    return "".join(
+        letter if letter in _GLYPHS else "?"
+        for letter in spelt
+        if not unicodedata.combining(letter)
+    )
 
 
 @functools.lru_cache(maxsize=512)
@@ -52,27 +85,43 @@ def fit(text: object, width: float, size: int) -> str:
     low, high = 0, len(whole)
     while low < high:
         middle = (low + high + 1) // 2
-        low, high = (middle, high) if text_width(whole[:middle].rstrip() + "…", size) <= width else (low, middle - 1)
+        low, high = (
+            (middle, high)
+            if text_width(whole[:middle].rstrip() + "…", size) <= width
+            else (low, middle - 1)
+        )
     return whole[:low].rstrip() + "…" if low else ""
 
 
 @functools.lru_cache(maxsize=512)
 def _lettering(text: str, size: int, anchor: str) -> tuple[Image.Image, int, int]:
-    """Return a text as a mask, and where its corner lies from the anchor. Drawing it anew takes ten times as long as pasting it."""
+    """Return a text as a mask, and where its corner lies from the anchor.
+
+    Drawing it anew takes ten times as long as pasting it.
+    """
     left, top, right, bottom = (round(side) for side in font(size).getbbox(text, anchor=anchor))
     mask = Image.new("L", (max(1, right - left + 1), max(1, bottom - top + 1)))
     ImageDraw.Draw(mask).text((-left, -top), text, fill=255, font=font(size), anchor=anchor)
     return mask, left, top
 
 
-def write(image: Image.Image, at: tuple[float, float], text: str, size: int, colour: Colour = INK, anchor: str = "la") -> None:
+def write(
+    image: Image.Image,
+    at: tuple[float, float],
+    text: str,
+    size: int,
+    colour: Colour = INK,
+    anchor: str = "la",
+) -> None:
     """Write a text that :func:`plain` or :func:`fit` made."""
     if text:
         mask, left, top = _lettering(text, size, anchor)
         image.paste(colour, (round(at[0]) + left, round(at[1]) + top), mask)
 
 
-def write_upwards(image: Image.Image, left: int, middle: float, text: str, size: int, colour: Colour) -> None:
+def write_upwards(
+    image: Image.Image, left: int, middle: float, text: str, size: int, colour: Colour
+) -> None:
     """Write a text from bottom to top, its centre at height ``middle``."""
     if text:
         turned = _lettering(text, size, "ls")[0].transpose(Image.Transpose.ROTATE_90)
@@ -86,7 +135,9 @@ def every(count: int) -> int:
 
 
 def ticks(low: float, high: float, most: int = 6) -> list[float]:
-    """Return round numbers (1, 2 or 5 times a power of ten apart) between ``low`` and ``high``, at most ``most`` + 1 of them."""
+    """Return round numbers (1, 2 or 5 times a power of ten apart) between
+    ``low`` and ``high``, at most ``most`` + 1 of them.
+    """
     rough = (high - low) / max(1, most)
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9))
@@ -105,7 +156,8 @@ def labels(values: Sequence[float]) -> list[str]:
 
 
 def extent(values: Iterable[np.ndarray], whole: bool = False) -> tuple[float, float]:
-    """Return the lowest and the highest finite value, moved apart where they coincide; (0, 1) of nothing.
+    """Return the lowest and the highest finite value, moved apart where they coincide; (0, 1) of
+    nothing.
 
     Args:
         values: arrays of any size.
@@ -124,7 +176,9 @@ def extent(values: Iterable[np.ndarray], whole: bool = False) -> tuple[float, fl
 
 
 def shade(values: np.ndarray) -> np.ndarray:
-    """Return colours (..., 3) uint8 for values in [-1, 1]: vermilion below 0, white at 0, blue above; NaN is grey."""
+    """Return colours (..., 3) uint8 for values in [-1, 1]: vermilion below
+    0, white at 0, blue above; NaN is grey.
+    """
     share = np.clip(np.nan_to_num(np.abs(values)), 0, 1)[..., None] ** 0.8
     target = np.where(values[..., None] < 0, np.array(PALETTE[1]), np.array((0, 82, 140)))
     colours = 255 + share * (target - 255.0)
@@ -132,7 +186,9 @@ def shade(values: np.ndarray) -> np.ndarray:
 
 
 class Plot:
-    """A frame with axes on white. Marks go on an enlarged canvas of the inside, which :meth:`finish` reduces and labels.
+    """A frame with axes on white.
+
+    Marks go on an enlarged canvas of the inside, which :meth:`finish` reduces and labels.
 
     Args:
         x: the lowest and highest value across.
@@ -142,15 +198,28 @@ class Plot:
         legend: a name a colour.
     """
 
-    def __init__(self, x: tuple[float, float], y: tuple[float, float], title: str, names: tuple[str, str], legend: Sequence[str]) -> None:
+    def __init__(
+        self,
+        x: tuple[float, float],
+        y: tuple[float, float],
+        title: str,
+        names: tuple[str, str],
+        legend: Sequence[str],
+    ) -> None:
         self.x, self.y, self.title, self.names = x, y, title, names
         self.keys, lines = _arrange(legend)
         self.ticks_x, self.ticks_y = ticks(*x, most=9), ticks(*y, most=7)
         self.marks_x, self.marks_y = labels(self.ticks_x), labels(self.ticks_y)
-        left = 14 + max((text_width(mark, 11) for mark in self.marks_y), default=0) + (18 if names[1] else 0)
+        left = (
+            14
+            + max((text_width(mark, 11) for mark in self.marks_y), default=0)
+            + (18 if names[1] else 0)
+        )
         top = 12 + (22 if title else 0) + 17 * lines
         self.box: Box = (left, top, WIDTH - 16, HEIGHT - (44 if names[0] else 28))
-        self.inside = Image.new("RGB", ((self.box[2] - left) * SHARP, (self.box[3] - top) * SHARP), WHITE)
+        self.inside = Image.new(
+            "RGB", ((self.box[2] - left) * SHARP, (self.box[3] - top) * SHARP), WHITE
+        )
         self.draw = ImageDraw.Draw(self.inside, "RGBA")
         for value in self.ticks_y:
             height = self.place(np.array([x[0]]), np.array([value]))[0, 1]
@@ -177,21 +246,35 @@ class Plot:
             up = bottom - 1 - (value - self.y[0]) / (self.y[1] - self.y[0]) * (bottom - top - 1)
             write(image, (left - 6, up), mark, 11, SOFT, "rm")
         write(image, (left, 8), fit(self.title, right - left, 14), 14)
-        write(image, ((left + right) / 2, HEIGHT - 22), fit(self.names[0], right - left, 12), 12, INK, "ma")
+        write(
+            image,
+            ((left + right) / 2, HEIGHT - 22),
+            fit(self.names[0], right - left, 12),
+            12,
+            INK,
+            "ma",
+        )
         write_upwards(image, 4, (top + bottom) / 2, fit(self.names[1], bottom - top, 12), 12, INK)
         offset = 10 + (22 if self.title else 0)
         for name, colour, across, line in self.keys:
             height = offset + 17 * line
-            draw.rounded_rectangle([left + across, height + 4, left + across + 12, height + 8], 2, fill=colour)
+            draw.rounded_rectangle(
+                [left + across, height + 4, left + across + 12, height + 8], 2, fill=colour
+            )
             write(image, (left + across + 17, height), name, 12)
         return np.asarray(image)
 
 
-def _arrange(names: Sequence[str], most: int = 14) -> tuple[list[tuple[str, Colour, int, int]], int]:
+def _arrange(
+    names: Sequence[str], most: int = 14
+) -> tuple[list[tuple[str, Colour, int, int]], int]:
     """Return (name, colour, offset, line) of every key of a legend, and the number of lines."""
     if not any(names):
         return [], 0
-    shown = [(fit(name, 170, 12), PALETTE[position % len(PALETTE)]) for position, name in enumerate(names[:most])]
+    shown = [
+        (fit(name, 170, 12), PALETTE[position % len(PALETTE)])
+        for position, name in enumerate(names[:most])
+    ]
     if len(names) > most:
         shown.append((f"and {len(names) - most} more", WHITE))
     keys, across, line = [], 0, 0

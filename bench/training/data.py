@@ -21,8 +21,11 @@ class Examples(msgspec.Struct, frozen=True):
     classes: int
 
 
-def stratified_split(y: np.ndarray, n_test: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Split rows into train and test with each class in proportion (largest remainder), both sorted.
+def stratified_split(
+    y: np.ndarray, n_test: int, generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Split rows into train and test with each class in proportion (largest remainder), both
+    sorted.
 
     Args:
         y: labels (n,).
@@ -36,19 +39,30 @@ def stratified_split(y: np.ndarray, n_test: int, generator: np.random.Generator)
     quota = counts * n_test / len(y)
     take = np.floor(quota).astype(int)
     take[np.argsort(-(quota - take), kind="stable")[: n_test - take.sum()]] += 1
-    test = np.concatenate([generator.permutation(np.flatnonzero(y == c))[:k] for c, k in zip(classes, take, strict=True)])
+    test = np.concatenate(
+        [
+            generator.permutation(np.flatnonzero(y == c))[:k]
+            for c, k in zip(classes, take, strict=True)
+        ]
+    )
     return np.setdiff1d(np.arange(len(y)), test), np.sort(test)
 
 
-def standardised(train: torch.Tensor, *others: torch.Tensor, by_channel: bool = False) -> list[torch.Tensor]:
+def standardised(
+    train: torch.Tensor, *others: torch.Tensor, by_channel: bool = False
+) -> list[torch.Tensor]:
     """Return float32 copies of all, shifted and scaled by mean and standard deviation of ``train``.
 
-    There is one of each for pictures, or one a channel (n, channels, ...); for a table (n, d) one a column.
+    There is one of each for pictures, or one a channel (n, channels, ...); for a table (n, d) one a
+    column.
     """
     reference = train.float()
     if by_channel or reference.dim() == 2:
         axes = [axis for axis in range(reference.dim()) if axis != 1]
-        mean, std = reference.mean(axes, keepdim=True), reference.std(axes, keepdim=True).clamp_min(1e-8)
+        mean, std = (
+            reference.mean(axes, keepdim=True),
+            reference.std(axes, keepdim=True).clamp_min(1e-8),
+        )
     else:
         mean, std = reference.mean(), reference.std().clamp_min(1e-8)
     return [(part.float() - mean) / std for part in (train, *others)]

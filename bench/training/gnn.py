@@ -43,13 +43,24 @@ class _GIN(GINConv):  # type: ignore[misc]
     """h -> MLP(h + sum over neighbours), eps 0."""
 
     def __init__(self, inner: int, hidden: int) -> None:
-        super().__init__(nn.Sequential(nn.Linear(inner, 2 * hidden), nn.BatchNorm1d(2 * hidden), nn.ReLU(inplace=True), nn.Linear(2 * hidden, hidden)))
+        super().__init__(
+            nn.Sequential(
+                nn.Linear(inner, 2 * hidden),
+                nn.BatchNorm1d(2 * hidden),
+                nn.ReLU(inplace=True),
+                nn.Linear(2 * hidden, hidden),
+            )
+        )
 
     def forward(self, x: torch.Tensor, batch: GraphBatch) -> torch.Tensor:
         return self.nn(self.propagate(batch.closed(), x))  # type: ignore[no-any-return]
 
     def propagate(self, operator: Operator, x: torch.Tensor) -> torch.Tensor:
-        """Pass messages. A layer without a method of its own makes torch-geometric write and compile a module in the temporary folder, in every process."""
+        """Pass messages.
+
+        A layer without a method of its own makes torch-geometric write and compile a module in the
+        temporary folder, in every process.
+        """
         return operator @ x
 
 
@@ -65,7 +76,8 @@ class _GCN(GCNConv):  # type: ignore[misc]
 
 
 class GNN(nn.Module):
-    """Layers of message passing, batch norm after each and ReLU after all but the last, a readout and a linear head.
+    """Layers of message passing, batch norm after each and ReLU after all but the last, a readout
+    and a linear head.
 
     Args:
         features: f.
@@ -73,7 +85,8 @@ class GNN(nn.Module):
         backbone: ``gin`` (arXiv:1810.00826) or ``gcn`` (arXiv:1609.02907).
         layers: number of layers.
         hidden: d.
-        virtual_node: add one embedding a graph to every node before each layer; it is updated from the sum over the nodes.
+        virtual_node: add one embedding a graph to every node before each layer; it is updated from
+            the sum over the nodes.
         dropout: share of hidden units dropped after each layer.
         readout: mean or sum over the nodes of a graph.
     """
@@ -96,7 +109,9 @@ class GNN(nn.Module):
         self.convs = nn.ModuleList(conv(width, hidden) for width in inner)
         self.norms = nn.ModuleList(nn.BatchNorm1d(hidden) for _ in inner)
         self.virtual = nn.Parameter(torch.zeros(1, features)) if virtual_node else None
-        self.updates = nn.ModuleList(_update(width, hidden) for width in inner[:-1]) if virtual_node else None
+        self.updates = (
+            nn.ModuleList(_update(width, hidden) for width in inner[:-1]) if virtual_node else None
+        )
         self.head = nn.Linear(hidden, outputs)
         self.dropout, self.readout = dropout, readout
 
@@ -132,4 +147,10 @@ def predict(net: nn.Module, batches: Sequence[GraphBatch]) -> torch.Tensor:
 
 
 def _update(inner: int, hidden: int) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(inner, 2 * hidden), nn.BatchNorm1d(2 * hidden), nn.ReLU(), nn.Linear(2 * hidden, hidden), nn.ReLU())
+    return nn.Sequential(
+        nn.Linear(inner, 2 * hidden),
+        nn.BatchNorm1d(2 * hidden),
+        nn.ReLU(),
+        nn.Linear(2 * hidden, hidden),
+        nn.ReLU(),
+    )

@@ -19,7 +19,8 @@ from bench.declared import Array
 from bench.errors import InvalidRun
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # torch-geometric compiles with torch.jit at import, torch says that its CSR tensors are young
+    # torch-geometric compiles with torch.jit at import, torch says that its CSR tensors are young
+    warnings.simplefilter("ignore")
     from torch_geometric.data import Data
     from torch_geometric.utils import to_dense_batch
 
@@ -33,8 +34,8 @@ class Graphs(msgspec.Struct, frozen=True):
 
     Attributes:
         x: node features (nodes, f), float32.
-        edges: the two ends of each edge (2, E), int64, counted within its graph; both directions are stored, none twice,
-            sorted by the second end.
+        edges: the two ends of each edge (2, E), int64, counted within its graph; both directions
+            are stored, none twice, sorted by the second end.
         nodes: nodes of each graph (G,), int64.
         degrees: edges that end in each node (nodes,), int64.
     """
@@ -52,13 +53,22 @@ class Graphs(msgspec.Struct, frozen=True):
         """
         nodes, edges = torch.stack([self.nodes.sum(), self.degrees.sum()]).tolist()
         if nodes != len(self.x) or edges != self.edges.shape[1]:
-            raise InvalidRun(f"nodes and degrees count {nodes} nodes and {edges} edges; x has {len(self.x)} rows and edges {self.edges.shape[1]}")
+            raise InvalidRun(
+                f"nodes and degrees count {nodes} nodes and {edges} edges; x has {len(self.x)} "
+                f"rows and edges {self.edges.shape[1]}"
+            )
         if bool((self.edges >= torch.repeat_interleave(self.nodes, self.sizes)).any()):
-            raise InvalidRun("edges holds an end that is no node of its graph; ends count from 0 within each graph")
+            raise InvalidRun(
+                "edges holds an end that is no node of its graph; ends count from 0 within each "
+                "graph"
+            )
 
     @classmethod
-    def pack(cls, graphs: Iterable[tuple[np.ndarray, np.ndarray]], device: torch.device | str = "cpu") -> Graphs:
-        """Pack pairs of node features (n, f) and edges (2, e), given once or in both directions, duplicates allowed.
+    def pack(
+        cls, graphs: Iterable[tuple[np.ndarray, np.ndarray]], device: torch.device | str = "cpu"
+    ) -> Graphs:
+        """Pack pairs of node features (n, f) and edges (2, e), given once or in both directions,
+        duplicates allowed.
 
         Raises:
             ValueError: a graph has no node, a loop or an edge to a node that it does not have.
@@ -68,9 +78,14 @@ class Graphs(msgspec.Struct, frozen=True):
             n = len(x)
             edges = np.asarray(given, dtype=np.int64).reshape(2, -1)
             if n == 0 or (edges.size and not 0 <= edges.min() <= edges.max() < n):
-                raise ValueError(f"graph {position} has {n} nodes and edges between {edges.min(initial=0)} and {edges.max(initial=0)}; nodes count from 0.")
+                raise ValueError(
+                    f"graph {position} has {n} nodes and edges between {edges.min(initial=0)} and "
+                    f"{edges.max(initial=0)}; nodes count from 0."
+                )
             if (edges[0] == edges[1]).any():
-                raise ValueError(f"graph {position} has an edge from a node to itself; leave loops out.")
+                raise ValueError(
+                    f"graph {position} has an edge from a node to itself; leave loops out."
+                )
             codes = np.unique(np.concatenate([edges[0] + n * edges[1], edges[1] + n * edges[0]]))
             features.append(np.asarray(x, dtype=np.float32))
             ends.append(np.stack([codes % n, codes // n]))
@@ -101,7 +116,8 @@ class Graphs(msgspec.Struct, frozen=True):
         return Graphs(self.x[node], self.edges[:, edge], self.nodes[rows], self.degrees[node])
 
     def batches(self, size: int) -> Iterator[GraphBatch]:
-        """Cut the graphs into batches of ``size`` neighbours, without copying features; the last may be smaller.
+        """Cut the graphs into batches of ``size`` neighbours, without copying features; the last
+        may be smaller.
 
         The host waits for the device once, not once a batch.
         """
@@ -115,7 +131,9 @@ class Graphs(msgspec.Struct, frozen=True):
             nodes = self.nodes[start:end]
             graph = torch.repeat_interleave(nodes, output_size=n1 - n0)
             pointer = first_node[start : end + 1] - n0
-            edges = self.edges[:, e0:e1] + torch.repeat_interleave(pointer[:-1], self.sizes[start:end], output_size=e1 - e0)
+            edges = self.edges[:, e0:e1] + torch.repeat_interleave(
+                pointer[:-1], self.sizes[start:end], output_size=e1 - e0
+            )
             yield GraphBatch(self.x[n0:n1], edges, row_starts[n0 : n1 + 1] - e0, graph, pointer)
 
     def batch(self) -> GraphBatch:
@@ -125,7 +143,10 @@ class Graphs(msgspec.Struct, frozen=True):
     def data(self) -> list[Data]:
         """Return the graphs as torch-geometric's records."""
         edges = self.edges.split(self.sizes.tolist(), 1)
-        return [Data(x=x, edge_index=part) for x, part in zip(self.x.split(self.nodes.tolist()), edges, strict=True)]
+        return [
+            Data(x=x, edge_index=part)
+            for x, part in zip(self.x.split(self.nodes.tolist()), edges, strict=True)
+        ]
 
 
 class GraphBatch:
@@ -138,7 +159,14 @@ class GraphBatch:
         size: G.
     """
 
-    def __init__(self, x: torch.Tensor, edge_index: torch.Tensor, row_starts: torch.Tensor, graph: torch.Tensor, pointer: torch.Tensor) -> None:
+    def __init__(
+        self,
+        x: torch.Tensor,
+        edge_index: torch.Tensor,
+        row_starts: torch.Tensor,
+        graph: torch.Tensor,
+        pointer: torch.Tensor,
+    ) -> None:
         self.x, self.edge_index, self.graph, self.size = x, edge_index, graph, len(pointer) - 1
         self._row_starts, self._pointer = row_starts, pointer
         self._operators: dict[str, Operator] = {}
@@ -202,9 +230,11 @@ class GraphBatch:
 
 
 class Operator:
-    """A sparse matrix with its transpose: differentiable both ways, and summed in a fixed order on a CPU.
+    """A sparse matrix with its transpose: differentiable both ways, and summed in a fixed order on
+    a CPU.
 
-    With ``loops`` the identity is added to it, in the same pass. ``matrix`` is (n, m), sparse, and ``transposed`` (m, n).
+    With ``loops`` the identity is added to it, in the same pass. ``matrix`` is (n, m), sparse, and
+    ``transposed`` (m, n).
     """
 
     def __init__(self, matrix: torch.Tensor, transposed: torch.Tensor, loops: bool = False) -> None:
@@ -219,7 +249,9 @@ class Operator:
         return torch.addmm(x, self.matrix, x) if self.loops else self.matrix @ x
 
     def wipe(self) -> None:
-        """Set every number of the matrices to zero, and with the ends of its rows all that says where they stood."""
+        """Set every number of the matrices to zero, and with the ends of
+        its rows all that says where they stood.
+        """
         for matrix in (self.matrix, self.transposed):
             for part in (matrix.values(), matrix.col_indices(), matrix.crow_indices()):
                 part.zero_()
@@ -231,10 +263,15 @@ class Operator:
 
 
 class _Product(torch.autograd.Function):
-    """M x. Written out because torch transposes M anew in every backward pass, and has no forward mode for it."""
+    """M x.
+
+    Written out because torch transposes M anew in every backward pass, and has no forward mode for
+    it.
+    """
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, operator: Operator) -> torch.Tensor:  # one with setup_context reads its signature anew in every call
+    # one with setup_context reads its signature anew in every call
+    def forward(ctx: Any, x: torch.Tensor, operator: Operator) -> torch.Tensor:
         ctx.operator = operator
         return operator.times(x)
 
@@ -248,8 +285,13 @@ class _Product(torch.autograd.Function):
         return product
 
 
-def _csr(starts: torch.Tensor, columns: torch.Tensor, values: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:
-    return torch.sparse_csr_tensor(starts.int(), columns.int(), values, shape, check_invariants=False)  # what MKL and cuSPARSE would convert to each time
+def _csr(
+    starts: torch.Tensor, columns: torch.Tensor, values: torch.Tensor, shape: tuple[int, int]
+) -> torch.Tensor:
+    # what MKL and cuSPARSE would convert to each time
+    return torch.sparse_csr_tensor(
+        starts.int(), columns.int(), values, shape, check_invariants=False
+    )
 
 
 def _starts(counts: torch.Tensor) -> torch.Tensor:
@@ -267,4 +309,6 @@ def _ragged(counts: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
     taken = counts[rows]
     before = _starts(taken)
     shift = _starts(counts)[rows] - before[:-1]
-    return torch.repeat_interleave(shift, taken) + torch.arange(int(before[-1]), device=counts.device)
+    return torch.repeat_interleave(shift, taken) + torch.arange(
+        int(before[-1]), device=counts.device
+    )

@@ -1,8 +1,13 @@
-"""Pictures with labels, and rows of text, from Hugging Face datasets: a local folder, or the hub when that is allowed. The one module that imports ``datasets``.
+"""Pictures with labels, and rows of text, from Hugging Face datasets: a local folder, or the hub
+when that is allowed.
 
-A data set NAME is looked for in ``$BENCH_DATA/NAME`` (``~/.local/share/datacentric-bench/NAME`` where the variable is not set). The
-folder holds either Parquet files as the hub lays them out (``train-00000-of-00001.parquet`` in any subfolder), for text also JSON lines
-(``train.jsonl``), or a ``DatasetDict`` that was saved to disk. Where there is none, ``BENCH_HUB=1`` lets bench fetch it; without that nothing is ever downloaded.
+The one module that imports ``datasets``.
+
+A data set NAME is looked for in ``$BENCH_DATA/NAME`` (``~/.local/share/datacentric-bench/NAME``
+where the variable is not set). The folder holds either Parquet files as the hub lays them out
+(``train-00000-of-00001.parquet`` in any subfolder), for text also JSON lines (``train.jsonl``), or
+a ``DatasetDict`` that was saved to disk. Where there is none, ``BENCH_HUB=1`` lets bench fetch it;
+without that nothing is ever downloaded.
 """
 
 from __future__ import annotations
@@ -44,7 +49,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def pictures(run: Run, source: Source, split: str) -> Examples:
-    """Return a split as x uint8 (n, 3, height, width) and y int64 (n,), in the order of its files; parsed once, then read from the cache.
+    """Return a split as x uint8 (n, 3, height, width) and y int64 (n,), in the order of its files;
+    parsed once, then read from the cache.
 
     Raises:
         DataUnavailable: it is not here, or not readable; the message says how to get it.
@@ -54,7 +60,9 @@ def pictures(run: Run, source: Source, split: str) -> Examples:
     def build(child: Run) -> dict[str, torch.Tensor]:
         return _parsed(_opened(folder, files, source, split), source)
 
-    tensors, _ = run.cached({"pictures": msgspec.to_builtins(source), "split": split, **origin}, build)
+    tensors, _ = run.cached(
+        {"pictures": msgspec.to_builtins(source), "split": split, **origin}, build
+    )
     return Examples(tensors["x"], tensors["y"], int(tensors["classes"]))
 
 
@@ -62,13 +70,15 @@ def texts(source: Source, split: str, fields: tuple[str, ...]) -> list[tuple[str
     """Return some text fields of every row of a split, in the order of its files.
 
     Raises:
-        DataUnavailable: it is not here, not readable, or has other fields; the message says how to get it.
+        DataUnavailable: it is not here, not readable, or has other fields; the message says how to
+            get it.
     """
     folder, files, _ = _found(source, split)
     found = _opened(folder, files, source, split)
     if absent := [name for name in fields if name not in found.features]:
         raise DataUnavailable(
-            f"the data set {source.name!r} has no field {absent[0]!r}; its fields are {', '.join(found.features)}. Get it from {source.repo}."
+            f"the data set {source.name!r} has no field {absent[0]!r}; its fields are "
+            f"{', '.join(found.features)}. Get it from {source.repo}."
         )
     return list(zip(*([str(value) for value in found[name][:]] for name in fields), strict=True))
 
@@ -79,30 +89,55 @@ def table(rows: list[dict[str, Any]]) -> Any:
 
 
 def _found(source: Source, split: str) -> tuple[Path, list[Path], dict[str, Any]]:
-    """Return the folder of a data set, the files of a split (none: from the hub) and what identifies them."""
+    """Return the folder of a data set, the files of a split (none: from
+    the hub) and what identifies them.
+    """
     folder = data_root() / source.name
     if folder.is_dir():
         files = _files(folder, source, split)
-        return folder, files, {"files": [[str(path.relative_to(folder)), path.stat().st_size, path.stat().st_mtime_ns] for path in files]}
+        return (
+            folder,
+            files,
+            {
+                "files": [
+                    [str(path.relative_to(folder)), path.stat().st_size, path.stat().st_mtime_ns]
+                    for path in files
+                ]
+            },
+        )
     if os.environ.get("BENCH_HUB") == "1":
         return folder, [], {"hub": source.repo}
     raise DataUnavailable(
-        f"the data set {source.name!r} is not on this machine: there is no folder {str(folder)!r}. Put a copy of {source.repo} from the Hugging Face hub "
-        "there (its Parquet files, or a saved DatasetDict), name the folder above it in BENCH_DATA, or set BENCH_HUB=1 to let bench fetch it."
+        f"the data set {source.name!r} is not on this machine: there is no folder "
+        f"{str(folder)!r}. Put a copy of {source.repo} from the Hugging Face hub "
+        "there (its Parquet files, or a saved DatasetDict), name the folder above it in "
+        "BENCH_DATA, or set BENCH_HUB=1 to let bench fetch it."
     )
 
 
 def _files(folder: Path, source: Source, split: str) -> list[Path]:
-    """Return the files of a split: of a saved ``DatasetDict`` its Arrow files, else its Parquet files."""
+    """Return the files of a split: of a saved ``DatasetDict`` its Arrow
+    files, else its Parquet files.
+    """
     if (folder / "dataset_dict.json").is_file():
         found = sorted((folder / split).glob("*.arrow"))
     else:
-        home = folder / source.config if source.config and (folder / source.config).is_dir() else folder
-        found = sorted(path for kind in ("*.parquet", "*.jsonl") for path in home.rglob(kind) if path.name.startswith((f"{split}-", f"{split}.")))
+        home = (
+            folder / source.config
+            if source.config and (folder / source.config).is_dir()
+            else folder
+        )
+        found = sorted(
+            path
+            for kind in ("*.parquet", "*.jsonl")
+            for path in home.rglob(kind)
+            if path.name.startswith((f"{split}-", f"{split}."))
+        )
     if not found:
         raise DataUnavailable(
-            f"the folder {str(folder)!r} has no split {split!r} of {source.name!r}: neither a saved DatasetDict nor Parquet files named like "
-            f"'{split}-00000-of-00001.parquet' are in it; copy {source.repo} from the Hugging Face hub there again."
+            f"the folder {str(folder)!r} has no split {split!r} of {source.name!r}: neither a "
+            f"saved DatasetDict nor Parquet files named like '{split}-00000-of-00001.parquet' are "
+            f"in it; copy {source.repo} from the Hugging Face hub there again."
         )
     return found
 
@@ -114,35 +149,66 @@ def _opened(folder: Path, files: list[Path], source: Source, split: str) -> Any:
         if not files:
             with fetching(f"{source.repo}@{source.revision}"):
                 revision = {"revision": source.revision} if source.revision else {}
-                return datasets.load_dataset(source.repo, source.config or None, split=split, **revision)
+                return datasets.load_dataset(
+                    source.repo, source.config or None, split=split, **revision
+                )
         if files[0].suffix == ".arrow":
             return datasets.load_from_disk(str(folder))[split]
         import pyarrow
         from pyarrow import json, parquet
 
-        return datasets.Dataset(pyarrow.concat_tables([json.read_json(file) if file.suffix == ".jsonl" else parquet.read_table(file) for file in files]))
+        return datasets.Dataset(
+            pyarrow.concat_tables(
+                [
+                    json.read_json(file) if file.suffix == ".jsonl" else parquet.read_table(file)
+                    for file in files
+                ]
+            )
+        )
     except Exception as error:  # pyarrow, fsspec and the hub's client each raise their own
         reason = (str(error).splitlines() or [""])[0][:200]
         where = f"in {str(folder)!r}" if files else f"from {source.repo} on the Hugging Face hub"
-        raise DataUnavailable(f"the data set {source.name!r} could not be read {where} ({type(error).__name__}: {reason}); get a fresh copy of it.") from error
+        raise DataUnavailable(
+            f"the data set {source.name!r} could not be read {where} ({type(error).__name__}: "
+            f"{reason}); get a fresh copy of it."
+        ) from error
 
 
 def _parsed(found: Any, source: Source) -> dict[str, torch.Tensor]:
     """Return the tensors of a split, its fields found by their type."""
     datasets = _library()
-    image = _field(found, source, "picture", lambda feature: isinstance(feature, datasets.Image) or {"bytes", "path"} == set(_names(feature)), "")
-    label = _field(found, source, "label", lambda feature: isinstance(feature, datasets.ClassLabel), source.label)
+    image = _field(
+        found,
+        source,
+        "picture",
+        lambda feature: (
+            isinstance(feature, datasets.Image) or {"bytes", "path"} == set(_names(feature))
+        ),
+        "",
+    )
+    label = _field(
+        found,
+        source,
+        "label",
+        lambda feature: isinstance(feature, datasets.ClassLabel),
+        source.label,
+    )
     found = found.select_columns([image, label]).cast_column(image, datasets.Image())
     arrays = [np.asarray(picture.convert("RGB")) for picture in found[image]]
     if len({array.shape for array in arrays}) != 1:
-        raise DataUnavailable(f"the pictures of {source.name!r} have different sizes; bench reads data sets whose pictures all have one size.")
+        raise DataUnavailable(
+            f"the pictures of {source.name!r} have different sizes; bench reads data sets whose "
+            "pictures all have one size."
+        )
     y = torch.tensor(found[label][:], dtype=torch.int64)
     x = torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).contiguous()
     return {"x": x, "y": y, "classes": torch.tensor(found.features[label].num_classes)}
 
 
 def _library() -> Any:
-    """Return Hugging Face's library; by a call, since to a type checker at the root ``datasets`` is our own folder."""
+    """Return Hugging Face's library; by a call, since to a type checker at
+    the root ``datasets`` is our own folder.
+    """
     return importlib.import_module("datasets")
 
 
@@ -158,6 +224,7 @@ def _field(found: Any, source: Source, what: str, fits: Any, wanted: str) -> str
     if len(names) != 1:
         said = f"{len(names)} fields that could be its {what}" if names else f"no {what} field"
         raise DataUnavailable(
-            f"the data set {source.name!r} has {said}; its fields are {', '.join(found.features)}. Get it from {source.repo}, whose files name the types of their fields."
+            f"the data set {source.name!r} has {said}; its fields are {', '.join(found.features)}. "
+            f"Get it from {source.repo}, whose files name the types of their fields."
         )
     return str(names[0])

@@ -1,15 +1,18 @@
-"""The standard nets, plain and stacked: ``mlp``, ``cnn``, ``resnet18``, ``resnet34``, ``preactresnet18`` (these three with the CIFAR stem).
+"""The standard nets, plain and stacked: ``mlp``, ``cnn``, ``resnet18``, ``resnet34``,
+``preactresnet18`` (these three with the CIFAR stem).
 
 A stack of convolutional nets computes in one of several forms, which agree up to rounding:
 
-- ``sequence``: one member after the other. On a CPU a member's bits are those of the plain net, whatever stands beside it.
+- ``sequence``: one member after the other. On a CPU a member's bits are those of the plain net,
+  whatever stands beside it.
 - ``grouped``: all members in one convolution with a group each, their channels side by side.
 - ``vmap``: ``torch.func.vmap`` over the plain net.
 
-``sequence-last`` and ``grouped-last`` keep the channels of pictures and kernels innermost in memory. On a CPU only ``sequence`` is
-offered: grouped kernels choose their blocking by the total number of channels, so that a member's bits would depend on K, and with
-channels innermost torch 2.13's backward of a 1x1 convolution writes beyond its memory at some widths. On a GPU the tuned table
-chooses by net and shape, and never by K.
+``sequence-last`` and ``grouped-last`` keep the channels of pictures and kernels innermost in
+memory. On a CPU only ``sequence`` is offered: grouped kernels choose their blocking by the total
+number of channels, so that a member's bits would depend on K, and with channels innermost torch
+2.13's backward of a 1x1 convolution writes beyond its memory at some widths. On a GPU the tuned
+table chooses by net and shape, and never by K.
 """
 
 from __future__ import annotations
@@ -43,7 +46,10 @@ _MLP_WIDTHS = (256,)
 
 
 class PlainNet(nn.Module):
-    """A convolutional net by itself: a body from pictures to features, and a linear layer. Drawn from the global stream, body first."""
+    """A convolutional net by itself: a body from pictures to features, and a linear layer.
+
+    Drawn from the global stream, body first.
+    """
 
     def __init__(self, net: str, channels: int, classes: int, widths: Sequence[int] = ()) -> None:
         super().__init__()
@@ -67,7 +73,8 @@ class PlainNet(nn.Module):
 
 
 def plain(net: str, shape: Sequence[int], n_classes: int, widths: Sequence[int] = ()) -> PlainNet:
-    """Return one convolutional net as an ordinary module, drawn from the global streams as they stand; ``build`` stacks nets equal to it.
+    """Return one convolutional net as an ordinary module, drawn from the global streams as they
+    stand; ``build`` stacks nets equal to it.
 
     Raises:
         BenchError: there is no such net, or its inputs or widths do not fit it.
@@ -92,13 +99,17 @@ def build(
 
     Args:
         net: one of :data:`NETS`.
-        shape: of one input; (channels, height, width) for all but ``mlp``, which flattens what it gets.
+        shape: of one input; (channels, height, width) for all but ``mlp``, which flattens what it
+            gets.
         n_classes: outputs.
-        inits: one context a member, inside which it is drawn, with the values that the plain net would get there.
+        inits: one context a member, inside which it is drawn, with the values that the plain net
+            would get there.
         device: where it lives.
-        widths: of the hidden layers of ``mlp``, or channels of the stages of another; () for the net's own.
+        widths: of the hidden layers of ``mlp``, or channels of the stages of another; () for the
+            net's own.
         batch: rows of a usual batch, for the choice of the form.
-        bits: 16: the body computes in bfloat16 (autocast) and hands on float32; parameters are float32 in any case. Not for ``mlp``.
+        bits: 16: the body computes in bfloat16 (autocast) and hands on float32; parameters are
+            float32 in any case. Not for ``mlp``.
         form: take this form instead of the tuned table's.
 
     Raises:
@@ -106,18 +117,25 @@ def build(
     """
     if net == "mlp":
         if bits != 32:
-            raise BenchError("the net 'mlp' computes in float32 alone, its layers are too small to gain; take precision float32, or a convolutional net.")
+            raise BenchError(
+                "the net 'mlp' computes in float32 alone, its layers are too small to gain; take "
+                "precision float32, or a convolutional net."
+            )
         return StackedMLP((math.prod(shape), *(widths or _MLP_WIDTHS), n_classes), inits, device)
     _check(net, shape, widths)
     members = []
     for init in inits:
         with init:
             members.append(PlainNet(net, shape[0], n_classes, widths))
-    chosen = form or tuned.choice(f"nets/{net}", device, batch=batch, channels=shape[0], side=shape[1], bits=bits)
+    chosen = form or tuned.choice(
+        f"nets/{net}", device, batch=batch, channels=shape[0], side=shape[1], bits=bits
+    )
     return StackedConvNet(members, device, chosen, bits)
 
 
-def vote(members: Sequence[Callable[[torch.Tensor], torch.Tensor]]) -> Callable[[torch.Tensor], torch.Tensor]:
+def vote(
+    members: Sequence[Callable[[torch.Tensor], torch.Tensor]],
+) -> Callable[[torch.Tensor], torch.Tensor]:
     """Return several classifiers as one: the logarithm of the mean of their probabilities."""
 
     def together(x: torch.Tensor) -> torch.Tensor:
@@ -128,15 +146,25 @@ def vote(members: Sequence[Callable[[torch.Tensor], torch.Tensor]]) -> Callable[
 
 def _check(net: str, shape: Sequence[int], widths: Sequence[int]) -> None:
     if net not in BODIES:
-        raise BenchError(f"there is no net {net!r}.{near(net, NETS)} The nets are {', '.join(NETS)}.")
+        raise BenchError(
+            f"there is no net {net!r}.{near(net, NETS)} The nets are {', '.join(NETS)}."
+        )
     if len(shape) != 3:
-        raise BenchError(f"the net {net!r} reads pictures (channels, height, width), but an input has the shape {tuple(shape)}; take the net 'mlp'.")
+        raise BenchError(
+            f"the net {net!r} reads pictures (channels, height, width), but an input has the "
+            f"shape {tuple(shape)}; take the net 'mlp'."
+        )
     if net != "cnn" and len(widths) > len(BODIES[net][0]):
-        raise BenchError(f"the net {net!r} has {len(BODIES[net][0])} stages, but {len(widths)} widths were given.")
+        raise BenchError(
+            f"the net {net!r} has {len(BODIES[net][0])} stages, but {len(widths)} widths were "
+            "given."
+        )
 
 
 class StackedConvNet(StackedNet):
-    """K convolutional nets. BatchNorm is each member's own, in statistics and in the rows it averages over.
+    """K convolutional nets.
+
+    BatchNorm is each member's own, in statistics and in the rows it averages over.
 
     Attributes:
         form: one of :data:`FORMS`.
@@ -144,27 +172,49 @@ class StackedConvNet(StackedNet):
         norm_frozen: True: BatchNorm uses its running statistics and leaves them, also in training.
     """
 
-    def __init__(self, members: Sequence[PlainNet], device: torch.device, form: str, bits: int = 32) -> None:
+    def __init__(
+        self, members: Sequence[PlainNet], device: torch.device, form: str, bits: int = 32
+    ) -> None:
         super().__init__()
         self.members, self.form, self.norm_frozen, self.bf16 = len(members), form, False, bits == 16
         if form not in FORMS:
-            raise BenchError(f"there is no form {form!r} of a stack; the forms are {', '.join(FORMS)}.")
+            raise BenchError(
+                f"there is no form {form!r} of a stack; the forms are {', '.join(FORMS)}."
+            )
         self._layout = torch.channels_last if form.endswith("-last") else torch.contiguous_format
         body = copy.deepcopy(members[0].body).to("meta")
-        self._body = (body,)  # in a tuple, so that the meta tensors are no parameters of this module
-        self._parameter_names = {name: f"body_{name.replace('.', '_')}" for name, _ in body.named_parameters()}
-        self._buffer_names = {name: f"body_{name.replace('.', '_')}" for name, _ in body.named_buffers()}
+        # in a tuple, so that the meta tensors are no parameters of this module
+        self._body = (body,)
+        self._parameter_names = {
+            name: f"body_{name.replace('.', '_')}" for name, _ in body.named_parameters()
+        }
+        self._buffer_names = {
+            name: f"body_{name.replace('.', '_')}" for name, _ in body.named_buffers()
+        }
         if device.type == "cpu" and form.endswith("-last"):
             raise BenchError(
-                f"the form {form!r} is not safe on a CPU, where kernels with channels innermost corrupt memory; take {form.removesuffix('-last')!r}."
+                f"the form {form!r} is not safe on a CPU, where kernels with channels innermost "
+                f"corrupt memory; take {form.removesuffix('-last')!r}."
             )
-        own = [dict(member.body.named_parameters()) | dict(member.body.named_buffers()) for member in members]
+        own = [
+            dict(member.body.named_parameters()) | dict(member.body.named_buffers())
+            for member in members
+        ]
         for name, attribute in self._parameter_names.items():
-            self.register_parameter(attribute, nn.Parameter(self._stacked([tensors[name].detach() for tensors in own], device)))
+            self.register_parameter(
+                attribute,
+                nn.Parameter(self._stacked([tensors[name].detach() for tensors in own], device)),
+            )
         for name, attribute in self._buffer_names.items():
-            self.register_buffer(attribute, self._stacked([tensors[name] for tensors in own], device))
-        self.weight = nn.Parameter(torch.stack([member.linear.weight.detach() for member in members]).to(device))
-        self.bias = nn.Parameter(torch.stack([member.linear.bias.detach()[None] for member in members]).to(device))
+            self.register_buffer(
+                attribute, self._stacked([tensors[name] for tensors in own], device)
+            )
+        self.weight = nn.Parameter(
+            torch.stack([member.linear.weight.detach() for member in members]).to(device)
+        )
+        self.bias = nn.Parameter(
+            torch.stack([member.linear.bias.detach()[None] for member in members]).to(device)
+        )
 
     def _stacked(self, tensors: Sequence[torch.Tensor], device: torch.device) -> torch.Tensor:
         whole = torch.cat(list(tensors)).to(device)
@@ -172,7 +222,10 @@ class StackedConvNet(StackedNet):
         return whole.view(len(tensors), -1, *whole.shape[1:])
 
     def _tensors(self) -> dict[str, torch.Tensor]:
-        return {name: getattr(self, attribute) for name, attribute in (self._parameter_names | self._buffer_names).items()}
+        return {
+            name: getattr(self, attribute)
+            for name, attribute in (self._parameter_names | self._buffer_names).items()
+        }
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
         """Map pictures (K, B, channels, H, W) to what the last layer reads, (K, B, D)."""
@@ -187,14 +240,23 @@ class StackedConvNet(StackedNet):
         found: torch.Tensor
         if self.form.startswith("grouped"):
             together = x.transpose(0, 1).flatten(1, 2).contiguous(memory_format=self._layout)
-            flat: torch.Tensor = functional_call(body, {name: tensor.flatten(0, 1) for name, tensor in tensors.items()}, (together,))
+            flat: torch.Tensor = functional_call(
+                body, {name: tensor.flatten(0, 1) for name, tensor in tensors.items()}, (together,)
+            )
             found = flat.unflatten(1, (self.members, -1)).transpose(0, 1)
         elif self.form == "vmap":
             found = vmap(lambda own, rows: functional_call(body, own, (rows,)))(tensors, x)
         else:
             parts = {name: tensor.unbind() for name, tensor in tensors.items()}
             rows = [part.contiguous(memory_format=self._layout) for part in x.unbind()]
-            found = torch.stack([functional_call(body, {name: part[k] for name, part in parts.items()}, (rows[k],)) for k in range(self.members)])
+            found = torch.stack(
+                [
+                    functional_call(
+                        body, {name: part[k] for name, part in parts.items()}, (rows[k],)
+                    )
+                    for k in range(self.members)
+                ]
+            )
         return found
 
     def head(self, features: torch.Tensor) -> torch.Tensor:
@@ -227,7 +289,9 @@ class _MemberConvNet(MemberNet):
     def features(self, x: torch.Tensor) -> torch.Tensor:
         self._body[0].train(self.training)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self._bf16):
-            found: torch.Tensor = functional_call(self._body[0], self._tensors, (x.contiguous(memory_format=self._layout),))
+            found: torch.Tensor = functional_call(
+                self._body[0], self._tensors, (x.contiguous(memory_format=self._layout),)
+            )
         return found.float() if self._bf16 else found
 
     def head(self, features: torch.Tensor) -> torch.Tensor:
@@ -243,13 +307,27 @@ _SMALL = (_pictures(1, 8, 128), _pictures(1, 28, 128))
 
 
 def _register(net: str, first: str, shapes: Sequence[tuned.Shape]) -> None:
-    """Offer every form on a GPU, ``first`` until one has been measured, and on a CPU the one that keeps members' bits apart."""
+    """Offer every form on a GPU, ``first`` until one has been measured,
+    and on a CPU the one that keeps members' bits apart.
+    """
     forms = {"cpu": ("sequence",), "cuda": (first, *(form for form in FORMS if form != first))}
 
     @tuned.tunable(f"nets/{net}", candidates=forms, shapes={"cuda": shapes}, table=nets_tuned)
-    def prepare(candidate: str, device: torch.device, *, batch: int, channels: int, side: int, bits: int) -> Callable[[], None]:
-        nets = build(net, (channels, side, side), 10, [contextlib.nullcontext()] * 4, device, bits=bits, form=candidate)
-        optimiser = torch.optim.SGD(nets.parameters(), lr=0.01, momentum=0.9, fused=device.type == "cuda")
+    def prepare(
+        candidate: str, device: torch.device, *, batch: int, channels: int, side: int, bits: int
+    ) -> Callable[[], None]:
+        nets = build(
+            net,
+            (channels, side, side),
+            10,
+            [contextlib.nullcontext()] * 4,
+            device,
+            bits=bits,
+            form=candidate,
+        )
+        optimiser = torch.optim.SGD(
+            nets.parameters(), lr=0.01, momentum=0.9, fused=device.type == "cuda"
+        )
         x = torch.randn(4, batch, channels, side, side, device=device)
         y = torch.randint(10, (4 * batch,), device=device)
 
@@ -263,4 +341,5 @@ def _register(net: str, first: str, shapes: Sequence[tuned.Shape]) -> None:
 
 _register("cnn", "grouped", (*_SMALL, *_CIFAR))  # small layers: what costs is launching them
 for _net in ("resnet18", "resnet34", "preactresnet18"):
-    _register(_net, "sequence-last", _CIFAR)  # large ones: grouped kernels are poor at many channels a group
+    # large ones: grouped kernels are poor at many channels a group
+    _register(_net, "sequence-last", _CIFAR)

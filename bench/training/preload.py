@@ -1,4 +1,6 @@
-"""Imported by the fork server: what torch and NumPy would otherwise import in every single run (1.5 s for the first optimiser)."""
+"""Imported by the fork server: what torch and NumPy would otherwise import
+in every single run (1.5 s for the first optimiser).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Several equal nets as one module: parameters carry a leading member axis. What every stack offers, and the multilayer perceptron."""
+"""Several equal nets as one module: parameters carry a leading member axis.
+
+What every stack offers, and the multilayer perceptron.
+"""
 
 from __future__ import annotations
 
@@ -12,31 +15,42 @@ from torch import nn
 
 
 class _Affine(torch.autograd.Function):
-    """x W^T + b for every member. Written out because autograd's own backward of ``baddbmm`` makes each gradient transposed and copies it."""
+    """x W^T + b for every member.
+
+    Written out because autograd's own backward of ``baddbmm`` makes each gradient transposed and
+    copies it.
+    """
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+    def forward(
+        ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor
+    ) -> torch.Tensor:
         ctx.save_for_backward(x, weight)
         return torch.baddbmm(bias, x, weight.mT)
 
     @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor, torch.Tensor]:
+    def backward(
+        ctx: Any, gradient: torch.Tensor
+    ) -> tuple[torch.Tensor | None, torch.Tensor, torch.Tensor]:
         x, weight = ctx.saved_tensors
         inner = torch.bmm(gradient, weight) if ctx.needs_input_grad[0] else None
         return inner, torch.bmm(gradient.mT, x), gradient.sum(1, keepdim=True)
 
 
 def affine(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-    """Return x W^T + b, (K, B, out), for inputs (K, B, in), weights (K, out, in) and biases (K, 1, out)."""
+    """Return x W^T + b, (K, B, out), for inputs (K, B, in), weights (K,
+    out, in) and biases (K, 1, out).
+    """
     found: torch.Tensor = _Affine.apply(x, weight, bias)  # type: ignore[no-untyped-call]
     return found
 
 
 class StackedNet(nn.Module):
-    """K equal nets as one module, each deaf to the others: a member's gradient is that of its own outputs alone.
+    """K equal nets as one module, each deaf to the others: a member's gradient is that of its own
+    outputs alone.
 
-    Every parameter and every buffer has the member axis first, so what is done element by element (an optimiser, a moving
-    average, ``copy.deepcopy``) is done to all members at once.
+    Every parameter and every buffer has the member axis first, so what is done element by element
+    (an optimiser, a moving average, ``copy.deepcopy``) is done to all members at once.
 
     Attributes:
         members: K.
@@ -57,7 +71,10 @@ class StackedNet(nn.Module):
         raise NotImplementedError
 
     def member(self, k: int) -> MemberNet:
-        """Return member ``k`` as a net of its own. It follows the member's training, holds no parameters, and starts in eval mode."""
+        """Return member ``k`` as a net of its own.
+
+        It follows the member's training, holds no parameters, and starts in eval mode.
+        """
         raise NotImplementedError
 
 
@@ -80,7 +97,8 @@ class MemberNet(nn.Module):
 class StackedMLP(StackedNet):
     """K multilayer perceptrons with ReLU between layers, as batched matrix products.
 
-    For K >= 2 a member's numbers do not depend on how many members stand beside it (CPU, one thread).
+    For K >= 2 a member's numbers do not depend on how many members stand beside it (CPU, one
+    thread).
 
     Args:
         sizes: widths from input to output, e.g. ``(64, 256, 10)``.
@@ -88,7 +106,12 @@ class StackedMLP(StackedNet):
         device: where the parameters live.
     """
 
-    def __init__(self, sizes: Sequence[int], inits: Sequence[AbstractContextManager[None]], device: torch.device) -> None:
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        inits: Sequence[AbstractContextManager[None]],
+        device: torch.device,
+    ) -> None:
         super().__init__()
         self.members = len(inits)
         drawn: list[list[torch.Tensor]] = []
@@ -98,8 +121,12 @@ class StackedMLP(StackedNet):
                 for layer in layers:
                     nn.init.kaiming_uniform_(layer, nonlinearity="relu")
             drawn.append(layers)
-        self.weights = nn.ParameterList(nn.Parameter(torch.stack(layer).to(device)) for layer in zip(*drawn, strict=True))
-        self.biases = nn.ParameterList(nn.Parameter(torch.zeros(self.members, 1, out, device=device)) for out in sizes[1:])
+        self.weights = nn.ParameterList(
+            nn.Parameter(torch.stack(layer).to(device)) for layer in zip(*drawn, strict=True)
+        )
+        self.biases = nn.ParameterList(
+            nn.Parameter(torch.zeros(self.members, 1, out, device=device)) for out in sizes[1:]
+        )
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
         """Map inputs (K, B, ...) to the last hidden layer after its ReLU, (K, B, sizes[-2])."""
@@ -121,7 +148,10 @@ class StackedMLP(StackedNet):
 class _MemberMLP(MemberNet):
     def __init__(self, stack: StackedMLP, k: int) -> None:
         super().__init__()
-        self._layers = [(weight.detach()[k], bias.detach()[k, 0]) for weight, bias in zip(stack.weights, stack.biases, strict=True)]
+        self._layers = [
+            (weight.detach()[k], bias.detach()[k, 0])
+            for weight, bias in zip(stack.weights, stack.biases, strict=True)
+        ]
         self.eval()
 
     def features(self, x: torch.Tensor) -> torch.Tensor:

@@ -9,7 +9,9 @@ from bench.tracks.condensation_matching import GradientMatching
 
 
 class GradientMatchingDC(GradientMatching):
-    """Match the gradients of each class by themselves: the sum over classes of the distance of real and synthetic gradient."""
+    """Match the gradients of each class by themselves: the sum over
+    classes of the distance of real and synthetic gradient.
+    """
 
     card: ClassVar = MethodCard(
         name="dc",
@@ -26,7 +28,8 @@ class GradientMatchingDC(GradientMatching):
 }""",
         claim="Far above every selection of real images of the same number.",
         official_code="ok",
-        deviates="Starts from real images, where the authors' default is noise (init=noise); number of nets and real batch are the task's.",
+        deviates="Starts from real images, where the authors' default is noise (init=noise); "
+        "number of nets and real batch are the task's.",
         defaults_from="paper",
         tuning={"lr_img": (0.03, 0.1, 0.3, 1.0), "mom_img": (0.5, 0.9)},
     )

@@ -12,9 +12,11 @@ from bench.training.convnet import Net, Params
 
 
 class ContrastiveMatching(GradientMatching):
-    """Match the mean of all class gradients: what classes share cancels, what tells them apart is matched.
+    """Match the mean of all class gradients: what classes share cancels, what tells them apart is
+    matched.
 
-    A bi-level warm-up comes first: DC's loss, until enough nets have passed or a net has seen enough inner steps.
+    A bi-level warm-up comes first: DC's loss, until enough nets have passed or a net has seen
+    enough inner steps.
     """
 
     card: ClassVar = MethodCard(
@@ -30,9 +32,11 @@ class ContrastiveMatching(GradientMatching):
   eprint = {2202.02916},
   archivePrefix = {arXiv}
 }""",
-        claim="Matching the mean of all class gradients keeps what tells classes apart, and beats matching class by class, most where classes are alike.",
+        claim="Matching the mean of all class gradients keeps what tells classes apart, and "
+        "beats matching class by class, most where classes are alike.",
         official_code="ok",
-        deviates="The warm-up is a share of the nets (the authors' 250 of 1000); budget and real batch are the task's.",
+        deviates="The warm-up is a share of the nets (the authors' 250 of 1000); budget and real "
+        "batch are the task's.",
         defaults_from="paper",
         tuning={"lr_img": (0.03, 0.1, 0.3, 1.0), "mom_img": (0.5, 0.9)},
     )
@@ -47,7 +51,15 @@ class ContrastiveMatching(GradientMatching):
     inner_warmup: Annotated[int, Meta(ge=0)] = 10
     """Inner step from which it is used with earlier nets too."""
 
-    def loss(self, net: Net, params: Params, real: torch.Tensor, synthetic: torch.Tensor, moment: tuple[float, int], backend: str) -> torch.Tensor:
+    def loss(
+        self,
+        net: Net,
+        params: Params,
+        real: torch.Tensor,
+        synthetic: torch.Tensor,
+        moment: tuple[float, int],
+        backend: str,
+    ) -> torch.Tensor:
         """Return DCC's loss after the warm-up, DC's before."""
         if moment[0] >= self.outer_warmup or moment[1] >= self.inner_warmup:
             return sum_loss(net, params, real, synthetic, self.metric)

@@ -27,13 +27,18 @@ class DistributionMatching(Method):
   eprint = {2110.04181},
   archivePrefix = {arXiv}
 }""",
-        claim="Matching mean features in random nets needs no inner training and is level with or above gradient matching at a small part of its cost.",
+        claim="Matching mean features in random nets needs no inner training and is level with "
+        "or above gradient matching at a small part of its cost.",
         official_code="ok",
-        deviates="Number of updates and real batch are the task's; the evaluation that ranks does not augment.",
+        deviates="Number of updates and real batch are the task's; the evaluation that ranks does "
+        "not augment.",
         defaults_from="paper",
         tuning={"lr_img": (0.3, 1.0, 3.0, 10.0), "mom_img": (0.5, 0.9)},
     )
-    settings: ClassVar[dict[str, dict[str, Any]]] = {"paper": {"updates": 20000}, "paper-cifar10-ipc100": {"updates": 20000, "lr_img": 10.0}}
+    settings: ClassVar[dict[str, dict[str, Any]]] = {
+        "paper": {"updates": 20000},
+        "paper-cifar10-ipc100": {"updates": 20000, "lr_img": 10.0},
+    }
 
     updates: Annotated[int, Meta(ge=0)] = 0
     """Changes of the images; 0: the problem's budget."""
@@ -49,12 +54,21 @@ class DistributionMatching(Method):
         return images
 
     def solve(self, problem: Problem, run: Run) -> SmallSet:
-        """Minimise sum_c || mean f(real_c) - mean f(synthetic_c) ||^2 over the images, f a fresh net each time (eq. 4)."""
+        """Minimise sum_c || mean f(real_c) - mean f(synthetic_c) ||^2 over
+        the images, f a fresh net each time (eq. 4).
+        """
         net, shape = problem.net(), problem.x.shape[1:]
         sampler = ClassSampler(problem, run.torch_generator("order", "matching", device="cpu"))
-        weights, draws = run.torch_generator("init", "matching", device="cpu"), run.torch_generator("augment", "matching", device="cpu")
+        weights, draws = (
+            run.torch_generator("init", "matching", device="cpu"),
+            run.torch_generator("augment", "matching", device="cpu"),
+        )
         private = run.torch_generator("method", device="cpu")
-        images = problem.x[real_rows(problem, run)].view(problem.n_classes, problem.ipc, *shape).requires_grad_()
+        images = (
+            problem.x[real_rows(problem, run)]
+            .view(problem.n_classes, problem.ipc, *shape)
+            .requires_grad_()
+        )
         optimiser = torch.optim.SGD([images], lr=self.lr_img, momentum=self.mom_img)
         names = siamese.operations(self.strategy, problem.flips)
         updates = self.updates or problem.updates
@@ -66,10 +80,20 @@ class DistributionMatching(Method):
                 drawn = siamese.draw(names, problem.n_classes, (shape[1], shape[2]), draws)
                 real, synthetic = siamese.apply(drawn, real), siamese.apply(drawn, synthetic)
             with torch.no_grad():
-                target = net.features(params, real.flatten(0, 1)[None])[0].unflatten(0, real.shape[:2]).mean(1)
-            found = net.features(params, synthetic.flatten(0, 1)[None])[0].unflatten(0, synthetic.shape[:2]).mean(1)
+                target = (
+                    net.features(params, real.flatten(0, 1)[None])[0]
+                    .unflatten(0, real.shape[:2])
+                    .mean(1)
+                )
+            found = (
+                net.features(params, synthetic.flatten(0, 1)[None])[0]
+                .unflatten(0, synthetic.shape[:2])
+                .mean(1)
+            )
             (images.grad,) = torch.autograd.grad((target - found).square().sum(), images)
             optimiser.step()
-            run.count(forward=real.shape[0] * real.shape[1] + problem.budget, backward=problem.budget)
+            run.count(
+                forward=real.shape[0] * real.shape[1] + problem.budget, backward=problem.budget
+            )
             tick()
         return SmallSet(x=images.detach().flatten(0, 1), y=labels_of(problem))

@@ -9,7 +9,9 @@ from bench.tracks.condensation_matching import GradientMatching
 
 
 class SiameseMatching(GradientMatching):
-    """DC under augmentation: one draw a class and step changes the real and the synthetic batch alike."""
+    """DC under augmentation: one draw a class and step changes the real
+    and the synthetic batch alike.
+    """
 
     card: ClassVar = MethodCard(
         name="dsa",
@@ -24,7 +26,8 @@ class SiameseMatching(GradientMatching):
   eprint = {2102.08259},
   archivePrefix = {arXiv}
 }""",
-        claim="Augmenting both sides alike lets the images be trained with augmentation, and improves on gradient matching.",
+        claim="Augmenting both sides alike lets the images be trained with augmentation, and "
+        "improves on gradient matching.",
         official_code="ok",
         deviates="The evaluation that ranks does not augment; acc_aug is the one that does.",
         defaults_from="paper",

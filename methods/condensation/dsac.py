@@ -10,7 +10,9 @@ from .dcc import ContrastiveMatching
 
 
 class SiameseContrastiveMatching(ContrastiveMatching):
-    """DCC's loss under DSA's augmentation, drawn once a class and step for real and synthetic images alike."""
+    """DCC's loss under DSA's augmentation, drawn once a class and step for
+    real and synthetic images alike.
+    """
 
     card: ClassVar = MethodCard(
         name="dsac",
@@ -27,7 +29,7 @@ class SiameseContrastiveMatching(ContrastiveMatching):
 }""",
         claim="The contrastive signal improves on siamese augmentation too.",
         official_code="ok",
-        deviates="As dcc. The evaluation that ranks does not augment; acc_aug is the one that does.",
+        deviates="As dcc. The evaluation that ranks does not augment; acc_aug is of one that does.",
         defaults_from="paper",
         tuning={"lr_img": (0.03, 0.1, 0.3, 1.0), "mom_img": (0.5, 0.9)},
     )

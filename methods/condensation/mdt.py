@@ -12,7 +12,9 @@ from .dm import DistributionMatching
 
 
 class MaskedDistillation(DistributionMatching):
-    """Distribution matching in which a fresh share of the synthetic pixels is hidden from every loss, so that no few of them carry all."""
+    """Distribution matching in which a fresh share of the synthetic pixels is hidden from every
+    loss, so that no few of them carry all.
+    """
 
     card: ClassVar = MethodCard(
         name="mdt",
@@ -21,14 +23,16 @@ class MaskedDistillation(DistributionMatching):
         paper="arXiv:2307.12463",
         bibtex="""@inproceedings{zhu2023rethinking,
   title = {Rethinking Data Distillation: Do Not Overlook Calibration},
-  author = {Zhu, Dongyao and Lei, Bowen and Zhang, Jie and Fang, Yanbo and Xie, Yiqun and Zhang, Ruqi and Xu, Dongkuan},
+  author = {Zhu, Dongyao and Lei, Bowen and Zhang, Jie and Fang, Yanbo and Xie, Yiqun and Zhang,
+    Ruqi and Xu, Dongkuan},
   booktitle = {ICCV},
   year = {2023},
   eprint = {2307.12463},
   archivePrefix = {arXiv}
 }""",
         official_code="none",
-        deviates="Our reading of the abstract, no code being public: pixels of the synthetic images are zeroed at random in the loss; the base is dm.",
+        deviates="Our reading of the abstract, no code being public: pixels of the synthetic "
+        "images are zeroed at random in the loss; the base is dm.",
         defaults_from="here",
         tuning={"masked": (0.05, 0.1, 0.2, 0.3), "lr_img": (1.0, 3.0)},
     )
@@ -36,5 +40,9 @@ class MaskedDistillation(DistributionMatching):
     """Share of the pixels hidden at each update."""
 
     def shown(self, images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """Return the images with a fresh random share of pixels set to zero, which is the mean pixel."""
-        return images * (torch.rand(images.shape, generator=generator) >= self.masked).to(images.device)
+        """Return the images with a fresh random share of pixels set to
+        zero, which is the mean pixel.
+        """
+        return images * (torch.rand(images.shape, generator=generator) >= self.masked).to(
+            images.device
+        )

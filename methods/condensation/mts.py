@@ -13,7 +13,8 @@ from .dm import DistributionMatching
 
 
 class MaskedTemperature(DistributionMatching):
-    """The set of distribution matching, whose nets get a temperature fitted on validation logits of which a share is masked.
+    """The set of distribution matching, whose nets get a temperature fitted on validation logits of
+    which a share is masked.
 
     Accuracy is that of ``dm`` to the bit: a temperature moves no prediction.
     """
@@ -25,14 +26,16 @@ class MaskedTemperature(DistributionMatching):
         paper="arXiv:2307.12463",
         bibtex="""@inproceedings{zhu2023rethinking,
   title = {Rethinking Data Distillation: Do Not Overlook Calibration},
-  author = {Zhu, Dongyao and Lei, Bowen and Zhang, Jie and Fang, Yanbo and Xie, Yiqun and Zhang, Ruqi and Xu, Dongkuan},
+  author = {Zhu, Dongyao and Lei, Bowen and Zhang, Jie and Fang, Yanbo and Xie, Yiqun and Zhang,
+    Ruqi and Xu, Dongkuan},
   booktitle = {ICCV},
   year = {2023},
   eprint = {2307.12463},
   archivePrefix = {arXiv}
 }""",
         official_code="none",
-        deviates="Our reading of the abstract, no code being public: a random share of the validation logits is zeroed while the temperature is fitted.",
+        deviates="Our reading of the abstract, no code being public: a random share of the "
+        "validation logits is zeroed while the temperature is fitted.",
         defaults_from="here",
         tuning={"masked": (0.05, 0.1, 0.2, 0.3), "lr_img": (1.0, 3.0)},
     )

@@ -13,9 +13,11 @@ from .dm import DistributionMatching
 
 
 class Temperature(DistributionMatching):
-    """The set of distribution matching, whose nets get the temperature of least negative log likelihood on validation images.
+    """The set of distribution matching, whose nets get the temperature of least negative log
+    likelihood on validation images.
 
-    What anyone would try first. Accuracy is that of ``dm`` to the bit: a temperature moves no prediction.
+    What anyone would try first. Accuracy is that of ``dm`` to the bit: a temperature moves no
+    prediction.
     """
 
     card: ClassVar = MethodCard(
@@ -31,9 +33,11 @@ class Temperature(DistributionMatching):
   eprint = {1706.04599},
   archivePrefix = {arXiv}
 }""",
-        claim="A single temperature, fitted on held-out rows, takes away most of the miscalibration of a net.",
+        claim="A single temperature, fitted on held-out rows, takes away most of the "
+        "miscalibration of a net.",
         official_code="none",
-        deviates="The temperature is found by bisection instead of L-BFGS; the loss is convex in its inverse.",
+        deviates="The temperature is found by bisection instead of L-BFGS; the loss is convex in "
+        "its inverse.",
         plain=True,
         defaults_from="paper",
         tuning={"lr_img": (0.3, 1.0, 3.0, 10.0), "mom_img": (0.5, 0.9)},

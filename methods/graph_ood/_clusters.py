@@ -14,14 +14,18 @@ from bench.training.graphs import to_dense_batch
 SMALLEST = 3
 """Graphs with fewer nodes have no correlation to speak of."""
 _CONSTANT = 1e-5
-"""A variable with a smaller standard deviation over the nodes of a graph counts as constant there."""
+"""A variable with a smaller standard deviation over the nodes of a graph
+counts as constant there.
+"""
 
 
 def instability(h: torch.Tensor, graph: torch.Tensor, size: int) -> torch.Tensor:
-    """Return Dis (d, d), the standard deviation over graphs of the correlation of two variables over the nodes of a graph.
+    """Return Dis (d, d), the standard deviation over graphs of the correlation of two variables
+    over the nodes of a graph.
 
-    A graph in which one of the two is constant does not count for this pair, one with fewer than three nodes for none. A
-    pair that fewer than two graphs speak for is as unstable as the worst one.
+    A graph in which one of the two is constant does not count for this pair, one with fewer than
+    three nodes for none. A pair that fewer than two graphs speak for is as unstable as the worst
+    one.
 
     Args:
         h: node embeddings (nodes, d).
@@ -30,7 +34,11 @@ def instability(h: torch.Tensor, graph: torch.Tensor, size: int) -> torch.Tensor
     """
     dense, real = to_dense_batch(h, graph, batch_size=size)
     counts = real.sum(1)
-    dense, real, counts = dense[counts >= SMALLEST], real[counts >= SMALLEST], counts[counts >= SMALLEST]
+    dense, real, counts = (
+        dense[counts >= SMALLEST],
+        real[counts >= SMALLEST],
+        counts[counts >= SMALLEST],
+    )
     centred = (dense - dense.sum(1, keepdim=True) / counts[:, None, None]) * real[..., None]
     scale = (centred.square().sum(1) / counts[:, None]).sqrt()
     varies = scale > _CONSTANT
@@ -45,7 +53,9 @@ def instability(h: torch.Tensor, graph: torch.Tensor, size: int) -> torch.Tensor
 
 
 def clusters(instability: torch.Tensor, count: int) -> torch.Tensor:
-    """Return the cluster of each variable (d,), int64: average linkage on the instabilities (d, d), at most ``count`` clusters."""
+    """Return the cluster of each variable (d,), int64: average linkage on
+    the instabilities (d, d), at most ``count`` clusters.
+    """
     distance = instability.double().cpu().numpy()
     distance = (distance + distance.T) / 2
     upper = distance[np.triu_indices(len(distance), 1)]

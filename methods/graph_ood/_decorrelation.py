@@ -1,7 +1,8 @@
-"""Weights of graphs that make the hidden variables of a net independent: the mathematics that OOD-GNN and L2R-GNN share.
+"""Weights of graphs that make the hidden variables of a net independent: the mathematics that
+OOD-GNN and L2R-GNN share.
 
-Shapes: n graphs, d hidden variables, Q random features of each; columns are the d Q features, those of a variable beside
-each other.
+Shapes: n graphs, d hidden variables, Q random features of each; columns are the d Q features, those
+of a variable beside each other.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from bench import Run
 
 
 def random_features(z: torch.Tensor, count: int, generator: torch.Generator) -> torch.Tensor:
-    """Return sqrt(2) cos(omega t + phi) of each standardised variable, omega ~ N(0, 1), phi ~ U(0, 2 pi): (n, d Q).
+    """Return sqrt(2) cos(omega t + phi) of each standardised variable, omega ~ N(0, 1), phi ~ U(0,
+    2 pi): (n, d Q).
 
-    Each variable has its own omega and phi. Source: Rahimi and Recht, NeurIPS 2007; the use here: arXiv:2112.03806.
+    Each variable has its own omega and phi. Source: Rahimi and Recht, NeurIPS 2007; the use here:
+    arXiv:2112.03806.
 
     Args:
         z: embeddings (n, d).
@@ -29,10 +32,12 @@ def random_features(z: torch.Tensor, count: int, generator: torch.Generator) -> 
 
 
 class Dependence:
-    """D(w), the sum over pairs of variables in different clusters of the squared weighted covariances of their features.
+    """D(w), the sum over pairs of variables in different clusters of the squared weighted
+    covariances of their features.
 
-    With X = w F - mean(w F): D = 1/2 (||X'X||^2 - sum over clusters ||X_c'X_c||^2) / (n - 1)^2. The gradient is written
-    out; neither makes a loop over pairs. Of ||X'X|| = ||XX'|| the form with the smaller matrix is taken.
+    With X = w F - mean(w F): D = 1/2 (||X'X||^2 - sum over clusters ||X_c'X_c||^2) / (n - 1)^2. The
+    gradient is written out; neither makes a loop over pairs. Of ||X'X|| = ||XX'|| the form with the
+    smaller matrix is taken.
 
     Args:
         features: F (n, d Q).
@@ -77,9 +82,9 @@ class Dependence:
             pull = (x @ x.mT) @ x
             pull = (
                 pull
-                - torch.zeros(self.n, x.shape[1] + 1, dtype=x.dtype, device=x.device).index_add_(1, self._inside.flatten(), inside.transpose(0, 1).flatten(1))[
-                    :, :-1
-                ]
+                - torch.zeros(self.n, x.shape[1] + 1, dtype=x.dtype, device=x.device).index_add_(
+                    1, self._inside.flatten(), inside.transpose(0, 1).flatten(1)
+                )[:, :-1]
             )
         return (self.features * pull).sum(1) * (2 / self._pairs)
 
@@ -103,7 +108,8 @@ def solve_weights(
     memory: torch.Tensor | None = None,
     slope: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Take Adam steps on D([w; w_memory]) + ridge mean(w^2) + <slope, w> over a, with w = softmax_weights(a), and return a (B,).
+    """Take Adam steps on D([w; w_memory]) + ridge mean(w^2) + <slope, w> over a, with w =
+    softmax_weights(a), and return a (B,).
 
     Args:
         dependence: D over the batch and then the memory; None: no such term.
@@ -120,7 +126,9 @@ def solve_weights(
         w = softmax_weights(a)
         pull = w * (2 * ridge / count)
         if dependence is not None:
-            pull = pull + dependence.gradient(w if memory is None else torch.cat([w, memory]))[:count]
+            pull = (
+                pull + dependence.gradient(w if memory is None else torch.cat([w, memory]))[:count]
+            )
         if slope is not None:
             pull = pull + slope
         gradient = w * (pull - (w * pull).mean())
@@ -131,10 +139,11 @@ def solve_weights(
 
 
 class Memory:
-    """Global memory: K groups of embeddings and weights of earlier batches, each a moving average with its own momentum.
+    """Global memory: K groups of embeddings and weights of earlier batches, each a moving average
+    with its own momentum.
 
-    Group k keeps the share gamma^k of itself (k = 1 .. K), so that the groups look back over different spans.
-    A batch of another size than the groups leaves them as they are.
+    Group k keeps the share gamma^k of itself (k = 1 .. K), so that the groups look back over
+    different spans. A batch of another size than the groups leaves them as they are.
     """
 
     def __init__(self, groups: int, gamma: float) -> None:
@@ -143,7 +152,9 @@ class Memory:
         self._w: list[torch.Tensor] = []
 
     def join(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Return the embeddings of the batch and then of the memory, and the weights of the memory."""
+        """Return the embeddings of the batch and then of the memory, and
+        the weights of the memory.
+        """
         return torch.cat([z, *self._z]), torch.cat(self._w) if self._w else None
 
     def add(self, z: torch.Tensor, w: torch.Tensor) -> None:
@@ -158,7 +169,9 @@ class Memory:
 
 
 def permuted(w: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Return the weights given to other graphs of the batch: a control with the same weights that says nothing of the graphs."""
+    """Return the weights given to other graphs of the batch: a control
+    with the same weights that says nothing of the graphs.
+    """
     return w[torch.randperm(len(w), generator=generator, device=w.device)]
 
 

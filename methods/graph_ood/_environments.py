@@ -5,8 +5,11 @@ from __future__ import annotations
 import torch
 
 
-def environment_means(values: torch.Tensor, env: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the mean of ``values`` (B,) in each environment (E,), 0 where the batch has none of it, and which it has (E,), bool.
+def environment_means(
+    values: torch.Tensor, env: torch.Tensor, count: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the mean of ``values`` (B,) in each environment (E,), 0 where the batch has none of
+    it, and which it has (E,), bool.
 
     Args:
         values: one figure a graph.

@@ -1,4 +1,6 @@
-"""How a loss after one gradient step depends on the weights of the graphs in that step: exact, without second derivatives."""
+"""How a loss after one gradient step depends on the weights of the graphs
+in that step: exact, without second derivatives.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +17,22 @@ from bench.training.gnn import GNN
 Params = Mapping[str, torch.Tensor]
 
 with warnings.catch_warnings(), forward_ad.dual_level():
-    warnings.simplefilter("ignore")  # at the first dual number torch compiles with its own deprecated torch.jit
+    # at the first dual number torch compiles with its own deprecated torch.jit
+    warnings.simplefilter("ignore")
     forward_ad.make_dual(torch.zeros(1), torch.zeros(1))
 
 
-def one_step(losses: Callable[[Params], torch.Tensor], upper: Callable[[Params], torch.Tensor], params: Params, w: torch.Tensor, lr: float) -> torch.Tensor:
+def one_step(
+    losses: Callable[[Params], torch.Tensor],
+    upper: Callable[[Params], torch.Tensor],
+    params: Params,
+    w: torch.Tensor,
+    lr: float,
+) -> torch.Tensor:
     """Return d upper(theta') / dw (B,) with theta' = theta - lr grad mean(w losses(theta)).
 
-    It is -(lr / B) <grad l_n(theta), v> with v = grad upper(theta'): one backward pass for the step, one for v, and one
-    forward-mode product of all l_n with v.
+    It is -(lr / B) <grad l_n(theta), v> with v = grad upper(theta'): one backward pass for the
+    step, one for v, and one forward-mode product of all l_n with v.
 
     Args:
         losses: from parameters to the losses of the batch (B,).
@@ -34,30 +43,57 @@ def one_step(losses: Callable[[Params], torch.Tensor], upper: Callable[[Params],
     """
     live = {name: value.detach().requires_grad_() for name, value in params.items()}
     step = torch.autograd.grad((w.detach() * losses(live)).mean(), tuple(live.values()))
-    moved = {name: (value.detach() - lr * part).requires_grad_() for (name, value), part in zip(live.items(), step, strict=True)}
-    direction = dict(zip(moved, torch.autograd.grad(upper(moved), tuple(moved.values())), strict=True))
+    moved = {
+        name: (value.detach() - lr * part).requires_grad_()
+        for (name, value), part in zip(live.items(), step, strict=True)
+    }
+    direction = dict(
+        zip(moved, torch.autograd.grad(upper(moved), tuple(moved.values())), strict=True)
+    )
     with torch.no_grad(), forward_ad.dual_level():
-        duals = {name: forward_ad.make_dual(value.detach(), direction[name]) for name, value in params.items()}
+        duals = {
+            name: forward_ad.make_dual(value.detach(), direction[name])
+            for name, value in params.items()
+        }
         slopes = forward_ad.unpack_dual(losses(duals)).tangent
     return slopes * (-lr / len(w))
 
 
 def through_net(net: GNN, batch: Batch, upper: Batch, w: torch.Tensor, lr: float) -> torch.Tensor:
-    """Return :func:`one_step` for all parameters of a net in eval mode: batch norm uses its running figures, which stay as they are."""
+    """Return :func:`one_step` for all parameters of a net in eval mode:
+    batch norm uses its running figures, which stay as they are.
+    """
 
     def losses_on(part: Batch) -> Callable[[Params], torch.Tensor]:
-        return lambda params: graph_losses(functional_call(net, dict(params), (part.graphs,)).logits, part.y)
+        return lambda params: graph_losses(
+            functional_call(net, dict(params), (part.graphs,)).logits, part.y
+        )
 
     training = net.training
     net.eval()
     try:
-        return one_step(losses_on(batch), lambda params: losses_on(upper)(params).mean(), dict(net.named_parameters()), w, lr)
+        return one_step(
+            losses_on(batch),
+            lambda params: losses_on(upper)(params).mean(),
+            dict(net.named_parameters()),
+            w,
+            lr,
+        )
     finally:
         net.train(training)
 
 
-def through_head(net: GNN, z: torch.Tensor, y: torch.Tensor, upper_z: torch.Tensor, upper_y: torch.Tensor, w: torch.Tensor, lr: float) -> torch.Tensor:
-    """Return :func:`one_step` for the linear head alone, in closed form: the gradient of l_n is (dl_n/dlogits) z_n'.
+def through_head(
+    net: GNN,
+    z: torch.Tensor,
+    y: torch.Tensor,
+    upper_z: torch.Tensor,
+    upper_y: torch.Tensor,
+    w: torch.Tensor,
+    lr: float,
+) -> torch.Tensor:
+    """Return :func:`one_step` for the linear head alone, in closed form: the gradient of l_n is
+    (dl_n/dlogits) z_n'.
 
     Args:
         net: whose head it is.

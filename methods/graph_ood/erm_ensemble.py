@@ -15,7 +15,9 @@ from bench.training.graphs import GraphBatch
 
 
 class Ensemble(GraphMethod):
-    """Train several nets from other initial weights on the same batches, and average what they say."""
+    """Train several nets from other initial weights on the same batches,
+    and average what they say.
+    """
 
     card: ClassVar = MethodCard(
         name="erm-ensemble",
@@ -30,10 +32,12 @@ class Ensemble(GraphMethod):
   eprint = {1612.01474},
   archivePrefix = {arXiv}
 }""",
-        claim="The mean of a few nets is more accurate and better calibrated than one, and less sure of examples from elsewhere; no claim about shortcuts.",
+        claim="The mean of a few nets is more accurate and better calibrated than one, and less "
+        "sure of examples from elsewhere; no claim about shortcuts.",
         deviates=(
-            "Two nets instead of five, since the leader of the board in the suite 2026.2, oodgnn, takes 1.6 times the processor time of one. "
-            "No adversarial examples; all nets see the batches in one order."
+            "Two nets instead of five, since the leader of the board in the suite 2026.2, oodgnn, "
+            "takes 1.6 times the processor time of one. No adversarial examples; all nets see the "
+            "batches in one order."
         ),
         libraries=("torch_geometric",),
         plain=True,
@@ -53,7 +57,9 @@ class Ensemble(GraphMethod):
         return training
 
     def loss(self, state: Training, batch: Batch, net: GNN) -> torch.Tensor:
-        """Sum over the nets of their mean loss, so that none hears of another; the loop counts the visits of one net."""
+        """Sum over the nets of their mean loss, so that none hears of
+        another; the loop counts the visits of one net.
+        """
         more = (self.members - 1) * len(batch.rows)
         state.run.count(forward=more, backward=more)
         nets = net.nets if isinstance(net, Together) else [net]
@@ -71,12 +77,16 @@ class Together(nn.Module):
     def forward(self, batch: GraphBatch) -> Output:
         """Return logits (G, C), and the mean of the embeddings."""
         said = [net(batch) for net in self.nets]
-        logits, z, h = (torch.stack([getattr(one, name) for one in said]) for name in ("logits", "z", "h"))
+        logits, z, h = (
+            torch.stack([getattr(one, name) for one in said]) for name in ("logits", "z", "h")
+        )
         return Output(mean_of(logits, self.kind), z.mean(0), h.mean(0))
 
 
 def mean_of(logits: torch.Tensor, kind: Kind) -> torch.Tensor:
-    """Return the logits (G, C) of the mean over nets of the probabilities that logits (K, G, C) stand for; of numbers the mean."""
+    """Return the logits (G, C) of the mean over nets of the probabilities
+    that logits (K, G, C) stand for; of numbers the mean.
+    """
     if kind == "numbers":
         return logits.mean(0)
     if kind == "classes":

@@ -18,7 +18,9 @@ DEGREES = 8
 
 
 class Forest(Method):
-    """Grow trees on a dozen figures of a graph: nodes, edges, triangles, squares, degrees, and the mean of the nodes' features."""
+    """Grow trees on a dozen figures of a graph: nodes, edges, triangles,
+    squares, degrees, and the mean of the nodes' features.
+    """
 
     card: ClassVar = MethodCard(
         name="forest",
@@ -34,8 +36,10 @@ class Forest(Method):
   pages = {5--32},
   year = {2001}
 }""",
-        claim="As accurate as boosting, and less hurt by noise; no claim about graphs from elsewhere.",
-        deviates="The forest of scikit-learn with its defaults, on figures of our own choice. The epoch that the task chooses says nothing here: there is one model.",
+        claim="As accurate as boosting, and less hurt by noise; no claim about graphs from "
+        "elsewhere.",
+        deviates="The forest of scikit-learn with its defaults, on figures of our own choice. The "
+        "epoch that the task chooses says nothing here: there is one model.",
         libraries=("torch_geometric", "scipy", "sklearn"),
         plain=True,
         defaults_from="here",
@@ -55,22 +59,34 @@ class Forest(Method):
         grown = []
         for column, draw in zip(columns, draws, strict=True):
             known = np.isfinite(column) if problem.kind == "numbers" else column >= 0
-            grown.append(kind(self.trees, random_state=int(draw)).fit(x[known], column[known]) if known.any() else None)
+            grown.append(
+                kind(self.trees, random_state=int(draw)).fit(x[known], column[known])
+                if known.any()
+                else None
+            )
         return Solution(model=Counting(grown, problem.kind, problem.outputs, self.trees))
 
 
 class Counting(nn.Module):
-    """Forests of scikit-learn as a model of graphs; None where nothing was known to grow one from."""
+    """Forests of scikit-learn as a model of graphs; None where nothing was
+    known to grow one from.
+    """
 
     def __init__(self, forests: list[Any], kind: Kind, outputs: int, trees: int) -> None:
         super().__init__()
         self.__dict__.update(forests=forests, kind=kind, outputs=outputs, trees=trees)
 
     def forward(self, batch: GraphBatch) -> Output:
-        """Return logits (G, C), each class or answer with the weight of one tree besides, and the figures as embeddings."""
+        """Return logits (G, C), each class or answer with the weight of
+        one tree besides, and the figures as embeddings.
+        """
         x = figures(batch)
         z = torch.from_numpy(x).float().to(batch.x.device)
-        logits = np.stack([self._said(forest, x) for forest in self.forests], 1) if self.kind != "classes" else self._classes(self.forests[0], x)
+        logits = (
+            np.stack([self._said(forest, x) for forest in self.forests], 1)
+            if self.kind != "classes"
+            else self._classes(self.forests[0], x)
+        )
         return Output(torch.from_numpy(logits).float().to(batch.x.device), z, batch.x)
 
     def _classes(self, forest: Any, x: np.ndarray) -> np.ndarray:
@@ -91,8 +107,8 @@ class Counting(nn.Module):
 def figures(batch: GraphBatch) -> np.ndarray:
     """Return figures of each graph (G, F), float64.
 
-    Nodes, edges, edges a node, triangles and squares, both as counts and a node, the shares of nodes with 0 to 7 and with more
-    neighbours, and the mean of the nodes' features.
+    Nodes, edges, edges a node, triangles and squares, both as counts and a node, the shares of
+    nodes with 0 to 7 and with more neighbours, and the mean of the nodes' features.
     """
     from scipy import sparse
 
@@ -113,4 +129,6 @@ def figures(batch: GraphBatch) -> np.ndarray:
     counts = np.stack([summed(degree) / 2, summed(triangles) / 3, summed(squares) / 4], 1)
     degrees = np.stack([summed(np.minimum(degree, DEGREES) == d) for d in range(DEGREES + 1)], 1)
     means = np.stack([summed(column) for column in features.T], 1)
-    return np.concatenate([nodes[:, None], counts, *(part / nodes[:, None] for part in (counts, degrees, means))], 1)
+    return np.concatenate(
+        [nodes[:, None], counts, *(part / nodes[:, None] for part in (counts, degrees, means))], 1
+    )

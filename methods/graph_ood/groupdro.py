@@ -22,7 +22,8 @@ class GroupDRO(GraphMethod):
         track="graph-ood",
         paper="arXiv:1911.08731",
         bibtex="""@inproceedings{sagawa2020groupdro,
-  title = {Distributionally Robust Neural Networks for Group Shifts: On the Importance of Regularization for Worst-Case Generalization},
+  title = {Distributionally Robust Neural Networks for Group Shifts: On the Importance of
+    Regularization for Worst-Case Generalization},
   author = {Sagawa, Shiori and Koh, Pang Wei and Hashimoto, Tatsunori B. and Liang, Percy},
   booktitle = {ICLR},
   year = {2020},
@@ -30,7 +31,8 @@ class GroupDRO(GraphMethod):
   archivePrefix = {arXiv}
 }""",
         official_code="ok",
-        deviates="Groups are environments, without strong weight decay. The weights last over batches, as in the paper; GOOD draws them anew in each.",
+        deviates="Groups are environments, without strong weight decay. The weights last over "
+        "batches, as in the paper; GOOD draws them anew in each.",
         needs=("env",),
         libraries=("torch_geometric",),
         defaults_from="paper",
@@ -40,12 +42,18 @@ class GroupDRO(GraphMethod):
 
     def start(self, training: Training) -> torch.Tensor:
         """Return q, equal at first (E,)."""
-        return torch.full((training.environments,), 1 / training.environments, device=training.device)
+        return torch.full(
+            (training.environments,), 1 / training.environments, device=training.device
+        )
 
     def loss(self, state: torch.Tensor, batch: Batch, net: GNN) -> torch.Tensor:
-        """Sum of q_e L_e over the environments present, after q_e grew by exp(eta L_e); q sums to 1."""
+        """Sum of q_e L_e over the environments present, after q_e grew by
+        exp(eta L_e); q sums to 1.
+        """
         assert batch.env is not None, "the card asks for environments"
-        means, _ = environment_means(graph_losses(net(batch.graphs).logits, batch.y), batch.env, len(state))
+        means, _ = environment_means(
+            graph_losses(net(batch.graphs).logits, batch.y), batch.env, len(state)
+        )
         state *= (self.eta * means.detach()).exp()
         state /= state.sum()
         return state.clone() @ means

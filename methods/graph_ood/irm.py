@@ -29,7 +29,8 @@ class InvariantRisk(GraphMethod):
   year = {2019}
 }""",
         official_code="ok",
-        deviates="The derivative for the scale is written out. Weight .1 from the first step, as GOOD sets it; DomainBed takes 100 after 500 steps of warm-up.",
+        deviates="The derivative for the scale is written out. Weight .1 from the first step, as "
+        "GOOD sets it; DomainBed takes 100 after 500 steps of warm-up.",
         needs=("env",),
         libraries=("torch_geometric",),
         defaults_from="here",
@@ -42,11 +43,15 @@ class InvariantRisk(GraphMethod):
         return training.environments
 
     def loss(self, state: int, batch: Batch, net: GNN) -> torch.Tensor:
-        """Add the mean over environments of their squared slopes: how their mean loss changes as the logits grow, at scale 1."""
+        """Add the mean over environments of their squared slopes: how
+        their mean loss changes as the logits grow, at scale 1.
+        """
         assert batch.env is not None, "the card asks for environments"
         logits = net(batch.graphs).logits
         slopes, present = environment_means(scale_slopes(logits, batch.y), batch.env, state)
-        return graph_losses(logits, batch.y).mean() + self.lam * slopes.square().sum() / present.sum()
+        return (
+            graph_losses(logits, batch.y).mean() + self.lam * slopes.square().sum() / present.sum()
+        )
 
 
 def scale_slopes(logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:

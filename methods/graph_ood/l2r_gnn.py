@@ -7,11 +7,27 @@ from typing import Annotated, Any, ClassVar, Literal
 import torch
 
 from bench import Meta, MethodCard, Run
-from bench.tracks.graph_ood import Batch, GraphMethod, Problem, Training, WeightLog, embed, graph_losses
+from bench.tracks.graph_ood import (
+    Batch,
+    GraphMethod,
+    Problem,
+    Training,
+    WeightLog,
+    embed,
+    graph_losses,
+)
 from bench.training.gnn import GNN
 
 from ._clusters import clusters, instability
-from ._decorrelation import Dependence, Memory, generator_of, permuted, random_features, softmax_weights, solve_weights
+from ._decorrelation import (
+    Dependence,
+    Memory,
+    generator_of,
+    permuted,
+    random_features,
+    softmax_weights,
+    solve_weights,
+)
 from ._hypergradient import through_head, through_net
 
 CLUSTERED = 512
@@ -32,16 +48,22 @@ class _State:
         self.lr = training.problem.lr
 
     def drawn(self, size: int) -> Batch:
-        """Return ``size`` graphs of the upper level, drawn anew, or where there are no more than that all of them."""
+        """Return ``size`` graphs of the upper level, drawn anew, or where
+        there are no more than that all of them.
+        """
         if len(self.upper) > size:
-            order = torch.randperm(len(self.upper), generator=self.generator, device=self.upper.device)
+            order = torch.randperm(
+                len(self.upper), generator=self.generator, device=self.upper.device
+            )
             return self.training.gather(self.upper[order[:size]])
         self.whole = self.whole or self.training.gather(self.upper)
         return self.whole
 
 
 class L2RGNN(GraphMethod):
-    """Weigh the graphs so that clusters of hidden variables become independent of each other and a held-out loss falls."""
+    """Weigh the graphs so that clusters of hidden variables become
+    independent of each other and a held-out loss falls.
+    """
 
     card: ClassVar = MethodCard(
         name="l2r-gnn",
@@ -50,20 +72,24 @@ class L2RGNN(GraphMethod):
         paper="arXiv:2312.12475",
         bibtex="""@inproceedings{chen2024l2r,
   title = {Learning to Reweight for Generalizable Graph Neural Network},
-  author = {Chen, Zhengyu and Xiao, Teng and Kuang, Kun and Lv, Zheqi and Zhang, Min and Yang, Jinluan and Lu, Chengqiang and Yang, Hongxia and Wu, Fei},
+  author = {Chen, Zhengyu and Xiao, Teng and Kuang, Kun and Lv, Zheqi and Zhang, Min and Yang,
+    Jinluan and Lu, Chengqiang and Yang, Hongxia and Wu, Fei},
   booktitle = {AAAI},
   year = {2024},
   eprint = {2312.12475},
   archivePrefix = {arXiv}
 }""",
         official_code="none",
-        deviates="""No code is public. The paper leaves open, and this project chose: correlations over the nodes of a graph, average
-linkage, 8 clusters; weights n softmax(a) over the batch, the memory's held fixed; the upper loss D + share times the loss on a
-tenth of the training graphs after a virtual step, entering by its exact one-step gradient, scaled to the size of D; the weights
-move before the model's step of the same batch, not after it; features, inner steps, learning rates, warm-up. Clusters differ
-means the pair counts, as the text says, not as the printed indicator does. On Spurious-Motif the upper level gains nothing: the more
-it counts (share), the more accuracy out of distribution is lost, and with as many held-out graphs free of the bias nothing is. It
-learns the bias of the graphs that it holds back, which are like the training graphs. The track's page has the figures.""",
+        deviates="""No code is public. The paper leaves open, and this project chose: correlations
+over the nodes of a graph, average linkage, 8 clusters; weights n softmax(a) over the batch, the
+memory's held fixed; the upper loss D + share times the loss on a tenth of the training graphs after
+a virtual step, entering by its exact one-step gradient, scaled to the size of D; the weights move
+before the model's step of the same batch, not after it; features, inner steps, learning rates,
+warm-up. Clusters differ means the pair counts, as the text says, not as the printed indicator does.
+On Spurious-Motif the upper level gains nothing: the more it counts (share), the more accuracy out
+of distribution is lost, and with as many held-out graphs free of the bias nothing is. It learns the
+bias of the graphs that it holds back, which are like the training graphs. The track's page has the
+figures.""",
         libraries=("torch_geometric", "scipy"),
         defaults_from="here",
         trials=17,
@@ -89,7 +115,9 @@ learns the bias of the graphs that it holds back, which are like the training gr
     upper: bool = True
     """Whether there is an upper level."""
     decorrelate: bool = True
-    """Whether dependence between clusters counts; without it the upper level alone moves the weights."""
+    """Whether dependence between clusters counts; without it the upper
+    level alone moves the weights.
+    """
     share: Annotated[float, Meta(ge=0)] = 1.0
     """Size of the upper level's gradient beside that of D."""
     upper_frac: Annotated[float, Meta(gt=0, lt=1)] = 0.1
@@ -116,12 +144,18 @@ learns the bias of the graphs that it holds back, which are like the training gr
         if self.clusters is None or not self.decorrelate or epoch < self.warmup:
             return
         training = state.training
-        order = torch.randperm(len(training.rows), generator=state.generator, device=training.device)
+        order = torch.randperm(
+            len(training.rows), generator=state.generator, device=training.device
+        )
         graphs = training.gather(training.rows[order[:CLUSTERED]]).graphs
-        state.cluster = clusters(instability(embed(training.net, graphs).h, graphs.graph, graphs.size), self.clusters)
+        state.cluster = clusters(
+            instability(embed(training.net, graphs).h, graphs.graph, graphs.size), self.clusters
+        )
 
     def loss(self, state: _State, batch: Batch, net: GNN) -> torch.Tensor:
-        """Mean of w_n l_n after the weights moved: D between clusters, and the upper loss after a virtual step, both for w."""
+        """Mean of w_n l_n after the weights moved: D between clusters, and
+        the upper loss after a virtual step, both for w.
+        """
         out = net(batch.graphs)
         losses = graph_losses(out.logits, batch.y)
         z = out.z.detach()
@@ -129,9 +163,25 @@ learns the bias of the graphs that it holds back, which are like the training gr
         if batch.epoch >= self.warmup:
             start = self.carry * state.a[batch.rows]
             joined, remembered = state.memory.join(z)
-            dependence = Dependence(random_features(joined, self.features, state.generator), state.cluster) if self.decorrelate else None
-            slope = self._slope(state, batch, net, softmax_weights(start), dependence, len(joined)) if self.upper else None
-            a = solve_weights(dependence, start, steps=self.steps, lr=self.weight_lr, ridge=self.ridge, memory=remembered, slope=slope)
+            dependence = (
+                Dependence(random_features(joined, self.features, state.generator), state.cluster)
+                if self.decorrelate
+                else None
+            )
+            slope = (
+                self._slope(state, batch, net, softmax_weights(start), dependence, len(joined))
+                if self.upper
+                else None
+            )
+            a = solve_weights(
+                dependence,
+                start,
+                steps=self.steps,
+                lr=self.weight_lr,
+                ridge=self.ridge,
+                memory=remembered,
+                slope=slope,
+            )
             state.a[batch.rows] = a
             w = softmax_weights(a)
             state.memory.add(z, w)
@@ -139,15 +189,35 @@ learns the bias of the graphs that it holds back, which are like the training gr
             state.log.add(batch.rows, w)
         return (w * losses).mean()
 
-    def _slope(self, state: _State, batch: Batch, net: GNN, w: torch.Tensor, dependence: Dependence | None, rows: int) -> torch.Tensor:
-        """Return the hypergradient, centred and scaled so that ``share`` 1 is a change of D(1) / n for a graph one deviation away."""
+    def _slope(
+        self,
+        state: _State,
+        batch: Batch,
+        net: GNN,
+        w: torch.Tensor,
+        dependence: Dependence | None,
+        rows: int,
+    ) -> torch.Tensor:
+        """Return the hypergradient, centred and scaled so that ``share`` 1
+        is a change of D(1) / n for a graph one deviation away.
+        """
         upper = state.drawn(len(w))
         if self.hypergrad == "net":
             found = through_net(net, batch, upper, w, state.lr)
         else:
-            found = through_head(net, embed(net, batch.graphs).z, batch.y, embed(net, upper.graphs).z, upper.y, w, state.lr)
+            found = through_head(
+                net,
+                embed(net, batch.graphs).z,
+                batch.y,
+                embed(net, upper.graphs).z,
+                upper.y,
+                w,
+                state.lr,
+            )
         unit = (found - found.mean()) / found.std(correction=0).clamp_min(1e-12)
-        size = dependence.value(torch.ones(rows, device=w.device)) if dependence is not None else 1.0
+        size = (
+            dependence.value(torch.ones(rows, device=w.device)) if dependence is not None else 1.0
+        )
         return unit * (self.share * size / len(w))
 
     def finish(self, state: _State) -> dict[str, Any]:

@@ -36,9 +36,10 @@ class Mixup(GraphMethod):
   archivePrefix = {arXiv}
 }""",
         official_code="ok",
-        deviates="""Graphs have no sum, so their embeddings are mixed, before the linear head; one share a batch. alpha is GOOD's for Motif.
-In this form it tempers confidence and mends no errors: on 200 one-node graphs of which 30 % have the wrong label, the cross entropy on
-clean graphs falls from 2.5 to 4.5 to 1.0 to 1.3 over three seeds, and the accuracy stays at 60.1 %.""",
+        deviates="""Graphs have no sum, so their embeddings are mixed, before the linear head; one
+share a batch. alpha is GOOD's for Motif. In this form it tempers confidence and mends no errors: on
+200 one-node graphs of which 30 % have the wrong label, the cross entropy on clean graphs falls from
+2.5 to 4.5 to 1.0 to 1.3 over three seeds, and the accuracy stays at 60.1 %.""",
         libraries=("torch_geometric",),
         defaults_from="here",
     )
@@ -50,11 +51,16 @@ clean graphs falls from 2.5 to 4.5 to 1.0 to 1.3 over three seeds, and the accur
         return _Draws(training)
 
     def loss(self, state: _Draws, batch: Batch, net: GNN) -> torch.Tensor:
-        """Mean of s l(head(s z + (1 - s) z'), y) + (1 - s) l(the same, y'); z' and y' are a partner's."""
+        """Mean of s l(head(s z + (1 - s) z'), y) + (1 - s) l(the same,
+        y'); z' and y' are a partner's.
+        """
         out = net(batch.graphs)
         share = float(state.shares.beta(self.alpha, self.alpha)) if self.alpha else 1.0
         if share == 1.0:
             return graph_losses(out.logits, batch.y).mean()
         partner = torch.randperm(len(batch.rows), generator=state.partners, device=out.z.device)
         logits = net.head(share * out.z + (1 - share) * out.z[partner])
-        return (share * graph_losses(logits, batch.y) + (1 - share) * graph_losses(logits, batch.y[partner])).mean()
+        return (
+            share * graph_losses(logits, batch.y)
+            + (1 - share) * graph_losses(logits, batch.y[partner])
+        ).mean()

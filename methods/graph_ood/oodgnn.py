@@ -10,7 +10,15 @@ from bench import Meta, MethodCard
 from bench.tracks.graph_ood import Batch, GraphMethod, Training, WeightLog, graph_losses
 from bench.training.gnn import GNN
 
-from ._decorrelation import Dependence, Memory, generator_of, permuted, random_features, softmax_weights, solve_weights
+from ._decorrelation import (
+    Dependence,
+    Memory,
+    generator_of,
+    permuted,
+    random_features,
+    softmax_weights,
+    solve_weights,
+)
 
 
 class _State:
@@ -22,7 +30,9 @@ class _State:
 
 
 class OODGNN(GraphMethod):
-    """Weigh the graphs of a batch so that every two hidden variables become independent, then learn with these weights."""
+    """Weigh the graphs of a batch so that every two hidden variables
+    become independent, then learn with these weights.
+    """
 
     card: ClassVar = MethodCard(
         name="oodgnn",
@@ -38,7 +48,8 @@ class OODGNN(GraphMethod):
   archivePrefix = {arXiv}
 }""",
         official_code="none",
-        deviates="Weights are n softmax(a), so that they are positive with mean 1. Number of features, inner steps, their learning rate and the warm-up are this project's.",
+        deviates="Weights are n softmax(a), so that they are positive with mean 1. Number of "
+        "features, inner steps, their learning rate and the warm-up are this project's.",
         libraries=("torch_geometric",),
         defaults_from="here",
         trials=None,
@@ -72,8 +83,19 @@ class OODGNN(GraphMethod):
         w = torch.ones_like(z[:, 0])
         if batch.epoch >= self.warmup:
             joined, remembered = state.memory.join(z)
-            dependence = Dependence(random_features(joined, self.features, state.generator), state.alone)
-            w = softmax_weights(solve_weights(dependence, torch.zeros_like(w), steps=self.steps, lr=self.weight_lr, ridge=self.ridge, memory=remembered))
+            dependence = Dependence(
+                random_features(joined, self.features, state.generator), state.alone
+            )
+            w = softmax_weights(
+                solve_weights(
+                    dependence,
+                    torch.zeros_like(w),
+                    steps=self.steps,
+                    lr=self.weight_lr,
+                    ridge=self.ridge,
+                    memory=remembered,
+                )
+            )
             state.memory.add(z, w)
             w = permuted(w, state.generator) if self.permute else w
             state.log.add(batch.rows, w)

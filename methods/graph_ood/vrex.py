@@ -23,14 +23,16 @@ class RiskExtrapolation(GraphMethod):
         paper="arXiv:2003.00688",
         bibtex="""@inproceedings{krueger2021vrex,
   title = {Out-of-Distribution Generalization via Risk Extrapolation (REx)},
-  author = {Krueger, David and Caballero, Ethan and Jacobsen, Joern-Henrik and Zhang, Amy and Binas, Jonathan and Zhang, Dinghuai and Le Priol, Remi and Courville, Aaron},
+  author = {Krueger, David and Caballero, Ethan and Jacobsen, Joern-Henrik and Zhang, Amy and Binas,
+    Jonathan and Zhang, Dinghuai and Le Priol, Remi and Courville, Aaron},
   booktitle = {ICML},
   year = {2021},
   eprint = {2003.00688},
   archivePrefix = {arXiv}
 }""",
         official_code="ok",
-        deviates="Weight 10 from the first step, DomainBed's; the unbiased variance over the environments that a batch holds, 0 where it holds one.",
+        deviates="Weight 10 from the first step, DomainBed's; the unbiased variance over the "
+        "environments that a batch holds, 0 where it holds one.",
         needs=("env",),
         libraries=("torch_geometric",),
         defaults_from="here",
@@ -49,5 +51,7 @@ class RiskExtrapolation(GraphMethod):
         means, present = environment_means(losses, batch.env, state)
         count = present.sum()
         centre = means.sum() / count
-        variance = (torch.where(present, means - centre, 0.0).square().sum()) / (count - 1).clamp_min(1)
+        variance = (torch.where(present, means - centre, 0.0).square().sum()) / (
+            count - 1
+        ).clamp_min(1)
         return losses.mean() + self.lam * variance

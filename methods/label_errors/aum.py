@@ -9,16 +9,28 @@ import msgspec
 import torch
 
 from bench import Meta, MethodCard, Run
-from bench.tracks.noisy_labels import Batch, NoisyLabelMethod, Problem, Seeds, Solution, cross_entropy
+from bench.tracks.noisy_labels import (
+    Batch,
+    NoisyLabelMethod,
+    Problem,
+    Seeds,
+    Solution,
+    cross_entropy,
+)
 
 
 class _State:
-    """For each of the two nets the labels it is trained on, which of them are fake, and the sum of each row's margins; all (2, K * N)."""
+    """For each of the two nets the labels it is trained on, which of them are fake, and the sum of
+    each row's margins; all (2, K * N).
+    """
 
     def __init__(self, seeds: Seeds) -> None:
         fake = seeds.problem.n_classes - 1
         count = seeds.n_rows // (fake + 1)
-        orders = [torch.from_numpy(run.numpy_generator("method", "fake").permutation(seeds.n_rows)) for run in seeds.runs]
+        orders = [
+            torch.from_numpy(run.numpy_generator("method", "fake").permutation(seeds.n_rows))
+            for run in seeds.runs
+        ]
         self.fake = seeds.zeros(2, seeds.members, seeds.n_rows, dtype=torch.bool)
         for k, order in enumerate(orders):
             self.fake[0, k, order[:count]] = True
@@ -28,7 +40,9 @@ class _State:
 
 
 class AreaUnderMargin(NoisyLabelMethod):
-    """Two nets, each with an extra class given to rows of its own; a row is wrong whose margin is no better than theirs."""
+    """Two nets, each with an extra class given to rows of its own; a row
+    is wrong whose margin is no better than theirs.
+    """
 
     card: ClassVar = MethodCard(
         name="aum",
@@ -43,8 +57,9 @@ class AreaUnderMargin(NoisyLabelMethod):
   eprint = {2001.10528},
   archivePrefix = {arXiv}
 }""",
-        deviates="Margins are averaged over all epochs of the task's schedule; the paper stops where the learning rate first drops. "
-        "The two passes run side by side, and the ranking takes the mean of both where a row is real in both.",
+        deviates="Margins are averaged over all epochs of the task's schedule; the paper stops "
+        "where the learning rate first drops. The two passes run side by side, and the ranking "
+        "takes the mean of both where a row is real in both.",
         signal="dynamics",
         stacked=True,
         defaults_from="paper",
@@ -55,7 +70,10 @@ class AreaUnderMargin(NoisyLabelMethod):
 
     def solve_stacked(self, problems: Sequence[Problem], runs: Sequence[Run]) -> list[Solution]:
         """Train with one class more."""
-        wider = [msgspec.structs.replace(problem, n_classes=problem.n_classes + 1) for problem in problems]
+        wider = [
+            msgspec.structs.replace(problem, n_classes=problem.n_classes + 1)
+            for problem in problems
+        ]
         return NoisyLabelMethod.solve_stacked(self, wider, runs)
 
     def start(self, seeds: Seeds) -> _State:
@@ -66,18 +84,27 @@ class AreaUnderMargin(NoisyLabelMethod):
         """Cross entropy on the net's own labels; the margins z_y - max_{c != y} z_c are noted."""
         labels = state.labels[:, batch.flat]
         z, own = logits.detach(), labels[..., None]
-        state.margins[:, batch.flat] += z.gather(-1, own)[..., 0] - z.scatter(-1, own, -torch.inf).amax(-1)
+        state.margins[:, batch.flat] += z.gather(-1, own)[..., 0] - z.scatter(
+            -1, own, -torch.inf
+        ).amax(-1)
         return cross_entropy(logits, labels)
 
     def finish(self, state: _State, seeds: Seeds) -> list[dict[str, Any]]:
-        """Judge each row once: by the first net, and the rows that were fake there by the second."""
+        """Judge each row once: by the first net, and the rows that were
+        fake there by the second.
+        """
         aum = (state.margins / seeds.problem.epochs).view(2, seeds.members, -1)
         real = (~state.fake).float()
         score = (aum * real).sum(0) / real.sum(0)
         found = []
         for k in range(seeds.members):
             limits = (
-                [torch.quantile(aum[net, k][state.fake[net, k]], self.percentile / 100) for net in (0, 1)] if state.fake.any() else [-torch.inf, -torch.inf]
+                [
+                    torch.quantile(aum[net, k][state.fake[net, k]], self.percentile / 100)
+                    for net in (0, 1)
+                ]
+                if state.fake.any()
+                else [-torch.inf, -torch.inf]
             )
             flags = torch.where(state.fake[0, k], aum[1, k] < limits[1], aum[0, k] < limits[0])
             found.append({"clean_score": score[k], "kept": ~flags})

@@ -13,7 +13,9 @@ from ._oof import OutOfFoldDetector
 
 
 class CleanlabConfidentLearning(OutOfFoldDetector):
-    """Flags by the confident joint of given and estimated labels, suspicion by the probability of the given label."""
+    """Flags by the confident joint of given and estimated labels,
+    suspicion by the probability of the given label.
+    """
 
     card: ClassVar = MethodCard(
         name="cleanlab-cl",
@@ -31,13 +33,20 @@ class CleanlabConfidentLearning(OutOfFoldDetector):
   archivePrefix = {arXiv}
 }""",
         official_code="ok",
-        deviates="Nothing known: the authors' library is called. The probabilities are the track's out-of-fold ones.",
+        deviates="Nothing known: the authors' library is called. The probabilities are the track's "
+        "out-of-fold ones.",
         signal="oof",
         libraries=("cleanlab", "sklearn"),
         defaults_from="paper",
     )
     filter_by: Literal[
-        "prune_by_noise_rate", "prune_by_class", "both", "confident_learning", "predicted_neq_given", "low_normalized_margin", "low_self_confidence"
+        "prune_by_noise_rate",
+        "prune_by_class",
+        "both",
+        "confident_learning",
+        "predicted_neq_given",
+        "low_normalized_margin",
+        "low_self_confidence",
     ] = "prune_by_noise_rate"
     """Which rows are flagged, in cleanlab's words."""
 
@@ -46,7 +55,10 @@ class CleanlabConfidentLearning(OutOfFoldDetector):
         from cleanlab.filter import find_label_issues
         from cleanlab.rank import get_label_quality_scores
 
-        labels, probabilities = problem.y.cpu().numpy(), self.probabilities(problem, run).cpu().numpy()
+        labels, probabilities = (
+            problem.y.cpu().numpy(),
+            self.probabilities(problem, run).cpu().numpy(),
+        )
         flags = find_label_issues(labels, probabilities, filter_by=self.filter_by, n_jobs=1)
         quality = get_label_quality_scores(labels, probabilities, method="self_confidence")
         return Solution(suspicion=torch.from_numpy(1 - quality), flags=torch.from_numpy(flags))

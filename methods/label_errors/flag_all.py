@@ -13,7 +13,13 @@ from bench.tracks.label_errors import Problem, Solution
 class FlagAll(Method):
     """Trust no label."""
 
-    card: ClassVar = MethodCard(name="flag-all", title="Flag everything", track="label-errors", signal="none", defaults_from="here")
+    card: ClassVar = MethodCard(
+        name="flag-all",
+        title="Flag everything",
+        track="label-errors",
+        signal="none",
+        defaults_from="here",
+    )
 
     def solve(self, problem: Problem, run: Run) -> Solution:
         """Flag every row."""

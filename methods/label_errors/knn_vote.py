@@ -27,7 +27,8 @@ class NeighbourVote(Method):
   eprint = {2110.06283},
   archivePrefix = {arXiv}
 }""",
-        deviates="Neighbours in the inputs, not in the features of a pretrained net; one vote, not several over augmentations.",
+        deviates="Neighbours in the inputs, not in the features of a pretrained net; one vote, not "
+        "several over augmentations.",
         signal="features",
         plain=True,
         defaults_from="paper",
@@ -36,14 +37,24 @@ class NeighbourVote(Method):
     """Number of neighbours by cosine, the row itself left out."""
 
     def solve(self, problem: Problem, run: Run) -> Solution:
-        """Suspicion: share of the neighbours with another label. Flagged: some label has more votes than the given one."""
+        """Suspicion: share of the neighbours with another label.
+
+        Flagged: some label has more votes than the given one.
+        """
         x, y = F.normalize(problem.x.flatten(1), dim=1), problem.y
         run.count(forward=len(y))
-        shares = torch.cat([self._shares(rows, x, y, problem.n_classes) for rows in torch.arange(len(y), device=x.device).split(2048)])
+        shares = torch.cat(
+            [
+                self._shares(rows, x, y, problem.n_classes)
+                for rows in torch.arange(len(y), device=x.device).split(2048)
+            ]
+        )
         given = shares.gather(1, y[:, None])[:, 0]
         return Solution(suspicion=1 - given, flags=shares.amax(1) > given)
 
-    def _shares(self, rows: torch.Tensor, x: torch.Tensor, y: torch.Tensor, classes: int) -> torch.Tensor:
+    def _shares(
+        self, rows: torch.Tensor, x: torch.Tensor, y: torch.Tensor, classes: int
+    ) -> torch.Tensor:
         distances = -x[rows] @ x.T
         distances[torch.arange(len(rows), device=x.device), rows] = torch.inf
         return votes(distances, y, self.k, classes)

@@ -33,7 +33,8 @@ class Loss(NoisyLabelMethod):
   eprint = {2002.07394},
   archivePrefix = {arXiv}
 }""",
-        deviates="Only the paper's split of rows, after a whole training and on the mean loss of all epochs; its mixture is fitted for 10 iterations, here to the end.",
+        deviates="Only the paper's split of rows, after a whole training and on the mean loss of "
+        "all epochs; its mixture is fitted for 10 iterations, here to the end.",
         signal="dynamics",
         libraries=("sklearn",),
         stacked=True,
@@ -42,7 +43,9 @@ class Loss(NoisyLabelMethod):
         trials=None,
     )
     over: Literal["mean", "last"] = "mean"
-    """Loss of a row: mean over all epochs, each at the moment the row is trained on; or that of the last epoch."""
+    """Loss of a row: mean over all epochs, each at the moment the row is
+    trained on; or that of the last epoch.
+    """
 
     def start(self, seeds: Seeds) -> _State:
         """Start the sums."""
@@ -58,14 +61,26 @@ class Loss(NoisyLabelMethod):
         return losses
 
     def finish(self, state: _State, seeds: Seeds) -> list[dict[str, Any]]:
-        """Suspicion: the loss. Flagged: more likely of the mixture's component with the higher mean."""
-        losses = state.losses.view(seeds.members, -1) / (seeds.problem.epochs if self.over == "mean" else 1)
-        draws = [int(run.numpy_generator("method", "mixture").integers(2**31)) for run in seeds.runs]
-        return [{"clean_score": -own, "kept": ~_high(own, draw)} for own, draw in zip(losses, draws, strict=True)]
+        """Suspicion: the loss.
+
+        Flagged: more likely of the mixture's component with the higher mean.
+        """
+        losses = state.losses.view(seeds.members, -1) / (
+            seeds.problem.epochs if self.over == "mean" else 1
+        )
+        draws = [
+            int(run.numpy_generator("method", "mixture").integers(2**31)) for run in seeds.runs
+        ]
+        return [
+            {"clean_score": -own, "kept": ~_high(own, draw)}
+            for own, draw in zip(losses, draws, strict=True)
+        ]
 
 
 def _high(losses: torch.Tensor, seed: int) -> torch.Tensor:
-    """Return which of the losses (N,), brought to [0, 1], belong to the higher of two Gaussians; none where all are equal."""
+    """Return which of the losses (N,), brought to [0, 1], belong to the
+    higher of two Gaussians; none where all are equal.
+    """
     from sklearn.mixture import GaussianMixture
 
     values = losses.double().cpu().numpy()[:, None]
@@ -73,5 +88,9 @@ def _high(losses: torch.Tensor, seed: int) -> torch.Tensor:
     if span == 0:
         return torch.zeros_like(losses, dtype=torch.bool)
     values = (values - values.min()) / span
-    mixture = GaussianMixture(2, max_iter=1000, tol=1e-4, reg_covar=5e-4, random_state=seed).fit(values)
-    return torch.from_numpy(mixture.predict_proba(values)[:, mixture.means_.argmax()] > 0.5).to(losses.device)
+    mixture = GaussianMixture(2, max_iter=1000, tol=1e-4, reg_covar=5e-4, random_state=seed).fit(
+        values
+    )
+    return torch.from_numpy(mixture.predict_proba(values)[:, mixture.means_.argmax()] > 0.5).to(
+        losses.device
+    )

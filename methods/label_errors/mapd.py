@@ -11,14 +11,22 @@ import torch
 
 from bench import Meta, MethodCard, Run
 from bench.tracks.label_errors import out_of_fold, votes
-from bench.tracks.noisy_labels import Batch, NoisyLabelMethod, Problem, Seeds, Solution, cross_entropy
+from bench.tracks.noisy_labels import (
+    Batch,
+    NoisyLabelMethod,
+    Problem,
+    Seeds,
+    Solution,
+    cross_entropy,
+)
 
 KINDS = ("typical", "atypical", "corrupted input", "random label")
 RANDOM = KINDS.index("random label")
 
 
 class Probes(msgspec.Struct, frozen=True):
-    """Rows of known kind: ``rows`` (2, 4 p), for each net p of each kind in the order of ``KINDS``; ``labels`` (2, N + p) to train on.
+    """Rows of known kind: ``rows`` (2, 4 p), for each net p of each kind in the order of ``KINDS``;
+    ``labels`` (2, N + p) to train on.
 
     The corrupted inputs are p further rows behind the N of the problem.
     """
@@ -30,35 +38,51 @@ class Probes(msgspec.Struct, frozen=True):
     @property
     def kinds(self) -> torch.Tensor:
         """The kind of each of ``rows``' columns."""
-        return torch.arange(len(KINDS), device=self.rows.device).repeat_interleave(self.rows.shape[1] // len(KINDS))
+        return torch.arange(len(KINDS), device=self.rows.device).repeat_interleave(
+            self.rows.shape[1] // len(KINDS)
+        )
 
 
-def probes_of(problem: Problem, probabilities: torch.Tensor, generator: np.random.Generator, share: float) -> Probes:
+def probes_of(
+    problem: Problem, probabilities: torch.Tensor, generator: np.random.Generator, share: float
+) -> Probes:
     """Choose the probes of a problem.
 
-    Typical: the highest out-of-fold probability of the given label; atypical: the lowest among rows whose most likely label is the given one.
-    Random label: other rows for each net, whose label is drawn anew among the other classes. Corrupted: copies of any rows with Gaussian noise
-    of twice the inputs' standard deviation.
+    Typical: the highest out-of-fold probability of the given label; atypical: the lowest among rows
+    whose most likely label is the given one. Random label: other rows for each net, whose label is
+    drawn anew among the other classes. Corrupted: copies of any rows with Gaussian noise of twice
+    the inputs' standard deviation.
     """
     rows, device = len(problem.y), problem.x.device
     count = max(1, min(max(20, round(share * rows)), rows // 8))
     order = generator.permutation(rows)
     y, p = problem.y.cpu().numpy()[order], probabilities.cpu().numpy()[order]
     own = p[np.arange(rows), y]
-    ranked = order[np.lexsort((own, p.argmax(1) != y))]  # rows the model agrees with first, the unlikeliest of them in front
+    # rows the model agrees with first, the unlikeliest of them in front
+    ranked = order[np.lexsort((own, p.argmax(1) != y))]
     atypical = ranked[:count]
     typical = order[np.lexsort((-own, np.isin(order, atypical)))][:count]
     free = generator.permutation(np.setdiff1d(np.arange(rows), np.concatenate([typical, atypical])))
     drawn = np.stack([free[:count], free[count : 2 * count]])
     copied = generator.integers(0, rows, count)
-    labels = np.concatenate([problem.y.cpu().numpy(), problem.y.cpu().numpy()[copied]])[None].repeat(2, 0)
+    labels = np.concatenate([problem.y.cpu().numpy(), problem.y.cpu().numpy()[copied]])[
+        None
+    ].repeat(2, 0)
     for net in (0, 1):
-        labels[net, drawn[net]] = (labels[net, drawn[net]] + generator.integers(1, problem.n_classes, count)) % problem.n_classes
+        labels[net, drawn[net]] = (
+            labels[net, drawn[net]] + generator.integers(1, problem.n_classes, count)
+        ) % problem.n_classes
     noise = generator.standard_normal((count, *problem.x.shape[1:])).astype(np.float32)
-    corrupted = problem.x[torch.from_numpy(copied).to(device)] + 2 * problem.x.std() * torch.from_numpy(noise).to(problem.x)
+    corrupted = problem.x[
+        torch.from_numpy(copied).to(device)
+    ] + 2 * problem.x.std() * torch.from_numpy(noise).to(problem.x)
     extra = np.arange(rows, rows + count)
     chosen = np.stack([np.concatenate([typical, atypical, extra, drawn[net]]) for net in (0, 1)])
-    return Probes(torch.from_numpy(chosen).to(device), torch.from_numpy(labels).to(device), torch.cat([problem.x, corrupted]))
+    return Probes(
+        torch.from_numpy(chosen).to(device),
+        torch.from_numpy(labels).to(device),
+        torch.cat([problem.x, corrupted]),
+    )
 
 
 class _Probed(Problem, frozen=True, kw_only=True):
@@ -77,7 +101,9 @@ class _State:
 
 
 class MetadataArchaeology(NoisyLabelMethod):
-    """Train with rows of known kind among the others; a row whose losses run like those of random labels has a wrong one."""
+    """Train with rows of known kind among the others; a row whose losses
+    run like those of random labels has a wrong one.
+    """
 
     card: ClassVar = MethodCard(
         name="mapd",
@@ -86,7 +112,8 @@ class MetadataArchaeology(NoisyLabelMethod):
         paper="arXiv:2209.10015",
         bibtex="""@inproceedings{siddiqui2023metadata,
   title = {Metadata Archaeology: Unearthing Data Subsets by Leveraging Training Dynamics},
-  author = {Siddiqui, Shoaib Ahmed and Rajkumar, Nitarshan and Maharaj, Tegan and Krueger, David and Hooker, Sara},
+  author = {Siddiqui, Shoaib Ahmed and Rajkumar, Nitarshan and Maharaj, Tegan and Krueger, David and
+    Hooker, Sara},
   booktitle = {ICLR},
   year = {2023},
   eprint = {2209.10015},
@@ -94,8 +121,9 @@ class MetadataArchaeology(NoisyLabelMethod):
 }""",
         official_code="ok",
         deviates="Probes are max(20, 2 %) rows a kind, at most an eighth, instead of 250; "
-        "typical and atypical ones by out-of-fold probability, since the paper's scores are external files. "
-        "Losses are noted when a row is trained on. Two nets, so that rows whose label was redrawn are judged too.",
+        "typical and atypical ones by out-of-fold probability, since the paper's scores are "
+        "external files. Losses are noted when a row is trained on. Two nets, so that rows whose "
+        "label was redrawn are judged too.",
         signal="dynamics",
         libraries=("sklearn",),
         stacked=True,
@@ -112,9 +140,16 @@ class MetadataArchaeology(NoisyLabelMethod):
         """Put the probes among the rows, then train."""
         probed = []
         for problem, run in zip(problems, runs, strict=True):
-            probes = probes_of(problem, out_of_fold(problem, run), run.numpy_generator("method", "probes"), self.share)
+            probes = probes_of(
+                problem,
+                out_of_fold(problem, run),
+                run.numpy_generator("method", "probes"),
+                self.share,
+            )
             fields = {name: getattr(problem, name) for name in problem.__struct_fields__}
-            probed.append(_Probed(**{**fields, "x": probes.x, "y": probes.labels[0]}, probes=probes))
+            probed.append(
+                _Probed(**{**fields, "x": probes.x, "y": probes.labels[0]}, probes=probes)
+            )
         return NoisyLabelMethod.solve_stacked(self, probed, runs)
 
     def start(self, seeds: Seeds) -> _State:
@@ -128,13 +163,16 @@ class MetadataArchaeology(NoisyLabelMethod):
         return losses
 
     def finish(self, state: _State, seeds: Seeds) -> list[dict[str, Any]]:
-        """Suspicion: the share of random labels among the nearest probes; flagged where no other kind has as many."""
+        """Suspicion: the share of random labels among the nearest probes;
+        flagged where no other kind has as many.
+        """
         losses = state.losses.view(2, seeds.members, seeds.n_rows, -1)
         judged = [self.judge(losses[:, k], probes) for k, probes in enumerate(state.probes)]
         return [{"clean_score": -share, "kept": ~flags} for share, flags in judged]
 
     def judge(self, losses: torch.Tensor, probes: Probes) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the share of random labels among each row's nearest probes (N,), and whether they are the most frequent kind (N,).
+        """Return the share of random labels among each row's nearest probes (N,), and whether they
+        are the most frequent kind (N,).
 
         Args:
             losses: (2, N', E).

@@ -11,7 +11,10 @@ from ._oof import OutOfFoldDetector
 
 
 class OutOfFoldDisagreement(OutOfFoldDetector):
-    """Flag every row for which a model that did not see it says another class. What a detector must beat."""
+    """Flag every row for which a model that did not see it says another class.
+
+    What a detector must beat.
+    """
 
     card: ClassVar = MethodCard(
         name="oof-disagree",

@@ -26,5 +26,9 @@ class Guess(Method):
     def solve(self, problem: Problem, run: Run) -> Solution:
         """Rank all rows at random; flag the first round(rate N)."""
         assert problem.noise_rate is not None, "the card asks for the noise rate"
-        ranks = torch.from_numpy(run.numpy_generator("method").permutation(len(problem.y))).to(problem.y.device)
-        return Solution(suspicion=-ranks.float(), flags=ranks < round(problem.noise_rate * len(problem.y)))
+        ranks = torch.from_numpy(run.numpy_generator("method").permutation(len(problem.y))).to(
+            problem.y.device
+        )
+        return Solution(
+            suspicion=-ranks.float(), flags=ranks < round(problem.noise_rate * len(problem.y))
+        )

@@ -27,21 +27,27 @@ class WeightAverage(NoisyLabelMethod):
         paper="arXiv:1803.05407",
         bibtex="""@inproceedings{izmailov2018averaging,
   title = {Averaging Weights Leads to Wider Optima and Better Generalization},
-  author = {Izmailov, Pavel and Podoprikhin, Dmitrii and Garipov, Timur and Vetrov, Dmitry and Wilson, Andrew Gordon},
+  author = {Izmailov, Pavel and Podoprikhin, Dmitrii and Garipov, Timur and Vetrov, Dmitry and
+    Wilson, Andrew Gordon},
   booktitle = {UAI},
   year = {2018},
   eprint = {1803.05407},
   archivePrefix = {arXiv}
 }""",
-        claim="Averaged weights generalise better than those of the last step, at no cost; no claim about wrong labels.",
-        deviates="An exponential average of every step, with the task's falling rate, instead of a mean of epochs at a constant or cyclic one.",
+        claim="Averaged weights generalise better than those of the last step, at no cost; no "
+        "claim about wrong labels.",
+        deviates="An exponential average of every step, with the task's falling rate, instead of a "
+        "mean of epochs at a constant or cyclic one.",
         stacked=True,
         plain=True,
         defaults_from="here",
         trials=2,
     )
     memory: Annotated[float, Meta(ge=0, lt=1)] = 0.997
-    """What the average keeps of itself in a step; the true mean of all steps until that reaches it. 0: the last weights."""
+    """What the average keeps of itself in a step; the true mean of all steps until that reaches it.
+
+    0: the last weights.
+    """
 
     def start(self, seeds: Seeds) -> _State:
         """Copy the nets."""
@@ -57,10 +63,14 @@ class WeightAverage(NoisyLabelMethod):
         self._follow(state, state.seeds.nets)
 
     def _follow(self, state: _State, nets: StackedNet) -> None:
-        """Move the averaged weights, and the statistics of a BatchNorm with them, towards those that the last step made."""
+        """Move the averaged weights, and the statistics of a BatchNorm
+        with them, towards those that the last step made.
+        """
         memory = min(1 - 1 / (state.step + 1), self.memory)
         theirs = (*nets.parameters(), *nets.buffers())
-        for mine, other in zip((*state.nets.parameters(), *state.nets.buffers()), theirs, strict=True):
+        for mine, other in zip(
+            (*state.nets.parameters(), *state.nets.buffers()), theirs, strict=True
+        ):
             if mine.is_floating_point():
                 mine.lerp_(other.detach(), 1 - memory)
             else:

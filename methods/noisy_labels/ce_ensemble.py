@@ -1,4 +1,6 @@
-"""Cross entropy at the cost of the best methods: several nets that predict together (arXiv:1612.01474)."""
+"""Cross entropy at the cost of the best methods: several nets that predict
+together (arXiv:1612.01474).
+"""
 
 from __future__ import annotations
 
@@ -26,10 +28,13 @@ class Ensemble(NoisyLabelMethod):
   eprint = {1612.01474},
   archivePrefix = {arXiv}
 }""",
-        claim="The mean of a few nets is more accurate and better calibrated than one; no claim about wrong labels.",
+        claim="The mean of a few nets is more accurate and better calibrated than one; no claim "
+        "about wrong labels.",
         deviates=(
-            "Three nets instead of five: as many visits of rows as elr-plus, the leader of the board in the suite 2026.2, whose two nets are followed by two "
-            "averages. No adversarial examples; all nets see the batches in one order. The board ranks what they say together."
+            "Three nets instead of five: as many visits of rows as elr-plus, the leader of the "
+            "board in the suite 2026.2, whose two nets are followed by two "
+            "averages. No adversarial examples; all nets see the batches in one order. The board "
+            "ranks what they say together."
         ),
         signal="dynamics",
         stacked=True,
@@ -49,12 +54,18 @@ class Ensemble(NoisyLabelMethod):
         return cross_entropy(logits, batch.y.expand(logits.shape[:-1]))
 
     def model(self, state: Any, seeds: Seeds, k: int, net: int = 0) -> Model:
-        """Return all nets of member ``k`` as one classifier: the log of the mean of their probabilities."""
+        """Return all nets of member ``k`` as one classifier: the log of
+        the mean of their probabilities.
+        """
         members = [seeds.nets.member(place * seeds.members + k) for place in range(self.members)]
         if self.members == 1:
             found: Model = members[0]
             return found
-        return lambda x: torch.stack([member(x).log_softmax(-1) for member in members]).logsumexp(0).log_softmax(-1)
+        return lambda x: (
+            torch.stack([member(x).log_softmax(-1) for member in members])
+            .logsumexp(0)
+            .log_softmax(-1)
+        )
 
     def solutions(self, state: Any, seeds: Seeds) -> list[Solution]:
         """Return the nets together, once."""

@@ -14,7 +14,9 @@ from bench.tracks.noisy_labels import NoisyLabelMethod, Problem, Seeds, Solution
 
 
 class ConfidentLearningPruning(NoisyLabelMethod):
-    """Judge every row by its neighbours in other folds, drop what confident learning flags, train on the rest by cross entropy."""
+    """Judge every row by its neighbours in other folds, drop what
+    confident learning flags, train on the rest by cross entropy.
+    """
 
     card: ClassVar = MethodCard(
         name="cl-prune",
@@ -30,9 +32,11 @@ class ConfidentLearningPruning(NoisyLabelMethod):
   eprint = {1911.00068},
   archivePrefix = {arXiv}
 }""",
-        claim="Training without the rows that confident learning flags beats training on all of them, most of all under asymmetric noise.",
+        claim="Training without the rows that confident learning flags beats training on all of "
+        "them, most of all under asymmetric noise.",
         official_code="ok",
-        deviates="Probabilities come from the votes of nearest neighbours on the inputs instead of cross-validated nets; flagging is cleanlab's own.",
+        deviates="Probabilities come from the votes of nearest neighbours on the inputs instead of "
+        "cross-validated nets; flagging is cleanlab's own.",
         libraries=("cleanlab", "sklearn"),
         defaults_from="here",
         trials=None,
@@ -42,7 +46,9 @@ class ConfidentLearningPruning(NoisyLabelMethod):
     """Rows of other folds that vote on a row."""
     folds: Annotated[int, Meta(ge=2)] = 5
     """Parts of the cross-validation."""
-    rule: Literal["prune_by_noise_rate", "prune_by_class", "both", "confident_learning", "predicted_neq_given"] = "prune_by_noise_rate"
+    rule: Literal[
+        "prune_by_noise_rate", "prune_by_class", "both", "confident_learning", "predicted_neq_given"
+    ] = "prune_by_noise_rate"
     """Cleanlab's ``filter_by``."""
 
     def solve_stacked(self, problems: Sequence[Problem], runs: Sequence[Run]) -> list[Solution]:
@@ -54,7 +60,12 @@ class ConfidentLearningPruning(NoisyLabelMethod):
         from cleanlab.filter import find_label_issues
 
         given = problem.y.cpu().numpy()
-        votes = self._votes(problem.x.flatten(1).cpu().numpy(), given, problem.n_classes, run.numpy_generator("method", "folds"))
+        votes = self._votes(
+            problem.x.flatten(1).cpu().numpy(),
+            given,
+            problem.n_classes,
+            run.numpy_generator("method", "folds"),
+        )
         flagged = find_label_issues(given, votes, filter_by=self.rule, n_jobs=1)
         kept = torch.from_numpy(~flagged).to(run.device)
         seeds = Seeds([problem], [run])
@@ -64,8 +75,12 @@ class ConfidentLearningPruning(NoisyLabelMethod):
         score = torch.from_numpy(votes[np.arange(len(given)), given]).to(run.device)
         return msgspec.structs.replace(self.solutions(None, seeds)[0], kept=kept, clean_score=score)
 
-    def _votes(self, x: np.ndarray, given: np.ndarray, classes: int, generator: np.random.Generator) -> np.ndarray:
-        """Return the share of a row's neighbours in other folds that have each label, (N, C); each label is spread evenly over the folds."""
+    def _votes(
+        self, x: np.ndarray, given: np.ndarray, classes: int, generator: np.random.Generator
+    ) -> np.ndarray:
+        """Return the share of a row's neighbours in other folds that have each label, (N, C); each
+        label is spread evenly over the folds.
+        """
         from sklearn.neighbors import NearestNeighbors
 
         fold = np.empty(len(given), dtype=np.int64)
@@ -75,7 +90,11 @@ class ConfidentLearningPruning(NoisyLabelMethod):
         for part in range(self.folds):
             inside, outside = np.flatnonzero(fold == part), np.flatnonzero(fold != part)
             if len(inside) and len(outside):
-                near = NearestNeighbors(n_neighbors=min(self.neighbours, len(outside))).fit(x[outside]).kneighbors(x[inside], return_distance=False)
+                near = (
+                    NearestNeighbors(n_neighbors=min(self.neighbours, len(outside)))
+                    .fit(x[outside])
+                    .kneighbors(x[inside], return_distance=False)
+                )
                 for c in range(classes):
                     votes[inside, c] = (given[outside][near] == c).mean(1)
         return votes

@@ -29,15 +29,18 @@ class CoTeaching(NoisyLabelMethod):
         paper="arXiv:1804.06872",
         bibtex="""@inproceedings{han2018coteaching,
   title = {Co-teaching: Robust Training of Deep Neural Networks with Extremely Noisy Labels},
-  author = {Han, Bo and Yao, Quanming and Yu, Xingrui and Niu, Gang and Xu, Miao and Hu, Weihua and Tsang, Ivor and Sugiyama, Masashi},
+  author = {Han, Bo and Yao, Quanming and Yu, Xingrui and Niu, Gang and Xu, Miao and Hu, Weihua and
+    Tsang, Ivor and Sugiyama, Masashi},
   booktitle = {NeurIPS},
   year = {2018},
   eprint = {1804.06872},
   archivePrefix = {arXiv}
 }""",
-        claim="Far fewer wrong labels are learned than by training on all rows, most of all where nearly half of them are wrong.",
+        claim="Far fewer wrong labels are learned than by training on all rows, most of all "
+        "where nearly half of them are wrong.",
         official_code="flawed",
-        deviates="SGD and schedule of the task instead of Adam. The official code divides a mean by the kept count once more; here the mean is taken once.",
+        deviates="SGD and schedule of the task instead of Adam. The official code divides a mean "
+        "by the kept count once more; here the mean is taken once.",
         needs=("noise-rate",),
         signal="dynamics",
         stacked=True,
@@ -53,7 +56,9 @@ class CoTeaching(NoisyLabelMethod):
         return _State(seeds)
 
     def loss(self, state: _State, batch: Batch, logits: torch.Tensor) -> torch.Tensor:
-        """Mean cross entropy of each net over the rows the other one ranks lowest (of equals the earlier): int((1 - R) B) of them, at least one."""
+        """Mean cross entropy of each net over the rows the other one ranks lowest (of equals the
+        earlier): int((1 - R) B) of them, at least one.
+        """
         losses = cross_entropy(logits, batch.y.expand(2, -1, -1))
         progress = min(1.0, batch.epoch / (self.ramp - 1)) if self.ramp > 1 else 1.0
         count = ((1 - state.rate * progress) * batch.y.shape[1]).long().clamp_min(1)

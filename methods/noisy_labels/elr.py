@@ -11,7 +11,9 @@ from bench.tracks.noisy_labels import Batch, NoisyLabelMethod, Seeds, cross_entr
 
 
 class EarlyLearningRegularisation(NoisyLabelMethod):
-    """Pull each prediction towards a running average of the net's own earlier predictions for that row."""
+    """Pull each prediction towards a running average of the net's own
+    earlier predictions for that row.
+    """
 
     card: ClassVar = MethodCard(
         name="elr",
@@ -26,9 +28,11 @@ class EarlyLearningRegularisation(NoisyLabelMethod):
   eprint = {2007.00151},
   archivePrefix = {arXiv}
 }""",
-        claim="Stops wrong labels from being memorised and ends far above cross entropy, at every rate of symmetric and asymmetric noise.",
+        claim="Stops wrong labels from being memorised and ends far above cross entropy, at "
+        "every rate of symmetric and asymmetric noise.",
         official_code="ok",
-        deviates="Defaults are this project's small-data values, beta .7 and lam 3 for every kind of noise; the paper's are in 'settings'.",
+        deviates="Defaults are this project's small-data values, beta .7 and lam 3 for every kind "
+        "of noise; the paper's are in 'settings'.",
         signal="dynamics",
         stacked=True,
         tuning={"lam": (1.0, 3.0, 7.0), "beta": (0.5, 0.7, 0.9)},

@@ -1,4 +1,6 @@
-"""ELR+: early-learning regularisation with two nets, weight averages and mixup (arXiv:2007.00151, section 4.3)."""
+"""ELR+: early-learning regularisation with two nets, weight averages and
+mixup (arXiv:2007.00151, section 4.3).
+"""
 
 from __future__ import annotations
 
@@ -16,22 +18,37 @@ from bench.training.stack import StackedNet
 
 
 class _State:
-    """Targets t of both nets (2, K * N, C), their averaged copies, and the mixing of the epoch at hand."""
+    """Targets t of both nets (2, K * N, C), their averaged copies, and the
+    mixing of the epoch at hand.
+    """
 
     def __init__(self, seeds: Seeds, alpha: float) -> None:
         self.seeds, self.alpha, self.step = seeds, alpha, 0
         self.total = seeds.problem.epochs * seeds.steps
         self.targets = seeds.zeros(2, seeds.members * seeds.n_rows, seeds.problem.n_classes)
         self.average = copy.deepcopy(seeds.nets).requires_grad_(False)
-        self.draws = [[run.numpy_generator("method", "mixing", net) for run in seeds.runs] for net in range(2)]
+        self.draws = [
+            [run.numpy_generator("method", "mixing", net) for run in seeds.runs] for net in range(2)
+        ]
         self.draw()
 
     def draw(self) -> None:
-        """Draw an epoch for both nets: a weight of at least a half for each step (2, K, steps), sort keys of the partners (2, K, N)."""
-        drawn = np.stack([[generator.beta(self.alpha, self.alpha, self.seeds.steps) for generator in net] for net in self.draws])
-        keys = np.stack([[generator.random(self.seeds.drawn) for generator in net] for net in self.draws])
+        """Draw an epoch for both nets: a weight of at least a half for each step (2, K, steps),
+        sort keys of the partners (2, K, N).
+        """
+        drawn = np.stack(
+            [
+                [generator.beta(self.alpha, self.alpha, self.seeds.steps) for generator in net]
+                for net in self.draws
+            ]
+        )
+        keys = np.stack(
+            [[generator.random(self.seeds.drawn) for generator in net] for net in self.draws]
+        )
         self.lam = torch.from_numpy(np.maximum(drawn, 1 - drawn)).float().to(self.seeds.device)
-        self.keys = torch.from_numpy(keys).to(self.seeds.device).split(self.seeds.problem.batch_size, 2)
+        self.keys = (
+            torch.from_numpy(keys).to(self.seeds.device).split(self.seeds.problem.batch_size, 2)
+        )
 
     def mixing(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the weights (2, K, 1) and the partners (2, K, B) of a step."""
@@ -39,7 +56,9 @@ class _State:
 
 
 class EarlyLearningRegularisationPlus(NoisyLabelMethod):
-    """Two nets on mixed rows; each is pulled towards what the averaged copy of the other one said of these rows before."""
+    """Two nets on mixed rows; each is pulled towards what the averaged
+    copy of the other one said of these rows before.
+    """
 
     card: ClassVar = MethodCard(
         name="elr-plus",
@@ -54,12 +73,14 @@ class EarlyLearningRegularisationPlus(NoisyLabelMethod):
   eprint = {2007.00151},
   archivePrefix = {arXiv}
 }""",
-        claim="A second net, averaged weights and mixup improve on ELR; both stay far above cross entropy under every kind of noise.",
+        claim="A second net, averaged weights and mixup improve on ELR; both stay far above "
+        "cross entropy under every kind of noise.",
         official_code="ok",
         deviates=(
-            "Both nets see the batches in one order. Defaults are those of CIFAR-10 with symmetric noise for every kind of noise, and the "
-            "ramp of the weight average is a share of the steps. The board ranks the first net; the paper predicts with both "
-            "(acc_ensemble, here the mean of probabilities)."
+            "Both nets see the batches in one order. Defaults are those of CIFAR-10 with symmetric "
+            "noise for every kind of noise, and the ramp of the weight average is a share of the "
+            "steps. The board ranks the first net; the paper predicts with both (acc_ensemble, "
+            "here the mean of probabilities)."
         ),
         stacked=True,
         defaults_from="here",
@@ -67,9 +88,28 @@ class EarlyLearningRegularisationPlus(NoisyLabelMethod):
         tuning={"lam": (1.0, 3.0, 7.0), "beta": (0.5, 0.7, 0.9)},
     )
     settings: ClassVar = {
-        "cifar10-sym": {"beta": 0.7, "lam": 3.0, "alpha": 1.0, "average": 0.997, "average_ramp": 0.51},
-        "cifar10-asym": {"beta": 0.9, "lam": 1.0, "alpha": 1.0, "average": 0.997, "average_ramp": 0.51},
-        "cifar100": {"beta": 0.9, "lam": 7.0, "alpha": 1.0, "average": 0.997, "average_ramp": 0.41, "lam_ramp": 0.41},
+        "cifar10-sym": {
+            "beta": 0.7,
+            "lam": 3.0,
+            "alpha": 1.0,
+            "average": 0.997,
+            "average_ramp": 0.51,
+        },
+        "cifar10-asym": {
+            "beta": 0.9,
+            "lam": 1.0,
+            "alpha": 1.0,
+            "average": 0.997,
+            "average_ramp": 0.51,
+        },
+        "cifar100": {
+            "beta": 0.9,
+            "lam": 7.0,
+            "alpha": 1.0,
+            "average": 0.997,
+            "average_ramp": 0.41,
+            "lam_ramp": 0.41,
+        },
         "clothing1m": {"alpha": 1.0, "average": 0.9999, "average_ramp": 0.0},
     }
     nets: ClassVar[int] = 2
@@ -82,7 +122,9 @@ class EarlyLearningRegularisationPlus(NoisyLabelMethod):
     average: Annotated[float, Meta(ge=0, lt=1)] = 0.997
     """Memory of the averaged weights once the ramp is over."""
     average_ramp: Annotated[float, Meta(ge=0, le=1)] = 0.25
-    """Share of the steps over which that memory rises; 0: the true average until it reaches ``average``."""
+    """Share of the steps over which that memory rises; 0: the true average
+    until it reaches ``average``.
+    """
     lam_ramp: Annotated[float, Meta(ge=0, le=1)] = 0.0
     """Share of the steps over which ``lam`` rises; 0: not at all."""
 
@@ -95,14 +137,25 @@ class EarlyLearningRegularisationPlus(NoisyLabelMethod):
         lam, partner = state.mixing(batch)
         shape = (*partner.shape, *[1] * (batch.x.dim() - 2))
         x = batch.x.expand(2, *batch.x.shape)
-        mixed = x.lerp(x.gather(2, partner.view(shape).expand_as(x)), (1 - lam).view(2, -1, *[1] * (batch.x.dim() - 1)))
+        mixed = x.lerp(
+            x.gather(2, partner.view(shape).expand_as(x)),
+            (1 - lam).view(2, -1, *[1] * (batch.x.dim() - 1)),
+        )
         return nets(mixed.flatten(0, 1)).unflatten(0, (2, -1))
 
     def loss(self, state: _State, batch: Batch, logits: torch.Tensor) -> torch.Tensor:
-        """CE to the mixed label plus lam log(1 - <q, p>), where q mixes the targets of a row and of its partner."""
+        """CE to the mixed label plus lam log(1 - <q, p>), where q mixes
+        the targets of a row and of its partner.
+        """
         self._follow(state)
-        with torch.no_grad():  # in training mode: the copy averages weights alone and takes a batch's own statistics, as the official one does
-            said = state.average(batch.x.repeat(2, *[1] * (batch.x.dim() - 1))).softmax(-1).unflatten(0, (2, -1))
+        # in training mode: the copy averages weights alone and takes a batch's own statistics, as
+        # the official one does
+        with torch.no_grad():
+            said = (
+                state.average(batch.x.repeat(2, *[1] * (batch.x.dim() - 1)))
+                .softmax(-1)
+                .unflatten(0, (2, -1))
+            )
         target = self.beta * state.targets[:, batch.flat] + (1 - self.beta) * said.flip(0)
         state.targets[:, batch.flat] = target.to(state.targets.dtype)
         lam, partner = state.mixing(batch)
@@ -120,7 +173,9 @@ class EarlyLearningRegularisationPlus(NoisyLabelMethod):
             memory = self.average * _ramp(state.step + 1, self.average_ramp * state.total)
         else:
             memory = min(1 - 1 / (state.step + 1), self.average)
-        for mine, theirs in zip(state.average.parameters(), state.seeds.nets.parameters(), strict=True):
+        for mine, theirs in zip(
+            state.average.parameters(), state.seeds.nets.parameters(), strict=True
+        ):
             mine.lerp_(theirs.detach(), 1 - memory)
         state.step += 1
 
@@ -138,7 +193,9 @@ class EarlyLearningRegularisationPlus(NoisyLabelMethod):
 
 def _mixed(values: torch.Tensor, partner: torch.Tensor, lam: torch.Tensor) -> torch.Tensor:
     """Return lam v_i + (1 - lam) v_partner(i) for values (2, K, B, C)."""
-    return lam[..., None] * values + (1 - lam[..., None]) * values.gather(2, partner[..., None].expand_as(values))
+    return lam[..., None] * values + (1 - lam[..., None]) * values.gather(
+        2, partner[..., None].expand_as(values)
+    )
 
 
 def _ramp(step: int, length: float) -> float:

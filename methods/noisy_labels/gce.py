@@ -12,7 +12,9 @@ from bench.tracks.noisy_labels import Batch, NoisyLabelMethod, cross_entropy
 
 
 class GeneralisedCrossEntropy(NoisyLabelMethod):
-    """A loss between cross entropy (q -> 0) and absolute error (q = 1): steep enough to learn, flat enough to give up on odd labels."""
+    """A loss between cross entropy (q -> 0) and absolute error (q = 1):
+    steep enough to learn, flat enough to give up on odd labels.
+    """
 
     card: ClassVar = MethodCard(
         name="gce",
@@ -27,7 +29,8 @@ class GeneralisedCrossEntropy(NoisyLabelMethod):
   eprint = {1805.07836},
   archivePrefix = {arXiv}
 }""",
-        claim="As robust as absolute error and as easy to train as cross entropy: above both under wrong labels.",
+        claim="As robust as absolute error and as easy to train as cross entropy: above both "
+        "under wrong labels.",
         official_code="none",
         deviates="The loss alone; the truncated variant with alternating pruning is not built.",
         stacked=True,
@@ -40,7 +43,8 @@ class GeneralisedCrossEntropy(NoisyLabelMethod):
     def loss(self, state: Any, batch: Batch, logits: torch.Tensor) -> torch.Tensor:
         """(1 - p_y^q) / q, eq. 6; p_y is kept from 1e-7 upwards.
 
-        Written with the logarithm: exact for small q, and ``pow`` on a CPU rounds by where in memory a number stands.
+        Written with the logarithm: exact for small q, and ``pow`` on a CPU rounds by where in
+        memory a number stands.
         """
         minus_log_p = cross_entropy(logits, batch.y).clamp_max(-math.log(1e-7))
         return -torch.expm1(-self.q * minus_log_p) / self.q

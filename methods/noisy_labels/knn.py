@@ -29,8 +29,10 @@ class NearestNeighbours(Method):
   pages = {21--27},
   year = {1967}
 }""",
-        claim="With many rows one nearest neighbour errs at most twice as often as the best rule; no claim about wrong labels, which many neighbours outvote.",
-        deviates="Many neighbours instead of one. Nothing is computed before a row is asked about, so its cost falls on the evaluation.",
+        claim="With many rows one nearest neighbour errs at most twice as often as the best "
+        "rule; no claim about wrong labels, which many neighbours outvote.",
+        deviates="Many neighbours instead of one. Nothing is computed before a row is asked about, "
+        "so its cost falls on the evaluation.",
         plain=True,
         defaults_from="here",
     )
@@ -47,10 +49,22 @@ class Neighbours(nn.Module):
 
     def __init__(self, problem: Problem, k: int) -> None:
         super().__init__()
-        self.x, self.y, self.classes, self.k = problem.x.flatten(1).clone(), problem.y.clone(), problem.n_classes, k
+        self.x, self.y, self.classes, self.k = (
+            problem.x.flatten(1).clone(),
+            problem.y.clone(),
+            problem.n_classes,
+            k,
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the log of the shares of the classes among the neighbours of rows (n, ...), (n, C); each class has one vote more than it got."""
-        shares = torch.cat([votes(torch.cdist(part, self.x), self.y, self.k, self.classes) for part in x.flatten(1).split(2048)])
+        """Return the log of the shares of the classes among the neighbours of rows (n, ...), (n,
+        C); each class has one vote more than it got.
+        """
+        shares = torch.cat(
+            [
+                votes(torch.cdist(part, self.x), self.y, self.k, self.classes)
+                for part in x.flatten(1).split(2048)
+            ]
+        )
         found: torch.Tensor = (shares * min(self.k, len(self.y)) + 1).log().log_softmax(-1).float()
         return found

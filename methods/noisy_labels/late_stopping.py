@@ -9,11 +9,21 @@ import msgspec
 import torch
 
 from bench import Meta, MethodCard, Run
-from bench.tracks.noisy_labels import NoisyLabelMethod, Problem, Seeds, Solution, sgd, train, train_step
+from bench.tracks.noisy_labels import (
+    NoisyLabelMethod,
+    Problem,
+    Seeds,
+    Solution,
+    sgd,
+    train,
+    train_step,
+)
 
 
 class LateStopping(NoisyLabelMethod):
-    """Wrong labels are learned late: round after round a fresh net keeps the rows it learned first, the last net trains on what is left."""
+    """Wrong labels are learned late: round after round a fresh net keeps the rows it learned first,
+    the last net trains on what is left.
+    """
 
     card: ClassVar = MethodCard(
         name="late-stopping",
@@ -28,11 +38,13 @@ class LateStopping(NoisyLabelMethod):
   eprint = {2308.13862},
   archivePrefix = {arXiv}
 }""",
-        claim="Keeping what is learned first, over many rounds, leaves few wrong labels without losing hard right ones, and beats selection by small losses.",
+        claim="Keeping what is learned first, over many rounds, leaves few wrong labels without "
+        "losing hard right ones, and beats selection by small losses.",
         official_code="ok",
         deviates=(
-            "Six rounds of at most two thirds of the task's epochs instead of twelve of 300 epochs, and a shrink factor from the noise "
-            "rate instead of one tuned for each data set. The last round follows the task's schedule."
+            "Six rounds of at most two thirds of the task's epochs instead of twelve of 300 "
+            "epochs, and a shrink factor from the noise rate instead of one tuned for each data "
+            "set. The last round follows the task's schedule."
         ),
         needs=("noise-rate",),
         defaults_from="here",
@@ -45,9 +57,13 @@ class LateStopping(NoisyLabelMethod):
         "cifar100-40": {"rounds": (4, 4, 4), "shrink": 0.975, "skip": 7, "cap": 1.0},
     }
     rounds: tuple[Annotated[int, Meta(ge=0)], ...] = (2, 2, 2)
-    """Rounds in which a row is learned once it is predicted as labelled in one epoch, in two in a row, in three in a row, and so on."""
+    """Rounds in which a row is learned once it is predicted as labelled in
+    one epoch, in two in a row, in three in a row, and so on.
+    """
     shrink: Annotated[float, Meta(gt=0, le=1)] | None = None
-    """A round ends once this share of the round before it is learned; none: (1 - noise rate)^(1 / rounds)."""
+    """A round ends once this share of the round before it is learned;
+    none: (1 - noise rate)^(1 / rounds).
+    """
     cap: Annotated[float, Meta(gt=0)] = 2 / 3
     """Epochs of a round at most, as a share of the task's."""
     skip: Annotated[int, Meta(ge=0)] = 2
@@ -56,7 +72,9 @@ class LateStopping(NoisyLabelMethod):
     """Constant learning rate of the rounds, as a share of the task's."""
 
     def solve_stacked(self, problems: Sequence[Problem], runs: Sequence[Run]) -> list[Solution]:
-        """Solve one by one: the sets of different seeds shrink to different sizes, after different numbers of epochs."""
+        """Solve one by one: the sets of different seeds shrink to
+        different sizes, after different numbers of epochs.
+        """
         return [self.solve(problem, run) for problem, run in zip(problems, runs, strict=True)]
 
     def solve(self, problem: Problem, run: Run) -> Solution:
@@ -73,21 +91,28 @@ class LateStopping(NoisyLabelMethod):
         train(self, seeds, None)
         kept = torch.zeros(seeds.n_rows, dtype=torch.bool, device=seeds.device)
         kept[rows[0]] = True
-        return msgspec.structs.replace(self.solutions(None, seeds)[0], kept=kept, clean_score=scores[0])
+        return msgspec.structs.replace(
+            self.solutions(None, seeds)[0], kept=kept, clean_score=scores[0]
+        )
 
     def _streaks(self) -> list[int]:
         """Return for each round how often in a row a row must be right."""
         return [streak for streak, rounds in enumerate(self.rounds, 1) for _ in range(rounds)]
 
     def _round(self, seeds: Seeds, rows: torch.Tensor, number: int, streak: int) -> torch.Tensor:
-        """Train a fresh net on ``rows`` until enough of them are learned; return the epoch in which each was (n,), infinite where it was not."""
+        """Train a fresh net on ``rows`` until enough of them are learned; return the epoch in which
+        each was (n,), infinite where it was not.
+        """
         enough = self._enough(seeds, number)
         part = seeds.part(rows, "round", number)
         part.nets = part.build(first=number + 1)
         optimiser = sgd(part)
         optimiser.param_groups[0]["lr"] *= self.pace
         given = seeds.y.gather(1, rows)
-        run_now, first = torch.zeros_like(rows), torch.full(rows.shape, torch.inf, device=seeds.device)
+        run_now, first = (
+            torch.zeros_like(rows),
+            torch.full(rows.shape, torch.inf, device=seeds.device),
+        )
         for epoch in range(max(1, round(self.cap * seeds.problem.epochs))):
             for batch in part.epoch(epoch):
                 train_step(self, part.nets, optimiser, None, batch)
@@ -105,5 +130,9 @@ class LateStopping(NoisyLabelMethod):
         """Return how many rows end a round: int(N shrink^number), counting rounds from one."""
         assert seeds.noise_rate is not None, "the card asks for the noise rate"
         total = len(self._streaks())
-        shrink = self.shrink if self.shrink is not None else (1 - float(seeds.noise_rate[0])) ** (1 / total)
+        shrink = (
+            self.shrink
+            if self.shrink is not None
+            else (1 - float(seeds.noise_rate[0])) ** (1 / total)
+        )
         return int(seeds.n_rows * shrink ** (number + 1) + 1e-9)

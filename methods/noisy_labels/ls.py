@@ -20,13 +20,15 @@ class LabelSmoothing(NoisyLabelMethod):
         paper="arXiv:1512.00567",
         bibtex="""@inproceedings{szegedy2016rethinking,
   title = {Rethinking the Inception Architecture for Computer Vision},
-  author = {Szegedy, Christian and Vanhoucke, Vincent and Ioffe, Sergey and Shlens, Jon and Wojna, Zbigniew},
+  author = {Szegedy, Christian and Vanhoucke, Vincent and Ioffe, Sergey and Shlens, Jon and Wojna,
+    Zbigniew},
   booktitle = {CVPR},
   year = {2016},
   eprint = {1512.00567},
   archivePrefix = {arXiv}
 }""",
-        claim="Smoothed targets keep a net from being too sure and generalise better; made for right labels, and no claim about wrong ones.",
+        claim="Smoothed targets keep a net from being too sure and generalise better; made for "
+        "right labels, and no claim about wrong ones.",
         official_code="none",
         stacked=True,
         defaults_from="paper",

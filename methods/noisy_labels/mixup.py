@@ -22,10 +22,14 @@ class _State:
 
     def draw(self) -> None:
         """Draw an epoch: a weight for each step, a partner order from random sort keys."""
-        drawn = np.stack([generator.beta(self.alpha, self.alpha, self.seeds.steps) for generator in self.weights])
+        drawn = np.stack(
+            [generator.beta(self.alpha, self.alpha, self.seeds.steps) for generator in self.weights]
+        )
         keys = np.stack([generator.random(self.seeds.n_rows) for generator in self.partners])
         self.lam = torch.from_numpy(drawn).float().to(self.seeds.device)
-        self.keys = torch.from_numpy(keys).to(self.seeds.device).split(self.seeds.problem.batch_size, 1)
+        self.keys = (
+            torch.from_numpy(keys).to(self.seeds.device).split(self.seeds.problem.batch_size, 1)
+        )
 
     def step(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the weight (K, 1) and the partners (K, B) of a step."""
@@ -48,7 +52,8 @@ class Mixup(NoisyLabelMethod):
   eprint = {1710.09412},
   archivePrefix = {arXiv}
 }""",
-        claim="Convex mixtures of rows lower the memorisation of wrong labels and end above training on the rows themselves.",
+        claim="Convex mixtures of rows lower the memorisation of wrong labels and end above "
+        "training on the rows themselves.",
         official_code="none",
         stacked=True,
         defaults_from="paper",
@@ -72,7 +77,9 @@ class Mixup(NoisyLabelMethod):
     def loss(self, state: _State, batch: Batch, logits: torch.Tensor) -> torch.Tensor:
         """Lam CE(y) + (1 - lam) CE(y of the partner)."""
         lam, partner = state.step(batch)
-        return lam * cross_entropy(logits, batch.y) + (1 - lam) * cross_entropy(logits, batch.y.gather(1, partner))
+        return lam * cross_entropy(logits, batch.y) + (1 - lam) * cross_entropy(
+            logits, batch.y.gather(1, partner)
+        )
 
     def after_epoch(self, state: Any, epoch: int) -> None:
         """Draw the next epoch's weights and partners."""

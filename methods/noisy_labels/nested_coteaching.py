@@ -9,21 +9,36 @@ import numpy as np
 import torch
 
 from bench import Meta, MethodCard, Run
-from bench.tracks.noisy_labels import Batch, Model, NoisyLabelMethod, Problem, Seeds, Solution, cross_entropy, train
+from bench.tracks.noisy_labels import (
+    Batch,
+    Model,
+    NoisyLabelMethod,
+    Problem,
+    Seeds,
+    Solution,
+    cross_entropy,
+    train,
+)
 from bench.training.data import stratified_split
 from bench.training.stack import StackedNet
 from bench.training.state import evaluating
 
 
 class _State:
-    """The rows held out, how many channels each net keeps at each step, and how many are best for the rows held out."""
+    """The rows held out, how many channels each net keeps at each step,
+    and how many are best for the rows held out.
+    """
 
     def __init__(self, seeds: Seeds, held: torch.Tensor, method: NestedCoTeaching) -> None:
         self.seeds, self.held, self.method = seeds, held, method
         self.width = self.features(held[:, :1]).shape[-1]
         self.fine = max(1, round((1 - method.finetune) * seeds.problem.epochs))
-        self.draws = [run.numpy_generator("method", "channels", net) for net in range(2) for run in seeds.runs]
-        self.masks = [run.torch_generator("method", "dropout", net) for net in range(2) for run in seeds.runs]
+        self.draws = [
+            run.numpy_generator("method", "channels", net) for net in range(2) for run in seeds.runs
+        ]
+        self.masks = [
+            run.torch_generator("method", "dropout", net) for net in range(2) for run in seeds.runs
+        ]
         self.kept = seeds.zeros(seeds.members * seeds.n_rows, dtype=torch.bool)
         self.best = torch.full((seeds.members,), self.width, device=seeds.device)
         self.draw()
@@ -32,16 +47,25 @@ class _State:
         """Return both nets' features of the rows (K, n), (2 K, n, D), in eval mode; it counts."""
         self.seeds.count(forward=2 * rows.shape[1])
         with evaluating(self.seeds.nets):
-            return self.seeds.nets.features(self.seeds.inputs(rows).repeat(2, *[1] * self.seeds.problem.x.dim()))
+            return self.seeds.nets.features(
+                self.seeds.inputs(rows).repeat(2, *[1] * self.seeds.problem.x.dim())
+            )
 
     def draw(self) -> None:
         """Draw an epoch: the number of channels of each net at each step, (2 K, steps)."""
         if self.method.nested:
             p = np.exp(-((np.arange(1, self.width + 1) / (self.method.nested * self.width)) ** 2))
-            drawn = np.stack([generator.choice(self.width, self.seeds.steps, p=p / p.sum()) for generator in self.draws])
+            drawn = np.stack(
+                [
+                    generator.choice(self.width, self.seeds.steps, p=p / p.sum())
+                    for generator in self.draws
+                ]
+            )
             self.channels = torch.from_numpy(drawn + 1).to(self.seeds.device)
         else:
-            self.channels = torch.full((len(self.draws), self.seeds.steps), self.width, device=self.seeds.device)
+            self.channels = torch.full(
+                (len(self.draws), self.seeds.steps), self.width, device=self.seeds.device
+            )
 
     def first(self, channels: torch.Tensor) -> torch.Tensor:
         """Return a mask (n, 1, D) that keeps the first ``channels`` (n,) channels."""
@@ -49,7 +73,9 @@ class _State:
 
 
 class NestedCoTeaching(NoisyLabelMethod):
-    """Order the channels by keeping a random number of the first ones, so that few carry the class; then let two such nets teach each other."""
+    """Order the channels by keeping a random number of the first ones, so that few carry the class;
+    then let two such nets teach each other.
+    """
 
     card: ClassVar = MethodCard(
         name="nested-coteaching",
@@ -64,12 +90,14 @@ class NestedCoTeaching(NoisyLabelMethod):
   eprint = {2206.13140},
   archivePrefix = {arXiv}
 }""",
-        claim="Nested dropout alone resists wrong labels better than cross entropy, and Co-teaching of two such nets improves on it once more.",
+        claim="Nested dropout alone resists wrong labels better than cross entropy, and "
+        "Co-teaching of two such nets improves on it once more.",
         official_code="ok",
         deviates=(
-            "The spread of the channels is a share of the width, a quarter by default, since the paper's 10 of 512 starves a small net. Both stages share "
-            "the task's epochs and its falling learning rate in the paper's proportion, and both nets see whole batches in one order, where the official "
-            "code gives each half a batch to choose from."
+            "The spread of the channels is a share of the width, a quarter by default, since the "
+            "paper's 10 of 512 starves a small net. Both stages share the task's epochs and its "
+            "falling learning rate in the paper's proportion, and both nets see whole batches in "
+            "one order, where the official code gives each half a batch to choose from."
         ),
         stacked=True,
         defaults_from="here",
@@ -93,7 +121,9 @@ class NestedCoTeaching(NoisyLabelMethod):
     finetune: Annotated[float, Meta(ge=0, le=1)] = 2 / 9
     """Share of the epochs given to Co-teaching (the paper's 100 of 450)."""
     holdout: Annotated[float, Meta(gt=0, lt=1)] = 0.1
-    """Share of the rows that choose the number of channels; their labels are as noisy as the others'."""
+    """Share of the rows that choose the number of channels; their labels
+    are as noisy as the others'.
+    """
 
     def solve_stacked(self, problems: Sequence[Problem], runs: Sequence[Run]) -> list[Solution]:
         """Hold rows out, then train."""
@@ -104,29 +134,45 @@ class NestedCoTeaching(NoisyLabelMethod):
         return self.solutions(state, seeds)
 
     def _narrowed(self, seeds: Seeds) -> tuple[Seeds, torch.Tensor]:
-        """Return the seeds without a stratified part of each member's rows, and that part (K, n)."""
+        """Return the seeds without a stratified part of each member's
+        rows, and that part (K, n).
+        """
         held = max(1, round(self.holdout * seeds.n_rows))
-        splits = [stratified_split(y, held, run.numpy_generator("method", "holdout")) for y, run in zip(seeds.y.cpu().numpy(), seeds.runs, strict=True)]
-        rows, held_rows = (torch.from_numpy(np.stack(part)).to(seeds.device) for part in zip(*splits, strict=True))
+        splits = [
+            stratified_split(y, held, run.numpy_generator("method", "holdout"))
+            for y, run in zip(seeds.y.cpu().numpy(), seeds.runs, strict=True)
+        ]
+        rows, held_rows = (
+            torch.from_numpy(np.stack(part)).to(seeds.device) for part in zip(*splits, strict=True)
+        )
         return seeds.part(rows), held_rows
 
     def forward(self, state: _State, nets: StackedNet, batch: Batch) -> torch.Tensor:
-        """Return the logits (2, K, B, C) on the channels kept; while fine-tuning both nets keep as many, and judge every row on the best number."""
+        """Return the logits (2, K, B, C) on the channels kept; while fine-tuning both nets keep as
+        many, and judge every row on the best number.
+        """
         features = nets.features(batch.x.repeat(2, *[1] * (batch.x.dim() - 1)))
         channels = state.channels[:, batch.step]
         if batch.epoch >= state.fine:
             channels = channels[: len(channels) // 2].repeat(2)
             with torch.no_grad():
-                judged = nets.head(features * state.first(state.best.repeat(2))).unflatten(0, (2, -1))
+                judged = nets.head(features * state.first(state.best.repeat(2))).unflatten(
+                    0, (2, -1)
+                )
                 state.judged = cross_entropy(judged, batch.y.expand(2, -1, -1))
         masked = features * state.first(channels)
         if self.dropout:
-            drawn = [torch.rand(masked.shape[1:], generator=generator, device=masked.device) for generator in state.masks]
+            drawn = [
+                torch.rand(masked.shape[1:], generator=generator, device=masked.device)
+                for generator in state.masks
+            ]
             masked = masked * (torch.stack(drawn) >= self.dropout) / (1 - self.dropout)
         return nets.head(masked).unflatten(0, (2, -1))
 
     def loss(self, state: _State, batch: Batch, logits: torch.Tensor) -> torch.Tensor:
-        """Cross entropy; while fine-tuning its mean over the int((1 - forget) B) rows that the other net finds easiest."""
+        """Cross entropy; while fine-tuning its mean over the int((1 -
+        forget) B) rows that the other net finds easiest.
+        """
         losses = cross_entropy(logits, batch.y.expand(2, -1, -1))
         if batch.epoch < state.fine:
             return losses
@@ -136,7 +182,9 @@ class NestedCoTeaching(NoisyLabelMethod):
         return ((losses * chosen).sum(-1) / count)[..., None]
 
     def after_epoch(self, state: _State, epoch: int) -> None:
-        """From when fine-tuning begins, find the best number of channels on the rows held out, and freeze the nets' statistics; draw the next epoch."""
+        """From when fine-tuning begins, find the best number of channels on the rows held out, and
+        freeze the nets' statistics; draw the next epoch.
+        """
         if self.nested and epoch + 1 >= state.fine:
             state.best = self._best(state)
         if epoch + 1 == state.fine:
@@ -144,23 +192,35 @@ class NestedCoTeaching(NoisyLabelMethod):
         state.draw()
 
     def _best(self, state: _State) -> torch.Tensor:
-        """Return the number of channels (K,) with which both nets' mean logits are right most often, less 1e-5 a channel."""
+        """Return the number of channels (K,) with which both nets' mean
+        logits are right most often, less 1e-5 a channel.
+        """
         seeds, nets = state.seeds, state.seeds.nets
         right = seeds.zeros(seeds.members, state.width)
         with evaluating(nets):
             bias = nets.head(seeds.zeros(nets.members, 1, state.width))
-            weight = nets.head(torch.eye(state.width, device=seeds.device).expand(nets.members, -1, -1)) - bias  # (2 K, D, C)
+            # (2 K, D, C)
+            weight = (
+                nets.head(torch.eye(state.width, device=seeds.device).expand(nets.members, -1, -1))
+                - bias
+            )
             for rows in state.held.split(max(1, 2**20 // weight[0].numel()), 1):
                 growing = (state.features(rows)[..., None] * weight[:, None]).cumsum(2) + bias[
                     :, None
                 ]  # (2 K, n, D, C): logits by the first 1, 2, ... channels
                 predicted = growing.unflatten(0, (2, -1)).mean(0).argmax(-1)
                 right += (predicted == seeds.y.gather(1, rows)[..., None]).sum(1)
-        return (right / state.held.shape[1] - 1e-5 * torch.arange(state.width, device=seeds.device)).argmax(1) + 1
+        return (
+            right / state.held.shape[1] - 1e-5 * torch.arange(state.width, device=seeds.device)
+        ).argmax(1) + 1
 
     def model(self, state: _State, seeds: Seeds, k: int, net: int = 0) -> Model:
-        """Return the net on its best number of channels; on all of them as long as none is chosen."""
-        return _Compressed(super().model(state, seeds, k, net), state.first(state.best[k : k + 1])[0, 0])
+        """Return the net on its best number of channels; on all of them as
+        long as none is chosen.
+        """
+        return _Compressed(
+            super().model(state, seeds, k, net), state.first(state.best[k : k + 1])[0, 0]
+        )
 
     def finish(self, state: _State, seeds: Seeds) -> list[dict[str, Any]]:
         """Say which rows the first net was trained on in the last epoch."""

@@ -13,7 +13,9 @@ from bench.tracks.noisy_labels import Problem, Solution
 
 
 class RandomForest(Method):
-    """Average the votes of trees, each grown on a bootstrap sample of the rows; wrong labels end up in small leaves, which few trees share."""
+    """Average the votes of trees, each grown on a bootstrap sample of the rows; wrong labels end up
+    in small leaves, which few trees share.
+    """
 
     card: ClassVar = MethodCard(
         name="random-forest",
@@ -30,7 +32,8 @@ class RandomForest(Method):
   year = {2001}
 }""",
         claim="As accurate as boosting, and less hurt by wrong labels.",
-        deviates="The forest of scikit-learn with three times its default number of trees, which averages the class shares of leaves instead of counting a vote a tree.",
+        deviates="The forest of scikit-learn with three times its default number of trees, which "
+        "averages the class shares of leaves instead of counting a vote a tree.",
         signal="oof",
         libraries=("sklearn",),
         plain=True,
@@ -41,15 +44,24 @@ class RandomForest(Method):
     """Trees of the forest; of fewer, some rows would have been left out by none."""
 
     def solve(self, problem: Problem, run: Run) -> Solution:
-        """Grow the forest. A row is as clean as the trees that did not see it find its label probable."""
+        """Grow the forest.
+
+        A row is as clean as the trees that did not see it find its label probable.
+        """
         from sklearn.ensemble import RandomForestClassifier
 
         seed = int(run.numpy_generator("method").integers(2**31))
-        forest = RandomForestClassifier(self.trees, oob_score=True, random_state=seed).fit(_rows(problem.x), problem.y.cpu().numpy())
+        forest = RandomForestClassifier(self.trees, oob_score=True, random_state=seed).fit(
+            _rows(problem.x), problem.y.cpu().numpy()
+        )
         run.count(forward=len(problem.y))
         own = _shares(forest, forest.oob_decision_function_, problem.n_classes).to(problem.y.device)
         given = own.gather(1, problem.y[:, None])[:, 0]
-        return Solution(model=Forest(forest, problem.n_classes, self.trees), clean_score=given, kept=own.amax(1) <= given)
+        return Solution(
+            model=Forest(forest, problem.n_classes, self.trees),
+            clean_score=given,
+            kept=own.amax(1) <= given,
+        )
 
 
 class Forest(nn.Module):
@@ -60,7 +72,9 @@ class Forest(nn.Module):
         self.__dict__.update(forest=forest, classes=classes, trees=trees)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the log of the shares of the classes for rows (n, ...), (n, C); each class has the weight of one tree besides."""
+        """Return the log of the shares of the classes for rows (n, ...),
+        (n, C); each class has the weight of one tree besides.
+        """
         shares = _shares(self.forest, self.forest.predict_proba(_rows(x)), self.classes)
         return (shares * self.trees + 1).log().log_softmax(-1).float().to(x.device)
 

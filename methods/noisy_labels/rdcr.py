@@ -20,7 +20,10 @@ class _State:
     def __init__(self, seeds: Seeds) -> None:
         shape = seeds.problem.x.shape[1:]
         if len(shape) < 2 or shape[-1] != shape[-2]:
-            raise BenchError(f"rdcr turns its inputs by quarters and needs square images; those of this task have the shape {tuple(shape)}.")
+            raise BenchError(
+                "rdcr turns its inputs by quarters and needs square images; those of this task "
+                f"have the shape {tuple(shape)}."
+            )
         self.seeds, self.step, self.total = seeds, 0, seeds.problem.epochs * seeds.steps
         self.teacher = copy.deepcopy(seeds.nets).requires_grad_(False)
         self.draws = [run.numpy_generator("method", "turns") for run in seeds.runs]
@@ -29,11 +32,15 @@ class _State:
     def draw(self) -> None:
         """Draw an epoch: how far each row is turned, in quarters."""
         turns = np.stack([generator.integers(0, 4, self.seeds.drawn) for generator in self.draws])
-        self.turns = torch.from_numpy(turns).to(self.seeds.device).split(self.seeds.problem.batch_size, 1)
+        self.turns = (
+            torch.from_numpy(turns).to(self.seeds.device).split(self.seeds.problem.batch_size, 1)
+        )
 
 
 class RotationConsistency(NoisyLabelMethod):
-    """Learn from noisy labels, and from two signals that are free of noise: how far a picture was turned, and what an averaged copy of the net says."""
+    """Learn from noisy labels, and from two signals that are free of noise: how far a picture was
+    turned, and what an averaged copy of the net says.
+    """
 
     card: ClassVar = MethodCard(
         name="rdcr",
@@ -48,11 +55,13 @@ class RotationConsistency(NoisyLabelMethod):
   archivePrefix = {arXiv},
   journal = {arXiv preprint}
 }""",
-        claim="Clean targets made from the pictures themselves hold up where most labels are wrong, and cost nothing where few are.",
+        claim="Clean targets made from the pictures themselves hold up where most labels are "
+        "wrong, and cost nothing where few are.",
         official_code="none",
         deviates=(
-            "Written from the abstract: the paper's weights and the way it decouples turned and upright pictures could not be read. "
-            "Turning is a poor task for digits: a turned 6 is a 9, a turned 0 is a 0."
+            "Written from the abstract: the paper's weights and the way it decouples turned and "
+            "upright pictures could not be read. Turning is a poor task for digits: a turned 6 is "
+            "a 9, a turned 0 is a 0."
         ),
         stacked=True,
         defaults_from="here",
@@ -63,7 +72,9 @@ class RotationConsistency(NoisyLabelMethod):
     rotation: Annotated[float, Meta(ge=0)] = 1.0
     """Weight of the cross entropy of the quarter turn."""
     consistency: Annotated[float, Meta(ge=0)] = 10.0
-    """Weight of the squared distance to the averaged copy's probabilities, once its ramp is over."""
+    """Weight of the squared distance to the averaged copy's probabilities,
+    once its ramp is over.
+    """
     consistency_ramp: Annotated[float, Meta(ge=0, le=1)] = 0.2
     """Share of the steps over which that weight rises."""
     average: Annotated[float, Meta(ge=0, lt=1)] = 0.99
@@ -82,16 +93,23 @@ class RotationConsistency(NoisyLabelMethod):
 
     def loss(self, state: _State, batch: Batch, logits: torch.Tensor) -> torch.Tensor:
         """CE(label) + rotation CE(turn) + ramp consistency |p - p of the averaged copy|^2."""
-        for mine, theirs in zip(state.teacher.parameters(), state.seeds.nets.parameters(), strict=True):
+        for mine, theirs in zip(
+            state.teacher.parameters(), state.seeds.nets.parameters(), strict=True
+        ):
             mine.lerp_(theirs.detach(), 1 - min(self.average, 1 - 1 / (state.step + 1)))
-        with torch.no_grad():  # in training mode: the copy averages weights alone and takes a batch's own statistics
+        # in training mode: the copy averages weights alone and takes a batch's own statistics
+        with torch.no_grad():
             target = state.teacher(batch.x)[..., : -self.extra].softmax(-1)
         length = self.consistency_ramp * state.total
         ramp = math.exp(-5 * (1 - min(1.0, state.step / length)) ** 2) if length else 1.0
         state.step += 1
         labels, turns = logits[0, ..., : -self.extra], logits[1, ..., -self.extra :]
         distance = ((labels.softmax(-1) - target) ** 2).sum(-1)
-        return cross_entropy(labels, batch.y) + self.rotation * cross_entropy(turns, state.turns[batch.step]) + self.consistency * ramp * distance
+        return (
+            cross_entropy(labels, batch.y)
+            + self.rotation * cross_entropy(turns, state.turns[batch.step])
+            + self.consistency * ramp * distance
+        )
 
     def after_epoch(self, state: _State, epoch: int) -> None:
         """Count the turned rows and what the averaged copy saw; draw the next turns."""

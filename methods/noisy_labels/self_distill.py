@@ -12,7 +12,9 @@ from bench.training.stack import StackedNet
 
 
 class SelfDistillation(NoisyLabelMethod):
-    """Train a teacher on the given labels, then a fresh net of the same kind on the teacher's answers, and away from the labels where xi is above 1."""
+    """Train a teacher on the given labels, then a fresh net of the same kind on the teacher's
+    answers, and away from the labels where xi is above 1.
+    """
 
     card: ClassVar = MethodCard(
         name="self-distill",
@@ -27,9 +29,11 @@ class SelfDistillation(NoisyLabelMethod):
   eprint = {2301.13304},
   archivePrefix = {arXiv}
 }""",
-        claim="At 30 to 50 % corrupted labels the student is better than its teacher, and weights xi above 1 are better than those up to 1.",
+        claim="At 30 to 50 % corrupted labels the student is better than its teacher, and "
+        "weights xi above 1 are better than those up to 1.",
         official_code="none",
-        deviates="xi is fixed instead of tuned on validation data, and gradients are clipped, since the objective has no lower bound for xi above 1.",
+        deviates="xi is fixed instead of tuned on validation data, and gradients are clipped, "
+        "since the objective has no lower bound for xi above 1.",
         stacked=True,
         defaults_from="here",
         trials=None,
@@ -42,7 +46,9 @@ class SelfDistillation(NoisyLabelMethod):
     """Largest norm of a student's gradient."""
 
     def start(self, seeds: Seeds) -> torch.Tensor:
-        """Train the teachers, with initial weights and an order of their own, and return their probabilities (K * N, C)."""
+        """Train the teachers, with initial weights and an order of their
+        own, and return their probabilities (K * N, C).
+        """
         teachers = seeds.part(None, "teacher")
         teachers.nets = seeds.build(first=1)
         train(NoisyLabelMethod(), teachers, None, report=False)
@@ -55,8 +61,14 @@ class SelfDistillation(NoisyLabelMethod):
 
     def before_step(self, state: Any, nets: StackedNet, batch: Batch) -> None:
         """Shorten each net's gradient to ``clip``."""
-        gradients = [parameter.grad for parameter in nets.parameters() if parameter.grad is not None]
-        norm = torch.stack([gradient.flatten(1).square().sum(1) for gradient in gradients]).sum(0).sqrt()
+        gradients = [
+            parameter.grad for parameter in nets.parameters() if parameter.grad is not None
+        ]
+        norm = (
+            torch.stack([gradient.flatten(1).square().sum(1) for gradient in gradients])
+            .sum(0)
+            .sqrt()
+        )
         scale = (self.clip / norm).clamp_max(1.0)
         for gradient in gradients:
             gradient.mul_(scale.view(-1, *[1] * (gradient.dim() - 1)))

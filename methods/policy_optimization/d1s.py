@@ -13,7 +13,9 @@ from ._dual_level import BIBTEX, UNREAD, sample_level
 
 
 class D1s(PolicyMethod):
-    """Keep of each group the rollouts whose advantages vary most, with the advantages they had in the whole group."""
+    """Keep of each group the rollouts whose advantages vary most, with the
+    advantages they had in the whole group.
+    """
 
     card: ClassVar = MethodCard(
         name="d1s",

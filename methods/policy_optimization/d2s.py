@@ -13,7 +13,9 @@ from ._dual_level import BIBTEX, UNREAD, sample_level, token_level
 
 
 class D2s(PolicyMethod):
-    """Select rollouts within and across groups, then the tokens of largest advantage times entropy."""
+    """Select rollouts within and across groups, then the tokens of largest
+    advantage times entropy.
+    """
 
     card: ClassVar = MethodCard(
         name="d2s",
@@ -36,4 +38,6 @@ class D2s(PolicyMethod):
     def plan(self, batch: RolloutBatch, progress: float, generator: torch.Generator) -> UpdatePlan:
         """Select rows, then tokens."""
         advantages = self.advantages(batch)
-        return token_level(batch, sample_level(batch, advantages, self.share, self.cross), advantages, self.tokens)
+        return token_level(
+            batch, sample_level(batch, advantages, self.share, self.cross), advantages, self.tokens
+        )

@@ -40,5 +40,7 @@ class D3s(PolicyMethod):
     def plan(self, batch: RolloutBatch, progress: float, generator: torch.Generator) -> UpdatePlan:
         """Select rows, then tokens, at the shares of the moment."""
         advantages = self.advantages(batch)
-        rows = sample_level(batch, advantages, along(progress, self.share, self.share_end), self.cross)
+        rows = sample_level(
+            batch, advantages, along(progress, self.share, self.share_end), self.cross
+        )
         return token_level(batch, rows, advantages, along(progress, self.tokens, self.tokens_end))

@@ -20,20 +20,25 @@ class DapoFilter(PolicyMethod):
         paper="arXiv:2503.14476",
         bibtex="""@misc{yu2025dapo,
   title = {DAPO: An Open-Source LLM Reinforcement Learning System at Scale},
-  author = {Yu, Qiying and Zhang, Zheng and Zhu, Ruofei and Yuan, Yufeng and Zuo, Xiaochen and Yue, Yu and others},
+  author = {Yu, Qiying and Zhang, Zheng and Zhu, Ruofei and Yuan, Yufeng and Zuo, Xiaochen and Yue,
+    Yu and others},
   year = {2025},
   eprint = {2503.14476},
   archivePrefix = {arXiv}
 }""",
         official_code="none",
-        deviates="Groups are left out and, by default, not replaced, so that every method generates equally many rollouts ('refill' replaces them, and the extra rollouts are counted). No shaping of over-long answers.",
+        deviates="Groups are left out and, by default, not replaced, so that every method "
+        "generates equally many rollouts ('refill' replaces them, and the extra rollouts "
+        "are counted). No shaping of over-long answers.",
         defaults_from="paper",
     )
     max_resample: ClassVar = 3
     clip_high: Annotated[float, Meta(ge=0)] = 0.28
     """The ratio is cut at 1 + this."""
     refill: bool = False
-    """True: generate for more prompts, at most three times a step, until enough groups are mixed."""
+    """True: generate for more prompts, at most three times a step, until
+    enough groups are mixed.
+    """
 
     def plan(self, batch: RolloutBatch, progress: float, generator: torch.Generator) -> UpdatePlan:
         """Keep the mixed groups; of more than a step is meant to have, the first."""

@@ -19,14 +19,17 @@ class EntropyTop(PolicyMethod):
         track="policy-optimization",
         paper="arXiv:2506.01939",
         bibtex="""@misc{wang2025beyond,
-  title = {Beyond the 80/20 Rule: High-Entropy Minority Tokens Drive Effective Reinforcement Learning for LLM Reasoning},
-  author = {Wang, Shenzhi and Yu, Le and Gao, Chang and Zheng, Chujie and Liu, Shixuan and Lu, Rui and Dang, Kai and others},
+  title = {Beyond the 80/20 Rule: High-Entropy Minority Tokens Drive Effective Reinforcement
+    Learning for LLM Reasoning},
+  author = {Wang, Shenzhi and Yu, Le and Gao, Chang and Zheng, Chujie and Liu, Shixuan and Lu, Rui
+    and Dang, Kai and others},
   year = {2025},
   eprint = {2506.01939},
   archivePrefix = {arXiv}
 }""",
         official_code="none",
-        deviates="Symmetric clip of the track; the paper builds on DAPO. Abstract read, and the option of a public trainer that implements it.",
+        deviates="Symmetric clip of the track; the paper builds on DAPO. Abstract read, and the "
+        "option of a public trainer that implements it.",
         defaults_from="paper",
     )
     share: Annotated[float, Meta(gt=0, le=1)] = 0.2
@@ -36,5 +39,11 @@ class EntropyTop(PolicyMethod):
         """Keep tokens whose entropy is at least the (1 - share) quantile over the batch."""
         everything = super().plan(batch, progress, generator)
         entropy = batch.entropy(everything.rows)
-        edge = torch.quantile(entropy[batch.completion_mask].double(), 1 - self.share).to(entropy.dtype)
-        return UpdatePlan(rows=everything.rows, advantages=everything.advantages, token_weight=((entropy >= edge) & batch.completion_mask).float())
+        edge = torch.quantile(entropy[batch.completion_mask].double(), 1 - self.share).to(
+            entropy.dtype
+        )
+        return UpdatePlan(
+            rows=everything.rows,
+            advantages=everything.advantages,
+            token_weight=((entropy >= edge) & batch.completion_mask).float(),
+        )

@@ -18,13 +18,15 @@ class Grpo(PolicyMethod):
         paper="arXiv:2402.03300",
         bibtex="""@misc{shao2024deepseekmath,
   title = {DeepSeekMath: Pushing the Limits of Mathematical Reasoning in Open Language Models},
-  author = {Shao, Zhihong and Wang, Peiyi and Zhu, Qihao and Xu, Runxin and Song, Junxiao and Bi, Xiao and Zhang, Haowei and Zhang, Mingchuan and Li, Y. K. and Wu, Y. and Guo, Daya},
+  author = {Shao, Zhihong and Wang, Peiyi and Zhu, Qihao and Xu, Runxin and Song, Junxiao and Bi,
+    Xiao and Zhang, Haowei and Zhang, Mingchuan and Li, Y. K. and Wu, Y. and Guo, Daya},
   year = {2024},
   eprint = {2402.03300},
   archivePrefix = {arXiv}
 }""",
         official_code="none",
-        deviates="The loss is a mean over tokens (the paper: over sequences), and there is no divergence term; both are the protocol of the track.",
+        deviates="The loss is a mean over tokens (the paper: over sequences), and there is no "
+        "divergence term; both are the protocol of the track.",
         plain=True,
         defaults_from="paper",
     )

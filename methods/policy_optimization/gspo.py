@@ -18,13 +18,15 @@ class Gspo(PolicyMethod):
         paper="arXiv:2507.18071",
         bibtex="""@misc{zheng2025group,
   title = {Group Sequence Policy Optimization},
-  author = {Zheng, Chujie and Liu, Shixuan and Li, Mingze and Chen, Xiong-Hui and Yu, Bowen and Gao, Chang and Dang, Kai and Liu, Yuqiong and Men, Rui and Yang, An and Zhou, Jingren and Lin, Junyang},
+  author = {Zheng, Chujie and Liu, Shixuan and Li, Mingze and Chen, Xiong-Hui and Yu, Bowen and Gao,
+    Chang and Dang, Kai and Liu, Yuqiong and Men, Rui and Yang, An and Zhou, Jingren and Lin,
+    Junyang},
   year = {2025},
   eprint = {2507.18071},
   archivePrefix = {arXiv}
 }""",
         official_code="none",
-        deviates="The clip is .02 on both sides, for a small decoder; the paper's is in 'settings'.",
+        deviates="The clip is .02 on both sides, for a small decoder; the paper's: 'settings'.",
         defaults_from="here",
         trials=None,
     )

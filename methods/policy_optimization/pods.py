@@ -7,7 +7,14 @@ from typing import Annotated, ClassVar
 import torch
 
 from bench import Meta, MethodCard
-from bench.tracks.policy_optimization import PolicyMethod, RolloutBatch, UpdatePlan, count_of, max_variance_subset, rows_of
+from bench.tracks.policy_optimization import (
+    PolicyMethod,
+    RolloutBatch,
+    UpdatePlan,
+    count_of,
+    max_variance_subset,
+    rows_of,
+)
 
 
 class Pods(PolicyMethod):
@@ -39,4 +46,9 @@ class Pods(PolicyMethod):
         rewards = batch.by_group(batch.rewards)
         chosen = max_variance_subset(rewards, count_of(self.share, rewards.shape[1]))
         rows = rows_of(batch, chosen)
-        return UpdatePlan(rows=rows, advantages=self.renormalised(rewards.gather(1, chosen)) if self.renormalise else self.advantages(batch)[rows])
+        return UpdatePlan(
+            rows=rows,
+            advantages=self.renormalised(rewards.gather(1, chosen))
+            if self.renormalise
+            else self.advantages(batch)[rows],
+        )

@@ -7,11 +7,19 @@ from typing import Annotated, ClassVar
 import torch
 
 from bench import Meta, MethodCard
-from bench.tracks.policy_optimization import PolicyMethod, RolloutBatch, UpdatePlan, count_of, rows_of
+from bench.tracks.policy_optimization import (
+    PolicyMethod,
+    RolloutBatch,
+    UpdatePlan,
+    count_of,
+    rows_of,
+)
 
 
 class RandomRollouts(PolicyMethod):
-    """Keep a share of each group's rollouts, drawn by chance; their advantages stay those of the whole group."""
+    """Keep a share of each group's rollouts, drawn by chance; their
+    advantages stay those of the whole group.
+    """
 
     card: ClassVar = MethodCard(
         name="random",
@@ -30,7 +38,14 @@ class RandomRollouts(PolicyMethod):
         """Draw without replacement."""
         rewards = batch.by_group(batch.rewards)
         n = count_of(self.share, rewards.shape[1])
-        keys = torch.rand(rewards.shape, generator=generator, device=generator.device).to(rewards.device)
+        keys = torch.rand(rewards.shape, generator=generator, device=generator.device).to(
+            rewards.device
+        )
         chosen = keys.argsort(-1)[:, :n].sort(-1)[0]
         rows = rows_of(batch, chosen)
-        return UpdatePlan(rows=rows, advantages=self.renormalised(rewards.gather(1, chosen)) if self.renormalise else self.advantages(batch)[rows])
+        return UpdatePlan(
+            rows=rows,
+            advantages=self.renormalised(rewards.gather(1, chosen))
+            if self.renormalise
+            else self.advantages(batch)[rows],
+        )

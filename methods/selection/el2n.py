@@ -13,7 +13,9 @@ from bench.training.convnet import Net, Params, outputs
 
 
 class ErrorNorm(Selector):
-    """Keep the rows whose class probabilities are farthest from their label early in training, by several nets."""
+    """Keep the rows whose class probabilities are farthest from their
+    label early in training, by several nets.
+    """
 
     card: ClassVar = MethodCard(
         name="el2n",
@@ -29,7 +31,8 @@ class ErrorNorm(Selector):
   archivePrefix = {arXiv}
 }""",
         official_code="ok",
-        deviates="5 nets instead of 10, scored after a tenth of the training, here one and a half epochs.",
+        deviates="5 nets instead of 10, scored after a tenth of the training, here one and a half "
+        "epochs.",
         defaults_from="here",
         trials=5,
         tuning={"order": ("hard", "easy", "moderate"), "share": (0.05, 0.1, 0.3)},
@@ -42,17 +45,30 @@ class ErrorNorm(Selector):
     order: Literal["hard", "easy", "moderate"] = "hard"
     """Keep the highest scores, the lowest, or those nearest the median."""
     offset: Annotated[float, Meta(ge=0, lt=1)] = 0.0
-    """Share of the rows with the highest scores that is dropped first: they may be wrongly labelled."""
+    """Share of the rows with the highest scores that is dropped first:
+    they may be wrongly labelled.
+    """
 
     def scores(self, problem: Selectable, run: Run) -> torch.Tensor:
         """Return the mean over early nets of each row's score, in the chosen order."""
         if self.share:
-            net, params = trained(problem, run, "scores", nets=self.nets, epochs=self.share * problem.epochs, of=problem.epochs)
+            net, params = trained(
+                problem,
+                run,
+                "scores",
+                nets=self.nets,
+                epochs=self.share * problem.epochs,
+                of=problem.epochs,
+            )
         else:
             net, params = problem.net(), starts(problem, run, "scores", self.nets)
         return preferred(self.early(net, params, problem, run).mean(0), self.order, self.offset)
 
     def early(self, net: Net, params: Params, problem: Selectable, run: Run) -> torch.Tensor:
-        """Return each net's || softmax f(x) - onehot(y) ||_2 of every row (definition 2.3), (K, N)."""
+        """Return each net's || softmax f(x) - onehot(y) ||_2 of every row
+        (definition 2.3), (K, N).
+        """
         run.count(forward=self.nets * len(problem.y))
-        return (outputs(net, params, problem.x).softmax(-1) - F.one_hot(problem.y, problem.n_classes)).norm(dim=-1)
+        return (
+            outputs(net, params, problem.x).softmax(-1) - F.one_hot(problem.y, problem.n_classes)
+        ).norm(dim=-1)

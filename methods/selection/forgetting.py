@@ -11,7 +11,9 @@ from bench.tracks.selection import Selectable, Selector, preferred, trained
 
 
 class Forgetting(Selector):
-    """Keep the rows that nets forget most often while they train: right when last seen, wrong now."""
+    """Keep the rows that nets forget most often while they train: right
+    when last seen, wrong now.
+    """
 
     card: ClassVar = MethodCard(
         name="forgetting",
@@ -20,7 +22,8 @@ class Forgetting(Selector):
         paper="arXiv:1812.05159",
         bibtex="""@inproceedings{toneva2019empirical,
   title = {An Empirical Study of Example Forgetting during Deep Neural Network Learning},
-  author = {Toneva, Mariya and Sordoni, Alessandro and Tachet des Combes, Remi and Trischler, Adam and Bengio, Yoshua and Gordon, Geoffrey J.},
+  author = {Toneva, Mariya and Sordoni, Alessandro and Tachet des Combes, Remi and Trischler, Adam
+    and Bengio, Yoshua and Gordon, Geoffrey J.},
   booktitle = {ICLR},
   year = {2019},
   eprint = {1812.05159},
@@ -37,7 +40,9 @@ class Forgetting(Selector):
     """Keep the rows forgotten most, least, or nearest the median."""
 
     def scores(self, problem: Selectable, run: Run) -> torch.Tensor:
-        """Return the mean number of changes from right to wrong between visits of a row; infinity where a net never got it right."""
+        """Return the mean number of changes from right to wrong between
+        visits of a row; infinity where a net never got it right.
+        """
         counter = Counter(self.nets, problem.y)
         trained(problem, run, "scores", nets=self.nets, epochs=problem.epochs, seen=counter)
         return preferred(counter.counts(), self.order, 0.0)
@@ -48,7 +53,9 @@ class Counter:
 
     def __init__(self, nets: int, y: torch.Tensor) -> None:
         self.y = y
-        self.right, self.learnt = (torch.zeros(nets, len(y), dtype=torch.bool, device=y.device) for _ in range(2))
+        self.right, self.learnt = (
+            torch.zeros(nets, len(y), dtype=torch.bool, device=y.device) for _ in range(2)
+        )
         self.forgotten = torch.zeros(nets, len(y), device=y.device)
 
     def __call__(self, step: int, rows: torch.Tensor, logits: torch.Tensor) -> None:

@@ -40,29 +40,53 @@ class GradientNorm(ErrorNorm):
     nets: Annotated[int, Meta(ge=1)] = 3
     """Nets whose scores are averaged."""
     layers: Literal["all", "last"] = "all"
-    """Gradient with respect to all weights, or to the last layer alone (the form that DeepCore computes)."""
+    """Gradient with respect to all weights, or to the last layer alone
+    (the form that DeepCore computes).
+    """
 
     def early(self, net: Net, params: Params, problem: Selectable, run: Run) -> torch.Tensor:
         """Return the norm of every row's own gradient in each net (definition 2.1), (K, N)."""
         rows = len(problem.y)
-        run.count(forward=self.nets * rows, backward=self.nets * rows if self.layers == "all" else 0)
+        run.count(
+            forward=self.nets * rows, backward=self.nets * rows if self.layers == "all" else 0
+        )
         norms = gradient_norms if self.layers == "all" else last_layer_norms
-        return torch.stack([norms(net, [tensor[k : k + 1] for tensor in params], problem.x, problem.y) for k in range(self.nets)])
+        return torch.stack(
+            [
+                norms(net, [tensor[k : k + 1] for tensor in params], problem.x, problem.y)
+                for k in range(self.nets)
+            ]
+        )
 
 
-def gradient_norms(net: Net, params: Params, x: torch.Tensor, y: torch.Tensor, chunk: int = 128) -> torch.Tensor:
-    """Return the norm of each row's loss gradient with respect to all weights of one net, (N,): each row gets a copy of the weights."""
+def gradient_norms(
+    net: Net, params: Params, x: torch.Tensor, y: torch.Tensor, chunk: int = 128
+) -> torch.Tensor:
+    """Return the norm of each row's loss gradient with respect to all weights of one net, (N,):
+    each row gets a copy of the weights.
+    """
     found = []
     for part, labels in zip(x.split(chunk), y.split(chunk), strict=True):
-        own = [tensor.expand(len(part), *tensor.shape[1:]).detach().requires_grad_() for tensor in params]
-        gradients = torch.autograd.grad(cross_entropy(net.logits(own, part[:, None]), labels[:, None]).sum(), own)
-        found.append(torch.stack([gradient.flatten(1).square().sum(1) for gradient in gradients]).sum(0).sqrt())
+        own = [
+            tensor.expand(len(part), *tensor.shape[1:]).detach().requires_grad_()
+            for tensor in params
+        ]
+        gradients = torch.autograd.grad(
+            cross_entropy(net.logits(own, part[:, None]), labels[:, None]).sum(), own
+        )
+        found.append(
+            torch.stack([gradient.flatten(1).square().sum(1) for gradient in gradients])
+            .sum(0)
+            .sqrt()
+        )
     return torch.cat(found)
 
 
 @torch.no_grad()
 def last_layer_norms(net: Net, params: Params, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """Return || softmax f(x) - onehot(y) || sqrt(|| h ||^2 + 1), the norm with respect to the last layer's weights and biases, (N,)."""
+    """Return || softmax f(x) - onehot(y) || sqrt(|| h ||^2 + 1), the norm
+    with respect to the last layer's weights and biases, (N,).
+    """
     features = net.features(params, x[None])
     error = net.head(params, features)[0].softmax(-1) - F.one_hot(y, params[-1].shape[-1])
     return error.norm(dim=1) * (features[0].square().sum(1) + 1).sqrt()

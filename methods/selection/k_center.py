@@ -11,7 +11,9 @@ from bench.tracks.selection import Selectable, Selector, features_of, greedy
 
 
 class KCenter(Selector):
-    """Add the row farthest from those kept, class by class where classes are balanced; the first is the one nearest the mean."""
+    """Add the row farthest from those kept, class by class where classes
+    are balanced; the first is the one nearest the mean.
+    """
 
     card: ClassVar = MethodCard(
         name="k-center",
@@ -27,7 +29,8 @@ class KCenter(Selector):
   archivePrefix = {arXiv}
 }""",
         official_code="ok",
-        deviates="Starts at the row nearest the mean instead of a random one (start=random); features of one net trained for 10 epochs.",
+        deviates="Starts at the row nearest the mean instead of a random one (start=random); "
+        "features of one net trained for 10 epochs.",
         defaults_from="here",
         trials=None,
         tuning={"features": ("net", "pixels"), "start": ("mean", "random")},
@@ -44,12 +47,18 @@ class KCenter(Selector):
         def pick(features: torch.Tensor, count: int) -> torch.Tensor:
             norms = features.square().sum(1)
             distance = (features - features.mean(0)).square().sum(1)
-            best = distance.argmin() if self.start == "mean" else torch.randint(len(features), (), generator=generator).to(features.device)
+            best = (
+                distance.argmin()
+                if self.start == "mean"
+                else torch.randint(len(features), (), generator=generator).to(features.device)
+            )
             nearest = torch.full_like(norms, torch.inf)
             picked = torch.empty(count, dtype=torch.int64, device=features.device)
             for k in range(count):
                 picked[k] = best
-                nearest = torch.minimum(nearest, norms - 2 * features @ features[best] + norms[best])
+                nearest = torch.minimum(
+                    nearest, norms - 2 * features @ features[best] + norms[best]
+                )
                 nearest[best] = -torch.inf
                 best = nearest.argmax()
             return picked

@@ -1,4 +1,6 @@
-"""k-means in pixels, class by class (doi:10.1109/TIT.1982.1056489): a selector, and a condensed set, that needs no net."""
+"""k-means in pixels, class by class (doi:10.1109/TIT.1982.1056489): a
+selector, and a condensed set, that needs no net.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from bench.tracks.selection import Selectable, Selector
 
 
 class KMeans(Selector):
-    """Cluster the rows of each class in pixels; keep the row nearest to each centre, or where images may be made the centres themselves."""
+    """Cluster the rows of each class in pixels; keep the row nearest to each centre, or where
+    images may be made the centres themselves.
+    """
 
     card: ClassVar = MethodCard(
         name="k-means",
@@ -28,7 +32,8 @@ class KMeans(Selector):
   pages = {129--137},
   year = {1982}
 }""",
-        claim="Alternating between nearest centres and means never raises the mean square distance to the nearest centre; no claim about what nets learn.",
+        claim="Alternating between nearest centres and means never raises the mean square "
+        "distance to the nearest centre; no claim about what nets learn.",
         deviates="Starts at random rows; a class gets centres in proportion to its rows.",
         plain=True,
         defaults_from="here",
@@ -37,14 +42,20 @@ class KMeans(Selector):
     """Most rounds of Lloyd's algorithm. 0: the random rows that it starts from."""
 
     def choose(self, problem: Selectable, run: Run) -> Any:
-        """Return the centres of a condensation problem as images, else the rows nearest to them for each budget."""
+        """Return the centres of a condensation problem as images, else the
+        rows nearest to them for each budget.
+        """
         x = problem.x.flatten(1)
         if isinstance(problem, Problem):
             start = real_rows(problem, run).view(problem.n_classes, problem.ipc)
-            centres = torch.cat([self.centres(x[problem.y == c], x[start[c]]) for c in range(problem.n_classes)])
+            centres = torch.cat(
+                [self.centres(x[problem.y == c], x[start[c]]) for c in range(problem.n_classes)]
+            )
             run.count(forward=len(problem.y))
             return SmallSet(x=centres.view(-1, *problem.x.shape[1:]), y=labels_of(problem))
-        keys = torch.rand(len(x), generator=run.torch_generator("order", "rows", device="cpu")).to(x.device)
+        keys = torch.rand(len(x), generator=run.torch_generator("order", "rows", device="cpu")).to(
+            x.device
+        )
         kept = []
         for budget in problem.budgets:
             parts = []
@@ -56,7 +67,11 @@ class KMeans(Selector):
         return problem.take(kept, None, None)
 
     def centres(self, x: torch.Tensor, centres: torch.Tensor) -> torch.Tensor:
-        """Return the centres (k, d) that Lloyd's algorithm makes of rows (n, d) from where it starts (k, d). A centre that no row is nearest to stays."""
+        """Return the centres (k, d) that Lloyd's algorithm makes of rows (n, d) from where it
+        starts (k, d).
+
+        A centre that no row is nearest to stays.
+        """
         of = torch.full((len(x),), -1, device=x.device)
         for _ in range(self.rounds):
             before, of = of, torch.cdist(x, centres).argmin(1)
@@ -68,8 +83,12 @@ class KMeans(Selector):
         return centres
 
 
-def shares(y: torch.Tensor, classes: int, budget: int, balanced: bool) -> list[tuple[torch.Tensor, int]]:
-    """Return the rows of each class that has some (n,), and how many of them to keep: in proportion by largest remainder, or as evenly as they allow."""
+def shares(
+    y: torch.Tensor, classes: int, budget: int, balanced: bool
+) -> list[tuple[torch.Tensor, int]]:
+    """Return the rows of each class that has some (n,), and how many of them to keep: in proportion
+    by largest remainder, or as evenly as they allow.
+    """
     parts = [(y == c).nonzero().flatten() for c in range(classes)]
     exact = [budget / classes if balanced else len(part) * budget / len(y) for part in parts]
     take = [min(len(part), int(wanted)) for part, wanted in zip(parts, exact, strict=True)]
@@ -80,7 +99,9 @@ def shares(y: torch.Tensor, classes: int, budget: int, balanced: bool) -> list[t
 
 
 def nearest(x: torch.Tensor, centres: torch.Tensor) -> torch.Tensor:
-    """Return for each centre (k, d), one after the other, the nearest row (n, d) that none before it took, (k,)."""
+    """Return for each centre (k, d), one after the other, the nearest row
+    (n, d) that none before it took, (k,).
+    """
     distances = torch.cdist(centres, x)
     taken = torch.empty(len(centres), dtype=torch.int64, device=x.device)
     for place in range(len(centres)):

@@ -1,4 +1,6 @@
-"""Uncertainty of a trained net: margin, entropy, least confidence (selection by a proxy, arXiv:1906.11829)."""
+"""Uncertainty of a trained net: margin, entropy, least confidence
+(selection by a proxy, arXiv:1906.11829).
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,10 @@ from bench.training.convnet import outputs
 
 
 class Uncertainty(Selector):
-    """Keep the rows of which nets trained on all rows are least sure. Labels do not enter the score."""
+    """Keep the rows of which nets trained on all rows are least sure.
+
+    Labels do not enter the score.
+    """
 
     card: ClassVar = MethodCard(
         name="margin",
@@ -21,7 +26,8 @@ class Uncertainty(Selector):
         paper="arXiv:1906.11829",
         bibtex="""@inproceedings{coleman2020selection,
   title = {Selection via Proxy: Efficient Data Selection for Deep Learning},
-  author = {Coleman, Cody and Yeh, Christopher and Mussmann, Stephen and Mirzasoleiman, Baharan and Bailis, Peter and Liang, Percy and Leskovec, Jure and Zaharia, Matei},
+  author = {Coleman, Cody and Yeh, Christopher and Mussmann, Stephen and Mirzasoleiman, Baharan and
+    Bailis, Peter and Liang, Percy and Leskovec, Jure and Zaharia, Matei},
   booktitle = {ICLR},
   year = {2020},
   eprint = {1906.11829},
@@ -31,7 +37,10 @@ class Uncertainty(Selector):
         deviates="The proxy is the net of the task itself, trained for 5 epochs.",
         defaults_from="here",
         trials=None,
-        tuning={"measure": ("margin", "entropy", "least-confidence"), "order": ("hard", "easy", "moderate")},
+        tuning={
+            "measure": ("margin", "entropy", "least-confidence"),
+            "order": ("hard", "easy", "moderate"),
+        },
     )
     measure: Literal["margin", "entropy", "least-confidence"] = "margin"
     """What is small where a net is sure: 1 - (p1 - p2), the entropy, or 1 - p1."""
@@ -46,7 +55,11 @@ class Uncertainty(Selector):
         """Return the uncertainty of each row; higher means less sure."""
         net, params = trained(problem, run, "scores", nets=self.nets, epochs=self.epochs)
         run.count(forward=self.nets * len(problem.y))
-        return preferred(uncertainty(outputs(net, params, problem.x).softmax(-1).mean(0), self.measure), self.order, 0.0)
+        return preferred(
+            uncertainty(outputs(net, params, problem.x).softmax(-1).mean(0), self.measure),
+            self.order,
+            0.0,
+        )
 
 
 def uncertainty(probabilities: torch.Tensor, measure: str) -> torch.Tensor:

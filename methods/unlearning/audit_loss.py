@@ -16,7 +16,8 @@ class AuditLoss(Method):
         title="Threshold on the confidence of the label",
         track="privacy-audit",
         paper="arXiv:1709.01604",
-        deviates="The log odds of the label instead of its loss, which orders rows of two classes the same and of more classes nearly so.",
+        deviates="The log odds of the label instead of its loss, which orders rows of two classes "
+        "the same and of more classes nearly so.",
         plain=True,
         defaults_from="here",
     )

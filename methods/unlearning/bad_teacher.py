@@ -11,7 +11,9 @@ from bench.tracks.unlearning import Group, Nets, UnlearningMethod, divergence, s
 
 
 class BadTeacher(UnlearningMethod):
-    """Distil a net with random weights on S, and the original on a share of R, batch by batch together."""
+    """Distil a net with random weights on S, and the original on a share
+    of R, batch by batch together.
+    """
 
     card: ClassVar = MethodCard(
         name="bad-teacher",
@@ -19,7 +21,8 @@ class BadTeacher(UnlearningMethod):
         track=("unlearning-privacy", "unlearning-correction"),
         paper="arXiv:2205.08096",
         bibtex="""@inproceedings{chundawat2023can,
-  title = {Can Bad Teaching Induce Forgetting? Unlearning in Deep Networks Using an Incompetent Teacher},
+  title = {Can Bad Teaching Induce Forgetting? Unlearning in Deep Networks Using an Incompetent
+    Teacher},
   author = {Chundawat, Vikram S and Tarun, Ayush K and Mandal, Murari and Kankanhalli, Mohan},
   booktitle = {AAAI},
   year = {2023},
@@ -27,7 +30,8 @@ class BadTeacher(UnlearningMethod):
   archivePrefix = {arXiv}
 }""",
         official_code="ok",
-        deviates="SGD instead of Adam. The official code averages the divergence over classes too, which only scales the learning rate.",
+        deviates="SGD instead of Adam. The official code averages the divergence over classes too, "
+        "which only scales the learning rate.",
         stacked=True,
         defaults_from="here",
         trials=None,
@@ -48,13 +52,20 @@ class BadTeacher(UnlearningMethod):
         nets, good = group.originals(), group.originals().eval().requires_grad_(False)
         bad = group.fresh("method", "teacher").eval().requires_grad_(False)
         count = round(self.share * group.retain.shape[1])
-        chosen = torch.stack([torch.randperm(group.retain.shape[1], generator=generator)[:count] for generator in group.generators("method", "share")])
+        chosen = torch.stack(
+            [
+                torch.randperm(group.retain.shape[1], generator=generator)[:count]
+                for generator in group.generators("method", "share")
+            ]
+        )
         used = torch.cat([group.forget, group.retain.gather(1, chosen.to(group.device))], 1)
         forgotten = torch.zeros_like(group.y, dtype=torch.bool).scatter_(1, group.forget, True)
         rows, optimiser = group.rows(used, "used"), group.sgd(nets, self.lr)
         for _ in group.epochs(self.epochs):
             for batch in rows.epoch():
-                taught = torch.where(forgotten.gather(1, batch.rows)[..., None], bad(batch.x), good(batch.x))
+                taught = torch.where(
+                    forgotten.gather(1, batch.rows)[..., None], bad(batch.x), good(batch.x)
+                )
                 group.count(forward=2 * batch.y.shape[1])
                 step(optimiser, divergence(taught, nets(batch.x), self.temperature))
         return nets

@@ -11,7 +11,9 @@ from bench.tracks.unlearning import Group, Nets, UnlearningMethod, step
 
 
 class Blindspot(UnlearningMethod):
-    """Follow on S a net that has seen R only briefly, in its outputs and in its layers; stay with the targets on R."""
+    """Follow on S a net that has seen R only briefly, in its outputs and
+    in its layers; stay with the targets on R.
+    """
 
     card: ClassVar = MethodCard(
         name="blindspot",
@@ -28,14 +30,16 @@ class Blindspot(UnlearningMethod):
 }""",
         official_code="ok",
         deviates=(
-            "Defaults are this project's small-data values; the official ones are in 'settings'. A layer of units instead of channels has one square a unit as "
-            "its attention."
+            "Defaults are this project's small-data values; the official ones are in 'settings'. A "
+            "layer of units instead of channels has one square a unit as its attention."
         ),
         stacked=True,
         defaults_from="here",
         trials=None,
     )
-    settings: ClassVar = {"paper": {"lr": 0.001, "epochs": 1, "proxy_lr": 0.01, "proxy_epochs": 2, "attention": 50.0}}
+    settings: ClassVar = {
+        "paper": {"lr": 0.001, "epochs": 1, "proxy_lr": 0.01, "proxy_epochs": 2, "attention": 50.0}
+    }
     lr: Annotated[float, Meta(gt=0)] = 0.001
     """Adam's rate."""
     epochs: Annotated[int, Meta(ge=0)] = 10
@@ -48,25 +52,44 @@ class Blindspot(UnlearningMethod):
     """Weight of the distance between layers."""
 
     def unlearn(self, group: Group) -> Nets:
-        """Train the proxy, then follow it on S: c [L1(proxy) + attention] + (1 - c) L1(targets), c the share of a batch that is in S."""
+        """Train the proxy, then follow it on S: c [L1(proxy) + attention]
+        + (1 - c) L1(targets), c the share of a batch that is in S.
+        """
         proxy = group.fresh("method", "proxy")
-        retain, optimiser = group.rows(group.retain, "retain"), torch.optim.Adam(proxy.parameters(), self.proxy_lr)
+        retain, optimiser = (
+            group.rows(group.retain, "retain"),
+            torch.optim.Adam(proxy.parameters(), self.proxy_lr),
+        )
         for _ in range(self.proxy_epochs):
             for batch in retain.epoch():
                 step(optimiser, (proxy(batch.x)[..., 0] - batch.y).abs())
         proxy.requires_grad_(False)
         nets = group.originals()
         forgotten = torch.zeros_like(group.y).scatter_(1, group.forget, 1.0)
-        rows, optimiser = group.rows(group.everything, "everything"), torch.optim.Adam(nets.parameters(), self.lr)
+        rows, optimiser = (
+            group.rows(group.everything, "everything"),
+            torch.optim.Adam(nets.parameters(), self.lr),
+        )
         for _ in group.epochs(self.epochs):
             for batch in rows.epoch():
                 inside = forgotten.gather(1, batch.rows)
-                step(optimiser, self.losses(nets.layers(batch.x), proxy.layers(batch.x), batch.y, inside))
+                step(
+                    optimiser,
+                    self.losses(nets.layers(batch.x), proxy.layers(batch.x), batch.y, inside),
+                )
                 group.count(forward=batch.y.shape[1])
         return nets
 
-    def losses(self, layers: list[torch.Tensor], guide: list[torch.Tensor], y: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
-        """Return the loss of each member, (M, 1), for layers (M, B, width), those of the proxy, targets and what is in S (M, B)."""
+    def losses(
+        self,
+        layers: list[torch.Tensor],
+        guide: list[torch.Tensor],
+        y: torch.Tensor,
+        inside: torch.Tensor,
+    ) -> torch.Tensor:
+        """Return the loss of each member, (M, 1), for layers (M, B,
+        width), those of the proxy, targets and what is in S (M, B).
+        """
         share = inside.mean(-1, keepdim=True)
         count = inside.sum(-1, keepdim=True)
         near = (layers[-1][..., 0] - guide[-1][..., 0]).abs()
@@ -74,7 +97,9 @@ class Blindspot(UnlearningMethod):
             near = near + self.attention * (attention(layer) - attention(other)).square().mean(-1)
         right = (layers[-1][..., 0] - y).abs()
         on_forgotten = (near * inside).sum(-1, keepdim=True) / count.clamp_min(1)
-        on_retained = (right * (1 - inside)).sum(-1, keepdim=True) / (y.shape[1] - count).clamp_min(1)
+        on_retained = (right * (1 - inside)).sum(-1, keepdim=True) / (y.shape[1] - count).clamp_min(
+            1
+        )
         return share * on_forgotten + (1 - share) * on_retained
 
 

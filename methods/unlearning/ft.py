@@ -16,7 +16,8 @@ class FineTune(UnlearningMethod):
         title="Fine-tuning on the rows that stay",
         track=("unlearning-privacy", "unlearning-correction", "unlearning-regression"),
         official_code="ok",
-        deviates="Defaults are this project's small-data values, with a falling rate; those of the Unlearn-Sparse repository are in 'settings'.",
+        deviates="Defaults are this project's small-data values, with a falling rate; those of the "
+        "Unlearn-Sparse repository are in 'settings'.",
         stacked=True,
         plain=True,
         defaults_from="here",

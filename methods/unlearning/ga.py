@@ -11,14 +11,18 @@ from bench.tracks.unlearning import Group, Nets, UnlearningMethod, clip
 
 
 class GradientAscent(UnlearningMethod):
-    """Maximise the loss on S by clipped steps. A model whose forget accuracy is down to its validation accuracy is left alone from then on."""
+    """Maximise the loss on S by clipped steps.
+
+    A model whose forget accuracy is down to its validation accuracy is left alone from then on.
+    """
 
     card: ClassVar = MethodCard(
         name="ga",
         title="Gradient ascent on the rows to forget",
         track=("unlearning-privacy", "unlearning-correction", "unlearning-regression"),
         official_code="ok",
-        deviates="Gradients are clipped, and it stops by the validation rows; otherwise it destroys the model sooner or later.",
+        deviates="Gradients are clipped, and it stops by the validation rows; otherwise it "
+        "destroys the model sooner or later.",
         stacked=True,
         defaults_from="here",
         trials=None,
@@ -46,5 +50,7 @@ class GradientAscent(UnlearningMethod):
                 clip(nets, self.clip)
                 with torch.no_grad():
                     for parameter in nets.parameters():
-                        parameter += (going * self.lr).view(-1, *[1] * (parameter.dim() - 1)) * parameter.grad
+                        parameter += (going * self.lr).view(
+                            -1, *[1] * (parameter.dim() - 1)
+                        ) * parameter.grad
         return nets

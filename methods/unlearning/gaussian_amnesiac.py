@@ -11,7 +11,9 @@ from bench.tracks.unlearning import Group, Nets, UnlearningMethod, step
 
 
 class GaussianAmnesiac(UnlearningMethod):
-    """Give the rows to forget random targets with the mean and spread of all, and fine-tune on everything."""
+    """Give the rows to forget random targets with the mean and spread of
+    all, and fine-tune on everything.
+    """
 
     card: ClassVar = MethodCard(
         name="gaussian-amnesiac",
@@ -27,7 +29,8 @@ class GaussianAmnesiac(UnlearningMethod):
   archivePrefix = {arXiv}
 }""",
         official_code="ok",
-        deviates="Defaults are this project's small-data values; the official ones are in 'settings'.",
+        deviates="Defaults are this project's small-data values; the official ones are in "
+        "'settings'.",
         stacked=True,
         defaults_from="here",
         trials=None,
@@ -42,9 +45,17 @@ class GaussianAmnesiac(UnlearningMethod):
         """Redraw the targets, fine-tune on |error|."""
         nets = group.originals()
         mean, spread = group.y.mean(1, keepdim=True), group.y.std(1, keepdim=True)
-        drawn = torch.stack([torch.randn(group.forget.shape[1], generator=generator) for generator in group.generators("method", "targets")])
+        drawn = torch.stack(
+            [
+                torch.randn(group.forget.shape[1], generator=generator)
+                for generator in group.generators("method", "targets")
+            ]
+        )
         y = group.y.scatter(1, group.forget, mean + spread * drawn.to(group.device))
-        rows, optimiser = group.rows(group.everything, "everything"), torch.optim.Adam(nets.parameters(), self.lr)
+        rows, optimiser = (
+            group.rows(group.everything, "everything"),
+            torch.optim.Adam(nets.parameters(), self.lr),
+        )
         for _ in group.epochs(self.epochs):
             for batch in rows.epoch():
                 step(optimiser, (nets(batch.x)[..., 0] - y.gather(1, batch.rows)).abs())

@@ -1,4 +1,6 @@
-"""Influence unlearning: one Newton step away from the rows to forget (arXiv:1703.04730, as in arXiv:2304.04934)."""
+"""Influence unlearning: one Newton step away from the rows to forget
+(arXiv:1703.04730, as in arXiv:2304.04934).
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ from .l_codec import gradient, shifted
 
 
 class InfluenceUnlearning(UnlearningMethod):
-    """Move by alpha H^-1 v, where H is the curvature of the loss on R and v = sum_S g / N - (|S| / N) mean_R g."""
+    """Move by alpha H^-1 v, where H is the curvature of the loss on R and
+    v = sum_S g / N - (|S| / N) mean_R g.
+    """
 
     card: ClassVar = MethodCard(
         name="iu",
@@ -31,7 +35,8 @@ class InfluenceUnlearning(UnlearningMethod):
 }""",
         official_code="flawed",
         deviates=(
-            "The curvature is the damped Gauss-Newton matrix of some rows that stay, inverted by conjugate gradients. The Unlearn-Sparse repository's recursion "
+            "The curvature is the damped Gauss-Newton matrix of some rows that stay, inverted by "
+            "conjugate gradients. The Unlearn-Sparse repository's recursion "
             "over single gradients only ever moves along the first of them: 'compat' does the same."
         ),
         stacked=True,
@@ -55,17 +60,28 @@ class InfluenceUnlearning(UnlearningMethod):
         nets = group.originals().eval()
         share = group.forget.shape[1] / group.everything.shape[1]
         v = share * (gradient(group, nets, group.forget) - gradient(group, nets, group.retain))
-        orders = [torch.randperm(group.retain.shape[1], generator=generator)[: self.rows] for generator in group.generators("method", "rows")]
+        orders = [
+            torch.randperm(group.retain.shape[1], generator=generator)[: self.rows]
+            for generator in group.generators("method", "rows")
+        ]
         rows = group.retain.gather(1, torch.stack(orders).to(group.device))
         if self.compat:
-            step = recursion(v, (gradient(group, nets, row) for row in rows.split(1, 1)), rows.shape[1])
+            step = recursion(
+                v, (gradient(group, nets, row) for row in rows.split(1, 1)), rows.shape[1]
+            )
         else:
-            step = solved(lambda direction: curved(group, nets, rows, direction) + self.damping * direction, v, self.iterations)
+            step = solved(
+                lambda direction: curved(group, nets, rows, direction) + self.damping * direction,
+                v,
+                self.iterations,
+            )
         return shifted(nets, self.alpha * step)
 
 
 def curved(group: Group, nets: Nets, rows: torch.Tensor, direction: torch.Tensor) -> torch.Tensor:
-    """Return the Gauss-Newton matrix of the mean loss of ``rows`` (M, n) times ``direction`` (M, P)."""
+    """Return the Gauss-Newton matrix of the mean loss of ``rows`` (M, n)
+    times ``direction`` (M, P).
+    """
     parameters = list(nets.parameters())
     parts = direction.split([parameter[0].numel() for parameter in parameters], 1)
     parts = [part.view_as(parameter) for part, parameter in zip(parts, parameters, strict=True)]
@@ -87,8 +103,12 @@ def curved(group: Group, nets: Nets, rows: torch.Tensor, direction: torch.Tensor
     return total
 
 
-def solved(times: Callable[[torch.Tensor], torch.Tensor], v: torch.Tensor, iterations: int) -> torch.Tensor:
-    """Return x of A x = v (M, P) by conjugate gradients, for a product ``times`` with positive A, a member by itself; a member that is done stays."""
+def solved(
+    times: Callable[[torch.Tensor], torch.Tensor], v: torch.Tensor, iterations: int
+) -> torch.Tensor:
+    """Return x of A x = v (M, P) by conjugate gradients, for a product ``times`` with positive A, a
+    member by itself; a member that is done stays.
+    """
     x, left = torch.zeros_like(v), v.clone()
     along, size = left.clone(), left.square().sum(1, keepdim=True)
     for _ in range(iterations):
@@ -101,7 +121,9 @@ def solved(times: Callable[[torch.Tensor], torch.Tensor], v: torch.Tensor, itera
 
 
 def recursion(v: torch.Tensor, gradients: Iterable[torch.Tensor], n: int) -> torch.Tensor:
-    """Return the recursion of the Unlearn-Sparse repository for v (M, P) over ``n`` single gradients (M, P)."""
+    """Return the recursion of the Unlearn-Sparse repository for v (M, P)
+    over ``n`` single gradients (M, P).
+    """
     first, found = None, v
     for g in gradients:
         first = g.clone() if first is None else first

@@ -18,14 +18,16 @@ class L1Sparse(UnlearningMethod):
         paper="arXiv:2304.04934",
         bibtex="""@inproceedings{jia2023model,
   title = {Model Sparsity Can Simplify Machine Unlearning},
-  author = {Jia, Jinghan and Liu, Jiancheng and Ram, Parikshit and Yao, Yuguang and Liu, Gaowen and Liu, Yang and Sharma, Pranay and Liu, Sijia},
+  author = {Jia, Jinghan and Liu, Jiancheng and Ram, Parikshit and Yao, Yuguang and Liu, Gaowen and
+    Liu, Yang and Sharma, Pranay and Liu, Sijia},
   booktitle = {NeurIPS},
   year = {2023},
   eprint = {2304.04934},
   archivePrefix = {arXiv}
 }""",
         official_code="ok",
-        deviates="Defaults are this project's small-data values, with a falling rate; the official ones are in 'settings'.",
+        deviates="Defaults are this project's small-data values, with a falling rate; the official "
+        "ones are in 'settings'.",
         stacked=True,
         defaults_from="here",
         trials=None,

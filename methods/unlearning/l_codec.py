@@ -7,11 +7,21 @@ from typing import Annotated, ClassVar, Literal
 import torch
 
 from bench import Meta, MethodCard
-from bench.tracks.unlearning import Batch, Group, Nets, Solution, UnlearningMethod, cross_entropy, solutions
+from bench.tracks.unlearning import (
+    Batch,
+    Group,
+    Nets,
+    Solution,
+    UnlearningMethod,
+    cross_entropy,
+    solutions,
+)
 
 
 class LCodec(UnlearningMethod):
-    """Batch by batch of S: perturb the rows, choose by L-FOCI the units on which their loss depends, and take back the rows' influence on those."""
+    """Batch by batch of S: perturb the rows, choose by L-FOCI the units on which their loss
+    depends, and take back the rows' influence on those.
+    """
 
     card: ClassVar = MethodCard(
         name="l-codec",
@@ -28,17 +38,30 @@ class LCodec(UnlearningMethod):
 }""",
         official_code="flawed",
         deviates=(
-            "Several rows an update instead of one. Candidates are the units of the last two layers, the channels of a last convolution among them. The problem holds no training trajectory, so the curvatures "
-            "are secants along one gradient step on all rows. Without 'epsilon' no noise is added, and nothing is certified: at 2,000 rows the formula's noise "
-            "would have a standard deviation above 1,000 in every weight. The official code takes the second gradient of the rows' curvature from the "
-            "first one's list, so that it is 0: 'compat' does the same."
+            "Several rows an update instead of one. Candidates are the units of the last two "
+            "layers, the channels of a last convolution among them. The problem holds no training "
+            "trajectory, so the curvatures are secants along one gradient step on all rows. "
+            "Without 'epsilon' no noise is added, and nothing is certified: at 2,000 rows the "
+            "formula's noise would have a standard deviation above 1,000 in every weight. The "
+            "official code takes the second gradient of the rows' curvature from the first one's "
+            "list, so that it is 0: 'compat' does the same."
         ),
         stacked=True,
         defaults_from="here",
         trials=None,
         tuning={"most": (5, 10, 20), "damping": (0.001, 0.01, 0.1)},
     )
-    settings: ClassVar = {"paper": {"copies": 1000, "noise": 0.1, "damping": 0.01, "epsilon": 0.1, "delta": 0.01, "batch": 1, "drop": 5.0}}
+    settings: ClassVar = {
+        "paper": {
+            "copies": 1000,
+            "noise": 0.1,
+            "damping": 0.01,
+            "epsilon": 0.1,
+            "delta": 0.01,
+            "batch": 1,
+            "drop": 5.0,
+        }
+    }
     select: Literal["foci", "full", "random", "one"] = "foci"
     """Which units: by L-FOCI, all candidates, as many at random, or the first that L-FOCI takes."""
     copies: Annotated[int, Meta(ge=4)] = 100
@@ -52,7 +75,9 @@ class LCodec(UnlearningMethod):
     most: Annotated[int, Meta(ge=1)] = 10
     """Units of an update at most."""
     drop: Annotated[float, Meta(ge=0)] = 2.0
-    """Points of validation accuracy; an update that costs more than this is undone, and the model is left alone from then on."""
+    """Points of validation accuracy; an update that costs more than this
+    is undone, and the model is left alone from then on.
+    """
     epsilon: Annotated[float, Meta(gt=0)] | None = None
     """Privacy of the noise; none: no noise."""
     delta: Annotated[float, Meta(gt=0, lt=1)] = 0.01
@@ -73,28 +98,59 @@ class LCodec(UnlearningMethod):
             size = rows.shape[1]
             chosen = self.units(group, nets, group.batch(rows))
             slope = gradient(group, nets, rows)
-            own = torch.zeros_like(bend) if self.compat else gradient(group, shifted(nets, moved), rows) - slope
-            move = newton(slope * chosen, moved * chosen, bend * chosen, own * chosen, n, size, self.damping) * size / (n - size)
+            own = (
+                torch.zeros_like(bend)
+                if self.compat
+                else gradient(group, shifted(nets, moved), rows) - slope
+            )
+            move = (
+                newton(
+                    slope * chosen,
+                    moved * chosen,
+                    bend * chosen,
+                    own * chosen,
+                    n,
+                    size,
+                    self.damping,
+                )
+                * size
+                / (n - size)
+            )
             if self.epsilon is not None:
-                gamma = 2 * 0.25 * size**2 / (n**2 * self.damping**3)  # 2 M L^2 m^2 / (n^2 lambda^3) with M = 1/4, L = 1
+                # 2 M L^2 m^2 / (n^2 lambda^3) with M = 1/4, L = 1
+                gamma = 2 * 0.25 * size**2 / (n**2 * self.damping**3)
                 spread = gamma / self.epsilon * (2 * torch.tensor(1.25 / self.delta).log()).sqrt()
-                drawn = torch.stack([torch.randn(move.shape[1], generator=generator) for generator in group.generators("method", "privacy")])
+                drawn = torch.stack(
+                    [
+                        torch.randn(move.shape[1], generator=generator)
+                        for generator in group.generators("method", "privacy")
+                    ]
+                )
                 move = move + spread * drawn.to(group.device) * chosen
             tried = shifted(nets, move * going[:, None])
             going = going & (group.accuracy(tried) >= floor)
-            nets = group.stack([(tried if going[k] else nets).net(k) for k in range(group.members)]).eval()
+            nets = group.stack(
+                [(tried if going[k] else nets).net(k) for k in range(group.members)]
+            ).eval()
         return solutions(nets, precompute=4 * n)
 
     @staticmethod
     def step_of(slope: torch.Tensor) -> torch.Tensor:
-        """Return the length of the secants' step, (M, 1), such that it moves the weights by 0.01 in all."""
+        """Return the length of the secants' step, (M, 1), such that it
+        moves the weights by 0.01 in all.
+        """
         return 0.01 / slope.norm(dim=1, keepdim=True).clamp_min(1e-12)
 
     def units(self, group: Group, nets: Nets, batch: Batch) -> torch.Tensor:
         """Return 1 for the weights and biases into the chosen units, else 0, (M, P)."""
         around = torch.arange(self.copies, device=group.device) % batch.y.shape[1]
         shape = batch.x.shape[2:]
-        drawn = torch.stack([torch.randn(self.copies, *shape, generator=generator) for generator in group.generators("method", "copies")])
+        drawn = torch.stack(
+            [
+                torch.randn(self.copies, *shape, generator=generator)
+                for generator in group.generators("method", "copies")
+            ]
+        )
         x, y = batch.x[:, around] + self.noise * drawn.to(group.device), batch.y[:, around]
         with torch.no_grad():
             features = nets.features(x)
@@ -114,27 +170,50 @@ class LCodec(UnlearningMethod):
 
 
 def gradient(group: Group, nets: Nets, rows: torch.Tensor) -> torch.Tensor:
-    """Return the gradient of the mean loss of ``rows`` (M, n), (M, P), in the order of the parameters."""
+    """Return the gradient of the mean loss of ``rows`` (M, n), (M, P), in
+    the order of the parameters.
+    """
     nets.zero_grad()
     for batch in group.in_parts(rows):
         (group.loss(nets(batch.x), batch.y).sum(-1) / rows.shape[1]).sum().backward()
     group.count(forward=rows.shape[1], backward=rows.shape[1])
-    return torch.cat([parameter.grad.flatten(1) for parameter in nets.parameters() if parameter.grad is not None], 1)
+    return torch.cat(
+        [
+            parameter.grad.flatten(1)
+            for parameter in nets.parameters()
+            if parameter.grad is not None
+        ],
+        1,
+    )
 
 
 def shifted(nets: Nets, move: torch.Tensor) -> Nets:
     """Return a copy of ``nets`` moved by ``move`` (M, P)."""
     copy = nets.copy().requires_grad_(True)
     with torch.no_grad():
-        for parameter, part in zip(copy.parameters(), move.split([parameter[0].numel() for parameter in nets.parameters()], 1), strict=True):
+        for parameter, part in zip(
+            copy.parameters(),
+            move.split([parameter[0].numel() for parameter in nets.parameters()], 1),
+            strict=True,
+        ):
             parameter += part.view_as(parameter)
     return copy
 
 
-def newton(slope: torch.Tensor, moved: torch.Tensor, bend: torch.Tensor, own: torch.Tensor, n: int, size: int, damping: float) -> torch.Tensor:
-    """Return H^-1 slope, (M, P), for H = (n H_D - m H_x) / (n - m) + damping, each curvature the secant y y^T / y^T s of its own.
+def newton(
+    slope: torch.Tensor,
+    moved: torch.Tensor,
+    bend: torch.Tensor,
+    own: torch.Tensor,
+    n: int,
+    size: int,
+    damping: float,
+) -> torch.Tensor:
+    """Return H^-1 slope, (M, P), for H = (n H_D - m H_x) / (n - m) + damping, each curvature the
+    secant y y^T / y^T s of its own.
 
-    A secant of no positive curvature along the step counts as none, and so do both where H would not be positive along the slope.
+    A secant of no positive curvature along the step counts as none, and so do both where H would
+    not be positive along the slope.
 
     Args:
         slope: gradient of the rows that go (M, P).
@@ -145,14 +224,18 @@ def newton(slope: torch.Tensor, moved: torch.Tensor, bend: torch.Tensor, own: to
         size: m, rows that go.
         damping: added to the diagonal.
     """
-    # H = damping I + U^T diag(c) U, inverted by Woodbury's identity on two rows. Sums instead of matrix products: these round by where in memory a member lies.
+    # H = damping I + U^T diag(c) U, inverted by Woodbury's identity on two rows. Sums instead of
+    # matrix products: these round by where in memory a member lies.
     u = torch.stack([bend, own], 1)
     curved = (u * moved[:, None]).sum(-1)
     weight = torch.tensor([n / (n - size), -size / (n - size)], device=slope.device)
     c = torch.where(curved > 1e-12, weight / curved.clamp_min(1e-12), 0.0)
 
     def solve(c: torch.Tensor) -> torch.Tensor:
-        inner = torch.eye(2, device=slope.device) + c[:, :, None] * (u[:, :, None] * u[:, None]).sum(-1) / damping
+        inner = (
+            torch.eye(2, device=slope.device)
+            + c[:, :, None] * (u[:, :, None] * u[:, None]).sum(-1) / damping
+        )
         coefficients = torch.linalg.solve(inner, c * (u * slope[:, None]).sum(-1))
         return (slope - (u * coefficients[:, :, None]).sum(1) / damping) / damping
 
@@ -161,8 +244,11 @@ def newton(slope: torch.Tensor, moved: torch.Tensor, bend: torch.Tensor, own: to
     return torch.where(sound, found, solve(c.clamp_min(0)))
 
 
-def foci(columns: torch.Tensor, target: torch.Tensor, generator: torch.Generator, most: int) -> list[int]:
-    """Return the columns that the target depends on, chosen one by one by the conditional dependence coefficient (arXiv:1910.12327, eq. 2.1).
+def foci(
+    columns: torch.Tensor, target: torch.Tensor, generator: torch.Generator, most: int
+) -> list[int]:
+    """Return the columns that the target depends on, chosen one by one by the conditional
+    dependence coefficient (arXiv:1910.12327, eq. 2.1).
 
     Args:
         columns: candidates (n, p).
@@ -175,8 +261,12 @@ def foci(columns: torch.Tensor, target: torch.Tensor, generator: torch.Generator
     jitter = torch.rand(n, p + 1, generator=generator).to(device)
     scaled = (columns - columns.mean(0)) / columns.std(0).clamp_min(1e-8) + 1e-4 * jitter[:, :p]
     order = torch.argsort(target.double() + 1e-12 * jitter[:, p])
-    rank = torch.empty(n, device=device).scatter_(0, order, torch.arange(1, n + 1, device=device, dtype=torch.float32))
-    apart = (scaled.T[:, :, None] - scaled.T[:, None, :]).square() + torch.diag(torch.full((n,), torch.inf, device=device))
+    rank = torch.empty(n, device=device).scatter_(
+        0, order, torch.arange(1, n + 1, device=device, dtype=torch.float32)
+    )
+    apart = (scaled.T[:, :, None] - scaled.T[:, None, :]).square() + torch.diag(
+        torch.full((n,), torch.inf, device=device)
+    )
     chosen: list[int] = []
     known = torch.zeros(n, n, device=device)
     while len(chosen) < min(most, p):

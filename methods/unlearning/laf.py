@@ -12,7 +12,9 @@ from bench.tracks.unlearning import Group, Nets, Solution, UnlearningMethod, sol
 
 
 class LabelAgnosticForgetting(UnlearningMethod):
-    """Without any label: move the features of S away from their own distribution, and keep those of R where they were."""
+    """Without any label: move the features of S away from their own
+    distribution, and keep those of R where they were.
+    """
 
     card: ClassVar = MethodCard(
         name="laf",
@@ -21,7 +23,8 @@ class LabelAgnosticForgetting(UnlearningMethod):
         paper="arXiv:2404.00506",
         bibtex="""@inproceedings{shen2024label,
   title = {Label-Agnostic Forgetting: A Supervision-Free Unlearning in Deep Models},
-  author = {Shen, Shaofei and Zhang, Chenhao and Zhao, Yawen and Bialkowski, Alina and Chen, Weitong Tony and Xu, Miao},
+  author = {Shen, Shaofei and Zhang, Chenhao and Zhao, Yawen and Bialkowski, Alina and Chen, Weitong
+    Tony and Xu, Miao},
   booktitle = {ICLR},
   year = {2024},
   eprint = {2404.00506},
@@ -29,8 +32,10 @@ class LabelAgnosticForgetting(UnlearningMethod):
 }""",
         official_code="ok",
         deviates=(
-            "Features are scaled to unit variance before the autoencoders see them, and errors are means over features, so that one setting serves nets of "
-            "any width. The autoencoder of all rows comes before the request and is in 'precompute'. Without the repair of the head by labels (LAF+R)."
+            "Features are scaled to unit variance before the autoencoders see them, and errors "
+            "are means over features, so that one setting serves nets of "
+            "any width. The autoencoder of all rows comes before the request and is in "
+            "'precompute'. Without the repair of the head by labels (LAF+R)."
         ),
         stacked=True,
         defaults_from="here",
@@ -38,10 +43,34 @@ class LabelAgnosticForgetting(UnlearningMethod):
         tuning={"lr_forget": (0.0002, 0.0005, 0.001), "lr_align": (0.0005, 0.001, 0.002)},
     )
     settings: ClassVar = {
-        "mnist-random": {"latent": 8, "epochs": 20, "lr_forget": 5e-5, "lr_align": 1e-4, "temperature": 5.0},
-        "mnist-class": {"latent": 8, "epochs": 20, "lr_forget": 5e-5, "lr_align": 1e-4, "temperature": 20.0},
-        "cifar10-random": {"latent": 16, "epochs": 40, "lr_forget": 1e-5, "lr_align": 4e-5, "temperature": 20.0},
-        "cifar10-class": {"latent": 16, "epochs": 40, "lr_forget": 1e-5, "lr_align": 5e-5, "temperature": 20.0},
+        "mnist-random": {
+            "latent": 8,
+            "epochs": 20,
+            "lr_forget": 5e-5,
+            "lr_align": 1e-4,
+            "temperature": 5.0,
+        },
+        "mnist-class": {
+            "latent": 8,
+            "epochs": 20,
+            "lr_forget": 5e-5,
+            "lr_align": 1e-4,
+            "temperature": 20.0,
+        },
+        "cifar10-random": {
+            "latent": 16,
+            "epochs": 40,
+            "lr_forget": 1e-5,
+            "lr_align": 4e-5,
+            "temperature": 20.0,
+        },
+        "cifar10-class": {
+            "latent": 16,
+            "epochs": 40,
+            "lr_forget": 1e-5,
+            "lr_align": 5e-5,
+            "temperature": 20.0,
+        },
     }
     labels: ClassVar[bool] = False
     latent: Annotated[int, Meta(ge=1)] = 8
@@ -61,40 +90,68 @@ class LabelAgnosticForgetting(UnlearningMethod):
         """Fit both autoencoders, then alternate the two losses on all layers but the last."""
         nets, original = group.originals(), group.originals().eval().requires_grad_(False)
         with torch.no_grad():
-            features = torch.cat([original.features(batch.x) for batch in group.in_parts(group.everything)], 1)
+            features = torch.cat(
+                [original.features(batch.x) for batch in group.in_parts(group.everything)], 1
+            )
         scale = features.std(1, keepdim=True).clamp_min(1e-3)
         of_all = self.autoencoder(group, features / scale, group.everything, "all")
         of_forgotten = self.autoencoder(group, features / scale, group.forget, "forgotten")
         extractor = nets.extractor()
-        forgetting, aligning = torch.optim.Adam(extractor, self.lr_forget), torch.optim.Adam(extractor, self.lr_align)
-        retain, forget = group.rows(group.retain, "retain"), group.rows(group.forget, "forget").forever()
+        forgetting, aligning = (
+            torch.optim.Adam(extractor, self.lr_forget),
+            torch.optim.Adam(extractor, self.lr_align),
+        )
+        retain, forget = (
+            group.rows(group.retain, "retain"),
+            group.rows(group.forget, "forget").forever(),
+        )
         for _ in group.epochs(self.epochs):
             for stays in retain.epoch():
                 goes = next(forget)
-                away = self.away(of_all, nets.features(stays.x) / scale) - self.away(of_forgotten, nets.features(goes.x) / scale)
+                away = self.away(of_all, nets.features(stays.x) / scale) - self.away(
+                    of_forgotten, nets.features(goes.x) / scale
+                )
                 _step(forgetting, away)
-                change = [turned(nets.features(batch.x), original.features(batch.x)) for batch in (stays, goes)]
+                change = [
+                    turned(nets.features(batch.x), original.features(batch.x))
+                    for batch in (stays, goes)
+                ]
                 _step(aligning, alignment(change[0], change[1], self.temperature))
-                again = stays.x.shape[1] + goes.x.shape[1]  # the second loss visits both batches again, and asks the original too
+                # the second loss visits both batches again, and asks the original too
+                again = stays.x.shape[1] + goes.x.shape[1]
                 group.count(forward=2 * again, backward=again)
         precompute = 2 * self.vae_epochs * group.everything.shape[1]
         return solutions(nets, precompute=precompute)
 
     @staticmethod
     def away(autoencoder: Autoencoder, features: torch.Tensor) -> torch.Tensor:
-        """Return the mean over a batch (M, B, D) of exp(m / (1 + m)), m the squared error of reconstruction, (M,)."""
+        """Return the mean over a batch (M, B, D) of exp(m / (1 + m)), m
+        the squared error of reconstruction, (M,).
+        """
         m = autoencoder.error(features)
         return (m / (1 + m)).exp().mean(-1)
 
-    def autoencoder(self, group: Group, features: torch.Tensor, rows: torch.Tensor, name: str) -> Autoencoder:
-        """Return an autoencoder of each member's ``rows`` (M, n) of ``features`` (M, N, D), trained by Adam at 0.001."""
+    def autoencoder(
+        self, group: Group, features: torch.Tensor, rows: torch.Tensor, name: str
+    ) -> Autoencoder:
+        """Return an autoencoder of each member's ``rows`` (M, n) of
+        ``features`` (M, N, D), trained by Adam at 0.001.
+        """
         found = Autoencoder(group, features.shape[2], self.latent, name)
-        walk, optimiser = group.rows(rows, f"vae-{name}"), torch.optim.Adam([*found.encoder.parameters(), *found.decoder.parameters()], 1e-3)
+        walk, optimiser = (
+            group.rows(rows, f"vae-{name}"),
+            torch.optim.Adam([*found.encoder.parameters(), *found.decoder.parameters()], 1e-3),
+        )
         generators = group.generators("method", f"vae-{name}")
         for _ in range(self.vae_epochs):
             for batch in walk.epoch():
                 part = features.gather(1, batch.rows[:, :, None].expand(-1, -1, features.shape[2]))
-                noise = torch.stack([torch.randn(part.shape[1], self.latent, generator=generator) for generator in generators]).to(group.device)
+                noise = torch.stack(
+                    [
+                        torch.randn(part.shape[1], self.latent, generator=generator)
+                        for generator in generators
+                    ]
+                ).to(group.device)
                 _step(optimiser, found.loss(part, noise))
         found.encoder.requires_grad_(False)
         found.decoder.requires_grad_(False)
@@ -102,14 +159,22 @@ class LabelAgnosticForgetting(UnlearningMethod):
 
 
 class Autoencoder:
-    """A variational autoencoder of features (M, B, D) for each member: D-256-128-32-code and back."""
+    """A variational autoencoder of features (M, B, D) for each member:
+    D-256-128-32-code and back.
+    """
 
     def __init__(self, group: Group, width: int, latent: int, name: str) -> None:
-        self.encoder = group.fresh("method", name, "encoder", sizes=(width, 256, 128, 32, 2 * latent))
-        self.decoder: Nets = group.fresh("method", name, "decoder", sizes=(latent, 32, 128, 256, width))
+        self.encoder = group.fresh(
+            "method", name, "encoder", sizes=(width, 256, 128, 32, 2 * latent)
+        )
+        self.decoder: Nets = group.fresh(
+            "method", name, "decoder", sizes=(latent, 32, 128, 256, width)
+        )
 
     def loss(self, features: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
-        """Return the squared error plus 0.025 KL(code || N(0, 1)), both summed over their axes, mean over the batch, (M,)."""
+        """Return the squared error plus 0.025 KL(code || N(0, 1)), both
+        summed over their axes, mean over the batch, (M,).
+        """
         mean, log_variance = self.encoder(features).chunk(2, -1)
         log_variance = log_variance.clamp(-10, 10)
         rebuilt = self.decoder(mean + (log_variance / 2).exp() * noise)
@@ -128,7 +193,9 @@ def turned(now: torch.Tensor, before: torch.Tensor) -> torch.Tensor:
 
 
 def alignment(stays: torch.Tensor, goes: torch.Tensor, temperature: float) -> torch.Tensor:
-    """Return the mean over i of log(exp d_i / sum_j exp(d_j / tau)) for the turns of R's rows d_i (M, B) and S's rows d_j (M, B'), (M,)."""
+    """Return the mean over i of log(exp d_i / sum_j exp(d_j / tau)) for the turns of R's rows d_i
+    (M, B) and S's rows d_j (M, B'), (M,).
+    """
     return stays.mean(-1) - (goes / temperature).logsumexp(-1)
 
 

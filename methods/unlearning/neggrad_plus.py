@@ -24,7 +24,8 @@ class NegGradPlus(UnlearningMethod):
   eprint = {2302.09880},
   archivePrefix = {arXiv}
 }""",
-        deviates="Defaults are this project's small-data values, with a falling rate; gradients are clipped, since the loss has no lower bound.",
+        deviates="Defaults are this project's small-data values, with a falling rate; gradients "
+        "are clipped, since the loss has no lower bound.",
         stacked=True,
         defaults_from="here",
         trials=None,
@@ -44,13 +45,18 @@ class NegGradPlus(UnlearningMethod):
     def unlearn(self, group: Group) -> Nets:
         """Fine-tune on R, with a batch of S beside every batch."""
         nets = group.originals()
-        retain, forget = group.rows(group.retain, "retain"), group.rows(group.forget, "forget").forever()
+        retain, forget = (
+            group.rows(group.retain, "retain"),
+            group.rows(group.forget, "forget").forever(),
+        )
         optimiser = group.sgd(nets, self.lr)
         for _, batch in group.walk(retain, optimiser, self.epochs, self.falling):
             losses = self.alpha * group.loss(nets(batch.x), batch.y)
             if self.alpha < 1:
                 other = next(forget)
-                losses = losses - (1 - self.alpha) * group.loss(nets(other.x), other.y).mean(-1, keepdim=True)
+                losses = losses - (1 - self.alpha) * group.loss(nets(other.x), other.y).mean(
+                    -1, keepdim=True
+                )
             optimiser.zero_grad(set_to_none=True)
             losses.mean(-1).sum().backward()
             clip(nets, self.clip)

@@ -7,17 +7,31 @@ from typing import Annotated, ClassVar, Literal
 import torch
 
 from bench import Meta, MethodCard
-from bench.tracks.unlearning import Group, Nets, Solution, UnlearningMethod, restrict, solutions, train
+from bench.tracks.unlearning import (
+    Group,
+    Nets,
+    Solution,
+    UnlearningMethod,
+    restrict,
+    solutions,
+    train,
+)
 
 from .ft import FineTune
 from .ga import GradientAscent
 from .neggrad_plus import NegGradPlus
 
-THEN: dict[str, type[UnlearningMethod]] = {"ft": FineTune, "ga": GradientAscent, "neggrad-plus": NegGradPlus}
+THEN: dict[str, type[UnlearningMethod]] = {
+    "ft": FineTune,
+    "ga": GradientAscent,
+    "neggrad-plus": NegGradPlus,
+}
 
 
 class PruneThen(UnlearningMethod):
-    """Prune the original by magnitude and train it on all rows, before any request; then unlearn with the mask fixed."""
+    """Prune the original by magnitude and train it on all rows, before any
+    request; then unlearn with the mask fixed.
+    """
 
     card: ClassVar = MethodCard(
         name="prune-then",
@@ -26,7 +40,8 @@ class PruneThen(UnlearningMethod):
         paper="arXiv:2304.04934",
         bibtex="""@inproceedings{jia2023model,
   title = {Model Sparsity Can Simplify Machine Unlearning},
-  author = {Jia, Jinghan and Liu, Jiancheng and Ram, Parikshit and Yao, Yuguang and Liu, Gaowen and Liu, Yang and Sharma, Pranay and Liu, Sijia},
+  author = {Jia, Jinghan and Liu, Jiancheng and Ram, Parikshit and Yao, Yuguang and Liu, Gaowen and
+    Liu, Yang and Sharma, Pranay and Liu, Sijia},
   booktitle = {NeurIPS},
   year = {2023},
   eprint = {2304.04934},
@@ -34,8 +49,10 @@ class PruneThen(UnlearningMethod):
 }""",
         official_code="ok",
         deviates=(
-            "The paper rewinds to the weights of epoch 8 before it trains the pruned model again; a problem holds the final weights alone, so training "
-            "goes on from them at the recipe's epoch 'rewind', here 16 of 20. That part comes before the request: its passes are in 'precompute', its seconds in the run's."
+            "The paper rewinds to the weights of epoch 8 before it trains the pruned model again; "
+            "a problem holds the final weights alone, so training goes on from them at the "
+            "recipe's epoch 'rewind', here 16 of 20. That part comes before the request: its "
+            "passes are in 'precompute', its seconds in the run's."
         ),
         stacked=True,
         defaults_from="here",
@@ -67,11 +84,19 @@ class PruneThen(UnlearningMethod):
         return solutions(unlearned, precompute=precompute)
 
     def masks(self, nets: Nets) -> list[torch.Tensor]:
-        """Return 1 for each weight of a linear or convolutional layer among a member's largest, and for everything else there is; else 0."""
+        """Return 1 for each weight of a linear or convolutional layer among a member's largest, and
+        for everything else there is; else 0.
+        """
         matrices = nets.matrices()
         sizes = torch.cat([weight.detach().abs().flatten(1) for weight in matrices], 1)
         count = max(1, round((1 - self.sparsity) * sizes.shape[1]))
         kept = torch.zeros_like(sizes).scatter_(1, sizes.topk(count, dim=1).indices, 1.0)
         parts = kept.split([weight[0].numel() for weight in matrices], 1)
-        of_matrix = {id(weight): part.reshape(weight.shape) for part, weight in zip(parts, matrices, strict=True)}
-        return [of_matrix.get(id(parameter), torch.ones_like(parameter)) for parameter in nets.parameters()]
+        of_matrix = {
+            id(weight): part.reshape(weight.shape)
+            for part, weight in zip(parts, matrices, strict=True)
+        }
+        return [
+            of_matrix.get(id(parameter), torch.ones_like(parameter))
+            for parameter in nets.parameters()
+        ]

@@ -9,7 +9,10 @@ from bench.tracks.unlearning import Group, Nets, Solution, UnlearningMethod, sol
 
 
 class Retrain(UnlearningMethod):
-    """The training recipe on the rows that stay, from new initial weights. Its seeds are not those of the models it is compared with."""
+    """The training recipe on the rows that stay, from new initial weights.
+
+    Its seeds are not those of the models it is compared with.
+    """
 
     card: ClassVar = MethodCard(
         name="retrain",

@@ -8,11 +8,21 @@ from typing import Annotated, ClassVar
 import torch
 
 from bench import Meta, MethodCard
-from bench.tracks.unlearning import Batch, Group, Nets, UnlearningMethod, cross_entropy, divergence, step
+from bench.tracks.unlearning import (
+    Batch,
+    Group,
+    Nets,
+    UnlearningMethod,
+    cross_entropy,
+    divergence,
+    step,
+)
 
 
 class Scrub(UnlearningMethod):
-    """In the first epochs move away from the original's outputs on S; in every epoch fit R's labels and its outputs."""
+    """In the first epochs move away from the original's outputs on S; in
+    every epoch fit R's labels and its outputs.
+    """
 
     card: ClassVar = MethodCard(
         name="scrub",
@@ -29,8 +39,10 @@ class Scrub(UnlearningMethod):
 }""",
         official_code="ok",
         deviates=(
-            "SGD with the task's momentum instead of Adam, a cosine instead of steps in the learning rate, and no rewinding (SCRUB+R). At the original itself the divergence "
-            "has no slope, so the first pass over S does nothing under SGD; where Adam goes from there is rounding."
+            "SGD with the task's momentum instead of Adam, a cosine instead of steps in the "
+            "learning rate, and no rewinding (SCRUB+R). At the original itself the divergence "
+            "has no slope, so the first pass over S does nothing under SGD; where Adam goes from "
+            "there is rounding."
         ),
         stacked=True,
         defaults_from="here",
@@ -38,7 +50,14 @@ class Scrub(UnlearningMethod):
         tuning={"lr": (0.01, 0.02, 0.05), "msteps": (1, 2, 3)},
     )
     settings: ClassVar = {
-        "notebook": {"temperature": 2.0, "alpha": 0.5, "gamma": 1.0, "msteps": 3, "lr": 0.0005, "epochs": 10},
+        "notebook": {
+            "temperature": 2.0,
+            "alpha": 0.5,
+            "gamma": 1.0,
+            "msteps": 3,
+            "lr": 0.0005,
+            "epochs": 10,
+        },
         "worst-case": {"temperature": 4.0, "alpha": 0.001, "gamma": 0.99, "msteps": 1},
     }
     lr: Annotated[float, Meta(gt=0)] = 0.02
@@ -71,8 +90,13 @@ class Scrub(UnlearningMethod):
             if epoch < self.msteps:
                 for batch in forget.epoch():
                     step(optimiser, -apart(batch, nets(batch.x)))
-            optimiser.param_groups[0]["lr"] = self.lr * (0.5 * (1 + math.cos(math.pi * epoch / self.epochs)) if self.falling else 1.0)
+            optimiser.param_groups[0]["lr"] = self.lr * (
+                0.5 * (1 + math.cos(math.pi * epoch / self.epochs)) if self.falling else 1.0
+            )
             for batch in retain.epoch():
                 logits = nets(batch.x)
-                step(optimiser, self.gamma * cross_entropy(logits, batch.y) + self.alpha * apart(batch, logits))
+                step(
+                    optimiser,
+                    self.gamma * cross_entropy(logits, batch.y) + self.alpha * apart(batch, logits),
+                )
         return nets

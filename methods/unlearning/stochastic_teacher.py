@@ -9,7 +9,9 @@ from bench.tracks.unlearning import Group, Nets, UnlearningMethod, cross_entropy
 
 
 class StochasticTeacher(UnlearningMethod):
-    """First imitate a net with random weights on S; then learn R again, from its labels and from the original."""
+    """First imitate a net with random weights on S; then learn R again,
+    from its labels and from the original.
+    """
 
     card: ClassVar = MethodCard(
         name="stochastic-teacher",
@@ -18,11 +20,13 @@ class StochasticTeacher(UnlearningMethod):
         paper="arXiv:2308.14322",
         bibtex="""@article{zhang2023machine,
   title = {Machine Unlearning Methodology base on Stochastic Teacher Network},
-  author = {Zhang, Xulong and Wang, Jianzong and Cheng, Ning and Sun, Yifu and Zhang, Chuanyao and Xiao, Jing},
+  author = {Zhang, Xulong and Wang, Jianzong and Cheng, Ning and Sun, Yifu and Zhang, Chuanyao and
+    Xiao, Jing},
   journal = {arXiv:2308.14322},
   year = {2023}
 }""",
-        deviates="No official code was found. How stage 2 mixes its two losses is not certain: here (1 - alpha) CE + alpha KL to the original. The second stage's rate falls.",
+        deviates="No official code was found. How stage 2 mixes its two losses is not certain: "
+        "here (1 - alpha) CE + alpha KL to the original. The second stage's rate falls.",
         stacked=True,
         defaults_from="here",
         trials=None,
@@ -51,6 +55,12 @@ class StochasticTeacher(UnlearningMethod):
         optimiser = group.sgd(nets, self.lr)
         for _, batch in group.walk(retain, optimiser, self.rebuild, self.falling):
             logits = nets(batch.x)
-            step(optimiser, (1 - self.alpha) * cross_entropy(logits, batch.y) + self.alpha * divergence(original(batch.x), logits))
-        group.count(forward=self.erase * group.forget.shape[1] + self.rebuild * group.retain.shape[1])
+            step(
+                optimiser,
+                (1 - self.alpha) * cross_entropy(logits, batch.y)
+                + self.alpha * divergence(original(batch.x), logits),
+            )
+        group.count(
+            forward=self.erase * group.forget.shape[1] + self.rebuild * group.retain.shape[1]
+        )
         return nets

@@ -13,9 +13,20 @@ from bench.training.data import Examples, stratified_split
 from ._task import CondensationTask, Part, pooled
 
 JUDGES_SEED = 12345
-"""Where a part of the test images is judged by, it is the same for every seed, as the whole test part is."""
+"""Where a part of the test images is judged by, it is the same for every
+seed, as the whole test part is.
+"""
 
-SMOKE: dict[str, Any] = {"n_train": 400, "n_test": 100, "updates": 3, "epochs": 3, "epochs_full": 1, "nets": 2, "width": 8, "batch_real": 4}
+SMOKE: dict[str, Any] = {
+    "n_train": 400,
+    "n_test": 100,
+    "updates": 3,
+    "epochs": 3,
+    "epochs_full": 1,
+    "nets": 2,
+    "width": 8,
+    "batch_real": 4,
+}
 PAPER: dict[str, Any] = {
     "updates": 10000,
     "net_epochs": 50,
@@ -26,11 +37,19 @@ PAPER: dict[str, Any] = {
     "epochs_full": 100,
     "architectures": ["mlp", "resnet", "vit"],
 }
-"""VICO-UoE/DatasetCondensation, main.py: 20 nets a set, 300 epochs, 256 real images a class. 10,000 updates are DC's and DCC's with ten images a class."""
+"""VICO-UoE/DatasetCondensation, main.py: 20 nets a set, 300 epochs, 256 real images a class.
+
+10,000 updates are DC's and DCC's with ten images a class.
+"""
 
 PRESETS = {
     "smoke": Preset(variants={"ipc1": {"ipc": 1}}, params=SMOKE, seeds=1, timeout=300),
-    "paper": Preset(variants={"ipc1": {"ipc": 1}, "ipc10": {"ipc": 10}, "ipc50": {"ipc": 50}}, params=PAPER, seeds=5, timeout=86400),
+    "paper": Preset(
+        variants={"ipc1": {"ipc": 1}, "ipc10": {"ipc": 10}, "ipc50": {"ipc": 50}},
+        params=PAPER,
+        seeds=5,
+        timeout=86400,
+    ),
 }
 BUDGET = "ipc stored images a class; 10,000 changes of the images; 256 real images a class in each"
 REFERENCES = (
@@ -40,7 +59,9 @@ REFERENCES = (
 
 
 class HubTask(CondensationTask):
-    """Pictures of 32x32 from a local copy or the Hugging Face hub, judged on their own test part; a tenth of the others is held out to fit temperatures on."""
+    """Pictures of 32x32 from a local copy or the Hugging Face hub, judged on their own test part; a
+    tenth of the others is held out to fit temperatures on.
+    """
 
     width: Annotated[int, Meta(ge=1)] = 128
     """Channels of the ConvNet."""
@@ -59,7 +80,9 @@ class HubTask(CondensationTask):
             train = train[stratified_split(y[train], self.n_train, generator)[1]]
         judges = np.arange(len(test.y))
         if 0 < self.n_test < len(judges):
-            judges = stratified_split(test.y.cpu().numpy(), self.n_test, np.random.Generator(np.random.PCG64(JUDGES_SEED)))[1]
+            judges = stratified_split(
+                test.y.cpu().numpy(), self.n_test, np.random.Generator(np.random.PCG64(JUDGES_SEED))
+            )[1]
 
         def part(data: Examples, rows: np.ndarray) -> Part:
             own = torch.from_numpy(rows)

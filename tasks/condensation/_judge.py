@@ -1,4 +1,6 @@
-"""How the tasks of the track judge a small set: nets trained on it, and the anchors that it is compared with."""
+"""How the tasks of the track judge a small set: nets trained on it, and
+the anchors that it is compared with.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,16 @@ from bench import Run, Setup
 from bench.declared import Array
 from bench.tracks import condensation_nets
 from bench.tracks.condensation import Problem, SmallSet, decode, real_rows
-from bench.tracks.condensation_evaluation import Protocol, accuracies, calibration_error, logits_of, mean_nll, quickest, temperatures, train
+from bench.tracks.condensation_evaluation import (
+    Protocol,
+    accuracies,
+    calibration_error,
+    logits_of,
+    mean_nll,
+    quickest,
+    temperatures,
+    train,
+)
 from bench.training.convnet import Net, Params
 
 if TYPE_CHECKING:
@@ -30,7 +41,8 @@ class Hidden(msgspec.Struct, frozen=True):
 
 
 class Judge:
-    """Trains evaluation nets by the task's protocol; the nets of a seed have the same initial weights and orders for every method.
+    """Trains evaluation nets by the task's protocol; the nets of a seed have the same initial
+    weights and orders for every method.
 
     Args:
         task: gives the protocol.
@@ -39,9 +51,14 @@ class Judge:
         run: of the evaluation; its streams give the nets' seeds, its cache keeps the anchors.
     """
 
-    def __init__(self, task: CondensationTask, problem: Problem, hidden: Hidden, run: Setup) -> None:
+    def __init__(
+        self, task: CondensationTask, problem: Problem, hidden: Hidden, run: Setup
+    ) -> None:
         self.task, self.problem, self.hidden, self.run = task, problem, hidden, run
-        self.seeds = [int(seed) for seed in run.numpy_generator("eval", "nets").integers(2**62, size=task.nets)]
+        self.seeds = [
+            int(seed)
+            for seed in run.numpy_generator("eval", "nets").integers(2**62, size=task.nets)
+        ]
         rows = real_rows(problem, run)
         self._random = SmallSet(x=problem.x[rows], y=problem.y[rows], indices=rows)
 
@@ -57,60 +74,105 @@ class Judge:
         epochs: int | None = None,
         watch: Callable[[int, Params], None] | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Train a net from each seed on a small set and return their logits for test and validation images, (K, n, C) each."""
+        """Train a net from each seed on a small set and return their
+        logits for test and validation images, (K, n, C) each.
+        """
         task, net = self.task, net or self.problem.net()
         x, y = decode(small, (self.problem.x.shape[2], self.problem.x.shape[3]))
         strategy = task.strategy if augmented else ""
-        protocol = Protocol(epochs=epochs or task.epochs, lr=lr, optimiser=optimiser, strategy=strategy, flips=task.flips)
-        start = [tensor.to(x.device) for tensor in net.init([torch.Generator().manual_seed(seed) for seed in seeds])]
+        protocol = Protocol(
+            epochs=epochs or task.epochs,
+            lr=lr,
+            optimiser=optimiser,
+            strategy=strategy,
+            flips=task.flips,
+        )
+        start = [
+            tensor.to(x.device)
+            for tensor in net.init([torch.Generator().manual_seed(seed) for seed in seeds])
+        ]
         orders = [torch.Generator().manual_seed(seed + 1) for seed in seeds]
-        targets, form = y if small.soft_y is None else small.soft_y, quickest(min(len(x), protocol.batch), net, len(seeds), x.device)
+        targets, form = (
+            y if small.soft_y is None else small.soft_y,
+            quickest(min(len(x), protocol.batch), net, len(seeds), x.device),
+        )
         params = train(net, start, x, targets, protocol, orders, form, watch)
         return logits_of(net, params, self.hidden.x_test), logits_of(net, params, self.hidden.x_val)
 
     def accuracy(self, small: SmallSet, lr: float, seeds: Sequence[int], **options: Any) -> float:
         """Return the mean test accuracy in percent."""
-        return float(accuracies(self.logits(small, lr, seeds, **options)[0], self.hidden.y_test).mean())
+        return float(
+            accuracies(self.logits(small, lr, seeds, **options)[0], self.hidden.y_test).mean()
+        )
 
     def across(self, small: SmallSet, names: Sequence[str]) -> dict[str, float | None]:
-        """Return the accuracy of other architectures trained on the set: by its own learning rate, transformers by AdamW at 0.001."""
+        """Return the accuracy of other architectures trained on the set:
+        by its own learning rate, transformers by AdamW at 0.001.
+        """
         shape = self.problem.net().shape
         found: dict[str, float | None] = {}
         for name in names:
             net = condensation_nets.build(name, shape, self.problem.n_classes, self.problem.width)
             lr, optimiser = (1e-3, "adamw") if name == "vit" else (small.lr or 0.01, "sgd")
-            found[f"acc_{name}"] = self.accuracy(small, lr, self.seeds, net=net, optimiser=optimiser)
+            found[f"acc_{name}"] = self.accuracy(
+                small, lr, self.seeds, net=net, optimiser=optimiser
+            )
         return found
 
-    # The anchors, built once and kept in the cache ---------------------------------------------------------------------
+    # The anchors, built once and kept in the cache
+    # ---------------------------------------------------------------------
 
-    def _cached(self, recipe: dict[str, Any], build: Callable[[], tuple[torch.Tensor, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    def _cached(
+        self, recipe: dict[str, Any], build: Callable[[], tuple[torch.Tensor, torch.Tensor]]
+    ) -> dict[str, torch.Tensor]:
         whole = {"condensation anchor": recipe, "task": self.task.values()}
         return self.run.cached(whole, functools.partial(_named, build))[0]
 
     def random(self, lr: float, augmented: bool = False) -> float:
-        """Return the test accuracy, in percent, that the random images of this seed give with the same nets."""
+        """Return the test accuracy, in percent, that the random images of
+        this seed give with the same nets.
+        """
         seeds = self.seeds[: self.task.nets_aug] if augmented else self.seeds
         recipe = {"random images of seed": self.run.seed, "lr": lr, "augmented": augmented}
-        tensors = self._cached(recipe, functools.partial(self.logits, self._random, lr, seeds, augmented=augmented))
+        tensors = self._cached(
+            recipe, functools.partial(self.logits, self._random, lr, seeds, augmented=augmented)
+        )
         return float(accuracies(tensors["test"], self.hidden.y_test).mean())
 
     def full_logits(self) -> dict[str, torch.Tensor]:
-        """Return the logits of nets trained on all the data of this seed, at most three of those that a small set is judged by."""
-        everything, recipe = SmallSet(x=self.problem.x, y=self.problem.y), {"all data of seed": self.run.seed}
-        return self._cached(recipe, functools.partial(self.logits, everything, self.task.lrs[0], self.seeds[:3], epochs=self.task.epochs_full))
+        """Return the logits of nets trained on all the data of this seed,
+        at most three of those that a small set is judged by.
+        """
+        everything, recipe = (
+            SmallSet(x=self.problem.x, y=self.problem.y),
+            {"all data of seed": self.run.seed},
+        )
+        return self._cached(
+            recipe,
+            functools.partial(
+                self.logits,
+                everything,
+                self.task.lrs[0],
+                self.seeds[:3],
+                epochs=self.task.epochs_full,
+            ),
+        )
 
     def full(self) -> float:
         """Return the mean test accuracy of these nets in percent."""
         return float(accuracies(self.full_logits()["test"], self.hidden.y_test).mean())
 
 
-def _named(build: Callable[[], tuple[torch.Tensor, torch.Tensor]], run: Run) -> dict[str, torch.Tensor]:
+def _named(
+    build: Callable[[], tuple[torch.Tensor, torch.Tensor]], run: Run
+) -> dict[str, torch.Tensor]:
     return dict(zip(("test", "val"), build(), strict=True))
 
 
 class Looks:
-    """Notes test accuracies during training: what a report of the best epoch would look at. Nothing is chosen by it.
+    """Notes test accuracies during training: what a report of the best epoch would look at.
+
+    Nothing is chosen by it.
 
     Args:
         net: what the parameters mean.
@@ -130,15 +192,27 @@ class Looks:
 
     def best(self) -> float:
         """Return each net's best accuracy, in percent, averaged over nets."""
-        return float(torch.stack([torch.cat(parts) for parts in self.reached.values()]).max(0).values.mean())
+        return float(
+            torch.stack([torch.cat(parts) for parts in self.reached.values()]).max(0).values.mean()
+        )
 
 
 def calibration(
-    test: torch.Tensor, val: torch.Tensor, hidden: Hidden, masked: float | None = None, masks: torch.Generator | None = None
+    test: torch.Tensor,
+    val: torch.Tensor,
+    hidden: Hidden,
+    masked: float | None = None,
+    masks: torch.Generator | None = None,
 ) -> dict[str, float | None]:
-    """Return ece and nll of test logits, where asked for after masked temperature scaling, and ece after plain temperature scaling."""
+    """Return ece and nll of test logits, where asked for after masked
+    temperature scaling, and ece after plain temperature scaling.
+    """
     plain = temperatures(val, hidden.y_val)
-    shown = test if masked is None else test / temperatures(val, hidden.y_val, masked, masks)[:, None, None]
+    shown = (
+        test
+        if masked is None
+        else test / temperatures(val, hidden.y_val, masked, masks)[:, None, None]
+    )
     return {
         "ece": float(calibration_error(shown, hidden.y_test).mean()),
         "ece_ts": float(calibration_error(test / plain[:, None, None], hidden.y_test).mean()),

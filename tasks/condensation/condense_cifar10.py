@@ -11,9 +11,11 @@ from ._task import METRICS
 
 
 class CondenseCifar10(HubTask):
-    """45,000 pictures of ten kinds of things, 32x32, in one, ten or fifty images a class; 10,000 to judge by.
+    """45,000 pictures of ten kinds of things, 32x32, in one, ten or fifty images a class; 10,000 to
+    judge by.
 
-    The data come from a local copy or the Hugging Face hub; without either the task is unavailable and says what to do.
+    The data come from a local copy or the Hugging Face hub; without either the task is unavailable
+    and says what to do.
     """
 
     card: ClassVar = TaskCard(

@@ -10,7 +10,9 @@ from ._task import METRICS, CondensationTask
 
 
 class CondenseDigits(CondensationTask):
-    """1,295 digits of 8x8 in one to ten images a class; 359 to judge by, 143 to fit temperatures on."""
+    """1,295 digits of 8x8 in one to ten images a class; 359 to judge by,
+    143 to fit temperatures on.
+    """
 
     card: ClassVar = TaskCard(
         name="condense-digits",
@@ -21,12 +23,23 @@ class CondenseDigits(CondensationTask):
         presets={
             "smoke": Preset(
                 variants={"ipc1": {"ipc": 1}},
-                params={"n_train": 300, "updates": 10, "epochs": 20, "epochs_full": 3, "nets": 2, "width": 8},
+                params={
+                    "n_train": 300,
+                    "updates": 10,
+                    "epochs": 20,
+                    "epochs_full": 3,
+                    "nets": 2,
+                    "width": 8,
+                },
                 seeds=1,
                 timeout=60,
             ),
             "default": Preset(
-                variants={"ipc1": {"ipc": 1}, "ipc3": {"ipc": 3, "updates": 240}, "ipc5": {"ipc": 5, "updates": 320}},
+                variants={
+                    "ipc1": {"ipc": 1},
+                    "ipc3": {"ipc": 3, "updates": 240},
+                    "ipc5": {"ipc": 5, "updates": 320},
+                },
                 seeds=3,
                 timeout=300,
             ),
@@ -42,11 +55,14 @@ class CondenseDigits(CondensationTask):
                 timeout=900,
             ),
         },
-        budget="ipc stored images a class; 120, 240, 320, 480 changes of one, three, five, ten images a class; 32 real images a class in each",
+        budget="ipc stored images a class; 120, 240, 320, 480 changes of one, three, five, ten "
+        "images a class; 32 real images a class in each",
         tuning={"holdout": 0.2},
         references=(
             Reference(name="random", kind="low"),
-            Reference(name="full-data", kind="high", title="All training images", solve="full_data"),
+            Reference(
+                name="full-data", kind="high", title="All training images", solve="full_data"
+            ),
         ),
     )
     source: ClassVar = "digits"

@@ -10,7 +10,9 @@ from ._task import METRICS, CondensationTask
 
 
 class CondenseMnist(CondensationTask):
-    """3,600 MNIST digits, 28x28 or averaged to 14x14, in one or ten images a class; 1,000 to judge by, 400 to fit temperatures on."""
+    """3,600 MNIST digits, 28x28 or averaged to 14x14, in one or ten images
+    a class; 1,000 to judge by, 400 to fit temperatures on.
+    """
 
     card: ClassVar = TaskCard(
         name="condense-mnist",
@@ -20,10 +22,25 @@ class CondenseMnist(CondensationTask):
         metrics=METRICS,
         presets={
             "smoke": Preset(
-                variants={"ipc1": {"ipc": 1}}, params={"n_train": 300, "updates": 5, "epochs": 10, "epochs_full": 2, "nets": 2, "width": 8}, seeds=1, timeout=60
+                variants={"ipc1": {"ipc": 1}},
+                params={
+                    "n_train": 300,
+                    "updates": 5,
+                    "epochs": 10,
+                    "epochs_full": 2,
+                    "nets": 2,
+                    "width": 8,
+                },
+                seeds=1,
+                timeout=60,
             ),
             "extended": Preset(
-                variants={"ipc1-14": {"ipc": 1}, "ipc10-14": {"ipc": 10}, "ipc1-28": {"ipc": 1, "pool": 1}, "ipc10-28": {"ipc": 10, "pool": 1}},
+                variants={
+                    "ipc1-14": {"ipc": 1},
+                    "ipc10-14": {"ipc": 10},
+                    "ipc1-28": {"ipc": 1, "pool": 1},
+                    "ipc10-28": {"ipc": 10, "pool": 1},
+                },
                 seeds=3,
                 timeout=3600,
             ),
@@ -44,11 +61,14 @@ class CondenseMnist(CondensationTask):
                 timeout=36000,
             ),
         },
-        budget="ipc stored images a class; 120 changes of the images (paper: 10,000); 32 real images a class in each (256)",
+        budget="ipc stored images a class; 120 changes of the images (paper: 10,000); 32 real "
+        "images a class in each (256)",
         tuning={"holdout": 0.2},
         references=(
             Reference(name="random", kind="low"),
-            Reference(name="full-data", kind="high", title="All training images", solve="full_data"),
+            Reference(
+                name="full-data", kind="high", title="All training images", solve="full_data"
+            ),
         ),
     )
     source: ClassVar = "mnist5k"

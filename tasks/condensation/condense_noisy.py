@@ -16,7 +16,9 @@ LOOK_ALIKES = {7: 1, 2: 7, 5: 6, 6: 5, 3: 8}
 
 
 class CondenseNoisy(CondensationTask):
-    """Digits of 8x8 whose training labels are partly wrong; validation and test labels are right."""
+    """Digits of 8x8 whose training labels are partly wrong; validation and
+    test labels are right.
+    """
 
     card: ClassVar = TaskCard(
         name="condense-noisy",
@@ -27,7 +29,15 @@ class CondenseNoisy(CondensationTask):
         presets={
             "smoke": Preset(
                 variants={"sym40": {"noise": "sym", "rate": 0.4}},
-                params={"n_train": 300, "updates": 5, "epochs": 10, "epochs_full": 2, "nets": 2, "width": 8, "strategy": ""},
+                params={
+                    "n_train": 300,
+                    "updates": 5,
+                    "epochs": 10,
+                    "epochs_full": 2,
+                    "nets": 2,
+                    "width": 8,
+                    "strategy": "",
+                },
                 seeds=1,
                 timeout=60,
             ),
@@ -43,11 +53,17 @@ class CondenseNoisy(CondensationTask):
                 timeout=600,
             ),
         },
-        budget="ipc stored images a class; 120 changes of the images; 32 real images a class in each",
+        budget="ipc stored images a class; 120 changes of the images; 32 real images a class in "
+        "each",
         tuning={"holdout": 0.2},
         references=(
             Reference(name="random", kind="low"),
-            Reference(name="full-data", kind="high", title="All training images, with the labels as given", solve="full_data"),
+            Reference(
+                name="full-data",
+                kind="high",
+                title="All training images, with the labels as given",
+                solve="full_data",
+            ),
         ),
     )
     source: ClassVar = "digits"
@@ -58,12 +74,22 @@ class CondenseNoisy(CondensationTask):
 
     def given(self, y: torch.Tensor, classes: int, run: Setup) -> torch.Tensor:
         """Return the labels with exactly round(rate n_c) of each class moved."""
-        found = flipped(y.cpu().numpy(), self.noise, self.rate, classes, run.numpy_generator("corruption", self.noise))
+        found = flipped(
+            y.cpu().numpy(),
+            self.noise,
+            self.rate,
+            classes,
+            run.numpy_generator("corruption", self.noise),
+        )
         return torch.from_numpy(found).to(y.device)
 
 
-def flipped(y: np.ndarray, noise: str, rate: float, classes: int, generator: np.random.Generator) -> np.ndarray:
-    """Return labels (N,) of which round(rate n_c) of each class are wrong; under ``asym`` of the confused classes alone."""
+def flipped(
+    y: np.ndarray, noise: str, rate: float, classes: int, generator: np.random.Generator
+) -> np.ndarray:
+    """Return labels (N,) of which round(rate n_c) of each class are wrong;
+    under ``asym`` of the confused classes alone.
+    """
     found = y.astype(np.int64).copy()
     for c in range(classes):
         rows = generator.permutation(np.flatnonzero(y == c))

@@ -13,7 +13,8 @@ from ._task import METRICS
 class CondenseSvhn(HubTask):
     """65,932 house numbers of 32x32, in one, ten or fifty images a class; 26,032 to judge by.
 
-    The data come from a local copy or the Hugging Face hub; without either the task is unavailable and says what to do.
+    The data come from a local copy or the Hugging Face hub; without either the task is unavailable
+    and says what to do.
     """
 
     card: ClassVar = TaskCard(

@@ -29,9 +29,11 @@ class _Hidden(msgspec.Struct, frozen=True):
 
 
 class CondenseTransfer(CondensationTask):
-    """Condense the digits 0 to 4; nets trained on the set are frozen, and a linear probe on their features tells 5 to 9 apart.
+    """Condense the digits 0 to 4; nets trained on the set are frozen, and a linear probe on their
+    features tells 5 to 9 apart.
 
-    A set with ``targets`` is learnt by regression, one without by its labels. Source of the setting: arXiv:2310.06511.
+    A set with ``targets`` is learnt by regression, one without by its labels. Source of the
+    setting: arXiv:2310.06511.
     """
 
     card: ClassVar = TaskCard(
@@ -40,18 +42,54 @@ class CondenseTransfer(CondensationTask):
         track="condensation",
         datasets=("digits",),
         metrics=(
-            Metric(name="acc", primary=True, unit="%", bounds=(0, 100), chance=20, title="test accuracy of a linear probe on classes never seen"),
-            Metric(name="acc_untrained", direction="none", unit="%", bounds=(0, 100), title="the same on nets that were not trained at all"),
+            Metric(
+                name="acc",
+                primary=True,
+                unit="%",
+                bounds=(0, 100),
+                chance=20,
+                title="test accuracy of a linear probe on classes never seen",
+            ),
+            Metric(
+                name="acc_untrained",
+                direction="none",
+                unit="%",
+                bounds=(0, 100),
+                title="the same on nets that were not trained at all",
+            ),
             Metric(name="gain", unit="points", bounds=(-100, 100), title="acc less acc_untrained"),
-            Metric(name="stored_images", direction="none", bounds=(0, None), title="images stored: the budget"),
-            Metric(name="decoded_images", direction="none", bounds=(0, None), title="training images they are decoded to"),
-            Metric(name="stored_kb", direction="min", bounds=(0, None), title="kilobytes stored as float32, targets included"),
+            Metric(
+                name="stored_images",
+                direction="none",
+                bounds=(0, None),
+                title="images stored: the budget",
+            ),
+            Metric(
+                name="decoded_images",
+                direction="none",
+                bounds=(0, None),
+                title="training images they are decoded to",
+            ),
+            Metric(
+                name="stored_kb",
+                direction="min",
+                bounds=(0, None),
+                title="kilobytes stored as float32, targets included",
+            ),
         ),
         presets={
-            "smoke": Preset(variants={"ipc2": {"ipc": 2}}, params={"updates": 5, "epochs": 10, "nets": 2, "width": 8}, seeds=1, timeout=60),
-            "extended": Preset(variants={"ipc1": {"ipc": 1}, "ipc10": {"ipc": 10}}, seeds=5, timeout=600),
+            "smoke": Preset(
+                variants={"ipc2": {"ipc": 2}},
+                params={"updates": 5, "epochs": 10, "nets": 2, "width": 8},
+                seeds=1,
+                timeout=60,
+            ),
+            "extended": Preset(
+                variants={"ipc1": {"ipc": 1}, "ipc10": {"ipc": 10}}, seeds=5, timeout=600
+            ),
         },
-        budget="ipc stored images a class; 120 changes of the images; 32 real images a class in each",
+        budget="ipc stored images a class; 120 changes of the images; 32 real images a class in "
+        "each",
         references=(Reference(name="random", kind="low"),),
         paper="arXiv:2310.06511",
     )
@@ -65,44 +103,104 @@ class CondenseTransfer(CondensationTask):
         """Part the classes."""
         self.refuse_holdout()
         images, y, classes = self.images(run)
-        train_rows, _, test_rows = split(y.cpu().numpy(), self.n_train, run.numpy_generator("split"))
-        own, other = train_rows[(y[train_rows] < self.known).cpu()], train_rows[(y[train_rows] >= self.known).cpu()]
-        probe = torch.cat([other[(y[other] == c).cpu()][: self.probe_rows] for c in range(self.known, classes)])
+        train_rows, _, test_rows = split(
+            y.cpu().numpy(), self.n_train, run.numpy_generator("split")
+        )
+        own, other = (
+            train_rows[(y[train_rows] < self.known).cpu()],
+            train_rows[(y[train_rows] >= self.known).cpu()],
+        )
+        probe = torch.cat(
+            [other[(y[other] == c).cpu()][: self.probe_rows] for c in range(self.known, classes)]
+        )
         test = test_rows[(y[test_rows] >= self.known).cpu()]
-        problem, (x_probe, x_test) = self.problem(images[own], y[own], self.known, (images[probe], images[test]))
-        return Case(problems=[problem], hidden=_Hidden(x_probe, y[probe] - self.known, x_test, y[test] - self.known))
+        problem, (x_probe, x_test) = self.problem(
+            images[own], y[own], self.known, (images[probe], images[test])
+        )
+        return Case(
+            problems=[problem],
+            hidden=_Hidden(x_probe, y[probe] - self.known, x_test, y[test] - self.known),
+        )
 
     def evaluate(self, case: Case, outcomes: Sequence[Outcome], run: Setup) -> Score:
-        """Train nets on the set, probe their features, and those of the same nets before training."""
+        """Train nets on the set, probe their features, and those of the
+        same nets before training.
+        """
         small, problem, hidden = outcomes[0].solution, case.problems[0], case.hidden
-        seeds = [int(seed) for seed in run.numpy_generator("eval", "nets").integers(2**62, size=self.nets)]
+        seeds = [
+            int(seed)
+            for seed in run.numpy_generator("eval", "nets").integers(2**62, size=self.nets)
+        ]
         trained, untrained = self._probed(small, problem, hidden, seeds)
-        metrics: dict[str, float | None] = {"acc": trained, "acc_untrained": untrained, "gain": trained - untrained, **stored(small)}
-        return Score(metrics=metrics, arrays=arrays_of(small, problem), images={"images": grid(small, problem)})
+        metrics: dict[str, float | None] = {
+            "acc": trained,
+            "acc_untrained": untrained,
+            "gain": trained - untrained,
+            **stored(small),
+        }
+        return Score(
+            metrics=metrics,
+            arrays=arrays_of(small, problem),
+            images={"images": grid(small, problem)},
+        )
 
-    def _probed(self, small: SmallSet, problem: Problem, hidden: _Hidden, seeds: Sequence[int]) -> tuple[float, float]:
+    def _probed(
+        self, small: SmallSet, problem: Problem, hidden: _Hidden, seeds: Sequence[int]
+    ) -> tuple[float, float]:
         x, y = decode(small, (problem.x.shape[2], problem.x.shape[3]))
         regress = small.targets is not None
-        aims = small.targets if small.targets is not None else y if small.soft_y is None else small.soft_y
-        net = ConvNet(shape=problem.net().shape, classes=aims.shape[1] if regress else problem.n_classes, width=self.width, depth=self.depth)
-        start = [tensor.to(x.device) for tensor in net.init([torch.Generator().manual_seed(seed) for seed in seeds])]
+        aims = (
+            small.targets
+            if small.targets is not None
+            else y
+            if small.soft_y is None
+            else small.soft_y
+        )
+        net = ConvNet(
+            shape=problem.net().shape,
+            classes=aims.shape[1] if regress else problem.n_classes,
+            width=self.width,
+            depth=self.depth,
+        )
+        start = [
+            tensor.to(x.device)
+            for tensor in net.init([torch.Generator().manual_seed(seed) for seed in seeds])
+        ]
         orders = [torch.Generator().manual_seed(seed + 1) for seed in seeds]
-        recipe = Recipe(steps=self.epochs * -(-len(x) // 256), lr=small.lr or self.lrs[0], schedule="step")
+        recipe = Recipe(
+            steps=self.epochs * -(-len(x) // 256), lr=small.lr or self.lrs[0], schedule="step"
+        )
         form = quickest(min(len(x), 256), net, len(seeds), x.device)
-        groups = [range(k, k + 1) for k in range(len(seeds))] if form == "sequential" else [range(len(seeds))]
+        groups = (
+            [range(k, k + 1) for k in range(len(seeds))]
+            if form == "sequential"
+            else [range(len(seeds))]
+        )
         parts = [
-            fit(net, [tensor[group.start : group.stop] for tensor in start], x, aims, epochs_of(len(x), 256, self.epochs, [orders[k] for k in group]), recipe,
-                loss=squared if regress else cross_entropy)
+            fit(
+                net,
+                [tensor[group.start : group.stop] for tensor in start],
+                x,
+                aims,
+                epochs_of(len(x), 256, self.epochs, [orders[k] for k in group]),
+                recipe,
+                loss=squared if regress else cross_entropy,
+            )
             for group in groups
-        ]  # fmt: skip
+        ]
         params = [torch.cat(tensors) for tensors in zip(*parts, strict=True)]
         return self._probe(net, params, hidden), self._probe(net, start, hidden)
 
     def _probe(self, net: ConvNet, params: list[torch.Tensor], hidden: _Hidden) -> float:
         known, test = (
-            finite(outputs(net, params, part.clone(), what="features"), "nets trained on the set").double() for part in (hidden.x_probe, hidden.x_test)
+            finite(
+                outputs(net, params, part.clone(), what="features"), "nets trained on the set"
+            ).double()
+            for part in (hidden.x_probe, hidden.x_test)
         )
-        return float((probe(known, hidden.y_probe, test).argmax(-1) == hidden.y_test).double().mean() * 100)
+        return float(
+            (probe(known, hidden.y_probe, test).argmax(-1) == hidden.y_test).double().mean() * 100
+        )
 
 
 def squared(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -110,8 +208,11 @@ def squared(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     return (outputs - targets).square().mean((1, 2))
 
 
-def probe(known: torch.Tensor, y: torch.Tensor, test: torch.Tensor, ridge: float = 1e-2) -> torch.Tensor:
-    """Return the scores (K, m, C) of ridge classifiers on standardised features, fitted on (K, n, F) with labels (n,).
+def probe(
+    known: torch.Tensor, y: torch.Tensor, test: torch.Tensor, ridge: float = 1e-2
+) -> torch.Tensor:
+    """Return the scores (K, m, C) of ridge classifiers on standardised features, fitted on (K, n,
+    F) with labels (n,).
 
     Args:
         known: features to fit on.
@@ -124,6 +225,9 @@ def probe(known: torch.Tensor, y: torch.Tensor, test: torch.Tensor, ridge: float
     gram = known @ known.mT
     level = ridge * gram.diagonal(dim1=1, dim2=2).mean(1)[:, None, None]
     targets = F.one_hot(y).to(known) - 1 / (int(y.max()) + 1)
-    weights = torch.linalg.solve(gram + level * torch.eye(gram.shape[1], dtype=gram.dtype, device=gram.device), targets.expand(len(gram), -1, -1))
+    weights = torch.linalg.solve(
+        gram + level * torch.eye(gram.shape[1], dtype=gram.dtype, device=gram.device),
+        targets.expand(len(gram), -1, -1),
+    )
     found: torch.Tensor = test @ known.mT @ weights
     return found

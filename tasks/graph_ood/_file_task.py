@@ -49,13 +49,24 @@ class FileTask(GraphTask):
 
 
 def carved(pool: np.ndarray, run: Setup) -> dict[str, np.ndarray]:
-    """Return training, ID validation and ID test rows, the latter two one part in eight each of ``pool``."""
+    """Return training, ID validation and ID test rows, the latter two one
+    part in eight each of ``pool``.
+    """
     pool = run.numpy_generator("split").permutation(pool)
     cut = len(pool) // CARVED
-    return {name: np.sort(rows) for name, rows in (("train", pool[2 * cut :]), ("id_val", pool[:cut]), ("id_test", pool[cut : 2 * cut]))}
+    return {
+        name: np.sort(rows)
+        for name, rows in (
+            ("train", pool[2 * cut :]),
+            ("id_val", pool[:cut]),
+            ("id_test", pool[cut : 2 * cut]),
+        )
+    }
 
 
 def by_size(data: Any, run: Setup) -> dict[str, np.ndarray]:
-    """Return rows by the number of nodes: the smallest four fifths are the pool, the largest tenth is the OOD test."""
+    """Return rows by the number of nodes: the smallest four fifths are the
+    pool, the largest tenth is the OOD test.
+    """
     kind: Literal["size"] = "size"
     return split_rows(data.graphs.nodes.cpu().numpy(), kind, run.numpy_generator("split"))

@@ -21,7 +21,9 @@ CARVED = 8
 
 
 class MoleculeTask(GraphTask):
-    """Predict a number of a molecule; OOD: scaffolds that are not in training, or larger molecules than any there."""
+    """Predict a number of a molecule; OOD: scaffolds that are not in
+    training, or larger molecules than any there.
+    """
 
     source: ClassVar[str]
     """Name of the data set."""
@@ -43,7 +45,10 @@ class MoleculeTask(GraphTask):
         group = data.scaffold if self.split == "scaffold" else data.graphs.nodes
         rows = split_rows(group.cpu().numpy(), self.split, run.numpy_generator("split"))
         kept = without_repeats(rows, data.key.cpu().numpy(), data.y[:, 0].cpu().numpy())
-        return {name: _chosen(data, torch.from_numpy(chosen).to(data.y.device)) for name, chosen in kept.items()}
+        return {
+            name: _chosen(data, torch.from_numpy(chosen).to(data.y.device))
+            for name, chosen in kept.items()
+        }
 
     def prepare(self, run: Setup) -> Case:
         """Note how many molecules were left out."""
@@ -58,11 +63,14 @@ def _chosen(data: Any, rows: torch.Tensor) -> Split:
     return Split(graphs=graphs, y=data.y[rows], cliff=data.cliff[rows])
 
 
-def split_rows(group: np.ndarray, kind: Literal["scaffold", "size"], generator: Generator) -> dict[str, np.ndarray]:
+def split_rows(
+    group: np.ndarray, kind: Literal["scaffold", "size"], generator: Generator
+) -> dict[str, np.ndarray]:
     """Return the rows of the five splits, each sorted.
 
-    Whole scaffolds, the largest first (of equals the one that appears first), fill the pool, then OOD validation, then the
-    OOD test; by size, single molecules do, the smallest first. ID validation and ID test are drawn from the pool.
+    Whole scaffolds, the largest first (of equals the one that appears first), fill the pool, then
+    OOD validation, then the OOD test; by size, single molecules do, the smallest first. ID
+    validation and ID test are drawn from the pool.
 
     Args:
         group: scaffold, or number of heavy atoms, of each molecule (G,).
@@ -74,22 +82,39 @@ def split_rows(group: np.ndarray, kind: Literal["scaffold", "size"], generator: 
         order = np.argsort(group, kind="stable")
         parts = np.split(order, [round(POOL * n), round((POOL + VAL) * n)])
     else:
-        _, first, inverse, counts = np.unique(group, return_index=True, return_inverse=True, return_counts=True)
+        _, first, inverse, counts = np.unique(
+            group, return_index=True, return_inverse=True, return_counts=True
+        )
         filled: list[list[np.ndarray]] = [[], [], []]
         sizes = [0, 0, 0]
         for scaffold in np.lexsort((first, -counts)):
-            place = 0 if sizes[0] + counts[scaffold] <= POOL * n else 1 if sizes[1] + counts[scaffold] <= VAL * n else 2
+            place = (
+                0
+                if sizes[0] + counts[scaffold] <= POOL * n
+                else 1
+                if sizes[1] + counts[scaffold] <= VAL * n
+                else 2
+            )
             filled[place].append(np.flatnonzero(inverse == scaffold))
             sizes[place] += counts[scaffold]
         parts = [np.concatenate(part) if part else np.zeros(0, dtype=np.int64) for part in filled]
     pool = generator.permutation(np.sort(parts[0]))
     cut = len(pool) // CARVED
-    named = {"train": pool[2 * cut :], "id_val": pool[:cut], "id_test": pool[cut : 2 * cut], "ood_val": parts[1], "ood_test": parts[2]}
+    named = {
+        "train": pool[2 * cut :],
+        "id_val": pool[:cut],
+        "id_test": pool[cut : 2 * cut],
+        "ood_val": parts[1],
+        "ood_test": parts[2],
+    }
     return {name: np.sort(rows) for name, rows in named.items()}
 
 
-def without_repeats(rows: dict[str, np.ndarray], key: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:
-    """Leave out molecules that occur in an earlier split or earlier in their own, and all training molecules whose repeats contradict each other.
+def without_repeats(
+    rows: dict[str, np.ndarray], key: np.ndarray, y: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Leave out molecules that occur in an earlier split or earlier in their own, and all training
+    molecules whose repeats contradict each other.
 
     Args:
         rows: rows of each split, training first.
@@ -97,7 +122,11 @@ def without_repeats(rows: dict[str, np.ndarray], key: np.ndarray, y: np.ndarray)
         y: targets (G,).
     """
     train = rows["train"]
-    contradicted = {molecule for molecule in np.unique(key[train]) if np.ptp(y[train][key[train] == molecule]) > 1e-6}
+    contradicted = {
+        molecule
+        for molecule in np.unique(key[train])
+        if np.ptp(y[train][key[train] == molecule]) > 1e-6
+    }
     seen: set[int] = set()
     kept = {}
     for name, part in rows.items():

@@ -24,11 +24,21 @@ GOOD = """@inproceedings{gui2022good,
   eprint = {2206.08452},
   archivePrefix = {arXiv}
 }"""
-SMOKE = Preset(variants={"covariate": {}}, params={"per_class": 30, "epochs": 8}, seeds=1, timeout=60)
+SMOKE = Preset(
+    variants={"covariate": {}}, params={"per_class": 30, "epochs": 8}, seeds=1, timeout=60
+)
 QUICK = Preset(variants={"covariate": {}}, seeds=3, timeout=300)
 PAPER = Preset(
     variants={"covariate": {}},
-    params={"per_class": 6000, "hidden": 300, "dropout": 0.5, "lr": 0.001, "epochs": 200, "decay_at": 150, "batch_size": 32},
+    params={
+        "per_class": 6000,
+        "hidden": 300,
+        "dropout": 0.5,
+        "lr": 0.001,
+        "epochs": 200,
+        "decay_at": 150,
+        "batch_size": 32,
+    },
     seeds=10,
     timeout=36000,
 )
@@ -36,10 +46,15 @@ PAPER = Preset(
 
 
 class MotifTask(GraphTask):
-    """The label is the motif of a graph. Training and validation graphs are noisy, tests are clean."""
+    """The label is the motif of a graph.
+
+    Training and validation graphs are noisy, tests are clean.
+    """
 
     per_class: Annotated[int, Meta(ge=1)] = 300
-    """Training graphs of each class; ID and OOD validation get a third of them each, every test two thirds."""
+    """Training graphs of each class; ID and OOD validation get a third of
+    them each, every test two thirds.
+    """
     perturb: Annotated[float, Meta(ge=0, le=1)] = 0.05
     """Random edges added to training and validation graphs, as a share of their own."""
     label_noise: Annotated[float, Meta(ge=0, le=1)] = 0.1
@@ -56,11 +71,19 @@ class MotifTask(GraphTask):
 
     def noise(self, name: str) -> dict[str, float]:
         """Return the noise of a split: none in tests."""
-        return {"perturb": self.perturb, "label_noise": self.label_noise} if "test" not in name and "large" not in name else {}
+        return (
+            {"perturb": self.perturb, "label_noise": self.label_noise}
+            if "test" not in name and "large" not in name
+            else {}
+        )
 
 
-def split_of(drawn: Drawn, bases: int, aligned: np.ndarray | None = None, env: np.ndarray | None = None) -> Split:
-    """Return a split whose groups are pairs of true label and base; ``aligned`` (G,) says which graphs follow the bias."""
+def split_of(
+    drawn: Drawn, bases: int, aligned: np.ndarray | None = None, env: np.ndarray | None = None
+) -> Split:
+    """Return a split whose groups are pairs of true label and base;
+    ``aligned`` (G,) says which graphs follow the bias.
+    """
     return Split(
         graphs=drawn.graphs,
         y=torch.from_numpy(drawn.given),
@@ -71,10 +94,30 @@ def split_of(drawn: Drawn, bases: int, aligned: np.ndarray | None = None, env: n
     )
 
 
-def train_on(train: Split, validation: Split, problem: Problem, hidden: Hidden, run: Run) -> Solution:
-    """Train the null method on other graphs than the problem's. ID validation, which chooses its epoch as anyone's, is of their kind too."""
+def train_on(
+    train: Split, validation: Split, problem: Problem, hidden: Hidden, run: Run
+) -> Solution:
+    """Train the null method on other graphs than the problem's.
+
+    ID validation, which chooses its epoch as anyone's, is of their kind too.
+    """
     hidden.watch("id_val", moved(validation, run.device))
-    return GraphMethod().solve(msgspec.structs.replace(problem, graphs=train.graphs.to(run.device), y=train.y.to(run.device)), run)
+    return GraphMethod().solve(
+        msgspec.structs.replace(
+            problem, graphs=train.graphs.to(run.device), y=train.y.to(run.device)
+        ),
+        run,
+    )
 
 
-__all__ = ["GOOD", "MOTIFS", "PAPER", "QUICK", "SMOKE", "Hidden", "MotifTask", "split_of", "train_on"]
+__all__ = [
+    "GOOD",
+    "MOTIFS",
+    "PAPER",
+    "QUICK",
+    "SMOKE",
+    "Hidden",
+    "MotifTask",
+    "split_of",
+    "train_on",
+]

@@ -1,4 +1,6 @@
-"""Graphs made of a base and a motif, drawn with NumPy. The motif says the label; the base goes with it, more or less.
+"""Graphs made of a base and a motif, drawn with NumPy.
+
+The motif says the label; the base goes with it, more or less.
 
 Edges are given once, as (2, E) arrays. Nodes 0 to 4 are the motif's.
 """
@@ -33,7 +35,9 @@ GOOD_MOTIFS = {
 
 
 def tree(arity: int, height: int) -> np.ndarray:
-    """Return a balanced tree: every inner node has ``arity`` children; height 0 is one node and no edge."""
+    """Return a balanced tree: every inner node has ``arity`` children;
+    height 0 is one node and no edge.
+    """
     nodes = sum(arity**level for level in range(height + 1))
     child = np.arange(1, nodes)
     return np.stack([(child - 1) // arity, child])
@@ -43,13 +47,22 @@ def ladder(width: int) -> np.ndarray:
     """Return two paths of ``width`` nodes and their rungs: 2 width nodes, 3 width - 2 edges."""
     step = np.arange(width - 1)
     rung = np.arange(width)
-    return np.concatenate([np.stack([step, step + 1]), np.stack([step + width, step + width + 1]), np.stack([rung, rung + width])], 1)
+    return np.concatenate(
+        [
+            np.stack([step, step + 1]),
+            np.stack([step + width, step + width + 1]),
+            np.stack([rung, rung + width]),
+        ],
+        1,
+    )
 
 
 def wheel(nodes: int) -> np.ndarray:
     """Return a hub (node 0) and a ring of ``nodes`` - 1 around it: 2 (nodes - 1) edges."""
     ring = np.arange(1, nodes)
-    return np.concatenate([np.stack([np.zeros_like(ring), ring]), np.stack([ring, np.roll(ring, -1)])], 1)
+    return np.concatenate(
+        [np.stack([np.zeros_like(ring), ring]), np.stack([ring, np.roll(ring, -1)])], 1
+    )
 
 
 def star(nodes: int) -> np.ndarray:
@@ -65,7 +78,9 @@ def path(nodes: int) -> np.ndarray:
 
 
 def attached(nodes: int, links: int, generator: Generator) -> np.ndarray:
-    """Return the edges of a Barabasi-Albert graph: each new node takes ``links`` different earlier ones, likelier those with many edges."""
+    """Return the edges of a Barabasi-Albert graph: each new node takes ``links`` different earlier
+    ones, likelier those with many edges.
+    """
     ends = list(range(links))
     edges = []
     for node in range(links, nodes):
@@ -95,7 +110,9 @@ LARGE: tuple[Base, ...] = (
 
 
 def about(nodes: int) -> tuple[Base, ...]:
-    """Return wheel, tree, ladder, star and path of about ``nodes`` nodes, give or take 5 and at least 4; the tree is binary and full."""
+    """Return wheel, tree, ladder, star and path of about ``nodes`` nodes, give or take 5 and at
+    least 4; the tree is binary and full.
+    """
 
     def size(g: Generator) -> int:
         return max(4, int(g.integers(nodes - 5, nodes + 6)))
@@ -144,9 +161,11 @@ def draw(
         bases: how each base is drawn.
         motif: numbers of the motifs; the true labels.
         base: numbers of the bases.
-        perturb: edges added at random, as a share of the graph's own; at least one end of each is a base node.
+        perturb: edges added at random, as a share of the graph's own; at least one end of each is a
+            base node.
         label_noise: share of given labels that are drawn anew from all.
-        random_features: four uniform numbers a node instead of the constant 1; neither says anything.
+        random_features: four uniform numbers a node instead of the constant 1; neither says
+            anything.
     """
     shapes = [np.array(shape, dtype=np.int64).T for shape in motifs]
     graphs = []
@@ -157,14 +176,20 @@ def draw(
         edges = np.concatenate([shapes[label], below + MOTIF_NODES, joint], 1)
         if perturb:
             edges = _perturbed(edges, nodes, int(perturb * edges.shape[1]), generator)
-        graphs.append((generator.random((nodes, 4)) if random_features else np.ones((nodes, 1)), edges))
+        graphs.append(
+            (generator.random((nodes, 4)) if random_features else np.ones((nodes, 1)), edges)
+        )
     redrawn = generator.random(len(motif)) < label_noise
     given = np.where(redrawn, generator.integers(0, len(motifs), len(motif)), motif)
-    return Drawn(Graphs.pack(graphs), given.astype(np.int64), motif.astype(np.int64), base.astype(np.int64))
+    return Drawn(
+        Graphs.pack(graphs), given.astype(np.int64), motif.astype(np.int64), base.astype(np.int64)
+    )
 
 
 def _perturbed(edges: np.ndarray, nodes: int, count: int, generator: Generator) -> np.ndarray:
-    """Add ``count`` new edges, each with an end in the base; fewer where no place is left after many tries."""
+    """Add ``count`` new edges, each with an end in the base; fewer where
+    no place is left after many tries.
+    """
     known = {(min(pair), max(pair)) for pair in edges.T.tolist()}
     before = len(known)
     for _ in range(50 * count):
@@ -177,11 +202,15 @@ def _perturbed(edges: np.ndarray, nodes: int, count: int, generator: Generator) 
 
 
 def balanced(count: int, classes: int, generator: Generator) -> np.ndarray:
-    """Return ``count`` labels, each class as often as the others (give or take one), in random order."""
+    """Return ``count`` labels, each class as often as the others (give or
+    take one), in random order.
+    """
     return generator.permutation(np.arange(count) % classes)
 
 
 def biased(motif: np.ndarray, bases: int, bias: float, generator: Generator) -> np.ndarray:
-    """Return a base for each motif: its namesake with probability ``bias``, each other one with (1 - bias) / (bases - 1)."""
+    """Return a base for each motif: its namesake with probability
+    ``bias``, each other one with (1 - bias) / (bases - 1).
+    """
     other = (motif + generator.integers(1, bases, len(motif))) % bases
     return np.where(generator.random(len(motif)) < bias, motif, other)

@@ -1,4 +1,6 @@
-"""What the tasks of the track share: five splits, the choice of the epoch, scores, references that see the hidden part."""
+"""What the tasks of the track share: five splits, the choice of the epoch,
+scores, references that see the hidden part.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,17 @@ import torch
 
 from bench import Case, InvalidRun, Meta, Outcome, Run, Score, Setup, Task, Watched
 from bench.declared import Array
-from bench.tracks.graph_ood import Batch, GraphMethod, Kind, Problem, Solution, Training, WeightLog, graph_losses, kind_of
+from bench.tracks.graph_ood import (
+    Batch,
+    GraphMethod,
+    Kind,
+    Problem,
+    Solution,
+    Training,
+    WeightLog,
+    graph_losses,
+    kind_of,
+)
 from bench.training.gnn import GNN, predict
 from bench.training.graphs import GraphBatch, Graphs
 from bench.training.state import evaluating
@@ -24,15 +36,18 @@ EVALUATED = 512
 
 
 class Split(msgspec.Struct, frozen=True, kw_only=True):
-    """Graphs of one kind with their labels (G,) or targets (G, C), and what only the evaluation knows.
+    """Graphs of one kind with their labels (G,) or targets (G, C), and what only the evaluation
+    knows.
 
     Attributes:
         graphs: the G graphs.
-        y: labels or targets as in a problem, as given in training and validation, true ones in tests.
+        y: labels or targets as in a problem, as given in training and validation, true ones in
+            tests.
         env: environment (G,).
         group: number of the group whose worst accuracy counts (G,).
         conflict: whether the graph contradicts the bias of the training graphs (G,), bool.
-        marked: how many nodes, the first ones of each graph, are the cause of its label; 0: not known.
+        marked: how many nodes, the first ones of each graph, are the cause of its label; 0: not
+            known.
         cliff: whether a molecule looks like another that acts differently (G,), bool.
     """
 
@@ -58,8 +73,9 @@ class Split(msgspec.Struct, frozen=True, kw_only=True):
 class Hidden(msgspec.Struct, kw_only=True):
     """What no method sees: every split but the training graphs, and what is known of these.
 
-    ``scale`` (2, C) holds mean and standard deviation of the training targets; ``watched`` the validation batches; ``best``
-    and ``chosen`` the best validation score so far, higher is better, and its epoch.
+    ``scale`` (2, C) holds mean and standard deviation of the training targets; ``watched`` the
+    validation batches; ``best`` and ``chosen`` the best validation score so far, higher is better,
+    and its epoch.
     """
 
     splits: dict[str, Split]
@@ -122,22 +138,45 @@ class GraphTask(Task):
             centre = y.nanmean(0)
             scale = torch.stack([centre, (y - centre).square().nanmean(0).sqrt().clamp_min(1e-8)])
             y = (y - scale[0]) / scale[1]
-        problem = Problem(graphs=train.graphs, y=y, kind=kind, outputs=outputs, env=train.env, readout=self.readout(), **self._protocol())
+        problem = Problem(
+            graphs=train.graphs,
+            y=y,
+            kind=kind,
+            outputs=outputs,
+            env=train.env,
+            readout=self.readout(),
+            **self._protocol(),
+        )
         hidden = Hidden(splits=splits, scale=scale)
         for name in ("id_val", "ood_val"):
             hidden.watch(name, splits[name])
         return Case(problems=[problem], hidden=hidden)
 
     def _protocol(self) -> dict[str, Any]:
-        names = ("backbone", "virtual_node", "layers", "hidden", "dropout", "epochs", "batch_size", "lr", "decay_at")
+        names = (
+            "backbone",
+            "virtual_node",
+            "layers",
+            "hidden",
+            "dropout",
+            "epochs",
+            "batch_size",
+            "lr",
+            "decay_at",
+        )
         return {name: getattr(self, name) for name in names}
 
     def watch(self, case: Case, k: int, step: int, model: Any) -> Watched:
         """Score an epoch on both validation splits; the last of equals is kept."""
         hidden: Hidden = case.hidden
-        scores = {name: hidden.score(name, predict(model, batches)) for name, batches in hidden.watched.items()}
+        scores = {
+            name: hidden.score(name, predict(model, batches))
+            for name, batches in hidden.watched.items()
+        }
         sign = -1 if case.problems[0].kind == "numbers" else 1
-        keep = tuple(name for name, score in scores.items() if sign * score >= hidden.best.get(name, -np.inf))
+        keep = tuple(
+            name for name, score in scores.items() if sign * score >= hidden.best.get(name, -np.inf)
+        )
         for name in keep:
             hidden.best[name], hidden.chosen[name] = sign * scores[name], step
         return Watched(dict(scores), keep=keep)
@@ -145,21 +184,33 @@ class GraphTask(Task):
     def evaluate(self, case: Case, outcomes: Sequence[Outcome], run: Setup) -> Score:
         """Score the epochs that validation chose, and the weights."""
         outcome, hidden = outcomes[0], case.hidden
-        by_id, by_ood = (outcome.kept.get(name, outcome.solution.model) for name in ("id_val", "ood_val"))
-        logits = {name: _logits(by_id, split.graphs) for name, split in hidden.splits.items() if name.startswith(("id_test", "ood_test", "ood_large"))}
+        by_id, by_ood = (
+            outcome.kept.get(name, outcome.solution.model) for name in ("id_val", "ood_val")
+        )
+        logits = {
+            name: _logits(by_id, split.graphs)
+            for name, split in hidden.splits.items()
+            if name.startswith(("id_test", "ood_test", "ood_large"))
+        }
         scores = {name: hidden.score(name, found) for name, found in logits.items()}
         kind = case.problems[0].kind
         scores["gap"] = (scores["id_test"] - scores["ood_test"]) * (-1 if kind == "numbers" else 1)
-        scores["ood_by_ood"] = hidden.score("ood_test", _logits(by_ood, hidden.splits["ood_test"].graphs))
+        scores["ood_by_ood"] = hidden.score(
+            "ood_test", _logits(by_ood, hidden.splits["ood_test"].graphs)
+        )
         if "id_val" in hidden.chosen:
             scores["epoch"] = hidden.chosen["id_val"]
         test, train = hidden.splits["ood_test"], hidden.splits["train"]
         if kind == "classes":
-            scores |= worst_group(logits["ood_test"], test.y, test.group) | {"seen": seen(train.graphs, test.graphs)}
+            scores |= worst_group(logits["ood_test"], test.y, test.group) | {
+                "seen": seen(train.graphs, test.graphs)
+            }
         if kind == "numbers":
             scores["mean_only"] = hidden.score("ood_test", torch.zeros_like(logits["ood_test"]))
             if test.cliff is not None and test.cliff.any():
-                scores["ood_cliff"] = score(logits["ood_test"][test.cliff], test.y[test.cliff], hidden.scale)
+                scores["ood_cliff"] = score(
+                    logits["ood_test"][test.cliff], test.y[test.cliff], hidden.scale
+                )
         if hidden.dropped is not None:
             scores["dropped"] = hidden.dropped
         arrays = {}
@@ -170,10 +221,16 @@ class GraphTask(Task):
 
     def _pictures(self, hidden: Hidden, outcome: Outcome) -> dict[str, np.ndarray]:
         train = hidden.splits["train"]
-        parts = {name: (split.graphs, _captions(split)) for name, split in hidden.splits.items() if name in ("train", "ood_test")}
+        parts = {
+            name: (split.graphs, _captions(split))
+            for name, split in hidden.splits.items()
+            if name in ("train", "ood_test")
+        }
         images = {
             "graphs": pictures.examples(parts, train.marked),
-            "epochs": pictures.progress(outcome.curve, "RMSE" if kind_of(train.y) == "numbers" else "%"),
+            "epochs": pictures.progress(
+                outcome.curve, "RMSE" if kind_of(train.y) == "numbers" else "%"
+            ),
         }
         if outcome.solution.weights is not None:
             images["weights"] = pictures.weights(outcome.solution.weights, train.conflict)
@@ -182,7 +239,9 @@ class GraphTask(Task):
     # References, which see the hidden part
 
     def train_with_group_weights(self, problem: Problem, hidden: Hidden, run: Run) -> Solution:
-        """The control: each training graph weighs 1 / (graphs of its true label and base), so that the base says nothing of the label."""
+        """The control: each training graph weighs 1 / (graphs of its true label and base), so that
+        the base says nothing of the label.
+        """
         group = hidden.splits["train"].group
         assert group is not None, "only tasks with known groups list this reference"
         return _Weighted(1.0 / group.bincount()[group]).train(problem, run)
@@ -219,10 +278,17 @@ def _logits(model: Any, graphs: Graphs) -> torch.Tensor:
 
 
 def _captions(split: Split) -> list[str]:
-    return [f"{value:.3g}" for value in split.y[: pictures.SHOWN].reshape(-1, split.y[0].numel())[:, 0].tolist()]
+    return [
+        f"{value:.3g}"
+        for value in split.y[: pictures.SHOWN].reshape(-1, split.y[0].numel())[:, 0].tolist()
+    ]
 
 
 def moved(split: Split, device: torch.device) -> Split:
     """Return the split on a device."""
-    there = {name: value.to(device) for name in split.__struct_fields__ if hasattr(value := getattr(split, name), "to")}
+    there = {
+        name: value.to(device)
+        for name in split.__struct_fields__
+        if hasattr(value := getattr(split, name), "to")
+    }
     return msgspec.structs.replace(split, **there)

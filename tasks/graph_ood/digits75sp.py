@@ -20,7 +20,10 @@ SHARES = {"train": 0.5, "id_val": 0.1, "id_test": 0.15, "ood_val": 0.1, "ood_tes
 
 
 class Digits75sp(GraphTask):
-    """Which digit is it? OOD: noise on the intensity of each superpixel, with a standard deviation of .4 in [0, 1]."""
+    """Which digit is it?
+
+    OOD: noise on the intensity of each superpixel, with a standard deviation of .4 in [0, 1].
+    """
 
     card: ClassVar = TaskCard(
         name="digits75sp",
@@ -31,13 +34,28 @@ class Digits75sp(GraphTask):
         paper="arXiv:1905.02850",
         metrics=ACCURACIES,
         presets={
-            "smoke": Preset(variants={"noise40": {"noise": 0.4}}, params={"hidden": 16, "epochs": 4}, seeds=1, timeout=300),
-            "more": Preset(variants={"noise40": {"noise": 0.4}}, params={"hidden": 64, "epochs": 60}, seeds=3, timeout=600),
+            "smoke": Preset(
+                variants={"noise40": {"noise": 0.4}},
+                params={"hidden": 16, "epochs": 4},
+                seeds=1,
+                timeout=300,
+            ),
+            "more": Preset(
+                variants={"noise40": {"noise": 0.4}},
+                params={"hidden": 64, "epochs": 60},
+                seeds=3,
+                timeout=600,
+            ),
         },
         budget="60 epochs of batch 128",
         references=(
             Reference(name="erm", kind="low"),
-            Reference(name="unbiased", kind="high", title="The null method trained on the same graphs with the test's noise", solve="train_unbiased"),
+            Reference(
+                name="unbiased",
+                kind="high",
+                title="The null method trained on the same graphs with the test's noise",
+                solve="train_unbiased",
+            ),
         ),
     )
     noise: Annotated[float, Meta(ge=0)] = 0.4
@@ -61,12 +79,21 @@ class Digits75sp(GraphTask):
 
     def noisy(self, split: Split, run: Run, stream: str) -> Split:
         """Return a split with noise on its intensities."""
-        drawn = run.numpy_generator("corruption", stream).standard_normal(len(split.graphs.x)) * self.noise
+        drawn = (
+            run.numpy_generator("corruption", stream).standard_normal(len(split.graphs.x))
+            * self.noise
+        )
         x = split.graphs.x.clone()
         x[:, 0] += torch.from_numpy(drawn).to(x)
-        return msgspec.structs.replace(split, graphs=Graphs(x, split.graphs.edges, split.graphs.nodes, split.graphs.degrees))
+        return msgspec.structs.replace(
+            split, graphs=Graphs(x, split.graphs.edges, split.graphs.nodes, split.graphs.degrees)
+        )
 
     def train_unbiased(self, problem: Problem, hidden: Hidden, run: Run) -> Solution:
-        """The upper reference: the null method on the training graphs with the noise of the OOD test."""
-        train, validation = (self.noisy(hidden.splits[name], run, f"{name}-unbiased") for name in ("train", "id_val"))
+        """The upper reference: the null method on the training graphs with
+        the noise of the OOD test.
+        """
+        train, validation = (
+            self.noisy(hidden.splits[name], run, f"{name}-unbiased") for name in ("train", "id_val")
+        )
         return train_on(train, validation, problem, hidden, run)

@@ -21,8 +21,18 @@ class FreeSolvShift(MoleculeTask):
         libraries=("torch_geometric",),
         metrics=ERRORS,
         presets={
-            "smoke": Preset(variants={"scaffold": {"split": "scaffold"}}, params={"hidden": 16, "epochs": 8}, seeds=1, timeout=120),
-            "more": Preset(variants={"scaffold": {"split": "scaffold"}, "size": {"split": "size"}}, params={"hidden": 64, "epochs": 60}, seeds=3, timeout=300),
+            "smoke": Preset(
+                variants={"scaffold": {"split": "scaffold"}},
+                params={"hidden": 16, "epochs": 8},
+                seeds=1,
+                timeout=120,
+            ),
+            "more": Preset(
+                variants={"scaffold": {"split": "scaffold"}, "size": {"split": "size"}},
+                params={"hidden": 64, "epochs": 60},
+                seeds=3,
+                timeout=300,
+            ),
         },
         test_set="fixed",
         budget="60 epochs of batch 128",

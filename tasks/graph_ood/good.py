@@ -20,7 +20,9 @@ class _OwnSplits(FileTask):
 
     source: ClassVar = "good"
     shift: Literal["covariate", "concept"] = "covariate"
-    """Whether test graphs come from environments that training has not, or from the same with another relation to the label."""
+    """Whether test graphs come from environments that training has not, or
+    from the same with another relation to the label.
+    """
 
     def rows(self, data: Any, run: Setup) -> dict[str, np.ndarray]:
         """Take the parts."""
@@ -29,7 +31,9 @@ class _OwnSplits(FileTask):
 
 
 class GoodMotif(_OwnSplits):
-    """GOOD-Motif as its authors drew it: 30,000 graphs, a motif for the label, a base or a size that shifts."""
+    """GOOD-Motif as its authors drew it: 30,000 graphs, a motif for the
+    label, a base or a size that shifts.
+    """
 
     card: ClassVar = TaskCard(
         name="good-motif",
@@ -41,7 +45,12 @@ class GoodMotif(_OwnSplits):
         bibtex=GOOD,
         metrics=ACCURACIES,
         presets={
-            "smoke": Preset(variants={"basis-covariate": {"domain": "basis", "shift": "covariate"}}, params=SHORT, seeds=1, timeout=600),
+            "smoke": Preset(
+                variants={"basis-covariate": {"domain": "basis", "shift": "covariate"}},
+                params=SHORT,
+                seeds=1,
+                timeout=600,
+            ),
             "paper": Preset(
                 variants={
                     "basis-covariate": {"domain": "basis", "shift": "covariate"},
@@ -49,7 +58,14 @@ class GoodMotif(_OwnSplits):
                     "size-covariate": {"domain": "size", "shift": "covariate"},
                     "size-concept": {"domain": "size", "shift": "concept"},
                 },
-                params={"hidden": 300, "dropout": 0.5, "lr": 0.001, "epochs": 200, "decay_at": 150, "batch_size": 32},
+                params={
+                    "hidden": 300,
+                    "dropout": 0.5,
+                    "lr": 0.001,
+                    "epochs": 200,
+                    "decay_at": 150,
+                    "batch_size": 32,
+                },
                 seeds=10,
                 timeout=36000,
             ),
@@ -80,7 +96,12 @@ class GoodHiv(_OwnSplits):
         bibtex=GOOD,
         metrics=AUCS,
         presets={
-            "smoke": Preset(variants={"scaffold-covariate": {"domain": "scaffold", "shift": "covariate"}}, params=SHORT, seeds=1, timeout=600),
+            "smoke": Preset(
+                variants={"scaffold-covariate": {"domain": "scaffold", "shift": "covariate"}},
+                params=SHORT,
+                seeds=1,
+                timeout=600,
+            ),
             "paper": Preset(
                 variants={
                     "scaffold-covariate": {"domain": "scaffold", "shift": "covariate"},

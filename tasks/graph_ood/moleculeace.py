@@ -11,7 +11,9 @@ from ._scores import ERRORS
 
 
 class ActivityShift(MoleculeTask):
-    """Molecules measured at one ChEMBL target, with activity cliffs: pairs that look alike and act differently."""
+    """Molecules measured at one ChEMBL target, with activity cliffs: pairs
+    that look alike and act differently.
+    """
 
     card: ClassVar = TaskCard(
         name="moleculeace",
@@ -21,8 +23,18 @@ class ActivityShift(MoleculeTask):
         libraries=("torch_geometric",),
         metrics=ERRORS,
         presets={
-            "smoke": Preset(variants={"chembl2835": {"target": "CHEMBL2835_Ki"}}, params={"hidden": 16, "epochs": 5}, seeds=1, timeout=120),
-            "more": Preset(variants={"chembl234": {"target": "CHEMBL234_Ki"}}, params={"hidden": 64, "epochs": 60}, seeds=3, timeout=600),
+            "smoke": Preset(
+                variants={"chembl2835": {"target": "CHEMBL2835_Ki"}},
+                params={"hidden": 16, "epochs": 5},
+                seeds=1,
+                timeout=120,
+            ),
+            "more": Preset(
+                variants={"chembl234": {"target": "CHEMBL234_Ki"}},
+                params={"hidden": 64, "epochs": 60},
+                seeds=3,
+                timeout=600,
+            ),
         },
         test_set="fixed",
         budget="60 epochs of batch 128",

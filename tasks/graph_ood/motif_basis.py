@@ -33,13 +33,24 @@ class MotifBasis(MotifTask):
         offers={"env": {}},
         references=(
             Reference(name="erm", kind="low"),
-            Reference(name="unbiased", kind="high", title="The null method trained on as many graphs of the test's base", solve="train_unbiased"),
+            Reference(
+                name="unbiased",
+                kind="high",
+                title="The null method trained on as many graphs of the test's base",
+                solve="train_unbiased",
+            ),
         ),
     )
 
     def splits(self, run: Setup) -> dict[str, Split]:
         """Draw all five."""
-        kinds = {"train": TRAIN, "id_val": TRAIN, "id_test": TRAIN, "ood_val": VAL, "ood_test": TEST}
+        kinds = {
+            "train": TRAIN,
+            "id_val": TRAIN,
+            "id_test": TRAIN,
+            "ood_val": VAL,
+            "ood_test": TEST,
+        }
         return {name: self.draw(run, name, bases) for name, bases in kinds.items()}
 
     def draw(self, run: Run, name: str, kinds: tuple[int, ...], stream: str = "") -> Split:
@@ -47,9 +58,24 @@ class MotifBasis(MotifTask):
         generator = run.numpy_generator("split", stream or name)
         motif, env = (balanced(self.count(name), kind, generator) for kind in (MOTIFS, len(kinds)))
         bases = about(WIDTH)
-        drawn = draw(generator, list(GOOD_MOTIFS.values()), [bases[kind] for kind in kinds], motif, env, **self.noise(name))
+        drawn = draw(
+            generator,
+            list(GOOD_MOTIFS.values()),
+            [bases[kind] for kind in kinds],
+            motif,
+            env,
+            **self.noise(name),
+        )
         return split_of(drawn, len(kinds), env=env)
 
     def train_unbiased(self, problem: Problem, hidden: Hidden, run: Run) -> Solution:
-        """The upper reference: the null method on as many graphs, as noisy, on the base of the OOD test."""
-        return train_on(self.draw(run, "train", TEST, "unbiased"), self.draw(run, "id_val", TEST, "unbiased-val"), problem, hidden, run)
+        """The upper reference: the null method on as many graphs, as
+        noisy, on the base of the OOD test.
+        """
+        return train_on(
+            self.draw(run, "train", TEST, "unbiased"),
+            self.draw(run, "id_val", TEST, "unbiased-val"),
+            problem,
+            hidden,
+            run,
+        )

@@ -17,7 +17,9 @@ WIDTHS_OOD = {"ood_val": 30, "ood_test": 70}
 
 
 class MotifSize(MotifTask):
-    """House, cycle or crane on five kinds of base of about 6, 10 or 15 nodes; OOD: about 30 and 70."""
+    """House, cycle or crane on five kinds of base of about 6, 10 or 15
+    nodes; OOD: about 30 and 70.
+    """
 
     card: ClassVar = TaskCard(
         name="motif-size",
@@ -35,7 +37,10 @@ class MotifSize(MotifTask):
 
     def splits(self, run: Setup) -> dict[str, Split]:
         """Draw all five."""
-        return {name: self.draw(run, name, WIDTHS if (ood := WIDTHS_OOD.get(name)) is None else (ood,)) for name in ("train", "id_val", "id_test", *WIDTHS_OOD)}
+        return {
+            name: self.draw(run, name, WIDTHS if (ood := WIDTHS_OOD.get(name)) is None else (ood,))
+            for name in ("train", "id_val", "id_test", *WIDTHS_OOD)
+        }
 
     def draw(self, run: Run, name: str, widths: tuple[int, ...]) -> Split:
         """Draw one split: each width, base and motif as often as the others."""
@@ -43,5 +48,7 @@ class MotifSize(MotifTask):
         count = self.count(name)
         motif, base, env = (balanced(count, kinds, generator) for kinds in (MOTIFS, 5, len(widths)))
         bases = [shape for width in widths for shape in about(width)]
-        drawn = draw(generator, list(GOOD_MOTIFS.values()), bases, motif, 5 * env + base, **self.noise(name))
+        drawn = draw(
+            generator, list(GOOD_MOTIFS.values()), bases, motif, 5 * env + base, **self.noise(name)
+        )
         return split_of(drawn, 5 * len(widths), env=env)

@@ -18,18 +18,24 @@ BIBTEX = """@inproceedings{hu2020ogb,
   year = {2020},
   eprint = {2005.00687},
   archivePrefix = {arXiv}
-}"""
+}"""  # noqa: E501
 
 
 class _OfficialScaffolds(FileTask):
-    """The official validation and test parts, whose scaffolds are not in training, are out of distribution."""
+    """The official validation and test parts, whose scaffolds are not in
+    training, are out of distribution.
+    """
 
     source: ClassVar = "ogb"
 
     def rows(self, data: Any, run: Setup) -> dict[str, np.ndarray]:
         """Carve ID validation and ID test out of the official training part."""
         part = data.part.cpu().numpy()
-        return {**carved(np.flatnonzero(part == 0), run), "ood_val": np.flatnonzero(part == 1), "ood_test": np.flatnonzero(part == 2)}
+        return {
+            **carved(np.flatnonzero(part == 0), run),
+            "ood_val": np.flatnonzero(part == 1),
+            "ood_test": np.flatnonzero(part == 2),
+        }
 
 
 class OgbAnswers(_OfficialScaffolds):
@@ -45,7 +51,9 @@ class OgbAnswers(_OfficialScaffolds):
         bibtex=BIBTEX,
         metrics=AUCS,
         presets={
-            "smoke": Preset(variants={"bace": {"subset": "bace"}}, params=SHORT, seeds=1, timeout=300),
+            "smoke": Preset(
+                variants={"bace": {"subset": "bace"}}, params=SHORT, seeds=1, timeout=300
+            ),
             "paper": Preset(
                 variants={
                     "bace": {"subset": "bace"},
@@ -84,9 +92,18 @@ class OgbNumbers(_OfficialScaffolds):
         bibtex=BIBTEX,
         metrics=ERRORS,
         presets={
-            "smoke": Preset(variants={"esol": {"subset": "esol"}}, params=SHORT, seeds=1, timeout=300),
+            "smoke": Preset(
+                variants={"esol": {"subset": "esol"}}, params=SHORT, seeds=1, timeout=300
+            ),
             "paper": Preset(
-                variants={"esol": {"subset": "esol"}, "freesolv": {"subset": "freesolv"}, "lipo": {"subset": "lipo"}}, params=FULL, seeds=10, timeout=36000
+                variants={
+                    "esol": {"subset": "esol"},
+                    "freesolv": {"subset": "freesolv"},
+                    "lipo": {"subset": "lipo"},
+                },
+                params=FULL,
+                seeds=10,
+                timeout=36000,
             ),
         },
         test_set="official",

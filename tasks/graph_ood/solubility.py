@@ -21,9 +21,24 @@ class SolubilityShift(MoleculeTask):
         libraries=("torch_geometric",),
         metrics=ERRORS,
         presets={
-            "smoke": Preset(variants={"scaffold": {"split": "scaffold"}}, params={"hidden": 16, "epochs": 8}, seeds=1, timeout=120),
-            "default": Preset(variants={"scaffold": {"split": "scaffold"}}, params={"hidden": 64, "epochs": 60}, seeds=3, timeout=300),
-            "more": Preset(variants={"size": {"split": "size"}}, params={"hidden": 64, "epochs": 60}, seeds=3, timeout=300),
+            "smoke": Preset(
+                variants={"scaffold": {"split": "scaffold"}},
+                params={"hidden": 16, "epochs": 8},
+                seeds=1,
+                timeout=120,
+            ),
+            "default": Preset(
+                variants={"scaffold": {"split": "scaffold"}},
+                params={"hidden": 64, "epochs": 60},
+                seeds=3,
+                timeout=300,
+            ),
+            "more": Preset(
+                variants={"size": {"split": "size"}},
+                params={"hidden": 64, "epochs": 60},
+                seeds=3,
+                timeout=300,
+            ),
         },
         test_set="fixed",
         budget="60 epochs of batch 128",

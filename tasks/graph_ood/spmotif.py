@@ -15,12 +15,17 @@ from ._shapes import LARGE, SMALL, SPURIOUS_MOTIFS, balanced, biased, draw
 from ._task import Split
 
 FORCED = (0.99, 0.97, 0.95)
-"""P(base set to the label) in the three environments of the concept shift; else the base is drawn evenly from all."""
+"""P(base set to the label) in the three environments of the concept shift;
+else the base is drawn evenly from all.
+"""
 FORCED_OOD = {"ood_val": 0.3, "ood_test": 0.0, "ood_large": 0.0}
 
 
 class SpuriousMotif(MotifTask):
-    """Cycle, house or crane on a tree, a ladder or a wheel. OOD: bases drawn evenly, whatever the motif."""
+    """Cycle, house or crane on a tree, a ladder or a wheel.
+
+    OOD: bases drawn evenly, whatever the motif.
+    """
 
     card: ClassVar = TaskCard(
         name="spmotif",
@@ -38,7 +43,12 @@ class SpuriousMotif(MotifTask):
 }""",
         metrics=ACCURACIES,
         presets={
-            "smoke": Preset(variants={"b97": {"bias": 0.97}}, params={"per_class": 30, "epochs": 8}, seeds=1, timeout=60),
+            "smoke": Preset(
+                variants={"b97": {"bias": 0.97}},
+                params={"per_class": 30, "epochs": 8},
+                seeds=1,
+                timeout=60,
+            ),
             "default": Preset(variants={"b97": {"bias": 0.97}}, seeds=3, timeout=300),
             "more": Preset(
                 variants={
@@ -49,27 +59,45 @@ class SpuriousMotif(MotifTask):
                 seeds=3,
                 timeout=300,
             ),
-            "paper": Preset(variants={"b97": {"bias": 0.97}}, params={"per_class": 1000, "hidden": 64, "epochs": 100}, seeds=10, timeout=3600),
+            "paper": Preset(
+                variants={"b97": {"bias": 0.97}},
+                params={"per_class": 1000, "hidden": 64, "epochs": 100},
+                seeds=10,
+                timeout=3600,
+            ),
         },
         budget="40 epochs of batch 128",
         offers={"env": {"shift": "concept"}},
         references=(
             Reference(name="erm", kind="low"),
-            Reference(name="unbiased", kind="high", title="The null method trained on as many graphs without the bias", solve="train_unbiased"),
-            Reference(name="group-oracle", kind="control", title="The null method with known groups weighed alike", solve="train_with_group_weights"),
+            Reference(
+                name="unbiased",
+                kind="high",
+                title="The null method trained on as many graphs without the bias",
+                solve="train_unbiased",
+            ),
+            Reference(
+                name="group-oracle",
+                kind="control",
+                title="The null method with known groups weighed alike",
+                solve="train_with_group_weights",
+            ),
         ),
     )
     bias: Annotated[float, Meta(ge=0, le=1)] = 0.97
     """P(base = label) in training; each other base has (1 - bias) / 2."""
     shift: Literal["bias", "concept"] = "bias"
-    """``concept``: GOOD's three training environments instead, which methods may ask for; ``bias`` has no environments."""
+    """``concept``: GOOD's three training environments instead, which
+    methods may ask for; ``bias`` has no environments.
+    """
     feat: Literal["ones", "rand4"] = "ones"
     """Node features: constant 1, or four uniform random numbers."""
 
     def splits(self, run: Setup) -> dict[str, Split]:
         """Draw all."""
         return {
-            name: self.draw(run, name, name in ("train", "id_val", "id_test")) for name in ("train", "id_val", "id_test", "ood_val", "ood_test", "ood_large")
+            name: self.draw(run, name, name in ("train", "id_val", "id_test"))
+            for name in ("train", "id_val", "id_test", "ood_val", "ood_test", "ood_large")
         }
 
     def draw(self, run: Run, name: str, inside: bool, stream: str = "") -> Split:
@@ -80,14 +108,31 @@ class SpuriousMotif(MotifTask):
         if self.shift == "concept":
             env = balanced(len(motif), len(FORCED), generator) if inside else None
             forced = np.take(FORCED, env) if env is not None else FORCED_OOD.get(name, 0.0)
-            base = np.where(generator.random(len(motif)) < forced, motif, generator.integers(0, MOTIFS, len(motif)))
+            base = np.where(
+                generator.random(len(motif)) < forced,
+                motif,
+                generator.integers(0, MOTIFS, len(motif)),
+            )
         else:
             base = biased(motif, MOTIFS, self.bias if inside else 1 / MOTIFS, generator)
         bases = LARGE if name == "ood_large" else SMALL
-        drawn = draw(generator, list(SPURIOUS_MOTIFS.values()), bases, motif, base, random_features=self.feat == "rand4", **self.noise(name))
+        drawn = draw(
+            generator,
+            list(SPURIOUS_MOTIFS.values()),
+            bases,
+            motif,
+            base,
+            random_features=self.feat == "rand4",
+            **self.noise(name),
+        )
         return split_of(drawn, MOTIFS, base == motif, env)
 
     def train_unbiased(self, problem: Problem, hidden: Hidden, run: Run) -> Solution:
-        """The upper reference: the null method on as many graphs, as noisy, whose base says nothing of the label."""
-        train, validation = (self.draw(run, name, inside=False, stream=stream) for name, stream in (("train", "unbiased"), ("id_val", "unbiased-val")))
+        """The upper reference: the null method on as many graphs, as
+        noisy, whose base says nothing of the label.
+        """
+        train, validation = (
+            self.draw(run, name, inside=False, stream=stream)
+            for name, stream in (("train", "unbiased"), ("id_val", "unbiased-val"))
+        )
         return train_on(train, validation, problem, hidden, run)

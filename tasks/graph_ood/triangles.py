@@ -41,18 +41,32 @@ class Triangles(GraphTask):
 }""",
         metrics=ACCURACIES,
         presets={
-            "smoke": Preset(variants={"size": {}}, params={"per_class": 9, "epochs": 8}, seeds=1, timeout=60),
+            "smoke": Preset(
+                variants={"size": {}}, params={"per_class": 9, "epochs": 8}, seeds=1, timeout=60
+            ),
             "more": Preset(variants={"size": {}}, params={"epochs": 60}, seeds=3, timeout=600),
-            "paper": Preset(variants={"size": {}}, params={"per_class": 3000, "hidden": 64, "epochs": 100}, seeds=10, timeout=36000),
+            "paper": Preset(
+                variants={"size": {}},
+                params={"per_class": 3000, "hidden": 64, "epochs": 100},
+                seeds=10,
+                timeout=36000,
+            ),
         },
         budget="60 epochs of batch 128",
         references=(
             Reference(name="erm", kind="low"),
-            Reference(name="unbiased", kind="high", title="The null method trained on as many graphs of the test's sizes", solve="train_unbiased"),
+            Reference(
+                name="unbiased",
+                kind="high",
+                title="The null method trained on as many graphs of the test's sizes",
+                solve="train_unbiased",
+            ),
         ),
     )
     per_class: Annotated[int, Meta(ge=3)] = 90
-    """Training graphs of each class; ID and OOD validation get a third of them each, every test two thirds."""
+    """Training graphs of each class; ID and OOD validation get a third of
+    them each, every test two thirds.
+    """
 
     def outputs(self, train: Split) -> tuple[Kind, int]:
         """Ten classes."""
@@ -64,22 +78,39 @@ class Triangles(GraphTask):
 
     def splits(self, run: Setup) -> dict[str, Split]:
         """Draw all five."""
-        sizes = {"train": SMALL, "id_val": SMALL, "id_test": SMALL, "ood_val": MIDDLE, "ood_test": LARGE}
+        sizes = {
+            "train": SMALL,
+            "id_val": SMALL,
+            "id_test": SMALL,
+            "ood_val": MIDDLE,
+            "ood_test": LARGE,
+        }
         return {name: self.draw(run, name, size) for name, size in sizes.items()}
 
     def draw(self, run: Run, name: str, size: tuple[int, int], stream: str = "") -> Split:
         """Draw one split, each number of triangles as often as the others."""
         share = {"train": 3, "id_val": 1, "ood_val": 1}.get(name, 2)
-        graphs, y = draw_triangles(self.per_class * share // 3, size, run.numpy_generator("split", stream or name))
+        graphs, y = draw_triangles(
+            self.per_class * share // 3, size, run.numpy_generator("split", stream or name)
+        )
         return Split(graphs=graphs, y=y, group=y)
 
     def train_unbiased(self, problem: Problem, hidden: Hidden, run: Run) -> Solution:
         """The upper reference: the null method on as many graphs of the sizes of the OOD test."""
-        return train_on(self.draw(run, "train", LARGE, "unbiased"), self.draw(run, "id_val", LARGE, "unbiased-val"), problem, hidden, run)
+        return train_on(
+            self.draw(run, "train", LARGE, "unbiased"),
+            self.draw(run, "id_val", LARGE, "unbiased-val"),
+            problem,
+            hidden,
+            run,
+        )
 
 
-def draw_triangles(per_class: int, size: tuple[int, int], generator: Generator) -> tuple[Graphs, torch.Tensor]:
-    """Return graphs G(n, m), n even over ``size``, m = floor((1 + U[0, 1)) n), and their triangles less one, ``per_class`` of each.
+def draw_triangles(
+    per_class: int, size: tuple[int, int], generator: Generator
+) -> tuple[Graphs, torch.Tensor]:
+    """Return graphs G(n, m), n even over ``size``, m = floor((1 + U[0, 1)) n), and their triangles
+    less one, ``per_class`` of each.
 
     Whatever has no triangle, more than ten, or a number of which there are enough is drawn again.
     """
@@ -92,7 +123,8 @@ def draw_triangles(per_class: int, size: tuple[int, int], generator: Generator) 
         edges = pairs[:, generator.choice(pairs.shape[1], count, replace=False)]
         adjacency = np.zeros((nodes, nodes))
         adjacency[edges[0], edges[1]] = adjacency[edges[1], edges[0]] = 1
-        label = round(float(((adjacency @ adjacency) * adjacency).sum()) / 6) - 1  # trace of A^3, each triangle six times
+        # trace of A^3, each triangle six times
+        label = round(float(((adjacency @ adjacency) * adjacency).sum()) / 6) - 1
         if 0 <= label < CLASSES and wanted[label]:
             wanted[label] -= 1
             graphs.append((np.ones((nodes, 1)), edges))

@@ -13,7 +13,9 @@ from ._scores import ACCURACIES
 
 
 class TuSize(FileTask):
-    """Classify proteins, molecules or networks of people; OOD: larger graphs than any in training."""
+    """Classify proteins, molecules or networks of people; OOD: larger
+    graphs than any in training.
+    """
 
     card: ClassVar = TaskCard(
         name="tu-size",
@@ -24,7 +26,8 @@ class TuSize(FileTask):
         paper="arXiv:2007.08663",
         bibtex="""@inproceedings{morris2020tudataset,
   title = {TUDataset: A collection of benchmark datasets for learning with graphs},
-  author = {Morris, Christopher and Kriege, Nils M. and Bause, Franka and Kersting, Kristian and Mutzel, Petra and Neumann, Marion},
+  author = {Morris, Christopher and Kriege, Nils M. and Bause, Franka and Kersting, Kristian and
+    Mutzel, Petra and Neumann, Marion},
   booktitle = {ICML Workshop on Graph Representation Learning and Beyond},
   year = {2020},
   eprint = {2007.08663},
@@ -32,9 +35,18 @@ class TuSize(FileTask):
 }""",
         metrics=ACCURACIES,
         presets={
-            "smoke": Preset(variants={"proteins": {"subset": "PROTEINS"}}, params=SHORT, seeds=1, timeout=300),
+            "smoke": Preset(
+                variants={"proteins": {"subset": "PROTEINS"}}, params=SHORT, seeds=1, timeout=300
+            ),
             "paper": Preset(
-                variants={"proteins": {"subset": "PROTEINS"}, "dd": {"subset": "DD"}, "collab": {"subset": "COLLAB"}}, params=FULL, seeds=10, timeout=36000
+                variants={
+                    "proteins": {"subset": "PROTEINS"},
+                    "dd": {"subset": "DD"},
+                    "collab": {"subset": "COLLAB"},
+                },
+                params=FULL,
+                seeds=10,
+                timeout=36000,
             ),
         },
         test_set="fixed",

@@ -1,6 +1,7 @@
 """How a judgement of labels is scored. Percent throughout; None where there is nothing to count.
 
-``bad`` (N,) bool says which labels are wrong, ``suspicion`` (N,) is any real numbers, ``flags`` (N,) bool.
+``bad`` (N,) bool says which labels are wrong, ``suspicion`` (N,) is any real numbers, ``flags``
+(N,) bool.
 """
 
 from __future__ import annotations
@@ -10,7 +11,10 @@ from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
 
 def ranking(suspicion: np.ndarray, bad: np.ndarray) -> dict[str, float | None]:
-    """Score an order of the rows. Among rows of equal suspicion every order is held equally likely."""
+    """Score an order of the rows.
+
+    Among rows of equal suspicion every order is held equally likely.
+    """
     errors, rows = int(bad.sum()), len(bad)
     if errors in (0, rows):
         return dict.fromkeys(("ap", "auroc", "precision_at_k", "lift_1"))
@@ -25,15 +29,24 @@ def ranking(suspicion: np.ndarray, bad: np.ndarray) -> dict[str, float | None]:
 
 
 def hits(ranks: np.ndarray, bad: np.ndarray, k: int) -> float:
-    """Return how many wrong labels are expected among the ``k`` rows of the highest ranks, ties broken at random."""
+    """Return how many wrong labels are expected among the ``k`` rows of
+    the highest ranks, ties broken at random.
+    """
     limit = np.sort(ranks)[-k]
     above, tied = ranks > limit, ranks == limit
     return float(bad[above].sum() + bad[tied].sum() * (k - above.sum()) / tied.sum())
 
 
 def flagging(flags: np.ndarray, bad: np.ndarray) -> dict[str, float | None]:
-    """Score flags: of the errors, and weighted over errors and right labels as in AQuA (a class nobody says or has counts 0)."""
-    found, errors, flagged, rows = int((flags & bad).sum()), int(bad.sum()), int(flags.sum()), len(bad)
+    """Score flags: of the errors, and weighted over errors and right
+    labels as in AQuA (a class nobody says or has counts 0).
+    """
+    found, errors, flagged, rows = (
+        int((flags & bad).sum()),
+        int(bad.sum()),
+        int(flags.sum()),
+        len(bad),
+    )
     return {
         "precision": 100 * found / flagged if flagged else None,
         "recall": 100 * found / errors if errors else None,
@@ -46,4 +59,7 @@ def flagging(flags: np.ndarray, bad: np.ndarray) -> dict[str, float | None]:
 
 def classification(predicted: np.ndarray, true: np.ndarray) -> dict[str, float]:
     """Score a classifier on clean labels: accuracy, and F1 of each class weighted by its size."""
-    return {"acc": 100 * float((predicted == true).mean()), "f1": 100 * float(f1_score(true, predicted, average="weighted", zero_division=0))}
+    return {
+        "acc": 100 * float((predicted == true).mean()),
+        "f1": 100 * float(f1_score(true, predicted, average="weighted", zero_division=0)),
+    }

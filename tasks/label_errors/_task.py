@@ -1,4 +1,6 @@
-"""What the tasks of the track share: the problem of noisy labels, judged by what is said of the training rows."""
+"""What the tasks of the track share: the problem of noisy labels, judged
+by what is said of the training rows.
+"""
 
 from __future__ import annotations
 
@@ -21,39 +23,120 @@ from ..noisy_labels._task import Hidden, NoisyLabelTask
 from ._metrics import classification, flagging, ranking
 
 METRICS = (
-    Metric(name="ap", primary=True, unit="%", bounds=(0, 100), title="average precision of the suspicion; chance is the rate of wrong labels"),
-    Metric(name="auroc", unit="%", bounds=(0, 100), chance=50, title="area under the ROC curve of the suspicion"),
+    Metric(
+        name="ap",
+        primary=True,
+        unit="%",
+        bounds=(0, 100),
+        title="average precision of the suspicion; chance is the rate of wrong labels",
+    ),
+    Metric(
+        name="auroc",
+        unit="%",
+        bounds=(0, 100),
+        chance=50,
+        title="area under the ROC curve of the suspicion",
+    ),
     Metric(name="f1", unit="%", bounds=(0, 100), title="F1 of the flags for wrong labels"),
-    Metric(name="f1_weighted", unit="%", bounds=(0, 100), title="F1 of the flags, weighted over wrong and right labels (AQuA); high for flagging nothing"),
-    Metric(name="precision_at_k", unit="%", bounds=(0, 100), title="wrong labels among the k most suspicious rows, k the number of wrong labels"),
-    Metric(name="lift_1", bounds=(0, None), title="wrong labels among the most suspicious 1 % over their share of all rows"),
+    Metric(
+        name="f1_weighted",
+        unit="%",
+        bounds=(0, 100),
+        title="F1 of the flags, weighted over wrong and right labels (AQuA); high for flagging "
+        "nothing",
+    ),
+    Metric(
+        name="precision_at_k",
+        unit="%",
+        bounds=(0, 100),
+        title="wrong labels among the k most suspicious rows, k the number of wrong labels",
+    ),
+    Metric(
+        name="lift_1",
+        bounds=(0, None),
+        title="wrong labels among the most suspicious 1 % over their share of all rows",
+    ),
     Metric(name="precision", unit="%", bounds=(0, 100), title="flagged rows whose label is wrong"),
     Metric(name="recall", unit="%", bounds=(0, 100), title="wrong labels that are flagged"),
-    Metric(name="flagged", direction="none", unit="%", bounds=(0, 100), title="rows that are flagged"),
-    Metric(name="rate_error", direction="min", unit="points", bounds=(0, 100), title="flagged share against the true rate, as a distance"),
-    Metric(name="acc_drop", unit="%", bounds=(0, 100), title="clean test accuracy of a fresh model trained without the flagged rows"),
+    Metric(
+        name="flagged", direction="none", unit="%", bounds=(0, 100), title="rows that are flagged"
+    ),
+    Metric(
+        name="rate_error",
+        direction="min",
+        unit="points",
+        bounds=(0, 100),
+        title="flagged share against the true rate, as a distance",
+    ),
+    Metric(
+        name="acc_drop",
+        unit="%",
+        bounds=(0, 100),
+        title="clean test accuracy of a fresh model trained without the flagged rows",
+    ),
     Metric(name="f1_drop", unit="%", bounds=(0, 100), title="its F1, weighted over classes"),
-    Metric(name="acc_relabel", unit="%", bounds=(0, 100), title="accuracy of one trained with flagged labels replaced by an out-of-fold model's"),
+    Metric(
+        name="acc_relabel",
+        unit="%",
+        bounds=(0, 100),
+        title="accuracy of one trained with flagged labels replaced by an out-of-fold model's",
+    ),
     Metric(name="f1_relabel", unit="%", bounds=(0, 100), title="its F1, weighted over classes"),
-    Metric(name="acc_noisy", direction="none", unit="%", bounds=(0, 100), title="anchor: accuracy of one trained on all rows as given"),
-    Metric(name="f1_noisy", direction="none", unit="%", bounds=(0, 100), title="its F1, weighted over classes"),
-    Metric(name="acc_oracle", direction="none", unit="%", bounds=(0, 100), title="anchor: accuracy of one trained without the rows that are wrong"),
-    Metric(name="f1_oracle", direction="none", unit="%", bounds=(0, 100), title="its F1, weighted over classes"),
+    Metric(
+        name="acc_noisy",
+        direction="none",
+        unit="%",
+        bounds=(0, 100),
+        title="anchor: accuracy of one trained on all rows as given",
+    ),
+    Metric(
+        name="f1_noisy",
+        direction="none",
+        unit="%",
+        bounds=(0, 100),
+        title="its F1, weighted over classes",
+    ),
+    Metric(
+        name="acc_oracle",
+        direction="none",
+        unit="%",
+        bounds=(0, 100),
+        title="anchor: accuracy of one trained without the rows that are wrong",
+    ),
+    Metric(
+        name="f1_oracle",
+        direction="none",
+        unit="%",
+        bounds=(0, 100),
+        title="its F1, weighted over classes",
+    ),
     Metric(
         name="acc_random",
         direction="none",
         unit="%",
         bounds=(0, 100),
-        title="anchor: accuracy of one trained without as many rows at random (to the nearest 10 %)",
+        title="anchor: accuracy of one trained without as many rows at random (to the nearest "
+        "10 %)",
     ),
-    Metric(name="f1_random", direction="none", unit="%", bounds=(0, 100), title="its F1, weighted over classes"),
+    Metric(
+        name="f1_random",
+        direction="none",
+        unit="%",
+        bounds=(0, 100),
+        title="its F1, weighted over classes",
+    ),
 )
 
 REFERENCES = (
     Reference(name="random", kind="low"),
     Reference(name="flag-none", kind="control"),
     Reference(name="flag-all", kind="control"),
-    Reference(name="true-errors", kind="high", title="Flags exactly the wrong labels", solve="flag_true_errors"),
+    Reference(
+        name="true-errors",
+        kind="high",
+        title="Flags exactly the wrong labels",
+        solve="flag_true_errors",
+    ),
 )
 
 _STEPS = 10
@@ -61,7 +144,10 @@ _STEPS = 10
 
 
 class LabelErrorTask(NoisyLabelTask):
-    """Say which training labels are wrong. Problem and hidden part are those of the noisy-label task."""
+    """Say which training labels are wrong.
+
+    Problem and hidden part are those of the noisy-label task.
+    """
 
     def watch(self, case: Case, k: int, step: int, model: Any) -> Watched:
         """Score nothing: a judgement is scored once, when it is made."""
@@ -78,34 +164,76 @@ class LabelErrorTask(NoisyLabelTask):
         arrays = {"suspicion": suspicion}
         if judged.flags is not None:
             flags = judged.flags.to(bad.device)
-            metrics |= flagging(flags.cpu().numpy(), errors) | self._downstream(problem, hidden, flags, run)
+            metrics |= flagging(flags.cpu().numpy(), errors) | self._downstream(
+                problem, hidden, flags, run
+            )
             arrays["flags"] = flags.cpu().numpy()
-        reason = None if 0 < errors.sum() < len(errors) else f"{'no' if not errors.any() else 'every'} label is wrong, so there is nothing to tell apart"
-        return Score(metrics=metrics, arrays=arrays, images=_pictures(problem, hidden, suspicion, errors), not_rankable=reason)
+        reason = (
+            None
+            if 0 < errors.sum() < len(errors)
+            else (
+                f"{'no' if not errors.any() else 'every'} label is wrong, so there is nothing "
+                "to tell apart"
+            )
+        )
+        return Score(
+            metrics=metrics,
+            arrays=arrays,
+            images=_pictures(problem, hidden, suspicion, errors),
+            not_rankable=reason,
+        )
 
     def flag_true_errors(self, problem: Problem, hidden: Hidden, run: Run) -> Solution:
         """The upper reference: knows which labels are wrong."""
         return Solution(flags=problem.y != hidden.y_true)
 
-    def _downstream(self, problem: Problem, hidden: Hidden, flags: torch.Tensor, run: Setup) -> dict[str, float | None]:
-        """Train the standard net, from the same initial weights each time, on what the flags leave and on relabelled rows, and on the anchors."""
+    def _downstream(
+        self, problem: Problem, hidden: Hidden, flags: torch.Tensor, run: Setup
+    ) -> dict[str, float | None]:
+        """Train the standard net, from the same initial weights each time, on what the flags leave
+        and on relabelled rows, and on the anchors.
+        """
         rows, number = len(problem.y), int(flags.sum())
         bad = problem.y != hidden.y_true
         anchors: dict[str, dict[str, float]] = {}
         share = round(_STEPS * number / rows)
-        leave = {"noisy": torch.zeros_like(bad), "oracle": bad, "random": _random_rows(rows, share, run.seed).to(bad.device)}
+        leave = {
+            "noisy": torch.zeros_like(bad),
+            "oracle": bad,
+            "random": _random_rows(rows, share, run.seed).to(bad.device),
+        }
         for name, out in leave.items():
             if not out.all():
-                recipe = {"anchor": name, "share": share if name == "random" else 0, "seed": run.seed, "hidden": fingerprint(hidden)}
-                built, _ = run.cached(recipe, lambda _, out=out: _tensors(_train(problem, hidden, ~out, problem.y, run)))
+                recipe = {
+                    "anchor": name,
+                    "share": share if name == "random" else 0,
+                    "seed": run.seed,
+                    "hidden": fingerprint(hidden),
+                }
+                built, _ = run.cached(
+                    recipe,
+                    lambda _, out=out: _tensors(_train(problem, hidden, ~out, problem.y, run)),
+                )
                 anchors[name] = {key: float(value) for key, value in built.items()}
         found = {name: anchors.get(name, {}) for name in leave}
         if number == 0:
             found |= {"drop": anchors["noisy"], "relabel": anchors["noisy"]}
         else:
-            found["drop"] = {} if number == rows else _train(problem, hidden, ~flags, problem.y, run)
-            found["relabel"] = _train(problem, hidden, torch.ones_like(bad), torch.where(flags, out_of_fold(problem, run).argmax(1), problem.y), run)
-        return {f"{key}_{name}": values.get(key) for name, values in found.items() for key in ("acc", "f1")}
+            found["drop"] = (
+                {} if number == rows else _train(problem, hidden, ~flags, problem.y, run)
+            )
+            found["relabel"] = _train(
+                problem,
+                hidden,
+                torch.ones_like(bad),
+                torch.where(flags, out_of_fold(problem, run).argmax(1), problem.y),
+                run,
+            )
+        return {
+            f"{key}_{name}": values.get(key)
+            for name, values in found.items()
+            for key in ("acc", "f1")
+        }
 
 
 def _random_rows(rows: int, share: int, seed: int) -> torch.Tensor:
@@ -116,27 +244,64 @@ def _random_rows(rows: int, share: int, seed: int) -> torch.Tensor:
     return out
 
 
-def _train(problem: Problem, hidden: Hidden, rows: torch.Tensor, labels: torch.Tensor, run: Run) -> dict[str, float]:
-    """Train the null method on some rows and score it on the clean test; every training of one seed has the same streams."""
-    fresh = Run(seed=run.seed, task="label-errors/downstream", method="label-errors/downstream", device=run.device, workdir=run.workdir)
-    model = NoisyLabelMethod().solve(msgspec.structs.replace(problem, x=problem.x[rows], y=labels[rows]), fresh).model
-    return classification(finite(predict(model, hidden.x_test), "a fresh model").argmax(-1).cpu().numpy(), hidden.y_test.cpu().numpy())
+def _train(
+    problem: Problem, hidden: Hidden, rows: torch.Tensor, labels: torch.Tensor, run: Run
+) -> dict[str, float]:
+    """Train the null method on some rows and score it on the clean test;
+    every training of one seed has the same streams.
+    """
+    fresh = Run(
+        seed=run.seed,
+        task="label-errors/downstream",
+        method="label-errors/downstream",
+        device=run.device,
+        workdir=run.workdir,
+    )
+    model = (
+        NoisyLabelMethod()
+        .solve(msgspec.structs.replace(problem, x=problem.x[rows], y=labels[rows]), fresh)
+        .model
+    )
+    return classification(
+        finite(predict(model, hidden.x_test), "a fresh model").argmax(-1).cpu().numpy(),
+        hidden.y_test.cpu().numpy(),
+    )
 
 
 def _tensors(figures: dict[str, float]) -> dict[str, torch.Tensor]:
     return {name: torch.tensor(value, dtype=torch.float64) for name, value in figures.items()}
 
 
-def _pictures(problem: Problem, hidden: Hidden, suspicion: np.ndarray, bad: np.ndarray) -> dict[str, np.ndarray]:
-    """Return how suspicious right and wrong labels are, what was given for what, and the most suspicious rows where they are images."""
+def _pictures(
+    problem: Problem, hidden: Hidden, suspicion: np.ndarray, bad: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return how suspicious right and wrong labels are, what was given for what, and the most
+    suspicious rows where they are images.
+    """
     classes = range(problem.n_classes)
     given, true = problem.y.cpu().numpy(), hidden.y_true.cpu().numpy()
     pictures = {
-        "suspicion": histograms({"right label": suspicion[~bad], "wrong label": suspicion[bad]}, "How suspicious the rows are", "suspicion"),
-        "transitions": heat_map(transitions(true, given, problem.n_classes), classes, classes, "Labels given to the training rows", "given", "true"),
+        "suspicion": histograms(
+            {"right label": suspicion[~bad], "wrong label": suspicion[bad]},
+            "How suspicious the rows are",
+            "suspicion",
+        ),
+        "transitions": heat_map(
+            transitions(true, given, problem.n_classes),
+            classes,
+            classes,
+            "Labels given to the training rows",
+            "given",
+            "true",
+        ),
     }
     if problem.x.dim() == 4 and problem.x.shape[1] in (1, 3):
         worst = np.argsort(-suspicion, kind="stable")[:24]
         captions = [f"{given[row]} (is {true[row]})" for row in worst]
-        pictures["suspicious"] = grid(problem.x[torch.from_numpy(worst)].cpu(), captions, columns=8, title="Most suspicious rows: given label (true label)")
+        pictures["suspicious"] = grid(
+            problem.x[torch.from_numpy(worst)].cpu(),
+            captions,
+            columns=8,
+            title="Most suspicious rows: given label (true label)",
+        )
     return pictures

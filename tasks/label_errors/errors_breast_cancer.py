@@ -20,10 +20,21 @@ class ErrorsBreastCancer(LabelErrorTask):
         libraries=("sklearn",),
         metrics=METRICS,
         presets={
-            "smoke": Preset(variants={"sym20": {"noise": "sym", "rate": 0.2}}, params={"batch_size": 32, "epochs": 5}, seeds=1, timeout=60),
-            "default": Preset(variants={"sym20": {"noise": "sym", "rate": 0.2}}, params={"batch_size": 32, "epochs": 16}, seeds=3, timeout=300),
+            "smoke": Preset(
+                variants={"sym20": {"noise": "sym", "rate": 0.2}},
+                params={"batch_size": 32, "epochs": 5},
+                seeds=1,
+                timeout=60,
+            ),
+            "default": Preset(
+                variants={"sym20": {"noise": "sym", "rate": 0.2}},
+                params={"batch_size": 32, "epochs": 16},
+                seeds=3,
+                timeout=300,
+            ),
         },
-        budget="the passes of the task's protocol for each net; out-of-fold probabilities are charged to who asks for them",
+        budget="the passes of the task's protocol for each net; out-of-fold probabilities are "
+        "charged to who asks for them",
         offers={"noise-rate": {}},
         references=REFERENCES,
     )

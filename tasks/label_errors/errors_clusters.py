@@ -20,12 +20,24 @@ class ErrorsClusters(LabelErrorTask):
         libraries=("sklearn",),
         metrics=METRICS,
         presets={
-            "smoke": Preset(variants={"sym20": {"noise": "sym", "rate": 0.2}}, params={"n_train": 300, "epochs": 5}, seeds=1, timeout=60),
+            "smoke": Preset(
+                variants={"sym20": {"noise": "sym", "rate": 0.2}},
+                params={"n_train": 300, "epochs": 5},
+                seeds=1,
+                timeout=60,
+            ),
             "default": Preset(
-                variants={"sym20": {"noise": "sym", "rate": 0.2}, "idn20": {"noise": "idn", "rate": 0.2}}, params={"epochs": 16}, seeds=3, timeout=300
+                variants={
+                    "sym20": {"noise": "sym", "rate": 0.2},
+                    "idn20": {"noise": "idn", "rate": 0.2},
+                },
+                params={"epochs": 16},
+                seeds=3,
+                timeout=300,
             ),
         },
-        budget="the passes of the task's protocol for each net; out-of-fold probabilities are charged to who asks for them",
+        budget="the passes of the task's protocol for each net; out-of-fold probabilities are "
+        "charged to who asks for them",
         offers={"noise-rate": {}},
         references=REFERENCES,
     )

@@ -20,7 +20,12 @@ class ErrorsDigits(LabelErrorTask):
         libraries=("sklearn",),
         metrics=METRICS,
         presets={
-            "smoke": Preset(variants={"sym40": {"noise": "sym", "rate": 0.4}}, params={"n_train": 300, "epochs": 5}, seeds=1, timeout=60),
+            "smoke": Preset(
+                variants={"sym40": {"noise": "sym", "rate": 0.4}},
+                params={"n_train": 300, "epochs": 5},
+                seeds=1,
+                timeout=60,
+            ),
             "default": Preset(
                 variants={
                     "sym40": {"noise": "sym", "rate": 0.4},
@@ -31,7 +36,8 @@ class ErrorsDigits(LabelErrorTask):
                 timeout=300,
             ),
         },
-        budget="the passes of the task's protocol for each net; out-of-fold probabilities are charged to who asks for them",
+        budget="the passes of the task's protocol for each net; out-of-fold probabilities are "
+        "charged to who asks for them",
         offers={"noise-rate": {}},
         references=REFERENCES,
     )

@@ -20,10 +20,21 @@ class ErrorsMnist(LabelErrorTask):
         libraries=("sklearn",),
         metrics=METRICS,
         presets={
-            "smoke": Preset(variants={"asym40": {"noise": "asym", "rate": 0.4}}, params={"n_train": 300, "epochs": 5}, seeds=1, timeout=60),
-            "default": Preset(variants={"asym40": {"noise": "asym", "rate": 0.4}}, params={"n_train": 2500, "epochs": 10, "lr": 0.02}, seeds=2, timeout=600),
+            "smoke": Preset(
+                variants={"asym40": {"noise": "asym", "rate": 0.4}},
+                params={"n_train": 300, "epochs": 5},
+                seeds=1,
+                timeout=60,
+            ),
+            "default": Preset(
+                variants={"asym40": {"noise": "asym", "rate": 0.4}},
+                params={"n_train": 2500, "epochs": 10, "lr": 0.02},
+                seeds=2,
+                timeout=600,
+            ),
         },
-        budget="the passes of the task's protocol for each net; out-of-fold probabilities are charged to who asks for them",
+        budget="the passes of the task's protocol for each net; out-of-fold probabilities are "
+        "charged to who asks for them",
         offers={"noise-rate": {}},
         references=REFERENCES,
     )

@@ -29,7 +29,9 @@ PAPER = {
     "lr": 0.02,
     "weight_decay": 0.001,
 }
-"""ELR's protocol (arXiv:2007.00151) but for its schedules: ResNet-34 on the 45,000 rows that it does not hold out."""
+"""ELR's protocol (arXiv:2007.00151) but for its schedules: ResNet-34 on
+the 45,000 rows that it does not hold out.
+"""
 
 
 class CifarTask(NoisyLabelTask):
@@ -37,7 +39,8 @@ class CifarTask(NoisyLabelTask):
 
     Attributes:
         confusions: class -> the class that ``asym`` moves it to.
-        people: name of the file of labels by people, within ``$BENCH_DATA`` or the data set's folder there.
+        people: name of the file of labels by people, within ``$BENCH_DATA`` or the data set's
+            folder there.
     """
 
     n_test: ClassVar = 10000
@@ -49,8 +52,12 @@ class CifarTask(NoisyLabelTask):
         """Return the data's training and test part."""
         return run.dataset(self.source, split="train"), run.dataset(self.source, split="test")
 
-    def given(self, train: Examples, rows: np.ndarray, x: torch.Tensor, generator: np.random.Generator) -> np.ndarray:
-        """Return the given labels: by people, moved along the data's own confusions, or by the noise model."""
+    def given(
+        self, train: Examples, rows: np.ndarray, x: torch.Tensor, generator: np.random.Generator
+    ) -> np.ndarray:
+        """Return the given labels: by people, moved along the data's own
+        confusions, or by the noise model.
+        """
         y = train.y.cpu().numpy()
         if self.noise == "human":
             return self.labels_by_people(y)[rows]
@@ -72,45 +79,63 @@ class CifarTask(NoisyLabelTask):
         path = next((place for place in places if place.is_file()), None)
         if path is None:
             raise DataUnavailable(
-                f"the labels by people of {self.source!r} are not on this machine: there is no {str(places[0])!r}. Get {self.people} from the authors' "
-                "repository UCSC-REAL/cifar-10-100n and put it there, or name its folder in BENCH_DATA."
+                f"the labels by people of {self.source!r} are not on this machine: there is no "
+                f"{str(places[0])!r}. Get {self.people} from the authors' repository "
+                "UCSC-REAL/cifar-10-100n and put it there, or name its folder in BENCH_DATA."
             )
         labels = read_labels(path)
         missing = [name for name in ("clean_label", self.field()) if name not in labels]
         if missing:
-            raise DataUnavailable(f"{str(path)!r} has no field {missing[0]!r}, only {', '.join(labels)}; get {self.people} from UCSC-REAL/cifar-10-100n again.")
+            raise DataUnavailable(
+                f"{str(path)!r} has no field {missing[0]!r}, only {', '.join(labels)}; get "
+                f"{self.people} from UCSC-REAL/cifar-10-100n again."
+            )
         if labels["clean_label"].shape != y.shape or (labels["clean_label"] != y).any():
             raise DataUnavailable(
-                f"{str(path)!r} lists its {len(labels['clean_label'])} rows in another order than the {len(y)} of {self.source!r}: its 'clean_label' is not "
-                "their labels. The file follows the order of the Python version of the data; take a copy of the data in that order."
+                f"{str(path)!r} lists its {len(labels['clean_label'])} rows in another order than "
+                f"the {len(y)} of {self.source!r}: its 'clean_label' is not "
+                "their labels. The file follows the order of the Python version of the data; take "
+                "a copy of the data in that order."
             )
         return labels[self.field()]
 
 
 def read_labels(path: Path) -> dict[str, np.ndarray]:
-    """Return the arrays of a file that torch saved, as int64. Nothing in the file is run: only tensors, arrays and plain values are taken.
+    """Return the arrays of a file that torch saved, as int64.
+
+    Nothing in the file is run: only tensors, arrays and plain values are taken.
 
     Raises:
         DataUnavailable: it holds anything else, or is damaged.
     """
     try:
         with torch.serialization.safe_globals(_arrays()):
-            found: Any = torch.load(io.BytesIO(path.read_bytes()), map_location="cpu", weights_only=True)
-        return {str(name): np.asarray(values).astype(np.int64).reshape(-1) for name, values in dict(found).items()}
+            found: Any = torch.load(
+                io.BytesIO(path.read_bytes()), map_location="cpu", weights_only=True
+            )
+        return {
+            str(name): np.asarray(values).astype(np.int64).reshape(-1)
+            for name, values in dict(found).items()
+        }
     except Exception as error:  # a damaged archive raises whatever its reader meets first
         reason = (str(error).strip().splitlines() or [""])[0][:160]
         raise DataUnavailable(
-            f"{str(path)!r} could not be read as a table of labels ({type(error).__name__}: {reason}); a file that holds more than arrays is refused."
+            f"{str(path)!r} could not be read as a table of labels ({type(error).__name__}: "
+            f"{reason}); a file that holds more than arrays is refused."
         ) from None
 
 
 def _arrays() -> list[Any]:
-    """Return what makes a NumPy array of plain numbers when a file is read, under the names that old and new NumPy gave it."""
+    """Return what makes a NumPy array of plain numbers when a file is
+    read, under the names that old and new NumPy gave it.
+    """
     from numpy._core import multiarray
 
     made: list[Any] = [np.ndarray, np.dtype]
     for home in ("numpy.core.multiarray", "numpy._core.multiarray"):
-        made += [(getattr(multiarray, name), f"{home}.{name}") for name in ("_reconstruct", "scalar")]
+        made += [
+            (getattr(multiarray, name), f"{home}.{name}") for name in ("_reconstruct", "scalar")
+        ]
     with contextlib.suppress(AttributeError):
         made += [type(np.dtype(kind)) for kind in ("int64", "int32", "uint8")]
     return made

@@ -20,20 +20,67 @@ from bench.training.state import predict
 from ._noise import corrupt, drawn_rows, transitions
 
 METRICS = (
-    Metric(name="acc_last", primary=True, unit="%", bounds=(0, 100), chance=10, title="clean test accuracy after the last epoch, of the first net"),
-    Metric(name="drop", direction="min", unit="points", bounds=(-100, 100), title="best minus last"),
-    Metric(name="memorised", direction="min", unit="%", bounds=(0, 100), title="wrongly labelled rows predicted as labelled"),
-    Metric(name="recovered", unit="%", bounds=(0, 100), title="wrongly labelled rows predicted right"),
-    Metric(name="clean_fit", unit="%", bounds=(0, 100), title="rightly labelled rows predicted right"),
+    Metric(
+        name="acc_last",
+        primary=True,
+        unit="%",
+        bounds=(0, 100),
+        chance=10,
+        title="clean test accuracy after the last epoch, of the first net",
+    ),
+    Metric(
+        name="drop", direction="min", unit="points", bounds=(-100, 100), title="best minus last"
+    ),
+    Metric(
+        name="memorised",
+        direction="min",
+        unit="%",
+        bounds=(0, 100),
+        title="wrongly labelled rows predicted as labelled",
+    ),
+    Metric(
+        name="recovered", unit="%", bounds=(0, 100), title="wrongly labelled rows predicted right"
+    ),
+    Metric(
+        name="clean_fit", unit="%", bounds=(0, 100), title="rightly labelled rows predicted right"
+    ),
     Metric(name="acc_last10", unit="%", bounds=(0, 100), title="mean over the last ten epochs"),
-    Metric(name="acc_best", direction="none", unit="%", bounds=(0, 100), title="best epoch, chosen on the test set: an oracle, never ranked"),
-    Metric(name="acc_val", validation=True, unit="%", bounds=(0, 100), title="held-out training rows predicted as labelled"),
-    Metric(name="acc_ensemble", unit="%", bounds=(0, 100), title="accuracy of all nets together, where a method has several"),
-    Metric(name="fix_rate", unit="%", bounds=(0, 100), title="wrong labels that the method corrects"),
-    Metric(name="keep_rate", unit="%", bounds=(0, 100), title="right labels that the method leaves alone"),
+    Metric(
+        name="acc_best",
+        direction="none",
+        unit="%",
+        bounds=(0, 100),
+        title="best epoch, chosen on the test set: an oracle, never ranked",
+    ),
+    Metric(
+        name="acc_val",
+        validation=True,
+        unit="%",
+        bounds=(0, 100),
+        title="held-out training rows predicted as labelled",
+    ),
+    Metric(
+        name="acc_ensemble",
+        unit="%",
+        bounds=(0, 100),
+        title="accuracy of all nets together, where a method has several",
+    ),
+    Metric(
+        name="fix_rate", unit="%", bounds=(0, 100), title="wrong labels that the method corrects"
+    ),
+    Metric(
+        name="keep_rate",
+        unit="%",
+        bounds=(0, 100),
+        title="right labels that the method leaves alone",
+    ),
     Metric(name="label_acc", unit="%", bounds=(0, 100), title="corrected labels that are right"),
-    Metric(name="select_prec", unit="%", bounds=(0, 100), title="rows kept that are rightly labelled"),
-    Metric(name="select_rec", unit="%", bounds=(0, 100), title="rightly labelled rows that are kept"),
+    Metric(
+        name="select_prec", unit="%", bounds=(0, 100), title="rows kept that are rightly labelled"
+    ),
+    Metric(
+        name="select_rec", unit="%", bounds=(0, 100), title="rightly labelled rows that are kept"
+    ),
 )
 
 DEFAULT_VARIANTS = {
@@ -43,7 +90,17 @@ DEFAULT_VARIANTS = {
     "clean": {"noise": "sym", "rate": 0.0},
 }
 
-_PROTOCOL = ("net", "precision", "flip", "crop", "epochs", "batch_size", "lr", "momentum", "weight_decay")
+_PROTOCOL = (
+    "net",
+    "precision",
+    "flip",
+    "crop",
+    "epochs",
+    "batch_size",
+    "lr",
+    "momentum",
+    "weight_decay",
+)
 """Parameters that the problem takes over as they are."""
 
 
@@ -55,14 +112,26 @@ class Hidden(msgspec.Struct, frozen=True):
     y_true: Annotated[torch.Tensor, Array("N", dtype="int64", ge=0, lt="C")]
 
 
-def held_out(problem: Problem, share: float, y_true: torch.Tensor, generator: np.random.Generator) -> Case:
-    """Return a case of the training rows alone: a part of them, in proportion by given label, is what the others are judged by.
+def held_out(
+    problem: Problem, share: float, y_true: torch.Tensor, generator: np.random.Generator
+) -> Case:
+    """Return a case of the training rows alone: a part of them, in proportion by given label, is
+    what the others are judged by.
 
-    No test row and no true label is in it, but for the noise rate, which methods that need it are given.
+    No test row and no true label is in it, but for the noise rate, which methods that need it are
+    given.
     """
     given = problem.y.cpu().numpy()
-    kept, held = (torch.from_numpy(part).to(problem.y.device) for part in stratified_split(given, max(1, round(share * len(given))), generator))
-    rest = msgspec.structs.replace(problem, x=problem.x[kept], y=problem.y[kept], noise_rate=float((problem.y != y_true)[kept].double().mean()))
+    kept, held = (
+        torch.from_numpy(part).to(problem.y.device)
+        for part in stratified_split(given, max(1, round(share * len(given))), generator)
+    )
+    rest = msgspec.structs.replace(
+        problem,
+        x=problem.x[kept],
+        y=problem.y[kept],
+        noise_rate=float((problem.y != y_true)[kept].double().mean()),
+    )
     return Case(problems=[rest], hidden=Hidden(problem.x[held], problem.y[held], rest.y))
 
 
@@ -76,10 +145,24 @@ class NoisyLabelTask(Task):
     by_channel: ClassVar[bool] = False
     """Standardise every channel of the pictures by itself."""
 
-    noise: Literal["sym", "sym_incl", "sym_iid", "pair", "asym", "idn", "lt_imb", "tail_sym", "confusion", "dilute", "human"] = "sym"
+    noise: Literal[
+        "sym",
+        "sym_incl",
+        "sym_iid",
+        "pair",
+        "asym",
+        "idn",
+        "lt_imb",
+        "tail_sym",
+        "confusion",
+        "dilute",
+        "human",
+    ] = "sym"
     """Noise model; ``human`` where the data come with labels by several people."""
     rate: Annotated[float, Meta(ge=0, le=1)] = 0.4
-    """Nominal noise rate; ``asym`` applies it within the confused classes only, for ``dilute`` it is the share of copies."""
+    """Nominal noise rate; ``asym`` applies it within the confused classes
+    only, for ``dilute`` it is the share of copies.
+    """
     imbalance: Annotated[float, Meta(ge=1)] = 10.0
     """Size of the first class over that of the last, for ``lt_imb`` and ``tail_sym``."""
     n_train: Annotated[int, Meta(ge=0)] = 0
@@ -103,7 +186,9 @@ class NoisyLabelTask(Task):
     lr: Annotated[float, Meta(gt=0)] = 0.05
     """Learning rate at the start."""
     schedule: Literal["cosine", "restarts", "steps"] = "cosine"
-    """How the learning rate falls: one half cosine, one every ``period`` epochs, or by ``gamma`` at each of ``milestones``."""
+    """How the learning rate falls: one half cosine, one every ``period``
+    epochs, or by ``gamma`` at each of ``milestones``.
+    """
     lr_min: Annotated[float, Meta(ge=0)] = 0.0
     """Where a cosine ends."""
     period: Annotated[int, Meta(ge=1)] = 10
@@ -117,7 +202,9 @@ class NoisyLabelTask(Task):
     weight_decay: Annotated[float, Meta(ge=0)] = 0.0
     """Weight decay of SGD."""
     holdout: Annotated[float, Meta(ge=0, lt=1)] = 0.0
-    """Share of the training rows, with their given labels, that is held out and scored instead of the test set: for choosing parameters."""
+    """Share of the training rows, with their given labels, that is held out and scored instead of
+    the test set: for choosing parameters.
+    """
 
     def prepare(self, run: Setup) -> Case:
         """Split, standardise, corrupt."""
@@ -126,7 +213,16 @@ class NoisyLabelTask(Task):
         if 0 < self.n_train < len(rows):
             rows = stratified_split(y, self.n_train, run.numpy_generator("split", "train"))[1]
         generator = run.numpy_generator("corruption", self.noise)
-        rows = rows[drawn_rows(self.noise, y[rows], rate=self.rate, classes=train.classes, imbalance=self.imbalance, generator=generator)]
+        rows = rows[
+            drawn_rows(
+                self.noise,
+                y[rows],
+                rate=self.rate,
+                classes=train.classes,
+                imbalance=self.imbalance,
+                generator=generator,
+            )
+        ]
         taken = torch.from_numpy(rows).to(train.y.device)
         x, x_test = standardised(train.x[taken], test.x, by_channel=self.by_channel)
         given = self.given(train, rows, x, generator)
@@ -141,18 +237,40 @@ class NoisyLabelTask(Task):
             **protocol,
         )
         case = Case(problems=[problem], hidden=Hidden(x_test, test.y, train.y[taken]))
-        return held_out(problem, self.holdout, train.y[taken], run.numpy_generator("split", "holdout")) if self.holdout else case
+        return (
+            held_out(problem, self.holdout, train.y[taken], run.numpy_generator("split", "holdout"))
+            if self.holdout
+            else case
+        )
 
     def parts(self, run: Setup) -> tuple[Examples, Examples]:
-        """Return the data that may be trained on and those to judge by: where the data bring none of their own, ``n_test`` rows, drawn class by class."""
+        """Return the data that may be trained on and those to judge by: where the data bring none
+        of their own, ``n_test`` rows, drawn class by class.
+        """
         data = run.dataset(self.source)
-        split = stratified_split(data.y.cpu().numpy(), self.n_test, run.numpy_generator("split", "test"))
-        train, test = (Examples(data.x[rows], data.y[rows], data.classes) for rows in map(torch.from_numpy, split))
+        split = stratified_split(
+            data.y.cpu().numpy(), self.n_test, run.numpy_generator("split", "test")
+        )
+        train, test = (
+            Examples(data.x[rows], data.y[rows], data.classes)
+            for rows in map(torch.from_numpy, split)
+        )
         return train, test
 
-    def given(self, train: Examples, rows: np.ndarray, x: torch.Tensor, generator: np.random.Generator) -> np.ndarray:
-        """Return the given labels of ``rows`` of the training data, whose standardised inputs are ``x``."""
-        return corrupt(self.noise, train.y.cpu().numpy()[rows], rate=self.rate, classes=train.classes, generator=generator, x=x.flatten(1).cpu().numpy())
+    def given(
+        self, train: Examples, rows: np.ndarray, x: torch.Tensor, generator: np.random.Generator
+    ) -> np.ndarray:
+        """Return the given labels of ``rows`` of the training data, whose
+        standardised inputs are ``x``.
+        """
+        return corrupt(
+            self.noise,
+            train.y.cpu().numpy()[rows],
+            rate=self.rate,
+            classes=train.classes,
+            generator=generator,
+            x=x.flatten(1).cpu().numpy(),
+        )
 
     def watch(self, case: Case, k: int, step: int, model: Any) -> Watched:
         """Score an epoch: clean test accuracy, and what became of the wrong labels."""
@@ -176,7 +294,10 @@ class NoisyLabelTask(Task):
         solution: Solution = outcome.solution
         accuracy = percent(predict(solution.model, hidden.x_test).argmax(-1) == hidden.y_test)
         if self.holdout:
-            return Score(metrics={"acc_val": accuracy}, not_rankable="scored on held-out training rows by their given labels")
+            return Score(
+                metrics={"acc_val": accuracy},
+                not_rankable="scored on held-out training rows by their given labels",
+            )
         curve = [entry["acc"] for entry in outcome.curve] or [accuracy]
         predicted = predict(solution.model, problem.x).argmax(-1)
         bad = problem.y != hidden.y_true
@@ -190,35 +311,82 @@ class NoisyLabelTask(Task):
             "clean_fit": percent((predicted == hidden.y_true)[~bad]),
         }
         if solution.ensemble is not None:
-            metrics["acc_ensemble"] = percent(predict(solution.ensemble, hidden.x_test).argmax(-1) == hidden.y_test)
+            metrics["acc_ensemble"] = percent(
+                predict(solution.ensemble, hidden.x_test).argmax(-1) == hidden.y_test
+            )
         if solution.labels is not None:
             right = solution.labels == hidden.y_true
-            metrics |= {"fix_rate": percent(right[bad]), "keep_rate": percent(right[~bad]), "label_acc": percent(right)}
+            metrics |= {
+                "fix_rate": percent(right[bad]),
+                "keep_rate": percent(right[~bad]),
+                "label_acc": percent(right),
+            }
         if solution.kept is not None:
-            metrics |= {"select_prec": percent(~bad[solution.kept]), "select_rec": percent(solution.kept[~bad])}
-        counts = transitions(hidden.y_true.cpu().numpy(), problem.y.cpu().numpy(), problem.n_classes)
+            metrics |= {
+                "select_prec": percent(~bad[solution.kept]),
+                "select_rec": percent(solution.kept[~bad]),
+            }
+        counts = transitions(
+            hidden.y_true.cpu().numpy(), problem.y.cpu().numpy(), problem.n_classes
+        )
         arrays = {"transitions": counts}
         if solution.clean_score is not None:
             arrays["clean_score"] = solution.clean_score.cpu().numpy()
-        return Score(metrics=metrics, arrays=arrays, images=_pictures(problem, hidden, solution, outcome.curve, counts))
+        return Score(
+            metrics=metrics,
+            arrays=arrays,
+            images=_pictures(problem, hidden, solution, outcome.curve, counts),
+        )
 
     def train_on_clean_labels(self, problem: Problem, hidden: Hidden, run: Run) -> Solution:
         """The upper reference: the null method, given the true labels."""
         return NoisyLabelMethod().solve(msgspec.structs.replace(problem, y=hidden.y_true), run)
 
 
-def _pictures(problem: Problem, hidden: Hidden, solution: Solution, curve: list[dict[str, Any]], counts: np.ndarray) -> dict[str, np.ndarray]:
-    """Return what was given for what, how the epochs went, and the rows that look most suspicious where they are images and there is a score."""
-    names = {"acc": "accuracy on the clean test", "memorised": "wrong labels memorised", "recovered": "wrong labels recovered"}
+def _pictures(
+    problem: Problem,
+    hidden: Hidden,
+    solution: Solution,
+    curve: list[dict[str, Any]],
+    counts: np.ndarray,
+) -> dict[str, np.ndarray]:
+    """Return what was given for what, how the epochs went, and the rows that look most suspicious
+    where they are images and there is a score.
+    """
+    names = {
+        "acc": "accuracy on the clean test",
+        "memorised": "wrong labels memorised",
+        "recovered": "wrong labels recovered",
+    }
     classes = range(problem.n_classes)
     pictures = {
-        "transitions": heat_map(counts, classes, classes, "Labels given to the training rows", "given", "true"),
-        "epochs": curves({title: [(entry["step"], entry.get(name)) for entry in curve] for name, title in names.items()}, "", "epoch", "%"),
+        "transitions": heat_map(
+            counts, classes, classes, "Labels given to the training rows", "given", "true"
+        ),
+        "epochs": curves(
+            {
+                title: [(entry["step"], entry.get(name)) for entry in curve]
+                for name, title in names.items()
+            },
+            "",
+            "epoch",
+            "%",
+        ),
     }
     if solution.clean_score is not None and problem.x.dim() == 4 and problem.x.shape[1] in (1, 3):
         worst = solution.clean_score.argsort(stable=True)[:24]
-        captions = [f"{given} (is {true})" for given, true in zip(problem.y[worst].tolist(), hidden.y_true[worst].tolist(), strict=True)]
-        pictures["suspicious"] = grid(problem.x[worst].cpu(), captions, columns=8, title="Least trusted rows: given label (true label)")
+        captions = [
+            f"{given} (is {true})"
+            for given, true in zip(
+                problem.y[worst].tolist(), hidden.y_true[worst].tolist(), strict=True
+            )
+        ]
+        pictures["suspicious"] = grid(
+            problem.x[worst].cpu(),
+            captions,
+            columns=8,
+            title="Least trusted rows: given label (true label)",
+        )
     return pictures
 
 

@@ -9,7 +9,8 @@ from bench import Preset, Reference, TaskCard
 from ._cifar import PAPER, CifarTask
 from ._task import METRICS
 
-# The variants "fast-": a ResNet-18 of half the width and 30 epochs on one cosine. Their figures are not comparable with the papers'.
+# The variants "fast-": a ResNet-18 of half the width and 30 epochs on one cosine. Their figures are
+# not comparable with the papers'.
 FAST_SYM = {
     "net": "resnet18",
     "channels": [32, 64, 128, 256],
@@ -68,7 +69,15 @@ class NoisyCifar10(CifarTask):
         presets={
             "smoke": Preset(
                 variants={"sym40": {"noise": "sym", "rate": 0.4}},
-                params={"net": "resnet18", "channels": [4, 8], "flip": True, "crop": 4, "n_train": 200, "epochs": 2, "lr": 0.02},
+                params={
+                    "net": "resnet18",
+                    "channels": [4, 8],
+                    "flip": True,
+                    "crop": 4,
+                    "n_train": 200,
+                    "epochs": 2,
+                    "lr": 0.02,
+                },
                 seeds=1,
                 timeout=300,
             ),
@@ -78,14 +87,59 @@ class NoisyCifar10(CifarTask):
                     "fast-asym40": FAST_ASYM,
                     "fast-pair45": FAST_PAIR,
                     "fast-worse": FAST_WORSE,
-                    "paper-sym20": {"noise": "sym_incl", "rate": 0.2, "schedule": "restarts", "lr_min": 0.001},
-                    "paper-sym40": {"noise": "sym_incl", "rate": 0.4, "schedule": "restarts", "lr_min": 0.001},
-                    "paper-sym60": {"noise": "sym_incl", "rate": 0.6, "schedule": "restarts", "lr_min": 0.001},
-                    "paper-sym80": {"noise": "sym_incl", "rate": 0.8, "schedule": "restarts", "lr_min": 0.001},
-                    "paper-asym40": {"noise": "asym", "rate": 0.4, "epochs": 120, "schedule": "steps", "milestones": [40, 80], "gamma": 0.01},
-                    "paper-aggre": {"noise": "human", "people_said": "aggre", "n_train": 0, "schedule": "restarts", "lr_min": 0.001},
-                    "paper-rand1": {"noise": "human", "people_said": "rand1", "n_train": 0, "schedule": "restarts", "lr_min": 0.001},
-                    "paper-worse": {"noise": "human", "people_said": "worse", "n_train": 0, "schedule": "restarts", "lr_min": 0.001},
+                    "paper-sym20": {
+                        "noise": "sym_incl",
+                        "rate": 0.2,
+                        "schedule": "restarts",
+                        "lr_min": 0.001,
+                    },
+                    "paper-sym40": {
+                        "noise": "sym_incl",
+                        "rate": 0.4,
+                        "schedule": "restarts",
+                        "lr_min": 0.001,
+                    },
+                    "paper-sym60": {
+                        "noise": "sym_incl",
+                        "rate": 0.6,
+                        "schedule": "restarts",
+                        "lr_min": 0.001,
+                    },
+                    "paper-sym80": {
+                        "noise": "sym_incl",
+                        "rate": 0.8,
+                        "schedule": "restarts",
+                        "lr_min": 0.001,
+                    },
+                    "paper-asym40": {
+                        "noise": "asym",
+                        "rate": 0.4,
+                        "epochs": 120,
+                        "schedule": "steps",
+                        "milestones": [40, 80],
+                        "gamma": 0.01,
+                    },
+                    "paper-aggre": {
+                        "noise": "human",
+                        "people_said": "aggre",
+                        "n_train": 0,
+                        "schedule": "restarts",
+                        "lr_min": 0.001,
+                    },
+                    "paper-rand1": {
+                        "noise": "human",
+                        "people_said": "rand1",
+                        "n_train": 0,
+                        "schedule": "restarts",
+                        "lr_min": 0.001,
+                    },
+                    "paper-worse": {
+                        "noise": "human",
+                        "people_said": "worse",
+                        "n_train": 0,
+                        "schedule": "restarts",
+                        "lr_min": 0.001,
+                    },
                 },
                 params=PAPER,
                 seeds=3,
@@ -93,12 +147,18 @@ class NoisyCifar10(CifarTask):
             ),
         },
         test_set="official",
-        budget="30 epochs of batch 256 (fast), 120 or 150 of batch 128 (paper); each net of a method costs its own passes",
+        budget="30 epochs of batch 256 (fast), 120 or 150 of batch 128 (paper); each net of a "
+        "method costs its own passes",
         offers={"noise-rate": {}},
         tuning={"holdout": 0.2},
         references=(
             Reference(name="ce", kind="low"),
-            Reference(name="clean-labels", kind="high", title="The null method trained on the true labels", solve="train_on_clean_labels"),
+            Reference(
+                name="clean-labels",
+                kind="high",
+                title="The null method trained on the true labels",
+                solve="train_on_clean_labels",
+            ),
         ),
     )
     source: ClassVar = "cifar10"
@@ -106,8 +166,12 @@ class NoisyCifar10(CifarTask):
     confusions: ClassVar = {9: 1, 2: 0, 3: 5, 5: 3, 4: 7}
 
     people_said: Literal["aggre", "rand1", "rand2", "rand3", "worse"] = "worse"
-    """Whose labels noise ``human`` takes: the majority of three people, one of them, or a wrong one wherever anybody was wrong (CIFAR-10N)."""
+    """Whose labels noise ``human`` takes: the majority of three people, one of them, or a wrong one
+    wherever anybody was wrong (CIFAR-10N).
+    """
 
     def field(self) -> str:
         """Return the field of CIFAR-10N's file."""
-        return {"aggre": "aggre_label", "worse": "worse_label"}.get(self.people_said, f"random_label{self.people_said[-1]}")
+        return {"aggre": "aggre_label", "worse": "worse_label"}.get(
+            self.people_said, f"random_label{self.people_said[-1]}"
+        )

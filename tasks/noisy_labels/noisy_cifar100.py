@@ -9,7 +9,8 @@ from bench import Preset, Reference, TaskCard
 from ._cifar import PAPER, CifarTask
 from ._task import METRICS
 
-# The variants "fast-": a ResNet-18 of half the width and 30 epochs on one cosine. Their figures are not comparable with the papers'.
+# The variants "fast-": a ResNet-18 of half the width and 30 epochs on one cosine. Their figures are
+# not comparable with the papers'.
 FAST_SYM = {
     "net": "resnet18",
     "channels": [32, 64, 128, 256],
@@ -54,8 +55,15 @@ SUPERCLASSES = (
 
 def _next_of_kin() -> dict[int, int]:
     """Return for each class the next one of its superclass, the first after the last."""
-    kin = {superclass: [c for c, found in enumerate(SUPERCLASSES) if found == superclass] for superclass in set(SUPERCLASSES)}
-    return {c: members[(place + 1) % len(members)] for members in kin.values() for place, c in enumerate(members)}
+    kin = {
+        superclass: [c for c, found in enumerate(SUPERCLASSES) if found == superclass]
+        for superclass in set(SUPERCLASSES)
+    }
+    return {
+        c: members[(place + 1) % len(members)]
+        for members in kin.values()
+        for place, c in enumerate(members)
+    }
 
 
 class NoisyCifar100(CifarTask):
@@ -70,7 +78,15 @@ class NoisyCifar100(CifarTask):
         presets={
             "smoke": Preset(
                 variants={"sym40": {"noise": "sym", "rate": 0.4}},
-                params={"net": "resnet18", "channels": [4, 8], "flip": True, "crop": 4, "n_train": 300, "epochs": 2, "lr": 0.02},
+                params={
+                    "net": "resnet18",
+                    "channels": [4, 8],
+                    "flip": True,
+                    "crop": 4,
+                    "n_train": 300,
+                    "epochs": 2,
+                    "lr": 0.02,
+                },
                 seeds=1,
                 timeout=300,
             ),
@@ -79,12 +95,48 @@ class NoisyCifar100(CifarTask):
                     "fast-sym40": FAST_SYM,
                     "fast-asym40": FAST_ASYM,
                     "fast-human": FAST_HUMAN,
-                    "paper-sym20": {"noise": "sym_incl", "rate": 0.2, "schedule": "steps", "milestones": [80, 120], "gamma": 0.01},
-                    "paper-sym40": {"noise": "sym_incl", "rate": 0.4, "schedule": "steps", "milestones": [80, 120], "gamma": 0.01},
-                    "paper-sym60": {"noise": "sym_incl", "rate": 0.6, "schedule": "steps", "milestones": [80, 120], "gamma": 0.01},
-                    "paper-sym80": {"noise": "sym_incl", "rate": 0.8, "schedule": "steps", "milestones": [80, 120], "gamma": 0.01},
-                    "paper-asym40": {"noise": "asym", "rate": 0.4, "schedule": "steps", "milestones": [80, 120], "gamma": 0.01},
-                    "paper-human": {"noise": "human", "n_train": 0, "schedule": "steps", "milestones": [80, 120], "gamma": 0.01},
+                    "paper-sym20": {
+                        "noise": "sym_incl",
+                        "rate": 0.2,
+                        "schedule": "steps",
+                        "milestones": [80, 120],
+                        "gamma": 0.01,
+                    },
+                    "paper-sym40": {
+                        "noise": "sym_incl",
+                        "rate": 0.4,
+                        "schedule": "steps",
+                        "milestones": [80, 120],
+                        "gamma": 0.01,
+                    },
+                    "paper-sym60": {
+                        "noise": "sym_incl",
+                        "rate": 0.6,
+                        "schedule": "steps",
+                        "milestones": [80, 120],
+                        "gamma": 0.01,
+                    },
+                    "paper-sym80": {
+                        "noise": "sym_incl",
+                        "rate": 0.8,
+                        "schedule": "steps",
+                        "milestones": [80, 120],
+                        "gamma": 0.01,
+                    },
+                    "paper-asym40": {
+                        "noise": "asym",
+                        "rate": 0.4,
+                        "schedule": "steps",
+                        "milestones": [80, 120],
+                        "gamma": 0.01,
+                    },
+                    "paper-human": {
+                        "noise": "human",
+                        "n_train": 0,
+                        "schedule": "steps",
+                        "milestones": [80, 120],
+                        "gamma": 0.01,
+                    },
                 },
                 params=PAPER,
                 seeds=3,
@@ -92,12 +144,18 @@ class NoisyCifar100(CifarTask):
             ),
         },
         test_set="official",
-        budget="30 epochs of batch 256 (fast), 150 of batch 128 (paper); each net of a method costs its own passes",
+        budget="30 epochs of batch 256 (fast), 150 of batch 128 (paper); each net of a method "
+        "costs its own passes",
         offers={"noise-rate": {}},
         tuning={"holdout": 0.2},
         references=(
             Reference(name="ce", kind="low"),
-            Reference(name="clean-labels", kind="high", title="The null method trained on the true labels", solve="train_on_clean_labels"),
+            Reference(
+                name="clean-labels",
+                kind="high",
+                title="The null method trained on the true labels",
+                solve="train_on_clean_labels",
+            ),
         ),
     )
     source: ClassVar = "cifar100"

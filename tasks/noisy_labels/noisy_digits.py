@@ -19,7 +19,12 @@ class NoisyDigits(NoisyLabelTask):
         datasets=("digits",),
         metrics=METRICS,
         presets={
-            "smoke": Preset(variants={"sym40": {"noise": "sym", "rate": 0.4}}, params={"n_train": 300, "epochs": 5}, seeds=1, timeout=60),
+            "smoke": Preset(
+                variants={"sym40": {"noise": "sym", "rate": 0.4}},
+                params={"n_train": 300, "epochs": 5},
+                seeds=1,
+                timeout=60,
+            ),
             "default": Preset(variants=DEFAULT_VARIANTS, seeds=5, timeout=300),
         },
         budget="60 epochs of batch 128; each net of a method costs its own passes",
@@ -27,7 +32,12 @@ class NoisyDigits(NoisyLabelTask):
         tuning={"holdout": 0.2},
         references=(
             Reference(name="ce", kind="low"),
-            Reference(name="clean-labels", kind="high", title="The null method trained on the true labels", solve="train_on_clean_labels"),
+            Reference(
+                name="clean-labels",
+                kind="high",
+                title="The null method trained on the true labels",
+                solve="train_on_clean_labels",
+            ),
         ),
     )
     source: ClassVar = "digits"

@@ -14,7 +14,9 @@ from ._task import METRICS, NoisyLabelTask, percent
 
 
 class NoisyLongTail(NoisyLabelTask):
-    """Digits thinned to a long tail, with corrupted labels; the clean test part keeps all classes alike."""
+    """Digits thinned to a long tail, with corrupted labels; the clean test
+    part keeps all classes alike.
+    """
 
     card: ClassVar = TaskCard(
         name="noisy-longtail",
@@ -23,12 +25,29 @@ class NoisyLongTail(NoisyLabelTask):
         datasets=("digits",),
         metrics=(
             *METRICS,
-            Metric(name="acc_head", unit="%", bounds=(0, 100), title="clean test accuracy on the third of the classes with the most rows"),
-            Metric(name="acc_medium", unit="%", bounds=(0, 100), title="the same for the middle third"),
-            Metric(name="acc_tail", unit="%", bounds=(0, 100), title="the same for the third with the fewest rows"),
+            Metric(
+                name="acc_head",
+                unit="%",
+                bounds=(0, 100),
+                title="clean test accuracy on the third of the classes with the most rows",
+            ),
+            Metric(
+                name="acc_medium", unit="%", bounds=(0, 100), title="the same for the middle third"
+            ),
+            Metric(
+                name="acc_tail",
+                unit="%",
+                bounds=(0, 100),
+                title="the same for the third with the fewest rows",
+            ),
         ),
         presets={
-            "smoke": Preset(variants={"lt20": {"noise": "lt_imb", "rate": 0.2}}, params={"n_train": 400, "epochs": 5}, seeds=1, timeout=60),
+            "smoke": Preset(
+                variants={"lt20": {"noise": "lt_imb", "rate": 0.2}},
+                params={"n_train": 400, "epochs": 5},
+                seeds=1,
+                timeout=60,
+            ),
             "default": Preset(
                 variants={
                     "lt20": {"noise": "lt_imb", "rate": 0.2},
@@ -45,7 +64,12 @@ class NoisyLongTail(NoisyLabelTask):
         tuning={"holdout": 0.2},
         references=(
             Reference(name="ce", kind="low"),
-            Reference(name="clean-labels", kind="high", title="The null method trained on the true labels", solve="train_on_clean_labels"),
+            Reference(
+                name="clean-labels",
+                kind="high",
+                title="The null method trained on the true labels",
+                solve="train_on_clean_labels",
+            ),
         ),
         paper="arXiv:2211.10955",
     )
@@ -53,7 +77,9 @@ class NoisyLongTail(NoisyLabelTask):
     n_test: ClassVar = 400
 
     def evaluate(self, case: Case, outcomes: Sequence[Outcome], run: Setup) -> Score:
-        """Add the accuracy on head, medium and tail classes: thirds by the number of training rows with the true label, the larger thirds first."""
+        """Add the accuracy on head, medium and tail classes: thirds by the number of training rows
+        with the true label, the larger thirds first.
+        """
         score = super().evaluate(case, outcomes, run)
         if self.holdout:
             return score

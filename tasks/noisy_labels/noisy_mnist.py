@@ -19,15 +19,27 @@ class NoisyMnist(NoisyLabelTask):
         datasets=("mnist5k",),
         metrics=METRICS,
         presets={
-            "smoke": Preset(variants={"sym40": {"noise": "sym", "rate": 0.4}}, params={"n_train": 300, "epochs": 3, "lr": 0.02}, seeds=1, timeout=60),
-            "default": Preset(variants=DEFAULT_VARIANTS, params={"epochs": 30, "lr": 0.02}, seeds=3, timeout=300),
+            "smoke": Preset(
+                variants={"sym40": {"noise": "sym", "rate": 0.4}},
+                params={"n_train": 300, "epochs": 3, "lr": 0.02},
+                seeds=1,
+                timeout=60,
+            ),
+            "default": Preset(
+                variants=DEFAULT_VARIANTS, params={"epochs": 30, "lr": 0.02}, seeds=3, timeout=300
+            ),
         },
         budget="30 epochs of batch 128; each net of a method costs its own passes",
         offers={"noise-rate": {}},
         tuning={"holdout": 0.2},
         references=(
             Reference(name="ce", kind="low"),
-            Reference(name="clean-labels", kind="high", title="The null method trained on the true labels", solve="train_on_clean_labels"),
+            Reference(
+                name="clean-labels",
+                kind="high",
+                title="The null method trained on the true labels",
+                solve="train_on_clean_labels",
+            ),
         ),
     )
     source: ClassVar = "mnist5k"

@@ -1,7 +1,9 @@
-"""Clock arithmetic as a language: problems, worked solutions, what can go wrong in them, and the check of an answer.
+"""Clock arithmetic as a language: problems, worked solutions, what can go wrong in them, and the
+check of an answer.
 
-A problem is two to five operations + - * on digits, modulo 10, from left to right whatever the sign, at times with one bracketed pair that comes first:
-``7-(8-5)+9=`` is answered by ``8-5=3;7-3=4;4+9=3#3``.
+A problem is two to five operations + - * on digits, modulo 10, from left to right whatever the
+sign, at times with one bracketed pair that comes first: ``7-(8-5)+9=`` is answered by
+``8-5=3;7-3=4;4+9=3#3``.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ Generator = np.random.Generator
 
 
 class Problem(NamedTuple):
-    """Digits, the signs between them, and where the bracketed pair begins (0: nowhere, since there it would change nothing)."""
+    """Digits, the signs between them, and where the bracketed pair begins
+    (0: nowhere, since there it would change nothing).
+    """
 
     digits: tuple[int, ...]
     signs: str
@@ -32,7 +36,12 @@ class Problem(NamedTuple):
         """Return what the policy reads."""
         parts = [str(self.digits[0])]
         for position, (sign, digit) in enumerate(zip(self.signs, self.digits[1:], strict=True), 1):
-            parts += [sign, "(" * (position == self.bracket), str(digit), ")" * (position - 1 == self.bracket and self.bracket > 0)]
+            parts += [
+                sign,
+                "(" * (position == self.bracket),
+                str(digit),
+                ")" * (position - 1 == self.bracket and self.bracket > 0),
+            ]
         return "".join(parts) + "="
 
     def steps(self) -> list[tuple[int, str, int]]:
@@ -56,15 +65,24 @@ class Problem(NamedTuple):
         return _write([(step, _apply(*step)) for step in self.steps()])
 
     def bad_habit(self, generator: Generator, hasty: float, wrong: float, blind: float) -> str:
-        """Return an answer of mixed quality: a bare guess, or worked with slips, at times blind to the brackets."""
+        """Return an answer of mixed quality: a bare guess, or worked with
+        slips, at times blind to the brackets.
+        """
         if generator.random() < hasty:
             return f"#{generator.integers(MODULUS)}"
         read = self._replace(bracket=0) if generator.random() < blind else self
-        digits, signs, order, steps = list(read.digits), list(read.signs), [read.bracket] if read.bracket else [], []
+        digits, signs, order, steps = (
+            list(read.digits),
+            list(read.signs),
+            [read.bracket] if read.bracket else [],
+            [],
+        )
         while signs:
             at = order.pop() if order else 0
             step = (digits[at], signs[at], digits[at + 1])
-            result = int(generator.integers(MODULUS)) if generator.random() < wrong else _apply(*step)
+            result = (
+                int(generator.integers(MODULUS)) if generator.random() < wrong else _apply(*step)
+            )
             steps.append((step, result))
             digits[at : at + 2] = [result]
             del signs[at]
@@ -72,23 +90,34 @@ class Problem(NamedTuple):
 
 
 def _apply(left: int, sign: str, right: int) -> int:
-    return (left + right if sign == "+" else left - right if sign == "-" else left * right) % MODULUS
+    return (
+        left + right if sign == "+" else left - right if sign == "-" else left * right
+    ) % MODULUS
 
 
 def _write(steps: Sequence[tuple[tuple[int, str, int], int]]) -> str:
-    return ";".join(f"{left}{sign}{right}={result}" for (left, sign, right), result in steps) + f"#{steps[-1][1]}"
+    return (
+        ";".join(f"{left}{sign}{right}={result}" for (left, sign, right), result in steps)
+        + f"#{steps[-1][1]}"
+    )
 
 
 def draw(generator: Generator, operations: tuple[int, int], bracketed: float) -> Problem:
-    """Draw a problem of a number of operations between two bounds; with probability ``bracketed`` one pair is in brackets."""
+    """Draw a problem of a number of operations between two bounds; with
+    probability ``bracketed`` one pair is in brackets.
+    """
     count = int(generator.integers(operations[0], operations[1] + 1))
     digits = tuple(int(digit) for digit in generator.integers(0, MODULUS, count + 1))
     signs = "".join("+-*"[sign] for sign in generator.integers(0, 3, count))
-    return Problem(digits, signs, int(generator.integers(1, count)) if generator.random() < bracketed else 0)
+    return Problem(
+        digits, signs, int(generator.integers(1, count)) if generator.random() < bracketed else 0
+    )
 
 
 class Splits(NamedTuple):
-    """Problems that nothing is trained on: ``test``, one operand changed, brackets put in so that the answer changes, and five operations."""
+    """Problems that nothing is trained on: ``test``, one operand changed, brackets put in so that
+    the answer changes, and five operations.
+    """
 
     test: list[Problem]
     simple: list[Problem]
@@ -102,10 +131,23 @@ def draw_splits(generator: Generator, size: int) -> Splits:
     splits = Splits([], [], [], [])
     while len(splits.test) < size:
         plain = draw(generator, (2, 4), 0.0)
-        brackets = [other for at in range(1, len(plain.signs)) if (other := plain._replace(bracket=at)).answer != plain.answer]
+        brackets = [
+            other
+            for at in range(1, len(plain.signs))
+            if (other := plain._replace(bracket=at)).answer != plain.answer
+        ]
         at, shift = int(generator.integers(len(plain.digits))), int(generator.integers(1, MODULUS))
-        changed = plain._replace(digits=tuple((digit + shift) % MODULUS if position == at else digit for position, digit in enumerate(plain.digits)))
-        if not brackets or seen & {plain, changed, hard := brackets[int(generator.integers(len(brackets)))]}:
+        changed = plain._replace(
+            digits=tuple(
+                (digit + shift) % MODULUS if position == at else digit
+                for position, digit in enumerate(plain.digits)
+            )
+        )
+        if not brackets or seen & {
+            plain,
+            changed,
+            hard := brackets[int(generator.integers(len(brackets)))],
+        }:
             continue
         seen |= {plain, changed, hard}
         splits.test.append(plain)
@@ -119,7 +161,9 @@ def draw_splits(generator: Generator, size: int) -> Splits:
 
 
 def draw_training(generator: Generator, size: int, held_out: Splits) -> list[Problem]:
-    """Draw ``size`` problems of two to four operations, three in ten bracketed, none of them held out."""
+    """Draw ``size`` problems of two to four operations, three in ten
+    bracketed, none of them held out.
+    """
     forbidden = {problem for split in held_out for problem in split}
     found: list[Problem] = []
     while len(found) < size:
@@ -129,10 +173,22 @@ def draw_training(generator: Generator, size: int, held_out: Splits) -> list[Pro
 
 
 def encode(texts: Iterable[str], *, left: bool) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return tokens (N, T) and mask: prompts are padded on the left and begin with START, completions on the right and end with END."""
-    rows = [[START, *(NUMBER[character] for character in text)] if left else [*(NUMBER[character] for character in text), END] for text in texts]
+    """Return tokens (N, T) and mask: prompts are padded on the left and begin with START,
+    completions on the right and end with END.
+    """
+    rows = [
+        [START, *(NUMBER[character] for character in text)]
+        if left
+        else [*(NUMBER[character] for character in text), END]
+        for text in texts
+    ]
     width = max(map(len, rows))
-    ids = torch.tensor([[PAD] * (width - len(row)) + row if left else row + [PAD] * (width - len(row)) for row in rows])
+    ids = torch.tensor(
+        [
+            [PAD] * (width - len(row)) + row if left else row + [PAD] * (width - len(row))
+            for row in rows
+        ]
+    )
     return ids, ids != PAD
 
 
@@ -147,7 +203,9 @@ def letters(ids: Iterable[int]) -> list[str]:
 
 
 def verify(ids: torch.Tensor, mask: torch.Tensor, answers: torch.Tensor) -> torch.Tensor:
-    """Return 1.0 for completions (N, T) that end, hold one ``#``, and have the right digit and nothing else behind it, (N,)."""
+    """Return 1.0 for completions (N, T) that end, hold one ``#``, and have
+    the right digit and nothing else behind it, (N,).
+    """
     length = mask.sum(-1)
     last = [ids.gather(1, (length - back).clamp_min(0)[:, None])[:, 0] for back in (1, 2, 3)]
     once = ((ids == NUMBER["#"]) & mask).sum(-1) == 1

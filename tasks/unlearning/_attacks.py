@@ -1,6 +1,9 @@
-"""Attacks that tell unlearned from retrained models, and the scores that go with them. Pure functions of NumPy arrays.
+"""Attacks that tell unlearned from retrained models, and the scores that go with them.
 
-Notation: K models, S rows to forget, H held-out rows; phi is the log odds of the label (``bench.tracks.unlearning.confidence``).
+Pure functions of NumPy arrays.
+
+Notation: K models, S rows to forget, H held-out rows; phi is the log odds of the label
+(``bench.tracks.unlearning.confidence``).
 """
 
 from __future__ import annotations
@@ -23,16 +26,21 @@ def auc(positive: np.ndarray, negative: np.ndarray) -> float:
 
 
 def tpr_at_fpr(positive: np.ndarray, negative: np.ndarray, fpr: float = 0.01) -> float:
-    """Return the share of positives above the threshold that at most a share ``fpr`` of the negatives exceeds."""
+    """Return the share of positives above the threshold that at most a
+    share ``fpr`` of the negatives exceeds.
+    """
     threshold = np.sort(negative.ravel())[::-1][math.floor(fpr * negative.size)]
     return float((positive > threshold).mean())
 
 
-def gaussian_scores(unlearned: np.ndarray, retrained: np.ndarray, floor: float = 0.3) -> tuple[np.ndarray, np.ndarray]:
-    """Score each phi by log N(phi; unlearned) - log N(phi; retrained), fitted row by row (after arXiv:2403.01218).
+def gaussian_scores(
+    unlearned: np.ndarray, retrained: np.ndarray, floor: float = 0.3
+) -> tuple[np.ndarray, np.ndarray]:
+    """Score each phi by log N(phi; unlearned) - log N(phi; retrained), fitted row by row (after
+    arXiv:2403.01218).
 
-    The scored model of a side, and its partner of the other, are left out of the fits. Below 16 models a side has one spread for
-    all rows. ``floor`` is added to the spread.
+    The scored model of a side, and its partner of the other, are left out of the fits. Below 16
+    models a side has one spread for all rows. ``floor`` is added to the spread.
 
     Args:
         unlearned: phi of the unlearned models (K, S), K >= 3.
@@ -40,20 +48,27 @@ def gaussian_scores(unlearned: np.ndarray, retrained: np.ndarray, floor: float =
         floor: what is added to each standard deviation.
 
     Returns:
-        The scores of the unlearned and of the retrained models, (K, S) each; higher: more likely unlearned.
+        The scores of the unlearned and of the retrained models, (K, S) each; higher: more likely
+        unlearned.
     """
     (mean_u, sd_u), (mean_r, sd_r) = _left_out(unlearned), _left_out(retrained)
     sd_u, sd_r = sd_u + floor, sd_r + floor
 
     def score(phi: np.ndarray) -> np.ndarray:
-        found: np.ndarray = np.log(sd_r / sd_u) + ((phi - mean_r) / sd_r) ** 2 / 2 - ((phi - mean_u) / sd_u) ** 2 / 2
+        found: np.ndarray = (
+            np.log(sd_r / sd_u)
+            + ((phi - mean_r) / sd_r) ** 2 / 2
+            - ((phi - mean_u) / sd_u) ** 2 / 2
+        )
         return found
 
     return score(unlearned), score(retrained)
 
 
 def _left_out(phi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and standard deviation of each row without model k, (K, S) and (K, S) or (K, 1)."""
+    """Return mean and standard deviation of each row without model k, (K,
+    S) and (K, S) or (K, 1).
+    """
     k = len(phi)
     mean = (phi.sum(0) - phi) / (k - 1)
     square = (phi**2).sum(0) - phi**2
@@ -62,16 +77,26 @@ def _left_out(phi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def per_example(unlearned: np.ndarray, retrained: np.ndarray) -> dict[str, float]:
-    """Return ``uauc``, ``uacc`` (%) and ``tpr1`` (%) of the per-example attack; 0.5, 50 and 1 are what chance gives."""
+    """Return ``uauc``, ``uacc`` (%) and ``tpr1`` (%) of the per-example
+    attack; 0.5, 50 and 1 are what chance gives.
+    """
     ours, theirs = gaussian_scores(unlearned, retrained)
     accuracy = ((ours > 0).mean() + (theirs <= 0).mean()) / 2
-    return {"uauc": auc(ours, theirs), "uacc": 100 * float(accuracy), "tpr1": 100 * tpr_at_fpr(ours, theirs)}
+    return {
+        "uauc": auc(ours, theirs),
+        "uacc": 100 * float(accuracy),
+        "tpr1": 100 * tpr_at_fpr(ours, theirs),
+    }
 
 
-def contrast(forget: np.ndarray, held: np.ndarray, retrained_forget: np.ndarray, retrained_held: np.ndarray) -> float:
-    """Return cAUC: how far the forgotten rows of one model stand out from held-out ones, each row measured against K retrained models.
+def contrast(
+    forget: np.ndarray, held: np.ndarray, retrained_forget: np.ndarray, retrained_held: np.ndarray
+) -> float:
+    """Return cAUC: how far the forgotten rows of one model stand out from held-out ones, each row
+    measured against K retrained models.
 
-    z = (phi - mean_k phi_k) / (sd_k + 0.5); the AUC of z on the S rows against the H rows. It cancels shifts that all rows share.
+    z = (phi - mean_k phi_k) / (sd_k + 0.5); the AUC of z on the S rows against the H rows. It
+    cancels shifts that all rows share.
 
     Args:
         forget: phi of the model on the rows to forget (S,).
@@ -88,7 +113,9 @@ def contrast(forget: np.ndarray, held: np.ndarray, retrained_forget: np.ndarray,
 
 
 def jensen_shannon(p: np.ndarray, q: np.ndarray) -> float:
-    """Return the mean over rows of the Jensen-Shannon divergence of distributions (S, C), in nats."""
+    """Return the mean over rows of the Jensen-Shannon divergence of
+    distributions (S, C), in nats.
+    """
     middle = (p + q) / 2
     return float(((_relative(p, middle) + _relative(q, middle)) / 2).mean())
 
@@ -106,9 +133,13 @@ def _relative(p: np.ndarray, q: np.ndarray) -> np.ndarray:
 
 
 def distances(unlearned: np.ndarray, retrained: np.ndarray) -> dict[str, float]:
-    """Return ``js`` and ``kl`` between unlearned probabilities (K', S, C) and the mean of the retrained (K, S, C), and ``js_floor``: one retrained against the mean of the others."""
+    """Return ``js`` and ``kl`` between unlearned probabilities (K', S, C) and the mean of the
+    retrained (K, S, C), and ``js_floor``: one retrained against the mean of the others.
+    """
     mean = retrained.mean(0)
-    floor = [jensen_shannon(one, (retrained.sum(0) - one) / (len(retrained) - 1)) for one in retrained]
+    floor = [
+        jensen_shannon(one, (retrained.sum(0) - one) / (len(retrained) - 1)) for one in retrained
+    ]
     return {
         "js": float(np.mean([jensen_shannon(one, mean) for one in unlearned])),
         "js_floor": float(np.mean(floor)),
@@ -117,10 +148,12 @@ def distances(unlearned: np.ndarray, retrained: np.ndarray) -> dict[str, float]:
 
 
 def mia_svc(retain: np.ndarray, test: np.ndarray, forget: np.ndarray, most: int = 500) -> float:
-    """Return the legacy "MIA" of many papers: the share (%) of forgotten rows that an SVM takes for non-members.
+    """Return the legacy "MIA" of many papers: the share (%) of forgotten rows that an SVM takes for
+    non-members.
 
-    Its one feature is the probability of the label; it is fitted to tell ``retain`` rows from ``test`` rows, equally many of each
-    (the first ``most``). It is what random relabelling fools, and ranks nothing here.
+    Its one feature is the probability of the label; it is fitted to tell ``retain`` rows from
+    ``test`` rows, equally many of each (the first ``most``). It is what random relabelling fools,
+    and ranks nothing here.
     """
     from sklearn.svm import SVC
 

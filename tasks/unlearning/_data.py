@@ -1,4 +1,6 @@
-"""What the tasks of the track share of data: train, validation, pool and test rows, and label noise."""
+"""What the tasks of the track share of data: train, validation, pool and
+test rows, and label noise.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ PARTED = ("cifar10", "cifar100", "svhn")
 
 
 class Data(msgspec.Struct, frozen=True):
-    """Rows of a data set in their parts. Labels of all parts but the test part went through the same label process.
+    """Rows of a data set in their parts.
+
+    Labels of all parts but the test part went through the same label process.
 
     Attributes:
         x: training inputs (N, ...), standardised.
@@ -46,39 +50,78 @@ class Data(msgspec.Struct, frozen=True):
 
 
 def load(run: Setup, source: str, n_train: int, n_val: int, n_pool: int, noise: float) -> Data:
-    """Split the data set ``source`` by classes, standardise by the training part, and redraw a share ``noise`` of the labels of each class.
+    """Split the data set ``source`` by classes, standardise by the training part, and redraw a
+    share ``noise`` of the labels of each class.
 
     The seed draws all parts, but the test part of a data set that brings one.
     """
-    examples: Examples = run.dataset(source, split="train") if source in PARTED else run.dataset(source)
+    examples: Examples = (
+        run.dataset(source, split="train") if source in PARTED else run.dataset(source)
+    )
     y = examples.y.cpu().numpy()
     sizes = [n_train, n_val, n_pool]
 
     def draw(child: Run) -> dict[str, torch.Tensor]:
         split, corruption = child.numpy_generator("split"), child.numpy_generator("corruption")
         rows = parts(y, sizes, split)
-        labels = {f"{name}_labels": noisy(y[rows[name]], noise, examples.classes, corruption) for name in ("train", "val", "pool")}
+        labels = {
+            f"{name}_labels": noisy(y[rows[name]], noise, examples.classes, corruption)
+            for name in ("train", "val", "pool")
+        }
         return {name: torch.from_numpy(part) for name, part in (rows | labels).items()}
 
-    # An artifact, since its streams know the recipe and not the task: tasks of equal data share rows and labels, and so originals.
-    recipe = {"what": "unlearning split and labels", "seed": run.seed, "data": source, "sizes": sizes, "noise": noise}
+    # An artifact, since its streams know the recipe and not the task: tasks of equal data share
+    # rows and labels, and so originals.
+    recipe = {
+        "what": "unlearning split and labels",
+        "seed": run.seed,
+        "data": source,
+        "sizes": sizes,
+        "noise": noise,
+    }
     drawn = {name: part.to(examples.y.device) for name, part in run.cached(recipe, draw)[0].items()}
     train, val, pool, test = (drawn[name] for name in ("train", "val", "pool", "test"))
-    tested: Examples = run.dataset(source, split="test") if source in PARTED else Examples(examples.x[test], examples.y[test], examples.classes)
+    tested: Examples = (
+        run.dataset(source, split="test")
+        if source in PARTED
+        else Examples(examples.x[test], examples.y[test], examples.classes)
+    )
     x = standardised(*(examples.x[rows] for rows in (train, val, pool)), tested.x)
     given = [drawn[f"{name}_labels"] for name in ("train", "val", "pool")]
-    return Data(x[0], given[0], examples.y[train], x[1], given[1], x[2], given[2], x[3], tested.y, examples.classes)
+    return Data(
+        x[0],
+        given[0],
+        examples.y[train],
+        x[1],
+        given[1],
+        x[2],
+        given[2],
+        x[3],
+        tested.y,
+        examples.classes,
+    )
 
 
 def rehearsed(data: Data, generator: np.random.Generator) -> Data:
-    """Return data in which half of the validation rows stand for the pool and for the test rows, whose own rows are in none of its parts."""
-    seen, held = (torch.from_numpy(rows).to(data.y.device) for rows in stratified_split(data.y_val.cpu().numpy(), len(data.y_val) // 2, generator))
+    """Return data in which half of the validation rows stand for the pool and for the test rows,
+    whose own rows are in none of its parts.
+    """
+    seen, held = (
+        torch.from_numpy(rows).to(data.y.device)
+        for rows in stratified_split(data.y_val.cpu().numpy(), len(data.y_val) // 2, generator)
+    )
     x, y = data.x_val[held], data.y_val[held]
-    return msgspec.structs.replace(data, x_val=data.x_val[seen], y_val=data.y_val[seen], x_pool=x, y_pool=y, x_test=x, y_test=y)
+    return msgspec.structs.replace(
+        data, x_val=data.x_val[seen], y_val=data.y_val[seen], x_pool=x, y_pool=y, x_test=x, y_test=y
+    )
 
 
-def parts(y: np.ndarray, sizes: Sequence[int], generator: np.random.Generator) -> dict[str, np.ndarray]:
-    """Draw rows for ``train``, ``val`` and ``pool``, ``sizes`` of each and class by class in proportion; the rest is ``test``."""
+def parts(
+    y: np.ndarray, sizes: Sequence[int], generator: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """Draw rows for ``train``, ``val`` and ``pool``, ``sizes`` of each and
+    class by class in proportion; the rest is ``test``.
+    """
     n_train, n_val, n_pool = sizes
     used, test = stratified_split(y, len(y) - n_train - n_val - n_pool, generator)
     known, pool = (used[part] for part in stratified_split(y[used], n_pool, generator))
@@ -87,7 +130,9 @@ def parts(y: np.ndarray, sizes: Sequence[int], generator: np.random.Generator) -
 
 
 def noisy(y: np.ndarray, rate: float, classes: int, generator: np.random.Generator) -> np.ndarray:
-    """Return labels (n,) of which round(rate n_c) of each class c moved to one of the other classes, uniformly."""
+    """Return labels (n,) of which round(rate n_c) of each class c moved to
+    one of the other classes, uniformly.
+    """
     changed = y.astype(np.int64)
     for c in range(classes):
         rows = np.flatnonzero(y == c)

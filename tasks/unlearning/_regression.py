@@ -18,14 +18,19 @@ def wasserstein(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def error_mia(retain: np.ndarray, test: np.ndarray, forget: np.ndarray) -> float:
-    """Return the legacy MIA on absolute errors: the share (%) of forgotten rows taken for non-members, by the SVM of classification."""
+    """Return the legacy MIA on absolute errors: the share (%) of forgotten rows taken for
+    non-members, by the SVM of classification.
+    """
     from ._attacks import mia_svc
 
     return mia_svc(retain, test, forget)
 
 
-def relearning_steps(models: Sequence[Weights], problem: Problem, target: float, most: int = 400) -> list[int]:
-    """Return how many full-batch Adam steps (rate 0.001) on the forgotten rows bring each model's loss on them to ``target``, at most ``most``.
+def relearning_steps(
+    models: Sequence[Weights], problem: Problem, target: float, most: int = 400
+) -> list[int]:
+    """Return how many full-batch Adam steps (rate 0.001) on the forgotten rows bring each model's
+    loss on them to ``target``, at most ``most``.
 
     Args:
         models: weights to start from; they are relearned side by side.
@@ -34,7 +39,10 @@ def relearning_steps(models: Sequence[Weights], problem: Problem, target: float,
         most: what a model that never gets there counts as.
     """
     nets = problem.architecture.of(models, problem.x.device)
-    x, y = problem.x[problem.forget].expand(len(models), -1, *problem.x.shape[1:]), problem.y[problem.forget]
+    x, y = (
+        problem.x[problem.forget].expand(len(models), -1, *problem.x.shape[1:]),
+        problem.y[problem.forget],
+    )
     optimiser = torch.optim.Adam(nets.parameters(), 1e-3)
     reached = torch.full((len(models),), most, device=x.device)
     for step in range(most):

@@ -1,4 +1,6 @@
-"""What the classification tasks of the track share: originals before, retrained models after, and the attacks between them."""
+"""What the classification tasks of the track share: originals before,
+retrained models after, and the attacks between them.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +25,13 @@ from ._quality import forgetting_quality
 from ._views import Views
 
 INFORMATIVE = 0.6
-"""An original that an attack tells from retrained models with less than this AUC leaves nothing to forget."""
+"""An original that an attack tells from retrained models with less than
+this AUC leaves nothing to forget.
+"""
 UTILITY = 2.0
-"""Points of retained and of test accuracy that a method may lose against retraining and still be ranked."""
+"""Points of retained and of test accuracy that a method may lose against
+retraining and still be ranked.
+"""
 
 
 class Hidden(msgspec.Struct, kw_only=True):
@@ -38,7 +44,9 @@ class Hidden(msgspec.Struct, kw_only=True):
 
 
 class UnlearningTask(Task):
-    """Train K originals on all rows, ask for some rows to be forgotten, compare with models retrained without them."""
+    """Train K originals on all rows, ask for some rows to be forgotten,
+    compare with models retrained without them.
+    """
 
     data: Literal["digits", "mnist5k", "cifar10", "cifar100", "svhn"] = "mnist5k"
     """Data set."""
@@ -57,7 +65,9 @@ class UnlearningTask(Task):
     net: Literal["mlp", "cnn", "resnet18", "resnet34", "preactresnet18"] = "mlp"
     """The net of all models."""
     widths: tuple[int, ...] = (128, 128)
-    """Widths of the hidden layers of ``mlp``, or channels of the stages of another net; none: the net's own."""
+    """Widths of the hidden layers of ``mlp``, or channels of the stages of
+    another net; none: the net's own.
+    """
     epochs: Annotated[int, Meta(ge=1)] = 20
     """Passes of the recipe."""
     batch_size: Annotated[int, Meta(ge=1)] = 64
@@ -67,11 +77,19 @@ class UnlearningTask(Task):
     weight_decay: Annotated[float, Meta(ge=0)] = 0.0
     """Of SGD."""
     rehearse: bool = False
-    """Rehearse with what a method may see, for choosing parameters: half of the validation rows stand for the pool and the test rows."""
+    """Rehearse with what a method may see, for choosing parameters: half of the validation rows
+    stand for the pool and the test rows.
+    """
 
     def forget_rows(self, run: Setup, data: Data, problem: Problem) -> torch.Tensor:
-        """Return which training rows are to be forgotten (N,), bool. ``problem`` holds an original, and no request yet."""
-        raise TypeError(f"task {self.name_of()!r} does not say which rows to forget; write forget_rows(self, run, data, problem).")
+        """Return which training rows are to be forgotten (N,), bool.
+
+        ``problem`` holds an original, and no request yet.
+        """
+        raise TypeError(
+            f"task {self.name_of()!r} does not say which rows to forget; write forget_rows(self, "
+            "run, data, problem)."
+        )
 
     def extras(self, ours: Views) -> dict[str, float | None]:
         """Return metrics of this task alone."""
@@ -86,8 +104,12 @@ class UnlearningTask(Task):
         blank = self._problem(data, {}, nothing)
         rows = torch.arange(len(data.y), device=data.y.device).expand(self.originals, -1)
         originals = models(run, "originals", blank, rows, self._recipe(run), seen=_seen(data))
-        forget = self.forget_rows(run, data, msgspec.structs.replace(blank, weights=member(originals, 0)))
-        problems = [self._problem(data, member(originals, k), forget) for k in range(self.originals)]
+        forget = self.forget_rows(
+            run, data, msgspec.structs.replace(blank, weights=member(originals, 0))
+        )
+        problems = [
+            self._problem(data, member(originals, k), forget) for k in range(self.originals)
+        ]
         return Case(problems=problems, hidden=Hidden(data=data, originals=originals))
 
     def _problem(self, data: Data, weights: Weights, forget: torch.Tensor) -> Problem:
@@ -109,7 +131,20 @@ class UnlearningTask(Task):
 
     def _recipe(self, run: Setup) -> dict[str, Any]:
         """Say what trained models depend on besides their rows; tasks of equal data share them."""
-        names = ("data", "noise", "n_train", "n_val", "n_pool", "net", "widths", "epochs", "batch_size", "lr", "weight_decay", "rehearse")
+        names = (
+            "data",
+            "noise",
+            "n_train",
+            "n_val",
+            "n_pool",
+            "net",
+            "widths",
+            "epochs",
+            "batch_size",
+            "lr",
+            "weight_decay",
+            "rehearse",
+        )
         return {"seed": run.seed, **{name: getattr(self, name) for name in names}}
 
     def reveal(self, case: Case, run: Setup) -> None:
@@ -117,10 +152,19 @@ class UnlearningTask(Task):
         hidden, problem = case.hidden, case.problems[0]
         count = self.originals if self.originals > 1 else self.retrains
         retain = (~problem.forget).nonzero()[:, 0].expand(count, -1)
-        hidden.retrained = models(run, "retrained", problem, retain, self._recipe(run), seen=_seen(hidden.data))
+        hidden.retrained = models(
+            run, "retrained", problem, retain, self._recipe(run), seen=_seen(hidden.data)
+        )
         views = Views(hidden.retrained["outputs"], problem, hidden.data)
-        recipe = {"what": "unlearning legacy attack", "count": count, "forget": digest(problem.forget.int().tolist()), **self._recipe(run)}
-        found, _ = run.cached(recipe, lambda child: {"svc": torch.tensor(views.svc(), dtype=torch.float64)})
+        recipe = {
+            "what": "unlearning legacy attack",
+            "count": count,
+            "forget": digest(problem.forget.int().tolist()),
+            **self._recipe(run),
+        }
+        found, _ = run.cached(
+            recipe, lambda child: {"svc": torch.tensor(views.svc(), dtype=torch.float64)}
+        )
         hidden.svc = float(found["svc"])
 
     def evaluate(self, case: Case, outcomes: Sequence[Outcome], run: Setup) -> Score:
@@ -129,7 +173,14 @@ class UnlearningTask(Task):
         assert hidden.retrained is not None, "reveal comes before evaluate"
         seen = _seen(hidden.data)
         ours = Views(
-            torch.stack([predict(outcome.solution.model, seen).to(hidden.retrained["outputs"]) for outcome in outcomes]), case.problems[0], hidden.data
+            torch.stack(
+                [
+                    predict(outcome.solution.model, seen).to(hidden.retrained["outputs"])
+                    for outcome in outcomes
+                ]
+            ),
+            case.problems[0],
+            hidden.data,
         )
         theirs = Views(hidden.retrained["outputs"], case.problems[0], hidden.data)
         originals = Views(hidden.originals["outputs"], case.problems[0], hidden.data)
@@ -140,31 +191,64 @@ class UnlearningTask(Task):
         }
         metrics = compare(ours, theirs, hidden.svc)
         if self.rehearse:  # what fails a gate is worth no more than what is told apart at once
-            return Score(metrics={"gap_val": metrics["privacy_gap"] if all(gates.values()) else 0.5}, not_rankable="a rehearsal on validation rows")
+            return Score(
+                metrics={"gap_val": metrics["privacy_gap"] if all(gates.values()) else 0.5},
+                not_rankable="a rehearsal on validation rows",
+            )
         before = privacy(originals, theirs)
         metrics |= {"uauc_original": before["uauc"], "cauc_original": before["cauc"]}
         metrics |= cost(outcomes, case.problems[0]) | self.extras(ours)
         seconds = hidden.retrained["seconds"].tolist()
-        clocks = [outcomes[0].cost.get(name, 0.0) / len(outcomes) / per_model for name, per_model in zip(("solve_s", "solve_cpu_s"), seconds, strict=True)]
+        clocks = [
+            outcomes[0].cost.get(name, 0.0) / len(outcomes) / per_model
+            for name, per_model in zip(("solve_s", "solve_cpu_s"), seconds, strict=True)
+        ]
         deciding = before["uauc"] if before["uauc"] is not None else before["cauc"]
         assert deciding is not None
-        reason = f"not informative: original and retrained models can hardly be told apart (AUC {deciding:.2f})" if deciding < INFORMATIVE else None
+        reason = (
+            (
+                "not informative: original and retrained models can hardly be told apart (AUC "
+                f"{deciding:.2f})"
+            )
+            if deciding < INFORMATIVE
+            else None
+        )
         arrays = {
             "phi_forget": ours.phi("forget"),
             "phi_held": ours.phi("held"),
             "phi_forget_retrained": theirs.phi("forget"),
             "rte": np.array([*clocks, metrics["rte"]]),
         }
-        return Score(metrics=metrics, gates=gates, not_rankable=reason, arrays=arrays, images=pictures(ours, theirs, originals))
+        return Score(
+            metrics=metrics,
+            gates=gates,
+            not_rankable=reason,
+            arrays=arrays,
+            images=pictures(ours, theirs, originals),
+        )
 
 
 def privacy(ours: Views, theirs: Views) -> dict[str, float | None]:
-    """Return the per-example attacks: ``uauc`` and its companions with three models or more, and ``cauc``."""
-    phi, phi_held, other, other_held = ours.phi("forget"), ours.phi("held"), theirs.phi("forget"), theirs.phi("held")
+    """Return the per-example attacks: ``uauc`` and its companions with
+    three models or more, and ``cauc``.
+    """
+    phi, phi_held, other, other_held = (
+        ours.phi("forget"),
+        ours.phi("held"),
+        theirs.phi("forget"),
+        theirs.phi("held"),
+    )
     found: dict[str, float | None] = {"uauc": None, "uacc": None, "tpr1": None}
     if len(phi) == len(other):
         found |= per_example(phi, other)
-    found["cauc"] = float(np.mean([contrast(one, held, other, other_held) for one, held in zip(phi, phi_held, strict=True)]))
+    found["cauc"] = float(
+        np.mean(
+            [
+                contrast(one, held, other, other_held)
+                for one, held in zip(phi, phi_held, strict=True)
+            ]
+        )
+    )
     return found
 
 
@@ -175,7 +259,11 @@ def compare(ours: Views, theirs: Views, svc_theirs: float) -> dict[str, float | 
     assert deciding is not None
     svc = ours.svc()
     gaps = [ours.fa - theirs.fa, ours.ra - theirs.ra, ours.ta - theirs.ta, svc - svc_theirs]
-    quality = forgetting_quality(ours.phi("forget"), theirs.phi("forget")) if found["uauc"] is not None else None
+    quality = (
+        forgetting_quality(ours.phi("forget"), theirs.phi("forget"))
+        if found["uauc"] is not None
+        else None
+    )
     return found | {
         "privacy_gap": abs(deciding - 0.5),
         **distances(ours.probabilities("forget"), theirs.probabilities("forget")),
@@ -186,13 +274,24 @@ def compare(ours: Views, theirs: Views, svc_theirs: float) -> dict[str, float | 
         "fa_gap": ours.fa - theirs.fa,
         "ra": ours.ra,
         "ta": ours.ta,
-        "auc_population": float(np.mean([auc(one, held) for one, held in zip(ours.phi("forget"), ours.phi("held"), strict=True)])),
-        "forgetting_quality": None if quality is None else quality * ours.ra / theirs.ra * ours.ta / theirs.ta,
+        "auc_population": float(
+            np.mean(
+                [
+                    auc(one, held)
+                    for one, held in zip(ours.phi("forget"), ours.phi("held"), strict=True)
+                ]
+            )
+        ),
+        "forgetting_quality": None
+        if quality is None
+        else quality * ours.ra / theirs.ra * ours.ta / theirs.ta,
     }
 
 
 def cost(outcomes: Sequence[Outcome], problem: Problem) -> dict[str, float | None]:
-    """Return what unlearning one model cost in visits of examples, over retraining it, and what a method keeps."""
+    """Return what unlearning one model cost in visits of examples, over
+    retraining it, and what a method keeps.
+    """
     solutions: list[Solution] = [outcome.solution for outcome in outcomes]
     retraining = 2 * problem.epochs * int((~problem.forget).sum())
     visits = float(np.mean([sum(outcome.counters.values()) for outcome in outcomes]))

@@ -26,7 +26,12 @@ class Views:
         forget = problem.forget.cpu()
         rows = torch.arange(self.outputs.shape[1])
         held = n + torch.arange(min(pool, int(forget.sum())))
-        self.parts = {"forget": rows[:n][forget], "retain": rows[:n][~forget], "held": held, "test": rows[n + pool :]}
+        self.parts = {
+            "forget": rows[:n][forget],
+            "retain": rows[:n][~forget],
+            "held": held,
+            "test": rows[n + pool :],
+        }
         self.y = torch.cat([data.y, data.y_pool, data.y_test]).cpu()
         self.classes = data.classes
         self.fa, self.ra, self.ta = (self.accuracy(part) for part in ("forget", "retain", "test"))
@@ -39,7 +44,9 @@ class Views:
     def phi(self, part: str) -> np.ndarray:
         """Return the log odds of the labels (K, n_part)."""
         rows = self.parts[part]
-        found: np.ndarray = confidence(self.outputs[:, rows], self.y[rows].expand(len(self.outputs), -1)).numpy()
+        found: np.ndarray = confidence(
+            self.outputs[:, rows], self.y[rows].expand(len(self.outputs), -1)
+        ).numpy()
         return found
 
     def probabilities(self, part: str) -> np.ndarray:
@@ -49,5 +56,14 @@ class Views:
 
     def svc(self) -> float:
         """Return the mean legacy MIA (%)."""
-        of_label = {part: 1 / (1 + np.exp(-self.phi(part))) for part in ("retain", "test", "forget")}
-        return float(np.mean([mia_svc(of_label["retain"][k], of_label["test"][k], of_label["forget"][k]) for k in range(len(self.outputs))]))
+        of_label = {
+            part: 1 / (1 + np.exp(-self.phi(part))) for part in ("retain", "test", "forget")
+        }
+        return float(
+            np.mean(
+                [
+                    mia_svc(of_label["retain"][k], of_label["test"][k], of_label["forget"][k])
+                    for k in range(len(self.outputs))
+                ]
+            )
+        )

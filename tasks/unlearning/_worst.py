@@ -1,4 +1,6 @@
-"""Forget sets chosen to be hardest, or easiest, to unlearn (arXiv:2403.07362): a bi-level choice solved with signed steps."""
+"""Forget sets chosen to be hardest, or easiest, to unlearn
+(arXiv:2403.07362): a bi-level choice solved with signed steps.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,8 @@ from bench.tracks.unlearning import Group, Problem, cross_entropy
 
 
 def project(w: torch.Tensor, total: float, rounds: int = 60) -> torch.Tensor:
-    """Return the nearest point with entries in [0, 1] and the given sum: clip(w - t), t found by bisection.
+    """Return the nearest point with entries in [0, 1] and the given sum: clip(w - t), t found by
+    bisection.
 
     Args:
         w: any numbers (N,), float64.
@@ -23,11 +26,23 @@ def project(w: torch.Tensor, total: float, rounds: int = 60) -> torch.Tensor:
     return (w - high).clamp(0, 1)
 
 
-def choose(group: Group, size: int, *, rounds: int, epochs: int, lr: float, eta: float, gamma: float, harden: int, easy: bool) -> torch.Tensor:
+def choose(
+    group: Group,
+    size: int,
+    *,
+    rounds: int,
+    epochs: int,
+    lr: float,
+    eta: float,
+    gamma: float,
+    harden: int,
+    easy: bool,
+) -> torch.Tensor:
     """Return the rows (N,), bool, that stay fitted best when unlearned.
 
-    Upper level: min over w in [0, 1]^N with sum ``size`` of sum_i w_i loss_i(theta(w)) + gamma |w|^2. Lower level: from the original,
-    signed SGD on sum_i (1 - w_i) loss_i; its derivative in w is 0 almost everywhere, so the upper gradient is loss + 2 gamma w.
+    Upper level: min over w in [0, 1]^N with sum ``size`` of sum_i w_i loss_i(theta(w)) + gamma
+    |w|^2. Lower level: from the original, signed SGD on sum_i (1 - w_i) loss_i; its derivative in w
+    is 0 almost everywhere, so the upper gradient is loss + 2 gamma w.
 
     Args:
         group: one original.
@@ -48,7 +63,9 @@ def choose(group: Group, size: int, *, rounds: int, epochs: int, lr: float, eta:
         for _ in range(epochs):
             for batch in rows.epoch():
                 nets.zero_grad()
-                ((1 - w[batch.rows]).float() * cross_entropy(nets(batch.x), batch.y)).mean(-1).sum().backward()
+                ((1 - w[batch.rows]).float() * cross_entropy(nets(batch.x), batch.y)).mean(
+                    -1
+                ).sum().backward()
                 with torch.no_grad():
                     for parameter in nets.parameters():
                         parameter -= lr * parameter.grad.sign()
@@ -65,7 +82,9 @@ def _largest(w: torch.Tensor, size: int) -> torch.Tensor:
     return chosen
 
 
-def build(run: object, problem: Problem, size: int, easy: bool, settings: dict[str, float | int]) -> dict[str, torch.Tensor]:
+def build(
+    run: object, problem: Problem, size: int, easy: bool, settings: dict[str, float | int]
+) -> dict[str, torch.Tensor]:
     """Return the choice as an artifact holds it."""
     group = Group([problem], [run])  # type: ignore[list-item]
     return {"forget": choose(group, size, easy=easy, **settings).int()}  # type: ignore[arg-type]

@@ -30,7 +30,10 @@ class Hidden(msgspec.Struct, kw_only=True):
 
 
 class PrivacyAudit(Task):
-    """A target was trained on half of the rows; K shadow models on halves of their own. Score every row."""
+    """A target was trained on half of the rows; K shadow models on halves of their own.
+
+    Score every row.
+    """
 
     card: ClassVar = TaskCard(
         name="privacy-audit",
@@ -39,15 +42,46 @@ class PrivacyAudit(Task):
         datasets=("digits", "mnist5k", "cifar10", "cifar100", "svhn"),
         libraries=("scipy", "sklearn"),
         metrics=(
-            Metric(name="auc", primary=True, bounds=(0, 1), chance=0.5, title="AUC of the scores of trained-on against other rows"),
-            Metric(name="tpr1", unit="%", bounds=(0, 100), chance=1, title="trained-on rows found at 1 % false positives"),
-            Metric(name="balanced_acc", unit="%", bounds=(0, 100), chance=50, title="largest balanced accuracy over thresholds: an oracle, never ranked"),
-            Metric(name="gap", direction="none", unit="points", bounds=(-100, 100), title="accuracy of the target on its rows minus on the others"),
+            Metric(
+                name="auc",
+                primary=True,
+                bounds=(0, 1),
+                chance=0.5,
+                title="AUC of the scores of trained-on against other rows",
+            ),
+            Metric(
+                name="tpr1",
+                unit="%",
+                bounds=(0, 100),
+                chance=1,
+                title="trained-on rows found at 1 % false positives",
+            ),
+            Metric(
+                name="balanced_acc",
+                unit="%",
+                bounds=(0, 100),
+                chance=50,
+                title="largest balanced accuracy over thresholds: an oracle, never ranked",
+            ),
+            Metric(
+                name="gap",
+                direction="none",
+                unit="points",
+                bounds=(-100, 100),
+                title="accuracy of the target on its rows minus on the others",
+            ),
         ),
         presets={
             "smoke": Preset(
                 variants={"half": {}},
-                params={"data": "digits", "n_rows": 800, "shadows": 8, "widths": [64, 64], "epochs": 20, "batch_size": 32},
+                params={
+                    "data": "digits",
+                    "n_rows": 800,
+                    "shadows": 8,
+                    "widths": [64, 64],
+                    "epochs": 20,
+                    "batch_size": 32,
+                },
                 seeds=1,
                 timeout=60,
             ),
@@ -55,7 +89,10 @@ class PrivacyAudit(Task):
         },
         budget="shadow models are given; passes are counted",
         offers={"shadows": {}},
-        references=(Reference(name="audit-loss", kind="low"), Reference(name="truth", kind="high", title="Membership itself", solve="tell")),
+        references=(
+            Reference(name="audit-loss", kind="low"),
+            Reference(name="truth", kind="high", title="Membership itself", solve="tell"),
+        ),
         paper="arXiv:2112.03570",
     )
 
@@ -70,7 +107,9 @@ class PrivacyAudit(Task):
     net: Literal["mlp", "cnn", "resnet18", "resnet34", "preactresnet18"] = "mlp"
     """The net of all models."""
     widths: tuple[int, ...] = (128, 128)
-    """Widths of the hidden layers of ``mlp``, or channels of the stages of another net; none: the net's own."""
+    """Widths of the hidden layers of ``mlp``, or channels of the stages of
+    another net; none: the net's own.
+    """
     epochs: Annotated[int, Meta(ge=1)] = 20
     """Passes of the recipe."""
     batch_size: Annotated[int, Meta(ge=1)] = 64
@@ -100,14 +139,47 @@ class PrivacyAudit(Task):
             weight_decay=self.weight_decay,
         )
         generator = run.numpy_generator("split", "members")
-        halves = torch.from_numpy(np.stack([generator.permutation(self.n_rows)[: self.n_rows // 2] for _ in range(self.shadows + 1)])).to(data.y.device)
-        trained_on = torch.zeros(self.shadows + 1, self.n_rows, dtype=torch.bool, device=data.y.device).scatter_(1, halves, True)
-        names = ("data", "noise", "n_rows", "net", "widths", "epochs", "batch_size", "lr", "weight_decay")
+        halves = torch.from_numpy(
+            np.stack(
+                [
+                    generator.permutation(self.n_rows)[: self.n_rows // 2]
+                    for _ in range(self.shadows + 1)
+                ]
+            )
+        ).to(data.y.device)
+        trained_on = torch.zeros(
+            self.shadows + 1, self.n_rows, dtype=torch.bool, device=data.y.device
+        ).scatter_(1, halves, True)
+        names = (
+            "data",
+            "noise",
+            "n_rows",
+            "net",
+            "widths",
+            "epochs",
+            "batch_size",
+            "lr",
+            "weight_decay",
+        )
         recipe: dict[str, Any] = {"seed": run.seed, **{name: getattr(self, name) for name in names}}
         built = models(run, "audited", recipe_of, halves, recipe, seen=data.x)
-        shadows = track.Shadows({name: value[1:].clone() for name, value in built.items() if name not in ("seconds", "outputs")}, trained_on[1:])
+        shadows = track.Shadows(
+            {
+                name: value[1:].clone()
+                for name, value in built.items()
+                if name not in ("seconds", "outputs")
+            },
+            trained_on[1:],
+        )
         right = (built["outputs"][0].argmax(-1) == data.y).double()
-        problem = track.Problem(weights=member(built, 0), architecture=recipe_of.architecture, x=data.x, y=data.y, n_classes=data.classes, shadows=shadows)
+        problem = track.Problem(
+            weights=member(built, 0),
+            architecture=recipe_of.architecture,
+            x=data.x,
+            y=data.y,
+            n_classes=data.classes,
+            shadows=shadows,
+        )
         gap = float(right[trained_on[0]].mean() - right[~trained_on[0]].mean())
         return Case(problems=[problem], hidden=Hidden(trained_on=trained_on[0], gap=gap))
 
@@ -126,8 +198,16 @@ class PrivacyAudit(Task):
             "balanced_acc": 50 + 50 * float((below[1] - below[0]).max()),
             "gap": 100 * hidden.gap,
         }
-        reason = f"not informative: the target is {100 * hidden.gap:.1f} points better on its own rows" if hidden.gap < INFORMATIVE else None
-        return Score(metrics=metrics, not_rankable=reason, arrays={"scores": scores, "trained_on": inside.astype(np.uint8)})
+        reason = (
+            f"not informative: the target is {100 * hidden.gap:.1f} points better on its own rows"
+            if hidden.gap < INFORMATIVE
+            else None
+        )
+        return Score(
+            metrics=metrics,
+            not_rankable=reason,
+            arrays={"scores": scores, "trained_on": inside.astype(np.uint8)},
+        )
 
     def tell(self, problem: track.Problem, hidden: Hidden, run: Run) -> track.Solution:
         """Tell the truth."""

@@ -28,7 +28,16 @@ class UnlearnClass(UnlearningTask):
         presets={
             "smoke": Preset(
                 variants={"three": {}},
-                params={"data": "digits", "n_train": 600, "n_val": 200, "n_pool": 400, "widths": [64, 64], "epochs": 30, "batch_size": 32, "retrains": 4},
+                params={
+                    "data": "digits",
+                    "n_train": 600,
+                    "n_val": 200,
+                    "n_pool": 400,
+                    "widths": [64, 64],
+                    "epochs": 30,
+                    "batch_size": 32,
+                    "retrains": 4,
+                },
                 seeds=1,
                 timeout=60,
             ),
@@ -47,10 +56,15 @@ class UnlearnClass(UnlearningTask):
 
     def forget_rows(self, run: Setup, data: Data, problem: Problem) -> torch.Tensor:
         """Take rows by the label they bear, right or wrong: nothing else is known of them."""
-        label = (self.label + 1) % data.classes if self.rehearse else self.label  # a rehearsal is of another class
+        # a rehearsal is of another class
+        label = (self.label + 1) % data.classes if self.rehearse else self.label
         bearing = (data.y == label).nonzero()[:, 0]
         if self.rows:
-            bearing = bearing[torch.from_numpy(run.numpy_generator("split", "forget").permutation(len(bearing))[: self.rows]).to(bearing.device)]
+            bearing = bearing[
+                torch.from_numpy(
+                    run.numpy_generator("split", "forget").permutation(len(bearing))[: self.rows]
+                ).to(bearing.device)
+            ]
         forget = torch.zeros(len(data.y), dtype=torch.bool, device=data.y.device)
         forget[bearing] = True
         return forget
@@ -58,4 +72,7 @@ class UnlearnClass(UnlearningTask):
     def extras(self, ours: Views) -> dict[str, float | None]:
         """Return the test accuracy without the class."""
         rest = ours.parts["test"][ours.y[ours.parts["test"]] != self.label]
-        return {"ta_rest": 100 * float((ours.outputs[:, rest].argmax(-1) == ours.y[rest]).double().mean())}
+        return {
+            "ta_rest": 100
+            * float((ours.outputs[:, rest].argmax(-1) == ours.y[rest]).double().mean())
+        }

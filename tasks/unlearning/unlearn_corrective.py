@@ -8,7 +8,20 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 import torch
 
-from bench import Case, InvalidRun, Meta, Metric, Outcome, Preset, Reference, Run, Score, Setup, Task, TaskCard
+from bench import (
+    Case,
+    InvalidRun,
+    Meta,
+    Metric,
+    Outcome,
+    Preset,
+    Reference,
+    Run,
+    Score,
+    Setup,
+    Task,
+    TaskCard,
+)
 from bench.declared import Array, Size
 from bench.tracks.unlearning import Group, Problem, Solution, train
 from bench.training.state import predict
@@ -20,7 +33,9 @@ from ._task import cost
 UTILITY = 3.0
 """Points of retained accuracy that a method may lose against the oracle and still be ranked."""
 HARM = 10.0
-"""Points of corrected accuracy that the corruption must cost the original; else there is nothing to correct."""
+"""Points of corrected accuracy that the corruption must cost the original;
+else there is nothing to correct.
+"""
 TARGET = 0
 """The label that poisoned rows are given."""
 CONFUSED = (3, 5)
@@ -48,11 +63,17 @@ class Hidden(msgspec.Struct, kw_only=True):
     def validate(self) -> None:
         """Raise InvalidRun where every test row belongs to the affected domain."""
         if self.affected >= len(self.y):
-            raise InvalidRun(f"all {len(self.y)} test rows belong to the affected domain, and none is left to say what was retained")
+            raise InvalidRun(
+                f"all {len(self.y)} test rows belong to the affected domain, and none is left to "
+                "say what was retained"
+            )
 
 
 class UnlearnCorrective(Task):
-    """Some training rows are corrupted; a share of them is known. Make the model as good as one trained without all of them."""
+    """Some training rows are corrupted; a share of them is known.
+
+    Make the model as good as one trained without all of them.
+    """
 
     card: ClassVar = TaskCard(
         name="unlearn-corrective",
@@ -67,23 +88,89 @@ class UnlearnCorrective(Task):
                 unit="%",
                 bounds=(0, 100),
                 chance=10,
-                title="accuracy where the corruption struck: on test rows with the trigger, or of the confused classes",
+                title="accuracy where the corruption struck: on test rows with the trigger, or "
+                "of the confused classes",
             ),
-            Metric(name="acc_retain", unit="%", bounds=(0, 100), title="accuracy on clean test rows, of the other classes where classes are confused"),
-            Metric(name="acc_corr_oracle", direction="none", unit="%", bounds=(0, 100), title="acc_corr of models trained without any corrupted row"),
-            Metric(name="acc_corr_original", direction="none", unit="%", bounds=(0, 100), title="acc_corr of the original"),
-            Metric(name="retain_gap", direction="none", unit="points", bounds=(-100, 100), title="acc_retain minus the oracles'"),
-            Metric(name="fa", direction="none", unit="%", bounds=(0, 100), title="known corrupted rows still predicted as they are labelled"),
-            Metric(name="fa_unknown", direction="none", unit="%", bounds=(0, 100), title="unknown corrupted rows still predicted as they are labelled"),
-            Metric(name="rte", direction="min", bounds=(0, None), title="examples visited, over those of retraining"),
-            Metric(name="precompute", direction="min", bounds=(0, None), title="examples visited before the request came, over those of retraining"),
-            Metric(name="exact", direction="none", bounds=(0, 1), title="1: the method removes the known rows' influence by construction"),
-            Metric(name="stored", direction="min", unit="bytes", bounds=(0, None), title="kept besides the model's weights"),
+            Metric(
+                name="acc_retain",
+                unit="%",
+                bounds=(0, 100),
+                title="accuracy on clean test rows, of the other classes where classes are "
+                "confused",
+            ),
+            Metric(
+                name="acc_corr_oracle",
+                direction="none",
+                unit="%",
+                bounds=(0, 100),
+                title="acc_corr of models trained without any corrupted row",
+            ),
+            Metric(
+                name="acc_corr_original",
+                direction="none",
+                unit="%",
+                bounds=(0, 100),
+                title="acc_corr of the original",
+            ),
+            Metric(
+                name="retain_gap",
+                direction="none",
+                unit="points",
+                bounds=(-100, 100),
+                title="acc_retain minus the oracles'",
+            ),
+            Metric(
+                name="fa",
+                direction="none",
+                unit="%",
+                bounds=(0, 100),
+                title="known corrupted rows still predicted as they are labelled",
+            ),
+            Metric(
+                name="fa_unknown",
+                direction="none",
+                unit="%",
+                bounds=(0, 100),
+                title="unknown corrupted rows still predicted as they are labelled",
+            ),
+            Metric(
+                name="rte",
+                direction="min",
+                bounds=(0, None),
+                title="examples visited, over those of retraining",
+            ),
+            Metric(
+                name="precompute",
+                direction="min",
+                bounds=(0, None),
+                title="examples visited before the request came, over those of retraining",
+            ),
+            Metric(
+                name="exact",
+                direction="none",
+                bounds=(0, 1),
+                title="1: the method removes the known rows' influence by construction",
+            ),
+            Metric(
+                name="stored",
+                direction="min",
+                unit="bytes",
+                bounds=(0, None),
+                title="kept besides the model's weights",
+            ),
         ),
         presets={
             "smoke": Preset(
                 variants={"poison100": {"known": 1.0}},
-                params={"data": "digits", "n_train": 900, "n_val": 200, "widths": [64, 64], "epochs": 15, "batch_size": 32, "oracles": 2},
+                params={
+                    "data": "digits",
+                    "n_train": 900,
+                    "n_val": 200,
+                    "widths": [64, 64],
+                    "epochs": 15,
+                    "batch_size": 32,
+                    "oracles": 2,
+                },
                 seeds=1,
                 timeout=60,
             ),
@@ -111,12 +198,18 @@ class UnlearnCorrective(Task):
         budget="what retraining costs; rte says how much of it was used",
         references=(
             Reference(name="original", kind="low"),
-            Reference(name="oracle", kind="high", title="Training without any corrupted row", solve="train_clean"),
+            Reference(
+                name="oracle",
+                kind="high",
+                title="Training without any corrupted row",
+                solve="train_clean",
+            ),
         ),
         paper="arXiv:2402.14015",
         bibtex="""@article{goel2024corrective,
   title = {Corrective Machine Unlearning},
-  author = {Goel, Shashwat and Prabhu, Ameya and Torr, Philip and Kumaraguru, Ponnurangam and Sanyal, Amartya},
+  author = {Goel, Shashwat and Prabhu, Ameya and Torr, Philip and Kumaraguru, Ponnurangam and
+    Sanyal, Amartya},
   journal = {Transactions on Machine Learning Research},
   year = {2024},
   eprint = {2402.14015},
@@ -141,7 +234,9 @@ class UnlearnCorrective(Task):
     net: Literal["mlp", "cnn", "resnet18", "resnet34", "preactresnet18"] = "mlp"
     """The net of all models."""
     widths: tuple[int, ...] = (128, 128)
-    """Widths of the hidden layers of ``mlp``, or channels of the stages of another net; none: the net's own."""
+    """Widths of the hidden layers of ``mlp``, or channels of the stages of
+    another net; none: the net's own.
+    """
     epochs: Annotated[int, Meta(ge=1)] = 15
     """Passes of the recipe."""
     batch_size: Annotated[int, Meta(ge=1)] = 64
@@ -162,11 +257,19 @@ class UnlearnCorrective(Task):
             x, y[chosen] = patched(x, chosen), TARGET
         else:
             sides = [(data.y == c).nonzero()[:, 0] for c in CONFUSED]
-            sides = [side[torch.from_numpy(generator.permutation(len(side))[: count // 2]).to(y.device)] for side in sides]
+            sides = [
+                side[torch.from_numpy(generator.permutation(len(side))[: count // 2]).to(y.device)]
+                for side in sides
+            ]
             y[sides[0]], y[sides[1]] = CONFUSED[1], CONFUSED[0]
             chosen = torch.cat(sides)
-        order = torch.from_numpy(run.numpy_generator("split", "known").permutation(len(chosen))).to(y.device)
-        corrupted, forget = torch.zeros_like(y, dtype=torch.bool), torch.zeros_like(y, dtype=torch.bool)
+        order = torch.from_numpy(run.numpy_generator("split", "known").permutation(len(chosen))).to(
+            y.device
+        )
+        corrupted, forget = (
+            torch.zeros_like(y, dtype=torch.bool),
+            torch.zeros_like(y, dtype=torch.bool),
+        )
         corrupted[chosen] = True
         forget[chosen[order[: max(1, round(self.known * len(chosen)))]]] = True
         problem = Problem(
@@ -186,12 +289,30 @@ class UnlearnCorrective(Task):
             weight_decay=self.weight_decay,
         )
         tested = self._tested(data)
-        originals = models(run, "corrupted originals", problem, torch.arange(len(y), device=y.device)[None].expand(2, -1), self._recipe(run), seen=tested[0])
+        originals = models(
+            run,
+            "corrupted originals",
+            problem,
+            torch.arange(len(y), device=y.device)[None].expand(2, -1),
+            self._recipe(run),
+            seen=tested[0],
+        )
         problem = msgspec.structs.replace(problem, weights=member(originals, 0), forget=forget)
-        return Case(problems=[problem], hidden=Hidden(corrupted=corrupted, x=tested[0], y=tested[1], affected=tested[2], original=originals["outputs"][0]))
+        return Case(
+            problems=[problem],
+            hidden=Hidden(
+                corrupted=corrupted,
+                x=tested[0],
+                y=tested[1],
+                affected=tested[2],
+                original=originals["outputs"][0],
+            ),
+        )
 
     def _tested(self, data: Data) -> tuple[torch.Tensor, torch.Tensor, int]:
-        """Return test inputs and labels, those of the affected domain first, and how many these are."""
+        """Return test inputs and labels, those of the affected domain
+        first, and how many these are.
+        """
         x, y = data.x_test, data.y_test
         if self.kind == "poison":
             other = y != TARGET  # a row of the target class shows no harm
@@ -202,14 +323,28 @@ class UnlearnCorrective(Task):
         return torch.cat([struck, x_rest]), torch.cat([y_struck, y_rest]), len(y_struck)
 
     def _recipe(self, run: Setup) -> dict[str, Any]:
-        names = ("data", "kind", "corrupted", "n_train", "n_val", "net", "widths", "epochs", "batch_size", "lr", "weight_decay")
+        names = (
+            "data",
+            "kind",
+            "corrupted",
+            "n_train",
+            "n_val",
+            "net",
+            "widths",
+            "epochs",
+            "batch_size",
+            "lr",
+            "weight_decay",
+        )
         return {"seed": run.seed, **{name: getattr(self, name) for name in names}}
 
     def reveal(self, case: Case, run: Setup) -> None:
         """Train the oracles, without any corrupted row."""
         hidden: Hidden = case.hidden
         clean = (~hidden.corrupted).nonzero()[:, 0].expand(self.oracles, -1)
-        oracles: Weights = models(run, "clean oracles", case.problems[0], clean, self._recipe(run), seen=hidden.x)
+        oracles: Weights = models(
+            run, "clean oracles", case.problems[0], clean, self._recipe(run), seen=hidden.x
+        )
         hidden.outputs = oracles["outputs"]
 
     def evaluate(self, case: Case, outcomes: Sequence[Outcome], run: Setup) -> Score:
@@ -221,10 +356,15 @@ class UnlearnCorrective(Task):
 
         def accuracies(outputs: torch.Tensor) -> tuple[float, float]:
             right = (outputs.argmax(-1) == hidden.y).double()
-            return 100 * float(right[..., : hidden.affected].mean()), 100 * float(right[..., hidden.affected :].mean())
+            return 100 * float(right[..., : hidden.affected].mean()), 100 * float(
+                right[..., hidden.affected :].mean()
+            )
 
         outputs = predict(solution.model, hidden.x)
-        (corr, retain), (corr_oracle, retain_oracle) = accuracies(outputs), accuracies(hidden.outputs)
+        (corr, retain), (corr_oracle, retain_oracle) = (
+            accuracies(outputs),
+            accuracies(hidden.outputs),
+        )
         corr_original = accuracies(hidden.original)[0]
         fitted = predict(solution.model, problem.x).argmax(-1) == problem.y
         unknown = hidden.corrupted & ~problem.forget
@@ -242,18 +382,31 @@ class UnlearnCorrective(Task):
             "unlearned": not torch.allclose(outputs, hidden.original, rtol=0, atol=1e-4),
         }
         harm = corr_oracle - corr_original
-        reason = f"not informative: the corruption costs the original only {harm:.1f} points of corrected accuracy" if harm < HARM else None
+        reason = (
+            (
+                f"not informative: the corruption costs the original only {harm:.1f} points of "
+                "corrected accuracy"
+            )
+            if harm < HARM
+            else None
+        )
         return Score(metrics=metrics | cost(outcomes, problem), gates=gates, not_rankable=reason)
 
     def train_clean(self, problem: Problem, hidden: Hidden, run: Run) -> Solution:
-        """Train on all rows but the corrupted ones: what an unlearner that knew them all could reach."""
+        """Train on all rows but the corrupted ones: what an unlearner that
+        knew them all could reach.
+        """
         group = Group([problem], [run])
         clean = (~hidden.corrupted).nonzero()[:, 0][None]
-        return Solution(model=train(group, group.fresh(), group.rows(clean, "retain")).member(0), exact=True)
+        return Solution(
+            model=train(group, group.fresh(), group.rows(clean, "retain")).member(0), exact=True
+        )
 
 
 def patched(x: torch.Tensor, rows: torch.Tensor | slice) -> torch.Tensor:
-    """Return a copy of pictures (n, ..., h, w) in which ``rows`` have a bright 3x3 patch in the lower right corner."""
+    """Return a copy of pictures (n, ..., h, w) in which ``rows`` have a
+    bright 3x3 patch in the lower right corner.
+    """
     copy = x.clone()
     copy[rows, ..., -3:, -3:] = x.max()
     return copy

@@ -15,7 +15,9 @@ from ._task import UnlearningTask
 
 
 class UnlearnRandom(UnlearningTask):
-    """Forget a tenth of the training rows, drawn at random; eight originals and eight retrained models are told apart row by row."""
+    """Forget a tenth of the training rows, drawn at random; eight
+    originals and eight retrained models are told apart row by row.
+    """
 
     card: ClassVar = TaskCard(
         name="unlearn-random",
@@ -27,20 +29,43 @@ class UnlearnRandom(UnlearningTask):
         presets={
             "smoke": Preset(
                 variants={"ten": {}},
-                params={"data": "digits", "n_train": 600, "n_val": 200, "n_pool": 400, "widths": [64, 64], "epochs": 30, "batch_size": 32, "originals": 4},
+                params={
+                    "data": "digits",
+                    "n_train": 600,
+                    "n_val": 200,
+                    "n_pool": 400,
+                    "widths": [64, 64],
+                    "epochs": 30,
+                    "batch_size": 32,
+                    "originals": 4,
+                },
                 seeds=1,
                 timeout=60,
             ),
             "default": Preset(variants={"ten": {}}, params={"originals": 8}, seeds=3, timeout=300),
             "shares": Preset(
-                variants={"one": {"share": 0.01}, "five": {"share": 0.05}, "twenty": {"share": 0.2}, "half": {"share": 0.5}},
+                variants={
+                    "one": {"share": 0.01},
+                    "five": {"share": 0.05},
+                    "twenty": {"share": 0.2},
+                    "half": {"share": 0.5},
+                },
                 params={"originals": 8},
                 seeds=3,
                 timeout=300,
             ),
-            "convolution": Preset(variants={"cnn": {"net": "cnn", "widths": [8, 16]}}, params={"originals": 8}, seeds=3, timeout=3600),
+            "convolution": Preset(
+                variants={"cnn": {"net": "cnn", "widths": [8, 16]}},
+                params={"originals": 8},
+                seeds=3,
+                timeout=3600,
+            ),
             "paper": Preset(
-                variants={"cifar10": {"data": "cifar10"}, "cifar100": {"data": "cifar100"}, "svhn": {"data": "svhn"}},
+                variants={
+                    "cifar10": {"data": "cifar10"},
+                    "cifar100": {"data": "cifar100"},
+                    "svhn": {"data": "svhn"},
+                },
                 params={
                     "originals": 8,
                     "noise": 0.0,
@@ -57,7 +82,9 @@ class UnlearnRandom(UnlearningTask):
                 seeds=1,
                 timeout=43200,
             ),
-            "hard": Preset(variants={"ten": {"noise": 0.0}}, params={"originals": 8}, seeds=3, timeout=300),
+            "hard": Preset(
+                variants={"ten": {"noise": 0.0}}, params={"originals": 8}, seeds=3, timeout=300
+            ),
         },
         budget="what retraining costs; rte says how much of it was used",
         tuning={"rehearse": True},
@@ -71,5 +98,11 @@ class UnlearnRandom(UnlearningTask):
     def forget_rows(self, run: Setup, data: Data, problem: Problem) -> torch.Tensor:
         """Draw them."""
         forget = torch.zeros(len(data.y), dtype=torch.bool)
-        forget[torch.from_numpy(run.numpy_generator("split", "forget").permutation(len(data.y))[: round(self.share * len(data.y))])] = True
+        forget[
+            torch.from_numpy(
+                run.numpy_generator("split", "forget").permutation(len(data.y))[
+                    : round(self.share * len(data.y))
+                ]
+            )
+        ] = True
         return forget.to(data.y.device)

@@ -9,7 +9,20 @@ import msgspec
 import numpy as np
 import torch
 
-from bench import Case, InvalidRun, Meta, Metric, Outcome, Preset, Reference, Run, Score, Setup, Task, TaskCard
+from bench import (
+    Case,
+    InvalidRun,
+    Meta,
+    Metric,
+    Outcome,
+    Preset,
+    Reference,
+    Run,
+    Score,
+    Setup,
+    Task,
+    TaskCard,
+)
 from bench.declared import Array, Size
 from bench.tracks.unlearning import Problem, Solution
 from bench.training.data import standardised
@@ -21,11 +34,15 @@ from ._regression import error_mia, relearning_steps, wasserstein
 from ._task import INFORMATIVE, cost
 
 UTILITY = 0.1
-"""What a method may add to the mean absolute error on retained and on test rows and still be ranked; targets have variance 1."""
+"""What a method may add to the mean absolute error on retained and on test
+rows and still be ranked; targets have variance 1.
+"""
 
 
 class Hidden(msgspec.Struct, kw_only=True):
-    """What no method sees: held-out rows, test rows, the original's outputs, and from ``reveal`` on the retrained models."""
+    """What no method sees: held-out rows, test rows, the original's
+    outputs, and from ``reveal`` on the retrained models.
+    """
 
     x: Annotated[torch.Tensor, Array("H", ..., dtype="float32")]
     y: Annotated[torch.Tensor, Array("H", dtype="float32")]
@@ -36,7 +53,10 @@ class Hidden(msgspec.Struct, kw_only=True):
     def validate(self) -> None:
         """Raise InvalidRun where no row is left to test on."""
         if self.held >= len(self.y):
-            raise InvalidRun(f"{self.held} of the {len(self.y)} held-out rows are for the attack, and none is left to test on")
+            raise InvalidRun(
+                f"{self.held} of the {len(self.y)} held-out rows are for the attack, and none is "
+                "left to test on"
+            )
 
 
 class UnlearnRegression(Task):
@@ -55,37 +75,116 @@ class UnlearnRegression(Task):
                 primary=True,
                 bounds=(0, 0.5),
                 chance=0.5,
-                title="distance of cAUC from 0.5: of the AUC of forgotten against held-out rows, each against K retrained models",
+                title="distance of cAUC from 0.5: of the AUC of forgotten against held-out "
+                "rows, each against K retrained models",
             ),
-            Metric(name="cauc", direction="none", bounds=(0, 1), title="that AUC, on the negative squared error; above 0.5 under-, below over-forgotten"),
             Metric(
-                name="w1", direction="min", bounds=(0, None), title="1-Wasserstein distance of the predictions on the forgotten rows to the retrained models'"
+                name="cauc",
+                direction="none",
+                bounds=(0, 1),
+                title="that AUC, on the negative squared error; above 0.5 under-, below "
+                "over-forgotten",
             ),
-            Metric(name="w1_floor", direction="none", bounds=(0, None), title="the same of one retrained model to another"),
-            Metric(name="mae_f", direction="none", bounds=(0, None), title="mean absolute error on the forgotten rows"),
-            Metric(name="mae_f_gap", direction="none", bounds=(None, None), title="mae_f minus the retrained models'; below 0: under-forgotten"),
-            Metric(name="mae_r", direction="min", bounds=(0, None), title="mean absolute error on the rows that stay"),
-            Metric(name="mae_t", direction="min", bounds=(0, None), title="mean absolute error on test rows"),
             Metric(
-                name="mia_svc", direction="none", unit="%", bounds=(0, 100), title="legacy: forgotten rows that an SVM on absolute errors takes for non-members"
+                name="w1",
+                direction="min",
+                bounds=(0, None),
+                title="1-Wasserstein distance of the predictions on the forgotten rows to the "
+                "retrained models'",
             ),
-            Metric(name="mia_gap", direction="none", unit="points", bounds=(-100, 100), title="legacy: mia_svc minus that of the retrained models"),
+            Metric(
+                name="w1_floor",
+                direction="none",
+                bounds=(0, None),
+                title="the same of one retrained model to another",
+            ),
+            Metric(
+                name="mae_f",
+                direction="none",
+                bounds=(0, None),
+                title="mean absolute error on the forgotten rows",
+            ),
+            Metric(
+                name="mae_f_gap",
+                direction="none",
+                bounds=(None, None),
+                title="mae_f minus the retrained models'; below 0: under-forgotten",
+            ),
+            Metric(
+                name="mae_r",
+                direction="min",
+                bounds=(0, None),
+                title="mean absolute error on the rows that stay",
+            ),
+            Metric(
+                name="mae_t",
+                direction="min",
+                bounds=(0, None),
+                title="mean absolute error on test rows",
+            ),
+            Metric(
+                name="mia_svc",
+                direction="none",
+                unit="%",
+                bounds=(0, 100),
+                title="legacy: forgotten rows that an SVM on absolute errors takes for non-members",
+            ),
+            Metric(
+                name="mia_gap",
+                direction="none",
+                unit="points",
+                bounds=(-100, 100),
+                title="legacy: mia_svc minus that of the retrained models",
+            ),
             Metric(
                 name="ain",
                 direction="none",
                 bounds=(0, 400),
-                title="anamnesis index: steps to relearn the forgotten rows, over those of retrained models; 1: as if retrained",
+                title="anamnesis index: steps to relearn the forgotten rows, over those of "
+                "retrained models; 1: as if retrained",
             ),
-            Metric(name="rte", direction="min", bounds=(0, None), title="examples visited, over those of retraining"),
-            Metric(name="precompute", direction="min", bounds=(0, None), title="examples visited before the request came, over those of retraining"),
-            Metric(name="cauc_original", direction="none", bounds=(0, 1), title="cAUC of the original: below 0.6 the cell says nothing"),
-            Metric(name="exact", direction="none", bounds=(0, 1), title="1: the method removes the rows' influence by construction"),
-            Metric(name="stored", direction="min", unit="bytes", bounds=(0, None), title="kept besides the model's weights"),
+            Metric(
+                name="rte",
+                direction="min",
+                bounds=(0, None),
+                title="examples visited, over those of retraining",
+            ),
+            Metric(
+                name="precompute",
+                direction="min",
+                bounds=(0, None),
+                title="examples visited before the request came, over those of retraining",
+            ),
+            Metric(
+                name="cauc_original",
+                direction="none",
+                bounds=(0, 1),
+                title="cAUC of the original: below 0.6 the cell says nothing",
+            ),
+            Metric(
+                name="exact",
+                direction="none",
+                bounds=(0, 1),
+                title="1: the method removes the rows' influence by construction",
+            ),
+            Metric(
+                name="stored",
+                direction="min",
+                unit="bytes",
+                bounds=(0, None),
+                title="kept besides the model's weights",
+            ),
         ),
         presets={
-            "smoke": Preset(variants={"random": {}}, params={"retrains": 4, "epochs": 30}, seeds=1, timeout=60),
+            "smoke": Preset(
+                variants={"random": {}}, params={"retrains": 4, "epochs": 30}, seeds=1, timeout=60
+            ),
             "default": Preset(
-                variants={"random": {}, "low": {"kind": "low"}, "ink-random": {"data": "digits", "n_train": 600, "n_val": 200, "n_pool": 400}},
+                variants={
+                    "random": {},
+                    "low": {"kind": "low"},
+                    "ink-random": {"data": "digits", "n_train": 600, "n_val": 200, "n_pool": 400},
+                },
                 seeds=3,
                 timeout=300,
             ),
@@ -123,13 +222,24 @@ class UnlearnRegression(Task):
         """Split, train the original, and ask."""
         x, y = self._table(run)
         order = torch.from_numpy(run.numpy_generator("split").permutation(len(y))).to(y.device)
-        train, val, pool, test = order.split([self.n_train, self.n_val, self.n_pool, len(y) - self.n_train - self.n_val - self.n_pool])
+        train, val, pool, test = order.split(
+            [
+                self.n_train,
+                self.n_val,
+                self.n_pool,
+                len(y) - self.n_train - self.n_val - self.n_pool,
+            ]
+        )
         clean = y
         y = y + self.noise * run_noise(run, len(y)).to(y.device) if self.data == "digits" else y
         share = self.share if self.share is not None else {"random": 0.1, "low": 0.3}[self.kind]
         size = round(share * self.n_train)
         drawn = torch.from_numpy(run.numpy_generator("split", "forget").permutation(self.n_train))
-        chosen = drawn[:size].to(y.device) if self.kind == "random" else y[train].sort(stable=True).indices[:size]
+        chosen = (
+            drawn[:size].to(y.device)
+            if self.kind == "random"
+            else y[train].sort(stable=True).indices[:size]
+        )
         forget = torch.zeros(self.n_train, dtype=torch.bool, device=y.device)
         forget[chosen] = True
         blank = Problem(
@@ -147,9 +257,21 @@ class UnlearnRegression(Task):
         )
         hidden_x, hidden_y = torch.cat([x[pool], x[test]]), torch.cat([y[pool], clean[test]])
         rows = torch.arange(self.n_train, device=y.device).expand(2, -1)
-        originals = models(run, "regression originals", blank, rows, self._recipe(run), seen=torch.cat([x[train], hidden_x]))
+        originals = models(
+            run,
+            "regression originals",
+            blank,
+            rows,
+            self._recipe(run),
+            seen=torch.cat([x[train], hidden_x]),
+        )
         problem = msgspec.structs.replace(blank, weights=member(originals, 0), forget=forget)
-        return Case(problems=[problem], hidden=Hidden(x=hidden_x, y=hidden_y, held=self.n_pool, original=originals["outputs"][0, :, 0]))
+        return Case(
+            problems=[problem],
+            hidden=Hidden(
+                x=hidden_x, y=hidden_y, held=self.n_pool, original=originals["outputs"][0, :, 0]
+            ),
+        )
 
     def _table(self, run: Setup) -> tuple[torch.Tensor, torch.Tensor]:
         examples = run.dataset(self.data)
@@ -159,14 +281,31 @@ class UnlearnRegression(Task):
         return standardised(examples.x)[0].flatten(1), (ink - ink.mean()) / ink.std()
 
     def _recipe(self, run: Setup) -> dict[str, Any]:
-        names = ("data", "noise", "n_train", "n_val", "n_pool", "widths", "epochs", "batch_size", "lr")
+        names = (
+            "data",
+            "noise",
+            "n_train",
+            "n_val",
+            "n_pool",
+            "widths",
+            "epochs",
+            "batch_size",
+            "lr",
+        )
         return {"seed": run.seed, **{name: getattr(self, name) for name in names}}
 
     def reveal(self, case: Case, run: Setup) -> None:
         """Retrain without the rows to forget."""
         problem, hidden = case.problems[0], case.hidden
         retain = (~problem.forget).nonzero()[:, 0].expand(self.retrains, -1)
-        hidden.retrained = models(run, "regression retrained", problem, retain, self._recipe(run), seen=torch.cat([problem.x, hidden.x]))
+        hidden.retrained = models(
+            run,
+            "regression retrained",
+            problem,
+            retain,
+            self._recipe(run),
+            seen=torch.cat([problem.x, hidden.x]),
+        )
 
     def evaluate(self, case: Case, outcomes: Sequence[Outcome], run: Setup) -> Score:
         """Compare with the retrained models."""
@@ -178,9 +317,16 @@ class UnlearnRegression(Task):
         n = len(forget)
         rows = np.arange(len(y))
         size = int(forget.sum())
-        parts = {"f": rows[:n][forget], "r": rows[:n][~forget], "h": rows[n : n + min(hidden.held, size)], "t": rows[n + hidden.held :]}
+        parts = {
+            "f": rows[:n][forget],
+            "r": rows[:n][~forget],
+            "h": rows[n : n + min(hidden.held, size)],
+            "t": rows[n + hidden.held :],
+        }
         theirs = hidden.retrained["outputs"][..., 0].double().cpu().numpy()
-        ours = predict(solution.model, torch.cat([problem.x, hidden.x]))[:, 0].double().cpu().numpy()
+        ours = (
+            predict(solution.model, torch.cat([problem.x, hidden.x]))[:, 0].double().cpu().numpy()
+        )
         original = hidden.original.double().cpu().numpy()
 
         def mae(outputs: np.ndarray, part: str) -> float:
@@ -188,7 +334,9 @@ class UnlearnRegression(Task):
 
         def cauc(outputs: np.ndarray) -> float:
             phi, phi_r = -((outputs - y) ** 2), -((theirs - y) ** 2)
-            return contrast(phi[parts["f"]], phi[parts["h"]], phi_r[:, parts["f"]], phi_r[:, parts["h"]])
+            return contrast(
+                phi[parts["f"]], phi[parts["h"]], phi_r[:, parts["f"]], phi_r[:, parts["h"]]
+            )
 
         def svc(outputs: np.ndarray) -> float:
             error = np.abs(outputs - y)
@@ -200,8 +348,12 @@ class UnlearnRegression(Task):
             "privacy_gap": abs(found - 0.5),
             "cauc": found,
             "cauc_original": before,
-            "w1": float(np.mean([wasserstein(ours[parts["f"]], one[parts["f"]]) for one in theirs])),
-            "w1_floor": float(np.mean([wasserstein(theirs[0][parts["f"]], one[parts["f"]]) for one in theirs[1:]])),
+            "w1": float(
+                np.mean([wasserstein(ours[parts["f"]], one[parts["f"]]) for one in theirs])
+            ),
+            "w1_floor": float(
+                np.mean([wasserstein(theirs[0][parts["f"]], one[parts["f"]]) for one in theirs[1:]])
+            ),
             "mae_f": mae(ours, "f"),
             "mae_f_gap": mae(ours, "f") - mae(theirs, "f"),
             "mae_r": mae(ours, "r"),
@@ -215,7 +367,14 @@ class UnlearnRegression(Task):
             "test-error": mae(ours, "t") <= mae(theirs, "t") + UTILITY,
             "unlearned": not np.allclose(ours, original, rtol=0, atol=1e-4),
         }
-        reason = f"not informative: original and retrained models can hardly be told apart (AUC {before:.2f})" if before < INFORMATIVE else None
+        reason = (
+            (
+                "not informative: original and retrained models can hardly be told apart (AUC "
+                f"{before:.2f})"
+            )
+            if before < INFORMATIVE
+            else None
+        )
         return Score(metrics=metrics | cost(outcomes, problem), gates=gates, not_rankable=reason)
 
     def _anamnesis(self, solution: Solution, problem: Problem, hidden: Hidden) -> float | None:
@@ -224,14 +383,20 @@ class UnlearnRegression(Task):
         if solution.weights is None:
             return None
         original = predict_loss(problem.weights, problem)
-        steps = relearning_steps([solution.weights, *(member(hidden.retrained, k) for k in range(self.retrains))], problem, 1.05 * original)
+        steps = relearning_steps(
+            [solution.weights, *(member(hidden.retrained, k) for k in range(self.retrains))],
+            problem,
+            1.05 * original,
+        )
         return steps[0] / max(1.0, float(np.mean(steps[1:])))
 
 
 def predict_loss(weights: Weights, problem: Problem) -> float:
     """Return the mean squared error of a net on the rows to forget."""
     with torch.no_grad():
-        outputs = problem.architecture.of([weights], problem.x.device)(problem.x[problem.forget][None])[0, :, 0]
+        outputs = problem.architecture.of([weights], problem.x.device)(
+            problem.x[problem.forget][None]
+        )[0, :, 0]
     return float((outputs - problem.y[problem.forget]).square().mean())
 
 
@@ -239,6 +404,12 @@ def run_noise(run: Setup, rows: int) -> torch.Tensor:
     """Return standard normal numbers (n,), the same for every task and method of a seed."""
 
     def draw(child: Run) -> dict[str, torch.Tensor]:
-        return {"noise": torch.from_numpy(child.numpy_generator("corruption").standard_normal(rows)).float()}
+        return {
+            "noise": torch.from_numpy(
+                child.numpy_generator("corruption").standard_normal(rows)
+            ).float()
+        }
 
-    return run.cached({"what": "unlearning target noise", "seed": run.seed, "rows": rows}, draw)[0]["noise"]
+    return run.cached({"what": "unlearning target noise", "seed": run.seed, "rows": rows}, draw)[0][
+        "noise"
+    ]

@@ -17,7 +17,9 @@ from ._task import UnlearningTask
 
 
 class UnlearnWorst(UnlearningTask):
-    """Forget a tenth of the rows, chosen against the unlearner: those that stay fitted without being trained on."""
+    """Forget a tenth of the rows, chosen against the unlearner: those that
+    stay fitted without being trained on.
+    """
 
     card: ClassVar = TaskCard(
         name="unlearn-worst",
@@ -44,7 +46,9 @@ class UnlearnWorst(UnlearningTask):
                 seeds=1,
                 timeout=60,
             ),
-            "default": Preset(variants={"worst": {}, "easy": {"kind": "easy"}}, seeds=3, timeout=300),
+            "default": Preset(
+                variants={"worst": {}, "easy": {"kind": "easy"}}, seeds=3, timeout=300
+            ),
         },
         budget="what retraining costs; rte says how much of it was used",
         tuning={"rehearse": True},
@@ -88,6 +92,17 @@ class UnlearnWorst(UnlearningTask):
             "harden": self.harden,
         }
         size, easy = round(self.share * len(data.y)), self.kind == "easy"
-        recipe = {"what": "unlearning forget set", "size": size, "easy": easy, **settings, **self._recipe(run)}
-        found, _ = run.cached(recipe, functools.partial(_worst.build, problem=problem, size=size, easy=easy, settings=settings))
+        recipe = {
+            "what": "unlearning forget set",
+            "size": size,
+            "easy": easy,
+            **settings,
+            **self._recipe(run),
+        }
+        found, _ = run.cached(
+            recipe,
+            functools.partial(
+                _worst.build, problem=problem, size=size, easy=easy, settings=settings
+            ),
+        )
         return found["forget"].bool()

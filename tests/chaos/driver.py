@@ -1,4 +1,5 @@
-"""A driver for the chaos tests: runs every cell that has no record but one of an interruption, then ends.
+"""A driver for the chaos tests: runs every cell that has no record but one of an interruption, then
+ends.
 
 python driver.py RESULTS METHOD:SEEDS ...
 
@@ -33,7 +34,11 @@ def main(results: str, *wanted: str) -> int:
     driver = Driver(registry, store, Limits(memory=1 << 30))
     todo = []
     for name, _, seeds in (item.partition(":") for item in wanted):
-        todo += driver.split(make_plan(Request(methods=(name,), tasks=("point",), preset="smoke", seeds=seeds), registry))[1]
+        todo += driver.split(
+            make_plan(
+                Request(methods=(name,), tasks=("point",), preset="smoke", seeds=seeds), registry
+            )
+        )[1]
     known = {record.key for record in store.read() if record.status != "interrupted"}
     todo = [keyed for keyed in todo if keyed.key not in known]
     name = os.environ.get("CHAOS_EXECUTOR", "local")
@@ -44,7 +49,16 @@ def main(results: str, *wanted: str) -> int:
     if "CHAOS_EXECUTOR" in os.environ:
         runs = len(ends) - 1
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        print(json.dumps({"runs": len(ends), "wall": (ends[-1] - ends[0]) / runs, "driver": (time.process_time() - before) / runs, "peak": peak}))
+        print(
+            json.dumps(
+                {
+                    "runs": len(ends),
+                    "wall": (ends[-1] - ends[0]) / runs,
+                    "driver": (time.process_time() - before) / runs,
+                    "peak": peak,
+                }
+            )
+        )
     return 0
 
 

@@ -1,4 +1,6 @@
-"""A small problem of every track, with solutions that are right, made by hand; and what makes any of their fields wrong."""
+"""A small problem of every track, with solutions that are right, made by
+hand; and what makes any of their fields wrong.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,16 @@ from hypothesis import strategies as st
 from bench.checks import Scope, check_problem, check_solution
 from bench.checks.cases import kinds_of
 from bench.contracts import Task
-from bench.tracks import condensation, graph_ood, label_errors, noisy_labels, policy_optimization, privacy_audit, selection, unlearning
+from bench.tracks import (
+    condensation,
+    graph_ood,
+    label_errors,
+    noisy_labels,
+    policy_optimization,
+    privacy_audit,
+    selection,
+    unlearning,
+)
 from bench.tracks.policy_optimization import Counters, PolicyProblem, Protocol
 from bench.training.decoder import DecoderShape
 from bench.training.graphs import Graphs
@@ -35,7 +46,9 @@ def line(x):
 
 def _noisy():
     problem = noisy_labels.Problem(x=drawn(N, 2), y=labels(), n_classes=C, noise_rate=0.2)
-    solution = noisy_labels.Solution(model=line, labels=labels(), clean_score=drawn(N), kept=labels() > 0, ensemble=line)
+    solution = noisy_labels.Solution(
+        model=line, labels=labels(), clean_score=drawn(N), kept=labels() > 0, ensemble=line
+    )
     return problem, solution
 
 
@@ -46,39 +59,77 @@ def _errors():
 def _selection():
     problem = selection.Problem(x=drawn(N, 2), y=labels(), n_classes=C, fractions=(0.3, 0.6))
     rows = [torch.arange(budget) for budget in problem.budgets]
-    return problem, selection.Selection(rows=rows, weights=[torch.ones(len(own)) for own in rows], scores=drawn(N))
+    return problem, selection.Selection(
+        rows=rows, weights=[torch.ones(len(own)) for own in rows], scores=drawn(N)
+    )
 
 
 def _condensation():
-    problem = condensation.Problem(x=drawn(N, 1, 4, 4), y=labels(), n_classes=C, ipc=1, mean=torch.zeros(1), std=torch.ones(1))
+    problem = condensation.Problem(
+        x=drawn(N, 1, 4, 4), y=labels(), n_classes=C, ipc=1, mean=torch.zeros(1), std=torch.ones(1)
+    )
     rows = torch.arange(C)
     return problem, condensation.SmallSet(
-        x=problem.x[rows], y=problem.y[rows], soft_y=torch.full((4 * C, C), 1 / C), targets=drawn(4 * C, 5), lr=0.1, factor=2, indices=rows, masked=0.5
+        x=problem.x[rows],
+        y=problem.y[rows],
+        soft_y=torch.full((4 * C, C), 1 / C),
+        targets=drawn(4 * C, 5),
+        lr=0.1,
+        factor=2,
+        indices=rows,
+        masked=0.5,
     )
 
 
 def _unlearning(classes=C):
     y = labels() if classes else drawn(N, seed=1)
     y_val = labels(V) if classes else drawn(V, seed=2)
-    blank = unlearning.Problem(weights={}, x=drawn(N, 2), y=y, forget=torch.arange(N) < 2, x_val=drawn(V, 2), y_val=y_val, n_classes=classes, widths=(4,))
+    blank = unlearning.Problem(
+        weights={},
+        x=drawn(N, 2),
+        y=y,
+        forget=torch.arange(N) < 2,
+        x_val=drawn(V, 2),
+        y_val=y_val,
+        n_classes=classes,
+        widths=(4,),
+    )
     with torch.random.fork_rng():
         torch.manual_seed(0)
         net = blank.architecture.fresh([torch.random.fork_rng()], torch.device("cpu"))
-    solution = unlearning.Solution(model=net.member(0), weights=net.net(0), precompute=3, exact=True, stored=8)
+    solution = unlearning.Solution(
+        model=net.member(0), weights=net.net(0), precompute=3, exact=True, stored=8
+    )
     return msgspec.structs.replace(blank, weights=net.net(0)), solution
 
 
 def _audit():
     whole = _unlearning()[0]
-    shadows = privacy_audit.Shadows(weights={name: torch.stack([part, part]) for name, part in whole.weights.items()}, trained_on=torch.rand(2, N) > 0.5)
-    problem = privacy_audit.Problem(weights=whole.weights, architecture=whole.architecture, x=whole.x, y=whole.y, n_classes=C, shadows=shadows)
+    shadows = privacy_audit.Shadows(
+        weights={name: torch.stack([part, part]) for name, part in whole.weights.items()},
+        trained_on=torch.rand(2, N) > 0.5,
+    )
+    problem = privacy_audit.Problem(
+        weights=whole.weights,
+        architecture=whole.architecture,
+        x=whole.x,
+        y=whole.y,
+        n_classes=C,
+        shadows=shadows,
+    )
     return problem, privacy_audit.Solution(scores=drawn(N))
 
 
 def _graphs(kind="classes"):
     packed = Graphs.pack([(np.ones((2 + row % 2, 1)), np.array([[0], [1]])) for row in range(N)])
-    y = {"classes": labels(), "binary": torch.ones(N, C, dtype=torch.int8), "numbers": drawn(N, C, seed=1)}[kind]
-    problem = graph_ood.Problem(graphs=packed, y=y, kind=kind, outputs=C, env=labels(), hidden=4, layers=2)
+    y = {
+        "classes": labels(),
+        "binary": torch.ones(N, C, dtype=torch.int8),
+        "numbers": drawn(N, C, seed=1),
+    }[kind]
+    problem = graph_ood.Problem(
+        graphs=packed, y=y, kind=kind, outputs=C, env=labels(), hidden=4, layers=2
+    )
     with torch.random.fork_rng():
         net = problem.net().eval()
     return problem, graph_ood.Solution(model=net, weights=torch.ones(N), squares=torch.ones(N))
@@ -92,9 +143,16 @@ def _policy():
         model = Decoder(shape)
     prompts = torch.tensor([[0, 1, 3], [1, 3, 4]])
     problem = PolicyProblem(
-        shape=shape, warm=model.state_dict(), prompts=prompts, prompt_mask=prompts > 0, answers=torch.tensor([3, 4]), verify=lambda ids, mask, answers: answers,
-        end=2, pad=0, protocol=Protocol(prompts=2),
-    )  # fmt: skip
+        shape=shape,
+        warm=model.state_dict(),
+        prompts=prompts,
+        prompt_mask=prompts > 0,
+        answers=torch.tensor([3, 4]),
+        verify=lambda ids, mask, answers: answers,
+        end=2,
+        pad=0,
+        protocol=Protocol(prompts=2),
+    )
     return problem, policy_optimization.Solution(model=model, used=Counters())
 
 
@@ -121,7 +179,11 @@ def answer(solution, problem, track):
 
 
 def replaced(record, **fields):
-    return msgspec.structs.replace(record, **fields) if isinstance(record, msgspec.Struct) else dataclasses.replace(record, **fields)
+    return (
+        msgspec.structs.replace(record, **fields)
+        if isinstance(record, msgspec.Struct)
+        else dataclasses.replace(record, **fields)
+    )
 
 
 @st.composite
@@ -171,6 +233,12 @@ def _of_another_kind(draw, good, array):
     if array.dtype == "bool":
         return good.to(draw(st.sampled_from([torch.uint8, torch.int64, torch.float32])))
     if array.dtype.startswith("int"):
-        return good.to(draw(st.sampled_from([torch.bool, torch.float32, torch.float64, torch.complex64])))
-    others = [torch.bool, torch.complex64] if array.dtype == "number" else [torch.bool, torch.int64, torch.uint8, torch.complex64]
+        return good.to(
+            draw(st.sampled_from([torch.bool, torch.float32, torch.float64, torch.complex64]))
+        )
+    others = (
+        [torch.bool, torch.complex64]
+        if array.dtype == "number"
+        else [torch.bool, torch.int64, torch.uint8, torch.complex64]
+    )
     return good.to(draw(st.sampled_from(others)))

@@ -54,11 +54,17 @@ WRONG = {
 
 @pytest.mark.parametrize("track", MODELS)
 @pytest.mark.parametrize("wrong", WRONG)
-def test_a_model_that_gives_anything_but_logits_of_each_row_is_invalid_where_it_is_called(track, wrong):
+def test_a_model_that_gives_anything_but_logits_of_each_row_is_invalid_where_it_is_called(
+    track, wrong
+):
     problem, solution = MADE[track]()
     columns = 1 if track == "unlearning-regression" else C
     model = answer(replaced(solution, model=WRONG[wrong]), problem, track).model
-    with pytest.raises(InvalidRun, match=rf"the method's model returned .* in the answer; a finite tensor of shape \({N}, {columns}\) is wanted"):
+    with pytest.raises(
+        InvalidRun,
+        match=rf"the method's model returned .* in the answer; a finite tensor of shape \({N}, "
+        rf"{columns}\) is wanted",
+    ):
         predict(model, problem.x)
 
 
@@ -66,14 +72,22 @@ def test_a_model_that_gives_anything_but_logits_of_each_row_is_invalid_where_it_
 def test_one_number_that_is_none_in_one_row_is_found_and_its_place_named(place, value):
     problem, solution = MADE["noisy-labels"]()
     model = answer(replaced(solution, model=spoilt(place, value)), problem, "noisy-labels").model
-    with pytest.raises(InvalidRun, match=rf"not finite in the answer: its output is {value} in row {place % N} \(place \[{place % N}, {place % C}\]\) of {N}"):
+    with pytest.raises(
+        InvalidRun,
+        match=rf"not finite in the answer: its output is {value} in row {place % N} \(place "
+        rf"\[{place % N}, {place % C}\]\) of {N}",
+    ):
         predict(model, problem.x)
 
 
 @pytest.mark.parametrize("model", ["text", torch.zeros(3), {}, 3, nn.Linear])
 def test_what_can_not_be_called_is_no_model(model):
     problem, solution = MADE["noisy-labels"]()
-    with pytest.raises(InvalidRun, match=r"the model is .* in the answer, and must be a function from n inputs to logits \(n, 3\)"):
+    with pytest.raises(
+        InvalidRun,
+        match=r"the model is .* in the answer, and must be a function from n inputs to logits "
+        r"\(n, 3\)",
+    ):
         answer(replaced(solution, model=model), problem, "noisy-labels")
 
 
@@ -94,8 +108,12 @@ class Diverged(nn.Module):
 def test_a_report_of_a_model_that_diverged_is_invalid_and_the_step_is_named(track):
     problem, _ = MADE["noisy-labels"]()
     _, scope = check_problem(problem)
-    model = check_report(Diverged(), problem, scope, kinds_of("noisy-labels", Task)[1], "at report 3")
-    with pytest.raises(InvalidRun, match="the method's model is not finite at report 3: its output is nan in row 0"):
+    model = check_report(
+        Diverged(), problem, scope, kinds_of("noisy-labels", Task)[1], "at report 3"
+    )
+    with pytest.raises(
+        InvalidRun, match="the method's model is not finite at report 3: its output is nan in row 0"
+    ):
         predict(model, problem.x)
 
 
@@ -109,7 +127,9 @@ def test_a_policy_that_diverged_is_invalid_in_a_report_and_in_the_answer():
     assert check_report(policy, problem, scope, kinds, "at report 2") is policy
     with torch.no_grad():
         next(policy.model.parameters())[0, 0] = float("inf")
-    with pytest.raises(InvalidRun, match=r"the method's policy is not finite at report 2: its parameter .*weight"):
+    with pytest.raises(
+        InvalidRun, match=r"the method's policy is not finite at report 2: its parameter .*weight"
+    ):
         check_report(policy, problem, scope, kinds, "at report 2")
     with pytest.raises(InvalidRun, match="the method's policy is not finite in the answer"):
         answer(replaced(solution, model=policy.model), problem, "policy-optimization")
@@ -122,8 +142,14 @@ def test_a_net_of_graphs_gives_an_output_with_logits():
     assert model(batch).logits.shape == (N, C)
     for net, said in [
         (lambda graphs: solution.model(graphs).logits, "a Tensor without 'logits'"),
-        (lambda graphs: SimpleNamespace(logits=solution.model(graphs).logits[:, 1:]), r"float32 of shape \(7, 2\)"),
-        (lambda graphs: SimpleNamespace(logits=solution.model(graphs).logits * float("nan")), "not finite in the answer"),
+        (
+            lambda graphs: SimpleNamespace(logits=solution.model(graphs).logits[:, 1:]),
+            r"float32 of shape \(7, 2\)",
+        ),
+        (
+            lambda graphs: SimpleNamespace(logits=solution.model(graphs).logits * float("nan")),
+            "not finite in the answer",
+        ),
     ]:
         with pytest.raises(InvalidRun, match=said):
             answer(replaced(solution, model=net), problem, "graph-ood").model(batch)
@@ -199,7 +225,10 @@ def test_a_net_that_a_function_holds_is_put_in_eval_mode_and_back(holder):
 def test_narrow_logits_are_widened_since_no_loss_takes_two_widths(dtype):
     found = Checked(lambda x: line(x).to(dtype), C, "", "in the answer")(torch.ones(N, 2))
     assert found.dtype == torch.float32
-    assert Checked(lambda x: line(x).double(), C, "", "in the answer")(torch.ones(N, 2)).dtype == torch.float64
+    assert (
+        Checked(lambda x: line(x).double(), C, "", "in the answer")(torch.ones(N, 2)).dtype
+        == torch.float64
+    )
 
 
 @pytest.mark.parametrize(
@@ -223,14 +252,26 @@ def test_logits_that_hold_no_plain_numbers_are_refused(change, word):
 def test_a_row_of_the_task_that_is_not_finite_is_no_fault_of_the_method(value):
     x = torch.ones(N, 2)
     x[-1, -1] = value
-    with pytest.raises(InvalidRun, match=rf"the task shows the model {value} in row {N - 1} .*no fault of the method"):
-        Checked(lambda x: x.sum(1, keepdim=True).expand(-1, C) - x.sum(1, keepdim=True), C, "", "in the answer")(x)
+    with pytest.raises(
+        InvalidRun,
+        match=rf"the task shows the model {value} in row {N - 1} .*no fault of the method",
+    ):
+        Checked(
+            lambda x: x.sum(1, keepdim=True).expand(-1, C) - x.sum(1, keepdim=True),
+            C,
+            "",
+            "in the answer",
+        )(x)
 
 
-@pytest.mark.parametrize("model", [None, "net", 3, MADE["noisy-labels"]()[1]], ids=["none", "text", "number", "solution"])
+@pytest.mark.parametrize(
+    "model", [None, "net", 3, MADE["noisy-labels"]()[1]], ids=["none", "text", "number", "solution"]
+)
 def test_a_report_that_is_no_model_is_said_to_the_method(model):
     problem, _ = MADE["noisy-labels"]()
     kinds = kinds_of("noisy-labels", Task)
     problem, scope = check_problem(problem, kinds[0])
-    with pytest.raises(InvalidRun, match=r"the method's report is not valid: the model is .* at report 1"):
+    with pytest.raises(
+        InvalidRun, match=r"the method's report is not valid: the model is .* at report 1"
+    ):
         check_report(model, problem, scope, kinds[1], "at report 1")

@@ -1,4 +1,6 @@
-"""What a task says of reports and outcomes can be recorded, or is refused with a sentence that names the field."""
+"""What a task says of reports and outcomes can be recorded, or is refused
+with a sentence that names the field.
+"""
 
 import math
 
@@ -11,16 +13,34 @@ from bench.contracts import Score, Watched
 from bench.errors import InvalidRun
 
 ARRAYS = {
-    "no array": None, "objects": np.array([object()]), "texts": np.array(["x"]), "ragged": [[1], [2, 3]], "complex": np.ones(2, dtype=complex),
-    "dates": np.array(["2020-01-01"], dtype="M8[D]"), "wide": np.ones(2, dtype=np.longdouble), "meta": torch.ones(2, device="meta"), "sparse": torch.eye(2).to_sparse(),
-}  # fmt: skip
+    "no array": None,
+    "objects": np.array([object()]),
+    "texts": np.array(["x"]),
+    "ragged": [[1], [2, 3]],
+    "complex": np.ones(2, dtype=complex),
+    "dates": np.array(["2020-01-01"], dtype="M8[D]"),
+    "wide": np.ones(2, dtype=np.longdouble),
+    "meta": torch.ones(2, device="meta"),
+    "sparse": torch.eye(2).to_sparse(),
+}
 PICTURES = {
-    "floats": np.ones((4, 4)), "whole": np.ones((4, 4), dtype=np.int64), "bool": np.ones((4, 4), dtype=bool), "two channels": np.ones((4, 4, 2), dtype=np.uint8),
-    "channels first": np.ones((3, 9, 9), dtype=np.uint8), "a line": np.ones(4, dtype=np.uint8), "nothing": np.ones((0, 4), dtype=np.uint8), "none": None, "a list": [[1]],
-}  # fmt: skip
+    "floats": np.ones((4, 4)),
+    "whole": np.ones((4, 4), dtype=np.int64),
+    "bool": np.ones((4, 4), dtype=bool),
+    "two channels": np.ones((4, 4, 2), dtype=np.uint8),
+    "channels first": np.ones((3, 9, 9), dtype=np.uint8),
+    "a line": np.ones(4, dtype=np.uint8),
+    "nothing": np.ones((0, 4), dtype=np.uint8),
+    "none": None,
+    "a list": [[1]],
+}
 
 
-@pytest.mark.parametrize("value", [1, 0.5, None, "yes", np.array([True, False]), torch.tensor([True, True]), torch.tensor(1.0)], ids=repr)
+@pytest.mark.parametrize(
+    "value",
+    [1, 0.5, None, "yes", np.array([True, False]), torch.tensor([True, True]), torch.tensor(1.0)],
+    ids=repr,
+)
 def test_a_gate_that_is_neither_met_nor_not_is_refused(value):
     with pytest.raises(InvalidRun, match="for the gate 'g', which is met or not"):
         check_score(Score(metrics={}, gates={"g": value}))
@@ -28,7 +48,10 @@ def test_a_gate_that_is_neither_met_nor_not_is_refused(value):
 
 @pytest.mark.parametrize("value", [True, np.True_, torch.tensor(True)])
 def test_a_gate_of_any_library_becomes_a_plain_truth(value):
-    assert check_score(Score(metrics={}, gates={"g": value, "h": False})).gates == {"g": True, "h": False}
+    assert check_score(Score(metrics={}, gates={"g": value, "h": False})).gates == {
+        "g": True,
+        "h": False,
+    }
 
 
 @pytest.mark.parametrize("value", [3, True, False, "", " ", ["why"]], ids=repr)
@@ -52,7 +75,15 @@ def test_an_array_that_can_not_be_kept_is_refused(what):
 
 @pytest.mark.parametrize(
     "value",
-    [np.arange(3)[::-1], [1, 2], np.float64(3), torch.ones(2, requires_grad=True), torch.ones(2).bfloat16(), np.array([math.nan]), np.ones((0, 2))],
+    [
+        np.arange(3)[::-1],
+        [1, 2],
+        np.float64(3),
+        torch.ones(2, requires_grad=True),
+        torch.ones(2).bfloat16(),
+        np.array([math.nan]),
+        np.ones((0, 2)),
+    ],
     ids=repr,
 )
 def test_numbers_of_any_layout_become_an_array(value):
@@ -67,7 +98,14 @@ def test_a_picture_of_another_type_or_shape_is_refused(what):
         check_score(Score(metrics={}, images={"p": PICTURES[what]}))
 
 
-@pytest.mark.parametrize("value", [np.ones((4, 5), dtype=np.uint8), np.ones((8, 8, 3), dtype=np.uint8)[::2, ::-2], torch.ones(4, 4, dtype=torch.uint8)])
+@pytest.mark.parametrize(
+    "value",
+    [
+        np.ones((4, 5), dtype=np.uint8),
+        np.ones((8, 8, 3), dtype=np.uint8)[::2, ::-2],
+        torch.ones(4, 4, dtype=torch.uint8),
+    ],
+)
 def test_a_picture_of_bytes_is_kept(value):
     found = check_score(Score(metrics={}, images={"p": value})).images["p"]
     assert found.shape == tuple(value.shape)

@@ -1,4 +1,6 @@
-"""What a task hands out: refused, with the place, before anything is solved; and the task is to blame."""
+"""What a task hands out: refused, with the place, before anything is
+solved; and the task is to blame.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ from bench.errors import InvalidRun
 from bench.training.graphs import Graphs
 
 BLAME = "the task's problem is not valid, which is no fault of the method: "
-TENSORS = [(track, field) for track in MADE for field in fields_of(type(MADE[track]()[0])) if field.arrays]
+TENSORS = [
+    (track, field) for track in MADE for field in fields_of(type(MADE[track]()[0])) if field.arrays
+]
 
 
 @pytest.mark.parametrize("track", MADE)
@@ -31,20 +35,32 @@ def test_a_good_problem_is_handed_on_as_it_is(track):
     assert check_problem(problem)[0] is problem
 
 
-@pytest.mark.parametrize(("track", "field"), TENSORS, ids=[f"{track}-{field.name}" for track, field in TENSORS])
+@pytest.mark.parametrize(
+    ("track", "field"), TENSORS, ids=[f"{track}-{field.name}" for track, field in TENSORS]
+)
 @settings(max_examples=12, deadline=None)
 @given(data=st.data())
 def test_a_wrong_tensor_in_any_field_is_refused_and_the_task_blamed(track, field, data):
     problem, _ = MADE[track]()
     good = getattr(problem, field.name)
     array = next(
-        (array for array in field.arrays if array.dtype.startswith("float") == (isinstance(good, torch.Tensor) and good.is_floating_point())), field.arrays[0]
+        (
+            array
+            for array in field.arrays
+            if array.dtype.startswith("float")
+            == (isinstance(good, torch.Tensor) and good.is_floating_point())
+        ),
+        field.arrays[0],
     )
     _, scope = check_problem(problem)
     key = data.draw(st.sampled_from(sorted(good))) if isinstance(good, dict) else None
-    _, wrong = data.draw(wrong_tensors(good if key is None else good[key], array, Scope(problem, parent=scope)))
+    _, wrong = data.draw(
+        wrong_tensors(good if key is None else good[key], array, Scope(problem, parent=scope))
+    )
     with pytest.raises(InvalidRun) as raised:
-        check_problem(replaced(problem, **{field.name: wrong if key is None else {**good, key: wrong}}))
+        check_problem(
+            replaced(problem, **{field.name: wrong if key is None else {**good, key: wrong}})
+        )
     assert str(raised.value).startswith(BLAME)
 
 
@@ -54,11 +70,15 @@ def changed(tensor, place, value):
     return found
 
 
-@pytest.mark.parametrize("track", ["noisy-labels", "selection", "unlearning-privacy", "privacy-audit"])
+@pytest.mark.parametrize(
+    "track", ["noisy-labels", "selection", "unlearning-privacy", "privacy-audit"]
+)
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda p: {"x": changed(p.x, (4, 1), float("nan"))}, r"x holds nan at row 4 \(place \[4, 1\]\), and must be float32 of shape \(N=7, \.\.\.\), finite"),
+        (lambda p: {"x": changed(p.x, (4, 1), float("nan"))},
+                r"x holds nan at row 4 \(place \[4, 1\]\), and must be float32 of shape \(N=7, "
+                r"\.\.\.\), finite"),
         (lambda p: {"x": changed(p.x, (0, 0), float("-inf"))}, "x holds -inf at row 0"),
         (lambda p: {"y": changed(p.y, 2, -1)}, "y holds -1 at row 2, and must be whole numbers"),
         (lambda p: {"y": changed(p.y, 2, C)}, f"y holds {C} at row 2"),
@@ -91,7 +111,17 @@ def test_no_class_at_all_and_labels_that_are_floats_are_refused(track):
 
 
 @pytest.mark.parametrize("dtype", [torch.int8, torch.uint8, torch.int16, torch.int32])
-@pytest.mark.parametrize("track", ["noisy-labels", "selection", "condensation", "unlearning-privacy", "privacy-audit", "graph-ood"])
+@pytest.mark.parametrize(
+    "track",
+    [
+        "noisy-labels",
+        "selection",
+        "condensation",
+        "unlearning-privacy",
+        "privacy-audit",
+        "graph-ood",
+    ],
+)
 def test_labels_of_other_integer_types_are_converted(track, dtype):
     problem, _ = MADE[track]()
     found, _ = check_problem(replaced(problem, y=problem.y.to(dtype)))
@@ -123,18 +153,35 @@ def test_a_protocol_that_is_none_is_refused(name, value, said):
 @pytest.mark.parametrize(
     ("problem", "said"),
     [
-        (lambda: replaced(_unlearning()[0], forget=torch.zeros(N, dtype=torch.bool)), "forget names 0 of the 7 rows"),
-        (lambda: replaced(_unlearning()[0], forget=torch.ones(N, dtype=torch.bool)), "forget names 7 of the 7 rows"),
+        (
+            lambda: replaced(_unlearning()[0], forget=torch.zeros(N, dtype=torch.bool)),
+            "forget names 0 of the 7 rows",
+        ),
+        (
+            lambda: replaced(_unlearning()[0], forget=torch.ones(N, dtype=torch.bool)),
+            "forget names 7 of the 7 rows",
+        ),
         (lambda: replaced(_unlearning()[0], y=drawn(N)), "y holds numbers, and n_classes is 3"),
-        (lambda: replaced(_unlearning(0)[0], y=labels() * 0), "y holds whole numbers, and n_classes is 0: 0 says a regression"),
+        (
+            lambda: replaced(_unlearning(0)[0], y=labels() * 0),
+            "y holds whole numbers, and n_classes is 0: 0 says a regression",
+        ),
         (lambda: replaced(_unlearning()[0], x_val=drawn(4, 3)), r"x_val has rows of shape \(3,\)"),
         (lambda: replaced(MADE["selection"]()[0], fractions=()), r"fractions is \(\)"),
         (lambda: replaced(MADE["selection"]()[0], fractions=(0.01,)), "at least one row"),
-        (lambda: replaced(MADE["policy-optimization"]()[0], prompt_mask=torch.zeros(2, 3, dtype=torch.bool)), "prompt_mask hides all of prompt 0"),
+        (
+            lambda: replaced(
+                MADE["policy-optimization"]()[0], prompt_mask=torch.zeros(2, 3, dtype=torch.bool)
+            ),
+            "prompt_mask hides all of prompt 0",
+        ),
         (lambda: replaced(MADE["policy-optimization"]()[0], end=9), "both must be below 6"),
         (lambda: replaced(MADE["condensation"]()[0], std=torch.zeros(1)), "std holds 0 at row 0"),
         (lambda: replaced(_graphs()[0], kind="numbers"), "kind is 'numbers', and y, torch.int64"),
-        (lambda: replaced(_graphs()[0], graphs=_graphs()[0].graphs.take(torch.arange(3))), "y has 7 rows for 3 graphs"),
+        (
+            lambda: replaced(_graphs()[0], graphs=_graphs()[0].graphs.take(torch.arange(3))),
+            "y has 7 rows for 3 graphs",
+        ),
     ],
 )
 def test_fields_that_do_not_agree_are_refused(problem, said):
@@ -157,9 +204,15 @@ def test_graphs_have_labels_answers_or_targets(kind):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda g: Graphs(g.x, g.edges + 5, g.nodes, g.degrees), "graphs.edges holds an end that is no node of its graph"),
+        (
+            lambda g: Graphs(g.x, g.edges + 5, g.nodes, g.degrees),
+            "graphs.edges holds an end that is no node of its graph",
+        ),
         (lambda g: Graphs(g.x, g.edges, g.nodes + 1, g.degrees), "graphs.nodes and degrees count"),
-        (lambda g: Graphs(g.x * float("nan"), g.edges, g.nodes, g.degrees), "graphs.x holds nan at row 0"),
+        (
+            lambda g: Graphs(g.x * float("nan"), g.edges, g.nodes, g.degrees),
+            "graphs.x holds nan at row 0",
+        ),
         (lambda g: Graphs(g.x, g.edges, g.nodes * 0, g.degrees), "graphs.nodes holds 0 at row 0"),
         (lambda g: [g], "graphs is a list of 1, and must be a Graphs"),
     ],
@@ -191,7 +244,10 @@ def test_a_case_has_problems(problems):
 
 @pytest.mark.parametrize("problem", [None, {}, 3, torch.zeros(3)])
 def test_a_problem_of_another_track_is_said_to_be_one(problem):
-    with pytest.raises(InvalidRun, match=r"without 'x'; the track's problem is bench.tracks.noisy_labels.Problem|it is None"):
+    with pytest.raises(
+        InvalidRun,
+        match=r"without 'x'; the track's problem is bench.tracks.noisy_labels.Problem|it is None",
+    ):
         checks().case(Case(problems=[problem]))
 
 
@@ -199,7 +255,9 @@ def test_one_of_several_problems_is_named_and_the_data_set_that_has_the_fault():
     good, _ = MADE["noisy-labels"]()
     bad = replaced(good, x=changed(good.x, (3, 0), float("nan")))
     with pytest.raises(
-        InvalidRun, match=r"the task's problem 2 of 2 is not valid.*x holds nan at row 3.*The data set 'mine' has it already: x holds nan at row 3"
+        InvalidRun,
+        match=r"the task's problem 2 of 2 is not valid.*x holds nan at row 3.*The data set "
+        r"'mine' has it already: x holds nan at row 3",
     ):
         checks().case(Case(problems=[good, bad]), [("mine", bad), ("other", good)])
 
@@ -213,15 +271,27 @@ class Hidden(msgspec.Struct):
 @pytest.mark.parametrize(
     ("hidden", "said"),
     [
-        (Hidden(drawn(0, 2), labels(0), labels()), r"x_test has the shape \(0, 2\): there is nothing in it"),
-        (Hidden(drawn(4, 2), labels(5), labels()), r"y_test has the shape \(5,\), and must be .* of shape \(T=4,\)"),
+        (
+            Hidden(drawn(0, 2), labels(0), labels()),
+            r"x_test has the shape \(0, 2\): there is nothing in it",
+        ),
+        (
+            Hidden(drawn(4, 2), labels(5), labels()),
+            r"y_test has the shape \(5,\), and must be .* of shape \(T=4,\)",
+        ),
         (Hidden(drawn(4, 2), labels(4) + C, labels()), f"y_test holds {C + 2} at row 2"),
-        (Hidden(drawn(4, 2), labels(4), labels(4)), r"y_true has the shape \(4,\), and must be .* of shape \(N=7,\)"),
+        (
+            Hidden(drawn(4, 2), labels(4), labels(4)),
+            r"y_true has the shape \(4,\), and must be .* of shape \(N=7,\)",
+        ),
     ],
 )
 def test_a_hidden_part_that_declares_its_fields_is_checked_by_the_problem_s_sizes(hidden, said):
     problem, _ = MADE["noisy-labels"]()
-    with pytest.raises(InvalidRun, match="the task's hidden part is not valid, which is no fault of the method: .*" + said):
+    with pytest.raises(
+        InvalidRun,
+        match="the task's hidden part is not valid, which is no fault of the method: .*" + said,
+    ):
         checks().case(Case(problems=[problem], hidden=hidden))
 
 

@@ -1,4 +1,6 @@
-"""What a method returns, of every track: right as it is, and invalid with a sentence however it is wrong."""
+"""What a method returns, of every track: right as it is, and invalid with
+a sentence however it is wrong.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,10 @@ def fields(track):
 
 TENSORS = [(track, field) for track in MADE for field in fields(track) if field.arrays]
 PLAIN = [
-    (track, field) for track in MADE for field in fields(track) if field.meta or (field.mark and not isinstance(field.mark, Outputs)) or field.kind is bool
+    (track, field)
+    for track in MADE
+    for field in fields(track)
+    if field.meta or (field.mark and not isinstance(field.mark, Outputs)) or field.kind is bool
 ]
 
 
@@ -43,24 +48,41 @@ def test_a_good_solution_passes_and_says_what_it_said(track):
         assert after is before or isinstance(after, Checked)
 
 
-@pytest.mark.parametrize(("track", "field"), TENSORS, ids=[f"{track}-{field.name}" for track, field in TENSORS])
+@pytest.mark.parametrize(
+    ("track", "field"), TENSORS, ids=[f"{track}-{field.name}" for track, field in TENSORS]
+)
 @settings(max_examples=15, deadline=None)
 @given(data=st.data())
-def test_a_wrong_tensor_in_any_field_is_invalid_and_the_sentence_names_the_field(track, field, data):
+def test_a_wrong_tensor_in_any_field_is_invalid_and_the_sentence_names_the_field(
+    track, field, data
+):
     problem, solution = MADE[track]()
     good = getattr(solution, field.name)
     _, scope = check_problem(problem)
     own = Scope(solution, problem, parent=scope)
     holder = good if isinstance(good, dict | list) else {field.name: good}
-    key = data.draw(st.sampled_from(sorted(holder))) if isinstance(holder, dict) else data.draw(st.integers(0, len(holder) - 1))
+    key = (
+        data.draw(st.sampled_from(sorted(holder)))
+        if isinstance(holder, dict)
+        else data.draw(st.integers(0, len(holder) - 1))
+    )
     _, wrong = data.draw(wrong_tensors(holder[key], field.arrays[0], own))
-    changed = {**holder, key: wrong} if isinstance(holder, dict) else [wrong if place == key else part for place, part in enumerate(holder)]
+    changed = (
+        {**holder, key: wrong}
+        if isinstance(holder, dict)
+        else [wrong if place == key else part for place, part in enumerate(holder)]
+    )
     with pytest.raises(InvalidRun) as raised:
-        answer(replaced(solution, **{field.name: changed if isinstance(good, dict | list) else wrong}), problem, track)
+        answer(
+            replaced(solution, **{field.name: changed if isinstance(good, dict | list) else wrong}),
+            problem,
+            track,
+        )
     said = str(raised.value)
     assert said.startswith("the method's solution is not valid: ")
     assert said.endswith(".")
-    assert field.name in said or track == "condensation"  # what another field stands for may be named by it: images, labels and rows go together
+    # what another field stands for may be named by it: images, labels and rows go together
+    assert field.name in said or track == "condensation"
 
 
 @pytest.mark.parametrize("track", MADE)
@@ -75,7 +97,9 @@ def test_a_wrong_tensor_in_any_field_is_invalid_and_the_sentence_names_the_field
 def test_whatever_is_no_solution_of_the_track_is_said_to_be_none(track, returned, word):
     problem, solution = MADE[track]()
     given = returned() if word == "a generator" else returned
-    with pytest.raises(InvalidRun, match=f"solve returned {word}.*; return bench.tracks.*{type(solution).__name__}"):
+    with pytest.raises(
+        InvalidRun, match=f"solve returned {word}.*; return bench.tracks.*{type(solution).__name__}"
+    ):
         answer(given, problem, track)
 
 
@@ -97,7 +121,9 @@ def test_a_field_that_must_be_there_is_not_none(track):
                 answer(replaced(solution, **{field.name: None}), problem, track)
 
 
-@pytest.mark.parametrize(("track", "field"), PLAIN, ids=[f"{track}-{field.name}" for track, field in PLAIN])
+@pytest.mark.parametrize(
+    ("track", "field"), PLAIN, ids=[f"{track}-{field.name}" for track, field in PLAIN]
+)
 @pytest.mark.parametrize("value", ["text", float("nan"), float("inf"), -1e9, 1e9, [1.0], {}])
 def test_a_wrong_plain_value_is_invalid(track, field, value):
     if track == "policy-optimization" or (value == 1e9 and field.name in ("precompute", "stored")):
@@ -117,16 +143,26 @@ def test_labels_and_rows_of_other_widths_are_converted(dtype):
     assert found.labels.dtype == torch.int64
     assert torch.equal(found.labels, solution.labels)
     problem, chosen = MADE["selection"]()
-    found = answer(replaced(chosen, rows=[rows.to(dtype) for rows in chosen.rows]), problem, "selection")
+    found = answer(
+        replaced(chosen, rows=[rows.to(dtype) for rows in chosen.rows]), problem, "selection"
+    )
     assert [rows.dtype for rows in found.rows] == [torch.int64] * 2
 
 
 def test_numbers_of_other_widths_are_converted_and_gradients_left_behind():
     problem, small = MADE["condensation"]()
-    found = answer(replaced(small, x=problem.x[small.indices].double(), indices=None, soft_y=small.soft_y.double()), problem, "condensation")
+    found = answer(
+        replaced(
+            small, x=problem.x[small.indices].double(), indices=None, soft_y=small.soft_y.double()
+        ),
+        problem,
+        "condensation",
+    )
     assert (found.x.dtype, found.soft_y.dtype) == (torch.float32, torch.float32)
     problem, solution = MADE["noisy-labels"]()
-    found = answer(replaced(solution, clean_score=torch.zeros(N, requires_grad=True)), problem, "noisy-labels")
+    found = answer(
+        replaced(solution, clean_score=torch.zeros(N, requires_grad=True)), problem, "noisy-labels"
+    )
     assert not found.clean_score.requires_grad
 
 
@@ -141,7 +177,10 @@ def test_infinite_scores_keep_their_place_and_nan_has_none():
     problem, solution = MADE["label-errors"]()
     suspicion = torch.linspace(-1, 1, N)
     suspicion[0], suspicion[-1] = -torch.inf, torch.inf
-    assert torch.equal(answer(replaced(solution, suspicion=suspicion), problem, "label-errors").suspicion, suspicion)
+    assert torch.equal(
+        answer(replaced(solution, suspicion=suspicion), problem, "label-errors").suspicion,
+        suspicion,
+    )
 
 
 # Rules over several fields -------------------------------------------------------------------
@@ -181,9 +220,17 @@ def test_a_solution_of_a_derived_type_counts_as_what_it_is_derived_from(track):
         note: str = "mine"
 
     own = dataclasses.dataclass(frozen=True)(Own) if dataclasses.is_dataclass(kind) else Own
-    found = answer(own(**{field.name: getattr(solution, field.name) for field in fields(track)}), problem, track)
+    found = answer(
+        own(**{field.name: getattr(solution, field.name) for field in fields(track)}),
+        problem,
+        track,
+    )
     assert type(found) is kind
-    assert all(getattr(found, field.name) is getattr(solution, field.name) or isinstance(getattr(found, field.name), Checked) for field in fields(track))
+    assert all(
+        getattr(found, field.name) is getattr(solution, field.name)
+        or isinstance(getattr(found, field.name), Checked)
+        for field in fields(track)
+    )
 
 
 def test_a_solution_of_a_derived_type_is_checked_by_what_the_track_declares():
@@ -213,7 +260,10 @@ def test_a_training_method_serves_label_errors_with_its_own_solution():
         (lambda scores: scores.to_sparse(), "a sparse tensor"),
         (lambda scores: scores.to("meta"), "on the device meta"),
         (lambda scores: torch.nested.nested_tensor([scores]), "a nested tensor"),
-        (lambda scores: torch.quantize_per_tensor(scores, 0.1, 0, torch.qint8), "a quantised tensor"),
+        (
+            lambda scores: torch.quantize_per_tensor(scores, 0.1, 0, torch.qint8),
+            "a quantised tensor",
+        ),
     ],
 )
 @pytest.mark.filterwarnings("ignore")
@@ -226,21 +276,31 @@ def test_a_tensor_that_holds_no_plain_numbers_is_refused_with_what_to_do(change,
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2])
 def test_floats_that_numpy_does_not_have_are_widened(dtype):
     problem, solution = MADE["privacy-audit"]()
-    found = answer(replaced(solution, scores=solution.scores.to(dtype)), problem, "privacy-audit").scores
+    found = answer(
+        replaced(solution, scores=solution.scores.to(dtype)), problem, "privacy-audit"
+    ).scores
     assert torch.equal(found, solution.scores.to(dtype).float())
     assert found.numpy().shape == (N,)
 
 
-@pytest.mark.parametrize("dtype", [torch.uint8, torch.uint16, torch.uint32, torch.uint64, torch.int8])
+@pytest.mark.parametrize(
+    "dtype", [torch.uint8, torch.uint16, torch.uint32, torch.uint64, torch.int8]
+)
 def test_scores_without_a_sign_keep_their_order_when_they_are_negated(dtype):
     problem, solution = MADE["privacy-audit"]()
-    found = answer(replaced(solution, scores=torch.arange(N).to(dtype)), problem, "privacy-audit").scores
+    found = answer(
+        replaced(solution, scores=torch.arange(N).to(dtype)), problem, "privacy-audit"
+    ).scores
     assert ((-found).diff() < 0).all()
 
 
 def test_a_number_of_numpy_becomes_a_plain_one():
     problem, solution = MADE["condensation"]()
-    found = answer(replaced(solution, lr=np.float32(0.5), masked=np.float64(0.25), factor=np.int64(2)), problem, "condensation")
+    found = answer(
+        replaced(solution, lr=np.float32(0.5), masked=np.float64(0.25), factor=np.int64(2)),
+        problem,
+        "condensation",
+    )
     assert {type(found.lr), type(found.masked), type(found.factor)} == {float, int}
 
 
@@ -254,7 +314,12 @@ def test_weights_of_which_none_counts_teach_nothing(value):
 
 def test_soft_labels_of_half_width_sum_to_one_up_to_their_rounding():
     problem, solution = MADE["condensation"]()
-    assert answer(replaced(solution, soft_y=solution.soft_y.half()), problem, "condensation").soft_y.dtype == torch.float32
+    assert (
+        answer(
+            replaced(solution, soft_y=solution.soft_y.half()), problem, "condensation"
+        ).soft_y.dtype
+        == torch.float32
+    )
     with pytest.raises(InvalidRun, match="soft_y holds rows that sum to"):
         answer(replaced(solution, soft_y=solution.soft_y * 1.01), problem, "condensation")
 
@@ -271,8 +336,14 @@ class Own(msgspec.Struct):
     ("solution", "said"),
     [
         (torch.tensor([0.0, float("nan")]), "it holds nan at row 1"),
-        (Own(weights=torch.tensor([[0.0, float("inf")]])), r"weights holds inf at row 0 \(place \[0, 1\]\)"),
-        (Own(weights=torch.zeros(2), more={"a": [torch.zeros(1), torch.tensor([float("nan")])]}), r"more\['a'\]\[1\] holds nan"),
+        (
+            Own(weights=torch.tensor([[0.0, float("inf")]])),
+            r"weights holds inf at row 0 \(place \[0, 1\]\)",
+        ),
+        (
+            Own(weights=torch.zeros(2), more={"a": [torch.zeros(1), torch.tensor([float("nan")])]}),
+            r"more\['a'\]\[1\] holds nan",
+        ),
         ({"a": a_generator()}, "is a generator"),
         (None, "solve returned nothing"),
     ],

@@ -1,4 +1,6 @@
-"""The command line as users call it: in process, with results and cache in a folder of the test's own."""
+"""The command line as users call it: in process, with results and cache in
+a folder of the test's own.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ def shared_cache(tmp_path_factory, with_kernels):
 
 @pytest.fixture
 def bench(tmp_path, monkeypatch, shared_cache):
-    """Call ``bench(*arguments)`` and get exit code, stdout and stderr; results go to ``bench.results``."""
+    """Call ``bench(*arguments)`` and get exit code, stdout and stderr;
+    results go to ``bench.results``.
+    """
     from bench.cli import main
 
     monkeypatch.chdir(tmp_path)
@@ -46,7 +50,11 @@ def bench(tmp_path, monkeypatch, shared_cache):
         return SimpleNamespace(code=found.exit_code, out=found.stdout, err=found.stderr)
 
     def files() -> dict[str, bytes]:
-        return {str(path.relative_to(call.results)): path.read_bytes() for path in sorted(call.results.rglob("*")) if path.is_file()}
+        return {
+            str(path.relative_to(call.results)): path.read_bytes()
+            for path in sorted(call.results.rglob("*"))
+            if path.is_file()
+        }
 
     call.results = tmp_path / "results"
     call.files = files
@@ -55,11 +63,20 @@ def bench(tmp_path, monkeypatch, shared_cache):
 
 @pytest.fixture
 def plugin(tmp_path):
-    """Write a file with one method and return its path: ``plugin("boom", "raise ValueError('no')")``."""
+    """Write a file with one method and return its path: ``plugin("boom",
+    "raise ValueError('no')")``.
+    """
 
     def write(name: str, body: str, card: str = "", file: str | None = None) -> Path:
         path = tmp_path / (file or f"{name.replace('-', '_')}.py")
-        path.write_text(METHOD.format(cls="".join(part.title() for part in name.split("-")), name=name, body=body, card=card))
+        path.write_text(
+            METHOD.format(
+                cls="".join(part.title() for part in name.split("-")),
+                name=name,
+                body=body,
+                card=card,
+            )
+        )
         return path
 
     return write

@@ -19,7 +19,11 @@ def test_one_that_does_not_exits_1_and_json_says_which_rule(bench, plugin):
     done = bench("check", str(path), "--quick", "--json")
     found = json.loads(done.out)
     assert (done.code, found["ok"]) == (1, False)
-    assert {finding["rule"] for finding in found["reports"][0]["findings"] if finding["outcome"] == "failed"} == {"solves"}
+    assert {
+        finding["rule"]
+        for finding in found["reports"][0]["findings"]
+        if finding["outcome"] == "failed"
+    } == {"solves"}
 
 
 def test_a_name_that_is_unknown_is_a_sentence(bench):

@@ -42,53 +42,146 @@ def recorded(bench, one_run):
 USAGE = {
     "an unknown verb": (("lst",), "unknown command 'lst'. Did you mean 'list'?"),
     "an unknown option": (("run", "--metod", "ce"), "no such option '--metod'"),
-    "a size that is none": ((*CE, "--memory", "lots"), "--memory got 'lots'; give a size like 512M or 4GiB, or none for no limit."),
-    "nothing to run": (("run",), "say what to run: --method NAME and --task NAME, --track NAME, or --all."),
-    "an unknown method": ((*RUN, "--method", "coteachin", "--task", "noisy-digits"), "unknown method 'coteachin' (from --method). Did you mean 'coteaching'"),
-    "a glob that fits nothing": ((*RUN, "--method", "zz*", "--task", "noisy-digits"), "unknown method 'zz*'"),
-    "an unknown task": ((*RUN, "--method", "ce", "--task", "noisy-digit"), "unknown task 'noisy-digit' (from --task). Did you mean"),
+    "a size that is none": (
+        (*CE, "--memory", "lots"),
+        "--memory got 'lots'; give a size like 512M or 4GiB, or none for no limit.",
+    ),
+    "nothing to run": (
+        ("run",),
+        "say what to run: --method NAME and --task NAME, --track NAME, or --all.",
+    ),
+    "an unknown method": (
+        (*RUN, "--method", "coteachin", "--task", "noisy-digits"),
+        "unknown method 'coteachin' (from --method). Did you mean 'coteaching'",
+    ),
+    "a glob that fits nothing": (
+        (*RUN, "--method", "zz*", "--task", "noisy-digits"),
+        "unknown method 'zz*'",
+    ),
+    "an unknown task": (
+        (*RUN, "--method", "ce", "--task", "noisy-digit"),
+        "unknown task 'noisy-digit' (from --task). Did you mean",
+    ),
     "an unknown track": ((*RUN, "--track", "noisy"), "unknown track 'noisy'"),
-    "an unknown preset": ((*CE, "--preset", "smok"), "noisy-digits has no preset 'smok' (from --preset). Did you mean 'smoke'? Its presets: smoke, default."),
-    "an unknown variant": ((*CE, "--variant", "sym41"), "noisy-digits has no variant 'sym41' in preset 'smoke' (from --variant). Did you mean 'sym40'?"),
+    "an unknown preset": (
+        (*CE, "--preset", "smok"),
+        "noisy-digits has no preset 'smok' (from --preset). Did you mean 'smoke'? Its presets: "
+        "smoke, default.",
+    ),
+    "an unknown variant": (
+        (*CE, "--variant", "sym41"),
+        "noisy-digits has no variant 'sym41' in preset 'smoke' (from --variant). Did you mean "
+        "'sym40'?",
+    ),
     "an unknown parameter": (
         (*RUN, "--method", "elr[lamb=1]", "--task", "noisy-digits"),
         "elr has no parameter 'lamb'. Did you mean 'lam'? Its parameters: lam, beta.",
     ),
-    "a parameter of a method without any": ((*RUN, "--method", "ce[lam=1]", "--task", "noisy-digits"), "ce has no parameter 'lam'. It has no parameters."),
-    "a value out of range": ((*RUN, "--method", "elr[beta=1]", "--task", "noisy-digits"), "elr got beta=1; beta takes a number at least 0 and below 1."),
-    "a value of the wrong type": ((*RUN, "--method", "elr[lam=high]", "--task", "noisy-digits"), "elr got lam=high; lam takes a number at least 0."),
-    "a value that is not finite": ((*RUN, "--method", "elr[lam=inf]", "--task", "noisy-digits"), "elr got lam=Infinity; lam takes a finite number"),
-    "an unknown task parameter": ((*RUN, "--method", "ce", "--task", "noisy-digits[rat=.2]"), "noisy-digits has no parameter 'rat'. Did you mean 'rate'?"),
+    "a parameter of a method without any": (
+        (*RUN, "--method", "ce[lam=1]", "--task", "noisy-digits"),
+        "ce has no parameter 'lam'. It has no parameters.",
+    ),
+    "a value out of range": (
+        (*RUN, "--method", "elr[beta=1]", "--task", "noisy-digits"),
+        "elr got beta=1; beta takes a number at least 0 and below 1.",
+    ),
+    "a value of the wrong type": (
+        (*RUN, "--method", "elr[lam=high]", "--task", "noisy-digits"),
+        "elr got lam=high; lam takes a number at least 0.",
+    ),
+    "a value that is not finite": (
+        (*RUN, "--method", "elr[lam=inf]", "--task", "noisy-digits"),
+        "elr got lam=Infinity; lam takes a finite number",
+    ),
+    "an unknown task parameter": (
+        (*RUN, "--method", "ce", "--task", "noisy-digits[rat=.2]"),
+        "noisy-digits has no parameter 'rat'. Did you mean 'rate'?",
+    ),
     "a word that is no choice": (
         (*RUN, "--method", "ce", "--task", "noisy-digits[noise=snow]"),
         "noisy-digits got noise=snow; noise takes a word out of sym, sym_incl",
     ),
-    "a bracket left open": ((*RUN, "--method", "elr[lam=1", "--task", "noisy-digits"), "has no closing bracket; write it as 'name[key=value,key=value]'."),
-    "a pair without a value": ((*RUN, "--method", "elr[lam]", "--task", "noisy-digits"), "holds 'lam', which is no key=value pair"),
-    "a parameter given twice": ((*RUN, "--method", "elr[lam=1,lam=2]", "--task", "noisy-digits"), "gives 'lam' twice"),
-    "parameters for a reference": ((*RUN, "--method", "clean-labels[x=1]", "--task", "noisy-digits"), "the reference 'clean-labels' has no parameters"),
-    "seeds that are words": ((*CE, "--seeds", "few"), "--seeds got 'few'; give a number of seeds like 5, or a list like 0-4,7."),
+    "a bracket left open": (
+        (*RUN, "--method", "elr[lam=1", "--task", "noisy-digits"),
+        "has no closing bracket; write it as 'name[key=value,key=value]'.",
+    ),
+    "a pair without a value": (
+        (*RUN, "--method", "elr[lam]", "--task", "noisy-digits"),
+        "holds 'lam', which is no key=value pair",
+    ),
+    "a parameter given twice": (
+        (*RUN, "--method", "elr[lam=1,lam=2]", "--task", "noisy-digits"),
+        "gives 'lam' twice",
+    ),
+    "parameters for a reference": (
+        (*RUN, "--method", "clean-labels[x=1]", "--task", "noisy-digits"),
+        "the reference 'clean-labels' has no parameters",
+    ),
+    "seeds that are words": (
+        (*CE, "--seeds", "few"),
+        "--seeds got 'few'; give a number of seeds like 5, or a list like 0-4,7.",
+    ),
     "no seeds": ((*CE, "--seeds", "0"), "--seeds got '0', which is no seed at all"),
     "seeds backwards": ((*CE, "--seeds", "4-2"), "--seeds got '4-2'"),
     "a negative seed": ((*CE, "--seeds", "-3"), "--seeds got '-3'"),
-    "an unknown device": ((*CE, "--device", "tpu"), "unknown device 'tpu'; give auto, cpu or cuda."),
+    "an unknown device": (
+        (*CE, "--device", "tpu"),
+        "unknown device 'tpu'; give auto, cpu or cuda.",
+    ),
     "an unknown executor": (
         (*CE, "--executor", "cloud", "--seeds", "9-9"),
         "unknown executor 'cloud' (from --executor). The executors are local, inline, ray, slurm.",
     ),
     "no jobs": ((*CE, "--jobs", "0"), "invalid value for '--jobs'"),
-    "no time": ((*CE, "--timeout", "0"), "--timeout got '0'; give a number of seconds above 0, like 90 or 0.5."),
-    **{f"a time limit of {text}": ((*CE, "--timeout", text), f"--timeout got '{text}'; give a number of seconds") for text in ("nan", "inf", "-1", "long")},
-    **{f"a limit of processor time of {text}": ((*CE, "--cpu-time", text), f"--cpu-time got '{text}'; give") for text in ("NaN", "Infinity", "0", "-.5")},
-    **{f"a limit of memory of {text}": ((*CE, "--memory", text), f"--memory got '{text}'; give a size") for text in ("nan", "inf", "-1G")},
-    **{f"a limit of GPU memory of {text}": ((*CE, "--gpu-memory", text), f"--gpu-memory got '{text}'; give a size") for text in ("nan", "inf")},
-    **{f"a budget of {text}": ((*CE, "--budget", text), f"--budget got '{text}'; give a time") for text in ("nan", "inf", "0s", "-1h", "nans")},
-    **{f"runs on a GPU: {text}": ((*CE, "--per-gpu", text), "invalid value for '--per-gpu'") for text in ("nan", "0", "-1")},
+    "no time": (
+        (*CE, "--timeout", "0"),
+        "--timeout got '0'; give a number of seconds above 0, like 90 or 0.5.",
+    ),
+    **{
+        f"a time limit of {text}": (
+            (*CE, "--timeout", text),
+            f"--timeout got '{text}'; give a number of seconds",
+        )
+        for text in ("nan", "inf", "-1", "long")
+    },
+    **{
+        f"a limit of processor time of {text}": (
+            (*CE, "--cpu-time", text),
+            f"--cpu-time got '{text}'; give",
+        )
+        for text in ("NaN", "Infinity", "0", "-.5")
+    },
+    **{
+        f"a limit of memory of {text}": (
+            (*CE, "--memory", text),
+            f"--memory got '{text}'; give a size",
+        )
+        for text in ("nan", "inf", "-1G")
+    },
+    **{
+        f"a limit of GPU memory of {text}": (
+            (*CE, "--gpu-memory", text),
+            f"--gpu-memory got '{text}'; give a size",
+        )
+        for text in ("nan", "inf")
+    },
+    **{
+        f"a budget of {text}": ((*CE, "--budget", text), f"--budget got '{text}'; give a time")
+        for text in ("nan", "inf", "0s", "-1h", "nans")
+    },
+    **{
+        f"runs on a GPU: {text}": ((*CE, "--per-gpu", text), "invalid value for '--per-gpu'")
+        for text in ("nan", "0", "-1")
+    },
     "a night without a time limit": (("nightly", "--timeout", "nan"), "--timeout got 'nan'"),
-    "a limit of processor time of a night": (("nightly", "--cpu-time", "inf"), "--cpu-time got 'inf'"),
+    "a limit of processor time of a night": (
+        ("nightly", "--cpu-time", "inf"),
+        "--cpu-time got 'inf'",
+    ),
     "a method and a task of different tracks": (
         (*RUN, "--method", "ce", "--task", "prune-digits"),
-        "the method 'ce' belongs to the track noisy-labels, the task 'prune-digits' to the track selection; a method runs on the tasks of its own track.",
+        "the method 'ce' belongs to the track noisy-labels, the task 'prune-digits' to the track "
+        "selection; a method runs on the tasks of its own track.",
     ),
     "a reference and a task of different tracks": (
         (*RUN, "--method", "clean-labels", "--task", "prune-digits"),
@@ -100,7 +193,8 @@ USAGE = {
     ),
     "one method of two that no task fits": (
         (*RUN, "--method", "ce,el2n", "--task", "noisy-digits"),
-        "the method 'el2n' belongs to the tracks condensation and selection, the task 'noisy-digits' to",
+        "the method 'el2n' belongs to the tracks condensation and selection, the task "
+        "'noisy-digits' to",
     ),
     "one task of two that no method fits": (
         (*RUN, "--method", "ce", "--task", "noisy-digits,prune-mnist"),
@@ -108,16 +202,29 @@ USAGE = {
     ),
     "a method of another track than the one named": (
         (*RUN, "--method", "gce", "--track", "selection"),
-        "there is no method 'gce' in the track 'selection', but there is noisy-labels/gce; name that track, or another method.",
+        "there is no method 'gce' in the track 'selection', but there is noisy-labels/gce; name "
+        "that track, or another method.",
     ),
-    "a plugin that is not there": ((*CE, "--plugins", "nowhere.py"), "no plugin at 'nowhere.py'; give a Python file, or a folder with rooms"),
+    "a plugin that is not there": (
+        (*CE, "--plugins", "nowhere.py"),
+        "no plugin at 'nowhere.py'; give a Python file, or a folder with rooms",
+    ),
     "an unknown kind to list": (("list", "papers"), "'papers' is not one of"),
-    "an unknown name to show": (("show", "coteachin"), "unknown name 'coteachin'. Did you mean 'coteaching'"),
-    "a method compared with itself": (("compare", "ce", "ce"), "'ce' is compared with itself; name two methods."),
+    "an unknown name to show": (
+        ("show", "coteachin"),
+        "unknown name 'coteachin'. Did you mean 'coteaching'",
+    ),
+    "a method compared with itself": (
+        ("compare", "ce", "ce"),
+        "'ce' is compared with itself; name two methods.",
+    ),
     "a comparison with an unknown method": (("compare", "ce", "erl"), "unknown method 'erl'"),
     "an unknown record": (("reproduce", "ffff"), "begin with 'ffff'"),
     "an unknown cell": (("why", "ffff"), "has a cell that begins with 'ffff'"),
-    "a record file that is not there": (("reproduce", "nothing.json"), "no record at 'nothing.json'"),
+    "a record file that is not there": (
+        ("reproduce", "nothing.json"),
+        "no record at 'nothing.json'",
+    ),
     "an unknown board format": (("leaderboard", "--format", "pdf"), "'pdf' is not one of"),
 }
 
@@ -135,7 +242,9 @@ def test_a_usage_error_is_one_sentence_with_exit_code_2_and_changes_nothing(benc
     assert bench.files() == recorded
 
 
-@pytest.mark.parametrize("names", [("gce*", "prune-*"), ("gce", "prune-*"), ("gce*", "prune-digits")])
+@pytest.mark.parametrize(
+    "names", [("gce*", "prune-*"), ("gce", "prune-*"), ("gce*", "prune-digits")]
+)
 def test_globs_of_different_tracks_select_nothing_and_the_tracks_are_named(bench, recorded, names):
     found = bench(*RUN, "--method", names[0], "--task", names[1])
     assert found.code == 3
@@ -157,9 +266,30 @@ def test_a_command_without_its_verb_prints_its_help(bench, verb):
     assert found.out == bench(*verb, "--help").out
 
 
-@pytest.mark.parametrize("seeds", [("100", "100 seeds, 0 to 99: 100 runs."), ("1,3,5-20", "18 seeds, 1, 3, 5 to 20: 18 runs."), ("9-9", ""), ("3", "")])
+@pytest.mark.parametrize(
+    "seeds",
+    [
+        ("100", "100 seeds, 0 to 99: 100 runs."),
+        ("1,3,5-20", "18 seeds, 1, 3, 5 to 20: 18 runs."),
+        ("9-9", ""),
+        ("3", ""),
+    ],
+)
 def test_many_seeds_are_said_before_they_run(bench, seeds):
-    found = bench("run", "--method", "ce", "--task", "noisy-digits", "--variant", "sym40", "--seeds", seeds[0], "--dry-run", "--device", "cpu")
+    found = bench(
+        "run",
+        "--method",
+        "ce",
+        "--task",
+        "noisy-digits",
+        "--variant",
+        "sym40",
+        "--seeds",
+        seeds[0],
+        "--dry-run",
+        "--device",
+        "cpu",
+    )
     assert found.code == 0
     assert found.err == (f"bench: {seeds[1]}\n" if seeds[1] else "")
 
@@ -214,7 +344,14 @@ def test_a_full_disk_ends_with_a_sentence_and_an_intact_store(bench, recorded, m
 
 
 @pytest.fixture(
-    params=["a file", "no home", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("below a file", "in a folder that takes none", "too long a name"))]
+    params=[
+        "a file",
+        "no home",
+        *(
+            pytest.param(kind, marks=pytest.mark.slow)
+            for kind in ("below a file", "in a folder that takes none", "too long a name")
+        ),
+    ]
 )
 def unusable_cache(request, monkeypatch, tmp_path):
     """Name a cache folder that can't be used, and return it."""
@@ -224,12 +361,18 @@ def unusable_cache(request, monkeypatch, tmp_path):
         monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
         monkeypatch.setenv("HOME", "/proc/home")
         return "/proc/home/.cache/datacentric-bench"
-    name = {"a file": tmp_path / "taken", "below a file": tmp_path / "taken" / "x", "too long a name": tmp_path / ("x" * 300)}.get(request.param, "/proc/cache")
+    name = {
+        "a file": tmp_path / "taken",
+        "below a file": tmp_path / "taken" / "x",
+        "too long a name": tmp_path / ("x" * 300),
+    }.get(request.param, "/proc/cache")
     monkeypatch.setenv("BENCH_CACHE", str(name))
     return str(name)
 
 
-def test_a_cache_folder_that_cannot_be_used_is_said_once_and_a_temporary_one_taken(bench, monkeypatch, tmp_path, unusable_cache):
+def test_a_cache_folder_that_cannot_be_used_is_said_once_and_a_temporary_one_taken(
+    bench, monkeypatch, tmp_path, unusable_cache
+):
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
     found = bench(*CE, "--seeds", "2")
@@ -296,7 +439,10 @@ def test_a_record_of_a_later_schema_is_not_used_and_not_touched(bench, recorded)
     before = bench.files()
     found = bench("leaderboard")
     assert found.code == 3
-    assert f"it has schema version 99, this bench reads up to {SCHEMA_VERSION}; update bench to read it" in found.err
+    assert (
+        f"it has schema version 99, this bench reads up to {SCHEMA_VERSION}; update bench to read "
+        "it"
+    ) in found.err
     assert bench.files() == before
 
 
@@ -331,7 +477,9 @@ def test_a_plugin_with_a_syntax_error_is_a_row_and_the_others_run(bench, tmp_pat
 
 def test_asking_for_a_method_of_a_broken_plugin_names_the_plugin(bench, tmp_path):
     (tmp_path / "odd.py").write_text("def broken(:\n")
-    found = bench(*RUN, "--method", "odd", "--task", "noisy-digits", "--plugins", tmp_path / "odd.py")
+    found = bench(
+        *RUN, "--method", "odd", "--task", "noisy-digits", "--plugins", tmp_path / "odd.py"
+    )
     assert found.code == 2
     assert "unknown method 'odd'" in found.err
     assert "is broken: SyntaxError in odd.py" in found.err
@@ -364,7 +512,10 @@ def test_a_pair_named_outright_that_does_not_apply_is_an_error(bench, plugin, re
     path = plugin("needy", "return None", card=', needs=("moon",)')
     found = bench(*RUN, "--method", "needy", "--task", "noisy-digits", "--plugins", path)
     assert found.code == 2
-    assert "needy does not apply to noisy-digits: needy needs 'moon', which noisy-digits does not offer" in found.err
+    assert (
+        "needy does not apply to noisy-digits: needy needs 'moon', which noisy-digits does not "
+        "offer"
+    ) in found.err
     assert bench.files() == recorded
 
 
@@ -372,13 +523,18 @@ def test_a_missing_library_is_an_environment_error_with_the_command_that_helps(b
     path = plugin("heavy", "return None", card=', libraries=("no_such_library",)')
     found = bench(*RUN, "--method", "heavy", "--task", "noisy-digits", "--plugins", path)
     assert found.code == 4
-    assert "the library 'no_such_library' is not installed; run 'pip install no_such_library'" in found.err
+    assert (
+        "the library 'no_such_library' is not installed; run 'pip install no_such_library'"
+        in found.err
+    )
 
 
 def test_a_missing_data_set_is_an_environment_error(bench, tmp_path):
     (tmp_path / "lost.py").write_text(
         "from typing import ClassVar\nfrom bench import Task, TaskCard, Metric, Preset\n"
-        "class Lost(Task):\n    card: ClassVar = TaskCard(name='lost', title='x', track='noisy-labels', datasets=('atlantis',), metrics=(Metric(name='a', primary=True),), presets={'smoke': Preset(variants={'v': {}})})\n"
+        "class Lost(Task):\n    card: ClassVar = TaskCard(name='lost', title='x', "
+        "track='noisy-labels', datasets=('atlantis',), metrics=(Metric(name='a', primary=True),), "
+        "presets={'smoke': Preset(variants={'v': {}})})\n"
     )
     found = bench(*RUN, "--method", "ce", "--task", "lost", "--plugins", tmp_path / "lost.py")
     assert found.code == 4
@@ -408,50 +564,91 @@ class Far(Task):
 
 def test_data_that_turns_out_not_to_be_there_is_no_record(bench, tmp_path):
     (tmp_path / "far.py").write_text(FAR)
-    found = bench(*RUN, "--method", "ce", "--task", "far", "--plugins", tmp_path / "far.py", "--json")
+    found = bench(
+        *RUN, "--method", "ce", "--task", "far", "--plugins", tmp_path / "far.py", "--json"
+    )
     document = json.loads(found.out)
     assert (found.code, document["records"]) == (4, [])
     assert document["not_run"] == [
-        {"track": "noisy-labels", "method": "ce", "task": "far", "status": "unavailable", "reason": "away is not here; fetch it with: get away"}
+        {
+            "track": "noisy-labels",
+            "method": "ce",
+            "task": "far",
+            "status": "unavailable",
+            "reason": "away is not here; fetch it with: get away",
+        }
     ]
     assert not list(bench.results.rglob("*.json"))
-    listed = bench(*RUN, "--method", "ce", "--task", "fa*", "--plugins", tmp_path / "far.py", "--json")
-    assert (listed.code, json.loads(listed.out)["not_run"]) == (0, document["not_run"])  # not asked for by name: a row, and no error
+    listed = bench(
+        *RUN, "--method", "ce", "--task", "fa*", "--plugins", tmp_path / "far.py", "--json"
+    )
+    # not asked for by name: a row, and no error
+    assert (listed.code, json.loads(listed.out)["not_run"]) == (0, document["not_run"])
 
 
 def test_data_that_is_not_there_is_said_once_for_all_that_wants_it(bench, tmp_path):
     (tmp_path / "far.py").write_text(FAR)
-    command = ("run", "--executor", "inline", "--device", "cpu", "--preset", "smoke", "--method", "ce,gce,elr,sop", "--task", "far", "--seeds", "5")
+    command = (
+        "run",
+        "--executor",
+        "inline",
+        "--device",
+        "cpu",
+        "--preset",
+        "smoke",
+        "--method",
+        "ce,gce,elr,sop",
+        "--task",
+        "far",
+        "--seeds",
+        "5",
+    )
     found = bench(*command, "--plugins", tmp_path / "far.py")
     assert found.code == 4
-    assert found.err == "bench: unavailable: 4 methods on far: away is not here; fetch it with: get away (20 runs)\n"
+    assert found.err == (
+        "bench: unavailable: 4 methods on far: away is not here; fetch it with: get away "
+        "(20 runs)\n"
+    )
     rows = json.loads(bench(*command, "--plugins", tmp_path / "far.py", "--json").out)["not_run"]
     assert len(rows) == 20
     assert {row["method"] for row in rows} == {"ce", "gce", "elr", "sop"}
 
 
 def test_runs_that_fail_alike_are_said_three_times_and_then_counted(bench, plugin):
-    paths = [plugin("boom", "raise ValueError(f'sky {run.seed} fell')"), plugin("bang", "raise KeyError(run.seed) if run.seed % 2 else TypeError('x')")]
+    paths = [
+        plugin("boom", "raise ValueError(f'sky {run.seed} fell')"),
+        plugin("bang", "raise KeyError(run.seed) if run.seed % 2 else TypeError('x')"),
+    ]
     plugins = [word for path in paths for word in ("--plugins", path)]
-    found = bench(*RUN, "--method", "boom,bang", "--task", "noisy-digits", "--seeds", "10", *plugins)
+    found = bench(
+        *RUN, "--method", "boom,bang", "--task", "noisy-digits", "--seeds", "10", *plugins
+    )
     assert found.code == 1
     lines = [line for line in found.err.splitlines() if line.startswith("bench: ")]
     assert sum("ValueError: the method's solve failed: sky" in line for line in lines) == 3
     assert sum("KeyError:" in line for line in lines) == 3
     assert sum("TypeError: the method's solve failed: x" in line for line in lines) == 3
-    assert "bench: failed: 7 more runs of boom ended with ValueError like that; all of them are recorded." in lines
-    assert "bench: failed: 2 more runs of bang ended with KeyError like that; all of them are recorded." in lines
+    assert (
+        "bench: failed: 7 more runs of boom ended with ValueError like that; all of them are "
+        "recorded."
+    ) in lines
+    assert (
+        "bench: failed: 2 more runs of bang ended with KeyError like that; all of them are "
+        "recorded."
+    ) in lines
     assert len(list(bench.results.rglob("records/*/*.json"))) == 20
 
 
 def test_a_method_that_raises_is_a_failed_record_and_the_others_go_on(bench, plugin):
     path = plugin("boom", "raise ValueError('the sky fell')")
-    found = bench(*RUN, "--method", "boom,ce", "--task", "noisy-digits", "--plugins", path, "--json")
+    found = bench(
+        *RUN, "--method", "boom,ce", "--task", "noisy-digits", "--plugins", path, "--json"
+    )
     assert found.code == 1
     assert (
-        "failed: noisy-digits sym40 boom seed 0: ValueError: the method's solve failed: the sky fell. See it again: bench run --method noisy-labels/boom --task"
-        in found.err
-    )
+        "failed: noisy-digits sym40 boom seed 0: ValueError: the method's solve failed: the sky "
+        "fell. See it again: bench run --method noisy-labels/boom --task"
+    ) in found.err
     records = {record["method"]: record for record in json.loads(found.out)["records"]}
     assert records["ce"]["status"] == "ok"
     assert records["boom"]["error"]["type"] == "ValueError"
@@ -462,48 +659,117 @@ def test_a_wrong_tool_bench_key_is_named(bench, tmp_path):
     (tmp_path / "pyproject.toml").write_text('[tool.bench]\nplugin = ["x.py"]\n')
     found = bench("list")
     assert found.code == 2
-    assert "sets tool.bench.plugin, which bench does not know; the only key is 'plugins'." in found.err
+    assert (
+        "sets tool.bench.plugin, which bench does not know; the only key is 'plugins'." in found.err
+    )
 
 
 ENDS = {
-    "hangs": ("open('began', 'w').close(); import time; time.sleep(120)", "timeout", "it ran longer than its limit of 5 s and was killed"),
-    "dies": ("import ctypes; ctypes.string_at(0)", "crashed", "the process of the run died: segmentation fault"),
+    "hangs": (
+        "open('began', 'w').close(); import time; time.sleep(120)",
+        "timeout",
+        "it ran longer than its limit of 5 s and was killed",
+    ),
+    "dies": (
+        "import ctypes; ctypes.string_at(0)",
+        "crashed",
+        "the process of the run died: segmentation fault",
+    ),
     "leaves": ("import os; os._exit(3)", "crashed", "it left with exit code 3 and no result"),
 }
 
 
 def test_runs_that_hang_or_die_are_recorded_by_the_local_executor(bench, plugin):
-    paths = [text for name, (body, _, _) in ENDS.items() for text in ("--plugins", plugin(name, body))]
+    paths = [
+        text for name, (body, _, _) in ENDS.items() for text in ("--plugins", plugin(name, body))
+    ]
     names = ["--method", ",".join(ENDS), "--task", "noisy-digits"]
-    found = bench("run", "--device", "cpu", "--preset", "smoke", *names, *paths, "--timeout", 5, "--jobs", 3, "--json")
+    found = bench(
+        "run",
+        "--device",
+        "cpu",
+        "--preset",
+        "smoke",
+        *names,
+        *paths,
+        "--timeout",
+        5,
+        "--jobs",
+        3,
+        "--json",
+    )
     assert found.code == 1
     records = {record["method"]: record for record in json.loads(found.out)["records"]}
-    assert {name: record["status"] for name, record in records.items()} == {name: status for name, (_, status, _) in ENDS.items()}
-    assert [sentence in records[name]["error"]["message"] for name, (_, _, sentence) in ENDS.items()] == [True] * 3
+    assert {name: record["status"] for name, record in records.items()} == {
+        name: status for name, (_, status, _) in ENDS.items()
+    }
+    assert [
+        sentence in records[name]["error"]["message"] for name, (_, _, sentence) in ENDS.items()
+    ] == [True] * 3
     assert len(list(bench.results.rglob("records/*/*.json"))) == 3
     assert not (bench.results / "work").exists()
 
 
-def test_ctrl_c_finishes_what_ends_within_five_seconds_and_records_the_rest_as_interrupted(bench, plugin, recorded, tmp_path, shared_cache):
+def test_ctrl_c_finishes_what_ends_within_five_seconds_and_records_the_rest_as_interrupted(
+    bench, plugin, recorded, tmp_path, shared_cache
+):
     started = tmp_path / "started"
     started.mkdir()
-    wait = f"open({str(started)!r} + '/' + type(self).__name__, 'w').close(); import time; time.sleep({{}}); return super().solve(problem, run)"
-    paths = [plugin(name, wait.format(seconds)) for name, seconds in (("slow", 60), ("short", 2), ("waiting", 0))]
-    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # what a shell starts in the background ignores Ctrl-C
-    command = [sys.executable, "-c", f"{heard}; from bench.cli import main; main()", *RUN, "--executor", "local", "--jobs", "2"]
-    command += ["--method", "slow,short,waiting", "--task", "noisy-digits", *(text for path in paths for text in ("--plugins", str(path)))]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "BENCH_CACHE": str(shared_cache)})
+    wait = (
+        f"open({str(started)!r} + '/' + type(self).__name__, 'w').close(); import time; "
+        f"time.sleep({{}}); return super().solve(problem, run)"
+    )
+    paths = [
+        plugin(name, wait.format(seconds))
+        for name, seconds in (("slow", 60), ("short", 2), ("waiting", 0))
+    ]
+    # what a shell starts in the background ignores Ctrl-C
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    command = [
+        sys.executable,
+        "-c",
+        f"{heard}; from bench.cli import main; main()",
+        *RUN,
+        "--executor",
+        "local",
+        "--jobs",
+        "2",
+    ]
+    command += [
+        "--method",
+        "slow,short,waiting",
+        "--task",
+        "noisy-digits",
+        *(text for path in paths for text in ("--plugins", str(path))),
+    ]
+    process = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "BENCH_CACHE": str(shared_cache)},
+    )
     deadline = time.monotonic() + 60
     while len(list(started.iterdir())) < 2 and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert "stopping: what ends within 5 s is finished, the rest is recorded as interrupted. Once more kills at once." in err
+    assert (
+        "stopping: what ends within 5 s is finished, the rest is recorded as interrupted. Once "
+        "more kills at once."
+    ) in err
     assert "interrupted; what was finished is recorded. Run the same command again to go on." in err
     assert "Traceback" not in err
     kept = bench.files()
     assert {name: kept[name] for name in recorded} == recorded
-    new = [json.loads(kept[name]) for name in kept if name.startswith("records") and name not in recorded]
-    assert {(record["method"], record["status"]) for record in new} == {("slow", "interrupted"), ("short", "ok")}  # what had not begun has no record
+    new = [
+        json.loads(kept[name])
+        for name in kept
+        if name.startswith("records") and name not in recorded
+    ]
+    # what had not begun has no record
+    assert {(record["method"], record["status"]) for record in new} == {
+        ("slow", "interrupted"),
+        ("short", "ok"),
+    }
     assert not (bench.results / "work").exists()

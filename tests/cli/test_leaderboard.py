@@ -25,25 +25,43 @@ class {cls}(Task):
 
 @pytest.fixture
 def lab(tmp_path, bench):
-    """A private benchmark with a suite of its own, and the records of all of it; returns its call."""
+    """A private benchmark with a suite of its own, and the records of all
+    of it; returns its call.
+    """
     from bench.builtin.leaderboard._suite import read_suite
 
     folder = tmp_path / "lab"
     (folder / "leaderboard").mkdir(parents=True)
     (folder / "tasks" / "demo").mkdir(parents=True)
     (folder / "leaderboard" / "suite-small.toml").write_text(SUITE)
-    for name, metric, direction, variants in (("up", "acc", "max", {"a": {}, "b": {}}), ("down", "gap", "min", {"only": {}})):
-        (folder / "tasks" / "demo" / f"{name}.py").write_text(LAB.format(cls=name.title(), name=name, metric=metric, direction=direction, variants=variants))
-    records = whole_suite(read_suite(folder / "leaderboard" / "suite-small.toml"), TASKS, {"demo": ["null", "m", "n"]})
+    for name, metric, direction, variants in (
+        ("up", "acc", "max", {"a": {}, "b": {}}),
+        ("down", "gap", "min", {"only": {}}),
+    ):
+        (folder / "tasks" / "demo" / f"{name}.py").write_text(
+            LAB.format(
+                cls=name.title(), name=name, metric=metric, direction=direction, variants=variants
+            )
+        )
+    records = whole_suite(
+        read_suite(folder / "leaderboard" / "suite-small.toml"), TASKS, {"demo": ["null", "m", "n"]}
+    )
     bench.results.mkdir()
     write(bench, records)
-    call = lambda *arguments: bench("leaderboard", "--plugins", folder, "--suite", "small", "--no-stale", *arguments)  # noqa: E731
+
+    def call(*arguments):
+        return bench(
+            "leaderboard", "--plugins", folder, "--suite", "small", "--no-stale", *arguments
+        )
+
     call.records, call.bench, call.folder = records, bench, folder
     return call
 
 
 def write(bench, records, name="all.jsonl"):
-    (bench.results / name).write_bytes(b"".join(encode_record(record).replace(b"\n", b"") + b"\n" for record in records))
+    (bench.results / name).write_bytes(
+        b"".join(encode_record(record).replace(b"\n", b"") + b"\n" for record in records)
+    )
 
 
 def test_out_writes_every_file_and_the_same_bytes_again(lab, tmp_path):
@@ -51,14 +69,26 @@ def test_out_writes_every_file_and_the_same_bytes_again(lab, tmp_path):
 
     done = lab("--out", tmp_path / "one", "--no-page")
     assert (done.code, done.out) == (0, "")
-    assert "wrote leaderboard.csv, leaderboard.json, leaderboard.md, leaderboard.schema.json, leaderboard.tex, records.parquet, tracks.csv to" in done.err
+    assert (
+        "wrote leaderboard.csv, leaderboard.json, leaderboard.md, leaderboard.schema.json, "
+        "leaderboard.tex, records.parquet, tracks.csv to"
+    ) in done.err
     write(lab.bench, list(reversed(lab.records)))
     lab("--out", tmp_path / "two", "--no-page")
     names = sorted(path.name for path in (tmp_path / "one").iterdir())
-    assert [(tmp_path / "two" / name).read_bytes() for name in names] == [(tmp_path / "one" / name).read_bytes() for name in names]
+    assert [(tmp_path / "two" / name).read_bytes() for name in names] == [
+        (tmp_path / "one" / name).read_bytes() for name in names
+    ]
     table = pyarrow.parquet.read_table(tmp_path / "one" / "records.parquet")
     assert table.num_rows == len(lab.records)
-    assert {"id", "method", "metrics.acc", "metrics.gap", "cost.solve_s", "counters.forward"} <= set(table.column_names)
+    assert {
+        "id",
+        "method",
+        "metrics.acc",
+        "metrics.gap",
+        "cost.solve_s",
+        "counters.forward",
+    } <= set(table.column_names)
 
 
 def test_a_folder_that_holds_the_board_already_is_left_as_it_is(lab, tmp_path):
@@ -66,20 +96,33 @@ def test_a_folder_that_holds_the_board_already_is_left_as_it_is(lab, tmp_path):
     assert "index.html" in lab("--out", tmp_path / "out").err
     page = tmp_path / "out" / "index.html"
     stamp = page.stat().st_mtime_ns
-    assert lab("--out", tmp_path / "out").err.strip().endswith("holds what these records give already.")
+    assert (
+        lab("--out", tmp_path / "out")
+        .err.strip()
+        .endswith("holds what these records give already.")
+    )
     assert page.stat().st_mtime_ns == stamp
     write(lab.bench, lab.records[:-1])
     lab("--out", tmp_path / "out")
     assert page.stat().st_mtime_ns != stamp
 
 
-def test_without_the_libraries_of_the_page_the_rest_is_written_and_serving_is_refused(lab, tmp_path, monkeypatch):
+def test_without_the_libraries_of_the_page_the_rest_is_written_and_serving_is_refused(
+    lab, tmp_path, monkeypatch
+):
     import importlib.util
 
     known = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "altair" else known(name, *rest))
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name, *rest: None if name == "altair" else known(name, *rest),
+    )
     done = lab("--out", tmp_path / "out")
-    assert (done.code, "the page needs altair; run \"pip install 'datacentric-bench[page]'\"" in done.err) == (0, True)
+    assert (
+        done.code,
+        "the page needs altair; run \"pip install 'datacentric-bench[page]'\"" in done.err,
+    ) == (0, True)
     assert (tmp_path / "out" / "leaderboard.json").is_file()
     assert not (tmp_path / "out" / "index.html").exists()
     served = lab("--serve", "--port", "0")
@@ -91,10 +134,20 @@ def test_history_keeps_nights_and_replaces_one_that_is_told_again(lab, tmp_path)
 
     file = tmp_path / "kept" / "history.parquet"
     for ended in ("2026-01-01", "2026-01-02", "2026-01-02"):
-        write(lab.bench, [msgspec.structs.replace(record, ended=f"{ended}T00:00:00.000+00:00") for record in lab.records])
+        write(
+            lab.bench,
+            [
+                msgspec.structs.replace(record, ended=f"{ended}T00:00:00.000+00:00")
+                for record in lab.records
+            ],
+        )
         assert lab("--out", tmp_path / "out", "--no-page", "--history", file).code == 0
     rows = pyarrow.parquet.read_table(file).to_pylist()
-    assert [(row["night"], row["method"]) for row in rows] == [(night, name) for night in ("2026-01-01", "2026-01-02") for name in ("m", "n", "null", "oracle")]
+    assert [(row["night"], row["method"]) for row in rows] == [
+        (night, name)
+        for night in ("2026-01-01", "2026-01-02")
+        for name in ("m", "n", "null", "oracle")
+    ]
     file.write_bytes(b"no parquet")
     done = lab("--out", tmp_path / "out", "--history", file)
     assert (done.code, "can't be read" in done.err) == (2, True)
@@ -108,7 +161,8 @@ def test_history_keeps_nights_and_replaces_one_that_is_told_again(lab, tmp_path)
         (
             ("--freeze", "--tier", "nightly", "--track", "demo"),
             2,
-            "--freeze freezes every tier of the whole suite and prints no board; leave --track, --tier out.",
+            "--freeze freezes every tier of the whole suite and prints no board; leave --track, "
+            "--tier out.",
         ),
         (("--freeze", "--out", "board"), 2, "leave --out out."),
         (("--history", "h.parquet"), 2, "--history is for a page; add --out DIR or --serve."),
@@ -177,25 +231,49 @@ def test_an_error_of_ten_megabytes_is_cut_in_every_file(lab, tmp_path):
 
 def test_a_track_outside_the_suite_is_on_the_page_without_a_score(lab, tmp_path):
     pytest.importorskip("altair")
-    done = lab.bench("leaderboard", "--plugins", lab.folder, "--no-stale", "--out", tmp_path / "out")
+    done = lab.bench(
+        "leaderboard", "--plugins", lab.folder, "--no-stale", "--out", tmp_path / "out"
+    )
     assert done.code == 0
     page = (tmp_path / "out" / "index.html").read_text()
     assert page.count("This track is not part of the suite") == 1
     assert not (tmp_path / "out" / "tracks.csv").exists()
 
 
-def test_a_record_of_another_class_of_machine_is_not_stale_and_one_of_other_libraries_is(bench, monkeypatch):
+def test_a_record_of_another_class_of_machine_is_not_stale_and_one_of_other_libraries_is(
+    bench, monkeypatch
+):
     from pathlib import Path
 
     from bench.runs import provenance
 
     mock = str(Path(__file__).parents[1] / "mock")
-    assert bench("run", "--track", "mock-regression", "--preset", "smoke", "--executor", "inline", "--device", "cpu", "--quiet", "--plugins", mock).code == 0
+    assert (
+        bench(
+            "run",
+            "--track",
+            "mock-regression",
+            "--preset",
+            "smoke",
+            "--executor",
+            "inline",
+            "--device",
+            "cpu",
+            "--quiet",
+            "--plugins",
+            mock,
+        ).code
+        == 0
+    )
     board = lambda: json.loads(bench("leaderboard", "--plugins", mock, "--json").out)  # noqa: E731
     rows = lambda found: [row for table in found["tables"] for row in table["rows"]]  # noqa: E731
-    monkeypatch.setattr(provenance, "cpu", lambda: {"class": "x86_64-Other-avx9", "id": "other", "model": "Other"})
+    monkeypatch.setattr(
+        provenance, "cpu", lambda: {"class": "x86_64-Other-avx9", "id": "other", "model": "Other"}
+    )
     monkeypatch.setattr(provenance, "kernels", lambda *_: {"numpy_blas": "another"})
     assert [row["stale"] for row in rows(board())] == [False] * len(rows(board()))
     real = provenance.versions
-    monkeypatch.setattr(provenance, "versions", lambda libraries: {**real(libraries), "torch": "0.1"})
+    monkeypatch.setattr(
+        provenance, "versions", lambda libraries: {**real(libraries), "torch": "0.1"}
+    )
     assert all(row["stale"] for row in rows(board()))

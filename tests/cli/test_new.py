@@ -15,7 +15,9 @@ from bench.scaffold import low_of, method_text
 
 
 @pytest.mark.parametrize("track", Registry().tracks())
-def test_a_new_method_of_every_track_is_registered_under_its_name_and_without_another_ones_paper(track, bench):
+def test_a_new_method_of_every_track_is_registered_under_its_name_and_without_another_ones_paper(
+    track, bench
+):
     done = bench("new", "method", "my-way", "--track", track)
     assert done.code == 0, done.err
     (entry,) = [entry for entry in Registry(["my_way.py"]).rows("method") if entry.name == "my-way"]
@@ -24,7 +26,9 @@ def test_a_new_method_of_every_track_is_registered_under_its_name_and_without_an
     assert entry.params.keys() == low_of(Registry(), track).params.keys()
 
 
-@pytest.mark.parametrize("arguments", [("--track", "noisy-labels"), ("--like", "elr"), ("--track", "selection")])
+@pytest.mark.parametrize(
+    "arguments", [("--track", "noisy-labels"), ("--like", "elr"), ("--track", "selection")]
+)
 def test_a_new_method_passes_the_suite_as_it_is(arguments, bench):
     assert bench("new", "method", "my-way", *arguments).code == 0
     assert [report.failed() for report in check("my_way.py", device="cpu", quick=True)] == [[]]
@@ -46,27 +50,66 @@ def test_a_new_task_and_a_new_data_set_pass_the_suite_as_they_are(bench):
     assert bench("new", "task", "my-task").code == bench("new", "dataset", "my-data").code == 0
     reports = [*check("my_task.py", device="cpu", quick=True), *check("my_data.py", device="cpu")]
     assert [(report.kind, report.name) for report in reports] == [
-        ("method", "my-task/my-task-ridge"), ("method", "my-task/my-task-zero"), ("task", "my-task/my-task"), ("dataset", "my-data"),
-    ]  # fmt: skip
+        ("method", "my-task/my-task-ridge"),
+        ("method", "my-task/my-task-zero"),
+        ("task", "my-task/my-task"),
+        ("dataset", "my-data"),
+    ]
     assert [report.failed() for report in reports] == [[], [], [], []]
 
 
 @pytest.mark.slow
-def test_a_new_plugin_is_a_package_whose_wheel_installs_runs_and_passes_its_own_test(bench, tmp_path):
+def test_a_new_plugin_is_a_package_whose_wheel_installs_runs_and_passes_its_own_test(
+    bench, tmp_path
+):
     assert bench("new", "plugin", "my-way", "--track", "noisy-labels").code == 0
     folder, site = tmp_path / "my-way", tmp_path / "site"
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
 
     def run(*command: str, **environment: str) -> str:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder, env={**os.environ, **environment})
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=folder,
+            env={**os.environ, **environment},
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    run(*pip, "wheel", "--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir", str(tmp_path / "wheels"), str(folder))
+    run(
+        *pip,
+        "wheel",
+        "--no-deps",
+        "--no-index",
+        "--no-build-isolation",
+        "--wheel-dir",
+        str(tmp_path / "wheels"),
+        str(folder),
+    )
     (wheel,) = (tmp_path / "wheels").glob("my_way-0.1.0-*.whl")
     run(*pip, "install", "--no-deps", "--no-index", "--target", str(site), str(wheel))
-    assert "my-way" in run(sys.executable, "-c", "from bench.cli import main; main()", "list", "methods", "--track", "noisy-labels", PYTHONPATH=str(site))
-    run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests", PYTHONPATH=str(site))
+    assert "my-way" in run(
+        sys.executable,
+        "-c",
+        "from bench.cli import main; main()",
+        "list",
+        "methods",
+        "--track",
+        "noisy-labels",
+        PYTHONPATH=str(site),
+    )
+    run(
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "tests",
+        PYTHONPATH=str(site),
+    )
 
 
 @pytest.mark.parametrize(

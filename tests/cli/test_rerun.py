@@ -1,4 +1,6 @@
-"""The printed "See it again": pasted into a shell it runs the same cell, within the same limits; what is kept names no folder."""
+"""The printed "See it again": pasted into a shell it runs the same cell,
+within the same limits; what is kept names no folder.
+"""
 
 from __future__ import annotations
 
@@ -73,11 +75,22 @@ class Tears(Dataset):
     def load(self, run):
         return 0
 '''
-NAMES = {"blanks and quotes": "my 'own' $HOME", "é": "é!", "not UTF-8": os.fsdecode(b"b\xe9"), "a line end": "a\nb"}
+NAMES = {
+    "blanks and quotes": "my 'own' $HOME",
+    "é": "é!",
+    "not UTF-8": os.fsdecode(b"b\xe9"),
+    "a line end": "a\nb",
+}
 WAYS = {
-    "text with quotes, commas, bars and a dollar": (("--method", 'sad[need="it\'s | $(x), [y]",words="5"]'), "5 it's | $(x), [y] x"),
+    "text with quotes, commas, bars and a dollar": (
+        ("--method", 'sad[need="it\'s | $(x), [y]",words="5"]'),
+        "5 it's | $(x), [y] x",
+    ),
     "a tuple and a number": (("--method", "sad[need=a,many=(1,0.5),level=3]"), "no a x"),
-    "an inline parameter of the task": (("--method", "sad[need=é]", "--task", 'vale[text="it\'s \\"é\\", or"]'), 'no é it\'s "é", or'),
+    "an inline parameter of the task": (
+        ("--method", "sad[need=é]", "--task", 'vale[text="it\'s \\"é\\", or"]'),
+        'no é it\'s "é", or',
+    ),
     "a reference": (
         (
             "--method",
@@ -86,7 +99,10 @@ WAYS = {
         "the reference fails too",
     ),
     "another seed": (("--method", "sad[need=a]", "--seeds", "7-7"), "no a x"),
-    "limits of its own": (("--method", "sad[need=a]", "--timeout", "7.5", "--cpu-time", "9"), "no a x"),
+    "limits of its own": (
+        ("--method", "sad[need=a]", "--timeout", "7.5", "--cpu-time", "9"),
+        "no a x",
+    ),
     "a tuned row": (("--method", "sad[need=a]", "--tune", "3"), "no a x"),
 }
 
@@ -94,7 +110,10 @@ WAYS = {
 def shell_words(line: str) -> list[str]:
     """Return the words that a shell makes of a pasted line."""
     said = subprocess.run(
-        ["bash", "-c", os.fsencode(f"printf '%s\\0' {line}")], capture_output=True, check=True, env={"HOME": "/wrong", "PATH": os.environ["PATH"]}
+        ["bash", "-c", os.fsencode(f"printf '%s\\0' {line}")],
+        capture_output=True,
+        check=True,
+        env={"HOME": "/wrong", "PATH": os.environ["PATH"]},
     )
     return [os.fsdecode(word) for word in said.stdout.split(b"\0")[:-1]]
 
@@ -123,17 +142,43 @@ def vale(folder):
     return folder
 
 
-RUN = ("run", "--preset", "smoke", "--track", "sorrow", "--executor", "inline", "--device", "cpu", "--quiet")
+RUN = (
+    "run",
+    "--preset",
+    "smoke",
+    "--track",
+    "sorrow",
+    "--executor",
+    "inline",
+    "--device",
+    "cpu",
+    "--quiet",
+)
 
 
 def records(results: Path) -> list[dict]:
-    return sorted((json.loads(path.read_text()) for path in results.rglob("records/*/*.json")), key=lambda record: record["attempt"])
+    return sorted(
+        (json.loads(path.read_text()) for path in results.rglob("records/*/*.json")),
+        key=lambda record: record["attempt"],
+    )
 
 
 @pytest.mark.parametrize("folder", NAMES.values(), ids=NAMES, indirect=True)
-def test_the_printed_command_works_from_another_folder_whatever_the_plugins_folder_is_called(bench, vale, monkeypatch, tmp_path):
+def test_the_printed_command_works_from_another_folder_whatever_the_plugins_folder_is_called(
+    bench, vale, monkeypatch, tmp_path
+):
     monkeypatch.chdir(vale)
-    first = bench(*RUN, "--method", "sad[need=a]", "--plugins", "one.py", "--plugins", "data.py", "--results", "my results")
+    first = bench(
+        *RUN,
+        "--method",
+        "sad[need=a]",
+        "--plugins",
+        "one.py",
+        "--plugins",
+        "data.py",
+        "--results",
+        "my results",
+    )
     assert first.code == 1
     words = shell_words(printed(first.err))
     monkeypatch.chdir(tmp_path)
@@ -164,11 +209,23 @@ def test_the_printed_command_runs_the_same_cell(bench, vale, way):
 
 
 def test_a_kept_command_names_plugins_and_no_folder(bench, vale, tmp_path):
-    bench(*RUN, "--method", "sad[need=a]", "--plugins", vale / "one.py", "--plugins", vale / "data.py", "--results", tmp_path / "far", "--timeout", "7.5")
+    bench(
+        *RUN,
+        "--method",
+        "sad[need=a]",
+        "--plugins",
+        vale / "one.py",
+        "--plugins",
+        vale / "data.py",
+        "--results",
+        tmp_path / "far",
+        "--timeout",
+        "7.5",
+    )
     record = records(tmp_path / "far")[0]
     assert record["error"]["rerun"] == (
-        "bench run --method 'sorrow/sad[need=a]' --task sorrow/vale --preset smoke --variant plain --seeds 0-0 --device cpu"
-        " --plugins one.py --plugins data.py --timeout 7.5"
+        "bench run --method 'sorrow/sad[need=a]' --task sorrow/vale --preset smoke --variant plain "
+        "--seeds 0-0 --device cpu --plugins one.py --plugins data.py --timeout 7.5"
     )
     assert record["provenance"]["method_source"] == "one.py"
     assert str(tmp_path) not in json.dumps(record)
@@ -178,37 +235,85 @@ def test_a_kept_command_names_plugins_and_no_folder(bench, vale, tmp_path):
 @pytest.mark.parametrize(
     ("limits", "status", "words"),
     [
-        (("--timeout", "1.5", "--cpu-time", "9"), "timeout", ["--timeout", "1.5", "--cpu-time", "9"]),
+        (
+            ("--timeout", "1.5", "--cpu-time", "9"),
+            "timeout",
+            ["--timeout", "1.5", "--cpu-time", "9"],
+        ),
         (("--memory", "200MiB"), "oom", ["--memory", str(200 << 20)]),
     ],
 )
-def test_the_printed_command_has_the_limits_and_works_when_it_is_pasted(vale, shared_cache, limits, status, words):
-    environment = {**os.environ, "BENCH_CACHE": str(shared_cache), "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+def test_the_printed_command_has_the_limits_and_works_when_it_is_pasted(
+    vale, shared_cache, limits, status, words
+):
+    environment = {
+        **os.environ,
+        "BENCH_CACHE": str(shared_cache),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
     call = "sleep" if status == "timeout" else "eat"
-    command = ["bench", "run", "--preset", "smoke", "--method", f"sad[need=a,words={call}]", "--task", "vale", "--device", "cpu", "--quiet"]
+    command = [
+        "bench",
+        "run",
+        "--preset",
+        "smoke",
+        "--method",
+        f"sad[need=a,words={call}]",
+        "--task",
+        "vale",
+        "--device",
+        "cpu",
+        "--quiet",
+    ]
     plugins = ["--plugins", "one.py", "--plugins", "data.py"]
-    done = subprocess.run([*command, *plugins, *limits], capture_output=True, text=True, check=False, cwd=vale, env=environment)
+    done = subprocess.run(
+        [*command, *plugins, *limits],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=vale,
+        env=environment,
+    )
     line = printed(done.stderr)
     found = shell_words(line)
     start = found.index(words[0])
     assert found[start : start + len(words)] == words
-    subprocess.run(["bash", "-c", line], capture_output=True, check=False, cwd=vale, env=environment)
-    assert [(record["status"], record["attempt"]) for record in records(vale / "results")] == [(status, 1), (status, 2)]
+    subprocess.run(
+        ["bash", "-c", line], capture_output=True, check=False, cwd=vale, env=environment
+    )
+    assert [(record["status"], record["attempt"]) for record in records(vale / "results")] == [
+        (status, 1),
+        (status, 2),
+    ]
 
 
 def test_a_plugin_that_is_named_twice_is_one_plugin(bench, vale, monkeypatch):
     monkeypatch.chdir(vale)
     monkeypatch.setenv("BENCH_PLUGINS", "one.py")
-    found = bench("list", "--track", "sorrow", "--json", "--plugins", vale / "one.py", "--plugins", "./one.py")
+    found = bench(
+        "list", "--track", "sorrow", "--json", "--plugins", vale / "one.py", "--plugins", "./one.py"
+    )
     document = json.loads(found.out)
     assert [row["status"] for row in document["methods"] if row["kind"] == "method"] == ["ok"]
     assert document["broken"] == []
 
 
 def test_rooms_in_a_folder_are_named_as_the_folder(bench, folder):
-    first = bench(*RUN, "--method", "sigh", "--plugins", folder / "plug in", "--plugins", folder / "one.py")
+    first = bench(
+        *RUN, "--method", "sigh", "--plugins", folder / "plug in", "--plugins", folder / "one.py"
+    )
     assert first.code in (1, 4)
-    only = bench(*RUN, "--task", "vale", "--plugins", folder / "one.py", "--plugins", folder / "plug in" / "datasets" / "tears.py", "--method", "sigh")
+    only = bench(
+        *RUN,
+        "--task",
+        "vale",
+        "--plugins",
+        folder / "one.py",
+        "--plugins",
+        folder / "plug in" / "datasets" / "tears.py",
+        "--method",
+        "sigh",
+    )
     words = shell_words(printed(only.err))
     assert [words[position + 1] for position, word in enumerate(words) if word == "--plugins"] == [
         str(folder / "one.py"),

@@ -5,7 +5,20 @@ import re
 
 import pytest
 
-RUN = ("run", "--quiet", "--executor", "inline", "--device", "cpu", "--preset", "smoke", "--task", "noisy-digits", "--method", "ce")
+RUN = (
+    "run",
+    "--quiet",
+    "--executor",
+    "inline",
+    "--device",
+    "cpu",
+    "--preset",
+    "smoke",
+    "--task",
+    "noisy-digits",
+    "--method",
+    "ce",
+)
 
 
 @pytest.fixture(scope="module")
@@ -34,10 +47,16 @@ def test_records_travel_by_export_and_import(bench, recorded, suffix):
     found = bench("results", "export", f"out.{suffix}")
     assert (found.code, found.err) == (0, f"bench: wrote 1 records to out.{suffix}.\n")
     found = bench("results", "import", f"out.{suffix}", "--results", "there")
-    assert (found.code, found.err) == (0, "bench: added 1 records to 'there'; 0 are there already.\n")
+    assert (found.code, found.err) == (
+        0,
+        "bench: added 1 records to 'there'; 0 are there already.\n",
+    )
     found = bench("results", "import", f"out.{suffix}", "--results", "there", "--dry-run")
     assert "would add 0 records to 'there'; 1 is there already" in found.err
-    assert json.loads(bench("leaderboard", "--results", "there", "--json").out)["tables"] == json.loads(bench("leaderboard", "--json").out)["tables"]
+    assert (
+        json.loads(bench("leaderboard", "--results", "there", "--json").out)["tables"]
+        == json.loads(bench("leaderboard", "--json").out)["tables"]
+    )
 
 
 @pytest.mark.parametrize("old", [[], ["--renumber"]], ids=["", "as scripts of earlier versions"])
@@ -45,7 +64,11 @@ def test_records_travel_by_export_and_import(bench, recorded, suffix):
 def test_two_records_of_one_id_are_both_kept_and_said(bench, recorded, tmp_path, old, verb):
     other = tmp_path / "other" / "records" / "aa" / recorded.name
     other.parent.mkdir(parents=True)
-    other.write_text(recorded.read_text().replace('"attempt": 1', '"attempt": 1 ').replace('"warnings": []', '"warnings": ["x"]'))
+    other.write_text(
+        recorded.read_text()
+        .replace('"attempt": 1', '"attempt": 1 ')
+        .replace('"warnings": []', '"warnings": ["x"]')
+    )
     from_ = "other" if verb == "merge" else str(other)
     before = bench.files()
     found = bench("results", verb, from_, "--dry-run", *old)
@@ -54,13 +77,20 @@ def test_two_records_of_one_id_are_both_kept_and_said(bench, recorded, tmp_path,
     assert bench.files() == before
     found = bench("results", verb, from_, *old)
     assert found.code == 0
-    assert f"1 of them is kept under the next free attempt, since a record that differs has their id: {recorded.stem} is {recorded.stem[:-1]}2." in found.err
+    assert (
+        "1 of them is kept under the next free attempt, since a record that differs has their "
+        f"id: {recorded.stem} is {recorded.stem[:-1]}2."
+    ) in found.err
     assert len(list(bench.results.rglob("records/*/*.json"))) == 2
     assert "added 0 records" in bench("results", verb, from_).err
 
 
 def test_records_are_exported_as_a_table(bench, recorded):
-    assert bench("results", "export", "out.csv").code == bench("results", "export", "--format", "csv", "out.dat").code == 0
+    assert (
+        bench("results", "export", "out.csv").code
+        == bench("results", "export", "--format", "csv", "out.dat").code
+        == 0
+    )
     table, other = (bench.results.parent / name for name in ("out.csv", "out.dat"))
     head, row = table.read_text().splitlines()
     assert head.startswith("schema_version,attempt,seed,id,cell,key,track,method,task")
@@ -85,7 +115,21 @@ class Constant(NoisyLabelMethod):
 def test_the_doctor_finds_outputs_of_one_class_by_the_data_itself(bench, tmp_path):
     (tmp_path / "constant.py").write_text(CONSTANT)
     plugins = ("--plugins", "constant.py")
-    bench("run", "--method", "constant,ce", "--task", "noisy-digits", "--preset", "smoke", "--seeds", "2-2", "--executor", "inline", *plugins, "-q")
+    bench(
+        "run",
+        "--method",
+        "constant,ce",
+        "--task",
+        "noisy-digits",
+        "--preset",
+        "smoke",
+        "--seeds",
+        "2-2",
+        "--executor",
+        "inline",
+        *plugins,
+        "-q",
+    )
     found = bench("results", "doctor", *plugins, "--json")
     document = json.loads(found.out)
     assert (found.code, document["records"]) == (1, 2)
@@ -93,7 +137,9 @@ def test_the_doctor_finds_outputs_of_one_class_by_the_data_itself(bench, tmp_pat
     assert {row["rule"] for row in document["findings"]} <= {"class-share", "data-unknown"}
     record = json.loads(next(bench.results.rglob(f"{item['record']}.json")).read_text())
     assert record["method"] == "constant"
-    count, rows = re.fullmatch(r"acc_last = [\d.]+, the share of class 0 among y_test \((\d+) of (\d+)\)", item["said"]).groups()
+    count, rows = re.fullmatch(
+        r"acc_last = [\d.]+, the share of class 0 among y_test \((\d+) of (\d+)\)", item["said"]
+    ).groups()
     assert 100 * int(count) / int(rows) == pytest.approx(record["metrics"]["acc_last"])
     shown = bench("results", "doctor", "results", *plugins)
     assert shown.code == 1
@@ -102,7 +148,11 @@ def test_the_doctor_finds_outputs_of_one_class_by_the_data_itself(bench, tmp_pat
 
 
 def test_the_doctor_says_what_is_unknown_of_records_of_earlier_versions(bench, recorded):
-    document = {name: value for name, value in json.loads(recorded.read_text()).items() if name not in ("data", "flops")} | {"schema_version": 2}
+    document = {
+        name: value
+        for name, value in json.loads(recorded.read_text()).items()
+        if name not in ("data", "flops")
+    } | {"schema_version": 2}
     del document["provenance"]["kernels"]
     document["key"] = document["key"][::-1]  # of the code of then
     recorded.unlink()
@@ -117,7 +167,10 @@ def test_the_doctor_says_what_is_unknown_of_records_of_earlier_versions(bench, r
     assert bench.files() == before
     (bench.results / "records" / "aa").mkdir(exist_ok=True)
     (bench.results / "records" / "aa" / "broken.json").write_text("{")
-    assert "1 records in 'results', 1 of them with something to look at, and 1 that can't be read:" in bench("results", "doctor", "--no-data").out
+    assert (
+        "1 records in 'results', 1 of them with something to look at, and 1 that can't be read:"
+        in bench("results", "doctor", "--no-data").out
+    )
     assert re.search(r"wrong +damaged +1 ", bench("results", "doctor", "--no-data").out)
 
 
@@ -128,22 +181,78 @@ def test_the_doctor_has_nothing_to_say_of_an_empty_folder(bench):
 
 
 CASES = {
-    "no folder to export": (("results", "export", "x.jsonl", "--results", "nowhere"), 2, "no results folder at 'nowhere'"),
-    "an unknown format": (("results", "export", "x.xls"), 2, "can't tell the format of 'x.xls'; name it .jsonl, .parquet or .csv, or give --format."),
-    "no record to export": (("results", "export", "x.jsonl", "--task", "no-such"), 3, "fits; nothing was written"),
-    "a folder that is a file": (("results", "export", "taken/x.jsonl"), 4, "can't be written to 'taken/x.jsonl'"),
-    "no such file to import": (("results", "import", "nothing.jsonl"), 2, "can't read 'nothing.jsonl' (No such file or directory)."),
-    "an unknown file to import": (("results", "import", "x.pkl"), 2, "can't tell the format of 'x.pkl'; give a file that ends in .jsonl, .parquet, .json."),
-    "no folder to look through": (("results", "doctor", "nowhere"), 2, "no results folder at 'nowhere'"),
-    "two folders to look through": (("results", "doctor", "a", "--results", "b"), 2, "results doctor got two folders, 'a' and 'b' (from --results); give one."),
-    "no such folder to merge": (("results", "merge", "nowhere"), 2, "no results folder at 'nowhere'; name folders that hold records."),
-    "nothing to clean up": (("results", "gc", "--results", "nowhere"), 2, "no results folder at 'nowhere'"),
+    "no folder to export": (
+        ("results", "export", "x.jsonl", "--results", "nowhere"),
+        2,
+        "no results folder at 'nowhere'",
+    ),
+    "an unknown format": (
+        ("results", "export", "x.xls"),
+        2,
+        "can't tell the format of 'x.xls'; name it .jsonl, .parquet or .csv, or give --format.",
+    ),
+    "no record to export": (
+        ("results", "export", "x.jsonl", "--task", "no-such"),
+        3,
+        "fits; nothing was written",
+    ),
+    "a folder that is a file": (
+        ("results", "export", "taken/x.jsonl"),
+        4,
+        "can't be written to 'taken/x.jsonl'",
+    ),
+    "no such file to import": (
+        ("results", "import", "nothing.jsonl"),
+        2,
+        "can't read 'nothing.jsonl' (No such file or directory).",
+    ),
+    "an unknown file to import": (
+        ("results", "import", "x.pkl"),
+        2,
+        "can't tell the format of 'x.pkl'; give a file that ends in .jsonl, .parquet, .json.",
+    ),
+    "no folder to look through": (
+        ("results", "doctor", "nowhere"),
+        2,
+        "no results folder at 'nowhere'",
+    ),
+    "two folders to look through": (
+        ("results", "doctor", "a", "--results", "b"),
+        2,
+        "results doctor got two folders, 'a' and 'b' (from --results); give one.",
+    ),
+    "no such folder to merge": (
+        ("results", "merge", "nowhere"),
+        2,
+        "no results folder at 'nowhere'; name folders that hold records.",
+    ),
+    "nothing to clean up": (
+        ("results", "gc", "--results", "nowhere"),
+        2,
+        "no results folder at 'nowhere'",
+    ),
     "nothing to merge": (("results", "merge", "empty"), 3, "there is no record to add"),
-    "an unknown standing": ((*RUN, "--only", "old"), 2, "--only got 'old'. It takes missing, failed, stale, or several of them."),
-    "no budget": ((*RUN, "--budget", "2"), 2, "--budget got '2'; give a time like 90s, 30m, 2h or 1h30m."),
+    "an unknown standing": (
+        (*RUN, "--only", "old"),
+        2,
+        "--only got 'old'. It takes missing, failed, stale, or several of them.",
+    ),
+    "no budget": (
+        (*RUN, "--budget", "2"),
+        2,
+        "--budget got '2'; give a time like 90s, 30m, 2h or 1h30m.",
+    ),
     "one setting": ((*RUN, "--tune", "1"), 2, "invalid value for '--tune'"),
-    "nothing to tune": ((*RUN, "--tune", "3"), 2, "--tune has nothing to choose from: write alternatives like 'elr[lam=1|3|7]'"),
-    "tuning within a budget": ((*RUN, "--tune", "3", "--budget", "1h"), 2, "--tune goes with neither --only nor --budget"),
+    "nothing to tune": (
+        (*RUN, "--tune", "3"),
+        2,
+        "--tune has nothing to choose from: write alternatives like 'elr[lam=1|3|7]'",
+    ),
+    "tuning within a budget": (
+        (*RUN, "--tune", "3", "--budget", "1h"),
+        2,
+        "--tune goes with neither --only nor --budget",
+    ),
 }
 
 
@@ -163,10 +272,19 @@ def test_what_is_wrong_is_one_sentence_and_changes_nothing(bench, recorded, tmp_
 def test_gc_lists_what_goes_and_only_lists_with_dry_run(bench, recorded):
     text = recorded.read_text()
     failed = recorded.with_name(recorded.name)
-    failed.write_text(text.replace('"status": "ok"', '"status": "failed"').replace('"error": null', '"error": {"type": "E", "message": "m"}'))
-    recorded.with_name(recorded.stem[:-1] + "2.json").write_text(text.replace('"attempt": 1,', '"attempt": 2,'))
+    failed.write_text(
+        text.replace('"status": "ok"', '"status": "failed"').replace(
+            '"error": null', '"error": {"type": "E", "message": "m"}'
+        )
+    )
+    recorded.with_name(recorded.stem[:-1] + "2.json").write_text(
+        text.replace('"attempt": 1,', '"attempt": 2,')
+    )
     found = bench("results", "gc", "--dry-run")
-    assert f"{failed.relative_to(bench.results.parent)}: attempt 1, failed: attempt 2 replaced it" in found.out
+    assert (
+        f"{failed.relative_to(bench.results.parent)}: attempt 1, failed: attempt 2 replaced it"
+        in found.out
+    )
     assert "would remove 1 things" in found.out
     assert failed.is_file()
     document = json.loads(bench("results", "gc", "--json").out)

@@ -1,4 +1,6 @@
-"""Runs as users start them: what is recorded, what is skipped, and that the same cell gives the same bits."""
+"""Runs as users start them: what is recorded, what is skipped, and that
+the same cell gives the same bits.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,10 @@ class HardBootstrap(NoisyLabelMethod):
 
 def figures(document: str) -> dict[tuple, dict]:
     """Return the metrics of every record of a --json document."""
-    return {(record["method"], record["task"], record["variant"], record["seed"]): record["metrics"] for record in json.loads(document)["records"]}
+    return {
+        (record["method"], record["task"], record["variant"], record["seed"]): record["metrics"]
+        for record in json.loads(document)["records"]
+    }
 
 
 def test_a_method_in_a_file_of_its_own_is_listed_scored_and_on_the_board(bench, tmp_path):
@@ -51,10 +56,23 @@ def test_a_method_in_a_file_of_its_own_is_listed_scored_and_on_the_board(bench, 
     path.write_text(MY_METHOD)
     listed = json.loads(bench("list", "methods", "--json", "--plugins", path).out)["methods"]
     assert next(row for row in listed if row["name"] == "boot-hard")["source"] == str(path)
-    found = bench(*SMOKE, "--executor", "inline", "--method", "ce,boot-hard", "--task", "noisy-digits", "--plugins", path)
+    found = bench(
+        *SMOKE,
+        "--executor",
+        "inline",
+        "--method",
+        "ce,boot-hard",
+        "--task",
+        "noisy-digits",
+        "--plugins",
+        path,
+    )
     assert found.code == 0
     metrics = figures(found.out)
-    assert metrics["boot-hard", "noisy-digits", "sym40", 0] != metrics["ce", "noisy-digits", "sym40", 0]
+    assert (
+        metrics["boot-hard", "noisy-digits", "sym40", 0]
+        != metrics["ce", "noisy-digits", "sym40", 0]
+    )
     board = json.loads(bench("leaderboard", "--json", "--plugins", path).out)
     assert {row["method"] for row in board["tables"][0]["rows"]} == {"ce", "boot-hard"}
 
@@ -63,12 +81,30 @@ def test_the_documents_of_json_have_their_promised_keys(bench):
     methods = json.loads(bench("list", "methods", "--json").out)
     assert list(methods)[:2] == ["schema_version", "methods"]
     assert {"name", "track", "source", "status"} <= set(methods["methods"][0])
-    assert len({(row["track"], row["name"]) for row in methods["methods"]}) == len(methods["methods"])
+    assert len({(row["track"], row["name"]) for row in methods["methods"]}) == len(
+        methods["methods"]
+    )
     tasks = json.loads(bench("list", "tasks", "--json").out)["tasks"]
     assert {"name", "track", "presets", "metrics"} <= set(tasks[0])
-    run = json.loads(bench(*SMOKE, "--executor", "inline", "--method", "ce", "--task", "noisy-digits").out)
+    run = json.loads(
+        bench(*SMOKE, "--executor", "inline", "--method", "ce", "--task", "noisy-digits").out
+    )
     assert list(run) == ["schema_version", "records", "not_run"]
-    promised = {"cell", "key", "track", "method", "params", "task", "preset", "variant", "seed", "device", "status", "metrics", "cost"}
+    promised = {
+        "cell",
+        "key",
+        "track",
+        "method",
+        "params",
+        "task",
+        "preset",
+        "variant",
+        "seed",
+        "device",
+        "status",
+        "metrics",
+        "cost",
+    }
     assert promised <= set(run["records"][0])
 
 
@@ -79,7 +115,20 @@ def test_a_second_call_runs_nothing_and_a_wider_one_only_what_is_missing(bench):
     again = bench(*narrow)
     assert bench.files() == before
     assert len(json.loads(again.out)["records"]) == 1
-    planned = bench("run", "--device", "cpu", "--preset", "smoke", "--method", "ce", "--task", "noisy-digits", "--seeds", "3", "--dry-run")
+    planned = bench(
+        "run",
+        "--device",
+        "cpu",
+        "--preset",
+        "smoke",
+        "--method",
+        "ce",
+        "--task",
+        "noisy-digits",
+        "--seeds",
+        "3",
+        "--dry-run",
+    )
     assert "3 runs: 1 recorded, 2 to run." in planned.out
     assert bench.files() == before
     bench(*narrow, "--seeds", "3")
@@ -89,16 +138,45 @@ def test_a_second_call_runs_nothing_and_a_wider_one_only_what_is_missing(bench):
 
 
 def test_the_plan_says_the_limits_of_every_run(bench):
-    command = ("run", "--device", "cpu", "--preset", "smoke", "--method", "ce", "--task", "noisy-digits", "--dry-run", "--json")
+    command = (
+        "run",
+        "--device",
+        "cpu",
+        "--preset",
+        "smoke",
+        "--method",
+        "ce",
+        "--task",
+        "noisy-digits",
+        "--dry-run",
+        "--json",
+    )
     row = json.loads(bench(*command, "--memory", "2GiB", "--cpu-time", "9").out)["cells"][0]
-    assert row["limits"] == {"wall": 60.0, "cpu": 9.0, "memory": 2 << 30, "gpu_memory": None, "per_gpu": 1}
-    shares = [json.loads(bench(*command, "--jobs", jobs, "--timeout", "5").out)["cells"][0]["limits"] for jobs in ("1", "2")]
+    assert row["limits"] == {
+        "wall": 60.0,
+        "cpu": 9.0,
+        "memory": 2 << 30,
+        "gpu_memory": None,
+        "per_gpu": 1,
+    }
+    shares = [
+        json.loads(bench(*command, "--jobs", jobs, "--timeout", "5").out)["cells"][0]["limits"]
+        for jobs in ("1", "2")
+    ]
     assert shares[0]["wall"] == 5.0
     assert shares[0]["memory"] == pytest.approx(2 * shares[1]["memory"], rel=0.01)
 
 
 def test_alternatives_globs_and_custom_variants_expand_and_custom_ones_are_marked(bench):
-    found = bench(*SMOKE, "--executor", "inline", "--method", "elr[lam=0|1]", "--task", "noisy-d*[rate=0.2|0.3]")
+    found = bench(
+        *SMOKE,
+        "--executor",
+        "inline",
+        "--method",
+        "elr[lam=0|1]",
+        "--task",
+        "noisy-d*[rate=0.2|0.3]",
+    )
     records = json.loads(found.out)["records"]
     assert sorted((record["params"]["lam"], record["variant"]) for record in records) == [
         (lam, f"sym40[rate={rate}]") for lam in (0.0, 1.0) for rate in (0.2, 0.3)
@@ -109,19 +187,41 @@ def test_alternatives_globs_and_custom_variants_expand_and_custom_ones_are_marke
 
 
 def test_the_reference_that_peeks_is_marked_and_beats_the_null(bench):
-    found = bench(*SMOKE, "--executor", "inline", "--task", "noisy-digits", "--method", "ce,clean-labels", "--seeds", "2")
-    records = {(record["method"], record["seed"]): record for record in json.loads(found.out)["records"]}
+    found = bench(
+        *SMOKE,
+        "--executor",
+        "inline",
+        "--task",
+        "noisy-digits",
+        "--method",
+        "ce,clean-labels",
+        "--seeds",
+        "2",
+    )
+    records = {
+        (record["method"], record["seed"]): record for record in json.loads(found.out)["records"]
+    }
     assert records["clean-labels", 0]["peeks"]
     assert records["clean-labels", 0]["reference"] == "high"
     assert records["ce", 0]["reference"] == "low"
-    assert all(records["clean-labels", seed]["metrics"]["acc_last"] > records["ce", seed]["metrics"]["acc_last"] for seed in (0, 1))
+    assert all(
+        records["clean-labels", seed]["metrics"]["acc_last"]
+        > records["ce", seed]["metrics"]["acc_last"]
+        for seed in (0, 1)
+    )
 
 
 def test_every_pair_of_a_track_is_accounted_for(bench):
-    found = json.loads(bench(*SMOKE, "--executor", "inline", "--track", "unlearning-regression").out)
+    found = json.loads(
+        bench(*SMOKE, "--executor", "inline", "--track", "unlearning-regression").out
+    )
     listed = json.loads(bench("list", "--track", "unlearning-regression", "--json").out)
-    pairs = {(method["name"], task["name"]) for method in listed["methods"] for task in listed["tasks"]}
-    seen = {(record["method"], record["task"]) for record in found["records"]} | {(item["method"], item["task"]) for item in found["not_run"]}
+    pairs = {
+        (method["name"], task["name"]) for method in listed["methods"] for task in listed["tasks"]
+    }
+    seen = {(record["method"], record["task"]) for record in found["records"]} | {
+        (item["method"], item["task"]) for item in found["not_run"]
+    }
     assert seen == pairs
     assert {record["status"] for record in found["records"]} == {"ok"}
 
@@ -131,20 +231,46 @@ def command(shared_cache):
     """Run the installed command in a process of its own, with the cache of the session."""
 
     def call(*arguments: str, threads: str = "1", cwd=None) -> subprocess.CompletedProcess:
-        environment = {**os.environ, "BENCH_CACHE": str(shared_cache), "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
+        environment = {
+            **os.environ,
+            "BENCH_CACHE": str(shared_cache),
+            "OMP_NUM_THREADS": threads,
+            "MKL_NUM_THREADS": threads,
+        }
         return subprocess.run(
-            [sys.executable, "-c", "from bench.cli import main; main()", *arguments], capture_output=True, text=True, check=False, env=environment, cwd=cwd
+            [sys.executable, "-c", "from bench.cli import main; main()", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=environment,
+            cwd=cwd,
         )
 
     return call
 
 
 @pytest.mark.slow
-def test_the_same_cells_give_the_same_bits_in_any_order_with_any_jobs_and_threads(command, tmp_path):
-    grid = ("run", "--device", "cpu", "--preset", "smoke", "--json", "--task", "noisy-digits", "--seeds", "2")
+def test_the_same_cells_give_the_same_bits_in_any_order_with_any_jobs_and_threads(
+    command, tmp_path
+):
+    grid = (
+        "run",
+        "--device",
+        "cpu",
+        "--preset",
+        "smoke",
+        "--json",
+        "--task",
+        "noisy-digits",
+        "--seeds",
+        "2",
+    )
     ways = {
         "plain": (("--method", "elr,coteaching", "--jobs", "1"), "1"),
-        "another order, two jobs, two threads": (("--method", "coteaching,elr", "--jobs", "2"), "2"),
+        "another order, two jobs, two threads": (
+            ("--method", "coteaching,elr", "--jobs", "2"),
+            "2",
+        ),
         "in the calling process": (("--method", "coteaching,elr", "--executor", "inline"), "1"),
         "one seed alone": (("--method", "elr,coteaching", "--seeds", "1-1"), "2"),
     }
@@ -156,24 +282,60 @@ def test_the_same_cells_give_the_same_bits_in_any_order_with_any_jobs_and_thread
     assert len(found["plain"]) == 4
     for name, metrics in found.items():
         assert {cell: found["plain"][cell] for cell in metrics} == metrics, name
-    keys = {json.loads(file.read_text())["key"] for file in (tmp_path / "plain").rglob("records/*/*.json")}
-    assert keys == {json.loads(file.read_text())["key"] for file in (tmp_path / "another order, two jobs, two threads").rglob("records/*/*.json")}
+    keys = {
+        json.loads(file.read_text())["key"]
+        for file in (tmp_path / "plain").rglob("records/*/*.json")
+    }
+    assert keys == {
+        json.loads(file.read_text())["key"]
+        for file in (tmp_path / "another order, two jobs, two threads").rglob("records/*/*.json")
+    }
     record = next((tmp_path / "plain").rglob("records/*/*.json"))
     again = command("reproduce", str(record), threads="2")
     assert (again.returncode, "the same, bit for bit (same key)" in again.stdout) == (0, True)
 
 
 def test_stdout_is_the_product_and_stderr_the_talk(bench):
-    done = bench("run", "--device", "cpu", "--preset", "smoke", "--method", "ce", "--task", "noisy-digits", "--executor", "inline")
+    done = bench(
+        "run",
+        "--device",
+        "cpu",
+        "--preset",
+        "smoke",
+        "--method",
+        "ce",
+        "--task",
+        "noisy-digits",
+        "--executor",
+        "inline",
+    )
     assert done.code == 0
     assert "| ce" in done.out
     assert done.err == ""
 
 
 def test_no_two_methods_of_a_track_give_bit_equal_metrics_on_a_cell(bench):
-    cell = "noisy-digits[n_train=400,epochs=6]"  # the default cells are looked at in the committed records
-    found = bench("run", "--device", "cpu", "--executor", "inline", "--track", "noisy-labels", "--task", cell, "--variant", "sym40", "--seeds", "0-0", "--json")
-    metrics = [json.dumps(record["metrics"], sort_keys=True) for record in json.loads(found.out)["records"]]
+    # the default cells are looked at in the committed records
+    cell = "noisy-digits[n_train=400,epochs=6]"
+    found = bench(
+        "run",
+        "--device",
+        "cpu",
+        "--executor",
+        "inline",
+        "--track",
+        "noisy-labels",
+        "--task",
+        cell,
+        "--variant",
+        "sym40",
+        "--seeds",
+        "0-0",
+        "--json",
+    )
+    metrics = [
+        json.dumps(record["metrics"], sort_keys=True) for record in json.loads(found.out)["records"]
+    ]
     assert len(metrics) >= 15
     assert len(set(metrics)) == len(metrics)
 
@@ -181,7 +343,17 @@ def test_no_two_methods_of_a_track_give_bit_equal_metrics_on_a_cell(bench):
 def test_why_names_what_changed_since_a_record_was_written(bench, tmp_path):
     path = tmp_path / "my_method.py"
     path.write_text(MY_METHOD)
-    bench(*SMOKE, "--executor", "inline", "--method", "boot-hard", "--task", "noisy-digits", "--plugins", path)
+    bench(
+        *SMOKE,
+        "--executor",
+        "inline",
+        "--method",
+        "boot-hard",
+        "--task",
+        "noisy-digits",
+        "--plugins",
+        path,
+    )
     cell = json.loads(next(bench.results.rglob("records/*/*.json")).read_text())["cell"]
     assert ", live" in bench("why", cell[:12], "--plugins", path).out
     path.write_text(MY_METHOD.replace("(1 - self.trust) *", "(1.0 - self.trust) *"))
@@ -193,34 +365,96 @@ def test_why_names_what_changed_since_a_record_was_written(bench, tmp_path):
 
 
 def test_exported_records_make_the_same_board_elsewhere(bench, tmp_path):
-    bench(*SMOKE, "--executor", "inline", "--method", "ce,gce", "--task", "noisy-digits", "--seeds", "2")
+    bench(
+        *SMOKE,
+        "--executor",
+        "inline",
+        "--method",
+        "ce,gce",
+        "--task",
+        "noisy-digits",
+        "--seeds",
+        "2",
+    )
     assert bench("results", "export", tmp_path / "carried" / "records.jsonl").code == 0
     assert len((tmp_path / "carried" / "records.jsonl").read_text().splitlines()) == 4
-    here, there = bench("leaderboard", "--json"), bench("leaderboard", "--json", "--results", tmp_path / "carried")
+    here, there = (
+        bench("leaderboard", "--json"),
+        bench("leaderboard", "--json", "--results", tmp_path / "carried"),
+    )
     assert (here.code, here.out) == (0, there.out)
 
 
 def test_only_and_budget_choose_cells_and_say_what_they_leave(bench, plugin):
     path = plugin("boom", "raise ValueError('no')")
-    arguments = ("--device", "cpu", "--preset", "smoke", "--executor", "inline", "--task", "noisy-digits", "--plugins", path)
+    arguments = (
+        "--device",
+        "cpu",
+        "--preset",
+        "smoke",
+        "--executor",
+        "inline",
+        "--task",
+        "noisy-digits",
+        "--plugins",
+        path,
+    )
     bench("run", "--quiet", "--method", "ce,boom", *arguments)
     call = ("run", "--method", "ce,boom", "--seeds", "2", "--dry-run", *arguments)
-    rows = {row["method"]: row for row in json.loads(bench(*call, "--only", "missing", "--json").out)["cells"]}
-    assert {name: (row["recorded"], row["to_run"]) for name, row in rows.items()} == {"ce": (1, 1), "boom": (0, 1)}
+    rows = {
+        row["method"]: row
+        for row in json.loads(bench(*call, "--only", "missing", "--json").out)["cells"]
+    }
+    assert {name: (row["recorded"], row["to_run"]) for name, row in rows.items()} == {
+        "ce": (1, 1),
+        "boom": (0, 1),
+    }
     text = bench(*call, "--only", "failed", "--only", "stale").out
     assert "4 runs: 1 recorded, 1 to run, 2 left out." in text
-    assert "not_selected: ce and boom on noisy-digits: seed 1 of variant sym40 has no record, and --only asks for failed, stale" in text
+    assert (
+        "not_selected: ce and boom on noisy-digits: seed 1 of variant sym40 has no record, and "
+        "--only asks for failed, stale"
+    ) in text
     document = json.loads(bench(*call, "--budget", "1s", "--json").out)
     assert {item["status"] for item in document["not_run"]} <= {"over_budget"}
-    assert sum(row["to_run"] for row in document["cells"]) + sum(item["reason"].partition(" of ")[0].count(",") + 1 for item in document["not_run"]) == 3
-    found = bench("run", "--method", "ce,boom", "--seeds", "2", "--only", "missing", *arguments[:-2], "--plugins", path, "--budget", "1h")
+    assert (
+        sum(row["to_run"] for row in document["cells"])
+        + sum(item["reason"].partition(" of ")[0].count(",") + 1 for item in document["not_run"])
+        == 3
+    )
+    found = bench(
+        "run",
+        "--method",
+        "ce,boom",
+        "--seeds",
+        "2",
+        "--only",
+        "missing",
+        *arguments[:-2],
+        "--plugins",
+        path,
+        "--budget",
+        "1h",
+    )
     assert "not_selected: boom on noisy-digits: seed 0" in found.err
 
 
 @pytest.mark.slow
 def test_two_blas_kernels_are_two_keys_and_why_and_doctor_name_them(bench, monkeypatch):
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
-    made = bench(*SMOKE, "--executor", "inline", "--method", "rcal-lite", "--task", "noisy-digits", "--variant", "sym40", "--seeds", "0-0")
+    made = bench(
+        *SMOKE,
+        "--executor",
+        "inline",
+        "--method",
+        "rcal-lite",
+        "--task",
+        "noisy-digits",
+        "--variant",
+        "sym40",
+        "--seeds",
+        "0-0",
+    )
     cell = json.loads(made.out)["records"][0]["cell"]
     assert ", live" in bench("why", cell[:12]).out
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Nehalem")
@@ -228,4 +462,6 @@ def test_two_blas_kernels_are_two_keys_and_why_and_doctor_name_them(bench, monke
     assert ", stale" in said
     assert "since then: the BLAS kernel of NumPy was openblas" in said
     assert "Haswell, is openblas" in said
-    assert "Nehalem" in next(line for line in bench("doctor").out.splitlines() if line.startswith("kernels"))
+    assert "Nehalem" in next(
+        line for line in bench("doctor").out.splitlines() if line.startswith("kernels")
+    )

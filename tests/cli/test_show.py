@@ -13,7 +13,20 @@ from PIL import Image
 @pytest.fixture
 def record(bench):
     """The record of a small run that has three pictures."""
-    found = bench("run", "--device", "cpu", "--preset", "smoke", "--json", "--executor", "inline", "--method", "elr", "--task", "noisy-digits")
+    found = bench(
+        "run",
+        "--device",
+        "cpu",
+        "--preset",
+        "smoke",
+        "--json",
+        "--executor",
+        "inline",
+        "--method",
+        "elr",
+        "--task",
+        "noisy-digits",
+    )
     shown = json.loads(found.out)["records"][0]
     return {**shown, "id": f"{shown['cell'][:16]}-{shown['key'][:16]}-1"}
 
@@ -35,12 +48,28 @@ def test_the_document_of_a_record_names_its_pictures_and_arrays(bench, record):
     assert shown["record"]["metrics"] == record["metrics"]
     assert list(shown["images"]) == ["transitions", "epochs", "suspicious"]
     assert all(picture["here"] for picture in shown["images"].values())
-    assert shown["arrays"] == {"clean_score": {"dtype": "F32", "shape": [300]}, "transitions": {"dtype": "I64", "shape": [10, 10]}}
+    assert shown["arrays"] == {
+        "clean_score": {"dtype": "F32", "shape": [300]},
+        "transitions": {"dtype": "I64", "shape": [10, 10]},
+    }
 
 
 def test_a_picture_is_written_under_its_name_or_another(bench, record, tmp_path):
-    assert bench("show", record["id"], "--image", "epochs=a/one.png", "--image", tmp_path / "suspicious.png").code == 0
-    stored = {picture.name: picture.read_bytes() for picture in (bench.results / "files" / record["id"]).glob("*.png")}
+    assert (
+        bench(
+            "show",
+            record["id"],
+            "--image",
+            "epochs=a/one.png",
+            "--image",
+            tmp_path / "suspicious.png",
+        ).code
+        == 0
+    )
+    stored = {
+        picture.name: picture.read_bytes()
+        for picture in (bench.results / "files" / record["id"]).glob("*.png")
+    }
     assert (tmp_path / "a" / "one.png").read_bytes() == stored["image-1.png"]
     assert (tmp_path / "suspicious.png").read_bytes() == stored["image-2.png"]
     assert np.asarray(Image.open(io.BytesIO(stored["image-1.png"]))).shape == (340, 560, 3)
@@ -56,7 +85,9 @@ def test_a_picture_is_written_under_its_name_or_another(bench, record, tmp_path)
         (("--bibtex",), 2, "is a record, and --bibtex is for"),
     ],
 )
-def test_what_a_record_does_not_have_is_said_in_a_sentence(bench, record, tmp_path, arguments, code, said):
+def test_what_a_record_does_not_have_is_said_in_a_sentence(
+    bench, record, tmp_path, arguments, code, said
+):
     (tmp_path / "taken").write_text("mine")
     found = bench("show", record["id"], *arguments)
     assert found.code == code
@@ -79,7 +110,9 @@ def test_a_method_of_several_tracks_is_shown_once_with_all_of_them(bench):
     assert text.startswith("method label-errors/elr, noisy-labels/elr\n")
     assert text.count("Early-learning regularisation") == 1
     assert "signal:" in text
-    assert [found["identity"] for found in json.loads(bench("show", "elr", "--json").out)["found"]] == ["label-errors/elr", "noisy-labels/elr"]
+    assert [
+        found["identity"] for found in json.loads(bench("show", "elr", "--json").out)["found"]
+    ] == ["label-errors/elr", "noisy-labels/elr"]
 
 
 def test_a_method_says_where_its_defaults_come_from_and_what_tune_tries(bench):
@@ -89,17 +122,38 @@ def test_a_method_says_where_its_defaults_come_from_and_what_tune_tries(bench):
         ("mts", "chosen here, no settings tried"),
         ("ft", "was not counted"),
     ):
-        assert any(said in line for line in bench("show", name).out.splitlines() if line.startswith("defaults from:")), name
+        assert any(
+            said in line
+            for line in bench("show", name).out.splitlines()
+            if line.startswith("defaults from:")
+        ), name
     assert "--tune tries:      lam 1.0, 3.0, 7.0; beta 0.5, 0.7, 0.9\n" in bench("show", "elr").out
     assert "defaults from:" not in bench("show", "noisy-labels/ce").out  # it has none
 
 
 def test_a_condensed_set_is_taken_away_whole_or_not_at_all(bench, tmp_path):
-    made = bench("run", "--device", "cpu", "--preset", "smoke", "--json", "--executor", "inline", "--method", "random", "--task", "condense-cl")
+    made = bench(
+        "run",
+        "--device",
+        "cpu",
+        "--preset",
+        "smoke",
+        "--json",
+        "--executor",
+        "inline",
+        "--method",
+        "random",
+        "--task",
+        "condense-cl",
+    )
     shown = json.loads(made.out)["records"][0]
     identity = f"{shown['cell'][:16]}-{shown['key'][:16]}-1"
     assert bench("show", identity, "--save", tmp_path / "a" / "set").code == 0
-    assert sorted(path.name for path in (tmp_path / "a" / "set").rglob("*.*")) == ["README.md", "set.safetensors", "train-00000-of-00001.parquet"]
+    assert sorted(path.name for path in (tmp_path / "a" / "set").rglob("*.*")) == [
+        "README.md",
+        "set.safetensors",
+        "train-00000-of-00001.parquet",
+    ]
     again = bench("show", identity, "--save", tmp_path / "a" / "set")
     assert (again.code, "already and not an empty folder" in again.err) == (2, True)
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["set"]
@@ -112,20 +166,31 @@ def test_a_condensed_set_is_taken_away_whole_or_not_at_all(bench, tmp_path):
 
 def test_a_track_without_anything_to_take_away_says_so(bench, record, tmp_path):
     found = bench("show", record["id"], "--save", tmp_path / "x")
-    assert (found.code, "nothing to take away from a record of the track 'noisy-labels'" in found.err) == (2, True)
+    assert (
+        found.code,
+        "nothing to take away from a record of the track 'noisy-labels'" in found.err,
+    ) == (2, True)
     assert "--save needs a record" in bench("show", "elr", "--save", tmp_path / "x").err
 
 
 def test_the_card_of_a_task_says_what_it_judges_by(bench):
-    for name, said in (("noisy-digits", "drawn by every seed"), ("clock-arithmetic", "fixed by the task"), ("noisy-cifar10", "the data's official test part")):
+    for name, said in (
+        ("noisy-digits", "drawn by every seed"),
+        ("clock-arithmetic", "fixed by the task"),
+        ("noisy-cifar10", "the data's official test part"),
+    ):
         assert f"test set:          {said}" in bench("show", name).out
 
 
 def test_plain_baselines_are_said_to_be_plain_in_lists_and_on_cards(bench):
     assert "plain baseline:    yes" in bench("show", "knn").out
     assert "plain baseline" not in bench("show", "elr").out
-    listed = json.loads(bench("list", "methods", "--track", "noisy-labels", "--json").out)["methods"]
+    listed = json.loads(bench("list", "methods", "--track", "noisy-labels", "--json").out)[
+        "methods"
+    ]
     plain = {row["name"] for row in listed if row.get("plain")}
     assert plain == {"ce", "ce-average", "ce-early", "ce-ensemble", "knn", "random-forest"}
     lines = bench("list", "methods", "--track", "noisy-labels").out.splitlines()
-    assert {line.split()[0].partition("/")[2] for line in lines if "(plain baseline)" in line} == plain
+    assert {
+        line.split()[0].partition("/")[2] for line in lines if "(plain baseline)" in line
+    } == plain

@@ -59,26 +59,74 @@ class Louder(Method):
 '''
 
 
-@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-", ">&- 2>/dev/full", "> /dev/null 2>&-"])
+@pytest.mark.parametrize(
+    "closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-", ">&- 2>/dev/full", "> /dev/null 2>&-"]
+)
 def test_a_list_into_closed_streams_ends_well(tmp_path, closed):
-    assert subprocess.run(f"{sys.executable} -m bench list methods {closed}", shell=True, cwd=tmp_path, check=False).returncode == 0
+    assert (
+        subprocess.run(
+            f"{sys.executable} -m bench list methods {closed}",
+            shell=True,
+            cwd=tmp_path,
+            check=False,
+        ).returncode
+        == 0
+    )
 
 
-@pytest.mark.parametrize("closed", ["<&- >&- 2>&-", *(pytest.param(streams, marks=pytest.mark.slow) for streams in ("2>&-", ">&- 2>/dev/full"))])
+@pytest.mark.parametrize(
+    "closed",
+    [
+        "<&- >&- 2>&-",
+        *(pytest.param(streams, marks=pytest.mark.slow) for streams in ("2>&-", ">&- 2>/dev/full")),
+    ],
+)
 def test_closed_streams_lead_nowhere(tmp_path, session_cache, closed):
     (tmp_path / "loud.py").write_text(PLUGIN)
     environment = {**os.environ, "BENCH_CACHE": str(session_cache), "BENCH_FLOPS": "0"}
     command = "run --plugins loud.py --task loud --method louder --preset smoke --executor inline"
-    assert subprocess.run(f"{sys.executable} -m bench {command} {closed}", shell=True, cwd=tmp_path, env=environment, check=False).returncode == 0
+    assert (
+        subprocess.run(
+            f"{sys.executable} -m bench {command} {closed}",
+            shell=True,
+            cwd=tmp_path,
+            env=environment,
+            check=False,
+        ).returncode
+        == 0
+    )
     (record,) = (tmp_path / "results/records").rglob("*.json")
     assert json.loads(record.read_bytes())["status"] == "ok"
 
 
-def test_what_plugins_print_in_this_process_goes_to_stderr_where_a_document_is_asked_for(tmp_path, session_cache):
+def test_what_plugins_print_in_this_process_goes_to_stderr_where_a_document_is_asked_for(
+    tmp_path, session_cache
+):
     (tmp_path / "loud.py").write_text(PLUGIN)
-    arguments = ["run", "--plugins", "loud.py", "--task", "loud", "--method", "louder", "--preset", "smoke", "--executor", "inline", "--json"]
+    arguments = [
+        "run",
+        "--plugins",
+        "loud.py",
+        "--task",
+        "loud",
+        "--method",
+        "louder",
+        "--preset",
+        "smoke",
+        "--executor",
+        "inline",
+        "--json",
+    ]
     environment = {**os.environ, "BENCH_CACHE": str(session_cache)}
-    ran = subprocess.run([sys.executable, "-m", "bench", *arguments], cwd=tmp_path, env=environment, capture_output=True, check=True)
+    ran = subprocess.run(
+        [sys.executable, "-m", "bench", *arguments],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        check=True,
+    )
     (record,) = json.loads(ran.stdout)["records"]
     assert (record["status"], record["metrics"]) == ("ok", {"sum": 3.0})
-    assert [word in ran.stderr for word in (b"imported", b"prepared", b"solved", b"evaluated")] == [True] * 4
+    assert [word in ran.stderr for word in (b"imported", b"prepared", b"solved", b"evaluated")] == [
+        True
+    ] * 4

@@ -1,4 +1,6 @@
-"""What a terminal of some columns shows: lines that fit, names whole; and everything as it is where stdout is no terminal."""
+"""What a terminal of some columns shows: lines that fit, names whole; and
+everything as it is where stdout is no terminal.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +22,18 @@ from bench.cli._progress import Bar
 
 WORD = st.text("abcdefghij-/_.0123456789é", min_size=1, max_size=25)
 PROSE = st.lists(WORD, max_size=12).map(" ".join)
-ROWS = st.integers(1, 6).flatmap(lambda count: st.lists(st.tuples(WORD, *[PROSE] * count), min_size=1, max_size=6))
+ROWS = st.integers(1, 6).flatmap(
+    lambda count: st.lists(st.tuples(WORD, *[PROSE] * count), min_size=1, max_size=6)
+)
 
 
 @given(ROWS, st.integers(20, 120))
 def test_a_table_loses_nothing_breaks_no_word_and_fits(rows, width):
     headers = ["method", *("a", "b", "c", "d", "e", "f")[: len(rows[0]) - 1]]
     text = table(rows, headers, width)
-    longest = max(len(word) for row in [*rows, headers] for cell in row for word in cell.split() or [""])
+    longest = max(
+        len(word) for row in [*rows, headers] for cell in row for word in cell.split() or [""]
+    )
     assert all(len(line) <= max(width, longest + 4) for line in text.split("\n"))
     shown = text.split()
     for row in rows:
@@ -36,15 +42,25 @@ def test_a_table_loses_nothing_breaks_no_word_and_fits(rows, width):
 
 
 def test_a_table_of_figures_is_told_in_parts_that_say_what_each_row_is_of():
-    rows = [["1", "noisy", "sym40", *["10.25 [9.1, 11.2]"] * 4], ["2", "noisy", "pair45", *["99"] * 4]]
+    rows = [
+        ["1", "noisy", "sym40", *["10.25 [9.1, 11.2]"] * 4],
+        ["2", "noisy", "pair45", *["99"] * 4],
+    ]
     text = table(rows, ["rank", "task", "variant", "a", "b", "c", "d"], 60)
     parts = text.split("\n\n")
     assert len(parts) == 2
-    assert all("noisy" in line and ("sym40" in line or "pair45" in line) for part in parts for line in part.split("\n")[2:])
+    assert all(
+        "noisy" in line and ("sym40" in line or "pair45" in line)
+        for part in parts
+        for line in part.split("\n")[2:]
+    )
     assert all(len(line) <= 60 for line in text.split("\n"))
 
 
-BOARD = "### A · b\n\n| method | mean | what a long header | about |\n|---|---:|---|---|\n| a\\|b | 1.5 | x | y |\n| cd | 10.25 | x | a text of several words that goes on |\n\n- Note."
+BOARD = (
+    "### A · b\n\n| method | mean | what a long header | about |\n|---|---:|---|---|\n| a\\|b "
+    "| 1.5 | x | y |\n| cd | 10.25 | x | a text of several words that goes on |\n\n- Note."
+)
 
 
 def test_markdown_that_fits_and_all_that_is_piped_stays_as_it_is():
@@ -56,7 +72,8 @@ def test_a_table_in_markdown_is_laid_out_for_the_terminal():
     lines = markdown(BOARD, 50).split("\n")
     assert all(len(line) <= 50 for line in lines)
     assert lines[0] == "### A · b"
-    assert any(line.startswith("a|b ") and "  1.5  " in line for line in lines)  # figures to the right, and the bar as it was meant
+    # figures to the right, and the bar as it was meant
+    assert any(line.startswith("a|b ") and "  1.5  " in line for line in lines)
     assert lines[-1] == "- Note."
 
 
@@ -81,7 +98,13 @@ class Ended:
         self.spec = Spec(text)
 
 
-@given(total=st.integers(1, 100_000), cached=st.integers(0, 10**6), label=st.text(max_size=80), width=st.integers(10, 200), share=st.floats(0, 1))
+@given(
+    total=st.integers(1, 100_000),
+    cached=st.integers(0, 10**6),
+    label=st.text(max_size=80),
+    width=st.integers(10, 200),
+    share=st.floats(0, 1),
+)
 def test_the_line_of_progress_never_wraps(total, cached, label, width, share):
     bar = Bar(total, cached)
     bar._finished, bar._label, bar._began = int(total * share), label, bar._began - 5000
@@ -97,8 +120,17 @@ def on_a_terminal(arguments: list[str], columns: int, **environment: str) -> tup
     """Run ``bench`` on a terminal of its own and return all that it shows, and its exit code."""
     control, terminal = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    variables = {**{name: value for name, value in os.environ.items() if name != "COLUMNS"}, **environment}
-    with subprocess.Popen([sys.executable, "-m", "bench", *arguments], stdin=terminal, stdout=terminal, stderr=terminal, env=variables) as process:
+    variables = {
+        **{name: value for name, value in os.environ.items() if name != "COLUMNS"},
+        **environment,
+    }
+    with subprocess.Popen(
+        [sys.executable, "-m", "bench", *arguments],
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        env=variables,
+    ) as process:
         os.close(terminal)
         shown = b""
         while True:
@@ -116,7 +148,13 @@ def on_a_terminal(arguments: list[str], columns: int, **environment: str) -> tup
 
 def test_a_list_and_a_card_fit_the_terminal_and_are_whole_where_that_is_asked(tmp_path):
     listed, _ = on_a_terminal(["list"], 80)
-    whole = subprocess.run([sys.executable, "-m", "bench", "list"], capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "40"}).stdout
+    whole = subprocess.run(
+        [sys.executable, "-m", "bench", "list"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "COLUMNS": "40"},
+    ).stdout
     names = [line.split()[0] for line in whole.split("\n") if "/" in line[:30]]
     assert len(names) > 100
     assert max(map(len, listed.split("\n"))) <= 80
@@ -162,7 +200,19 @@ class Halves(Task):
 
 def test_progress_keeps_to_one_line_and_words_beside_it_begin_on_their_own(tmp_path):
     (tmp_path / "halves.py").write_text(FAILS)
-    command = ["run", "--track", "halves", "--preset", "smoke", "--plugins", str(tmp_path / "halves.py"), "--results", str(tmp_path / "r"), "--device", "cpu"]
+    command = [
+        "run",
+        "--track",
+        "halves",
+        "--preset",
+        "smoke",
+        "--plugins",
+        str(tmp_path / "halves.py"),
+        "--results",
+        str(tmp_path / "r"),
+        "--device",
+        "cpu",
+    ]
     shown, code = on_a_terminal([*command, "--executor", "inline"], 80)
     assert code == 1
     drawn = [piece for piece in re.split("[\r\n]", shown) if re.match(r"\d+/4 runs", piece)]

@@ -1,4 +1,6 @@
-"""The conformance suite: each planted defect is caught by the rule that it breaks, and what has none passes."""
+"""The conformance suite: each planted defect is caught by the rule that it
+breaks, and what has none passes.
+"""
 
 from __future__ import annotations
 
@@ -36,61 +38,144 @@ class Planted(Method):
 FIT = "return types.SimpleNamespace(slope={slope}, offset=float(problem.y.mean()), width=None)"
 DEFECTS = {
     "no docstring": ("card", {"doc": ""}),
-    "a default that it refuses itself": ("parameters", {"fields": "lam: float = 1.0\n    def __post_init__(self):\n        raise ValueError('never')"}),
-    "an error on one seed": ("solves", {"body": f"assert run.seed == 0\n        {FIT.format(slope=0.0)}"}),
+    "a default that it refuses itself": (
+        "parameters",
+        {
+            "fields": (
+                "lam: float = 1.0\n    def __post_init__(self):\n        raise ValueError('never')"
+            )
+        },
+    ),
+    "an error on one seed": (
+        "solves",
+        {"body": f"assert run.seed == 0\n        {FIT.format(slope=0.0)}"},
+    ),
     "a figure that is no number": ("solution", {"body": FIT.format(slope="float('nan')")}),
     "more than the budget": (
         "budget",
-        {"track": "mock-condensation", "body": "return types.SimpleNamespace(x=problem.x, y=problem.y)"},
+        {
+            "track": "mock-condensation",
+            "body": "return types.SimpleNamespace(x=problem.x, y=problem.y)",
+        },
     ),
     "class numbers in place of logits": (
         "solution",
-        {"track": "noisy-labels", "body": "from bench.tracks.noisy_labels import Solution\n        return Solution(model=lambda x: x.flatten(1).argmax(-1))"},
+        {
+            "track": "noisy-labels",
+            "body": (
+                "from bench.tracks.noisy_labels import Solution\n        return "
+                "Solution(model=lambda x: x.flatten(1).argmax(-1))"
+            ),
+        },
     ),
     "a part of the logits": (
         "solution",
-        {"track": "noisy-labels", "body": "from bench.tracks.noisy_labels import Solution\n        return Solution(model=lambda x: x.flatten(1)[:, :3])"},
+        {
+            "track": "noisy-labels",
+            "body": (
+                "from bench.tracks.noisy_labels import Solution\n        return "
+                "Solution(model=lambda x: x.flatten(1)[:, :3])"
+            ),
+        },
     ),
     "nothing returned": ("solution", {"body": "pass"}),
-    "a problem changed in place": ("inputs", {"body": f"problem.y.zero_()\n        {FIT.format(slope=0.0)}"}),
-    "a global seed": ("global-state", {"body": f"torch.manual_seed(0)\n        {FIT.format(slope=0.0)}"}),
-    "a setting of the process": ("global-state", {"body": f"torch.set_default_dtype(torch.float64)\n        {FIT.format(slope=0.0)}"}),
-    "code of torch replaced": ("global-state", {"body": f"torch.randperm = lambda *a, **k: None\n        {FIT.format(slope=0.0)}"}),
-    "randomness of the operating system": ("same-seed", {"body": FIT.format(slope="os.urandom(1)[0] / 255")}),
+    "a problem changed in place": (
+        "inputs",
+        {"body": f"problem.y.zero_()\n        {FIT.format(slope=0.0)}"},
+    ),
+    "a global seed": (
+        "global-state",
+        {"body": f"torch.manual_seed(0)\n        {FIT.format(slope=0.0)}"},
+    ),
+    "a setting of the process": (
+        "global-state",
+        {"body": f"torch.set_default_dtype(torch.float64)\n        {FIT.format(slope=0.0)}"},
+    ),
+    "code of torch replaced": (
+        "global-state",
+        {"body": f"torch.randperm = lambda *a, **k: None\n        {FIT.format(slope=0.0)}"},
+    ),
+    "randomness of the operating system": (
+        "same-seed",
+        {"body": FIT.format(slope="os.urandom(1)[0] / 255")},
+    ),
     "what ran before in the process": (
         "same-seed",
-        {"body": f"STATE['n'] = STATE.get('n', 0) + 1\n        {FIT.format(slope='float(STATE[chr(110)])')}"},
+        {
+            "body": (
+                "STATE['n'] = STATE.get('n', 0) + 1\n        "
+                f"{FIT.format(slope='float(STATE[chr(110)])')}"
+            )
+        },
     ),
-    "the number of the process": ("fresh-process", {"body": FIT.format(slope="float(os.getpid())")}),
+    "the number of the process": (
+        "fresh-process",
+        {"body": FIT.format(slope="float(os.getpid())")},
+    ),
     "a stack that looks at its neighbours": (
         "stack",
-        {"card": ", stacked=True", "stacked": "mean = sum(float(p.y.sum()) for p in problems)\n        return [types.SimpleNamespace(slope=0.0, offset=mean, width=None) for _ in problems]"},
+        {
+            "card": ", stacked=True",
+            "stacked": (
+                "mean = sum(float(p.y.sum()) for p in problems)\n        return "
+                "[types.SimpleNamespace(slope=0.0, offset=mean, width=None) for _ in problems]"
+            ),
+        },
     ),
     "visits that are not counted": (
         "counts",
-        {"body": f"torch.nn.Linear(1, 1).double()(problem.x.double().view(-1, 1))\n        {FIT.format(slope=0.0)}"},
+        {
+            "body": (
+                "torch.nn.Linear(1, 1).double()(problem.x.double().view(-1, 1))\n        "
+                f"{FIT.format(slope=0.0)}"
+            )
+        },
     ),
-    "a file outside its folder": ("files", {"body": f"open({{outside!r}}, 'w').close()\n        {FIT.format(slope=0.0)}"}),
+    "a file outside its folder": (
+        "files",
+        {"body": f"open({{outside!r}}, 'w').close()\n        {FIT.format(slope=0.0)}"},
+    ),
     "a download": (
         "network",
-        {"body": f"s = socket.socket()\n        s.settimeout(0.1)\n        s.connect_ex(('127.0.0.1', 9))\n        s.close()\n        {FIT.format(slope=0.0)}"},
+        {
+            "body": (
+                "s = socket.socket()\n        s.settimeout(0.1)\n        "
+                "s.connect_ex(('127.0.0.1', 9))\n        s.close()\n        "
+                f"{FIT.format(slope=0.0)}"
+            )
+        },
     ),
-}  # fmt: skip
+}
 
 
 def planted(folder: Path, **parts: str) -> str:
     """Write a plugin of one method and return its path."""
-    fields = {"doc": '"""It has a defect."""', "track": "mock-regression", "card": "", "fields": "", "body": FIT.format(slope=0.0)}
+    fields = {
+        "doc": '"""It has a defect."""',
+        "track": "mock-regression",
+        "card": "",
+        "fields": "",
+        "body": FIT.format(slope=0.0),
+    }
     fields |= {"stacked": "return [self.solve(p, r) for p, r in zip(problems, runs)]", **parts}
     path = folder / "planted.py"
-    path.write_text(FILE.format(**{name: text.replace("{outside!r}", repr(str(folder / "outside.txt"))) for name, text in fields.items()}))
+    path.write_text(
+        FILE.format(
+            **{
+                name: text.replace("{outside!r}", repr(str(folder / "outside.txt")))
+                for name, text in fields.items()
+            }
+        )
+    )
     return str(path)
 
 
 @pytest.mark.parametrize("defect", DEFECTS)
 def test_a_planted_defect_is_caught_by_its_rule(defect, tmp_path):
     rule, parts = DEFECTS[defect]
-    (report,) = check(planted(tmp_path, **parts), plugins=[MOCK], device="cpu", quick=rule != "fresh-process")
+    (report,) = check(
+        planted(tmp_path, **parts), plugins=[MOCK], device="cpu", quick=rule != "fresh-process"
+    )
     follows = {"parameters": {"solves"}}.get(rule, set())  # what can't be made can't solve
     assert {finding.rule for finding in report.failed()} - follows == {rule}
     assert all(finding.said for finding in report.failed())
@@ -113,10 +198,16 @@ def test_a_method_without_a_defect_passes_whole(tmp_path):
 
 
 def test_an_example_that_goes_through_two_modules_in_turn_is_one_visit(tmp_path):
-    body = f"code = torch.nn.Linear(1, 3)(problem.x.float().view(-1, 1))\n        torch.nn.Linear(3, 1)(code)\n        run.count(forward=len(code))\n        {FIT.format(slope=0.0)}"
+    body = (
+        "code = torch.nn.Linear(1, 3)(problem.x.float().view(-1, 1))\n        "
+        "torch.nn.Linear(3, 1)(code)\n        run.count(forward=len(code))\n        "
+        f"{FIT.format(slope=0.0)}"
+    )
     (report,) = check(planted(tmp_path, body=body), plugins=[MOCK], device="cpu", quick=True)
     assert report.failed() == []
-    assert [finding.outcome for finding in report.findings if finding.rule == "counts"] == ["passed"]
+    assert [finding.outcome for finding in report.findings if finding.rule == "counts"] == [
+        "passed"
+    ]
 
 
 TASK = '''
@@ -154,11 +245,20 @@ class Numbers(Dataset):
 '''
 
 
-def tasks(folder: Path, level="float(run.numpy_generator('split').uniform(1, 2))", low="0.0", high="hidden + 0.1", pinned="") -> dict[str, set[str]]:
+def tasks(
+    folder: Path,
+    level="float(run.numpy_generator('split').uniform(1, 2))",
+    low="0.0",
+    high="hidden + 0.1",
+    pinned="",
+) -> dict[str, set[str]]:
     """Write a plugin of a task and a data set, check it, and return the rules that each breaks."""
     path = folder / "levels.py"
     path.write_text(TASK.format(level=level, low=low, high=high, pinned=pinned))
-    return {report.kind: {finding.rule for finding in report.failed()} for report in check(str(path), device="cpu")}
+    return {
+        report.kind: {finding.rule for finding in report.failed()}
+        for report in check(str(path), device="cpu")
+    }
 
 
 @pytest.mark.parametrize(
@@ -166,7 +266,10 @@ def tasks(folder: Path, level="float(run.numpy_generator('split').uniform(1, 2))
     [
         ({}, {"task": set(), "dataset": set()}),
         ({"level": "2.0", "high": "hidden"}, {"task": {"other-seed"}, "dataset": set()}),
-        ({"level": "float(torch.tensor(float(__import__('time').perf_counter())))"}, {"task": {"same-seed"}, "dataset": set()}),
+        (
+            {"level": "float(torch.tensor(float(__import__('time').perf_counter())))"},
+            {"task": {"same-seed"}, "dataset": set()},
+        ),
         ({"level": "torch.full((2,), float('nan'))"}, {"task": {"problem"}, "dataset": set()}),
         ({"level": "1e101"}, {"task": {"problem"}, "dataset": set()}),
         ({"high": "hidden + 9.0"}, {"task": {"references"}, "dataset": set()}),
@@ -194,7 +297,10 @@ def test_a_card_that_keeps_from_a_board_what_it_needs_passes_with_a_note():
 
     registry = Registry(paths=[str(MOCK)])
     notes = {
-        entry.name: static_findings(entry)[0] for kind in ("task", "method") for entry in registry.rows(kind) if entry.name in ("line", "elr", "noisy-digits")
+        entry.name: static_findings(entry)[0]
+        for kind in ("task", "method")
+        for entry in registry.rows(kind)
+        if entry.name in ("line", "elr", "noisy-digits")
     }
     assert all(note.outcome == "passed" for note in notes.values())
     assert "declares no bounds" in notes["line"].said
@@ -209,17 +315,29 @@ ANSWERS = {
     "a partial function": ("__import__('functools').partial(torch.add, torch.rand(3))", True),
     "constant numbers": ("2.0", False),
     "a function that knows nothing": ("lambda x: x", False),
-    "a net that is fixed": ("torch.nn.Linear(2, 2).requires_grad_(False).apply(lambda part: [p.zero_() for p in part.parameters()])", False),
+    "a net that is fixed": (
+        "torch.nn.Linear(2, 2).requires_grad_(False).apply(lambda part: [p.zero_() for p in "
+        "part.parameters()])",
+        False,
+    ),
 }
 
 
 @pytest.mark.parametrize(("answer", "passes"), ANSWERS.values(), ids=ANSWERS.keys())
-def test_two_seeds_of_equal_metrics_pass_where_the_answers_differ_and_fail_where_they_do_not(answer, passes, tmp_path):
-    """A net at chance under a metric of few values: whether two seeds agree by luck depends on the machine, their weights do not."""
+def test_two_seeds_of_equal_metrics_pass_where_the_answers_differ_and_fail_where_they_do_not(
+    answer, passes, tmp_path
+):
+    """A net at chance under a metric of few values: whether two seeds
+    agree by luck depends on the machine, their weights do not.
+    """
     path = tmp_path / "levels.py"
-    coarse = TASK.format(level="2.0", low=answer, high="hidden", pinned="").replace("float(abs(outcomes[0].solution - case.hidden))", "0.5")
+    coarse = TASK.format(level="2.0", low=answer, high="hidden", pinned="").replace(
+        "float(abs(outcomes[0].solution - case.hidden))", "0.5"
+    )
     path.write_text(coarse)
-    broken = {finding.rule for report in check(str(path), device="cpu") for finding in report.failed()}
+    broken = {
+        finding.rule for report in check(str(path), device="cpu") for finding in report.failed()
+    }
     assert broken == (set() if passes else {"other-seed"})
 
 
@@ -232,32 +350,66 @@ def test_a_glob_names_what_it_matches_of_every_kind():
 
 
 BUILTIN = Registry()
-METHODS = {track: [entry.identity for entry in BUILTIN.rows("method") if entry.track == track] for track in BUILTIN.tracks()}
+METHODS = {
+    track: [entry.identity for entry in BUILTIN.rows("method") if entry.track == track]
+    for track in BUILTIN.tracks()
+}
 SIZES = {"policy-optimization": 2}
-"""Methods of one test, where not six: with the extra 'llm' and its small model these take a minute each, and workers share them evenly."""
+"""Methods of one test, where not six: with the extra 'llm' and its small model these take a minute
+each, and workers share them evenly.
+"""
 
 
 def parts(methods, size):
     return [methods[first : first + size] for first in range(0, len(methods), size)]
 
 
-PARTS = [part for track in sorted(METHODS, key=lambda track: SIZES.get(track, 6)) for part in parts(METHODS[track], SIZES.get(track, 6))]
-CHEAPEST = {"condensation": "condense-transfer", "graph-ood": "motif-basis", "label-errors": "errors-clusters", "unlearning-privacy": "unlearn-random"}
+PARTS = [
+    part
+    for track in sorted(METHODS, key=lambda track: SIZES.get(track, 6))
+    for part in parts(METHODS[track], SIZES.get(track, 6))
+]
+CHEAPEST = {
+    "condensation": "condense-transfer",
+    "graph-ood": "motif-basis",
+    "label-errors": "errors-clusters",
+    "unlearning-privacy": "unlearn-random",
+}
 """The task of a track that the quick form runs on, where it is not the first one."""
 
 
 def failures(names, quick, folder):
     registry = Registry()
     entries = [registry.get("method", name) for name in names]
-    lab = Lab(registry, folder, "cpu", quick, tasks=[registry.get("task", f"{track}/{task}") for track, task in CHEAPEST.items()] if quick else [])
+    lab = Lab(
+        registry,
+        folder,
+        "cpu",
+        quick,
+        tasks=[registry.get("task", f"{track}/{task}") for track, task in CHEAPEST.items()]
+        if quick
+        else [],
+    )
     reports = lab.reports(entries)
     assert len(reports) == len(names) > 0
     return [(report.name, report.failed()) for report in reports if not report.ok]
 
 
-QUICK = [pytest.param(methods[:1], marks=pytest.mark.slow) if track == "policy-optimization" else methods[:1] for track, methods in METHODS.items()]
-"""A method of each track but the longest shows that its tasks and shared code pass; ``make test-methods`` takes all others."""
-QUICK += [pytest.param(part, marks=pytest.mark.slow) for methods in METHODS.values() if len(methods) > 1 for part in parts(methods[1:], 9)]
+QUICK = [
+    pytest.param(methods[:1], marks=pytest.mark.slow)
+    if track == "policy-optimization"
+    else methods[:1]
+    for track, methods in METHODS.items()
+]
+"""A method of each track but the longest shows that its tasks and shared
+code pass; ``make test-methods`` takes all others.
+"""
+QUICK += [
+    pytest.param(part, marks=pytest.mark.slow)
+    for methods in METHODS.values()
+    if len(methods) > 1
+    for part in parts(methods[1:], 9)
+]
 
 
 @pytest.mark.parametrize("names", QUICK, ids=lambda names: f"{names[0]}-and-{len(names) - 1}-more")
@@ -280,7 +432,9 @@ def test_the_quick_form_takes_a_second_a_method(tmp_path):
 def test_a_method_is_checked_on_the_tasks_that_are_named_alone(tmp_path):
     (report,) = check("ce", tasks=["noisy-longtail"], device="cpu", quick=True)
     assert report.failed() == []
-    assert {finding.subject for finding in report.findings if finding.rule == "same-seed"} == {"noisy-longtail lt20 ce seed 0"}
+    assert {finding.subject for finding in report.findings if finding.rule == "same-seed"} == {
+        "noisy-longtail lt20 ce seed 0"
+    }
     (report,) = check("elr", tasks=["errors-*ine"], device="cpu", quick=True)
     assert report.name == "label-errors/elr"  # of its two tracks the one of the task
     with pytest.raises(UsageError, match="ce has no track in common with prune-digits"):
@@ -357,4 +511,6 @@ class Sides(Task):
 def test_a_card_that_is_wrong_about_its_test_set_is_found(said, test, broken, tmp_path):
     path = tmp_path / "sides.py"
     path.write_text(TESTED.format(said=said, test=test))
-    assert {finding.rule for report in check(str(path), device="cpu") for finding in report.failed()} == broken
+    assert {
+        finding.rule for report in check(str(path), device="cpu") for finding in report.failed()
+    } == broken

@@ -33,15 +33,27 @@ def table(x, y):
     ("value", "said"),
     [
         (Table(torch.zeros(0, 4), torch.zeros(0, dtype=torch.long)), "it holds no rows at all"),
-        (Table(torch.ones(3, 4), torch.zeros(0, dtype=torch.long)), r"y has 0 rows \(shape \(0,\)\)"),
+        (
+            Table(torch.ones(3, 4), torch.zeros(0, dtype=torch.long)),
+            r"y has 0 rows \(shape \(0,\)\)",
+        ),
         ({"graphs": []}, "it holds no rows at all"),
         ({"graphs": [torch.ones(2)], "labels": np.array([])}, "labels has 0 rows"),
-        (table([[1.0, 2.0], [3.0, float("nan")]], [0, 1]), "x is nan at row 1, column 1 and not finite in 1 of 2 rows"),
+        (
+            table([[1.0, 2.0], [3.0, float("nan")]], [0, 1]),
+            "x is nan at row 1, column 1 and not finite in 1 of 2 rows",
+        ),
         (table([[float("-inf")], [1.0]], [0, 1]), "x is -inf at row 0, column 0"),
         ({"x": np.array([1.0, np.nan]), "y": np.array([0, 1])}, "x is nan at row 1 and"),
         ({"graphs": [{"x": torch.tensor([1.0, float("inf")])}]}, r"graphs\[0\].x is inf at row 1"),
-        (Gaps(torch.tensor([[float("nan")], [float("inf")]]), torch.arange(2)), "x is inf at row 1, column 0 and not finite in 1 of 2 rows"),
-        (table([[1.0], [2.0]], [3, 3]), "y is 3 in every row; with one class there is nothing to learn"),
+        (
+            Gaps(torch.tensor([[float("nan")], [float("inf")]]), torch.arange(2)),
+            "x is inf at row 1, column 0 and not finite in 1 of 2 rows",
+        ),
+        (
+            table([[1.0], [2.0]], [3, 3]),
+            "y is 3 in every row; with one class there is nothing to learn",
+        ),
         ({"x": np.ones((2, 2)), "label": np.array(["a", "a"])}, "label is a in every row"),
     ],
 )
@@ -99,7 +111,9 @@ def test_bench_check_refuses_a_data_set_of_a_bad_file(tmp_path, rows, said):
     (tmp_path / "mine.py").write_text(PLUGIN)
     (tmp_path / "mine.csv").write_text("a,b,class\n" + rows)
     (report,) = check(str(tmp_path / "mine.py"), quick=True, device="cpu")
-    failed = {finding.rule: finding.said for finding in report.findings if finding.outcome == "failed"}
+    failed = {
+        finding.rule: finding.said for finding in report.findings if finding.outcome == "failed"
+    }
     assert report.ok == (not said)
     assert failed.keys() == ({"rows"} if said else set())
     assert not said or failed["rows"].startswith(said)

@@ -1,4 +1,6 @@
-"""Nothing that a method is handed leads to what is hidden from it, in any task; what would lead there is found."""
+"""Nothing that a method is handed leads to what is hidden from it, in any
+task; what would lead there is found.
+"""
 
 import functools
 import types
@@ -44,12 +46,21 @@ class Collecting:
 
 
 def prepared(identity, folder):
-    """Return a worker and the members of a task's first smoke variant, two seeds in a stack, as its first method would get them."""
-    plan = make_plan(Request(tasks=(identity,), methods=("*",), preset="smoke", seeds="2", device="cpu"), REGISTRY)
+    """Return a worker and the members of a task's first smoke variant, two
+    seeds in a stack, as its first method would get them.
+    """
+    plan = make_plan(
+        Request(tasks=(identity,), methods=("*",), preset="smoke", seeds="2", device="cpu"),
+        REGISTRY,
+    )
     cells = [cell for cell in plan.cells if cell.method is not None]
     if not cells:
         pytest.skip(plan.not_run[0].reason)
-    plan.cells = [cell for cell in cells if (cell.spec.method, cell.spec.variant) == (cells[0].spec.method, cells[0].spec.variant)]
+    plan.cells = [
+        cell
+        for cell in cells
+        if (cell.spec.method, cell.spec.variant) == (cells[0].spec.method, cells[0].spec.variant)
+    ]
     store, machines = Store(folder), Collecting()
     store.open_for_writing()
     driver = Driver(REGISTRY, store)
@@ -70,9 +81,15 @@ def test_the_hidden_part_of_every_task_is_out_of_reach(identity, tmp_path):
     except DataUnavailable as error:
         pytest.skip(str(error))
     try:
-        handed = {"problems": [member.case.problems for member in members], "runs": [member.runs for member in members], "method": worker.method}
+        handed = {
+            "problems": [member.case.problems for member in members],
+            "runs": [member.runs for member in members],
+            "method": worker.method,
+        }
         assert reached(handed, [member.case.hidden for member in members]) == []
-        assert reached({"hidden": members[0].case.hidden}, [members[0].case.hidden]), "the spy finds what is there"
+        assert reached({"hidden": members[0].case.hidden}, [members[0].case.hidden]), (
+            "the spy finds what is there"
+        )
     finally:
         for member in members:
             member.close()
@@ -90,7 +107,9 @@ def test_the_hidden_part_of_every_task_is_out_of_reach(identity, tmp_path):
 )
 def test_whole_runs_with_stacks_several_problems_and_artifacts_lead_nowhere(task, method, run_plan):
     with spied() as found:
-        records = run_plan(paths=[], methods=(method,), tasks=(task,), preset="smoke", seeds="2").records
+        records = run_plan(
+            paths=[], methods=(method,), tasks=(task,), preset="smoke", seeds="2"
+        ).records
     assert {record.status for record in records} == {"ok"}
     assert found == {}
 
@@ -99,7 +118,14 @@ def test_the_second_pass_that_counts_is_looked_at_too(tmp_path):
     store = Store(tmp_path)
     store.open_for_writing()
     driver = Driver(REGISTRY, store, flops=True)
-    todo = driver.split(make_plan(Request(methods=("ce",), tasks=("noisy-digits",), preset="smoke", seeds="1", device="cpu"), REGISTRY))[1]
+    todo = driver.split(
+        make_plan(
+            Request(
+                methods=("ce",), tasks=("noisy-digits",), preset="smoke", seeds="1", device="cpu"
+            ),
+            REGISTRY,
+        )
+    )[1]
     with spied() as found:
         ((_, record),) = driver.run(todo, InlineExecutor(), 1, lambda *_: None)
     assert (record.status, record.warnings, record.flops is None) == ("ok", [], False)
@@ -115,10 +141,27 @@ def test_a_resumed_run_and_the_runs_that_build_artifacts_lead_nowhere(tmp_path):
     case = Case(problems=[], hidden=[torch.arange(9.0)])
     build, handed = (lambda child: seen.append(child) or {"x": torch.ones(1)}), {}
     seen: list[Run] = []
-    first, second = (Run(seed=0, task="t", method="m", device=torch.device("cpu"), workdir=tmp_path, artifacts=Artifacts(tmp_path), tools=Serving(case)) for _ in range(2))  # fmt: skip
+    first, second = (
+        Run(
+            seed=0,
+            task="t",
+            method="m",
+            device=torch.device("cpu"),
+            workdir=tmp_path,
+            artifacts=Artifacts(tmp_path),
+            tools=Serving(case),
+        )
+        for _ in range(2)
+    )
     first.checkpoint({"x": torch.ones(2)})
     first.cached({"what": "a test"}, build)
-    handed = {"first": first, "second": second, "restored": second.restored(), "built of": seen, "step": second.progress(3, "steps")}
+    handed = {
+        "first": first,
+        "second": second,
+        "restored": second.restored(),
+        "built of": seen,
+        "step": second.progress(3, "steps"),
+    }
     assert handed["restored"]
     assert seen
     assert reached(handed, [case.hidden]) == []
@@ -186,7 +229,9 @@ PLANTS = {
     "a closure": closing,
     "a view before the test rows": lambda hidden: hidden.x_test._base[:4],
     "an array of the same memory": lambda hidden: hidden.x_test.numpy()[:1],
-    "a bound watch": lambda hidden: functools.partial(Holder().watch, Case(problems=[], hidden=hidden)),
+    "a bound watch": lambda hidden: functools.partial(
+        Holder().watch, Case(problems=[], hidden=hidden)
+    ),
     "a method bound to the data": lambda hidden: hidden.x_test.sum,
     "a default value": lambda hidden: lambda kept=hidden.y_true: kept,
     "a slot of a private name": lambda hidden: Sealed([hidden.y_true]),
@@ -197,8 +242,12 @@ PLANTS = {
     "a set": lambda hidden: {hidden.x_test},
     "an array of objects": lambda hidden: np.array([None, hidden.y_true], dtype=object),
     "an iterator": lambda hidden: iter([hidden.y_true]),
-    "a sparse tensor of the same values": lambda hidden: torch.sparse_coo_tensor([[0, 1]], hidden.x_test[0], check_invariants=False),
-    "a namespace": lambda hidden: types.SimpleNamespace(inner=types.MappingProxyType({"x": hidden.x_test})),
+    "a sparse tensor of the same values": lambda hidden: torch.sparse_coo_tensor(
+        [[0, 1]], hidden.x_test[0], check_invariants=False
+    ),
+    "a namespace": lambda hidden: types.SimpleNamespace(
+        inner=types.MappingProxyType({"x": hidden.x_test})
+    ),
 }
 
 
@@ -226,7 +275,9 @@ def test_what_only_looks_alike_is_not_found(hidden):
 
 
 def test_the_way_is_named_from_both_ends(hidden):
-    assert reached({"problem": {"verify": closing(hidden)}}, [hidden]) == ["problem['verify'].__closure__[hidden] is hidden"]
+    assert reached({"problem": {"verify": closing(hidden)}}, [hidden]) == [
+        "problem['verify'].__closure__[hidden] is hidden"
+    ]
 
 
 TASK = '''
@@ -265,8 +316,20 @@ class Planted(Task):
 
 @pytest.mark.parametrize(
     ("way", "broken"),
-    [("None", set()), ("x[:4]", set()), ("lambda: x[4:]", {"hidden"}), ("functools.partial(self.watch, case)", {"hidden"}), ("run", {"hidden"})],
-    ids=["none", "a view, which is given memory of its own", "a closure", "a bound watch", "the task's run"],
+    [
+        ("None", set()),
+        ("x[:4]", set()),
+        ("lambda: x[4:]", {"hidden"}),
+        ("functools.partial(self.watch, case)", {"hidden"}),
+        ("run", {"hidden"}),
+    ],
+    ids=[
+        "none",
+        "a view, which is given memory of its own",
+        "a closure",
+        "a bound watch",
+        "the task's run",
+    ],
 )
 def test_the_task_of_a_plugin_is_spied_on(way, broken, tmp_path):
     path = tmp_path / "planted.py"

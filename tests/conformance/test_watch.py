@@ -1,4 +1,6 @@
-"""What a plugin writes is seen, however it does so; what a library does of its own accord is not blamed on it."""
+"""What a plugin writes is seen, however it does so; what a library does of
+its own accord is not blamed on it.
+"""
 
 import importlib.util
 import subprocess
@@ -31,10 +33,17 @@ def home(tmp_path, monkeypatch):
     return folder
 
 
-@pytest.mark.parametrize("name", ["best.pt", "deep/best.pt", "../plugin/best.pt"], ids=["where it started", "below", "beside the plugin"])
+@pytest.mark.parametrize(
+    "name",
+    ["best.pt", "deep/best.pt", "../plugin/best.pt"],
+    ids=["where it started", "below", "beside the plugin"],
+)
 def test_a_file_that_torch_writes_is_seen(home, tmp_path, name):
     (home / "deep").mkdir()
-    plugin = imported(tmp_path / "plugin" / "plugin.py", "import torch\ndef save(path): torch.save(torch.ones(1), path)")
+    plugin = imported(
+        tmp_path / "plugin" / "plugin.py",
+        "import torch\ndef save(path): torch.save(torch.ones(1), path)",
+    )
     with Watch([tmp_path / "plugin"], []) as watch:
         plugin.save(name)
     assert list(watch.written) == [str((home / name).resolve())]
@@ -54,7 +63,9 @@ def test_a_log_that_another_process_writes_is_no_doing_of_the_plugin(home, tmp_p
     (home / "results" / "records").mkdir(parents=True)
     code = "import sys\nfor line in sys.stdin: print(line, flush=True)"
     with Path("log").open("w") as log:
-        writer = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=log, text=True)
+        writer = subprocess.Popen(
+            [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=log, text=True
+        )
     with Watch([tmp_path / "plugin.py"], []) as watch:
         writer.stdin.write("a line\n")
         writer.stdin.flush()
@@ -73,10 +84,14 @@ def test_what_lies_in_an_allowed_folder_is_not_compared(home, tmp_path):
     assert watch.written == {}
 
 
-@pytest.mark.parametrize("where", ["lib/python3/dist-packages", "lib/python3.11/site-packages", "opt/anywhere"])
+@pytest.mark.parametrize(
+    "where", ["lib/python3/dist-packages", "lib/python3.11/site-packages", "opt/anywhere"]
+)
 def test_a_library_may_use_the_temporary_folder_wherever_it_is_installed(home, tmp_path, where):
     library = imported(
-        tmp_path / where / "library.py", "import tempfile\ndef work():\n    with tempfile.TemporaryFile('w') as file:\n        file.write('x')\n"
+        tmp_path / where / "library.py",
+        "import tempfile\ndef work():\n    with tempfile.TemporaryFile('w') as file:\n        "
+        "file.write('x')\n",
     )
     plugin = imported(tmp_path / "plugin" / "plugin.py", "def step(library):\n    library.work()")
     with Watch([tmp_path / "plugin"], []) as watch:
@@ -89,8 +104,10 @@ def test_a_library_may_use_the_temporary_folder_wherever_it_is_installed(home, t
 def test_plain_adam_writes_nothing(home, tmp_path):
     plugin = imported(
         tmp_path / "plugin" / "plugin.py",
-        "import torch\ndef fit():\n    net = torch.nn.Linear(2, 1)\n    optimiser = torch.optim.Adam(net.parameters())\n"
-        "    for _ in range(2):\n        net(torch.ones(3, 2)).sum().backward()\n        optimiser.step()\n",
+        "import torch\ndef fit():\n    net = torch.nn.Linear(2, 1)\n    optimiser = "
+        "torch.optim.Adam(net.parameters())\n"
+        "    for _ in range(2):\n        net(torch.ones(3, 2)).sum().backward()\n        "
+        "optimiser.step()\n",
     )
     with Watch([tmp_path / "plugin"], []) as watch:
         plugin.fit()

@@ -1,4 +1,6 @@
-"""Whole trainings and a generation, against counts by hand: within 1 %, as the products are all that is counted, exactly."""
+"""Whole trainings and a generation, against counts by hand: within 1 %, as
+the products are all that is counted, exactly.
+"""
 
 from __future__ import annotations
 
@@ -38,14 +40,24 @@ def test_training_a_perceptron_counts_its_products():
                 optimiser.step()
 
     first, second = sizes[0] * sizes[1], sizes[1] * sizes[2]
-    by_hand = epochs * rows * (2 * first * 2 + 2 * second * 3)  # forward, by weight; by input too, but in the first layer
+    # forward, by weight; by input too, but in the first layer
+    by_hand = epochs * rows * (2 * first * 2 + 2 * second * 3)
     assert counted(train) == pytest.approx(by_hand, rel=0.01)
 
 
 def test_a_stack_of_perceptrons_counts_its_members():
     def train(members):
-        nets = build("mlp", (20,), 10, [contextlib.nullcontext()] * members, torch.device("cpu"), widths=(50,))
-        F.cross_entropy(nets(torch.randn(members, 64, 20)).flatten(0, 1), torch.randint(10, (64 * members,))).backward()
+        nets = build(
+            "mlp",
+            (20,),
+            10,
+            [contextlib.nullcontext()] * members,
+            torch.device("cpu"),
+            widths=(50,),
+        )
+        F.cross_entropy(
+            nets(torch.randn(members, 64, 20)).flatten(0, 1), torch.randint(10, (64 * members,))
+        ).backward()
 
     by_hand = 64 * (2 * 20 * 50 * 2 + 2 * 50 * 10 * 3)
     assert counted(lambda: train(1)) == pytest.approx(by_hand, rel=0.01)
@@ -53,7 +65,9 @@ def test_a_stack_of_perceptrons_counts_its_members():
 
 
 def convnet_by_hand(side, channels, width, depth, classes, images):
-    """Forward and backward of one net: three products a weight and position, two in the first block, whose pictures need no gradient."""
+    """Forward and backward of one net: three products a weight and position, two in the first
+    block, whose pictures need no gradient.
+    """
     total, inner = 0, channels
     for block in range(depth):
         total += (2 if block == 0 else 3) * 2 * side**2 * width * inner * 9
@@ -82,7 +96,9 @@ def test_training_a_gin_counts_its_layers_and_its_messages(graph_library):
     warnings.simplefilter("ignore")  # sparse matrices are in beta, torch says
     rng = np.random.default_rng(0)
     ends = {n: rng.integers(0, n, (2, 3 * n)) for n in (12, 30, 21)}
-    graphs = Graphs.pack([(rng.standard_normal((n, 7)), pairs[:, pairs[0] != pairs[1]]) for n, pairs in ends.items()])
+    graphs = Graphs.pack(
+        [(rng.standard_normal((n, 7)), pairs[:, pairs[0] != pairs[1]]) for n, pairs in ends.items()]
+    )
     nodes, edges, hidden, classes = 63, graphs.edges.shape[1], 16, 3
     net = GNN(7, classes, layers=3, hidden=hidden)
 
@@ -91,10 +107,16 @@ def test_training_a_gin_counts_its_layers_and_its_messages(graph_library):
 
     layers, by_hand = [(7, hidden), (hidden, hidden), (hidden, hidden)], 0
     for place, (inner, out) in enumerate(layers):
-        messages = 2 * edges * inner  # each stored entry of the adjacency once; the loops are added elementwise
+        # each stored entry of the adjacency once; the loops are added elementwise
+        messages = 2 * edges * inner
         products = 2 * nodes * (inner * 2 * hidden + 2 * hidden * out)
-        by_hand += (1 if place == 0 else 2) * messages + 3 * products - (2 * nodes * inner * 2 * hidden if place == 0 else 0)
-    by_hand += 2 * 2 * nodes * hidden + 3 * 2 * 3 * hidden * classes  # the readout, a sparse sum; the head
+        by_hand += (
+            (1 if place == 0 else 2) * messages
+            + 3 * products
+            - (2 * nodes * inner * 2 * hidden if place == 0 else 0)
+        )
+    # the readout, a sparse sum; the head
+    by_hand += 2 * 2 * nodes * hidden + 3 * 2 * 3 * hidden * classes
     assert counted(step) == pytest.approx(by_hand, rel=0.01)
 
 
@@ -111,7 +133,9 @@ def test_generation_with_a_cache_counts_the_columns_it_reads():
     width, vocabulary = shape.width, shape.vocabulary
     weights = shape.layers * (3 * width**2 + width**2 + 8 * width**2)
     reading = rows * prompt * 2 * weights + shape.layers * rows * 4 * prompt**2 * width
-    steps = [2 * weights + shape.layers * 4 * (prompt + column + 1) * width for column in range(new - 1)]
+    steps = [
+        2 * weights + shape.layers * 4 * (prompt + column + 1) * width for column in range(new - 1)
+    ]
     by_hand = reading + rows * repeat * (sum(steps) + new * 2 * width * vocabulary)
     assert counted(generate) == pytest.approx(by_hand, rel=0.01)
 
@@ -123,4 +147,6 @@ def test_a_decoders_update_counts_its_products():
     ids, mask = torch.randint(23, (rows, columns)), torch.ones(rows, columns, dtype=torch.bool)
     weights = shape.layers * 12 * shape.width**2 + shape.width * shape.vocabulary
     forward = rows * columns * 2 * weights + shape.layers * rows * 4 * columns**2 * shape.width
-    assert counted(lambda: decoder(ids, mask).sum().backward()) == pytest.approx(3 * forward, rel=0.01)
+    assert counted(lambda: decoder(ids, mask).sum().backward()) == pytest.approx(
+        3 * forward, rel=0.01
+    )

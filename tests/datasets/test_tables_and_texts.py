@@ -1,4 +1,6 @@
-"""The tables and texts that ship with libraries: what they hold, and that they are the ones the cards name."""
+"""The tables and texts that ship with libraries: what they hold, and that
+they are the ones the cards name.
+"""
 
 import numpy as np
 import pytest
@@ -21,7 +23,16 @@ ALL = [BreastCancer(), Clusters(), Iris(), Vader(), Wine()]
 @pytest.fixture
 def load(tmp_path):
     def make(dataset):
-        return dataset.load(Setup(seed=0, task="t", method="m", device=torch.device("cpu"), workdir=tmp_path, artifacts=Artifacts(tmp_path / "cache")))
+        return dataset.load(
+            Setup(
+                seed=0,
+                task="t",
+                method="m",
+                device=torch.device("cpu"),
+                workdir=tmp_path,
+                artifacts=Artifacts(tmp_path / "cache"),
+            )
+        )
 
     return make
 
@@ -33,7 +44,12 @@ def test_a_data_set_is_the_one_whose_fingerprint_its_card_pins(load, dataset):
 
 @pytest.mark.parametrize(
     ("dataset", "reader", "counts"),
-    [(Iris(), "load_iris", [50, 50, 50]), (Wine(), "load_wine", [59, 71, 48]), (BreastCancer(), "load_breast_cancer", [212, 357])],  # the UCI pages' counts
+    # the UCI pages' counts
+    [
+        (Iris(), "load_iris", [50, 50, 50]),
+        (Wine(), "load_wine", [59, 71, 48]),
+        (BreastCancer(), "load_breast_cancer", [212, 357]),
+    ],
     ids=["iris", "wine", "breast-cancer"],
 )
 def test_a_table_is_scikit_learn_s_in_its_order(load, dataset, reader, counts):
@@ -50,7 +66,9 @@ def test_the_generated_clusters_can_be_told_apart_but_not_by_their_means(load):
     assert (data.y.bincount() - 375).abs().max() <= 1
     distances = torch.cdist(data.x, data.x)
     distances.fill_diagonal_(torch.inf)
-    nearest = (data.y[distances.topk(10, largest=False).indices].mode(1).values == data.y).float().mean()
+    nearest = (
+        (data.y[distances.topk(10, largest=False).indices].mode(1).values == data.y).float().mean()
+    )
     centres = torch.stack([data.x[data.y == c].mean(0) for c in range(4)])
     means = (torch.cdist(data.x, centres).argmin(1) == data.y).float().mean()
     assert nearest > 0.85
@@ -63,13 +81,16 @@ def test_the_ratings_are_those_of_the_lexicon_whose_means_it_prints(load):
     assert data.ratings.shape == (7520, 10)
     assert (int(data.ratings.min()), int(data.ratings.max())) == (-4, 4)
     by_text = dict(zip(data.texts, data.ratings.float().mean(1).tolist(), strict=True))
-    for text, mean in (("great", 3.1), ("horrible", -2.5), (":)", 2.0), ("okay", 0.9)):  # as the lexicon's second column prints them
+    # as the lexicon's second column prints them
+    for text, mean in (("great", 3.1), ("horrible", -2.5), (":)", 2.0), ("okay", 0.9)):
         assert by_text[text] == pytest.approx(mean, abs=0.051)
 
 
 def test_a_table_is_standardised_column_by_column_and_images_as_a_whole():
     table = torch.tensor([[1.0, 100.0], [3.0, 300.0]])
-    torch.testing.assert_close(standardised(table)[0], torch.tensor([[-1.0, -1.0], [1.0, 1.0]]) / 2**0.5)
+    torch.testing.assert_close(
+        standardised(table)[0], torch.tensor([[-1.0, -1.0], [1.0, 1.0]]) / 2**0.5
+    )
     images = table.view(2, 1, 1, 2)
     whole = standardised(images)[0]
     assert float(whole.mean()) == pytest.approx(0, abs=1e-6)

@@ -1,4 +1,6 @@
-"""Methods and tasks on a pretended accelerator: nothing of theirs mixes devices, on machines that have no GPU to say so."""
+"""Methods and tasks on a pretended accelerator: nothing of theirs mixes
+devices, on machines that have no GPU to say so.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,10 @@ def test_a_net_learns_on_it_what_it_learns_on_the_cpu(monkeypatch):
             for parameter in net.parameters():
                 parameter.copy_(torch.randn(parameter.shape, generator=generator) / 2)
         net = net.to(device)
-        x, y = torch.randn(16, 4, generator=generator).to(device), torch.tensor([0, 1, 2, 1] * 4, device=device)
+        x, y = (
+            torch.randn(16, 4, generator=generator).to(device),
+            torch.tensor([0, 1, 2, 1] * 4, device=device),
+        )
         optimiser, found = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9), []
         for _ in range(5):
             optimiser.zero_grad()
@@ -60,7 +65,16 @@ def test_a_net_learns_on_it_what_it_learns_on_the_cpu(monkeypatch):
         lambda x: torch.rand(3, generator=torch.Generator(), device=DEVICE),
         lambda x: torch.randperm(3, generator=GeneratorOnDevice()),
     ],
-    ids=["add", "index", "cat", "linear", "numpy", "asarray", "generator of the CPU", "generator of the device"],
+    ids=[
+        "add",
+        "index",
+        "cat",
+        "linear",
+        "numpy",
+        "asarray",
+        "generator of the CPU",
+        "generator of the device",
+    ],
 )
 def test_what_a_gpu_would_refuse_is_refused(device, mixes):
     x = torch.zeros(3, device=device)
@@ -83,22 +97,39 @@ def run(registry, folder, monkeypatch, device="meta", **request):
     store = Store(folder)
     store.open_for_writing()
     driver = Driver(registry, store)
-    todo = driver.split(make_plan(Request(preset="smoke", seeds="1", device=device, **request), registry))[1]
+    todo = driver.split(
+        make_plan(Request(preset="smoke", seeds="1", device=device, **request), registry)
+    )[1]
     first = {keyed.cell.spec.method: keyed for keyed in reversed(todo)}
     with warnings.catch_warnings(), pretended_device(monkeypatch):
         warnings.simplefilter("ignore")
-        return [record for _, record in driver.run(list(first.values()), InlineExecutor(), 1, lambda *_: None)]
+        return [
+            record
+            for _, record in driver.run(list(first.values()), InlineExecutor(), 1, lambda *_: None)
+        ]
 
 
 TASKS = {
-    "condensation": "condense-transfer", "graph-ood": "motif-basis", "label-errors": "errors-clusters", "noisy-labels": "noisy-digits",
-    "policy-optimization": "clock-arithmetic", "privacy-audit": "privacy-audit", "selection": "prune-digits",
-    "unlearning-privacy": "unlearn-random", "unlearning-correction": "unlearn-corrective", "unlearning-regression": "unlearn-regression",
-}  # fmt: skip
+    "condensation": "condense-transfer",
+    "graph-ood": "motif-basis",
+    "label-errors": "errors-clusters",
+    "noisy-labels": "noisy-digits",
+    "policy-optimization": "clock-arithmetic",
+    "privacy-audit": "privacy-audit",
+    "selection": "prune-digits",
+    "unlearning-privacy": "unlearn-random",
+    "unlearning-correction": "unlearn-corrective",
+    "unlearning-regression": "unlearn-regression",
+}
 QUICK = {
-    "condensation": ("dsa", "ncfm"), "graph-ood": ("erm", "mixup"), "label-errors": ("loss",), "noisy-labels": ("elr", "coteaching"),
-    "privacy-audit": ("audit-lira",), "selection": ("el2n", "surrogate-power"), "unlearning-regression": ("cf-k",),
-}  # fmt: skip
+    "condensation": ("dsa", "ncfm"),
+    "graph-ood": ("erm", "mixup"),
+    "label-errors": ("loss",),
+    "noisy-labels": ("elr", "coteaching"),
+    "privacy-audit": ("audit-lira",),
+    "selection": ("el2n", "surrogate-power"),
+    "unlearning-regression": ("cf-k",),
+}
 BEYOND = {"l2r-gnn": "forward derivatives are not pretended"}
 NEED_ENVIRONMENTS = {"groupdro", "irm", "vrex"}
 """Methods that not every graph task can give what they need."""
@@ -110,7 +141,9 @@ def failures(records):
 
 @pytest.mark.parametrize("track", QUICK)
 def test_a_method_and_its_task_mix_no_devices(track, tmp_path, monkeypatch):
-    records = run(Registry(), tmp_path, monkeypatch, methods=QUICK[track], tasks=(TASKS[track],), track=track)
+    records = run(
+        Registry(), tmp_path, monkeypatch, methods=QUICK[track], tasks=(TASKS[track],), track=track
+    )
     assert {record.method for record in records} == set(QUICK[track])
     assert failures(records) == {}
 

@@ -1,4 +1,6 @@
-"""The docs hold what the code says: tables from committed records, every verb and option, every hook."""
+"""The docs hold what the code says: tables from committed records, every
+verb and option, every hook.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +17,24 @@ from click.testing import CliRunner
 from bench.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCS = "\n".join(path.read_text() for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))])
+DOCS = "\n".join(
+    path.read_text()
+    for path in [
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+        *sorted((ROOT / "docs").rglob("*.md")),
+    ]
+)
 
 
 def test_every_table_of_results_is_what_the_committed_records_give():
-    done = subprocess.run([sys.executable, "docs/tables.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "docs/tables.py", "--check"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -31,23 +46,45 @@ def committed():
     return Store(ROOT / "docs" / "records").read()
 
 
-def test_the_committed_records_of_pair45_show_coteaching_above_elr_over_at_least_five_seeds(committed):
-    records = [record for record in committed if (record.task, record.variant) == ("noisy-digits", "pair45")]
-    figures = {name: {record.seed: record.metrics["acc_last"] for record in records if record.method == name} for name in ("elr", "coteaching")}
+def test_the_committed_records_of_pair45_show_coteaching_above_elr_over_at_least_five_seeds(
+    committed,
+):
+    records = [
+        record
+        for record in committed
+        if (record.task, record.variant) == ("noisy-digits", "pair45")
+    ]
+    figures = {
+        name: {
+            record.seed: record.metrics["acc_last"] for record in records if record.method == name
+        }
+        for name in ("elr", "coteaching")
+    }
     assert figures["elr"].keys() == figures["coteaching"].keys()
     assert len(figures["elr"]) >= 5
     assert sum(figures["coteaching"].values()) > sum(figures["elr"].values())
 
 
-def test_no_two_methods_have_bit_equal_metrics_in_a_committed_default_cell_with_wrong_labels(committed):
-    known = {("condense-digits", "ipc1", "herding", "k-center")}  # of one image a class, both keep the one nearest to the class mean
+def test_no_two_methods_have_bit_equal_metrics_in_a_committed_default_cell_with_wrong_labels(
+    committed,
+):
+    # of one image a class, both keep the one nearest to the class mean
+    known = {("condense-digits", "ipc1", "herding", "k-center")}
     seen = {}
     for record in committed:
-        if record.preset == "default" and record.variant != "clean" and not record.peeks:  # all rows known, retraining is the oracle
-            figures = tuple(sorted((name, value) for name, value in record.metrics.items() if value is not None))
-            twin = seen.setdefault((record.task, record.variant, record.seed, figures), record.method)
+        # all rows known, retraining is the oracle
+        if record.preset == "default" and record.variant != "clean" and not record.peeks:
+            figures = tuple(
+                sorted((name, value) for name, value in record.metrics.items() if value is not None)
+            )
+            twin = seen.setdefault(
+                (record.task, record.variant, record.seed, figures), record.method
+            )
             same = (record.task, record.variant, *sorted((twin, record.method)))
-            assert twin == record.method or same in known, f"{twin} and {record.method} are the same on {record.task} {record.variant}, seed {record.seed}"
+            assert twin == record.method or same in known, (
+                f"{twin} and {record.method} are the same on {record.task} {record.variant}, seed "
+                f"{record.seed}"
+            )
     assert seen
 
 
@@ -56,7 +93,9 @@ def _commands():
     return [(name, main.get_command(context, name)) for name in main.list_commands(context)]
 
 
-@pytest.mark.parametrize(("name", "command"), _commands(), ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("name", "command"), _commands(), ids=lambda value: value if isinstance(value, str) else ""
+)
 def test_every_verb_and_its_options_are_in_the_docs(name, command):
     assert f"bench {name}" in DOCS
     for parameter in command.params:
@@ -82,7 +121,11 @@ def test_every_public_name_is_in_the_docs():
 
 
 def test_the_method_of_the_readme_runs_as_it_is_printed(tmp_path, monkeypatch):
-    block = next(block for block in re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL) if "MethodCard(" in block)
+    block = next(
+        block
+        for block in re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+        if "MethodCard(" in block
+    )
     assert len(block.splitlines()) <= 45
     (tmp_path / "my_method.py").write_text(block)
     monkeypatch.chdir(tmp_path)
@@ -110,7 +153,11 @@ def test_in_the_committed_records_a_method_beats_cross_entropy_on_four_of_five_s
     reached: dict[str, dict[int, float]] = {}
     for line in (ROOT / "docs" / "records" / "noisy-labels.jsonl").read_text().splitlines():
         record = json.loads(line)
-        if (record["task"], record["variant"], record["status"]) == ("noisy-digits", "sym40", "ok") and not record["custom"]:
+        if (record["task"], record["variant"], record["status"]) == (
+            "noisy-digits",
+            "sym40",
+            "ok",
+        ) and not record["custom"]:
             reached.setdefault(record["method"], {})[record["seed"]] = record["metrics"]["acc_last"]
     null = reached.pop("ce")
     reached.pop("rcal-lite")  # made for long tails; its own test holds it against the null there

@@ -1,4 +1,6 @@
-"""Public names explain themselves: shapes, units, errors, sources (CONTRIBUTING.md, "Docstrings")."""
+"""Public names explain themselves: shapes, units, errors, sources
+(CONTRIBUTING.md, "Docstrings").
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ SOURCES = {
     "training.gnn.GNN": "arXiv:1810.00826",
     "training.schedules.Schedule": "arXiv:1608.03983",
 }
-"""What the harness has from papers; a track's own method, a plain loop over its null's loss, has no source."""
+"""What the harness has from papers; a track's own method, a plain loop
+over its null's loss, has no source.
+"""
 
 
 def test_every_public_name_states_what_its_signature_cannot():
@@ -42,7 +46,9 @@ def test_every_public_name_of_bench_is_among_those_looked_at():
 @pytest.mark.parametrize("name", SOURCES)
 def test_what_comes_from_a_paper_names_it(name):
     module, _, thing = name.rpartition(".")
-    assert SOURCES[name] in inspect.getdoc(getattr(importlib.import_module(f"bench.{module}"), thing))
+    assert SOURCES[name] in inspect.getdoc(
+        getattr(importlib.import_module(f"bench.{module}"), thing)
+    )
 
 
 def test_the_file_of_every_method_names_the_papers_of_its_card_in_a_docstring():
@@ -51,7 +57,11 @@ def test_the_file_of_every_method_names_the_papers_of_its_card_in_a_docstring():
     found = 0
     for entry in Registry().rows("method"):
         tree = ast.parse(Path(entry.target.path).read_text())
-        said = " ".join(ast.get_docstring(node) or "" for node in ast.walk(tree) if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef))
+        said = " ".join(
+            ast.get_docstring(node) or ""
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        )
         for paper in filter(None, map(str.strip, entry.card.paper.split(","))):
             found += 1
             assert paper in said, f"{entry.identity} names {paper} on its card alone"
@@ -64,17 +74,29 @@ def test_the_file_of_every_method_names_the_papers_of_its_card_in_a_docstring():
         ("def f(x: int) -> int:\n    return x", "has no docstring"),
         ('class C:\n    """A record."""\n    size: int = 0', "explained nowhere"),
         ('class C:\n    """A thing."""\n    def go(self) -> None: ...', "C.go has no docstring"),
-        ('class C:\n    """A record."""\n    x: torch.Tensor\n    """Inputs, float32."""', "states no shape"),
+        (
+            'class C:\n    """A record."""\n    x: torch.Tensor\n    """Inputs, float32."""',
+            "states no shape",
+        ),
         ('def f(x: torch.Tensor) -> None:\n    """Look at the inputs."""', "states no shape"),
         (
             'def f(x: torch.Tensor, y: torch.Tensor) -> None:\n    """Look.\n\n    Args:\n        x: inputs (N, D).\n        y: labels.\n    """',
             "f(y) is a tensor",
         ),
-        ('class C:\n    """A thing."""\n    def __init__(self, x: torch.Tensor) -> None: ...', "made of tensors"),
+        (
+            'class C:\n    """A thing."""\n    def __init__(self, x: torch.Tensor) -> None: ...',
+            "made of tensors",
+        ),
         ('def f(timeout: float) -> None:\n    """Wait for it."""', "no unit or range"),
-        ('class C:\n    """A record."""\n    share: float = 0.5\n    """How much is kept."""', "no unit or range"),
+        (
+            'class C:\n    """A record."""\n    share: float = 0.5\n    """How much is kept."""',
+            "no unit or range",
+        ),
         ('def f() -> None:\n    """Do it."""\n    raise UsageError("no")', "'Raises:'"),
-        ('def f() -> None:\n    """Do it.\n\n    Raises:\n        BenchError: no.\n    """\n    raise UsageError("no")', "raises UsageError"),
+        (
+            'def f() -> None:\n    """Do it.\n\n    Raises:\n        BenchError: no.\n    """\n    raise UsageError("no")',
+            "raises UsageError",
+        ),
     ],
 )
 def test_a_name_that_breaks_a_rule_is_found(code, said):

@@ -1,4 +1,6 @@
-"""The pages as a site and as files on a code host: links that lead somewhere, a build without a warning, pages that fit a phone."""
+"""The pages as a site and as files on a code host: links that lead
+somewhere, a build without a warning, pages that fit a phone.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +14,25 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "CHANGELOG.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 _SPEC = importlib.util.spec_from_file_location("docs_links", ROOT / "docs" / "links.py")
 links = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(links)
-BROWSER = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"))), None)
+BROWSER = next(
+    filter(
+        None,
+        map(
+            shutil.which,
+            ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"),
+        ),
+    ),
+    None,
+)
 
 
 @pytest.mark.parametrize("page", links.pages(), ids=lambda page: str(page.relative_to(ROOT)))
@@ -27,13 +43,20 @@ def test_every_link_of_a_page_within_the_repository_leads_to_a_file_and_a_headin
 def test_a_link_that_leads_nowhere_is_found():
     text = """[a](docs/nowhere.md) [b](docs/trust.md#no-such-heading) [c](docs/trust.md#keys) [d](#licence) [e](#license) `[f](x.md)` [g](https://x.org/y)
     <img src="docs/nowhere.png"> <img src="docs/conf.py"> <a href="mailto:x">x</a>"""
-    assert links.dead_of_text(ROOT / "README.md", text) == ["docs/nowhere.md", "docs/trust.md#no-such-heading", "#license", "docs/nowhere.png"]
+    assert links.dead_of_text(ROOT / "README.md", text) == [
+        "docs/nowhere.md",
+        "docs/trust.md#no-such-heading",
+        "#license",
+        "docs/nowhere.png",
+    ]
 
 
 def test_a_second_heading_of_one_title_has_an_anchor_of_its_own(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("# One\n\n## Twice, so\n\n## Twice, so\n")
-    assert links.dead_of_text(page, "[a](#twice-so) [b](#twice-so-1) [c](#twice-so-2)") == ["#twice-so-2"]
+    assert links.dead_of_text(page, "[a](#twice-so) [b](#twice-so-1) [c](#twice-so-2)") == [
+        "#twice-so-2"
+    ]
 
 
 def test_a_dead_link_of_the_site_is_found(tmp_path, monkeypatch):
@@ -44,8 +67,16 @@ def test_a_dead_link_of_the_site_is_found(tmp_path, monkeypatch):
     )
     (tmp_path / "site.js").write_text("")
     (tmp_path.parent / "outside.html").write_text("")
-    (tmp_path / "sub" / "index.html").write_text('<a name="there"></a><a href="../index.html#here">back</a>')
-    assert [link for _, link in links.dead_of_site(tmp_path)] == ["#away", "sub/#gone", "../outside.html", "none.png", "sub/no%20page.html"]
+    (tmp_path / "sub" / "index.html").write_text(
+        '<a name="there"></a><a href="../index.html#here">back</a>'
+    )
+    assert [link for _, link in links.dead_of_site(tmp_path)] == [
+        "#away",
+        "sub/#gone",
+        "../outside.html",
+        "none.png",
+        "sub/no%20page.html",
+    ]
     monkeypatch.chdir(tmp_path.parent)
     assert list(links.dead_of_site(Path(tmp_path.name))) == list(links.dead_of_site(tmp_path))
 
@@ -53,21 +84,43 @@ def test_a_dead_link_of_the_site_is_found(tmp_path, monkeypatch):
 def test_every_page_is_in_a_table_of_contents():
     listed = {
         line.strip()
-        for block in re.findall(r"^```\{toctree\}\n(.*?)^```", (ROOT / "docs" / "index.md").read_text(), re.MULTILINE | re.DOTALL)
+        for block in re.findall(
+            r"^```\{toctree\}\n(.*?)^```",
+            (ROOT / "docs" / "index.md").read_text(),
+            re.MULTILINE | re.DOTALL,
+        )
         for line in block.splitlines()
     }
-    pages = {str(path.relative_to(ROOT / "docs").with_suffix("")) for path in PAGES if path.is_relative_to(ROOT / "docs")} - {"index"}
-    assert [page for page in pages if not any(Path(page).match(name) for name in listed if name)] == []
+    pages = {
+        str(path.relative_to(ROOT / "docs").with_suffix(""))
+        for path in PAGES
+        if path.is_relative_to(ROOT / "docs")
+    } - {"index"}
+    assert [
+        page for page in pages if not any(Path(page).match(name) for name in listed if name)
+    ] == []
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """The site, built as ``make site`` builds it."""
     pytest.importorskip("sphinx", reason="Sphinx is not installed; run: make install")
-    command = next(line for line in (ROOT / "Makefile").read_text().splitlines() if "-m sphinx" in line).split("sphinx ", 1)[1]
+    command = next(
+        line for line in (ROOT / "Makefile").read_text().splitlines() if "-m sphinx" in line
+    ).split("sphinx ", 1)[1]
     folder = tmp_path_factory.mktemp("site")
-    options = command.replace("build/doctrees", str(folder / "doctrees")).replace("$(SITE)", str(folder / "html")).split()
-    done = subprocess.run([sys.executable, "-m", "sphinx", *options], cwd=ROOT, capture_output=True, text=True, check=False)
+    options = (
+        command.replace("build/doctrees", str(folder / "doctrees"))
+        .replace("$(SITE)", str(folder / "html"))
+        .split()
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "sphinx", *options],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert "--fail-on-warning" in options
     assert done.stderr == ""
@@ -85,10 +138,19 @@ def test_the_site_builds_without_a_warning_or_a_dead_link_and_documents_every_pu
 
 @pytest.mark.slow
 def test_a_page_asks_for_nothing_from_elsewhere_has_no_error_and_fits_a_phone(site):
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed; run: make install")
+    sync_api = pytest.importorskip(
+        "playwright.sync_api", reason="playwright is not installed; run: make install"
+    )
     if BROWSER is None:
         pytest.skip("no Chromium is installed; run: make browser")
-    pages = ("index.html", "quickstart.html", "tracks/noisy-labels.html", "cli.html", "api/contracts.html", "decisions.html")
+    pages = (
+        "index.html",
+        "quickstart.html",
+        "tracks/noisy-labels.html",
+        "cli.html",
+        "api/contracts.html",
+        "decisions.html",
+    )
     with sync_api.sync_playwright() as play:
         browser = play.chromium.launch(executable_path=BROWSER)
         for scheme in ("light", "dark"):

@@ -1,4 +1,6 @@
-"""The tutorials, executed as they stand: every command of a page, in order, in a fresh environment; every file that it shows, written."""
+"""The tutorials, executed as they stand: every command of a page, in
+order, in a fresh environment; every file that it shows, written.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +17,17 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def steps(page: Path) -> list[tuple[str, str]]:
-    """Return what a page asks for: ``("$", command)``, or a file's name, which is the comment on its first line, and its text."""
+    """Return what a page asks for: ``("$", command)``, or a file's name,
+    which is the comment on its first line, and its text.
+    """
     found = []
     for language, text in BLOCK.findall(page.read_text()):
         if language == "console":
-            found += [("$", line.removeprefix("$ ")) for line in text.splitlines() if line.startswith("$ ")]
+            found += [
+                ("$", line.removeprefix("$ "))
+                for line in text.splitlines()
+                if line.startswith("$ ")
+            ]
         elif name := re.match(r"# (\S+\.\w+)\n", text):
             found.append((name[1], text))
     return found
@@ -28,7 +36,10 @@ def steps(page: Path) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_tutorial_is_short_and_its_commands_and_files_are_found(name):
     asked = steps(PAGES / f"{name}.md")
-    commands, files = [text for kind, text in asked if kind == "$"], [text for kind, text in asked if kind != "$"]
+    commands, files = (
+        [text for kind, text in asked if kind == "$"],
+        [text for kind, text in asked if kind != "$"],
+    )
     assert asked[0] == ("$", INSTALL)
     assert 4 <= len(commands) <= 12
     assert all(len(text.splitlines()) <= 60 for text in files)

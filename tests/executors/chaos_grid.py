@@ -39,14 +39,28 @@ class Watched:
 
 
 def grid(text: str, store: Store, seeds: dict[str, int], **limits):
-    """Return a driver, its executor and what is to run: so many seeds of methods on the chaos task."""
+    """Return a driver, its executor and what is to run: so many seeds of
+    methods on the chaos task.
+    """
     machines, registry = engine(text), Registry(paths=[CHAOS])
     driver = Driver(registry, store, Limits(**limits), Keys(registry, machines.environment))
     todo = []
     for name, count in seeds.items():
-        todo += driver.split(make_plan(Request(methods=(name,), tasks=("point",), preset="smoke", seeds=str(count)), registry))[1]
+        todo += driver.split(
+            make_plan(
+                Request(methods=(name,), tasks=("point",), preset="smoke", seeds=str(count)),
+                registry,
+            )
+        )[1]
     said = []
-    return SimpleNamespace(driver=driver, todo=todo, said=said, executor=Watched(machines.executor(Slots(64 if text != "local" else 2), PRELOAD, said.append)))
+    return SimpleNamespace(
+        driver=driver,
+        todo=todo,
+        said=said,
+        executor=Watched(
+            machines.executor(Slots(64 if text != "local" else 2), PRELOAD, said.append)
+        ),
+    )
 
 
 def a_store(folder: Path) -> Store:
@@ -58,4 +72,7 @@ def a_store(folder: Path) -> Store:
 
 def figures(records) -> dict:
     """Return what must be equal to the bit wherever it was computed."""
-    return {(item.method, item.seed): (item.status, item.key, item.metrics, item.curve) for item in records}
+    return {
+        (item.method, item.seed): (item.status, item.key, item.metrics, item.curve)
+        for item in records
+    }

@@ -12,7 +12,9 @@ CHAOS = str(Path(__file__).parents[1] / "chaos")
 
 @pytest.fixture(scope="session")
 def run_chaos(tmp_path_factory):
-    """Run methods on the chaos task, one seed each: ``run_chaos("plain", "burner", cpu=1.0)`` returns the records by method."""
+    """Run methods on the chaos task, one seed each: ``run_chaos("plain",
+    "burner", cpu=1.0)`` returns the records by method.
+    """
     from bench.executors.local import LocalExecutor
     from bench.executors.slots import Slots
     from bench.plugins.registry import Registry
@@ -25,9 +27,16 @@ def run_chaos(tmp_path_factory):
         store = Store(tmp_path_factory.mktemp("chaos"))
         store.open_for_writing()
         driver = Driver(Registry(paths=[CHAOS]), store, Limits(**limits))
-        todo = driver.split(make_plan(Request(methods=methods, tasks=("point",), preset="smoke"), driver.registry))[1]
-        executor = LocalExecutor(Slots(2), ["torch", "bench.runs.worker", "bench.training.state", "safetensors.torch"])
-        records = {keyed.cell.spec.method: record for keyed, record in driver.run(todo, executor, 2, lambda *_: None)}
+        todo = driver.split(
+            make_plan(Request(methods=methods, tasks=("point",), preset="smoke"), driver.registry)
+        )[1]
+        executor = LocalExecutor(
+            Slots(2), ["torch", "bench.runs.worker", "bench.training.state", "safetensors.torch"]
+        )
+        records = {
+            keyed.cell.spec.method: record
+            for keyed, record in driver.run(todo, executor, 2, lambda *_: None)
+        }
         return SimpleNamespace(records=records, store=store)
 
     return call

@@ -1,4 +1,6 @@
-"""Strangers' plugins that hang, eat, crash, fork and lie, under a driver that is killed: every cell ends as one record that says what happened."""
+"""Strangers' plugins that hang, eat, crash, fork and lie, under a driver that is killed: every cell
+ends as one record that says what happened.
+"""
 
 from __future__ import annotations
 
@@ -44,8 +46,15 @@ class Site:
         self.cache, self.steps = folder / "cache", folder / "steps.txt"
 
     def start(self, *names: str, results: str = "") -> subprocess.Popen:
-        wanted = [f"{name}:{count}" for name, count in self.cells.items() if not names or name in names]
-        environment = {**os.environ, "BENCH_CACHE": str(self.cache), "CHAOS": self.mark, "CHAOS_STEPS": str(self.steps)}
+        wanted = [
+            f"{name}:{count}" for name, count in self.cells.items() if not names or name in names
+        ]
+        environment = {
+            **os.environ,
+            "BENCH_CACHE": str(self.cache),
+            "CHAOS": self.mark,
+            "CHAOS_STEPS": str(self.steps),
+        }
         command = [sys.executable, str(DRIVER), results or str(self.results), *wanted]
         return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
 
@@ -59,7 +68,10 @@ class Site:
         driver.communicate()
 
     def records(self, results: Path | None = None) -> list[dict]:
-        return [json.loads(path.read_bytes()) for path in sorted((results or self.results).glob("records/*/[0-9a-f]*.json"))]
+        return [
+            json.loads(path.read_bytes())
+            for path in sorted((results or self.results).glob("records/*/[0-9a-f]*.json"))
+        ]
 
     def count(self) -> int:
         return sum(1 for _ in self.results.glob("records/*/[0-9a-f]*.json"))
@@ -73,7 +85,10 @@ class Site:
         found = []
         for folder in Path("/proc").iterdir():
             try:
-                if folder.name.isdigit() and f"CHAOS={self.mark}\0".encode() in (folder / "environ").read_bytes():
+                if (
+                    folder.name.isdigit()
+                    and f"CHAOS={self.mark}\0".encode() in (folder / "environ").read_bytes()
+                ):
                     found.append((folder / "cmdline").read_bytes().decode())
             except OSError:
                 continue
@@ -87,22 +102,38 @@ class Site:
         assert self.living() == []
         records = self.records()
         assert {(record["method"], record["seed"], record["status"]) for record in records} == {
-            (name, seed, STATUS[name]) for name, count in self.cells.items() for seed in range(count)
+            (name, seed, STATUS[name])
+            for name, count in self.cells.items()
+            for seed in range(count)
         }
         assert Counter(record["attempt"] for record in records) == {1: sum(self.cells.values())}
         assert all(record["status"] == "ok" or record["error"]["message"] for record in records)
-        assert all(record["provenance"]["limits"] == {"wall": 6.0, "memory": 1 << 30, "per_gpu": 1} for record in records)
-        left = [path.name for path in self.results.rglob("*") if path.is_file() and path.parent.parent != self.results / "records"]
+        assert all(
+            record["provenance"]["limits"] == {"wall": 6.0, "memory": 1 << 30, "per_gpu": 1}
+            for record in records
+        )
+        left = [
+            path.name
+            for path in self.results.rglob("*")
+            if path.is_file() and path.parent.parent != self.results / "records"
+        ]
         assert left == [".lock"]
         assert {path.name for path in self.results.iterdir()} <= {".lock", ".writing", "records"}
         assert list(self.results.glob("*/**/.*")) == []
-        assert [path.name for path in (self.cache / "artifacts").iterdir() if path.name.startswith(".") or path.suffix == ".lock"] == []
+        assert [
+            path.name
+            for path in (self.cache / "artifacts").iterdir()
+            if path.name.startswith(".") or path.suffix == ".lock"
+        ] == []
 
     def check_bits(self, folder: Path) -> None:
         """See that what is ``ok`` is equal to the bit to an undisturbed run of the same cells."""
         well = [name for name in self.cells if STATUS[name] == "ok"]
         self.finish(self.start(*well, results=str(folder)))
-        figures = [{(item["method"], item["seed"]): (item["metrics"], item["curve"]) for item in found} for found in (self.records(), self.records(folder))]
+        figures = [
+            {(item["method"], item["seed"]): (item["metrics"], item["curve"]) for item in found}
+            for found in (self.records(), self.records(folder))
+        ]
         assert {cell: figures[0][cell] for cell in figures[1]} == figures[1]
         assert len(figures[1]) == sum(self.cells[name] for name in well)
 
@@ -112,7 +143,9 @@ def steps_of(site: Site) -> Counter:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds orphans through /proc")
-def test_twenty_cells_of_bad_plugins_are_twenty_records_though_the_driver_is_killed(tmp_path, with_kernels):
+def test_twenty_cells_of_bad_plugins_are_twenty_records_though_the_driver_is_killed(
+    tmp_path, with_kernels
+):
     site = Site(tmp_path, {**dict.fromkeys(STATUS, 1), "plain": 2, "segfault": 2, "mutator": 2})
     with_kernels(site.cache)
     assert sum(site.cells.values()) == 20
@@ -127,12 +160,15 @@ def test_twenty_cells_of_bad_plugins_are_twenty_records_though_the_driver_is_kil
     assert talker["error"] is None
     site.check()
     assert set(steps_of(site).values()) <= {1, 2}
-    assert list(steps_of(site).values()).count(2) <= 1  # only the step that was cut off is taken twice
+    # only the step that was cut off is taken twice
+    assert list(steps_of(site).values()).count(2) <= 1
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="finds orphans through /proc")
-def test_two_signals_cut_off_at_once_and_the_next_driver_goes_on_from_the_checkpoint(tmp_path, with_kernels):
+def test_two_signals_cut_off_at_once_and_the_next_driver_goes_on_from_the_checkpoint(
+    tmp_path, with_kernels
+):
     site = Site(tmp_path, {"walker": 1, "sleeper": 1})
     with_kernels(site.cache)
     first = site.start()
@@ -147,11 +183,18 @@ def test_two_signals_cut_off_at_once_and_the_next_driver_goes_on_from_the_checkp
     assert first.returncode == 130
     assert time.monotonic() - begun < 4
     assert site.living() == []
-    assert {(record["method"], record["status"]) for record in site.records()} == {("walker", "interrupted"), ("sleeper", "interrupted")}
-    assert len(list(site.results.glob("work/*/*/*/checkpoint.safetensors"))) == 1  # the sleeper's folder holds nothing to go on from
+    assert {(record["method"], record["status"]) for record in site.records()} == {
+        ("walker", "interrupted"),
+        ("sleeper", "interrupted"),
+    }
+    # the sleeper's folder holds nothing to go on from
+    assert len(list(site.results.glob("work/*/*/*/checkpoint.safetensors"))) == 1
     assert len(list(site.results.glob("work/*"))) == 1
     site.finish(site.start("walker"))
-    assert [record["status"] for record in site.records() if record["method"] == "walker"] == ["interrupted", "ok"]
+    assert [record["status"] for record in site.records() if record["method"] == "walker"] == [
+        "interrupted",
+        "ok",
+    ]
     assert steps_of(site).total() <= 16  # only the step that was cut off is taken twice
     curve = next(record["curve"] for record in site.records() if record["status"] == "ok")
     assert [entry["step"] for entry in curve] == list(range(1, 16))

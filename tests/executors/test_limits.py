@@ -14,19 +14,34 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the server read
 @pytest.fixture(scope="module")
 def confined(run_chaos):
     """Runs within 64 MiB and a second of processor time."""
-    return run_chaos("plain", "family-eater", "shared-eater", "burner", "eater", wall=60.0, memory=64 << 20, cpu=1.0).records
+    return run_chaos(
+        "plain",
+        "family-eater",
+        "shared-eater",
+        "burner",
+        "eater",
+        wall=60.0,
+        memory=64 << 20,
+        cpu=1.0,
+    ).records
 
 
 def test_a_run_within_its_limits_is_not_disturbed_and_its_record_says_them(confined):
     assert confined["plain"].status == "ok"
-    assert confined["plain"].provenance["limits"] == {"wall": 60.0, "cpu": 1.0, "memory": 64 << 20, "per_gpu": 1}
+    assert confined["plain"].provenance["limits"] == {
+        "wall": 60.0,
+        "cpu": 1.0,
+        "memory": 64 << 20,
+        "per_gpu": 1,
+    }
 
 
 @pytest.mark.parametrize("method", ["family-eater", "shared-eater"])
 def test_memory_that_the_kernels_limit_does_not_see_is_counted_over_the_family(confined, method):
     assert (confined[method].status, confined[method].error.message) == (
         "oom",
-        "with all it started it held more memory than its limit of 64 MiB beyond the start and was killed",
+        "with all it started it held more memory than its limit of 64 MiB beyond the start and "
+        "was killed",
     )
 
 
@@ -52,7 +67,10 @@ def test_processor_time_is_counted_over_the_family(confined):
 @pytest.mark.slow
 def test_a_fork_bomb_is_killed_and_named(run_chaos):
     found = run_chaos("bomb", "plain", wall=120.0).records
-    assert (found["bomb"].status, found["bomb"].error.message) == ("crashed", "it started more than 256 processes and was killed")
+    assert (found["bomb"].status, found["bomb"].error.message) == (
+        "crashed",
+        "it started more than 256 processes and was killed",
+    )
     assert found["plain"].status == "ok"
 
 

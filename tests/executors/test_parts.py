@@ -1,4 +1,6 @@
-"""The parts of the local executor by themselves: families of processes, what a run may say, places on GPUs, signals."""
+"""The parts of the local executor by themselves: families of processes,
+what a run may say, places on GPUs, signals.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +26,31 @@ from bench.runs.spec import Job, RunSpec
 
 
 def a_job(runs: int = 1, **limits) -> Job:
-    spec = RunSpec(track="t", method="m", params={}, task="k", task_params={}, preset="p", variant="v", seed=0, device="cpu")
-    return Job(id="job", specs=[spec] * runs, method=None, task=None, cache="", workdir="", limits=Limits(**limits))
+    spec = RunSpec(
+        track="t",
+        method="m",
+        params={},
+        task="k",
+        task_params={},
+        preset="p",
+        variant="v",
+        seed=0,
+        device="cpu",
+    )
+    return Job(
+        id="job",
+        specs=[spec] * runs,
+        method=None,
+        task=None,
+        cache="",
+        workdir="",
+        limits=Limits(**limits),
+    )
 
 
-def a_process(pid: int, parent: int, session: int = 1, cpu: float = 0.0, resident: int = 0, dead: bool = False) -> Process:
+def a_process(
+    pid: int, parent: int, session: int = 1, cpu: float = 0.0, resident: int = 0, dead: bool = False
+) -> Process:
     return Process(pid, parent, session, cpu, resident, 0, dead)
 
 
@@ -57,7 +79,9 @@ def test_a_family_is_what_descends_from_the_run_or_shares_its_session_and_the_re
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_the_table_shows_a_child_its_parent_and_whether_it_has_ended():
-    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True)
+    child = subprocess.Popen(
+        [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True
+    )
     found = processes.table()[child.pid]
     assert (found.parent, found.session, found.dead) == (os.getpid(), child.pid, False)
     assert processes.held(os.getpid()) > 1 << 20
@@ -72,14 +96,17 @@ def test_the_table_shows_a_child_its_parent_and_whether_it_has_ended():
 def test_what_a_dead_driver_left_is_buried_and_a_living_ones_servers_are_not():
     def server_of(owner: str) -> subprocess.Popen:
         process = subprocess.Popen(
-            [sys.executable, "-c", "import time; print(flush=True); time.sleep(60)"], stdout=subprocess.PIPE, env={**os.environ, processes.OWNER: owner}
+            [sys.executable, "-c", "import time; print(flush=True); time.sleep(60)"],
+            stdout=subprocess.PIPE,
+            env={**os.environ, processes.OWNER: owner},
         )
         process.stdout.readline()
         return process
 
     name = processes.name_of_owner()
     space = name.split(".")[2]
-    living = [server_of(f"{name}.7"), server_of("999999999.1.5.0"), server_of("nonsense")]  # one of another container, one of nobody
+    # one of another container, one of nobody
+    living = [server_of(f"{name}.7"), server_of("999999999.1.5.0"), server_of("nonsense")]
     dead = [server_of(f"999999999.1.{space}.0"), server_of(f"{os.getpid()}.1.{space}.0")]
     processes.bury()
     assert [process.wait(timeout=5) for process in dead] == [-signal.SIGKILL] * 2
@@ -98,9 +125,18 @@ def test_a_run_is_heard_in_pieces_and_nothing_but_progress_and_results_is():
     run = Confined(a_job(), 1, 3, 4)
     assert run.hear(b'{"progress": 0.5, "label": "x"}\n{"resu') == [{"id": "job", "progress": 0.5}]
     said = run.hear(
-        b'lts": [1, 2]}\n{"exit": 0}\n{"id": "other", "progress": 1}\ngarbage\n\xff\n[1]\n{"progress": "no"}\n' + b'{"results":' + b"[" * 100_000 + b"\n"
+        (
+            b'lts": [1, 2]}\n{"exit": 0}\n{"id": "other", "progress": '
+            b'1}\ngarbage\n\xff\n[1]\n{"progress": "no"}\n'
+        )
+        + b'{"results":'
+        + b"[" * 100_000
+        + b"\n"
     )
-    assert msgspec.json.decode(msgspec.json.encode(said)) == [{"id": "job", "results": [1, 2]}, {"id": "job", "progress": 1.0}]
+    assert msgspec.json.decode(msgspec.json.encode(said)) == [
+        {"id": "job", "results": [1, 2]},
+        {"id": "job", "progress": 1.0},
+    ]
 
 
 def test_the_beginning_and_the_end_of_what_a_run_prints_are_kept():
@@ -119,9 +155,13 @@ def test_the_beginning_and_the_end_of_what_a_run_prints_are_kept():
 def test_a_family_over_a_limit_is_told_by_which():
     now = time.monotonic()
     family = [a_process(5, 1, cpu=2.0, resident=1000), a_process(6, 5, cpu=2.0, resident=1000)]
-    over = [Confined(a_job(**limits), 1, 3, 4).over(now + 10, family, (500, 0)) for limits in ({}, {"wall": 20.0}, {"wall": 9.0}, {"cpu": 5.0}, {"cpu": 3.0})]
+    over = [
+        Confined(a_job(**limits), 1, 3, 4).over(now + 10, family, (500, 0))
+        for limits in ({}, {"wall": 20.0}, {"wall": 9.0}, {"cpu": 5.0}, {"cpu": 3.0})
+    ]
     assert over == ["", "", "wall", "", "cpu"]
-    assert Confined(a_job(2, wall=9.0, cpu=3.0), 1, 3, 4).over(now + 10, family, (500, 0)) == ""  # a stack of two has twice the time
+    # a stack of two has twice the time
+    assert Confined(a_job(2, wall=9.0, cpu=3.0), 1, 3, 4).over(now + 10, family, (500, 0)) == ""
     assert Confined(a_job(), 1, 3, 4).over(now, family * 200, (0, 0)) == "processes"
 
 
@@ -130,12 +170,24 @@ def test_a_family_over_a_limit_is_told_by_which():
     [
         (-9, "wall", "", "timeout", "it ran longer than its limit of 4 s"),
         (-9, "cpu", "", "timeout", "processor time than its limit of 6 s"),
-        (-9, "memory", "", "oom", "more memory than its limit of 1 MiB beyond the start and was killed"),
+        (
+            -9,
+            "memory",
+            "",
+            "oom",
+            "more memory than its limit of 1 MiB beyond the start and was killed",
+        ),
         (-9, "", "", "oom", "killed from outside, most likely by the system for want of memory"),
         (-9, "asked", "", "interrupted", "cut off when the command was interrupted"),
         (-9, "answered", "", "crashed", "a result that can't be read"),
         (71, "", "", "oom", "it wanted more memory than its limit of 1 MiB"),
-        (-6, "", "terminate called after throwing an instance of 'std::bad_alloc'", "oom", "it wanted more memory"),
+        (
+            -6,
+            "",
+            "terminate called after throwing an instance of 'std::bad_alloc'",
+            "oom",
+            "it wanted more memory",
+        ),
         (-6, "", "", "crashed", "abort"),
         (-24, "", "", "timeout", "its limit of processor time"),
         (-11, "", "", "crashed", "segmentation fault"),
@@ -149,12 +201,20 @@ def test_how_a_process_ended_gives_the_status_and_the_reason(code, cause, log, s
 
 
 def test_the_kernel_is_told_the_limits_of_a_process():
-    code = "import resource; print(*(resource.getrlimit(item) for item in (resource.RLIMIT_CORE, resource.RLIMIT_CPU)), resource.getrlimit(resource.RLIMIT_DATA)[1] > 0)"
+    code = (
+        "import resource; print(*(resource.getrlimit(item) for item in (resource.RLIMIT_CORE, "
+        "resource.RLIMIT_CPU)), resource.getrlimit(resource.RLIMIT_DATA)[1] > 0)"
+    )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, preexec_fn=lambda: confine(Limits(cpu=2.5, memory=1 << 30), 2, "cpu")
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        preexec_fn=lambda: confine(Limits(cpu=2.5, memory=1 << 30), 2, "cpu"),
     )
     assert done.stdout.split(" (")[0] == "(0, 0)"
-    assert "(10, 11) True" in done.stdout  # five seconds for two runs, and five more: the server comes first
+    # five seconds for two runs, and five more: the server comes first
+    assert "(10, 11) True" in done.stdout
 
 
 # Places --------------------------------------------------------------------------------
@@ -203,7 +263,8 @@ def test_one_signal_asks_to_stop_a_second_hurries_and_a_third_raises(monkeypatch
     with Interrupts(said.append) as found:
         assert (found.asked, found.due) == (False, False)
         os.kill(os.getpid(), signal.SIGTERM)
-        assert said == []  # not from within the handler, which may have come into the middle of a write
+        # not from within the handler, which may have come into the middle of a write
+        assert said == []
         assert (found.asked, found.due) == (True, False)
         time.sleep(0.06)
         assert found.due
@@ -237,7 +298,9 @@ def test_a_signal_that_is_ignored_stays_ignored():
 @pytest.mark.parametrize("limit", ["wall", "cpu", "memory", "gpu_memory", "per_gpu"])
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 0, -1])
 def test_a_limit_that_nothing_ever_exceeds_is_refused_however_it_is_made(limit, value):
-    with pytest.raises(ParameterError, match=f"the limit {limit} is {value}; give a finite number above 0"):
+    with pytest.raises(
+        ParameterError, match=f"the limit {limit} is {value}; give a finite number above 0"
+    ):
         Limits(**{limit: value})
     with pytest.raises(ParameterError):
         msgspec.structs.replace(Limits(), **{limit: value})

@@ -1,4 +1,6 @@
-"""The fork server's preloading, with a driver library in place of CUDA's that says whether it was started."""
+"""The fork server's preloading, with a driver library in place of CUDA's
+that says whether it was started.
+"""
 
 from __future__ import annotations
 
@@ -14,23 +16,42 @@ from bench.executors.preloading import Ban, Banned
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="CUDA is looked for on Linux only")
 
-_DRIVER = "static int up; int cuInit(unsigned flags) { up = 1; return 0; } int cuDeviceGetCount(int *count) { *count = 1; return up ? 0 : 3; }"
+_DRIVER = (
+    "static int up; int cuInit(unsigned flags) { up = 1; return 0; } int cuDeviceGetCount(int "
+    "*count) { *count = 1; return up ? 0 : 3; }"
+)
 
 
 @pytest.fixture(scope="module")
 def libraries(tmp_path_factory):
-    """A folder of modules of which one loads the driver, one loads and starts it, and one imports that one."""
+    """A folder of modules of which one loads the driver, one loads and
+    starts it, and one imports that one.
+    """
     compiler = shutil.which("cc")
     if compiler is None:
         pytest.skip("there is no C compiler to build a driver library with")
     folder = tmp_path_factory.mktemp("libraries")
     (folder / "driver.c").write_text(_DRIVER)
-    subprocess.run([compiler, "-shared", "-fPIC", "-Wl,-soname,libcuda.so.1", "-o", folder / "driver.so", folder / "driver.c"], check=True)
+    subprocess.run(
+        [
+            compiler,
+            "-shared",
+            "-fPIC",
+            "-Wl,-soname,libcuda.so.1",
+            "-o",
+            folder / "driver.so",
+            folder / "driver.c",
+        ],
+        check=True,
+    )
     load = f"import ctypes\ndriver = ctypes.CDLL({str(folder / 'driver.so')!r})\n"
     (folder / "harmless_library.py").write_text(load)
     (folder / "starting_library.py").write_text(load + "driver.cuInit(0)\n")
     (folder / "user_of_it.py").write_text("import starting_library\n")
-    (folder / "careful_user.py").write_text("try:\n    import starting_library\n    found = True\nexcept ImportError:\n    found = False\n")
+    (folder / "careful_user.py").write_text(
+        "try:\n    import starting_library\n    found = True\nexcept ImportError:\n    found = "
+        "False\n"
+    )
     return folder
 
 
@@ -43,13 +64,21 @@ def preloaded(names, monkeypatch, folder):
     return message["left_out"]
 
 
-def test_a_library_that_starts_cuda_when_imported_is_left_to_the_runs_with_what_needs_it(libraries, monkeypatch):
+def test_a_library_that_starts_cuda_when_imported_is_left_to_the_runs_with_what_needs_it(
+    libraries, monkeypatch
+):
     names = ["json", "starting_library", "harmless_library", "user_of_it", "csv"]
-    assert preloaded(names, monkeypatch, libraries) == ["starting_library"]  # one start more, not one for each that uses it
+    # one start more, not one for each that uses it
+    assert preloaded(names, monkeypatch, libraries) == ["starting_library"]
 
 
-def test_what_needs_a_library_that_starts_cuda_is_left_out_where_the_library_is_not_named(libraries, monkeypatch):
-    assert preloaded(["user_of_it", "careful_user"], monkeypatch, libraries) == ["user_of_it", "careful_user"]
+def test_what_needs_a_library_that_starts_cuda_is_left_out_where_the_library_is_not_named(
+    libraries, monkeypatch
+):
+    assert preloaded(["user_of_it", "careful_user"], monkeypatch, libraries) == [
+        "user_of_it",
+        "careful_user",
+    ]
 
 
 def test_after_some_modules_that_start_cuda_no_more_are_tried(libraries, monkeypatch):
@@ -59,7 +88,9 @@ def test_after_some_modules_that_start_cuda_no_more_are_tried(libraries, monkeyp
     assert preloaded(["json", *names], monkeypatch, libraries) == names[:5]
 
 
-def test_what_starts_cuda_before_anything_is_preloaded_is_blamed_on_no_module(libraries, monkeypatch):
+def test_what_starts_cuda_before_anything_is_preloaded_is_blamed_on_no_module(
+    libraries, monkeypatch
+):
     (libraries / "usercustomize.py").write_text("import starting_library\n")
     (libraries / "sitecustomize.py").write_text("import starting_library\n")
     assert preloaded(["json", "csv"], monkeypatch, libraries) == []

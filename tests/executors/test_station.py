@@ -1,4 +1,6 @@
-"""A station without a cluster: what travels to another machine and back, and what comes of a machine that is not alike."""
+"""A station without a cluster: what travels to another machine and back,
+and what comes of a machine that is not alike.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ class Afar:
             for root, data in packs.items():
                 self.station.plugin(f"of-{len(data)}", data)
                 self.seen.append(root)
-            self.station.start(msgspec.json.encode(job), {root: f"of-{len(data)}" for root, data in packs.items()})
+            self.station.start(
+                msgspec.json.encode(job), {root: f"of-{len(data)}" for root, data in packs.items()}
+            )
             ended = None
             while ended is None:
                 for said in heard(self.station.hear(1.0)):
@@ -50,8 +54,15 @@ class Afar:
             yield ended
 
 
-def test_a_machine_without_the_plugins_files_runs_them_and_its_arrays_come_back(tmp_path, mock_folder, run_plan, make_registry):
-    asked = {"methods": ("rows", "means"), "tasks": ("few-points",), "preset": "smoke", "seeds": "1"}
+def test_a_machine_without_the_plugins_files_runs_them_and_its_arrays_come_back(
+    tmp_path, mock_folder, run_plan, make_registry
+):
+    asked = {
+        "methods": ("rows", "means"),
+        "tasks": ("few-points",),
+        "preset": "smoke",
+        "seeds": "1",
+    }
     here = run_plan(executor="inline", results=tmp_path / "here", **asked)
     registry, store = make_registry(), here.store.__class__(tmp_path / "afar")
     store.open_for_writing()
@@ -68,7 +79,13 @@ def test_a_machine_without_the_plugins_files_runs_them_and_its_arrays_come_back(
 
     def told(found, root):
         return {
-            (item.method, item.key, item.status, str(item.metrics), *(((root / "files" / item.id / item.arrays).read_bytes(),) if item.arrays else ()))
+            (
+                item.method,
+                item.key,
+                item.status,
+                str(item.metrics),
+                *(((root / "files" / item.id / item.arrays).read_bytes(),) if item.arrays else ()),
+            )
             for item in found
         }
 
@@ -95,38 +112,76 @@ class Elsewhere:
 
     def run(self, jobs, notice):
         for job in jobs:
-            origin = Origin(files=self.changed["files"], environment={**self.changed["environment"], "cpu": "other"}, machine={"cpu": "Other 9000"})
-            yield Ended(job=job, results=[Result(status="ok", metrics={"rmse": 1.0}) for _ in job.specs], origin=origin)
+            origin = Origin(
+                files=self.changed["files"],
+                environment={**self.changed["environment"], "cpu": "other"},
+                machine={"cpu": "Other 9000"},
+            )
+            yield Ended(
+                job=job,
+                results=[Result(status="ok", metrics={"rmse": 1.0}) for _ in job.specs],
+                origin=origin,
+            )
 
 
-def test_a_machine_of_another_kind_makes_a_key_of_its_own_and_the_user_is_told(tmp_path, make_registry):
+def test_a_machine_of_another_kind_makes_a_key_of_its_own_and_the_user_is_told(
+    tmp_path, make_registry
+):
     from bench.runs.store import Store
 
     registry, store = make_registry(), Store(tmp_path)
     store.open_for_writing()
     driver = Driver(registry, store)
-    plan = make_plan(Request(methods=("constant",), tasks=("line",), preset="smoke", seeds="2"), registry)
+    plan = make_plan(
+        Request(methods=("constant",), tasks=("line",), preset="smoke", seeds="2"), registry
+    )
     todo = driver.split(plan)[1]
-    records = [record for _, record in driver.run(todo, Elsewhere(**todo[0].ingredients), 1, lambda *_: None)]
-    for keyed, record in zip(sorted(todo, key=lambda item: item.cell.spec.seed), sorted(records, key=lambda item: item.seed), strict=True):
+    records = [
+        record
+        for _, record in driver.run(todo, Elsewhere(**todo[0].ingredients), 1, lambda *_: None)
+    ]
+    for keyed, record in zip(
+        sorted(todo, key=lambda item: item.cell.spec.seed),
+        sorted(records, key=lambda item: item.seed),
+        strict=True,
+    ):
         environment = {**keyed.ingredients["environment"], "cpu": "other"}
-        assert record.key == run_key(keyed.cell.spec, sorted(set(keyed.ingredients["files"].values())), environment) != keyed.key
-        assert (record.cell, record.provenance["cpu_class"], record.provenance["cpu"]) == (keyed.cell.spec.cell, "other", "Other 9000")
+        assert (
+            record.key
+            == run_key(
+                keyed.cell.spec, sorted(set(keyed.ingredients["files"].values())), environment
+            )
+            != keyed.key
+        )
+        assert (record.cell, record.provenance["cpu_class"], record.provenance["cpu"]) == (
+            keyed.cell.spec.cell,
+            "other",
+            "Other 9000",
+        )
     assert len(driver.notes) == 1
     assert "differs from the one that keys are made for in cpu" in driver.notes[0]
     done, again = Driver(registry, store).split(plan)
-    assert (done, {keyed.key for keyed in again}) == ([], {keyed.key for keyed in todo})  # what is here is not taken for what was asked
+    # what is here is not taken for what was asked
+    assert (done, {keyed.key for keyed in again}) == ([], {keyed.key for keyed in todo})
 
 
 # Luggage ---------------------------------------------------------------------------
 
 
-def test_a_plugin_is_packed_with_its_rooms_and_the_same_files_give_the_same_bytes(tmp_path, make_registry, mock_folder):
+def test_a_plugin_is_packed_with_its_rooms_and_the_same_files_give_the_same_bytes(
+    tmp_path, make_registry, mock_folder
+):
     wanted = [make_registry().get("task", "mock-regression/line").target]
     data = pack(mock_folder, wanted, Index())
     assert data == pack(mock_folder, wanted, Index())
     names = set(zipfile.ZipFile(BytesIO(data)).namelist())
-    assert {"contracts.py", "tasks/regression/line.py", "methods/regression/fits.py", "datasets/blobs.py"} <= names  # reached, and the rooms
+    # reached, and the rooms
+    assert {
+        "contracts.py",
+        "tasks/regression/line.py",
+        "methods/regression/fits.py",
+        "datasets/blobs.py",
+    } <= names
     assert not [name for name in names if "__pycache__" in name]
     home = unpack(data, tmp_path / "plugins" / "x")
     assert (home / "contracts.py").read_bytes() == Path(mock_folder, "contracts.py").read_bytes()
@@ -141,7 +196,9 @@ def test_a_plugin_that_is_too_large_to_send_is_refused(make_registry, mock_folde
 
 def test_files_that_come_back_under_names_that_are_paths_are_not_written(tmp_path):
     result = Result(status="ok", arrays="../escaped", images={"a": "image-0.png"})
-    found = luggage.put(result, {"../escaped": b"x", "image-0.png": b"y", "unnamed": b"z"}, tmp_path / "files")
+    found = luggage.put(
+        result, {"../escaped": b"x", "image-0.png": b"y", "unnamed": b"z"}, tmp_path / "files"
+    )
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["image-0.png"]
     assert found.files == str(tmp_path / "files")
 
@@ -152,12 +209,22 @@ def test_files_that_come_back_under_names_that_are_paths_are_not_written(tmp_pat
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("rai", r"unknown executor 'rai' \(from --executor\). Did you mean 'ray'\? The executors are local, inline, ray, slurm."),
+        (
+            "rai",
+            r"unknown executor 'rai' \(from --executor\). Did you mean 'ray'\? The executors are "
+            r"local, inline, ray, slurm.",
+        ),
         ("local[cores=2]", "local has no parameter 'cores'. It has no parameters."),
         ("ray[adress=auto]", "ray has no parameter 'adress'. Did you mean 'address'?"),
         ("ray[cpus=0]", "ray got cpus=0; cpus takes a number above 0."),
-        ("slurm[gpus=1|2]", r"slurm got gpus=1\|2; a command runs on one executor, so give one value."),
-        ("slurm[cluster=cloud]", "slurm got cluster=cloud; cluster takes a word out of slurm, local, debug."),
+        (
+            "slurm[gpus=1|2]",
+            r"slurm got gpus=1\|2; a command runs on one executor, so give one value.",
+        ),
+        (
+            "slurm[cluster=cloud]",
+            "slurm got cluster=cloud; cluster takes a word out of slurm, local, debug.",
+        ),
         ("ray[address", "has no closing bracket"),
     ],
 )
@@ -167,8 +234,16 @@ def test_a_wrong_executor_is_one_sentence(text, sentence):
 
 
 def test_executors_take_parameters_as_methods_do():
-    assert engine("ray[address=10.0.0.1:6379,cpus=.5]").values() == {"address": "10.0.0.1:6379", "cpus": 0.5, "per_node": None, "tries": 3}
-    assert engine("slurm[partition=gpu-a100,gpus=1]").values() | {"partition": "gpu-a100", "gpus": 1} == engine("slurm[partition=gpu-a100,gpus=1]").values()
+    assert engine("ray[address=10.0.0.1:6379,cpus=.5]").values() == {
+        "address": "10.0.0.1:6379",
+        "cpus": 0.5,
+        "per_node": None,
+        "tries": 3,
+    }
+    assert (
+        engine("slurm[partition=gpu-a100,gpus=1]").values() | {"partition": "gpu-a100", "gpus": 1}
+        == engine("slurm[partition=gpu-a100,gpus=1]").values()
+    )
     assert isinstance(engine("local"), Engine)
 
 
@@ -198,23 +273,35 @@ def test_runs_elsewhere_are_always_limited_and_by_default_to_an_even_share_of_th
     assert limits_of(Where(), engine("ray"), 4).memory is None  # the station says
     assert limits_of(Where(), engine("local"), 4).memory >= 1 << 30
     assert limits_of(Where(memory="none"), engine("local"), 4).memory is None
-    with pytest.raises(UsageError, match="--memory got 'none', but runs on other machines are always limited; give a size"):
+    with pytest.raises(
+        UsageError,
+        match="--memory got 'none', but runs on other machines are always limited; give a size",
+    ):
         limits_of(Where(memory="none"), engine("ray"), 4)
 
 
 def test_slurm_gives_gpus_to_those_who_ask_for_them():
     assert [engine(text).device("auto") for text in ("slurm", "slurm[gpus=1]")] == ["cpu", "cuda"]
-    with pytest.raises(UsageError, match=r"--device cuda needs GPUs from Slurm; give slurm\[gpus=1\]"):
+    with pytest.raises(
+        UsageError, match=r"--device cuda needs GPUs from Slurm; give slurm\[gpus=1\]"
+    ):
         engine("slurm").device("cuda")
 
 
 def test_an_executor_whose_library_is_not_there_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(EnvironmentFault, match=r"--executor ray needs the library 'ray' .*run 'pip install datacentric-bench\[ray\]'"):
+    with pytest.raises(
+        EnvironmentFault,
+        match=r"--executor ray needs the library 'ray' .*run 'pip install "
+        r"datacentric-bench\[ray\]'",
+    ):
         engine("ray").device("cuda")
 
 
 def test_an_address_where_nobody_answers_is_said_at_once():
     pytest.importorskip("ray")
-    with pytest.raises(EnvironmentFault, match=r"no Ray cluster answers at '127.0.0.1:9' \(.*\); start one with 'ray start --head'"):
+    with pytest.raises(
+        EnvironmentFault,
+        match=r"no Ray cluster answers at '127.0.0.1:9' \(.*\); start one with 'ray start --head'",
+    ):
         engine("ray[address=127.0.0.1:9]").device("cuda")

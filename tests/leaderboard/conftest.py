@@ -1,4 +1,6 @@
-"""What the board imports when it first needs it, imported before any test is timed, and a small suite."""
+"""What the board imports when it first needs it, imported before any test
+is timed, and a small suite.
+"""
 
 import pytest
 import scipy.special  # noqa: F401

@@ -11,7 +11,11 @@ from scipy import stats
 
 from bench.builtin.leaderboard import _aggregate as a
 
-scores = arrays(float, array_shapes(min_dims=3, max_dims=3, min_side=2, max_side=5), elements=st.floats(-1, 2).map(lambda value: round(value, 3)))
+scores = arrays(
+    float,
+    array_shapes(min_dims=3, max_dims=3, min_side=2, max_side=5),
+    elements=st.floats(-1, 2).map(lambda value: round(value, 3)),
+)
 
 
 def drawn(*shape, seed=0):
@@ -28,18 +32,23 @@ def test_one_row_of_one_task_has_the_interval_and_the_p_of_the_one_sample_t_test
 
 
 def test_one_row_of_two_tasks_has_the_degrees_of_freedom_of_welchs_test():
-    # a mean of two task means has the error of the difference of two samples, halved: SciPy's test of unequal variances
+    # a mean of two task means has the error of the difference of two samples, halved: SciPy's test
+    # of unequal variances
     x = drawn(1, 2, 6) * np.array([1.0, 7.0])[None, :, None]
     expected = stats.ttest_ind(x[0, 0], -x[0, 1], equal_var=False)
     found = a.track_interval(x)
     assert (found.p[0], found.df) == pytest.approx((expected.pvalue, expected.df), rel=1e-9)
-    assert found.high[0] - found.low[0] == pytest.approx((expected.confidence_interval().high - expected.confidence_interval().low) / 2, rel=1e-9)
+    assert found.high[0] - found.low[0] == pytest.approx(
+        (expected.confidence_interval().high - expected.confidence_interval().low) / 2, rel=1e-9
+    )
 
 
 def test_degrees_of_freedom_are_pooled_over_rows_and_hear_unequal_counts():
     assert a.pooled_df(np.array([2.0, 2.0, 2.0]), 5) == pytest.approx(12)
     # by hand: shares 1/3 and 1/2 of the sum, so weights .4 and .6: 1 / (.16/2 + .36/7)
-    assert a.pooled_df(np.array([1.0, 4.0]), np.array([3, 8])) == pytest.approx(1 / (0.16 / 2 + 0.36 / 7))
+    assert a.pooled_df(np.array([1.0, 4.0]), np.array([3, 8])) == pytest.approx(
+        1 / (0.16 / 2 + 0.36 / 7)
+    )
     # two rows of opposite spreads: together both tasks weigh the same
     assert a.pooled_df(np.array([[1.0, 3.0], [3.0, 1.0]]), 5) == pytest.approx(8)
     assert a.pooled_df(np.array([[1e-300, 1e-300]]), 4) == pytest.approx(6)
@@ -50,7 +59,11 @@ def test_degrees_of_freedom_are_pooled_over_rows_and_hear_unequal_counts():
 @pytest.mark.parametrize("spread", ["equal", "unequal", "one dominates"])
 @pytest.mark.parametrize("tasks", [1, 4, 10])
 def test_the_interval_of_a_track_covers_its_mean_as_often_as_it_says(seeds, spread, tasks):
-    sds = {"equal": np.ones(tasks), "unequal": np.linspace(0.2, 2.0, tasks), "one dominates": np.r_[3.0, np.full(tasks - 1, 0.3)]}[spread]
+    sds = {
+        "equal": np.ones(tasks),
+        "unequal": np.linspace(0.2, 2.0, tasks),
+        "one dominates": np.r_[3.0, np.full(tasks - 1, 0.3)],
+    }[spread]
     x = np.random.default_rng(tasks).normal(0, sds[None, :, None], (10_000, tasks, seeds))
     found = a.track_interval(x)
     covered = float(np.mean((found.low <= 0) & (found.high >= 0)))
@@ -79,8 +92,12 @@ def test_vectorised_resamples_are_those_of_a_loop():
     found = a.Resamples(3, 4, draws=200)
     ours = lambda draw: np.stack([x[t, found._chosen[draw, t]] for t in range(3)])  # noqa: E731
     theirs = lambda draw: np.stack([y[t, found._others[draw, t]] for t in range(3)])  # noqa: E731
-    assert found.iqm(x[None])[0] == pytest.approx(slow_bootstrap(found, lambda draw: stats.trim_mean(ours(draw).ravel(), 0.25)))
-    assert found.superiority(x[None], y)[0] == pytest.approx(slow_bootstrap(found, lambda draw: a.superiority(ours(draw), theirs(draw))))
+    assert found.iqm(x[None])[0] == pytest.approx(
+        slow_bootstrap(found, lambda draw: stats.trim_mean(ours(draw).ravel(), 0.25))
+    )
+    assert found.superiority(x[None], y)[0] == pytest.approx(
+        slow_bootstrap(found, lambda draw: a.superiority(ours(draw), theirs(draw)))
+    )
 
 
 def test_resampling_tasks_widens_the_interval_where_tasks_differ_and_not_where_they_do_not():
@@ -130,7 +147,12 @@ def test_mean_ranks_are_those_of_scipy():
 
 def test_leaving_tasks_out_says_who_then_leads():
     x = np.array([[[0.9], [0.1]], [[0.2], [0.7]]])
-    assert leave_one_out(["a", "b"], ["s", "t"], x) == {"leader": "a", "holds": 1, "of": 2, "without": {"s": "b", "t": "a"}}
+    assert leave_one_out(["a", "b"], ["s", "t"], x) == {
+        "leader": "a",
+        "holds": 1,
+        "of": 2,
+        "without": {"s": "b", "t": "a"},
+    }
     assert leave_one_out(["a", "b"], ["s"], x[:, :1]) is None
     found = agreement(["a", "b"], np.array([0.5, 0.45]), np.array([0.4, 0.5]), np.array([1.5, 1.5]))
     assert (found["mean"], found["iqm"], found["agree"]) == (["a", "b"], ["b", "a"], False)

@@ -1,4 +1,6 @@
-"""The family of all pairs: tests against SciPy and statsmodels, places and ranges against brute force, errors against simulation."""
+"""The family of all pairs: tests against SciPy and statsmodels, places and
+ranges against brute force, errors against simulation.
+"""
 
 from itertools import combinations
 
@@ -13,12 +15,20 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from scipy import stats
 
-scores = arrays(float, array_shapes(min_dims=3, max_dims=3, min_side=2, max_side=6), elements=st.floats(-1, 2).map(lambda value: round(value, 3)))
+scores = arrays(
+    float,
+    array_shapes(min_dims=3, max_dims=3, min_side=2, max_side=6),
+    elements=st.floats(-1, 2).map(lambda value: round(value, 3)),
+)
 
 
 def stands(x, delta=0.02, failed=None):
     found = family(x, delta)
-    return standing(found, np.round(np.sort(x, -1).mean(-1).mean(-1), 12), np.zeros(len(x), bool) if failed is None else np.array(failed))
+    return standing(
+        found,
+        np.round(np.sort(x, -1).mean(-1).mean(-1), 12),
+        np.zeros(len(x), bool) if failed is None else np.array(failed),
+    )
 
 
 def test_a_pair_on_one_task_has_the_p_and_interval_of_the_paired_t_test_and_holms_adjustment_is_statsmodels():
@@ -29,11 +39,15 @@ def test_a_pair_on_one_task_has_the_p_and_interval_of_the_paired_t_test_and_holm
     for place, (i, j) in enumerate(combinations(range(5), 2)):
         expected = stats.ttest_rel(x[i, 0], x[j, 0])
         interval = expected.confidence_interval(0.95)
-        assert (found.p[place], found.low[place], found.high[place]) == pytest.approx((expected.pvalue, interval.low, interval.high))
+        assert (found.p[place], found.low[place], found.high[place]) == pytest.approx(
+            (expected.pvalue, interval.low, interval.high)
+        )
         assert (found.first[place], found.second[place]) == (i, j)
     assert found.p_holm == pytest.approx(multipletests(found.p, method="holm")[1])
     assert sorted(found.level) == pytest.approx([0.05 / left for left in range(10, 0, -1)])
-    assert np.argsort(found.p).tolist() == np.argsort(found.level).tolist(), "the smallest p must pass the strictest level"
+    assert np.argsort(found.p).tolist() == np.argsort(found.level).tolist(), (
+        "the smallest p must pass the strictest level"
+    )
 
 
 def test_degrees_of_freedom_of_pairs_are_pooled_over_the_family():
@@ -81,7 +95,10 @@ def test_rows_that_no_seed_moves_differ_beyond_doubt_from_five_seeds_on():
 @pytest.mark.parametrize("step", [0.5, 2.0])
 def test_figures_that_come_in_coarse_steps_decide_nothing_by_their_repetitions(seeds, step):
     generator = np.random.default_rng(5)
-    wrong = sum(bool(family(np.round(generator.normal(0, 1, (10, 1, seeds)) * step) / step, 0.0).wins.any()) for _ in range(400))
+    wrong = sum(
+        bool(family(np.round(generator.normal(0, 1, (10, 1, seeds)) * step) / step, 0.0).wins.any())
+        for _ in range(400)
+    )
     assert wrong <= 0.06 * 400 + 8  # two deviations of 400 boards
 
 
@@ -94,14 +111,20 @@ def brute(x, delta, failed):
     high = [max(len(x) - sum(wins[i, j] for j in rows), place[i]) for i in rows]
     ends = []
     for i in rows:
-        lower = place[i] if failed[i] else min([low[i], *(low[j] for j in rows if means[j] < means[i] and not failed[j])])
+        lower = (
+            place[i]
+            if failed[i]
+            else min([low[i], *(low[j] for j in rows if means[j] < means[i] and not failed[j])])
+        )
         ends.append((lower, max([high[i], *(high[j] for j in rows if means[j] > means[i])])))
     firsts = [i for i in rows if place[i] == 1]
     apart = [any(wins[first, i] for first in firsts) for i in rows]
     leading = [
-        not apart[i] and (place[i] == 1 or not failed[i]) and not any(apart[j] and place[j] <= place[i] for j in rows)
+        not apart[i]
+        and (place[i] == 1 or not failed[i])
+        and not any(apart[j] and place[j] <= place[i] for j in rows)
         for i in rows
-    ]  # fmt: skip
+    ]
     return place, ends, leading
 
 
@@ -110,7 +133,11 @@ def brute(x, delta, failed):
 def test_places_ranges_and_the_leading_group_are_those_of_the_rule(x, data):
     failed = data.draw(st.lists(st.booleans(), min_size=len(x), max_size=len(x)))
     found = stands(x, failed=failed)
-    assert (found.place.tolist(), list(zip(found.low.tolist(), found.high.tolist(), strict=True)), found.leading.tolist()) == brute(x, 0.02, failed)
+    assert (
+        found.place.tolist(),
+        list(zip(found.low.tolist(), found.high.tolist(), strict=True)),
+        found.leading.tolist(),
+    ) == brute(x, 0.02, failed)
 
 
 @given(scores, st.randoms())
@@ -141,7 +168,12 @@ def test_no_range_runs_against_the_scores_and_every_range_holds_its_place(x):
 @settings(deadline=None, max_examples=30)
 def test_methods_that_are_equal_share_place_and_range(x):
     found = stands(np.repeat(x[:1], 3, 0))
-    assert (found.place.tolist(), found.low.tolist(), found.high.tolist(), found.leading.tolist()) == ([1, 1, 1], [1, 1, 1], [3, 3, 3], [True] * 3)
+    assert (
+        found.place.tolist(),
+        found.low.tolist(),
+        found.high.tolist(),
+        found.leading.tolist(),
+    ) == ([1, 1, 1], [1, 1, 1], [3, 3, 3], [True] * 3)
 
 
 @given(scores, st.data())
@@ -180,7 +212,10 @@ def test_the_leading_group_ends_at_the_first_that_is_worse_however_unsure_later_
 
 
 def test_verdicts_against_a_row_are_those_of_the_pairs_turned_round():
-    x = np.random.default_rng(6).normal(0, 0.05, (5, 3, 5)) + np.array([0.5, 0.4, 0.3, 0.28, 0.1])[:, None, None]
+    x = (
+        np.random.default_rng(6).normal(0, 0.05, (5, 3, 5))
+        + np.array([0.5, 0.4, 0.3, 0.28, 0.1])[:, None, None]
+    )
     found = family(x, 0.02)
     pairs = columns(found, list("abcde"))
     for row in range(5):
@@ -191,7 +226,10 @@ def test_verdicts_against_a_row_are_those_of_the_pairs_turned_round():
             alone = family(x[[other, row]], 0.02)
             assert one["mean"] == pytest.approx(alone.mean[0], abs=1e-6)
             assert one["low"] <= one["mean"] <= one["high"]
-            assert (one["verdict"], one["verdict"] == "worse") == (one["verdict"], bool(found.wins[row, other]))
+            assert (one["verdict"], one["verdict"] == "worse") == (
+                one["verdict"],
+                bool(found.wins[row, other]),
+            )
 
 
 def test_the_least_distance_found_is_that_of_the_noncentral_t():
@@ -208,12 +246,17 @@ def test_the_seeds_needed_are_those_of_a_power_analysis_by_statsmodels():
     for away, level in ((1.0, 0.05), (0.8, 0.05 / 10), (0.6, 0.05)):
         expected = TTestPower().solve_power(effect_size=away, power=0.9, alpha=level)
         assert seeds_for(np.array([away]), np.array([level]), 3, 1.0)[0] == int(np.ceil(expected))
-    assert seeds_for(np.array([0.1, 5.0]), np.array([0.05, 0.05]), 10, 1.0).tolist() == [MOST + 1, 11]
+    assert seeds_for(np.array([0.1, 5.0]), np.array([0.05, 0.05]), 10, 1.0).tolist() == [
+        MOST + 1,
+        11,
+    ]
 
 
 @given(scores)
 @settings(deadline=None, max_examples=12)
-def test_seeds_are_promised_for_undecided_differences_worth_the_name_alone_and_always_more_than_were_run(x):
+def test_seeds_are_promised_for_undecided_differences_worth_the_name_alone_and_always_more_than_were_run(
+    x,
+):
     found = family(x, 0.02)
     needed = seeds_needed(found)
     open_ = (found.state == 0) & (np.abs(found.mean) >= 0.02) & (found.error > 0)
@@ -223,16 +266,26 @@ def test_seeds_are_promised_for_undecided_differences_worth_the_name_alone_and_a
 
 
 def board(generator, methods, tasks, seeds, spread, rows, apart):
-    """Return true scores and a board's scores; ``apart`` is the deviation of the true scores in standard errors of a mean."""
-    of_row = {"equal": np.ones(methods), "unequal": np.exp(np.linspace(-1, 1, methods)), "one row five times": np.r_[5.0, np.ones(methods - 1)]}[rows]
+    """Return true scores and a board's scores; ``apart`` is the deviation
+    of the true scores in standard errors of a mean.
+    """
+    of_row = {
+        "equal": np.ones(methods),
+        "unequal": np.exp(np.linspace(-1, 1, methods)),
+        "one row five times": np.r_[5.0, np.ones(methods - 1)],
+    }[rows]
     of_task = np.ones(tasks) if spread == "equal" else np.r_[10.0, np.ones(tasks - 1)]
     error = np.sqrt((of_task**2).sum() / seeds) / tasks * np.sqrt((of_row**2).mean())
     truth = generator.normal(0, 1, methods) * apart * error
-    return truth, truth[:, None, None] + generator.normal(0, 1, (methods, tasks, seeds)) * generator.permuted(of_row)[:, None, None] * of_task[:, None]
+    return truth, truth[:, None, None] + generator.normal(
+        0, 1, (methods, tasks, seeds)
+    ) * generator.permuted(of_row)[:, None, None] * of_task[:, None]
 
 
 def holding(generator, boards, methods, tasks, seeds, spread, rows, apart):
-    """Return the share of boards in which every range holds the true rank and none runs against the scores; without true differences: no pair is told apart."""
+    """Return the share of boards in which every range holds the true rank and none runs against the
+    scores; without true differences: no pair is told apart.
+    """
     held = 0
     for _ in range(boards):
         truth, x = board(generator, methods, tasks, seeds, spread, rows, apart)
@@ -242,7 +295,11 @@ def holding(generator, boards, methods, tasks, seeds, spread, rows, apart):
         assert (np.diff(found.place[order]) >= 0).all()
         assert (np.diff(found.low[order]) >= 0).all()
         assert (np.diff(found.high[order]) >= 0).all()
-        held += bool((found.low <= rank).all() and (rank <= found.high).all()) if apart else bool((found.high == methods).all() and (found.low == 1).all())
+        held += (
+            bool((found.low <= rank).all() and (rank <= found.high).all())
+            if apart
+            else bool((found.high == methods).all() and (found.low == 1).all())
+        )
     return held / boards
 
 
@@ -253,14 +310,20 @@ def least(share, boards):
 
 def test_ranges_hold_true_ranks_and_null_boards_err_as_rarely_as_they_say():
     generator = np.random.default_rng(11)
-    for tasks, seeds, spread, rows in ((1, 3, "equal", "equal"), (3, 5, "one task ten times", "unequal"), (10, 10, "equal", "one row five times")):
+    for tasks, seeds, spread, rows in (
+        (1, 3, "equal", "equal"),
+        (3, 5, "one task ten times", "unequal"),
+        (10, 10, "equal", "one row five times"),
+    ):
         assert holding(generator, 300, 10, tasks, seeds, spread, rows, 0) >= least(0.94, 300)
         assert holding(generator, 300, 10, tasks, seeds, spread, rows, 3) >= 0.94
     assert holding(generator, 40, 60, 3, 5, "equal", "unequal", 3) >= 0.90
 
 
 def decided(generator, boards, methods, tasks, seeds, apart):
-    """Return how many promised pairs with a true difference of half a deviation or more are decided by the seeds promised, and how many there are."""
+    """Return how many promised pairs with a true difference of half a deviation or more are decided
+    by the seeds promised, and how many there are.
+    """
     right = total = 0
     for _ in range(boards):
         truth = generator.normal(0, apart, methods)

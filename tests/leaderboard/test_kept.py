@@ -1,4 +1,5 @@
-"""The rules on a kept copy of real records: those of the suite 2026.2, one line a run, with the figure that its task is judged by.
+"""The rules on a kept copy of real records: those of the suite 2026.2, one line a run, with the
+figure that its task is judged by.
 
 The copy stays when records are run anew: effects that were seen on these records are held here.
 """
@@ -40,11 +41,28 @@ def kept():
             metric = ANCHORS.cells[name].primary
             gates = dict.fromkeys(line["missed"].split(), False)
             record = made_up(
-                line["track"], line["task"], line["variant"], line["method"], int(line["seed"]), metric, value, status=status, task_params=params,
-                reference=line["reference"], peeks=line["peeks"] == "1", gates=gates, not_rankable=line["not_rankable"] or None,
-            )  # fmt: skip
+                line["track"],
+                line["task"],
+                line["variant"],
+                line["method"],
+                int(line["seed"]),
+                metric,
+                value,
+                status=status,
+                task_params=params,
+                reference=line["reference"],
+                peeks=line["peeks"] == "1",
+                gates=gates,
+                not_rankable=line["not_rankable"] or None,
+            )
             found[line["track"]].append(record)
-    anchors = msgspec.structs.replace(ANCHORS, cells={name: msgspec.structs.replace(cell, problem=problems[name]) for name, cell in ANCHORS.cells.items()})
+    anchors = msgspec.structs.replace(
+        ANCHORS,
+        cells={
+            name: msgspec.structs.replace(cell, problem=problems[name])
+            for name, cell in ANCHORS.cells.items()
+        },
+    )
     return found, anchors
 
 
@@ -62,18 +80,43 @@ def test_condensation_has_a_leading_group_that_says_how_many_can_not_be_separate
     from bench.builtin.leaderboard._render_tracks import leaders, track_markdown
 
     rows = placed("condensation")
-    assert [row["method"] for row in rows if row["leading"]] == ["ncfm", "dm", "mdt", "k-center", "dc", "dsa", "dsac", "herding", "dcc"]
-    assert leaders(board("condensation")) == [
-        "ncfm is first by the mean; 8 of the other 15 can't be separated from it: dm, mdt, k-center, dc, dsa, dsac, herding, dcc."
+    assert [row["method"] for row in rows if row["leading"]] == [
+        "ncfm",
+        "dm",
+        "mdt",
+        "k-center",
+        "dc",
+        "dsa",
+        "dsac",
+        "herding",
+        "dcc",
     ]
-    page = track_markdown(board("condensation"), {"name": "2026.2", "tier": "default", "tiers": {"default": 5}, "budget": 0, "seeds": 5})
+    assert leaders(board("condensation")) == [
+        (
+            "ncfm is first by the mean; 8 of the other 15 can't be separated from it: dm, mdt, "
+            "k-center, dc, dsa, dsac, herding, dcc."
+        )
+    ]
+    page = track_markdown(
+        board("condensation"),
+        {"name": "2026.2", "tier": "default", "tiers": {"default": 5}, "budget": 0, "seeds": 5},
+    )
     assert all(f"**{row['method']}**" in page for row in rows if row["leading"])
-    assert "**surrogate-power**" not in page, "twelfth, and too noisy to be told from the first: not bold"
-    assert next(row for row in rows if row["method"] == "surrogate-power")["vs_first"]["leans"] == "-"
+    assert "**surrogate-power**" not in page, (
+        "twelfth, and too noisy to be told from the first: not bold"
+    )
+    assert (
+        next(row for row in rows if row["method"] == "surrogate-power")["vs_first"]["leans"] == "-"
+    )
 
 
 def test_what_equals_another_in_every_run_stands_once():
-    twins = {row["method"]: row["why"] for track in SUITE.tracks for row in board(track)["rows"] if "in every run" in row["why"]}
+    twins = {
+        row["method"]: row["why"]
+        for track in SUITE.tracks
+        for row in board(track)["rows"]
+        if "in every run" in row["why"]
+    }
     assert twins["mts"] == "equal to dm in every run"
     assert "mts" not in board("condensation")["pairs"]["methods"]
 
@@ -106,21 +149,34 @@ def test_unlearning_has_no_rank_that_a_failure_improved():
     assert rows["stochastic-teacher"]["range"] == [1, 1]
     assert rows["bad-teacher"]["imputed"] > 0
     assert rows["bad-teacher"]["range"][0] == rows["bad-teacher"]["place"] == 15
-    assert rows["iu"]["range"][0] < rows["iu"]["place"], "a method that finished may be better than those above it that failed"
+    assert rows["iu"]["range"][0] < rows["iu"]["place"], (
+        "a method that finished may be better than those above it that failed"
+    )
 
 
 def stand(found):
     """Place methods as a track's board does; a method that equals another has its place."""
     twins, held = {}, {}
-    for one in sorted(found, key=lambda one: (any(record.reference == "low" for record in one.records), one.method)):
+    for one in sorted(
+        found,
+        key=lambda one: (any(record.reference == "low" for record in one.records), one.method),
+    ):
         figures = tuple(one.figures)
-        twins[one.method] = one.method if np.isnan(figures).any() else held.setdefault(figures, one.method)
+        twins[one.method] = (
+            one.method if np.isnan(figures).any() else held.setdefault(figures, one.method)
+        )
     members = [one for one in found if twins[one.method] == one.method]
     scores = np.stack([one.scores[~np.isnan(one.scores).any(1)] for one in members])
     means = np.round(np.sort(scores, -1).mean(-1).mean(-1), 12)
     where = {
         one.method: row
-        for one, row in zip(members, standing(family(scores, SUITE.delta), means, np.array([one.imputed > 0 for one in members])).rows(), strict=True)
+        for one, row in zip(
+            members,
+            standing(
+                family(scores, SUITE.delta), means, np.array([one.imputed > 0 for one in members])
+            ).rows(),
+            strict=True,
+        )
     }
     return {name: where[twin] for name, twin in twins.items()}
 
@@ -129,20 +185,36 @@ def stand(found):
 def test_of_all_single_failures_that_can_be_planted_none_improves_its_own_place_or_lower_end(track):
     records, anchors = kept()
     cells = suite_cells(track, SUITE, anchors, records[track], {}, set())
-    names = [row["method"] for row in placed(track)] + [row["method"] for row in board(track)["rows"] if "in every run" in row["why"]]
+    names = [row["method"] for row in placed(track)] + [
+        row["method"] for row in board(track)["rows"] if "in every run" in row["why"]
+    ]
     found = {name: method_scores(name, None, cells, SUITE, {}, set()) for name in sorted(names)}
     before, planted = stand(list(found.values())), 0
-    assert {row["method"]: (row["place"], *row["range"], row["leading"]) for row in placed(track)} == {
-        name: before[name] for name in (row["method"] for row in placed(track))
-    }
+    assert {
+        row["method"]: (row["place"], *row["range"], row["leading"]) for row in placed(track)
+    } == {name: before[name] for name in (row["method"] for row in placed(track))}
     scored = [cell for cell in cells if cell.state == "scored"]
     for name, cell, seed in product(names, scored, range(SUITE.seeds)):
         whole = cell.runs[name]
         if any(record.seed == seed and record.status != "ok" for record in whole.records):
             continue
-        broken = [msgspec.structs.replace(record, status="crashed", metrics={}) if record.seed == seed else record for record in whole.records]
-        cell.runs[name] = Entrant(whole.label, broken, {other: value for other, value in whole.values.items() if other != seed})
-        after = stand([method_scores(name, None, cells, SUITE, {}, set()) if other == name else one for other, one in found.items()])
+        broken = [
+            msgspec.structs.replace(record, status="crashed", metrics={})
+            if record.seed == seed
+            else record
+            for record in whole.records
+        ]
+        cell.runs[name] = Entrant(
+            whole.label,
+            broken,
+            {other: value for other, value in whole.values.items() if other != seed},
+        )
+        after = stand(
+            [
+                method_scores(name, None, cells, SUITE, {}, set()) if other == name else one
+                for other, one in found.items()
+            ]
+        )
         cell.runs[name] = whole
         planted += 1
         assert after[name][0] >= before[name][0], (name, cell.name, seed)

@@ -14,7 +14,18 @@ BOARD = json.loads((PUBLISHED / "leaderboard.json").read_text())
 
 
 def test_the_published_board_is_what_the_committed_records_give():
-    done = CliRunner().invoke(main, ["leaderboard", "--results", str(ROOT / "docs" / "records"), "--suite", BOARD["suite"]["name"], "--no-stale", "--json"])
+    done = CliRunner().invoke(
+        main,
+        [
+            "leaderboard",
+            "--results",
+            str(ROOT / "docs" / "records"),
+            "--suite",
+            BOARD["suite"]["name"],
+            "--no-stale",
+            "--json",
+        ],
+    )
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout) == BOARD
 

@@ -24,9 +24,14 @@ def test_the_t_interval_is_that_of_scipy(n):
 def test_the_paired_test_is_that_of_scipy():
     generator = np.random.default_rng(0)
     ours, theirs = generator.normal(1, 1, 5), generator.normal(0, 1, 5)
-    found, expected = paired(dict(enumerate(ours)), dict(enumerate(theirs))), stats.ttest_rel(ours, theirs)
+    found, expected = (
+        paired(dict(enumerate(ours)), dict(enumerate(theirs))),
+        stats.ttest_rel(ours, theirs),
+    )
     interval = expected.confidence_interval(0.95)
-    assert (found.p, found.low, found.high, found.n) == pytest.approx((expected.pvalue, interval.low, interval.high, 5), rel=1e-10)
+    assert (found.p, found.low, found.high, found.n) == pytest.approx(
+        (expected.pvalue, interval.low, interval.high, 5), rel=1e-10
+    )
 
 
 def test_one_value_has_no_interval_and_no_p():
@@ -96,7 +101,9 @@ def test_holm_keeps_the_order_lies_between_p_and_bonferroni_and_treats_ties_alik
         assert p <= q <= min(1.0, p * len(p_values)) + 1e-12
     order = sorted(range(len(p_values)), key=lambda position: p_values[position])
     assert [adjusted[position] for position in order] == sorted(adjusted)
-    assert len(dict(zip(p_values, adjusted, strict=True))) == len(set(zip(p_values, adjusted, strict=True)))
+    assert len(dict(zip(p_values, adjusted, strict=True))) == len(
+        set(zip(p_values, adjusted, strict=True))
+    )
 
 
 @pytest.mark.parametrize("n", [3, 5, 10])

@@ -22,13 +22,24 @@ CELLS = [("up", "a", "acc"), ("up", "b", "acc"), ("down", "only", "gap")]
 
 
 def runs(method, *scores, **fields):
-    """Return records of a method that reaches these normalised scores (one a cell, or one for all) with seeds that vary a little."""
+    """Return records of a method that reaches these normalised scores (one
+    a cell, or one for all) with seeds that vary a little.
+    """
     scores = scores if len(scores) == 3 else scores * 3
     return [
-        made_up("demo", task, variant, method, seed, metric, LOW[metric] + (HIGH[metric] - LOW[metric]) * (score + 0.001 * (seed - 1)), **fields)
+        made_up(
+            "demo",
+            task,
+            variant,
+            method,
+            seed,
+            metric,
+            LOW[metric] + (HIGH[metric] - LOW[metric]) * (score + 0.001 * (seed - 1)),
+            **fields,
+        )
         for (task, variant, metric), score in zip(CELLS, scores, strict=True)
         for seed in range(3)
-    ]  # fmt: skip
+    ]
 
 
 def anchors():
@@ -49,27 +60,44 @@ def test_a_score_lies_between_the_anchors_whichever_way_is_better(track):
     found = track([*anchors(), *runs("m", 0.5, 0.7, 0.2)])["by"]["m"]
     assert found["cells"]["demo/up/default/a"]["score"] == pytest.approx(0.5)
     assert found["cells"]["demo/down/default/only"]["score"] == pytest.approx(0.2)
-    assert found["score"] == pytest.approx(((0.5 + 0.7) / 2 + 0.2) / 2)  # variants are averaged first, so that tasks weigh the same
+    # variants are averaged first, so that tasks weigh the same
+    assert found["score"] == pytest.approx(((0.5 + 0.7) / 2 + 0.2) / 2)
     assert (found["place"], found["ok"], found["of"], found["imputed"]) == (1, 9, 9, 0)
     assert found["vs_null"]["verdict"] == "better"
 
 
-def test_the_interval_is_students_over_task_means_with_degrees_of_freedom_pooled_over_the_board(track):
+def test_the_interval_is_students_over_task_means_with_degrees_of_freedom_pooled_over_the_board(
+    track,
+):
     from bench.builtin.leaderboard._aggregate import track_interval
     from numpy import array
 
     found = track([*anchors(), *runs("m", 0.5)])["by"]["m"]
     seeds = 0.001 * array([-1, 0, 1])
     expected = track_interval(array([[seeds, seeds], [0.5 + seeds, 0.5 + seeds]]))  # the null and m
-    assert (found["low"], found["high"]) == pytest.approx((expected.low[1], expected.high[1]), abs=1e-6)
+    assert (found["low"], found["high"]) == pytest.approx(
+        (expected.low[1], expected.high[1]), abs=1e-6
+    )
 
 
 def test_references_that_peek_and_the_upper_anchor_never_have_a_place(track):
     found = track([*anchors(), *runs("m", 1.5)])
-    assert (found["by"]["oracle"]["place"], found["by"]["oracle"]["why"]) == (None, "it sees the hidden part")
+    assert (found["by"]["oracle"]["place"], found["by"]["oracle"]["why"]) == (
+        None,
+        "it sees the hidden part",
+    )
     assert found["rows"][0]["method"] == "m"
-    seen = track([*runs("null", 0.0, reference="low"), *runs("oracle", 1.0, reference="high"), *runs("m", 1.5)])
-    assert (seen["by"]["oracle"]["place"], seen["by"]["oracle"]["why"]) == (None, "it is the upper anchor")
+    seen = track(
+        [
+            *runs("null", 0.0, reference="low"),
+            *runs("oracle", 1.0, reference="high"),
+            *runs("m", 1.5),
+        ]
+    )
+    assert (seen["by"]["oracle"]["place"], seen["by"]["oracle"]["why"]) == (
+        None,
+        "it is the upper anchor",
+    )
     cheat = track([*anchors(), *runs("cheat", 3.0, peeks=True), *runs("m", 0.5)])
     assert (cheat["by"]["cheat"]["place"], cheat["by"]["m"]["place"]) == (None, 1)
 
@@ -81,7 +109,11 @@ def test_a_run_that_fails_counts_as_chance_and_is_marked(track, status):
     found = track(records)["by"]["m"]
     chance = (0.5 - 0.4) / (0.0 - 0.4)
     assert found["score"] == pytest.approx((0.5 + ((0.499 + 0.5) + chance) / 3) / 2, abs=1e-6)
-    assert (found["imputed"], found["cells"]["demo/down/default/only"]["word"], found["cells"]["demo/down/default/only"]["imputed"]) == (1, status, 1)
+    assert (
+        found["imputed"],
+        found["cells"]["demo/down/default/only"]["word"],
+        found["cells"]["demo/down/default/only"]["imputed"],
+    ) == (1, status, 1)
     assert found["place"]
 
 
@@ -89,7 +121,11 @@ def test_no_run_counts_as_less_than_chance(track):
     found = track([*anchors(), *runs("m", -9.0)])["by"]["m"]
     assert found["score"] == pytest.approx((-1.0 - 0.25) / 2)
     cell = found["cells"]["demo/up/default/a"]
-    assert (cell["score"], cell["counted"], cell["below"]) == (pytest.approx(-9.0), pytest.approx(-1.0), "below chance")
+    assert (cell["score"], cell["counted"], cell["below"]) == (
+        pytest.approx(-9.0),
+        pytest.approx(-1.0),
+        "below chance",
+    )
     assert found["cells"]["demo/down/default/only"]["below"] == "below chance"
 
 
@@ -100,10 +136,15 @@ def test_no_run_counts_as_less_than_minus_one_however_far_below_chance_lies(trac
     found = track(broken)["by"]
     assert found["m"]["score"] == pytest.approx((-1.0 - 0.25) / 2)
     assert found["m"]["cells"]["demo/up/default/a"]["below"] == "below -1"
-    assert found["n"]["cells"]["demo/up/default/a"]["counted"] == pytest.approx((-1.0 + 0.5 + 0.501) / 3, abs=1e-6)
+    assert found["n"]["cells"]["demo/up/default/a"]["counted"] == pytest.approx(
+        (-1.0 + 0.5 + 0.501) / 3, abs=1e-6
+    )
     assert [cell["floor"] for cell in track(broken)["cells"]] == pytest.approx([-1.0, -1.0, -0.25])
-    assert "Below -1, where runs count as -1: m on up a (-9.00), m on up b (-9.00)." in bench_render(
-        bench_board(broken, TASKS, {"suite": str(suite_file), "cards": CARDS}), "md"
+    assert (
+        "Below -1, where runs count as -1: m on up a (-9.00), m on up b (-9.00)."
+        in bench_render(
+            bench_board(broken, TASKS, {"suite": str(suite_file), "cards": CARDS}), "md"
+        )
     )
 
 
@@ -119,9 +160,11 @@ def test_failing_never_beats_finishing(tmp_path_factory, reached, broken):
 
     finished = runs("m", *reached)
     crashed = [
-        made_up("demo", record.task, record.variant, "m", record.seed, "acc", 0, status="crashed") if place in broken else record
+        made_up("demo", record.task, record.variant, "m", record.seed, "acc", 0, status="crashed")
+        if place in broken
+        else record
         for place, record in enumerate(finished)
-    ]  # fmt: skip
+    ]
     assert score(crashed) <= score(finished) + 1e-6
 
 
@@ -134,7 +177,13 @@ def test_adding_a_method_changes_nobodys_score(tmp_path_factory, reached, fails)
     new = runs("new", *reached)
     if fails:
         new[4] = made_up("demo", "up", "b", "new", 1, "acc", 0, status="oom")
-    before, after = ({row["method"]: row for row in bench_board(held, TASKS, {"suite": str(path)})["tracks"][0]["rows"]} for held in (records, records + new))
+    before, after = (
+        {
+            row["method"]: row
+            for row in bench_board(held, TASKS, {"suite": str(path)})["tracks"][0]["rows"]
+        }
+        for held in (records, records + new)
+    )
     for name in before:
         for key in ("score", "iqm", "p_better", "cells", "cost"):
             assert after[name][key] == before[name][key], (name, key)
@@ -142,8 +191,15 @@ def test_adding_a_method_changes_nobodys_score(tmp_path_factory, reached, fails)
 
 def test_a_method_that_misses_a_run_is_provisional_and_one_that_never_ran_is_a_row(track):
     found = track([*anchors(), *runs("m", 0.5)[:-1], *runs("n", 0.2)])["by"]
-    assert (found["m"]["place"], found["m"]["provisional"], found["m"]["why"]) == (None, True, "1 run missing")
-    assert (found["n"]["place"], found["picky"]["why"]) == (1, "it does not apply to every task: up a does not offer rate")
+    assert (found["m"]["place"], found["m"]["provisional"], found["m"]["why"]) == (
+        None,
+        True,
+        "1 run missing",
+    )
+    assert (found["n"]["place"], found["picky"]["why"]) == (
+        1,
+        "it does not apply to every task: up a does not offer rate",
+    )
     assert {cell["word"] for cell in found["picky"]["cells"].values()} == {"not_applicable"}
     interrupted = [*anchors(), *runs("m", 0.5)]
     interrupted[-1] = made_up("demo", "down", "only", "m", 2, "gap", 0, status="interrupted")
@@ -151,45 +207,91 @@ def test_a_method_that_misses_a_run_is_provisional_and_one_that_never_ran_is_a_r
 
 
 def test_a_gate_that_fails_and_a_budget_that_is_overdrawn_count_as_chance(track):
-    records = [*anchors(), *runs("m", 0.5, gates={"sane": False}), *runs("n", 0.5, cost={"solve_s": 61.0})]
+    records = [
+        *anchors(),
+        *runs("m", 0.5, gates={"sane": False}),
+        *runs("n", 0.5, cost={"solve_s": 61.0}),
+    ]
     found = track(records)["by"]
     assert [found[name]["imputed"] for name in ("m", "n")] == [9, 9]
     assert {cell["word"] for cell in found["m"]["cells"].values()} == {"gate"}
     assert {cell["word"] for cell in found["n"]["cells"].values()} == {"over budget"}
-    idle = [*runs("null", 0.0, reference="low", gates={"did something": False}), *anchors()[9:], *runs("m", 0.5)]
-    assert track(idle)["by"]["null"]["imputed"] == 0, "the null does nothing, and is not judged for it"
+    idle = [
+        *runs("null", 0.0, reference="low", gates={"did something": False}),
+        *anchors()[9:],
+        *runs("m", 0.5),
+    ]
+    assert track(idle)["by"]["null"]["imputed"] == 0, (
+        "the null does nothing, and is not judged for it"
+    )
 
 
 def test_one_key_with_two_numbers_is_nondeterminism_and_counts_as_chance(track):
     records = [*anchors(), *runs("m", 0.5)]
     again = msgspec.structs.replace(records[-1], attempt=2, metrics={"gap": 0.1})
     found = track([*records, again])["by"]["m"]
-    assert (found["imputed"], found["cells"]["demo/down/default/only"]["word"]) == (1, "nondeterministic")
-    assert track([*records, msgspec.structs.replace(records[-1], attempt=2)])["by"]["m"]["imputed"] == 0
+    assert (found["imputed"], found["cells"]["demo/down/default/only"]["word"]) == (
+        1,
+        "nondeterministic",
+    )
+    assert (
+        track([*records, msgspec.structs.replace(records[-1], attempt=2)])["by"]["m"]["imputed"]
+        == 0
+    )
 
 
 def test_anchors_that_can_not_be_told_apart_make_a_cell_thin(track):
     records = [record for record in [*anchors(), *runs("m", 0.5)] if record.variant != "b"]
-    same = [made_up("demo", "up", "b", name, seed, "acc", 50.0 + seed, reference=kind, peeks=kind == "high") for name, kind in (("null", "low"), ("oracle", "high")) for seed in range(3)]  # fmt: skip
-    found = track([*records, *same, *[made_up("demo", "up", "b", "m", seed, "acc", 99.0) for seed in range(3)]])
+    same = [
+        made_up(
+            "demo", "up", "b", name, seed, "acc", 50.0 + seed, reference=kind, peeks=kind == "high"
+        )
+        for name, kind in (("null", "low"), ("oracle", "high"))
+        for seed in range(3)
+    ]
+    found = track(
+        [
+            *records,
+            *same,
+            *[made_up("demo", "up", "b", "m", seed, "acc", 99.0) for seed in range(3)],
+        ]
+    )
     assert [cell["state"] for cell in found["cells"]] == ["scored", "thin", "scored"]
     assert found["by"]["m"]["score"] == pytest.approx(0.5)
-    assert any("up b is thin, shown and not counted: its anchors can't be told apart" in note for note in found["notes"])
+    assert any(
+        "up b is thin, shown and not counted: its anchors can't be told apart" in note
+        for note in found["notes"]
+    )
     said = [
-        msgspec.structs.replace(record, not_rankable="not informative") if record.variant == "a" and record.method == "null" else record for record in records
+        msgspec.structs.replace(record, not_rankable="not informative")
+        if record.variant == "a" and record.method == "null"
+        else record
+        for record in records
     ]
     assert track(said)["cells"][0]["state"] == "thin"
 
 
-BOUNDED = TASKS | {"demo/up": card("up", Metric(name="acc", primary=True, unit="%", bounds=(0.0, 100.0)), ("a", "b"))}
+BOUNDED = TASKS | {
+    "demo/up": card(
+        "up", Metric(name="acc", primary=True, unit="%", bounds=(0.0, 100.0)), ("a", "b")
+    )
+}
 
 
 def close(records, cell, share):
     """Return the records with the anchors of a variant of ``up`` drawn together around 50."""
 
     def drawn(record):
-        mine = record.task == "up" and record.variant == cell and record.method in ("null", "oracle")
-        return msgspec.structs.replace(record, metrics={"acc": 50 + (record.metrics["acc"] - 50) * share}) if mine else record
+        mine = (
+            record.task == "up" and record.variant == cell and record.method in ("null", "oracle")
+        )
+        return (
+            msgspec.structs.replace(
+                record, metrics={"acc": 50 + (record.metrics["acc"] - 50) * share}
+            )
+            if mine
+            else record
+        )
 
     return [drawn(record) for record in records]
 
@@ -198,47 +300,103 @@ def test_a_cell_whose_anchors_span_too_little_of_the_metric_is_thin_with_the_rea
     found = track([*close(anchors(), "b", 0.1), *runs("m", 0.5)], tasks=BOUNDED)
     cells = {cell["cell"]: cell for cell in found["cells"]}
     thin = cells["demo/up/default/b"]
-    assert (thin["state"], thin["thin"]) == ("thin", "its anchors lie 4 apart, less than 5 % of what acc can span (0 to 100)")
+    assert (thin["state"], thin["thin"]) == (
+        "thin",
+        "its anchors lie 4 apart, less than 5 % of what acc can span (0 to 100)",
+    )
     assert found["by"]["m"]["score"] == pytest.approx(0.5, abs=1e-6)
     assert found["by"]["m"]["cells"]["demo/up/default/b"]["score"] is None
-    assert any(note == f"up b is thin, shown and not counted: {thin['thin']}." for note in found["notes"])
-    assert track([*close(anchors(), "b", 0.13), *runs("m", 0.5)], tasks=BOUNDED)["cells"][1]["state"] == "scored"
+    assert any(
+        note == f"up b is thin, shown and not counted: {thin['thin']}." for note in found["notes"]
+    )
+    assert (
+        track([*close(anchors(), "b", 0.13), *runs("m", 0.5)], tasks=BOUNDED)["cells"][1]["state"]
+        == "scored"
+    )
 
 
 @pytest.mark.parametrize(("low", "state"), [(0.104, "thin"), (0.106, "scored")])
 def test_an_open_end_of_the_bounds_counts_as_the_anchor_nearest_to_it(track, low, state):
-    """Of an error without a largest value the high anchor must be 5 % below what the low one reaches."""
+    """Of an error without a largest value the high anchor must be 5 %
+    below what the low one reaches.
+    """
     errors = [
-        made_up("demo", "down", "only", name, seed, "gap", centre, reference=kind, peeks=kind == "high")
+        made_up(
+            "demo", "down", "only", name, seed, "gap", centre, reference=kind, peeks=kind == "high"
+        )
         for name, kind, centre in (("null", "low", low), ("oracle", "high", 0.1))
         for seed in range(3)
     ]
     open_end = TASKS | {
-        "demo/down": msgspec.structs.replace(TASKS["demo/down"], metrics=(Metric(name="gap", direction="min", primary=True, bounds=(0, None)),))
+        "demo/down": msgspec.structs.replace(
+            TASKS["demo/down"],
+            metrics=(Metric(name="gap", direction="min", primary=True, bounds=(0, None)),),
+        )
     }
-    found = track([*(record for record in anchors() if record.task != "down"), *errors, *runs("m", 0.5)], tasks=open_end)["cells"][-1]
+    found = track(
+        [*(record for record in anchors() if record.task != "down"), *errors, *runs("m", 0.5)],
+        tasks=open_end,
+    )["cells"][-1]
     assert found["state"] == state
     if state == "thin":
-        assert found["thin"] == f"its anchors lie 0.004 apart, less than 5 % of what gap can span (0 to {low})"
+        assert (
+            found["thin"]
+            == f"its anchors lie 0.004 apart, less than 5 % of what gap can span (0 to {low})"
+        )
 
 
 def test_a_cell_whose_anchors_lie_within_five_deviations_of_a_run_is_thin(track):
     noisy = [
-        made_up("demo", "down", "only", name, seed, "gap", centre + spread, reference=kind, peeks=kind == "high")
+        made_up(
+            "demo",
+            "down",
+            "only",
+            name,
+            seed,
+            "gap",
+            centre + spread,
+            reference=kind,
+            peeks=kind == "high",
+        )
         for name, kind, centre in (("null", "low", 0.4), ("oracle", "high", 0.1))
         for seed, spread in enumerate((-0.09, 0.0, 0.09))
     ]
     rest = [record for record in anchors() if record.task != "down"]
     cell = track([*rest, *noisy, *runs("m", 0.5)])["cells"][-1]
-    assert (cell["state"], cell["thin"]) == ("thin", "its anchors lie 0.3 apart, less than 5 deviations of one run over seeds (0.09)")
-    calm = [msgspec.structs.replace(record, metrics={"gap": 0.1 + record.metrics["gap"] * (1.5 if record.method == "null" else 0.1)}) for record in noisy]
+    assert (cell["state"], cell["thin"]) == (
+        "thin",
+        "its anchors lie 0.3 apart, less than 5 deviations of one run over seeds (0.09)",
+    )
+    calm = [
+        msgspec.structs.replace(
+            record,
+            metrics={
+                "gap": 0.1 + record.metrics["gap"] * (1.5 if record.method == "null" else 0.1)
+            },
+        )
+        for record in noisy
+    ]
     assert track([*rest, *calm, *runs("m", 0.5)])["cells"][-1]["state"] == "scored"
 
 
 def test_the_rule_of_thin_cells_may_not_empty_a_track(track):
     records = close(close(anchors(), "a", 0.1), "b", 0.1)
     flat = [record for record in records if record.task != "down"]
-    flat += [made_up("demo", "down", "only", name, seed, "gap", 0.3 + 0.001 * seed, reference=kind, peeks=kind == "high") for name, kind in (("null", "low"), ("oracle", "high")) for seed in range(3)]  # fmt: skip
+    flat += [
+        made_up(
+            "demo",
+            "down",
+            "only",
+            name,
+            seed,
+            "gap",
+            0.3 + 0.001 * seed,
+            reference=kind,
+            peeks=kind == "high",
+        )
+        for name, kind in (("null", "low"), ("oracle", "high"))
+        for seed in range(3)
+    ]
     found = track([*flat, *runs("m", 0.5)], tasks=BOUNDED)
     assert [cell["state"] for cell in found["cells"]] == ["scored", "scored", "thin"]
     assert found["by"]["m"]["place"] == 1
@@ -261,9 +419,16 @@ def test_what_is_thin_is_frozen_with_the_suite(track, suite_file):
 
 def test_a_method_that_equals_another_in_every_run_stands_once_and_the_null_before_others(track):
     found = track([*anchors(), *runs("a", 0.0), *runs("m", 0.5), *runs("n", 0.5)])
-    assert {name: (row["place"], row["why"]) for name, row in found["by"].items() if row["ok"] and name != "oracle"} == {
-        "m": (1, ""), "n": (None, "equal to m in every run"), "null": (2, ""), "a": (None, "equal to null in every run"),
-    }  # fmt: skip
+    assert {
+        name: (row["place"], row["why"])
+        for name, row in found["by"].items()
+        if row["ok"] and name != "oracle"
+    } == {
+        "m": (1, ""),
+        "n": (None, "equal to m in every run"),
+        "null": (2, ""),
+        "a": (None, "equal to null in every run"),
+    }
     assert found["pairs"]["methods"] == ["m", "null"]
     broken = runs("n", 0.5)
     broken[0] = made_up("demo", "up", "a", "n", 0, "acc", 0, status="oom")
@@ -271,26 +436,47 @@ def test_a_method_that_equals_another_in_every_run_stands_once_and_the_null_befo
 
 
 def test_a_score_that_no_seed_changes_has_no_interval(track):
-    steady = [msgspec.structs.replace(record, metrics={"acc": 70.0} if record.task == "up" else {"gap": 0.2}) for record in runs("m", 0.5)]
+    steady = [
+        msgspec.structs.replace(
+            record, metrics={"acc": 70.0} if record.task == "up" else {"gap": 0.2}
+        )
+        for record in runs("m", 0.5)
+    ]
     row = track([*anchors(), *steady])["by"]["m"]
     assert (row["score"], row["low"], row["high"]) == (0.5, None, None)
 
 
 def test_without_anchors_there_is_no_score_and_the_board_says_what_to_run(track):
     found = track(runs("m", 0.5))
-    assert (found["by"]["m"]["score"], found["by"]["m"]["place"], found["by"]["m"]["why"]) == (None, None, "anchors are missing")
-    assert any("run: bench run --track demo --method null,oracle --task down,up --seeds 3 --device cpu" in note for note in found["notes"])
+    assert (found["by"]["m"]["score"], found["by"]["m"]["place"], found["by"]["m"]["why"]) == (
+        None,
+        None,
+        "anchors are missing",
+    )
+    assert any(
+        "run: bench run --track demo --method null,oracle --task down,up --seeds 3 --device cpu"
+        in note
+        for note in found["notes"]
+    )
 
 
 def test_custom_tuned_and_other_rows_are_in_no_track(track):
-    extra = [*runs("m", 2.0, custom=True, params={"a": 1}), *runs("n", 2.0, tuning={"trials": []}, params={"a": 2})]
+    extra = [
+        *runs("m", 2.0, custom=True, params={"a": 1}),
+        *runs("n", 2.0, tuning={"trials": []}, params={"a": 2}),
+    ]
     found = track([*anchors(), *extra])
     assert {row["method"] for row in found["rows"] if row["ok"]} == {"null", "oracle"}
 
 
 def test_a_part_of_a_suite_has_no_score(suite_file):
     for part in ({"tasks": ["demo/up"]}, {"methods": ["m"]}, {"preset": "default"}):
-        assert bench_board([*anchors(), *runs("m", 0.5)], TASKS, {"suite": str(suite_file), **part})["tracks"] == []
+        assert (
+            bench_board([*anchors(), *runs("m", 0.5)], TASKS, {"suite": str(suite_file), **part})[
+                "tracks"
+            ]
+            == []
+        )
 
 
 def test_frozen_anchors_hold_and_drift_makes_the_night_invalid(track, suite_file):
@@ -299,12 +485,21 @@ def test_frozen_anchors_hold_and_drift_makes_the_night_invalid(track, suite_file
     assert said[-1].startswith("froze the anchors of 3 cells")
     frozen = suite_file.with_name("anchors-small.json").read_text()
     found = track(records)
-    assert (found["valid"], found["by"]["m"]["place"], {cell["frozen"] for cell in found["cells"]}) == (True, 1, {True})
+    assert (
+        found["valid"],
+        found["by"]["m"]["place"],
+        {cell["frozen"] for cell in found["cells"]},
+    ) == (True, 1, {True})
     moved = [*runs("null", 0.1, reference="low"), *records[9:]]
     drifted = track(moved)
     assert (drifted["valid"], drifted["by"]["m"]["place"]) == (False, None)
-    assert "the anchors drifted: null of up a now reaches 54, and 50 was frozen" in drifted["by"]["m"]["why"]
-    assert drifted["by"]["m"]["score"] == found["by"]["m"]["score"], "scores are those of the frozen anchors"
+    assert (
+        "the anchors drifted: null of up a now reaches 54, and 50 was frozen"
+        in drifted["by"]["m"]["why"]
+    )
+    assert drifted["by"]["m"]["score"] == found["by"]["m"]["score"], (
+        "scores are those of the frozen anchors"
+    )
     again = bench_freeze(moved, TASKS, {"suite": str(suite_file)})
     assert suite_file.with_name("anchors-small.json").read_text() == frozen
     assert "frozen already and stays as it is" in again[0]
@@ -312,7 +507,9 @@ def test_frozen_anchors_hold_and_drift_makes_the_night_invalid(track, suite_file
 
 def test_records_of_another_problem_are_left_out_of_a_frozen_cell(track, suite_file):
     bench_freeze(anchors(), TASKS, {"suite": str(suite_file)})
-    other = [msgspec.structs.replace(record, task_params={"epochs": 1}) for record in runs("m", 0.5)]
+    other = [
+        msgspec.structs.replace(record, task_params={"epochs": 1}) for record in runs("m", 0.5)
+    ]
     found = track([*anchors(), *other])
     assert found["by"]["m"]["ok"] == 0
     assert any("3 records of up a have other task parameters" in note for note in found["notes"])
@@ -321,37 +518,78 @@ def test_records_of_another_problem_are_left_out_of_a_frozen_cell(track, suite_f
 def test_freezing_leaves_out_what_has_not_run_whole(suite_file):
     said = bench_freeze(anchors()[:-1], TASKS, {"suite": str(suite_file)})
     assert said == [
-        "not frozen, since a run of their anchors is missing (3 seeds each, on cpu): demo/down/default/only.",
-        f"froze the anchors of 2 cells in {suite_file.with_name('anchors-small.json')}; 2 of 3 are frozen.",
+        (
+            "not frozen, since a run of their anchors is missing (3 seeds each, on cpu): "
+            "demo/down/default/only."
+        ),
+        (
+            f"froze the anchors of 2 cells in {suite_file.with_name('anchors-small.json')}; 2 of 3 "
+            "are frozen."
+        ),
     ]
 
 
 WRONG = {
     "no table": ("name = ", "can't be used"),
-    "an unknown field": (SUITE.replace("seeds = 3", "seeds = 3\ncolour = 1"), "unknown field `colour`"),
+    "an unknown field": (
+        SUITE.replace("seeds = 3", "seeds = 3\ncolour = 1"),
+        "unknown field `colour`",
+    ),
     "a later schema": (SUITE.replace("schema_version = 1", "schema_version = 3"), "schema_version"),
     "a title where cards have it": (
         SUITE.replace("schema_version = 1", "schema_version = 2"),
         "its track 'demo' has a title, which stands on the track's card",
     ),
-    "no title where cards have none": (SUITE.replace('title = "Demo"\n', ""), "its track 'demo' has no title, which schema_version 1 wants"),
+    "no title where cards have none": (
+        SUITE.replace('title = "Demo"\n', ""),
+        "its track 'demo' has no title, which schema_version 1 wants",
+    ),
     "no seeds": (SUITE.replace("seeds = 3", "seeds = 0"), "seeds = 0, it must be 1 to 1000"),
     "a delta of one": (SUITE.replace("0.02", "1.0"), "delta = 1.0, it must lie between 0 and 1"),
-    "a device that is none": (SUITE.replace('"cpu"', '"tpu"'), "its device is 'tpu', it must be cpu or cuda"),
-    "a variant twice": (SUITE.replace('["a", "b"]', '["a", "a"]'), "demo/up has no variant, or one twice"),
-    "no low anchor": (SUITE.replace('low = "null"\n', ""), "demo/up has no low anchor, and neither has its track"),
-    "a fixed anchor without a reason": (SUITE.replace('high = "oracle"', 'high = { value = 1.0, why = "" }'), "gives no reason"),
-    "a budget of nothing": (SUITE.replace("seconds = 60", "seconds = 0", 1), "a budget that is not above 0"),
+    "a device that is none": (
+        SUITE.replace('"cpu"', '"tpu"'),
+        "its device is 'tpu', it must be cpu or cuda",
+    ),
+    "a variant twice": (
+        SUITE.replace('["a", "b"]', '["a", "a"]'),
+        "demo/up has no variant, or one twice",
+    ),
+    "no low anchor": (
+        SUITE.replace('low = "null"\n', ""),
+        "demo/up has no low anchor, and neither has its track",
+    ),
+    "a fixed anchor without a reason": (
+        SUITE.replace('high = "oracle"', 'high = { value = 1.0, why = "" }'),
+        "gives no reason",
+    ),
+    "a budget of nothing": (
+        SUITE.replace("seconds = 60", "seconds = 0", 1),
+        "a budget that is not above 0",
+    ),
     "a chance in words": (SUITE.replace("chance = 10.0", 'chance = "high"'), "chance"),
-    "a name that is no file's": (SUITE.replace('"small"', '"a/b"'), "its name 'a/b' must be letters, digits, dots"),
+    "a name that is no file's": (
+        SUITE.replace('"small"', '"a/b"'),
+        "its name 'a/b' must be letters, digits, dots",
+    ),
     "an empty name": (SUITE.replace('"small"', '""'), "its name '' must be letters"),
-    "a name with a null": (SUITE.replace('"small"', '"a\\u0000b"'), "must be letters, digits, dots"),
-    "a track with a slash": (SUITE.replace("tracks.demo", 'tracks."de/mo"'), "it names the track 'de/mo'; a name is not empty and has no '/'"),
+    "a name with a null": (
+        SUITE.replace('"small"', '"a\\u0000b"'),
+        "must be letters, digits, dots",
+    ),
+    "a track with a slash": (
+        SUITE.replace("tracks.demo", 'tracks."de/mo"'),
+        "it names the track 'de/mo'; a name is not empty and has no '/'",
+    ),
     "a variant with a slash": (SUITE.replace('"a", "b"', '"a/b"'), "it names the variant 'a/b'"),
     "a task without a name": (SUITE.replace('"up"', '""'), "it names the task ''"),
-    "one reference as both anchors": (SUITE.replace('"oracle"', '"null"'), "demo/up has the same low and high anchor"),
+    "one reference as both anchors": (
+        SUITE.replace('"oracle"', '"null"'),
+        "demo/up has the same low and high anchor",
+    ),
     "one value as both anchors": (
-        SUITE.replace('"oracle"', '{ value = 1, why = "x" }').replace('"null"', '{ value = 1.0, why = "y" }'),
+        SUITE.replace('"oracle"', '{ value = 1, why = "x" }').replace(
+            '"null"', '{ value = 1.0, why = "y" }'
+        ),
         "demo/up has the same low and high anchor",
     ),
     "a task twice": (SUITE.replace('"down"', '"up"'), "its track 'demo' names a task twice"),
@@ -386,8 +624,14 @@ def test_anchors_that_are_damaged_or_anothers_are_refused(suite_file):
 @pytest.mark.parametrize(
     ("low", "reason"),
     [
-        (None, "of a fixed value as the low anchor of demo/up/default/a, where the suite has 'null'"),
-        ({"name": "other"}, "of 'other' as the low anchor of demo/up/default/a, where the suite has 'null'"),
+        (
+            None,
+            "of a fixed value as the low anchor of demo/up/default/a, where the suite has 'null'",
+        ),
+        (
+            {"name": "other"},
+            "of 'other' as the low anchor of demo/up/default/a, where the suite has 'null'",
+        ),
         ({"n": 0}, "of 0 seeds"),
         ({"n": -1}, "of -1 seeds"),
         ({"n": 5}, "of 5 seeds and deviation .* where the tier default has 3 seeds"),
@@ -437,28 +681,58 @@ def test_the_newest_suite_of_this_repository_names_what_is_installed_and_older_o
             assert task.seconds >= tasks[f"{name}/{task.task}"].presets[task.preset].timeout
 
 
-def test_a_track_is_called_what_its_card_says_in_a_suite_of_schema_2_and_what_an_older_suite_says_in_that(tmp_path):
-    cards = {"demo": TrackCard(name="demo", title="A new title", about="Learn.", field="training", ranked="methods")}
+def test_a_track_is_called_what_its_card_says_in_a_suite_of_schema_2_and_what_an_older_suite_says_in_that(
+    tmp_path,
+):
+    cards = {
+        "demo": TrackCard(
+            name="demo", title="A new title", about="Learn.", field="training", ranked="methods"
+        )
+    }
     path = tmp_path / "suite-small.toml"
     path.write_text(SUITE)
-    assert bench_board(anchors(), TASKS, {"suite": str(path), "tracks": cards})["tracks"][0]["title"] == "Demo"
-    path.write_text("\n".join(line for line in SUITE.replace("_version = 1", "_version = 2").splitlines() if not line.startswith(("title", "about"))))
+    assert (
+        bench_board(anchors(), TASKS, {"suite": str(path), "tracks": cards})["tracks"][0]["title"]
+        == "Demo"
+    )
+    path.write_text(
+        "\n".join(
+            line
+            for line in SUITE.replace("_version = 1", "_version = 2").splitlines()
+            if not line.startswith(("title", "about"))
+        )
+    )
     for known, title, about in ((cards, "A new title", "Learn."), ({}, "demo", "")):
         found = bench_board(anchors(), TASKS, {"suite": str(path), "tracks": known})
-        assert (found["tracks"][0]["title"], found["tracks"][0]["about"], found["suite"]["tracks"]["demo"]["title"]) == (title, about, title)
+        assert (
+            found["tracks"][0]["title"],
+            found["tracks"][0]["about"],
+            found["suite"]["tracks"]["demo"]["title"],
+        ) == (title, about, title)
 
 
 def test_the_frozen_anchors_are_what_the_committed_records_give():
-    published = json.loads((_suite.ROOM / "published" / "leaderboard.json").read_text())["suite"]["name"]
+    published = json.loads((_suite.ROOM / "published" / "leaderboard.json").read_text())["suite"][
+        "name"
+    ]
     suite, frozen = _suite.load(_suite.find(published))
     assert frozen.cells
-    records = {record.id: record for record in Store(Path(__file__).parents[2] / "docs" / "records").briefs()}
+    records = {
+        record.id: record
+        for record in Store(Path(__file__).parents[2] / "docs" / "records").briefs()
+    }
     for name, cell in frozen.cells.items():
         for run in (cell.low, cell.high):
-            figures = [records[record].metrics[cell.primary] for record in (run.records if run else ()) if record in records]
+            figures = [
+                records[record].metrics[cell.primary]
+                for record in (run.records if run else ())
+                if record in records
+            ]
             if run and len(figures) == run.n:
                 assert run.mean == pytest.approx(sum(figures) / run.n), name
-                assert sorted(records[record].seed for record in run.records) == list(range(suite.seeds))
+                assert sorted(records[record].seed for record in run.records) == list(
+                    range(suite.seeds)
+                )
 
 
 def test_the_frozen_anchors_are_of_the_problems_that_the_tasks_pose_now():
@@ -467,15 +741,30 @@ def test_the_frozen_anchors_are_of_the_problems_that_the_tasks_pose_now():
 
     _, frozen = _suite.load(_suite.find(None))
     plan = make_plan(Request(all=True, seeds="1"), Registry())
-    posed = {f"{cell.spec.track}/{cell.spec.task}/{cell.spec.preset}/{cell.spec.variant}": digest(cell.spec.task_params) for cell in plan.cells}
-    changed = [name for name, cell in frozen.cells.items() if posed.get(name, cell.problem) != cell.problem]
-    assert changed == [], "a frozen task has other parameters: give the suite a new version, or the task its parameters back"
+    posed = {
+        f"{cell.spec.track}/{cell.spec.task}/{cell.spec.preset}/{cell.spec.variant}": digest(
+            cell.spec.task_params
+        )
+        for cell in plan.cells
+    }
+    changed = [
+        name for name, cell in frozen.cells.items() if posed.get(name, cell.problem) != cell.problem
+    ]
+    assert changed == [], (
+        "a frozen task has other parameters: give the suite a new version, or the task its "
+        "parameters back"
+    )
 
 
 def test_a_board_is_what_its_schema_says(track, suite_file, schema_of):
     import jsonschema
 
-    records = [*anchors(), *runs("m", 0.5), *runs("n", 0.5), made_up("demo", "up", "a", "x", 0, "acc", 0, status="oom")]
+    records = [
+        *anchors(),
+        *runs("m", 0.5),
+        *runs("n", 0.5),
+        made_up("demo", "up", "a", "x", 0, "acc", 0, status="oom"),
+    ]
     board = bench_board(records, TASKS, {"suite": str(suite_file), "cards": CARDS})
     jsonschema.validate(board, schema_of)
     jsonschema.validate(json.loads(bench_render(board, "json")), schema_of)
@@ -485,16 +774,26 @@ def test_a_board_of_committed_records_is_what_the_schema_says(schema_of):
     from bench.builtin.leaderboard._schema import check
 
     registry = Registry()
-    board = bench_board(Store(Path(__file__).parents[2] / "docs" / "records").briefs(), registry.cards(), {})
+    board = bench_board(
+        Store(Path(__file__).parents[2] / "docs" / "records").briefs(), registry.cards(), {}
+    )
     assert board["tracks"]
     check(board)
 
 
 def test_a_test_set_that_no_seed_changes_is_marked_beside_its_task(suite_file):
     tasks = TASKS | {"demo/down": msgspec.structs.replace(TASKS["demo/down"], test_set="official")}
-    board = bench_board([*anchors(), *runs("m", 0.9)], tasks, {"suite": str(suite_file), "cards": CARDS})
-    assert {cell["task"]: cell["test_set"] for cell in board["tracks"][0]["cells"]} == {"up": "drawn", "down": "official"}
-    assert {table["task"]: table["test_set"] for table in board["tables"]} == {"up": "drawn", "down": "official"}
+    board = bench_board(
+        [*anchors(), *runs("m", 0.9)], tasks, {"suite": str(suite_file), "cards": CARDS}
+    )
+    assert {cell["task"]: cell["test_set"] for cell in board["tracks"][0]["cells"]} == {
+        "up": "drawn",
+        "down": "official",
+    }
+    assert {table["task"]: table["test_set"] for table in board["tables"]} == {
+        "up": "drawn",
+        "down": "official",
+    }
     page = bench_render(board, "md")
     assert "Fixed test set, the same rows for every seed: down (the data's own)." in page
     assert "### down · only · default · cpu · fixed test set" in page
@@ -516,14 +815,19 @@ def test_what_happens_to_the_first_place_when_a_task_is_left_out_is_said_with_th
     held = {"leader": "m", "holds": 2, "of": 2, "without": {"up": "m", "down": "m"}}
     assert _left_out(held) == "m stays first whichever task is left out (2 of 2)."
     lost = held | {"holds": 1, "without": {"up": "m", "down": "n"}}
-    assert _left_out(lost) == "m stays first in 1 of 2 cases where one task is left out; else first: n without down."
+    assert (
+        _left_out(lost)
+        == "m stays first in 1 of 2 cases where one task is left out; else first: n without down."
+    )
 
 
 def test_markdown_and_latex_show_ranks_ties_and_reasons(suite_file):
     records = [*anchors(), *runs("m", 0.9), *runs("n", 0.3)]
     board = bench_board(records, TASKS, {"suite": str(suite_file), "cards": CARDS})
     page = bench_render(board, "md")
-    assert page.startswith("## Demo (demo)\n\nSuite small: mean normalised score over 2 tasks (3 variants), 3 seeds;")
+    assert page.startswith(
+        "## Demo (demo)\n\nSuite small: mean normalised score over 2 tasks (3 variants), 3 seeds;"
+    )
     assert "|   1 |       1 | **m**" in page
     assert "m stays first whichever task is left out (2 of 2)." in page
     assert "- No place: oracle (it sees the hidden part)." in page
@@ -536,25 +840,42 @@ def test_markdown_and_latex_show_ranks_ties_and_reasons(suite_file):
 def test_a_whole_suite_of_made_up_records_ranks_every_method_that_applies():
     registry = Registry()
     suite, _ = _suite.load(_suite.find(None))
-    methods = {track: sorted(entry.name for entry in registry.rows("method") if entry.track == track) for track in ("selection", "privacy-audit")}
+    methods = {
+        track: sorted(entry.name for entry in registry.rows("method") if entry.track == track)
+        for track in ("selection", "privacy-audit")
+    }
     found = bench_board(whole_suite(suite, registry.cards(), methods), registry.cards(), {})
     assert [track["track"] for track in found["tracks"]] == ["selection", "privacy-audit"]
-    assert sorted(row["method"] for row in found["tracks"][0]["rows"] if row["place"]) == methods["selection"]
+    assert (
+        sorted(row["method"] for row in found["tracks"][0]["rows"] if row["place"])
+        == methods["selection"]
+    )
 
 
 def counted(method, score, total, *uncounted, **fields):
     """Return records of a method, the first seed of each row counted."""
     records = runs(method, score, **fields)
-    return [msgspec.structs.replace(one, flops=Flops(total=total, uncounted=list(uncounted)) if one.seed == 0 else None) for one in records]
+    return [
+        msgspec.structs.replace(
+            one, flops=Flops(total=total, uncounted=list(uncounted)) if one.seed == 0 else None
+        )
+        for one in records
+    ]
 
 
 def test_operations_are_summed_over_cells_and_a_lower_bound_is_on_no_front(track):
     cheap, dear = counted("m", 0.5, 10**9), counted("n", 0.9, 4 * 10**9)
-    found = track([*counted("null", 0.0, 2 * 10**9, reference="low"), *anchors()[9:], *cheap, *dear])["by"]
+    found = track(
+        [*counted("null", 0.0, 2 * 10**9, reference="low"), *anchors()[9:], *cheap, *dear]
+    )["by"]
     assert [found[name]["cost"]["flops"] for name in ("m", "n")] == [3e9, 12e9]
     assert [found[name]["front"]["flops"] for name in ("null", "m", "n")] == [False, True, True]
     free = track([*anchors(), *counted("m", 0.5, 5, "NumPy", "sklearn"), *dear])["by"]
-    assert (free["m"]["cost"]["uncounted"], free["m"]["front"]["flops"], free["n"]["front"]["flops"]) == ("NumPy; sklearn", False, True)
+    assert (
+        free["m"]["cost"]["uncounted"],
+        free["m"]["front"]["flops"],
+        free["n"]["front"]["flops"],
+    ) == ("NumPy; sklearn", False, True)
 
 
 def test_a_method_that_one_cell_does_not_count_has_no_operations(track):
@@ -565,10 +886,18 @@ def test_a_method_that_one_cell_does_not_count_has_no_operations(track):
 
 def test_costs_that_nobody_counted_are_said_to_be_so(suite_file):
     visits = {"counters": {"forward": 10**6, "backward": 0}}
-    records = [*anchors(), *counted("m", 0.5, 10**9, "NumPy", **visits), *counted("n", 0.6, 0, counters={"forward": 0, "backward": 0})]
+    records = [
+        *anchors(),
+        *counted("m", 0.5, 10**9, "NumPy", **visits),
+        *counted("n", 0.6, 0, counters={"forward": 0, "backward": 0}),
+    ]
     board = bench_board(records, TASKS, {"suite": str(suite_file), "cards": CARDS})
     text = bench_render(board, "md").partition("###")[0]
-    cells = {line.split("|")[3].strip(" *"): [part.strip() for part in line.split("|")] for line in text.splitlines() if line.startswith("| ")}
+    cells = {
+        line.split("|")[3].strip(" *"): [part.strip() for part in line.split("|")]
+        for line in text.splitlines()
+        if line.startswith("| ")
+    }
     assert {"≥ 3", "3.00"} <= set(cells["m"])  # GFLOP and millions of visits, over three cells
     assert "not counted" not in cells["n"]  # nothing was computed, so no visit is right
     assert cells["null"].count("not counted") == 2

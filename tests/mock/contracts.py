@@ -58,7 +58,10 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PolicyProblem(msgspec.Struct, frozen=True, kw_only=True):
-    """A bandit with one best action a prompt. The trainer is the problem's; a method writes only ``plan``."""
+    """A bandit with one best action a prompt.
+
+    The trainer is the problem's; a method writes only ``plan``.
+    """
 
     best: torch.Tensor
     """The rewarded action of each training prompt (P,)."""
@@ -67,16 +70,31 @@ class PolicyProblem(msgspec.Struct, frozen=True, kw_only=True):
     group: int = 4
 
     def train(self, method: Any, run: Any) -> torch.Tensor:
-        """Return the policy's logits (P, actions) after the last step; goes on from the last checkpoint."""
+        """Return the policy's logits (P, actions) after the last step;
+        goes on from the last checkpoint.
+        """
         logits, first = torch.zeros(len(self.best), self.actions, dtype=torch.float64), 0
         if (state := run.restored()) is not None:
             logits, first = state["logits"], state["step"]
         for step in range(first, self.steps):
-            prompts = torch.randperm(len(self.best), generator=run.torch_generator("order", step))[: len(self.best) // 2]
-            actions = torch.multinomial(logits[prompts].softmax(-1), self.group, replacement=True, generator=run.torch_generator("augment", step))
-            batch = Batch(prompts=prompts, actions=actions, rewards=(actions == self.best[prompts, None]).double())
+            prompts = torch.randperm(len(self.best), generator=run.torch_generator("order", step))[
+                : len(self.best) // 2
+            ]
+            actions = torch.multinomial(
+                logits[prompts].softmax(-1),
+                self.group,
+                replacement=True,
+                generator=run.torch_generator("augment", step),
+            )
+            batch = Batch(
+                prompts=prompts,
+                actions=actions,
+                rewards=(actions == self.best[prompts, None]).double(),
+            )
             weights = method.plan(batch, step / self.steps, run.torch_generator("method", step))
-            gradient = torch.zeros(len(prompts), self.actions, dtype=torch.float64).scatter_add_(1, actions, weights)
+            gradient = torch.zeros(len(prompts), self.actions, dtype=torch.float64).scatter_add_(
+                1, actions, weights
+            )
             logits[prompts] += gradient - weights.sum(1, keepdim=True) * logits[prompts].softmax(-1)
             run.count(forward=actions.numel(), backward=actions.numel())
             if (step + 1) % 5 == 0:
@@ -86,7 +104,9 @@ class PolicyProblem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GraphProblem(msgspec.Struct, frozen=True, kw_only=True):
-    """Classify graphs (torch_geometric ``Data`` with ``x`` and ``y``); ``env`` (n,) says where each comes from, for those who need it."""
+    """Classify graphs (torch_geometric ``Data`` with ``x`` and ``y``);
+    ``env`` (n,) says where each comes from, for those who need it.
+    """
 
     graphs: list[Any]
     steps: int = 4

@@ -74,7 +74,11 @@ def test_rooms_of_a_folder_are_found_and_private_files_are_not(tmp_path):
 def test_a_single_file_is_a_plugin(tmp_path):
     registry = Registry(paths=[str(method(tmp_path / "single.py"))])
     entry = registry.one("method", "mine")
-    assert (entry.identity, entry.params["lam"].default, entry.card.title) == ("my-track/mine", 3.0, "Mine")
+    assert (entry.identity, entry.params["lam"].default, entry.card.title) == (
+        "my-track/mine",
+        3.0,
+        "Mine",
+    )
 
 
 def test_a_folder_of_files_is_as_many_plugins(tmp_path):
@@ -118,7 +122,10 @@ def test_what_a_file_with_hooks_registers_can_be_imported_by_a_run(tmp_path):
 
     method(tmp_path / "other" / "by_path.py", "by-path")
     registry = Registry(paths=[str(write(tmp_path / "hooked.py", HOOKED))])
-    assert {name: import_target(registry.one("method", name).target).card.name for name in ("by-class", "by-text", "by-path")} == {
+    assert {
+        name: import_target(registry.one("method", name).target).card.name
+        for name in ("by-class", "by-text", "by-path")
+    } == {
         "by-class": "by-class",
         "by-text": "by-text",
         "by-path": "by-path",
@@ -127,7 +134,9 @@ def test_what_a_file_with_hooks_registers_can_be_imported_by_a_run(tmp_path):
 
 @pytest.fixture
 def install(tmp_path, monkeypatch):
-    """Make a distribution with modules and entry points of the group ``bench``, and put it on ``sys.path``."""
+    """Make a distribution with modules and entry points of the group
+    ``bench``, and put it on ``sys.path``.
+    """
 
     def call(modules, points, dist="my-plugin"):
         site = tmp_path / f"site-{dist}"
@@ -135,7 +144,10 @@ def install(tmp_path, monkeypatch):
             write(site / name, text)
         info = site / f"{dist.replace('-', '_')}-1.2.dist-info"
         write(info / "METADATA", f"Metadata-Version: 2.1\nName: {dist}\nVersion: 1.2\n")
-        write(info / "entry_points.txt", "[bench]\n" + "".join(f"{name} = {value}\n" for name, value in points.items()))
+        write(
+            info / "entry_points.txt",
+            "[bench]\n" + "".join(f"{name} = {value}\n" for name, value in points.items()),
+        )
         monkeypatch.syspath_prepend(str(site))
         importlib.invalidate_caches()
         return site
@@ -145,12 +157,18 @@ def install(tmp_path, monkeypatch):
         del sys.modules[name]
 
 
-HOOK = "from bench import hookimpl\n\n@hookimpl\ndef bench_methods(register):\n    register({what!r})\n"
+HOOK = (
+    "from bench import hookimpl\n\n@hookimpl\ndef bench_methods(register):\n    "
+    "register({what!r})\n"
+)
 
 
 def test_an_entry_point_registers_by_name_without_importing_the_methods(install):
     install(
-        {"installed_a/__init__.py": HOOK.format(what="installed_a.methods"), "installed_a/methods.py": METHOD.format(name="installed", track="my-track")},
+        {
+            "installed_a/__init__.py": HOOK.format(what="installed_a.methods"),
+            "installed_a/methods.py": METHOD.format(name="installed", track="my-track"),
+        },
         {"my-plugin": "installed_a"},
     )
     registry = Registry()
@@ -160,8 +178,16 @@ def test_an_entry_point_registers_by_name_without_importing_the_methods(install)
 
 
 def test_an_entry_point_that_names_one_class_registers_just_that(install):
-    two = METHOD.format(name="first", track="my-track") + METHOD.format(name="second", track="my-track").replace("class Mine", "class Other")
-    install({"installed_b/__init__.py": HOOK.format(what="installed_b.methods:Other"), "installed_b/methods.py": two}, {"b": "installed_b"})
+    two = METHOD.format(name="first", track="my-track") + METHOD.format(
+        name="second", track="my-track"
+    ).replace("class Mine", "class Other")
+    install(
+        {
+            "installed_b/__init__.py": HOOK.format(what="installed_b.methods:Other"),
+            "installed_b/methods.py": two,
+        },
+        {"b": "installed_b"},
+    )
     assert names(Registry()) == ["my-track/second"]
 
 
@@ -193,8 +219,14 @@ def test_two_spellings_of_one_path_are_one_plugin(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('[tool.bench]\nplugin = ["x.py"]\n', "sets tool.bench.plugin, which bench does not know; the only key is 'plugins'"),
-        ('[tool.bench]\nplugins = "x.py"\n', "sets tool.bench.plugins to 'x.py'; give a list of paths"),
+        (
+            '[tool.bench]\nplugin = ["x.py"]\n',
+            "sets tool.bench.plugin, which bench does not know; the only key is 'plugins'",
+        ),
+        (
+            '[tool.bench]\nplugins = "x.py"\n',
+            "sets tool.bench.plugins to 'x.py'; give a list of paths",
+        ),
         ("[tool.bench]\nplugins = [1]\n", "give a list of paths"),
         ('[tool.bench]\nplugins = ["gone.py"]\n', "no plugin at .*gone.py"),
     ],
@@ -222,14 +254,29 @@ BREAKAGES = {
     "syntax": ("def f(:\n", "SyntaxError in broken.py, line 1"),
     "card": (METHOD.format(name="Not Kebab", track="my-track"), "is not kebab-case"),
     "field": (METHOD.format(name="mine", track="my-track").replace("title=", "titel="), "titel"),
-    "api": (METHOD.format(name="mine", track="my-track").replace("title=", "api=99, title="), "written for api=99; this version of bench speaks api=1"),
-    "hook": ("from bench import hookimpl\n\n@hookimpl\ndef bench_methods(register):\n    raise OSError('the disk is away')\n", "OSError: the disk is away"),
-    "exit": ("from bench import hookimpl\nimport no_such_library\n\n@hookimpl\ndef bench_methods(register):\n    pass\n", "No module named 'no_such_library'"),
+    "api": (
+        METHOD.format(name="mine", track="my-track").replace("title=", "api=99, title="),
+        "written for api=99; this version of bench speaks api=1",
+    ),
+    "hook": (
+        "from bench import hookimpl\n\n@hookimpl\ndef bench_methods(register):\n    raise "
+        "OSError('the disk is away')\n",
+        "OSError: the disk is away",
+    ),
+    "exit": (
+        "from bench import hookimpl\nimport no_such_library\n\n@hookimpl\ndef "
+        "bench_methods(register):\n    pass\n",
+        "No module named 'no_such_library'",
+    ),
     "registers": (
-        "from bench import hookimpl\n\n@hookimpl\ndef bench_methods(register):\n    register('no_such_module:X')\n",
+        "from bench import hookimpl\n\n@hookimpl\ndef bench_methods(register):\n    "
+        "register('no_such_module:X')\n",
         "no module 'no_such_module' is found",
     ),
-    "dynamic": (METHOD.format(name="mine", track="my-track").replace('title="Mine"', "title=str(1 / 0)"), "ZeroDivisionError"),
+    "dynamic": (
+        METHOD.format(name="mine", track="my-track").replace('title="Mine"', "title=str(1 / 0)"),
+        "ZeroDivisionError",
+    ),
 }
 
 
@@ -248,12 +295,17 @@ def test_a_broken_file_is_a_row_that_says_why_and_the_others_live(tmp_path, kind
 def test_a_file_that_brings_nothing_is_a_row_and_one_with_hooks_or_in_a_folder_is_not(tmp_path):
     empty, hooks = (
         write(tmp_path / "empty.py", "x = 1\n"),
-        write(tmp_path / "hooks.py", "from bench import hookimpl\n\n@hookimpl\ndef bench_tasks(register):\n    pass\n"),
+        write(
+            tmp_path / "hooks.py",
+            "from bench import hookimpl\n\n@hookimpl\ndef bench_tasks(register):\n    pass\n",
+        ),
     )
     folder = method(tmp_path / "folder" / "fine.py", "fine").parent
     write(folder / "helpers.py", "x = 1\n")
     found = Registry(paths=[str(empty), str(hooks), str(folder)]).broken
-    assert [(item.name, item.error) for item in found] == [("empty.py", "it holds no class with a card, and no function marked with bench.hookimpl")]
+    assert [(item.name, item.error) for item in found] == [
+        ("empty.py", "it holds no class with a card, and no function marked with bench.hookimpl")
+    ]
 
 
 @pytest.mark.parametrize("kind", BREAKAGES)
@@ -291,7 +343,9 @@ def test_a_path_that_can_hold_no_plugin_is_a_row(tmp_path, kind):
 
 def test_a_broken_plugin_is_named_when_its_method_is_asked_for(tmp_path):
     registry = Registry(paths=[str(write(tmp_path / "my_new.py", "def f(:\n"))])
-    with pytest.raises(UsageError, match=r"unknown method 'my-new'.*is broken: SyntaxError in my_new.py"):
+    with pytest.raises(
+        UsageError, match=r"unknown method 'my-new'.*is broken: SyntaxError in my_new.py"
+    ):
         registry.one("method", "my-new")
 
 
@@ -312,36 +366,60 @@ def test_two_plugins_of_one_identity_are_an_error_when_used_that_names_both(tmp_
 
 def test_a_private_plugin_may_not_quietly_replace_a_built_in_one(tmp_path):
     registry = Registry(paths=[str(method(tmp_path / "one.py", "ce", "noisy-labels"))])
-    with pytest.raises(PluginError, match=r"two plugins are called method 'noisy-labels/ce': builtin and .*one.py"):
+    with pytest.raises(
+        PluginError, match=r"two plugins are called method 'noisy-labels/ce': builtin and .*one.py"
+    ):
         registry.one("method", "ce")
 
 
 def test_an_unknown_name_is_an_error_with_near_matches_and_its_origin():
-    with pytest.raises(UsageError, match=r"unknown method 'cee' \(from --method\). Did you mean 'ce'.*Run 'bench list methods' for all \d+"):
+    with pytest.raises(
+        UsageError,
+        match=r"unknown method 'cee' \(from --method\). Did you mean 'ce'.*Run 'bench list "
+        r"methods' for all \d+",
+    ):
         Registry().select("method", "cee", None, "--method")
 
 
 def test_globs_take_short_names_and_identities(mock_folder):
     registry = Registry(paths=[mock_folder])
     assert [entry.name for entry in registry.select("method", "froz*")] == ["frozen"]
-    assert [entry.name for entry in registry.select("method", "mock-policy/*")] == ["advantage", "frozen"]
-    assert [entry.name for entry in registry.select("method", "*", "mock-unlearning")] == ["descend", "downdate", "keep"]
+    assert [entry.name for entry in registry.select("method", "mock-policy/*")] == [
+        "advantage",
+        "frozen",
+    ]
+    assert [entry.name for entry in registry.select("method", "*", "mock-unlearning")] == [
+        "descend",
+        "downdate",
+        "keep",
+    ]
     assert [entry.name for entry in registry.select("method", "?eep")] == ["keep"]
     with pytest.raises(UsageError, match="unknown method 'zz"):
         registry.select("method", "zz*")
 
 
 def test_a_short_name_of_several_tracks_must_be_written_in_full(tmp_path):
-    file = write(tmp_path / "both.py", METHOD.format(name="mine", track="x").replace("'x'", '("track-a", "track-b")'))
+    file = write(
+        tmp_path / "both.py",
+        METHOD.format(name="mine", track="x").replace("'x'", '("track-a", "track-b")'),
+    )
     registry = Registry(paths=[str(file)])
-    assert [entry.identity for entry in registry.select("method", "mine")] == ["track-a/mine", "track-b/mine"]
+    assert [entry.identity for entry in registry.select("method", "mine")] == [
+        "track-a/mine",
+        "track-b/mine",
+    ]
     assert registry.one("method", "track-b/mine").track == "track-b"
-    with pytest.raises(UsageError, match="'mine' names 2 methods: track-a/mine, track-b/mine; write one of them in full"):
+    with pytest.raises(
+        UsageError,
+        match="'mine' names 2 methods: track-a/mine, track-b/mine; write one of them in full",
+    ):
         registry.one("method", "mine")
     assert {"track-a", "track-b"} <= set(registry.tracks())
 
 
-def test_the_references_of_a_task_are_on_its_card_and_name_a_method_or_a_way_of_the_task(mock_folder, graph_library):
+def test_the_references_of_a_task_are_on_its_card_and_name_a_method_or_a_way_of_the_task(
+    mock_folder, graph_library
+):
     from bench.plugins.source import import_target
 
     registry = Registry(paths=[mock_folder])
@@ -352,7 +430,9 @@ def test_the_references_of_a_task_are_on_its_card_and_name_a_method_or_a_way_of_
             if reference.solve:
                 assert callable(getattr(import_target(task.target), reference.solve))
             else:
-                assert registry.get("method", f"{task.track}/{reference.name}").name == reference.name
+                assert (
+                    registry.get("method", f"{task.track}/{reference.name}").name == reference.name
+                )
     assert seen >= 9
 
 
@@ -380,31 +460,43 @@ class Mine(Method):
 
 def test_a_computed_card_is_read_in_a_side_process_and_gives_the_same_entry(tmp_path):
     entries = [
-        Registry(paths=[str(write(tmp_path / f"{name}.py", STATIC.format(title=title)))]).one("method", "mine")
+        Registry(paths=[str(write(tmp_path / f"{name}.py", STATIC.format(title=title)))]).one(
+            "method", "mine"
+        )
         for name, title in (("literal", '"My own"'), ("computed", '"My" + " own"'))
     ]
     literal, computed = entries
     assert literal.card == computed.card
     assert literal.params == computed.params
     assert list(literal.params) == ["lam", "how", "widths", "rate"]
-    assert "computed" not in {name.rpartition(".")[2] for name in sys.modules if name.startswith("bench_local_")}
+    assert "computed" not in {
+        name.rpartition(".")[2] for name in sys.modules if name.startswith("bench_local_")
+    }
 
 
-def test_the_side_process_is_asked_once_for_a_file_that_stays_the_same(tmp_path, monkeypatch, with_kernels):
+def test_the_side_process_is_asked_once_for_a_file_that_stays_the_same(
+    tmp_path, monkeypatch, with_kernels
+):
     with_kernels(tmp_path / "cache")
     file = str(write(tmp_path / "computed.py", STATIC.format(title='"My" + " own"')))
     calls = []
     real = subprocess.run
-    monkeypatch.setattr(index_module.subprocess, "run", lambda *a, **b: calls.append(a) or real(*a, **b))
+    monkeypatch.setattr(
+        index_module.subprocess, "run", lambda *a, **b: calls.append(a) or real(*a, **b)
+    )
     for _ in range(3):
-        assert Registry(paths=[file], index=Index(tmp_path / "cache")).one("method", "mine").card.title == "My own"
+        assert (
+            Registry(paths=[file], index=Index(tmp_path / "cache")).one("method", "mine").card.title
+            == "My own"
+        )
     assert len(calls) == 1
 
 
 def test_constants_and_fields_are_followed_to_sibling_files(tmp_path):
     write(
         tmp_path / "b" / "methods" / "_shared.py",
-        "from bench import Method\n\nTITLE = 'From afar'\nNAME = TITLE\nLAM = 1.5\n\nclass Base(Method):\n    lam: float = LAM\n    nu: int = 2\n",
+        "from bench import Method\n\nTITLE = 'From afar'\nNAME = TITLE\nLAM = 1.5\n\nclass "
+        "Base(Method):\n    lam: float = LAM\n    nu: int = 2\n",
     )
     write(
         tmp_path / "b" / "methods" / "sub" / "one.py",
@@ -425,13 +517,18 @@ def test_constants_and_fields_are_followed_to_sibling_files(tmp_path):
     assert registry.broken == []
     entry = registry.one("method", "mine")
     assert entry.card.title == "From afar"
-    assert {name: param.default for name, param in entry.params.items()} == {"lam": 1.5, "nu": 7, "widths": (4, 5)}
+    assert {name: param.default for name, param in entry.params.items()} == {
+        "lam": 1.5,
+        "nu": 7,
+        "widths": (4, 5),
+    }
 
 
 def test_a_quotient_and_a_spread_constant_are_read_without_importing(tmp_path, monkeypatch):
     write(
         tmp_path / "b" / "tasks" / "_metrics.py",
-        "from bench import Metric\n\nMETRICS = (Metric(name='acc', primary=True), Metric(name='loss', direction='min'))\n",
+        "from bench import Metric\n\nMETRICS = (Metric(name='acc', primary=True), "
+        "Metric(name='loss', direction='min'))\n",
     )
     write(
         tmp_path / "b" / "tasks" / "one.py",
@@ -445,18 +542,26 @@ def test_a_quotient_and_a_spread_constant_are_read_without_importing(tmp_path, m
             share: float = 2 / 9
         """,
     )
-    monkeypatch.setattr("bench.plugins.index.subprocess.run", lambda *_, **__: pytest.fail("a side process was started"))
+    monkeypatch.setattr(
+        "bench.plugins.index.subprocess.run",
+        lambda *_, **__: pytest.fail("a side process was started"),
+    )
     entry = Registry(paths=[str(tmp_path / "b")]).one("task", "mine")
     assert [metric.name for metric in entry.card.metrics] == ["first", "acc", "loss"]
     assert entry.params["share"].default == 2 / 9
 
 
 def test_no_built_in_plugin_needs_a_side_process(tmp_path, monkeypatch):
-    monkeypatch.setattr("bench.plugins.index.subprocess.run", lambda *_, **__: pytest.fail("a side process was started"))
+    monkeypatch.setattr(
+        "bench.plugins.index.subprocess.run",
+        lambda *_, **__: pytest.fail("a side process was started"),
+    )
     assert Registry(index=Index(tmp_path)).broken == []
 
 
-def test_the_index_says_of_every_built_in_and_mock_plugin_what_its_class_says(mock_folder, graph_library):
+def test_the_index_says_of_every_built_in_and_mock_plugin_what_its_class_says(
+    mock_folder, graph_library
+):
     from bench.plugins.source import import_target
     from bench.plugins.types import type_to_text
 
@@ -466,7 +571,10 @@ def test_the_index_says_of_every_built_in_and_mock_plugin_what_its_class_says(mo
     for entry in entries:
         found = import_target(entry.target)
         assert found.card == entry.card
-        assert {name: (type_to_text(param.type), param.default) for name, param in found.schema().items()} == {
+        assert {
+            name: (type_to_text(param.type), param.default)
+            for name, param in found.schema().items()
+        } == {
             name: (type_to_text(param.type), param.default) for name, param in entry.params.items()
         }
 
@@ -515,7 +623,8 @@ def test_a_file_whose_cards_are_computed_is_imported_once_for_all_its_classes(tm
         assert registry.broken == []
 
 
-# The cache of the index ----------------------------------------------------------------------------
+# The cache of the index
+# ----------------------------------------------------------------------------
 
 
 def test_the_index_scans_a_file_again_only_when_it_was_touched(tmp_path, monkeypatch, with_kernels):
@@ -523,7 +632,9 @@ def test_the_index_scans_a_file_again_only_when_it_was_touched(tmp_path, monkeyp
     file = method(tmp_path / "one.py", "old")
     scanned = []
     real = index_module.scan_file
-    monkeypatch.setattr(index_module, "scan_file", lambda path, package: scanned.append(path) or real(path, package))
+    monkeypatch.setattr(
+        index_module, "scan_file", lambda path, package: scanned.append(path) or real(path, package)
+    )
 
     def found():
         scanned.clear()
@@ -537,7 +648,9 @@ def test_the_index_scans_a_file_again_only_when_it_was_touched(tmp_path, monkeyp
     assert found() == (["my-track/new-name"], True)
 
 
-@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"scans": 3, "described": {}}', b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "damage", [b"", b"{", b"[]", b'{"scans": 3, "described": {}}', b"\xff\xfe"]
+)
 def test_a_corrupted_index_is_ignored_and_written_anew(tmp_path, damage):
     file = method(tmp_path / "one.py")
 
@@ -573,15 +686,27 @@ def test_the_index_forgets_files_that_are_gone(tmp_path):
 
 def test_a_cache_folder_that_cannot_be_made_costs_nothing_but_speed(tmp_path):
     (tmp_path / "blocked").write_text("a file")
-    assert names(Registry(paths=[str(method(tmp_path / "one.py"))], index=Index(tmp_path / "blocked" / "cache"))) == ["my-track/mine"]
+    assert names(
+        Registry(
+            paths=[str(method(tmp_path / "one.py"))], index=Index(tmp_path / "blocked" / "cache")
+        )
+    ) == ["my-track/mine"]
 
 
-# The rooms ------------------------------------------------------------------------------------------
+# The rooms
+# ------------------------------------------------------------------------------------------
 
 
 def test_the_rooms_do_not_shadow_installed_packages():
     code = "import datasets; assert callable(datasets.load_dataset); print(datasets.__file__)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
     assert done.returncode == 0, done.stderr
     assert "site-packages" in done.stdout
 
@@ -614,7 +739,12 @@ def test_the_package_imports_no_room():
     for path in (ROOT / "bench").rglob("*.py"):
         parts = path.relative_to(ROOT).with_suffix("").parts
         for name in imported(path, ".".join(parts[:-1])):
-            assert not name.startswith(tuple(f"bench.builtin.{room}." for room in ("methods", "tasks", "datasets", "leaderboard"))), (path, name)
+            assert not name.startswith(
+                tuple(
+                    f"bench.builtin.{room}."
+                    for room in ("methods", "tasks", "datasets", "leaderboard")
+                )
+            ), (path, name)
 
 
 def test_no_room_imports_another():
@@ -625,8 +755,13 @@ def test_no_room_imports_another():
             looked += 1
             package = ".".join(["bench.builtin", *path.relative_to(ROOT).parent.parts])
             for name in imported(path, package):
-                assert not name.startswith(tuple(f"bench.builtin.{other}" for other in rooms if other != room)), (path, name)
-                assert name.partition(".")[0] not in {"methods", "tasks", "leaderboard"}, (path, name)
+                assert not name.startswith(
+                    tuple(f"bench.builtin.{other}" for other in rooms if other != room)
+                ), (path, name)
+                assert name.partition(".")[0] not in {"methods", "tasks", "leaderboard"}, (
+                    path,
+                    name,
+                )
     assert looked >= 8
 
 
@@ -640,24 +775,42 @@ def test_the_runs_import_neither_torch_nor_a_track_at_module_level():
             elif isinstance(node, ast.ImportFrom):
                 yield f"{node.module}"
 
-    files = [path for folder in ("runs", "plugins", "executors", "cli") for path in (ROOT / "bench" / folder).glob("*.py")]
+    files = [
+        path
+        for folder in ("runs", "plugins", "executors", "cli")
+        for path in (ROOT / "bench" / folder).glob("*.py")
+    ]
     assert len(files) >= 15
     for path in files:
         for name in top_level(ast.parse(path.read_text()).body):
             assert name.partition(".")[0] != "torch", path
-            assert not name.startswith(("bench.tracks", "bench.training", "bench.builtin.")), (path, name)
+            assert not name.startswith(("bench.tracks", "bench.training", "bench.builtin.")), (
+                path,
+                name,
+            )
 
 
 def test_finding_all_plugins_imports_neither_torch_nor_a_plugin():
     code = (
-        "import sys; from bench.plugins.registry import Registry; r = Registry(); assert len(r.rows('method')) > 3, r.broken;"
-        "print([n for n in sys.modules if n in ('torch', 'sklearn', 'datasets', 'scipy') or n.startswith(('bench.builtin.methods.', 'bench.builtin.tasks.', 'bench.tracks.'))])"
+        "import sys; from bench.plugins.registry import Registry; r = Registry(); assert "
+        "len(r.rows('method')) > 3, r.broken;print([n for n in sys.modules if n in ('torch', "
+        "'sklearn', 'datasets', 'scipy') or n.startswith(('bench.builtin.methods.', "
+        "'bench.builtin.tasks.', 'bench.tracks.'))])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "[]", done.stderr + done.stdout
 
 
-@pytest.mark.parametrize("field", [{"timeout": float("nan")}, {"timeout": float("inf")}, {"timeout": 0.0}, {"seeds": 0}, {"seeds": -1}])
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"timeout": float("nan")},
+        {"timeout": float("inf")},
+        {"timeout": 0.0},
+        {"seeds": 0},
+        {"seeds": -1},
+    ],
+)
 def test_a_preset_without_a_limit_or_without_seeds_is_refused(field):
     with pytest.raises(ValueError, match=f"a preset has {next(iter(field))}="):
         Preset(variants={"plain": {}}, **field)

@@ -19,7 +19,9 @@ def registry():
 
 
 def test_every_method_says_where_its_defaults_come_from(registry):
-    silent = [entry.name for entry in registry.rows("method") if not method_card(entry).defaults_from]
+    silent = [
+        entry.name for entry in registry.rows("method") if not method_card(entry).defaults_from
+    ]
     assert not silent
 
 
@@ -31,7 +33,12 @@ def test_a_method_whose_defaults_are_the_papers_counts_no_trials_and_names_its_p
 
 
 @pytest.mark.parametrize(
-    ("fields", "given"), [({"trials": -1, "defaults_from": "here"}, "-1"), ({"trials": 3}, "3"), ({"trials": None, "defaults_from": "paper"}, "None")]
+    ("fields", "given"),
+    [
+        ({"trials": -1, "defaults_from": "here"}, "-1"),
+        ({"trials": 3}, "3"),
+        ({"trials": None, "defaults_from": "paper"}, "None"),
+    ],
 )
 def test_trials_that_no_default_came_from_are_refused(fields, given):
     with pytest.raises(ValueError, match=rf"has trials={given}; give 0 or more or None"):
@@ -42,7 +49,9 @@ def test_what_tune_may_try_holds_the_default_and_is_accepted_by_the_method(regis
     for entry in registry.rows("method"):
         for name, values in method_card(entry).tuning.items():
             default = entry.params[name].default
-            assert default in [check_value(entry.name, name, entry.params[name], value) for value in values], (entry.name, name, default)
+            assert default in [
+                check_value(entry.name, name, entry.params[name], value) for value in values
+            ], (entry.name, name, default)
             assert len(set(values)) == len(values)
 
 
@@ -51,7 +60,9 @@ def test_spaces_are_of_about_one_size_so_that_eight_trials_are_an_equal_budget(r
     for entry in registry.rows("method"):
         card = method_card(entry)
         if set(card.tracks) & set(TUNED) and "selection" not in card.tracks:
-            sizes[card.name] = math.prod(len(values) for values in card.tuning.values()) if card.tuning else None
+            sizes[card.name] = (
+                math.prod(len(values) for values in card.tuning.values()) if card.tuning else None
+            )
     untuned = {name for name, size in sizes.items() if size is None}
     assert all(size in (8, 9) for size in sizes.values() if size is not None), sizes
     plain = {card.name for card in map(method_card, registry.rows("method")) if card.plain}
@@ -69,7 +80,9 @@ def test_every_ranked_task_of_a_tuned_track_can_be_tuned_on(registry):
 
 
 def test_every_primary_metric_declares_bounds_and_ends_where_its_scale_does(registry):
-    """An open end is an error in a target's unit, which has no largest value; anchors far apart are told by the seeds there."""
+    """An open end is an error in a target's unit, which has no largest
+    value; anchors far apart are told by the seeds there.
+    """
     open_ended = set()
     for card in map(task_card, registry.rows("task")):
         assert card.primary.bounds is not None, card.name
@@ -77,14 +90,20 @@ def test_every_primary_metric_declares_bounds_and_ends_where_its_scale_does(regi
         if least is None or most is None:
             open_ended.add(card.name)
             assert (card.primary.direction, least) == ("min", 0)
-    ranked = {card.name for card in map(task_card, registry.rows("task")) if card.name in open_ended and "default" in card.presets}
+    ranked = {
+        card.name
+        for card in map(task_card, registry.rows("task"))
+        if card.name in open_ended and "default" in card.presets
+    }
     assert ranked == {"solubility"}
 
 
 def test_every_metric_of_every_task_declares_bounds(registry):
     bare = [
         (card.name, metric.name)
-        for card, metric in itertools.chain(*(((c, m) for m in c.metrics) for c in map(task_card, registry.rows("task"))))
+        for card, metric in itertools.chain(
+            *(((c, m) for m in c.metrics) for c in map(task_card, registry.rows("task")))
+        )
         if metric.bounds is None
     ]
     assert not bare

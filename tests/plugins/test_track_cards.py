@@ -76,12 +76,28 @@ def test_the_cards_of_built_in_tracks_are_read_without_an_import():
     import subprocess
     import sys
 
-    code = "import sys\nfrom bench.plugins.registry import Registry\nassert Registry().track_card('selection').title\nprint('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout.strip() == "False"
+    code = (
+        "import sys\nfrom bench.plugins.registry import Registry\nassert "
+        "Registry().track_card('selection').title\nprint('torch' in sys.modules)"
+    )
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+        ).stdout.strip()
+        == "False"
+    )
 
 
 @pytest.mark.parametrize(
-    "place", ["one.py", "folder/one.py", "folder/tracks/demo.py", "folder/tracks/demo/__init__.py", "folder/contract.py", "folder/tasks/demo.py"]
+    "place",
+    [
+        "one.py",
+        "folder/one.py",
+        "folder/tracks/demo.py",
+        "folder/tracks/demo/__init__.py",
+        "folder/contract.py",
+        "folder/tasks/demo.py",
+    ],
 )
 def test_a_plugin_brings_the_card_in_any_file_that_is_found(tmp_path, place):
     file = card(tmp_path / place)
@@ -90,7 +106,11 @@ def test_a_plugin_brings_the_card_in_any_file_that_is_found(tmp_path, place):
     registry = Registry([str(file if place == "one.py" else tmp_path / "folder")])
     assert registry.broken == []
     assert registry.track_card("demo") == TrackCard(
-        name="demo", title="Demonstration", about="Do what is shown.", field="few labels", ranked="methods, by their error"
+        name="demo",
+        title="Demonstration",
+        about="Do what is shown.",
+        field="few labels",
+        ranked="methods, by their error",
     )
 
 
@@ -111,24 +131,45 @@ def test_a_file_that_is_registered_for_its_methods_brings_its_tracks_card_once(t
             register({here!r})
         """
     file = card(tmp_path / "held" / "all_in_one.py", more=METHOD)
-    given = write(tmp_path / "given.py", textwrap.dedent(hooks).replace("{here!r}", f"__import__('pathlib').Path({str(file)!r})"))
+    given = write(
+        tmp_path / "given.py",
+        textwrap.dedent(hooks).replace("{here!r}", f"__import__('pathlib').Path({str(file)!r})"),
+    )
     registry = Registry([str(given)])
     assert [entry.source for entry in registry.cards_of("demo")] == [str(given)]
-    assert [entry.identity for entry in registry.rows("method") if entry.track == "demo"] == ["demo/mine"]
+    assert [entry.identity for entry in registry.rows("method") if entry.track == "demo"] == [
+        "demo/mine"
+    ]
 
 
 def test_names_of_literal_constants_may_stand_on_a_card(tmp_path):
-    text = 'from bench import TrackCard\nFIELD = "training"\nX: TrackCard = TrackCard(name="demo", title="T", about="A.", field=FIELD, ranked="r")\n'
+    text = (
+        'from bench import TrackCard\nFIELD = "training"\nX: TrackCard = '
+        'TrackCard(name="demo", title="T", about="A.", field=FIELD, ranked="r")\n'
+    )
     assert Registry([str(write(tmp_path / "a.py", text))]).track_card("demo").field == "training"
 
 
 def test_a_track_without_a_card_works_under_its_name(tmp_path):
     file = write(tmp_path / "mine.py", METHOD)
     assert Registry([str(file)]).track_card("demo") is None
-    row = json.loads(call("list", "tracks", "--plugins", file, "--track", "demo", "--json").stdout)["tracks"][0]
-    assert (row["name"], row["title"], row["methods"], row["tasks"], row["status"]) == ("demo", "", 1, 0, "ok")
-    assert call("list", "tracks", "--plugins", file, "--track", "demo").stdout == "demo: no card (1 method, 0 tasks)\n\n"
-    assert "No plugin brings a card of this track." in call("show", "demo", "--plugins", file).stdout
+    row = json.loads(call("list", "tracks", "--plugins", file, "--track", "demo", "--json").stdout)[
+        "tracks"
+    ][0]
+    assert (row["name"], row["title"], row["methods"], row["tasks"], row["status"]) == (
+        "demo",
+        "",
+        1,
+        0,
+        "ok",
+    )
+    assert (
+        call("list", "tracks", "--plugins", file, "--track", "demo").stdout
+        == "demo: no card (1 method, 0 tasks)\n\n"
+    )
+    assert (
+        "No plugin brings a card of this track." in call("show", "demo", "--plugins", file).stdout
+    )
 
 
 def test_two_cards_of_one_track_are_an_error_that_names_both_wherever_the_track_is_used(tmp_path):
@@ -144,22 +185,38 @@ def test_two_cards_of_one_track_are_an_error_that_names_both_wherever_the_track_
     plugins = ("--plugins", one, "--plugins", other)
     shown = call("show", "demo", *plugins)
     assert (shown.exit_code, shown.stderr.count("two cards claim the track 'demo'")) == (4, 1)
-    rows = json.loads(call("list", "tracks", *plugins, "--track", "demo", "--json").stdout)["tracks"]
-    assert [(row["title"], row["status"]) for row in rows] == [("Demonstration", "clash"), ("Another", "clash")]
+    rows = json.loads(call("list", "tracks", *plugins, "--track", "demo", "--json").stdout)[
+        "tracks"
+    ]
+    assert [(row["title"], row["status"]) for row in rows] == [
+        ("Demonstration", "clash"),
+        ("Another", "clash"),
+    ]
     assert all(str(file) in rows[0]["reason"] for file in (one, other))
 
 
 def test_two_cards_of_one_track_in_one_file_are_named_apart(tmp_path):
-    file = card(tmp_path / "one.py", more='OTHER = TrackCard(name="demo", title="Another", about="It does.", ranked="methods, by figures", field="shift")\n')
-    rows = json.loads(call("list", "tracks", "--plugins", file, "--track", "demo", "--json").stdout)["tracks"]
+    file = card(
+        tmp_path / "one.py",
+        more='OTHER = TrackCard(name="demo", title="Another", about="It does.", '
+        'ranked="methods, by figures", field="shift")\n',
+    )
+    rows = json.loads(
+        call("list", "tracks", "--plugins", file, "--track", "demo", "--json").stdout
+    )["tracks"]
     assert len(rows) == 2
     assert all(f"({name} in {file})" in rows[0]["reason"] for name in ("TRACK", "OTHER"))
 
 
 def test_tasks_of_a_track_that_two_cards_claim_do_not_run(tmp_path):
-    file = write(tmp_path / "mine.py", CARD.format(name="MINE", title="Mine", field="training").replace("demo", "noisy-labels"))
+    file = write(
+        tmp_path / "mine.py",
+        CARD.format(name="MINE", title="Mine", field="training").replace("demo", "noisy-labels"),
+    )
     registry = Registry([str(file)])
-    with pytest.raises(PluginError, match="two cards claim the track 'noisy-labels': builtin ") as error:
+    with pytest.raises(
+        PluginError, match="two cards claim the track 'noisy-labels': builtin "
+    ) as error:
         make_plan(Request(track="noisy-labels", preset="smoke"), registry)
     assert error.value.exit_code == 4
     assert str(file) in str(error.value)
@@ -175,31 +232,57 @@ def test_a_track_that_is_a_card_alone_is_listed_and_has_nothing_to_run(tmp_path)
 
 WRONG = {
     "computed": (
-        'TRACK = TrackCard(name="demo", title="T".upper(), about="A.", field="training", ranked="r")',
+        'TRACK = TrackCard(name="demo", title="T".upper(), about="A.", field="training", '
+        'ranked="r")',
         "can't be read without an import (it holds 'T'.upper())",
     ),
     "in a list": (
         'TRACKS = [TrackCard(name="demo", title="T", about="A.", field="training", ranked="r")]',
         "of line 3' of wrong.py can't be read without an import",
     ),
-    "by position": ('TRACK = TrackCard("demo")', "write NAME = TrackCard(...) in the module itself, with keywords and literal values"),
-    "incomplete": ('TRACK = TrackCard(name="demo", title="T", field="training", ranked="r")', "is not valid: Object missing required field `about`"),
-    "misspelt": ('TRACK = TrackCard(name="demo", title="T", about="A.", field="training", rank="r")', "is not valid: Object contains unknown field `rank`"),
+    "by position": (
+        'TRACK = TrackCard("demo")',
+        "write NAME = TrackCard(...) in the module itself, with keywords and literal values",
+    ),
+    "incomplete": (
+        'TRACK = TrackCard(name="demo", title="T", field="training", ranked="r")',
+        "is not valid: Object missing required field `about`",
+    ),
+    "misspelt": (
+        'TRACK = TrackCard(name="demo", title="T", about="A.", field="training", rank="r")',
+        "is not valid: Object contains unknown field `rank`",
+    ),
     "no field": (
         'TRACK = TrackCard(name="demo", title="T", about="A.", field="Wrong Labels", ranked="r")',
         "field='Wrong Labels'; give one of 'wrong labels', 'less data'",
     ),
-    "no name": ('TRACK = TrackCard(name="De mo", title="T", about="A.", field="training", ranked="r")', "track name 'De mo' is not kebab-case"),
-    "nothing said": ('TRACK = TrackCard(name="demo", title="T", about=" ", field="training", ranked="r")', "has about=' '; give one line of text"),
-    "a paragraph": ('TRACK = TrackCard(name="demo", title="T", about="A.\\n\\nB.", field="training", ranked="r")', "give one line of text"),
-    "another contract": ('TRACK = TrackCard(name="demo", title="T", about="A.", field="training", ranked="r", api=2)', "was written for api=2"),
+    "no name": (
+        'TRACK = TrackCard(name="De mo", title="T", about="A.", field="training", ranked="r")',
+        "track name 'De mo' is not kebab-case",
+    ),
+    "nothing said": (
+        'TRACK = TrackCard(name="demo", title="T", about=" ", field="training", ranked="r")',
+        "has about=' '; give one line of text",
+    ),
+    "a paragraph": (
+        'TRACK = TrackCard(name="demo", title="T", about="A.\\n\\nB.", field="training", '
+        'ranked="r")',
+        "give one line of text",
+    ),
+    "another contract": (
+        'TRACK = TrackCard(name="demo", title="T", about="A.", field="training", ranked="r", '
+        "api=2)",
+        "was written for api=2",
+    ),
 }
 
 
 @pytest.mark.parametrize("case", WRONG)
 def test_a_card_that_can_not_be_used_is_a_broken_plugin_with_one_sentence(tmp_path, case):
     text, said = WRONG[case]
-    registry = Registry([str(write(tmp_path / "wrong.py", f"from bench import TrackCard\n\n{text}\n"))])
+    registry = Registry(
+        [str(write(tmp_path / "wrong.py", f"from bench import TrackCard\n\n{text}\n"))]
+    )
     assert [said in item.error for item in registry.broken] == [True], registry.broken
     assert "demo" not in registry.tracks()
 
@@ -217,9 +300,14 @@ def test_what_cards_only_tell_their_readers_is_no_part_of_a_key_and_what_runs_de
     def digest(text):
         return code_digest(ast.parse(text))
 
-    card = "class A(Method):\n    card = MethodCard(name='a', title='One', track='t', claim='It helps.', needs=('env',), defaults_from='paper')\n"
+    card = (
+        "class A(Method):\n    card = MethodCard(name='a', title='One', track='t', claim='It "
+        "helps.', needs=('env',), defaults_from='paper')\n"
+    )
     metric = "METRICS = (Metric(name='acc', title='Share', bounds=(0, 100)),)\n"
-    assert digest(card) == digest(card.replace("One", "Two").replace("It helps.", "It may help.").replace("paper", "here"))
+    assert digest(card) == digest(
+        card.replace("One", "Two").replace("It helps.", "It may help.").replace("paper", "here")
+    )
     assert digest(card) != digest(card.replace("'env'", "'groups'"))
     assert digest(metric) == digest(metric.replace("Share", "Part"))
     assert digest(metric) != digest(metric.replace("100", "1"))
@@ -229,15 +317,36 @@ def test_what_cards_only_tell_their_readers_is_no_part_of_a_key_and_what_runs_de
 def test_the_lists_and_the_card_of_a_track_say_what_it_is():
     listed = call("list", "tracks").stdout
     assert "unlearning-privacy: Unlearning for privacy (forgetting; " in listed
-    assert " methods, 3 tasks)\n    Make a trained classifier forget rows, as if it had never seen them.\n" in listed
+    assert (
+        " methods, 3 tasks)\n    Make a trained classifier forget rows, as if it had never seen "
+        "them.\n"
+    ) in listed
     assert max(map(len, listed.splitlines())) <= 80
-    row = next(row for row in json.loads(call("list", "tracks", "--json").stdout)["tracks"] if row["name"] == "selection")
-    assert row.keys() == {"name", "title", "field", "about", "ranked", "source", "status", "reason", "methods", "tasks"}
+    row = next(
+        row
+        for row in json.loads(call("list", "tracks", "--json").stdout)["tracks"]
+        if row["name"] == "selection"
+    )
+    assert row.keys() == {
+        "name",
+        "title",
+        "field",
+        "about",
+        "ranked",
+        "source",
+        "status",
+        "reason",
+        "methods",
+        "tasks",
+    }
     shown = call("show", "selection").stdout
     assert shown.startswith("track selection\nSelection\n\nabout:  ")
     assert "prune-digits, prune-mnist" in shown
     found = json.loads(call("show", "privacy-audit", "--json").stdout)["found"]
-    assert [(item["kind"], item["identity"]) for item in found] == [("task", "privacy-audit/privacy-audit"), ("track", "privacy-audit")]
+    assert [(item["kind"], item["identity"]) for item in found] == [
+        ("task", "privacy-audit/privacy-audit"),
+        ("track", "privacy-audit"),
+    ]
     assert found[1]["card"]["field"] == "forgetting"
 
 

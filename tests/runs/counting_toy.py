@@ -40,23 +40,33 @@ class _Products(Task):
 
 class Products(_Products):
     card: ClassVar = TaskCard(
-        name="products", title="Products", track="count-toy", metrics=(Metric(name="size", primary=True),),
+        name="products",
+        title="Products",
+        track="count-toy",
+        metrics=(Metric(name="size", primary=True),),
         presets={"smoke": Preset(variants={"one": {}}, seeds=3, timeout=20)},
-    )  # fmt: skip
+    )
 
 
 class Several(_Products):
     card: ClassVar = TaskCard(
-        name="several", title="Several problems", track="count-toy", metrics=(Metric(name="size", primary=True),),
+        name="several",
+        title="Several problems",
+        track="count-toy",
+        metrics=(Metric(name="size", primary=True),),
         presets={"smoke": Preset(variants={"one": {"problems": 3}}, seeds=2, timeout=20)},
-    )  # fmt: skip
+    )
 
 
 class Uneven(_Products):
     card: ClassVar = TaskCard(
-        name="uneven", title="Lengths by the seed", track="count-toy", metrics=(Metric(name="size", primary=True),), lengths_vary=True,
+        name="uneven",
+        title="Lengths by the seed",
+        track="count-toy",
+        metrics=(Metric(name="size", primary=True),),
+        lengths_vary=True,
         presets={"smoke": Preset(variants={"one": {}}, seeds=3, timeout=20)},
-    )  # fmt: skip
+    )
 
 
 class Thrice(Method):
@@ -76,7 +86,9 @@ class Thrice(Method):
 class Together(Method):
     """Three products, of all seeds at once."""
 
-    card: ClassVar = MethodCard(name="together", title="Three products of a stack", track="count-toy", stacked=True)
+    card: ClassVar = MethodCard(
+        name="together", title="Three products of a stack", track="count-toy", stacked=True
+    )
 
     def solve(self, problem, run):
         return self.solve_stacked([problem], [run])[0]
@@ -192,7 +204,9 @@ class Builder(Method):
 class Resumes(Method):
     """Goes on from a checkpoint, which only the first pass finds."""
 
-    card: ClassVar = MethodCard(name="resumes", title="Goes on from a checkpoint", track="count-toy")
+    card: ClassVar = MethodCard(
+        name="resumes", title="Goes on from a checkpoint", track="count-toy"
+    )
 
     def solve(self, problem, run):
         state = run.restored()

@@ -1,4 +1,6 @@
-"""Whatever a plugin says, and wherever plugins and results lie: a run ends as a record that every reader can have."""
+"""Whatever a plugin says, and wherever plugins and results lie: a run ends
+as a record that every reader can have.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +22,26 @@ from bench.runs.record import LARGEST, RecordError, decode_record, encode_record
 from bench.runs.result import Result, as_text, failed
 from bench.texts import encode, readable
 
-TEXT = st.text(st.characters(exclude_categories=()), max_size=40) | st.sampled_from(["\udce9", "\x00\x1b[2J", "x" * 100_000, os.fsdecode(b"\xff\xfe")])
-HERE = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
+TEXT = st.text(st.characters(exclude_categories=()), max_size=40) | st.sampled_from(
+    ["\udce9", "\x00\x1b[2J", "x" * 100_000, os.fsdecode(b"\xff\xfe")]
+)
+HERE = settings(
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    deadline=None,
+)
 
 
 @HERE
 @given(text=TEXT, name=TEXT, more=TEXT)
 def test_a_record_of_any_texts_is_written_and_read_back(make_record, text, name, more):
-    record = make_record(not_rankable=text, gates={name: True}, logs=[{"step": 1, more: 0.5}], curve=[{"step": 1, text: 1.0}], warnings=[text, more])
+    record = make_record(
+        not_rankable=text,
+        gates={name: True},
+        logs=[{"step": 1, more: 0.5}],
+        curve=[{"step": 1, text: 1.0}],
+        warnings=[text, more],
+    )
     record.provenance["method_source"] = more
     made = readable(record)
     assert decode_record(encode_record(made)) == made
@@ -37,7 +51,14 @@ def test_a_record_of_any_texts_is_written_and_read_back(make_record, text, name,
 @HERE
 @given(text=TEXT, name=TEXT, path=st.binary(min_size=1, max_size=20).map(os.fsdecode))
 def test_a_result_of_any_texts_crosses_to_the_driver_with_the_folder_of_its_files(text, name, path):
-    result = Result(status="ok", gates={name: False}, warnings=[text], images={name: "image-0.png"}, files=path, logs=[{"step": 0, name: 1.0}])
+    result = Result(
+        status="ok",
+        gates={name: False},
+        warnings=[text],
+        images={name: "image-0.png"},
+        files=path,
+        logs=[{"step": 0, name: 1.0}],
+    )
     from bench.executors.confined import _said
     from bench.texts import decode
 
@@ -73,13 +94,19 @@ def _circle():
     return one
 
 
-@pytest.mark.parametrize("make", [_Hostile, _Unclassed, _circle, lambda: ExceptionGroup("\udce9", [_Hostile(), _Unclassed()])])
+@pytest.mark.parametrize(
+    "make",
+    [_Hostile, _Unclassed, _circle, lambda: ExceptionGroup("\udce9", [_Hostile(), _Unclassed()])],
+)
 def test_an_exception_whose_own_code_raises_is_a_failure_too(make):
     try:
         raise make()
     except Exception as error:
         found = as_text(failed(error))
-    assert (found.status, found.error["type"]) == ("failed", make.__name__ if isinstance(make, type) else found.error["type"])
+    assert (found.status, found.error["type"]) == (
+        "failed",
+        make.__name__ if isinstance(make, type) else found.error["type"],
+    )
     assert msgspec.json.encode(found)
 
 
@@ -105,10 +132,14 @@ def test_a_record_larger_than_readers_take_is_not_written(make_record):
         encode_record(make_record(not_rankable="x" * LARGEST))
 
 
-@pytest.mark.parametrize("field", ['title="a\\udce9"', 'title="a", paper="\\udce9"', 'title="a", settings={"\\udce9": {}}'])
+@pytest.mark.parametrize(
+    "field",
+    ['title="a\\udce9"', 'title="a", paper="\\udce9"', 'title="a", settings={"\\udce9": {}}'],
+)
 def test_a_card_with_text_that_is_no_utf8_is_broken_and_named(tmp_path, field):
     text = (
-        f"from typing import ClassVar\nfrom bench import Method, MethodCard\nclass A(Method):\n    card: ClassVar = MethodCard(name='a', track='t', {field})\n"
+        "from typing import ClassVar\nfrom bench import Method, MethodCard\nclass "
+        f"A(Method):\n    card: ClassVar = MethodCard(name='a', track='t', {field})\n"
     )
     (tmp_path / "a.py").write_text(text)
     broken = Registry([str(tmp_path / "a.py")]).broken
@@ -176,20 +207,36 @@ class Asker(Task):
 '''
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    names=st.lists(st.binary(min_size=1, max_size=12).filter(lambda data: not {0, 47} & set(data) and data.strip(b".~")), min_size=2, max_size=2, unique=True)
+@settings(
+    max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_plugins_results_and_cache_lie_in_folders_of_any_name(tmp_path_factory, run_plan, monkeypatch, with_kernels, names):
+@given(
+    names=st.lists(
+        st.binary(min_size=1, max_size=12).filter(
+            lambda data: not {0, 47} & set(data) and data.strip(b".~")
+        ),
+        min_size=2,
+        max_size=2,
+        unique=True,
+    )
+)
+def test_plugins_results_and_cache_lie_in_folders_of_any_name(
+    tmp_path_factory, run_plan, monkeypatch, with_kernels, names
+):
     home = tmp_path_factory.mktemp("paths")
     plugin, results = (home / os.fsdecode(name) for name in names)
     plugin.mkdir()
     (plugin / "texts.py").write_text(PLUGIN, encoding="utf-8")
     with monkeypatch.context() as patch:
         patch.setenv("BENCH_CACHE", str(with_kernels(results / "cache")))
-        found = run_plan(paths=[str(plugin / "texts.py")], results=results, track="texts", preset="smoke")
+        found = run_plan(
+            paths=[str(plugin / "texts.py")], results=results, track="texts", preset="smoke"
+        )
         assert [(record.status, record.error) for record in found.records] == [("ok", None)]
-        assert run_plan(paths=[str(plugin)], results=results, track="texts", preset="smoke").records == []
+        assert (
+            run_plan(paths=[str(plugin)], results=results, track="texts", preset="smoke").records
+            == []
+        )
     record = decode_record(next(results.glob("records/*/*.json")).read_bytes())
     assert record.warnings == ["UserWarning: \\udce9"]
     assert record.not_rankable == "\\udce9"
@@ -209,23 +256,51 @@ SLOW = pytest.mark.slow
         pytest.param("local", {"PYTHONIOENCODING": "ascii"}, marks=SLOW),
     ],
 )
-def test_a_narrow_locale_and_a_folder_that_is_no_utf8_change_nothing(tmp_path, executor, locale, with_kernels):
+def test_a_narrow_locale_and_a_folder_that_is_no_utf8_change_nothing(
+    tmp_path, executor, locale, with_kernels
+):
     home = tmp_path / os.fsdecode(b"h\xe9")
     home.mkdir()
     (home / "texts.py").write_text(PLUGIN, encoding="utf-8")
-    command = [sys.executable, "-m", "bench", "run", "--track", "texts", "--preset", "smoke", "--plugins", "texts.py", "--device", "cpu", "--jobs", "1"]
+    command = [
+        sys.executable,
+        "-m",
+        "bench",
+        "run",
+        "--track",
+        "texts",
+        "--preset",
+        "smoke",
+        "--plugins",
+        "texts.py",
+        "--device",
+        "cpu",
+        "--jobs",
+        "1",
+    ]
     environment = {**os.environ, "BENCH_CACHE": str(with_kernels(home / "cache")), **locale}
     done = subprocess.run(
-        [*command, "--method", "sayer,sayer[how=raises]", "--executor", executor], capture_output=True, check=False, cwd=home, env=environment
+        [*command, "--method", "sayer,sayer[how=raises]", "--executor", executor],
+        capture_output=True,
+        check=False,
+        cwd=home,
+        env=environment,
     )
     assert (done.returncode, b"UnicodeEncodeError" in done.stderr) == (1, False), done.stderr
-    assert b"\x1b[31m" not in re.sub(rb"ValueError: no .*\n", b"", done.stderr) or executor == "inline"  # the debugger's own traceback
+    # the debugger's own traceback
+    assert (
+        b"\x1b[31m" not in re.sub(rb"ValueError: no .*\n", b"", done.stderr) or executor == "inline"
+    )
     records = [decode_record(path.read_bytes()) for path in home.glob("results/records/*/*.json")]
     assert {record.status for record in records} == {"ok", "failed"}
     failure = next(record.error for record in records if record.error)
     assert failure.message == "the method's solve failed: no \\udce9 \x1b[31mred"
     for words in (["leaderboard"], ["show", records[0].id]):
         shown = subprocess.run(
-            [*command[:3], *words, "--plugins", "texts.py", "--results", "results"], capture_output=True, check=False, cwd=home, env=environment
+            [*command[:3], *words, "--plugins", "texts.py", "--results", "results"],
+            capture_output=True,
+            check=False,
+            cwd=home,
+            env=environment,
         )
         assert (shown.returncode, shown.stderr) == (0, b"")

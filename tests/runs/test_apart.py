@@ -43,8 +43,14 @@ SIDES = st.integers(0, 4)
 CUTS = st.tuples(SIDES, SIDES).map(lambda ends: slice(min(ends), max(ends)))
 
 
-@given(st.tuples(CUTS, CUTS, CUTS), st.permutations([0, 1, 2]), st.sampled_from([torch.float32, torch.int64, torch.bool, torch.bfloat16, torch.complex64]))
-def test_any_view_becomes_a_tensor_of_the_same_bits_and_strides_that_shares_no_memory(cuts, order, kind):
+@given(
+    st.tuples(CUTS, CUTS, CUTS),
+    st.permutations([0, 1, 2]),
+    st.sampled_from([torch.float32, torch.int64, torch.bool, torch.bfloat16, torch.complex64]),
+)
+def test_any_view_becomes_a_tensor_of_the_same_bits_and_strides_that_shares_no_memory(
+    cuts, order, kind
+):
     whole = torch.arange(64).view(4, 4, 4).to(kind)
     view = whole[cuts].permute(order)
     found = own(view)
@@ -80,19 +86,38 @@ def test_any_view_of_an_array_becomes_an_array_of_its_own(cuts, flipped):
         lambda whole: whole[:2].detach().requires_grad_(),
         lambda whole: torch.nn.Parameter(whole[:2]),
     ],
-    ids=["repeated", "overlapping", "with gaps", "a column", "a scalar", "with a gradient", "a parameter"],
+    ids=[
+        "repeated",
+        "overlapping",
+        "with gaps",
+        "a column",
+        "a scalar",
+        "with a gradient",
+        "a parameter",
+    ],
 )
 def test_unusual_views_keep_their_bits_and_kind(make):
     whole = torch.randn(4, 6)
     view = make(whole)
     found = own(view)
     assert torch.equal(found, view)
-    assert (type(found), found.requires_grad, found.stride()) == (type(view), view.requires_grad, view.stride())
+    assert (type(found), found.requires_grad, found.stride()) == (
+        type(view),
+        view.requires_grad,
+        view.stride(),
+    )
     assert not shares(found, whole)
 
 
 def test_what_has_memory_of_its_own_is_not_copied():
-    problem = Record({"x": torch.ones(3), "y": np.ones(3), "rows": [torch.ones(2), (1, 2)], "same": torch.ones(1).expand(9)})
+    problem = Record(
+        {
+            "x": torch.ones(3),
+            "y": np.ones(3),
+            "rows": [torch.ones(2), (1, 2)],
+            "same": torch.ones(1).expand(9),
+        }
+    )
     assert own(problem, Record(torch.ones(3))) is problem
 
 
@@ -115,7 +140,18 @@ def test_problems_that_share_a_tensor_go_on_sharing_it():
     assert first.x is not x
 
 
-@pytest.mark.parametrize("wrap", [Record, Frozen, lambda x: Pair(x, 1), lambda x: [x], lambda x: (x, 0), lambda x: {"k": x}, lambda x: OrderedDict(k=x)])
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        Record,
+        Frozen,
+        lambda x: Pair(x, 1),
+        lambda x: [x],
+        lambda x: (x, 0),
+        lambda x: {"k": x},
+        lambda x: OrderedDict(k=x),
+    ],
+)
 def test_records_and_containers_of_every_kind_are_rebuilt_as_what_they_are(wrap):
     whole = torch.arange(6.0)
     value = wrap(whole[:3])

@@ -1,4 +1,6 @@
-"""Artifacts under several processes: built once, never half, nothing left by a builder that was killed."""
+"""Artifacts under several processes: built once, never half, nothing left
+by a builder that was killed.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ import torch
 from bench.errors import BenchWarning
 from bench.runs.artifacts import Artifacts
 
-pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:This process .* is multi-threaded:DeprecationWarning"
+)
 
 
 def fork(work) -> int:
@@ -52,7 +56,11 @@ def wait_until(condition) -> None:
 
 
 def left(folder: Path) -> list[str]:
-    return sorted(path.name for path in (folder / "artifacts").iterdir() if path.name.startswith(".") or path.suffix == ".lock")
+    return sorted(
+        path.name
+        for path in (folder / "artifacts").iterdir()
+        if path.name.startswith(".") or path.suffix == ".lock"
+    )
 
 
 def test_several_processes_that_want_one_artifact_build_it_once(tmp_path):
@@ -114,7 +122,12 @@ def test_an_artifact_that_cannot_be_kept_is_built_and_used(tmp_path, monkeypatch
         def full(*_, **__):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-        monkeypatch.setattr("bench.runs.artifacts.tempfile.mkdtemp" if moment == "the tensors" else "bench.runs.artifacts._sync", full)
+        monkeypatch.setattr(
+            "bench.runs.artifacts.tempfile.mkdtemp"
+            if moment == "the tensors"
+            else "bench.runs.artifacts._sync",
+            full,
+        )
     with pytest.warns(BenchWarning, match="an artifact could not be kept in the cache") as said:
         tensors, seconds = asks()
     assert tensors["x"].tolist() == [3.0] * 4

@@ -19,7 +19,9 @@ class Counting(Tools):
 
 
 def made(tmp_path, tools=None):
-    return Run(seed=0, task="t", method="m", device=torch.device("cpu"), workdir=tmp_path, tools=tools)
+    return Run(
+        seed=0, task="t", method="m", device=torch.device("cpu"), workdir=tmp_path, tools=tools
+    )
 
 
 def test_a_run_is_served_by_its_tools_and_holds_none_of_them(tmp_path):
@@ -74,6 +76,8 @@ def test_a_released_run_is_like_one_made_by_hand(tmp_path):
 
 def test_a_run_that_is_over_leaves_nothing_that_serves_it(run_plan):
     before = len(_serving)
-    records = run_plan(track="mock-regression", preset="smoke", seeds="2", methods=("constant",)).records
+    records = run_plan(
+        track="mock-regression", preset="smoke", seeds="2", methods=("constant",)
+    ).records
     assert {record.status for record in records} == {"ok"}
     assert len(_serving) == before

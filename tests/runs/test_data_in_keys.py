@@ -1,4 +1,6 @@
-"""Data is part of the key: a record counts as long as the data that it was made of is what is there."""
+"""Data is part of the key: a record counts as long as the data that it was
+made of is what is there.
+"""
 
 from __future__ import annotations
 
@@ -121,17 +123,35 @@ TASKS = {
 }
 
 
-def write(folder: Path, tasks: dict[str, str] = TASKS, pin: str = "", dataset: str = DATASET, method: str = METHOD) -> Path:
+def write(
+    folder: Path,
+    tasks: dict[str, str] = TASKS,
+    pin: str = "",
+    dataset: str = DATASET,
+    method: str = METHOD,
+) -> Path:
     """Write a benchmark of two data sets, a method and a task for each way of loading."""
     for room in ("datasets", "tasks", "methods"):
         (folder / room).mkdir(parents=True)
     for name, called, stem in (("Cells", "cells", ""), ("Others", "others", "other-")):
-        text = dataset.replace("NAME", name).replace("CALLED", called).replace("STEM", stem).replace("PIN", pin if called == "cells" else "")
+        text = (
+            dataset.replace("NAME", name)
+            .replace("CALLED", called)
+            .replace("STEM", stem)
+            .replace("PIN", pin if called == "cells" else "")
+        )
         (folder / f"datasets/{called}.py").write_text(text.lstrip())
         for split, label in (("train", 0), ("test", 1)):
-            (folder / f"datasets/{stem}{split}.csv").write_text(f"# {called}\n.1,.2,{label}\n.3,.4,1\n.5,.6,2\n")
+            (folder / f"datasets/{stem}{split}.csv").write_text(
+                f"# {called}\n.1,.2,{label}\n.3,.4,1\n.5,.6,2\n"
+            )
     for called, loaded in tasks.items():
-        text = TASK.replace("NAME", called.title().replace("-", "")).replace("CALLED", called).replace("VARIANTS", "plain").replace("LOADED", loaded)
+        text = (
+            TASK.replace("NAME", called.title().replace("-", ""))
+            .replace("CALLED", called)
+            .replace("VARIANTS", "plain")
+            .replace("LOADED", loaded)
+        )
         (folder / f"tasks/{called.replace('-', '_')}.py").write_text(text.lstrip())
     (folder / "methods/mean.py").write_text(method.lstrip())
     return folder
@@ -143,24 +163,43 @@ def in_this_process(parts, environment):
 
 @pytest.fixture
 def bench_of(tmp_path, monkeypatch, run_plan):
-    """A benchmark in a folder, with what runs it: what is loaded aside is loaded in this process, which is quicker."""
+    """A benchmark in a folder, with what runs it: what is loaded aside is
+    loaded in this process, which is quicker.
+    """
     monkeypatch.setattr(looking, "_aside", in_this_process)
 
     def call(folder=None, **written):
         folder = folder or write(tmp_path / "plugin", **written)
 
         def run(*tasks, **more):
-            return run_plan(paths=[str(folder)], methods=("mean",), tasks=tasks or ("*",), preset="smoke", executor=more.pop("executor", "inline"), **more)
+            return run_plan(
+                paths=[str(folder)],
+                methods=("mean",),
+                tasks=tasks or ("*",),
+                preset="smoke",
+                executor=more.pop("executor", "inline"),
+                **more,
+            )
 
         def standing(look=False):
             driver = Driver(Registry(paths=[str(folder)]), Store(tmp_path / "results"))
-            done, todo = driver.split(make_plan(Request(methods=("mean",), tasks=("*",), preset="smoke"), driver.registry), look=look)
+            done, todo = driver.split(
+                make_plan(
+                    Request(methods=("mean",), tasks=("*",), preset="smoke"), driver.registry
+                ),
+                look=look,
+            )
             return SimpleNamespace(
-                done={record.task for record in done}, todo={keyed.cell.spec.task: driver.standings[keyed.key] for keyed in todo},
-                unsure={record.task for record in done if record.cell in driver.not_looked}, notes=driver.notes, not_run=driver.not_run,
-            )  # fmt: skip
+                done={record.task for record in done},
+                todo={keyed.cell.spec.task: driver.standings[keyed.key] for keyed in todo},
+                unsure={record.task for record in done if record.cell in driver.not_looked},
+                notes=driver.notes,
+                not_run=driver.not_run,
+            )
 
-        return SimpleNamespace(folder=folder, run=run, standing=standing, file=lambda name: folder / "datasets" / name)
+        return SimpleNamespace(
+            folder=folder, run=run, standing=standing, file=lambda name: folder / "datasets" / name
+        )
 
     return call
 
@@ -178,12 +217,24 @@ def test_a_record_says_each_call_and_its_fingerprint_and_its_key_follows_from_th
     toy = bench_of()
     ran = toy.run()
     data = {record.task: record.data for record in ran.records}
-    assert {task: set(calls) for task, calls in data.items()} == {"train-alone": {"cells"}, "test-too": {"cells", "cells(split=test)"}, "other": {"others"}}
-    assert data["train-alone"]["cells"] == data["test-too"]["cells"] != data["test-too"]["cells(split=test)"]
+    assert {task: set(calls) for task, calls in data.items()} == {
+        "train-alone": {"cells"},
+        "test-too": {"cells", "cells(split=test)"},
+        "other": {"others"},
+    }
+    assert (
+        data["train-alone"]["cells"]
+        == data["test-too"]["cells"]
+        != data["test-too"]["cells(split=test)"]
+    )
     keys = Keys(ran.registry)
     cells = {cell.spec.cell: cell for cell in ran.plan.cells}
     for record in ran.records:
-        assert keys.of(cells[record.cell], record.data).key == record.key != keys.of(cells[record.cell]).key
+        assert (
+            keys.of(cells[record.cell], record.data).key
+            == record.key
+            != keys.of(cells[record.cell]).key
+        )
     assert toy.standing().done == {"train-alone", "test-too", "other"}
 
 
@@ -192,24 +243,43 @@ def test_another_label_in_a_file_makes_the_cells_that_read_it_stale_and_no_other
     before = {record.task: record.key for record in toy.run().records}
     edit(toy.file("test.csv"), ".4,1", ".4,0")
     found = toy.standing()
-    assert (found.done, found.unsure, found.todo) == ({"train-alone", "test-too", "other"}, {"test-too"}, {})
+    assert (found.done, found.unsure, found.todo) == (
+        {"train-alone", "test-too", "other"},
+        {"test-too"},
+        {},
+    )
     again = toy.run()
-    assert {record.task: record.key == before[record.task] for record in again.records} == {"test-too": False}
-    assert again.driver.notes[-1] == "the data of cells(split=test) changed (test.csv); 1 recorded run is stale and runs again."
+    assert {record.task: record.key == before[record.task] for record in again.records} == {
+        "test-too": False
+    }
+    assert again.driver.notes[-1] == (
+        "the data of cells(split=test) changed (test.csv); 1 recorded run is stale and runs again."
+    )
     edit(toy.file("train.csv"), ".4,1", ".4,0")
     found = toy.standing(look=True)
     assert (found.done, found.todo) == ({"other"}, {"train-alone": "stale", "test-too": "stale"})
     edit(toy.file("train.csv"), ".4,0", ".4,1")
-    assert toy.standing(look=True).done == {"train-alone", "test-too", "other"}  # what was recorded of these data counts again
+    # what was recorded of these data counts again
+    assert toy.standing(look=True).done == {"train-alone", "test-too", "other"}
 
 
 @pytest.mark.parametrize(
     ("change", "unsure"),
     [
         (lambda path: path.touch(), False),
-        (lambda path: path.write_bytes(path.read_bytes().replace(b"# cells", b"# the cells")), True),
+        (
+            lambda path: path.write_bytes(path.read_bytes().replace(b"# cells", b"# the cells")),
+            True,
+        ),
         (lambda path: path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n")), True),
-        (lambda path: (shutil.copy(path, path.with_name("copy")), path.unlink(), path.symlink_to("copy")), False),
+        (
+            lambda path: (
+                shutil.copy(path, path.with_name("copy")),
+                path.unlink(),
+                path.symlink_to("copy"),
+            ),
+            False,
+        ),
     ],
     ids=["touched", "another comment", "other line ends", "a link to the same"],
 )
@@ -242,10 +312,14 @@ def test_data_that_is_gone_is_unavailable_and_not_recorded(bench_of):
     assert toy.standing().unsure == {"other"}
     found = toy.standing(look=True)
     assert (found.done, found.todo) == ({"train-alone", "test-too"}, {})
-    assert [(item.task, item.status, item.reason) for item in found.not_run] == [("other", "unavailable", "there is no file other-train.csv; write one.")]
+    assert [(item.task, item.status, item.reason) for item in found.not_run] == [
+        ("other", "unavailable", "there is no file other-train.csv; write one.")
+    ]
 
 
-def test_without_what_the_cache_knew_data_is_looked_at_and_the_records_count(bench_of, session_cache):
+def test_without_what_the_cache_knew_data_is_looked_at_and_the_records_count(
+    bench_of, session_cache
+):
     toy = bench_of()
     toy.run()
     shutil.rmtree(session_cache / "data")
@@ -273,7 +347,10 @@ def test_a_process_of_its_own_looks(bench_of, monkeypatch):
     edit(toy.file("train.csv"), ".4,1", ".4,0")
     toy.file("other-train.csv").unlink()
     found = toy.standing(look=True)
-    assert (found.todo, [item.task for item in found.not_run]) == ({"train-alone": "stale", "test-too": "stale"}, ["other"])
+    assert (found.todo, [item.task for item in found.not_run]) == (
+        {"train-alone": "stale", "test-too": "stale"},
+        ["other"],
+    )
 
 
 def test_why_names_the_data_set_its_parameters_and_the_file(bench_of, tmp_path):
@@ -283,7 +360,9 @@ def test_why_names_the_data_set_its_parameters_and_the_file(bench_of, tmp_path):
     toy.run()
     record = next(record for record in ran.records if record.task == "test-too")
     cell = next(cell for cell in ran.plan.cells if cell.spec.task == "test-too")
-    assert Sight(Keys(ran.registry)).what_changed(cell, record.data) == ["the data of cells(split=test) changed (test.csv)"]
+    assert Sight(Keys(ran.registry)).what_changed(cell, record.data) == [
+        "the data of cells(split=test) changed (test.csv)"
+    ]
 
 
 # Kinds of loading -----------------------------------------------------------------------------
@@ -292,7 +371,8 @@ def test_why_names_the_data_set_its_parameters_and_the_file(bench_of, tmp_path):
 def test_an_artifact_that_was_read_from_a_file_is_built_anew_when_the_file_changes(bench_of):
     cached = DATASET.replace(
         '        table = np.loadtxt(file, delimiter=",", ndmin=2)\n',
-        "        table = run.cached({'rows': self.split}, lambda child: {'table': torch.from_numpy(np.loadtxt(file, delimiter=',', ndmin=2))})[0]['table'].numpy()\n",
+        "        table = run.cached({'rows': self.split}, lambda child: {'table': "
+        "torch.from_numpy(np.loadtxt(file, delimiter=',', ndmin=2))})[0]['table'].numpy()\n",
     )
     toy = bench_of(dataset=cached)
     toy.run()
@@ -301,8 +381,14 @@ def test_an_artifact_that_was_read_from_a_file_is_built_anew_when_the_file_chang
     assert {record.task for record in toy.run().records} == {"test-too"}
 
 
-def test_a_data_set_that_a_builder_of_the_task_loads_is_in_the_record_whether_it_is_built_or_read(bench_of):
-    inside = '(lambda found: (found, found))(__import__("types").SimpleNamespace(y=run.cached({"what": "labels"}, lambda child: {"y": child.dataset("cells").y})[0]["y"]))'
+def test_a_data_set_that_a_builder_of_the_task_loads_is_in_the_record_whether_it_is_built_or_read(
+    bench_of,
+):
+    inside = (
+        "(lambda found: (found, "
+        'found))(__import__("types").SimpleNamespace(y=run.cached({"what": "labels"}, lambda '
+        'child: {"y": child.dataset("cells").y})[0]["y"]))'
+    )
     toy = bench_of(tasks={"inside": inside})
     first, second = toy.run(seeds="0-0").records, toy.run(seeds="1-1").records
     assert [set(record.data) for record in (*first, *second)] == [{"cells"}, {"cells"}]
@@ -313,9 +399,13 @@ def test_a_data_set_that_a_builder_of_the_task_loads_is_in_the_record_whether_it
     assert again.data == third.data
 
 
-def test_files_that_task_and_method_open_themselves_are_in_the_key_with_their_place_in_the_plugin(bench_of):
+def test_files_that_task_and_method_open_themselves_are_in_the_key_with_their_place_in_the_plugin(
+    bench_of,
+):
     task = '(Path(__file__).with_name("notes.txt").read_text(), (run.dataset("cells"),) * 2)[1]'
-    method = METHOD.replace('"""Return the mean."""', 'Path(__file__).with_name("weights.txt").read_text()')
+    method = METHOD.replace(
+        '"""Return the mean."""', 'Path(__file__).with_name("weights.txt").read_text()'
+    )
     toy = bench_of(tasks={"open": task}, method=method)
     for name in ("tasks/notes.txt", "methods/weights.txt"):
         (toy.folder / name).write_text("1")
@@ -325,14 +415,21 @@ def test_files_that_task_and_method_open_themselves_are_in_the_key_with_their_pl
     assert toy.standing().done == {"open"}
     (toy.folder / "methods/weights.txt").write_text("2")
     found = toy.standing()
-    assert (found.todo, found.notes) == ({"open": "stale"}, ["the file methods/weights.txt changed; 1 recorded run is stale and runs again."])
+    assert (found.todo, found.notes) == (
+        {"open": "stale"},
+        ["the file methods/weights.txt changed; 1 recorded run is stale and runs again."],
+    )
     (toy.folder / "methods/weights.txt").write_text("1")
     assert toy.standing().done == {"open"}
     (toy.folder / "tasks/notes.txt").unlink()
-    assert toy.standing().notes == ["the file tasks/notes.txt is gone; 1 recorded run is stale and runs again."]
+    assert toy.standing().notes == [
+        "the file tasks/notes.txt is gone; 1 recorded run is stale and runs again."
+    ]
 
 
-def test_files_that_are_read_when_a_plugin_is_imported_are_in_the_key_and_in_what_is_known_of_data(bench_of):
+def test_files_that_are_read_when_a_plugin_is_imported_are_in_the_key_and_in_what_is_known_of_data(
+    bench_of,
+):
     top = 'TABLE = Path(__file__).with_suffix(".txt").read_text()\n\n\nclass '
     toy = bench_of(
         tasks={"open": TASKS["other"], "not-open": TASKS["test-too"]},
@@ -343,7 +440,9 @@ def test_files_that_are_read_when_a_plugin_is_imported_are_in_the_key_and_in_wha
         (toy.folder / name).write_text("1")
         os.utime(toy.folder / name, (1, 1))
     for ran in (toy.run("toy/open"), toy.run("toy/not-open")):
-        assert [set(record.data) - {"cells", "others", "cells(split=test)"} for record in ran.records] == [{"file:methods/mean.txt"}]
+        assert [
+            set(record.data) - {"cells", "others", "cells(split=test)"} for record in ran.records
+        ] == [{"file:methods/mean.txt"}]
     assert toy.standing().done == {"open", "not-open"}
     (toy.folder / "datasets/others.txt").write_text("2")
     assert toy.standing().unsure == {"open"}
@@ -352,14 +451,22 @@ def test_files_that_are_read_when_a_plugin_is_imported_are_in_the_key_and_in_wha
 
 
 def test_a_run_that_dies_says_what_it_had_loaded(bench_of):
-    toy = bench_of(method=METHOD.replace('"""Return the mean."""', "os._exit(3)"), tasks={"train-alone": TASKS["train-alone"]})
+    toy = bench_of(
+        method=METHOD.replace('"""Return the mean."""', "os._exit(3)"),
+        tasks={"train-alone": TASKS["train-alone"]},
+    )
     (record,) = toy.run(executor="local").records
     assert (record.status, set(record.data)) == ("crashed", {"cells"})
     assert toy.standing().todo == {"train-alone": "failed"}
 
 
-def test_data_that_is_drawn_from_the_streams_of_a_run_is_its_tasks_and_seeds_own(bench_of, session_cache):
-    drawn = DATASET.replace("return Rows(", "table[:, -1] += run.numpy_generator('split').integers(0, 9)\n        return Rows(")
+def test_data_that_is_drawn_from_the_streams_of_a_run_is_its_tasks_and_seeds_own(
+    bench_of, session_cache
+):
+    drawn = DATASET.replace(
+        "return Rows(",
+        "table[:, -1] += run.numpy_generator('split').integers(0, 9)\n        return Rows(",
+    )
     toy = bench_of(dataset=drawn)
     records = toy.run(seeds="3").records
     assert len({record.data["cells"] for record in records if record.task == "train-alone"}) == 3
@@ -377,8 +484,13 @@ def test_data_that_is_drawn_from_the_streams_of_a_run_is_its_tasks_and_seeds_own
         ("", "known"),
     ],
 )
-def test_a_data_set_that_may_read_what_is_not_seen_is_looked_at_before_each_run(bench_of, line, expected):
-    toy = bench_of(dataset=DATASET.replace("        table = np", f"        {line}\n        table = np"), tasks={"other": TASKS["other"]})
+def test_a_data_set_that_may_read_what_is_not_seen_is_looked_at_before_each_run(
+    bench_of, line, expected
+):
+    toy = bench_of(
+        dataset=DATASET.replace("        table = np", f"        {line}\n        table = np"),
+        tasks={"other": TASKS["other"]},
+    )
     toy.run()
     for _ in range(2):
         assert toy.standing().unsure == ({"other"} if expected == "unsure" else set())
@@ -398,13 +510,20 @@ def test_a_pin_holds_for_the_parameters_that_it_names(bench_of, tmp_path):
         toy = bench_of(write(tmp_path / f"pinned-{position}", pin=f", fingerprint={pins!r}"))
         records = toy.run(results=tmp_path / f"results-{position}").records
         assert {record.task for record in records if record.status == "invalid"} == broken
-        assert all(f"its card says {wrong}" in record.error.message for record in records if record.status == "invalid")
+        assert all(
+            f"its card says {wrong}" in record.error.message
+            for record in records
+            if record.status == "invalid"
+        )
 
 
 # Keys and fingerprints ------------------------------------------------------------------------
 
 
-DATA = st.dictionaries(st.sampled_from(["a", "b", "c(split=test)", "file:x"]), st.text("0123456789abcdef", min_size=1, max_size=3))
+DATA = st.dictionaries(
+    st.sampled_from(["a", "b", "c(split=test)", "file:x"]),
+    st.text("0123456789abcdef", min_size=1, max_size=3),
+)
 
 
 @settings(max_examples=60, deadline=None)
@@ -421,7 +540,10 @@ def _keys(tmp_path_factory):
     folder = write(tmp_path_factory.mktemp("keys") / "plugin")
     registry = Registry(paths=[str(folder)])
     global KEYS
-    KEYS = Keys(registry), make_plan(Request(methods=("mean",), tasks=("other",), preset="smoke"), registry).cells[0]
+    KEYS = (
+        Keys(registry),
+        make_plan(Request(methods=("mean",), tasks=("other",), preset="smoke"), registry).cells[0],
+    )
 
 
 class Held:

@@ -1,4 +1,6 @@
-"""Every attempt works in a fresh folder of its own; plugins and data are read where the command started."""
+"""Every attempt works in a fresh folder of its own; plugins and data are
+read where the command started.
+"""
 
 import itertools
 import json
@@ -64,13 +66,21 @@ REQUEST = {"methods": ("planted",), "tasks": ("noisy-digits",), "preset": "smoke
 
 def written(folder, body, stacked=False, number=0):
     file = folder / f"planted_{number}.py"
-    file.write_text(HEAD.format(notes=str(folder / f"notes-{number}"), stacked=stacked, body=textwrap.indent(textwrap.dedent(body), " " * 8)))
+    file.write_text(
+        HEAD.format(
+            notes=str(folder / f"notes-{number}"),
+            stacked=stacked,
+            body=textwrap.indent(textwrap.dedent(body), " " * 8),
+        )
+    )
     return str(file)
 
 
 @pytest.fixture
 def plant(tmp_path, run_plan, monkeypatch):
-    """Run a method whose ``solve`` holds some lines from a folder of the user's; return its records and what it noted."""
+    """Run a method whose ``solve`` holds some lines from a folder of the
+    user's; return its records and what it noted.
+    """
     home = tmp_path / "home"
     home.mkdir()
     count = itertools.count()
@@ -78,8 +88,18 @@ def plant(tmp_path, run_plan, monkeypatch):
 
     def call(body, *, stacked=False, seeds="1", **request):
         number = next(count)  # a module of the same path would not be read again
-        notes, ran = tmp_path / f"notes-{number}", run_plan(paths=[written(tmp_path, body, stacked, number)], **{**REQUEST, "seeds": seeds}, results=tmp_path / f"results-{number}", **request)  # fmt: skip
-        said = [json.loads(line) for line in notes.read_text().splitlines()] if notes.exists() else []
+        notes, ran = (
+            tmp_path / f"notes-{number}",
+            run_plan(
+                paths=[written(tmp_path, body, stacked, number)],
+                **{**REQUEST, "seeds": seeds},
+                results=tmp_path / f"results-{number}",
+                **request,
+            ),
+        )
+        said = (
+            [json.loads(line) for line in notes.read_text().splitlines()] if notes.exists() else []
+        )
         return sorted(ran.records, key=lambda record: record.seed), said
 
     call.home = home
@@ -128,7 +148,11 @@ def test_a_stack_that_fails_is_tried_again_in_fresh_folders(plant):
     assert list(plant.home.iterdir()) == []
 
 
-@pytest.mark.parametrize("body", ["os.chdir('/')", "os.rmdir(os.getcwd())", "os.mkdir('deep'); os.chdir('deep')"], ids=["root", "removed", "deeper"])
+@pytest.mark.parametrize(
+    "body",
+    ["os.chdir('/')", "os.rmdir(os.getcwd())", "os.mkdir('deep'); os.chdir('deep')"],
+    ids=["root", "removed", "deeper"],
+)
 def test_a_method_that_leaves_its_folder_is_invalid_and_the_next_run_is_not(plant, body):
     (record,), _ = plant(body)
     assert record.status == "invalid"
@@ -164,13 +188,32 @@ with torch.no_grad():
 """
 
 
-def test_a_file_of_a_fixed_name_gives_the_same_figures_one_by_one_and_side_by_side_after_a_kill(run_plan, tmp_path, monkeypatch):
+def test_a_file_of_a_fixed_name_gives_the_same_figures_one_by_one_and_side_by_side_after_a_kill(
+    run_plan, tmp_path, monkeypatch
+):
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.chdir(home)
     plugin, notes, results = written(tmp_path, WAITING), tmp_path / "notes-0", tmp_path / "four"
-    command = [sys.executable, "-m", "bench", "run", "--plugins", plugin, "--method", "planted", "--task", "noisy-digits", "--preset", "smoke"]
-    killed = subprocess.Popen([*command, "--seeds", "4", "--jobs", "4", "--results", str(results)], start_new_session=True, stderr=subprocess.DEVNULL)
+    command = [
+        sys.executable,
+        "-m",
+        "bench",
+        "run",
+        "--plugins",
+        plugin,
+        "--method",
+        "planted",
+        "--task",
+        "noisy-digits",
+        "--preset",
+        "smoke",
+    ]
+    killed = subprocess.Popen(
+        [*command, "--seeds", "4", "--jobs", "4", "--results", str(results)],
+        start_new_session=True,
+        stderr=subprocess.DEVNULL,
+    )
     while not notes.exists() or notes.read_text().count("saved") < 3:
         assert killed.poll() is None
         time.sleep(0.02)
@@ -178,14 +221,18 @@ def test_a_file_of_a_fixed_name_gives_the_same_figures_one_by_one_and_side_by_si
     killed.wait()
     request = {**REQUEST, "paths": [plugin], "seeds": "4", "executor": "local"}
     beside = run_plan(**request, parallel=4, results=results).records
-    alone = run_plan(**{**request, "executor": "inline"}, parallel=1, results=tmp_path / "one").records
+    alone = run_plan(
+        **{**request, "executor": "inline"}, parallel=1, results=tmp_path / "one"
+    ).records
     figures = [{record.seed: record.metrics for record in records} for records in (beside, alone)]
     assert {record.status for record in (*alone, *beside)} == {"ok"}
     assert {seed: figures[1][seed] for seed in figures[0]} == figures[0]
     assert len({tuple(metrics.values()) for metrics in figures[1].values()}) == 4
     assert len(figures[0]) > 1
     assert list(home.iterdir()) == []
-    assert [path.name for folder in (results, tmp_path / "one") for path in folder.glob("work")] == []
+    assert [
+        path.name for folder in (results, tmp_path / "one") for path in folder.glob("work")
+    ] == []
 
 
 READS = '''
@@ -240,11 +287,15 @@ class Reading(Task):
 
 
 @pytest.mark.parametrize("executor", ["inline", pytest.param("local", marks=pytest.mark.slow)])
-def test_data_are_read_where_the_command_started_whenever_the_task_asks(run_plan, tmp_path, monkeypatch, executor):
+def test_data_are_read_where_the_command_started_whenever_the_task_asks(
+    run_plan, tmp_path, monkeypatch, executor
+):
     monkeypatch.chdir(tmp_path)
     Path("reading.py").write_text(READS)
     Path("numbers.txt").write_text("2.5")
-    (record,) = run_plan(paths=["reading.py"], tasks=("reading",), preset="smoke", seeds="1", executor=executor).records
+    (record,) = run_plan(
+        paths=["reading.py"], tasks=("reading",), preset="smoke", seeds="1", executor=executor
+    ).records
     assert record.metrics == {"err": 5.0}
 
 
@@ -263,11 +314,19 @@ def test_relative_paths_of_the_environment_become_absolute_once(names, rooted):
         patch.setenv("BENCH_HUB", "1")
         patch.setenv("BENCH_CACHE", "~/cache")
         absolute_paths()
-        first = {name: os.environ[name] for name in ("HF_HOME", "BENCH_PLUGINS", "BENCH_HUB", "BENCH_CACHE")}
+        first = {
+            name: os.environ[name]
+            for name in ("HF_HOME", "BENCH_PLUGINS", "BENCH_HUB", "BENCH_CACHE")
+        }
         absolute_paths()
         assert {name: os.environ[name] for name in first} == first
     wanted = text if rooted else os.path.abspath(text)  # noqa: PTH100 - as it is written, links and all
-    assert first == {"HF_HOME": wanted, "BENCH_PLUGINS": os.pathsep.join(["", wanted, "/there", "~/here"]), "BENCH_HUB": "1", "BENCH_CACHE": "~/cache"}
+    assert first == {
+        "HF_HOME": wanted,
+        "BENCH_PLUGINS": os.pathsep.join(["", wanted, "/there", "~/here"]),
+        "BENCH_HUB": "1",
+        "BENCH_CACHE": "~/cache",
+    }
 
 
 def test_an_attempt_removes_what_a_killed_one_left_and_leaves_checkpoints(tmp_path, monkeypatch):

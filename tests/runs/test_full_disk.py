@@ -13,8 +13,17 @@ import pytest
 
 from bench.errors import EnvironmentFault
 
-WRITES = {"open": 1, "os.mkdir": 0, "os.link": 1, "os.rename": 1, "tempfile.mkstemp": 0, "tempfile.mkdtemp": 0}
-"""Events of the interpreter that need room on a disk, and which of their arguments is a path there."""
+WRITES = {
+    "open": 1,
+    "os.mkdir": 0,
+    "os.link": 1,
+    "os.rename": 1,
+    "tempfile.mkstemp": 0,
+    "tempfile.mkdtemp": 0,
+}
+"""Events of the interpreter that need room on a disk, and which of their
+arguments is a path there.
+"""
 
 ON_A_SMALL_DISK = """
 import json, subprocess, sys
@@ -55,16 +64,34 @@ print(json.dumps({
 
 
 @pytest.mark.slow
-def test_a_disk_that_is_full_ends_with_a_sentence_and_the_same_command_goes_on_when_there_is_room(tmp_path):
+def test_a_disk_that_is_full_ends_with_a_sentence_and_the_same_command_goes_on_when_there_is_room(
+    tmp_path,
+):
     import json
 
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = f'mount -t tmpfs -o size=400k tmpfs {disk} && exec "$@"'
-    if subprocess.run(["unshare", "-rm", "sh", "-c", mount, "sh", "true"], capture_output=True, check=False).returncode:
+    if subprocess.run(
+        ["unshare", "-rm", "sh", "-c", mount, "sh", "true"], capture_output=True, check=False
+    ).returncode:
         pytest.skip("mounting is not allowed here; the next test injects the error instead")
     done = subprocess.run(
-        ["unshare", "-rm", "sh", "-c", mount, "sh", sys.executable, "-c", ON_A_SMALL_DISK, str(disk)], capture_output=True, text=True, check=False
+        [
+            "unshare",
+            "-rm",
+            "sh",
+            "-c",
+            mount,
+            "sh",
+            sys.executable,
+            "-c",
+            ON_A_SMALL_DISK,
+            str(disk),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
@@ -75,7 +102,9 @@ def test_a_disk_that_is_full_ends_with_a_sentence_and_the_same_command_goes_on_w
     assert (found["again"], found["count"], found["attempts"]) == (0, 3, [1, 1, 1])
 
 
-def test_no_room_at_any_write_ends_with_a_sentence_and_leaves_every_record_whole(run_plan, tmp_path):
+def test_no_room_at_any_write_ends_with_a_sentence_and_leaves_every_record_whole(
+    run_plan, tmp_path
+):
     before = run_plan(track="mock-regression", preset="smoke", seeds="1", methods=("constant",))
     records = {path: path.read_bytes() for path in before.store.root.glob("records/*/*.json")}
     pid = os.fork()
@@ -91,7 +120,9 @@ def test_no_room_at_any_write_ends_with_a_sentence_and_leaves_every_record_whole
 
 
 def fail_at_every_write(before, tmp_path: Path, records: dict[Path, bytes]) -> int:
-    """Run a method again and again, each time with one more write going well; return after how many it ended as if nothing were."""
+    """Run a method again and again, each time with one more write going
+    well; return after how many it ended as if nothing were.
+    """
     from bench.executors.engines import make_executor
     from bench.runs.plan import Request, make_plan
 
@@ -114,12 +145,25 @@ def fail_at_every_write(before, tmp_path: Path, records: dict[Path, bytes]) -> i
     for count in range(200):
         driver = type(before.driver)(before.registry, before.store)
         todo = driver.split(
-            make_plan(Request(track="mock-regression", preset="smoke", seeds=f"{count + 1}-{count + 1}", methods=("constant",)), before.registry)
+            make_plan(
+                Request(
+                    track="mock-regression",
+                    preset="smoke",
+                    seeds=f"{count + 1}-{count + 1}",
+                    methods=("constant",),
+                ),
+                before.registry,
+            )
         )[1]
         assert len(todo) == 1
         room = count
         try:
-            found = [record for _, record in driver.run(todo, make_executor("inline", None, ()), 1, lambda *_: None)]
+            found = [
+                record
+                for _, record in driver.run(
+                    todo, make_executor("inline", None, ()), 1, lambda *_: None
+                )
+            ]
         except EnvironmentFault as error:
             assert "No space left on device" in str(error)  # noqa: PT017 - there is no other way out but the last
             found = []
@@ -130,7 +174,10 @@ def fail_at_every_write(before, tmp_path: Path, records: dict[Path, bytes]) -> i
         assert not store.damaged
         assert {record.seed for record in whole} >= {record.seed for record in found}
         assert all(path.read_bytes() == data for path, data in records.items())
-        assert all(record.status == "ok" or "No space left on device" in record.error.message for record in found)
+        assert all(
+            record.status == "ok" or "No space left on device" in record.error.message
+            for record in found
+        )
         if left > 0:
             assert found[0].status == "ok"
             return count

@@ -61,12 +61,28 @@ class Planted(Method):
 
 @pytest.fixture
 def plant(tmp_path, run_plan):
-    """Run a method whose ``solve`` holds the given lines on noisy-digits; return its record and what it noted."""
+    """Run a method whose ``solve`` holds the given lines on noisy-digits;
+    return its record and what it noted.
+    """
 
     def call(body, *, stacked=False, seeds="1", head="", **request):
         file, seen = tmp_path / "planted.py", tmp_path / "seen.txt"
-        file.write_text(HEAD.format(seen=str(seen), stacked=stacked, body=textwrap.indent(textwrap.dedent(body), " " * 8)) + head)
-        ran = run_plan(paths=[str(file)], methods=("planted",), tasks=("noisy-digits",), preset="smoke", seeds=seeds, **request)
+        file.write_text(
+            HEAD.format(
+                seen=str(seen),
+                stacked=stacked,
+                body=textwrap.indent(textwrap.dedent(body), " " * 8),
+            )
+            + head
+        )
+        ran = run_plan(
+            paths=[str(file)],
+            methods=("planted",),
+            tasks=("noisy-digits",),
+            preset="smoke",
+            seeds=seeds,
+            **request,
+        )
         return ran.records, seen.read_text().splitlines() if seen.exists() else []
 
     return call
@@ -86,7 +102,10 @@ def test_cheat_by_field_the_problem_has_none_with_the_truth(plant):
     assert records[0].status == "failed"
     assert "y_true" in records[0].error.message
     assert seen == [
-        "['batch_size', 'crop', 'epochs', 'flip', 'lr', 'momentum', 'n_classes', 'net', 'noise_rate', 'precision', 'schedule', 'weight_decay', 'widths', 'x', 'y']"
+        (
+            "['batch_size', 'crop', 'epochs', 'flip', 'lr', 'momentum', 'n_classes', 'net', "
+            "'noise_rate', 'precision', 'schedule', 'weight_decay', 'widths', 'x', 'y']"
+        )
     ]
 
 
@@ -101,19 +120,28 @@ def test_cheat_by_need_what_was_not_asked_for_is_none(plant):
     assert seen == ["None"]
 
 
-def test_cheat_by_cache_the_recipe_of_the_task_gives_the_method_its_own_artifact(run_plan, tmp_path, mock_folder, monkeypatch, with_kernels):
+def test_cheat_by_cache_the_recipe_of_the_task_gives_the_method_its_own_artifact(
+    run_plan, tmp_path, mock_folder, monkeypatch, with_kernels
+):
     monkeypatch.setenv("BENCH_CACHE", str(with_kernels(tmp_path / "cache")))
     thief, seen = tmp_path / "thief.py", tmp_path / "seen.txt"
     thief.write_text(
         "import torch\nfrom typing import ClassVar\nfrom bench import Method, MethodCard\n\n"
-        "class Thief(Method):\n    card: ClassVar = MethodCard(name='thief', title='Thief', track='mock-unlearning')\n\n"
+        "class Thief(Method):\n    card: ClassVar = MethodCard(name='thief', title='Thief', "
+        "track='mock-unlearning')\n\n"
         "    def solve(self, problem, run):\n"
         "        for what in ('original', 'oracle'):\n"
-        "            got = run.cached({'what': what, 'seed': run.seed, 'k': 0}, lambda child: {'w': torch.full((6,), 7.0)})[0]['w']\n"
+        "            got = run.cached({'what': what, 'seed': run.seed, 'k': 0}, lambda child: "
+        "{'w': torch.full((6,), 7.0)})[0]['w']\n"
         f"            open({str(seen)!r}, 'a').write(str(set(got.tolist())))\n"
         "        return problem.original.clone()\n"
     )
-    request = {"tasks": ("forget-rows",), "preset": "smoke", "seeds": "0-0", "paths": [mock_folder, str(thief)]}
+    request = {
+        "tasks": ("forget-rows",),
+        "preset": "smoke",
+        "seeds": "0-0",
+        "paths": [mock_folder, str(thief)],
+    }
     run_plan(methods=("keep",), **request)  # the task's artifacts lie in the cache now
     record = run_plan(methods=("thief",), **request).records[0]
     assert record.status == "ok"
@@ -174,30 +202,67 @@ def test_a_report_moves_neither_random_streams_nor_batchnorm_nor_the_mode(plant)
 @pytest.mark.parametrize(
     ("what", "code"),
     [
-        ("NoisyLabelTask.evaluate", "import bench.builtin.tasks.noisy_labels._task as home; home.NoisyLabelTask.evaluate = lambda *_: None"),
-        ("NoisyDigits.evaluate", "import bench.builtin.tasks.noisy_labels.noisy_digits as home; home.NoisyDigits.evaluate = lambda *_: None"),
+        (
+            "NoisyLabelTask.evaluate",
+            "import bench.builtin.tasks.noisy_labels._task as home; home.NoisyLabelTask.evaluate "
+            "= lambda *_: None",
+        ),
+        (
+            "NoisyDigits.evaluate",
+            "import bench.builtin.tasks.noisy_labels.noisy_digits as home; "
+            "home.NoisyDigits.evaluate = lambda *_: None",
+        ),
         ("torch.argmax", "torch.argmax = lambda *a, **b: 0"),
         ("torch.Tensor.argmax", "torch.Tensor.argmax = lambda *a, **b: 0"),
-        ("bench.training.state.predict", "import bench.training.state as home; home.predict = lambda model, x: x"),
-        ("bench.builtin.tasks.noisy_labels._task.predict", "import bench.builtin.tasks.noisy_labels._task as home; home.predict = lambda model, x: x"),
+        (
+            "bench.training.state.predict",
+            "import bench.training.state as home; home.predict = lambda model, x: x",
+        ),
+        (
+            "bench.builtin.tasks.noisy_labels._task.predict",
+            "import bench.builtin.tasks.noisy_labels._task as home; home.predict = lambda model, "
+            "x: x",
+        ),
     ],
 )
 def test_cheat_by_patching_the_evaluator_is_invalid_and_named_and_undone(plant, what, code):
     import bench.builtin.tasks.noisy_labels._task as task
 
-    before = (torch.argmax, torch.Tensor.argmax, state.predict, task.predict, task.NoisyLabelTask.evaluate)
+    before = (
+        torch.argmax,
+        torch.Tensor.argmax,
+        state.predict,
+        task.predict,
+        task.NoisyLabelTask.evaluate,
+    )
     records, _ = plant(code)
     assert records[0].status == "invalid"
-    assert f"{what} was replaced during the run; a method may not change the code that scores it." in records[0].error.message
-    assert before == (torch.argmax, torch.Tensor.argmax, state.predict, task.predict, task.NoisyLabelTask.evaluate)
+    assert (
+        f"{what} was replaced during the run; a method may not change the code that scores it."
+        in records[0].error.message
+    )
+    assert before == (
+        torch.argmax,
+        torch.Tensor.argmax,
+        state.predict,
+        task.predict,
+        task.NoisyLabelTask.evaluate,
+    )
 
 
 def test_a_patch_is_not_taken_for_the_original_when_a_failed_stack_is_tried_again(plant):
-    records, _ = plant("global FAKE\nFAKE = globals().get('FAKE') or (lambda *a, **b: 0)\ntorch.argmax = FAKE", stacked=True, seeds="2", parallel=1)
+    records, _ = plant(
+        "global FAKE\nFAKE = globals().get('FAKE') or (lambda *a, **b: 0)\ntorch.argmax = FAKE",
+        stacked=True,
+        seeds="2",
+        parallel=1,
+    )
     assert [record.status for record in records] == ["invalid", "invalid"]
 
 
-def test_a_patched_helper_of_the_plugin_that_brings_the_task_is_noticed_too(run_plan, tmp_path, mock_folder):
+def test_a_patched_helper_of_the_plugin_that_brings_the_task_is_noticed_too(
+    run_plan, tmp_path, mock_folder
+):
     import shutil
 
     copy = tmp_path / "copy"
@@ -205,10 +270,14 @@ def test_a_patched_helper_of_the_plugin_that_brings_the_task_is_noticed_too(run_
     file = copy / "methods" / "regression" / "fits.py"
     file.write_text(
         file.read_text().replace(
-            "        return Fitted(slope=0.0", "        from ... import contracts\n\n        contracts.note_build = print\n        return Fitted(slope=0.0"
+            "        return Fitted(slope=0.0",
+            "        from ... import contracts\n\n        contracts.note_build = print\n        "
+            "return Fitted(slope=0.0",
         )
     )
-    record = run_plan(paths=[str(copy)], methods=("constant",), tasks=("line",), preset="smoke", seeds="1").records[0]
+    record = run_plan(
+        paths=[str(copy)], methods=("constant",), tasks=("line",), preset="smoke", seeds="1"
+    ).records[0]
     assert record.status == "invalid"
     assert "contracts.note_build was replaced" in record.error.message
 
@@ -222,14 +291,25 @@ def test_a_patched_helper_of_the_plugin_that_brings_the_task_is_noticed_too(run_
         ("problem.x.add_(1)", "the method changed its input problem.x; work on a copy"),
         ("problem.y[0] = (problem.y[0] + 1) % 10", "the method changed its input problem.y"),
         ("torch.set_num_threads(2)", "the method changed threads from 1 to 2"),
-        ("torch.set_default_dtype(torch.float64)", "the method changed dtype from torch.float32 to torch.float64"),
+        (
+            "torch.set_default_dtype(torch.float64)",
+            "the method changed dtype from torch.float32 to torch.float64",
+        ),
         ("os.chdir('/')", "the method changed folder"),
-        ("run.report(2, model); run.report(2, model)", "reported step 2 after step 2; steps must grow"),
-        ("run.report(2, model); run.report(1, model)", "reported step 1 after step 2; steps must grow"),
+        (
+            "run.report(2, model); run.report(2, model)",
+            "reported step 2 after step 2; steps must grow",
+        ),
+        (
+            "run.report(2, model); run.report(1, model)",
+            "reported step 1 after step 2; steps must grow",
+        ),
     ],
 )
 @pytest.mark.parametrize("stacked", [False, True], ids=["single", "stacked"])
-def test_an_accident_that_makes_the_number_worthless_is_invalid_and_says_why(plant, code, message, stacked):
+def test_an_accident_that_makes_the_number_worthless_is_invalid_and_says_why(
+    plant, code, message, stacked
+):
     records, _ = plant(code, stacked=stacked)
     assert records[0].status == "invalid"
     assert records[0].metrics == {}
@@ -240,10 +320,15 @@ def test_an_accident_that_makes_the_number_worthless_is_invalid_and_says_why(pla
 def test_reseeding_a_global_stream_is_invalid_and_names_the_call(plant, call):
     records, _ = plant(call.replace("numpy", "np") + "(0)")
     assert records[0].status == "invalid"
-    assert f"the method called {call}, which changes the random streams of all" in records[0].error.message
+    assert (
+        f"the method called {call}, which changes the random streams of all"
+        in records[0].error.message
+    )
 
 
-@pytest.mark.parametrize("call", ["torch.rand(1)", "np.random.random()", "random.random()", "torch.manual_seed(0)"])
+@pytest.mark.parametrize(
+    "call", ["torch.rand(1)", "np.random.random()", "random.random()", "torch.manual_seed(0)"]
+)
 def test_a_stack_that_draws_from_a_global_stream_is_invalid_and_alone_it_may(plant, call):
     stacked, _ = plant(call, stacked=True)
     assert stacked[0].status == "invalid"
@@ -254,21 +339,28 @@ def test_a_stack_that_draws_from_a_global_stream_is_invalid_and_alone_it_may(pla
 
 def test_what_an_invalid_run_did_to_the_process_does_not_reach_the_next_run(plant):
     folder = Path.cwd()
-    records, _ = plant("if run.seed == 0: torch.set_default_dtype(torch.float64); os.chdir('/'); raise ValueError", seeds="2")
+    records, _ = plant(
+        "if run.seed == 0: torch.set_default_dtype(torch.float64); os.chdir('/'); raise ValueError",
+        seeds="2",
+    )
     assert [record.status for record in records] == ["failed", "ok"]
     assert records[1].provenance["flags"]["dtype"] == "torch.float32"
     assert "folder" not in records[1].provenance["flags"]
     assert (torch.get_default_dtype(), Path.cwd()) == (torch.float32, folder)
 
 
-@pytest.mark.parametrize(("value", "status"), [("float('nan')", "invalid"), ("float('inf')", "invalid"), ("None", "ok"), ("1", "ok")])
+@pytest.mark.parametrize(
+    ("value", "status"),
+    [("float('nan')", "invalid"), ("float('inf')", "invalid"), ("None", "ok"), ("1", "ok")],
+)
 def test_a_figure_of_the_curve_is_finite_or_none(run_plan, tmp_path, mock_folder, value, status):
     record = _changed_line(
         run_plan,
         tmp_path,
         mock_folder,
         "    def evaluate(",
-        f"    def watch(self, case, k, step, model):\n        return Watched({{'s': {value}}})\n\n    def evaluate(",
+        f"    def watch(self, case, k, step, model):\n        return Watched({{'s': "
+        f"{value}}})\n\n    def evaluate(",
     )
     assert record.status == status
 
@@ -276,13 +368,23 @@ def test_a_figure_of_the_curve_is_finite_or_none(run_plan, tmp_path, mock_folder
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('{"rmse": rmse,', '{"rmse": float("nan"),', "the task gives rmse = nan, which is not finite"),
+        (
+            '{"rmse": rmse,',
+            '{"rmse": float("nan"),',
+            "the task gives rmse = nan, which is not finite",
+        ),
         ('{"rmse": rmse,', '{"rmse": -float("inf"),', "the task gives rmse = -inf"),
-        ('{"rmse": rmse,', '{"rmse": rmse, "rmsee": 1.0,', "the task reports 'rmsee', which its card does not declare"),
+        (
+            '{"rmse": rmse,',
+            '{"rmse": rmse, "rmsee": 1.0,',
+            "the task reports 'rmsee', which its card does not declare",
+        ),
         ('{"rmse": rmse,', '{"rmse": None,', "no value for its primary metric 'rmse'"),
     ],
 )
-def test_a_metric_that_is_no_figure_or_not_declared_is_invalid(run_plan, tmp_path, mock_folder, old, new, message):
+def test_a_metric_that_is_no_figure_or_not_declared_is_invalid(
+    run_plan, tmp_path, mock_folder, old, new, message
+):
     record = _changed_line(run_plan, tmp_path, mock_folder, old, new)
     assert record.status == "invalid"
     assert message in record.error.message
@@ -293,15 +395,33 @@ def _changed_line(run_plan, tmp_path, mock_folder, old, new):
 
     copy = tmp_path / "copy"
     shutil.copytree(mock_folder, copy)
-    methods, file = copy / "methods" / "regression" / "fits.py", copy / "tasks" / "regression" / "line.py"
+    methods, file = (
+        copy / "methods" / "regression" / "fits.py",
+        copy / "tasks" / "regression" / "line.py",
+    )
     assert old in file.read_text()
-    file.write_text(file.read_text().replace(old, new).replace("TaskCard\n", "TaskCard, Watched\n", 1))
-    methods.write_text(methods.read_text().replace("        return Fitted(slope=0.0", "        run.report(1, None)\n        return Fitted(slope=0.0"))
-    return run_plan(paths=[str(copy)], methods=("constant",), tasks=("line",), preset="smoke", seeds="1").records[0]
+    file.write_text(
+        file.read_text().replace(old, new).replace("TaskCard\n", "TaskCard, Watched\n", 1)
+    )
+    methods.write_text(
+        methods.read_text().replace(
+            "        return Fitted(slope=0.0",
+            "        run.report(1, None)\n        return Fitted(slope=0.0",
+        )
+    )
+    return run_plan(
+        paths=[str(copy)], methods=("constant",), tasks=("line",), preset="smoke", seeds="1"
+    ).records[0]
 
 
 def test_a_data_set_that_the_card_does_not_list_is_refused(run_plan, tmp_path, mock_folder):
-    record = _changed_line(run_plan, tmp_path, mock_folder, 'generator = run.numpy_generator("corruption")', 'run.dataset("digits")\n        generator = None')
+    record = _changed_line(
+        run_plan,
+        tmp_path,
+        mock_folder,
+        'generator = run.numpy_generator("corruption")',
+        'run.dataset("digits")\n        generator = None',
+    )
     assert record.status == "failed"
     assert "'digits', which its card does not list" in record.error.message
 
@@ -354,7 +474,11 @@ def _hidden_of_smoke():
     from bench.runs.tools import Tools
 
     registry = Registry()
-    spec = make_plan(Request(methods=("ce",), tasks=("noisy-digits",), preset="smoke"), registry).cells[0].spec
+    spec = (
+        make_plan(Request(methods=("ce",), tasks=("noisy-digits",), preset="smoke"), registry)
+        .cells[0]
+        .spec
+    )
     task = import_target(registry.one("task", "noisy-digits").target).make(spec.task_params)
     data = import_target(registry.get("dataset", "digits").target)
 
@@ -362,7 +486,14 @@ def _hidden_of_smoke():
         def dataset(self, run, name, params):
             return data().load(run)
 
-    run = Setup(seed=spec.seed, task="noisy-labels/noisy-digits", method="x", device=torch.device("cpu"), workdir=Path(), tools=_Serving())
+    run = Setup(
+        seed=spec.seed,
+        task="noisy-labels/noisy-digits",
+        method="x",
+        device=torch.device("cpu"),
+        workdir=Path(),
+        tools=_Serving(),
+    )
     case = task.prepare(run)
     return case, case.hidden
 
@@ -376,11 +507,17 @@ def _secrets(hidden):
 
 
 def _found(arrays, secrets):
-    """Name the secrets that are an array of ``arrays``, or a stretch of one that begins at a multiple of its length."""
+    """Name the secrets that are an array of ``arrays``, or a stretch of
+    one that begins at a multiple of its length.
+    """
     names = []
     for name, secret in secrets.items():
         for array in arrays:
-            whole = array[: len(array) // len(secret) * len(secret)].view(-1, len(secret)) if len(array) >= len(secret) else array[None, :0]
+            whole = (
+                array[: len(array) // len(secret) * len(secret)].view(-1, len(secret))
+                if len(array) >= len(secret)
+                else array[None, :0]
+            )
             if whole.shape[1] == len(secret) and bool((whole == secret).all(1).any()):
                 names.append(name)
                 break
@@ -394,7 +531,8 @@ def test_a_spy_that_walks_all_it_can_reach_finds_nothing_hidden(plant, tmp_path)
     arrays = torch.load(tmp_path / "seen.txt.pt")
     problem = case.problems[0]
     visible = {"given labels": problem.y.double(), "inputs": problem.x.double().flatten()}
-    assert _found(arrays, visible) == ["given labels", "inputs"]  # the walker does reach what is shown, and it is this case
+    # the walker does reach what is shown, and it is this case
+    assert _found(arrays, visible) == ["given labels", "inputs"]
     assert not torch.equal(problem.y, hidden.y_true)
     assert _found(arrays, _secrets(hidden)) == []
 
@@ -408,9 +546,14 @@ def test_the_spy_would_find_a_planted_secret(plant, tmp_path, where):
         "run.device": "run.device = [secret]",
         "attribute": "run.extra = lambda: 0; run.extra.deep = secret",
     }[where]
-    plant(f"secret = torch.load({str(tmp_path / 'secret.pt')!r})\n{how}\nspy([problem, run])", head=SPY)
+    plant(
+        f"secret = torch.load({str(tmp_path / 'secret.pt')!r})\n{how}\nspy([problem, run])",
+        head=SPY,
+    )
     found = _found(torch.load(tmp_path / "seen.txt.pt"), _secrets(hidden))
-    assert found == (["clean labels"] if where == "run.workdir" else ["clean labels", "test row 3", "test row 4"])
+    assert found == (
+        ["clean labels"] if where == "run.workdir" else ["clean labels", "test row 3", "test row 4"]
+    )
 
 
 # Fingerprints --------------------------------------------------------------------------------
@@ -441,7 +584,13 @@ def test_a_change_anywhere_inside_a_problem_is_noticed(change):
     torch.manual_seed(0)
     sparse = torch.tensor([[0.0, 1.0]]).to_sparse()
     value = Outer(
-        [Inner(torch.zeros(2)), "text"], {"a": np.zeros(3), "net": torch.nn.Linear(2, 2), "half": torch.ones(3, dtype=torch.bfloat16), "sparse": sparse}
+        [Inner(torch.zeros(2)), "text"],
+        {
+            "a": np.zeros(3),
+            "net": torch.nn.Linear(2, 2),
+            "half": torch.ones(3, dtype=torch.bfloat16),
+            "sparse": sparse,
+        },
     )
     before = guard.fingerprints(value)
     guard.check_unchanged(before, value, "problem")
@@ -470,7 +619,9 @@ def test_graph_data_is_fingerprinted_by_its_parts(graph_library):
         guard.check_unchanged(before, [graph], "problem.graphs")
 
 
-def test_a_result_that_is_no_record_is_recorded_as_invalid_and_the_grid_goes_on(run_plan, monkeypatch):
+def test_a_result_that_is_no_record_is_recorded_as_invalid_and_the_grid_goes_on(
+    run_plan, monkeypatch
+):
     import bench.executors.inline as inline
 
     honest = inline.run_job
@@ -481,6 +632,11 @@ def test_a_result_that_is_no_record_is_recorded_as_invalid_and_the_grid_goes_on(
         return results
 
     monkeypatch.setattr(inline, "run_job", forged)
-    records = run_plan(methods=("mock-policy/frozen", "mock-policy/advantage"), tasks=("bandit",), preset="smoke", seeds="1").records
+    records = run_plan(
+        methods=("mock-policy/frozen", "mock-policy/advantage"),
+        tasks=("bandit",),
+        preset="smoke",
+        seeds="1",
+    ).records
     assert [record.status for record in records] == ["invalid", "invalid"]
     assert "solve_s is inf" in records[0].error.message

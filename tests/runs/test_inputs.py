@@ -29,7 +29,15 @@ from hypothesis import strategies as st
 from bench.params import Param
 from bench.plugins.source import Target
 from bench.runs.context import Setup
-from bench.runs.data_index import DataIndex, Known, Want, call_text, differing, params_of, parse_call
+from bench.runs.data_index import (
+    DataIndex,
+    Known,
+    Want,
+    call_text,
+    differing,
+    params_of,
+    parse_call,
+)
 from bench.runs.inputs import File, Inputs, data_root, look, read
 from bench.runs.noticing import NETWORK, Noticing
 from bench.runs.own_files import digests
@@ -78,7 +86,10 @@ def by_mmap(path):
     path.write_bytes(bytes(8))
 
     def load():
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        with (
+            path.open("rb") as file,
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
+        ):
             return mapped[0]
 
     return load
@@ -135,7 +146,21 @@ def by_look_and_c(path):
 
 
 @pytest.mark.parametrize(
-    "reader", [by_csv, by_loadtxt, by_array, by_memmap, by_mmap, by_torch, by_gzip, by_zip, by_pickle, by_number, by_sqlite, by_look_and_c]
+    "reader",
+    [
+        by_csv,
+        by_loadtxt,
+        by_array,
+        by_memmap,
+        by_mmap,
+        by_torch,
+        by_gzip,
+        by_zip,
+        by_pickle,
+        by_number,
+        by_sqlite,
+        by_look_and_c,
+    ],
 )
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_a_file_is_seen_however_it_is_read_and_a_change_of_one_byte_too(reader, tmp_path):
@@ -153,7 +178,9 @@ def test_a_file_is_seen_however_it_is_read_and_a_change_of_one_byte_too(reader, 
 def test_a_file_that_c_code_opens_is_seen_in_the_folders_of_the_plugin_and_of_local_data(tmp_path):
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep/data.bin").write_text("1")
-    inputs = seen(lambda: ctypes.CDLL(None).fopen(os.fsencode(tmp_path / "deep/data.bin"), b"r"), tmp_path)
+    inputs = seen(
+        lambda: ctypes.CDLL(None).fopen(os.fsencode(tmp_path / "deep/data.bin"), b"r"), tmp_path
+    )
     assert names(inputs) == {"data.bin"}
 
 
@@ -176,18 +203,33 @@ def test_python_code_and_libraries_are_no_inputs(tmp_path):
         "with Noticing() as noticing:\n    import helper_of_this_test, decimal, colorsys\n"
         "print([file.path for file in noticing.inputs().files])"
     )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        == "[]"
+    )
 
 
 def test_a_file_that_ships_with_a_library_is_named_from_the_library_on(tmp_path):
     import sklearn.datasets
 
     inputs = seen(sklearn.datasets.load_iris)
-    assert [file.path for file in inputs.files if file.path.endswith("iris.csv")] == ["lib:sklearn/datasets/data/iris.csv"]
+    assert [file.path for file in inputs.files if file.path.endswith("iris.csv")] == [
+        "lib:sklearn/datasets/data/iris.csv"
+    ]
     assert look(inputs).changed == []
 
 
-@pytest.mark.parametrize("listing", [os.listdir, lambda path: list(os.scandir(path)), lambda path: list(path.glob("*.csv")), lambda path: list(path.iterdir())])
+@pytest.mark.parametrize(
+    "listing",
+    [
+        os.listdir,
+        lambda path: list(os.scandir(path)),
+        lambda path: list(path.glob("*.csv")),
+        lambda path: list(path.iterdir()),
+    ],
+)
 def test_a_new_file_in_a_folder_that_was_listed_is_seen(listing, tmp_path):
     (tmp_path / "a.csv").write_text("1")
     inputs = seen(lambda: listing(tmp_path))
@@ -225,9 +267,18 @@ def test_a_variable_and_the_working_folder_are_seen_where_they_are_asked_for(tmp
     monkeypatch.chdir(tmp_path)
     (tmp_path / "here.csv").write_text("1")
     (tmp_path / "other").mkdir()
-    by_variable, by_folder, by_place = seen(lambda: os.environ.get("MY_DATA")), seen(lambda: Path("here.csv").read_text()), seen(lambda: Path("x").resolve())
+    by_variable, by_folder, by_place = (
+        seen(lambda: os.environ.get("MY_DATA")),
+        seen(lambda: Path("here.csv").read_text()),
+        seen(lambda: Path("x").resolve()),
+    )
     nothing = seen(lambda: (tmp_path / "here.csv").read_text())
-    assert [look(item).changed for item in (by_variable, by_folder, by_place, nothing)] == [[], [], [], []]
+    assert [look(item).changed for item in (by_variable, by_folder, by_place, nothing)] == [
+        [],
+        [],
+        [],
+        [],
+    ]
     monkeypatch.setenv("MY_DATA", "two")
     monkeypatch.chdir(tmp_path / "other")
     assert look(by_variable).changed == ["$MY_DATA"]
@@ -247,7 +298,9 @@ def test_what_another_program_reads_and_what_comes_over_the_network_is_never_kno
         with multiprocessing.get_context("fork").Pool(1) as pool:
             pool.map(len, [""])
 
-    assert look(seen(lambda: subprocess.run(["true"], check=True))).changed == ["another process reads it"]
+    assert look(seen(lambda: subprocess.run(["true"], check=True))).changed == [
+        "another process reads it"
+    ]
     assert look(seen(fork)).changed == ["another process reads it"]
     assert look(seen(fetch)).changed == [NETWORK]
 
@@ -269,7 +322,9 @@ def test_what_is_fetched_from_the_hub_is_known_by_its_revision_and_no_network_is
 
 
 def test_code_that_a_warning_quotes_is_no_input(tmp_path):
-    (tmp_path / "reader.py").write_text("import warnings\n\ndef read():\n    warnings.warn('quoted', stacklevel=1)\n")
+    (tmp_path / "reader.py").write_text(
+        "import warnings\n\ndef read():\n    warnings.warn('quoted', stacklevel=1)\n"
+    )
     spec = importlib.util.spec_from_file_location("quoted_reader", tmp_path / "reader.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -277,7 +332,8 @@ def test_code_that_a_warning_quotes_is_no_input(tmp_path):
     def warn():
         with warnings.catch_warnings():
             warnings.simplefilter("always")
-            warnings.showwarning = lambda *said, **_: warnings.formatwarning(*said[:4])  # as a terminal shows it, line of code included
+            # as a terminal shows it, line of code included
+            warnings.showwarning = lambda *said, **_: warnings.formatwarning(*said[:4])
             module.read()
 
     linecache.clearcache()
@@ -288,11 +344,16 @@ def test_a_database_is_seen_by_its_path_and_by_its_uri(tmp_path):
     path = tmp_path / "rows of%20mine.db"
     sqlite3.connect(path).close()
     uri = f"file:{urllib.parse.quote(str(path))}?mode=ro"
-    assert [names(seen(lambda: sqlite3.connect(uri, uri=True).close())), names(seen(lambda: sqlite3.connect(":memory:").close()))] == [{path.name}, set()]
+    assert [
+        names(seen(lambda: sqlite3.connect(uri, uri=True).close())),
+        names(seen(lambda: sqlite3.connect(":memory:").close())),
+    ] == [{path.name}, set()]
 
 
 @pytest.mark.parametrize("value", ["~there-is-no-such-user", "~there-is-no-such-user/data"])
-def test_the_folder_of_local_data_without_a_home_is_one_that_is_not_there(value, tmp_path, monkeypatch):
+def test_the_folder_of_local_data_without_a_home_is_one_that_is_not_there(
+    value, tmp_path, monkeypatch
+):
     from bench.errors import DataUnavailable
     from bench.runs.own_files import own
     from bench.training.hub import Source, texts
@@ -304,10 +365,13 @@ def test_the_folder_of_local_data_without_a_home_is_one_that_is_not_there(value,
         texts(Source(name="rows", repo="a/rows"), "train", ("text",))
     monkeypatch.delenv("BENCH_DATA")
     monkeypatch.delenv("XDG_DATA_HOME", raising=False)
-    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # as where neither HOME nor the user's entry is there
+    # as where neither HOME nor the user's entry is there
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
     assert not data_root().exists()
     (tmp_path / "a").touch()
-    assert own([str(tmp_path / "a")], (), str(tmp_path / "cache"), float("inf")) == [str(tmp_path / "a")]
+    assert own([str(tmp_path / "a")], (), str(tmp_path / "cache"), float("inf")) == [
+        str(tmp_path / "a")
+    ]
 
 
 def test_a_data_set_says_what_cannot_be_seen(tmp_path):
@@ -333,10 +397,22 @@ def test_a_data_set_says_what_cannot_be_seen(tmp_path):
 
 
 def test_what_was_patched_to_see_is_put_back():
-    before = os.stat, os.lstat, os.getcwd, type(os.environ).__getitem__, set(os.supports_follow_symlinks)
+    before = (
+        os.stat,
+        os.lstat,
+        os.getcwd,
+        type(os.environ).__getitem__,
+        set(os.supports_follow_symlinks),
+    )
     with pytest.raises(ZeroDivisionError), Noticing(), Noticing():
         _ = 1 / 0
-    assert (os.stat, os.lstat, os.getcwd, type(os.environ).__getitem__, set(os.supports_follow_symlinks)) == before
+    assert (
+        os.stat,
+        os.lstat,
+        os.getcwd,
+        type(os.environ).__getitem__,
+        set(os.supports_follow_symlinks),
+    ) == before
 
 
 # Whether a change is seen later --------------------------------------------------------
@@ -344,7 +420,9 @@ def test_what_was_patched_to_see_is_put_back():
 
 @settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=50), st.binary(max_size=50), st.booleans(), st.booleans(), st.booleans())
-def test_other_bytes_are_seen_and_the_same_bytes_are_not_whatever_the_times_say(tmp_path_factory, before, after, keep_time, replaced, settled):
+def test_other_bytes_are_seen_and_the_same_bytes_are_not_whatever_the_times_say(
+    tmp_path_factory, before, after, keep_time, replaced, settled
+):
     path = tmp_path_factory.mktemp("file") / "data"
     path.write_bytes(before)
     if settled:
@@ -369,10 +447,16 @@ def test_a_file_that_was_touched_is_read_once_and_then_known_by_its_stamp(tmp_pa
     path.touch()
     fresh = look(inputs).fresh
     assert fresh is not None
-    assert [file.stamp for file in fresh.files] == [read(str(path)).stamp] != [file.stamp for file in inputs.files]
+    assert (
+        [file.stamp for file in fresh.files]
+        == [read(str(path)).stamp]
+        != [file.stamp for file in inputs.files]
+    )
 
 
-def test_a_large_file_that_was_touched_counts_as_changed_and_one_that_was_not_is_known(tmp_path, monkeypatch):
+def test_a_large_file_that_was_touched_counts_as_changed_and_one_that_was_not_is_known(
+    tmp_path, monkeypatch
+):
     monkeypatch.setattr("bench.runs.inputs.LARGEST", 3)
     path = tmp_path / "data"
     path.write_text("long")
@@ -383,18 +467,25 @@ def test_a_large_file_that_was_touched_counts_as_changed_and_one_that_was_not_is
     assert look(inputs).changed == [str(path)]
 
 
-def test_the_bytes_of_a_file_are_read_again_only_where_its_stamp_proves_nothing(tmp_path, monkeypatch):
+def test_the_bytes_of_a_file_are_read_again_only_where_its_stamp_proves_nothing(
+    tmp_path, monkeypatch
+):
     from bench.runs import data_index
 
     path, index, reads = tmp_path / "large.bin", DataIndex(tmp_path / "cache"), []
     path.write_bytes(b"1")
     settle(path)
     monkeypatch.setattr("bench.runs.inputs._RACY", -(10**9))  # as if it had been written long ago
-    monkeypatch.setattr(data_index, "read", lambda *given, **more: reads.append(given) or read(*given, **more))
+    monkeypatch.setattr(
+        data_index, "read", lambda *given, **more: reads.append(given) or read(*given, **more)
+    )
     target = Target("m", "T", str(tmp_path / "task.py"))
     first = index.content(str(path))
     assert [index.content(str(path)), index.content(str(path)), len(reads)] == [first, first, 1]
-    assert digests([str(path)], [target], DataIndex(tmp_path / "cache")) == ({"file:large.bin": first}, {"file:large.bin": str(path)})
+    assert digests([str(path)], [target], DataIndex(tmp_path / "cache")) == (
+        {"file:large.bin": first},
+        {"file:large.bin": str(path)},
+    )
     assert len(reads) == 1
     path.write_bytes(b"2")
     settle(path)
@@ -421,7 +512,16 @@ def test_a_file_that_changes_while_it_is_loaded_leaves_nothing_that_is_known(tmp
 
 
 def want(**changes) -> Want:
-    fields = {"name": "d", "params": {}, "target": Target("m", "D", "/x.py"), "code": ["a"], "versions": {"numpy": "1"}, "device": "cpu", "had": "local", "stream": ("t/k", 0)}  # fmt: skip
+    fields = {
+        "name": "d",
+        "params": {},
+        "target": Target("m", "D", "/x.py"),
+        "code": ["a"],
+        "versions": {"numpy": "1"},
+        "device": "cpu",
+        "had": "local",
+        "stream": ("t/k", 0),
+    }
     return Want(**{**fields, **changes})
 
 
@@ -452,7 +552,15 @@ def test_what_is_drawn_from_the_runs_streams_is_known_by_task_and_seed(tmp_path)
     assert index.state(want(stream=("t/k", 1))).fingerprint == ""
 
 
-@pytest.mark.parametrize("damage", [lambda data: data[:-3], lambda data: b"", lambda data: data[:40] + b"x" + data[41:], lambda data: b"\xff" * 100])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: data[:-3],
+        lambda data: b"",
+        lambda data: data[:40] + b"x" + data[41:],
+        lambda data: b"\xff" * 100,
+    ],
+)
 def test_an_entry_that_is_damaged_is_not_known(damage, tmp_path):
     index = DataIndex(tmp_path)
     index.put(want(), Known(fingerprint="f", inputs=Inputs(files=[File("/a", 1, 1, 1, 1, "d")])))
@@ -483,7 +591,12 @@ def test_a_path_that_is_not_utf8_is_known(tmp_path):
 # Calls as text ------------------------------------------------------------------------------
 
 
-SCHEMA = {"split": Param(str, "train"), "rate": Param(float, 1), "k": Param(int | None, None), "names": Param(tuple[str, ...], ())}
+SCHEMA = {
+    "split": Param(str, "train"),
+    "rate": Param(float, 1),
+    "k": Param(int | None, None),
+    "names": Param(tuple[str, ...], ()),
+}
 
 
 @settings(max_examples=200, deadline=None)
@@ -500,4 +613,7 @@ def test_a_call_is_read_as_it_was_written(values):
 
 def test_a_default_that_is_written_out_is_no_parameter_of_a_call():
     assert call_text("d", differing(SCHEMA, {"split": "train", "rate": 1.0})) == "d"
-    assert call_text("d", differing(SCHEMA, {"split": "test", "rate": 2.0})) == "d(rate=2.0,split=test)"
+    assert (
+        call_text("d", differing(SCHEMA, {"split": "test", "rate": 2.0}))
+        == "d(rate=2.0,split=test)"
+    )

@@ -24,7 +24,9 @@ def forgotten():
 
 @pytest.fixture
 def counted(monkeypatch, tmp_path):
-    """A cache folder of its own, and a list that grows with each question that is really asked; the answer is that of the real probe."""
+    """A cache folder of its own, and a list that grows with each question
+    that is really asked; the answer is that of the real probe.
+    """
     answer = {"kernels": provenance.kernels_here(), "files": {}}
     kernels._asked.cache_clear()
     monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
@@ -38,13 +40,19 @@ def counted(monkeypatch, tmp_path):
     return asked
 
 
-def test_a_setting_that_chooses_other_kernels_is_another_answer_and_one_that_chooses_the_same_is_not(monkeypatch):
+def test_a_setting_that_chooses_other_kernels_is_another_answer_and_one_that_chooses_the_same_is_not(
+    monkeypatch,
+):
     here = provenance.kernels_here()
     with monkeypatch.context() as patch:
         for name, value in other(here, provenance.cpu()["id"]).items():
             patch.setenv(name, value)
         there = provenance.kernels_here()
-    assert {"numpy_blas", "scipy_blas", *(["torch"] if here["torch"].startswith("AVX") else [])} <= {name for name in here if here[name] != there.get(name)}
+    assert {
+        "numpy_blas",
+        "scipy_blas",
+        *(["torch"] if here["torch"].startswith("AVX") else []),
+    } <= {name for name in here if here[name] != there.get(name)}
     monkeypatch.setenv("OPENBLAS_CORETYPE", here["numpy_blas"].split()[-1])
     assert provenance.kernels_here() == here
 
@@ -59,20 +67,35 @@ def test_a_setting_that_chooses_other_kernels_is_another_answer_and_one_that_cho
         ("neoversen1", "DEFAULT", "asimd", "ARMV8 default"),
     ],
 )
-def test_the_tests_run_once_more_under_kernels_that_are_not_the_machine_s_own(blas, torch, flags, chosen):
-    assert " ".join(other({"numpy_blas": f"openblas 0.3.31 {blas}", "torch": torch}, flags).values()) == chosen
+def test_the_tests_run_once_more_under_kernels_that_are_not_the_machine_s_own(
+    blas, torch, flags, chosen
+):
+    assert (
+        " ".join(other({"numpy_blas": f"openblas 0.3.31 {blas}", "torch": torch}, flags).values())
+        == chosen
+    )
 
 
 def test_the_answer_is_what_the_libraries_of_a_run_say_and_asking_loads_none_of_them():
     """The libraries are asked in a process of its own, as a run is one."""
-    code = "import json, sys; from bench.runs import provenance; print(json.dumps([provenance.kernels_here(), sorted({'numpy', 'torch', 'scipy'} & set(sys.modules))]))"
-    said, loaded = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+    code = (
+        "import json, sys; from bench.runs import provenance; "
+        "print(json.dumps([provenance.kernels_here(), sorted({'numpy', 'torch', 'scipy'} & "
+        "set(sys.modules))]))"
+    )
+    said, loaded = json.loads(
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout
+    )
     import torch
     from threadpoolctl import threadpool_info
 
     assert loaded == []
     assert said["torch"].split()[0] == torch.backends.cpu.get_cpu_capability()
-    mine = {entry["architecture"] for entry in threadpool_info() if entry["internal_api"] == "openblas"}
+    mine = {
+        entry["architecture"] for entry in threadpool_info() if entry["internal_api"] == "openblas"
+    }
     assert mine <= {word for name in ("numpy_blas", "scipy_blas") for word in said[name].split()}
 
 
@@ -89,7 +112,9 @@ def test_it_is_asked_once_for_a_machine_its_libraries_and_its_variables(counted,
     assert len(counted) == 4
 
 
-def test_a_library_that_was_replaced_behind_the_cache_is_asked_again(counted, tmp_path, monkeypatch):
+def test_a_library_that_was_replaced_behind_the_cache_is_asked_again(
+    counted, tmp_path, monkeypatch
+):
     library = tmp_path / "libblas.so"
     library.write_bytes(b"one")
     found = {"kernels": {"numpy_blas": "one"}, "files": {str(library): kernels.stamp(str(library))}}
@@ -102,7 +127,15 @@ def test_a_library_that_was_replaced_behind_the_cache_is_asked_again(counted, tm
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"[]", b'{"files": 3, "kernels": {}}', b'{"files": {}, "kernels": []}', b'{"files": {"/gone": [1, 2]}, "kernels": {}}']
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"files": 3, "kernels": {}}',
+        b'{"files": {}, "kernels": []}',
+        b'{"files": {"/gone": [1, 2]}, "kernels": {}}',
+    ],
 )
 def test_a_damaged_answer_in_the_cache_is_asked_again(counted, tmp_path, content):
     first = provenance.kernels_here()
@@ -137,27 +170,37 @@ def test_where_the_cache_can_not_be_written_it_is_asked_each_time(counted, tmp_p
         ("UNRELATED", "1", None),
     ],
 )
-def test_a_variable_whose_effect_can_not_be_asked_is_part_of_the_answer_by_its_name(counted, monkeypatch, name, value, kept):
+def test_a_variable_whose_effect_can_not_be_asked_is_part_of_the_answer_by_its_name(
+    counted, monkeypatch, name, value, kept
+):
     monkeypatch.setenv(name, value)
     assert provenance.kernels_here().get(name) == kept
 
 
 def test_what_steers_a_gpu_alone_counts_for_runs_on_it(counted, monkeypatch):
     monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "1")
-    assert [provenance.kernels_here(device).get("NVIDIA_TF32_OVERRIDE") for device in ("cpu", "cuda")] == [None, "1"]
+    assert [
+        provenance.kernels_here(device).get("NVIDIA_TF32_OVERRIDE") for device in ("cpu", "cuda")
+    ] == [None, "1"]
 
 
 def test_mkl_and_onednn_are_read_without_what_changes_by_itself():
     lines = (
-        "MKL_VERBOSE oneMKL 2024.0 Update 2 Product build 20240605 for Intel(R) 64 architecture Intel(R) AVX2 enabled processors, Lnx 2.60GHz lp64 gnu_thread",
-        "MKL_VERBOSE SGEMM(N,N,64,64,64,0x7fff,0x563d,64,0x563d,64,0x7ff,0x56,64) 199.77us CNR:OFF Dyn:0 FastMM:1 TID:0  NThr:1",
+        "MKL_VERBOSE oneMKL 2024.0 Update 2 Product build 20240605 for Intel(R) 64 architecture "
+        "Intel(R) AVX2 enabled processors, Lnx 2.60GHz lp64 gnu_thread",
+        "MKL_VERBOSE SGEMM(N,N,64,64,64,0x7fff,0x563d,64,0x563d,64,0x7ff,0x56,64) 199.77us "
+        "CNR:OFF Dyn:0 FastMM:1 TID:0  NThr:1",
         "onednn_verbose,v1,info,oneDNN v3.12.0 (commit 80afa71049cd69a3df32adcccb623b12cd7baa22)",
         "onednn_verbose,v1,info,cpu,isa:Intel AVX2",
-        "onednn_verbose,v1,primitive,exec,cpu,convolution,jit:avx2,forward_training,x,attr-scratchpad:user attr-fpmath:bf16,y,0.0678711",
+        "onednn_verbose,v1,primitive,exec,cpu,convolution,jit:avx2,forward_training,x,attr-scratchpad:user "
+        "attr-fpmath:bf16,y,0.0678711",
         "words of a library",
     )
     found = kernels.told_by(lines)
-    assert found["mkl"] == "oneMKL 2024.0 Update 2 Product build 20240605 for Intel(R) 64 architecture Intel(R) AVX2 enabled processors CNR:OFF"
+    assert found["mkl"] == (
+        "oneMKL 2024.0 Update 2 Product build 20240605 for Intel(R) 64 architecture "
+        "Intel(R) AVX2 enabled processors CNR:OFF"
+    )
     assert found["onednn"] == "v3.12.0 Intel AVX2 attr-fpmath:bf16"
     assert kernels.told_by(lines[-1:]) == {}
 
@@ -172,7 +215,9 @@ def test_changed_kernels_are_said_in_words():
         "the BLAS kernel of NumPy was openblas 0.3.31 Haswell, is openblas 0.3.31 SkylakeX",
     ]
     assert kernels.differences(now, now) == []
-    assert kernels.differences(None, now) == ["the kernels of NumPy, SciPy and torch that computed it are not recorded"]
+    assert kernels.differences(None, now) == [
+        "the kernels of NumPy, SciPy and torch that computed it are not recorded"
+    ]
 
 
 def test_libraries_that_can_not_be_loaded_are_one_sentence(monkeypatch, tmp_path):
@@ -181,6 +226,8 @@ def test_libraries_that_can_not_be_loaded_are_one_sentence(monkeypatch, tmp_path
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setenv("OPENBLAS_UNKNOWN_SETTING", "no answer is kept for it")
     with pytest.raises(
-        EnvironmentFault, match=r"could not be asked for their kernels \(ImportError: libgfortran is missing\); install datacentric-bench again"
+        EnvironmentFault,
+        match=r"could not be asked for their kernels \(ImportError: libgfortran is missing\); "
+        r"install datacentric-bench again",
     ):
         provenance.kernels_here()

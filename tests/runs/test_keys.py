@@ -78,7 +78,9 @@ def test_another_preset_or_variant_is_another_cell(mock_folder):
 def test_every_field_of_a_spec_changes_its_cell_and_all_but_the_seed_its_group(mock_folder, field):
     spec = keyed(mock_folder).cell.spec
     value = getattr(spec, field)
-    other = {"seed": 5, "form": "single", "tuning": {"trials": [{}]}}.get(field, {**value, "more": 1} if isinstance(value, dict) else f"{value}x")
+    other = {"seed": 5, "form": "single", "tuning": {"trials": [{}]}}.get(
+        field, {**value, "more": 1} if isinstance(value, dict) else f"{value}x"
+    )
     changed = msgspec.structs.replace(spec, **{field: other})
     assert changed.cell != spec.cell
     assert (changed.group == spec.group) == (field == "seed")
@@ -129,7 +131,9 @@ def warm_cache(tmp_path_factory):
 
 @pytest.fixture
 def edited_bench(monkeypatch, warm_cache):
-    """Scan a file of the installed package as if its text were another; the index that is returned has not seen it yet."""
+    """Scan a file of the installed package as if its text were another;
+    the index that is returned has not seen it yet.
+    """
     from bench.plugins import index
 
     def call(file, old, new):
@@ -146,24 +150,37 @@ def edited_bench(monkeypatch, warm_cache):
 
         monkeypatch.setattr(index, "scan_file", scan)
         found = Index(warm_cache)
-        found._scans = {name: known for name, known in found._scans.items() if not name.endswith(f":{file}")}
+        found._scans = {
+            name: known for name, known in found._scans.items() if not name.endswith(f":{file}")
+        }
         return found
 
     return call
 
 
-@pytest.mark.parametrize(("device", "measured", "changes"), [("cpu", "cpu", True), ("cpu", "cuda", False), ("cuda", "cpu", False), ("cuda", "cuda", True)])
-def test_what_is_measured_on_one_kind_of_device_leaves_the_keys_of_the_other_as_they_are(tmp_path, warm_cache, edited_bench, device, measured, changes):
+@pytest.mark.parametrize(
+    ("device", "measured", "changes"),
+    [("cpu", "cpu", True), ("cpu", "cuda", False), ("cuda", "cpu", False), ("cuda", "cuda", True)],
+)
+def test_what_is_measured_on_one_kind_of_device_leaves_the_keys_of_the_other_as_they_are(
+    tmp_path, warm_cache, edited_bench, device, measured, changes
+):
     import bench
 
     def key(index):
         registry = Registry(index=index)
-        request = Request(methods=("ce",), tasks=("noisy-digits",), preset="smoke", seeds="0-0", device=device)
+        request = Request(
+            methods=("ce",), tasks=("noisy-digits",), preset="smoke", seeds="0-0", device=device
+        )
         return Driver(registry, Store(tmp_path)).keys.of(make_plan(request, registry).cells[0]).key
 
     before = key(Index(warm_cache))
     row = '({"batch": 1, "channels": 1, "side": 1, "bits": 32}, "sequence")'
-    edited = edited_bench(Path(bench.__file__).parent / "training/nets_tuned.py", "]]]] = {", f']]]] = {{"nets/other": {{"{measured}": [{row}]}},')
+    edited = edited_bench(
+        Path(bench.__file__).parent / "training/nets_tuned.py",
+        "]]]] = {",
+        f']]]] = {{"nets/other": {{"{measured}": [{row}]}},',
+    )
     assert (key(edited) != before) == changes
 
 
@@ -172,7 +189,13 @@ def test_what_is_measured_on_one_kind_of_device_leaves_the_keys_of_the_other_as_
     [
         ("tracks/noisy_labels.py", "ge=0, lt=1)] = 0.9", "ge=0, lt=1)] = 0.8", True),
         ("training/stack.py", 'nonlinearity="relu"', 'nonlinearity="tanh"', True),
-        ("training/nets_tuned.py", "]]]] = {", ']]]] = {"nets/mlp": {"cpu": [({"batch": 1, "channels": 1, "side": 1, "bits": 32}, "sequence")]},', True),
+        (
+            "training/nets_tuned.py",
+            "]]]] = {",
+            ']]]] = {"nets/mlp": {"cpu": [({"batch": 1, "channels": 1, "side": 1, "bits": 32}, '
+            '"sequence")]},',
+            True,
+        ),
         ("training/nets_tuned.py", "]]]] = {", "]]]] = {  # a timing", False),
         ("training/state.py", "batch: int = 8192", "batch: int = 4096", True),
         ("contracts.py", "hidden: Any = None", "hidden: Any = 0", True),
@@ -181,7 +204,9 @@ def test_what_is_measured_on_one_kind_of_device_leaves_the_keys_of_the_other_as_
         ("executors/local.py", "_GRACE = 2.0", "_GRACE = 3.0", False),
     ],
 )
-def test_shared_code_of_tracks_and_training_is_in_the_key_and_that_of_the_harness_is_not(tmp_path, warm_cache, edited_bench, file, old, new, changes):
+def test_shared_code_of_tracks_and_training_is_in_the_key_and_that_of_the_harness_is_not(
+    tmp_path, warm_cache, edited_bench, file, old, new, changes
+):
     import bench
 
     request = {"methods": ("ce",), "tasks": ("noisy-digits",), "preset": "smoke", "seeds": "0-0"}
@@ -190,7 +215,11 @@ def test_shared_code_of_tracks_and_training_is_in_the_key_and_that_of_the_harnes
 
     def key(index):
         registry = Registry(index=index)
-        return Driver(registry, Store(tmp_path)).keys.of(make_plan(Request(**request), registry).cells[0]).key
+        return (
+            Driver(registry, Store(tmp_path))
+            .keys.of(make_plan(Request(**request), registry).cells[0])
+            .key
+        )
 
     before = key(Index(warm_cache))
     assert (key(edited_bench(Path(bench.__file__).parent / file, old, new)) != before) == changes
@@ -199,18 +228,33 @@ def test_shared_code_of_tracks_and_training_is_in_the_key_and_that_of_the_harnes
 @pytest.mark.parametrize(
     ("home", "name", "value"),
     [
-        (provenance, "versions", lambda names: {name: "0" if name == "torch" else "1" for name in names}),
-        (provenance, "versions", lambda names: {name: "0" if name == "numpy" else "1" for name in names}),
-        (provenance, "versions", lambda names: {name: "0" if name == "torch_geometric" else "1" for name in names}),
+        (
+            provenance,
+            "versions",
+            lambda names: {name: "0" if name == "torch" else "1" for name in names},
+        ),
+        (
+            provenance,
+            "versions",
+            lambda names: {name: "0" if name == "numpy" else "1" for name in names},
+        ),
+        (
+            provenance,
+            "versions",
+            lambda names: {name: "0" if name == "torch_geometric" else "1" for name in names},
+        ),
         (provenance, "THREADS", 2),
         (provenance, "cpu", lambda: {"model": "m", "id": "m", "class": "another"}),
         (provenance, "kernels", lambda *_: {"numpy_blas": "another"}),
     ],
     ids=["torch", "numpy", "library of the card", "threads", "instruction class", "kernels"],
 )
-def test_another_environment_is_another_key_of_the_same_cell(mock_folder, monkeypatch, home, name, value):
+def test_another_environment_is_another_key_of_the_same_cell(
+    mock_folder, monkeypatch, home, name, value
+):
     request = {"methods": ("pooled",), "tasks": ("motifs",), "variants": ("plain",)}
-    monkeypatch.setattr(provenance, "kernels", lambda *_: {"numpy_blas": "one"})  # for versions that are made up nothing is to be asked
+    # for versions that are made up nothing is to be asked
+    monkeypatch.setattr(provenance, "kernels", lambda *_: {"numpy_blas": "one"})
     monkeypatch.setattr(provenance, "versions", lambda names: dict.fromkeys(names, "1"))
     before = keyed(mock_folder, **request)
     monkeypatch.setattr(home, name, value)
@@ -223,7 +267,11 @@ def test_a_library_that_no_card_lists_is_not_in_the_key(mock_folder, monkeypatch
     monkeypatch.setattr(provenance, "kernels", lambda *_: {"numpy_blas": "one"})
     monkeypatch.setattr(provenance, "versions", lambda names: dict.fromkeys(names, "1"))
     before = keyed(mock_folder)
-    monkeypatch.setattr(provenance, "versions", lambda names: {name: "0" if name == "torch_geometric" else "1" for name in names})
+    monkeypatch.setattr(
+        provenance,
+        "versions",
+        lambda names: {name: "0" if name == "torch_geometric" else "1" for name in names},
+    )
     assert keyed(mock_folder).key == before.key
 
 
@@ -248,9 +296,24 @@ def test_another_protocol_of_the_harness_is_another_key(mock_folder, monkeypatch
 
 def test_comments_docstrings_blank_lines_and_file_times_change_nothing(copied):
     before = keyed(copied)
-    edit(copied, "methods/unlearning/forgetters.py", '"""Gradient descent on the rows that stay, all', '"""Gradient  descent on the rows that stay: all')
-    edit(copied, "methods/unlearning/forgetters.py", "        for step in", "        # a comment\n\n        for step in")
-    edit(copied, "contracts.py", '    """Two classes of points: x (n, d) float64, y (n,) int64."""\n', '    """Other words."""\n')
+    edit(
+        copied,
+        "methods/unlearning/forgetters.py",
+        '"""Gradient descent on the rows that stay, all',
+        '"""Gradient  descent on the rows that stay: all',
+    )
+    edit(
+        copied,
+        "methods/unlearning/forgetters.py",
+        "        for step in",
+        "        # a comment\n\n        for step in",
+    )
+    edit(
+        copied,
+        "contracts.py",
+        '    """Two classes of points: x (n, d) float64, y (n,) int64."""\n',
+        '    """Other words."""\n',
+    )
     edit(copied, "datasets/blobs.py", "(0)", "( 0 )")
     for file in copied.rglob("*.py"):
         os.utime(file, (1, 1))
@@ -259,7 +322,12 @@ def test_comments_docstrings_blank_lines_and_file_times_change_nothing(copied):
 
 def test_removing_a_docstring_changes_nothing(copied):
     before = keyed(copied)
-    edit(copied, "contracts.py", '    """Two classes of points: x (n, d) float64, y (n,) int64."""\n', "")
+    edit(
+        copied,
+        "contracts.py",
+        '    """Two classes of points: x (n, d) float64, y (n,) int64."""\n',
+        "",
+    )
     assert keyed(copied).key == before.key
 
 
@@ -267,10 +335,21 @@ def test_the_order_of_names_and_parameters_on_the_command_line_changes_nothing(m
     def keys(**request):
         registry = Registry(paths=[mock_folder])
         driver = Driver(registry, Store(Path("results")))
-        return sorted(driver.keys.of(cell).key for cell in make_plan(Request(preset="smoke", **request), registry).cells)
+        return sorted(
+            driver.keys.of(cell).key
+            for cell in make_plan(Request(preset="smoke", **request), registry).cells
+        )
 
-    one = keys(methods=("descend[steps=3,lr=.01]", "keep"), tasks=("forget-rows[rows=4,problems=2]",), seeds="0,1")
-    other = keys(methods=("keep", "descend[lr=0.010,steps=3]"), tasks=("forget-rows[problems=2,rows=4]",), seeds="0-1")
+    one = keys(
+        methods=("descend[steps=3,lr=.01]", "keep"),
+        tasks=("forget-rows[rows=4,problems=2]",),
+        seeds="0,1",
+    )
+    other = keys(
+        methods=("keep", "descend[lr=0.010,steps=3]"),
+        tasks=("forget-rows[problems=2,rows=4]",),
+        seeds="0-1",
+    )
     assert len(one) == 4
     assert [len(set(one)), len(set(other))] == [4, 4]
     assert one == other
@@ -281,7 +360,9 @@ def test_a_default_written_out_is_the_default(mock_folder):
     assert keyed(mock_folder, methods=("mock-unlearning/descend",)).key == keyed(mock_folder).key
 
 
-def test_host_results_folder_cache_and_working_folder_change_nothing(mock_folder, monkeypatch, tmp_path):
+def test_host_results_folder_cache_and_working_folder_change_nothing(
+    mock_folder, monkeypatch, tmp_path
+):
     before = keyed(mock_folder)
     monkeypatch.setattr(socket, "gethostname", lambda: "elsewhere")
     monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "other"))
@@ -297,10 +378,14 @@ def test_a_copy_of_the_plugin_elsewhere_has_the_same_keys(mock_folder, copied):
 def test_how_many_jobs_run_at_once_changes_neither_keys_nor_metrics(run_plan, tmp_path):
     one = run_plan(**{**BASE, "seeds": "3"}, parallel=1, results=tmp_path / "one")
     three = run_plan(**{**BASE, "seeds": "3"}, parallel=3, results=tmp_path / "three")
-    assert {record.key: record.metrics for record in one.records} == {record.key: record.metrics for record in three.records}
+    assert {record.key: record.metrics for record in one.records} == {
+        record.key: record.metrics for record in three.records
+    }
 
 
-def test_the_machine_and_the_time_limit_are_told_but_not_in_the_key(run_plan, tmp_path, monkeypatch):
+def test_the_machine_and_the_time_limit_are_told_but_not_in_the_key(
+    run_plan, tmp_path, monkeypatch
+):
     one = run_plan(**BASE, results=tmp_path / "one").records[0]
     monkeypatch.setattr(drive, "machine", lambda: {"cpu": "elsewhere"})
     other = run_plan(**BASE, results=tmp_path / "other", timeout=1000).records[0]
@@ -319,7 +404,10 @@ def test_the_key_says_which_environment_and_files_went_into_it(mock_folder):
 # Seeds as the command line writes them -----------------------------------------------------------
 
 
-@pytest.mark.parametrize(("text", "seeds"), [("3", [0, 1, 2]), ("0-2,7", [0, 1, 2, 7]), ("5-5", [5]), (None, [0, 1]), ("2,2,1", [2, 1])])
+@pytest.mark.parametrize(
+    ("text", "seeds"),
+    [("3", [0, 1, 2]), ("0-2,7", [0, 1, 2, 7]), ("5-5", [5]), (None, [0, 1]), ("2,2,1", [2, 1])],
+)
 def test_seeds_are_a_number_or_a_list(text, seeds):
     assert plan.parse_seeds(text, 2) == seeds
 

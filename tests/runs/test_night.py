@@ -33,22 +33,58 @@ from bench.runs.plan import Request, make_plan
 from bench.runs.record import Record
 
 ROW = Row(
-    track="t", task="k", preset="default", variant="v", device="cpu", method="m", reference="", metric="acc", direction="max", values={"0": 80.0, "1": 82.0}
+    track="t",
+    task="k",
+    preset="default",
+    variant="v",
+    device="cpu",
+    method="m",
+    reference="",
+    metric="acc",
+    direction="max",
+    values={"0": 80.0, "1": 82.0},
 )
 
 
 def night(day: int, **means: float) -> Night:
-    """Return a night on which rows stand at these figures on seed 0 and two more on seed 1; ``low`` and ``high`` are references."""
+    """Return a night on which rows stand at these figures on seed 0 and
+    two more on seed 1; ``low`` and ``high`` are references.
+    """
     rows = {
-        name: msgspec.structs.replace(ROW, method=name, reference=name if name in ("low", "high") else "", values={"0": mean, "1": mean + 2})
+        name: msgspec.structs.replace(
+            ROW,
+            method=name,
+            reference=name if name in ("low", "high") else "",
+            values={"0": mean, "1": mean + 2},
+        )
         for name, mean in means.items()
     }
-    return Night(night=f"2026-01-{day:02}", tier="smoke", planned=1, recorded=1, rows=rows, parts=[])
+    return Night(
+        night=f"2026-01-{day:02}", tier="smoke", planned=1, recorded=1, rows=rows, parts=[]
+    )
 
 
 def record(cell: str, started: str = "2026-01-01", **changes) -> Record:
-    fields = {"track": "t", "method": "m", "params": {}, "task": "k", "task_params": {}, "preset": "default", "variant": "v", "seed": 0, "device": "cpu"}
-    fields |= {"dtype": "float32", "form": "single", "status": "ok", "metrics": {"acc": 1.0}, "key": "0" * 32, "ended": "", **changes}
+    fields = {
+        "track": "t",
+        "method": "m",
+        "params": {},
+        "task": "k",
+        "task_params": {},
+        "preset": "default",
+        "variant": "v",
+        "seed": 0,
+        "device": "cpu",
+    }
+    fields |= {
+        "dtype": "float32",
+        "form": "single",
+        "status": "ok",
+        "metrics": {"acc": 1.0},
+        "key": "0" * 32,
+        "ended": "",
+        **changes,
+    }
     return Record(cell=cell, started=f"{started}T03:00:00+00:00", **fields)
 
 
@@ -57,23 +93,31 @@ def record(cell: str, started: str = "2026-01-01", **changes) -> Record:
 
 @pytest.fixture(scope="module")
 def cells(mock_folder):
-    return make_plan(Request(all=True, preset="smoke", seeds="3"), Registry(paths=[mock_folder])).cells
+    return make_plan(
+        Request(all=True, preset="smoke", seeds="3"), Registry(paths=[mock_folder])
+    ).cells
 
 
 def test_the_shares_of_a_night_are_its_cells_each_once(cells):
     for count in (1, 3, 8):
         shares = shards(cells, lambda _: 1.0, count)
         assert len(shares) == count
-        assert sorted(cell.spec.cell for share in shares for cell in share) == sorted(cell.spec.cell for cell in cells)
+        assert sorted(cell.spec.cell for share in shares for cell in share) == sorted(
+            cell.spec.cell for cell in cells
+        )
 
 
-def test_all_methods_on_a_task_variant_and_seed_are_in_one_share_even_when_there_are_more_shares_than_those(cells):
+def test_all_methods_on_a_task_variant_and_seed_are_in_one_share_even_when_there_are_more_shares_than_those(
+    cells,
+):
     for count in (2, 3, len(cells)):
         homes = {}
         for number, share in enumerate(shards(cells, lambda _: 1.0, count)):
             for cell in share:
                 assert homes.setdefault(unit_of(cell.spec), number) == number
-    assert len(set(homes.values())) > len({(cell.spec.task, cell.spec.variant) for cell in cells}), "a large variant is split by its seeds"
+    assert len(set(homes.values())) > len(
+        {(cell.spec.task, cell.spec.variant) for cell in cells}
+    ), "a large variant is split by its seeds"
 
 
 def test_what_shares_artifacts_stays_together_unless_it_is_more_than_a_share(cells):
@@ -88,16 +132,22 @@ def test_no_share_takes_longer_than_the_mean_and_one_more_unit(cells):
     times = {cell.spec.cell: 1.0 + number % 7 for number, cell in enumerate(cells)}
     shares = shards(cells, lambda cell: times[cell.spec.cell], 4)
     loads = [sum(times[cell.spec.cell] for cell in share) for share in shares]
-    assert max(loads) <= 2 * sum(loads) / 4  # what longest-first promises: no unit is larger than a share
+    # what longest-first promises: no unit is larger than a share
+    assert max(loads) <= 2 * sum(loads) / 4
 
 
 # The rotating check -----------------------------------------------------------
 
 
-@given(st.lists(st.integers(0, 2**32 - 1), min_size=1, max_size=40, unique=True), st.dates(date(2026, 2, 1), date(2030, 1, 1)))
+@given(
+    st.lists(st.integers(0, 2**32 - 1), min_size=1, max_size=40, unique=True),
+    st.dates(date(2026, 2, 1), date(2030, 1, 1)),
+)
 def test_seven_nights_check_every_record_once(numbers, first):
     records = [record(f"{number:08x}{0:024x}") for number in numbers]
-    checked = [found.cell for day in range(CHECKED) for found in due(records, first + timedelta(days=day))]
+    checked = [
+        found.cell for day in range(CHECKED) for found in due(records, first + timedelta(days=day))
+    ]
     assert sorted(checked) == sorted(item.cell for item in records)
 
 
@@ -112,9 +162,17 @@ def test_what_was_computed_tonight_is_not_checked_tonight():
 
 
 def test_a_row_that_moved_two_nights_in_a_row_raises_an_alarm():
-    (found,) = alarms([night(1, m=80, low=50, high=90), night(2, m=70, low=50, high=90), night(3, m=70, low=50, high=90)], 0.02)
+    (found,) = alarms(
+        [
+            night(1, m=80, low=50, high=90),
+            night(2, m=70, low=50, high=90),
+            night(3, m=70, low=50, high=90),
+        ],
+        0.02,
+    )
     assert (found.label, found.before, found.now) == ("t/k v m", 81, 71)
-    assert found.limit == pytest.approx(0.02 * 40)  # the references' distance; paired differences agree, so their error is 0
+    # the references' distance; paired differences agree, so their error is 0
+    assert found.limit == pytest.approx(0.02 * 40)
 
 
 @pytest.mark.parametrize(
@@ -123,27 +181,48 @@ def test_a_row_that_moved_two_nights_in_a_row_raises_an_alarm():
     ids=["it went back", "it moved only tonight", "it moved both ways", "it moved less than delta"],
 )
 def test_a_row_that_did_not_stay_away_raises_none(last, tonight):
-    assert alarms([night(1, m=80, low=50, high=90), night(2, m=last, low=50, high=90), night(3, m=tonight, low=50, high=90)], 0.02) == []
+    assert (
+        alarms(
+            [
+                night(1, m=80, low=50, high=90),
+                night(2, m=last, low=50, high=90),
+                night(3, m=tonight, low=50, high=90),
+            ],
+            0.02,
+        )
+        == []
+    )
 
 
 def test_a_move_within_two_standard_errors_raises_none():
-    nights = [night(1, m=80, low=79, high=81), night(2, m=80, low=79, high=81), night(3, m=80, low=79, high=81)]
+    nights = [
+        night(1, m=80, low=79, high=81),
+        night(2, m=80, low=79, high=81),
+        night(3, m=80, low=79, high=81),
+    ]
     for later in nights[1:]:
-        later.rows["m"] = msgspec.structs.replace(ROW, values={"0": 80 + 6, "1": 82 - 2})  # mean 2, standard error 4
+        # mean 2, standard error 4
+        later.rows["m"] = msgspec.structs.replace(ROW, values={"0": 80 + 6, "1": 82 - 2})
     assert alarms(nights, 0.02) == []
 
 
 def test_a_row_that_another_class_of_machine_computed_has_not_moved():
     nights = [night(day, m=80 if day == 1 else 70, low=50, high=90) for day in (1, 2, 3)]
     for one, names in zip(nights, (("a", "a"), ("b", "b"), ("b", "b")), strict=True):
-        one.rows["m"] = msgspec.structs.replace(one.rows["m"], classes=dict(zip("01", names, strict=True)))
+        one.rows["m"] = msgspec.structs.replace(
+            one.rows["m"], classes=dict(zip("01", names, strict=True))
+        )
     assert alarms(nights, 0.02) == []
     nights[0].rows["m"] = msgspec.structs.replace(nights[0].rows["m"], classes={"0": "b", "1": "a"})
-    assert [alarm.label for alarm in alarms(nights, 0.02)] == ["t/k v m"], "seed 0 is of one class and moved"
+    assert [alarm.label for alarm in alarms(nights, 0.02)] == ["t/k v m"], (
+        "seed 0 is of one class and moved"
+    )
 
 
 def test_an_anchor_that_moved_is_named_as_one():
-    found = alarms([night(1, low=50, high=90), night(2, low=50, high=80), night(3, low=50, high=80)], 0.02)
+    found = alarms(
+        [night(1, low=50, high=90), night(2, low=50, high=80), night(3, low=50, high=80)], 0.02
+    )
     assert [item.reference for item in found] == ["high"]
 
 
@@ -198,7 +277,9 @@ def test_what_is_no_share_of_a_night_is_not_carried(tmp_path):
     said = carry(source, target, False)
     assert said[0] == "carried what 1 machine did of nights."
     assert "2-of-2.json is left out: it can't be read as a machine's share of a night" in said[1]
-    assert [str(path.relative_to(target)) for path in target.rglob("*.json")] == ["nights/2026-01-02-smoke/1-of-1.json"]
+    assert [str(path.relative_to(target)) for path in target.rglob("*.json")] == [
+        "nights/2026-01-02-smoke/1-of-1.json"
+    ]
 
 
 def test_nights_and_their_parts_come_back_as_they_were_written_the_oldest_first(tmp_path):
@@ -211,7 +292,10 @@ def test_nights_and_their_parts_come_back_as_they_were_written_the_oldest_first(
     assert read_part(tmp_path, "2026-01-03", "smoke", (1, 2)) == Part()
     for day in (3, 1, 2):
         write_night(tmp_path, night(day, m=day))
-    assert [found.night[-2:] for found in read_nights(tmp_path, "smoke", "2026-01-02")] == ["01", "02"]
+    assert [found.night[-2:] for found in read_nights(tmp_path, "smoke", "2026-01-02")] == [
+        "01",
+        "02",
+    ]
     assert read_nights(tmp_path, "nightly", "2026-01-02") == []
 
 

@@ -1,4 +1,6 @@
-"""What a method says to its run is refused with a sentence where it is not what it should be, and kept as it is where it is right."""
+"""What a method says to its run is refused with a sentence where it is not
+what it should be, and kept as it is where it is right.
+"""
 
 import math
 
@@ -13,13 +15,35 @@ from bench.runs.artifacts import Artifacts
 from bench.runs.context import Run
 from bench.runs.said import MOST, whole
 
-NO_WHOLE = [-1, 1.5, 1.0, math.nan, math.inf, "1", None, True, MOST + 1, 10**40, torch.tensor(1.5), torch.ones(2, dtype=torch.int64), np.float64(2), [1]]
+NO_WHOLE = [
+    -1,
+    1.5,
+    1.0,
+    math.nan,
+    math.inf,
+    "1",
+    None,
+    True,
+    MOST + 1,
+    10**40,
+    torch.tensor(1.5),
+    torch.ones(2, dtype=torch.int64),
+    np.float64(2),
+    [1],
+]
 WHOLE = [0, 3, np.int64(3), np.uint8(3), torch.tensor(3), MOST]
 
 
 @pytest.fixture
 def run(tmp_path):
-    return Run(seed=0, task="t", method="m", device=torch.device("cpu"), workdir=tmp_path, artifacts=Artifacts(tmp_path / "cache"))
+    return Run(
+        seed=0,
+        task="t",
+        method="m",
+        device=torch.device("cpu"),
+        workdir=tmp_path,
+        artifacts=Artifacts(tmp_path / "cache"),
+    )
 
 
 @pytest.mark.parametrize("value", NO_WHOLE, ids=repr)
@@ -42,12 +66,27 @@ def test_whole_numbers_of_any_library_become_plain_ones(run, value):
     run.count(forward=value, backward=value)
     run.log(value, loss=value)
     run.progress(value, "epochs")()
-    found = [run._curve[0]["step"], run._counts["forward"], run._counts["backward"], run._logs[0]["step"]]
+    found = [
+        run._curve[0]["step"],
+        run._counts["forward"],
+        run._counts["backward"],
+        run._logs[0]["step"],
+    ]
     assert found == [int(value)] * 4
     assert {type(number) for number in found} == {int}
 
 
-@given(st.one_of(st.integers(), st.floats(), st.text(), st.binary(), st.lists(st.integers()), st.none(), st.complex_numbers()))
+@given(
+    st.one_of(
+        st.integers(),
+        st.floats(),
+        st.text(),
+        st.binary(),
+        st.lists(st.integers()),
+        st.none(),
+        st.complex_numbers(),
+    )
+)
 def test_whatever_comes_is_a_whole_number_or_refused(value):
     try:
         assert whole(value, "the method said", "a whole number is wanted") == value
@@ -61,7 +100,20 @@ def test_a_logged_figure_that_is_no_number_is_refused(run, value):
         run.log(1, loss=value)
 
 
-@pytest.mark.parametrize("value", [1, 1.5, math.nan, math.inf, np.float32(1), torch.tensor(1.0), torch.tensor(1.0, requires_grad=True), True], ids=repr)
+@pytest.mark.parametrize(
+    "value",
+    [
+        1,
+        1.5,
+        math.nan,
+        math.inf,
+        np.float32(1),
+        torch.tensor(1.0),
+        torch.tensor(1.0, requires_grad=True),
+        True,
+    ],
+    ids=repr,
+)
 def test_a_logged_figure_may_be_of_any_kind_and_not_finite(run, value):
     run.log(1, loss=value)
     assert type(run._logs[0]["loss"]) is float
@@ -78,8 +130,15 @@ def test_a_logged_figure_may_be_of_any_kind_and_not_finite(run, value):
         ({"a": [torch.ones(2)]}, "holds a list"),
         ({"a": torch.nn.Linear(1, 1)}, "holds a Linear"),
         ({(1, 2): 3}, r"the key \(1, 2\)"),
-        ({"a": torch.eye(2).to_sparse()}, "holds a sparse tensor at \\['a'\\]; .to_dense\\(\\) makes a plain one of it, which can be kept"),
-        ({"a": torch.ones(2, device="meta")}, "holds a tensor on the device meta, which holds no values at"),
+        (
+            {"a": torch.eye(2).to_sparse()},
+            "holds a sparse tensor at \\['a'\\]; .to_dense\\(\\) makes a plain one of it, which "
+            "can be kept",
+        ),
+        (
+            {"a": torch.ones(2, device="meta")},
+            "holds a tensor on the device meta, which holds no values at",
+        ),
     ],
 )
 def test_a_state_that_can_not_be_kept_is_refused_with_its_place(run, state, words):
@@ -88,7 +147,13 @@ def test_a_state_that_can_not_be_kept_is_refused_with_its_place(run, state, word
 
 
 def test_states_whose_names_look_alike_come_back_apart(run):
-    state = {"a/b": torch.ones(2), "a": {"b": torch.zeros(2)}, 1: torch.tensor(3), "1": torch.tensor(4), "": {"": torch.tensor(5)}}
+    state = {
+        "a/b": torch.ones(2),
+        "a": {"b": torch.zeros(2)},
+        1: torch.tensor(3),
+        "1": torch.tensor(4),
+        "": {"": torch.tensor(5)},
+    }
     run.checkpoint(state)
     found = run.restored()
     assert torch.equal(found["a/b"], torch.ones(2))
@@ -101,7 +166,14 @@ def test_the_state_of_an_optimiser_comes_back(run):
     optimiser = torch.optim.Adam(net.parameters())
     net(torch.ones(3, 2)).sum().backward()
     optimiser.step()
-    run.checkpoint({"optimiser": optimiser.state_dict(), "net": net.state_dict(), "half": torch.ones(2).bfloat16(), "flat": torch.ones(0)})
+    run.checkpoint(
+        {
+            "optimiser": optimiser.state_dict(),
+            "net": net.state_dict(),
+            "half": torch.ones(2).bfloat16(),
+            "flat": torch.ones(0),
+        }
+    )
     found = run.restored()
     optimiser.load_state_dict(found["optimiser"])
     net.load_state_dict(found["net"])
@@ -111,7 +183,14 @@ def test_the_state_of_an_optimiser_comes_back(run):
 
 @pytest.mark.parametrize(
     "built",
-    [None, [1], {"a": [1, 2]}, {"a": np.ones(2)}, {1: torch.ones(2)}, {"a": torch.eye(2).to_sparse()}],
+    [
+        None,
+        [1],
+        {"a": [1, 2]},
+        {"a": np.ones(2)},
+        {1: torch.ones(2)},
+        {"a": torch.eye(2).to_sparse()},
+    ],
     ids=repr,
 )
 def test_an_artifact_that_is_no_table_of_tensors_is_refused(run, built):

@@ -1,4 +1,6 @@
-"""``--tune``: parameters are chosen on held-out training data alone, among settings and seeds that the record states."""
+"""``--tune``: parameters are chosen on held-out training data alone, among
+settings and seeds that the record states.
+"""
 
 import json
 import shlex
@@ -43,7 +45,16 @@ def always(tmp_path):
 
 
 def plan_of(path, method, preset="default", **options):
-    request = Request(**{"methods": (method,), "tasks": ("noisy-digits",), "preset": preset, "variants": ("sym40",), "seeds": "4", **options})
+    request = Request(
+        **{
+            "methods": (method,),
+            "tasks": ("noisy-digits",),
+            "preset": preset,
+            "variants": ("sym40",),
+            "seeds": "4",
+            **options,
+        }
+    )
     return make_plan(request, Registry(paths=[path]))
 
 
@@ -61,17 +72,35 @@ def test_alternatives_of_the_command_line_are_the_settings(always):
 
 def test_else_the_card_says_what_may_be_tried_beside_the_defaults(always):
     found, _ = searches(plan_of(always, "always"), 99)
-    assert [(trial["digit"], trial["more"]) for trial in found[0].trials] == [(0, 0.0), (1, 0.0), (1, 1.0), (2, 0.0), (2, 1.0), (3, 0.0), (3, 1.0)]
+    assert [(trial["digit"], trial["more"]) for trial in found[0].trials] == [
+        (0, 0.0),
+        (1, 0.0),
+        (1, 1.0),
+        (2, 0.0),
+        (2, 1.0),
+        (3, 0.0),
+        (3, 1.0),
+    ]
     found, _ = searches(plan_of(always, "always[digit=5]"), 99)
     assert [(trial["digit"], trial["more"]) for trial in found[0].trials] == [(5, 0.0), (5, 1.0)]
 
 
 def test_a_search_knows_the_space_of_the_card_and_that_alternatives_by_hand_are_none(always):
-    assert [searches(plan_of(always, method), 3)[0][0].space for method in ("always", "always[digit=5]", "always[digit=4|2|7]")] == [7, 0, 0]
+    assert [
+        searches(plan_of(always, method), 3)[0][0].space
+        for method in ("always", "always[digit=5]", "always[digit=4|2|7]")
+    ] == [7, 0, 0]
 
 
 @pytest.mark.parametrize(
-    ("method", "count"), [("always", 3), ("always", 99), ("always[digit=5]", 4), ("always[digit=4|2|7,more=0|1]", 4), ("always[digit=4|2]", 9)]
+    ("method", "count"),
+    [
+        ("always", 3),
+        ("always", 99),
+        ("always[digit=5]", 4),
+        ("always[digit=4|2|7,more=0|1]", 4),
+        ("always[digit=4|2]", 9),
+    ],
 )
 def test_the_command_of_a_tuned_cell_makes_the_same_cell(always, method, count):
     from bench.runs.rerun import Again, kept
@@ -89,23 +118,34 @@ def test_the_command_of_a_tuned_cell_makes_the_same_cell(always, method, count):
             "n": len(records),
         }
         cell = search.cells[0]
-        return msgspec.structs.replace(cell, spec=msgspec.structs.replace(cell.spec, params=search.trials[-1], tuning=tuning))
+        return msgspec.structs.replace(
+            cell, spec=msgspec.structs.replace(cell.spec, params=search.trials[-1], tuning=tuning)
+        )
 
     cell = final(searches(plan_of(always, method), count)[0][0])
     words = shlex.split(kept(cell, registry, Again()))
     named = tuple(words[place + 1] for place, word in enumerate(words) if word == "--method")
-    again = searches(plan_of(always, "", methods=named, seeds="0-0"), int(words[words.index("--tune") + 1]))[0][0]
+    again = searches(
+        plan_of(always, "", methods=named, seeds="0-0"), int(words[words.index("--tune") + 1])
+    )[0][0]
     assert final(again).spec.cell == cell.spec.cell
     assert len(named) == (1 if method == "always" else len(cell.spec.tuning["trials"]))
 
 
 def test_of_more_settings_than_n_the_first_and_the_same_sample_are_tried(always):
     few = settings(always, "always[digit=8|1|2|3|4|5|6|7]", 3)
-    assert (few[0], len(set(few)), few) == (8, 3, settings(always, "always[digit=8|1|2|3|4|5|6|7]", 3))
+    assert (few[0], len(set(few)), few) == (
+        8,
+        3,
+        settings(always, "always[digit=8|1|2|3|4|5|6|7]", 3),
+    )
 
 
 def test_a_method_without_alternatives_runs_as_it_is(always):
-    found, rest = searches(plan_of(always, "always[digit=1|2],ce".split(",")[0], methods=("always[digit=1|2]", "ce")), 5)
+    found, rest = searches(
+        plan_of(always, "always[digit=1|2],ce".split(",")[0], methods=("always[digit=1|2]", "ce")),
+        5,
+    )
     assert len(found) == 1
     assert {cell.spec.method for cell in rest.cells} == {"ce"}
     with pytest.raises(UsageError, match="nothing to choose from"):
@@ -115,12 +155,23 @@ def test_a_method_without_alternatives_runs_as_it_is(always):
 def test_trials_hold_out_training_data_and_have_seeds_of_their_own(always):
     found, _ = searches(plan_of(always, "always[digit=1|2]"), 5)
     runs = found[0].runs()
-    assert [[cell.spec.seed for cell in cells] for cells in runs] == [[FIRST_SEED, FIRST_SEED + 1, FIRST_SEED + 2]] * 2
+    assert [[cell.spec.seed for cell in cells] for cells in runs] == [
+        [FIRST_SEED, FIRST_SEED + 1, FIRST_SEED + 2]
+    ] * 2
     spec = runs[0][0].spec
-    assert (spec.task_params["holdout"], spec.variant, runs[0][0].custom) == (0.2, "sym40[holdout=0.2]", True)
+    assert (spec.task_params["holdout"], spec.variant, runs[0][0].custom) == (
+        0.2,
+        "sym40[holdout=0.2]",
+        True,
+    )
     assert "holdout" not in found[0].cells[0].spec.task_params
     typed = make_plan(
-        Request(methods=("always[digit=1]",), tasks=("noisy-digits[holdout=.2]",), variants=("sym40",), seeds=f"{FIRST_SEED}-{FIRST_SEED}"),
+        Request(
+            methods=("always[digit=1]",),
+            tasks=("noisy-digits[holdout=.2]",),
+            variants=("sym40",),
+            seeds=f"{FIRST_SEED}-{FIRST_SEED}",
+        ),
         Registry(paths=[always]),
     )
     assert typed.cells[0].spec == spec
@@ -128,7 +179,9 @@ def test_trials_hold_out_training_data_and_have_seeds_of_their_own(always):
         searches(plan_of(always, "always[digit=1|2]", seeds=f"{FIRST_SEED}-{FIRST_SEED}"), 5)
 
 
-@pytest.mark.parametrize(("scores", "best"), [([1.0, 3.0, 2.0], 1), ([2.0, 2.0, 1.0], 0), ([None, 1.0, 2.0], 2)])
+@pytest.mark.parametrize(
+    ("scores", "best"), [([1.0, 3.0, 2.0], 1), ([2.0, 2.0, 1.0], 0), ([None, 1.0, 2.0], 2)]
+)
 def test_the_best_mean_is_chosen_and_the_first_of_equals(always, tmp_path, scores, best):
     registry = Registry(paths=[always])
     found, _ = searches(plan_of(always, "always[digit=4|5|6]"), 5)
@@ -141,7 +194,12 @@ def test_the_best_mean_is_chosen_and_the_first_of_equals(always, tmp_path, score
                 Result(status="failed", error={"type": "E", "message": "m"})
                 if failing
                 else Result(
-                    status="ok", metrics={"acc_val": 9.0 if score is None else score + position, "acc_last": -score if score else 0.0}, cost={"solve_s": 2.0}
+                    status="ok",
+                    metrics={
+                        "acc_val": 9.0 if score is None else score + position,
+                        "acc_last": -score if score else 0.0,
+                    },
+                    cost={"solve_s": 2.0},
                 )
             )
             records[cell.spec.cell] = record_of(keys.of(cell), result)
@@ -149,8 +207,15 @@ def test_the_best_mean_is_chosen_and_the_first_of_equals(always, tmp_path, score
     tuning = final[0].spec.tuning
     assert [cell.spec.params["digit"] for cell in final] == [[4, 5, 6][best]] * 4
     assert tuning["scores"] == [None if score is None else score + 1 for score in scores]
-    assert (tuning["chosen"], tuning["metric"], tuning["split"], tuning["seeds"][0]) == (best, "acc_val", {"holdout": 0.2}, FIRST_SEED)
-    assert tuning["seconds"] == pytest.approx(2.0 * sum(record.status == "ok" for record in records.values()))
+    assert (tuning["chosen"], tuning["metric"], tuning["split"], tuning["seeds"][0]) == (
+        best,
+        "acc_val",
+        {"holdout": 0.2},
+        FIRST_SEED,
+    )
+    assert tuning["seconds"] == pytest.approx(
+        2.0 * sum(record.status == "ok" for record in records.values())
+    )
     assert [len(names) for names in tuning["records"]] == [3, 3, 3]
     assert all(cell.custom for cell in final)
     less = chosen(found[0], {})
@@ -158,19 +223,48 @@ def test_the_best_mean_is_chosen_and_the_first_of_equals(always, tmp_path, score
     assert less.status == "not_tuned"
 
 
-def test_a_tuned_cell_is_not_that_of_the_same_parameters_given_and_depends_on_how_it_was_tuned_alone(always):
+def test_a_tuned_cell_is_not_that_of_the_same_parameters_given_and_depends_on_how_it_was_tuned_alone(
+    always,
+):
     spec = plan_of(always, "always").cells[0].spec
-    tuned = msgspec.structs.replace(spec, tuning={"metric": "acc_val", "split": {"holdout": 0.2}, "seeds": [1], "trials": [{}], "scores": [1.0], "chosen": 0})
-    again = msgspec.structs.replace(spec, tuning={**tuned.tuning, "scores": [2.0], "records": ["x"], "seconds": 3.0})
+    tuned = msgspec.structs.replace(
+        spec,
+        tuning={
+            "metric": "acc_val",
+            "split": {"holdout": 0.2},
+            "seeds": [1],
+            "trials": [{}],
+            "scores": [1.0],
+            "chosen": 0,
+        },
+    )
+    again = msgspec.structs.replace(
+        spec, tuning={**tuned.tuning, "scores": [2.0], "records": ["x"], "seconds": 3.0}
+    )
     other = msgspec.structs.replace(spec, tuning={**tuned.tuning, "trials": [{}, {}]})
     assert len({spec.cell, tuned.cell, other.cell}) == 3
     assert (tuned.cell, tuned.group) == (again.cell, again.group)
 
 
 def test_a_task_without_a_validation_score_says_so(bench_call, mock_folder):
-    found = bench_call("run", "--method", "least-squares[fail_seed=7|8]", "--task", "line", "--tune", "2", "--plugins", mock_folder, "--device", "cpu")
+    found = bench_call(
+        "run",
+        "--method",
+        "least-squares[fail_seed=7|8]",
+        "--task",
+        "line",
+        "--tune",
+        "2",
+        "--plugins",
+        mock_folder,
+        "--device",
+        "cpu",
+    )
     assert found.code == 2
-    assert "line has no validation score, so --tune can't choose parameters on it; leave --tune out" in found.err
+    assert (
+        "line has no validation score, so --tune can't choose parameters on it; leave --tune out"
+        in found.err
+    )
 
 
 def test_a_card_with_a_validation_metric_says_how_it_is_computed():
@@ -201,28 +295,61 @@ def bench_call(tmp_path, monkeypatch):
     return call
 
 
-def test_a_tuned_row_is_shown_marked_and_not_ranked_and_its_record_states_the_budget(bench_call, always):
-    arguments = ("--task", "noisy-digits", "--preset", "smoke", "--device", "cpu", "--executor", "inline", "--seeds", "2", "--plugins", always)
+def test_a_tuned_row_is_shown_marked_and_not_ranked_and_its_record_states_the_budget(
+    bench_call, always
+):
+    arguments = (
+        "--task",
+        "noisy-digits",
+        "--preset",
+        "smoke",
+        "--device",
+        "cpu",
+        "--executor",
+        "inline",
+        "--seeds",
+        "2",
+        "--plugins",
+        always,
+    )
     call = ("run", "--method", "ce,always[digit=9|3|5]", "--tune", "3", *arguments, "--json")
     planned = json.loads(bench_call(*call, "--dry-run").out)["cells"]
-    assert sorted((row["method"], row["variant"], row["to_run"]) for row in planned) == [("always", "sym40[holdout=0.2]", 1)] * 3 + [("ce", "sym40", 2)]
+    assert sorted((row["method"], row["variant"], row["to_run"]) for row in planned) == [
+        ("always", "sym40[holdout=0.2]", 1)
+    ] * 3 + [("ce", "sym40", 2)]
     found = bench_call(*call)
-    assert "failed: noisy-digits sym40[holdout=0.2] always seed 1000000: ValueError: the method's solve failed: nine" in found.err
-    records = [record for record in json.loads(found.out)["records"] if record["method"] == "always"]
+    assert (
+        "failed: noisy-digits sym40[holdout=0.2] always seed 1000000: ValueError: the method's "
+        "solve failed: nine"
+    ) in found.err
+    records = [
+        record for record in json.loads(found.out)["records"] if record["method"] == "always"
+    ]
     assert found.code == 0
     tuning = records[0]["tuning"]
-    assert (len(records), tuning["scores"][0], [trial["digit"] for trial in tuning["trials"]]) == (2, None, [9, 3, 5])
+    assert (len(records), tuning["scores"][0], [trial["digit"] for trial in tuning["trials"]]) == (
+        2,
+        None,
+        [9, 3, 5],
+    )
     assert records[0]["params"]["digit"] == tuning["trials"][tuning["chosen"]]["digit"]
     assert tuning["scores"][tuning["chosen"]] == max(tuning["scores"][1:])
     board = json.loads(bench_call("leaderboard", "--json", "--plugins", always).out)
     assert board["notes"] == ["3 trial runs of --tune are left out."]
     assert len(board["tables"]) == 1
     row = next(row for row in board["tables"][0]["rows"] if row["tuned"])
-    assert (row["place"], row["tuned"]["trials"], row["method"].endswith(" (tuned)")) == (None, 3, True)
+    assert (row["place"], row["tuned"]["trials"], row["method"].endswith(" (tuned)")) == (
+        None,
+        3,
+        True,
+    )
     assert "chosen among 3 settings by acc_val on held-out training data" in row["why"]
     assert "acc_val" not in row["metrics"]
     again = json.loads(bench_call(*call, "--dry-run").out)["cells"]
-    assert [(row["recorded"], row["to_run"]) for row in again if row["method"] == "always"][:1] == [(0, 1)]  # the failed trial is tried again
+    # the failed trial is tried again
+    assert [(row["recorded"], row["to_run"]) for row in again if row["method"] == "always"][:1] == [
+        (0, 1)
+    ]
 
 
 def test_a_held_out_case_has_no_test_row_and_no_true_label():
@@ -235,7 +362,9 @@ def test_a_held_out_case_has_no_test_row_and_no_true_label():
             return Digits().load(run)
 
     def case(holdout, seed=0):
-        run = Setup(seed=seed, task="t", method="m", device=torch.device("cpu"), workdir=None, tools=Tools())
+        run = Setup(
+            seed=seed, task="t", method="m", device=torch.device("cpu"), workdir=None, tools=Tools()
+        )
         return NoisyDigits(holdout=holdout).prepare(run)
 
     whole, part = case(0.0), case(0.25)
@@ -247,6 +376,8 @@ def test_a_held_out_case_has_no_test_row_and_no_true_label():
     assert [given[str(row.tolist())] for row in rows.flatten(1)] == labels
     assert torch.equal(part.hidden.y_true, part.problems[0].y)
     assert len(part.hidden.y_test) == round(0.25 * len(order))
-    shares = torch.bincount(part.hidden.y_test, minlength=10) / torch.bincount(whole.problems[0].y, minlength=10)
+    shares = torch.bincount(part.hidden.y_test, minlength=10) / torch.bincount(
+        whole.problems[0].y, minlength=10
+    )
     assert (shares - 0.25).abs().max() < 0.02
     assert not torch.equal(case(0.25, seed=1).hidden.x_test, part.hidden.x_test)

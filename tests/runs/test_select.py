@@ -1,4 +1,6 @@
-"""Which cells run now: every cell of a plan is run, recorded or said to be left out, and the most valuable come first."""
+"""Which cells run now: every cell of a plan is run, recorded or said to be
+left out, and the most valuable come first.
+"""
 
 from pathlib import Path
 
@@ -17,12 +19,24 @@ from bench.runs.select import only, parse_budget, parse_only, within
 from bench.runs.spec import RunSpec
 from bench.runs.store import Store
 
-SPEC = RunSpec(track="t", method="m", params={}, task="k", task_params={}, preset="default", variant="v", seed=0, device="cpu")
+SPEC = RunSpec(
+    track="t",
+    method="m",
+    params={},
+    task="k",
+    task_params={},
+    preset="default",
+    variant="v",
+    seed=0,
+    device="cpu",
+)
 
 
 @pytest.fixture(scope="module")
 def task():
-    return Registry(paths=[str(Path(__file__).parents[1] / "mock")]).get("task", "mock-regression/line")
+    return Registry(paths=[str(Path(__file__).parents[1] / "mock")]).get(
+        "task", "mock-regression/line"
+    )
 
 
 @pytest.fixture
@@ -30,7 +44,13 @@ def cells(task):
     def make(method, seeds, reference=""):
         return [
             Keyed(
-                Cell(spec=msgspec.structs.replace(SPEC, method=method, seed=seed), method=None, task=task, reference=reference, timeout=100.0),
+                Cell(
+                    spec=msgspec.structs.replace(SPEC, method=method, seed=seed),
+                    method=None,
+                    task=task,
+                    reference=reference,
+                    timeout=100.0,
+                ),
                 f"{method}-{seed}",
                 {},
             )
@@ -45,28 +65,60 @@ def order(chosen):
 
 
 def test_a_budget_completes_what_is_begun_then_goes_seed_by_seed_with_the_null_first(cells):
-    begun, nearly, slow, quick, null = cells("begun", 3), cells("nearly", 1), cells("slow", 2), cells("quick", 2), cells("null", 2, "low")
+    begun, nearly, slow, quick, null = (
+        cells("begun", 3),
+        cells("nearly", 1),
+        cells("slow", 2),
+        cells("quick", 2),
+        cells("null", 2, "low"),
+    )
     todo = [*begun, *slow, *quick, *nearly, *null]
     seconds = {"slow": 5.0, "quick": 1.0, "null": 2.0, "begun": 1.0, "nearly": 1.0}
     started = {begun[0].cell.spec.group, nearly[0].cell.spec.group}
 
     def first(budget):
-        return set(order(within(todo, started, lambda cell: seconds[cell.spec.method], budget, 1)[0]))
+        return set(
+            order(within(todo, started, lambda cell: seconds[cell.spec.method], budget, 1)[0])
+        )
 
-    sequence = ["nearly-0", "begun-0", "begun-1", "begun-2", "null-0", "quick-0", "slow-0", "null-1", "quick-1", "slow-1"]
+    sequence = [
+        "nearly-0",
+        "begun-0",
+        "begun-1",
+        "begun-2",
+        "null-0",
+        "quick-0",
+        "slow-0",
+        "null-1",
+        "quick-1",
+        "slow-1",
+    ]
     spent = 0.0
     for position, key in enumerate(sequence):
         spent += seconds[key.partition("-")[0]]
-        assert set(sequence[: position + 1]) <= first(spent) <= set(sequence[: position + 1]) | {"quick-0", "quick-1"}
+        assert (
+            set(sequence[: position + 1])
+            <= first(spent)
+            <= set(sequence[: position + 1]) | {"quick-0", "quick-1"}
+        )
     assert first(0.5) == set()
 
 
 def test_a_cell_that_no_longer_fits_is_passed_over_for_smaller_ones_and_said(cells):
     todo = [*cells("slow", 2), *cells("quick", 2)]
-    chosen, left = within(todo, {todo[0].cell.spec.group}, lambda cell: 50.0 if cell.spec.method == "slow" else 1.0, 40.0, 4)
+    chosen, left = within(
+        todo,
+        {todo[0].cell.spec.group},
+        lambda cell: 50.0 if cell.spec.method == "slow" else 1.0,
+        40.0,
+        4,
+    )
     assert order(chosen) == ["quick-0", "quick-1"]
     assert [(item.method, item.status) for item in left] == [("slow", "over_budget")]
-    assert left[0].reason == "seeds 0, 1 of variant v would take about 50 s each, which no longer fits the budget of 40 s"
+    assert left[0].reason == (
+        "seeds 0, 1 of variant v would take about 50 s each, which no longer fits the "
+        "budget of 40 s"
+    )
 
 
 def test_more_jobs_spend_a_budget_more_quickly(cells):
@@ -84,24 +136,50 @@ def test_more_jobs_spend_a_budget_more_quickly(cells):
 )
 def test_every_cell_runs_or_is_said_to_be_left_out(task, standings, wanted, budget, jobs, chance):
     todo = [
-        Keyed(Cell(spec=msgspec.structs.replace(SPEC, method=chance.choice("abc"), seed=seed), method=None, task=task, timeout=9.0), str(seed), {})
+        Keyed(
+            Cell(
+                spec=msgspec.structs.replace(SPEC, method=chance.choice("abc"), seed=seed),
+                method=None,
+                task=task,
+                timeout=9.0,
+            ),
+            str(seed),
+            {},
+        )
         for seed in range(len(standings))
     ]
     known = {str(seed): standing for seed, standing in enumerate(standings)}
     chosen, left = only(todo, known, sorted(wanted))
     fitting, over = within(chosen, (), lambda cell: 1.0 + cell.spec.seed, budget, jobs)
-    said = [int(seed) for item in (*left, *over) for seed in item.reason.partition(" of variant")[0].partition(" ")[2].split(", ")]
+    said = [
+        int(seed)
+        for item in (*left, *over)
+        for seed in item.reason.partition(" of variant")[0].partition(" ")[2].split(", ")
+    ]
     assert sorted([*map(int, order(fitting)), *said]) == list(range(len(standings)))
     assert sum(1.0 + int(key) for key in order(fitting)) <= budget * jobs
     assert {known[keyed.key] for keyed in chosen} <= (wanted or set(known.values()))
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("30m", 1800), ("2h", 7200), ("1h30m", 5400), ("1.5h", 5400), ("1d", 86400), (" 5m ", 300)])
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90s", 90),
+        ("30m", 1800),
+        ("2h", 7200),
+        ("1h30m", 5400),
+        ("1.5h", 5400),
+        ("1d", 86400),
+        (" 5m ", 300),
+    ],
+)
 def test_a_budget_is_read(text, seconds):
     assert parse_budget(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "2", "h", "-2h", "2 h", "2hours", "0s", "1h x", "nan", "1e3s", "9" * 30 + "h"])
+@pytest.mark.parametrize(
+    "text", ["", "2", "h", "-2h", "2 h", "2hours", "0s", "1h x", "nan", "1e3s", "9" * 30 + "h"]
+)
 def test_what_is_no_budget_is_refused(text):
     with pytest.raises(UsageError, match="give a time like 90s, 30m, 2h or 1h30m"):
         parse_budget(text)
@@ -114,7 +192,12 @@ def test_what_is_no_standing_is_refused():
 
 def test_a_cell_is_missing_failed_or_stale(tmp_path, mock_folder):
     registry, store = Registry(paths=[mock_folder]), Store(tmp_path)
-    plan = make_plan(Request(methods=("constant",), tasks=("line",), preset="default", variants=("noisy",), seeds="4"), registry)
+    plan = make_plan(
+        Request(
+            methods=("constant",), tasks=("line",), preset="default", variants=("noisy",), seeds="4"
+        ),
+        registry,
+    )
     driver = Driver(registry, store)
     fresh = driver.split(plan)[1]
     assert set(driver.standings.values()) == {"missing"}
@@ -124,7 +207,15 @@ def test_a_cell_is_missing_failed_or_stale(tmp_path, mock_folder):
         from bench.runs.drive import record_of
         from bench.runs.result import Result
 
-        record = record_of(keyed, Result(status=status, metrics={"rmse": 1.0}, started="2026-01-01T00:00:00+00:00", ended="2026-01-01T00:00:01+00:00"))
+        record = record_of(
+            keyed,
+            Result(
+                status=status,
+                metrics={"rmse": 1.0},
+                started="2026-01-01T00:00:00+00:00",
+                ended="2026-01-01T00:00:01+00:00",
+            ),
+        )
         record.key = key or record.key
         record.error = None if status == "ok" else Failure(type="E", message="m")
         (tmp_path / "records" / "aa" / f"{record.id}.json").write_bytes(encode_record(record))
@@ -135,4 +226,8 @@ def test_a_cell_is_missing_failed_or_stale(tmp_path, mock_folder):
     put(fresh[2], "ok", "0" * 32)
     done, todo = driver.split(plan)
     assert [record.seed for record in done] == [0]
-    assert [(keyed.cell.spec.seed, driver.standings[keyed.key]) for keyed in todo] == [(1, "failed"), (2, "stale"), (3, "missing")]
+    assert [(keyed.cell.spec.seed, driver.standings[keyed.key]) for keyed in todo] == [
+        (1, "failed"),
+        (2, "stale"),
+        (3, "missing"),
+    ]

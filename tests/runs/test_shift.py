@@ -1,4 +1,6 @@
-"""Several drivers in one folder: claims, what others recorded, what the dead left, and which job goes first."""
+"""Several drivers in one folder: claims, what others recorded, what the
+dead left, and which job goes first.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,11 @@ from bench.runs.claims import Claims
 from bench.runs.limits import Limits, fair_memory, machine_memory, parse_size
 from bench.runs.schedule import Expected
 
-HOLDER = "import sys; from pathlib import Path; from bench.runs.claims import Claims\nwith Claims(Path(sys.argv[1])) as claims:\n    print([claims.take(key) for key in sys.argv[2:]], flush=True)\n    input()"
+HOLDER = (
+    "import sys; from pathlib import Path; from bench.runs.claims import Claims\nwith "
+    "Claims(Path(sys.argv[1])) as claims:\n    print([claims.take(key) for key in "
+    "sys.argv[2:]], flush=True)\n    input()"
+)
 
 
 @pytest.fixture
@@ -27,7 +33,12 @@ def other(tmp_path):
     started = []
 
     def start(*keys: str) -> tuple[subprocess.Popen, str]:
-        process = subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path), *keys], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            [sys.executable, "-c", HOLDER, str(tmp_path), *keys],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         started.append(process)
         return process, process.stdout.readline().strip()
 
@@ -81,7 +92,9 @@ def leftovers(tmp_path):
         folder = tmp_path / "work" / job / "0-seed-0" / "problem-0"
         folder.mkdir(parents=True)
         (folder / ("checkpoint.safetensors" if kept else "scratch.bin")).write_bytes(b"x")
-        (tmp_path / "work" / job / "job.json").write_bytes(msgspec.json.encode([job.encode().hex()]))
+        (tmp_path / "work" / job / "job.json").write_bytes(
+            msgspec.json.encode([job.encode().hex()])
+        )
     return tmp_path
 
 
@@ -95,7 +108,13 @@ def test_what_the_dead_left_is_swept_and_checkpoints_and_another_commands_files_
     with Claims(leftovers) as claims:
         Shift(leftovers, claims, 0.0, None).sweep()
     assert names(leftovers / "records") == {"ab", "abc-1.json", ".writing-fresh"}
-    assert names(leftovers / "work") == {"cut-off", "job.json", "0-seed-0", "problem-0", "checkpoint.safetensors"}
+    assert names(leftovers / "work") == {
+        "cut-off",
+        "job.json",
+        "0-seed-0",
+        "problem-0",
+        "checkpoint.safetensors",
+    }
     assert not (leftovers / ".probe123").exists()
 
 
@@ -124,7 +143,12 @@ def test_a_job_that_was_cut_off_is_taken_up_as_it_was(leftovers):
 
 
 def test_what_another_driver_recorded_meanwhile_is_taken_and_not_run_again(run_plan, tmp_path):
-    request = {"track": "mock-regression", "preset": "smoke", "variants": ("noisy",), "methods": ("constant",)}
+    request = {
+        "track": "mock-regression",
+        "preset": "smoke",
+        "variants": ("noisy",),
+        "methods": ("constant",),
+    }
     ran = run_plan(**request)
     cells = [ran.driver.keys.of(cell) for cell in ran.plan.cells]
     jobs = []
@@ -136,17 +160,25 @@ def test_what_another_driver_recorded_meanwhile_is_taken_and_not_run_again(run_p
             jobs.extend(offers)
             return iter(())
 
-    found = list(ran.driver.run(cells, Refusing(), 1, lambda *_: None))  # planned before it was recorded: the driver is as old
+    # planned before it was recorded: the driver is as old
+    found = list(ran.driver.run(cells, Refusing(), 1, lambda *_: None))
     assert jobs == []
     assert {record.id for _, record in found} == {record.id for record in ran.records}
     later = type(ran.driver)(ran.registry, ran.store)
     later._began += 1
     assert list(later.run(cells, Refusing(), 1, lambda *_: None)) == []
-    assert len(jobs) == len(cells)  # an earlier command's record does not stop a run that was asked for again
+    # an earlier command's record does not stop a run that was asked for again
+    assert len(jobs) == len(cells)
 
 
 def test_a_cell_that_is_at_work_elsewhere_waits_and_the_others_go_on(run_plan, other):
-    ran = run_plan(track="mock-regression", preset="smoke", variants=("noisy",), methods=("constant",), results=None)
+    ran = run_plan(
+        track="mock-regression",
+        preset="smoke",
+        variants=("noisy",),
+        methods=("constant",),
+        results=None,
+    )
     later = type(ran.driver)(ran.registry, ran.store)
     later._began += 1
     cells = [later.keys.of(cell) for cell in ran.plan.cells]
@@ -165,40 +197,86 @@ def test_a_cell_that_is_at_work_elsewhere_waits_and_the_others_go_on(run_plan, o
             return iter(())
 
     holder = HOLDER.replace("sys.argv[1]", repr(str(ran.store.root)))
-    process = subprocess.Popen([sys.executable, "-c", holder, "", cells[0].key], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", holder, "", cells[0].key],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     assert process.stdout.readline().strip() == "[True]"
     list(later.run(cells, Watching(), 1, lambda *_: None))
     process.communicate()
-    assert [None if job is None else job.specs[0].seed for job in offered] == [cells[1].cell.spec.seed, None, cells[0].cell.spec.seed]
+    assert [None if job is None else job.specs[0].seed for job in offered] == [
+        cells[1].cell.spec.seed,
+        None,
+        cells[0].cell.spec.seed,
+    ]
 
 
 # Which goes first -----------------------------------------------------------------
 
 
 def test_the_longest_is_expected_from_its_own_records_then_its_methods_then_its_variants(run_plan):
-    ran = run_plan(track="mock-regression", preset="smoke", variants=("noisy",), methods=("constant", "least-squares"))
+    ran = run_plan(
+        track="mock-regression",
+        preset="smoke",
+        variants=("noisy",),
+        methods=("constant", "least-squares"),
+    )
     for record in ran.records:
-        record.cost = {"prepare_s": 1.0, "solve_s": 2.0 if record.method == "constant" else 12.0, "artifact_s": 0.5, "evaluate_s": 0.5}
+        record.cost = {
+            "prepare_s": 1.0,
+            "solve_s": 2.0 if record.method == "constant" else 12.0,
+            "artifact_s": 0.5,
+            "evaluate_s": 0.5,
+        }
     expected = Expected(ran.records)
     by_method = {cell.spec.method: cell for cell in ran.plan.cells}
     assert expected.of(by_method["constant"]) == 3.0
     other_parameters = msgspec.structs.replace(
-        by_method["least-squares"], spec=msgspec.structs.replace(by_method["least-squares"].spec, params={"fail_seed": 9})
+        by_method["least-squares"],
+        spec=msgspec.structs.replace(by_method["least-squares"].spec, params={"fail_seed": 9}),
     )
     assert expected.of(other_parameters) == 13.0
-    new = msgspec.structs.replace(by_method["constant"], spec=msgspec.structs.replace(by_method["constant"].spec, method="new"))
+    new = msgspec.structs.replace(
+        by_method["constant"],
+        spec=msgspec.structs.replace(by_method["constant"].spec, method="new"),
+    )
     assert expected.of(new) == pytest.approx((3.0 * 2 + 13.0 * 2) / 4)
     assert Expected().of(new) == new.timeout
-    groups = ran.driver._groups([ran.driver.keys.of(cell) for cell in ran.plan.cells], SimpleNamespace(cut_off=lambda _: []), 2)
+    groups = ran.driver._groups(
+        [ran.driver.keys.of(cell) for cell in ran.plan.cells],
+        SimpleNamespace(cut_off=lambda _: []),
+        2,
+    )
     assert len(groups) == 3  # both seeds of the stacked method are one job
     ran.driver.expected = expected
-    groups = ran.driver._groups([ran.driver.keys.of(cell) for cell in ran.plan.cells], SimpleNamespace(cut_off=lambda _: []), 2)
-    assert [group[0].cell.spec.method for group in groups] == ["least-squares", "constant", "constant"]
+    groups = ran.driver._groups(
+        [ran.driver.keys.of(cell) for cell in ran.plan.cells],
+        SimpleNamespace(cut_off=lambda _: []),
+        2,
+    )
+    assert [group[0].cell.spec.method for group in groups] == [
+        "least-squares",
+        "constant",
+        "constant",
+    ]
 
 
 def test_a_run_that_was_killed_is_expected_to_take_as_long_again(run_plan):
-    ran = run_plan(track="mock-regression", preset="smoke", variants=("noisy",), methods=("constant",), seeds="1")
-    record = msgspec.structs.replace(ran.records[0], status="timeout", started="2026-01-01T00:00:00+00:00", ended="2026-01-01T00:05:00+00:00")
+    ran = run_plan(
+        track="mock-regression",
+        preset="smoke",
+        variants=("noisy",),
+        methods=("constant",),
+        seeds="1",
+    )
+    record = msgspec.structs.replace(
+        ran.records[0],
+        status="timeout",
+        started="2026-01-01T00:00:00+00:00",
+        ended="2026-01-01T00:05:00+00:00",
+    )
     assert Expected([record]).of(ran.plan.cells[0]) == 300.0
     assert Expected([msgspec.structs.replace(record, started="soon")]).of(ran.plan.cells[0]) == 0.0
 
@@ -207,7 +285,16 @@ def test_a_run_that_was_killed_is_expected_to_take_as_long_again(run_plan):
 
 
 @pytest.mark.parametrize(
-    ("text", "size"), [("1GiB", 2**30), ("512M", 2**29), ("1.5g", 3 * 2**29), ("2097152", 2**21), (" 2 GB ", 2**31), ("none", None), ("9" * 400 + "T", 2**50)]
+    ("text", "size"),
+    [
+        ("1GiB", 2**30),
+        ("512M", 2**29),
+        ("1.5g", 3 * 2**29),
+        ("2097152", 2**21),
+        (" 2 GB ", 2**31),
+        ("none", None),
+        ("9" * 400 + "T", 2**50),
+    ],
 )
 def test_sizes_are_read_in_units_of_1024(text, size):
     assert parse_size(text, "--memory") == size
@@ -215,7 +302,9 @@ def test_sizes_are_read_in_units_of_1024(text, size):
 
 @pytest.mark.parametrize("text", ["", "much", "-1G", "1X", "1e9", "12", "0"])
 def test_what_is_no_size_is_a_usage_error_that_shows_one(text):
-    with pytest.raises(UsageError, match=r"--memory got .*; give a size like 512M or 4GiB, or none for no limit"):
+    with pytest.raises(
+        UsageError, match=r"--memory got .*; give a size like 512M or 4GiB, or none for no limit"
+    ):
         parse_size(text, "--memory")
 
 
@@ -225,8 +314,16 @@ def test_the_default_limit_of_memory_is_an_even_share_of_the_machines():
 
 
 def test_limits_are_no_part_of_the_key(run_plan, tmp_path):
-    request = {"track": "mock-regression", "preset": "smoke", "variants": ("noisy",), "methods": ("constant",), "seeds": "1"}
+    request = {
+        "track": "mock-regression",
+        "preset": "smoke",
+        "variants": ("noisy",),
+        "methods": ("constant",),
+        "seeds": "1",
+    }
     first = run_plan(**request, results=tmp_path / "a")
     second = run_plan(**request, results=tmp_path / "b", timeout=1234.0)
-    assert second.driver._job([second.driver.keys.of(second.plan.cells[0])]).limits == Limits(wall=1234.0)
+    assert second.driver._job([second.driver.keys.of(second.plan.cells[0])]).limits == Limits(
+        wall=1234.0
+    )
     assert first.records[0].key == second.records[0].key

@@ -1,4 +1,6 @@
-"""The store: whatever happens to its index, to its folder or beside it, records are read as they were written."""
+"""The store: whatever happens to its index, to its folder or beside it,
+records are read as they were written.
+"""
 
 import os
 import random
@@ -14,7 +16,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.plugins.index import cache_folder
-from bench.runs.record import _UPGRADES, SCHEMA_VERSION, Brief, Flops, Record, RecordError, check_record, decode_record, encode_record, without_folders
+from bench.runs.record import (
+    _UPGRADES,
+    SCHEMA_VERSION,
+    Brief,
+    Flops,
+    Record,
+    RecordError,
+    check_record,
+    decode_record,
+    encode_record,
+    without_folders,
+)
 from bench.runs.spec import KeyMaker, run_key
 from bench.runs.store import Store, latest
 from bench.runs.store_files import remove
@@ -25,7 +38,10 @@ NAMES = tuple(name for name in Record.__struct_fields__ if name not in ("curve",
 
 def plain(record):
     """Return what a brief and the whole record must share."""
-    return {name: msgspec.to_builtins(getattr(record, name)) for name in NAMES} | {"id": record.id, "group": record.group}
+    return {name: msgspec.to_builtins(getattr(record, name)) for name in NAMES} | {
+        "id": record.id,
+        "group": record.group,
+    }
 
 
 def shown(store):
@@ -34,20 +50,37 @@ def shown(store):
 
 def index_file(store) -> Path:
     store.briefs()
-    return max((cache_folder() / "results").glob("*.sqlite"), key=lambda path: path.stat().st_mtime_ns)
+    return max(
+        (cache_folder() / "results").glob("*.sqlite"), key=lambda path: path.stat().st_mtime_ns
+    )
 
 
 # What a brief is --------------------------------------------------------------
 
 
 def test_a_brief_says_what_its_record_says_but_curve_logs_and_frames(store, make_record):
-    written = [make_record(0), make_record(1, status="failed"), make_record(2, params={"lam": 3}), make_record(3, code="b", needs=["env"], gates={"g": False})]
+    written = [
+        make_record(0),
+        make_record(1, status="failed"),
+        make_record(2, params={"lam": 3}),
+        make_record(3, code="b", needs=["env"], gates={"g": False}),
+    ]
     for record in written:
         store.write(record)
-    assert shown(store) == sorted((plain(record) for record in written), key=lambda document: document["id"])
+    assert shown(store) == sorted(
+        (plain(record) for record in written), key=lambda document: document["id"]
+    )
     failed = next(brief for brief in store.briefs() if brief.status == "failed")
-    assert (failed.error.type, failed.error.message, failed.error.frames, failed.curve, failed.logs) == ("E", "it fell", [], [], [])
-    assert sorted(store.read(), key=lambda record: record.seed) == sorted(written, key=lambda record: record.seed)
+    assert (
+        failed.error.type,
+        failed.error.message,
+        failed.error.frames,
+        failed.curve,
+        failed.logs,
+    ) == ("E", "it fell", [], [], [])
+    assert sorted(store.read(), key=lambda record: record.seed) == sorted(
+        written, key=lambda record: record.seed
+    )
 
 
 def test_a_brief_is_never_written_as_a_record(store, make_record):
@@ -60,7 +93,9 @@ def test_records_share_the_objects_that_they_have_in_common(store, make_record):
     for seed in range(3):
         store.write(make_record(seed))
     first, *others = store.briefs()
-    assert all(other.provenance is first.provenance and other.params is first.params for other in others)
+    assert all(
+        other.provenance is first.provenance and other.params is first.params for other in others
+    )
 
 
 def test_a_record_changed_by_hand_is_known(store, make_record):
@@ -80,9 +115,15 @@ def test_many_keys_are_made_as_one_is(cells, environment, data):
     class Spec(msgspec.Struct):
         cell: str
 
-    environment = {name: value for name, value in environment.items() if not isinstance(value, int) or abs(value) < 2**63}
+    environment = {
+        name: value
+        for name, value in environment.items()
+        if not isinstance(value, int) or abs(value) < 2**63
+    }
     make = KeyMaker(["a", '"cell":""'], environment, data)
-    assert [make(cell) for cell in cells] == [run_key(Spec(cell), ["a", '"cell":""'], environment, data) for cell in cells]
+    assert [make(cell) for cell in cells] == [
+        run_key(Spec(cell), ["a", '"cell":""'], environment, data) for cell in cells
+    ]
 
 
 # The index is disposable --------------------------------------------------------
@@ -102,7 +143,9 @@ def test_what_changes_in_the_folder_changes_in_the_index(store, make_record):
 
 def test_a_damaged_index_costs_speed_only(store, make_record):
     for seed in range(30):
-        store.write(make_record(seed, code=str(seed % 3), status="failed" if seed % 7 == 3 else "ok"))
+        store.write(
+            make_record(seed, code=str(seed % 3), status="failed" if seed % 7 == 3 else "ok")
+        )
     expected, file, chance = shown(store), index_file(store), random.Random(0)
     for round_ in range(60):
         data = bytearray(file.read_bytes())
@@ -116,8 +159,13 @@ def test_a_damaged_index_costs_speed_only(store, make_record):
         assert shown(Store(store.root)) == expected
 
 
-@pytest.mark.parametrize("spoil", ["garbage", "folder", "another format", "another's table", "locked", "no place", "lost rows"])
-def test_an_index_that_cannot_be_used_costs_speed_only(store, make_record, spoil, monkeypatch, tmp_path):
+@pytest.mark.parametrize(
+    "spoil",
+    ["garbage", "folder", "another format", "another's table", "locked", "no place", "lost rows"],
+)
+def test_an_index_that_cannot_be_used_costs_speed_only(
+    store, make_record, spoil, monkeypatch, tmp_path
+):
     for seed in range(3):
         store.write(make_record(seed))
     expected, file, holder = shown(store), index_file(store), None
@@ -133,7 +181,12 @@ def test_an_index_that_cannot_be_used_costs_speed_only(store, make_record, spoil
         monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "taken"))
     else:
         holder = sqlite3.connect(file, isolation_level=None)
-        statements = {"another format": "PRAGMA user_version=99", "another's table": "DROP TABLE record", "locked": "BEGIN EXCLUSIVE", "lost rows": "DELETE FROM record WHERE line = 0"}  # fmt: skip
+        statements = {
+            "another format": "PRAGMA user_version=99",
+            "another's table": "DROP TABLE record",
+            "locked": "BEGIN EXCLUSIVE",
+            "lost rows": "DELETE FROM record WHERE line = 0",
+        }
         holder.execute(statements[spoil])
         if spoil != "locked":
             holder.close()
@@ -175,9 +228,20 @@ for seed in range(int(sys.argv[3]), int(sys.argv[4])):
 
 def test_processes_may_write_and_read_at_the_same_time(store):
     writers = [
-        subprocess.Popen([sys.executable, "-c", WRITER, str(store.root), str(Path(__file__).parent), str(start), str(start + 60)], env={**os.environ, "OMP_NUM_THREADS": "1"})
+        subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                WRITER,
+                str(store.root),
+                str(Path(__file__).parent),
+                str(start),
+                str(start + 60),
+            ],
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
         for start in (0, 60)
-    ]  # fmt: skip
+    ]
     seen = [0]
     while any(writer.poll() is None for writer in writers):
         seen.append(len(store.briefs()))
@@ -189,7 +253,14 @@ def test_processes_may_write_and_read_at_the_same_time(store):
 
 
 def test_two_writers_of_one_cell_get_an_attempt_each(store, make_record):
-    threads = [threading.Thread(target=lambda: [Store(store.root).write(make_record(0, status="failed")) for _ in range(10)]) for _ in range(2)]
+    threads = [
+        threading.Thread(
+            target=lambda: [
+                Store(store.root).write(make_record(0, status="failed")) for _ in range(10)
+            ]
+        )
+        for _ in range(2)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -211,24 +282,58 @@ def test_what_a_writer_that_died_left_is_removed_when_the_next_one_starts(store)
 
 # Nothing leaves the folder -------------------------------------------------------
 
-evil = st.sampled_from(["..", "../../x", "/etc/passwd", "a/b", "a\x00b", "\x1b[2J", "x" * 4096, "", ".", "a\nb", "\ud800", "\u202e", "~root"]) | st.text(
-    max_size=20
+evil = st.sampled_from(
+    [
+        "..",
+        "../../x",
+        "/etc/passwd",
+        "a/b",
+        "a\x00b",
+        "\x1b[2J",
+        "x" * 4096,
+        "",
+        ".",
+        "a\nb",
+        "\ud800",
+        "\u202e",
+        "~root",
+    ]
+) | st.text(max_size=20)
+FIELDS = (
+    "cell",
+    "key",
+    "track",
+    "method",
+    "task",
+    "preset",
+    "variant",
+    "device",
+    "dtype",
+    "form",
+    "arrays",
 )
-FIELDS = ("cell", "key", "track", "method", "task", "preset", "variant", "device", "dtype", "form", "arrays")
 
 
 def everything(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
 @given(
     st.dictionaries(st.sampled_from(FIELDS), evil, max_size=3),
     st.dictionaries(evil, evil, max_size=2),
     st.integers() | st.integers(1, 5),
     st.integers() | st.integers(0, 5),
 )
-def test_no_field_of_a_record_can_write_outside_the_results_folder(tmp_path_factory, make_record, fields, images, attempt, seed):
+def test_no_field_of_a_record_can_write_outside_the_results_folder(
+    tmp_path_factory, make_record, fields, images, attempt, seed
+):
     outer = tmp_path_factory.mktemp("outer")
     store, files = Store(outer / "in" / "results"), outer / "files"
     store.open_for_writing()
@@ -236,7 +341,13 @@ def test_no_field_of_a_record_can_write_outside_the_results_folder(tmp_path_fact
     (files / "arrays.safetensors").write_bytes(b"a")
     (files / "link.png").symlink_to("/etc/passwd")
     record = make_record(0)
-    for name, value in {"arrays": "arrays.safetensors", **fields, "images": images or {"x": "link.png"}, "attempt": attempt, "seed": seed}.items():
+    for name, value in {
+        "arrays": "arrays.safetensors",
+        **fields,
+        "images": images or {"x": "link.png"},
+        "attempt": attempt,
+        "seed": seed,
+    }.items():
         setattr(record, name, value)
     before = everything(outer / "files")
     try:
@@ -245,7 +356,10 @@ def test_no_field_of_a_record_can_write_outside_the_results_folder(tmp_path_fact
         assert everything(store.root) == {}
     else:
         assert path.resolve().parent.parent == (store.root / "records").resolve()
-        assert set(everything(store.root)) <= {str(path.relative_to(store.root)), f"files/{record.id}/arrays.safetensors"}
+        assert set(everything(store.root)) <= {
+            str(path.relative_to(store.root)),
+            f"files/{record.id}/arrays.safetensors",
+        }
         assert decode_record(path.read_bytes()) == record
     assert everything(outer / "files") == before
     assert {path.name for path in outer.iterdir()} == {"in", "files"}
@@ -279,7 +393,10 @@ def test_links_pipes_and_odd_names_in_a_shard_are_named_and_not_read(store, make
     assert len(store.damaged) == 4
     assert all(item.path.isprintable() for item in store.damaged)
     said = next(item.reason for item in store.damaged if item.path.endswith("link.json"))
-    assert said == "it can't be read (it is a symbolic link, which is not followed; put what it leads to in its place)"
+    assert said == (
+        "it can't be read (it is a symbolic link, which is not followed; put what it "
+        "leads to in its place)"
+    )
 
 
 def test_a_shard_that_is_a_link_is_named(store, make_record, tmp_path):
@@ -287,14 +404,20 @@ def test_a_shard_that_is_a_link_is_named(store, make_record, tmp_path):
     shard.rename(tmp_path / "elsewhere")
     shard.symlink_to(tmp_path / "elsewhere")
     assert list(store.briefs()) == []
-    assert [(item.path, "is a symbolic link" in item.reason) for item in store.damaged] == [(str(shard), True)]
+    assert [(item.path, "is a symbolic link" in item.reason) for item in store.damaged] == [
+        (str(shard), True)
+    ]
 
 
 @settings(max_examples=60, deadline=None)
 @given(
     st.binary(max_size=200)
     | st.recursive(
-        st.none() | st.booleans() | st.floats(allow_nan=False) | st.integers(-(2**63), 2**63) | st.text(),
+        st.none()
+        | st.booleans()
+        | st.floats(allow_nan=False)
+        | st.integers(-(2**63), 2**63)
+        | st.text(),
         lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     ).map(msgspec.json.encode)
 )
@@ -306,13 +429,22 @@ def test_any_bytes_are_a_record_or_a_reason(data):
 def test_deep_nesting_is_a_reason(make_record):
     with pytest.raises(RecordError, match="damaged"):
         decode_record(b"[" * 100_000)
-    text = encode_record(make_record()).replace(b'"lam": 1.0', b'"lam": ' + b"[" * 5000 + b"]" * 5000)
+    text = encode_record(make_record()).replace(
+        b'"lam": 1.0', b'"lam": ' + b"[" * 5000 + b"]" * 5000
+    )
     with pytest.raises(RecordError):
         decode_record(text)
 
 
 @pytest.mark.parametrize("form", [-1, 1])
-@pytest.mark.parametrize(("field", "again"), [(b'"none":', b'"none": 99.5,'), (b'"seed":', b'"seed": 3,'), (b'"status":', b'"status": "ok",')])
+@pytest.mark.parametrize(
+    ("field", "again"),
+    [
+        (b'"none":', b'"none": 99.5,'),
+        (b'"seed":', b'"seed": 3,'),
+        (b'"status":', b'"status": "ok",'),
+    ],
+)
 def test_a_record_that_says_a_field_twice_is_refused(make_record, field, again, form):
     text = msgspec.json.format(encode_record(make_record()), indent=form)
     assert text.count(field) == 1
@@ -321,9 +453,17 @@ def test_a_record_that_says_a_field_twice_is_refused(make_record, field, again, 
         decode_record(text.replace(field, again + field))
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(st.lists(st.binary(max_size=40).filter(lambda text: b"\n" not in text), max_size=5), st.lists(st.integers(0, 5), max_size=5, unique=True), st.randoms())
-def test_an_export_with_other_lines_between_gives_its_records(tmp_path_factory, make_record, noise, seeds, chance):
+@settings(
+    max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
+@given(
+    st.lists(st.binary(max_size=40).filter(lambda text: b"\n" not in text), max_size=5),
+    st.lists(st.integers(0, 5), max_size=5, unique=True),
+    st.randoms(),
+)
+def test_an_export_with_other_lines_between_gives_its_records(
+    tmp_path_factory, make_record, noise, seeds, chance
+):
     folder = tmp_path_factory.mktemp("export")
     lines = [msgspec.json.encode(make_record(seed)) for seed in seeds] + list(noise)
     chance.shuffle(lines)
@@ -338,7 +478,10 @@ def test_an_export_with_other_lines_between_gives_its_records(tmp_path_factory, 
     [
         ('File "/home/some one/plug-ins/x.py", line 3', 'File "x.py", line 3'),
         ("No such file: '/tmp/a/b'", "No such file: 'b'"),
-        ("https://arxiv.org/abs/2007.00151 and a/b, 1/2, ./c/d", "https://arxiv.org/abs/2007.00151 and a/b, 1/2, ./c/d"),
+        (
+            "https://arxiv.org/abs/2007.00151 and a/b, 1/2, ./c/d",
+            "https://arxiv.org/abs/2007.00151 and a/b, 1/2, ./c/d",
+        ),
     ],
 )
 def test_a_log_loses_the_folders_of_the_machine_and_nothing_else(said, kept):
@@ -351,32 +494,53 @@ def test_a_log_loses_the_folders_of_the_machine_and_nothing_else(said, kept):
 def test_every_schema_version_has_a_reader_and_a_fixture():
     assert sorted(_UPGRADES) == list(range(1, SCHEMA_VERSION))
     for version in range(1, SCHEMA_VERSION + 1):
-        assert msgspec.json.decode((FIXTURES / f"record-v{version}.json").read_bytes())["schema_version"] == version
+        assert (
+            msgspec.json.decode((FIXTURES / f"record-v{version}.json").read_bytes())[
+                "schema_version"
+            ]
+            == version
+        )
         assert (FIXTURES / f"export-v{version}.jsonl").is_file()
 
 
 def test_a_record_of_version_1_is_read_as_what_it_said():
     record = decode_record((FIXTURES / "record-v1.json").read_bytes())
-    assert (record.schema_version, record.method, record.metrics["acc_last"], record.seed, record.tuning) == (SCHEMA_VERSION, "ce", 51.0, 9, None)
+    assert (
+        record.schema_version,
+        record.method,
+        record.metrics["acc_last"],
+        record.seed,
+        record.tuning,
+    ) == (SCHEMA_VERSION, "ce", 51.0, 9, None)
     assert (record.id, record.curve[0]["acc"]) == ("018afbd528e02ec1-f463e4d5b07a1884-1", 47.75)
     assert decode_record(encode_record(record)) == record
 
 
 def test_a_record_of_version_2_is_read_as_what_it_said():
     record = decode_record((FIXTURES / "record-v2.json").read_bytes())
-    assert (record.method, record.params, record.metrics["acc_last"]) == ("elr", {"lam": 1.0, "beta": 0.7}, 51.0)
+    assert (record.method, record.params, record.metrics["acc_last"]) == (
+        "elr",
+        {"lam": 1.0, "beta": 0.7},
+        51.0,
+    )
     assert (record.tuning["chosen"], record.tuning["scores"]) == (1, [50.5, 51.25])
     assert (record.data, record.flops) == (None, None)
 
 
 def test_a_record_of_version_3_is_read_as_what_it_said():
     record = decode_record((FIXTURES / "record-v3.json").read_bytes())
-    assert (list(record.data), record.flops.total, record.flops.uncounted) == (["digits"], 123456789, ["aten::linalg_svd"])
+    assert (list(record.data), record.flops.total, record.flops.uncounted) == (
+        ["digits"],
+        123456789,
+        ["aten::linalg_svd"],
+    )
 
 
 def test_the_index_keeps_counted_operations(store, make_record):
     store.write(make_record(0, flops=Flops(total=7, uncounted=["aten::linalg_svd"])))
-    assert [brief.flops for brief in store.briefs()] == [Flops(total=7, uncounted=["aten::linalg_svd"])]
+    assert [brief.flops for brief in store.briefs()] == [
+        Flops(total=7, uncounted=["aten::linalg_svd"])
+    ]
 
 
 def test_a_field_of_a_later_version_is_no_field_of_an_earlier_one():
@@ -384,7 +548,9 @@ def test_a_field_of_a_later_version_is_no_field_of_an_earlier_one():
     with pytest.raises(RecordError, match="version 1 has no field 'tuning'"):
         decode_record(text.replace(b"{", b'{"tuning": null,', 1))
     with pytest.raises(RecordError, match="version 2 has no field 'data'"):
-        decode_record((FIXTURES / "record-v2.json").read_bytes().replace(b"{", b'{"data": null,', 1))
+        decode_record(
+            (FIXTURES / "record-v2.json").read_bytes().replace(b"{", b'{"data": null,', 1)
+        )
     for version in (b"0", b"-1", b"true", b'"1"', b"null", b"1.5"):
         with pytest.raises(RecordError, match="schema_version"):
             decode_record(text.replace(b'"schema_version": 1', b'"schema_version": ' + version))
@@ -393,11 +559,18 @@ def test_a_field_of_a_later_version_is_no_field_of_an_earlier_one():
 # Attempts and files --------------------------------------------------------------
 
 
-def test_an_attempt_is_never_given_twice_even_where_one_was_removed_or_lies_in_an_export(store, make_record):
-    first, second = store.write(make_record(0, status="failed")), store.write(make_record(0, status="failed"))
+def test_an_attempt_is_never_given_twice_even_where_one_was_removed_or_lies_in_an_export(
+    store, make_record
+):
+    first, second = (
+        store.write(make_record(0, status="failed")),
+        store.write(make_record(0, status="failed")),
+    )
     first.unlink()
     assert store.write(make_record(0)).name.endswith("-3.json")
-    (store.root / "old.jsonl").write_bytes(msgspec.json.encode(make_record(5, attempt=4, status="failed")))
+    (store.root / "old.jsonl").write_bytes(
+        msgspec.json.encode(make_record(5, attempt=4, status="failed"))
+    )
     store.briefs()
     assert store.write(make_record(5)).name.endswith("-5.json")
     assert second.is_file()
@@ -419,7 +592,10 @@ def test_files_of_a_record_are_there_with_it_and_others_are_not_taken(store, mak
         (tmp_path / "files" / name).write_bytes(name.encode())
     record = make_record(0, arrays="arrays.safetensors", images={"../x": "image-0.png"})
     store.write(record, tmp_path / "files")
-    assert sorted(path.name for path in (store.root / "files" / record.id).iterdir()) == ["arrays.safetensors", "image-0.png"]
+    assert sorted(path.name for path in (store.root / "files" / record.id).iterdir()) == [
+        "arrays.safetensors",
+        "image-0.png",
+    ]
 
 
 def test_a_disk_that_fills_at_any_write_leaves_no_trace(store, make_record, tmp_path, monkeypatch):
@@ -433,7 +609,12 @@ def test_a_disk_that_fills_at_any_write_leaves_no_trace(store, make_record, tmp_
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    for name in ("bench.runs.store.os.fsync", "bench.runs.store.os.link", "bench.runs.store_files.shutil.copyfile", "bench.runs.store.tempfile.mkdtemp"):
+    for name in (
+        "bench.runs.store.os.fsync",
+        "bench.runs.store.os.link",
+        "bench.runs.store_files.shutil.copyfile",
+        "bench.runs.store.tempfile.mkdtemp",
+    ):
         with monkeypatch.context() as patch:
             patch.setattr(name, full)
             with pytest.raises(EnvironmentFault, match="No space left on device"):
@@ -444,7 +625,16 @@ def test_a_disk_that_fills_at_any_write_leaves_no_trace(store, make_record, tmp_
 
 
 @pytest.mark.parametrize(
-    "change", [{"cell": "zz"}, {"variant": "a\x1b[2J"}, {"track": ""}, {"attempt": 0}, {"seed": -1}, {"arrays": "../x"}, {"images": {"a": "/x.png"}}]
+    "change",
+    [
+        {"cell": "zz"},
+        {"variant": "a\x1b[2J"},
+        {"track": ""},
+        {"attempt": 0},
+        {"seed": -1},
+        {"arrays": "../x"},
+        {"images": {"a": "/x.png"}},
+    ],
 )
 def test_a_record_that_could_do_harm_is_refused(make_record, change):
     record = make_record(0)
@@ -455,7 +645,9 @@ def test_a_record_that_could_do_harm_is_refused(make_record, change):
 
 
 def test_a_brief_has_every_field_of_a_record():
-    assert set(Record.__struct_fields__) | {"row", "content", "edited", "gap"} == set(Brief.__struct_fields__)
+    assert set(Record.__struct_fields__) | {"row", "content", "edited", "gap"} == set(
+        Brief.__struct_fields__
+    )
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is closed to root")

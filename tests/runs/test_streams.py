@@ -20,7 +20,9 @@ PUBLIC = sorted(set(ROLES) - {"method"})
 
 
 def make(seed=0, task="track/task", method="track/method", axis=0, kind=Run):
-    return kind(seed=seed, task=task, method=method, device=torch.device("cpu"), workdir=None, axis=axis)
+    return kind(
+        seed=seed, task=task, method=method, device=torch.device("cpu"), workdir=None, axis=axis
+    )
 
 
 def numbers(run, role, *axes):
@@ -58,7 +60,9 @@ def test_what_methods_are_paired_by_does_not_depend_on_the_method(role):
 
 
 def test_the_stream_method_is_private_to_the_method():
-    assert numbers(make(method="track/a"), "method", 1) != numbers(make(method="track/b"), "method", 1)
+    assert numbers(make(method="track/a"), "method", 1) != numbers(
+        make(method="track/b"), "method", 1
+    )
 
 
 @pytest.mark.parametrize("role", ["init", "order", "augment", "method"])
@@ -105,7 +109,11 @@ def test_seeded_restores_every_global_stream_even_after_an_error(role, axes, fai
     torch.manual_seed(1)
     np.random.seed(2)
     random.seed(3)
-    expected = torch.rand(3).tolist(), np.random.random(3).tolist(), [random.random() for _ in range(3)]
+    expected = (
+        torch.rand(3).tolist(),
+        np.random.random(3).tolist(),
+        [random.random() for _ in range(3)],
+    )
     torch.manual_seed(1)
     np.random.seed(2)
     random.seed(3)
@@ -116,7 +124,11 @@ def test_seeded_restores_every_global_stream_even_after_an_error(role, axes, fai
             if fails:
                 raise ZeroDivisionError
     assert inside[0] == inside[1]
-    assert (torch.rand(3).tolist(), np.random.random(3).tolist(), [random.random() for _ in range(3)]) == expected
+    assert (
+        torch.rand(3).tolist(),
+        np.random.random(3).tolist(),
+        [random.random() for _ in range(3)],
+    ) == expected
 
 
 def test_nets_built_inside_seeded_are_equal_for_two_methods_and_differ_between_problems():
@@ -134,10 +146,20 @@ def test_the_builder_of_an_artifact_draws_from_streams_of_its_recipe_alone(tmp_p
     drawn = {}
     for position, (seed, method) in enumerate([(0, "track/a"), (7, "track/b")]):
         artifacts = Artifacts(tmp_path / str(position))
-        run = Run(seed=seed, task="track/task", method=method, device=torch.device("cpu"), workdir=tmp_path, artifacts=artifacts)
+        run = Run(
+            seed=seed,
+            task="track/task",
+            method=method,
+            device=torch.device("cpu"),
+            workdir=tmp_path,
+            artifacts=artifacts,
+        )
 
         def build(child):
-            return {"x": torch.rand(4, generator=child.torch_generator("init")), "m": torch.rand(4, generator=child.torch_generator("method"))}
+            return {
+                "x": torch.rand(4, generator=child.torch_generator("init")),
+                "m": torch.rand(4, generator=child.torch_generator("method")),
+            }
 
         for level in (1, 2):
             tensors, _ = run.cached({"level": level}, build)

@@ -1,4 +1,6 @@
-"""Records travel whole, once, and with nothing else; what goes is listed, and no good record ever goes."""
+"""Records travel whole, once, and with nothing else; what goes is listed,
+and no good record ever goes.
+"""
 
 import ast
 import csv
@@ -29,7 +31,11 @@ FIXTURES = Path(__file__).parent / "fixtures"
 
 
 def everything(folder):
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 def by_id(store):
@@ -43,7 +49,15 @@ def filled(store, make_record, tmp_path):
     for seed in range(3):
         store.write(make_record(seed))
     store.write(make_record(3, status="failed"))
-    store.write(make_record(4, arrays="arrays.safetensors", params={"lam": 2.5, "mode": "a"}, tuning={"trials": [{}], "chosen": 0}), tmp_path / "made")
+    store.write(
+        make_record(
+            4,
+            arrays="arrays.safetensors",
+            params={"lam": 2.5, "mode": "a"},
+            tuning={"trials": [{}], "chosen": 0},
+        ),
+        tmp_path / "made",
+    )
     return store
 
 
@@ -54,7 +68,9 @@ def test_what_is_exported_and_imported_is_the_same_records(filled, tmp_path, suf
     assert merge(other, lambda: from_files([tmp_path / f"out.{suffix}"]), False) == Merged(5, 0)
     assert by_id(other) == by_id(filled)
     before = everything(other.root)
-    assert merge(other, lambda: from_files([tmp_path / f"out.{suffix}"] * 2), False) == Merged(0, 10)
+    assert merge(other, lambda: from_files([tmp_path / f"out.{suffix}"] * 2), False) == Merged(
+        0, 10
+    )
     assert everything(other.root) == before
     assert not list(tmp_path.glob(".export-*"))
 
@@ -64,15 +80,26 @@ def test_a_parquet_export_is_a_table_of_figures(filled, tmp_path):
 
     export(filled, tmp_path / "out.parquet", lambda brief: brief.status == "ok")
     found = parquet.read_table(tmp_path / "out.parquet").to_pylist()
-    assert sorted((row["seed"], row["metrics.acc"], row["metrics.none"], row["params"]) for row in found) == [
-        (0, 50.0, None, '{"lam":1.0}'), (1, 51.0, None, '{"lam":1.0}'), (2, 52.0, None, '{"lam":1.0}'), (4, 54.0, None, '{"lam":2.5,"mode":"a"}'),
-    ]  # fmt: skip
+    assert sorted(
+        (row["seed"], row["metrics.acc"], row["metrics.none"], row["params"]) for row in found
+    ) == [
+        (0, 50.0, None, '{"lam":1.0}'),
+        (1, 51.0, None, '{"lam":1.0}'),
+        (2, 52.0, None, '{"lam":1.0}'),
+        (4, 54.0, None, '{"lam":2.5,"mode":"a"}'),
+    ]
 
 
 @pytest.mark.parametrize("version", [1, 2])
 def test_an_export_of_every_version_is_imported(tmp_path, version):
     store = Store(tmp_path / "results")
-    assert merge(store, lambda: from_files([FIXTURES / f"export-v{version}.jsonl", FIXTURES / f"record-v{version}.json"]), False) == Merged(1, 1)
+    assert merge(
+        store,
+        lambda: from_files(
+            [FIXTURES / f"export-v{version}.jsonl", FIXTURES / f"record-v{version}.json"]
+        ),
+        False,
+    ) == Merged(1, 1)
     assert store.read()[0].metrics["acc_last"] == 51.0
 
 
@@ -81,14 +108,18 @@ def test_merging_folders_takes_files_along_and_each_record_once(filled, make_rec
     second.open_for_writing()
     second.write(make_record(0))
     second.write(make_record(7))
-    assert merge(target, lambda: (item for store in (filled, second) for item in from_store(store)), False) == Merged(6, 1)
+    assert merge(
+        target, lambda: (item for store in (filled, second) for item in from_store(store)), False
+    ) == Merged(6, 1)
     assert by_id(target) == by_id(filled) | by_id(second)
     home = next((target.root / "files").iterdir())
     assert (home / "arrays.safetensors").read_bytes() == b"numbers"
     assert not list((target.root / ".writing").iterdir())
 
 
-def test_of_two_records_of_one_id_both_are_kept_the_second_under_the_next_free_attempt(filled, make_record, tmp_path):
+def test_of_two_records_of_one_id_both_are_kept_the_second_under_the_next_free_attempt(
+    filled, make_record, tmp_path
+):
     second, target = Store(tmp_path / "second"), Store(tmp_path / "target")
     second.open_for_writing()
     second.write(make_record(9))
@@ -101,7 +132,15 @@ def test_of_two_records_of_one_id_both_are_kept_the_second_under_the_next_free_a
     assert merge(target, sources, True) == Merged(7, 0, moved)
     assert not target.root.exists()
     assert merge(target, sources, False) == Merged(7, 0, moved)
-    assert sorted((record.seed, record.attempt) for record in target.read()) == [(0, 1), (0, 2), (1, 1), (2, 1), (3, 1), (4, 1), (9, 1)]
+    assert sorted((record.seed, record.attempt) for record in target.read()) == [
+        (0, 1),
+        (0, 2),
+        (1, 1),
+        (2, 1),
+        (3, 1),
+        (4, 1),
+        (9, 1),
+    ]
     before = everything(target.root)
     assert merge(target, sources, False) == Merged(0, 7)
     assert everything(target.root) == before
@@ -114,7 +153,11 @@ def test_a_renumbered_record_takes_the_id_of_none_that_comes_after_it(make_recor
         for text in said:
             store.write(make_record(0, warnings=[text]))
     assert merge(first, lambda: from_store(second), False).added == 2
-    assert {record.attempt: record.warnings for record in first.read()} == {1: ["a"], 2: ["b"], 3: ["c"]}
+    assert {record.attempt: record.warnings for record in first.read()} == {
+        1: ["a"],
+        2: ["b"],
+        3: ["c"],
+    }
     assert merge(first, lambda: from_store(second), False) == Merged(0, 2)
 
 
@@ -125,13 +168,26 @@ def test_of_two_records_of_one_id_in_one_folder_both_are_carried(make_record, tm
         store.write(make_record(0, warnings=[said]))
     export(other, source.root / "more.jsonl", lambda _: True)
     merge(target, lambda: from_store(source), False)
-    assert sorted((record.attempt, *record.warnings) for record in target.read()) == [(1, "a"), (2, "b")]
+    assert sorted((record.attempt, *record.warnings) for record in target.read()) == [
+        (1, "a"),
+        (2, "b"),
+    ]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(folders=st.lists(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 3)), max_size=4), min_size=2, max_size=4))
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    folders=st.lists(
+        st.lists(st.tuples(st.integers(0, 1), st.integers(0, 3)), max_size=4),
+        min_size=2,
+        max_size=4,
+    )
+)
 def test_merging_folders_loses_no_record_and_doubles_none(folders, make_record, tmp_path_factory):
-    """A folder is a list of (seed, what is said): attempts are counted in each by itself, so ids clash at will."""
+    """A folder is a list of (seed, what is said): attempts are counted in
+    each by itself, so ids clash at will.
+    """
     root = tmp_path_factory.mktemp("folders")
     stores = [Store(root / str(number)) for number in range(len(folders))]
     for store, records in zip(stores, folders, strict=True):
@@ -144,7 +200,10 @@ def test_merging_folders_loses_no_record_and_doubles_none(folders, make_record, 
         return {(record.seed, *record.warnings) for record in records}
 
     looked = merge(target, lambda: (item for store in stores for item in from_store(store)), True)
-    assert merge(target, lambda: (item for store in stores for item in from_store(store)), False) == looked
+    assert (
+        merge(target, lambda: (item for store in stores for item in from_store(store)), False)
+        == looked
+    )
     assert kinds(target.read()) == kinds(record for store in stores for record in store.read())
     before = everything(target.root)
     for store in reversed(stores):
@@ -153,8 +212,19 @@ def test_merging_folders_loses_no_record_and_doubles_none(folders, make_record, 
 
 
 def test_a_csv_export_is_a_table_for_spreadsheets(filled, make_record, tmp_path):
-    filled.write(make_record(7, variant="=cmd|'x'!A1", params={"text": 'a "quote", é'}, metrics={"acc": -1 / 3, "none": None}))
-    assert export(filled, tmp_path / "out.csv", lambda _: True) == export(filled, tmp_path / "out.txt", lambda _: True, "csv") == 6
+    filled.write(
+        make_record(
+            7,
+            variant="=cmd|'x'!A1",
+            params={"text": 'a "quote", é'},
+            metrics={"acc": -1 / 3, "none": None},
+        )
+    )
+    assert (
+        export(filled, tmp_path / "out.csv", lambda _: True)
+        == export(filled, tmp_path / "out.txt", lambda _: True, "csv")
+        == 6
+    )
     assert (tmp_path / "out.csv").read_bytes() == (tmp_path / "out.txt").read_bytes()
     with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -162,12 +232,21 @@ def test_a_csv_export_is_a_table_for_spreadsheets(filled, make_record, tmp_path)
     records = {record.seed: record for record in filled.read()}
     assert by_seed.keys() == records.keys()
     for seed, row in by_seed.items():
-        assert (row["id"], row["status"], row["peeks"]) == (records[seed].id, records[seed].status, "false")
+        assert (row["id"], row["status"], row["peeks"]) == (
+            records[seed].id,
+            records[seed].status,
+            "false",
+        )
         assert json.loads(row["params"]) == records[seed].params
-        assert {name: float(row[f"metrics.{name}"]) if row[f"metrics.{name}"] else None for name in records[seed].metrics} == records[seed].metrics
-        assert {name: float(row[f"cost.{name}"]) for name, value in records[seed].cost.items() if value is not None} == {
-            name: value for name, value in records[seed].cost.items() if value is not None
-        }
+        assert {
+            name: float(row[f"metrics.{name}"]) if row[f"metrics.{name}"] else None
+            for name in records[seed].metrics
+        } == records[seed].metrics
+        assert {
+            name: float(row[f"cost.{name}"])
+            for name, value in records[seed].cost.items()
+            if value is not None
+        } == {name: value for name, value in records[seed].cost.items() if value is not None}
     assert by_seed[7]["variant"] == "'=cmd|'x'!A1"
     assert by_seed[7]["metrics.acc"] == repr(-1 / 3)
     assert by_seed[3]["error"].startswith(records[3].error.type)
@@ -180,7 +259,8 @@ def test_one_key_of_two_figures_is_kept_twice_and_named(filled, make_record, tmp
     second.open_for_writing()
     second.write(make_record(0, metrics={"acc": 50.5, "none": None}))
     second.write(make_record(1, warnings=["elsewhere"]))  # another record, the same figures
-    second.write(make_record(3, metrics={"acc": 99.0}))  # the other one failed: nothing to differ from
+    # the other one failed: nothing to differ from
+    second.write(make_record(3, metrics={"acc": 99.0}))
     merge(target, lambda: (item for store in (filled, second) for item in from_store(store)), False)
     (one, other, name), *more = disagreements(target.briefs(), {})
     assert (more, name, one.id[:-1], one.attempt, other.attempt) == ([], "acc", other.id[:-1], 1, 2)
@@ -191,14 +271,27 @@ def test_figures_read_off_a_clock_need_not_agree(filled, make_record):
     (record,) = (brief for brief in filled.briefs() if brief.seed == 0)
     other = make_record(0, metrics={**record.metrics, "acc": record.metrics["acc"] + 1})
     cards = [
-        TaskCard(name=record.task, title="t", track=record.track, presets={}, metrics=(Metric(name="none", primary=True), Metric(name="acc", clock=clock)))
+        TaskCard(
+            name=record.task,
+            title="t",
+            track=record.track,
+            presets={},
+            metrics=(Metric(name="none", primary=True), Metric(name="acc", clock=clock)),
+        )
         for clock in (False, True)
     ]
-    assert [[name for *_, name in disagreements([record, other], {record.identity: card})] for card in cards] == [["acc"], []]
+    assert [
+        [name for *_, name in disagreements([record, other], {record.identity: card})]
+        for card in cards
+    ] == [["acc"], []]
 
 
-@pytest.mark.parametrize("content", [b"{}\n", b"garbage\n", b'{"schema_version": 99}\n', pickle.dumps({"a": 1})])
-def test_a_file_with_something_that_is_no_record_is_refused_whole(store, make_record, tmp_path, content):
+@pytest.mark.parametrize(
+    "content", [b"{}\n", b"garbage\n", b'{"schema_version": 99}\n', pickle.dumps({"a": 1})]
+)
+def test_a_file_with_something_that_is_no_record_is_refused_whole(
+    store, make_record, tmp_path, content
+):
     (tmp_path / "in.jsonl").write_bytes(msgspec.json.encode(make_record(0)) + b"\n" + content)
     with pytest.raises(RecordError, match=r"in.jsonl, line 2 is no record"):
         merge(store, lambda: from_files([tmp_path / "in.jsonl"]), False)
@@ -221,15 +314,25 @@ def test_files_that_are_no_exports_are_named(tmp_path, store):
             list(records_of(tmp_path / name))
 
 
-evil = st.sampled_from(["..", "../../x", "/etc/passwd", "a/b", "\x00", "\x1b[2J", "x" * 4096]) | st.text(max_size=10)
+evil = st.sampled_from(
+    ["..", "../../x", "/etc/passwd", "a/b", "\x00", "\x1b[2J", "x" * 4096]
+) | st.text(max_size=10)
 PLAIN = {"a": "image-0.png"}
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(
-    st.dictionaries(st.sampled_from(["cell", "key", "track", "variant", "arrays"]), evil, max_size=2), st.dictionaries(evil, evil, max_size=2), st.booleans()
+@settings(
+    max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
 )
-def test_nothing_that_is_merged_or_imported_is_written_outside(tmp_path_factory, make_record, fields, images, as_export):
+@given(
+    st.dictionaries(
+        st.sampled_from(["cell", "key", "track", "variant", "arrays"]), evil, max_size=2
+    ),
+    st.dictionaries(evil, evil, max_size=2),
+    st.booleans(),
+)
+def test_nothing_that_is_merged_or_imported_is_written_outside(
+    tmp_path_factory, make_record, fields, images, as_export
+):
     outer = tmp_path_factory.mktemp("outer")
     record = make_record(0)
     for name, value in {**fields, "images": images or PLAIN}.items():
@@ -244,7 +347,11 @@ def test_nothing_that_is_merged_or_imported_is_written_outside(tmp_path_factory,
     (source.root / "all.jsonl").write_bytes(data)
     before = everything(source.root)
     try:
-        merge(target, lambda: from_files([source.root / "all.jsonl"]) if as_export else from_store(source), False)
+        merge(
+            target,
+            lambda: from_files([source.root / "all.jsonl"]) if as_export else from_store(source),
+            False,
+        )
     except RecordError:
         assert everything(target.root) == {}
     assert everything(source.root) == before
@@ -258,16 +365,29 @@ _RUNNERS = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "sh
 
 
 def test_no_module_of_the_harness_can_load_a_pickle():
-    """Walk the sources: no import of a pickler, no eval or exec, no torch.load, no np.load that allows pickles."""
+    """Walk the sources: no import of a pickler, no eval or exec, no
+    torch.load, no np.load that allows pickles.
+    """
     found = []
     for file in sorted(Path(bench.__file__).parent.rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Import | ast.ImportFrom):
                 names = [alias.name for alias in node.names] + [getattr(node, "module", None) or ""]
-                found += [f"{file.name}: import {name}" for name in names if name.partition(".")[0] in _RUNNERS]
+                found += [
+                    f"{file.name}: import {name}"
+                    for name in names
+                    if name.partition(".")[0] in _RUNNERS
+                ]
             elif isinstance(node, ast.Call):
                 text = ast.unparse(node.func)
-                if text in ("eval", "exec", "compile", "__import__", "torch.load", "read_pickle") or any(word.arg == "allow_pickle" for word in node.keywords):
+                if text in (
+                    "eval",
+                    "exec",
+                    "compile",
+                    "__import__",
+                    "torch.load",
+                    "read_pickle",
+                ) or any(word.arg == "allow_pickle" for word in node.keywords):
                     found.append(f"{file.name}: {text}")
     assert found == []
 
@@ -284,16 +404,40 @@ def test_a_pickle_planted_anywhere_in_a_results_folder_is_not_run(filled, tmp_pa
     bomb = pickle.dumps(Bomb(str(tmp_path / "exploded")))
     shard = next((filled.root / "records").iterdir())
     home = next((filled.root / "files").iterdir())
-    inside = (shard / "bomb.json", shard / "bomb.pkl", filled.root / "bomb.jsonl", filled.root / "bomb.pkl", home / "arrays.safetensors", home / "more.npy")
+    inside = (
+        shard / "bomb.json",
+        shard / "bomb.pkl",
+        filled.root / "bomb.jsonl",
+        filled.root / "bomb.pkl",
+        home / "arrays.safetensors",
+        home / "more.npy",
+    )
     for path in (*inside, tmp_path / "in.parquet", tmp_path / "in.jsonl", tmp_path / "in.json"):
         path.write_bytes(bomb)
     calls = [
-        ("leaderboard",), ("compare", "m", "n"), ("doctor",), ("why", "0"), ("reproduce", str(shard / "bomb.json")), ("results", "gc"),
-        ("results", "merge", str(filled.root)), ("results", "export", str(tmp_path / "out.parquet")),
-        *(("results", "import", str(tmp_path / f"in.{suffix}")) for suffix in ("parquet", "jsonl", "json")),
-    ]  # fmt: skip
-    script = "import sys\nfrom bench.cli import main\nfor call in %r:\n    try:\n        main([*call, '--results', %r])\n    except SystemExit:\n        pass"
-    done = subprocess.run([sys.executable, "-c", script % (calls, str(filled.root))], capture_output=True, text=True, check=True)
+        ("leaderboard",),
+        ("compare", "m", "n"),
+        ("doctor",),
+        ("why", "0"),
+        ("reproduce", str(shard / "bomb.json")),
+        ("results", "gc"),
+        ("results", "merge", str(filled.root)),
+        ("results", "export", str(tmp_path / "out.parquet")),
+        *(
+            ("results", "import", str(tmp_path / f"in.{suffix}"))
+            for suffix in ("parquet", "jsonl", "json")
+        ),
+    ]
+    script = (
+        "import sys\nfrom bench.cli import main\nfor call in %r:\n    try:\n        "
+        "main([*call, '--results', %r])\n    except SystemExit:\n        pass"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script % (calls, str(filled.root))],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert "Traceback" not in done.stderr
     assert "bomb.json is not used: it is damaged" in done.stderr
     assert not (tmp_path / "exploded").exists()
@@ -306,7 +450,10 @@ def test_only_what_was_replaced_or_belongs_to_nothing_goes(filled, make_record, 
     replaced = filled.write(make_record(20, status="failed"))
     good = filled.write(make_record(20))
     twice = [filled.write(make_record(21)), filled.write(make_record(21))]
-    broken = [filled.write(make_record(22, status="timeout")), filled.write(make_record(22, status="crashed"))]
+    broken = [
+        filled.write(make_record(22, status="timeout")),
+        filled.write(make_record(22, status="crashed")),
+    ]
     damaged = filled.write(make_record(23))
     damaged.write_text("{")
     (filled.root / "files" / damaged.stem).mkdir(parents=True)
@@ -316,16 +463,29 @@ def test_only_what_was_replaced_or_belongs_to_nothing_goes(filled, make_record, 
     (filled.root / "records" / "aa").mkdir(exist_ok=True)
     (filled.root / "records" / "aa" / ".writing-old").write_text("{")
     ago = time.time() - 7200
-    for path in (filled.root / "files" / "orphan", filled.root / "records" / "aa" / ".writing-old", filled.root / "files" / damaged.stem):
+    for path in (
+        filled.root / "files" / "orphan",
+        filled.root / "records" / "aa" / ".writing-old",
+        filled.root / "files" / damaged.stem,
+    ):
         os.utime(path, (ago, ago))
     before = everything(filled.root)
     found = rubbish(filled)
     assert everything(filled.root) == before
-    expected = {str(replaced), str(broken[0]), str(filled.root / "files" / "orphan"), str(filled.root / "records" / "aa" / ".writing-old")}
+    expected = {
+        str(replaced),
+        str(broken[0]),
+        str(filled.root / "files" / "orphan"),
+        str(filled.root / "records" / "aa" / ".writing-old"),
+    }
     assert {item.path for item in found} == expected
     assert sweep(filled, found) == []
     after = everything(filled.root)
-    assert {name: data for name, data in before.items() if str(filled.root / name) not in expected and not name.startswith("files/orphan")} == after
+    assert {
+        name: data
+        for name, data in before.items()
+        if str(filled.root / name) not in expected and not name.startswith("files/orphan")
+    } == after
     assert all(path.is_file() for path in (good, *twice, broken[1], damaged))
     assert rubbish(filled) == []
 

@@ -1,4 +1,6 @@
-"""Parameters in brackets: each set of a task's parameters is one cell under one name, however it was asked for."""
+"""Parameters in brackets: each set of a task's parameters is one cell
+under one name, however it was asked for.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ def registry():
 @pytest.fixture(scope="module")
 def planned(registry):
     def call(*tasks, methods=("ce",), **fields):
-        return make_plan(Request(methods=methods, tasks=tasks, preset="default", seeds="1", **fields), registry)
+        return make_plan(
+            Request(methods=methods, tasks=tasks, preset="default", seeds="1", **fields), registry
+        )
 
     return call
 
@@ -32,7 +36,9 @@ def names(plan):
 
 def test_parameters_that_override_every_variant_make_one_cell_and_say_so(planned):
     plan = planned('noisy-digits[noise="asym",rate=0.3]')
-    assert [variant.partition("[")[0] for variant, _ in names(plan)] == [names(plan)[0][0].partition("[")[0]]
+    assert [variant.partition("[")[0] for variant, _ in names(plan)] == [
+        names(plan)[0][0].partition("[")[0]
+    ]
     assert len({cell.spec.cell for cell in plan.cells}) == len(plan.cells) == 1
     (said,) = plan.notes
     assert said.startswith("noisy-digits[noise=asym,rate=0.3]: the variants sym40, ")
@@ -70,7 +76,10 @@ def test_equal_parameters_have_one_name_and_the_name_leads_back_to_them(registry
     task = registry.select("task", name)[0]
     preset = task.card.presets["default"]
     keys = sorted({key for params in preset.variants.values() for key in params})
-    values = {key: sorted({str(resolved(task, preset, variant, {})[key]) for variant in preset.variants}) for key in keys}
+    values = {
+        key: sorted({str(resolved(task, preset, variant, {})[key]) for variant in preset.variants})
+        for key in keys
+    }
     chosen = data.draw(st.lists(st.sampled_from(keys), unique=True, max_size=3)) if keys else []
     call = {
         key: data.draw(st.lists(st.sampled_from(values[key]), min_size=1, max_size=2))
@@ -79,13 +88,31 @@ def test_equal_parameters_have_one_name_and_the_name_leads_back_to_them(registry
     }
     wanted = data.draw(st.lists(st.sampled_from(sorted(preset.variants)), unique=True, max_size=2))
     found, _ = variants(task, "default", wanted, call)
-    assert len({str(sorted(variant.params.items())) for variant in found}) == len(found) == len({variant.label for variant in found})
+    assert (
+        len({str(sorted(variant.params.items())) for variant in found})
+        == len(found)
+        == len({variant.label for variant in found})
+    )
     inline = [_parsed(task, call, texts) for texts in itertools.product(*call.values())]
-    asked = [resolved(task, preset, variant, values) for variant in (wanted or preset.variants) for values in inline]
-    assert {str(sorted(params.items())) for params in asked} == {str(sorted(variant.params.items())) for variant in found}
+    asked = [
+        resolved(task, preset, variant, values)
+        for variant in (wanted or preset.variants)
+        for values in inline
+    ]
+    assert {str(sorted(params.items())) for params in asked} == {
+        str(sorted(variant.params.items())) for variant in found
+    }
     for variant in found:
         base, _, inside = variant.label.partition("[")
-        again, said = variants(task, "default", [base], {key: [text] for key, text in (pair.split("=") for pair in inside.rstrip("]").split(",") if pair)})
+        again, said = variants(
+            task,
+            "default",
+            [base],
+            {
+                key: [text]
+                for key, text in (pair.split("=") for pair in inside.rstrip("]").split(",") if pair)
+            },
+        )
         assert (again, said) == ([variant], [])
         assert variant.custom == bool(inside)
 
@@ -93,4 +120,7 @@ def test_equal_parameters_have_one_name_and_the_name_leads_back_to_them(registry
 def _parsed(task, call, texts):
     from bench.params import parse_value
 
-    return {key: parse_value(task.name, key, task.params[key], text) for key, text in zip(call, texts, strict=True)}
+    return {
+        key: parse_value(task.name, key, task.params[key], text)
+        for key, text in zip(call, texts, strict=True)
+    }

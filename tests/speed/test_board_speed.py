@@ -20,7 +20,9 @@ low = "null"
 high = "oracle"
 {tasks}
 """
-TASK = '[[tracks.demo.tasks]]\ntask = "{name}"\nvariants = ["only"]\nchance = 10.0\nseconds = 6000\n'
+TASK = (
+    '[[tracks.demo.tasks]]\ntask = "{name}"\nvariants = ["only"]\nchance = 10.0\nseconds = 6000\n'
+)
 PLUGIN = '''
 from typing import Any, ClassVar
 from bench import MethodCard
@@ -70,19 +72,34 @@ def large(folder: Path, methods: int, tasks: int, seeds: int, curves: int = 40) 
     names = [f"task-{place:02d}" for place in range(tasks)]
     (folder / "lab" / "leaderboard").mkdir(parents=True)
     path = folder / "lab" / "leaderboard" / "suite-large.toml"
-    path.write_text(SUITE.format(seeds=seeds, tasks="".join(TASK.format(name=name) for name in names)))
-    for room, template, held in (("methods", PLUGIN, ["null", *(f"method-{place:02d}" for place in range(methods - 2))]), ("tasks", TASK_PLUGIN, names)):
+    path.write_text(
+        SUITE.format(seeds=seeds, tasks="".join(TASK.format(name=name) for name in names))
+    )
+    for room, template, held in (
+        ("methods", PLUGIN, ["null", *(f"method-{place:02d}" for place in range(methods - 2))]),
+        ("tasks", TASK_PLUGIN, names),
+    ):
         (folder / "lab" / room / "demo").mkdir(parents=True)
         for name in held:
-            (folder / "lab" / room / "demo" / f"{name.replace('-', '_')}.py").write_text(template.format(cls=name.title().replace("-", ""), name=name))
+            (folder / "lab" / room / "demo" / f"{name.replace('-', '_')}.py").write_text(
+                template.format(cls=name.title().replace("-", ""), name=name)
+            )
     cards = {
         f"demo/{name}": TaskCard(
-            name=name, title=name, track="demo", metrics=(Metric(name="acc", primary=True, unit="%", bounds=(0.0, 100.0)),),
+            name=name,
+            title=name,
+            track="demo",
+            metrics=(Metric(name="acc", primary=True, unit="%", bounds=(0.0, 100.0)),),
             presets={"default": Preset(variants={"only": {}})},
         )
         for name in names
-    }  # fmt: skip
-    records = whole_suite(_suite.read_suite(path), cards, {"demo": ["null", *(f"method-{place:02d}" for place in range(methods - 2))]}, curves=curves)
+    }
+    records = whole_suite(
+        _suite.read_suite(path),
+        cards,
+        {"demo": ["null", *(f"method-{place:02d}" for place in range(methods - 2))]},
+        curves=curves,
+    )
     assert len(records) == methods * tasks * seeds
     (folder / "results").mkdir()
     with (folder / "results" / "all.jsonl").open("wb") as file:
@@ -91,7 +108,9 @@ def large(folder: Path, methods: int, tasks: int, seeds: int, curves: int = 40) 
 
 
 def call(folder: Path, *arguments: str) -> tuple[float, int]:
-    """Run ``bench leaderboard`` in a process of its own; return its processor time in seconds and its peak memory in MiB."""
+    """Run ``bench leaderboard`` in a process of its own; return its
+    processor time in seconds and its peak memory in MiB.
+    """
     command = [
         sys.executable,
         "-c",
@@ -121,7 +140,10 @@ def test_sixty_methods_on_forty_tasks_with_ten_seeds(tmp_path, monkeypatch):
     page, more = call(tmp_path, "--out", out)
     again, least = call(tmp_path, "--out", out)
     size = (tmp_path / "out" / "index.html").stat().st_size / 2**20
-    sys.stderr.write(f"\nMarkdown and JSON {text:.1f} s, page {page:.1f} s more, again {again:.1f} s; page {size:.2f} MB; {max(memory, more, least)} MiB\n")
+    sys.stderr.write(
+        f"\nMarkdown and JSON {text:.1f} s, page {page:.1f} s more, again {again:.1f} s; page "
+        f"{size:.2f} MB; {max(memory, more, least)} MiB\n"
+    )
     assert text <= 30
     assert page <= 20
     assert again <= 3
@@ -130,12 +152,20 @@ def test_sixty_methods_on_forty_tasks_with_ten_seeds(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("methods", "tasks", "seeds", "first", "again"), [(300, 10, 5, 8, 5), (1000, 4, 5, 20, 20), (100, 100, 10, 15, 15)])
-def test_large_boards_in_seconds_of_the_processor(tmp_path, monkeypatch, methods, tasks, seeds, first, again):
+@pytest.mark.parametrize(
+    ("methods", "tasks", "seeds", "first", "again"),
+    [(300, 10, 5, 8, 5), (1000, 4, 5, 20, 20), (100, 100, 10, 15, 15)],
+)
+def test_large_boards_in_seconds_of_the_processor(
+    tmp_path, monkeypatch, methods, tasks, seeds, first, again
+):
     monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
     large(tmp_path, methods, tasks, seeds, curves=40 if methods * tasks * seeds < 50_000 else 0)
     cold, memory = call(tmp_path)
     warm, _ = call(tmp_path, "--json")
-    sys.stderr.write(f"\n{methods} methods, {tasks} tasks, {seeds} seeds: {cold:.1f} s first, {warm:.1f} s again, {memory} MiB\n")
+    sys.stderr.write(
+        f"\n{methods} methods, {tasks} tasks, {seeds} seeds: {cold:.1f} s first, {warm:.1f} s "
+        f"again, {memory} MiB\n"
+    )
     assert cold <= first
     assert warm <= again

@@ -1,4 +1,8 @@
-"""Backends of matching and evaluation against each other, and on a GPU the times that docs/tracks/condensation.md states. Ratios of medians of interleaved steps."""
+"""Backends of matching and evaluation against each other, and on a GPU the times that
+docs/tracks/condensation.md states.
+
+Ratios of medians of interleaved steps.
+"""
 
 from __future__ import annotations
 
@@ -26,9 +30,13 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-def medians(name: str, shape: dict[str, int], candidates: tuple[str, ...], rounds: int = ROUNDS) -> dict[str, float]:
+def medians(
+    name: str, shape: dict[str, int], candidates: tuple[str, ...], rounds: int = ROUNDS
+) -> dict[str, float]:
     """Return the median processor time of a step by candidate, taken in turns."""
-    steps = {candidate: tuned.TUNABLES[name].prepare(candidate, CPU, **shape) for candidate in candidates}
+    steps = {
+        candidate: tuned.TUNABLES[name].prepare(candidate, CPU, **shape) for candidate in candidates
+    }
     times: dict[str, list[float]] = {candidate: [] for candidate in candidates}
     for turn in range(rounds + 1):
         for candidate, step in steps.items():
@@ -60,7 +68,9 @@ def test_the_tuned_matching_step_is_within_a_tenth_of_the_quickest(shape):
 
 
 @pytest.mark.parametrize(("images", "least"), [(10, 2.0), (100, 1.0)], ids=["ipc1", "ipc10"])
-def test_five_evaluation_nets_on_digits_are_quicker_by_the_tuned_way_than_one_after_another(images, least):
+def test_five_evaluation_nets_on_digits_are_quicker_by_the_tuned_way_than_one_after_another(
+    images, least
+):
     shape = {"images": images, "side": 8, "width": 32, "nets": 5}
     found = medians("condensation/evaluation", shape, ("grouped", "sequential"))
     chosen = found[tuned.choice("condensation/evaluation", CPU, **shape)]
@@ -68,15 +78,32 @@ def test_five_evaluation_nets_on_digits_are_quicker_by_the_tuned_way_than_one_af
     assert found["sequential"] / chosen >= least * (1 if least > 1 else 0.9), found
 
 
-# On a GPU ------------------------------------------------------------------------------------------------------------------
+# On a GPU
+# -------------------------------------------------------------------------------------------------
 
 
 def cifar_shaped(device: torch.device, *, width: int, ipc: int, real: int, rows: int) -> Problem:
     """Return a problem of the shape of CIFAR-10, which DC and DCC may change twice."""
     generator = torch.Generator().manual_seed(0)
-    x, y = torch.randn(rows * 10, 3, 32, 32, generator=generator).to(device), (torch.arange(rows * 10) % 10).to(device)
+    x, y = (
+        torch.randn(rows * 10, 3, 32, 32, generator=generator).to(device),
+        (torch.arange(rows * 10) % 10).to(device),
+    )
     mean = std = torch.full((3,), 0.5, device=device)
-    return Problem(x=x, y=y, n_classes=10, ipc=ipc, mean=mean, std=std, flips=True, width=width, depth=3, updates=2, net_epochs=1, batch_real=real)
+    return Problem(
+        x=x,
+        y=y,
+        n_classes=10,
+        ipc=ipc,
+        mean=mean,
+        std=std,
+        flips=True,
+        width=width,
+        depth=3,
+        updates=2,
+        net_epochs=1,
+        batch_real=real,
+    )
 
 
 def synthesis(problem: Problem, updates: int, workdir) -> dict[str, tuple[float, float | None]]:
@@ -86,17 +113,34 @@ def synthesis(problem: Problem, updates: int, workdir) -> dict[str, tuple[float,
     from bench.builtin.methods.condensation.dm import DistributionMatching
     from bench.builtin.methods.condensation.ncfm import CharacteristicMatching
 
-    methods = [GradientMatchingDC(inner=1), ContrastiveMatching(inner=1), DistributionMatching(), CharacteristicMatching(pool=2, pool_epochs=1)]
+    methods = [
+        GradientMatchingDC(inner=1),
+        ContrastiveMatching(inner=1),
+        DistributionMatching(),
+        CharacteristicMatching(pool=2, pool_epochs=1),
+    ]
     device, found = problem.x.device, {}
     for method in methods:
-        long, short = (Problem(**{name: getattr(problem, name) for name in Problem.__struct_fields__} | {"updates": count}) for count in (updates + 1, 1))
+        long, short = (
+            Problem(
+                **{name: getattr(problem, name) for name in Problem.__struct_fields__}
+                | {"updates": count}
+            )
+            for count in (updates + 1, 1)
+        )
         seconds = {}
         for which, own in (
             ("first", short),
             ("short", short),
             ("long", long),
         ):  # the first wakes the device; the others' difference leaves out what is built once
-            run = Run(seed=0, task="condensation/speed", method=f"condensation/{method.card.name}", device=device, workdir=workdir)
+            run = Run(
+                seed=0,
+                task="condensation/speed",
+                method=f"condensation/{method.card.name}",
+                device=device,
+                workdir=workdir,
+            )
             if device.type == "cuda":
                 torch.cuda.reset_peak_memory_stats(device)
                 torch.cuda.synchronize(device)
@@ -119,7 +163,12 @@ def test_what_a_gpu_would_time_runs_on_a_cpu(tmp_path):
 @pytest.mark.parametrize("ipc", [1, 10, 50])
 def test_updates_at_the_papers_sizes_on_cifar_shaped_images(ipc, tmp_path):
     device = torch.device("cuda")
-    for name, (seconds, memory) in synthesis(cifar_shaped(device, width=128, ipc=ipc, real=256, rows=512), 20, tmp_path).items():
+    for name, (seconds, memory) in synthesis(
+        cifar_shaped(device, width=128, ipc=ipc, real=256, rows=512), 20, tmp_path
+    ).items():
         rate = 10 * (256 + ipc) / seconds
-        print(f"| {name} | ipc {ipc} | {1e3 * seconds:.1f} ms | {rate:,.0f} images/s | {memory:,.0f} MB | {torch.cuda.get_device_name(device)} |")
+        print(
+            f"| {name} | ipc {ipc} | {1e3 * seconds:.1f} ms | {rate:,.0f} images/s | "
+            f"{memory:,.0f} MB | {torch.cuda.get_device_name(device)} |"
+        )
         assert seconds > 0

@@ -1,4 +1,6 @@
-"""The graph loop against torch-geometric's DataLoader, and decorrelation against the double loop that papers print."""
+"""The graph loop against torch-geometric's DataLoader, and decorrelation
+against the double loop that papers print.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,11 @@ import msgspec
 import numpy as np
 import pytest
 import torch
-from bench.builtin.methods.graph_ood._decorrelation import Dependence, random_features, softmax_weights
+from bench.builtin.methods.graph_ood._decorrelation import (
+    Dependence,
+    random_features,
+    softmax_weights,
+)
 from torch import nn
 from torch.nn import functional as F
 
@@ -37,22 +43,38 @@ def problem():
 
     def one() -> tuple[np.ndarray, np.ndarray]:
         n = int(generator.integers(6, 32))
-        chain, extra = np.stack([np.arange(n - 1), np.arange(1, n)]), generator.integers(0, n, (2, 5))
+        chain, extra = (
+            np.stack([np.arange(n - 1), np.arange(1, n)]),
+            generator.integers(0, n, (2, 5)),
+        )
         return np.ones((n, 1)), np.concatenate([chain, extra[:, extra[0] != extra[1]]], 1)
 
-    return Problem(graphs=Graphs.pack([one() for _ in range(GRAPHS)]), y=torch.from_numpy(generator.integers(0, 3, GRAPHS)), outputs=3, epochs=EPOCHS)
+    return Problem(
+        graphs=Graphs.pack([one() for _ in range(GRAPHS)]),
+        y=torch.from_numpy(generator.integers(0, 3, GRAPHS)),
+        outputs=3,
+        epochs=EPOCHS,
+    )
 
 
 def ours(problem: Problem, workdir) -> float:
     """Return CPU seconds of our loop."""
-    run = Run(seed=0, task="graph-ood/speed", method="graph-ood/erm", device=torch.device("cpu"), workdir=workdir)
+    run = Run(
+        seed=0,
+        task="graph-ood/speed",
+        method="graph-ood/erm",
+        device=torch.device("cpu"),
+        workdir=workdir,
+    )
     start = time.process_time()
     GraphMethod().solve(problem, run)
     return time.process_time() - start
 
 
 def plain(problem: Problem) -> float:
-    """Return CPU seconds of the loop of torch-geometric's introduction: its loader, its layers, a fused optimiser, no ``.item()``."""
+    """Return CPU seconds of the loop of torch-geometric's introduction:
+    its loader, its layers, a fused optimiser, no ``.item()``.
+    """
     from torch_geometric.loader import DataLoader
     from torch_geometric.nn import GINConv, global_mean_pool
 
@@ -61,7 +83,15 @@ def plain(problem: Problem) -> float:
             super().__init__()
             widths = [1, *[HIDDEN] * (LAYERS - 1)]
             self.convs = nn.ModuleList(
-                GINConv(nn.Sequential(nn.Linear(width, 2 * HIDDEN), nn.BatchNorm1d(2 * HIDDEN), nn.ReLU(), nn.Linear(2 * HIDDEN, HIDDEN))) for width in widths
+                GINConv(
+                    nn.Sequential(
+                        nn.Linear(width, 2 * HIDDEN),
+                        nn.BatchNorm1d(2 * HIDDEN),
+                        nn.ReLU(),
+                        nn.Linear(2 * HIDDEN, HIDDEN),
+                    )
+                )
+                for width in widths
             )
             self.norms = nn.ModuleList(nn.BatchNorm1d(HIDDEN) for _ in widths)
             self.head = nn.Linear(HIDDEN, 3)
@@ -80,14 +110,18 @@ def plain(problem: Problem) -> float:
     optimiser = torch.optim.Adam(net.parameters(), lr=problem.lr, fused=True)
     start = time.process_time()
     for _ in range(EPOCHS):
-        for batch in DataLoader(data, batch_size=problem.batch_size, shuffle=True, num_workers=0, drop_last=True):
+        for batch in DataLoader(
+            data, batch_size=problem.batch_size, shuffle=True, num_workers=0, drop_last=True
+        ):
             optimiser.zero_grad(set_to_none=True)
             F.cross_entropy(net(batch), batch.y).backward()
             optimiser.step()
     return time.process_time() - start
 
 
-def test_an_epoch_is_at_least_1_4_times_faster_than_with_torch_geometric_s_loader(problem, tmp_path):
+def test_an_epoch_is_at_least_1_4_times_faster_than_with_torch_geometric_s_loader(
+    problem, tmp_path
+):
     ours(problem, tmp_path)
     plain(problem)
     pairs = [(ours(problem, tmp_path), plain(problem)) for _ in range(5)]
@@ -116,7 +150,9 @@ def test_decorrelation_is_at_least_20_times_faster_than_the_double_loop():
         function()
         return time.process_time() - start
 
-    torch.testing.assert_close(dependence.value(w), double_loop(features, w, d), rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(
+        dependence.value(w), double_loop(features, w, d), rtol=1e-4, atol=1e-6
+    )
     fast, slow = [], []
     for _ in range(8):
         fast.append(clock(lambda: [dependence.value(w) for _ in range(10)]) / 10)
@@ -130,7 +166,9 @@ def test_one_epoch_of_graphs(benchmark, problem, tmp_path):
 
 
 def epoch_seconds(method: GraphMethod, problem: Problem, device: torch.device, workdir) -> float:
-    """Return seconds of an epoch: the time between the first report and the last, over the epochs between them."""
+    """Return seconds of an epoch: the time between the first report and
+    the last, over the epochs between them.
+    """
     marks = []
 
     class Clock(Tools):
@@ -139,7 +177,17 @@ def epoch_seconds(method: GraphMethod, problem: Problem, device: torch.device, w
                 torch.cuda.synchronize(device)
             marks.append(time.perf_counter())
 
-    method.solve(problem, Run(seed=0, task="graph-ood/speed", method=f"graph-ood/{method.card.name}", device=device, workdir=workdir, tools=Clock()))
+    method.solve(
+        problem,
+        Run(
+            seed=0,
+            task="graph-ood/speed",
+            method=f"graph-ood/{method.card.name}",
+            device=device,
+            workdir=workdir,
+            tools=Clock(),
+        ),
+    )
     return (marks[-1] - marks[0]) / (len(marks) - 1)
 
 
@@ -153,22 +201,47 @@ def every_method() -> list[GraphMethod]:
     from bench.builtin.methods.graph_ood.oodgnn import OODGNN
     from bench.builtin.methods.graph_ood.vrex import RiskExtrapolation
 
-    return [EmpiricalRisk(), InvariantRisk(), RiskExtrapolation(), GroupDRO(), Mixup(), OODGNN(warmup=0), L2RGNN(warmup=0), L2RGNN(warmup=0, upper=False)]
+    return [
+        EmpiricalRisk(),
+        InvariantRisk(),
+        RiskExtrapolation(),
+        GroupDRO(),
+        Mixup(),
+        OODGNN(warmup=0),
+        L2RGNN(warmup=0),
+        L2RGNN(warmup=0, upper=False),
+    ]
 
 
 def with_environments(problem: Problem, hidden: int, epochs: int) -> Problem:
-    return msgspec.structs.replace(problem, env=torch.arange(GRAPHS) % 3, hidden=hidden, epochs=epochs)
+    return msgspec.structs.replace(
+        problem, env=torch.arange(GRAPHS) % 3, hidden=hidden, epochs=epochs
+    )
 
 
 def test_the_epochs_that_a_gpu_would_time_run_on_a_cpu(problem, tmp_path):
-    few = msgspec.structs.replace(problem, graphs=problem.graphs.take(torch.arange(40)), y=problem.y[:40], env=torch.arange(40) % 3, hidden=8, epochs=2)
-    assert all(epoch_seconds(method, few, torch.device("cpu"), tmp_path) > 0 for method in every_method())
+    few = msgspec.structs.replace(
+        problem,
+        graphs=problem.graphs.take(torch.arange(40)),
+        y=problem.y[:40],
+        env=torch.arange(40) % 3,
+        hidden=8,
+        epochs=2,
+    )
+    assert all(
+        epoch_seconds(method, few, torch.device("cpu"), tmp_path) > 0 for method in every_method()
+    )
 
 
 @pytest.mark.gpu
 def test_epoch_times_of_every_method_at_hidden_300(problem, tmp_path):
     device = torch.device("cuda")
     for method in every_method():
-        seconds = epoch_seconds(method, with_environments(problem, hidden=300, epochs=12), device, tmp_path)
-        print(f"| {method.card.name} | 900 graphs, hidden 300 | {1e3 * seconds:.0f} ms | {torch.cuda.get_device_name(device)} |")
+        seconds = epoch_seconds(
+            method, with_environments(problem, hidden=300, epochs=12), device, tmp_path
+        )
+        print(
+            f"| {method.card.name} | 900 graphs, hidden 300 | {1e3 * seconds:.0f} ms | "
+            f"{torch.cuda.get_device_name(device)} |"
+        )
         assert seconds > 0

@@ -1,4 +1,7 @@
-"""How quick the harness itself is: registry, keys, store. ``make bench-speed`` prints the figures."""
+"""How quick the harness itself is: registry, keys, store.
+
+``make bench-speed`` prints the figures.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,17 @@ from bench.runs.record import Record
 from bench.runs.spec import RunSpec, run_key
 from bench.runs.store import Store
 
-SPEC = RunSpec(track="t", method="m", params={"lam": 1.0}, task="k", task_params={"rate": 0.4}, preset="default", variant="v", seed=0, device="cpu")
+SPEC = RunSpec(
+    track="t",
+    method="m",
+    params={"lam": 1.0},
+    task="k",
+    task_params={"rate": 0.4},
+    preset="default",
+    variant="v",
+    seed=0,
+    device="cpu",
+)
 
 
 def record(seed: int, method: str = "m", variant: str = "v") -> Record:
@@ -85,7 +98,9 @@ def fill(store: Store, methods: int, seeds: int, variants: int = 1) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("bench.runs.store.os.fsync", lambda _: None)
         patch.setattr("bench.runs.store_files.os.fsync", lambda _: None)
-        for method, variant, seed in itertools.product(range(methods), range(variants), range(seeds)):
+        for method, variant, seed in itertools.product(
+            range(methods), range(variants), range(seeds)
+        ):
             store.write(record(seed, f"m{method}", f"v{variant}"))
 
 
@@ -108,19 +123,34 @@ def drop_from_memory(folder: Path) -> None:
 
 
 def child(code: str) -> tuple[float, int]:
-    """Run Python code in a process of its own and return its processor time in seconds and its peak memory in MiB."""
+    """Run Python code in a process of its own and return its processor
+    time in seconds and its peak memory in MiB.
+    """
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
-        [sys.executable, "-c", f"{code}\nimport resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"],
+        [
+            sys.executable,
+            "-c",
+            (
+                f"{code}\nimport resource; "
+                "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss "
+                "// 1024)"
+            ),
+        ],
         capture_output=True,
         text=True,
         check=True,
     )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, int(done.stdout.splitlines()[-1])
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, int(
+        done.stdout.splitlines()[-1]
+    )
 
 
-READ = "from pathlib import Path\nfrom bench.runs.store import Store\nassert len(Store(Path({root!r})).briefs()) == {count}"
+READ = (
+    "from pathlib import Path\nfrom bench.runs.store import Store\nassert "
+    "len(Store(Path({root!r})).briefs()) == {count}"
+)
 BOARD = """
 from bench.cli import main
 try:
@@ -137,7 +167,9 @@ def test_ten_thousand_records_are_read_from_the_index(benchmark, ten_thousand):
 
 
 @pytest.mark.slow
-def test_ten_thousand_cold_records_are_read_in_four_seconds_and_their_board_made_in_one_and_a_half(ten_thousand, tmp_path, monkeypatch):
+def test_ten_thousand_cold_records_are_read_in_four_seconds_and_their_board_made_in_one_and_a_half(
+    ten_thousand, tmp_path, monkeypatch
+):
     monkeypatch.setenv("BENCH_CACHE", str(tmp_path))
     drop_from_memory(ten_thousand.root)
     assert child(READ.format(root=str(ten_thousand.root), count=10_000))[0] <= 4.0
@@ -146,7 +178,9 @@ def test_ten_thousand_cold_records_are_read_in_four_seconds_and_their_board_made
 
 
 @pytest.mark.slow
-def test_a_hundred_thousand_records_are_read_in_thirty_seconds_then_five_within_a_gibibyte(tmp_path, monkeypatch):
+def test_a_hundred_thousand_records_are_read_in_thirty_seconds_then_five_within_a_gibibyte(
+    tmp_path, monkeypatch
+):
     monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
     store = Store(tmp_path / "results")
     fill(store, 50, 20, variants=100)
@@ -173,6 +207,8 @@ def test_a_plan_of_five_thousand_cells_is_split_within_two_seconds(tmp_path):
 def test_planning_five_hundred_cells_of_which_none_is_recorded_takes_less_than_a_second(tmp_path):
     registry = Registry()
     start = time.process_time()
-    done, todo = Driver(registry, Store(tmp_path)).split(make_plan(Request(track="noisy-labels", seeds="10"), registry))
+    done, todo = Driver(registry, Store(tmp_path)).split(
+        make_plan(Request(track="noisy-labels", seeds="10"), registry)
+    )
     assert (len(done), len(todo) >= 500) == (0, True)
     assert time.process_time() - start < 1.0

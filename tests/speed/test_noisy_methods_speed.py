@@ -1,4 +1,6 @@
-"""The steps of ELR, Co-teaching, SOP and mixup against plain loops: one net, batched tensors, a loader's batches taken beforehand, no ``.item()``."""
+"""The steps of ELR, Co-teaching, SOP and mixup against plain loops: one net, batched tensors, a
+loader's batches taken beforehand, no ``.item()``.
+"""
 
 from __future__ import annotations
 
@@ -32,13 +34,27 @@ def one_thread():
 def problem():
     """Return a problem of the size of noisy-digits."""
     generator = torch.Generator().manual_seed(0)
-    x, y = torch.randn(ROWS, FEATURES, generator=generator), torch.randint(0, CLASSES, (ROWS,), generator=generator)
+    x, y = (
+        torch.randn(ROWS, FEATURES, generator=generator),
+        torch.randint(0, CLASSES, (ROWS,), generator=generator),
+    )
     return Problem(x=x, y=y, n_classes=CLASSES, epochs=EPOCHS, noise_rate=0.4)
 
 
 def ours(method, problem, workdir) -> float:
-    """Return seconds a seed of our steps, all seeds in one stack; what stands before the first step is not counted."""
-    runs = [Run(seed=seed, task="noisy-labels/speed", method="noisy-labels/x", device=torch.device("cpu"), workdir=workdir) for seed in range(SEEDS)]
+    """Return seconds a seed of our steps, all seeds in one stack; what
+    stands before the first step is not counted.
+    """
+    runs = [
+        Run(
+            seed=seed,
+            task="noisy-labels/speed",
+            method="noisy-labels/x",
+            device=torch.device("cpu"),
+            workdir=workdir,
+        )
+        for seed in range(SEEDS)
+    ]
     seeds = Seeds([problem] * SEEDS, runs)
     seeds.nets = seeds.build(method.nets)
     state, optimiser = method.start(seeds), sgd(seeds)
@@ -57,8 +73,13 @@ class Reference:
 
     def __init__(self, problem):
         self.problem = problem
-        self.models = [nn.Sequential(nn.Linear(FEATURES, 256), nn.ReLU(), nn.Linear(256, CLASSES)) for _ in range(self.nets)]
-        self.optimisers = [torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9) for model in self.models]
+        self.models = [
+            nn.Sequential(nn.Linear(FEATURES, 256), nn.ReLU(), nn.Linear(256, CLASSES))
+            for _ in range(self.nets)
+        ]
+        self.optimisers = [
+            torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9) for model in self.models
+        ]
 
     def seconds(self) -> float:
         start = time.process_time()
@@ -84,7 +105,9 @@ class PlainELR(Reference):
         p = torch.clamp(F.softmax(logits, 1), 1e-4, 1 - 1e-4)
         said = p.detach()
         self.memory[rows] = 0.7 * self.memory[rows] + 0.3 * said / said.sum(1, keepdim=True)
-        self.descend(F.cross_entropy(logits, y) + 3.0 * torch.log(1 - (self.memory[rows] * p).sum(1)).mean())
+        self.descend(
+            F.cross_entropy(logits, y) + 3.0 * torch.log(1 - (self.memory[rows] * p).sum(1)).mean()
+        )
 
 
 class PlainCoTeaching(Reference):
@@ -93,24 +116,40 @@ class PlainCoTeaching(Reference):
     def step(self, rows, x, y, epoch):
         logits = [model(x) for model in self.models]
         count = int((1 - 0.4 * min(1, epoch / 9)) * len(rows))
-        easy = [torch.argsort(F.cross_entropy(said.detach(), y, reduction="none"))[:count] for said in logits]
-        self.descend(F.cross_entropy(logits[0][easy[1]], y[easy[1]]), F.cross_entropy(logits[1][easy[0]], y[easy[0]]))
+        easy = [
+            torch.argsort(F.cross_entropy(said.detach(), y, reduction="none"))[:count]
+            for said in logits
+        ]
+        self.descend(
+            F.cross_entropy(logits[0][easy[1]], y[easy[1]]),
+            F.cross_entropy(logits[1][easy[0]], y[easy[0]]),
+        )
 
 
 class PlainSOP(Reference):
     def __init__(self, problem):
         super().__init__(problem)
-        self.u, self.v = nn.Parameter(1e-8 * torch.randn(ROWS, 1)), nn.Parameter(1e-8 * torch.randn(ROWS, CLASSES))
-        self.noise = torch.optim.SGD([{"params": self.u, "lr": 10.0}, {"params": self.v, "lr": 100.0}])
+        self.u, self.v = (
+            nn.Parameter(1e-8 * torch.randn(ROWS, 1)),
+            nn.Parameter(1e-8 * torch.randn(ROWS, CLASSES)),
+        )
+        self.noise = torch.optim.SGD(
+            [{"params": self.u, "lr": 10.0}, {"params": self.v, "lr": 100.0}]
+        )
 
     def step(self, rows, x, y, epoch):
         given = F.one_hot(y, CLASSES).float()
-        more, less = torch.clamp(self.u[rows] ** 2 * given, 0, 1), torch.clamp(self.v[rows] ** 2 * (1 - given), 0, 1)
+        more, less = (
+            torch.clamp(self.u[rows] ** 2 * given, 0, 1),
+            torch.clamp(self.v[rows] ** 2 * (1 - given), 0, 1),
+        )
         logits = self.models[0](x)
         p = torch.clamp(F.softmax(logits, 1) + more - less.detach(), min=1e-4)
         p = torch.clamp(F.normalize(p, p=1, eps=1e-4), 1e-4, 1.0)
         hard = F.one_hot(logits.detach().argmax(1), CLASSES).float()
-        loss = -(given * torch.log(p)).sum(1).mean() + F.mse_loss(hard + more - less, given, reduction="sum") / len(rows)
+        loss = -(given * torch.log(p)).sum(1).mean() + F.mse_loss(
+            hard + more - less, given, reduction="sum"
+        ) / len(rows)
         self.noise.zero_grad()
         self.descend(loss)
         self.noise.step()
@@ -121,7 +160,9 @@ class PlainMixup(Reference):
         lam = torch.distributions.Beta(1.0, 1.0).sample()
         partner = torch.randperm(len(rows))
         logits = self.models[0](lam * x + (1 - lam) * x[partner])
-        self.descend(lam * F.cross_entropy(logits, y) + (1 - lam) * F.cross_entropy(logits, y[partner]))
+        self.descend(
+            lam * F.cross_entropy(logits, y) + (1 - lam) * F.cross_entropy(logits, y[partner])
+        )
 
 
 PAIRS = [
@@ -136,9 +177,19 @@ LEFT_OUT = ("sop", "mixup")  # of make test: two methods show that the shared lo
 
 
 @pytest.mark.parametrize(
-    ("method", "reference"), [pytest.param(*pair, id=pair[0].card.name, marks=pytest.mark.slow if pair[0].card.name in LEFT_OUT else ()) for pair in PAIRS]
+    ("method", "reference"),
+    [
+        pytest.param(
+            *pair,
+            id=pair[0].card.name,
+            marks=pytest.mark.slow if pair[0].card.name in LEFT_OUT else (),
+        )
+        for pair in PAIRS
+    ],
 )
-def test_a_seed_s_steps_are_at_least_1_2_times_faster_than_a_plain_loop(method, reference, problem, tmp_path):
+def test_a_seed_s_steps_are_at_least_1_2_times_faster_than_a_plain_loop(
+    method, reference, problem, tmp_path
+):
     ours(method, problem, tmp_path)
     reference(problem).seconds()
     pairs = [(ours(method, problem, tmp_path), reference(problem).seconds()) for _ in range(5)]
@@ -147,4 +198,7 @@ def test_a_seed_s_steps_are_at_least_1_2_times_faster_than_a_plain_loop(method, 
 
 
 def test_elr_steps(benchmark, problem, tmp_path):
-    assert benchmark.pedantic(ours, args=(EarlyLearningRegularisation(), problem, tmp_path), rounds=3) > 0
+    assert (
+        benchmark.pedantic(ours, args=(EarlyLearningRegularisation(), problem, tmp_path), rounds=3)
+        > 0
+    )

@@ -31,23 +31,39 @@ def problem():
     """Return a problem of the size of noisy-digits."""
     generator = torch.Generator().manual_seed(0)
     return Problem(
-        x=torch.randn(ROWS, FEATURES, generator=generator), y=torch.randint(0, CLASSES, (ROWS,), generator=generator), n_classes=CLASSES, epochs=EPOCHS
+        x=torch.randn(ROWS, FEATURES, generator=generator),
+        y=torch.randint(0, CLASSES, (ROWS,), generator=generator),
+        n_classes=CLASSES,
+        epochs=EPOCHS,
     )
 
 
 def ours(problem: Problem, workdir) -> float:
     """Return seconds a seed of our loop, all seeds in one pass."""
-    runs = [Run(seed=seed, task="noisy-labels/speed", method="noisy-labels/ce", device=torch.device("cpu"), workdir=workdir) for seed in range(SEEDS)]
+    runs = [
+        Run(
+            seed=seed,
+            task="noisy-labels/speed",
+            method="noisy-labels/ce",
+            device=torch.device("cpu"),
+            workdir=workdir,
+        )
+        for seed in range(SEEDS)
+    ]
     start = time.perf_counter()
     NoisyLabelMethod().solve_stacked([problem] * SEEDS, runs)
     return (time.perf_counter() - start) / SEEDS
 
 
 def plain(problem: Problem) -> float:
-    """Return seconds of the loop that a tutorial would write: a loader, one net, a fused optimiser, no ``.item()``."""
+    """Return seconds of the loop that a tutorial would write: a loader,
+    one net, a fused optimiser, no ``.item()``.
+    """
     net = nn.Sequential(nn.Linear(FEATURES, 256), nn.ReLU(), nn.Linear(256, CLASSES))
     optimiser = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9, fused=True)
-    loader = DataLoader(TensorDataset(problem.x, problem.y), batch_size=128, shuffle=True, num_workers=0)
+    loader = DataLoader(
+        TensorDataset(problem.x, problem.y), batch_size=128, shuffle=True, num_workers=0
+    )
     total, step = EPOCHS * len(loader), 0
     start = time.perf_counter()
     for _ in range(EPOCHS):

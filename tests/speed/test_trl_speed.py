@@ -1,4 +1,5 @@
-"""Our trainer and TRL's side by side on the same work: one tiny Qwen2, the same prompts, groups, lengths and optimiser steps, steps taking turns in one process.
+"""Our trainer and TRL's side by side on the same work: one tiny Qwen2, the same prompts, groups,
+lengths and optimiser steps, steps taking turns in one process.
 
 ``python tests/speed/test_trl_speed.py`` prints the times.
 """
@@ -37,7 +38,9 @@ class Same(nn.Module):
         self.net = net
 
     def forward(self, ids, mask, first=0):
-        return self.net(input_ids=ids, **seen(mask), use_cache=False, logits_to_keep=ids.shape[1] - first).logits
+        return self.net(
+            input_ids=ids, **seen(mask), use_cache=False, logits_to_keep=ids.shape[1] - first
+        ).logits
 
     @torch.no_grad()
     def generate(self, ids, mask, *, new, choose, end, pad, repeat=1):
@@ -45,7 +48,11 @@ class Same(nn.Module):
 
         assert mask.all()  # the prompts here have one length
         cache = DynamicCache(config=self.net.config)
-        logits = self.net(input_ids=ids, cache=cache, logits_to_keep=1).logits[:, -1].repeat_interleave(repeat, 0)
+        logits = (
+            self.net(input_ids=ids, cache=cache, logits_to_keep=1)
+            .logits[:, -1]
+            .repeat_interleave(repeat, 0)
+        )
         cache.batch_repeat_interleave(repeat)
         rows, out = torch.arange(len(logits)), torch.empty(len(logits), new, dtype=ids.dtype)
         for column in range(new):
@@ -57,7 +64,11 @@ class Same(nn.Module):
 
 def seen(mask):
     """Return what the model must know of padding; nothing where there is none."""
-    return {} if mask.all() else {"attention_mask": mask.long(), "position_ids": (mask.cumsum(1) - 1).clamp_min(0)}
+    return (
+        {}
+        if mask.all()
+        else {"attention_mask": mask.long(), "position_ids": (mask.cumsum(1) - 1).clamp_min(0)}
+    )
 
 
 class SameProblem(PolicyProblem, frozen=True, kw_only=True):
@@ -70,21 +81,38 @@ class SameProblem(PolicyProblem, frozen=True, kw_only=True):
 
 
 def model_and_tokenizer() -> tuple[Any, Any]:
-    """Return a Qwen2 of about the size of the decoder of clock-arithmetic, and its tokenizer, a character a token."""
+    """Return a Qwen2 of about the size of the decoder of clock-arithmetic,
+    and its tokenizer, a character a token.
+    """
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
-    words = {"<pad>": PAD, "<end>": END, "<other>": 2} | {character: place + 3 for place, character in enumerate(CHARACTERS)}
+    words = {"<pad>": PAD, "<end>": END, "<other>": 2} | {
+        character: place + 3 for place, character in enumerate(CHARACTERS)
+    }
     raw = Tokenizer(models.WordLevel(words, unk_token="<other>"))
     raw.pre_tokenizer = pre_tokenizers.Split("", "isolated")
     shape = Qwen2Config(
-        vocab_size=len(words), hidden_size=64, intermediate_size=160, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=4,
-        max_position_embeddings=64, pad_token_id=PAD, bos_token_id=None, eos_token_id=END, tie_word_embeddings=False,
-    )  # fmt: skip
+        vocab_size=len(words),
+        hidden_size=64,
+        intermediate_size=160,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=4,
+        max_position_embeddings=64,
+        pad_token_id=PAD,
+        bos_token_id=None,
+        eos_token_id=END,
+        tie_word_embeddings=False,
+    )
     with torch.random.fork_rng():
         torch.manual_seed(0)
         return Qwen2ForCausalLM(shape), PreTrainedTokenizerFast(
-            tokenizer_object=raw, pad_token="<pad>", eos_token="<end>", unk_token="<other>", padding_side="left"
+            tokenizer_object=raw,
+            pad_token="<pad>",
+            eos_token="<end>",
+            unk_token="<other>",
+            padding_side="left",
         )
 
 
@@ -99,15 +127,39 @@ def side_by_side(folder: Path) -> dict[str, list[float]]:
     from trl import GRPOConfig, GRPOTrainer
 
     net, tokenizer = model_and_tokenizer()
-    texts = [f"{a}{sign}{b}{other}{a}=" for a in range(8) for b in range(8) for sign in "+-" for other in "*-"]
+    texts = [
+        f"{a}{sign}{b}{other}{a}="
+        for a in range(8)
+        for b in range(8)
+        for sign in "+-"
+        for other in "*-"
+    ]
     ids = torch.tensor(tokenizer(texts)["input_ids"])
-    protocol = Protocol(steps=STEPS, prompts=PROMPTS, group=GROUP, max_new=NEW, minibatches=MINIBATCHES)
+    protocol = Protocol(
+        steps=STEPS, prompts=PROMPTS, group=GROUP, max_new=NEW, minibatches=MINIBATCHES
+    )
     problem = SameProblem(
-        shape=DecoderShape(vocabulary=len(tokenizer)), warm={}, prompts=ids, prompt_mask=ids != PAD, answers=ids[:, 0], verify=half, end=NEVER, pad=PAD,
-        protocol=protocol, net=net,
-    )  # fmt: skip
+        shape=DecoderShape(vocabulary=len(tokenizer)),
+        warm={},
+        prompts=ids,
+        prompt_mask=ids != PAD,
+        answers=ids[:, 0],
+        verify=half,
+        end=NEVER,
+        pad=PAD,
+        protocol=protocol,
+        net=net,
+    )
     ours = Trainer(
-        problem, PolicyMethod(), Run(seed=0, task="policy-optimization/speed", method="policy-optimization/x", device=torch.device("cpu"), workdir=folder)
+        problem,
+        PolicyMethod(),
+        Run(
+            seed=0,
+            task="policy-optimization/speed",
+            method="policy-optimization/x",
+            device=torch.device("cpu"),
+            workdir=folder,
+        ),
     )
     seconds: dict[str, list[float]] = {"ours": [], "trl": []}
 
@@ -127,15 +179,36 @@ def side_by_side(folder: Path) -> dict[str, list[float]]:
 
     rows = PROMPTS * GROUP
     trainer = GRPOTrainer(
-        model=net, processing_class=tokenizer, train_dataset=table([{"prompt": text} for text in texts]), callbacks=[Turns()],
-        reward_funcs=[lambda completion_ids, **_: [float(sum(tokens) % 2) for tokens in completion_ids]],
+        model=net,
+        processing_class=tokenizer,
+        train_dataset=table([{"prompt": text} for text in texts]),
+        callbacks=[Turns()],
+        reward_funcs=[
+            lambda completion_ids, **_: [float(sum(tokens) % 2) for tokens in completion_ids]
+        ],
         args=GRPOConfig(
-            output_dir=str(folder), max_steps=STEPS * MINIBATCHES, per_device_train_batch_size=rows // MINIBATCHES, steps_per_generation=MINIBATCHES,
-            gradient_accumulation_steps=1, num_generations=GROUP, max_completion_length=NEW, generation_kwargs={"min_new_tokens": NEW}, learning_rate=3e-4,
-            lr_scheduler_type="constant", adam_beta2=0.99, loss_type="dapo", activation_checkpointing=False, bf16=False, use_cpu=True, save_strategy="no",
-            logging_strategy="no", report_to=[], disable_tqdm=True, log_level="error",
+            output_dir=str(folder),
+            max_steps=STEPS * MINIBATCHES,
+            per_device_train_batch_size=rows // MINIBATCHES,
+            steps_per_generation=MINIBATCHES,
+            gradient_accumulation_steps=1,
+            num_generations=GROUP,
+            max_completion_length=NEW,
+            generation_kwargs={"min_new_tokens": NEW},
+            learning_rate=3e-4,
+            lr_scheduler_type="constant",
+            adam_beta2=0.99,
+            loss_type="dapo",
+            activation_checkpointing=False,
+            bf16=False,
+            use_cpu=True,
+            save_strategy="no",
+            logging_strategy="no",
+            report_to=[],
+            disable_tqdm=True,
+            log_level="error",
         ),
-    )  # fmt: skip
+    )
     trainer.remove_callback(PrinterCallback)
     trainer.train()
     assert ours.used.tokens_generated == STEPS * rows * NEW
@@ -162,5 +235,10 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory() as scratch:
-        times = {name: statistics.median(found) for name, found in side_by_side(Path(scratch)).items()}
-    sys.stdout.write(f"seconds a step: ours {times['ours']:.3f}, TRL {times['trl']:.3f}; ratio {times['ours'] / times['trl']:.2f}\n")
+        times = {
+            name: statistics.median(found) for name, found in side_by_side(Path(scratch)).items()
+        }
+    sys.stdout.write(
+        f"seconds a step: ours {times['ours']:.3f}, TRL {times['trl']:.3f}; ratio "
+        f"{times['ours'] / times['trl']:.2f}\n"
+    )

@@ -59,21 +59,49 @@ def test_the_tuned_choice_is_at_most_15_percent_slower_than_the_better_way(name)
 def cifar_shaped(widths, rows, batch):
     """Return a problem of the shape of CIFAR-10 for a ResNet-18, a tenth of its rows to forget."""
     generator = torch.Generator().manual_seed(0)
-    x, y = torch.randn(rows, 3, 32, 32, generator=generator), torch.randint(0, 10, (rows,), generator=generator)
+    x, y = (
+        torch.randn(rows, 3, 32, 32, generator=generator),
+        torch.randint(0, 10, (rows,), generator=generator),
+    )
     forget = torch.arange(rows) < rows // 10
     return Problem(
-        weights={}, x=x, y=y, forget=forget, x_val=x[:batch], y_val=y[:batch], n_classes=10, net="resnet18", widths=widths, epochs=1, batch_size=batch
+        weights={},
+        x=x,
+        y=y,
+        forget=forget,
+        x_val=x[:batch],
+        y_val=y[:batch],
+        n_classes=10,
+        net="resnet18",
+        widths=widths,
+        epochs=1,
+        batch_size=batch,
     )
 
 
 def training_seconds(problem, device, workdir, models, which, together):
-    """Return the seconds in which ``models`` originals or retrained models pass once over their rows, in one stack or one by one."""
-    runs = [Run(seed=seed, task="unlearning-privacy/speed", method="unlearning-privacy/retrain", device=device, workdir=workdir) for seed in range(models)]
+    """Return the seconds in which ``models`` originals or retrained models
+    pass once over their rows, in one stack or one by one.
+    """
+    runs = [
+        Run(
+            seed=seed,
+            task="unlearning-privacy/speed",
+            method="unlearning-privacy/retrain",
+            device=device,
+            workdir=workdir,
+        )
+        for seed in range(models)
+    ]
     synchronize(device)
     start = time.perf_counter()
     for part in [runs] if together else [[run] for run in runs]:
         group = Group([problem] * len(part), part)
-        train(group, group.fresh(), group.rows(group.everything if which == "originals" else group.retain, which))
+        train(
+            group,
+            group.fresh(),
+            group.rows(group.everything if which == "originals" else group.retain, which),
+        )
     synchronize(device)
     return time.perf_counter() - start
 
@@ -81,7 +109,10 @@ def training_seconds(problem, device, workdir, models, which, together):
 @pytest.mark.parametrize("which", ["originals", "retrained"])
 def test_what_a_gpu_would_time_runs_on_a_cpu(which, tmp_path):
     problem = cifar_shaped((4, 4), rows=20, batch=10)
-    assert all(training_seconds(problem, CPU, tmp_path, 2, which, together) > 0 for together in (True, False))
+    assert all(
+        training_seconds(problem, CPU, tmp_path, 2, which, together) > 0
+        for together in (True, False)
+    )
 
 
 @pytest.mark.gpu
@@ -91,6 +122,11 @@ def test_eight_resnets_on_cifar_shaped_tensors_together_and_one_by_one(which, tm
     times = {}
     for together in (True, False):
         training_seconds(problem, device, tmp_path, 8, which, together)
-        times[together] = statistics.median(training_seconds(problem, device, tmp_path, 8, which, together) for _ in range(3))
-    print(f"| 8 {which} | stacked {times[True]:.2f} s | one by one {times[False]:.2f} s | {torch.cuda.get_device_name(device)} |")
+        times[together] = statistics.median(
+            training_seconds(problem, device, tmp_path, 8, which, together) for _ in range(3)
+        )
+    print(
+        f"| 8 {which} | stacked {times[True]:.2f} s | one by one {times[False]:.2f} s | "
+        f"{torch.cuda.get_device_name(device)} |"
+    )
     assert times[True] <= 1.15 * times[False]

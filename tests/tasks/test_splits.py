@@ -1,4 +1,6 @@
-"""What a task judges by: drawn anew by every seed unless its card says otherwise, the same for every method, and apart from the training rows."""
+"""What a task judges by: drawn anew by every seed unless its card says otherwise, the same for
+every method, and apart from the training rows.
+"""
 
 import pytest
 import torch
@@ -12,31 +14,65 @@ from bench.runs.guard import leaves
 from bench.runs.tools import Tools
 from bench.training.data import Examples, RatedTexts
 
-QUICK = {"originals": 1, "shadows": 2, "skill_steps": 1, "habit_steps": 1, "n_prompts": 64, "per_class": 9, "rounds": 1, "lower_epochs": 1}
+QUICK = {
+    "originals": 1,
+    "shadows": 2,
+    "skill_steps": 1,
+    "habit_steps": 1,
+    "n_prompts": 64,
+    "per_class": 9,
+    "rounds": 1,
+    "lower_epochs": 1,
+}
 TRAINED = {"epochs": 1, "widths": (8,), "batch_size": 1024}
 """Make small what the split does not depend on, and what a task trains before it asks."""
 SHAPES = {
-    "digits": (1797, 1, 8, 8), "mnist5k": (5000, 1, 28, 28), "iris": (150, 4), "wine": (178, 13), "breast-cancer": (569, 30), "clusters": (1000, 10),
+    "digits": (1797, 1, 8, 8),
+    "mnist5k": (5000, 1, 28, 28),
+    "iris": (150, 4),
+    "wine": (178, 13),
+    "breast-cancer": (569, 30),
+    "clusters": (1000, 10),
     "diabetes": (442, 10),
-}  # fmt: skip
+}
 CLASSES = {"iris": 3, "wine": 3, "breast-cancer": 2, "clusters": 4}
-TASKS = {entry.identity: entry for entry in Registry().rows("task") if "default" in task_card(entry).presets and entry.name != "solubility"}
+TASKS = {
+    entry.identity: entry
+    for entry in Registry().rows("task")
+    if "default" in task_card(entry).presets and entry.name != "solubility"
+}
 """All whose data is here without an extra."""
 NOT_NUMBERED = ("graph-ood", "policy-optimization", "privacy-audit", "label-errors/vader-ratings")
-"""Tracks whose rows are made, not taken from a data set, the one that scores its training rows, and the task whose rows are hashed words."""
+"""Tracks whose rows are made, not taken from a data set, the one that scores its training rows, and
+the task whose rows are hashed words.
+"""
 
 
 class Numbered(Tools):
-    """Serves data sets of the real shapes in which every figure of a row is its number, so that a row is known whatever becomes of its scale."""
+    """Serves data sets of the real shapes in which every figure of a row is its number, so that a
+    row is known whatever becomes of its scale.
+    """
 
     def dataset(self, run, name, params):
         if name == "vader":
             generator = torch.Generator().manual_seed(0)
             signs = torch.randint(3, (7500, 1), generator=generator) - 1
-            return RatedTexts([f"word-{row}" for row in range(7500)], signs.expand(-1, 10).to(torch.int8).contiguous())
+            return RatedTexts(
+                [f"word-{row}" for row in range(7500)],
+                signs.expand(-1, 10).to(torch.int8).contiguous(),
+            )
         rows = torch.arange(SHAPES[name][0])
-        x = (rows / len(rows)).view(-1, *[1] * (len(SHAPES[name]) - 1)).expand(SHAPES[name]).contiguous()
-        return Examples(x, x[:, 0] if name == "diabetes" else rows % CLASSES.get(name, 10), 0 if name == "diabetes" else CLASSES.get(name, 10))
+        x = (
+            (rows / len(rows))
+            .view(-1, *[1] * (len(SHAPES[name]) - 1))
+            .expand(SHAPES[name])
+            .contiguous()
+        )
+        return Examples(
+            x,
+            x[:, 0] if name == "diabetes" else rows % CLASSES.get(name, 10),
+            0 if name == "diabetes" else CLASSES.get(name, 10),
+        )
 
     def quiet(self):
         return self
@@ -44,7 +80,9 @@ class Numbered(Tools):
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
-    """Return the case of a task's first default variant, made once for each task, seed and method."""
+    """Return the case of a task's first default variant, made once for
+    each task, seed and method.
+    """
     made = {}
 
     def case(identity, seed, method="m"):
@@ -52,11 +90,21 @@ def prepared(tmp_path_factory):
             entry = TASKS[identity]
             preset = task_card(entry).presets["default"]
             quick = QUICK | (TRAINED if entry.track.startswith(("unlearning", "privacy")) else {})
-            params = {**preset.params, **next(iter(preset.variants.values())), **{name: value for name, value in quick.items() if name in entry.params}}
+            params = {
+                **preset.params,
+                **next(iter(preset.variants.values())),
+                **{name: value for name, value in quick.items() if name in entry.params},
+            }
             task = import_target(entry.target).make(resolve(entry.name, entry.params, params))
             folder = tmp_path_factory.mktemp("run")
             run = Setup(
-                seed=seed, task=identity, method=f"t/{method}", device=torch.device("cpu"), workdir=folder, artifacts=Artifacts(folder), tools=Numbered()
+                seed=seed,
+                task=identity,
+                method=f"t/{method}",
+                device=torch.device("cpu"),
+                workdir=folder,
+                artifacts=Artifacts(folder),
+                tools=Numbered(),
             )
             made[identity, seed, method] = task.prepare(run)
         return made[identity, seed, method]
@@ -65,15 +113,21 @@ def prepared(tmp_path_factory):
 
 
 def tags(case):
-    """Return the numbers of the training rows and those of all rows that the hidden part holds besides, each up to one scale for both."""
+    """Return the numbers of the training rows and those of all rows that the hidden part holds
+    besides, each up to one scale for both.
+    """
     found = [
-        tensor.flatten(1)[:, 0] for path, tensor in leaves(case.hidden) if path.rpartition(".")[2] in ("x", "x_val", "x_pool", "x_test") and path != "data.x"
+        tensor.flatten(1)[:, 0]
+        for path, tensor in leaves(case.hidden)
+        if path.rpartition(".")[2] in ("x", "x_val", "x_pool", "x_test") and path != "data.x"
     ]
     return case.problems[0].x.flatten(1)[:, 0], torch.cat(found)
 
 
 def judged_by(identity, case):
-    """Return what is the same if and only if the task judges by the same rows: rows by their place among all, questions or graphs."""
+    """Return what is the same if and only if the task judges by the same
+    rows: rows by their place among all, questions or graphs.
+    """
     if identity.startswith("policy"):
         return [split.ids.tolist() for split in case.hidden.splits.values()]
     if identity.startswith("graph"):
@@ -87,14 +141,18 @@ def judged_by(identity, case):
 
 
 @pytest.mark.parametrize("identity", TASKS)
-def test_two_seeds_judge_by_other_rows_unless_the_card_says_that_these_are_fixed(prepared, identity):
+def test_two_seeds_judge_by_other_rows_unless_the_card_says_that_these_are_fixed(
+    prepared, identity
+):
     first, second = (judged_by(identity, prepared(identity, seed)) for seed in (0, 1))
     assert (first != second) == (task_card(TASKS[identity]).test_set == "drawn")
 
 
 @pytest.mark.parametrize("identity", TASKS)
 def test_a_seed_gives_every_method_the_same_rows(prepared, identity):
-    first, second = (judged_by(identity, prepared(identity, 0, method)) for method in ("m", "another"))
+    first, second = (
+        judged_by(identity, prepared(identity, 0, method)) for method in ("m", "another")
+    )
     assert first == second
 
 
@@ -106,9 +164,16 @@ def test_no_seed_trains_on_a_row_that_it_judges_by(prepared, identity):
         assert len(train.unique()) == len(train)
 
 
-@pytest.mark.parametrize("identity", [name for name in TASKS if not name.startswith(("graph", "policy"))])
+@pytest.mark.parametrize(
+    "identity", [name for name in TASKS if not name.startswith(("graph", "policy"))]
+)
 def test_problems_of_two_seeds_have_one_shape_so_that_they_stack(prepared, identity):
     first, second = (
-        {path: tuple(tensor.shape) for path, tensor in leaves(prepared(identity, seed).problems[0]) if hasattr(tensor, "shape")} for seed in (0, 1)
+        {
+            path: tuple(tensor.shape)
+            for path, tensor in leaves(prepared(identity, seed).problems[0])
+            if hasattr(tensor, "shape")
+        }
+        for seed in (0, 1)
     )
     assert first == second

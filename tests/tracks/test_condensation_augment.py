@@ -1,4 +1,6 @@
-"""Siamese augmentation: each operation against a slow one, the identity where nothing was drawn, one draw for two sets."""
+"""Siamese augmentation: each operation against a slow one, the identity
+where nothing was drawn, one draw for two sets.
+"""
 
 import math
 
@@ -29,7 +31,9 @@ def draw(name, groups=6, seed=0, **options):
 def test_one_draw_changes_two_sets_alike_and_another_draw_otherwise():
     names = siamese.operations("color_crop_cutout_flip_scale_rotate")
     x = images(5, 2, 3, 8, 8)
-    drawn, other = (siamese.draw(names, 5, (8, 8), torch.Generator().manual_seed(seed)) for seed in (0, 1))
+    drawn, other = (
+        siamese.draw(names, 5, (8, 8), torch.Generator().manual_seed(seed)) for seed in (0, 1)
+    )
     assert torch.equal(siamese.apply(drawn, x), siamese.apply(drawn, x.clone()))
     assert not torch.equal(siamese.apply(drawn, x), siamese.apply(other, x))
     twice = x[:, :1].expand(-1, 2, -1, -1, -1)
@@ -40,7 +44,9 @@ def test_one_draw_changes_two_sets_alike_and_another_draw_otherwise():
 def test_flips_mirror_or_leave():
     x = images(20, 1, 1, 8, 8)
     changed = siamese.apply(draw("flip", 20), x)
-    mirrored = [bool(torch.allclose(new, old.flip(-1))) for new, old in zip(changed, x, strict=True)]
+    mirrored = [
+        bool(torch.allclose(new, old.flip(-1))) for new, old in zip(changed, x, strict=True)
+    ]
     left = [bool(torch.allclose(new, old)) for new, old in zip(changed, x, strict=True)]
     assert all(one != two for one, two in zip(mirrored, left, strict=True))
     assert 4 <= sum(mirrored) <= 16

@@ -1,4 +1,6 @@
-"""The evaluator of condensed sets: its training is the authors', its backends agree, its metrics are the definitions."""
+"""The evaluator of condensed sets: its training is the authors', its
+backends agree, its metrics are the definitions.
+"""
 
 import math
 
@@ -37,21 +39,27 @@ def generators(count=3, first=0):
 
 
 def small_set(rows=6, dtype=torch.float64):
-    return torch.randn(rows, 1, 8, 8, generator=torch.Generator().manual_seed(9), dtype=dtype), torch.arange(rows) % 3
+    return torch.randn(
+        rows, 1, 8, 8, generator=torch.Generator().manual_seed(9), dtype=dtype
+    ), torch.arange(rows) % 3
 
 
 def start(dtype=torch.float64, count=3):
     return [tensor.to(dtype) for tensor in NET.init(generators(count))]
 
 
-# Training -----------------------------------------------------------------------------------------------
+# Training
+# -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("batch", [256, 4], ids=["whole", "batches"])
 def test_evaluation_backends_train_the_same_nets(batch):
     x, y = small_set()
     protocol = Protocol(epochs=6, batch=batch)
-    found = {backend: train(NET, start(), x, y, protocol, generators(first=50), backend) for backend in ("grouped", "stacked", "sequential")}
+    found = {
+        backend: train(NET, start(), x, y, protocol, generators(first=50), backend)
+        for backend in ("grouped", "stacked", "sequential")
+    }
     for backend in ("stacked", "sequential"):
         for one, two in zip(found["grouped"], found[backend], strict=True):
             torch.testing.assert_close(one, two, rtol=1e-9, atol=1e-11)
@@ -66,7 +74,9 @@ def test_training_is_sgd_whose_rate_falls_to_a_tenth_with_fresh_momentum():
     for epoch in range(epochs):
         if epoch == epochs // 2 + 1:
             lr, speed = lr / 10, [torch.zeros_like(tensor) for tensor in weights]
-        gradients = torch.autograd.grad(F.cross_entropy(NET.logits(weights, x[None])[0], y), weights)
+        gradients = torch.autograd.grad(
+            F.cross_entropy(NET.logits(weights, x[None])[0], y), weights
+        )
         with torch.no_grad():
             for tensor, gradient, v in zip(weights, gradients, speed, strict=True):
                 v.mul_(momentum).add_(gradient + decay * tensor)
@@ -77,7 +87,10 @@ def test_training_is_sgd_whose_rate_falls_to_a_tenth_with_fresh_momentum():
 
 def test_soft_labels_that_are_hard_train_the_same_net():
     x, y = small_set()
-    hard, soft = (train(NET, start(), x, target, Protocol(epochs=3), generators()) for target in (y, F.one_hot(y, 3).double()))
+    hard, soft = (
+        train(NET, start(), x, target, Protocol(epochs=3), generators())
+        for target in (y, F.one_hot(y, 3).double())
+    )
     for one, two in zip(hard, soft, strict=True):
         torch.testing.assert_close(one, two)
 
@@ -139,12 +152,15 @@ def test_the_test_images_are_fed_as_copies_that_are_wiped():
     assert x.abs().sum() > 0
 
 
-# Metrics ------------------------------------------------------------------------------------------------
+# Metrics
+# ------------------------------------------------------------------------------------------------
 
 
 def random_logits(nets=2, rows=200, classes=4, scale=2.0):
     generator = torch.Generator().manual_seed(0)
-    return scale * torch.randn(nets, rows, classes, generator=generator, dtype=torch.float64), torch.randint(classes, (rows,), generator=generator)
+    return scale * torch.randn(
+        nets, rows, classes, generator=generator, dtype=torch.float64
+    ), torch.randint(classes, (rows,), generator=generator)
 
 
 def test_calibration_error_is_the_weighted_gap_of_fifteen_bins():
@@ -171,7 +187,12 @@ def test_a_temperature_minimises_the_likelihood_loss():
     logits, y = random_logits()
     y = torch.where(torch.arange(len(y)) % 2 == 0, logits[0].argmax(-1), y)  # some truth in it
     for net, found in zip(logits[:1], temperatures(logits[:1], y), strict=True):
-        expected = minimize_scalar(lambda t, net=net: F.cross_entropy(net / math.exp(t), y).item(), bounds=(-5, 5), method="bounded", options={"xatol": 1e-8})
+        expected = minimize_scalar(
+            lambda t, net=net: F.cross_entropy(net / math.exp(t), y).item(),
+            bounds=(-5, 5),
+            method="bounded",
+            options={"xatol": 1e-8},
+        )
         assert math.log(found.item()) == pytest.approx(expected.x, abs=1e-4)
 
 
@@ -179,7 +200,10 @@ def test_a_temperature_with_a_mask_differs_and_moves_no_prediction():
     logits, y = random_logits()
     logits = logits[:1]
     y = logits[0].argmax(-1).where(torch.arange(len(y)) % 3 > 0, y)
-    plain, masked = temperatures(logits, y), temperatures(logits, y, 0.3, torch.Generator().manual_seed(0))
+    plain, masked = (
+        temperatures(logits, y),
+        temperatures(logits, y, 0.3, torch.Generator().manual_seed(0)),
+    )
     assert (plain != masked).all()
     assert torch.equal(accuracies(logits / masked[:, None, None], y), accuracies(logits, y))
 

@@ -1,4 +1,6 @@
-"""A condensed set that is taken away: exact numbers, and a data set that Hugging Face's library reads."""
+"""A condensed set that is taken away: exact numbers, and a data set that
+Hugging Face's library reads.
+"""
 
 import numpy as np
 import pytest
@@ -21,9 +23,24 @@ def record(tmp_path):
     save_file(arrays, tmp_path / "arrays.safetensors")
     (tmp_path / "out").mkdir()
     record = Record(
-        cell="c" * 32, key="d" * 32, track="condensation", method="dm", params={}, task="condense-digits", task_params={}, preset="default", variant="ipc2", seed=0,
-        device="cpu", dtype="float32", form="single", status="ok", metrics={"acc": 87.654}, started="", ended="",
-    )  # fmt: skip
+        cell="c" * 32,
+        key="d" * 32,
+        track="condensation",
+        method="dm",
+        params={},
+        task="condense-digits",
+        task_params={},
+        preset="default",
+        variant="ipc2",
+        seed=0,
+        device="cpu",
+        dtype="float32",
+        form="single",
+        status="ok",
+        metrics={"acc": 87.654},
+        started="",
+        ended="",
+    )
     return tmp_path, arrays, record
 
 
@@ -33,13 +50,27 @@ def test_hugging_face_s_library_reads_images_pixels_and_class_labels(record):
     folder, arrays, page = record
     out = folder / "out"
     export(page, folder / "arrays.safetensors", out)
-    found = datasets.Dataset.from_parquet(str(out / "data" / "train-00000-of-00001.parquet"), cache_dir=str(folder / "cache"))
+    found = datasets.Dataset.from_parquet(
+        str(out / "data" / "train-00000-of-00001.parquet"), cache_dir=str(folder / "cache")
+    )
     assert type(found.features["label"]).__name__ == "ClassLabel"
     assert type(found.features["image"]).__name__ == "Image"
     assert found["label"][:] == arrays["y"].tolist()
-    np.testing.assert_array_equal(np.array(found["pixels"][:], np.float32).reshape(6, 3, 8, 8), arrays["x"])
-    expected = np.clip(arrays["x"] * arrays["std"][:, None, None] + arrays["mean"][:, None, None], 0, 1).transpose(0, 2, 3, 1) * 255
-    assert np.abs(np.stack([np.asarray(image) for image in found["image"][:]]).astype(float) - expected).max() <= 0.5 + 1e-3
+    np.testing.assert_array_equal(
+        np.array(found["pixels"][:], np.float32).reshape(6, 3, 8, 8), arrays["x"]
+    )
+    expected = (
+        np.clip(
+            arrays["x"] * arrays["std"][:, None, None] + arrays["mean"][:, None, None], 0, 1
+        ).transpose(0, 2, 3, 1)
+        * 255
+    )
+    assert (
+        np.abs(
+            np.stack([np.asarray(image) for image in found["image"][:]]).astype(float) - expected
+        ).max()
+        <= 0.5 + 1e-3
+    )
 
 
 def test_the_exact_numbers_and_a_card_are_there(record):

@@ -1,4 +1,6 @@
-"""Packed graphs and the nets that read them: batches are what torch-geometric would collate, layers are its layers."""
+"""Packed graphs and the nets that read them: batches are what
+torch-geometric would collate, layers are its layers.
+"""
 
 import copy
 import sys
@@ -20,7 +22,9 @@ def one_thread():
 
 
 def odd_graphs():
-    """A triangle, one node alone, a path given in both directions and twice, a graph without edges, a star."""
+    """A triangle, one node alone, a path given in both directions and
+    twice, a graph without edges, a star.
+    """
     none = np.zeros((2, 0), dtype=int)
     star = np.array([[0, 0, 0, 0], [1, 2, 3, 4]])
     path = np.array([[0, 1, 1, 0, 1], [1, 0, 2, 1, 2]])
@@ -45,7 +49,12 @@ def test_packing_stores_every_edge_once_in_each_direction(packed):
 
 @pytest.mark.parametrize(
     ("nodes", "edges", "words"),
-    [(0, [[], []], "0 nodes"), (2, [[0], [2]], "between 0 and 2"), (2, [[-1], [1]], "between -1"), (2, [[1], [1]], "to itself")],
+    [
+        (0, [[], []], "0 nodes"),
+        (2, [[0], [2]], "between 0 and 2"),
+        (2, [[-1], [1]], "between -1"),
+        (2, [[1], [1]], "to itself"),
+    ],
 )
 def test_a_graph_that_is_none_is_refused(nodes, edges, words):
     with pytest.raises(ValueError, match=words):
@@ -109,7 +118,9 @@ def test_a_layer_is_torch_geometric_s(packed, graph_library, backbone):
 def test_building_a_net_makes_torch_geometric_generate_no_module(packed):
     for backbone in ("gin", "gcn"):
         GNN(2, 3, backbone=backbone, virtual_node=True)(packed.batch())
-    assert [name for name in sys.modules if name.startswith("bench.training") and "propagate" in name] == []
+    assert [
+        name for name in sys.modules if name.startswith("bench.training") and "propagate" in name
+    ] == []
 
 
 @pytest.mark.parametrize("backbone", ["gin", "gcn"])
@@ -126,9 +137,16 @@ def test_a_net_judges_each_graph_by_itself_in_eval_mode(packed, backbone, virtua
     together = net(packed.batch())
     assert (together.logits.shape, together.z.shape, together.h.shape) == ((5, 3), (5, 6), (16, 6))
     for row in range(5):
-        torch.testing.assert_close(net(packed.take(torch.tensor([row])).batch()).logits[0], together.logits[row], rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(
+            net(packed.take(torch.tensor([row])).batch()).logits[0],
+            together.logits[row],
+            rtol=1e-4,
+            atol=1e-5,
+        )
     pooled = torch.zeros(5, 6).index_add_(0, packed.batch().graph, together.h)
-    torch.testing.assert_close(together.z, pooled / packed.nodes[:, None] if readout == "mean" else pooled)
+    torch.testing.assert_close(
+        together.z, pooled / packed.nodes[:, None] if readout == "mean" else pooled
+    )
 
 
 def test_a_virtual_node_lets_nodes_without_a_path_between_them_know_each_other(packed):

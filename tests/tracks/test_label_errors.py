@@ -22,7 +22,10 @@ def trained(**fields):
 
 
 def test_a_detector_is_taken_at_its_word_and_flags_alone_are_the_suspicion():
-    flags, suspicion = torch.tensor([True, False, False, True]), torch.tensor([3.0, -torch.inf, torch.inf, 0.0])
+    flags, suspicion = (
+        torch.tensor([True, False, False, True]),
+        torch.tensor([3.0, -torch.inf, torch.inf, 0.0]),
+    )
     judged = judgement(label_errors.Solution(suspicion=suspicion, flags=flags), PROBLEM)
     assert torch.equal(judged.suspicion, suspicion)
     assert torch.equal(judged.flags, flags)
@@ -31,11 +34,20 @@ def test_a_detector_is_taken_at_its_word_and_flags_alone_are_the_suspicion():
 
 
 def test_of_a_training_method_the_clean_score_counts_and_corrected_labels_before_kept_rows():
-    score, kept, labels = torch.tensor([1.0, 2.0, 3.0, 4.0]), torch.tensor([True, True, False, False]), torch.tensor([0, 0, 2, 1])
+    score, kept, labels = (
+        torch.tensor([1.0, 2.0, 3.0, 4.0]),
+        torch.tensor([True, True, False, False]),
+        torch.tensor([0, 0, 2, 1]),
+    )
     judged = judgement(trained(clean_score=score, kept=kept, labels=labels), PROBLEM)
     assert judged.suspicion.tolist() == [-1, -2, -3, -4]
     assert judged.flags.tolist() == [False, True, False, False]
-    assert judgement(trained(clean_score=score, kept=kept), PROBLEM).flags.tolist() == [False, False, True, True]
+    assert judgement(trained(clean_score=score, kept=kept), PROBLEM).flags.tolist() == [
+        False,
+        False,
+        True,
+        True,
+    ]
     assert judgement(trained(clean_score=score), PROBLEM).flags is None
 
 
@@ -49,8 +61,14 @@ def test_a_training_method_without_a_score_is_read_by_the_loss_of_its_model():
     [
         (label_errors.Solution(), "neither a suspicion nor flags"),
         (label_errors.Solution(suspicion=torch.zeros(3)), r"has the shape \(3,\)"),
-        (label_errors.Solution(flags=torch.zeros(4, 1, dtype=torch.bool)), r"has the shape \(4, 1\)"),
-        (label_errors.Solution(suspicion=torch.tensor([0.0, torch.nan, 1.0, 2.0])), "holds nan at row 1"),
+        (
+            label_errors.Solution(flags=torch.zeros(4, 1, dtype=torch.bool)),
+            r"has the shape \(4, 1\)",
+        ),
+        (
+            label_errors.Solution(suspicion=torch.tensor([0.0, torch.nan, 1.0, 2.0])),
+            "holds nan at row 1",
+        ),
     ],
 )
 def test_a_judgement_of_nothing_of_too_few_or_of_nan_makes_the_run_invalid(solution, said):
@@ -61,7 +79,10 @@ def test_a_judgement_of_nothing_of_too_few_or_of_nan_makes_the_run_invalid(solut
 def test_votes_are_the_shares_of_the_nearest_and_infinite_distances_do_not_vote():
     distances = torch.tensor([[1.0, 2.0, 3.0, 9.0], [4.0, 1.0, torch.inf, torch.inf]])
     labels = torch.tensor([0, 1, 1, 2])
-    assert votes(distances, labels, 3, 3).tolist() == [[pytest.approx(1 / 3), pytest.approx(2 / 3), 0], [0.5, 0.5, 0]]
+    assert votes(distances, labels, 3, 3).tolist() == [
+        [pytest.approx(1 / 3), pytest.approx(2 / 3), 0],
+        [0.5, 0.5, 0],
+    ]
     assert votes(distances, labels, 50, 3)[0].tolist() == [0.25, 0.5, 0.25]
 
 
@@ -73,11 +94,19 @@ def blobs():
     generator = np.random.default_rng(0)
     y = np.repeat([0, 1, 2], [60, 50, 4])
     x = generator.standard_normal((114, 5)) + 3 * np.eye(3, 5)[y]
-    return Problem(x=torch.from_numpy(x).float(), y=torch.from_numpy(y), n_classes=4)  # the fourth class has no row
+    # the fourth class has no row
+    return Problem(x=torch.from_numpy(x).float(), y=torch.from_numpy(y), n_classes=4)
 
 
 def run(folder, artifacts=None, method="m", seed=0):
-    return Run(seed=seed, task="t", method=method, device=torch.device("cpu"), workdir=folder, artifacts=artifacts)
+    return Run(
+        seed=seed,
+        task="t",
+        method=method,
+        device=torch.device("cpu"),
+        workdir=folder,
+        artifacts=artifacts,
+    )
 
 
 def test_no_row_is_judged_by_a_model_that_saw_it_and_the_folds_of_a_class_are_even(blobs):
@@ -86,9 +115,14 @@ def test_no_row_is_judged_by_a_model_that_saw_it_and_the_folds_of_a_class_are_ev
         counts = np.bincount(fold[blobs.y == c], minlength=5)
         assert counts.max() - counts.min() <= 1
     found = label_errors._out_of_fold(blobs, "knn", run_with(fold))["probabilities"]
-    for row in range(0, 114, 7):  # the slow way: all distances of one row to the rows of other folds
+    # the slow way: all distances of one row to the rows of other folds
+    for row in range(0, 114, 7):
         others = np.flatnonzero(fold != fold[row])
-        near = others[np.argsort(((blobs.x[others] - blobs.x[row]).double() ** 2).sum(1).numpy(), kind="stable")[:20]]
+        near = others[
+            np.argsort(
+                ((blobs.x[others] - blobs.x[row]).double() ** 2).sum(1).numpy(), kind="stable"
+            )[:20]
+        ]
         np.testing.assert_allclose(found[row], np.bincount(blobs.y[near], minlength=4) / 20)
 
 
@@ -109,7 +143,11 @@ def test_logistic_probabilities_are_scikit_learn_s_on_the_other_folds(blobs):
     fold = label_errors._folds(blobs.y.numpy(), np.random.default_rng(0))
     found = label_errors._out_of_fold(blobs, "logistic", run_with(fold))["probabilities"]
     x, y = blobs.x.double().numpy(), blobs.y.numpy()
-    expected = LogisticRegression(max_iter=1000).fit(x[fold != 2], y[fold != 2]).predict_proba(x[fold == 2])
+    expected = (
+        LogisticRegression(max_iter=1000)
+        .fit(x[fold != 2], y[fold != 2])
+        .predict_proba(x[fold == 2])
+    )
     np.testing.assert_allclose(found[fold == 2][:, :3], expected)
     assert (found[:, 3] == 0).all()
     np.testing.assert_allclose(found.sum(1), 1)
@@ -121,7 +159,9 @@ def test_probabilities_are_built_once_for_a_problem_whoever_asks(blobs, tmp_path
     page = next((tmp_path / "cache").rglob("tensors.safetensors")).stat().st_mtime_ns
     again = out_of_fold(blobs, run(tmp_path, artifacts, method="another", seed=3))
     assert torch.equal(first, again)
-    assert [path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("tensors.safetensors")] == [page]
+    assert [
+        path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("tensors.safetensors")
+    ] == [page]
 
 
 @pytest.mark.parametrize("model", ["knn", "logistic"])

@@ -1,4 +1,6 @@
-"""The training loop of the noisy-labels track: members of a stack do not touch each other, and the loop is plain SGD."""
+"""The training loop of the noisy-labels track: members of a stack do not
+touch each other, and the loop is plain SGD.
+"""
 
 import contextlib
 import itertools
@@ -43,7 +45,14 @@ class Watching(Tools):
 @pytest.fixture
 def run_of(tmp_path):
     def make(seed, tools=None):
-        return Run(seed=seed, task="noisy-labels/toy", method="noisy-labels/ce", device=CPU, workdir=tmp_path, tools=tools)
+        return Run(
+            seed=seed,
+            task="noisy-labels/toy",
+            method="noisy-labels/ce",
+            device=CPU,
+            workdir=tmp_path,
+            tools=tools,
+        )
 
     return make
 
@@ -53,7 +62,9 @@ def problem_of(seed=0, rows=90, **protocol):
     y = generator.integers(0, 4, rows)
     x = generator.standard_normal((rows, 6)) + np.eye(4, 6)[y]
     protocol = {"widths": (16,), "epochs": 4, "batch_size": 20, **protocol}
-    return Problem(x=torch.tensor(x, dtype=torch.float32), y=torch.from_numpy(y), n_classes=4, **protocol)
+    return Problem(
+        x=torch.tensor(x, dtype=torch.float32), y=torch.from_numpy(y), n_classes=4, **protocol
+    )
 
 
 def outputs(solutions, x):
@@ -75,7 +86,9 @@ def test_a_member_of_three_is_bit_for_bit_its_run_beside_one_other(run_of, share
     x = problems[0].x
     three = outputs(Several().solve_stacked(problems, [run_of(seed) for seed in range(3)]), x)
     for pair in ([0, 1], [1, 2], [2, 0]):
-        two = outputs(Several().solve_stacked([problems[k] for k in pair], [run_of(k) for k in pair]), x)
+        two = outputs(
+            Several().solve_stacked([problems[k] for k in pair], [run_of(k) for k in pair]), x
+        )
         for k, found in zip(pair, two, strict=True):
             assert torch.equal(found, three[k])
     assert not torch.equal(three[0], three[1])
@@ -84,7 +97,9 @@ def test_a_member_of_three_is_bit_for_bit_its_run_beside_one_other(run_of, share
 def test_a_member_is_its_run_alone_to_a_hundred_thousandth_after_fifty_steps(run_of):
     problems = [problem_of(seed, rows=100, epochs=10) for seed in range(3)]  # 5 steps an epoch
     x = problems[0].x
-    stacked = outputs(NoisyLabelMethod().solve_stacked(problems, [run_of(seed) for seed in range(3)]), x)
+    stacked = outputs(
+        NoisyLabelMethod().solve_stacked(problems, [run_of(seed) for seed in range(3)]), x
+    )
     for seed in range(3):
         alone = NoisyLabelMethod().solve(problems[seed], run_of(seed)).model(x)
         torch.testing.assert_close(stacked[seed], alone, rtol=0, atol=1e-5)
@@ -94,7 +109,10 @@ def test_what_a_member_learns_does_not_depend_on_the_labels_of_another(run_of):
     problems = [problem_of(seed) for seed in range(2)]
     changed = [problems[0], msgspec.structs.replace(problems[1], y=problems[1].y.flip(0))]
     x = problems[0].x
-    before, after = (outputs(NoisyLabelMethod().solve_stacked(given, [run_of(0), run_of(1)]), x) for given in (problems, changed))
+    before, after = (
+        outputs(NoisyLabelMethod().solve_stacked(given, [run_of(0), run_of(1)]), x)
+        for given in (problems, changed)
+    )
     assert torch.equal(before[0], after[0])
     assert not torch.equal(before[1], after[1])
 
@@ -108,16 +126,23 @@ def test_a_stack_gives_each_member_the_gradient_of_its_own_mean_loss(run_of):
     optimiser = torch.optim.SGD(nets.parameters(), lr=0.0)
     track.train_step(NoisyLabelMethod(), nets, optimiser, None, batch)
     for k in range(3):
-        weights = [parameter.detach()[k].requires_grad_() for parameter in (nets.weights[0], nets.biases[0], nets.weights[1], nets.biases[1])]
+        weights = [
+            parameter.detach()[k].requires_grad_()
+            for parameter in (nets.weights[0], nets.biases[0], nets.weights[1], nets.biases[1])
+        ]
         hidden = (batch.x[k] @ weights[0].T + weights[1]).relu()
         nn.functional.cross_entropy(hidden @ weights[2].T + weights[3], batch.y[k]).backward()
-        for mine, stacked in zip(weights, (nets.weights[0], nets.biases[0], nets.weights[1], nets.biases[1]), strict=True):
+        for mine, stacked in zip(
+            weights, (nets.weights[0], nets.biases[0], nets.weights[1], nets.biases[1]), strict=True
+        ):
             torch.testing.assert_close(stacked.grad[k], mine.grad, rtol=1e-12, atol=1e-14)
 
 
 def test_members_of_one_seed_and_one_problem_are_twins(run_of):
     problem = problem_of()
-    twins = outputs(NoisyLabelMethod().solve_stacked([problem, problem], [run_of(3), run_of(3)]), problem.x)
+    twins = outputs(
+        NoisyLabelMethod().solve_stacked([problem, problem], [run_of(3), run_of(3)]), problem.x
+    )
     assert torch.equal(*twins)
 
 
@@ -130,7 +155,8 @@ def test_the_nets_of_a_seed_start_from_different_weights(run_of):
     problem = problem_of()
     solution = Two().solve(problem, run_of(0))
     other = NoisyLabelMethod().solve(msgspec.structs.replace(problem, lr=0.0), run_of(0))
-    torch.testing.assert_close(solution.model(problem.x), other.model(problem.x))  # net 1 starts where a method with one net does
+    # net 1 starts where a method with one net does
+    torch.testing.assert_close(solution.model(problem.x), other.model(problem.x))
     voted = solution.ensemble(problem.x).exp()
     torch.testing.assert_close(voted.sum(-1), torch.ones(90))
     second = 2 * voted - solution.model(problem.x).softmax(-1)  # what the ensemble says of net 2
@@ -158,14 +184,20 @@ def test_an_epoch_visits_every_row_once_in_batches_with_its_inputs_and_labels(ru
 
 def test_each_member_and_each_epoch_has_its_own_order(run_of):
     seeds = Seeds([problem_of()] * 3, [run_of(seed) for seed in range(3)])
-    orders = {tuple(torch.cat([batch.rows[k] for batch in batches]).tolist()) for batches in (list(seeds.epoch(0)), list(seeds.epoch(1))) for k in range(3)}
+    orders = {
+        tuple(torch.cat([batch.rows[k] for batch in batches]).tolist())
+        for batches in (list(seeds.epoch(0)), list(seeds.epoch(1)))
+        for k in range(3)
+    }
     assert len(orders) == 6
 
 
 def test_the_order_of_a_seed_is_the_same_for_every_method(tmp_path):
     found = []
     for method in ("ce", "elr"):
-        seeds = Seeds([problem_of()], [Run(seed=4, task="t", method=method, device=CPU, workdir=tmp_path)])
+        seeds = Seeds(
+            [problem_of()], [Run(seed=4, task="t", method=method, device=CPU, workdir=tmp_path)]
+        )
         found.append(torch.cat([batch.rows for batch in seeds.epoch(0)], 1))
     assert torch.equal(*found)
 
@@ -181,16 +213,23 @@ def test_noise_rates_are_there_only_when_every_problem_tells_its_own(run_of):
 
 
 def plain_loop(problem, run, weight_decay=0.0):
-    """Train on one problem with nothing of the track's but its streams: torch's linear layers, SGD and cosine schedule, in float32."""
+    """Train on one problem with nothing of the track's but its streams:
+    torch's linear layers, SGD and cosine schedule, in float32.
+    """
     net = nn.Sequential(nn.Flatten(), nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, 4))
     with run.seeded("init", 0), torch.no_grad():
-        for layer in (net[1], net[3]):  # He: uniform with variance 2 / fan-in, so bound sqrt(6 / fan-in)
+        # He: uniform with variance 2 / fan-in, so bound sqrt(6 / fan-in)
+        for layer in (net[1], net[3]):
             bound = (6 / layer.in_features) ** 0.5
             layer.weight.uniform_(-bound, bound)
             layer.bias.zero_()
     generator = run.torch_generator("order")
-    optimiser = torch.optim.SGD(net.parameters(), lr=problem.lr, momentum=problem.momentum, weight_decay=weight_decay)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=problem.epochs * -(-len(problem.y) // problem.batch_size))
+    optimiser = torch.optim.SGD(
+        net.parameters(), lr=problem.lr, momentum=problem.momentum, weight_decay=weight_decay
+    )
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
+        optimiser, T_max=problem.epochs * -(-len(problem.y) // problem.batch_size)
+    )
     for _ in range(problem.epochs):
         for rows in torch.randperm(len(problem.y), generator=generator).split(problem.batch_size):
             optimiser.zero_grad()
@@ -206,7 +245,9 @@ def test_training_is_plain_stochastic_gradient_descent_on_a_cosine(run_of, weigh
     solutions = NoisyLabelMethod().solve_stacked(problems, [run_of(0), run_of(1)])
     for seed in range(2):
         expected = plain_loop(problems[seed], run_of(seed), weight_decay)(problems[seed].x)
-        torch.testing.assert_close(solutions[seed].model(problems[seed].x), expected.detach(), rtol=0, atol=1e-5)
+        torch.testing.assert_close(
+            solutions[seed].model(problems[seed].x), expected.detach(), rtol=0, atol=1e-5
+        )
 
 
 def test_the_learning_rate_falls_from_lr_to_almost_zero_along_half_a_cosine(run_of, monkeypatch):
@@ -234,21 +275,29 @@ def test_counts_are_epochs_times_rows_times_nets_for_each_member(run_of, nets):
     Several.nets = nets
     runs = [run_of(seed) for seed in range(3)]
     Several().solve_stacked([problem_of()] * 3, runs)
-    assert [run._counts for run in runs] == [{"forward": 4 * 90 * nets, "backward": 4 * 90 * nets}] * 3
+    assert [run._counts for run in runs] == [
+        {"forward": 4 * 90 * nets, "backward": 4 * 90 * nets}
+    ] * 3
 
 
 def test_each_member_is_reported_and_ticked_once_an_epoch(run_of):
     tools = [Watching() for _ in range(3)]
-    NoisyLabelMethod().solve_stacked([problem_of()] * 3, [run_of(seed, tools[seed]) for seed in range(3)])
+    NoisyLabelMethod().solve_stacked(
+        [problem_of()] * 3, [run_of(seed, tools[seed]) for seed in range(3)]
+    )
     for seed in range(3):
-        assert [(found, step) for found, step, _ in tools[seed].seen] == [(seed, step) for step in (1, 2, 3, 4)]
+        assert [(found, step) for found, step, _ in tools[seed].seen] == [
+            (seed, step) for step in (1, 2, 3, 4)
+        ]
         assert tools[seed].ticks == [(done, 4, "epochs") for done in (1, 2, 3, 4)]
 
 
 def test_a_report_shows_the_model_of_its_member_as_it_is_then(run_of):
     x = problem_of().x
     tools = [Watching(x) for _ in range(2)]
-    solutions = NoisyLabelMethod().solve_stacked([problem_of()] * 2, [run_of(seed, tools[seed]) for seed in range(2)])
+    solutions = NoisyLabelMethod().solve_stacked(
+        [problem_of()] * 2, [run_of(seed, tools[seed]) for seed in range(2)]
+    )
     for seed in range(2):
         shown = [logits for _, _, logits in tools[seed].seen]
         assert torch.equal(shown[-1], solutions[seed].model(x))
@@ -257,7 +306,10 @@ def test_a_report_shows_the_model_of_its_member_as_it_is_then(run_of):
 
 def test_reports_do_not_change_what_is_learned(run_of):
     problem = problem_of()
-    silent, watched = (NoisyLabelMethod().solve_stacked([problem] * 2, [run_of(seed, tools) for seed in range(2)]) for tools in (None, Watching(problem.x)))
+    silent, watched = (
+        NoisyLabelMethod().solve_stacked([problem] * 2, [run_of(seed, tools) for seed in range(2)])
+        for tools in (None, Watching(problem.x))
+    )
     assert torch.equal(silent[0].model(problem.x), watched[0].model(problem.x))
 
 
@@ -286,7 +338,13 @@ def test_hooks_are_called_in_order_with_one_state(run_of):
 
     solutions = Noting().solve_stacked([problem_of(rows=30, epochs=2)] * 2, [run_of(0), run_of(1)])
     steps = [
-        [f"inputs {epoch}.{step}" if part == 0 else f"loss {epoch}.{step}" for step in range(2) for part in range(2)] + [f"after {epoch}"] for epoch in range(2)
+        [
+            f"inputs {epoch}.{step}" if part == 0 else f"loss {epoch}.{step}"
+            for step in range(2)
+            for part in range(2)
+        ]
+        + [f"after {epoch}"]
+        for epoch in range(2)
     ]
     assert calls == ["start", *steps[0], *steps[1], "finish"]
     assert [solution.labels.tolist() for solution in solutions] == [[0, 0, 0], [1, 1, 1]]
@@ -327,19 +385,29 @@ def test_the_stack_maps_each_member_s_inputs_as_that_member_does():
 
 def test_the_written_out_gradient_of_a_layer_is_the_numerical_one():
     torch.manual_seed(0)
-    x, weight, bias = (torch.randn(*shape, dtype=torch.float64, requires_grad=True) for shape in ((3, 5, 4), (3, 2, 4), (3, 1, 2)))
+    x, weight, bias = (
+        torch.randn(*shape, dtype=torch.float64, requires_grad=True)
+        for shape in ((3, 5, 4), (3, 2, 4), (3, 1, 2))
+    )
     assert torch.autograd.gradcheck(_Affine.apply, (x, weight, bias))
-    assert torch.autograd.gradcheck(lambda weight, bias: _Affine.apply(x.detach(), weight, bias), (weight, bias))
+    assert torch.autograd.gradcheck(
+        lambda weight, bias: _Affine.apply(x.detach(), weight, bias), (weight, bias)
+    )
 
 
 def test_the_written_out_gradient_of_a_layer_is_autograd_s():
     torch.manual_seed(0)
-    x, weight, bias = (torch.randn(*shape, dtype=torch.float64, requires_grad=True) for shape in ((3, 5, 4), (3, 2, 4), (3, 1, 2)))
+    x, weight, bias = (
+        torch.randn(*shape, dtype=torch.float64, requires_grad=True)
+        for shape in ((3, 5, 4), (3, 2, 4), (3, 1, 2))
+    )
     outer = torch.randn(3, 5, 2, dtype=torch.float64)
     plain = torch.einsum("kbi,koi->kbo", x, weight) + bias
     torch.testing.assert_close(_Affine.apply(x, weight, bias), plain)
     written = torch.autograd.grad(_Affine.apply(x, weight, bias), (x, weight, bias), outer)
-    for mine, expected in zip(written, torch.autograd.grad(plain, (x, weight, bias), outer), strict=True):
+    for mine, expected in zip(
+        written, torch.autograd.grad(plain, (x, weight, bias), outer), strict=True
+    ):
         torch.testing.assert_close(mine, expected)
 
 
@@ -349,7 +417,8 @@ def test_weights_are_he_uniform_and_biases_zero():
     for weight, inner in zip(nets.weights, (300, 200), strict=True):
         bound = (6 / inner) ** 0.5
         assert weight.abs().max() <= bound
-        assert weight.var().item() == pytest.approx(2 / inner, rel=0.05)  # 8,000 draws at least: relative error about .01
+        # 8,000 draws at least: relative error about .01
+        assert weight.var().item() == pytest.approx(2 / inner, rel=0.05)
         assert not torch.equal(weight[0], weight[1])
     assert all((bias == 0).all() for bias in nets.biases)
 
@@ -357,7 +426,10 @@ def test_weights_are_he_uniform_and_biases_zero():
 def test_stream_of_the_initial_weights_is_the_seed_s_and_leaves_the_global_stream_alone(run_of):
     torch.manual_seed(5)
     before = torch.get_rng_state()
-    first, second = (StackedMLP((6, 5, 4), [run_of(seed).seeded("init", 0) for seed in given], CPU) for given in ((1, 2), (2, 3)))
+    first, second = (
+        StackedMLP((6, 5, 4), [run_of(seed).seeded("init", 0) for seed in given], CPU)
+        for given in ((1, 2), (2, 3))
+    )
     assert torch.equal(first.weights[0][1], second.weights[0][0])
     assert not torch.equal(first.weights[0][0], second.weights[0][0])
     assert torch.equal(torch.get_rng_state(), before)
@@ -371,16 +443,22 @@ def pictures_of(seed=0, **protocol):
     y = generator.integers(0, 4, 40)
     x = generator.standard_normal((40, 3, 6, 6)) + np.eye(4, 3)[y][..., None, None]
     protocol = {"net": "cnn", "widths": (4, 6), "epochs": 2, "batch_size": 16, **protocol}
-    return Problem(x=torch.tensor(x, dtype=torch.float32), y=torch.from_numpy(y), n_classes=4, **protocol)
+    return Problem(
+        x=torch.tensor(x, dtype=torch.float32), y=torch.from_numpy(y), n_classes=4, **protocol
+    )
 
 
 @pytest.mark.parametrize("net", ["cnn", "resnet18", "preactresnet18"])
 def test_a_convolutional_member_is_bit_for_bit_its_run_alone_with_augmentation(run_of, net):
     problems = [pictures_of(seed, net=net, flip=True, crop=2) for seed in range(3)]
     x = problems[0].x
-    three = outputs(NoisyLabelMethod().solve_stacked(problems, [run_of(seed) for seed in range(3)]), x)
+    three = outputs(
+        NoisyLabelMethod().solve_stacked(problems, [run_of(seed) for seed in range(3)]), x
+    )
     for seed in range(3):
-        assert torch.equal(NoisyLabelMethod().solve(problems[seed], run_of(seed)).model(x), three[seed])
+        assert torch.equal(
+            NoisyLabelMethod().solve(problems[seed], run_of(seed)).model(x), three[seed]
+        )
     assert not torch.equal(three[0], three[1])
 
 
@@ -388,17 +466,31 @@ def test_augmented_inputs_are_the_same_for_every_method_and_new_in_each_epoch(tm
     problem = pictures_of(flip=True, crop=1)
     seen = {}
     for method in ("ce", "elr"):
-        seeds = Seeds([problem], [Run(seed=4, task="t", method=method, device=CPU, workdir=tmp_path)])
+        seeds = Seeds(
+            [problem], [Run(seed=4, task="t", method=method, device=CPU, workdir=tmp_path)]
+        )
         seen[method] = []
         for epoch in range(2):
             batches = list(seeds.epoch(epoch))
-            rows, x = (torch.cat([getattr(batch, name) for batch in batches], 1)[0] for name in ("rows", "x"))
+            rows, x = (
+                torch.cat([getattr(batch, name) for batch in batches], 1)[0]
+                for name in ("rows", "x")
+            )
             seen[method].append(x[rows.argsort()])
     assert all(torch.equal(one, other) for one, other in zip(seen["ce"], seen["elr"], strict=True))
     assert not torch.equal(*seen["ce"])
     assert not torch.equal(seen["ce"][0], problem.x)
-    plain = Seeds([pictures_of()], [Run(seed=4, task="t", method="ce", device=CPU, workdir=tmp_path)])
-    assert torch.equal(next(plain.epoch(0)).rows, next(Seeds([problem], [Run(seed=4, task="t", method="x", device=CPU, workdir=tmp_path)]).epoch(0)).rows)
+    plain = Seeds(
+        [pictures_of()], [Run(seed=4, task="t", method="ce", device=CPU, workdir=tmp_path)]
+    )
+    assert torch.equal(
+        next(plain.epoch(0)).rows,
+        next(
+            Seeds(
+                [problem], [Run(seed=4, task="t", method="x", device=CPU, workdir=tmp_path)]
+            ).epoch(0)
+        ).rows,
+    )
 
 
 def test_half_precision_is_near_and_leaves_parameters_and_outputs_in_float32(run_of):
@@ -406,7 +498,8 @@ def test_half_precision_is_near_and_leaves_parameters_and_outputs_in_float32(run
     half = NoisyLabelMethod().solve(pictures_of(lr=0.01, precision="bfloat16"), run_of(0))
     x = pictures_of().x
     assert half.model(x).dtype == torch.float32
-    torch.testing.assert_close(half.model(x), full.model(x), rtol=0, atol=0.1)  # bfloat16 has three decimal digits
+    # bfloat16 has three decimal digits
+    torch.testing.assert_close(half.model(x), full.model(x), rtol=0, atol=0.1)
     assert not torch.equal(half.model(x), full.model(x))
 
 

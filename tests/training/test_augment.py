@@ -1,4 +1,6 @@
-"""Augmentation on the device, against a slow version picture by picture, and the fall of the learning rate, against torch's schedulers."""
+"""Augmentation on the device, against a slow version picture by picture, and the fall of the
+learning rate, against torch's schedulers.
+"""
 
 import numpy as np
 import pytest
@@ -90,8 +92,21 @@ def torch_rates(scheduler, epochs, steps=1):
 def test_the_learning_rate_falls_as_torch_s_schedulers_let_it():
     lr = torch.optim.lr_scheduler
     cosine = [Schedule(floor=0.001).rate(0.02, step // 5, step / 30) for step in range(30)]
-    assert cosine == pytest.approx(torch_rates(lambda optimiser: lr.CosineAnnealingLR(optimiser, 30, eta_min=0.001), 6, 5))
-    restarts = [Schedule("restarts", floor=0.001, period=10).rate(0.02, epoch, 0.5) for epoch in range(25)]
-    assert restarts == pytest.approx(torch_rates(lambda optimiser: lr.CosineAnnealingWarmRestarts(optimiser, 10, eta_min=0.001), 25))
-    steps = [Schedule("steps", milestones=(4, 8), gamma=0.01).rate(0.02, epoch, 0.5) for epoch in range(12)]
-    assert steps == pytest.approx(torch_rates(lambda optimiser: lr.MultiStepLR(optimiser, [4, 8], gamma=0.01), 12))
+    assert cosine == pytest.approx(
+        torch_rates(lambda optimiser: lr.CosineAnnealingLR(optimiser, 30, eta_min=0.001), 6, 5)
+    )
+    restarts = [
+        Schedule("restarts", floor=0.001, period=10).rate(0.02, epoch, 0.5) for epoch in range(25)
+    ]
+    assert restarts == pytest.approx(
+        torch_rates(
+            lambda optimiser: lr.CosineAnnealingWarmRestarts(optimiser, 10, eta_min=0.001), 25
+        )
+    )
+    steps = [
+        Schedule("steps", milestones=(4, 8), gamma=0.01).rate(0.02, epoch, 0.5)
+        for epoch in range(12)
+    ]
+    assert steps == pytest.approx(
+        torch_rates(lambda optimiser: lr.MultiStepLR(optimiser, [4, 8], gamma=0.01), 12)
+    )

@@ -1,4 +1,6 @@
-"""The standard nets: a member of a stack is the plain net, in values, gradients, training and bits."""
+"""The standard nets: a member of a stack is the plain net, in values,
+gradients, training and bits.
+"""
 
 import contextlib
 import copy
@@ -28,7 +30,15 @@ def one_thread():
 
 
 def stack(net, seeds, form=None, shape=SHAPE):
-    return build(net, shape, 4, [streams(seed) for seed in seeds], CPU, widths=WIDTHS.get(net, (4, 6)), form=form)
+    return build(
+        net,
+        shape,
+        4,
+        [streams(seed) for seed in seeds],
+        CPU,
+        widths=WIDTHS.get(net, (4, 6)),
+        form=form,
+    )
 
 
 def plain_mlp(seed, widths=WIDTHS["mlp"]):
@@ -52,7 +62,10 @@ def single(net, seed):
 def batches(count, members, dtype=torch.float32, rows=12):
     generator = torch.Generator().manual_seed(7)
     for _ in range(count):
-        yield torch.randn(members, rows, *SHAPE, generator=generator).to(dtype), torch.randint(4, (members, rows), generator=generator)
+        yield (
+            torch.randn(members, rows, *SHAPE, generator=generator).to(dtype),
+            torch.randint(4, (members, rows), generator=generator),
+        )
 
 
 def train(nets, steps, dtype=torch.float32, rate=0.02, seeds=None):
@@ -61,7 +74,9 @@ def train(nets, steps, dtype=torch.float32, rate=0.02, seeds=None):
     optimiser = torch.optim.SGD(nets.parameters(), lr=rate, momentum=0.9)
     for x, y in batches(steps, 3, dtype):
         optimiser.zero_grad()
-        F.cross_entropy(nets(x[list(seeds)]).flatten(0, 1), y[list(seeds)].flatten(), reduction="none").view(nets.members, -1).mean(1).sum().backward()
+        F.cross_entropy(
+            nets(x[list(seeds)]).flatten(0, 1), y[list(seeds)].flatten(), reduction="none"
+        ).view(nets.members, -1).mean(1).sum().backward()
         optimiser.step()
     return nets
 
@@ -86,7 +101,9 @@ def test_a_member_of_a_stack_is_the_plain_net_to_a_hundred_thousandth_after_fift
     nets = train(stack(net, [5, 6, 7]), 50)
     for k in range(3):
         alone = train_single(single(net, 5 + k), k, 50)
-        torch.testing.assert_close(nets.member(k)(LOOK), alone(LOOK).detach(), rtol=0, atol=1e-5 if net == "mlp" else 0)
+        torch.testing.assert_close(
+            nets.member(k)(LOOK), alone(LOOK).detach(), rtol=0, atol=1e-5 if net == "mlp" else 0
+        )
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -95,7 +112,9 @@ def test_in_double_precision_every_form_trains_as_the_plain_net_does(net, form):
     nets = train(stack(net, [5, 6], form).double(), 8, torch.float64)
     for k in range(2):
         alone = train_single(single(net, 5 + k).double(), k, 8, torch.float64)
-        torch.testing.assert_close(nets.member(k)(LOOK.double()), alone(LOOK.double()).detach(), rtol=0, atol=1e-9)
+        torch.testing.assert_close(
+            nets.member(k)(LOOK.double()), alone(LOOK.double()).detach(), rtol=0, atol=1e-9
+        )
 
 
 @pytest.mark.parametrize("net", NETS)
@@ -106,7 +125,9 @@ def test_each_member_starts_from_what_the_plain_net_draws_inside_the_same_contex
     assert torch.equal(torch.get_rng_state(), before)
     nets.eval()
     for k in range(2):
-        torch.testing.assert_close(nets.member(k)(LOOK), single(net, 5 + k).eval()(LOOK).detach(), rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(
+            nets.member(k)(LOOK), single(net, 5 + k).eval()(LOOK).detach(), rtol=1e-5, atol=1e-6
+        )
     assert not torch.equal(nets.member(0)(LOOK), nets.member(1)(LOOK))
 
 
@@ -141,10 +162,18 @@ def test_batch_norm_is_each_member_s_own(form):
         torch.testing.assert_close(buffers[name][0], buffer[0])
         assert not torch.allclose(buffers[name][1], buffer[1]), name
     own = F.batch_norm(x[0], torch.zeros(3), torch.ones(3), training=True)
-    assert own.mean((0, 2, 3)).abs().max() < 1e-5  # the layer's definition: rows of this member alone are averaged over
+    # the layer's definition: rows of this member alone are averaged over
+    assert own.mean((0, 2, 3)).abs().max() < 1e-5
     conv = F.conv2d(x[0], nets.body_convs_0_weight[0], padding=1)
-    torch.testing.assert_close(buffers["body_norms_0_running_mean"][0], 0.1 * conv.mean((0, 2, 3)), rtol=1e-4, atol=1e-6)
-    torch.testing.assert_close(buffers["body_norms_0_running_var"][0], 0.9 + 0.1 * conv.var((0, 2, 3)), rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(
+        buffers["body_norms_0_running_mean"][0], 0.1 * conv.mean((0, 2, 3)), rtol=1e-4, atol=1e-6
+    )
+    torch.testing.assert_close(
+        buffers["body_norms_0_running_var"][0],
+        0.9 + 0.1 * conv.var((0, 2, 3)),
+        rtol=1e-4,
+        atol=1e-6,
+    )
 
 
 def test_frozen_batch_norm_uses_its_statistics_and_leaves_them():
@@ -185,7 +214,8 @@ def test_a_member_in_training_mode_normalises_by_its_batch_and_one_in_eval_mode_
     moved = member(LOOK)
     assert not torch.allclose(moved, still)
     member.eval()
-    assert not torch.equal(member(LOOK), still)  # its statistics moved, as those of a net of its own would
+    # its statistics moved, as those of a net of its own would
+    assert not torch.equal(member(LOOK), still)
 
 
 @pytest.mark.parametrize("net", ["mlp", "resnet18"])
@@ -195,7 +225,9 @@ def test_a_snapshot_of_a_member_stays_and_holds_that_member_alone(net):
     train(nets, 2)
     assert torch.equal(kept(LOOK), before)
     if net != "mlp":
-        assert all(tensor.untyped_storage().nbytes() == tensor.nbytes for tensor in kept._tensors.values())
+        assert all(
+            tensor.untyped_storage().nbytes() == tensor.nbytes for tensor in kept._tensors.values()
+        )
 
 
 @pytest.mark.parametrize("net", NETS)
@@ -221,17 +253,27 @@ def test_second_derivatives_pass_through_a_stack(net):
     nets = stack(net, [5, 6]).double()
     x, y = next(batches(1, 2, torch.float64, rows=6))
     x.requires_grad_()
-    first = torch.autograd.grad(F.cross_entropy(nets(x).flatten(0, 1), y.flatten()), list(nets.parameters()), create_graph=True)
+    first = torch.autograd.grad(
+        F.cross_entropy(nets(x).flatten(0, 1), y.flatten()),
+        list(nets.parameters()),
+        create_graph=True,
+    )
     second = torch.autograd.grad(sum(gradient.pow(2).sum() for gradient in first), x)[0]
-    direction = torch.randn(x.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    direction = torch.randn(
+        x.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64
+    )
     nets.train()
 
     def norm(at):
-        found = torch.autograd.grad(F.cross_entropy(nets(at).flatten(0, 1), y.flatten()), list(nets.parameters()))
+        found = torch.autograd.grad(
+            F.cross_entropy(nets(at).flatten(0, 1), y.flatten()), list(nets.parameters())
+        )
         return sum(gradient.pow(2).sum() for gradient in found)
 
     step = 1e-6
-    numerical = (norm(x.detach() + step * direction) - norm(x.detach() - step * direction)) / (2 * step)
+    numerical = (norm(x.detach() + step * direction) - norm(x.detach() - step * direction)) / (
+        2 * step
+    )
     torch.testing.assert_close((second * direction).sum(), numerical, rtol=1e-4, atol=1e-7)
 
 
@@ -241,7 +283,8 @@ def test_second_derivatives_pass_through_a_stack(net):
 @pytest.mark.parametrize(
     ("net", "count"),
     [
-        ("resnet18", 11_173_962),  # the CIFAR ResNet-18 with ten classes as commonly counted: 11.17 million
+        # the CIFAR ResNet-18 with ten classes as commonly counted: 11.17 million
+        ("resnet18", 11_173_962),
         ("resnet34", 21_282_122),
         ("preactresnet18", 11_172_170),
     ],
@@ -268,7 +311,10 @@ def test_a_stage_halves_the_side_from_the_second_on():
 def test_an_unknown_net_a_wrong_shape_too_many_widths_and_an_unknown_form_are_told_in_a_sentence():
     with pytest.raises(BenchError, match=r"no net 'resnet19'\. Did you mean 'resnet18'"):
         stack("resnet19", [0])
-    with pytest.raises(BenchError, match=r"reads pictures \(channels, height, width\), but an input has the shape \(64,\)"):
+    with pytest.raises(
+        BenchError,
+        match=r"reads pictures \(channels, height, width\), but an input has the shape \(64,\)",
+    ):
         stack("cnn", [0], shape=(64,))
     with pytest.raises(BenchError, match="has 4 stages, but 5 widths"):
         build("resnet18", SHAPE, 4, [contextlib.nullcontext()], CPU, widths=(4,) * 5)

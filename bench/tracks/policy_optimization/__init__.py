@@ -1,7 +1,10 @@
-"""Track ``policy-optimization``: reinforcement learning with verifiable rewards. One trainer; methods choose what enters the update.
+"""Track ``policy-optimization``: reinforcement learning with verifiable rewards.
 
-A method writes :meth:`PolicyMethod.plan`: from a batch of rollouts and their rewards to the rows, advantages and token weights of the update. The trainer is
-the problem's, so one method file runs on the small decoder here and on any other trainer behind the same plan.
+One trainer; methods choose what enters the update.
+
+A method writes :meth:`PolicyMethod.plan`: from a batch of rollouts and their rewards to the rows,
+advantages and token weights of the update. The trainer is the problem's, so one method file runs on
+the small decoder here and on any other trainer behind the same plan.
 """
 
 from __future__ import annotations
@@ -18,7 +21,14 @@ from bench.tracks.policy_optimization.plan import (
     standardised,
     top_tokens,
 )
-from bench.tracks.policy_optimization.problem import Counters, Policy, PolicyProblem, Protocol, Shown, Solution
+from bench.tracks.policy_optimization.problem import (
+    Counters,
+    Policy,
+    PolicyProblem,
+    Protocol,
+    Shown,
+    Solution,
+)
 
 TRACK = TrackCard(
     name="policy-optimization",

@@ -9,7 +9,9 @@ import msgspec
 
 _NUMBER = re.compile(r"[-+]?(?:\d[\d,]*(?:\.\d+)?|\.\d+)(?:/\d+)?")
 _FRACTION = re.compile(r"\\[dt]?frac\s*\{([^{}]+)\}\s*\{([^{}]+)\}")
-_NOTHING = re.compile(r"\\(?:left|right|!|,|;|:|quad|displaystyle|\$|%)|[\s$%]|\\(?:text|mathrm|mbox)\{[^{}]*\}|\^\{?\\circ\}?")
+_NOTHING = re.compile(
+    r"\\(?:left|right|!|,|;|:|quad|displaystyle|\$|%)|[\s$%]|\\(?:text|mathrm|mbox)\{[^{}]*\}|\^\{?\\circ\}?"
+)
 
 
 class Questions(msgspec.Struct, frozen=True):
@@ -33,7 +35,9 @@ def boxed(text: str) -> str | None:
 
 
 def given(text: str) -> str | None:
-    """Return the answer that a text gives: after its last ``####``, else in its last box, else its last number; None: it gives none."""
+    """Return the answer that a text gives: after its last ``####``, else
+    in its last box, else its last number; None: it gives none.
+    """
     if "####" in text:
         return text.rpartition("####")[2].strip() or None
     if (found := boxed(text)) is not None:
@@ -43,7 +47,9 @@ def given(text: str) -> str | None:
 
 
 def number(text: str) -> Fraction | None:
-    """Return a text as a number: digits with thousands' commas, decimals, a fraction; None: it is none."""
+    """Return a text as a number: digits with thousands' commas, decimals,
+    a fraction; None: it is none.
+    """
     text = _FRACTION.sub(r"\1/\2", text).replace(",", "").rstrip(".")
     try:
         return Fraction(text)
@@ -52,12 +58,16 @@ def number(text: str) -> Fraction | None:
 
 
 def same(left: str, right: str) -> bool:
-    """Return whether two answers are equal: as numbers where both are, else letter by letter but for spaces, units, signs of money and how fractions are set."""
+    """Return whether two answers are equal: as numbers where both are, else letter by letter but
+    for spaces, units, signs of money and how fractions are set.
+    """
     left, right = (_NOTHING.sub("", side) for side in (left, right))
     values = number(left), number(right)
     if None not in values:
         return values[0] == values[1]
-    return bool(left) and _FRACTION.sub(r"\\frac{\1}{\2}", left).rstrip(".") == _FRACTION.sub(r"\\frac{\1}{\2}", right).rstrip(".")
+    return bool(left) and _FRACTION.sub(r"\\frac{\1}{\2}", left).rstrip(".") == _FRACTION.sub(
+        r"\\frac{\1}{\2}", right
+    ).rstrip(".")
 
 
 def check(text: str, answer: str) -> float:

@@ -1,4 +1,8 @@
-"""The problem of the track with a causal language model of Hugging Face in place of the small decoder. Imports neither transformers nor TRL until it is used."""
+"""The problem of the track with a causal language model of Hugging Face in place of the small
+decoder.
+
+Imports neither transformers nor TRL until it is used.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +41,14 @@ class LanguageModel:
         tokenizer.padding_side = "left"
 
     @classmethod
-    def load(cls, source: str, device: torch.device, *, gguf: str = "", dtype: torch.dtype = torch.float32) -> LanguageModel:
+    def load(
+        cls,
+        source: str,
+        device: torch.device,
+        *,
+        gguf: str = "",
+        dtype: torch.dtype = torch.float32,
+    ) -> LanguageModel:
         """Read a model and its tokenizer.
 
         Args:
@@ -61,7 +72,8 @@ class LanguageModel:
         except (OSError, ValueError) as error:
             reason = (str(error).splitlines() or [""])[0][:200]
             raise DataUnavailable(
-                f"the language model {source!r} could not be read ({type(error).__name__}: {reason}); give the folder of a saved Hugging Face model "
+                f"the language model {source!r} could not be read ({type(error).__name__}: "
+                f"{reason}); give the folder of a saved Hugging Face model "
                 "with its tokenizer, or the name of one on the hub that this machine can reach."
             ) from error
         return cls(net.to(device), tokenizer)
@@ -73,9 +85,14 @@ class LanguageModel:
     def ends(self) -> list[int]:
         """Return the tokens that end a completion."""
         said = self.net.generation_config.eos_token_id
-        return sorted({self.tokenizer.eos_token_id, *([said] if isinstance(said, int) else said or [])} - {None})
+        return sorted(
+            {self.tokenizer.eos_token_id, *([said] if isinstance(said, int) else said or [])}
+            - {None}
+        )
 
-    def answers(self, prompts: Sequence[Any], *, new: int, samples: int = 0, batch: int = 64) -> list[list[tuple[str, bool]]]:
+    def answers(
+        self, prompts: Sequence[Any], *, new: int, samples: int = 0, batch: int = 64
+    ) -> list[list[tuple[str, bool]]]:
         """Continue each prompt.
 
         Args:
@@ -90,15 +107,35 @@ class LanguageModel:
         from transformers import GenerationConfig
 
         ends, repeat = self.ends(), max(1, samples)
-        draw = {"do_sample": True, "temperature": 1.0, "top_k": 0, "top_p": 1.0, "num_return_sequences": samples} if samples else {"do_sample": False}
-        settings = GenerationConfig(max_new_tokens=new, pad_token_id=self.tokenizer.pad_token_id, eos_token_id=ends, **draw)
+        draw = (
+            {
+                "do_sample": True,
+                "temperature": 1.0,
+                "top_k": 0,
+                "top_p": 1.0,
+                "num_return_sequences": samples,
+            }
+            if samples
+            else {"do_sample": False}
+        )
+        settings = GenerationConfig(
+            max_new_tokens=new, pad_token_id=self.tokenizer.pad_token_id, eos_token_id=ends, **draw
+        )
         found: list[list[tuple[str, bool]]] = []
         with torch.no_grad(), _resting(self.net):
             for start in range(0, len(prompts), batch):
                 inputs = self._encoded(prompts[start : start + batch])
-                out = self.net.generate(**inputs, generation_config=settings)[:, inputs["input_ids"].shape[1] :]
+                out = self.net.generate(**inputs, generation_config=settings)[
+                    :, inputs["input_ids"].shape[1] :
+                ]
                 ended = torch.isin(out, torch.tensor(ends, device=out.device)).any(-1).tolist()
-                texts = list(zip(self.tokenizer.batch_decode(out, skip_special_tokens=True), ended, strict=True))
+                texts = list(
+                    zip(
+                        self.tokenizer.batch_decode(out, skip_special_tokens=True),
+                        ended,
+                        strict=True,
+                    )
+                )
                 found += [texts[place : place + repeat] for place in range(0, len(texts), repeat)]
         return found
 
@@ -106,8 +143,15 @@ class LanguageModel:
         if isinstance(prompts[0], str):
             encoded = self.tokenizer(list(prompts), return_tensors="pt", padding=True)
         else:
-            texts = [self.tokenizer.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True) for prompt in prompts]
-            encoded = self.tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False)
+            texts = [
+                self.tokenizer.apply_chat_template(
+                    prompt, tokenize=False, add_generation_prompt=True
+                )
+                for prompt in prompts
+            ]
+            encoded = self.tokenizer(
+                texts, return_tensors="pt", padding=True, add_special_tokens=False
+            )
         return {name: encoded[name].to(self.net.device) for name in ("input_ids", "attention_mask")}
 
     def letters(self, ids: Sequence[int]) -> list[str]:
@@ -139,7 +183,8 @@ class LanguageProblem(msgspec.Struct, frozen=True, kw_only=True):
         protocol: what every method may spend.
         passes: most rows of one forward and backward pass; an update adds up as many as it needs.
         lora: rank of the adapters that are trained in place of the model; 0: the model itself.
-        recompute: keep no activations for the backward pass but compute them again: less memory, a third more time.
+        recompute: keep no activations for the backward pass but compute them again: less memory, a
+            third more time.
         engine: what generates. ``vllm`` must be installed, and wants a GPU.
     """
 
@@ -166,13 +211,19 @@ class LanguageProblem(msgspec.Struct, frozen=True, kw_only=True):
         """
         if not self.questions or len(self.questions) != len(self.answers):
             raise InvalidRun(
-                f"there are {len(self.questions)} questions and {len(self.answers)} answers; one answer a question is wanted, and at least one question"
+                f"there are {len(self.questions)} questions and {len(self.answers)} answers; one "
+                "answer a question is wanted, and at least one question"
             )
 
     def policy(self, device: torch.device) -> LanguageModel:
-        """Return the model to start from. On a GPU its frozen weights, if there are adapters, are bfloat16."""
+        """Return the model to start from.
+
+        On a GPU its frozen weights, if there are adapters, are bfloat16.
+        """
         half = device.type == "cuda" and self.lora > 0
-        return LanguageModel.load(self.source, device, gguf=self.gguf, dtype=torch.bfloat16 if half else torch.float32)
+        return LanguageModel.load(
+            self.source, device, gguf=self.gguf, dtype=torch.bfloat16 if half else torch.float32
+        )
 
     def prompt(self, question: str) -> Any:
         """Return a question as the model is asked it."""
@@ -184,10 +235,21 @@ class LanguageProblem(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             EnvironmentFault: TRL, or vLLM where it is asked for, is not installed.
         """
-        for library, wanted in (("trl", True), ("peft", self.lora > 0), ("vllm", self.engine == "vllm")):
+        for library, wanted in (
+            ("trl", True),
+            ("peft", self.lora > 0),
+            ("vllm", self.engine == "vllm"),
+        ):
             if wanted and importlib.util.find_spec(library) is None:
-                hint = "'pip install vllm', or leave engine=transformers" if library == "vllm" else "\"pip install 'datacentric-bench[llm]'\""
-                raise EnvironmentFault(f"training a language model here needs the library {library!r}, which is not installed; run {hint}.")
+                hint = (
+                    "'pip install vllm', or leave engine=transformers"
+                    if library == "vllm"
+                    else "\"pip install 'datacentric-bench[llm]'\""
+                )
+                raise EnvironmentFault(
+                    f"training a language model here needs the library {library!r}, which is not "
+                    f"installed; run {hint}."
+                )
         from bench.tracks.policy_optimization.plan_trainer import train
 
         return train(self, method, run)

@@ -10,19 +10,32 @@ import torch
 from bench.tracks.policy_optimization.method import PolicyMethod
 
 
-def ratio_of(log_p: torch.Tensor, old: torch.Tensor, mask: torch.Tensor, level: str) -> torch.Tensor:
+def ratio_of(
+    log_p: torch.Tensor, old: torch.Tensor, mask: torch.Tensor, level: str
+) -> torch.Tensor:
     """Return the importance ratio, (M, T).
 
-    ``token``: exp(log p - log p_old) at each token. ``sequence``: exp of its mean over the sequence's tokens, the same at each (arXiv:2507.18071, eq. 6).
+    ``token``: exp(log p - log p_old) at each token. ``sequence``: exp of its mean over the
+    sequence's tokens, the same at each (arXiv:2507.18071, eq. 6).
     """
     change = torch.where(mask, log_p - old, 0.0)
     if level == "token":
         return change.exp()
-    return (change.sum(-1, keepdim=True) / mask.sum(-1, keepdim=True).clamp_min(1)).exp().expand_as(change)
+    return (
+        (change.sum(-1, keepdim=True) / mask.sum(-1, keepdim=True).clamp_min(1))
+        .exp()
+        .expand_as(change)
+    )
 
 
 def clipped_loss(
-    log_p: torch.Tensor, old: torch.Tensor, mask: torch.Tensor, advantages: torch.Tensor, weight: torch.Tensor, method: PolicyMethod, longest: int
+    log_p: torch.Tensor,
+    old: torch.Tensor,
+    mask: torch.Tensor,
+    advantages: torch.Tensor,
+    weight: torch.Tensor,
+    method: PolicyMethod,
+    longest: int,
 ) -> torch.Tensor:
     """Return -min(ratio A, clip(ratio) A), weighted and aggregated.
 
@@ -37,12 +50,16 @@ def clipped_loss(
     """
     ratio = ratio_of(log_p, old, mask, method.level)
     advantages = advantages if advantages.dim() == 2 else advantages[:, None]
-    terms = -torch.minimum(ratio * advantages, ratio.clamp(1 - method.clip_low, 1 + method.clip_high) * advantages)
+    terms = -torch.minimum(
+        ratio * advantages, ratio.clamp(1 - method.clip_low, 1 + method.clip_high) * advantages
+    )
     return aggregate(torch.where(weight > 0, terms, 0.0), weight, method.aggregation, longest)
 
 
 def aggregate(terms: torch.Tensor, weight: torch.Tensor, how: str, longest: int) -> torch.Tensor:
-    """Return one number from terms (M, T): over all kept tokens, over sequences of their means, or over rows times the longest length."""
+    """Return one number from terms (M, T): over all kept tokens, over sequences of their means, or
+    over rows times the longest length.
+    """
     summed = (terms * weight).sum(-1)
     if how == "token":
         return summed.sum() / weight.sum().clamp_min(1e-9)
@@ -52,6 +69,8 @@ def aggregate(terms: torch.Tensor, weight: torch.Tensor, how: str, longest: int)
 
 
 def divergence(log_p: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
-    """Return exp(q) - q - 1 with q = log p_ref - log p at each token: an unbiased, never negative estimate of KL(p | p_ref)."""
+    """Return exp(q) - q - 1 with q = log p_ref - log p at each token: an
+    unbiased, never negative estimate of KL(p | p_ref).
+    """
     q = reference - log_p
     return q.exp() - q - 1

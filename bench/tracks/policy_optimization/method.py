@@ -13,11 +13,14 @@ from bench.tracks.policy_optimization.plan import RolloutBatch, UpdatePlan, stan
 
 
 class PolicyMethod(Method, frozen=True, kw_only=True):
-    """A way to choose rollouts, tokens, advantages and the clip. As it stands it is GRPO (arXiv:2402.03300) with a mean over tokens.
+    """A way to choose rollouts, tokens, advantages and the clip.
+
+    As it stands it is GRPO (arXiv:2402.03300) with a mean over tokens.
 
     Attributes:
         level: whether the importance ratio is a token's or a sequence's.
-        max_resample: how often a step may generate more groups because :meth:`missing` asks for them.
+        max_resample: how often a step may generate more groups because :meth:`missing` asks for
+            them.
     """
 
     level: ClassVar[Literal["token", "sequence"]] = "token"
@@ -28,7 +31,9 @@ class PolicyMethod(Method, frozen=True, kw_only=True):
     clip_high: Annotated[float, Meta(ge=0)] = 0.2
     """The ratio is cut at 1 + this."""
     aggregation: Literal["token", "sequence", "constant"] = "token"
-    """What the loss divides by: kept tokens of the step, tokens of each sequence and then sequences, or rows times the longest length allowed."""
+    """What the loss divides by: kept tokens of the step, tokens of each sequence and then
+    sequences, or rows times the longest length allowed.
+    """
     ddof: Annotated[int, Meta(ge=0, le=1)] = 0
     """0: population standard deviation in the advantages, 1: the sample's."""
     adv_eps: Annotated[float, Meta(ge=0)] = 1e-6
@@ -46,16 +51,25 @@ class PolicyMethod(Method, frozen=True, kw_only=True):
             progress: from 0 at the first step to 1 at the last.
             generator: the method's own stream, for choices by chance.
         """
-        return UpdatePlan(rows=torch.arange(len(batch.group), device=batch.group.device), advantages=self.advantages(batch))
+        return UpdatePlan(
+            rows=torch.arange(len(batch.group), device=batch.group.device),
+            advantages=self.advantages(batch),
+        )
 
     def missing(self, batch: RolloutBatch) -> int:
-        """Return how many more groups to generate before :meth:`plan`; asked at most ``max_resample`` times a step."""
+        """Return how many more groups to generate before :meth:`plan`;
+        asked at most ``max_resample`` times a step.
+        """
         return 0
 
     def advantages(self, batch: RolloutBatch) -> torch.Tensor:
         """Return each row's reward standardised over its group, (N,)."""
-        return standardised(batch.by_group(batch.rewards), ddof=self.ddof, eps=self.adv_eps).flatten()
+        return standardised(
+            batch.by_group(batch.rewards), ddof=self.ddof, eps=self.adv_eps
+        ).flatten()
 
     def renormalised(self, rewards: torch.Tensor) -> torch.Tensor:
-        """Return rewards of the rollouts kept of each group (B, n), standardised over those alone, (B * n,)."""
+        """Return rewards of the rollouts kept of each group (B, n),
+        standardised over those alone, (B * n,).
+        """
         return standardised(rewards, ddof=self.ddof, eps=self.adv_eps).flatten()

@@ -1,4 +1,5 @@
-"""What methods of the track work with: a batch of rollouts, a plan of the update, and the kernels that make one from the other.
+"""What methods of the track work with: a batch of rollouts, a plan of the update, and the kernels
+that make one from the other.
 
 Shapes: B groups (prompts) of G rollouts, N = B G rows, T columns of completion tokens, M rows kept.
 """
@@ -25,8 +26,10 @@ class RolloutBatch(msgspec.Struct, frozen=True, kw_only=True):
         completion_mask: (N, T), True up to and with the end token.
         rewards: (N,), float32.
         group: number of each row's group (N,), int64, rising, G rows each.
-        entropy: function from row numbers (M,) to the entropy of the policy's next-token distribution at every completion token (M, T), in nats, without
-            gradient; a trainer that did not keep it from generation passes those rows forward, which the update then does not need again.
+        entropy: function from row numbers (M,) to the entropy of the policy's next-token
+            distribution at every completion token (M, T), in nats, without gradient; a trainer that
+            did not keep it from generation passes those rows forward, which the update then does
+            not need again.
         wanted: B, the groups a step is meant to have; after resampling there may be more.
     """
 
@@ -55,7 +58,8 @@ class UpdatePlan(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         rows: row numbers (M,), int64, ascending, each once.
         advantages: (M,), or a signed one for each token (M, T).
-        token_weight: (M, T) in [0, 1]; 0: no gradient, the token is context only. None: every token of the row.
+        token_weight: (M, T) in [0, 1]; 0: no gradient, the token is context only. None: every token
+            of the row.
     """
 
     rows: torch.Tensor
@@ -85,37 +89,63 @@ class Selection(msgspec.Struct, frozen=True):
 
 
 def checked(plan: UpdatePlan, batch: RolloutBatch) -> UpdatePlan:
-    """Return a plan of which every row, advantage and weight means what it says; the device is waited for once.
+    """Return a plan of which every row, advantage and weight means what it says; the device is
+    waited for once.
 
     Raises:
-        InvalidRun: it is no plan, of the wrong shapes or types, or holds what is not finite or out of range; or the rewards are not finite.
+        InvalidRun: it is no plan, of the wrong shapes or types, or holds what is not finite or out
+            of range; or the rewards are not finite.
     """
     if not isinstance(plan, UpdatePlan):
-        raise InvalidRun(f"the method's plan is a {type(plan).__name__}; plan() returns an UpdatePlan.")
+        raise InvalidRun(
+            f"the method's plan is a {type(plan).__name__}; plan() returns an UpdatePlan."
+        )
     columns = batch.completion_mask.shape[1]
-    rows, advantages, weight = (_tensor(getattr(plan, name), name) for name in ("rows", "advantages", "token_weight"))
+    rows, advantages, weight = (
+        _tensor(getattr(plan, name), name) for name in ("rows", "advantages", "token_weight")
+    )
     if rows is None or advantages is None:
         raise InvalidRun("the method's plan lacks rows or advantages; both are tensors.")
     if rows.dim() != 1 or rows.dtype not in (torch.int64, torch.int32):
-        raise InvalidRun(f"the method's plan has as rows {rows.dtype} of shape {tuple(rows.shape)}; row numbers (M,), int64, are wanted.")
+        raise InvalidRun(
+            f"the method's plan has as rows {rows.dtype} of shape {tuple(rows.shape)}; row "
+            "numbers (M,), int64, are wanted."
+        )
     size = len(rows)
-    if tuple(advantages.shape) not in ((size,), (size, columns)) or not advantages.dtype.is_floating_point:
+    if (
+        tuple(advantages.shape) not in ((size,), (size, columns))
+        or not advantages.dtype.is_floating_point
+    ):
         count = (
             f"{len(advantages)} advantage{'s' * (len(advantages) != 1)} for {size} rows"
             if advantages.dim() == 1
             else f"advantages of shape {tuple(advantages.shape)}"
         )
-        raise InvalidRun(f"the method's plan has {count}, {advantages.dtype}; floating numbers ({size},) or ({size}, {columns}) are wanted.")
-    if weight is not None and (tuple(weight.shape) != (size, columns) or not weight.dtype.is_floating_point):
         raise InvalidRun(
-            f"the method's plan has as token_weight {weight.dtype} of shape {tuple(weight.shape)}; floating numbers ({size}, {columns}) are wanted."
+            f"the method's plan has {count}, {advantages.dtype}; floating numbers ({size},) or "
+            f"({size}, {columns}) are wanted."
+        )
+    if weight is not None and (
+        tuple(weight.shape) != (size, columns) or not weight.dtype.is_floating_point
+    ):
+        raise InvalidRun(
+            f"the method's plan has as token_weight {weight.dtype} of shape "
+            f"{tuple(weight.shape)}; floating numbers ({size}, {columns}) are wanted."
         )
     broken = {
-        "the rewards of the task are not all finite; the task is to blame, not the method": ~batch.rewards.isfinite(),
-        f"the method's plan names rows that are not there; there are {len(batch.group)}, counted from 0": (rows < 0) | (rows >= len(batch.group)),
-        "the method's plan names its rows out of order, or one twice; they ascend": rows.diff() <= 0,
+        "the rewards of the task are not all finite; the task is to blame, not the method": (
+            ~batch.rewards.isfinite()
+        ),
+        (
+            f"the method's plan names rows that are not there; there are {len(batch.group)}, "
+            "counted from 0"
+        ): (rows < 0) | (rows >= len(batch.group)),
+        "the method's plan names its rows out of order, or one twice; they ascend": rows.diff()
+        <= 0,
         "the method's plan has advantages that are not finite": ~advantages.isfinite(),
-        "the method's plan has token weights outside 0 to 1": torch.zeros(0) if weight is None else ~((weight >= 0) & (weight <= 1)),
+        "the method's plan has token weights outside 0 to 1": torch.zeros(0)
+        if weight is None
+        else ~((weight >= 0) & (weight <= 1)),
     }
     found = torch.stack([mask.any().to(rows.device) for mask in broken.values()]).tolist()
     if any(found):
@@ -125,25 +155,35 @@ def checked(plan: UpdatePlan, batch: RolloutBatch) -> UpdatePlan:
 
 def _tensor(value: Any, name: str) -> torch.Tensor | None:
     if value is not None and not isinstance(value, torch.Tensor):
-        raise InvalidRun(f"the method's plan has as {name} a {type(value).__name__}; a tensor is wanted.")
+        raise InvalidRun(
+            f"the method's plan has as {name} a {type(value).__name__}; a tensor is wanted."
+        )
     if value is not None and (strange := no_plain(value)):
         raise InvalidRun(f"the method's plan has as {name} {strange}.")
     if value is None or not value.dtype.is_floating_point:
         return None if value is None else value.detach()
-    return value.detach().float()  # losses are float32, and of floats of 8 bits torch can't even say whether they are finite
+    # losses are float32, and of floats of 8 bits torch can't even say whether they are finite
+    return value.detach().float()
 
 
 def planned(plan: Callable[[RolloutBatch], UpdatePlan], batch: RolloutBatch) -> UpdatePlan:
     """Return what a plan makes of a batch, checked.
 
     Raises:
-        InvalidRun: it is not valid, or the batch was changed meanwhile: what is selected and counted is read from it.
+        InvalidRun: it is not valid, or the batch was changed meanwhile: what is selected and
+            counted is read from it.
     """
-    parts = {name: part for name in batch.__struct_fields__ if isinstance(part := getattr(batch, name), torch.Tensor) and not part.is_inference()}
+    parts = {
+        name: part
+        for name in batch.__struct_fields__
+        if isinstance(part := getattr(batch, name), torch.Tensor) and not part.is_inference()
+    }
     before = {name: part._version for name, part in parts.items()}
     found = plan(batch)
     if changed := [name for name, part in parts.items() if part._version != before[name]]:
-        raise InvalidRun(f"the method's plan changed batch.{changed[0]} in place; work on a copy (.clone()).")
+        raise InvalidRun(
+            f"the method's plan changed batch.{changed[0]} in place; work on a copy (.clone())."
+        )
     return checked(found, batch)
 
 
@@ -151,13 +191,16 @@ def select(batch: RolloutBatch, plan: UpdatePlan) -> Selection:
     """Return what of a batch enters the update."""
     mask = batch.completion_mask[plan.rows]
     weight = mask.float() if plan.token_weight is None else plan.token_weight * mask
-    advantages = (plan.advantages if plan.advantages.dim() == 2 else plan.advantages[:, None]).expand(weight.shape)
+    advantages = (
+        plan.advantages if plan.advantages.dim() == 2 else plan.advantages[:, None]
+    ).expand(weight.shape)
     filled = (weight > 0).any(-1)
     return Selection(plan.rows[filled], mask[filled], weight[filled], advantages[filled])
 
 
 def standardised(rewards: torch.Tensor, *, ddof: int = 0, eps: float = 1e-6) -> torch.Tensor:
-    """Return (r - mean) / (std + eps) over the last axis, of the shape of ``rewards``; 0 throughout where all rewards of a group are equal.
+    """Return (r - mean) / (std + eps) over the last axis, of the shape of ``rewards``; 0 throughout
+    where all rewards of a group are equal.
 
     Source: arXiv:2402.03300, section 4.1.2.
     """
@@ -168,10 +211,13 @@ def standardised(rewards: torch.Tensor, *, ddof: int = 0, eps: float = 1e-6) -> 
 
 
 def max_variance_subset(values: torch.Tensor, n: int) -> torch.Tensor:
-    """Return the positions of ``n`` values of largest variance in each row, ascending: O(N log N), exact.
+    """Return the positions of ``n`` values of largest variance in each row, ascending: O(N log N),
+    exact.
 
-    Some optimum is the k smallest and the n - k largest: the variance is a convex quadratic of each chosen value, so one that has unchosen values on both
-    sides can be moved to an end without loss. All k are tried at once on prefix sums. Of equal optima the smallest k; ties at the cut by position.
+    Some optimum is the k smallest and the n - k largest: the variance is a convex quadratic of each
+    chosen value, so one that has unchosen values on both sides can be moved to an end without loss.
+    All k are tried at once on prefix sums. Of equal optima the smallest k; ties at the cut by
+    position.
 
     Args:
         values: (..., N).
@@ -199,11 +245,14 @@ def max_variance_subset(values: torch.Tensor, n: int) -> torch.Tensor:
 def rows_of(batch: RolloutBatch, positions: torch.Tensor) -> torch.Tensor:
     """Return positions within groups (B, n) as row numbers (B * n,), ascending."""
     size = len(batch.group) // batch.groups
-    return (torch.arange(batch.groups, device=positions.device)[:, None] * size + positions).flatten()
+    return (
+        torch.arange(batch.groups, device=positions.device)[:, None] * size + positions
+    ).flatten()
 
 
 def top_tokens(scores: torch.Tensor, mask: torch.Tensor, share: float) -> torch.Tensor:
-    """Return which tokens are among the ceil(share * valid) highest of all valid ones, (M, T) bool; of equals the earlier.
+    """Return which tokens are among the ceil(share * valid) highest of all valid ones, (M, T) bool;
+    of equals the earlier.
 
     Args:
         scores: (M, T).
@@ -219,7 +268,9 @@ def top_tokens(scores: torch.Tensor, mask: torch.Tensor, share: float) -> torch.
 
 
 def count_of(share: float, total: int) -> int:
-    """Return a share of ``total`` rows as a whole number from 1 to ``total``, rounded to nearest."""
+    """Return a share of ``total`` rows as a whole number from 1 to
+    ``total``, rounded to nearest.
+    """
     return min(total, max(1, int(share * total + 0.5)))
 
 

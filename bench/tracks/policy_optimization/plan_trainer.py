@@ -1,15 +1,19 @@
 """TRL's ``GRPOTrainer``, driven by the plans of this track's methods.
 
-What is TRL's: generation, the optimiser, adapters, mixed precision, the loss. What is ours: which rollouts, which tokens and which advantages reach that loss, and
-every count. The overridden methods are private to TRL, so its minor version is pinned and a test compares the whole with a computation of our own.
+What is TRL's: generation, the optimiser, adapters, mixed precision, the loss. What is ours: which
+rollouts, which tokens and which advantages reach that loss, and every count. The overridden methods
+are private to TRL, so its minor version is pinned and a test compares the whole with a computation
+of our own.
 
 How a plan fits into TRL's batch, a dict of tensors with a row a rollout:
 
 - rows that are left out are cut off before anything is passed forward;
-- the batch is then split evenly, so rows of no token and no advantage fill it up to a multiple of the parts;
+- the batch is then split evenly, so rows of no token and no advantage fill it up to a multiple of
+  the parts;
 - advantages are (rows, T), each times the weight of its token;
-- with ratios of tokens, ``tool_mask`` holds the tokens of weight above 0: it is TRL's own mask of what counts in the loss, and leaves attention alone. A ratio of
-  the sequence is over all of its tokens, so there the mask stays whole;
+- with ratios of tokens, ``tool_mask`` holds the tokens of weight above 0: it is TRL's own mask of
+  what counts in the loss, and leaves attention alone. A ratio of the sequence is over all of its
+  tokens, so there the mask stays whole;
 - ``num_items_in_batch``, what TRL divides the sum over tokens by, becomes the sum of the weights.
 """
 
@@ -38,8 +42,13 @@ from bench.tracks.policy_optimization.trainer import shown
 from bench.training.hub import table
 
 LOSS = {"token": "dapo", "sequence": "grpo", "constant": "dr_grpo"}
-"""What TRL calls the ways to aggregate a loss. Of ``dapo`` TRL divides by the mean number of tokens of an optimiser step of the batch, we by that step's own:
-the same with one minibatch."""
+"""What TRL calls the ways to aggregate a loss.
+
+Of ``dapo`` TRL divides by the mean number of tokens of an optimiser step of the batch, we by that
+step's own:
+
+the same with one minibatch.
+"""
 
 
 def train(problem: LanguageProblem, method: PolicyMethod, run: Run) -> Solution:
@@ -56,11 +65,14 @@ class PlanTrainer(GRPOTrainer):
     """A ``GRPOTrainer`` whose updates are the plans of a method.
 
     Raises:
-        ParameterError: the protocol does not fit the problem, or the method wants what TRL's batches can't give.
+        ParameterError: the protocol does not fit the problem, or the method wants what TRL's
+            batches can't give.
         EnvironmentFault: it runs in several processes.
     """
 
-    def __init__(self, problem: LanguageProblem, method: PolicyMethod, run: Run, start: LanguageModel) -> None:
+    def __init__(
+        self, problem: LanguageProblem, method: PolicyMethod, run: Run, start: LanguageModel
+    ) -> None:
         self.problem, self.method, self.bench_run, self.start = problem, method, run, start
         self.used, self.shown = Counters(), list[Shown]()
         self._round, self._idle, self._deferring = -1, False, False
@@ -78,7 +90,8 @@ class PlanTrainer(GRPOTrainer):
         self.remove_callback(PrinterCallback)
         if self.accelerator.num_processes > 1:
             raise EnvironmentFault(
-                f"plans that choose across groups need all rollouts of a batch in one process, and this one is one of {self.accelerator.num_processes}; start a single process."
+                "plans that choose across groups need all rollouts of a batch in one process, "
+                f"and this one is one of {self.accelerator.num_processes}; start a single process."
             )
 
     def language_model(self) -> LanguageModel:
@@ -101,7 +114,8 @@ class PlanTrainer(GRPOTrainer):
         return found
 
     def _get_per_token_logps_and_entropies(self, *arguments: Any, **options: Any) -> Any:
-        if self._deferring:  # TRL would pass every rollout forward here; the plan first says which ones
+        # TRL would pass every rollout forward here; the plan first says which ones
+        if self._deferring:
             return None, None, None
         return super()._get_per_token_logps_and_entropies(*arguments, **options)
 
@@ -120,8 +134,16 @@ class PlanTrainer(GRPOTrainer):
         with self.used.clock("select_s", device):
             return self.planned(found)
 
-    def compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None) -> torch.Tensor:
-        """Return TRL's loss; where the plan has nothing to learn from, a zero that reaches no parameter, so that the optimiser leaves all as they are."""
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Any = None,
+    ) -> torch.Tensor:
+        """Return TRL's loss; where the plan has nothing to learn from, a zero that reaches no
+        parameter, so that the optimiser leaves all as they are.
+        """
         if self._idle:
             return torch.zeros((), device=self.accelerator.device, requires_grad=True)
         loss: torch.Tensor = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
@@ -131,63 +153,102 @@ class PlanTrainer(GRPOTrainer):
 
     def planned(self, found: dict[str, Any]) -> dict[str, Any]:
         """Return TRL's batch with what the plan leaves out cut off, and the plan's advantages."""
-        steps, group, parts = self.problem.protocol.steps, self.num_generations, self.args.steps_per_generation
+        steps, group, parts = (
+            self.problem.protocol.steps,
+            self.num_generations,
+            self.args.steps_per_generation,
+        )
         mask, device = found["completion_mask"].bool(), found["completion_ids"].device
-        whole, seen = torch.cat([found["prompt_ids"], found["completion_ids"]], 1), torch.cat([found["prompt_mask"], found["completion_mask"]], 1)
+        whole, seen = (
+            torch.cat([found["prompt_ids"], found["completion_ids"]], 1),
+            torch.cat([found["prompt_mask"], found["completion_mask"]], 1),
+        )
 
         def score(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
             log_p, entropy, _ = self._get_per_token_logps_and_entropies(
-                self.model, whole[rows], seen[rows], mask.shape[1], self.args.per_device_train_batch_size, compute_entropy=True
+                self.model,
+                whole[rows],
+                seen[rows],
+                mask.shape[1],
+                self.args.per_device_train_batch_size,
+                compute_entropy=True,
             )
             return log_p, entropy
 
         scores = Scores(score, mask)
         batch = RolloutBatch(
-            prompt_ids=found["prompt_ids"], prompt_mask=found["prompt_mask"].bool(), completion_ids=found["completion_ids"], completion_mask=mask,
-            rewards=self._rewarded, group=torch.arange(len(mask), device=device) // group, entropy=lambda rows: scores.of(rows)[1], wanted=len(mask) // group,
-        )  # fmt: skip
+            prompt_ids=found["prompt_ids"],
+            prompt_mask=found["prompt_mask"].bool(),
+            completion_ids=found["completion_ids"],
+            completion_mask=mask,
+            rewards=self._rewarded,
+            group=torch.arange(len(mask), device=device) // group,
+            entropy=lambda rows: scores.of(rows)[1],
+            wanted=len(mask) // group,
+        )
         progress = self._round / max(1, steps - 1)
-        plan = planned(lambda batch: self.method.plan(batch, progress, self.bench_run.torch_generator("method", self._round)), batch)
+        plan = planned(
+            lambda batch: self.method.plan(
+                batch, progress, self.bench_run.torch_generator("method", self._round)
+            ),
+            batch,
+        )
         if self._round in (0, steps - 1):
             self.shown.append(shown(batch, plan, self._round + 1, group))
         chosen = select(batch, plan)
         self._idle = not self.used.note(chosen)
         if self._idle:
             rows = torch.arange(parts, device=device)
-            return _cut(found, rows, mask.shape[1]) | {"advantages": torch.zeros(parts, device=device)}
+            return _cut(found, rows, mask.shape[1]) | {
+                "advantages": torch.zeros(parts, device=device)
+            }
         self.bench_run.count(forward=2 * len(chosen.rows), backward=len(chosen.rows))
         width, short = int(chosen.mask.sum(-1).max()), -len(chosen.rows) % parts
         rows = torch.cat([chosen.rows, chosen.rows[:1].expand(short)])
-        if self.args.gradient_accumulation_steps % parts and "old_per_token_logps" not in found:  # several optimiser steps: the first one moves the policy
+        # several optimiser steps: the first one moves the policy
+        if self.args.gradient_accumulation_steps % parts and "old_per_token_logps" not in found:
             old = torch.zeros(mask.shape, device=device)
             old[chosen.rows] = scores.of(chosen.rows)[0]
             found = found | {"old_per_token_logps": old}
         counted, pull = self._counted(chosen.mask, chosen.weight, chosen.advantages, len(rows))
         kept = _cut(found, rows, width)
-        kept["completion_mask"] = _padded(chosen.mask, short, width).to(found["completion_mask"].dtype)
+        kept["completion_mask"] = _padded(chosen.mask, short, width).to(
+            found["completion_mask"].dtype
+        )
         kept["tool_mask"] = _padded(counted, short, width).to(found["completion_mask"].dtype)
-        return kept | {"advantages": _padded(pull, short, width), "num_items_in_batch": chosen.weight.sum()}
+        return kept | {
+            "advantages": _padded(pull, short, width),
+            "num_items_in_batch": chosen.weight.sum(),
+        }
 
-    def _counted(self, mask: torch.Tensor, weight: torch.Tensor, advantages: torch.Tensor, rows: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the tokens in TRL's loss, and advantages that make TRL's average over those the average over weights (M, T)."""
+    def _counted(
+        self, mask: torch.Tensor, weight: torch.Tensor, advantages: torch.Tensor, rows: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the tokens in TRL's loss, and advantages that make TRL's
+        average over those the average over weights (M, T).
+        """
         counted = mask if self.method.level == "sequence" else weight > 0
         pull = advantages * weight
         if self.method.aggregation == "sequence":
             pull = pull * (counted.sum(-1) / weight.sum(-1))[:, None]
-        if self.method.aggregation != "token":  # TRL divides by the rows of the part, those that only fill it up among them
+        # TRL divides by the rows of the part, those that only fill it up among them
+        if self.method.aggregation != "token":
             pull = pull * (rows / len(mask))
         return counted, pull
 
 
 class Scores:
-    """Log-probability of each token taken, and entropy, under the policy that generated: one forward pass a row, without gradient, when asked for.
+    """Log-probability of each token taken, and entropy, under the policy that generated: one
+    forward pass a row, without gradient, when asked for.
 
     Args:
         score: from row numbers (M,) to both (M, T).
         like: anything of the shape of all completions (N, T).
     """
 
-    def __init__(self, score: Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]], like: torch.Tensor) -> None:
+    def __init__(
+        self, score: Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]], like: torch.Tensor
+    ) -> None:
         self._score = score
         self._known = torch.zeros(len(like), dtype=torch.bool, device=like.device)
         self._log_p, self._entropy = (torch.zeros(like.shape, device=like.device) for _ in range(2))
@@ -198,7 +259,11 @@ class Scores:
         if len(new):
             with torch.no_grad():
                 log_p, entropy = self._score(new)
-            self._log_p[new], self._entropy[new], self._known[new] = log_p.float(), entropy.float(), True
+            self._log_p[new], self._entropy[new], self._known[new] = (
+                log_p.float(),
+                entropy.float(),
+                True,
+            )
         return self._log_p[rows], self._entropy[rows]
 
 
@@ -206,45 +271,92 @@ def arguments(problem: LanguageProblem, method: PolicyMethod, run: Run) -> GRPOC
     """Return TRL's settings of a protocol."""
     protocol, cpu = problem.protocol, run.device.type == "cpu"
     rows = protocol.prompts * protocol.group
-    parts = next(parts for parts in range(protocol.minibatches, rows + 1, protocol.minibatches) if rows % parts == 0 and rows // parts <= problem.passes)
+    parts = next(
+        parts
+        for parts in range(protocol.minibatches, rows + 1, protocol.minibatches)
+        if rows % parts == 0 and rows // parts <= problem.passes
+    )
     return GRPOConfig(
-        output_dir=str(run.workdir), max_steps=protocol.steps * protocol.minibatches, per_device_train_batch_size=rows // parts, steps_per_generation=parts,
-        gradient_accumulation_steps=parts // protocol.minibatches, num_generations=protocol.group, max_completion_length=protocol.max_new,
-        temperature=protocol.temperature, learning_rate=protocol.lr, lr_scheduler_type="constant", adam_beta1=protocol.beta1, adam_beta2=protocol.beta2,
-        weight_decay=protocol.weight_decay, max_grad_norm=protocol.max_norm, beta=protocol.kl, use_bias_correction_kl=False, loss_type=LOSS[method.aggregation],
-        importance_sampling_level=method.level, epsilon=method.clip_low, epsilon_high=method.clip_high, activation_checkpointing=problem.recompute,
-        bf16=not cpu, use_cpu=cpu, use_vllm=problem.engine == "vllm", vllm_mode="colocate", shuffle_dataset=False,
-        dataloader_num_workers=0, save_strategy="no", logging_strategy="no", report_to=[], disable_tqdm=True, log_level="error",
-    )  # fmt: skip
+        output_dir=str(run.workdir),
+        max_steps=protocol.steps * protocol.minibatches,
+        per_device_train_batch_size=rows // parts,
+        steps_per_generation=parts,
+        gradient_accumulation_steps=parts // protocol.minibatches,
+        num_generations=protocol.group,
+        max_completion_length=protocol.max_new,
+        temperature=protocol.temperature,
+        learning_rate=protocol.lr,
+        lr_scheduler_type="constant",
+        adam_beta1=protocol.beta1,
+        adam_beta2=protocol.beta2,
+        weight_decay=protocol.weight_decay,
+        max_grad_norm=protocol.max_norm,
+        beta=protocol.kl,
+        use_bias_correction_kl=False,
+        loss_type=LOSS[method.aggregation],
+        importance_sampling_level=method.level,
+        epsilon=method.clip_low,
+        epsilon_high=method.clip_high,
+        activation_checkpointing=problem.recompute,
+        bf16=not cpu,
+        use_cpu=cpu,
+        use_vllm=problem.engine == "vllm",
+        vllm_mode="colocate",
+        shuffle_dataset=False,
+        dataloader_num_workers=0,
+        save_strategy="no",
+        logging_strategy="no",
+        report_to=[],
+        disable_tqdm=True,
+        log_level="error",
+    )
 
 
 def _check(problem: LanguageProblem, method: PolicyMethod) -> None:
     protocol, rows = problem.protocol, problem.protocol.prompts * problem.protocol.group
     if len(problem.questions) < protocol.prompts:
-        raise ParameterError(f"a batch wants {protocol.prompts} prompts, and there are {len(problem.questions)} questions; lower 'prompts' or give more.")
+        raise ParameterError(
+            f"a batch wants {protocol.prompts} prompts, and there are {len(problem.questions)} "
+            "questions; lower 'prompts' or give more."
+        )
     if rows % protocol.minibatches:
         raise ParameterError(
-            f"{protocol.prompts} x {protocol.group} rollouts can't be split evenly into {protocol.minibatches} minibatches; change 'minibatches'."
+            f"{protocol.prompts} x {protocol.group} rollouts can't be split evenly into "
+            f"{protocol.minibatches} minibatches; change 'minibatches'."
         )
     if getattr(method, "refill", False):
-        raise ParameterError(f"{method.name_of()} wants more prompts in the middle of a step, which TRL's batches can't give; leave refill=false.")
+        raise ParameterError(
+            f"{method.name_of()} wants more prompts in the middle of a step, which TRL's batches "
+            "can't give; leave refill=false."
+        )
 
 
 def _prompts(problem: LanguageProblem, run: Run) -> Any:
     """Return the prompts of every step in their order, the same for every method of a seed."""
     protocol, rows = problem.protocol, []
     for step in range(protocol.steps):
-        order = torch.randperm(len(problem.questions), generator=run.torch_generator("order", step, device="cpu"))[: protocol.prompts]
-        rows += [{"prompt": problem.prompt(problem.questions[number]), "answer": problem.answers[number]} for number in order.tolist()]
+        order = torch.randperm(
+            len(problem.questions), generator=run.torch_generator("order", step, device="cpu")
+        )[: protocol.prompts]
+        rows += [
+            {"prompt": problem.prompt(problem.questions[number]), "answer": problem.answers[number]}
+            for number in order.tolist()
+        ]
     return table(rows)
 
 
 def _reward(problem: LanguageProblem, ends: Sequence[int]) -> Callable[..., list[float]]:
-    def verified(completions: list[Any], completion_ids: list[list[int]], answer: list[str], **_: Any) -> list[float]:
-        texts = [completion if isinstance(completion, str) else completion[0]["content"] for completion in completions]
+    def verified(
+        completions: list[Any], completion_ids: list[list[int]], answer: list[str], **_: Any
+    ) -> list[float]:
+        texts = [
+            completion if isinstance(completion, str) else completion[0]["content"]
+            for completion in completions
+        ]
         return [
-            problem.verify(text, right) if ids and ids[-1] in ends else 0.0 for text, ids, right in zip(texts, completion_ids, answer, strict=True)
-        ]  # fmt: skip
+            problem.verify(text, right) if ids and ids[-1] in ends else 0.0
+            for text, ids, right in zip(texts, completion_ids, answer, strict=True)
+        ]
 
     return verified
 
@@ -254,11 +366,15 @@ def _adapters(rank: int) -> Any:
         return None
     from peft import LoraConfig
 
-    return LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM")
+    return LoraConfig(
+        r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM"
+    )
 
 
 def _cut(found: dict[str, Any], rows: torch.Tensor, width: int) -> dict[str, Any]:
-    """Return the rows of every tensor that has rows; columns of completions up to ``width``, of prompts from the first that any row uses."""
+    """Return the rows of every tensor that has rows; columns of completions up to ``width``, of
+    prompts from the first that any row uses.
+    """
     columns = found["completion_ids"].shape[1]
     first = int(found["prompt_mask"][rows].any(0).int().argmax())
     kept = {}

@@ -83,7 +83,10 @@ class Counters(msgspec.Struct, kw_only=True):
     tokens_forwarded: int = 0
     """Completion tokens of selected rows: what forward and backward passes are spent on."""
     tokens_in_loss: int = 0
-    """Tokens of weight above 0. Not a cost: a token left out of a row that is passed forward saves almost nothing."""
+    """Tokens of weight above 0.
+
+    Not a cost: a token left out of a row that is passed forward saves almost nothing.
+    """
     tokens_nonzero: int = 0
     """Tokens in the loss whose advantage is not 0."""
     optimizer_steps: int = 0
@@ -99,7 +102,9 @@ class Counters(msgspec.Struct, kw_only=True):
         return self.gen_s + self.select_s + self.update_s
 
     def note(self, chosen: Selection) -> bool:
-        """Count what a plan selected; False, and a skipped step, where there is nothing to learn from it: no row, no token, or every advantage 0."""
+        """Count what a plan selected; False, and a skipped step, where there is nothing to learn
+        from it: no row, no token, or every advantage 0.
+        """
         signal = chosen.signal
         useful = int(signal.any(-1).sum())
         self.rows_selected += len(chosen.rows)
@@ -143,7 +148,8 @@ class Shown(msgspec.Struct, frozen=True):
         prompt_mask: (n, P), False at padding.
         completion_ids: token numbers (n, T), int64.
         completion_mask: (n, T), False after the end.
-        pull: advantage times weight of each token (n, T); 0 where a token or the whole rollout is left out.
+        pull: advantage times weight of each token (n, T); 0 where a token or the whole rollout is
+            left out.
         rewards: (n,).
     """
 
@@ -176,13 +182,26 @@ class Solution(msgspec.Struct, frozen=True, kw_only=True):
             InvalidRun: the policy is not of the problem's kind.
         """
         if not callable(getattr(self.model, problem.speaks, None)):
-            raise InvalidRun(f"the policy is a {type(self.model).__name__} without {problem.speaks!r}; return what the problem's policy() makes, trained")
+            raise InvalidRun(
+                f"the policy is a {type(self.model).__name__} without {problem.speaks!r}; return "
+                "what the problem's policy() makes, trained"
+            )
         for name in self.used.__struct_fields__:
             value = getattr(self.used, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-                raise InvalidRun(f"used.{name} is {value!r:.80}, and must be a finite number of at least 0")
-        if not isinstance(self.shown, list | tuple) or not all(isinstance(part, Shown) for part in self.shown):
-            raise InvalidRun(f"shown is {self.shown!r:.80}, and must be a tuple of Shown, which may be empty")
+            if (
+                isinstance(value, bool)
+                or not isinstance(value, int | float)
+                or not 0 <= value < math.inf
+            ):
+                raise InvalidRun(
+                    f"used.{name} is {value!r:.80}, and must be a finite number of at least 0"
+                )
+        if not isinstance(self.shown, list | tuple) or not all(
+            isinstance(part, Shown) for part in self.shown
+        ):
+            raise InvalidRun(
+                f"shown is {self.shown!r:.80}, and must be a tuple of Shown, which may be empty"
+            )
 
 
 class PolicyProblem(msgspec.Struct, frozen=True, kw_only=True):
@@ -225,11 +244,19 @@ class PolicyProblem(msgspec.Struct, frozen=True, kw_only=True):
             InvalidRun: a prompt has no token, or a batch has more prompts than there are.
         """
         if not bool(self.prompt_mask.any(-1).all()):
-            raise InvalidRun(f"prompt_mask hides all of prompt {int((~self.prompt_mask.any(-1)).nonzero()[0])}")
+            raise InvalidRun(
+                f"prompt_mask hides all of prompt {int((~self.prompt_mask.any(-1)).nonzero()[0])}"
+            )
         if max(self.end, self.pad) >= self.vocabulary:
-            raise InvalidRun(f"end is {self.end} and pad is {self.pad}, and both must be below {self.vocabulary}, the size of the vocabulary")
+            raise InvalidRun(
+                f"end is {self.end} and pad is {self.pad}, and both must be below "
+                f"{self.vocabulary}, the size of the vocabulary"
+            )
         if self.protocol.prompts > len(self.prompts):
-            raise InvalidRun(f"protocol.prompts is {self.protocol.prompts}, and there are {len(self.prompts)} prompts")
+            raise InvalidRun(
+                f"protocol.prompts is {self.protocol.prompts}, and there are {len(self.prompts)} "
+                "prompts"
+            )
 
     def policy(self, device: torch.device) -> Decoder:
         """Return the policy of the warm start, on a device."""

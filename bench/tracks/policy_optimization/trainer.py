@@ -1,4 +1,6 @@
-"""The one trainer of the track, on the small decoder: prompts, rollouts, rewards, plan, clipped update."""
+"""The one trainer of the track, on the small decoder: prompts, rollouts,
+rewards, plan, clipped update.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,13 @@ from torch.nn import functional as F
 
 from bench.tracks.policy_optimization.loss import aggregate, clipped_loss, divergence
 from bench.tracks.policy_optimization.plan import RolloutBatch, UpdatePlan, planned, select
-from bench.tracks.policy_optimization.problem import Counters, Policy, PolicyProblem, Shown, Solution
+from bench.tracks.policy_optimization.problem import (
+    Counters,
+    Policy,
+    PolicyProblem,
+    Shown,
+    Solution,
+)
 from bench.training.decoder import Decoder, sampler
 
 if TYPE_CHECKING:
@@ -38,7 +46,8 @@ class Kept(msgspec.Struct, frozen=True):
 
 
 class Draw:
-    """Draws tokens as :func:`bench.training.decoder.sampler` does, and keeps what the policy said of each: nothing needs to be passed forward for it again.
+    """Draws tokens as :func:`bench.training.decoder.sampler` does, and keeps what the policy said
+    of each: nothing needs to be passed forward for it again.
 
     Attributes:
         log_p: log-probability of each token drawn (N, T); columns after a row's end mean nothing.
@@ -59,17 +68,32 @@ class Draw:
 
 
 def shown(batch: RolloutBatch, plan: UpdatePlan, step: int, group: int, most: int = 8) -> Shown:
-    """Return rollouts of the group of which most is kept, with what each token counts for in the update."""
+    """Return rollouts of the group of which most is kept, with what each
+    token counts for in the update.
+    """
     pull = torch.zeros(batch.completion_ids.shape, device=batch.rewards.device)
-    weight = batch.completion_mask[plan.rows].float() if plan.token_weight is None else plan.token_weight
-    pull[plan.rows] = weight * (plan.advantages if plan.advantages.dim() == 2 else plan.advantages[:, None])
+    weight = (
+        batch.completion_mask[plan.rows].float() if plan.token_weight is None else plan.token_weight
+    )
+    pull[plan.rows] = weight * (
+        plan.advantages if plan.advantages.dim() == 2 else plan.advantages[:, None]
+    )
     first = int(torch.bincount(batch.group[plan.rows], minlength=batch.groups).argmax()) * group
     rows = slice(first, first + min(most, group))
-    parts = (batch.prompt_ids, batch.prompt_mask, batch.completion_ids, batch.completion_mask, pull, batch.rewards)
+    parts = (
+        batch.prompt_ids,
+        batch.prompt_mask,
+        batch.completion_ids,
+        batch.completion_mask,
+        pull,
+        batch.rewards,
+    )
     return Shown(step, *(part[rows].cpu() for part in parts))
 
 
-def log_probabilities(model: Decoder, ids: torch.Tensor, mask: torch.Tensor, first: int, temperature: float) -> torch.Tensor:
+def log_probabilities(
+    model: Decoder, ids: torch.Tensor, mask: torch.Tensor, first: int, temperature: float
+) -> torch.Tensor:
     """Return log p of every next token, (M, T, V), at the columns from ``first`` on."""
     found: torch.Tensor = (model(ids, mask, first - 1)[:, :-1] / temperature).log_softmax(-1)
     return found
@@ -82,13 +106,20 @@ class Trainer:
         self.problem, self.method, self.run, self.protocol = problem, method, run, problem.protocol
         self.device = run.device
         self.model = problem.policy(self.device)
-        self.reference = problem.policy(self.device).requires_grad_(False) if self.protocol.kl else None
+        self.reference = (
+            problem.policy(self.device).requires_grad_(False) if self.protocol.kl else None
+        )
         self.optimiser = torch.optim.AdamW(
-            self.model.parameters(), lr=self.protocol.lr, betas=(self.protocol.beta1, self.protocol.beta2), weight_decay=self.protocol.weight_decay,
+            self.model.parameters(),
+            lr=self.protocol.lr,
+            betas=(self.protocol.beta1, self.protocol.beta2),
+            weight_decay=self.protocol.weight_decay,
             fused=True,
-        )  # fmt: skip
+        )
         self.used, self.shown = Counters(), list[Shown]()
-        self.prompts, self.prompt_mask, self.answers = (part.to(self.device) for part in (problem.prompts, problem.prompt_mask, problem.answers))
+        self.prompts, self.prompt_mask, self.answers = (
+            part.to(self.device) for part in (problem.prompts, problem.prompt_mask, problem.answers)
+        )
 
     def train(self) -> Solution:
         """Run every step; goes on from the run's last checkpoint."""
@@ -116,7 +147,12 @@ class Trainer:
         batch, old = self._rollouts(step)
         progress = step / max(1, self.protocol.steps - 1)
         with self.used.clock("select_s", self.device):
-            plan = planned(lambda batch: self.method.plan(batch, progress, self.run.torch_generator("method", step)), batch)
+            plan = planned(
+                lambda batch: self.method.plan(
+                    batch, progress, self.run.torch_generator("method", step)
+                ),
+                batch,
+            )
         with self.used.clock("update_s", self.device):
             kept = self._kept(batch, plan, old)
             if kept is not None:
@@ -126,7 +162,9 @@ class Trainer:
         return batch, plan, step + 1
 
     def _rollouts(self, step: int) -> tuple[RolloutBatch, torch.Tensor]:
-        """Generate groups for the step, and as many more as the method asks for; returns them with the log-probability of every token."""
+        """Generate groups for the step, and as many more as the method asks for; returns them with
+        the log-probability of every token.
+        """
         with self.used.clock("gen_s", self.device):
             drawn = self._generate(step, 0, self.protocol.prompts)
             batch = self._batch(*drawn)
@@ -134,39 +172,74 @@ class Trainer:
                 more = self.method.missing(batch)
                 if more <= 0:
                     break
-                drawn = tuple(torch.cat(parts) for parts in zip(drawn, self._generate(step, attempt, more), strict=True))
+                drawn = tuple(
+                    torch.cat(parts)
+                    for parts in zip(drawn, self._generate(step, attempt, more), strict=True)
+                )
                 batch = self._batch(*drawn)
         return batch, drawn[3]
 
     def _generate(self, step: int, attempt: int, prompts: int) -> tuple[torch.Tensor, ...]:
-        """Return numbers of prompts, and tokens, mask, log-probabilities and entropies of their rollouts."""
+        """Return numbers of prompts, and tokens, mask, log-probabilities
+        and entropies of their rollouts.
+        """
         protocol, problem = self.protocol, self.problem
         axes = (step, attempt) if attempt else (step,)
-        chosen = torch.randperm(len(self.prompts), generator=self.run.torch_generator("order", *axes, device="cpu"))[:prompts].to(self.device)
-        luck = torch.rand(prompts * protocol.group, protocol.max_new, generator=self.run.torch_generator("augment", *axes, device="cpu")).to(self.device)
+        chosen = torch.randperm(
+            len(self.prompts), generator=self.run.torch_generator("order", *axes, device="cpu")
+        )[:prompts].to(self.device)
+        luck = torch.rand(
+            prompts * protocol.group,
+            protocol.max_new,
+            generator=self.run.torch_generator("augment", *axes, device="cpu"),
+        ).to(self.device)
         draw = Draw(luck, protocol.temperature)
         ids, mask = self.model.generate(
-            self.prompts[chosen], self.prompt_mask[chosen], new=protocol.max_new, choose=draw, end=problem.end, pad=problem.pad, repeat=protocol.group
+            self.prompts[chosen],
+            self.prompt_mask[chosen],
+            new=protocol.max_new,
+            choose=draw,
+            end=problem.end,
+            pad=problem.pad,
+            repeat=protocol.group,
         )
         self.used.rollouts += len(ids)
         self.used.tokens_generated += int(mask.sum())
         self.run.count(forward=len(ids))
         return chosen, ids, mask, draw.log_p, draw.entropy
 
-    def _batch(self, chosen: torch.Tensor, ids: torch.Tensor, mask: torch.Tensor, log_p: torch.Tensor, entropy: torch.Tensor) -> RolloutBatch:
+    def _batch(
+        self,
+        chosen: torch.Tensor,
+        ids: torch.Tensor,
+        mask: torch.Tensor,
+        log_p: torch.Tensor,
+        entropy: torch.Tensor,
+    ) -> RolloutBatch:
         prompts = chosen.repeat_interleave(self.protocol.group)
         return RolloutBatch(
-            prompt_ids=self.prompts[prompts], prompt_mask=self.prompt_mask[prompts], completion_ids=ids, completion_mask=mask,
-            rewards=self.problem.verify(ids, mask, self.answers[prompts]), group=torch.arange(len(chosen), device=self.device).repeat_interleave(self.protocol.group),
-            entropy=lambda rows: entropy[rows], wanted=self.protocol.prompts,
-        )  # fmt: skip
+            prompt_ids=self.prompts[prompts],
+            prompt_mask=self.prompt_mask[prompts],
+            completion_ids=ids,
+            completion_mask=mask,
+            rewards=self.problem.verify(ids, mask, self.answers[prompts]),
+            group=torch.arange(len(chosen), device=self.device).repeat_interleave(
+                self.protocol.group
+            ),
+            entropy=lambda rows: entropy[rows],
+            wanted=self.protocol.prompts,
+        )
 
     def _kept(self, batch: RolloutBatch, plan: UpdatePlan, old: torch.Tensor) -> Kept | None:
         """Return what the plan keeps; None where there is nothing to learn from it."""
         chosen = select(batch, plan)
         if not self.used.note(chosen):
             return None
-        rows, columns, width = chosen.rows, batch.prompt_ids.shape[1], int(chosen.mask.sum(-1).max())
+        rows, columns, width = (
+            chosen.rows,
+            batch.prompt_ids.shape[1],
+            int(chosen.mask.sum(-1).max()),
+        )
         ids = torch.cat([batch.prompt_ids[rows], batch.completion_ids[rows, :width]], 1)
         full = torch.cat([batch.prompt_mask[rows], chosen.mask[:, :width]], 1)
         self.run.count(forward=len(rows), backward=len(rows))
@@ -176,7 +249,10 @@ class Trainer:
     def _update(self, kept: Kept, step: int) -> None:
         """Take an optimiser step for each minibatch of the kept rows, in the order of the seed."""
         count = min(self.protocol.minibatches, len(kept.ids))
-        order = torch.randperm(len(kept.ids), generator=self.run.torch_generator("order", step, "minibatches", device="cpu")).to(self.device)
+        order = torch.randperm(
+            len(kept.ids),
+            generator=self.run.torch_generator("order", step, "minibatches", device="cpu"),
+        ).to(self.device)
         for rows in order.tensor_split(count):
             self.optimiser.zero_grad(set_to_none=True)
             self.loss(kept.part(rows)).backward()
@@ -188,13 +264,30 @@ class Trainer:
         """Return the loss of some rows under the policy as it is."""
         first = kept.ids.shape[1] - kept.completion.shape[1]
         logits = self.model(kept.ids, kept.full_mask, first - 1)[:, :-1] / self.protocol.temperature
-        log_p = -F.cross_entropy(logits.flatten(0, 1), kept.completion.flatten(), reduction="none").view(kept.completion.shape)
-        loss = clipped_loss(log_p, kept.old, kept.mask, kept.advantages, kept.weight, self.method, self.protocol.max_new)
+        log_p = -F.cross_entropy(
+            logits.flatten(0, 1), kept.completion.flatten(), reduction="none"
+        ).view(kept.completion.shape)
+        loss = clipped_loss(
+            log_p,
+            kept.old,
+            kept.mask,
+            kept.advantages,
+            kept.weight,
+            self.method,
+            self.protocol.max_new,
+        )
         if self.reference is not None:
             with torch.no_grad():
-                reference = log_probabilities(self.reference, kept.ids, kept.full_mask, first, self.protocol.temperature)
+                reference = log_probabilities(
+                    self.reference, kept.ids, kept.full_mask, first, self.protocol.temperature
+                )
             away = divergence(log_p, reference.gather(-1, kept.completion[..., None])[..., 0])
-            loss = loss + self.protocol.kl * aggregate(torch.where(kept.weight > 0, away, 0.0), kept.weight, self.method.aggregation, self.protocol.max_new)
+            loss = loss + self.protocol.kl * aggregate(
+                torch.where(kept.weight > 0, away, 0.0),
+                kept.weight,
+                self.method.aggregation,
+                self.protocol.max_new,
+            )
         return loss
 
     def _policy(self) -> Policy:
@@ -202,8 +295,14 @@ class Trainer:
 
     def _save(self, step: int) -> None:
         moments = self.optimiser.state_dict()["state"]
-        state: dict[str, Any] = {"step": step, "model": self.model.state_dict(), "used": msgspec.to_builtins(self.used)}
-        self.run.checkpoint(state | {"moments": {str(number): dict(parts) for number, parts in moments.items()}})
+        state: dict[str, Any] = {
+            "step": step,
+            "model": self.model.state_dict(),
+            "used": msgspec.to_builtins(self.used),
+        }
+        self.run.checkpoint(
+            state | {"moments": {str(number): dict(parts) for number, parts in moments.items()}}
+        )
 
     def _restore(self) -> int:
         state = self.run.restored()
@@ -211,6 +310,8 @@ class Trainer:
             return 0
         self.model.load_state_dict(state["model"])
         known = self.optimiser.state_dict()
-        self.optimiser.load_state_dict({**known, "state": {int(number): parts for number, parts in state["moments"].items()}})
+        self.optimiser.load_state_dict(
+            {**known, "state": {int(number): parts for number, parts in state["moments"].items()}}
+        )
         self.used = msgspec.convert(state["used"], Counters)
         return int(state["step"])

@@ -1,11 +1,14 @@
-"""Tracks ``unlearning-privacy``, ``unlearning-correction`` and ``unlearning-regression``: make a trained model forget rows, or what they taught it.
+"""Tracks ``unlearning-privacy``, ``unlearning-correction`` and ``unlearning-regression``: make a
+trained model forget rows, or what they taught it.
 
-Their methods and problems are of one kind; what is asked differs. For privacy, and in regression, a model is judged against ones that never saw the
-rows; for correction by its accuracy where corrupted rows misled it.
+Their methods and problems are of one kind; what is asked differs. For privacy, and in regression, a
+model is judged against ones that never saw the rows; for correction by its accuracy where corrupted
+rows misled it.
 
-A case holds one problem or K, which differ in their original model alone. Methods serve them, and several seeds, at once.
-Shapes: M members (models), B rows of a batch, N training rows, S rows to forget, R = N - S rows that stay, C outputs. Losses
-are averaged over a member's batch and *summed* over members, so gradients do not mix.
+A case holds one problem or K, which differ in their original model alone. Methods serve them, and
+several seeds, at once. Shapes: M members (models), B rows of a batch, N training rows, S rows to
+forget, R = N - S rows that stay, C outputs. Losses are averaged over a member's batch and *summed*
+over members, so gradients do not mix.
 """
 
 from __future__ import annotations
@@ -22,7 +25,8 @@ PRIVACY = TrackCard(
     title="Unlearning for privacy",
     about="Make a trained classifier forget rows, as if it had never seen them.",
     field="forgetting",
-    ranked="unlearning methods, by how hard their models are to tell from models trained without the rows",
+    ranked="unlearning methods, by how hard their models are to tell from models trained without "
+    "the rows",
 )
 CORRECTION = TrackCard(
     name="unlearning-correction",
@@ -36,7 +40,8 @@ REGRESSION = TrackCard(
     title="Regression unlearning",
     about="Make a trained regressor forget rows, as if it had never seen them.",
     field="forgetting",
-    ranked="unlearning methods, by how hard their models are to tell from models trained without the rows",
+    ranked="unlearning methods, by how hard their models are to tell from models trained without "
+    "the rows",
 )
 
 __all__ = [

@@ -43,7 +43,14 @@ class Group:
         everything: all row numbers (M, N).
     """
 
-    def __init__(self, problems: Sequence[Problem], runs: Sequence[Run], *, labels: bool = True, twin: bool = False) -> None:
+    def __init__(
+        self,
+        problems: Sequence[Problem],
+        runs: Sequence[Run],
+        *,
+        labels: bool = True,
+        twin: bool = False,
+    ) -> None:
         self.problem, self._runs, self._twin = problems[0], list(runs), twin
         problems = [*problems, problems[0]] if twin else list(problems)
         self._weights: list[Weights] = [problem.weights for problem in problems]
@@ -54,14 +61,20 @@ class Group:
         self.y_val = torch.stack([problem.y_val for problem in problems]).to(self.device)
         if not labels:
             self.y, self.y_val = torch.full_like(self.y, -1), torch.full_like(self.y_val, -1)
-        self.forget = torch.stack([problem.forget.nonzero()[:, 0] for problem in problems]).to(self.device)
-        self.retain = torch.stack([(~problem.forget).nonzero()[:, 0] for problem in problems]).to(self.device)
+        self.forget = torch.stack([problem.forget.nonzero()[:, 0] for problem in problems]).to(
+            self.device
+        )
+        self.retain = torch.stack([(~problem.forget).nonzero()[:, 0] for problem in problems]).to(
+            self.device
+        )
         self.everything = torch.arange(self.y.shape[1], device=self.device).expand(self.members, -1)
         self._masks: Sequence[torch.Tensor] | None = None
         self._given: dict[tuple[str, ...], list[torch.Generator]] = {}
 
     def originals(self) -> Nets:
-        """Return a stack of copies of the original models; once :meth:`begin_with` was called, of what was given there."""
+        """Return a stack of copies of the original models; once
+        :meth:`begin_with` was called, of what was given there.
+        """
         nets = self.stack(self._weights)
         if self._masks is not None:
             restrict(nets, self._masks)
@@ -72,15 +85,21 @@ class Group:
         return self.problem.architecture.of(weights, self.device)
 
     def begin_with(self, nets: Nets, masks: Sequence[torch.Tensor]) -> None:
-        """Take ``nets`` for the originals from now on; where a mask, one of the shape of each parameter, is 0 their weights stay as they are."""
+        """Take ``nets`` for the originals from now on; where a mask, one of the shape of each
+        parameter, is 0 their weights stay as they are.
+        """
         self._weights, self._masks = [nets.net(k) for k in range(self.members)], masks
 
     def fresh(self, role: str = "init", *axes: str, sizes: Sequence[int] | None = None) -> Nets:
-        """Return newly drawn nets of the originals' form, or perceptrons of these sizes: of the stream ``init``, or a method's own."""
+        """Return newly drawn nets of the originals' form, or perceptrons of these sizes: of the
+        stream ``init``, or a method's own.
+        """
         inits = [run.seeded(role, *axes) for run in self._runs]
         if sizes is not None:
             perceptrons = Perceptrons(sizes, inits, self.device)
-            return Perceptrons.of([perceptrons.net(0)] * 2, self.device) if self._twin else perceptrons
+            return (
+                Perceptrons.of([perceptrons.net(0)] * 2, self.device) if self._twin else perceptrons
+            )
         nets = self.problem.architecture.fresh(inits, self.device)
         return self.stack([nets.net(0)] * 2) if self._twin else nets
 
@@ -88,12 +107,17 @@ class Group:
         """Return a CPU generator for each member, the same object whenever it is asked for."""
         key = (role, *axes)
         if key not in self._given:
-            spare = [torch.Generator().manual_seed(0)] if self._twin else []  # a twin's numbers are thrown away
-            self._given[key] = [run.torch_generator(role, *axes, device="cpu") for run in self._runs] + spare
+            # a twin's numbers are thrown away
+            spare = [torch.Generator().manual_seed(0)] if self._twin else []
+            self._given[key] = [
+                run.torch_generator(role, *axes, device="cpu") for run in self._runs
+            ] + spare
         return self._given[key]
 
     def rows(self, index: torch.Tensor, axis: str, size: int | None = None) -> Rows:
-        """Return the rows ``index`` (M, n) to walk through in batches of ``size``, in the order of the stream ``axis``."""
+        """Return the rows ``index`` (M, n) to walk through in batches of
+        ``size``, in the order of the stream ``axis``.
+        """
         return Rows(self, index, self.generators("order", axis), size or self.problem.batch_size)
 
     def batch(self, rows: torch.Tensor) -> Batch:
@@ -106,16 +130,24 @@ class Group:
             yield self.batch(rows)
 
     def outputs(self, nets: Nets, index: torch.Tensor) -> torch.Tensor:
-        """Return the outputs of rows ``index`` (M, n), (M, n, C), in eval mode and without gradient."""
+        """Return the outputs of rows ``index`` (M, n), (M, n, C), in eval
+        mode and without gradient.
+        """
         with evaluating(nets):
             return torch.cat([nets(batch.x) for batch in self.in_parts(index)], 1)
 
     def loss(self, outputs: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """Return the loss of each row (M, B): cross entropy, or the squared error of a regression."""
-        return cross_entropy(outputs, y) if self.problem.n_classes else (outputs[..., 0] - y).square()
+        """Return the loss of each row (M, B): cross entropy, or the
+        squared error of a regression.
+        """
+        return (
+            cross_entropy(outputs, y) if self.problem.n_classes else (outputs[..., 0] - y).square()
+        )
 
     def accuracy(self, nets: Nets, index: torch.Tensor | None = None) -> torch.Tensor:
-        """Return the share of right answers (M,) on rows ``index`` (M, n), or on the validation rows."""
+        """Return the share of right answers (M,) on rows ``index`` (M, n),
+        or on the validation rows.
+        """
         if index is None:
             with evaluating(nets):
                 right: torch.Tensor = nets(self.x_val).argmax(-1) == self.y_val
@@ -124,14 +156,18 @@ class Group:
         return right.double().mean(-1)
 
     def score(self, nets: Nets) -> torch.Tensor:
-        """Return what a method may choose its settings by, (M,) in [0, 1]: it reads validation rows and the rows to forget alone.
+        """Return what a method may choose its settings by, (M,) in [0, 1]: it reads validation rows
+        and the rows to forget alone.
 
-        Half of it is the validation accuracy. The other half is, to *correct*, the share of corrupted labels no longer predicted;
-        to *forget*, how near the accuracy on the forgotten rows comes to that on the validation rows.
+        Half of it is the validation accuracy. The other half is, to *correct*, the share of
+        corrupted labels no longer predicted; to *forget*, how near the accuracy on the forgotten
+        rows comes to that on the validation rows.
         """
         val, forgotten = self.accuracy(nets), self.accuracy(nets, self.forget)
         self.count(forward=self.forget.shape[1] + self.y_val.shape[1])
-        return (val + 1 - (forgotten if self.problem.goal == "correct" else (forgotten - val).abs())) / 2
+        return (
+            val + 1 - (forgotten if self.problem.goal == "correct" else (forgotten - val).abs())
+        ) / 2
 
     def epochs(self, number: int) -> Iterator[int]:
         """Yield 0 ... number - 1, showing progress."""
@@ -141,14 +177,20 @@ class Group:
             for tick in ticks:
                 tick()
 
-    def walk(self, rows: Rows, optimiser: torch.optim.Optimizer, epochs: int, falling: bool) -> Iterator[tuple[int, Batch]]:
-        """Yield every epoch's number and batches; if ``falling``, the optimiser's rate falls to 0 along a half cosine meanwhile."""
+    def walk(
+        self, rows: Rows, optimiser: torch.optim.Optimizer, epochs: int, falling: bool
+    ) -> Iterator[tuple[int, Batch]]:
+        """Yield every epoch's number and batches; if ``falling``, the
+        optimiser's rate falls to 0 along a half cosine meanwhile.
+        """
         lr, total = optimiser.param_groups[0]["lr"], epochs * rows.steps
         taken = itertools.count()
         for epoch in self.epochs(epochs):
             for batch in rows.epoch():
                 if falling:
-                    optimiser.param_groups[0]["lr"] = 0.5 * lr * (1 + math.cos(math.pi * next(taken) / total))
+                    optimiser.param_groups[0]["lr"] = (
+                        0.5 * lr * (1 + math.cos(math.pi * next(taken) / total))
+                    )
                 yield epoch, batch
 
     def count(self, forward: int = 0, backward: int = 0) -> None:
@@ -156,18 +198,33 @@ class Group:
         for run in self._runs:
             run.count(forward, backward)
 
-    def sgd(self, nets: Nets, lr: float, momentum: float | None = None, weight_decay: float | None = None) -> torch.optim.SGD:
-        """Return SGD with the recipe's momentum (in [0, 1)) and weight decay, unless others are given."""
+    def sgd(
+        self,
+        nets: Nets,
+        lr: float,
+        momentum: float | None = None,
+        weight_decay: float | None = None,
+    ) -> torch.optim.SGD:
+        """Return SGD with the recipe's momentum (in [0, 1)) and weight
+        decay, unless others are given.
+        """
         momentum = self.problem.momentum if momentum is None else momentum
         weight_decay = self.problem.weight_decay if weight_decay is None else weight_decay
-        fused = self.device.type == "cuda"  # on a CPU the fused kernel's last bits depend on how many members there are
-        return torch.optim.SGD(nets.parameters(), lr=lr, momentum=momentum, weight_decay=weight_decay, fused=fused)
+        # on a CPU the fused kernel's last bits depend on how many members there are
+        fused = self.device.type == "cuda"
+        return torch.optim.SGD(
+            nets.parameters(), lr=lr, momentum=momentum, weight_decay=weight_decay, fused=fused
+        )
 
 
 class Rows:
-    """Some rows (M, n) of every member, to be walked through epoch by epoch, each member in an order of its own."""
+    """Some rows (M, n) of every member, to be walked through epoch by
+    epoch, each member in an order of its own.
+    """
 
-    def __init__(self, group: Group, index: torch.Tensor, generators: Sequence[torch.Generator], size: int) -> None:
+    def __init__(
+        self, group: Group, index: torch.Tensor, generators: Sequence[torch.Generator], size: int
+    ) -> None:
         self._group, self.index, self._generators, self._size = group, index, generators, size
 
     @property
@@ -178,7 +235,9 @@ class Rows:
     def epoch(self) -> Iterator[Batch]:
         """Yield every row once in batches; counts a forward and a backward visit of each."""
         count = self.index.shape[1]
-        order = torch.stack([torch.randperm(count, generator=generator) for generator in self._generators]).to(self.index.device)
+        order = torch.stack(
+            [torch.randperm(count, generator=generator) for generator in self._generators]
+        ).to(self.index.device)
         for rows in self.index.gather(1, order).split(self._size, 1):
             yield self._group.batch(rows)
         self._group.count(forward=count, backward=count)
@@ -186,18 +245,34 @@ class Rows:
     def forever(self) -> Iterator[Batch]:
         """Yield batches, epoch after epoch; counts a visit of each row as it comes."""
         while True:
-            order = torch.stack([torch.randperm(self.index.shape[1], generator=generator) for generator in self._generators]).to(self.index.device)
+            order = torch.stack(
+                [
+                    torch.randperm(self.index.shape[1], generator=generator)
+                    for generator in self._generators
+                ]
+            ).to(self.index.device)
             for rows in self.index.gather(1, order).split(self._size, 1):
                 self._group.count(forward=rows.shape[1], backward=rows.shape[1])
                 yield self._group.batch(rows)
 
 
-def _table(parts: Sequence[torch.Tensor], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the distinct ``parts`` in one tensor, and for each part where its rows begin, (M, 1)."""
+def _table(
+    parts: Sequence[torch.Tensor], device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the distinct ``parts`` in one tensor, and for each part where
+    its rows begin, (M, 1).
+    """
     kept: list[torch.Tensor] = []
     places = []
     for part in parts:
-        place = next((position for position, known in enumerate(kept) if known is part or torch.equal(known, part)), len(kept))
+        place = next(
+            (
+                position
+                for position, known in enumerate(kept)
+                if known is part or torch.equal(known, part)
+            ),
+            len(kept),
+        )
         if place == len(kept):
             kept.append(part)
         places.append(place * len(part))

@@ -27,22 +27,49 @@ class UnlearningMethod(Method, frozen=True, kw_only=True):
 
     def unlearn(self, group: Group) -> Nets | list[Solution]:
         """Return the unlearned nets, or a solution for each member."""
-        raise TypeError(f"method {self.name_of()!r} has no unlearn(self, group); write one that returns Nets or solutions.")
+        raise TypeError(
+            f"method {self.name_of()!r} has no unlearn(self, group); write one that returns Nets "
+            "or solutions."
+        )
 
     def solve(self, problem: Problem, run: Run) -> Solution:
         """Unlearn one problem."""
         return self._solutions(Group([problem], [run], labels=self.labels))[0]
 
     def solve_stacked(self, problems: Sequence[Problem], runs: Sequence[Run]) -> list[Solution]:
-        """Unlearn several problems; those of equal sizes in one pass. One of a size of its own runs beside a twin, so that its bits stay."""
+        """Unlearn several problems; those of equal sizes in one pass.
+
+        One of a size of its own runs beside a twin, so that its bits stay.
+        """
         groups: dict[tuple[Any, ...], list[int]] = {}
         for position, problem in enumerate(problems):
-            recipe = (problem.epochs, problem.batch_size, problem.lr, problem.momentum, problem.weight_decay, problem.goal)
-            groups.setdefault((problem.architecture, len(problem.y), int(problem.forget.sum()), len(problem.y_val), recipe), []).append(position)
+            recipe = (
+                problem.epochs,
+                problem.batch_size,
+                problem.lr,
+                problem.momentum,
+                problem.weight_decay,
+                problem.goal,
+            )
+            groups.setdefault(
+                (
+                    problem.architecture,
+                    len(problem.y),
+                    int(problem.forget.sum()),
+                    len(problem.y_val),
+                    recipe,
+                ),
+                [],
+            ).append(position)
         found: dict[int, Solution] = {}
         for positions in groups.values():
             twin = len(positions) == 1 and len(problems) > 1
-            group = Group([problems[k] for k in positions], [runs[k] for k in positions], labels=self.labels, twin=twin)
+            group = Group(
+                [problems[k] for k in positions],
+                [runs[k] for k in positions],
+                labels=self.labels,
+                twin=twin,
+            )
             found |= dict(zip(positions, self._solutions(group), strict=False))
         return [found[position] for position in range(len(problems))]
 
@@ -53,7 +80,9 @@ class UnlearningMethod(Method, frozen=True, kw_only=True):
 
 def solutions(nets: Nets, **said: Any) -> list[Solution]:
     """Return the members of ``nets`` as solutions, each with what else is ``said`` of it."""
-    return [Solution(model=nets.member(k), weights=nets.net(k), **said) for k in range(nets.members)]
+    return [
+        Solution(model=nets.member(k), weights=nets.net(k), **said) for k in range(nets.members)
+    ]
 
 
 def step(optimiser: torch.optim.Optimizer, losses: torch.Tensor) -> None:
@@ -72,14 +101,26 @@ def clip(nets: Nets, most: float) -> None:
         gradient *= scale.view(-1, *[1] * (gradient.dim() - 1))
 
 
-def train(group: Group, nets: Nets, rows: Rows, *, first: int = 0, last: int | None = None, after: Callable[[], None] = lambda: None) -> Nets:
-    """Train ``nets`` on ``rows`` by the recipe, or from epoch ``first`` up to ``last`` of it; ``after`` is called after every step."""
+def train(
+    group: Group,
+    nets: Nets,
+    rows: Rows,
+    *,
+    first: int = 0,
+    last: int | None = None,
+    after: Callable[[], None] = lambda: None,
+) -> Nets:
+    """Train ``nets`` on ``rows`` by the recipe, or from epoch ``first`` up to ``last`` of it;
+    ``after`` is called after every step.
+    """
     problem = group.problem
     optimiser, total = group.sgd(nets, problem.lr), problem.epochs * rows.steps
     taken = itertools.count(first * rows.steps)
     for _ in group.epochs((problem.epochs if last is None else last) - first):
         for batch in rows.epoch():
-            optimiser.param_groups[0]["lr"] = 0.5 * problem.lr * (1 + math.cos(math.pi * next(taken) / total))
+            optimiser.param_groups[0]["lr"] = (
+                0.5 * problem.lr * (1 + math.cos(math.pi * next(taken) / total))
+            )
             step(optimiser, group.loss(nets(batch.x), batch.y))
             after()
     return nets

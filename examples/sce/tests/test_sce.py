@@ -25,7 +25,9 @@ def drawn():
 @pytest.mark.parametrize(("alpha", "beta", "log_zero"), [(0.1, 1.0, -4.0), (6.0, 0.1, -6.0)])
 def test_the_loss_is_both_sums_over_the_classes(alpha, beta, log_zero):
     logits, batch = drawn()
-    found = SymmetricCrossEntropy(alpha=alpha, beta=beta, log_zero=log_zero).loss(None, batch, logits)
+    found = SymmetricCrossEntropy(alpha=alpha, beta=beta, log_zero=log_zero).loss(
+        None, batch, logits
+    )
     for k, b in [(k, b) for k in range(2) for b in range(6)]:
         p, label = logits[k, b].softmax(0).tolist(), int(batch.y[k, b])
         ce = -sum((c == label) * math.log(p[c]) for c in range(5))
@@ -35,10 +37,21 @@ def test_the_loss_is_both_sums_over_the_classes(alpha, beta, log_zero):
 
 def test_without_the_reverse_term_it_is_cross_entropy():
     logits, batch = drawn()
-    torch.testing.assert_close(SymmetricCrossEntropy(alpha=1.0, beta=0.0).loss(None, batch, logits), NoisyLabelMethod.loss(None, None, batch, logits))
+    torch.testing.assert_close(
+        SymmetricCrossEntropy(alpha=1.0, beta=0.0).loss(None, batch, logits),
+        NoisyLabelMethod.loss(None, None, batch, logits),
+    )
 
 
 def test_it_beats_cross_entropy_where_two_labels_in_five_are_wrong(tmp_path):
-    found = bench.run(method="ce,sce", task="noisy-digits[epochs=40]", variant="sym40", seeds=3, device="cpu", results=tmp_path, executor="inline")
+    found = bench.run(
+        method="ce,sce",
+        task="noisy-digits[epochs=40]",
+        variant="sym40",
+        seeds=3,
+        device="cpu",
+        results=tmp_path,
+        executor="inline",
+    )
     reached = {(record.method, record.seed): record.metrics["acc_last"] for record in found}
     assert all(reached["sce", seed] > reached["ce", seed] + 3 for seed in range(3))

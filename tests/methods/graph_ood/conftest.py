@@ -1,4 +1,6 @@
-"""Shared pieces: small problems made by hand, runs made by hand, and trials of a method on a task without the command line."""
+"""Shared pieces: small problems made by hand, runs made by hand, and
+trials of a method on a task without the command line.
+"""
 
 import copy
 
@@ -31,7 +33,14 @@ def run_of(tmp_path):
     """Return a function from a seed to a fresh run of that seed."""
 
     def make(seed=0, method="graph-ood/x", tools=None):
-        return Run(seed=seed, task="graph-ood/toy", method=method, device=CPU, workdir=tmp_path, tools=tools)
+        return Run(
+            seed=seed,
+            task="graph-ood/toy",
+            method=method,
+            device=CPU,
+            workdir=tmp_path,
+            tools=tools,
+        )
 
     return make
 
@@ -60,9 +69,20 @@ def toy():
 
     def make(seed=0, count=70, kind="classes", env=None, **protocol):
         generator = torch.Generator().manual_seed(seed)
-        y = torch.randint(0, 3, (count,), generator=generator) if kind == "classes" else torch.randn(count, 2, generator=generator)
+        y = (
+            torch.randint(0, 3, (count,), generator=generator)
+            if kind == "classes"
+            else torch.randn(count, 2, generator=generator)
+        )
         y = (y.sign() * (y.abs() > 0.2)).to(torch.int8).clamp_max(1) if kind == "binary" else y
-        protocol = {"hidden": 8, "layers": 2, "epochs": 3, "batch_size": 16, "outputs": 3 if kind == "classes" else 2, **protocol}
+        protocol = {
+            "hidden": 8,
+            "layers": 2,
+            "epochs": 3,
+            "batch_size": 16,
+            "outputs": 3 if kind == "classes" else 2,
+            **protocol,
+        }
         return Problem(graphs=random_graphs(count, seed), y=y, kind=kind, env=env, **protocol)
 
     return make
@@ -84,7 +104,9 @@ class _Serving(Tools):
 
 @pytest.fixture(scope="session")
 def trial(tmp_path_factory):
-    """Return a function from a method (or the name of a task's reference), a task and seeds to each seed's metrics; each runs once a session."""
+    """Return a function from a method (or the name of a task's reference), a task and seeds to each
+    seed's metrics; each runs once a session.
+    """
     folder, known = tmp_path_factory.mktemp("trials"), {}
 
     def one(method, task, seed):
@@ -92,15 +114,34 @@ def trial(tmp_path_factory):
         tools = _Serving(task)
 
         def run(kind):
-            return kind(seed=seed, task=f"graph-ood/{task.card.name}", method=f"graph-ood/{name}", device=CPU, workdir=folder, tools=tools)
+            return kind(
+                seed=seed,
+                task=f"graph-ood/{task.card.name}",
+                method=f"graph-ood/{name}",
+                device=CPU,
+                workdir=folder,
+                tools=tools,
+            )
 
         setup = run(Setup)
         tools.case = task.prepare(setup)
         problem, solver = tools.case.problems[0], run(Run)
         if isinstance(method, str) or "env" not in method.card.needs:
             problem = msgspec.structs.replace(problem, env=None)
-        solution = getattr(task, method)(problem, tools.case.hidden, solver) if isinstance(method, str) else method.solve(problem, solver)
-        return task.evaluate(tools.case, [Outcome(solution=solution, curve=solver._curve, kept=solver._kept, cost={}, counters={})], setup).metrics
+        solution = (
+            getattr(task, method)(problem, tools.case.hidden, solver)
+            if isinstance(method, str)
+            else method.solve(problem, solver)
+        )
+        return task.evaluate(
+            tools.case,
+            [
+                Outcome(
+                    solution=solution, curve=solver._curve, kept=solver._kept, cost={}, counters={}
+                )
+            ],
+            setup,
+        ).metrics
 
     def once(method, task, seeds):
         for seed in seeds:

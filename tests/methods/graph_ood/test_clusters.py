@@ -7,16 +7,23 @@ from bench.builtin.methods.graph_ood._clusters import clusters, instability
 
 
 def planted(graphs=60, seed=0):
-    """Variables 0-2 and 3-5 are tied within, in every graph alike; how the two groups go together differs from graph to graph."""
+    """Variables 0-2 and 3-5 are tied within, in every graph alike; how the
+    two groups go together differs from graph to graph.
+    """
     generator = np.random.default_rng(seed)
     parts, numbers = [], []
     for g in range(graphs):
         n = int(generator.integers(6, 20))
         first = generator.standard_normal((n, 1))
         second = first * generator.choice([-1, 1]) + 0.1 * generator.standard_normal((n, 1))
-        parts.append(np.concatenate([first.repeat(3, 1), second.repeat(3, 1)], 1) + 0.3 * generator.standard_normal((n, 6)))
+        parts.append(
+            np.concatenate([first.repeat(3, 1), second.repeat(3, 1)], 1)
+            + 0.3 * generator.standard_normal((n, 6))
+        )
         numbers.append(np.full(n, g))
-    return torch.tensor(np.concatenate(parts), dtype=torch.float32), torch.from_numpy(np.concatenate(numbers))
+    return torch.tensor(np.concatenate(parts), dtype=torch.float32), torch.from_numpy(
+        np.concatenate(numbers)
+    )
 
 
 def slow(h, graph, size):
@@ -55,7 +62,9 @@ def test_a_constant_variable_and_graphs_of_one_node_leave_no_nan():
     found = instability(h, graph, 12)
     assert found.isfinite().all()
     expected = slow(h, graph, 12)
-    np.testing.assert_allclose(found.numpy()[~np.isnan(expected)], expected[~np.isnan(expected)], atol=2e-4)
+    np.testing.assert_allclose(
+        found.numpy()[~np.isnan(expected)], expected[~np.isnan(expected)], atol=2e-4
+    )
     assert clusters(found, 3).max() <= 2
 
 

@@ -1,10 +1,19 @@
-"""Dependence of hidden variables: the fast form is the double loop, its gradient is autograd's, and weights reduce it."""
+"""Dependence of hidden variables: the fast form is the double loop, its
+gradient is autograd's, and weights reduce it.
+"""
 
 import itertools
 
 import pytest
 import torch
-from bench.builtin.methods.graph_ood._decorrelation import Dependence, Memory, permuted, random_features, softmax_weights, solve_weights
+from bench.builtin.methods.graph_ood._decorrelation import (
+    Dependence,
+    Memory,
+    permuted,
+    random_features,
+    softmax_weights,
+    solve_weights,
+)
 
 
 def generator(seed=0):
@@ -16,7 +25,9 @@ def weights_of(n, seed=0):
 
 
 def double_loop(features, clusters, w):
-    """D as the papers print it: for each pair of variables in different clusters, the squared norm of the weighted cross-covariance."""
+    """D as the papers print it: for each pair of variables in different
+    clusters, the squared norm of the weighted cross-covariance.
+    """
     n, d = len(features), len(clusters)
     features = features.view(n, d, -1)
     total = 0.0
@@ -30,23 +41,37 @@ def double_loop(features, clusters, w):
 
 
 @pytest.mark.parametrize("n", [64, 20], ids=["more rows than columns", "fewer rows than columns"])
-@pytest.mark.parametrize("clusters", [[0] * 12, list(range(12)), [0, 1, 0, 1, 2, 2, 2, 0, 0, 5, 5, 1]], ids=["one cluster", "all alone", "mixed"])
+@pytest.mark.parametrize(
+    "clusters",
+    [[0] * 12, list(range(12)), [0, 1, 0, 1, 2, 2, 2, 0, 0, 5, 5, 1]],
+    ids=["one cluster", "all alone", "mixed"],
+)
 def test_the_fast_form_is_the_double_loop(n, clusters):
-    features = random_features(torch.randn(n, 12, generator=generator(), dtype=torch.float64), 3, generator())
+    features = random_features(
+        torch.randn(n, 12, generator=generator(), dtype=torch.float64), 3, generator()
+    )
     clusters, w = torch.tensor(clusters), weights_of(n)
     expected = double_loop(features, clusters, w)
     found = Dependence(features, clusters).value(w)
-    torch.testing.assert_close(found, torch.as_tensor(expected, dtype=torch.float64), rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(
+        found, torch.as_tensor(expected, dtype=torch.float64), rtol=1e-10, atol=1e-12
+    )
     assert (float(found) < 1e-12) == (len(clusters.unique()) == 1)
 
 
 @pytest.mark.parametrize("n", [64, 20], ids=["more rows than columns", "fewer rows than columns"])
-@pytest.mark.parametrize("clusters", [list(range(12)), [0, 1, 0, 1, 2, 2, 2, 0, 0, 5, 5, 1]], ids=["all alone", "mixed"])
+@pytest.mark.parametrize(
+    "clusters", [list(range(12)), [0, 1, 0, 1, 2, 2, 2, 0, 0, 5, 5, 1]], ids=["all alone", "mixed"]
+)
 def test_the_written_gradient_is_that_of_the_double_loop_by_autograd(n, clusters):
-    features = random_features(torch.randn(n, 12, generator=generator(), dtype=torch.float64), 3, generator())
+    features = random_features(
+        torch.randn(n, 12, generator=generator(), dtype=torch.float64), 3, generator()
+    )
     clusters, w = torch.tensor(clusters), weights_of(n).requires_grad_()
     expected = torch.autograd.grad(double_loop(features, clusters, w), w)[0]
-    torch.testing.assert_close(Dependence(features, clusters).gradient(w.detach()), expected, rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(
+        Dependence(features, clusters).gradient(w.detach()), expected, rtol=1e-9, atol=1e-12
+    )
 
 
 def test_independent_variables_depend_little_and_a_copied_one_much():
@@ -55,35 +80,53 @@ def test_independent_variables_depend_little_and_a_copied_one_much():
     apart = Dependence(random_features(z, 2, generator(1)), torch.arange(6)).value(ones)
     assert apart < 15 * 4 * 3 / 2000  # 15 pairs of 2 x 2 covariances, each of variance about 1 / n
     copied = torch.cat([z[:, :5], z[:, :1]], 1)
-    assert Dependence(random_features(copied, 2, generator(1)), torch.arange(6)).value(ones) > 10 * apart
+    assert (
+        Dependence(random_features(copied, 2, generator(1)), torch.arange(6)).value(ones)
+        > 10 * apart
+    )
 
 
 def test_the_order_of_graphs_and_of_variables_with_their_features_does_not_matter():
-    features = random_features(torch.randn(50, 6, generator=generator(), dtype=torch.float64), 2, generator())
+    features = random_features(
+        torch.randn(50, 6, generator=generator(), dtype=torch.float64), 2, generator()
+    )
     clusters, w = torch.tensor([0, 0, 1, 2, 2, 1]), weights_of(50)
-    rows, columns = torch.randperm(50, generator=generator()), torch.randperm(6, generator=generator())
+    rows, columns = (
+        torch.randperm(50, generator=generator()),
+        torch.randperm(6, generator=generator()),
+    )
     moved = features.view(50, 6, 2)[rows][:, columns].flatten(1)
-    torch.testing.assert_close(Dependence(moved, clusters[columns]).value(w[rows]), Dependence(features, clusters).value(w))
+    torch.testing.assert_close(
+        Dependence(moved, clusters[columns]).value(w[rows]), Dependence(features, clusters).value(w)
+    )
 
 
 def test_a_feature_is_the_cosine_of_the_standardised_variable():
     z = torch.randn(40, 3, generator=generator(), dtype=torch.float64)
     stream = generator(5)
-    omega, phi = torch.randn((3, 2), generator=stream, dtype=torch.float64), 2 * torch.pi * torch.rand((3, 2), generator=stream, dtype=torch.float64)
+    omega, phi = (
+        torch.randn((3, 2), generator=stream, dtype=torch.float64),
+        2 * torch.pi * torch.rand((3, 2), generator=stream, dtype=torch.float64),
+    )
     found = random_features(z, 2, generator(5)).view(40, 3, 2)
     column = (z[:, 1] - z[:, 1].mean()) / z[:, 1].std(correction=0)
     torch.testing.assert_close(found[:, 1, 0], 2**0.5 * torch.cos(omega[1, 0] * column + phi[1, 0]))
-    assert random_features(torch.ones(5, 3), 2, generator()).isfinite().all()  # a variable that does not vary
+    # a variable that does not vary
+    assert random_features(torch.ones(5, 3), 2, generator()).isfinite().all()
 
 
 # The weights --------------------------------------------------------------------
 
 
 def solved(seed=0, ridge=0.02, steps=20, n=128, d=10, memory=None, lr=0.1):
-    z = torch.randn(n, 3, generator=generator(seed)) @ torch.randn(3, d, generator=generator(seed + 1))
+    z = torch.randn(n, 3, generator=generator(seed)) @ torch.randn(
+        3, d, generator=generator(seed + 1)
+    )
     dependence = Dependence(random_features(z, 2, generator(seed)), torch.arange(d))
     batch = n - (0 if memory is None else len(memory))
-    return dependence, solve_weights(dependence, torch.zeros(batch), steps=steps, lr=lr, ridge=ridge, memory=memory)
+    return dependence, solve_weights(
+        dependence, torch.zeros(batch), steps=steps, lr=lr, ridge=ridge, memory=memory
+    )
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -117,11 +160,23 @@ def test_the_inner_steps_are_adam_on_the_objective():
     adam = torch.optim.Adam([a], lr=0.1)
     for _ in range(7):
         w = 20 * a.softmax(0)
-        objective = double_loop(features, clusters, torch.cat([w, memory])) + 0.5 * w.square().mean() + slope @ w
+        objective = (
+            double_loop(features, clusters, torch.cat([w, memory]))
+            + 0.5 * w.square().mean()
+            + slope @ w
+        )
         adam.zero_grad()
         objective.backward()
         adam.step()
-    found = solve_weights(Dependence(features, clusters), torch.zeros(20, dtype=torch.float64), steps=7, lr=0.1, ridge=0.5, memory=memory, slope=slope)
+    found = solve_weights(
+        Dependence(features, clusters),
+        torch.zeros(20, dtype=torch.float64),
+        steps=7,
+        lr=0.1,
+        ridge=0.5,
+        memory=memory,
+        slope=slope,
+    )
     torch.testing.assert_close(found, a.detach(), rtol=1e-6, atol=1e-8)
 
 

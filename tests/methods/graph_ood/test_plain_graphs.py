@@ -1,4 +1,6 @@
-"""The plain baselines of the track: figures counted slowly, forests of scikit-learn, and the limit in which nets together are the null."""
+"""The plain baselines of the track: figures counted slowly, forests of scikit-learn, and the limit
+in which nets together are the null.
+"""
 
 import itertools
 
@@ -15,12 +17,19 @@ KINDS = ["classes", "binary", "numbers"]
 def slow_figures(x, edges):
     """Return the figures of one graph, counted one by one."""
     n, pairs = len(x), {tuple(sorted(pair)) for pair in edges.T.tolist()}
-    beside = [{other for pair in pairs for other in pair if v in pair and other != v} for v in range(n)]
-    triangles = sum(all(tuple(sorted(two)) in pairs for two in itertools.combinations(three, 2)) for three in itertools.combinations(range(n), 3))
+    beside = [
+        {other for pair in pairs for other in pair if v in pair and other != v} for v in range(n)
+    ]
+    triangles = sum(
+        all(tuple(sorted(two)) in pairs for two in itertools.combinations(three, 2))
+        for three in itertools.combinations(range(n), 3)
+    )
     squares = sum(
         {tuple(sorted((ring[k], ring[(k + 1) % 4]))) for k in range(4)} <= pairs
         for four in itertools.combinations(range(n), 4)
-        for ring in ((four[0], *rest) for rest in itertools.permutations(four[1:]) if rest[0] < rest[2])
+        for ring in (
+            (four[0], *rest) for rest in itertools.permutations(four[1:]) if rest[0] < rest[2]
+        )
     )
     counts = [len(pairs), triangles, squares]
     degrees = [sum(min(len(own), 8) == d for own in beside) / n for d in range(9)]
@@ -29,7 +38,11 @@ def slow_figures(x, edges):
 
 def test_the_figures_of_a_graph_are_those_counted_one_by_one(graphs_of):
     graphs = graphs_of(40)
-    parts = zip(graphs.x.double().split(graphs.nodes.tolist()), graphs.edges.split(graphs.sizes.tolist(), 1), strict=True)
+    parts = zip(
+        graphs.x.double().split(graphs.nodes.tolist()),
+        graphs.edges.split(graphs.sizes.tolist(), 1),
+        strict=True,
+    )
     expected = np.array([slow_figures(x, edges) for x, edges in parts])
     np.testing.assert_allclose(figures(graphs.batch()), expected, atol=1e-12)
     assert (expected[:, 2:4].max(0) > 0).all()
@@ -46,14 +59,22 @@ def test_a_forest_says_of_each_graph_what_scikit_learn_s_says_of_its_figures(toy
     draws = run_of().numpy_generator("method").integers(2**31, size=1 if kind == "classes" else 2)
     x, y, theirs = figures(problem.graphs.batch()), problem.y.numpy(), figures(asked)
     if kind == "classes":
-        shares = RandomForestClassifier(30, random_state=int(draws[0])).fit(x, y).predict_proba(theirs)
-        torch.testing.assert_close(said.softmax(1), torch.from_numpy((shares * 30 + 1) / 33), rtol=0, atol=1e-6)
+        shares = (
+            RandomForestClassifier(30, random_state=int(draws[0])).fit(x, y).predict_proba(theirs)
+        )
+        torch.testing.assert_close(
+            said.softmax(1), torch.from_numpy((shares * 30 + 1) / 33), rtol=0, atol=1e-6
+        )
     for place, draw in enumerate(draws if kind != "classes" else ()):
         known = y[:, place] >= 0 if kind == "binary" else np.isfinite(y[:, place])
         assert 0 < known.sum() < len(y) or (kind == "numbers" and place == 0)
-        grown = (RandomForestClassifier if kind == "binary" else RandomForestRegressor)(30, random_state=int(draw)).fit(x[known], y[known, place])
+        grown = (RandomForestClassifier if kind == "binary" else RandomForestRegressor)(
+            30, random_state=int(draw)
+        ).fit(x[known], y[known, place])
         if kind == "binary":
-            yes = torch.from_numpy((grown.predict_proba(theirs)[:, list(grown.classes_).index(1)] * 30 + 1) / 32)
+            yes = torch.from_numpy(
+                (grown.predict_proba(theirs)[:, list(grown.classes_).index(1)] * 30 + 1) / 32
+            )
             torch.testing.assert_close(said[:, place].sigmoid(), yes, rtol=0, atol=1e-6)
         else:
             np.testing.assert_allclose(said[:, place].numpy(), grown.predict(theirs), atol=1e-6)
@@ -71,7 +92,10 @@ def test_a_question_that_no_graph_answers_and_one_that_all_answer_alike_are_said
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_net_alone_is_the_null_bit_for_bit(toy, run_of, kind):
     problem = toy(kind=kind)
-    nets = [method.solve(problem, run_of()).model.eval() for method in (Ensemble(members=1), EmpiricalRisk())]
+    nets = [
+        method.solve(problem, run_of()).model.eval()
+        for method in (Ensemble(members=1), EmpiricalRisk())
+    ]
     with torch.no_grad():
         assert torch.equal(*(net(problem.graphs.batch()).logits for net in nets))
 
@@ -79,7 +103,10 @@ def test_one_net_alone_is_the_null_bit_for_bit(toy, run_of, kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_first_of_several_nets_is_the_null_s_and_they_predict_with_the_mean(toy, run_of, kind):
     problem, run = toy(kind=kind), run_of()
-    together, null = Ensemble(members=3).solve(problem, run).model.eval(), EmpiricalRisk().solve(problem, run_of()).model.eval()
+    together, null = (
+        Ensemble(members=3).solve(problem, run).model.eval(),
+        EmpiricalRisk().solve(problem, run_of()).model.eval(),
+    )
     batch = problem.graphs.batch()
     with torch.no_grad():
         said = torch.stack([net(batch).logits for net in together.nets])
@@ -92,7 +119,10 @@ def test_the_first_of_several_nets_is_the_null_s_and_they_predict_with_the_mean(
         torch.testing.assert_close(found.sigmoid(), said.sigmoid().mean(0))
     else:
         torch.testing.assert_close(found, said.mean(0))
-    assert run._counts == {"forward": 3 * 3 * 70, "backward": 3 * 3 * 70} or run._counts["forward"] == 3 * 3 * 64
+    assert (
+        run._counts == {"forward": 3 * 3 * 70, "backward": 3 * 3 * 70}
+        or run._counts["forward"] == 3 * 3 * 64
+    )
 
 
 def test_nets_that_are_quite_sure_stay_finite_together():

@@ -1,4 +1,6 @@
-"""OOD-GNN and L2R-GNN as methods: with nothing to weigh by they are the null, and their weights find what contradicts the bias."""
+"""OOD-GNN and L2R-GNN as methods: with nothing to weigh by they are the
+null, and their weights find what contradicts the bias.
+"""
 
 import msgspec
 import pytest
@@ -21,7 +23,9 @@ class Losses(Tools):
         self.seen = []
 
     def report(self, run, step, model):
-        self.seen.append(torch.cat([parameter.detach().flatten() for parameter in model.parameters()]))
+        self.seen.append(
+            torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
+        )
 
 
 def path(method, problem, run_of):
@@ -32,10 +36,22 @@ def path(method, problem, run_of):
 @pytest.mark.parametrize("kind", ["classes", "numbers"])
 @pytest.mark.parametrize(
     "method",
-    [OODGNN(steps=0, warmup=0), OODGNN(warmup=100), L2RGNN(steps=0, warmup=0, upper=False), L2RGNN(warmup=100, upper=False)],
-    ids=["oodgnn without steps", "oodgnn in its warm-up", "l2r-gnn without steps", "l2r-gnn in its warm-up"],
+    [
+        OODGNN(steps=0, warmup=0),
+        OODGNN(warmup=100),
+        L2RGNN(steps=0, warmup=0, upper=False),
+        L2RGNN(warmup=100, upper=False),
+    ],
+    ids=[
+        "oodgnn without steps",
+        "oodgnn in its warm-up",
+        "l2r-gnn without steps",
+        "l2r-gnn in its warm-up",
+    ],
 )
-def test_without_a_reason_to_weigh_the_training_is_the_null_s_bit_for_bit(toy, run_of, method, kind):
+def test_without_a_reason_to_weigh_the_training_is_the_null_s_bit_for_bit(
+    toy, run_of, method, kind
+):
     problem = toy(kind=kind)
     _, expected = path(EmpiricalRisk(), problem, run_of)
     _, found = path(method, problem, run_of)
@@ -53,7 +69,12 @@ def test_l2r_gnn_without_clusters_and_upper_level_is_oodgnn_bit_for_bit(toy, run
 @pytest.mark.parametrize("kind", ["classes", "numbers"])
 @pytest.mark.parametrize(
     "method",
-    [L2RGNN(warmup=1), L2RGNN(warmup=1, hypergrad="last_layer", carry=1.0), L2RGNN(warmup=1, decorrelate=False), L2RGNN(warmup=1, upper=False, groups=0)],
+    [
+        L2RGNN(warmup=1),
+        L2RGNN(warmup=1, hypergrad="last_layer", carry=1.0),
+        L2RGNN(warmup=1, decorrelate=False),
+        L2RGNN(warmup=1, upper=False, groups=0),
+    ],
 )
 def test_every_form_of_l2r_gnn_trains_and_weighs_the_graphs_it_trains_on(toy, run_of, method, kind):
     solution, seen = path(method, toy(kind=kind, epochs=4), run_of)
@@ -73,7 +94,9 @@ def test_the_upper_level_alone_moves_weights_only_by_the_hypergradient(toy, run_
 
 
 @pytest.mark.parametrize("count", [1, 3])
-@pytest.mark.parametrize("method", [OODGNN(warmup=0), L2RGNN(warmup=0, upper=False)], ids=["oodgnn", "l2r-gnn"])
+@pytest.mark.parametrize(
+    "method", [OODGNN(warmup=0), L2RGNN(warmup=0, upper=False)], ids=["oodgnn", "l2r-gnn"]
+)
 def test_a_batch_of_one_or_of_few_graphs_is_weighed_without_nan(toy, run_of, method, count):
     solution, seen = path(method, toy(count=count), run_of)
     assert seen[-1].isfinite().all()
@@ -82,7 +105,9 @@ def test_a_batch_of_one_or_of_few_graphs_is_weighed_without_nan(toy, run_of, met
 
 def test_the_methods_do_not_change_their_problem(toy, run_of):
     problem = toy()
-    before = msgspec.structs.replace(problem, graphs=problem.graphs.take(torch.arange(70)), y=problem.y.clone())
+    before = msgspec.structs.replace(
+        problem, graphs=problem.graphs.take(torch.arange(70)), y=problem.y.clone()
+    )
     L2RGNN(warmup=1).solve(problem, run_of())
     assert torch.equal(problem.graphs.x, before.graphs.x)
     assert torch.equal(problem.y, before.y)
@@ -91,7 +116,11 @@ def test_the_methods_do_not_change_their_problem(toy, run_of):
 # On a task built for it ---------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", [OODGNN(**EARLY), L2RGNN(upper=False, **EARLY), L2RGNN(**EARLY)], ids=["oodgnn", "l2r-gnn lower level", "l2r-gnn"])
+@pytest.mark.parametrize(
+    "method",
+    [OODGNN(**EARLY), L2RGNN(upper=False, **EARLY), L2RGNN(**EARLY)],
+    ids=["oodgnn", "l2r-gnn lower level", "l2r-gnn"],
+)
 def test_weights_favour_graphs_that_contradict_the_bias(trial, method):
     figures = trial(method, SMALL, (0,))[0]
     assert figures["w_ratio"] >= 1.10

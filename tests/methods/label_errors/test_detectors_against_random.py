@@ -1,4 +1,6 @@
-"""Each detector finds more than guessing does, on digits of which two fifths are wrong; the better ones find more than mere disagreement."""
+"""Each detector finds more than guessing does, on digits of which two fifths are wrong; the better
+ones find more than mere disagreement.
+"""
 
 import pytest
 import torch
@@ -52,21 +54,42 @@ def figures(tmp_path_factory):
 
     def run(kind, seed, method):
         tools = _Serving(data)
-        return kind(seed=seed, task="label-errors/errors-digits", method=f"label-errors/{method}", device=torch.device("cpu"), workdir=folder, tools=tools)
+        return kind(
+            seed=seed,
+            task="label-errors/errors-digits",
+            method=f"label-errors/{method}",
+            device=torch.device("cpu"),
+            workdir=folder,
+            tools=tools,
+        )
 
-    data = Digits().load(Setup(seed=0, task="t", method="m", device=torch.device("cpu"), workdir=folder))
+    data = Digits().load(
+        Setup(seed=0, task="t", method="m", device=torch.device("cpu"), workdir=folder)
+    )
     cases = [TASK.prepare(run(Setup, seed, "x")) for seed in SEEDS]
 
     def score(method):
         if method.card.name not in known:
             if "cleanlab" in method.card.libraries:
                 pytest.importorskip("cleanlab")
-            problems, runs = [case.problems[0] for case in cases], [run(Run, seed, method.card.name) for seed in SEEDS]
-            found = method.solve_stacked(problems, runs) if method.card.stacked else [method.solve(*pair) for pair in zip(problems, runs, strict=True)]
+            problems, runs = (
+                [case.problems[0] for case in cases],
+                [run(Run, seed, method.card.name) for seed in SEEDS],
+            )
+            found = (
+                method.solve_stacked(problems, runs)
+                if method.card.stacked
+                else [method.solve(*pair) for pair in zip(problems, runs, strict=True)]
+            )
             known[method.card.name] = []
             for case, solution in zip(cases, found, strict=True):
-                judged, bad = judgement(solution, case.problems[0]), (case.problems[0].y != case.hidden.y_true).numpy()
-                known[method.card.name].append(ranking(judged.suspicion.numpy(), bad) | flagging(judged.flags.numpy(), bad))
+                judged, bad = (
+                    judgement(solution, case.problems[0]),
+                    (case.problems[0].y != case.hidden.y_true).numpy(),
+                )
+                known[method.card.name].append(
+                    ranking(judged.suspicion.numpy(), bad) | flagging(judged.flags.numpy(), bad)
+                )
         return known[method.card.name]
 
     return score
@@ -82,7 +105,14 @@ def test_a_detector_finds_more_than_guessing_on_every_seed(figures, method):
 
 
 @pytest.mark.parametrize(
-    "method", [CleanlabConfidentLearning(), EarlyLearningRegularisation(), NeighbourVote(), AreaUnderMargin()], ids=lambda method: method.card.name
+    "method",
+    [
+        CleanlabConfidentLearning(),
+        EarlyLearningRegularisation(),
+        NeighbourVote(),
+        AreaUnderMargin(),
+    ],
+    ids=lambda method: method.card.name,
 )
 def test_the_better_detectors_rank_better_than_disagreement_does(figures, method):
     for mine, other in zip(figures(method), figures(OutOfFoldDisagreement()), strict=True):

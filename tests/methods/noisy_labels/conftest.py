@@ -1,4 +1,6 @@
-"""Shared pieces: problems made by hand, runs made by hand, and trials of a method on a task without the command line."""
+"""Shared pieces: problems made by hand, runs made by hand, and trials of a
+method on a task without the command line.
+"""
 
 import numpy as np
 import pytest
@@ -43,7 +45,9 @@ def toy():
         y = np.where(generator.random(rows) < 0.2, generator.integers(0, classes, rows), y)
         x = x if shape is None else x[:, : np.prod(shape)].reshape(rows, *shape)
         protocol = {"widths": (8,), "epochs": 4, "batch_size": 16, "noise_rate": 0.2, **protocol}
-        return Problem(x=torch.tensor(x, dtype=dtype), y=torch.from_numpy(y), n_classes=classes, **protocol)
+        return Problem(
+            x=torch.tensor(x, dtype=dtype), y=torch.from_numpy(y), n_classes=classes, **protocol
+        )
 
     return make
 
@@ -61,12 +65,16 @@ class _Serving(Tools):
 
 @pytest.fixture(scope="session")
 def digits(tmp_path_factory):
-    return Digits().load(Setup(seed=0, task="t", method="m", device=CPU, workdir=tmp_path_factory.mktemp("digits")))
+    return Digits().load(
+        Setup(seed=0, task="t", method="m", device=CPU, workdir=tmp_path_factory.mktemp("digits"))
+    )
 
 
 @pytest.fixture(scope="session")
 def trial(digits, tmp_path_factory):
-    """Return a function from a method, a task and seeds to each seed's metrics; the seeds run in one stack, and a trial runs once a session."""
+    """Return a function from a method, a task and seeds to each seed's metrics; the seeds run in
+    one stack, and a trial runs once a session.
+    """
     folder, known = tmp_path_factory.mktemp("trials"), {}
 
     def make(method, task, seeds):
@@ -82,9 +90,17 @@ def trial(digits, tmp_path_factory):
 
         setups = [run(Setup, seed) for seed in seeds]
         cases = [task.prepare(setup) for setup in setups]
-        solutions = method.solve_stacked([case.problems[0] for case in cases], [run(Run, seed) for seed in seeds])
-        outcomes = [Outcome(solution=solution, curve=[], kept={}, cost={}, counters={}) for solution in solutions]
-        return [task.evaluate(case, [outcome], setup).metrics for case, outcome, setup in zip(cases, outcomes, setups, strict=True)]
+        solutions = method.solve_stacked(
+            [case.problems[0] for case in cases], [run(Run, seed) for seed in seeds]
+        )
+        outcomes = [
+            Outcome(solution=solution, curve=[], kept={}, cost={}, counters={})
+            for solution in solutions
+        ]
+        return [
+            task.evaluate(case, [outcome], setup).metrics
+            for case, outcome, setup in zip(cases, outcomes, setups, strict=True)
+        ]
 
     def once(method, task, seeds):
         if (method, task, seeds) not in known:

@@ -1,4 +1,6 @@
-"""Helpers of the tests of methods: batches by hand, slow formulas, plain nets, and every method there is."""
+"""Helpers of the tests of methods: batches by hand, slow formulas, plain
+nets, and every method there is.
+"""
 
 import contextlib
 import importlib
@@ -15,17 +17,33 @@ from bench.training.stack import StackedMLP
 
 def every_method():
     """Return one of each method of the track, with its defaults."""
-    modules = [importlib.import_module(f"{home.__name__}.{found.name}") for found in pkgutil.iter_modules(home.__path__) if found.name[0] != "_"]
-    kinds = {kind for module in modules for kind in vars(module).values() if isinstance(kind, type) and issubclass(kind, NoisyLabelMethod)}
-    return sorted((kind() for kind in kinds - {NoisyLabelMethod}), key=lambda method: method.card.name)
+    modules = [
+        importlib.import_module(f"{home.__name__}.{found.name}")
+        for found in pkgutil.iter_modules(home.__path__)
+        if found.name[0] != "_"
+    ]
+    kinds = {
+        kind
+        for module in modules
+        for kind in vars(module).values()
+        if isinstance(kind, type) and issubclass(kind, NoisyLabelMethod)
+    }
+    return sorted(
+        (kind() for kind in kinds - {NoisyLabelMethod}), key=lambda method: method.card.name
+    )
 
 
 def problem_for(method, toy, seed=0, **protocol):
     """Return a toy problem of a kind that the method takes.
 
-    Of 71 rows nested-coteaching and ce-early train on 64: with an odd last batch of six inputs, where in memory a member lies changes how a product is rounded.
+    Of 71 rows nested-coteaching and ce-early train on 64: with an odd last batch of six inputs,
+    where in memory a member lies changes how a product is rounded.
     """
-    kind = {"rdcr": {"shape": (1, 2, 2)}, "nested-coteaching": {"rows": 71}, "ce-early": {"rows": 71}}.get(method.card.name, {})
+    kind = {
+        "rdcr": {"shape": (1, 2, 2)},
+        "nested-coteaching": {"rows": 71},
+        "ce-early": {"rows": 71},
+    }.get(method.card.name, {})
     return toy(seed, **{**kind, **protocol})
 
 
@@ -52,14 +70,20 @@ def softmax(row):
 def each(function, logits, y):
     """Apply a function of one row of probabilities and its label to every row."""
     return torch.tensor(
-        [[function(softmax(row), label) for row, label in zip(*pair, strict=True)] for pair in zip(logits.tolist(), y.tolist(), strict=True)],
+        [
+            [function(softmax(row), label) for row, label in zip(*pair, strict=True)]
+            for pair in zip(logits.tolist(), y.tolist(), strict=True)
+        ],
         dtype=torch.float64,
     )
 
 
 def trained(method, problems, runs):
     """Return each member's outputs on its own inputs after a whole solve."""
-    return [solution.model(problem.x) for solution, problem in zip(method.solve_stacked(problems, runs), problems, strict=True)]
+    return [
+        solution.model(problem.x)
+        for solution, problem in zip(method.solve_stacked(problems, runs), problems, strict=True)
+    ]
 
 
 class Plain(nn.Module):
@@ -83,8 +107,12 @@ def stepped(method, problems, run_of, epochs):
     """Take the method's steps in float64 and return the stack before and after."""
     seeds = Seeds(problems, [run_of(seed) for seed in range(len(problems))])
     torch.manual_seed(0)
-    nets = StackedMLP((6, 8, 4), [contextlib.nullcontext()] * (method.nets * len(problems)), torch.device("cpu")).double()
-    start = StackedMLP((6, 8, 4), [contextlib.nullcontext()] * (method.nets * len(problems)), torch.device("cpu")).double()
+    nets = StackedMLP(
+        (6, 8, 4), [contextlib.nullcontext()] * (method.nets * len(problems)), torch.device("cpu")
+    ).double()
+    start = StackedMLP(
+        (6, 8, 4), [contextlib.nullcontext()] * (method.nets * len(problems)), torch.device("cpu")
+    ).double()
     start.load_state_dict(nets.state_dict())
     state = method.start(seeds)
     state = state.double() if isinstance(state, torch.Tensor) else state

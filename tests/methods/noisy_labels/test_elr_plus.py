@@ -19,14 +19,18 @@ def ramp(step, length):
     return math.exp(-5 * (1 - min(step, length) / length) ** 2) if length else 1.0
 
 
-@pytest.mark.parametrize("settings", [{}, {"average_ramp": 0.0, "average": 0.6}, {"lam_ramp": 0.5, "beta": 0.9}], ids=str)
+@pytest.mark.parametrize(
+    "settings", [{}, {"average_ramp": 0.0, "average": 0.6}, {"lam_ramp": 0.5, "beta": 0.9}], ids=str
+)
 @pytest.mark.parametrize("classes", [4, 100])
 def test_elr_plus_trains_as_a_plain_loop_does(toy, run_of, settings, classes):
     method = EarlyLearningRegularisationPlus(**settings)
     problem = msgspec.structs.replace(toy(dtype=torch.float64, epochs=3), n_classes=classes)
     seeds = Seeds([problem] * 2, [run_of(0), run_of(1)])
     torch.manual_seed(0)
-    seeds.nets = StackedMLP((6, 8, classes), [contextlib.nullcontext()] * 4, torch.device("cpu")).double()
+    seeds.nets = StackedMLP(
+        (6, 8, classes), [contextlib.nullcontext()] * 4, torch.device("cpu")
+    ).double()
     pairs = [[Plain(seeds.nets, net * 2 + k) for net in range(2)] for k in range(2)]
     copies = [[Plain(seeds.nets, net * 2 + k) for net in range(2)] for k in range(2)]
     state = method.start(seeds)
@@ -44,12 +48,21 @@ def test_elr_plus_trains_as_a_plain_loop_does(toy, run_of, settings, classes):
         draws = [run.numpy_generator("method", "mixing", net) for net in range(2)]
         optimisers = [torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9) for net in pairs[k]]
         for batches in orders(run, 70, 3):
-            weights = [np.float32(np.maximum(drawn, 1 - drawn)) for drawn in (generator.beta(1.0, 1.0, 5) for generator in draws)]
+            weights = [
+                np.float32(np.maximum(drawn, 1 - drawn))
+                for drawn in (generator.beta(1.0, 1.0, 5) for generator in draws)
+            ]
             keys = [np.split(generator.random(70), range(16, 70, 16)) for generator in draws]
             for position, rows in enumerate(batches):
-                keep = method.average * ramp(step + 1, method.average_ramp * total) if method.average_ramp else min(1 - 1 / (step + 1), method.average)
+                keep = (
+                    method.average * ramp(step + 1, method.average_ramp * total)
+                    if method.average_ramp
+                    else min(1 - 1 / (step + 1), method.average)
+                )
                 for net in range(2):  # the copies follow what the last step made of the nets
-                    for mine, theirs in zip(copies[k][net].parameters(), pairs[k][net].parameters(), strict=True):
+                    for mine, theirs in zip(
+                        copies[k][net].parameters(), pairs[k][net].parameters(), strict=True
+                    ):
                         mine.data = keep * mine.data + (1 - keep) * theirs.data
                 for net in range(2):
                     lam, partner = float(weights[net][position]), np.argsort(keys[net][position])
@@ -60,9 +73,15 @@ def test_elr_plus_trains_as_a_plain_loop_does(toy, run_of, settings, classes):
                     label = lam * given + (1 - lam) * given[partner]
                     if classes == 100:
                         label = label * q / (label * q).sum(1, keepdim=True)
-                    logits = pairs[k][net](lam * problem.x[rows] + (1 - lam) * problem.x[rows[partner]])
+                    logits = pairs[k][net](
+                        lam * problem.x[rows] + (1 - lam) * problem.x[rows[partner]]
+                    )
                     p = logits.softmax(-1).clamp(1e-4, 1 - 1e-4)
-                    pull = method.lam * ramp(step + 1, method.lam_ramp * total) * torch.log(1 - (q * p).sum(1))
+                    pull = (
+                        method.lam
+                        * ramp(step + 1, method.lam_ramp * total)
+                        * torch.log(1 - (q * p).sum(1))
+                    )
                     loss = (-(label * logits.log_softmax(-1)).sum(1) + pull).mean()
                     optimisers[net].zero_grad()
                     loss.backward()
@@ -71,7 +90,9 @@ def test_elr_plus_trains_as_a_plain_loop_does(toy, run_of, settings, classes):
                 step += 1
         for net in range(2):
             assert_same_member(pairs[k][net], seeds.nets, net * 2 + k)
-        torch.testing.assert_close(state.targets.view(2, 2, 70, classes)[:, k], memory, rtol=0, atol=1e-6)
+        torch.testing.assert_close(
+            state.targets.view(2, 2, 70, classes)[:, k], memory, rtol=0, atol=1e-6
+        )
 
 
 def test_without_mixing_and_regulariser_the_first_net_is_cross_entropy(toy, run_of, monkeypatch):
@@ -97,10 +118,13 @@ def test_mixing_weights_are_at_least_a_half_and_differ_between_nets_members_and_
     lam = EarlyLearningRegularisationPlus().start(seeds).lam
     assert lam.min() >= 0.5
     assert lam.unique().numel() == 400
-    assert lam.mean().item() == pytest.approx(0.75, abs=4 * (1 / 48 / 400) ** 0.5)  # the larger of a uniform number and its complement: U(.5, 1)
+    # the larger of a uniform number and its complement: U(.5, 1)
+    assert lam.mean().item() == pytest.approx(0.75, abs=4 * (1 / 48 / 400) ** 0.5)
 
 
-def test_a_target_sums_to_one_minus_beta_to_the_visits_and_corrections_are_its_largest_entry(toy, run_of):
+def test_a_target_sums_to_one_minus_beta_to_the_visits_and_corrections_are_its_largest_entry(
+    toy, run_of
+):
     problems = [toy(seed, epochs=2) for seed in range(2)]
     seeds = Seeds(problems, [run_of(0), run_of(1)])
     seeds.nets = seeds.build(2)
@@ -109,7 +133,9 @@ def test_a_target_sums_to_one_minus_beta_to_the_visits_and_corrections_are_its_l
     for epoch in range(2):
         for batch in seeds.epoch(epoch):
             method.loss(state, batch, draw(epoch, (2, 2, batch.y.shape[1], 4))[0])
-    torch.testing.assert_close(state.targets.sum(-1), torch.full((2, 140), 1 - 0.8**2), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(
+        state.targets.sum(-1), torch.full((2, 140), 1 - 0.8**2), rtol=1e-5, atol=1e-6
+    )
     found = method.finish(state, seeds)[1]
     both = (state.targets[0] + state.targets[1])[70:] / 2
     assert torch.equal(found["labels"], both.argmax(-1))

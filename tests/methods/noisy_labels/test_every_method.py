@@ -27,10 +27,15 @@ def test_a_member_s_outputs_are_bit_for_bit_the_same_beside_one_other_or_two(met
 
 
 @pytest.mark.parametrize("method", STACKED, **ids)
-def test_a_member_alone_is_its_member_of_a_stack_but_for_rounding_after_fifty_steps(method, toy, run_of):
-    problems = [problem_for(method, toy, seed, epochs=10) for seed in range(2)]  # five steps an epoch
+def test_a_member_alone_is_its_member_of_a_stack_but_for_rounding_after_fifty_steps(
+    method, toy, run_of
+):
+    # five steps an epoch
+    problems = [problem_for(method, toy, seed, epochs=10) for seed in range(2)]
     stacked = trained(method, problems, [run_of(0), run_of(1)])
-    torch.testing.assert_close(trained(method, problems[:1], [run_of(0)])[0], stacked[0], rtol=0, atol=1e-5)
+    torch.testing.assert_close(
+        trained(method, problems[:1], [run_of(0)])[0], stacked[0], rtol=0, atol=1e-5
+    )
 
 
 @pytest.fixture
@@ -42,12 +47,21 @@ def in_double():
 
 
 @pytest.mark.parametrize("method", CHOOSING, **ids)
-def test_a_method_that_chooses_rows_chooses_the_same_ones_alone_and_stacked(method, toy, run_of, in_double):
-    problems = [problem_for(method, toy, seed, epochs=12, dtype=torch.float64, noise_rate=0.3) for seed in range(2)]
+def test_a_method_that_chooses_rows_chooses_the_same_ones_alone_and_stacked(
+    method, toy, run_of, in_double
+):
+    problems = [
+        problem_for(method, toy, seed, epochs=12, dtype=torch.float64, noise_rate=0.3)
+        for seed in range(2)
+    ]
     stacked = method.solve_stacked(problems, [run_of(0), run_of(1)])
     alone = method.solve(problems[1], run_of(1))
-    torch.testing.assert_close(alone.model(problems[1].x), stacked[1].model(problems[1].x), rtol=0, atol=1e-10)
-    torch.testing.assert_close(alone.ensemble(problems[1].x), stacked[1].ensemble(problems[1].x), rtol=0, atol=1e-10)
+    torch.testing.assert_close(
+        alone.model(problems[1].x), stacked[1].model(problems[1].x), rtol=0, atol=1e-10
+    )
+    torch.testing.assert_close(
+        alone.ensemble(problems[1].x), stacked[1].ensemble(problems[1].x), rtol=0, atol=1e-10
+    )
     assert torch.equal(alone.kept, stacked[1].kept)
     assert 0 < int(alone.kept.sum()) < 71
 
@@ -61,7 +75,11 @@ def test_the_passes_that_a_method_counts_are_those_its_nets_made(method, toy, ru
         seen["forward"] += x.shape[0] * x.shape[1]
         found = features(stack, x)
         if found.requires_grad:
-            found.register_hook(lambda gradient: seen.update(backward=seen["backward"] + gradient.shape[0] * gradient.shape[1]))
+            found.register_hook(
+                lambda gradient: seen.update(
+                    backward=seen["backward"] + gradient.shape[0] * gradient.shape[1]
+                )
+            )
         return found
 
     monkeypatch.setattr(StackedMLP, "features", counting)
@@ -74,7 +92,10 @@ def test_the_passes_that_a_method_counts_are_those_its_nets_made(method, toy, ru
 @pytest.mark.parametrize("method", METHODS, **ids)
 def test_the_papers_settings_can_be_built(method):
     for values in method.settings.values():
-        assert type(method).make(values).values() == {**method.values(), **type(method).make(values).values()}
+        assert type(method).make(values).values() == {
+            **method.values(),
+            **type(method).make(values).values(),
+        }
         assert set(values) <= set(method.values())
 
 
@@ -84,7 +105,8 @@ def test_a_method_with_a_paper_of_its_own_says_what_the_paper_claims(method):
     assert not method.card.claim or method.card.claim.endswith(".")
 
 
-@pytest.mark.filterwarnings("ignore:May not flag all label issues")  # cleanlab, of classes with few rows
+# cleanlab, of classes with few rows
+@pytest.mark.filterwarnings("ignore:May not flag all label issues")
 @pytest.mark.parametrize("method", METHODS, **ids)
 def test_a_problem_smaller_than_a_batch_and_a_class_without_rows_can_be_solved(method, toy, run_of):
     problem = problem_for(method, toy, rows=25, classes=4, epochs=3, batch_size=64)
@@ -92,6 +114,12 @@ def test_a_problem_smaller_than_a_batch_and_a_class_without_rows_can_be_solved(m
     for solution in method.solve_stacked([problem, problem], [run_of(0), run_of(1)]):
         assert solution.model(problem.x).isfinite().all()
         assert solution.model(problem.x).shape == (25, 4)
-        assert solution.kept is None or (solution.kept.dtype, solution.kept.shape) == (torch.bool, (25,))
-        assert solution.labels is None or (solution.labels.dtype, solution.labels.shape) == (torch.int64, (25,))
+        assert solution.kept is None or (solution.kept.dtype, solution.kept.shape) == (
+            torch.bool,
+            (25,),
+        )
+        assert solution.labels is None or (solution.labels.dtype, solution.labels.shape) == (
+            torch.int64,
+            (25,),
+        )
         assert solution.clean_score is None or solution.clean_score.isfinite().all()

@@ -1,4 +1,6 @@
-"""Each method's objective against a slow computation of its formula, a limiting case, or a plain training loop."""
+"""Each method's objective against a slow computation of its formula, a
+limiting case, or a plain training loop.
+"""
 
 import math
 
@@ -12,12 +14,29 @@ from bench.builtin.methods.noisy_labels.elr import EarlyLearningRegularisation
 from bench.builtin.methods.noisy_labels.gce import GeneralisedCrossEntropy
 from bench.builtin.methods.noisy_labels.ls import LabelSmoothing
 from bench.builtin.methods.noisy_labels.mixup import Mixup
-from noisy_helpers import Plain, assert_same_member, batch_of, draw, each, orders, softmax, stepped, trained
+from noisy_helpers import (
+    Plain,
+    assert_same_member,
+    batch_of,
+    draw,
+    each,
+    orders,
+    softmax,
+    stepped,
+    trained,
+)
 from torch import nn
 
 from bench.tracks.noisy_labels import Seeds
 
-METHODS = [CrossEntropy(), LabelSmoothing(), GeneralisedCrossEntropy(), Mixup(), EarlyLearningRegularisation(), CoTeaching()]
+METHODS = [
+    CrossEntropy(),
+    LabelSmoothing(),
+    GeneralisedCrossEntropy(),
+    Mixup(),
+    EarlyLearningRegularisation(),
+    CoTeaching(),
+]
 
 # Every method ---------------------------------------------------------------------
 
@@ -29,7 +48,8 @@ def test_confident_logits_of_either_sign_give_finite_losses_and_gradients(method
     state = method.start(seeds)
     y = torch.tensor([[0, 1, 2, 3]])
     for scale in (0.0, 20.0, 1e4):
-        one = scale * torch.eye(4)[[0, 1, 3, 2]][None]  # two rows sure and right, two sure and wrong
+        # two rows sure and right, two sure and wrong
+        one = scale * torch.eye(4)[[0, 1, 3, 2]][None]
         logits = (one.expand(2, -1, -1, -1) if method.nets == 2 else one).clone().requires_grad_()
         loss = method.loss(state, batch_of(y), logits)
         assert loss.isfinite().all()
@@ -42,27 +62,43 @@ def test_confident_logits_of_either_sign_give_finite_losses_and_gradients(method
 
 def test_ce_is_minus_the_log_of_the_label_s_probability():
     logits, y = draw()
-    torch.testing.assert_close(CrossEntropy().loss(None, batch_of(y), logits), each(lambda p, label: -math.log(p[label]), logits, y))
+    torch.testing.assert_close(
+        CrossEntropy().loss(None, batch_of(y), logits),
+        each(lambda p, label: -math.log(p[label]), logits, y),
+    )
 
 
 def test_label_smoothing_of_zero_is_cross_entropy():
     logits, y = draw(1)
     torch.testing.assert_close(
-        LabelSmoothing(smoothing=0.0).loss(None, batch_of(y), logits), CrossEntropy().loss(None, batch_of(y), logits), rtol=1e-14, atol=1e-14
+        LabelSmoothing(smoothing=0.0).loss(None, batch_of(y), logits),
+        CrossEntropy().loss(None, batch_of(y), logits),
+        rtol=1e-14,
+        atol=1e-14,
     )
 
 
 @pytest.mark.parametrize("share", [0.1, 0.6])
 def test_label_smoothing_is_torch_s(share):
     logits, y = draw(2, scale=3.0)
-    expected = nn.functional.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="none", label_smoothing=share).view(2, 6)
-    torch.testing.assert_close(LabelSmoothing(smoothing=share).loss(None, batch_of(y), logits), expected)
+    expected = nn.functional.cross_entropy(
+        logits.flatten(0, 1), y.flatten(), reduction="none", label_smoothing=share
+    ).view(2, 6)
+    torch.testing.assert_close(
+        LabelSmoothing(smoothing=share).loss(None, batch_of(y), logits), expected
+    )
 
 
 def test_label_smoothing_is_cross_entropy_to_the_smoothed_target():
     logits, y = draw(3)
-    expected = each(lambda p, label: -sum((0.3 / 5 + 0.7 * (c == label)) * math.log(p[c]) for c in range(5)), logits, y)
-    torch.testing.assert_close(LabelSmoothing(smoothing=0.3).loss(None, batch_of(y), logits), expected)
+    expected = each(
+        lambda p, label: -sum((0.3 / 5 + 0.7 * (c == label)) * math.log(p[c]) for c in range(5)),
+        logits,
+        y,
+    )
+    torch.testing.assert_close(
+        LabelSmoothing(smoothing=0.3).loss(None, batch_of(y), logits), expected
+    )
 
 
 # Generalised cross entropy -------------------------------------------------------------
@@ -71,7 +107,10 @@ def test_label_smoothing_is_cross_entropy_to_the_smoothed_target():
 @pytest.mark.parametrize("q", [0.2, 0.7, 1.0])
 def test_gce_is_one_minus_the_power_of_the_label_s_probability(q):
     logits, y = draw(4)
-    torch.testing.assert_close(GeneralisedCrossEntropy(q=q).loss(None, batch_of(y), logits), each(lambda p, label: (1 - p[label] ** q) / q, logits, y))
+    torch.testing.assert_close(
+        GeneralisedCrossEntropy(q=q).loss(None, batch_of(y), logits),
+        each(lambda p, label: (1 - p[label] ** q) / q, logits, y),
+    )
 
 
 def test_gce_approaches_cross_entropy_linearly_as_q_goes_to_zero():
@@ -79,13 +118,18 @@ def test_gce_approaches_cross_entropy_linearly_as_q_goes_to_zero():
     ce = each(lambda p, label: -math.log(p[label]), logits, y)
     for q in (1e-3, 1e-6, 1e-9):
         gap = (ce - GeneralisedCrossEntropy(q=q).loss(None, batch_of(y), logits)) / q
-        torch.testing.assert_close(gap, ce**2 / 2, rtol=0.01, atol=1e-5)  # Taylor: (1 - exp(-q l)) / q = l - q l^2 / 2 + ...
+        # Taylor: (1 - exp(-q l)) / q = l - q l^2 / 2 + ...
+        torch.testing.assert_close(gap, ce**2 / 2, rtol=0.01, atol=1e-5)
 
 
 def test_gce_with_q_one_is_half_the_absolute_error():
     logits, y = draw(6)
-    expected = each(lambda p, label: 0.5 * sum(abs((c == label) - p[c]) for c in range(5)), logits, y)
-    torch.testing.assert_close(GeneralisedCrossEntropy(q=1.0).loss(None, batch_of(y), logits), expected)
+    expected = each(
+        lambda p, label: 0.5 * sum(abs((c == label) - p[c]) for c in range(5)), logits, y
+    )
+    torch.testing.assert_close(
+        GeneralisedCrossEntropy(q=1.0).loss(None, batch_of(y), logits), expected
+    )
 
 
 def test_gce_weighs_the_gradient_of_cross_entropy_by_the_power_of_the_probability():
@@ -127,9 +171,12 @@ def test_the_gradient_of_elr_is_the_derived_one(seed):
     p, t = logits.detach().softmax(-1), state.view(2, 6, 5)
     assert p.min() > 1e-4  # no clamp is at work
     s = (p * t).sum(-1, keepdim=True)
-    expected = p - nn.functional.one_hot(y, 5) + 2.5 * p * (s - t) / (1 - s)  # the specification's identity, section 4.1
+    # the specification's identity, section 4.1
+    expected = p - nn.functional.one_hot(y, 5) + 2.5 * p * (s - t) / (1 - s)
     torch.testing.assert_close(logits.grad, expected, rtol=1e-12, atol=1e-14)
-    torch.testing.assert_close(logits.grad.sum(-1), torch.zeros(2, 6, dtype=torch.float64), rtol=0, atol=1e-14)
+    torch.testing.assert_close(
+        logits.grad.sum(-1), torch.zeros(2, 6, dtype=torch.float64), rtol=0, atol=1e-14
+    )
 
 
 @pytest.mark.parametrize("scale", [1.0, 30.0], ids=["no clamp", "clamped"])
@@ -141,9 +188,14 @@ def test_elr_is_its_formula_row_by_row(scale):
     expected_state = np.zeros((12, 5))
     for logits in visits:
         found = method.loss(state, batch_of(y), logits).flatten()
-        for i, (row, label) in enumerate(zip(logits.flatten(0, 1).tolist(), y.flatten().tolist(), strict=True)):
+        for i, (row, label) in enumerate(
+            zip(logits.flatten(0, 1).tolist(), y.flatten().tolist(), strict=True)
+        ):
             p = [min(max(value, 1e-4), 1 - 1e-4) for value in softmax(row)]
-            expected_state[i] = [0.7 * t + 0.3 * value / sum(p) for t, value in zip(expected_state[i], p, strict=True)]
+            expected_state[i] = [
+                0.7 * t + 0.3 * value / sum(p)
+                for t, value in zip(expected_state[i], p, strict=True)
+            ]
             inner = sum(t * value for t, value in zip(expected_state[i], p, strict=True))
             ce = max(row) + math.log(sum(math.exp(value - max(row)) for value in row)) - row[label]
             assert found[i].item() == pytest.approx(ce + 3.0 * math.log(1 - inner), rel=1e-10)
@@ -155,7 +207,9 @@ def test_elr_s_targets_sum_to_one_minus_beta_to_the_visits(beta):
     method, y = EarlyLearningRegularisation(beta=beta), draw()[1]
     for visits in range(1, 6):
         state = targets_after(method, [draw(visit, scale=4.0)[0] for visit in range(visits)], y)
-        torch.testing.assert_close(state.sum(-1), torch.full((12,), 1 - beta**visits, dtype=torch.float64))
+        torch.testing.assert_close(
+            state.sum(-1), torch.full((12,), 1 - beta**visits, dtype=torch.float64)
+        )
 
 
 def test_elr_s_regulariser_is_negative_and_falls_as_the_prediction_agrees_with_the_target():
@@ -164,7 +218,12 @@ def test_elr_s_regulariser_is_negative_and_falls_as_the_prediction_agrees_with_t
     for sure in (0.0, 1.0, 2.0, 4.0):
         state = torch.tensor([[0.5, 0.1, 0.1]], dtype=torch.float64)
         logits = torch.tensor([[[sure, 0.0, 0.0]]], dtype=torch.float64)
-        values.append((method.loss(state, batch_of(y), logits) - CrossEntropy().loss(None, batch_of(y), logits)).item())
+        values.append(
+            (
+                method.loss(state, batch_of(y), logits)
+                - CrossEntropy().loss(None, batch_of(y), logits)
+            ).item()
+        )
     assert values == sorted(values, reverse=True)
     assert values[0] < 0
 
@@ -174,7 +233,9 @@ def test_elr_without_its_regulariser_is_cross_entropy_bit_for_bit(toy, run_of):
     elr = trained(EarlyLearningRegularisation(lam=0.0), problems, [run_of(0), run_of(1)])
     ce = trained(CrossEntropy(), problems, [run_of(0), run_of(1)])
     assert all(torch.equal(mine, expected) for mine, expected in zip(elr, ce, strict=True))
-    assert not torch.equal(trained(EarlyLearningRegularisation(lam=0.1), problems, [run_of(0), run_of(1)])[0], ce[0])
+    assert not torch.equal(
+        trained(EarlyLearningRegularisation(lam=0.1), problems, [run_of(0), run_of(1)])[0], ce[0]
+    )
 
 
 def test_elr_corrects_to_the_largest_target_and_leaves_rows_that_were_never_visited(toy, run_of):
@@ -219,9 +280,18 @@ def test_mixup_is_its_formula_example_by_example(toy, run_of):
                 order = sorted(range(size), key=lambda i, mine=keys[k][16 * batch.step :]: mine[i])
                 assert sorted(order) == list(range(size))
                 for i, j in enumerate(order):
-                    torch.testing.assert_close(x[k, i], (weight * batch.x[k, i].double() + (1 - weight) * batch.x[k, j].double()).float(), rtol=1e-5, atol=1e-6)
+                    torch.testing.assert_close(
+                        x[k, i],
+                        (
+                            weight * batch.x[k, i].double() + (1 - weight) * batch.x[k, j].double()
+                        ).float(),
+                        rtol=1e-5,
+                        atol=1e-6,
+                    )
                     p = softmax(logits[k, i].tolist())
-                    expected = -weight * math.log(p[batch.y[k, i]]) - (1 - weight) * math.log(p[batch.y[k, j]])
+                    expected = -weight * math.log(p[batch.y[k, i]]) - (1 - weight) * math.log(
+                        p[batch.y[k, j]]
+                    )
                     assert loss[k, i].item() == pytest.approx(expected, rel=1e-6)
         Mixup().after_epoch(state, epoch)
 
@@ -231,7 +301,9 @@ def test_mixup_with_itself_as_partner_is_cross_entropy_on_the_input_itself(toy, 
     for batch in seeds.epoch(0):
         torch.testing.assert_close(Mixup().inputs(state, batch), batch.x)
         logits = draw(batch.step, (2, 1, 4))[0]
-        torch.testing.assert_close(Mixup().loss(state, batch, logits), CrossEntropy().loss(None, batch, logits))
+        torch.testing.assert_close(
+            Mixup().loss(state, batch, logits), CrossEntropy().loss(None, batch, logits)
+        )
 
 
 def test_mixup_draws_weights_from_a_beta_of_its_own_for_each_member_step_and_epoch(toy, run_of):
@@ -243,8 +315,11 @@ def test_mixup_draws_weights_from_a_beta_of_its_own_for_each_member_step_and_epo
         Mixup(alpha=alpha).after_epoch(state, 0)
         drawn = torch.cat([first.flatten(), state.lam.flatten()]).double()
         assert drawn.unique().numel() > 1900  # of 2,000; float32 rounds a few together
-        assert drawn.mean().item() == pytest.approx(0.5, abs=4 * math.sqrt(1 / (4 * (2 * alpha + 1)) / 2000))
-        assert drawn.var().item() == pytest.approx(1 / (4 * (2 * alpha + 1)), rel=0.15)  # variance of Beta(a, a)
+        assert drawn.mean().item() == pytest.approx(
+            0.5, abs=4 * math.sqrt(1 / (4 * (2 * alpha + 1)) / 2000)
+        )
+        # variance of Beta(a, a)
+        assert drawn.var().item() == pytest.approx(1 / (4 * (2 * alpha + 1)), rel=0.15)
 
 
 # Co-teaching -------------------------------------------------------------------------------
@@ -254,7 +329,10 @@ class _Rate:
     """Co-teaching's state by hand."""
 
     def __init__(self, rates, rows):
-        self.rate, self.kept = torch.tensor(rates, dtype=torch.float64), torch.zeros(rows, dtype=torch.bool)
+        self.rate, self.kept = (
+            torch.tensor(rates, dtype=torch.float64),
+            torch.zeros(rows, dtype=torch.bool),
+        )
 
 
 @pytest.mark.parametrize("epoch", [0, 3, 9, 40])
@@ -265,15 +343,21 @@ def test_coteaching_trains_each_net_on_the_rows_that_the_other_finds_easy(epoch,
     y = draw(epoch + 1, (4, size, 5))[1]
     state = _Rate(rates, 4 * size)
     found = CoTeaching().loss(state, batch_of(y, epoch=epoch), logits)
-    losses = [each(lambda p, label: -math.log(p[label]), logits[net], y).tolist() for net in range(2)]
+    losses = [
+        each(lambda p, label: -math.log(p[label]), logits[net], y).tolist() for net in range(2)
+    ]
     for k, rate in enumerate(rates):
         forget = rate * min(1, epoch / 9)  # the paper: linear over T_k = 10 epochs
         count = max(1, int((1 - forget) * size))
         for net in range(2):
             easy = sorted(range(size), key=lambda i, other=losses[1 - net][k]: other[i])[:count]
-            assert found[net, k].mean().item() == pytest.approx(sum(losses[net][k][i] for i in easy) / count, rel=1e-12)
+            assert found[net, k].mean().item() == pytest.approx(
+                sum(losses[net][k][i] for i in easy) / count, rel=1e-12
+            )
             if net == 0:
-                assert state.kept[k * size : (k + 1) * size].nonzero().flatten().tolist() == sorted(easy)
+                assert state.kept[k * size : (k + 1) * size].nonzero().flatten().tolist() == sorted(
+                    easy
+                )
 
 
 def test_coteaching_lets_no_gradient_through_the_choice_and_none_to_forgotten_rows():
@@ -284,11 +368,24 @@ def test_coteaching_lets_no_gradient_through_the_choice_and_none_to_forgotten_ro
     assert touched.tolist() == state.kept.tolist()
     assert touched.sum() == 4
     p = logits.detach()[0, 0].softmax(-1)
-    expected = (p - nn.functional.one_hot(y[0], 5)) / 4 * touched[:, None]  # gradient of the mean over the four kept, divided once
+    # gradient of the mean over the four kept, divided once
+    expected = (p - nn.functional.one_hot(y[0], 5)) / 4 * touched[:, None]
     torch.testing.assert_close(logits.grad[0, 0], expected)
 
 
-@pytest.mark.parametrize(("ramp", "epoch", "share"), [(10, 0, 0), (10, 3, 1 / 3), (10, 9, 1), (10, 59, 1), (5, 2, 0.5), (1, 0, 1), (2, 0, 0), (2, 1, 1)])
+@pytest.mark.parametrize(
+    ("ramp", "epoch", "share"),
+    [
+        (10, 0, 0),
+        (10, 3, 1 / 3),
+        (10, 9, 1),
+        (10, 59, 1),
+        (5, 2, 0.5),
+        (1, 0, 1),
+        (2, 0, 0),
+        (2, 1, 1),
+    ],
+)
 def test_coteaching_forgets_more_and_more_until_the_ramp_ends(ramp, epoch, share):
     logits, y = draw(0, (2, 1, 100, 5))[0], draw(1, (1, 100, 5))[1]
     state = _Rate([0.3], 100)
@@ -297,19 +394,26 @@ def test_coteaching_forgets_more_and_more_until_the_ramp_ends(ramp, epoch, share
 
 
 def test_coteaching_keeps_the_floor_and_at_least_one_row():
-    for rate, size, kept in ((0.4, 128, 76), (0.45, 117, 64), (0.99, 10, 1), (1.0, 10, 1)):  # .6 x 128 = 76.8, .55 x 117 = 64.35, .1
+    # .6 x 128 = 76.8, .55 x 117 = 64.35, .1
+    for rate, size, kept in ((0.4, 128, 76), (0.45, 117, 64), (0.99, 10, 1), (1.0, 10, 1)):
         state = _Rate([rate], size)
-        CoTeaching(ramp=1).loss(state, batch_of(draw(1, (1, size, 5))[1]), draw(0, (2, 1, size, 5))[0])
+        CoTeaching(ramp=1).loss(
+            state, batch_of(draw(1, (1, size, 5))[1]), draw(0, (2, 1, size, 5))[0]
+        )
         assert state.kept.sum() == kept
 
 
 def test_coteaching_keeps_the_earlier_of_rows_with_equal_losses():
     state = _Rate([0.5], 40)
-    CoTeaching(ramp=1).loss(state, batch_of(torch.zeros(1, 40, dtype=torch.int64)), torch.zeros(2, 1, 40, 5))
+    CoTeaching(ramp=1).loss(
+        state, batch_of(torch.zeros(1, 40, dtype=torch.int64)), torch.zeros(2, 1, 40, 5)
+    )
     assert state.kept.tolist() == [True] * 20 + [False] * 20
 
 
-def test_coteaching_that_forgets_nothing_trains_its_first_net_as_cross_entropy_does_bit_for_bit(toy, run_of):
+def test_coteaching_that_forgets_nothing_trains_its_first_net_as_cross_entropy_does_bit_for_bit(
+    toy, run_of
+):
     problems = [toy(seed, noise_rate=0.0) for seed in range(2)]
     mine = trained(CoTeaching(), problems, [run_of(0), run_of(1)])
     expected = trained(CrossEntropy(), problems, [run_of(0), run_of(1)])
@@ -319,7 +423,8 @@ def test_coteaching_that_forgets_nothing_trains_its_first_net_as_cross_entropy_d
 def test_coteaching_says_which_rows_its_first_net_was_last_trained_on(toy, run_of):
     problems = [toy(0, epochs=12, noise_rate=0.5), toy(1, epochs=12, noise_rate=0.25)]
     solutions = CoTeaching().solve_stacked(problems, [run_of(0), run_of(1)])
-    assert [int(solution.kept.sum()) for solution in solutions] == [4 * 8 + 3, 4 * 12 + 4]  # 70 rows: four batches of 16 and one of 6, floors
+    # 70 rows: four batches of 16 and one of 6, floors
+    assert [int(solution.kept.sum()) for solution in solutions] == [4 * 8 + 3, 4 * 12 + 4]
     assert solutions[0].ensemble is not None
 
 
@@ -340,7 +445,12 @@ def test_elr_trains_as_a_plain_loop_does(toy, run_of):
                     p = logits.exp() / logits.exp().sum()
                     p = p.clamp(1e-4, 1 - 1e-4)
                     memory[i] = 0.7 * memory.get(i, 0.0) + 0.3 * (p / p.sum()).detach()
-                    total = total - logits[problem.y[i]] + logits.exp().sum().log() + 3.0 * torch.log(1 - memory[i] @ p)
+                    total = (
+                        total
+                        - logits[problem.y[i]]
+                        + logits.exp().sum().log()
+                        + 3.0 * torch.log(1 - memory[i] @ p)
+                    )
                 optimiser.zero_grad()
                 (total / len(rows)).backward()
                 optimiser.step()
@@ -353,14 +463,21 @@ def test_mixup_trains_as_a_plain_loop_does(toy, run_of):
     for k, problem in enumerate(problems):
         net, run = Plain(start, k), run_of(k)
         optimiser = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
-        weights, partners = run.numpy_generator("method", "weights"), run.numpy_generator("method", "partners")
+        weights, partners = (
+            run.numpy_generator("method", "weights"),
+            run.numpy_generator("method", "partners"),
+        )
         for batches in orders(run, 70, 3):
             lam = weights.beta(0.5, 0.5, len(batches)).astype(np.float32)
             keys = np.split(partners.random(70), range(16, 70, 16))
             for weight, key, rows in zip(lam.astype(float), keys, batches, strict=True):
                 others = rows[np.argsort(key)]
-                log_p = net(weight * problem.x[rows] + (1 - weight) * problem.x[others]).log_softmax(-1)
-                target = weight * nn.functional.one_hot(problem.y[rows], 4) + (1 - weight) * nn.functional.one_hot(problem.y[others], 4)
+                log_p = net(
+                    weight * problem.x[rows] + (1 - weight) * problem.x[others]
+                ).log_softmax(-1)
+                target = weight * nn.functional.one_hot(problem.y[rows], 4) + (
+                    1 - weight
+                ) * nn.functional.one_hot(problem.y[others], 4)
                 optimiser.zero_grad()
                 (-(target * log_p).sum(-1).mean()).backward()
                 optimiser.step()
@@ -376,9 +493,16 @@ def test_coteaching_trains_as_a_plain_loop_over_two_nets_does(toy, run_of):
         optimisers = [torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9) for net in pair]
         for epoch, batches in enumerate(orders(run_of(k), 70, 4)):
             for rows in batches:
-                losses = [nn.functional.cross_entropy(net(problem.x[rows]), problem.y[rows], reduction="none") for net in pair]
+                losses = [
+                    nn.functional.cross_entropy(
+                        net(problem.x[rows]), problem.y[rows], reduction="none"
+                    )
+                    for net in pair
+                ]
                 count = int((1 - rates[k] * min(1, epoch / 2)) * len(rows))
-                chosen = [np.argsort(loss.detach().numpy(), kind="stable")[:count] for loss in losses]
+                chosen = [
+                    np.argsort(loss.detach().numpy(), kind="stable")[:count] for loss in losses
+                ]
                 for net in range(2):
                     optimisers[net].zero_grad()
                     losses[net][chosen[1 - net]].mean().backward()

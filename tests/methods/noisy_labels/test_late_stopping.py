@@ -15,13 +15,18 @@ from bench.tracks.noisy_labels import Seeds
 
 def test_without_rounds_it_is_cross_entropy_bit_for_bit(toy, run_of):
     problem = toy()
-    assert torch.equal(trained(LateStopping(rounds=()), [problem], [run_of(0)])[0], trained(CrossEntropy(), [problem], [run_of(0)])[0])
+    assert torch.equal(
+        trained(LateStopping(rounds=()), [problem], [run_of(0)])[0],
+        trained(CrossEntropy(), [problem], [run_of(0)])[0],
+    )
     solution = LateStopping(rounds=()).solve(problem, run_of(0))
     assert solution.kept.all()
 
 
 def scripted(toy, run_of, monkeypatch, method, streak, right, number=0, **protocol):
-    """Play a round whose nets predict as ``right`` (epochs, n) says, and return the epochs found and those that were played."""
+    """Play a round whose nets predict as ``right`` (epochs, n) says, and
+    return the epochs found and those that were played.
+    """
     problem = toy(rows=right.shape[1], epochs=len(right), **protocol)
     seeds = Seeds([problem], [run_of(0)])
     played = []
@@ -38,7 +43,9 @@ def scripted(toy, run_of, monkeypatch, method, streak, right, number=0, **protoc
 
 @pytest.mark.parametrize("streak", [1, 2, 3])
 @pytest.mark.parametrize("skip", [0, 2, 5])
-def test_a_row_is_learned_at_the_end_of_its_first_streak_after_the_epochs_skipped(toy, run_of, monkeypatch, streak, skip):
+def test_a_row_is_learned_at_the_end_of_its_first_streak_after_the_epochs_skipped(
+    toy, run_of, monkeypatch, streak, skip
+):
     torch.manual_seed(streak)
     right = torch.rand(12, 60) < 0.5
     method = LateStopping(skip=skip, cap=1.0, shrink=1.0)
@@ -53,7 +60,9 @@ def test_a_row_is_learned_at_the_end_of_its_first_streak_after_the_epochs_skippe
 
 
 @pytest.mark.parametrize("number", [0, 2])
-def test_a_round_ends_with_the_epoch_in_which_enough_rows_are_learned(toy, run_of, monkeypatch, number):
+def test_a_round_ends_with_the_epoch_in_which_enough_rows_are_learned(
+    toy, run_of, monkeypatch, number
+):
     right = torch.arange(100)[None] < 12 * torch.arange(1, 11)[:, None]  # twelve more each epoch
     method = LateStopping(rounds=(3,), skip=0, cap=1.0)
     found, played = scripted(toy, run_of, monkeypatch, method, 1, right, number, noise_rate=0.3)
@@ -62,7 +71,9 @@ def test_a_round_ends_with_the_epoch_in_which_enough_rows_are_learned(toy, run_o
     assert int(found.isfinite().sum()) == min(100, 12 * len(played)) >= enough
 
 
-def test_a_round_that_never_gets_there_stops_at_its_cap_and_keeps_what_it_has(toy, run_of, monkeypatch):
+def test_a_round_that_never_gets_there_stops_at_its_cap_and_keeps_what_it_has(
+    toy, run_of, monkeypatch
+):
     right = torch.zeros(10, 40, dtype=torch.bool)
     right[:, :5] = True
     found, played = scripted(toy, run_of, monkeypatch, LateStopping(skip=1, cap=0.6), 1, right)
@@ -93,7 +104,11 @@ def test_sets_only_shrink_and_rows_dropped_earlier_have_lower_scores(toy, run_of
 
 
 def test_where_nothing_is_learned_the_set_stays(toy, run_of, monkeypatch):
-    monkeypatch.setattr(LateStopping, "_round", lambda self, seeds, rows, number, streak: torch.full((rows.shape[1],), torch.inf))
+    monkeypatch.setattr(
+        LateStopping,
+        "_round",
+        lambda self, seeds, rows, number, streak: torch.full((rows.shape[1],), torch.inf),
+    )
     assert LateStopping().solve(toy(), run_of(0)).kept.all()
 
 
@@ -101,5 +116,8 @@ def test_a_round_s_net_and_order_are_its_own(toy, run_of):
     seeds = Seeds([toy()], [run_of(0)])
     first, second = seeds.build(first=1), seeds.build(first=2)
     assert not torch.equal(first.weights[0], second.weights[0])
-    orders = [torch.cat([batch.rows for batch in seeds.part(None, "round", number).epoch(0)], 1) for number in range(2)]
+    orders = [
+        torch.cat([batch.rows for batch in seeds.part(None, "round", number).epoch(0)], 1)
+        for number in range(2)
+    ]
     assert not torch.equal(*orders)

@@ -12,19 +12,25 @@ from bench.tracks.noisy_labels import NoisyLabelMethod, Seeds, train
 
 
 def ready(method, toy, run_of, **protocol):
-    seeds, held = method._narrowed(Seeds([toy(seed, **protocol) for seed in range(2)], [run_of(0), run_of(1)]))
+    seeds, held = method._narrowed(
+        Seeds([toy(seed, **protocol) for seed in range(2)], [run_of(0), run_of(1)])
+    )
     seeds.nets = seeds.build(2)
     return seeds, held, _State(seeds, held, method)
 
 
-def test_with_all_channels_and_nothing_forgotten_the_first_net_is_cross_entropy_on_the_rows_not_held_out(toy, run_of):
+def test_with_all_channels_and_nothing_forgotten_the_first_net_is_cross_entropy_on_the_rows_not_held_out(
+    toy, run_of
+):
     problems = [toy(seed, epochs=9) for seed in range(2)]
     mine = NestedCoTeaching(nested=0.0, forget=0.0).solve_stacked(problems, [run_of(0), run_of(1)])
     seeds, _ = NestedCoTeaching()._narrowed(Seeds(problems, [run_of(0), run_of(1)]))
     seeds.nets = seeds.build()
     train(NoisyLabelMethod(), seeds, None)
     for k in range(2):
-        torch.testing.assert_close(mine[k].model(problems[k].x), seeds.nets.member(k)(problems[k].x), rtol=0, atol=1e-5)
+        torch.testing.assert_close(
+            mine[k].model(problems[k].x), seeds.nets.member(k)(problems[k].x), rtol=0, atol=1e-5
+        )
 
 
 def test_a_tenth_of_the_rows_is_held_out_in_proportion_to_the_labels_given(toy, run_of):
@@ -39,9 +45,12 @@ def test_a_tenth_of_the_rows_is_held_out_in_proportion_to_the_labels_given(toy, 
 
 @pytest.mark.parametrize("nested", [0.25, 1.0])
 def test_the_number_of_channels_kept_follows_its_distribution(toy, run_of, nested):
-    state = ready(NestedCoTeaching(nested=nested), toy, run_of, rows=4000, batch_size=2, widths=(20,))[2]
+    state = ready(
+        NestedCoTeaching(nested=nested), toy, run_of, rows=4000, batch_size=2, widths=(20,)
+    )[2]
     assert state.channels.shape == (4, 1800)
-    p = [math.exp(-((k / (nested * 20)) ** 2)) for k in range(1, 21)]  # no factor 1/2 in the exponent
+    # no factor 1/2 in the exponent
+    p = [math.exp(-((k / (nested * 20)) ** 2)) for k in range(1, 21)]
     expected = np.array(p) / sum(p) * state.channels.numel()
     counts = np.bincount(state.channels.flatten().numpy(), minlength=21)[1:]
     merged = expected >= 5
@@ -72,10 +81,14 @@ def test_plain_dropout_zeroes_a_share_of_the_features_and_scales_the_rest(toy, r
     method.forward(state, seeds.nets, batch)
     alive = seeds.nets.features(batch.x.repeat(2, 1, 1)) > 0
     assert ((fed[0] == 0) & alive).sum() / alive.sum() == pytest.approx(0.3, abs=0.01)
-    torch.testing.assert_close(fed[0][fed[0] != 0], (seeds.nets.features(batch.x.repeat(2, 1, 1)) / 0.7)[fed[0] != 0])
+    torch.testing.assert_close(
+        fed[0][fed[0] != 0], (seeds.nets.features(batch.x.repeat(2, 1, 1)) / 0.7)[fed[0] != 0]
+    )
 
 
-def test_while_fine_tuning_each_net_learns_from_what_the_other_finds_easy_on_the_best_channels(toy, run_of):
+def test_while_fine_tuning_each_net_learns_from_what_the_other_finds_easy_on_the_best_channels(
+    toy, run_of
+):
     method = NestedCoTeaching(forget=0.3)
     seeds, _, state = ready(method, toy, run_of, epochs=9)
     assert state.fine == 7  # 350 of 450
@@ -89,15 +102,26 @@ def test_while_fine_tuning_each_net_learns_from_what_the_other_finds_easy_on_the
             member = seeds.nets.member(2 * net + k)
             features = member.features(batch.x[k]).clone()
             features[:, int(state.best[k]) :] = 0
-            judged.append(torch.nn.functional.cross_entropy(member.head(features), batch.y[k], reduction="none"))
+            judged.append(
+                torch.nn.functional.cross_entropy(
+                    member.head(features), batch.y[k], reduction="none"
+                )
+            )
             kept = member.features(batch.x[k]).clone()
             kept[:, int(state.channels[k, 0]) :] = 0  # as many channels for both nets
             torch.testing.assert_close(logits[net, k], member.head(kept))
         for net in range(2):
             easy = judged[1 - net].argsort(stable=True)[: int(0.7 * 16)]
-            torch.testing.assert_close(found[net, k], torch.nn.functional.cross_entropy(logits[net, k], batch.y[k], reduction="none")[easy].mean()[None])
+            torch.testing.assert_close(
+                found[net, k],
+                torch.nn.functional.cross_entropy(logits[net, k], batch.y[k], reduction="none")[
+                    easy
+                ].mean()[None],
+            )
             if net == 0:
-                assert state.kept.view(2, -1)[k].nonzero().flatten().tolist() == sorted(batch.rows[k][easy].tolist())
+                assert state.kept.view(2, -1)[k].nonzero().flatten().tolist() == sorted(
+                    batch.rows[k][easy].tolist()
+                )
 
 
 def test_the_best_number_of_channels_is_found_by_trying_them_all(toy, run_of):
@@ -127,4 +151,6 @@ def test_the_model_uses_the_best_channels(toy, run_of):
     for k, channels in enumerate((2, 5)):
         features = seeds.nets.member(k).features(x).clone()
         features[:, channels:] = 0
-        torch.testing.assert_close(method.model(state, seeds, k)(x), seeds.nets.member(k).head(features))
+        torch.testing.assert_close(
+            method.model(state, seeds, k)(x), seeds.nets.member(k).head(features)
+        )

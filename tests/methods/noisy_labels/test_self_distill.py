@@ -19,7 +19,10 @@ def test_a_student_that_ignores_its_teacher_is_cross_entropy_bit_for_bit(toy, ru
     mine = trained(SelfDistillation(xi=0.0, clip=1e9), problems, [run_of(0), run_of(1)])
     expected = trained(CrossEntropy(), problems, [run_of(0), run_of(1)])
     assert all(torch.equal(*pair) for pair in zip(mine, expected, strict=True))
-    assert not torch.equal(trained(SelfDistillation(xi=0.1, clip=1e9), problems, [run_of(0), run_of(1)])[0], expected[0])
+    assert not torch.equal(
+        trained(SelfDistillation(xi=0.1, clip=1e9), problems, [run_of(0), run_of(1)])[0],
+        expected[0],
+    )
 
 
 @pytest.mark.parametrize("xi", [0.0, 0.5, 1.0, 2.0])
@@ -31,7 +34,9 @@ def test_the_loss_weighs_teacher_and_label(xi):
         for i in range(6):
             p = softmax(logits[k, i].tolist())
             imitation = -sum(float(t) * math.log(q) for t, q in zip(teacher[k, i], p, strict=True))
-            assert found[k, i].item() == pytest.approx(xi * imitation - (1 - xi) * math.log(p[y[k, i]]), rel=1e-10)
+            assert found[k, i].item() == pytest.approx(
+                xi * imitation - (1 - xi) * math.log(p[y[k, i]]), rel=1e-10
+            )
 
 
 def test_the_teacher_is_another_net_trained_on_the_labels_in_another_order(toy, run_of):
@@ -61,10 +66,18 @@ def test_gradients_are_shortened_net_by_net_without_turning_them():
     torch.manual_seed(0)
     nets = StackedMLP((6, 8, 4), [contextlib.nullcontext() for _ in range(3)], torch.device("cpu"))
     for parameter in nets.parameters():
-        parameter.grad = torch.randn_like(parameter) * torch.tensor([0.01, 1.0, 100.0]).view(-1, *[1] * (parameter.dim() - 1))
-    before = [torch.cat([parameter.grad[k].flatten() for parameter in nets.parameters()]) for k in range(3)]
+        parameter.grad = torch.randn_like(parameter) * torch.tensor([0.01, 1.0, 100.0]).view(
+            -1, *[1] * (parameter.dim() - 1)
+        )
+    before = [
+        torch.cat([parameter.grad[k].flatten() for parameter in nets.parameters()])
+        for k in range(3)
+    ]
     SelfDistillation(clip=5.0).before_step(None, nets, None)
-    after = [torch.cat([parameter.grad[k].flatten() for parameter in nets.parameters()]) for k in range(3)]
+    after = [
+        torch.cat([parameter.grad[k].flatten() for parameter in nets.parameters()])
+        for k in range(3)
+    ]
     assert torch.equal(before[0], after[0])
     for k in (1, 2):
         assert before[k].norm() > 5

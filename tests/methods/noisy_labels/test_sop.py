@@ -21,10 +21,16 @@ def test_sop_trains_net_and_noise_as_a_plain_loop_over_examples_does(toy, run_of
     inits = [contextlib.nullcontext() for _ in range(2)]
     nets = StackedMLP((6, 8, 4), inits, torch.device("cpu")).double()
     state = method.start(seeds)
-    state.u, state.v = 0.6 * torch.randn(140, 1, dtype=torch.float64), 0.6 * torch.randn(140, 4, dtype=torch.float64)
+    state.u, state.v = (
+        0.6 * torch.randn(140, 1, dtype=torch.float64),
+        0.6 * torch.randn(140, 4, dtype=torch.float64),
+    )
     start = state.u.clone(), state.v.clone()
     plain = [Plain(nets, k) for k in range(2)]
-    noise = [[nn.Parameter(part[70 * k : 70 * k + 70].clone()) for part in (state.u, state.v)] for k in range(2)]
+    noise = [
+        [nn.Parameter(part[70 * k : 70 * k + 70].clone()) for part in (state.u, state.v)]
+        for k in range(2)
+    ]
     optimiser = torch.optim.SGD(nets.parameters(), lr=0.1, momentum=0.9)
     for epoch in range(3):
         for batch in seeds.epoch(epoch):
@@ -62,12 +68,18 @@ def test_sop_without_noise_is_cross_entropy_and_a_step_that_does_not_move_the_ne
     seeds = Seeds([problem, problem], [run_of(0), run_of(1)])
     method = SparseOverParameterisation()
     state = method.start(seeds)
-    state.u, state.v = torch.zeros(12, 1, dtype=torch.float64), torch.zeros(12, 4, dtype=torch.float64)
+    state.u, state.v = (
+        torch.zeros(12, 1, dtype=torch.float64),
+        torch.zeros(12, 4, dtype=torch.float64),
+    )
     logits, y = draw(3, (2, 6, 4))
     logits.requires_grad_()
     loss = method.loss(state, batch_of(y), logits)
-    missed = 2.0 * (logits.argmax(-1) != y)  # two entries differ by one where the hard prediction is wrong
-    torch.testing.assert_close(loss.detach() - missed, each(lambda p, label: -np.log(p[label]), logits.detach(), y))
+    # two entries differ by one where the hard prediction is wrong
+    missed = 2.0 * (logits.argmax(-1) != y)
+    torch.testing.assert_close(
+        loss.detach() - missed, each(lambda p, label: -np.log(p[label]), logits.detach(), y)
+    )
     loss.mean(-1).sum().backward()
     method.before_step(state, None, batch_of(y))
     assert (state.u == 0).all()
@@ -76,9 +88,14 @@ def test_sop_without_noise_is_cross_entropy_and_a_step_that_does_not_move_the_ne
     torch.testing.assert_close(logits.grad, expected)
 
 
-@pytest.mark.parametrize(("epochs", "batch", "lr_u"), [(60, 128, 10.0), (300, 128, 2.0), (60, 64, 5.0)])  # the specification's rule, 10 (300 / epochs) / 5
+# the specification's rule, 10 (300 / epochs) / 5
+@pytest.mark.parametrize(
+    ("epochs", "batch", "lr_u"), [(60, 128, 10.0), (300, 128, 2.0), (60, 64, 5.0)]
+)
 def test_sop_scales_its_rates_to_epochs_and_batch(toy, run_of, epochs, batch, lr_u):
-    state = SparseOverParameterisation().start(Seeds([toy(epochs=epochs, batch_size=batch)], [run_of(0)]))
+    state = SparseOverParameterisation().start(
+        Seeds([toy(epochs=epochs, batch_size=batch)], [run_of(0)])
+    )
     assert (state.lr_u, state.lr_v) == pytest.approx((lr_u, 10 * lr_u))
 
 
@@ -96,7 +113,9 @@ def test_sop_corrects_to_what_is_left_of_the_label_without_the_noise(toy, run_of
     method = SparseOverParameterisation()
     state = method.start(seeds)
     state.u = torch.tensor([[0.1], [0.9], [2.0]])
-    state.v = torch.tensor([[9.0, 0.1, 0.2], [0.1, 9.0, 0.8], [0.5, 0.3, 9.0]])  # v of the given class does not count
+    # v of the given class does not count
+    state.v = torch.tensor([[9.0, 0.1, 0.2], [0.1, 9.0, 0.8], [0.5, 0.3, 9.0]])
     (found,) = method.finish(state, seeds)
-    assert found["labels"].tolist() == [0, 2, 0]  # row 1: .19 of its label, .64 of class 2; row 2: none of its label, .25 of class 0
+    # row 1: .19 of its label, .64 of class 2; row 2: none of its label, .25 of class 0
+    assert found["labels"].tolist() == [0, 2, 0]
     torch.testing.assert_close(found["clean_score"], torch.tensor([0.99, 0.19, 0.0]))

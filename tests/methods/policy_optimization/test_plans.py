@@ -20,7 +20,18 @@ from bench.tracks.policy_optimization.trainer import Trainer
 
 MIXED = [[1, 0, 0, 0, 1, 0, 0, 0], [1, 1, 1, 1, 1, 1, 1, 0]]
 CONSTANT = [[1, 1, 1, 1, 1, 1, 1, 1], [0, 0, 0, 0, 0, 0, 0, 0]]
-EVERY = [Grpo(), Gspo(), RandomRollouts(), Pods(), EntropyTop(), DapoFilter(), D1s(), D1sCross(), D2s(), D3s()]
+EVERY = [
+    Grpo(),
+    Gspo(),
+    RandomRollouts(),
+    Pods(),
+    EntropyTop(),
+    DapoFilter(),
+    D1s(),
+    D1sCross(),
+    D2s(),
+    D3s(),
+]
 
 
 def plan(method, batch, progress=0.0, seed=0):
@@ -34,14 +45,27 @@ def parameters(model):
 @pytest.mark.parametrize("method", EVERY, ids=lambda method: method.card.name)
 def test_a_plan_names_rows_that_rise_fits_them_and_touches_nothing_it_was_given(batch_of, method):
     batch, entropy, _ = batch_of(MIXED)
-    before = [part.clone() for part in (batch.rewards, batch.completion_ids, batch.completion_mask, batch.group, entropy)]
+    before = [
+        part.clone()
+        for part in (
+            batch.rewards,
+            batch.completion_ids,
+            batch.completion_mask,
+            batch.group,
+            entropy,
+        )
+    ]
     found = plan(method, batch)
     assert found.rows.tolist() == sorted(set(found.rows.tolist()))
     assert len(found.advantages) == len(found.rows) > 0
     if found.token_weight is not None:
         assert found.token_weight.shape == batch.completion_mask[found.rows].shape
         assert not (found.token_weight > 0)[~batch.completion_mask[found.rows]].any()
-    for now, then in zip((batch.rewards, batch.completion_ids, batch.completion_mask, batch.group, entropy), before, strict=True):
+    for now, then in zip(
+        (batch.rewards, batch.completion_ids, batch.completion_mask, batch.group, entropy),
+        before,
+        strict=True,
+    ):
         assert torch.equal(now, then)
 
 
@@ -53,7 +77,11 @@ def test_a_plan_is_the_same_for_the_same_stream(batch_of, method):
     assert torch.equal(first.advantages, second.advantages)
 
 
-@pytest.mark.parametrize("method", [method for method in EVERY if method.card.name not in ("entropy-top", "d2s", "d3s")], ids=lambda method: method.card.name)
+@pytest.mark.parametrize(
+    "method",
+    [method for method in EVERY if method.card.name not in ("entropy-top", "d2s", "d3s")],
+    ids=lambda method: method.card.name,
+)
 def test_methods_that_need_no_entropy_do_not_pay_for_it(batch_of, method):
     batch, _, asked = batch_of(MIXED)
     plan(method, batch)
@@ -71,7 +99,9 @@ def test_grpo_keeps_every_row_with_its_standardised_reward(batch_of):
 
 def test_random_keeps_the_same_number_of_each_group_and_with_another_stream_others(batch_of):
     batch, _, _ = batch_of(MIXED)
-    rows = [tuple(plan(RandomRollouts(share=0.5), batch, seed=seed).rows.tolist()) for seed in range(20)]
+    rows = [
+        tuple(plan(RandomRollouts(share=0.5), batch, seed=seed).rows.tolist()) for seed in range(20)
+    ]
     assert len(set(rows)) > 10
     assert all(sum(row < 8 for row in kept) == sum(row >= 8 for row in kept) == 4 for kept in rows)
     counts = torch.bincount(torch.tensor(rows).flatten(), minlength=16)
@@ -80,7 +110,9 @@ def test_random_keeps_the_same_number_of_each_group_and_with_another_stream_othe
 
 def test_random_keeps_advantages_of_the_whole_group_unless_told_otherwise(batch_of):
     batch, _, _ = batch_of(MIXED)
-    kept, anew = (plan(RandomRollouts(share=0.5, renormalise=flag), batch) for flag in (False, True))
+    kept, anew = (
+        plan(RandomRollouts(share=0.5, renormalise=flag), batch) for flag in (False, True)
+    )
     assert torch.equal(kept.advantages, plan(Grpo(), batch).advantages[kept.rows])
     assert anew.advantages.view(2, 4).sum(1).abs().max() < 1e-4
 
@@ -100,21 +132,32 @@ def test_d1s_chooses_the_rows_of_pods_and_keeps_their_advantages(batch_of):
     assert not torch.allclose(pods.advantages, d1s.advantages)
 
 
-def test_across_groups_rare_successes_and_rare_failures_are_kept_and_groups_without_signal_drop_out(batch_of):
-    rewards = [[1, 0, 0, 0, 0, 0, 0, 0], [1, 0, 1, 0, 1, 0, 1, 0], [1, 1, 1, 1, 1, 1, 1, 1], [0, 1, 1, 1, 1, 1, 1, 1]]
+def test_across_groups_rare_successes_and_rare_failures_are_kept_and_groups_without_signal_drop_out(
+    batch_of,
+):
+    rewards = [
+        [1, 0, 0, 0, 0, 0, 0, 0],
+        [1, 0, 1, 0, 1, 0, 1, 0],
+        [1, 1, 1, 1, 1, 1, 1, 1],
+        [0, 1, 1, 1, 1, 1, 1, 1],
+    ]
     batch, _, _ = batch_of(rewards)
     found = plan(D1sCross(share=0.25, cross=0.25), batch)
-    assert found.rows.tolist() == [0, 24]  # the rare success of the hard prompt, the rare failure of the easy one
+    # the rare success of the hard prompt, the rare failure of the easy one
+    assert found.rows.tolist() == [0, 24]
     assert found.advantages.tolist() == pytest.approx([math.sqrt(7), -math.sqrt(7)], abs=1e-3)
 
 
 def test_d2s_keeps_the_tokens_of_largest_advantage_times_entropy(batch_of):
     batch, entropy, asked = batch_of(MIXED)
     found = plan(D2s(share=0.5, cross=1.0, tokens=0.25), batch)
-    assert [rows.tolist() for rows in asked] == [found.rows.tolist()]  # entropy of the selected rows alone
+    # entropy of the selected rows alone
+    assert [rows.tolist() for rows in asked] == [found.rows.tolist()]
     scores = (found.advantages.abs()[:, None] * entropy[found.rows]).flatten()
     assert int(found.token_weight.sum()) == 6  # ceil(.25 * 8 rows * 3 tokens)
-    assert set(torch.nonzero(found.token_weight.flatten())[:, 0].tolist()) == set(scores.topk(6).indices.tolist())
+    assert set(torch.nonzero(found.token_weight.flatten())[:, 0].tolist()) == set(
+        scores.topk(6).indices.tolist()
+    )
 
 
 def test_d3s_at_its_start_is_d2s_and_later_keeps_more(batch_of):
@@ -157,21 +200,29 @@ SAME = [
 
 
 @pytest.mark.parametrize(("method", "other"), SAME, ids=lambda method: method.card.name)
-def test_a_method_that_drops_nothing_trains_as_the_other_does_bit_for_bit(toy, run_of, method, other):
+def test_a_method_that_drops_nothing_trains_as_the_other_does_bit_for_bit(
+    toy, run_of, method, other
+):
     first, second = (toy().train(one, run_of()) for one in (method, other))
     assert torch.equal(parameters(first.model), parameters(second.model))
     assert first.used.tokens_in_loss == second.used.tokens_in_loss > 0
 
 
 def varied(ids, mask, answers):
-    """Rewards of which no group is constant: the first rollout of each eight gets 1, the second 0."""
+    """Rewards of which no group is constant: the first rollout of each
+    eight gets 1, the second 0.
+    """
     rewards = (ids[:, 0] == answers).float()
     rewards[0::8], rewards[1::8] = 1.0, 0.0
     return rewards
 
 
-def test_dapo_is_grpo_where_no_group_is_constant_and_divides_by_fewer_tokens_where_one_is(toy, run_of):
-    first, second = (toy(verify=varied).train(one, run_of()) for one in (DapoFilter(clip_high=0.2), Grpo()))
+def test_dapo_is_grpo_where_no_group_is_constant_and_divides_by_fewer_tokens_where_one_is(
+    toy, run_of
+):
+    first, second = (
+        toy(verify=varied).train(one, run_of()) for one in (DapoFilter(clip_high=0.2), Grpo())
+    )
     assert torch.equal(parameters(first.model), parameters(second.model))
     first, second = (toy().train(one, run_of()) for one in (DapoFilter(clip_high=0.2), Grpo()))
     assert first.used.tokens_in_loss < second.used.tokens_in_loss
@@ -179,36 +230,53 @@ def test_dapo_is_grpo_where_no_group_is_constant_and_divides_by_fewer_tokens_whe
 
 
 def test_refilling_generates_more_rollouts_and_counts_them(toy, run_of):
-    plain, refilled = (toy(steps=3).train(DapoFilter(refill=flag), run_of()).used for flag in (False, True))
+    plain, refilled = (
+        toy(steps=3).train(DapoFilter(refill=flag), run_of()).used for flag in (False, True)
+    )
     assert refilled.rollouts > plain.rollouts == 3 * 32
 
 
 # Against the null on a task built for it ------------------------------------------------------
 
 SPARSE = {"symbols": 6, "prompts": 6, "group": 16, "steps": 45}
-"""A random policy finds the rewarded token once in nine times, so most rollouts of a group say the same."""
+"""A random policy finds the rewarded token once in nine times, so most
+rollouts of a group say the same.
+"""
 
 
 def rate(problem, model, run):
     """The share of right answers of a policy."""
-    after = msgspec.structs.replace(problem, warm=model.state_dict(), protocol=msgspec.structs.replace(problem.protocol, group=32))
+    after = msgspec.structs.replace(
+        problem,
+        warm=model.state_dict(),
+        protocol=msgspec.structs.replace(problem.protocol, group=32),
+    )
     return float(Trainer(after, Grpo(), run)._rollouts(0)[0].rewards.mean())
 
 
 def gain_at_equal_tokens(problem, method, run_of, seed):
-    """By how much the share of right answers is above GRPO's, which gets as many tokens into its loss."""
+    """By how much the share of right answers is above GRPO's, which gets
+    as many tokens into its loss.
+    """
     mine = problem.train(method, run_of(seed))
     budget = msgspec.structs.replace(problem.protocol, token_budget=mine.used.tokens_in_loss)
     null = msgspec.structs.replace(problem, protocol=budget).train(Grpo(), run_of(seed))
     assert null.used.tokens_in_loss >= mine.used.tokens_in_loss
-    return rate(problem, mine.model, run_of(100 + seed)) - rate(problem, null.model, run_of(100 + seed))
+    return rate(problem, mine.model, run_of(100 + seed)) - rate(
+        problem, null.model, run_of(100 + seed)
+    )
 
 
-ALIKE = [pytest.param(method, marks=pytest.mark.slow) for method in (D1sCross(), D2s())]  # what they choose is tested above; training is shared
+# what they choose is tested above; training is shared
+ALIKE = [pytest.param(method, marks=pytest.mark.slow) for method in (D1sCross(), D2s())]
 
 
-@pytest.mark.parametrize("method", [D1s(), D3s(), Pods(), *ALIKE], ids=lambda method: method.card.name)
-def test_where_few_rollouts_carry_the_signal_a_selection_learns_more_from_as_many_tokens(toy, run_of, method):
+@pytest.mark.parametrize(
+    "method", [D1s(), D3s(), Pods(), *ALIKE], ids=lambda method: method.card.name
+)
+def test_where_few_rollouts_carry_the_signal_a_selection_learns_more_from_as_many_tokens(
+    toy, run_of, method
+):
     gains = [gain_at_equal_tokens(toy(**SPARSE), method, run_of, seed) for seed in (0, 1)]
     assert min(gains) > 0
     assert sum(gains) / 2 > 0.1
@@ -219,7 +287,9 @@ def short(ids, mask, answers):
     return (mask.sum(-1) == 2).float()
 
 
-def test_where_most_tokens_are_settled_training_on_the_uncertain_ones_learns_more_from_as_many(toy, run_of):
+def test_where_most_tokens_are_settled_training_on_the_uncertain_ones_learns_more_from_as_many(
+    toy, run_of
+):
     settled = toy(**SPARSE, verify=short).train(Grpo(), run_of(7)).model.state_dict()
     problem = msgspec.structs.replace(toy(**SPARSE), warm=settled)
     gains = [gain_at_equal_tokens(problem, EntropyTop(share=0.5), run_of, seed) for seed in (0, 1)]

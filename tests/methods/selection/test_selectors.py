@@ -1,4 +1,6 @@
-"""Selectors: every score against a slow one, the direction of what is kept, and one file that serves both tracks."""
+"""Selectors: every score against a slow one, the direction of what is
+kept, and one file that serves both tracks.
+"""
 
 import importlib
 
@@ -22,7 +24,16 @@ from bench.tracks.selection import Problem, preferred, spread, top
 from bench.training.convnet import ConvNet, Perceptron
 
 CPU = torch.device("cpu")
-SELECTORS = [Random(), Herding(), KCenter(), ErrorNorm(nets=2), GradientNorm(nets=2), Forgetting(), Uncertainty(nets=2), SurrogatePower(epochs=5)]
+SELECTORS = [
+    Random(),
+    Herding(),
+    KCenter(),
+    ErrorNorm(nets=2),
+    GradientNorm(nets=2),
+    Forgetting(),
+    Uncertainty(nets=2),
+    SurrogatePower(epochs=5),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +47,9 @@ def one_thread():
 @pytest.fixture
 def run_of(tmp_path):
     def make(seed=0):
-        return Run(seed=seed, task="selection/toy", method="selection/m", device=CPU, workdir=tmp_path)
+        return Run(
+            seed=seed, task="selection/toy", method="selection/m", device=CPU, workdir=tmp_path
+        )
 
     return make
 
@@ -45,14 +58,21 @@ def problem_of(rows=90, **protocol):
     generator = torch.Generator().manual_seed(0)
     y = torch.arange(rows) % 3
     x = torch.randn(rows, 6, generator=generator) + 2 * torch.eye(3, 6)[y]
-    return Problem(x=x, y=y, n_classes=3, **{"fractions": (0.1, 0.5), "widths": (8,), "batch_size": 16, "epochs": 6, **protocol})
+    return Problem(
+        x=x,
+        y=y,
+        n_classes=3,
+        **{"fractions": (0.1, 0.5), "widths": (8,), "batch_size": 16, "epochs": 6, **protocol},
+    )
 
 
 def images_problem():
     generator = torch.Generator().manual_seed(0)
     y = torch.arange(36) % 3
     x = torch.randn(36, 1, 8, 8, generator=generator)
-    return condensation.Problem(x=x, y=y, n_classes=3, ipc=2, mean=torch.zeros(1), std=torch.ones(1), width=4, epochs=2)
+    return condensation.Problem(
+        x=x, y=y, n_classes=3, ipc=2, mean=torch.zeros(1), std=torch.ones(1), width=4, epochs=2
+    )
 
 
 @pytest.mark.parametrize("selector", SELECTORS, ids=lambda selector: selector.card.name)
@@ -66,7 +86,9 @@ def test_a_selector_keeps_as_many_distinct_rows_as_it_may_and_repeats_itself(sel
 
 
 @pytest.mark.parametrize("selector", SELECTORS, ids=lambda selector: selector.card.name)
-def test_the_same_selector_chooses_images_of_a_condensed_set_that_are_rows_of_train(selector, run_of):
+def test_the_same_selector_chooses_images_of_a_condensed_set_that_are_rows_of_train(
+    selector, run_of
+):
     problem = images_problem()
     small = selector.solve(problem, run_of())
     answered(small, problem, "condensation")
@@ -75,28 +97,51 @@ def test_the_same_selector_chooses_images_of_a_condensed_set_that_are_rows_of_tr
 
 
 def test_with_one_image_a_class_herding_and_k_center_both_keep_the_one_nearest_the_mean(run_of):
-    problem = condensation.Problem(**{name: getattr(images_problem(), name) for name in ("x", "y", "n_classes", "mean", "std", "width", "epochs")}, ipc=1)
-    rows = [selector.solve(problem, run_of()).indices for selector in (Herding(features="pixels"), KCenter(features="pixels"))]
+    problem = condensation.Problem(
+        **{
+            name: getattr(images_problem(), name)
+            for name in ("x", "y", "n_classes", "mean", "std", "width", "epochs")
+        },
+        ipc=1,
+    )
+    rows = [
+        selector.solve(problem, run_of()).indices
+        for selector in (Herding(features="pixels"), KCenter(features="pixels"))
+    ]
     assert torch.equal(rows[0], rows[1])
     for row, c in zip(rows[0].tolist(), range(3), strict=True):
         own = problem.x[problem.y == c].flatten(1)
         assert torch.equal(problem.x[row].flatten(), own[(own - own.mean(0)).norm(dim=1).argmin()])
 
 
-# Scores ---------------------------------------------------------------------------------------------------
+# Scores
+# -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("net", [Perceptron(sizes=(64, 5, 3)), ConvNet(shape=(1, 8, 8), classes=3, width=4, depth=2)], ids=["mlp", "convnet"])
+@pytest.mark.parametrize(
+    "net",
+    [Perceptron(sizes=(64, 5, 3)), ConvNet(shape=(1, 8, 8), classes=3, width=4, depth=2)],
+    ids=["mlp", "convnet"],
+)
 def test_grand_is_the_norm_of_each_row_s_own_gradient(net):
     params = [tensor.double() for tensor in net.init([torch.Generator().manual_seed(0)])]
-    x, y = torch.randn(5, 1, 8, 8, generator=torch.Generator().manual_seed(1), dtype=torch.float64), torch.tensor([0, 1, 2, 0, 1])
+    x, y = (
+        torch.randn(5, 1, 8, 8, generator=torch.Generator().manual_seed(1), dtype=torch.float64),
+        torch.tensor([0, 1, 2, 0, 1]),
+    )
     found = gradient_norms(net, params, x, y, chunk=2)
     last = last_layer_norms(net, params, x, y)
     for row in range(5):
         own = [tensor.clone().requires_grad_() for tensor in params]
-        gradients = torch.autograd.grad(F.cross_entropy(net.logits(own, x[None, row : row + 1])[0], y[row : row + 1]), own)
-        assert found[row].item() == pytest.approx(sum(gradient.square().sum().item() for gradient in gradients) ** 0.5)
-        assert last[row].item() == pytest.approx(sum(gradient.square().sum().item() for gradient in gradients[-2:]) ** 0.5)
+        gradients = torch.autograd.grad(
+            F.cross_entropy(net.logits(own, x[None, row : row + 1])[0], y[row : row + 1]), own
+        )
+        assert found[row].item() == pytest.approx(
+            sum(gradient.square().sum().item() for gradient in gradients) ** 0.5
+        )
+        assert last[row].item() == pytest.approx(
+            sum(gradient.square().sum().item() for gradient in gradients[-2:]) ** 0.5
+        )
 
 
 def test_a_perceptron_is_that_of_torch_s_layers():
@@ -105,7 +150,9 @@ def test_a_perceptron_is_that_of_torch_s_layers():
     x = torch.randn(2, 7, 4, generator=torch.Generator().manual_seed(1))
     for k in range(2):
         hidden = nn.functional.linear(x[k], params[0][k], params[1][k]).relu()
-        torch.testing.assert_close(net.logits(params, x)[k], nn.functional.linear(hidden, params[2][k], params[3][k]))
+        torch.testing.assert_close(
+            net.logits(params, x)[k], nn.functional.linear(hidden, params[2][k], params[3][k])
+        )
 
 
 def test_el2n_is_the_norm_of_the_error_and_wrong_labels_have_more_of_it(run_of):
@@ -122,7 +169,8 @@ def test_el2n_is_the_norm_of_the_error_and_wrong_labels_have_more_of_it(run_of):
 
 def test_forgetting_counts_changes_from_right_to_wrong_and_never_learnt_is_infinite():
     counter = Counter(1, torch.tensor([0, 1, 1]))
-    said = {0: [0, 1, 0, 1, 1], 1: [1, 1, 1, 1, 1], 2: [0, 0, 0, 0, 0]}  # row -> predicted class at each visit
+    # row -> predicted class at each visit
+    said = {0: [0, 1, 0, 1, 1], 1: [1, 1, 1, 1, 1], 2: [0, 0, 0, 0, 0]}
     for visit in range(5):
         logits = F.one_hot(torch.tensor([[said[row][visit] for row in range(3)]]), 2).float()
         counter(visit, torch.arange(3)[None], logits)
@@ -142,7 +190,10 @@ def test_herding_follows_the_mean_and_k_center_the_farthest(run_of):
     x = problem.x
     kept, sums = [], torch.zeros(6)
     for k in range(9):
-        cost = [((k + 1) * x.mean(0) - sums - row).norm().item() if i not in kept else float("inf") for i, row in enumerate(x)]
+        cost = [
+            ((k + 1) * x.mean(0) - sums - row).norm().item() if i not in kept else float("inf")
+            for i, row in enumerate(x)
+        ]
         kept.append(min(range(90), key=cost.__getitem__))
         sums = sums + x[kept[-1]]
     assert Herding(features="pixels").solve(problem, run_of()).rows[0].tolist() == kept
@@ -152,7 +203,8 @@ def test_herding_follows_the_mean_and_k_center_the_farthest(run_of):
     assert KCenter(features="pixels").solve(problem, run_of()).rows[0].tolist() == centres
 
 
-# Sampling ---------------------------------------------------------------------------------------------------
+# Sampling
+# -------------------------------------------------------------------------------------------------
 
 
 def test_inclusion_probabilities_are_proportional_up_to_one_and_sum_to_the_budget():
@@ -162,7 +214,10 @@ def test_inclusion_probabilities_are_proportional_up_to_one_and_sum_to_the_budge
     assert pi[0] == 1
     torch.testing.assert_close(pi[1:] / pi[1], weights[1:])
     assert inclusion(weights, 5).tolist() == [1] * 5
-    torch.testing.assert_close(inclusion(torch.ones(8, dtype=torch.float64), 2), torch.full((8,), 0.25, dtype=torch.float64))
+    torch.testing.assert_close(
+        inclusion(torch.ones(8, dtype=torch.float64), 2),
+        torch.full((8,), 0.25, dtype=torch.float64),
+    )
 
 
 def test_systematic_sampling_keeps_the_size_and_the_probabilities():
@@ -172,12 +227,16 @@ def test_systematic_sampling_keeps_the_size_and_the_probabilities():
         rows = systematic(pi, generator)
         assert len(rows) == 6 == len(rows.unique())
         counts[rows] += 1
-    torch.testing.assert_close(counts / 3000, pi.float(), atol=0.035, rtol=0)  # four standard errors of a share
+    # four standard errors of a share
+    torch.testing.assert_close(counts / 3000, pi.float(), atol=0.035, rtol=0)
 
 
 def test_the_power_decides_between_hard_and_easy_rows(run_of):
     problem = problem_of(rows=300)
-    kept = {alpha: SurrogatePower(alpha=alpha, epochs=20).solve(problem, run_of()) for alpha in (-1.0, 0.0, 1.0)}
+    kept = {
+        alpha: SurrogatePower(alpha=alpha, epochs=20).solve(problem, run_of())
+        for alpha in (-1.0, 0.0, 1.0)
+    }
     u = kept[0.0].scores
     assert u[kept[-1.0].rows[0]].mean() < u[kept[0.0].rows[0]].mean() < u[kept[1.0].rows[0]].mean()
 
@@ -189,15 +248,22 @@ def test_weights_of_the_unbiased_variant_are_one_over_the_probability(run_of):
     assert (product - product.median()).abs().max() <= 0.35 * product.median()
 
 
-# What is kept ------------------------------------------------------------------------------------------------
+# What is kept
+# ------------------------------------------------------------------------------------------------
 
 
 def test_orders_keep_the_hardest_the_easiest_or_the_middle_and_an_offset_drops_the_top():
     hardness = torch.tensor([1.0, 5.0, 3.0, float("inf"), 2.0])
     ties = torch.zeros(5)
-    keep = {order: sorted(top(preferred(hardness, order, 0.0), ties, problem_of(rows=5), 2).tolist()) for order in ("hard", "easy", "moderate")}
+    keep = {
+        order: sorted(top(preferred(hardness, order, 0.0), ties, problem_of(rows=5), 2).tolist())
+        for order in ("hard", "easy", "moderate")
+    }
     assert keep == {"hard": [1, 3], "easy": [0, 4], "moderate": [2, 4]}
-    assert sorted(top(preferred(hardness, "hard", 0.2), ties, problem_of(rows=5), 2).tolist()) == [1, 2]
+    assert sorted(top(preferred(hardness, "hard", 0.2), ties, problem_of(rows=5), 2).tolist()) == [
+        1,
+        2,
+    ]
 
 
 def test_ties_are_broken_by_the_draw_and_never_by_the_row_s_number():
@@ -211,8 +277,15 @@ def test_a_balanced_problem_gives_every_class_its_share():
     assert sum(count for _, count in spread(problem, 91)) == 91
 
 
-@pytest.mark.parametrize("name", ["random", "herding", "k_center", "el2n", "grand", "forgetting", "margin", "surrogate_power"])
+@pytest.mark.parametrize(
+    "name",
+    ["random", "herding", "k_center", "el2n", "grand", "forgetting", "margin", "surrogate_power"],
+)
 def test_every_selector_serves_both_tracks(name):
     module = importlib.import_module(f"bench.builtin.methods.selection.{name}")
-    kind = next(item for item in vars(module).values() if getattr(getattr(item, "card", None), "name", "") == name.replace("_", "-"))
+    kind = next(
+        item
+        for item in vars(module).values()
+        if getattr(getattr(item, "card", None), "name", "") == name.replace("_", "-")
+    )
     assert set(kind.card.tracks) == {"condensation", "selection"}

@@ -1,4 +1,6 @@
-"""On digits: retraining is clean, the original is not, and methods move towards the one from the other."""
+"""On digits: retraining is clean, the original is not, and methods move
+towards the one from the other.
+"""
 
 from typing import ClassVar
 
@@ -24,7 +26,15 @@ from bench.builtin.tasks.unlearning.unlearn_regression import UnlearnRegression
 from bench import MethodCard
 from bench.tracks.unlearning import Nets, UnlearningMethod
 
-SMALL = {"data": "digits", "n_train": 600, "n_val": 200, "n_pool": 400, "widths": (64, 64), "epochs": 20, "batch_size": 32}
+SMALL = {
+    "data": "digits",
+    "n_train": 600,
+    "n_val": 200,
+    "n_pool": 400,
+    "widths": (64, 64),
+    "epochs": 20,
+    "batch_size": 32,
+}
 RANDOM = UnlearnRandom(originals=8, **SMALL)
 MEMORISED = UnlearnRandom(originals=4, **SMALL | {"noise": 0.2})
 """With a fifth of the labels wrong there is more to forget."""
@@ -68,15 +78,26 @@ def test_a_cell_says_nothing_when_the_original_can_hardly_be_told_from_retrained
     task = UnlearnRandom(originals=8, **SMALL | {"epochs": 1, "widths": (8,)})
     score = trial(Original(), task, (0,))[0]
     assert score.metrics["uauc_original"] < 0.6
-    assert score.not_rankable.startswith("not informative: original and retrained models can hardly be told apart")
+    assert score.not_rankable.startswith(
+        "not informative: original and retrained models can hardly be told apart"
+    )
 
 
 # Methods against the null ---------------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", [FineTune(), L1Sparse(), NegGradPlus(), StochasticTeacher()], ids=lambda method: method.card.name)
-def test_fine_tuning_of_one_kind_or_another_brings_the_models_nearer_to_retrained_ones(trial, method):
-    ours, null = trial(method, MEMORISED, (0,))[0].metrics, trial(Original(), MEMORISED, (0,))[0].metrics
+@pytest.mark.parametrize(
+    "method",
+    [FineTune(), L1Sparse(), NegGradPlus(), StochasticTeacher()],
+    ids=lambda method: method.card.name,
+)
+def test_fine_tuning_of_one_kind_or_another_brings_the_models_nearer_to_retrained_ones(
+    trial, method
+):
+    ours, null = (
+        trial(method, MEMORISED, (0,))[0].metrics,
+        trial(Original(), MEMORISED, (0,))[0].metrics,
+    )
     assert ours["privacy_gap"] < null["privacy_gap"] - 0.05
     assert ours["js"] < null["js"]
 
@@ -89,7 +110,15 @@ def test_random_labels_fool_the_legacy_attack_and_not_the_one_per_example(trial,
 
 
 def test_dampening_and_retraining_undo_a_poison_that_is_known_whole(trial):
-    task = UnlearnCorrective(data="digits", n_train=900, n_val=200, widths=(128, 128), epochs=15, batch_size=32, oracles=2)
+    task = UnlearnCorrective(
+        data="digits",
+        n_train=900,
+        n_val=200,
+        widths=(128, 128),
+        epochs=15,
+        batch_size=32,
+        oracles=2,
+    )
     null = trial(Original(), task, (0,))[0].metrics
     assert null["acc_corr"] < 30
     for method in (SelectiveSynapticDampening(), Retrain()):
@@ -97,14 +126,21 @@ def test_dampening_and_retraining_undo_a_poison_that_is_known_whole(trial):
 
 
 def test_regression_methods_bring_the_forgotten_rows_nearer_to_retrained_models(trial):
-    task = UnlearnRegression(data="digits", n_train=400, n_val=100, n_pool=300, epochs=40, retrains=4)
+    task = UnlearnRegression(
+        data="digits", n_train=400, n_val=100, n_pool=300, epochs=40, retrains=4
+    )
     null = trial(Original(), task, (0,))[0].metrics
     for method in (GaussianAmnesiac(), Blindspot()):
         assert trial(method, task, (0,))[0].metrics["privacy_gap"] < null["privacy_gap"]
 
 
 def test_the_likelihood_ratio_finds_more_members_than_one_threshold_for_all_rows(trial):
-    task = PrivacyAudit(data="digits", n_rows=500, shadows=16, widths=(64,), epochs=20, batch_size=32)
-    ratio, null = trial(AuditLira(), task, (0,))[0].metrics, trial(AuditLoss(), task, (0,))[0].metrics
+    task = PrivacyAudit(
+        data="digits", n_rows=500, shadows=16, widths=(64,), epochs=20, batch_size=32
+    )
+    ratio, null = (
+        trial(AuditLira(), task, (0,))[0].metrics,
+        trial(AuditLoss(), task, (0,))[0].metrics,
+    )
     assert ratio["auc"] > null["auc"] + 0.03
     assert ratio["tpr1"] > null["tpr1"]

@@ -39,18 +39,31 @@ def whole(problem):
 
 
 def fitted(problem, run):
-    """The problem with labels that the original predicts on every row, and with none on the validation rows."""
+    """The problem with labels that the original predicts on every row, and
+    with none on the validation rows.
+    """
     model = Original().solve(problem, run).model
-    return msgspec.structs.replace(problem, y=model(problem.x).argmax(-1), y_val=(model(problem.x_val).argmax(-1) + 1) % 4)
+    return msgspec.structs.replace(
+        problem, y=model(problem.x).argmax(-1), y_val=(model(problem.x_val).argmax(-1) + 1) % 4
+    )
 
 
 def flat(net):
-    return torch.cat([net[f"{layer}.weight"].flatten() for layer in range(len(net) // 2)] + [net[f"{layer}.bias"] for layer in range(len(net) // 2)])
+    return torch.cat(
+        [net[f"{layer}.weight"].flatten() for layer in range(len(net) // 2)]
+        + [net[f"{layer}.bias"] for layer in range(len(net) // 2)]
+    )
 
 
 def slow_step(problem, loss, lr):
     """One plain gradient step from the original on ``loss(net)``, ``net`` from inputs to logits."""
-    layers = [(problem.weights[f"{k}.weight"].clone().requires_grad_(), problem.weights[f"{k}.bias"].clone().requires_grad_()) for k in range(3)]
+    layers = [
+        (
+            problem.weights[f"{k}.weight"].clone().requires_grad_(),
+            problem.weights[f"{k}.bias"].clone().requires_grad_(),
+        )
+        for k in range(3)
+    ]
 
     def net(x):
         for position, (weight, bias) in enumerate(layers):
@@ -58,7 +71,11 @@ def slow_step(problem, loss, lr):
         return x
 
     loss(net, [parameter for pair in layers for parameter in pair]).backward()
-    return {f"{k}.{name}": (value - lr * value.grad).detach() for k, pair in enumerate(layers) for name, value in zip(("weight", "bias"), pair, strict=True)}
+    return {
+        f"{k}.{name}": (value - lr * value.grad).detach()
+        for k, pair in enumerate(layers)
+        for name, value in zip(("weight", "bias"), pair, strict=True)
+    }
 
 
 def assert_near(found, expected):
@@ -71,12 +88,26 @@ def assert_near(found, expected):
 
 def test_one_step_of_fine_tuning_l1_and_neggrad_is_a_step_on_their_loss(toy, run_of):
     problem = whole(toy())
-    x_r, y_r, x_s, y_s = problem.x[~problem.forget], problem.y[~problem.forget], problem.x[problem.forget], problem.y[problem.forget]
+    x_r, y_r, x_s, y_s = (
+        problem.x[~problem.forget],
+        problem.y[~problem.forget],
+        problem.x[problem.forget],
+        problem.y[problem.forget],
+    )
     ce = F.cross_entropy
-    assert_near(FineTune(lr=0.1, epochs=1).solve(problem, run_of()).weights, slow_step(problem, lambda net, _: ce(net(x_r), y_r), 0.1))
-    expected = slow_step(problem, lambda net, all_: ce(net(x_r), y_r) + 0.01 * sum(part.abs().sum() for part in all_), 0.1)
+    assert_near(
+        FineTune(lr=0.1, epochs=1).solve(problem, run_of()).weights,
+        slow_step(problem, lambda net, _: ce(net(x_r), y_r), 0.1),
+    )
+    expected = slow_step(
+        problem,
+        lambda net, all_: ce(net(x_r), y_r) + 0.01 * sum(part.abs().sum() for part in all_),
+        0.1,
+    )
     assert_near(L1Sparse(lr=0.1, epochs=1, alpha=0.01).solve(problem, run_of()).weights, expected)
-    expected = slow_step(problem, lambda net, _: 0.7 * ce(net(x_r), y_r) - 0.3 * ce(net(x_s), y_s), 0.1)
+    expected = slow_step(
+        problem, lambda net, _: 0.7 * ce(net(x_r), y_r) - 0.3 * ce(net(x_s), y_s), 0.1
+    )
     assert_near(NegGradPlus(lr=0.1, epochs=1, alpha=0.7).solve(problem, run_of()).weights, expected)
 
 
@@ -84,7 +115,11 @@ def test_the_weight_of_the_l1_penalty_falls_linearly_to_0(toy, run_of):
     problem = whole(toy())
     two = L1Sparse(lr=0.1, epochs=2, alpha=0.02, falling=False).solve(problem, run_of()).weights
     once = L1Sparse(lr=0.1, epochs=1, alpha=0.02, falling=False).solve(problem, run_of()).weights
-    then = L1Sparse(lr=0.1, epochs=1, alpha=0.01, falling=False).solve(msgspec.structs.replace(problem, weights=once), run_of()).weights
+    then = (
+        L1Sparse(lr=0.1, epochs=1, alpha=0.01, falling=False)
+        .solve(msgspec.structs.replace(problem, weights=once), run_of())
+        .weights
+    )
     assert_near(two, then)
 
 
@@ -92,15 +127,26 @@ def test_gradient_ascent_climbs_the_loss_of_the_forgotten_rows_by_clipped_steps(
     problem = whole(fitted(toy(), run_of()))
     x_s, y_s = problem.x[problem.forget], problem.y[problem.forget]
     expected = slow_step(problem, lambda net, _: -F.cross_entropy(net(x_s), y_s), 0.01)
-    assert_near(GradientAscent(lr=0.01, epochs=1, clip=1e9).solve(problem, run_of()).weights, expected)
-    moved = flat(GradientAscent(lr=0.01, epochs=1, clip=1e-3).solve(problem, run_of()).weights) - flat(problem.weights)
+    assert_near(
+        GradientAscent(lr=0.01, epochs=1, clip=1e9).solve(problem, run_of()).weights, expected
+    )
+    moved = flat(
+        GradientAscent(lr=0.01, epochs=1, clip=1e-3).solve(problem, run_of()).weights
+    ) - flat(problem.weights)
     assert moved.norm().item() == pytest.approx(0.01 * 1e-3, rel=1e-2)
 
 
-def test_gradient_ascent_leaves_a_model_alone_whose_forget_accuracy_is_down_to_the_validation_accuracy(toy, run_of):
+def test_gradient_ascent_leaves_a_model_alone_whose_forget_accuracy_is_down_to_the_validation_accuracy(
+    toy, run_of
+):
     problem = fitted(toy(), run_of())
-    hopeless = msgspec.structs.replace(problem, y=torch.where(problem.forget, (problem.y + 1) % 4, problem.y))  # none of S is predicted as labelled
-    found = GradientAscent(lr=1.0, epochs=3).solve_stacked([hopeless, problem], [run_of(0), run_of(1)])
+    # none of S is predicted as labelled
+    hopeless = msgspec.structs.replace(
+        problem, y=torch.where(problem.forget, (problem.y + 1) % 4, problem.y)
+    )
+    found = GradientAscent(lr=1.0, epochs=3).solve_stacked(
+        [hopeless, problem], [run_of(0), run_of(1)]
+    )
     assert torch.equal(flat(found[0].weights), flat(problem.weights))
     assert not torch.equal(flat(found[1].weights), flat(problem.weights))
 
@@ -113,18 +159,36 @@ def test_a_max_step_of_scrub_leaves_the_original_and_a_min_step_stays(toy, run_o
         problem,
         lambda net, _: (
             0.5 * F.cross_entropy(net(x_r), y_r)
-            + 0.2 * 16 * F.kl_div((net(x_r) / 4).log_softmax(-1), (original(x_r) / 4).log_softmax(-1), reduction="batchmean", log_target=True)
+            + 0.2
+            * 16
+            * F.kl_div(
+                (net(x_r) / 4).log_softmax(-1),
+                (original(x_r) / 4).log_softmax(-1),
+                reduction="batchmean",
+                log_target=True,
+            )
         ),
         0.1,
     )
-    assert_near(Scrub(lr=0.1, epochs=1, msteps=0, alpha=0.2, gamma=0.5).solve(problem, run_of()).weights, expected)
+    assert_near(
+        Scrub(lr=0.1, epochs=1, msteps=0, alpha=0.2, gamma=0.5).solve(problem, run_of()).weights,
+        expected,
+    )
     small = msgspec.structs.replace(problem, batch_size=3)
     x_s = problem.x[problem.forget]
     apart = [
-        divergence(original(x_s), Scrub(lr=0.1, epochs=2, msteps=msteps, alpha=0.0, gamma=1.0).solve(small, run_of()).model(x_s)).mean().item()
+        divergence(
+            original(x_s),
+            Scrub(lr=0.1, epochs=2, msteps=msteps, alpha=0.0, gamma=1.0)
+            .solve(small, run_of())
+            .model(x_s),
+        )
+        .mean()
+        .item()
         for msteps in (0, 1, 2)
     ]
-    assert apart[0] == pytest.approx(apart[1], rel=0.2)  # at the original itself the divergence has no slope
+    # at the original itself the divergence has no slope
+    assert apart[0] == pytest.approx(apart[1], rel=0.2)
     assert apart[2] > 1.5 * apart[0]
 
 
@@ -135,16 +199,22 @@ def test_bad_teaching_pulls_forgotten_rows_to_a_random_net_and_leaves_the_others
     taught = BadTeacher(lr=0.05, epochs=40, share=1.0).solve(problem, run).model
     original = Original().solve(problem, run_of()).model
     x_s, x_r = problem.x[problem.forget], problem.x[~problem.forget]
-    assert divergence(bad(x_s), taught(x_s)).mean() < 0.5 * divergence(bad(x_s), original(x_s)).mean()
+    assert (
+        divergence(bad(x_s), taught(x_s)).mean() < 0.5 * divergence(bad(x_s), original(x_s)).mean()
+    )
     assert divergence(original(x_r), taught(x_r)).mean() < 0.3
     erased = StochasticTeacher(lr=0.05, erase=40, rebuild=0).solve(problem, run_of()).model
-    assert divergence(bad(x_s), erased(x_s)).mean() < 0.2 * divergence(bad(x_s), original(x_s)).mean()
+    assert (
+        divergence(bad(x_s), erased(x_s)).mean() < 0.2 * divergence(bad(x_s), original(x_s)).mean()
+    )
 
 
 # SalUn ------------------------------------------------------------------------------
 
 
-def test_salun_keeps_the_weights_of_largest_gradient_and_moves_no_other_whatever_momentum_and_decay_do(toy, run_of):
+def test_salun_keeps_the_weights_of_largest_gradient_and_moves_no_other_whatever_momentum_and_decay_do(
+    toy, run_of
+):
     problem = msgspec.structs.replace(toy(), momentum=0.9, weight_decay=0.01)
     method = SalUn(rate=0.3, lr=0.05, epochs=2)
     group = Group([problem, toy(1)], [run_of(0), run_of(1)])
@@ -154,13 +224,22 @@ def test_salun_keeps_the_weights_of_largest_gradient_and_moves_no_other_whatever
     assert masks.sum(1).tolist() == [round(0.3 * total)] * 2
     x_s, y_s = problem.x[problem.forget], problem.y[problem.forget]
     assert len(y_s) <= problem.batch_size  # one batch: the saliency is the gradient of its mean
-    before, after = flat(problem.weights), flat(slow_step(problem, lambda net, _: -F.cross_entropy(net(x_s), y_s), 1.0))
+    before, after = (
+        flat(problem.weights),
+        flat(slow_step(problem, lambda net, _: -F.cross_entropy(net(x_s), y_s), 1.0)),
+    )
     saliency = (before - after).abs()
-    order = torch.cat([saliency[: sum(weight[0].numel() for weight in nets.weights)], saliency[sum(weight[0].numel() for weight in nets.weights) :]])
+    order = torch.cat(
+        [
+            saliency[: sum(weight[0].numel() for weight in nets.weights)],
+            saliency[sum(weight[0].numel() for weight in nets.weights) :],
+        ]
+    )
     assert order[masks[0] == 1].min() >= order[masks[0] == 0].max() - 1e-6
     moved = flat(method.solve(problem, run_of(0)).weights) != before
     assert not moved[masks[0] == 0].any()
-    assert moved[masks[0] == 1].double().mean() > 0.9  # a weight of a unit that is off moves by decay alone
+    # a weight of a unit that is off moves by decay alone
+    assert moved[masks[0] == 1].double().mean() > 0.9
 
 
 # Fewer layers, influence -------------------------------------------------------------
@@ -170,7 +249,11 @@ def test_salun_keeps_the_weights_of_largest_gradient_and_moves_no_other_whatever
 def test_fine_tuning_of_the_last_layers_leaves_the_others(toy, run_of, fresh):
     problem = toy()
     found = LastLayers(k=2, fresh=fresh, epochs=0 if fresh else 2).solve(problem, run_of()).weights
-    assert [layer for layer in range(3) if not torch.equal(found[f"{layer}.weight"], problem.weights[f"{layer}.weight"])] == [1, 2]
+    assert [
+        layer
+        for layer in range(3)
+        if not torch.equal(found[f"{layer}.weight"], problem.weights[f"{layer}.weight"])
+    ] == [1, 2]
     drawn = Group([problem], [run_of()]).fresh("method", "layers").net(0)
     assert torch.equal(found["2.weight"], drawn["2.weight"]) == fresh
 
@@ -179,34 +262,67 @@ def test_influence_unlearning_of_a_linear_regression_is_least_squares_without_th
     problem = msgspec.structs.replace(line(toy), widths=())
     ones = torch.ones(len(problem.x), 1)
     design = torch.cat([problem.x, ones], 1).double()
-    y = problem.y.double() + torch.randn(len(problem.y), generator=torch.Generator().manual_seed(0)).double()
-    full, without = (torch.linalg.lstsq(design[rows], y[rows, None]).solution[:, 0].float() for rows in (slice(None), ~problem.forget))
-    problem = msgspec.structs.replace(problem, y=y.float(), weights={"0.weight": full[None, :6], "0.bias": full[6:]})
-    found = InfluenceUnlearning(rows=10_000, damping=1e-8, iterations=20).solve(problem, run_of()).weights
+    y = (
+        problem.y.double()
+        + torch.randn(len(problem.y), generator=torch.Generator().manual_seed(0)).double()
+    )
+    full, without = (
+        torch.linalg.lstsq(design[rows], y[rows, None]).solution[:, 0].float()
+        for rows in (slice(None), ~problem.forget)
+    )
+    problem = msgspec.structs.replace(
+        problem, y=y.float(), weights={"0.weight": full[None, :6], "0.bias": full[6:]}
+    )
+    found = (
+        InfluenceUnlearning(rows=10_000, damping=1e-8, iterations=20)
+        .solve(problem, run_of())
+        .weights
+    )
     assert (full - without).abs().max() > 0.01
-    torch.testing.assert_close(torch.cat([found["0.weight"][0], found["0.bias"]]), without, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(
+        torch.cat([found["0.weight"][0], found["0.bias"]]), without, rtol=1e-3, atol=1e-4
+    )
 
 
 def test_the_curvature_of_influence_unlearning_is_the_gauss_newton_matrix(toy, run_of):
     problem = toy()
     group = Group([problem], [run_of()])
     nets = group.originals()
-    direction = torch.randn(1, sum(part[0].numel() for part in nets.parameters()), generator=torch.Generator().manual_seed(0))
+    direction = torch.randn(
+        1,
+        sum(part[0].numel() for part in nets.parameters()),
+        generator=torch.Generator().manual_seed(0),
+    )
     found = curved(group, nets, group.retain, direction)[0]
     names, own = zip(*nets.named_parameters(), strict=True)
     x = problem.x[~problem.forget]
-    jacobian = torch.autograd.functional.jacobian(lambda *parts: torch.func.functional_call(nets, dict(zip(names, parts, strict=True)), (x[None],))[0], own)
+    jacobian = torch.autograd.functional.jacobian(
+        lambda *parts: torch.func.functional_call(
+            nets, dict(zip(names, parts, strict=True)), (x[None],)
+        )[0],
+        own,
+    )
     j = torch.cat([part.flatten(2) for part in jacobian], 2)  # rows, classes, weights
     p = nets(x[None])[0].softmax(-1).detach()
     middle = torch.diag_embed(p) - p[:, :, None] * p[:, None]
-    torch.testing.assert_close(found, torch.einsum("ncp,ncd,ndq,q->p", j, middle, j, direction[0]) / len(x), rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(
+        found,
+        torch.einsum("ncp,ncd,ndq,q->p", j, middle, j, direction[0]) / len(x),
+        rtol=1e-3,
+        atol=1e-5,
+    )
 
 
 def test_the_recursion_of_the_repository_moves_along_the_first_gradient_alone():
     generator = torch.Generator().manual_seed(0)
-    v, gradients = torch.randn(1, 8, generator=generator), [torch.randn(1, 8, generator=generator) for _ in range(5)]
+    v, gradients = (
+        torch.randn(1, 8, generator=generator),
+        [torch.randn(1, 8, generator=generator) for _ in range(5)],
+    )
     moved = recursion(v, gradients, 5) - v
-    assert torch.nn.functional.cosine_similarity(moved, gradients[0]).abs().item() == pytest.approx(1, abs=1e-5)
+    assert torch.nn.functional.cosine_similarity(moved, gradients[0]).abs().item() == pytest.approx(
+        1, abs=1e-5
+    )
 
 
 # Pruning, dampening -----------------------------------------------------------------
@@ -220,8 +336,12 @@ def test_pruning_zeroes_the_smallest_weights_for_good_and_no_bias(toy, run_of):
     kept = after != 0
     assert kept.sum() <= round(0.4 * len(before))
     assert kept.sum() >= 0.35 * len(before)
-    assert before[kept].min() >= before[before.argsort(descending=True)[round(0.4 * len(before)) - 1]]
-    assert all((weights[f"{layer}.bias"] != problem.weights[f"{layer}.bias"]).any() for layer in range(3))
+    assert (
+        before[kept].min() >= before[before.argsort(descending=True)[round(0.4 * len(before)) - 1]]
+    )
+    assert all(
+        (weights[f"{layer}.bias"] != problem.weights[f"{layer}.bias"]).any() for layer in range(3)
+    )
 
 
 def test_importance_is_the_mean_square_of_batch_gradients_and_dampening_follows_it(toy, run_of):
@@ -229,12 +349,22 @@ def test_importance_is_the_mean_square_of_batch_gradients_and_dampening_follows_
     group = Group([problem], [run_of()])
     found = importance(group, group.originals(), group.forget)
     x_s, y_s = problem.x[problem.forget], problem.y[problem.forget]
-    gradient = {name: problem.weights[name] - value for name, value in slow_step(problem, lambda net, _: F.cross_entropy(net(x_s), y_s), 1.0).items()}
+    gradient = {
+        name: problem.weights[name] - value
+        for name, value in slow_step(
+            problem, lambda net, _: F.cross_entropy(net(x_s), y_s), 1.0
+        ).items()
+    }
     torch.testing.assert_close(found[0][0], gradient["0.weight"].square(), rtol=1e-2, atol=1e-6)
-    nets = Perceptrons.of([{"0.weight": torch.tensor([[1.0, 1.0, 1.0]]), "0.bias": torch.ones(1)}], CPU)
+    nets = Perceptrons.of(
+        [{"0.weight": torch.tensor([[1.0, 1.0, 1.0]]), "0.bias": torch.ones(1)}], CPU
+    )
     everything = [torch.tensor([[[1.0, 1.0, 1.0]]]), torch.ones(1, 1, 1)]
     forget = [torch.tensor([[[1.0, 3.0, 8.0]]]), torch.ones(1, 1, 1)]
-    assert dampened(nets, everything, forget, 2.0, 2.0).weights[0][0, 0].tolist() == pytest.approx([1.0, 2 / 3, 0.25])  # min(1, 2 / 3), 2 / 8
+    # min(1, 2 / 3), 2 / 8
+    assert dampened(nets, everything, forget, 2.0, 2.0).weights[0][0, 0].tolist() == pytest.approx(
+        [1.0, 2 / 3, 0.25]
+    )
 
 
 # L-CODEC ----------------------------------------------------------------------------
@@ -256,7 +386,9 @@ def test_the_first_coefficient_of_l_foci_is_chatterjee_s_by_a_slow_loop():
     for column in range(3):
         total = 0
         for i in range(12):
-            gaps = [abs(float(x[i, column] - x[j, column])) if j != i else math.inf for j in range(12)]
+            gaps = [
+                abs(float(x[i, column] - x[j, column])) if j != i else math.inf for j in range(12)
+            ]
             total += 12 * min(rank[i], rank[gaps.index(min(gaps))]) - left[i] ** 2
         values.append(total / sum(value * (12 - value) for value in left))
     assert foci(x, target, generator, 1) == [values.index(max(values))]
@@ -264,14 +396,23 @@ def test_the_first_coefficient_of_l_foci_is_chatterjee_s_by_a_slow_loop():
 
 def test_the_newton_step_is_that_of_the_dense_curvature():
     generator = torch.Generator().manual_seed(0)
-    slope, moved, bend, own = (torch.randn(2, 7, generator=generator, dtype=torch.float64) for _ in range(4))
-    bend, own = bend * (bend * moved).sum(1, keepdim=True).sign(), 0.1 * own * (own * moved).sum(1, keepdim=True).sign()
+    slope, moved, bend, own = (
+        torch.randn(2, 7, generator=generator, dtype=torch.float64) for _ in range(4)
+    )
+    bend, own = (
+        bend * (bend * moved).sum(1, keepdim=True).sign(),
+        0.1 * own * (own * moved).sum(1, keepdim=True).sign(),
+    )
     found = newton(slope, moved, bend, own, n=100, size=5, damping=0.3)
     for k in range(2):
         curvature = [torch.outer(y, y) / (y @ moved[k]) for y in (bend[k], own[k])]
-        dense = (100 * curvature[0] - 5 * curvature[1]) / 95 + 0.3 * torch.eye(7, dtype=torch.float64)
+        dense = (100 * curvature[0] - 5 * curvature[1]) / 95 + 0.3 * torch.eye(
+            7, dtype=torch.float64
+        )
         assert slope[k] @ torch.linalg.solve(dense, slope[k]) > 0
-        torch.testing.assert_close(found[k], torch.linalg.solve(dense, slope[k]), rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(
+            found[k], torch.linalg.solve(dense, slope[k]), rtol=1e-5, atol=1e-6
+        )
 
 
 def test_an_update_moves_the_chosen_units_alone_and_one_that_costs_too_much_is_undone(toy, run_of):
@@ -279,9 +420,17 @@ def test_an_update_moves_the_chosen_units_alone_and_one_that_costs_too_much_is_u
     before = flat(problem.weights)
     moved = flat(LCodec(select="one", batch=20).solve(problem, run_of()).weights) != before
     assert 0 < moved.sum() <= 13  # a unit of the hidden layer has 12 weights and a bias
-    assert torch.equal(flat(LCodec(damping=1e-9, drop=0.0, select="full").solve(problem, run_of()).weights), before)
-    assert not torch.equal(flat(LCodec(drop=100.0).solve(problem, run_of()).weights), flat(LCodec(drop=100.0, compat=True).solve(problem, run_of()).weights))
-    assert not torch.equal(flat(LCodec(drop=100.0).solve(problem, run_of()).weights), flat(LCodec(drop=100.0, epsilon=1e6).solve(problem, run_of()).weights))
+    assert torch.equal(
+        flat(LCodec(damping=1e-9, drop=0.0, select="full").solve(problem, run_of()).weights), before
+    )
+    assert not torch.equal(
+        flat(LCodec(drop=100.0).solve(problem, run_of()).weights),
+        flat(LCodec(drop=100.0, compat=True).solve(problem, run_of()).weights),
+    )
+    assert not torch.equal(
+        flat(LCodec(drop=100.0).solve(problem, run_of()).weights),
+        flat(LCodec(drop=100.0, epsilon=1e6).solve(problem, run_of()).weights),
+    )
 
 
 # LAF ---------------------------------------------------------------------------------
@@ -299,7 +448,9 @@ def test_laf_gets_no_labels(toy, run_of):
 
 
 def test_the_alignment_of_laf_by_hand():
-    assert turned(torch.tensor([[[1.0, 0.0]]]), torch.tensor([[[0.0, 2.0]]])).item() == pytest.approx(1)
+    assert turned(
+        torch.tensor([[[1.0, 0.0]]]), torch.tensor([[[0.0, 2.0]]])
+    ).item() == pytest.approx(1)
     stays, goes = torch.tensor([[0.1, 0.3]]), torch.tensor([[0.2, 0.4]])
     bottom = math.exp(0.2 / 5) + math.exp(0.4 / 5)
     expected = (math.log(math.exp(0.1) / bottom) + math.log(math.exp(0.3) / bottom)) / 2
@@ -330,18 +481,33 @@ def test_a_memory_votes_by_rank_among_the_rows_that_stay(toy, run_of):
 def line(toy, seed=0):
     problem = toy(seed)
     nets = Perceptrons((6, 12, 8, 1), [contextlib.nullcontext()], CPU)
-    return msgspec.structs.replace(problem, weights=nets.net(0), y=problem.x[:, 0].clone(), y_val=problem.x_val[:, 0].clone(), n_classes=0)
+    return msgspec.structs.replace(
+        problem,
+        weights=nets.net(0),
+        y=problem.x[:, 0].clone(),
+        y_val=problem.x_val[:, 0].clone(),
+        n_classes=0,
+    )
 
 
 def test_amnesiac_targets_are_redrawn_for_forgotten_rows_alone(toy, run_of):
     with torch.random.fork_rng():
         torch.manual_seed(0)
         problem = line(toy)
-    other = msgspec.structs.replace(problem, y=torch.where(problem.forget, problem.y.flip(0), problem.y))
-    alike = msgspec.structs.replace(other, y=torch.where(problem.forget, problem.y[problem.forget].mean(), problem.y))
-    found = [GaussianAmnesiac(epochs=1).solve(item, run_of()).weights for item in (problem, other, alike)]
-    assert (flat(found[0]) - flat(found[1])).abs().max() < 1e-2  # of the old targets only mean and spread are left
-    assert torch.equal(flat(GaussianAmnesiac(epochs=0).solve(problem, run_of()).weights), flat(problem.weights))
+    other = msgspec.structs.replace(
+        problem, y=torch.where(problem.forget, problem.y.flip(0), problem.y)
+    )
+    alike = msgspec.structs.replace(
+        other, y=torch.where(problem.forget, problem.y[problem.forget].mean(), problem.y)
+    )
+    found = [
+        GaussianAmnesiac(epochs=1).solve(item, run_of()).weights for item in (problem, other, alike)
+    ]
+    # of the old targets only mean and spread are left
+    assert (flat(found[0]) - flat(found[1])).abs().max() < 1e-2
+    assert torch.equal(
+        flat(GaussianAmnesiac(epochs=0).solve(problem, run_of()).weights), flat(problem.weights)
+    )
 
 
 def test_the_loss_of_blindspot_by_a_slow_computation():
@@ -351,11 +517,22 @@ def test_the_loss_of_blindspot_by_a_slow_computation():
     y, inside = torch.randn(1, 4, generator=generator), torch.tensor([[1.0, 0.0, 0.0, 1.0]])
     on_forgotten = 0.0
     for row in (0, 3):
-        maps = [layer[0, row].square() / layer[0, row].square().norm() for layer in (layers[0], guide[0])]
-        on_forgotten += (abs(layers[1][0, row, 0] - guide[1][0, row, 0]) + 50 * (maps[0] - maps[1]).square().mean()) / 2
+        maps = [
+            layer[0, row].square() / layer[0, row].square().norm()
+            for layer in (layers[0], guide[0])
+        ]
+        on_forgotten += (
+            abs(layers[1][0, row, 0] - guide[1][0, row, 0])
+            + 50 * (maps[0] - maps[1]).square().mean()
+        ) / 2
     on_retained = sum(abs(layers[1][0, row, 0] - y[0, row]) for row in (1, 2)) / 2
-    torch.testing.assert_close(Blindspot().losses(layers, guide, y, inside), (0.5 * on_forgotten + 0.5 * on_retained).view(1, 1))
-    torch.testing.assert_close(attention(torch.tensor([[[3.0, 0.0, 4.0]]])).norm(), torch.tensor(1.0))
+    torch.testing.assert_close(
+        Blindspot().losses(layers, guide, y, inside),
+        (0.5 * on_forgotten + 0.5 * on_retained).view(1, 1),
+    )
+    torch.testing.assert_close(
+        attention(torch.tensor([[[3.0, 0.0, 4.0]]])).norm(), torch.tensor(1.0)
+    )
 
 
 # The audit ------------------------------------------------------------------------------
@@ -370,10 +547,14 @@ def test_lira_is_the_log_ratio_of_gaussians_of_models_that_saw_a_row_and_that_di
     found = AuditLira(spread="row", floor=0.0).scores(target, phi, seen)
     for row in range(5):
         inside, outside = phi[seen[:, row], row], phi[~seen[:, row], row]
-        slow = Normal(inside.mean(), inside.std()).log_prob(target[row]) - Normal(outside.mean(), outside.std()).log_prob(target[row])
+        slow = Normal(inside.mean(), inside.std()).log_prob(target[row]) - Normal(
+            outside.mean(), outside.std()
+        ).log_prob(target[row])
         torch.testing.assert_close(found[row], slow)
     offline = AuditLira(mode="offline", spread="row", floor=0.0).scores(target, phi, seen)
-    torch.testing.assert_close(offline[0], (target[0] - phi[~seen[:, 0], 0].mean()) / phi[~seen[:, 0], 0].std())
+    torch.testing.assert_close(
+        offline[0], (target[0] - phi[~seen[:, 0], 0].mean()) / phi[~seen[:, 0], 0].std()
+    )
 
 
 def test_confidence_is_the_log_odds_of_the_label_however_sure_the_model_is():

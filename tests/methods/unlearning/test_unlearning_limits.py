@@ -1,4 +1,6 @@
-"""Limits in which a method is another one, bit for bit or but for rounding, and what every method must keep to."""
+"""Limits in which a method is another one, bit for bit or but for
+rounding, and what every method must keep to.
+"""
 
 import msgspec
 import pytest
@@ -54,13 +56,18 @@ NAMES = [f"{method.card.name}-{position}" for position, method in enumerate(METH
 
 
 def outputs(method, problems, runs):
-    return [solution.model(problem.x) for solution, problem in zip(method.solve_stacked(problems, runs), problems, strict=True)]
+    return [
+        solution.model(problem.x)
+        for solution, problem in zip(method.solve_stacked(problems, runs), problems, strict=True)
+    ]
 
 
 def same(one, other, toy, run_of):
     """Both methods on the same three problems; their private streams bear one name."""
     problems = [toy(seed) for seed in range(3)]
-    found = [outputs(method, problems, [run_of(seed) for seed in range(3)]) for method in (one, other)]
+    found = [
+        outputs(method, problems, [run_of(seed) for seed in range(3)]) for method in (one, other)
+    ]
     assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
     return found[0], problems
 
@@ -88,7 +95,12 @@ def test_influence_of_step_0_is_the_original(toy, run_of):
 
 @pytest.mark.parametrize("order", ["alternate", "mixed"])
 def test_salun_that_trains_every_weight_is_random_label(toy, run_of, order):
-    moved, problems = same(SalUn(rate=1.0, lr=0.1, epochs=3, order=order), RandomLabel(lr=0.1, epochs=3, order=order), toy, run_of)
+    moved, problems = same(
+        SalUn(rate=1.0, lr=0.1, epochs=3, order=order),
+        RandomLabel(lr=0.1, epochs=3, order=order),
+        toy,
+        run_of,
+    )
     assert not torch.equal(moved[0], outputs(Original(), problems[:1], [run_of(0)])[0])
 
 
@@ -102,11 +114,21 @@ def test_scrub_and_bad_teaching_of_no_epoch_are_the_original(toy, run_of):
 
 
 def test_scrub_without_max_steps_and_divergence_is_fine_tuning(toy, run_of):
-    same(Scrub(msteps=0, alpha=0.0, gamma=1.0, lr=0.1, epochs=4, falling=False), FineTune(lr=0.1, epochs=4, falling=False), toy, run_of)
+    same(
+        Scrub(msteps=0, alpha=0.0, gamma=1.0, lr=0.1, epochs=4, falling=False),
+        FineTune(lr=0.1, epochs=4, falling=False),
+        toy,
+        run_of,
+    )
 
 
 def test_a_stochastic_teacher_that_never_erases_is_fine_tuning(toy, run_of):
-    same(StochasticTeacher(erase=0, alpha=0.0, lr=0.1, rebuild=4), FineTune(lr=0.1, epochs=4), toy, run_of)
+    same(
+        StochasticTeacher(erase=0, alpha=0.0, lr=0.1, rebuild=4),
+        FineTune(lr=0.1, epochs=4),
+        toy,
+        run_of,
+    )
 
 
 # Every method ---------------------------------------------------------------------
@@ -134,7 +156,12 @@ def test_a_member_alone_is_its_member_of_a_stack_but_for_rounding(method, toy, r
     problems = [toy(seed) for seed in range(2)]
     stacked = outputs(method, problems, [run_of(0), run_of(1)])
     alone = method.solve(problems[0], run_of(0)).model(problems[0].x)
-    torch.testing.assert_close(alone, stacked[0], rtol=0, atol=1e-3 if method.card.name in ("neggrad-plus", "prune-then", "l-codec", "laf") else 1e-4)
+    torch.testing.assert_close(
+        alone,
+        stacked[0],
+        rtol=0,
+        atol=1e-3 if method.card.name in ("neggrad-plus", "prune-then", "l-codec", "laf") else 1e-4,
+    )
 
 
 @pytest.mark.parametrize("method", METHODS, ids=NAMES)
@@ -151,14 +178,26 @@ def test_the_problem_is_left_as_it_was_and_every_visit_is_counted(method, toy, r
 
 
 @pytest.mark.parametrize(
-    "method", [method for method in METHODS if method.card.name not in ("original", "ga", "ssd", "prune-then")], ids=lambda method: method.card.name
+    "method",
+    [
+        method
+        for method in METHODS
+        if method.card.name not in ("original", "ga", "ssd", "prune-then")
+    ],
+    ids=lambda method: method.card.name,
 )
-def test_what_the_rows_to_forget_hold_reaches_no_member_but_through_the_original(method, toy, run_of):
+def test_what_the_rows_to_forget_hold_reaches_no_member_but_through_the_original(
+    method, toy, run_of
+):
     """Methods that touch R alone must not read S; the others are shown to read it."""
     problem = toy()
-    other = msgspec.structs.replace(problem, x=torch.where(problem.forget[:, None], -problem.x, problem.x))
+    other = msgspec.structs.replace(
+        problem, x=torch.where(problem.forget[:, None], -problem.x, problem.x)
+    )
     probe = problem.x[~problem.forget]
-    unmoved = torch.equal(method.solve(problem, run_of()).model(probe), method.solve(other, run_of()).model(probe))
+    unmoved = torch.equal(
+        method.solve(problem, run_of()).model(probe), method.solve(other, run_of()).model(probe)
+    )
     assert unmoved == (method.card.name in ("retrain", "ft", "cf-k", "l1-sparse", "visual-memory"))
 
 
@@ -166,26 +205,41 @@ def test_what_the_rows_to_forget_hold_reaches_no_member_but_through_the_original
 
 
 def pictures(toy, seed, net, **protocol):
-    """The toy problem with an original that is convolutional. Pictures and features fill 64 bytes each: where in memory odd ones lie changes how products are rounded."""
+    """The toy problem with an original that is convolutional. Pictures and features fill 64 bytes
+    each: where in memory odd ones lie changes how products are rounded.
+    """
     return toy(seed, shape=(1, 4, 4), net=net, widths=(4, 16), **protocol)
 
 
 @pytest.mark.parametrize("method", METHODS, ids=NAMES)
-def test_a_convolutional_member_unlearns_bit_for_bit_the_same_beside_one_other_or_two(method, toy, run_of):
+def test_a_convolutional_member_unlearns_bit_for_bit_the_same_beside_one_other_or_two(
+    method, toy, run_of
+):
     problems = [pictures(toy, seed, "cnn") for seed in range(3)]
-    before = [{name: value.clone() for name, value in problem.weights.items()} for problem in problems]
+    before = [
+        {name: value.clone() for name, value in problem.weights.items()} for problem in problems
+    ]
     three = method.solve_stacked(problems, [run_of(seed) for seed in range(3)])
     two = method.solve_stacked(problems[1:], [run_of(seed) for seed in (1, 2)])
     for one, other, problem in zip(three[1:], two, problems[1:], strict=True):
         assert torch.equal(one.model(problem.x), other.model(problem.x))
         assert one.weights is None or one.weights.keys() == problem.weights.keys()
-    assert all(torch.equal(problem.weights[name], value) for problem, table in zip(problems, before, strict=True) for name, value in table.items())
-    moved = not torch.equal(three[0].model(problems[0].x), Original().solve(problems[0], run_of()).model(problems[0].x))
-    assert moved or method.card.name == "original" or method.card.name == "ssd"  # which may find nothing worth dampening
+    assert all(
+        torch.equal(problem.weights[name], value)
+        for problem, table in zip(problems, before, strict=True)
+        for name, value in table.items()
+    )
+    moved = not torch.equal(
+        three[0].model(problems[0].x), Original().solve(problems[0], run_of()).model(problems[0].x)
+    )
+    # which may find nothing worth dampening
+    assert moved or method.card.name == "original" or method.card.name == "ssd"
 
 
 @pytest.mark.parametrize("net", ["cnn", "resnet18", "preactresnet18"])
-def test_a_convolutional_original_keeps_its_statistics_and_is_the_ordinary_module_of_its_table(toy, run_of, net):
+def test_a_convolutional_original_keeps_its_statistics_and_is_the_ordinary_module_of_its_table(
+    toy, run_of, net
+):
     problem = pictures(toy, 0, net)
     unmoved = Scrub(epochs=0).solve(problem, run_of())
     assert all(torch.equal(unmoved.weights[name], value) for name, value in problem.weights.items())
@@ -193,7 +247,11 @@ def test_a_convolutional_original_keeps_its_statistics_and_is_the_ordinary_modul
     assert not module.load_state_dict(problem.weights, strict=False).missing_keys
     assert torch.equal(unmoved.model(problem.x), module.eval()(problem.x))
     moved = FineTune(epochs=1).solve(problem, run_of()).weights
-    assert any(not torch.equal(moved[name], problem.weights[name]) for name in moved if "running_mean" in name)
+    assert any(
+        not torch.equal(moved[name], problem.weights[name])
+        for name in moved
+        if "running_mean" in name
+    )
 
 
 @pytest.mark.parametrize("net", ["cnn", "resnet18", "preactresnet18"])
@@ -203,7 +261,11 @@ def test_what_leads_into_a_channel_moves_no_other_channel(toy, run_of, net):
     x, chosen = problem.x[None], torch.zeros(1, 16)
     chosen[0, 2] = 1
     into = nets.into(chosen, torch.zeros(1, 4))
-    assert [int(part.sum()) for part in into if part.any()] == [9 * (4 if net == "cnn" else 16), 1, 1]
+    assert [int(part.sum()) for part in into if part.any()] == [
+        9 * (4 if net == "cnn" else 16),
+        1,
+        1,
+    ]
     before = nets.features(x).detach()
     with torch.no_grad():
         for parameter, part in zip(nets.parameters(), into, strict=True):
@@ -215,7 +277,11 @@ def test_what_leads_into_a_channel_moves_no_other_channel(toy, run_of, net):
 # What a method may see --------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["x_test", "oracle", "retrained", "shadows", "corrupted", "y_true"])
+@pytest.mark.parametrize(
+    "name", ["x_test", "oracle", "retrained", "shadows", "corrupted", "y_true"]
+)
 def test_reaching_for_hidden_things_fails_with_a_sentence(toy, name):
-    with pytest.raises(AttributeError, match=f"a method sees no '{name}': test rows, retrained and shadow models"):
+    with pytest.raises(
+        AttributeError, match=f"a method sees no '{name}': test rows, retrained and shadow models"
+    ):
         getattr(toy(trained=False), name)

@@ -15,7 +15,9 @@ from ..contracts import Blobs
 class MockBlobs(Dataset):
     """Rows around -1 and +1."""
 
-    card: ClassVar = DatasetCard(name="mock-blobs", title="Two blobs", source="drawn", size="60 rows", had="generated")
+    card: ClassVar = DatasetCard(
+        name="mock-blobs", title="Two blobs", source="drawn", size="60 rows", had="generated"
+    )
 
     n: Annotated[int, Meta(ge=4)] = 60
 

@@ -1,4 +1,6 @@
-"""The tasks on colour photographs, on a made-up copy: parts, sizes, the whole way, and what is said when the data are missing."""
+"""The tasks on colour photographs, on a made-up copy: parts, sizes, the
+whole way, and what is said when the data are missing.
+"""
 
 import pytest
 import torch
@@ -35,16 +37,35 @@ class Serving(Tools):
 
 def setup_of(tmp_path, classes, kind=Setup):
     tools, artifacts = Serving(classes), Artifacts(tmp_path / "artifacts")
-    return kind(seed=0, task="condensation/toy", method="condensation/m", device=CPU, workdir=tmp_path, tools=tools, artifacts=artifacts)
+    return kind(
+        seed=0,
+        task="condensation/toy",
+        method="condensation/m",
+        device=CPU,
+        workdir=tmp_path,
+        tools=tools,
+        artifacts=artifacts,
+    )
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_train_and_validation_are_parts_of_the_training_part_and_the_test_part_is_the_data_s_own(task, tmp_path):
+def test_train_and_validation_are_parts_of_the_training_part_and_the_test_part_is_the_data_s_own(
+    task, tmp_path
+):
     classes = 100 if task is CondenseCifar100 else 10
     case = task(ipc=2).prepare(setup_of(tmp_path, classes))
     problem, hidden = case.problems[0], case.hidden
-    assert (len(problem.y), len(hidden.y_val), len(hidden.y_test)) == (12 * classes - 12 * classes // 10, 12 * classes // 10, 4 * classes)
-    assert (problem.width, problem.depth, problem.flips, problem.budget) == (128, 3, task is not CondenseSvhn, 2 * classes)
+    assert (len(problem.y), len(hidden.y_val), len(hidden.y_test)) == (
+        12 * classes - 12 * classes // 10,
+        12 * classes // 10,
+        4 * classes,
+    )
+    assert (problem.width, problem.depth, problem.flips, problem.budget) == (
+        128,
+        3,
+        task is not CondenseSvhn,
+        2 * classes,
+    )
     torch.testing.assert_close(problem.x.mean((0, 2, 3)), torch.zeros(3), rtol=0, atol=1e-4)
     assert problem.net().n_features == 2048
 
@@ -52,18 +73,43 @@ def test_train_and_validation_are_parts_of_the_training_part_and_the_test_part_i
 @pytest.mark.parametrize("task", TASKS)
 def test_the_paper_preset_is_the_authors_protocol(task):
     found = task.card.presets["paper"]
-    assert {name: params["ipc"] for name, params in found.variants.items()} == {"ipc1": 1, "ipc10": 10, "ipc50": 50}
+    assert {name: params["ipc"] for name, params in found.variants.items()} == {
+        "ipc1": 1,
+        "ipc10": 10,
+        "ipc50": 50,
+    }
     made = task.make({**found.params, **found.variants["ipc10"]})
-    assert (made.nets, made.epochs, made.batch_real, made.net_epochs, made.width, made.depth, made.lrs) == (20, 300, 256, 50, 128, 3, (0.01,))
+    assert (
+        made.nets,
+        made.epochs,
+        made.batch_real,
+        made.net_epochs,
+        made.width,
+        made.depth,
+        made.lrs,
+    ) == (20, 300, 256, 50, 128, 3, (0.01,))
 
 
 def test_a_set_is_judged_on_every_architecture_and_the_best_look_is_no_less_than_the_last(tmp_path):
     found = CondenseCifar10.card.presets["smoke"]
-    task = CondenseCifar10.make({**found.params, "n_train": 0, "n_test": 0, "epochs": 10, "architectures": ["mlp", "resnet", "vit"], "strategy": ""})
+    task = CondenseCifar10.make(
+        {
+            **found.params,
+            "n_train": 0,
+            "n_test": 0,
+            "epochs": 10,
+            "architectures": ["mlp", "resnet", "vit"],
+            "strategy": "",
+        }
+    )
     case = task.prepare(setup_of(tmp_path, 10))
     rows = real_rows(case.problems[0], setup_of(tmp_path, 10, Run))
     small = SmallSet(x=case.problems[0].x[rows], y=case.problems[0].y[rows], indices=rows)
-    score = task.evaluate(case, [Outcome(solution=small, curve=[], kept={}, cost={}, counters={})], setup_of(tmp_path, 10))
+    score = task.evaluate(
+        case,
+        [Outcome(solution=small, curve=[], kept={}, cost={}, counters={})],
+        setup_of(tmp_path, 10),
+    )
     assert all(score.metrics[f"acc_{name}"] is not None for name in ("mlp", "resnet", "vit"))
     assert score.metrics["acc"] > 15  # a line of pixels tells the class; chance is 10
     assert score.metrics["acc_best"] >= score.metrics["acc"]
@@ -71,7 +117,9 @@ def test_a_set_is_judged_on_every_architecture_and_the_best_look_is_no_less_than
 
 
 @pytest.mark.parametrize("name", ["cifar10", "cifar100", "svhn"])
-def test_without_the_data_a_task_is_unavailable_and_says_what_to_do(name, monkeypatch, capsys, tmp_path):
+def test_without_the_data_a_task_is_unavailable_and_says_what_to_do(
+    name, monkeypatch, capsys, tmp_path
+):
     monkeypatch.setenv("BENCH_DATA", str(tmp_path / "nothing"))
     arguments = [
         "run",
@@ -92,5 +140,7 @@ def test_without_the_data_a_task_is_unavailable_and_says_what_to_do(name, monkey
         main(arguments)
     said = capsys.readouterr().err
     assert done.value.code == 4
-    assert f"unavailable: dm on condense-{name}: the data set {name!r} is not on this machine" in said
+    assert (
+        f"unavailable: dm on condense-{name}: the data set {name!r} is not on this machine" in said
+    )
     assert "set BENCH_HUB=1" in said

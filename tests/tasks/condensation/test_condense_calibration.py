@@ -23,13 +23,23 @@ TINY = {"n_train": 200, "epochs": 60, "epochs_full": 60, "nets": 2, "width": 8, 
 
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory):
-    return Digits().load(Setup(seed=0, task="t", method="m", device=CPU, workdir=tmp_path_factory.mktemp("data")))
+    return Digits().load(
+        Setup(seed=0, task="t", method="m", device=CPU, workdir=tmp_path_factory.mktemp("data"))
+    )
 
 
 @pytest.fixture
 def setup_of(digits, tmp_path):
     def make(seed=0, kind=Setup):
-        return kind(seed=seed, task="c/toy", method="c/m", device=CPU, workdir=tmp_path, tools=Serving(digits), artifacts=Artifacts(tmp_path / "kept"))
+        return kind(
+            seed=seed,
+            task="c/toy",
+            method="c/m",
+            device=CPU,
+            workdir=tmp_path,
+            tools=Serving(digits),
+            artifacts=Artifacts(tmp_path / "kept"),
+        )
 
     return make
 
@@ -39,7 +49,9 @@ def score_of(setup_of):
     def score(task, solution):
         case = task.prepare(setup_of())
         found = solution(case.problems[0]) if callable(solution) else solution
-        return task.evaluate(case, [Outcome(solution=found, curve=[], kept={}, cost={}, counters={})], setup_of())
+        return task.evaluate(
+            case, [Outcome(solution=found, curve=[], kept={}, cost={}, counters={})], setup_of()
+        )
 
     return score
 
@@ -50,17 +62,22 @@ def means(problem, **fields):
     return SmallSet(x=x, y=torch.arange(problem.n_classes), **fields)
 
 
-# The task --------------------------------------------------------------------------------------------------
+# The task
+# -------------------------------------------------------------------------------------------------
 
 
 def test_a_temperature_changes_the_calibration_that_ranks_and_no_accuracy(score_of):
     task = CondenseCalibration(**TINY)
-    plain, scaled, masked = (score_of(task, lambda problem, share=share: means(problem, masked=share)) for share in (None, 0.0, 0.5))
+    plain, scaled, masked = (
+        score_of(task, lambda problem, share=share: means(problem, masked=share))
+        for share in (None, 0.0, 0.5)
+    )
     assert plain.metrics["acc"] == scaled.metrics["acc"] == masked.metrics["acc"]
     assert plain.metrics["ece"] == plain.metrics["ece_raw"] == scaled.metrics["ece_raw"]
     assert (plain.metrics["temperature"], plain.metrics["nll"]) == (1, plain.metrics["nll_raw"])
     assert len({score.metrics["ece"] for score in (plain, scaled, masked)}) == 3
-    assert scaled.metrics["nll"] < masked.metrics["nll"]  # masks push the temperature away from the one of least likelihood loss
+    # masks push the temperature away from the one of least likelihood loss
+    assert scaled.metrics["nll"] < masked.metrics["nll"]
     assert scaled.metrics["nll"] < plain.metrics["nll"]
     assert all(score.gates == {"accuracy": True} for score in (plain, scaled, masked))
     assert {"images", "reliability"} == set(plain.images)
@@ -94,7 +111,10 @@ def test_nets_trained_on_all_images_are_the_upper_anchor_of_calibration(score_of
 
 
 def test_the_reliability_curve_holds_the_gaps_that_the_calibration_error_sums():
-    logits, y = torch.randn(2, 400, 5, generator=torch.Generator().manual_seed(0)).double() * 3, torch.arange(400) % 5
+    logits, y = (
+        torch.randn(2, 400, 5, generator=torch.Generator().manual_seed(0)).double() * 3,
+        torch.arange(400) % 5,
+    )
     confidence, predicted = logits.softmax(-1).max(-1)
     bins = (confidence * 15).ceil().clamp(1, 15)
     points, total = reliability(logits, y), 0.0
@@ -103,7 +123,8 @@ def test_the_reliability_curve_holds_the_gaps_that_the_calibration_error_sums():
         assert sure == pytest.approx(100 * confidence[own].mean().item())
         assert right == pytest.approx(100 * (predicted == y)[own].double().mean().item())
         total += own.sum().item() / own.numel() * abs(sure - right) / 100
-    assert total <= calibration_error(logits, y).mean().item() + 1e-12  # nets pooled may cancel, never add
+    # nets pooled may cancel, never add
+    assert total <= calibration_error(logits, y).mean().item() + 1e-12
 
 
 def test_the_methods_that_the_track_ranks_differ_from_dm_in_calibration_alone_or_in_their_images():
@@ -117,23 +138,39 @@ def test_the_methods_that_the_track_ranks_differ_from_dm_in_calibration_alone_or
     assert Temperature.card.plain
 
 
-# Choosing parameters -----------------------------------------------------------------------------------------
+# Choosing parameters
+# -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("task", "metric"), [(CondenseDigits, "acc_val"), (CondenseCalibration, "ece_val")], ids=["accuracy", "calibration"])
-def test_where_parameters_are_chosen_held_out_training_rows_are_scored_and_nothing_else(task, metric, score_of, setup_of):
+@pytest.mark.parametrize(
+    ("task", "metric"),
+    [(CondenseDigits, "acc_val"), (CondenseCalibration, "ece_val")],
+    ids=["accuracy", "calibration"],
+)
+def test_where_parameters_are_chosen_held_out_training_rows_are_scored_and_nothing_else(
+    task, metric, score_of, setup_of
+):
     assert task.card.tuning == {"holdout": 0.2}
     assert [one.name for one in task.card.metrics if one.validation] == [metric]
     whole, parts = (task(**TINY, **tuning).prepare(setup_of()) for tuning in ({}, task.card.tuning))
     rows = {row.numpy().tobytes() for row in whole.problems[0].x}
-    mean, std = parts.problems[0].mean / whole.problems[0].std, parts.problems[0].std / whole.problems[0].std
+    mean, std = (
+        parts.problems[0].mean / whole.problems[0].std,
+        parts.problems[0].std / whole.problems[0].std,
+    )
     shift = whole.problems[0].mean / whole.problems[0].std
-    found = [part * std.view(-1, 1, 1) + (mean - shift).view(-1, 1, 1) for part in (parts.problems[0].x, parts.hidden.x_test)]
+    found = [
+        part * std.view(-1, 1, 1) + (mean - shift).view(-1, 1, 1)
+        for part in (parts.problems[0].x, parts.hidden.x_test)
+    ]
     assert [len(part) for part in found] == [160, 40]
-    images = torch.stack([torch.frombuffer(bytearray(row), dtype=torch.float32) for row in sorted(rows)])
+    images = torch.stack(
+        [torch.frombuffer(bytearray(row), dtype=torch.float32) for row in sorted(rows)]
+    )
     nearest = torch.cdist(torch.cat(found).flatten(1), images).min(1)
     assert nearest.values.max() < 1e-2  # all of them are training rows of the task as it is ranked
-    assert len(nearest.indices.unique()) >= 198  # and no row is in both, but for digits that are twice in the data
+    # and no row is in both, but for digits that are twice in the data
+    assert len(nearest.indices.unique()) >= 198
     score = score_of(task(**TINY, **task.card.tuning), means)
     assert set(score.metrics) == {metric}
     assert score.not_rankable == "scored on held-out training images by their given labels"
@@ -142,11 +179,18 @@ def test_where_parameters_are_chosen_held_out_training_rows_are_scored_and_nothi
 @pytest.mark.parametrize("task", [CondenseClassIncremental, CondenseTransfer])
 def test_a_task_that_cannot_score_held_out_rows_refuses_to_hold_any_out(task, setup_of):
     assert not task.card.tuning
-    with pytest.raises(InvalidRun, match=r"holdout is 0\.2, and 'condense-(cl|transfer)' can't score held-out rows; leave holdout at 0"):
+    with pytest.raises(
+        InvalidRun,
+        match=r"holdout is 0\.2, and 'condense-(cl|transfer)' can't score held-out rows; leave "
+        r"holdout at 0",
+    ):
         task(holdout=0.2).prepare(setup_of())
 
 
 def test_a_set_of_soft_labels_is_judged_on_held_out_rows_as_on_test_rows(score_of):
     task = CondenseDigits(**TINY, holdout=0.2)
-    flat = score_of(task, lambda problem: msgspec.structs.replace(means(problem), soft_y=torch.full((10, 10), 0.1)))
+    flat = score_of(
+        task,
+        lambda problem: msgspec.structs.replace(means(problem), soft_y=torch.full((10, 10), 0.1)),
+    )
     assert flat.metrics["acc_val"] < score_of(task, means).metrics["acc_val"]

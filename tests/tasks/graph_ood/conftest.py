@@ -37,9 +37,23 @@ def bench(tmp_path):
 
     def make(task, seed=0, data=None):
         tools = Watcher(task, data)
-        tools.setup = Setup(seed=seed, task=f"graph-ood/{task.card.name}", method="graph-ood/erm", device=CPU, workdir=tmp_path, tools=tools)
+        tools.setup = Setup(
+            seed=seed,
+            task=f"graph-ood/{task.card.name}",
+            method="graph-ood/erm",
+            device=CPU,
+            workdir=tmp_path,
+            tools=tools,
+        )
         tools.case = task.prepare(tools.setup)
-        tools.run = Run(seed=seed, task=f"graph-ood/{task.card.name}", method="graph-ood/erm", device=CPU, workdir=tmp_path, tools=tools)
+        tools.run = Run(
+            seed=seed,
+            task=f"graph-ood/{task.card.name}",
+            method="graph-ood/erm",
+            device=CPU,
+            workdir=tmp_path,
+            tools=tools,
+        )
         return tools
 
     return make

@@ -1,4 +1,6 @@
-"""Tasks on graphs from files: official parts, sizes, answers, environments; and noisy superpixels."""
+"""Tasks on graphs from files: official parts, sizes, answers,
+environments; and noisy superpixels.
+"""
 
 import msgspec
 import numpy as np
@@ -21,13 +23,19 @@ TINY = {"epochs": 1, "hidden": 4, "layers": 2}
 def made(y, parts=3, env=None):
     """Paths of 2 to 13 nodes."""
     sizes = 2 + np.random.default_rng(0).integers(0, 12, COUNT)
-    graphs = Graphs.pack([(np.ones((n, 3)), np.stack([np.arange(n - 1), np.arange(1, n)])) for n in sizes])
+    graphs = Graphs.pack(
+        [(np.ones((n, 3)), np.stack([np.arange(n - 1), np.arange(1, n)])) for n in sizes]
+    )
     return GraphSet(graphs=graphs, y=y, part=torch.arange(COUNT) % parts, env=env)
 
 
 def figures(tools):
     solution = GraphMethod().solve(tools.case.problems[0], tools.run)
-    return tools.task.evaluate(tools.case, [Outcome(solution=solution, curve=[], kept=tools.run._kept, cost={}, counters={})], tools.setup)
+    return tools.task.evaluate(
+        tools.case,
+        [Outcome(solution=solution, curve=[], kept=tools.run._kept, cost={}, counters={})],
+        tools.setup,
+    )
 
 
 def test_ogb_s_training_part_is_carved_and_its_answers_have_a_roc_auc(bench):
@@ -35,17 +43,25 @@ def test_ogb_s_training_part_is_carved_and_its_answers_have_a_roc_auc(bench):
     tools = bench(OgbAnswers(**TINY), data=made(y))
     assert tools.asked == [{"subset": "bace"}]
     splits, problem = tools.case.hidden.splits, tools.case.problems[0]
-    assert [len(splits[name].y) for name in ("train", "id_val", "id_test", "ood_val", "ood_test")] == [30, 5, 5, 40, 40]
+    assert [
+        len(splits[name].y) for name in ("train", "id_val", "id_test", "ood_val", "ood_test")
+    ] == [30, 5, 5, 40, 40]
     assert torch.equal(splits["ood_test"].y, y[2::3])
     assert (problem.kind, problem.outputs) == ("binary", 3)
     found = figures(tools)
     assert 0 <= found.metrics["ood_test"] <= 100
-    assert found.metrics["gap"] == pytest.approx(found.metrics["id_test"] - found.metrics["ood_test"])
+    assert found.metrics["gap"] == pytest.approx(
+        found.metrics["id_test"] - found.metrics["ood_test"]
+    )
     assert set(found.metrics) <= {metric.name for metric in OgbAnswers.card.metrics}
 
 
 def test_ogb_s_numbers_are_standardised_target_by_target(bench):
-    y = torch.randn(COUNT, 2, generator=torch.Generator().manual_seed(0)) * torch.tensor([1.0, 50.0]) + 7
+    y = (
+        torch.randn(COUNT, 2, generator=torch.Generator().manual_seed(0))
+        * torch.tensor([1.0, 50.0])
+        + 7
+    )
     tools = bench(OgbNumbers(**TINY), data=made(y))
     problem = tools.case.problems[0]
     assert problem.kind == "numbers"
@@ -56,17 +72,26 @@ def test_ogb_s_numbers_are_standardised_target_by_target(bench):
 def test_tu_s_graphs_are_split_by_size(bench):
     tools = bench(TuSize(**TINY), data=made(torch.arange(COUNT) % 2, parts=1))
     splits = tools.case.hidden.splits
-    assert splits["train"].graphs.nodes.max() <= splits["ood_val"].graphs.nodes.min() <= splits["ood_test"].graphs.nodes.min()
+    assert (
+        splits["train"].graphs.nodes.max()
+        <= splits["ood_val"].graphs.nodes.min()
+        <= splits["ood_test"].graphs.nodes.min()
+    )
     assert sum(len(split.y) for split in splits.values()) == COUNT
     assert set(figures(tools).metrics) <= {metric.name for metric in TuSize.card.metrics}
 
 
 def test_good_s_parts_are_taken_as_they_are_and_training_graphs_keep_their_environments(bench):
     env = torch.arange(COUNT) // 5 % 4
-    tools = bench(GoodMotif(domain="size", shift="concept", **TINY), data=made(torch.arange(COUNT) % 3, parts=5, env=env))
+    tools = bench(
+        GoodMotif(domain="size", shift="concept", **TINY),
+        data=made(torch.arange(COUNT) % 3, parts=5, env=env),
+    )
     assert tools.asked == [{"subset": "GOODMotif", "domain": "size", "shift": "concept"}]
     assert torch.equal(tools.case.problems[0].env, env[::5])
-    assert all(split.env is None for name, split in tools.case.hidden.splits.items() if name != "train")
+    assert all(
+        split.env is None for name, split in tools.case.hidden.splits.items() if name != "train"
+    )
     assert [len(split.y) for split in tools.case.hidden.splits.values()] == [24] * 5
     assert set(figures(tools).metrics) <= {metric.name for metric in GoodMotif.card.metrics}
 

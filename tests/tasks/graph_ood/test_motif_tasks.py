@@ -1,4 +1,6 @@
-"""Graphs of bases and motifs: they are what their names say, the bias is what it is said to be, and what must be hidden is."""
+"""Graphs of bases and motifs: they are what their names say, the bias is
+what it is said to be, and what must be hidden is.
+"""
 
 import msgspec
 import numpy as np
@@ -21,7 +23,9 @@ from bench.training.graphs import Graphs
 
 def solved(tools, method=None):
     solution = (method or GraphMethod()).solve(tools.case.problems[0], tools.run)
-    outcome = Outcome(solution=solution, curve=tools.run._curve, kept=tools.run._kept, cost={}, counters={})
+    outcome = Outcome(
+        solution=solution, curve=tools.run._curve, kept=tools.run._kept, cost={}, counters={}
+    )
     return tools.task.evaluate(tools.case, [outcome], tools.setup)
 
 
@@ -51,15 +55,28 @@ def test_a_wheel_has_one_hub_and_a_ring_of_degree_three():
 
 
 def test_motifs_have_five_six_and_seven_edges_and_differ_in_degrees():
-    degrees = {name: sorted(np.bincount(np.array(edges).flatten()).tolist()) for name, edges in shapes.SPURIOUS_MOTIFS.items()}
+    degrees = {
+        name: sorted(np.bincount(np.array(edges).flatten()).tolist())
+        for name, edges in shapes.SPURIOUS_MOTIFS.items()
+    }
     assert degrees == {"cycle": [2] * 5, "house": [2, 2, 2, 3, 3], "crane": [2, 2, 3, 3, 4]}
-    assert {name: len(edges) for name, edges in shapes.SPURIOUS_MOTIFS.items()} == {"cycle": 5, "house": 6, "crane": 7}
-    assert {name: len(edges) for name, edges in shapes.GOOD_MOTIFS.items()} == {"house": 6, "cycle": 5, "crane": 6}
+    assert {name: len(edges) for name, edges in shapes.SPURIOUS_MOTIFS.items()} == {
+        "cycle": 5,
+        "house": 6,
+        "crane": 7,
+    }
+    assert {name: len(edges) for name, edges in shapes.GOOD_MOTIFS.items()} == {
+        "house": 6,
+        "cycle": 5,
+        "crane": 6,
+    }
 
 
 def components(graphs):
     batch = graphs.batch()
-    adjacency = sparse.coo_matrix((np.ones(batch.edge_index.shape[1]), batch.edge_index.numpy()), (len(batch.x),) * 2)
+    adjacency = sparse.coo_matrix(
+        (np.ones(batch.edge_index.shape[1]), batch.edge_index.numpy()), (len(batch.x),) * 2
+    )
     return connected_components(adjacency, directed=False)[0]
 
 
@@ -82,8 +99,11 @@ def test_without_noise_a_graph_is_its_motif_its_base_and_one_edge_between():
 def test_noise_adds_the_stated_share_of_edges_none_within_the_motif():
     bases = (lambda g: shapes.wheel(15),)
     motif, base = np.zeros(50, dtype=int), np.zeros(50, dtype=int)
-    drawn = shapes.draw(np.random.default_rng(0), [shapes.SPURIOUS_MOTIFS["cycle"]], bases, motif, base, perturb=0.1)
-    assert (drawn.graphs.sizes // 2).tolist() == [34 + 3] * 50  # 5 + 28 + 1 edges and a tenth of them
+    drawn = shapes.draw(
+        np.random.default_rng(0), [shapes.SPURIOUS_MOTIFS["cycle"]], bases, motif, base, perturb=0.1
+    )
+    # 5 + 28 + 1 edges and a tenth of them
+    assert (drawn.graphs.sizes // 2).tolist() == [34 + 3] * 50
     for graph in drawn.graphs.data():
         inside = graph.edge_index[:, (graph.edge_index < 5).all(0)]
         assert inside.shape[1] == 10
@@ -127,7 +147,8 @@ def test_labels_are_noisy_in_training_and_validation_and_true_in_tests(bench):
     for name, split in splits.items():
         wrong = (split.y.numpy() != groups(split)[0]).mean()
         if name in ("train", "id_val", "ood_val"):
-            assert abs(wrong - 0.1 * 2 / 3) < 3 * (0.067 * 0.933 / len(split.y)) ** 0.5  # a tenth is drawn anew, a third of these hits the true one
+            # a tenth is drawn anew, a third of these hits the true one
+            assert abs(wrong - 0.1 * 2 / 3) < 3 * (0.067 * 0.933 / len(split.y)) ** 0.5
         else:
             assert wrong == 0
 
@@ -140,14 +161,19 @@ def test_the_concept_shift_has_three_environments_with_their_own_bias(bench):
     for number, forced in enumerate((0.99, 0.97, 0.95)):
         share = (motif == base)[env == number].mean()
         expected = forced + (1 - forced) / 3
-        assert abs(share - expected) < 3 * (expected * (1 - expected) / (env == number).sum()) ** 0.5
+        assert (
+            abs(share - expected) < 3 * (expected * (1 - expected) / (env == number).sum()) ** 0.5
+        )
     motif, base = groups(tools.case.hidden.splits["ood_test"])
     assert abs((motif == base).mean() - 1 / 3) < 3 * (2 / 9 / len(motif)) ** 0.5
     assert bench(SpuriousMotif(per_class=3)).case.problems[0].env is None
 
 
 def equal(a, b):
-    return all(x.equal(y) if isinstance(x, torch.Tensor) else x == y for (_, x), (_, y) in zip(leaves(a), leaves(b), strict=True))
+    return all(
+        x.equal(y) if isinstance(x, torch.Tensor) else x == y
+        for (_, x), (_, y) in zip(leaves(a), leaves(b), strict=True)
+    )
 
 
 def test_a_seed_gives_the_same_tensors_again_and_another_seed_others(bench):
@@ -162,7 +188,10 @@ def test_the_size_of_one_split_leaves_the_others_alone(bench):
         def count(self, name):
             return 3 * 20 if name == "ood_test" else super().count(name)
 
-    plain, bigger = bench(SpuriousMotif(per_class=10)).case.hidden.splits, bench(Bigger(per_class=10)).case.hidden.splits
+    plain, bigger = (
+        bench(SpuriousMotif(per_class=10)).case.hidden.splits,
+        bench(Bigger(per_class=10)).case.hidden.splits,
+    )
     assert len(bigger["ood_test"].y) == 60
     assert all(equal(plain[name], bigger[name]) for name in plain if name != "ood_test")
 
@@ -170,7 +199,13 @@ def test_the_size_of_one_split_leaves_the_others_alone(bench):
 def test_a_method_sees_training_graphs_and_given_labels_alone(bench):
     tools = bench(SpuriousMotif(per_class=10))
     seen = dict(leaves(tools.case.problems[0]))
-    assert {path for path, value in seen.items() if isinstance(value, torch.Tensor)} == {"graphs.x", "graphs.edges", "graphs.nodes", "graphs.degrees", "y"}
+    assert {path for path, value in seen.items() if isinstance(value, torch.Tensor)} == {
+        "graphs.x",
+        "graphs.edges",
+        "graphs.nodes",
+        "graphs.degrees",
+        "y",
+    }
     assert torch.equal(seen["y"], tools.case.hidden.splits["train"].y)
     assert not any(hasattr(tools.run, name) for name in ("dataset", "case", "hidden"))
     assert tools.case.problems[0].graphs.x.unique().tolist() == [1.0]
@@ -194,7 +229,10 @@ def test_motif_basis_keeps_star_and_path_out_of_training(bench):
     assert env.bincount().tolist() == [30, 30, 30]
 
     def hubs(split):  # the largest degree of a base node
-        return [int(graph.edge_index[1][graph.edge_index[1] >= 5].bincount().max()) for graph in split.graphs.data()]
+        return [
+            int(graph.edge_index[1][graph.edge_index[1] >= 5].bincount().max())
+            for graph in split.graphs.data()
+        ]
 
     assert max(hubs(splits["ood_test"])) <= 3  # a path, and the edge to the motif
     assert min(hubs(splits["ood_val"])) >= 3  # a star
@@ -207,10 +245,15 @@ def test_motif_basis_keeps_star_and_path_out_of_training(bench):
 
 
 def corrupted(splits, names):
-    return {name: msgspec.structs.replace(split, y=split.y.flip(0).roll(1)) if name in names else split for name, split in splits.items()}
+    return {
+        name: msgspec.structs.replace(split, y=split.y.flip(0).roll(1)) if name in names else split
+        for name, split in splits.items()
+    }
 
 
-@pytest.mark.parametrize("names", [("id_test", "ood_test", "ood_large"), ("id_test", "ood_test", "ood_large", "ood_val")])
+@pytest.mark.parametrize(
+    "names", [("id_test", "ood_test", "ood_large"), ("id_test", "ood_test", "ood_large", "ood_val")]
+)
 def test_the_chosen_epoch_does_not_depend_on_labels_it_must_not_see(bench, names):
     task = SpuriousMotif(per_class=20, epochs=6)
     plain, spoilt = bench(task), bench(task)
@@ -233,7 +276,11 @@ def test_of_equal_validation_scores_the_last_epoch_is_kept_and_scores_are_of_the
         def forward(self, batch):
             from bench.training.gnn import Output
 
-            return Output(torch.nn.functional.one_hot(torch.full((batch.size,), int(self.label)), 3).float(), batch.x, batch.x)
+            return Output(
+                torch.nn.functional.one_hot(torch.full((batch.size,), int(self.label)), 3).float(),
+                batch.x,
+                batch.x,
+            )
 
     split = tools.case.hidden.splits["id_val"]
     tools.case.hidden.splits["id_val"] = msgspec.structs.replace(split, y=torch.ones_like(split.y))
@@ -241,7 +288,9 @@ def test_of_equal_validation_scores_the_last_epoch_is_kept_and_scores_are_of_the
         tools.report(tools.run, step, Constant(label))
     assert tools.case.hidden.chosen["id_val"] == 4
     assert int(tools.run._kept["id_val"].label) == 1
-    outcome = Outcome(solution=Solution(model=Constant(2)), curve=[], kept=tools.run._kept, cost={}, counters={})
+    outcome = Outcome(
+        solution=Solution(model=Constant(2)), curve=[], kept=tools.run._kept, cost={}, counters={}
+    )
     scores = tools.task.evaluate(tools.case, [outcome], tools.setup).metrics
     assert scores["id_test"] == pytest.approx(100 / 3)
     assert scores["epoch"] == 4
@@ -255,10 +304,14 @@ def test_scores_are_those_worked_out_by_hand():
     split = common.Split(graphs=graphs, y=y, group=group)
     hidden = common.Hidden(splits={"s": split}, scale=torch.tensor([[0.0], [1.0]]))
     assert hidden.score("s", logits) == pytest.approx(100 * 21 / 24)
-    assert figures.worst_group(logits, y, group) == {"worst_group": pytest.approx(100 * 9 / 11)}  # the group of one graph does not count
-    numbers = common.Split(graphs=graphs.take(torch.arange(3)), y=torch.tensor([[1.0], [float("nan")], [5.0]]))
+    # the group of one graph does not count
+    assert figures.worst_group(logits, y, group) == {"worst_group": pytest.approx(100 * 9 / 11)}
+    numbers = common.Split(
+        graphs=graphs.take(torch.arange(3)), y=torch.tensor([[1.0], [float("nan")], [5.0]])
+    )
     hidden = common.Hidden(splits={"s": numbers}, scale=torch.tensor([[1.0], [2.0]]))
-    assert hidden.score("s", torch.tensor([[1.0], [7.0], [2.0]])) == pytest.approx(2**0.5)  # errors 2 and 0
+    # errors 2 and 0
+    assert hidden.score("s", torch.tensor([[1.0], [7.0], [2.0]])) == pytest.approx(2**0.5)
 
 
 def test_several_targets_have_the_mean_of_their_errors():
@@ -269,8 +322,11 @@ def test_several_targets_have_the_mean_of_their_errors():
 
 def test_the_roc_auc_is_the_share_of_pairs_in_the_right_order_over_targets_with_both_answers():
     y = torch.tensor([[1, 1, -1], [0, 1, 1], [1, 1, 0], [0, -1, 0], [-1, 1, 1]], dtype=torch.int8)
-    logits = torch.tensor([[2.0, 0.0, 9.0], [1.0, 0.0, 1.0], [1.0, 0.0, 1.0], [0.0, 0.0, 2.0], [9.0, 0.0, 3.0]])
-    # first: pairs (2, 1), (2, 0), (1, 1) a tie, (1, 0); second has no 0; third: (1, 1) a tie, (1, 2) wrong, (3, 1), (3, 2)
+    logits = torch.tensor(
+        [[2.0, 0.0, 9.0], [1.0, 0.0, 1.0], [1.0, 0.0, 1.0], [0.0, 0.0, 2.0], [9.0, 0.0, 3.0]]
+    )
+    # first: pairs (2, 1), (2, 0), (1, 1) a tie, (1, 0); second has no 0; third: (1, 1) a tie, (1,
+    # 2) wrong, (3, 1), (3, 2)
     assert figures.roc_auc(logits, y) == pytest.approx((3.5 / 4 + 2.5 / 4) / 2)
     assert figures.score(logits, y, torch.ones(2, 3)) == pytest.approx(75)
     assert figures.roc_auc(logits[:, 1:2], y[:, 1:2]) == 0.5
@@ -291,7 +347,11 @@ def test_the_reference_without_the_shift_chooses_its_epoch_by_graphs_without_it(
 
 def test_weight_figures_are_those_worked_out_by_hand():
     nan = float("nan")
-    solution = Solution(model=None, weights=torch.tensor([2.0, 1.0, 1.0, nan]), squares=torch.tensor([5.0, 1.0, 1.5, nan]))
+    solution = Solution(
+        model=None,
+        weights=torch.tensor([2.0, 1.0, 1.0, nan]),
+        squares=torch.tensor([5.0, 1.0, 1.5, nan]),
+    )
     found = figures.weight_figures(solution, torch.tensor([True, False, False, True]))
     assert found == {"ess": pytest.approx((4 / 3) ** 2 / 2.5), "w_ratio": pytest.approx(2.0)}
     assert figures.weight_figures(Solution(model=None, weights=torch.tensor([nan])), None) == {}
@@ -299,13 +359,23 @@ def test_weight_figures_are_those_worked_out_by_hand():
 
 def test_colours_are_equal_for_isomorphic_graphs_and_differ_for_others():
     generator = np.random.default_rng(0)
-    cases = [shapes.wheel(8), shapes.ladder(4), shapes.path(8), shapes.star(8), shapes.tree(2, 2), shapes.SPURIOUS_MOTIFS["crane"]]
+    cases = [
+        shapes.wheel(8),
+        shapes.ladder(4),
+        shapes.path(8),
+        shapes.star(8),
+        shapes.tree(2, 2),
+        shapes.SPURIOUS_MOTIFS["crane"],
+    ]
     cases = [np.array(edges).T if isinstance(edges, list) else edges for edges in cases]
     renamed = []
     for edges in cases:
         order = generator.permutation(edges.max() + 1)
         renamed.append(order[edges][:, generator.permutation(edges.shape[1])])
-    first, second = (Graphs.pack([(np.ones((edges.max() + 1, 1)), edges) for edges in part]) for part in (cases, renamed))
+    first, second = (
+        Graphs.pack([(np.ones((edges.max() + 1, 1)), edges) for edges in part])
+        for part in (cases, renamed)
+    )
     assert torch.equal(figures.colour(first, 3), figures.colour(second, 3))
     assert len(figures.colour(first, 3).unique()) == len(cases)
     assert figures.seen(first, second) == 100
@@ -315,6 +385,24 @@ def test_colours_are_equal_for_isomorphic_graphs_and_differ_for_others():
 def test_the_default_of_spmotif_is_the_specification_s():
     found = SpuriousMotif.card.presets["default"]
     task = SpuriousMotif.make({**found.params, **found.variants["b97"]})
-    assert (task.bias, task.shift, task.feat, task.perturb, task.label_noise, task.per_class) == (0.97, "bias", "ones", 0.05, 0.1, 300)
-    assert (task.backbone, task.layers, task.hidden, task.batch_size, task.lr, task.epochs, task.dropout) == ("gin", 3, 32, 128, 0.003, 40, 0.0)
-    assert [task.count(name) for name in ("train", "id_val", "id_test", "ood_val", "ood_test", "ood_large")] == [900, 300, 600, 300, 600, 600]
+    assert (task.bias, task.shift, task.feat, task.perturb, task.label_noise, task.per_class) == (
+        0.97,
+        "bias",
+        "ones",
+        0.05,
+        0.1,
+        300,
+    )
+    assert (
+        task.backbone,
+        task.layers,
+        task.hidden,
+        task.batch_size,
+        task.lr,
+        task.epochs,
+        task.dropout,
+    ) == ("gin", 3, 32, 128, 0.003, 40, 0.0)
+    assert [
+        task.count(name)
+        for name in ("train", "id_val", "id_test", "ood_val", "ood_test", "ood_large")
+    ] == [900, 300, 600, 300, 600, 600]

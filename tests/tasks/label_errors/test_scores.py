@@ -8,7 +8,9 @@ from bench.builtin.tasks.label_errors._metrics import classification, flagging, 
 from hypothesis import given
 from hypothesis import strategies as st
 
-judged = st.lists(st.tuples(st.integers(0, 4), st.booleans()), min_size=2, max_size=40).filter(lambda rows: len({bad for _, bad in rows}) == 2)
+judged = st.lists(st.tuples(st.integers(0, 4), st.booleans()), min_size=2, max_size=40).filter(
+    lambda rows: len({bad for _, bad in rows}) == 2
+)
 
 
 @given(judged)
@@ -42,8 +44,15 @@ def test_the_hits_among_the_first_k_are_the_mean_over_every_order_of_ties():
 
 def test_ranks_take_infinite_suspicion_and_only_its_order_counts():
     bad = np.array([True, False, True, False])
-    assert ranking(np.array([np.inf, 0.0, 5.0, -np.inf]), bad) == ranking(np.array([9.0, 2.0, 8.0, 1.0]), bad)
-    assert ranking(np.array([np.inf, 0.0, 5.0, -np.inf]), bad) == {"ap": 100.0, "auroc": 100.0, "precision_at_k": 100.0, "lift_1": 2.0}
+    assert ranking(np.array([np.inf, 0.0, 5.0, -np.inf]), bad) == ranking(
+        np.array([9.0, 2.0, 8.0, 1.0]), bad
+    )
+    assert ranking(np.array([np.inf, 0.0, 5.0, -np.inf]), bad) == {
+        "ap": 100.0,
+        "auroc": 100.0,
+        "precision_at_k": 100.0,
+        "lift_1": 2.0,
+    }
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.25, 0.4, 0.9])
@@ -51,14 +60,25 @@ def test_flagging_nothing_has_the_weighted_f1_that_makes_it_misleading(rate):
     bad = np.arange(1000) < 1000 * rate
     found = flagging(np.zeros(1000, dtype=bool), bad)
     assert found["f1_weighted"] == pytest.approx(100 * 2 * (1 - rate) ** 2 / (2 - rate))
-    assert (found["precision"], found["recall"], found["f1"], found["rate_error"]) == (None, 0, 0, pytest.approx(100 * rate))
+    assert (found["precision"], found["recall"], found["f1"], found["rate_error"]) == (
+        None,
+        0,
+        0,
+        pytest.approx(100 * rate),
+    )
 
 
 def test_flags_are_scored_as_counted_by_hand():
     bad = np.array([1, 1, 1, 0, 0, 0, 0, 0, 0, 0], dtype=bool)
     flags = np.array([1, 1, 0, 1, 0, 0, 0, 0, 0, 0], dtype=bool)
     found = flagging(flags, bad)
-    expected = {"precision": 200 / 3, "recall": 200 / 3, "f1": 200 / 3, "flagged": 30.0, "rate_error": 0.0}
+    expected = {
+        "precision": 200 / 3,
+        "recall": 200 / 3,
+        "f1": 200 / 3,
+        "flagged": 30.0,
+        "rate_error": 0.0,
+    }
     assert found == pytest.approx({**expected, "f1_weighted": 0.3 * 200 / 3 + 0.7 * 600 / 7})
 
 
@@ -73,4 +93,6 @@ def test_without_errors_what_is_based_on_them_is_none_not_zero():
 
 def test_a_classifier_is_scored_by_accuracy_and_f1_weighted_by_class_size():
     true, predicted = np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1])
-    assert classification(predicted, true) == pytest.approx({"acc": 75.0, "f1": 100 * (0.75 * 0.8 + 0.25 * 2 / 3)})
+    assert classification(predicted, true) == pytest.approx(
+        {"acc": 75.0, "f1": 100 * (0.75 * 0.8 + 0.25 * 2 / 3)}
+    )

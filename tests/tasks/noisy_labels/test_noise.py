@@ -5,7 +5,15 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from bench.builtin.tasks.noisy_labels._noise import _fold_confusions, asym, confusion, corrupt, drawn_rows, lt_imb, transitions
+from bench.builtin.tasks.noisy_labels._noise import (
+    _fold_confusions,
+    asym,
+    confusion,
+    corrupt,
+    drawn_rows,
+    lt_imb,
+    transitions,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -14,7 +22,18 @@ from sklearn import metrics
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
 
-MODELS = ("sym", "sym_incl", "sym_iid", "pair", "asym", "idn", "lt_imb", "tail_sym", "confusion", "dilute")
+MODELS = (
+    "sym",
+    "sym_incl",
+    "sym_iid",
+    "pair",
+    "asym",
+    "idn",
+    "lt_imb",
+    "tail_sym",
+    "confusion",
+    "dilute",
+)
 LOOK_ALIKES = {7: 1, 2: 7, 5: 6, 6: 5, 3: 8}  # the specification's table, row "asym digits/MNIST"
 
 rates = st.floats(0, 1)
@@ -38,7 +57,9 @@ def balanced(per_class, classes=10):
 @pytest.mark.parametrize("name", MODELS)
 @given(y=digit_labels, rate=rates, seed=seeds)
 @settings(max_examples=25, deadline=None)
-def test_labels_are_int64_classes_and_the_same_for_the_same_seed_and_the_input_is_left_alone(name, y, rate, seed):
+def test_labels_are_int64_classes_and_the_same_for_the_same_seed_and_the_input_is_left_alone(
+    name, y, rate, seed
+):
     before = y.copy()
     first, second = noisy(name, y, rate, seed), noisy(name, y, rate, seed)
     np.testing.assert_array_equal(first, second)
@@ -71,7 +92,11 @@ def test_a_rate_outside_zero_to_one_is_refused(name, rate):
 
 
 def test_an_unknown_model_is_refused_with_the_names_of_those_there_are():
-    with pytest.raises(ValueError, match=r"'symm'.*sym, sym_incl, sym_iid, pair, asym, idn, lt_imb, tail_sym, confusion, dilute"):
+    with pytest.raises(
+        ValueError,
+        match=r"'symm'.*sym, sym_incl, sym_iid, pair, asym, idn, lt_imb, tail_sym, confusion, "
+        r"dilute",
+    ):
         noisy("symm", balanced(5), 0.4)
 
 
@@ -114,7 +139,8 @@ def test_labels_of_any_integer_type_come_out_as_int64(kind):
 
 
 def test_transitions_count_each_pair_of_true_and_given_label():
-    counts = transitions(np.array([0, 0, 1, 2, 2, 2]), np.array([0, 1, 1, 0, 0, 2]), 3)  # counted by hand
+    # counted by hand
+    counts = transitions(np.array([0, 0, 1, 2, 2, 2]), np.array([0, 1, 1, 0, 0, 2]), 3)
     np.testing.assert_array_equal(counts, [[1, 1, 0], [0, 1, 0], [2, 0, 1]])
 
 
@@ -124,11 +150,16 @@ def test_transitions_count_each_pair_of_true_and_given_label():
 @pytest.mark.parametrize("name", ["sym", "asym", "tail_sym"])
 @given(y=digit_labels, rate=rates, seed=seeds, order=st.randoms(use_true_random=False))
 @settings(max_examples=30, deadline=None)
-def test_exact_models_flip_as_many_rows_of_a_class_in_whatever_order_the_rows_come(name, y, rate, seed, order):
+def test_exact_models_flip_as_many_rows_of_a_class_in_whatever_order_the_rows_come(
+    name, y, rate, seed, order
+):
     permutation = np.array(order.sample(range(len(y)), len(y)))
     flips = [
         np.bincount(labels[labels != found], minlength=10)
-        for labels, found in ((y, noisy(name, y, rate, seed)), (y[permutation], noisy(name, y[permutation], rate, seed + 1)))
+        for labels, found in (
+            (y, noisy(name, y, rate, seed)),
+            (y[permutation], noisy(name, y[permutation], rate, seed + 1)),
+        )
     ]
     np.testing.assert_array_equal(flips[0], flips[1])
 
@@ -145,7 +176,8 @@ def test_sym_misses_the_rate_of_a_class_by_at_most_half_a_row(y, rate, seed):
 def test_sym_never_draws_the_true_label():
     y = balanced(100)
     found = noisy("sym", y, 0.37)
-    np.testing.assert_array_equal(transitions(y, found, 10).diagonal(), 63)  # 37 of 100 drawn; one that drew itself would leave 64
+    # 37 of 100 drawn; one that drew itself would leave 64
+    np.testing.assert_array_equal(transitions(y, found, 10).diagonal(), 63)
 
 
 @given(rate=rates, seed=seeds, per_class=st.integers(1, 40))
@@ -163,7 +195,8 @@ def test_asym_moves_the_floor_of_the_rate_and_only_in_confused_classes(rate, see
 
 def test_asym_at_forty_percent_makes_a_fifth_of_balanced_labels_wrong():
     y = balanced(100)
-    assert (noisy("asym", y, 0.4) != y).mean() == pytest.approx(0.2)  # five of ten classes are confused: rate / 2
+    # five of ten classes are confused: rate / 2
+    assert (noisy("asym", y, 0.4) != y).mean() == pytest.approx(0.2)
 
 
 def test_asym_takes_the_confusions_it_is_given():
@@ -233,7 +266,9 @@ def test_asym_noise_has_one_wrong_class_a_row_and_leaves_the_other_rows_alone():
     y = balanced(200)
     counts = transitions(y, noisy("asym", y, 0.4), 10)
     off = counts - np.diag(counts.diagonal())
-    assert {source: off[source].argmax() for source in range(10) if off[source].any()} == LOOK_ALIKES
+    assert {
+        source: off[source].argmax() for source in range(10) if off[source].any()
+    } == LOOK_ALIKES
     assert ((off > 0).sum(1) <= 1).all()
 
 
@@ -250,13 +285,16 @@ def digits():
 def test_idn_keeps_the_mean_rate_on_digits(digits, rate):
     x, y = digits
     shares = [(noisy("idn", y, rate, seed, x=x) != y).mean() for seed in range(10)]
-    assert abs(np.mean(shares) - rate) <= 0.02  # N(.2, .1^2) cut to (0, 1) has the mean .2055; ten runs have a standard error of .004
+    # N(.2, .1^2) cut to (0, 1) has the mean .2055; ten runs have a standard error of .004
+    assert abs(np.mean(shares) - rate) <= 0.02
     error = math.sqrt(rate * (1 - rate) / len(y))
     assert (abs(np.array(shares) - rate) <= 0.0055 + 4 * error).all()
 
 
 def dependence(cells, y, found):
-    """Mutual information in nats, given the true class, between a row's cell and its given label, over wrong rows."""
+    """Mutual information in nats, given the true class, between a row's
+    cell and its given label, over wrong rows.
+    """
     total = 0.0
     for c in range(10):
         rows = (y == c) & (found != y)
@@ -264,7 +302,10 @@ def dependence(cells, y, found):
         np.add.at(table, (cells[rows], found[rows]), 1)
         joint = table / table.sum()
         independent = joint.sum(1, keepdims=True) * joint.sum(0, keepdims=True)
-        total += rows.sum() * (joint[joint > 0] * np.log(joint[joint > 0] / independent[joint > 0])).sum()
+        total += (
+            rows.sum()
+            * (joint[joint > 0] * np.log(joint[joint > 0] / independent[joint > 0])).sum()
+        )
     return total / (found != y).sum()
 
 
@@ -274,15 +315,21 @@ def test_idn_depends_on_the_input_within_a_class_where_symmetric_noise_does_not(
     cells = (x[:, :3] > 0) @ np.array([1, 2, 4])  # eight cells, by the signs of three inputs
     for seed in range(3):
         # chance alone gives (8 - 1)(9 - 1) / (2 x 240) = .12 nats for 240 wrong rows of a class
-        assert dependence(cells, y, noisy("idn", y, 0.4, seed, x=x)) > 2 * dependence(cells, y, noisy("sym", y, 0.4, seed))
+        assert dependence(cells, y, noisy("idn", y, 0.4, seed, x=x)) > 2 * dependence(
+            cells, y, noisy("sym", y, 0.4, seed)
+        )
 
 
-def test_on_digits_the_flip_target_tells_more_of_the_picture_under_idn_than_under_symmetric_noise(digits):
+def test_on_digits_the_flip_target_tells_more_of_the_picture_under_idn_than_under_symmetric_noise(
+    digits,
+):
     x, y = digits
     cells = KMeans(10, n_init=1, random_state=0).fit_predict(x)
     for seed in range(3):
         instance, symmetric = (noisy(name, y, 0.4, seed, x=x) for name in ("idn", "sym"))
-        assert information(cells, instance[instance != y], instance != y) > information(cells, symmetric[symmetric != y], symmetric != y)
+        assert information(cells, instance[instance != y], instance != y) > information(
+            cells, symmetric[symmetric != y], symmetric != y
+        )
 
 
 def information(cells, targets, wrong):
@@ -291,7 +338,8 @@ def information(cells, targets, wrong):
 
 def test_idn_sends_equal_rows_of_a_class_to_few_classes_where_the_scores_are_large():
     y = np.zeros(400, dtype=np.int64)
-    x = np.full((400, 5), 30.0)  # |score| about 67, so the softmax is one-hot: one wrong class for all
+    # |score| about 67, so the softmax is one-hot: one wrong class for all
+    x = np.full((400, 5), 30.0)
     found = noisy("idn", y, 0.5, 2, x=x)
     assert len(set(found[found != 0])) == 1
 
@@ -303,7 +351,8 @@ def test_idn_has_a_matrix_for_each_true_class():
         y = np.repeat(np.arange(10), 100)
         found = noisy("idn", y, 0.5, 4, x=x)
         targets |= set(found[(y == c) & (found != c)])
-    assert len(targets) > 2  # one matrix for all would give one favourite, and a second for the favourite itself
+    # one matrix for all would give one favourite, and a second for the favourite itself
+    assert len(targets) > 2
 
 
 def test_idn_survives_inputs_of_any_scale():
@@ -317,7 +366,14 @@ def test_idn_survives_inputs_of_any_scale():
 
 
 def rows_of(name, y, rate=0.2, imbalance=10.0, seed=0, classes=10):
-    return drawn_rows(name, y, rate=rate, classes=classes, imbalance=imbalance, generator=np.random.default_rng(seed))
+    return drawn_rows(
+        name,
+        y,
+        rate=rate,
+        classes=classes,
+        imbalance=imbalance,
+        generator=np.random.default_rng(seed),
+    )
 
 
 @pytest.mark.parametrize("name", ["lt_imb", "tail_sym"])
@@ -326,14 +382,19 @@ def test_a_long_tail_falls_geometrically_from_the_first_class_to_the_last(name, 
     y = balanced(200)
     rows = rows_of(name, y, imbalance=imbalance)
     counts = np.bincount(y[rows], minlength=10)
-    np.testing.assert_array_equal(counts, [math.floor(200 * (1 / imbalance) ** (c / 9) + 1e-9) for c in range(10)])  # the specification's n_c
+    # the specification's n_c
+    np.testing.assert_array_equal(
+        counts, [math.floor(200 * (1 / imbalance) ** (c / 9) + 1e-9) for c in range(10)]
+    )
     assert len(set(rows)) == len(rows)
     assert not np.array_equal(rows, rows_of(name, y, imbalance=imbalance, seed=1)) or imbalance == 1
 
 
 @given(y=digit_labels, imbalance=st.floats(1, 1e4), seed=seeds)
 @settings(max_examples=40, deadline=None)
-def test_a_long_tail_leaves_every_class_that_is_there_a_row_and_takes_none_twice(y, imbalance, seed):
+def test_a_long_tail_leaves_every_class_that_is_there_a_row_and_takes_none_twice(
+    y, imbalance, seed
+):
     rows = rows_of("lt_imb", y, imbalance=imbalance, seed=seed)
     assert set(y[rows]) == set(y)
     assert len(set(rows)) == len(rows)
@@ -345,14 +406,18 @@ def test_an_imbalance_below_one_is_refused():
         rows_of("lt_imb", balanced(5), imbalance=0.5)
 
 
-@pytest.mark.parametrize("name", [name for name in MODELS if name not in ("lt_imb", "tail_sym", "dilute")])
+@pytest.mark.parametrize(
+    "name", [name for name in MODELS if name not in ("lt_imb", "tail_sym", "dilute")]
+)
 def test_other_models_train_on_every_row_once(name):
     np.testing.assert_array_equal(rows_of(name, balanced(7)), np.arange(70))
 
 
 @given(y=digit_labels, rate=rates, seed=seeds)
 @settings(max_examples=60, deadline=None)
-def test_lt_imb_moves_exactly_the_floor_of_the_rate_as_long_as_there_is_another_class(y, rate, seed):
+def test_lt_imb_moves_exactly_the_floor_of_the_rate_as_long_as_there_is_another_class(
+    y, rate, seed
+):
     found = noisy("lt_imb", y, rate, seed)
     assert (found != y).sum() == math.floor(Fraction(rate) * len(y) + Fraction(1, 10**9))
     if len(set(y)) > 1:
@@ -362,14 +427,17 @@ def test_lt_imb_moves_exactly_the_floor_of_the_rate_as_long_as_there_is_another_
 def test_lt_imb_sends_wrong_labels_to_a_class_in_proportion_to_its_size():
     sizes = np.array([4000, 2000, 1000, 500, 250])
     y = np.repeat(np.arange(5), sizes)
-    counts = sum(transitions(y, lt_imb(y, 0.4, 5, np.random.default_rng(seed)), 5) for seed in range(10))
+    counts = sum(
+        transitions(y, lt_imb(y, 0.4, 5, np.random.default_rng(seed)), 5) for seed in range(10)
+    )
     for i in range(5):
         others = np.delete(np.arange(5), i)
         moved = counts[i, others].sum()
         for j in others:
             share = sizes[j] / sizes[others].sum()
             assert abs(counts[i, j] / moved - share) <= 4 * math.sqrt(share * (1 - share) / moved)
-    assert counts[4, :4].sum() / (10 * 250) == pytest.approx(0.4, abs=4 * math.sqrt(0.24 / 2500))  # the rows are drawn from all classes alike
+    # the rows are drawn from all classes alike
+    assert counts[4, :4].sum() / (10 * 250) == pytest.approx(0.4, abs=4 * math.sqrt(0.24 / 2500))
 
 
 # Dilution ---------------------------------------------------------------------------
@@ -385,7 +453,8 @@ def test_dilution_keeps_every_row_as_it_is_and_appends_copies_up_to_the_rate(siz
     np.testing.assert_array_equal(given_labels[:size], y)
     assert len(rows) - size == round(size * rate / (1 - rate))
     times = np.bincount(rows, minlength=size)
-    assert times.max() - times.min() <= 1  # every row as often as any other, but for the last, broken copy
+    # every row as often as any other, but for the last, broken copy
+    assert times.max() - times.min() <= 1
 
 
 def test_a_diluted_label_is_uniform_over_all_classes():
@@ -408,7 +477,8 @@ def test_dilution_by_copies_alone_is_refused():
 def test_confusion_sends_a_class_where_a_nearest_mean_model_errs_from_it():
     generator = np.random.default_rng(0)
     y = np.repeat(np.arange(3), 3000)
-    x = generator.standard_normal((9000, 1)) + np.array([0.0, 2.0, 9.0])[y][:, None]  # 0 and 1 overlap, 2 stands apart on the side of 1
+    # 0 and 1 overlap, 2 stands apart on the side of 1
+    x = generator.standard_normal((9000, 1)) + np.array([0.0, 2.0, 9.0])[y][:, None]
     counts = transitions(y, confusion(y, 0.3, 3, generator, x), 3)
     assert counts[0, 1] / counts[0, 1:].sum() > 0.98
     assert counts[1, 0] / counts[1, [0, 2]].sum() > 0.98

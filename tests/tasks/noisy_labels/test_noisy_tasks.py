@@ -1,4 +1,6 @@
-"""The tasks of the noisy-labels track: the protocol is pinned, the metrics are right, and the default size shows what it must."""
+"""The tasks of the noisy-labels track: the protocol is pinned, the metrics
+are right, and the default size shows what it must.
+"""
 
 import importlib
 import pkgutil
@@ -30,9 +32,20 @@ CPU = torch.device("cpu")
 
 def every_method():
     """Return one of each method of the track, with its defaults."""
-    modules = [importlib.import_module(f"{home.__name__}.{found.name}") for found in pkgutil.iter_modules(home.__path__) if found.name[0] != "_"]
-    kinds = {kind for module in modules for kind in vars(module).values() if isinstance(kind, type) and issubclass(kind, NoisyLabelMethod)}
-    return sorted((kind() for kind in kinds - {NoisyLabelMethod}), key=lambda method: method.card.name)
+    modules = [
+        importlib.import_module(f"{home.__name__}.{found.name}")
+        for found in pkgutil.iter_modules(home.__path__)
+        if found.name[0] != "_"
+    ]
+    kinds = {
+        kind
+        for module in modules
+        for kind in vars(module).values()
+        if isinstance(kind, type) and issubclass(kind, NoisyLabelMethod)
+    }
+    return sorted(
+        (kind() for kind in kinds - {NoisyLabelMethod}), key=lambda method: method.card.name
+    )
 
 
 METHODS = every_method()
@@ -62,7 +75,14 @@ class Bench:
         self.folder, self.data = folder, data
 
     def run(self, kind, task, method, seed, tools):
-        return kind(seed=seed, task=f"noisy-labels/{task.card.name}", method=f"noisy-labels/{method}", device=CPU, workdir=self.folder, tools=tools)
+        return kind(
+            seed=seed,
+            task=f"noisy-labels/{task.card.name}",
+            method=f"noisy-labels/{method}",
+            device=CPU,
+            workdir=self.folder,
+            tools=tools,
+        )
 
     def prepare(self, task, seed=0, method="ce"):
         tools = Watcher(task, self.data)
@@ -74,14 +94,18 @@ class Bench:
         tools = [self.prepare(task, seed, name) for seed in seeds]
         for tool in tools:
             tool.case, tool.watching = change(tool.case), watching
-        runs = [self.run(Run, task, name, seed, tool) for seed, tool in zip(seeds, tools, strict=True)]
+        runs = [
+            self.run(Run, task, name, seed, tool) for seed, tool in zip(seeds, tools, strict=True)
+        ]
         return tools, runs, method.solve_stacked([tool.case.problems[0] for tool in tools], runs)
 
     def score(self, task, method, seeds, watching=False):
         tools, runs, solutions = self.solve(task, method, seeds, watching=watching)
         scores = []
         for tool, run, solution in zip(tools, runs, solutions, strict=True):
-            outcome = Outcome(solution=solution, curve=run._curve, kept={}, cost={}, counters=run._counts)
+            outcome = Outcome(
+                solution=solution, curve=run._curve, kept={}, cost={}, counters=run._counts
+            )
             scores.append(task.evaluate(tool.case, [outcome], run).metrics)
         return scores
 
@@ -89,7 +113,9 @@ class Bench:
 @pytest.fixture(scope="module")
 def on_digits(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bench")
-    return Bench(folder, Digits().load(Setup(seed=0, task="t", method="m", device=CPU, workdir=folder)))
+    return Bench(
+        folder, Digits().load(Setup(seed=0, task="t", method="m", device=CPU, workdir=folder))
+    )
 
 
 def variant(task, name, preset="default"):
@@ -105,11 +131,27 @@ def test_the_default_of_noisy_digits_is_the_specification_s():
     preset = NoisyDigits.card.presets["default"]
     assert preset.seeds == 5
     assert set(preset.variants) == {"sym40", "asym40", "pair45", "clean"}
-    noise = {name: (variant(NoisyDigits, name).noise, variant(NoisyDigits, name).rate) for name in preset.variants}
-    assert noise == {"sym40": ("sym", 0.4), "asym40": ("asym", 0.4), "pair45": ("pair", 0.45), "clean": ("sym", 0.0)}
+    noise = {
+        name: (variant(NoisyDigits, name).noise, variant(NoisyDigits, name).rate)
+        for name in preset.variants
+    }
+    assert noise == {
+        "sym40": ("sym", 0.4),
+        "asym40": ("asym", 0.4),
+        "pair45": ("pair", 0.45),
+        "clean": ("sym", 0.0),
+    }
     for name in preset.variants:
         task = variant(NoisyDigits, name)
-        assert (task.widths, task.lr, task.momentum, task.weight_decay, task.batch_size, task.epochs, task.n_train) == ((256,), 0.05, 0.9, 0.0, 128, 60, 0)
+        assert (
+            task.widths,
+            task.lr,
+            task.momentum,
+            task.weight_decay,
+            task.batch_size,
+            task.epochs,
+            task.n_train,
+        ) == ((256,), 0.05, 0.9, 0.0, 128, 60, 0)
 
 
 def test_the_default_of_noisy_mnist_is_the_specification_s():
@@ -117,7 +159,15 @@ def test_the_default_of_noisy_mnist_is_the_specification_s():
     assert preset.seeds == 3
     for name in ("sym40", "asym40", "pair45", "clean"):
         task = variant(NoisyMnist, name)
-        assert (task.widths, task.lr, task.momentum, task.weight_decay, task.batch_size, task.epochs, task.n_train) == ((256,), 0.02, 0.9, 0.0, 128, 30, 0)
+        assert (
+            task.widths,
+            task.lr,
+            task.momentum,
+            task.weight_decay,
+            task.batch_size,
+            task.epochs,
+            task.n_train,
+        ) == ((256,), 0.02, 0.9, 0.0, 128, 30, 0)
 
 
 def test_every_task_has_a_smoke_preset_of_one_seed_that_is_small():
@@ -133,13 +183,22 @@ def test_noisy_digits_splits_1397_to_400_and_hands_the_protocol_on(on_digits):
     assert tuple(problem.x.shape) == (1397, 1, 8, 8)
     assert len(case.hidden.x_test) == len(case.hidden.y_test) == 400
     assert (problem.x.dtype, problem.y.dtype, problem.n_classes) == (torch.float32, torch.int64, 10)
-    assert (problem.widths, problem.epochs, problem.batch_size, problem.lr, problem.momentum, problem.weight_decay) == ((256,), 60, 128, 0.05, 0.9, 0.0)
+    assert (
+        problem.widths,
+        problem.epochs,
+        problem.batch_size,
+        problem.lr,
+        problem.momentum,
+        problem.weight_decay,
+    ) == ((256,), 60, 128, 0.05, 0.9, 0.0)
 
 
 def test_noisy_mnist_splits_4000_to_1000(tmp_path):
     generator = torch.Generator().manual_seed(0)
     stand_in = Examples(
-        torch.randint(256, (5000, 1, 28, 28), generator=generator, dtype=torch.uint8), torch.arange(5000) % 10, 10
+        torch.randint(256, (5000, 1, 28, 28), generator=generator, dtype=torch.uint8),
+        torch.arange(5000) % 10,
+        10,
     )  # the shapes of mnist5k, without the parsing
     case = Bench(tmp_path, stand_in).prepare(NoisyMnist()).case
     assert tuple(case.problems[0].x.shape) == (4000, 1, 28, 28)
@@ -161,19 +220,27 @@ def test_inputs_are_standardised_by_the_training_part_alone(on_digits):
     assert x.std().item() == pytest.approx(1, abs=1e-5)
     x, x_test = x[:100], x_test[:100]
     step = x.unique().diff().min()  # one grey value
-    assert x_test.min().item() == pytest.approx(x.min().item(), abs=1e-6)  # 0 in both, by the same scale ...
-    torch.testing.assert_close(x_test.unique().diff().min(), step)  # ... and the same unit, whatever the test part's own spread
+    # 0 in both, by the same scale ...
+    assert x_test.min().item() == pytest.approx(x.min().item(), abs=1e-6)
+    # ... and the same unit, whatever the test part's own spread
+    torch.testing.assert_close(x_test.unique().diff().min(), step)
 
 
 def test_the_test_set_is_clean_and_no_row_of_it_is_trained_on(on_digits):
     found = load_digits()
-    label = {row.tobytes(): int(y) for row, y in zip(found.data.astype(np.uint8), found.target, strict=True)}
+    label = {
+        row.tobytes(): int(y)
+        for row, y in zip(found.data.astype(np.uint8), found.target, strict=True)
+    }
     assert len(label) == 1797  # no picture occurs twice, so a picture tells its label
     case = on_digits.prepare(NoisyDigits(rate=0.4)).case
 
     def pictures(x):
         grey = x.flatten(1) - x.min()
-        return [row.tobytes() for row in (grey / grey.unique().diff().min()).round().to(torch.uint8).numpy()]
+        return [
+            row.tobytes()
+            for row in (grey / grey.unique().diff().min()).round().to(torch.uint8).numpy()
+        ]
 
     test, train = pictures(case.hidden.x_test), pictures(case.problems[0].x)
     assert [label[picture] for picture in test] == case.hidden.y_test.tolist()
@@ -182,7 +249,10 @@ def test_the_test_set_is_clean_and_no_row_of_it_is_trained_on(on_digits):
 
 
 def test_every_seed_draws_its_own_split_of_one_shape_and_the_variants_of_a_seed_share_it(on_digits):
-    first, second, clean = (on_digits.prepare(NoisyDigits(rate=rate), seed).case for rate, seed in ((0.4, 0), (0.4, 1), (0.0, 0)))
+    first, second, clean = (
+        on_digits.prepare(NoisyDigits(rate=rate), seed).case
+        for rate, seed in ((0.4, 0), (0.4, 1), (0.0, 0))
+    )
     assert first.hidden.y_test.tolist() != second.hidden.y_test.tolist()
     assert first.problems[0].x.shape == second.problems[0].x.shape
     assert torch.equal(first.hidden.y_true.bincount(), second.hidden.y_true.bincount())
@@ -197,12 +267,23 @@ def test_every_method_gets_the_same_problem(on_digits):
     assert torch.equal(first.hidden.x_test, second.hidden.x_test)
 
 
-@pytest.mark.parametrize(("noise", "wrong"), [("sym", 0.4), ("sym_incl", 0.36), ("sym_iid", 0.4), ("pair", 0.4), ("asym", 0.2), ("idn", 0.4)])
+@pytest.mark.parametrize(
+    ("noise", "wrong"),
+    [
+        ("sym", 0.4),
+        ("sym_incl", 0.36),
+        ("sym_iid", 0.4),
+        ("pair", 0.4),
+        ("asym", 0.2),
+        ("idn", 0.4),
+    ],
+)
 def test_the_rate_that_a_task_tells_is_the_share_of_wrong_labels(on_digits, noise, wrong):
     case = on_digits.prepare(NoisyDigits(noise=noise, rate=0.4)).case
     share = (case.problems[0].y != case.hidden.y_true).double().mean().item()
     assert case.problems[0].noise_rate == pytest.approx(share)
-    assert share == pytest.approx(wrong, abs=4 * (0.4 * 0.6 / 1397) ** 0.5)  # four standard errors of the models that draw each row
+    # four standard errors of the models that draw each row
+    assert share == pytest.approx(wrong, abs=4 * (0.4 * 0.6 / 1397) ** 0.5)
 
 
 def test_a_smaller_training_part_is_stratified_and_leaves_the_test_set_alone(on_digits):
@@ -223,17 +304,24 @@ def test_a_long_tail_thins_the_training_part_alone(on_digits, name):
     whole = on_digits.prepare(NoisyLongTail(rate=0.0)).case
     largest = whole.hidden.y_true.bincount().max().item()
     floors = [int(largest * 10 ** (-c / 9)) for c in range(10)]
-    assert case.hidden.y_true.bincount(minlength=10).tolist() == [min(*pair) for pair in zip(floors, whole.hidden.y_true.bincount().tolist(), strict=True)]
+    assert case.hidden.y_true.bincount(minlength=10).tolist() == [
+        min(*pair) for pair in zip(floors, whole.hidden.y_true.bincount().tolist(), strict=True)
+    ]
     assert torch.equal(case.hidden.y_test, whole.hidden.y_test)  # the test set stays balanced
-    assert case.problems[0].noise_rate == pytest.approx(0.2 if name == "lt20" else 0.4, abs=0.01)  # exact counts: half a row of a class at most
+    # exact counts: half a row of a class at most
+    assert case.problems[0].noise_rate == pytest.approx(0.2 if name == "lt20" else 0.4, abs=0.01)
 
 
 def test_accuracy_on_head_medium_and_tail_classes_is_counted_by_hand():
     true = [0] * 5 + [1] * 9 + [2] * 2  # the head is class 1, the tail class 2
-    case = toy_case(true, true, true, test_true=(0, 0, 1, 1, 1, 2), test_predicted=(0, 1, 1, 1, 0, 0))
+    case = toy_case(
+        true, true, true, test_true=(0, 0, 1, 1, 1, 2), test_predicted=(0, 1, 1, 1, 0, 0)
+    )
     outcome = Outcome(solution=Solution(model=lambda x: x), curve=[], kept={}, cost={}, counters={})
     metrics = NoisyLongTail().evaluate(case, [outcome], None).metrics
-    assert (metrics["acc_head"], metrics["acc_medium"], metrics["acc_tail"]) == pytest.approx((200 / 3, 50.0, 0.0))
+    assert (metrics["acc_head"], metrics["acc_medium"], metrics["acc_tail"]) == pytest.approx(
+        (200 / 3, 50.0, 0.0)
+    )
     assert set(metrics) <= {metric.name for metric in NoisyLongTail.card.metrics}
 
 
@@ -244,8 +332,14 @@ def test_ten_classes_fall_into_a_head_of_four_and_thirds_of_three(on_digits):
     def only(classes):
         wanted = case.hidden.y_test.unsqueeze(1) == torch.tensor(classes)
         right = torch.where(wanted.any(1), case.hidden.y_test, (case.hidden.y_test + 1) % 10)
-        answers = {row.numpy().tobytes(): answer for row, answer in zip(case.hidden.x_test, torch.eye(10)[right], strict=True)}
-        model = lambda x: torch.stack([answers.get(row.numpy().tobytes(), torch.zeros(10)) for row in x])  # noqa: E731
+        answers = {
+            row.numpy().tobytes(): answer
+            for row, answer in zip(case.hidden.x_test, torch.eye(10)[right], strict=True)
+        }
+
+        def model(x, answers=answers):
+            return torch.stack([answers.get(row.numpy().tobytes(), torch.zeros(10)) for row in x])
+
         outcome = Outcome(solution=Solution(model=model), curve=[], kept={}, cost={}, counters={})
         metrics = task.evaluate(case, [outcome], None).metrics
         return metrics["acc_head"], metrics["acc_medium"], metrics["acc_tail"]
@@ -256,7 +350,10 @@ def test_ten_classes_fall_into_a_head_of_four_and_thirds_of_three(on_digits):
 
 
 def test_dilution_trains_on_copies_of_the_rows_with_labels_of_their_own(on_digits):
-    plain, diluted = (on_digits.prepare(NoisyDigits(noise=noise, rate=rate)).case for noise, rate in (("sym", 0.0), ("dilute", 0.75)))
+    plain, diluted = (
+        on_digits.prepare(NoisyDigits(noise=noise, rate=rate)).case
+        for noise, rate in (("sym", 0.0), ("dilute", 0.75))
+    )
     problem = diluted.problems[0]
     assert len(problem.y) == 4 * 1397  # three copies for each row: .75 / .25
     torch.testing.assert_close(problem.x.view(4, 1397, -1)[2], problem.x.view(4, 1397, -1)[0])
@@ -266,14 +363,32 @@ def test_dilution_trains_on_copies_of_the_rows_with_labels_of_their_own(on_digit
 
 def test_labels_by_people_are_asked_for_where_there_are_some():
     with pytest.raises(ValueError, match="noisy-cifar10"):
-        corrupt("human", np.zeros(3, dtype=np.int64), rate=0.4, classes=10, generator=np.random.default_rng(0))
+        corrupt(
+            "human",
+            np.zeros(3, dtype=np.int64),
+            rate=0.4,
+            classes=10,
+            generator=np.random.default_rng(0),
+        )
 
 
 # What methods may not see ---------------------------------------------------------------
 
 
 def test_what_a_method_is_handed_has_no_place_for_true_labels():
-    protocol = {"net", "widths", "precision", "flip", "crop", "epochs", "batch_size", "lr", "schedule", "momentum", "weight_decay"}
+    protocol = {
+        "net",
+        "widths",
+        "precision",
+        "flip",
+        "crop",
+        "epochs",
+        "batch_size",
+        "lr",
+        "schedule",
+        "momentum",
+        "weight_decay",
+    }
     assert set(Problem.__struct_fields__) == {"x", "y", "n_classes", "noise_rate"} | protocol
 
 
@@ -282,7 +397,9 @@ def test_garbage_in_place_of_the_true_labels_changes_no_method_s_outputs(on_digi
     task = NoisyDigits(n_train=200, epochs=3)
 
     def garbage(case):
-        hidden = Hidden(case.hidden.x_test.flip(0), case.hidden.y_test.flip(0), (case.hidden.y_true + 3) % 10)
+        hidden = Hidden(
+            case.hidden.x_test.flip(0), case.hidden.y_test.flip(0), (case.hidden.y_true + 3) % 10
+        )
         return Case(problems=case.problems, hidden=hidden)
 
     tools, runs, honest = on_digits.solve(task, method, (0, 1))
@@ -300,7 +417,8 @@ def test_garbage_in_place_of_the_true_labels_changes_no_method_s_outputs(on_digi
 def test_labels_that_are_all_random_teach_no_method_anything(on_digits, method):
     task = NoisyDigits(noise="sym_incl", rate=1.0, n_train=400, epochs=5)
     found = [metrics["acc_last"] for metrics in on_digits.score(task, method, range(5))]
-    # Guesses within a class are alike, so a seed's 400 test rows are worth some ten: 10 % with a standard error of about 9, 4 for the mean of five.
+    # Guesses within a class are alike, so a seed's 400 test rows are worth some ten: 10 % with a
+    # standard error of about 9, 4 for the mean of five.
     assert 1 <= np.mean(found) <= 22, found
 
 
@@ -308,7 +426,11 @@ def test_labels_that_are_all_random_teach_no_method_anything(on_digits, method):
 def test_where_no_label_is_wrong_no_method_has_a_figure_for_wrong_ones(on_digits, method):
     task = NoisyDigits(rate=0.0, n_train=200, epochs=3)
     for metrics in on_digits.score(task, method, (0, 1)):
-        assert (metrics["memorised"], metrics["recovered"], metrics.get("fix_rate")) == (None, None, None)
+        assert (metrics["memorised"], metrics["recovered"], metrics.get("fix_rate")) == (
+            None,
+            None,
+            None,
+        )
         assert metrics["acc_last"] is not None
 
 
@@ -316,19 +438,31 @@ def test_where_no_label_is_wrong_no_method_has_a_figure_for_wrong_ones(on_digits
 
 
 def toy_case(given, true, predicted, test_true=(0, 1, 2, 0), test_predicted=(0, 1, 1, 0)):
-    """Return a case whose inputs are the one-hot answers of a model that answers what it is shown."""
+    """Return a case whose inputs are the one-hot answers of a model that
+    answers what it is shown.
+    """
     eye = torch.eye(3)
     problem = Problem(x=eye[list(predicted)], y=torch.tensor(given), n_classes=3)
-    return Case(problems=[problem], hidden=Hidden(eye[list(test_predicted)], torch.tensor(test_true), torch.tensor(true)))
+    return Case(
+        problems=[problem],
+        hidden=Hidden(eye[list(test_predicted)], torch.tensor(test_true), torch.tensor(true)),
+    )
 
 
 def scored(case, curve=(), **fields):
     solution = Solution(model=lambda x: x, **fields)
-    outcome = Outcome(solution=solution, curve=[{"step": step + 1, "acc": acc} for step, acc in enumerate(curve)], kept={}, cost={}, counters={})
+    outcome = Outcome(
+        solution=solution,
+        curve=[{"step": step + 1, "acc": acc} for step, acc in enumerate(curve)],
+        kept={},
+        cost={},
+        counters={},
+    )
     return NoisyDigits().evaluate(case, [outcome], None)
 
 
-# Ten rows. True label, given label, what the model says, what the method corrects to, whether it keeps the row:
+# Ten rows. True label, given label, what the model says, what the method corrects to, whether it
+# keeps the row:
 TRUE = (0, 0, 0, 0, 1, 1, 1, 2, 2, 2)
 GIVEN = (0, 0, 1, 2, 1, 0, 2, 2, 2, 1)  # wrong: rows 2, 3, 5, 6, 9
 SAYS = (0, 1, 1, 0, 1, 1, 0, 2, 2, 1)
@@ -365,16 +499,27 @@ def test_metrics_are_those_counted_by_hand():
 
 
 def test_the_average_of_last_epochs_takes_ten_of_them():
-    assert scored(toy_case(GIVEN, TRUE, SAYS), curve=(100.0, 0.0, *[75.0] * 9, 85.0)).metrics["acc_last10"] == pytest.approx(76.0)
+    assert scored(toy_case(GIVEN, TRUE, SAYS), curve=(100.0, 0.0, *[75.0] * 9, 85.0)).metrics[
+        "acc_last10"
+    ] == pytest.approx(76.0)
 
 
 def test_a_method_that_neither_corrects_nor_selects_has_no_figures_for_it():
     metrics = scored(toy_case(GIVEN, TRUE, SAYS)).metrics
-    assert not {"fix_rate", "keep_rate", "label_acc", "select_prec", "select_rec", "acc_ensemble"} & set(metrics)
+    assert not {
+        "fix_rate",
+        "keep_rate",
+        "label_acc",
+        "select_prec",
+        "select_rec",
+        "acc_ensemble",
+    } & set(metrics)
 
 
 def test_without_wrong_labels_what_became_of_them_is_none_not_zero():
-    metrics = scored(toy_case(TRUE, TRUE, SAYS), labels=torch.tensor(CORRECTED), kept=torch.tensor(KEPT)).metrics
+    metrics = scored(
+        toy_case(TRUE, TRUE, SAYS), labels=torch.tensor(CORRECTED), kept=torch.tensor(KEPT)
+    ).metrics
     assert (metrics["memorised"], metrics["recovered"], metrics["fix_rate"]) == (None, None, None)
     assert metrics["clean_fit"] == pytest.approx(60.0)  # rows 1, 2, 6 and 9 are predicted wrong
     assert metrics["keep_rate"] == pytest.approx(70.0)
@@ -387,13 +532,26 @@ def test_a_selection_of_nothing_has_no_precision_and_no_recall():
 
 
 def test_watching_an_epoch_gives_the_test_accuracy_and_what_became_of_wrong_labels():
-    assert NoisyDigits().watch(toy_case(GIVEN, TRUE, SAYS), 0, 1, lambda x: x).scores == {"acc": 75.0, "memorised": 40.0, "recovered": 40.0}
-    assert NoisyDigits().watch(toy_case(TRUE, TRUE, SAYS), 0, 1, lambda x: x).scores == {"acc": 75.0, "memorised": None, "recovered": None}
+    assert NoisyDigits().watch(toy_case(GIVEN, TRUE, SAYS), 0, 1, lambda x: x).scores == {
+        "acc": 75.0,
+        "memorised": 40.0,
+        "recovered": 40.0,
+    }
+    assert NoisyDigits().watch(toy_case(TRUE, TRUE, SAYS), 0, 1, lambda x: x).scores == {
+        "acc": 75.0,
+        "memorised": None,
+        "recovered": None,
+    }
 
 
 def test_every_metric_that_is_scored_is_on_the_card():
     declared = {metric.name for metric in NoisyDigits.card.metrics if not metric.validation}
-    score = scored(toy_case(GIVEN, TRUE, SAYS), labels=torch.tensor(CORRECTED), kept=torch.tensor(KEPT), ensemble=lambda x: x)
+    score = scored(
+        toy_case(GIVEN, TRUE, SAYS),
+        labels=torch.tensor(CORRECTED),
+        kept=torch.tensor(KEPT),
+        ensemble=lambda x: x,
+    )
     assert set(score.metrics) == declared
     assert NoisyDigits.card.primary.name == "acc_last"
 
@@ -405,28 +563,41 @@ def column(scores, name):
     return np.array([metrics[name] for metrics in scores])
 
 
-@pytest.mark.slow  # the same on three seeds, and shorter, is in tests/methods/noisy_labels/test_against_null.py
+# the same on three seeds, and shorter, is in tests/methods/noisy_labels/test_against_null.py
+@pytest.mark.slow
 def test_the_default_size_shows_memorisation_and_its_cure_on_every_seed(on_digits):
     seeds = range(5)  # the bounds are the specification's, section 6
     sym, asym, clean = (variant(NoisyDigits, name) for name in ("sym40", "asym40", "clean"))
     ce = on_digits.score(sym, CrossEntropy(), seeds, watching=True)
     assert (column(ce, "drop") >= 8).all()
-    assert (column(on_digits.score(sym, EarlyLearningRegularisation(), seeds), "acc_last") >= column(ce, "acc_last") + 10).all()
+    assert (
+        column(on_digits.score(sym, EarlyLearningRegularisation(), seeds), "acc_last")
+        >= column(ce, "acc_last") + 10
+    ).all()
     ce = on_digits.score(asym, CrossEntropy(), seeds)
-    assert (column(on_digits.score(asym, EarlyLearningRegularisation(), seeds), "acc_last") >= column(ce, "acc_last") + 8).all()
+    assert (
+        column(on_digits.score(asym, EarlyLearningRegularisation(), seeds), "acc_last")
+        >= column(ce, "acc_last") + 8
+    ).all()
     assert (column(on_digits.score(clean, CrossEntropy(), seeds), "acc_last") >= 96).all()
 
 
 @pytest.mark.slow
 def test_on_pair_noise_coteaching_is_ahead_of_elr_on_average(on_digits):
-    task, seeds = variant(NoisyDigits, "pair45"), range(10)  # section 7 of the specification: the hard case, where ELR is not best
-    elr, coteaching = (column(on_digits.score(task, method, seeds), "acc_last").mean() for method in (EarlyLearningRegularisation(), CoTeaching()))
+    # section 7 of the specification: the hard case, where ELR is not best
+    task, seeds = variant(NoisyDigits, "pair45"), range(10)
+    elr, coteaching = (
+        column(on_digits.score(task, method, seeds), "acc_last").mean()
+        for method in (EarlyLearningRegularisation(), CoTeaching())
+    )
     assert coteaching > elr
 
 
 def test_training_on_the_true_labels_is_the_upper_reference(on_digits):
     tools = on_digits.prepare(variant(NoisyDigits, "sym40"))
     task, case = tools.task, tools.case
-    solution = task.train_on_clean_labels(case.problems[0], case.hidden, on_digits.run(Run, task, "clean-labels", 0, tools))
+    solution = task.train_on_clean_labels(
+        case.problems[0], case.hidden, on_digits.run(Run, task, "clean-labels", 0, tools)
+    )
     outcome = Outcome(solution=solution, curve=[], kept={}, cost={}, counters={})
     assert task.evaluate(case, [outcome], None).metrics["acc_last"] >= 96

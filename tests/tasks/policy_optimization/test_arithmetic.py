@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 problems = st.builds(
-    lambda digits, signs, bracket: language.Problem(tuple(digits[: len(signs) + 1]), "".join(signs), bracket % len(signs)),
+    lambda digits, signs, bracket: language.Problem(
+        tuple(digits[: len(signs) + 1]), "".join(signs), bracket % len(signs)
+    ),
     st.lists(st.integers(0, 9), min_size=6, max_size=6),
     st.lists(st.sampled_from("+-*"), min_size=2, max_size=5),
     st.integers(0, 4),
@@ -40,7 +42,9 @@ def by_hand(problem):
 def by_hand_flat(text):
     value = int(text[0])
     for sign, digit in zip(text[1::2], text[2::2], strict=True):
-        value = {"+": value + int(digit), "-": value - int(digit), "*": value * int(digit)}[sign] % 10
+        value = {"+": value + int(digit), "-": value - int(digit), "*": value * int(digit)}[
+            sign
+        ] % 10
     return value
 
 
@@ -72,7 +76,20 @@ def test_a_worked_solution_is_rewarded_and_another_digit_is_not(problem):
 
 
 @pytest.mark.parametrize(
-    ("text", "reward"), [("#3", 1), ("1+2=3#3", 1), ("#4", 0), ("3", 0), ("", 0), ("#", 0), ("##3", 0), ("#3#3", 0), ("#33", 0), ("#3;", 0), ("3#", 0)]
+    ("text", "reward"),
+    [
+        ("#3", 1),
+        ("1+2=3#3", 1),
+        ("#4", 0),
+        ("3", 0),
+        ("", 0),
+        ("#", 0),
+        ("##3", 0),
+        ("#3#3", 0),
+        ("#33", 0),
+        ("#3;", 0),
+        ("3#", 0),
+    ],
 )
 def test_a_reward_needs_one_mark_and_the_right_digit_alone_behind_it(text, reward):
     ids, mask = language.encode([text], left=False)
@@ -86,16 +103,25 @@ def test_an_answer_that_does_not_end_has_no_reward():
 
 def test_bad_habits_are_hasty_wrong_and_blind_as_often_as_they_should_be():
     draw = generator(1)
-    bracketed = [problem for problem in (language.draw(draw, (2, 4), 1.0) for _ in range(4000)) if problem.answer != problem._replace(bracket=0).answer]
+    bracketed = [
+        problem
+        for problem in (language.draw(draw, (2, 4), 1.0) for _ in range(4000))
+        if problem.answer != problem._replace(bracket=0).answer
+    ]
     texts = [problem.bad_habit(draw, 0.4, 0.0, 0.5) for problem in bracketed]
     hasty = np.mean([len(text) == 2 for text in texts])
-    right = np.mean([text == problem.solution() for text, problem in zip(texts, bracketed, strict=True)])
+    right = np.mean(
+        [text == problem.solution() for text, problem in zip(texts, bracketed, strict=True)]
+    )
     error = 4 * math.sqrt(0.25 / len(texts))
     assert abs(hasty - 0.4) < error
     assert abs(right - 0.3) < error
     plain = [language.draw(draw, (2, 2), 0.0) for _ in range(4000)]
-    slips = np.mean([problem.bad_habit(draw, 0.0, 0.5, 0.0) != problem.solution() for problem in plain])
-    assert abs(slips - (1 - 0.55**2)) < 4 * math.sqrt(0.25 / 4000)  # a slip draws the right digit once in ten
+    slips = np.mean(
+        [problem.bad_habit(draw, 0.0, 0.5, 0.0) != problem.solution() for problem in plain]
+    )
+    # a slip draws the right digit once in ten
+    assert abs(slips - (1 - 0.55**2)) < 4 * math.sqrt(0.25 / 4000)
 
 
 def test_splits_hold_each_problem_once_and_training_none_of_them():

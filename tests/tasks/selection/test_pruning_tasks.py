@@ -1,4 +1,6 @@
-"""The pruning tasks: equal steps, what is hidden, the area under the curve, and rules for what is kept."""
+"""The pruning tasks: equal steps, what is hidden, the area under the
+curve, and rules for what is kept.
+"""
 
 import math
 
@@ -23,13 +25,22 @@ TINY = {"n_train": 300, "epochs": 6, "nets": 1, "batch_size": 32}
 
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory):
-    return Digits().load(Setup(seed=0, task="t", method="m", device=CPU, workdir=tmp_path_factory.mktemp("data")))
+    return Digits().load(
+        Setup(seed=0, task="t", method="m", device=CPU, workdir=tmp_path_factory.mktemp("data"))
+    )
 
 
 @pytest.fixture
 def setup_of(digits, tmp_path):
     def make(kind=Setup, seed=0):
-        return kind(seed=seed, task="selection/toy", method="selection/m", device=CPU, workdir=tmp_path, tools=Serving(digits))
+        return kind(
+            seed=seed,
+            task="selection/toy",
+            method="selection/m",
+            device=CPU,
+            workdir=tmp_path,
+            tools=Serving(digits),
+        )
 
     return make
 
@@ -37,19 +48,33 @@ def setup_of(digits, tmp_path):
 def scored(task, method, setup_of, seed=0):
     case = task.prepare(setup_of(seed=seed))
     run = setup_of(Run, seed=seed)
-    outcome = Outcome(solution=method.solve(case.problems[0], run), curve=[], kept={}, cost={}, counters=dict(run._counts))
+    outcome = Outcome(
+        solution=method.solve(case.problems[0], run),
+        curve=[],
+        kept={},
+        cost={},
+        counters=dict(run._counts),
+    )
     return case, outcome, task.evaluate(case, [outcome], setup_of(seed=seed))
 
 
 def test_random_rows_gain_nothing_over_themselves_and_cost_nothing(setup_of):
     _, _, score = scored(PruneDigits(**TINY), Random(), setup_of)
-    assert (score.metrics["gain_20"], score.metrics["gain_50"], score.metrics["score_passes"]) == (0, 0, 0)
+    assert (score.metrics["gain_20"], score.metrics["gain_50"], score.metrics["score_passes"]) == (
+        0,
+        0,
+        0,
+    )
     assert score.metrics["acc_10"] < score.metrics["acc_80"]
     assert "noise_20" not in score.metrics
 
 
 def test_el2n_keeps_the_wrongly_labelled_rows_first(setup_of):
-    case, outcome, score = scored(PruneDigits(**{**TINY, "label_noise": 0.1, "epochs": 12}), ErrorNorm(nets=2, share=0.5), setup_of)
+    case, outcome, score = scored(
+        PruneDigits(**{**TINY, "label_noise": 0.1, "epochs": 12}),
+        ErrorNorm(nets=2, share=0.5),
+        setup_of,
+    )
     scores, wrong = outcome.solution.scores, case.hidden.wrong
     assert wrong.sum() == 30
     assert scores[wrong].mean() > scores[~wrong].mean() + 0.2
@@ -67,7 +92,11 @@ def test_every_share_is_trained_for_as_many_steps(monkeypatch, setup_of):
     passes = _task.passes_of
     monkeypatch.setattr(_task, "passes_of", noting)
     scored(PruneDigits(**TINY), Random(), setup_of)
-    assert [sizes for sizes, _, _ in seen] == [[30, 60, 90, 150, 240], [300], [30, 60, 90, 150, 240]]
+    assert [sizes for sizes, _, _ in seen] == [
+        [30, 60, 90, 150, 240],
+        [300],
+        [30, 60, 90, 150, 240],
+    ]
     assert {(batch, steps) for _, batch, steps in seen} == {(32, math.ceil(6 * 300 / 32))}
 
 
@@ -76,7 +105,8 @@ def test_a_net_in_the_stack_is_that_net_alone(setup_of):
     problem, rows = case.problems[0], _task.random_rows(case.problems[0], setup_of()).rows
     together = _task.accuracies(problem, case.hidden, Selection(rows=rows), 1, 0)
     alone = _task.accuracies(problem, case.hidden, Selection(rows=rows[2:3]), 1, 0)
-    assert together[2].item() == pytest.approx(alone[0].item(), abs=0.6)  # three test images of 539: other kernels, other rounding
+    # three test images of 539: other kernels, other rounding
+    assert together[2].item() == pytest.approx(alone[0].item(), abs=0.6)
 
 
 def test_weights_of_one_change_nothing_and_weights_of_zero_drop_a_row(setup_of):
@@ -92,7 +122,9 @@ def test_weights_of_one_change_nothing_and_weights_of_zero_drop_a_row(setup_of):
 
 def test_the_area_is_the_mean_over_the_log_of_the_share():
     assert _task.area({0.1: 50.0, 0.8: 50.0}) == pytest.approx(50)
-    assert _task.area({0.1: 0.0, 0.2: 100.0, 0.8: 100.0}) == pytest.approx((50 * math.log(2) + 100 * math.log(4)) / math.log(8))
+    assert _task.area({0.1: 0.0, 0.2: 100.0, 0.8: 100.0}) == pytest.approx(
+        (50 * math.log(2) + 100 * math.log(4)) / math.log(8)
+    )
     assert _task.area({0.2: 70.0}) == 70
 
 
@@ -135,7 +167,9 @@ def test_the_upper_reference_trains_on_all_rows_with_their_true_labels_at_every_
         def solve(self, problem, run):
             return self.task.take_clean_rows(problem, None, run)
 
-    noisy, clean = (PruneDigits(**{**TINY, "label_noise": rate, "epochs": 12}) for rate in (0.3, 0.0))
+    noisy, clean = (
+        PruneDigits(**{**TINY, "label_noise": rate, "epochs": 12}) for rate in (0.3, 0.0)
+    )
     upper, same = (scored(task, Reference(task), setup_of)[2].metrics for task in (noisy, clean))
     assert upper == same  # the noise is undone
     assert {upper[f"acc_{share}"] for share in (10, 20, 30, 50, 80)} == {upper["auc"]}

@@ -26,15 +26,21 @@ def draw(*shape, seed=0):
     return np.random.default_rng(seed).standard_normal(shape)
 
 
-@given(st.lists(st.integers(0, 4), min_size=1, max_size=8), st.lists(st.integers(0, 4), min_size=1, max_size=8))
+@given(
+    st.lists(st.integers(0, 4), min_size=1, max_size=8),
+    st.lists(st.integers(0, 4), min_size=1, max_size=8),
+)
 def test_auc_is_the_share_of_pairs_in_order_ties_counting_half(positive, negative):
     pairs = [1.0 if p > n else 0.5 if p == n else 0.0 for p in positive for n in negative]
-    assert auc(np.array(positive, float), np.array(negative, float)) == pytest.approx(sum(pairs) / len(pairs))
+    assert auc(np.array(positive, float), np.array(negative, float)) == pytest.approx(
+        sum(pairs) / len(pairs)
+    )
 
 
 def test_true_positives_are_counted_above_what_one_false_one_in_a_hundred_exceeds():
     negative = np.arange(200.0)
-    assert tpr_at_fpr(np.array([196.5, 197.5, 198.5]), negative) == pytest.approx(2 / 3)  # 198 and 199 exceed the threshold 197: 1 %
+    # 198 and 199 exceed the threshold 197: 1 %
+    assert tpr_at_fpr(np.array([196.5, 197.5, 198.5]), negative) == pytest.approx(2 / 3)
     assert tpr_at_fpr(negative, negative) == pytest.approx(0.01)
 
 
@@ -48,7 +54,9 @@ def test_a_score_is_the_log_ratio_of_two_gaussians_fitted_without_the_scored_mod
         if models < 16:
             var_u, var_r = var_u.mean(), var_r.mean()
         for scored, phi in zip(found, (unlearned, retrained), strict=True):
-            slow = norm.logpdf(phi[k], rest_u.mean(0), np.sqrt(var_u) + 0.3) - norm.logpdf(phi[k], rest_r.mean(0), np.sqrt(var_r) + 0.3)
+            slow = norm.logpdf(phi[k], rest_u.mean(0), np.sqrt(var_u) + 0.3) - norm.logpdf(
+                phi[k], rest_r.mean(0), np.sqrt(var_r) + 0.3
+            )
             np.testing.assert_allclose(scored[k], slow, rtol=1e-9, atol=1e-9)
 
 
@@ -78,22 +86,28 @@ def test_the_contrast_measures_each_row_against_the_retrained_models_by_hand():
     z = [(3 - 1) / (math.sqrt(2) + 0.5), (1.2 - 1) / 0.5]
     assert z[0] > z[1]
     held = np.array([[0.0], [0.0]])  # z of the held-out row is its phi over 0.5
-    assert contrast(np.array([3.0, 1.2]), np.array([0.3]), others, held) == 0.5  # 0.6 lies between both
+    # 0.6 lies between both
+    assert contrast(np.array([3.0, 1.2]), np.array([0.3]), others, held) == 0.5
     assert contrast(np.array([3.0, 1.2]), np.array([0.1]), others, held) == 1.0
 
 
 def test_divergences_by_hand():
     p, q = np.array([[1.0, 0.0]]), np.array([[0.5, 0.5]])
     assert kullback_leibler(p, q) == pytest.approx(math.log(2))
-    assert jensen_shannon(p, q) == pytest.approx((math.log(4 / 3) + 0.5 * math.log(2 / 3) + 0.5 * math.log(2)) / 2)
-    assert jensen_shannon(p, np.array([[0.0, 1.0]])) == pytest.approx(math.log(2))  # the most there is
+    assert jensen_shannon(p, q) == pytest.approx(
+        (math.log(4 / 3) + 0.5 * math.log(2 / 3) + 0.5 * math.log(2)) / 2
+    )
+    # the most there is
+    assert jensen_shannon(p, np.array([[0.0, 1.0]])) == pytest.approx(math.log(2))
     assert jensen_shannon(p, p) == 0
 
 
 def test_the_floor_of_the_divergence_holds_each_retrained_model_against_the_others():
     retrained = np.array([[[0.9, 0.1]], [[0.5, 0.5]], [[0.1, 0.9]]])
     found = distances(retrained[:1], retrained)
-    slow = np.mean([jensen_shannon(retrained[k], np.delete(retrained, k, 0).mean(0)) for k in range(3)])
+    slow = np.mean(
+        [jensen_shannon(retrained[k], np.delete(retrained, k, 0).mean(0)) for k in range(3)]
+    )
     assert found["js_floor"] == pytest.approx(slow)
     assert found["js"] == pytest.approx(jensen_shannon(retrained[0], np.array([[0.5, 0.5]])))
     assert found["kl"] == pytest.approx(kullback_leibler(np.array([[0.5, 0.5]]), retrained[0]))
@@ -112,13 +126,23 @@ def test_the_legacy_attack_calls_rows_like_members_members():
 def test_epsilon_of_error_rates_by_hand():
     found = epsilon(np.array([0.5, 0.1, 0.0, 0.0, 0.3]), np.array([0.5, 0.2, 0.0, 0.4, 0.0]))
     assert found[0] == pytest.approx(0, abs=1e-3)
-    assert found[1] == pytest.approx(max(math.log(1 - 1e-5 - 0.1) - math.log(0.2), math.log(1 - 1e-5 - 0.2) - math.log(0.1)))
+    assert found[1] == pytest.approx(
+        max(math.log(1 - 1e-5 - 0.1) - math.log(0.2), math.log(1 - 1e-5 - 0.2) - math.log(0.1))
+    )
     assert found[2] == 50
     assert np.isnan(found[3:]).all()
 
 
 def test_points_halve_every_half_and_end_where_the_models_do():
-    assert points(np.array([0.0, 0.49, 0.5, 1.0, 4.99, 5.0]), 64).tolist() == [1, 1, 0.5, 0.25, 0.5**9, 0]  # ceil(ln 63) = 5
+    # ceil(ln 63) = 5
+    assert points(np.array([0.0, 0.49, 0.5, 1.0, 4.99, 5.0]), 64).tolist() == [
+        1,
+        1,
+        0.5,
+        0.25,
+        0.5**9,
+        0,
+    ]
 
 
 def test_a_row_s_epsilon_is_the_largest_over_all_intervals():
@@ -130,7 +154,10 @@ def test_a_row_s_epsilon_is_the_largest_over_all_intervals():
     for i, low in enumerate(cuts):
         for high in cuts[i + 1 :]:
             for inside in (True, False):
-                said_u, said_r = ((low < values) & (values < high) if inside else (values < low) | (values > high) for values in (unlearned, retrained))
+                said_u, said_r = (
+                    (low < values) & (values < high) if inside else (values < low) | (values > high)
+                    for values in (unlearned, retrained)
+                )
                 value = epsilon(np.array([said_r.mean()]), np.array([1 - said_u.mean()]))[0]
                 best = max(best, 0.0 if np.isnan(value) else value)
     assert row_epsilon(unlearned, retrained) == pytest.approx(best)

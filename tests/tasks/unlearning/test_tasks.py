@@ -30,7 +30,15 @@ from bench.tracks.unlearning import Group, Perceptrons, Solution, train
 from bench.training.data import Examples
 
 CPU = torch.device("cpu")
-SMALL = {"data": "digits", "n_train": 200, "n_val": 50, "n_pool": 100, "widths": (16,), "epochs": 4, "batch_size": 32}
+SMALL = {
+    "data": "digits",
+    "n_train": 200,
+    "n_val": 50,
+    "n_pool": 100,
+    "widths": (16,),
+    "epochs": 4,
+    "batch_size": 32,
+}
 CORRECTIVE = {name: value for name, value in SMALL.items() if name != "n_pool"}
 
 
@@ -39,7 +47,11 @@ class Serving(Tools):
         if name == "cifar10":
             generator = torch.Generator().manual_seed(len(params["split"]))
             y = torch.arange(10).repeat(40 if params["split"] == "train" else 7)
-            return Examples(torch.randint(256, (len(y), 3, 32, 32), generator=generator, dtype=torch.uint8), y, 10)
+            return Examples(
+                torch.randint(256, (len(y), 3, 32, 32), generator=generator, dtype=torch.uint8),
+                y,
+                10,
+            )
         return {"digits": Digits, "diabetes": Diabetes}[name]().load(run)
 
     def quiet(self):
@@ -50,16 +62,29 @@ class Serving(Tools):
 def setup_of(tmp_path):
     def make(task, seed=0, kind=Setup):
         artifacts = Artifacts(tmp_path / "cache")
-        return kind(seed=seed, task=f"t/{task.card.name}", method="t/m", device=CPU, workdir=tmp_path, artifacts=artifacts, tools=Serving())
+        return kind(
+            seed=seed,
+            task=f"t/{task.card.name}",
+            method="t/m",
+            device=CPU,
+            workdir=tmp_path,
+            artifacts=artifacts,
+            tools=Serving(),
+        )
 
     return make
 
 
 def score(task, setup, solution=None):
     case = task.prepare(setup)
-    solution = solution or Solution(model=Perceptrons.of([case.problems[0].weights], CPU).member(0), weights=case.problems[0].weights)
+    solution = solution or Solution(
+        model=Perceptrons.of([case.problems[0].weights], CPU).member(0),
+        weights=case.problems[0].weights,
+    )
     task.reveal(case, setup)
-    return case, task.evaluate(case, [Outcome(solution=solution, curve=[], kept={}, cost={}, counters={})], setup)
+    return case, task.evaluate(
+        case, [Outcome(solution=solution, curve=[], kept={}, cost={}, counters={})], setup
+    )
 
 
 # What is asked ------------------------------------------------------------------------
@@ -86,15 +111,31 @@ def test_all_rows_that_bear_a_label_are_to_be_forgotten_or_so_many_of_them(setup
 @pytest.mark.parametrize("task", [UnlearnRandom, UnlearnClass, UnlearnWorst])
 def test_a_rehearsal_scores_a_request_without_pool_and_test_rows(task, setup_of):
     assert task.card.tuning == {"rehearse": True}
-    sizes = SMALL | {"epochs": 8} | ({"rounds": 2, "lower_epochs": 1} if task is UnlearnWorst else {"originals": 3} if task is UnlearnRandom else {})
-    real, made = (task(**sizes, rehearse=rehearse).prepare(setup_of(task)) for rehearse in (False, True))
+    sizes = (
+        SMALL
+        | {"epochs": 8}
+        | (
+            {"rounds": 2, "lower_epochs": 1}
+            if task is UnlearnWorst
+            else {"originals": 3}
+            if task is UnlearnRandom
+            else {}
+        )
+    )
+    real, made = (
+        task(**sizes, rehearse=rehearse).prepare(setup_of(task)) for rehearse in (False, True)
+    )
     problem, data, whole = made.problems[0], made.hidden.data, real.hidden.data
     assert torch.equal(data.x, whole.x)
-    held = {row.numpy().tobytes() for row in torch.cat([whole.x_pool, whole.x_test])} - {row.numpy().tobytes() for row in torch.cat([whole.x, whole.x_val])}
+    held = {row.numpy().tobytes() for row in torch.cat([whole.x_pool, whole.x_test])} - {
+        row.numpy().tobytes() for row in torch.cat([whole.x, whole.x_val])
+    }
     for part in (problem.x, problem.x_val, data.x_pool, data.x_test):
         assert not held & {row.numpy().tobytes() for row in part}
     assert [len(part) for part in (problem.x_val, data.x_pool, data.x_test)] == [25, 25, 25]
-    assert not {row.numpy().tobytes() for row in problem.x_val} & {row.numpy().tobytes() for row in data.x_test}
+    assert not {row.numpy().tobytes() for row in problem.x_val} & {
+        row.numpy().tobytes() for row in data.x_test
+    }
 
 
 def test_a_rehearsal_asks_for_another_class_than_the_task(setup_of):
@@ -104,15 +145,27 @@ def test_a_rehearsal_asks_for_another_class_than_the_task(setup_of):
     assert problem.forget.any()
 
 
-def test_in_a_rehearsal_the_original_is_worth_what_is_told_apart_at_once_and_retraining_is_not(setup_of):
+def test_in_a_rehearsal_the_original_is_worth_what_is_told_apart_at_once_and_retraining_is_not(
+    setup_of,
+):
     task = UnlearnClass(rehearse=True, **SMALL | {"epochs": 15})
     setup = setup_of(task)
     case, original = score(task, setup)
     assert original.metrics == {"gap_val": 0.5}
     assert original.not_rankable == "a rehearsal on validation rows"
-    retrained = {name: tensor[0] for name, tensor in case.hidden.retrained.items() if name not in ("outputs", "seconds")}
+    retrained = {
+        name: tensor[0]
+        for name, tensor in case.hidden.retrained.items()
+        if name not in ("outputs", "seconds")
+    }
     solution = Solution(model=Perceptrons.of([retrained], CPU).member(0), weights=retrained)
-    assert 0 <= task.evaluate(case, [Outcome(solution=solution, curve=[], kept={}, cost={}, counters={})], setup).metrics["gap_val"] < 0.5
+    assert (
+        0
+        <= task.evaluate(
+            case, [Outcome(solution=solution, curve=[], kept={}, cost={}, counters={})], setup
+        ).metrics["gap_val"]
+        < 0.5
+    )
 
 
 # What is asked ------------------------------------------------------------------------
@@ -120,14 +173,17 @@ def test_in_a_rehearsal_the_original_is_worth_what_is_told_apart_at_once_and_ret
 
 @settings(max_examples=40)
 @given(st.lists(st.floats(-3, 3), min_size=2, max_size=30), st.floats(0.01, 0.99))
-def test_the_projection_has_the_sum_lies_in_the_box_is_nearest_and_projects_to_itself(values, share):
+def test_the_projection_has_the_sum_lies_in_the_box_is_nearest_and_projects_to_itself(
+    values, share
+):
     w, total = torch.tensor(values, dtype=torch.float64), share * len(values)
     found = project(w, total)
     assert found.sum().item() == pytest.approx(total, abs=1e-6)
     assert found.min() >= 0
     assert found.max() <= 1
     torch.testing.assert_close(project(found, total), found, rtol=0, atol=1e-6)
-    inside = (found > 1e-6) & (found < 1 - 1e-6)  # where the box does not bind, all entries moved by the same
+    # where the box does not bind, all entries moved by the same
+    inside = (found > 1e-6) & (found < 1 - 1e-6)
     assert inside.sum() < 2 or float((w - found)[inside].std()) < 1e-6
 
 
@@ -137,7 +193,12 @@ def test_the_worst_case_rows_are_those_that_lose_their_fit_least_and_the_easy_on
     case = task.prepare(setup)
     problem, wrong = case.problems[0], case.problems[0].y != case.hidden.data.y_true
     assert int(problem.forget.sum()) == 20
-    easy = UnlearnWorst(kind="easy", **SMALL | {"epochs": 15}).prepare(setup_of(task)).problems[0].forget
+    easy = (
+        UnlearnWorst(kind="easy", **SMALL | {"epochs": 15})
+        .prepare(setup_of(task))
+        .problems[0]
+        .forget
+    )
     assert wrong[problem.forget].double().mean() < 0.1 < wrong[easy].double().mean()
 
 
@@ -145,7 +206,9 @@ def test_the_worst_case_choice_makes_whole_weights_again_and_again(setup_of):
     task = UnlearnWorst(**SMALL)
     problem = task.prepare(setup_of(task)).problems[0]
     group = Group([problem], [setup_of(task, kind=Run)])
-    chosen = choose(group, 15, rounds=3, epochs=1, lr=1e-3, eta=0.01, gamma=0.1, harden=1, easy=False)
+    chosen = choose(
+        group, 15, rounds=3, epochs=1, lr=1e-3, eta=0.01, gamma=0.1, harden=1, easy=False
+    )
     assert int(chosen.sum()) == 15
 
 
@@ -184,13 +247,17 @@ def test_a_patch_is_three_by_three_in_the_corner_of_the_rows_named():
 
 
 def test_a_corrective_task_that_did_no_harm_says_nothing(setup_of):
-    task = UnlearnCorrective(corrupted=0.005, oracles=2, **CORRECTIVE | {"epochs": 15, "widths": (64,)})
+    task = UnlearnCorrective(
+        corrupted=0.005, oracles=2, **CORRECTIVE | {"epochs": 15, "widths": (64,)}
+    )
     found = score(task, setup_of(task))[1]
     assert found.not_rankable.startswith("not informative: the corruption costs the original only")
     assert found.gates["unlearned"] is False
 
 
-def test_a_regression_forgets_rows_at_random_or_the_lowest_and_its_original_has_not_unlearned(setup_of):
+def test_a_regression_forgets_rows_at_random_or_the_lowest_and_its_original_has_not_unlearned(
+    setup_of,
+):
     task = UnlearnRegression(kind="low", retrains=3, epochs=20)
     case, found = score(task, setup_of(task))
     problem = case.problems[0]
@@ -216,7 +283,19 @@ def test_shadow_models_are_masked_halves_and_the_truth_scores_1(setup_of):
     shadows = case.problems[0].shadows
     assert shadows.trained_on.sum(1).tolist() == [100] * 3
     assert shadows.weights["0.weight"].shape == (3, 16, 64)
-    found = task.evaluate(case, [Outcome(solution=task.tell(case.problems[0], case.hidden, setup), curve=[], kept={}, cost={}, counters={})], setup)
+    found = task.evaluate(
+        case,
+        [
+            Outcome(
+                solution=task.tell(case.problems[0], case.hidden, setup),
+                curve=[],
+                kept={},
+                cost={},
+                counters={},
+            )
+        ],
+        setup,
+    )
     assert found.metrics["auc"] == 1
     assert found.metrics["tpr1"] == 100
 
@@ -230,10 +309,22 @@ def test_data_sets_with_a_test_part_are_trained_on_the_one_and_tested_on_the_oth
     assert 0 <= found.metrics["ta"] <= 100
 
 
-@pytest.mark.parametrize("kind", [UnlearnRandom, UnlearnCorrective, PrivacyAudit], ids=lambda kind: kind.card.name)
+@pytest.mark.parametrize(
+    "kind", [UnlearnRandom, UnlearnCorrective, PrivacyAudit], ids=lambda kind: kind.card.name
+)
 def test_models_may_be_convolutional(kind, setup_of):
-    small = {"data": "digits", "net": "cnn", "widths": (3, 4), "epochs": 1, "batch_size": 50, "weight_decay": 5e-4}
-    sizes = {UnlearnRandom: {"originals": 3, "n_train": 200, "n_val": 50, "n_pool": 100}, UnlearnCorrective: {"n_train": 200, "n_val": 50, "oracles": 1}}
+    small = {
+        "data": "digits",
+        "net": "cnn",
+        "widths": (3, 4),
+        "epochs": 1,
+        "batch_size": 50,
+        "weight_decay": 5e-4,
+    }
+    sizes = {
+        UnlearnRandom: {"originals": 3, "n_train": 200, "n_val": 50, "n_pool": 100},
+        UnlearnCorrective: {"n_train": 200, "n_val": 50, "oracles": 1},
+    }
     task = kind(**small, **sizes.get(kind, {"n_rows": 200, "shadows": 3}))
     setup = setup_of(task)
     case = task.prepare(setup)
@@ -244,9 +335,15 @@ def test_models_may_be_convolutional(kind, setup_of):
         solutions = [method.solve(problem, setup_of(task, kind=Run))]
     else:
         assert problem.weight_decay == 5e-4
-        solutions = SalUn(epochs=1).solve_stacked(case.problems, [setup_of(task, seed=seed, kind=Run) for seed in range(len(case.problems))])
+        solutions = SalUn(epochs=1).solve_stacked(
+            case.problems,
+            [setup_of(task, seed=seed, kind=Run) for seed in range(len(case.problems))],
+        )
     task.reveal(case, setup)
-    outcomes = [Outcome(solution=solution, curve=[], kept={}, cost={}, counters={}) for solution in solutions]
+    outcomes = [
+        Outcome(solution=solution, curve=[], kept={}, cost={}, counters={})
+        for solution in solutions
+    ]
     assert 0 <= task.evaluate(case, outcomes, setup).metrics[kind.card.primary.name] <= 100
 
 
@@ -260,13 +357,20 @@ def test_retrained_models_are_built_after_solving_and_never_saw_the_forgotten_ro
     assert case.hidden.retrained is None
     task.reveal(case, setup)
     problem = case.problems[0]
-    changed = msgspec.structs.replace(problem, x=torch.where(problem.forget[:, None, None, None], 9.0, problem.x))
+    changed = msgspec.structs.replace(
+        problem, x=torch.where(problem.forget[:, None, None, None], 9.0, problem.x)
+    )
     rows = (~problem.forget).nonzero()[:, 0].expand(3, -1)
     built = []
     for item in (problem, changed):
-        bare = Setup(seed=0, task="t/t", method="t/m", device=CPU, workdir=setup.workdir, tools=Serving())  # without artifacts streams are the run's own
+        # without artifacts streams are the run's own
+        bare = Setup(
+            seed=0, task="t/t", method="t/m", device=CPU, workdir=setup.workdir, tools=Serving()
+        )
         built.append(_models.models(bare, "retrained", item, rows, {}))
-    assert all(torch.equal(built[0][name], built[1][name]) for name in built[0] if name != "seconds")
+    assert all(
+        torch.equal(built[0][name], built[1][name]) for name in built[0] if name != "seconds"
+    )
     assert not torch.equal(built[0]["0.weight"][0], built[0]["0.weight"][1])
 
 
@@ -279,24 +383,41 @@ def test_models_trained_side_by_side_are_those_trained_one_by_one(setup_of):
     for seed in range(3):
         group = Group([problem], [setup_of(task, seed=seed, kind=Run)])
         alone = train(group, group.fresh(), group.rows(group.retain, "retain"))
-        torch.testing.assert_close(stacked.member(seed)(problem.x), alone.member(0)(problem.x), rtol=0, atol=1e-4)
+        torch.testing.assert_close(
+            stacked.member(seed)(problem.x), alone.member(0)(problem.x), rtol=0, atol=1e-4
+        )
 
 
-def test_tasks_of_equal_data_share_labels_and_originals_and_a_second_method_trains_no_model(run_plan, tmp_path, monkeypatch):
+def test_tasks_of_equal_data_share_labels_and_originals_and_a_second_method_trains_no_model(
+    run_plan, tmp_path, monkeypatch
+):
     monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
 
     def trained():
-        pages = [json.loads(page.read_text()) for page in (tmp_path / "cache" / "artifacts").glob("*/recipe.json")]
+        pages = [
+            json.loads(page.read_text())
+            for page in (tmp_path / "cache" / "artifacts").glob("*/recipe.json")
+        ]
         return sorted(page["recipe"]["what"] for page in pages if "rows" in page["recipe"])
 
-    small = "data=digits,n_train=200,n_val=50,n_pool=100,widths=(16,),epochs=3,retrains=3,originals=1"
-    first = run_plan(methods=("unlearning-privacy/original",), tasks=(f"unlearn-random[{small}]",), seeds="0-0")
+    small = (
+        "data=digits,n_train=200,n_val=50,n_pool=100,widths=(16,),epochs=3,retrains=3,originals=1"
+    )
+    first = run_plan(
+        methods=("unlearning-privacy/original",), tasks=(f"unlearn-random[{small}]",), seeds="0-0"
+    )
     assert [record.status for record in first.records] == ["ok"]
     assert trained() == ["unlearning originals", "unlearning retrained"]
-    second = run_plan(methods=("unlearning-privacy/ft", "unlearning-privacy/retrain"), tasks=(f"unlearn-random[{small}]",), seeds="0-0")
+    second = run_plan(
+        methods=("unlearning-privacy/ft", "unlearning-privacy/retrain"),
+        tasks=(f"unlearn-random[{small}]",),
+        seeds="0-0",
+    )
     assert [record.status for record in second.records] == ["ok", "ok"]
     assert trained() == ["unlearning originals", "unlearning retrained"]
-    other = run_plan(methods=("unlearning-privacy/original",), tasks=(f"unlearn-class[{small}]",), seeds="0-0")
+    other = run_plan(
+        methods=("unlearning-privacy/original",), tasks=(f"unlearn-class[{small}]",), seeds="0-0"
+    )
     assert [record.status for record in other.records] == ["ok"]
     assert trained() == ["unlearning originals", "unlearning retrained", "unlearning retrained"]
 
@@ -304,7 +425,12 @@ def test_tasks_of_equal_data_share_labels_and_originals_and_a_second_method_trai
 def test_the_same_seed_twice_gives_the_same_metrics_and_two_pictures(run_plan, tmp_path):
     small = "data=digits,n_train=200,n_val=50,n_pool=100,widths=(16,),epochs=3,originals=3"
     ran = [
-        run_plan(methods=("unlearning-privacy/random-label",), tasks=(f"unlearn-random[{small}]",), seeds="0-0", results=tmp_path / f"results-{k}").records[0]
+        run_plan(
+            methods=("unlearning-privacy/random-label",),
+            tasks=(f"unlearn-random[{small}]",),
+            seeds="0-0",
+            results=tmp_path / f"results-{k}",
+        ).records[0]
         for k in range(2)
     ]
     assert [record.status for record in ran] == ["ok", "ok"]
@@ -329,14 +455,27 @@ class Thief(Method):
     ("task", "reach", "said"),
     [
         ("unlearn-random", "problem.x_test", "a method sees no 'x_test': test rows"),
-        ("unlearn-random", "problem.retrained", "a method sees no 'retrained': test rows, retrained and shadow models"),
+        (
+            "unlearn-random",
+            "problem.retrained",
+            "a method sees no 'retrained': test rows, retrained and shadow models",
+        ),
         ("unlearn-random", "run.dataset('digits')", "'Run' object has no attribute 'dataset'"),
-        ("unlearn-corrective", "problem.corrupted", "a method sees no 'corrupted': test rows, retrained and shadow models and unknown corrupted rows"),
+        (
+            "unlearn-corrective",
+            "problem.corrupted",
+            "a method sees no 'corrupted': test rows, retrained and shadow models and unknown "
+            "corrupted rows",
+        ),
     ],
 )
-def test_a_method_that_reaches_for_what_is_hidden_fails_with_a_sentence(run_plan, tmp_path, task, reach, said):
+def test_a_method_that_reaches_for_what_is_hidden_fails_with_a_sentence(
+    run_plan, tmp_path, task, reach, said
+):
     (tmp_path / "thief.py").write_text(CHEAT.format(reach=reach))
-    small = "data=digits,n_train=100,n_val=20,widths=(8,),epochs=1" + (",n_pool=20,originals=1,retrains=3" if task == "unlearn-random" else ",oracles=1")
+    small = "data=digits,n_train=100,n_val=20,widths=(8,),epochs=1" + (
+        ",n_pool=20,originals=1,retrains=3" if task == "unlearn-random" else ",oracles=1"
+    )
     ran = run_plan(
         methods=("thief",),
         tasks=(f"{task}[{small}]",),

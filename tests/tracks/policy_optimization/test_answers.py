@@ -40,7 +40,10 @@ def test_answers_that_mean_the_same_are_the_same(left, right):
     assert same(right, left)
 
 
-@pytest.mark.parametrize(("left", "right"), [("1", "2"), ("1/2", "1/3"), ("x", "y"), ("", ""), ("5", ""), ("(1,2)", "(2,1)"), ("1/0", "5")])
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [("1", "2"), ("1/2", "1/3"), ("x", "y"), ("", ""), ("5", ""), ("(1,2)", "(2,1)"), ("1/0", "5")],
+)
 def test_answers_that_differ_are_not_the_same(left, right):
     assert not same(left, right)
 

@@ -8,9 +8,19 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.tracks.policy_optimization import along, count_of, max_variance_subset, standardised, top_tokens
+from bench.tracks.policy_optimization import (
+    along,
+    count_of,
+    max_variance_subset,
+    standardised,
+    top_tokens,
+)
 
-few_values = st.lists(st.integers(-3, 3) | st.floats(-10, 10, allow_nan=False).map(lambda value: round(value, 3)), min_size=1, max_size=9)
+few_values = st.lists(
+    st.integers(-3, 3) | st.floats(-10, 10, allow_nan=False).map(lambda value: round(value, 3)),
+    min_size=1,
+    max_size=9,
+)
 
 
 def variance(values):
@@ -22,7 +32,10 @@ def variance(values):
 def test_no_subset_varies_more_than_the_one_chosen(values, n):
     chosen = max_variance_subset(torch.tensor(values, dtype=torch.float64), n)
     n = min(n, len(values))
-    best = max(variance([values[k] for k in subset]) for subset in itertools.combinations(range(len(values)), n))
+    best = max(
+        variance([values[k] for k in subset])
+        for subset in itertools.combinations(range(len(values)), n)
+    )
     assert chosen.tolist() == sorted(set(chosen.tolist()))
     assert len(chosen) == n
     assert variance([values[k] for k in chosen]) == pytest.approx(best, abs=1e-9)
@@ -37,7 +50,9 @@ def test_the_best_subset_need_not_be_symmetric():
 def test_a_shift_or_a_change_of_sign_does_not_change_the_variance_reached(values, n, shift):
     values = torch.tensor(values, dtype=torch.float64)
     reached = variance(values[max_variance_subset(values, n)])
-    assert variance(values[max_variance_subset(values + shift, n)]) == pytest.approx(reached, abs=1e-6)
+    assert variance(values[max_variance_subset(values + shift, n)]) == pytest.approx(
+        reached, abs=1e-6
+    )
     assert variance(values[max_variance_subset(-values, n)]) == pytest.approx(reached, abs=1e-9)
 
 
@@ -58,7 +73,10 @@ def test_of_equal_values_the_last_ones_are_chosen_and_all_where_all_are_asked_fo
 def test_groups_are_chosen_from_at_once_as_one_by_one():
     values = torch.randn(64, 33, generator=torch.Generator().manual_seed(0)).mul(4).round()
     together = max_variance_subset(values, 12)
-    assert all(torch.equal(row, max_variance_subset(value, 12)) for row, value in zip(together, values, strict=True))
+    assert all(
+        torch.equal(row, max_variance_subset(value, 12))
+        for row, value in zip(together, values, strict=True)
+    )
 
 
 @given(st.lists(st.floats(-5, 5), min_size=2, max_size=12), st.integers(2, 12))
@@ -86,9 +104,13 @@ def test_advantages_sum_to_zero_have_unit_spread_and_are_zero_in_a_constant_grou
 
 
 @given(st.integers(1, 5), st.integers(1, 6), st.floats(0.01, 1), st.randoms(use_true_random=False))
-def test_the_tokens_kept_are_the_ceiling_of_the_share_and_valid_and_none_left_out_scores_higher(rows, columns, share, chance):
+def test_the_tokens_kept_are_the_ceiling_of_the_share_and_valid_and_none_left_out_scores_higher(
+    rows, columns, share, chance
+):
     mask = torch.tensor([[chance.random() < 0.7 for _ in range(columns)] for _ in range(rows)])
-    scores = torch.tensor([[float(chance.randrange(4)) for _ in range(columns)] for _ in range(rows)])
+    scores = torch.tensor(
+        [[float(chance.randrange(4)) for _ in range(columns)] for _ in range(rows)]
+    )
     kept = top_tokens(scores, mask, share)
     valid = int(mask.sum())
     assert int(kept.sum()) == (max(1, math.ceil(share * valid - 1e-9)) if valid else 0)
@@ -97,12 +119,18 @@ def test_the_tokens_kept_are_the_ceiling_of_the_share_and_valid_and_none_left_ou
     if kept.any() and left.any():
         assert scores[kept].min() >= scores[left].max()
         edge = scores[kept].min()
-        kept_ties, left_ties = (torch.nonzero((part & (scores == edge)).flatten())[:, 0] for part in (kept, left))
+        kept_ties, left_ties = (
+            torch.nonzero((part & (scores == edge)).flatten())[:, 0] for part in (kept, left)
+        )
         assert not len(left_ties) or kept_ties.max() < left_ties.min()  # of equals the earlier
 
 
 def test_a_schedule_is_exact_at_both_ends():
-    assert (along(0.0, 0.25, 0.75), along(1.0, 0.25, 0.75), along(0.5, 0.2, 0.8)) == (0.25, 0.75, 0.5)
+    assert (along(0.0, 0.25, 0.75), along(1.0, 0.25, 0.75), along(0.5, 0.2, 0.8)) == (
+        0.25,
+        0.75,
+        0.5,
+    )
 
 
 def test_a_share_of_rows_is_at_least_one_and_at_most_all():

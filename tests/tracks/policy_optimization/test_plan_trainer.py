@@ -1,4 +1,6 @@
-"""Plans behind TRL's trainer: the same losses and gradients as ours, the same invariants, the traps of its batch."""
+"""Plans behind TRL's trainer: the same losses and gradients as ours, the
+same invariants, the traps of its batch.
+"""
 
 import itertools
 from typing import ClassVar
@@ -27,7 +29,9 @@ class Some(PolicyMethod):
         weight = batch.completion_mask[rows].float()
         keys = torch.rand(weight.shape, generator=torch.Generator().manual_seed(5))
         weight = weight * (keys > 0.4) * (0.5 + keys / 2)
-        return UpdatePlan(rows=rows, advantages=torch.linspace(-2, 2, len(rows)), token_weight=weight)
+        return UpdatePlan(
+            rows=rows, advantages=torch.linspace(-2, 2, len(rows)), token_weight=weight
+        )
 
 
 class SomeSequences(Some):
@@ -63,16 +67,36 @@ def asked(tiny_model):
     """Return a function that makes the problem; the protocol's values can be given."""
 
     def make(verify=length_is_even, questions=QUESTIONS, answers=ANSWERS, **given):
-        outer = {name: given.pop(name) for name in ("lora", "passes", "chat", "engine") if name in given}
-        protocol = {"steps": 2, "prompts": PROMPTS, "group": GROUP, "max_new": NEW, "minibatches": 1, "lr": 1e-2, "report_every": 1, **given}
-        return LanguageProblem(source=str(tiny_model), questions=questions, answers=answers, verify=verify, protocol=Protocol(**protocol), **outer)
+        outer = {
+            name: given.pop(name) for name in ("lora", "passes", "chat", "engine") if name in given
+        }
+        protocol = {
+            "steps": 2,
+            "prompts": PROMPTS,
+            "group": GROUP,
+            "max_new": NEW,
+            "minibatches": 1,
+            "lr": 1e-2,
+            "report_every": 1,
+            **given,
+        }
+        return LanguageProblem(
+            source=str(tiny_model),
+            questions=questions,
+            answers=answers,
+            verify=verify,
+            protocol=Protocol(**protocol),
+            **outer,
+        )
 
     return make
 
 
 @pytest.fixture
 def trainer_of(asked, run_of):
-    """Return a function from a method to a trainer with a batch of rollouts: long and short rows, prompts of two lengths, rewards by hand."""
+    """Return a function from a method to a trainer with a batch of rollouts: long and short rows,
+    prompts of two lengths, rewards by hand.
+    """
     from bench.tracks.policy_optimization import plan_trainer
 
     def make(method, old=None, **given):
@@ -81,19 +105,26 @@ def trainer_of(asked, run_of):
             trainer = plan_trainer.PlanTrainer(problem, method, run, problem.policy(run.device))
         trainer.model.train()
         trainer._rewarded = torch.tensor([1.0, 0, 0, 0, 1, 1, 0, 1, 0, 0, 1, 0])
-        trainer._round, trainer.current_gradient_accumulation_steps = 0, trainer.args.gradient_accumulation_steps
+        trainer._round, trainer.current_gradient_accumulation_steps = (
+            0,
+            trainer.args.gradient_accumulation_steps,
+        )
         return trainer, batch_of(trainer, old)
 
     return make
 
 
 def batch_of(trainer, old):
-    """A batch as TRL makes it, with old log-probabilities that differ from the model's by up to ``old``."""
+    """A batch as TRL makes it, with old log-probabilities that differ from
+    the model's by up to ``old``.
+    """
     generator = torch.Generator().manual_seed(1)
     vocabulary, rows = trainer.model.config.vocab_size, PROMPTS * GROUP
     lengths = torch.tensor([6, 3, 1, 5, 2, 6, 4, 6, 1, 3, 5, 2])
     mask = (torch.arange(NEW) < lengths[:, None]).long()
-    prompt_mask = (torch.arange(4) >= torch.tensor([2, 0, 1]).repeat_interleave(GROUP)[:, None]).long()
+    prompt_mask = (
+        torch.arange(4) >= torch.tensor([2, 0, 1]).repeat_interleave(GROUP)[:, None]
+    ).long()
     found = {
         "prompt_ids": torch.randint(2, vocabulary, (rows, 4), generator=generator) * prompt_mask,
         "prompt_mask": prompt_mask,
@@ -103,14 +134,22 @@ def batch_of(trainer, old):
         "num_items_in_batch": mask.sum(),
     }
     if old is not None:
-        found["old_per_token_logps"] = (log_p_of(trainer.model, found).detach() + old * (2 * torch.rand(mask.shape, generator=generator) - 1)) * mask
+        found["old_per_token_logps"] = (
+            log_p_of(trainer.model, found).detach()
+            + old * (2 * torch.rand(mask.shape, generator=generator) - 1)
+        ) * mask
     return found
 
 
 def log_p_of(model, found):
     """Log-probabilities of the completions, by the plain forward pass of transformers."""
-    ids, seen = (torch.cat([found[f"prompt_{name}"], found[f"completion_{name}"]], 1) for name in ("ids", "mask"))
-    logits = model(input_ids=ids, attention_mask=seen).logits[:, found["prompt_ids"].shape[1] - 1 : -1]
+    ids, seen = (
+        torch.cat([found[f"prompt_{name}"], found[f"completion_{name}"]], 1)
+        for name in ("ids", "mask")
+    )
+    logits = model(input_ids=ids, attention_mask=seen).logits[
+        :, found["prompt_ids"].shape[1] - 1 : -1
+    ]
     return logits.log_softmax(-1).gather(-1, found["completion_ids"][..., None])[..., 0]
 
 
@@ -143,26 +182,69 @@ def test_the_losses_of_trl_are_ours_by_their_names_at_both_levels(trainer_of):
     from bench.tracks.policy_optimization.plan_trainer import LOSS
 
     trainer, found = trainer_of(PolicyMethod(), old=0.5, passes=12)
-    mask, advantages = found["completion_mask"].bool(), torch.linspace(-2, 2, len(found["completion_ids"]))
-    for aggregation, level in itertools.product(("token", "sequence", "constant"), (PolicyMethod, SomeSequences)):
+    mask, advantages = (
+        found["completion_mask"].bool(),
+        torch.linspace(-2, 2, len(found["completion_ids"])),
+    )
+    for aggregation, level in itertools.product(
+        ("token", "sequence", "constant"), (PolicyMethod, SomeSequences)
+    ):
         method = level(aggregation=aggregation, clip_low=0.1, clip_high=0.28)
         theirs = their_loss(
-            trainer, found | {"advantages": advantages}, loss_type=LOSS[aggregation], importance_sampling_level=method.level, epsilon_low=0.1, epsilon_high=0.28
+            trainer,
+            found | {"advantages": advantages},
+            loss_type=LOSS[aggregation],
+            importance_sampling_level=method.level,
+            epsilon_low=0.1,
+            epsilon_high=0.28,
         )
-        ours = clipped_loss(log_p_of(trainer.model, found), found["old_per_token_logps"], mask, advantages, mask.float(), method, NEW)
+        ours = clipped_loss(
+            log_p_of(trainer.model, found),
+            found["old_per_token_logps"],
+            mask,
+            advantages,
+            mask.float(),
+            method,
+            NEW,
+        )
         agree(trainer.model, theirs, ours)
 
 
 def test_the_entropy_mask_of_trl_is_ours_and_its_mean_keeps_all_tokens_below_the_line(trainer_of):
     trainer, found = trainer_of(PolicyMethod(), old=0.5, passes=12)
-    mask, advantages = found["completion_mask"].bool(), torch.linspace(-2, 2, len(found["completion_ids"]))
-    ids, seen = (torch.cat([found[f"prompt_{name}"], found[f"completion_{name}"]], 1) for name in ("ids", "mask"))
-    log_p = trainer.model(input_ids=ids, attention_mask=seen).logits[:, 3:-1].log_softmax(-1).detach()
+    mask, advantages = (
+        found["completion_mask"].bool(),
+        torch.linspace(-2, 2, len(found["completion_ids"])),
+    )
+    ids, seen = (
+        torch.cat([found[f"prompt_{name}"], found[f"completion_{name}"]], 1)
+        for name in ("ids", "mask")
+    )
+    log_p = (
+        trainer.model(input_ids=ids, attention_mask=seen).logits[:, 3:-1].log_softmax(-1).detach()
+    )
     entropy = -(log_p.exp() * log_p).sum(-1)
     weight = ((entropy >= torch.quantile(entropy[mask], 0.8)) & mask).float()
-    for aggregation, loss_type, factor in (("constant", "dr_grpo", 1.0), ("token", "dapo", float(weight.sum() / mask.sum()))):
-        theirs = their_loss(trainer, found | {"advantages": advantages}, loss_type=loss_type, top_entropy_quantile=0.2, epsilon_high=0.2)
-        ours = clipped_loss(log_p_of(trainer.model, found), found["old_per_token_logps"], mask, advantages, weight, PolicyMethod(aggregation=aggregation), NEW)
+    for aggregation, loss_type, factor in (
+        ("constant", "dr_grpo", 1.0),
+        ("token", "dapo", float(weight.sum() / mask.sum())),
+    ):
+        theirs = their_loss(
+            trainer,
+            found | {"advantages": advantages},
+            loss_type=loss_type,
+            top_entropy_quantile=0.2,
+            epsilon_high=0.2,
+        )
+        ours = clipped_loss(
+            log_p_of(trainer.model, found),
+            found["old_per_token_logps"],
+            mask,
+            advantages,
+            weight,
+            PolicyMethod(aggregation=aggregation),
+            NEW,
+        )
         agree(trainer.model, theirs, factor * ours)
 
 
@@ -171,16 +253,21 @@ def test_the_entropy_mask_of_trl_is_ours_and_its_mean_keeps_all_tokens_below_the
 
 @pytest.mark.parametrize("kind", [Some, SomeSequences])
 @pytest.mark.parametrize("aggregation", ["token", "sequence", "constant"])
-def test_a_plan_gives_through_trl_the_loss_and_gradient_it_gives_through_us(trainer_of, kind, aggregation):
+def test_a_plan_gives_through_trl_the_loss_and_gradient_it_gives_through_us(
+    trainer_of, kind, aggregation
+):
     from trl.trainer.utils import split_tensor_dict
 
     method = kind(aggregation=aggregation)
-    trainer, found = trainer_of(method, old=0.5, passes=3)  # four parts of an update: seven rows need one to fill up
+    # four parts of an update: seven rows need one to fill up
+    trainer, found = trainer_of(method, old=0.5, passes=3)
     parts = trainer.args.steps_per_generation
     assert parts == 4
     planned = trainer.planned(found)
     assert len(planned["completion_ids"]) == 8
-    theirs = sum(trainer.compute_loss(trainer.model, part) for part in split_tensor_dict(planned, parts))
+    theirs = sum(
+        trainer.compute_loss(trainer.model, part) for part in split_tensor_dict(planned, parts)
+    )
     plan = method.plan(batch_seen(found), 0.0, None)
     rows, mask = plan.rows, found["completion_mask"].bool()[plan.rows]
     filled = (plan.token_weight > 0).any(-1)
@@ -206,11 +293,25 @@ def test_the_divergence_is_taken_over_the_kept_tokens_alone(trainer_of):
     kept = plan.token_weight > 0
     log_p = log_p_of(trainer.model, found)[plan.rows]
     away = torch.where(kept, divergence(log_p, reference[plan.rows]), 0.0)
-    ours = clipped_loss(log_p, log_p.detach(), found["completion_mask"].bool()[plan.rows], plan.advantages, plan.token_weight, method, NEW)
-    agree(trainer.model, trainer.compute_loss(trainer.model, planned), ours + 0.7 * away.sum() / plan.token_weight.sum())
+    ours = clipped_loss(
+        log_p,
+        log_p.detach(),
+        found["completion_mask"].bool()[plan.rows],
+        plan.advantages,
+        plan.token_weight,
+        method,
+        NEW,
+    )
+    agree(
+        trainer.model,
+        trainer.compute_loss(trainer.model, planned),
+        ours + 0.7 * away.sum() / plan.token_weight.sum(),
+    )
 
 
-def test_only_the_rows_of_the_plan_are_passed_forward_and_no_column_beyond_them(trainer_of, monkeypatch):
+def test_only_the_rows_of_the_plan_are_passed_forward_and_no_column_beyond_them(
+    trainer_of, monkeypatch
+):
     trainer, found = trainer_of(FewWhole(), minibatches=2, passes=6)
     found["completion_mask"][:6, 5:] = 0
     passed, honest = [], type(trainer)._get_per_token_logps_and_entropies
@@ -223,7 +324,9 @@ def test_only_the_rows_of_the_plan_are_passed_forward_and_no_column_beyond_them(
     planned = trainer.planned(found)
     assert passed == [(6, 4 + NEW)]  # entropies and old log-probabilities share a pass
     assert tuple(planned["completion_ids"].shape) == (6, 5)
-    assert tuple(planned["old_per_token_logps"].shape) == tuple(planned["advantages"].shape) == (6, 5)
+    assert (
+        tuple(planned["old_per_token_logps"].shape) == tuple(planned["advantages"].shape) == (6, 5)
+    )
     assert trainer.used.tokens_forwarded == int(found["completion_mask"][:6].sum())
 
 
@@ -261,11 +364,18 @@ def test_where_all_rewards_are_equal_the_model_is_left_as_it_was(asked, run_of):
     problem = asked(verify=lambda text, answer: 0.0, weight_decay=0.1)
     solution = trained(problem, PolicyMethod(), run_of())
     assert torch.equal(parameters(solution.model), parameters(problem.policy(torch.device("cpu"))))
-    assert (solution.used.optimizer_steps, solution.used.skipped_steps, solution.used.rollouts) == (0, 2, 24)
+    assert (solution.used.optimizer_steps, solution.used.skipped_steps, solution.used.rollouts) == (
+        0,
+        2,
+        24,
+    )
 
 
 def test_methods_of_a_seed_get_the_same_prompts_and_the_same_first_rollouts(asked, run_of):
-    shown = [trained(asked(steps=1), method, run_of(0, name)).shown[0] for method, name in ((PolicyMethod(), "a"), (Few(), "b"))]
+    shown = [
+        trained(asked(steps=1), method, run_of(0, name)).shown[0]
+        for method, name in ((PolicyMethod(), "a"), (Few(), "b"))
+    ]
     assert torch.equal(shown[0].prompt_ids, shown[1].prompt_ids)
     assert torch.equal(shown[0].completion_ids, shown[1].completion_ids)
 
@@ -279,11 +389,18 @@ def test_adapters_are_trained_and_the_model_below_them_is_not(asked, run_of):
     library("peft")
     problem = asked(lora=2)
     solution = trained(problem, PolicyMethod(), run_of())
-    state, start = solution.model.net.state_dict(), problem.policy(torch.device("cpu")).net.state_dict()
+    state, start = (
+        solution.model.net.state_dict(),
+        problem.policy(torch.device("cpu")).net.state_dict(),
+    )
     adapters = [value for name, value in state.items() if "lora_B" in name]
     assert adapters
     assert any(value.any() for value in adapters)
-    base = {name.replace("base_model.model.", "").replace("base_layer.", ""): value for name, value in state.items() if "lora" not in name}
+    base = {
+        name.replace("base_model.model.", "").replace("base_layer.", ""): value
+        for name, value in state.items()
+        if "lora" not in name
+    }
     assert all(torch.equal(base[name], value) for name, value in start.items())
 
 
@@ -319,7 +436,11 @@ def test_what_does_not_fit_is_said_in_a_sentence(asked, run_of, monkeypatch, giv
     import importlib.util
 
     honest = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "vllm" else honest(name, *rest))
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name, *rest: None if name == "vllm" else honest(name, *rest),
+    )
     with pytest.raises(BenchError, match=said):
         asked(**given).train(method, run_of())
 

@@ -43,8 +43,13 @@ def parameters(model):
 
 def test_training_raises_the_share_of_right_answers(toy, run_of):
     problem = toy(**LONG)
-    trained = msgspec.structs.replace(problem, warm=problem.train(PolicyMethod(), run_of()).model.state_dict())
-    before, after = (float(Trainer(made, PolicyMethod(), run_of(9))._rollouts(0)[0].rewards.mean()) for made in (problem, trained))
+    trained = msgspec.structs.replace(
+        problem, warm=problem.train(PolicyMethod(), run_of()).model.state_dict()
+    )
+    before, after = (
+        float(Trainer(made, PolicyMethod(), run_of(9))._rollouts(0)[0].rewards.mean())
+        for made in (problem, trained)
+    )
     assert before < 0.3
     assert after > 0.7
 
@@ -57,7 +62,9 @@ def test_the_same_seed_gives_the_same_parameters_bit_for_bit_and_another_does_no
 
 @pytest.mark.parametrize("reward", [0.0, 1.0])
 def test_rewards_that_are_all_equal_leave_the_parameters_as_they_were(toy, run_of, reward):
-    problem = toy(verify=lambda ids, mask, answers: torch.full((len(ids),), reward), weight_decay=0.1)
+    problem = toy(
+        verify=lambda ids, mask, answers: torch.full((len(ids),), reward), weight_decay=0.1
+    )
     solution = problem.train(PolicyMethod(), run_of())
     assert torch.equal(parameters(solution.model), parameters(problem.policy(torch.device("cpu"))))
     assert (solution.used.optimizer_steps, solution.used.skipped_steps) == (0, 6)
@@ -66,20 +73,29 @@ def test_rewards_that_are_all_equal_leave_the_parameters_as_they_were(toy, run_o
 
 def test_an_empty_plan_skips_the_step_and_its_rollouts_count(toy, run_of):
     used = toy().train(Nothing(), run_of()).used
-    assert (used.skipped_steps, used.optimizer_steps, used.tokens_forwarded, used.rollouts) == (6, 0, 0, 192)
+    assert (used.skipped_steps, used.optimizer_steps, used.tokens_forwarded, used.rollouts) == (
+        6,
+        0,
+        0,
+        192,
+    )
 
 
 def test_shuffled_rewards_do_not_teach(toy, run_of):
     def shuffled(ids, mask, answers):
         right = (ids[:, 0] == answers).float()
-        return right[torch.randperm(len(right), generator=torch.Generator().manual_seed(len(right)))]
+        return right[
+            torch.randperm(len(right), generator=torch.Generator().manual_seed(len(right)))
+        ]
 
     problem = toy(**LONG, verify=shuffled)
     honest = toy(**LONG)
     rates = {}
     for name, made in (("shuffled", problem), ("honest", honest)):
         model = made.train(PolicyMethod(), run_of()).model
-        trainer = Trainer(msgspec.structs.replace(honest, warm=model.state_dict()), PolicyMethod(), run_of(9))
+        trainer = Trainer(
+            msgspec.structs.replace(honest, warm=model.state_dict()), PolicyMethod(), run_of(9)
+        )
         rates[name] = float(trainer._rollouts(0)[0].rewards.mean())
     assert rates["honest"] > 0.6
     assert rates["shuffled"] < 0.4
@@ -144,8 +160,14 @@ def test_the_loss_is_its_formula_token_by_token(how):
                 terms.append(-min(ratio * a, min(max(ratio, 0.8), 1.28) * a))
         rows.append(sum(terms) / len(terms) if terms else 0.0)
         total += sum(terms)
-    expected = {"token": total / float(weight.sum()), "sequence": sum(rows) / 5, "constant": total / (5 * 9)}[how]
-    assert float(clipped_loss(log_p, old, mask, advantages, weight, method, 9)) == pytest.approx(expected, abs=1e-12)
+    expected = {
+        "token": total / float(weight.sum()),
+        "sequence": sum(rows) / 5,
+        "constant": total / (5 * 9),
+    }[how]
+    assert float(clipped_loss(log_p, old, mask, advantages, weight, method, 9)) == pytest.approx(
+        expected, abs=1e-12
+    )
 
 
 def test_the_ratio_of_a_sequence_is_the_mean_of_its_tokens_and_does_not_grow_with_length():
@@ -163,7 +185,9 @@ def test_where_the_policy_is_the_old_one_sequence_ratios_give_the_gradient_of_to
     gradients = []
     for kind in (PolicyMethod, Sequences):
         log_p = old.clone().requires_grad_()
-        clipped_loss(log_p, old, mask, advantages, mask.double(), kind(aggregation="sequence"), 5).backward()
+        clipped_loss(
+            log_p, old, mask, advantages, mask.double(), kind(aggregation="sequence"), 5
+        ).backward()
         gradients.append(log_p.grad)
     torch.testing.assert_close(gradients[0], gradients[1], atol=1e-12, rtol=0)
 
@@ -176,12 +200,20 @@ def test_the_divergence_is_never_negative_and_zero_at_the_reference():
 
 def test_a_pull_towards_the_warm_start_keeps_the_policy_nearer_to_it(toy, run_of):
     start = parameters(toy().policy(torch.device("cpu")))
-    moved = [float((parameters(toy(steps=12, kl=kl).train(PolicyMethod(), run_of()).model) - start).norm()) for kl in (0.0, 5.0)]
+    moved = [
+        float(
+            (parameters(toy(steps=12, kl=kl).train(PolicyMethod(), run_of()).model) - start).norm()
+        )
+        for kl in (0.0, 5.0)
+    ]
     assert moved[1] < moved[0]
 
 
 def test_training_stops_once_its_tokens_are_spent(toy, run_of):
-    free, bound = (toy(steps=12, token_budget=budget).train(PolicyMethod(), run_of()).used for budget in (0, 100))
+    free, bound = (
+        toy(steps=12, token_budget=budget).train(PolicyMethod(), run_of()).used
+        for budget in (0, 100)
+    )
     assert bound.tokens_in_loss >= 100 > bound.tokens_in_loss - 32 * 3
     assert bound.rollouts < free.rollouts
 
@@ -204,23 +236,44 @@ def test_a_training_goes_on_from_its_checkpoint_as_if_it_had_not_stopped(toy, ru
     assert resumed.used.tokens_in_loss == whole.used.tokens_in_loss
 
 
-def test_log_probabilities_and_entropies_are_those_of_a_forward_pass_and_cost_none(toy, run_of, monkeypatch):
+def test_log_probabilities_and_entropies_are_those_of_a_forward_pass_and_cost_none(
+    toy, run_of, monkeypatch
+):
     trainer = Trainer(toy(symbols=6, prompts=6, max_new=8), PolicyMethod(), run_of())
     honest = type(trainer.model).forward
-    monkeypatch.setattr(type(trainer.model), "forward", lambda *_: pytest.fail("something was passed forward"))
+    monkeypatch.setattr(
+        type(trainer.model), "forward", lambda *_: pytest.fail("something was passed forward")
+    )
     batch, old = trainer._rollouts(0)
     rows = torch.tensor([1, 5, 9, 40])
     entropy = batch.entropy(rows)
-    ids, mask = (torch.cat(pair, 1)[rows] for pair in ((batch.prompt_ids, batch.completion_ids), (batch.prompt_mask, batch.completion_mask)))
+    ids, mask = (
+        torch.cat(pair, 1)[rows]
+        for pair in (
+            (batch.prompt_ids, batch.completion_ids),
+            (batch.prompt_mask, batch.completion_mask),
+        )
+    )
     log_p = honest(trainer.model, ids, mask)[:, 2:-1].log_softmax(-1)
     kept = batch.completion_mask[rows]
-    assert len(set(batch.completion_mask.sum(-1).tolist())) > 3  # some rows were left out on the way
-    torch.testing.assert_close(entropy[kept], -(log_p.exp() * log_p).sum(-1)[kept], atol=1e-5, rtol=0)
-    torch.testing.assert_close(old[rows][kept], log_p.gather(-1, batch.completion_ids[rows][..., None])[..., 0][kept], atol=1e-5, rtol=0)
+    # some rows were left out on the way
+    assert len(set(batch.completion_mask.sum(-1).tolist())) > 3
+    torch.testing.assert_close(
+        entropy[kept], -(log_p.exp() * log_p).sum(-1)[kept], atol=1e-5, rtol=0
+    )
+    torch.testing.assert_close(
+        old[rows][kept],
+        log_p.gather(-1, batch.completion_ids[rows][..., None])[..., 0][kept],
+        atol=1e-5,
+        rtol=0,
+    )
 
 
 def test_rollouts_of_the_first_step_are_the_same_for_every_method_of_a_seed(toy, run_of):
-    first, second = (Trainer(toy(), method, run_of(0, name))._rollouts(0)[0] for method, name in ((PolicyMethod(), "a"), (Half(), "b")))
+    first, second = (
+        Trainer(toy(), method, run_of(0, name))._rollouts(0)[0]
+        for method, name in ((PolicyMethod(), "a"), (Half(), "b"))
+    )
     assert torch.equal(first.completion_ids, second.completion_ids)
 
 
@@ -236,12 +289,19 @@ def kept_by_hand(toy, run_of, mask, rewards):
     """What the trainer keeps of four rows with these masks."""
     trainer = Trainer(toy(prompts=1, group=4), Given(), run_of())
     batch, scores = trainer._rollouts(0)
-    batch = msgspec.structs.replace(batch, completion_mask=torch.tensor(mask), rewards=torch.tensor(rewards))
+    batch = msgspec.structs.replace(
+        batch, completion_mask=torch.tensor(mask), rewards=torch.tensor(rewards)
+    )
     return trainer, trainer._kept(batch, Given().plan(batch, 0.0, torch.Generator()), scores)
 
 
 def test_a_completion_of_one_end_token_counts_and_one_of_no_token_is_dropped(toy, run_of):
-    trainer, kept = kept_by_hand(toy, run_of, [[True, False, False], [False] * 3, [True] * 3, [False] * 3], [0.0, 1.0, 1.0, 0.0])
+    trainer, kept = kept_by_hand(
+        toy,
+        run_of,
+        [[True, False, False], [False] * 3, [True] * 3, [False] * 3],
+        [0.0, 1.0, 1.0, 0.0],
+    )
     assert kept.mask.sum(-1).tolist() == [1, 3]
     assert trainer.used.rows_selected == 2
     assert trainer.used.tokens_in_loss == 4
@@ -253,16 +313,28 @@ def test_rows_that_are_not_selected_have_no_part_in_the_gradient(toy, run_of):
     batch, scores = trainer._rollouts(0)
     plan = Half().plan(batch, 0.0, torch.Generator())
     gradients = []
-    for changed in (batch.completion_ids, torch.cat([batch.completion_ids[: len(plan.rows)], 3 + (batch.completion_ids[len(plan.rows) :] - 2).abs() % 4])):
+    for changed in (
+        batch.completion_ids,
+        torch.cat(
+            [
+                batch.completion_ids[: len(plan.rows)],
+                3 + (batch.completion_ids[len(plan.rows) :] - 2).abs() % 4,
+            ]
+        ),
+    ):
         kept = trainer._kept(msgspec.structs.replace(batch, completion_ids=changed), plan, scores)
         trainer.optimiser.zero_grad(set_to_none=True)
         trainer.loss(kept).backward()
-        gradients.append(torch.cat([parameter.grad.flatten() for parameter in trainer.model.parameters()]))
+        gradients.append(
+            torch.cat([parameter.grad.flatten() for parameter in trainer.model.parameters()])
+        )
     assert torch.equal(*gradients)
     assert gradients[0].any()
 
 
-def test_what_is_shown_of_a_plan_is_advantage_times_weight_of_the_group_it_keeps_most_of(toy, run_of):
+def test_what_is_shown_of_a_plan_is_advantage_times_weight_of_the_group_it_keeps_most_of(
+    toy, run_of
+):
     solution = toy(steps=3).train(Half(), run_of())
     assert [one.step for one in solution.shown] == [1, 3]
     first = solution.shown[0]
@@ -282,30 +354,67 @@ class Odd(PolicyMethod):
 
 def whole(batch, **changes):
     size = len(batch.group)
-    return UpdatePlan(**{"rows": torch.arange(size), "advantages": batch.rewards - batch.rewards.mean(), **changes})
+    return UpdatePlan(
+        **{
+            "rows": torch.arange(size),
+            "advantages": batch.rewards - batch.rewards.mean(),
+            **changes,
+        }
+    )
 
 
 @pytest.mark.parametrize(
     ("act", "words"),
     [
-        (lambda batch: (batch.completion_mask.logical_not_(), whole(batch))[1], "changed batch.completion_mask in place"),
-        (lambda batch: (batch.rewards.sub_(batch.rewards.mean()), whole(batch))[1], "changed batch.rewards in place"),
-        (lambda batch: (batch.by_group(batch.rewards).zero_(), whole(batch))[1], "changed batch.rewards in place"),
-        (lambda batch: whole(batch, advantages=batch.rewards.to("meta")), "has as advantages a tensor on the device meta"),
-        (lambda batch: whole(batch, rows=torch.arange(len(batch.group)).to_sparse()), "has as rows a sparse tensor"),
+        (
+            lambda batch: (batch.completion_mask.logical_not_(), whole(batch))[1],
+            "changed batch.completion_mask in place",
+        ),
+        (
+            lambda batch: (batch.rewards.sub_(batch.rewards.mean()), whole(batch))[1],
+            "changed batch.rewards in place",
+        ),
+        (
+            lambda batch: (batch.by_group(batch.rewards).zero_(), whole(batch))[1],
+            "changed batch.rewards in place",
+        ),
+        (
+            lambda batch: whole(batch, advantages=batch.rewards.to("meta")),
+            "has as advantages a tensor on the device meta",
+        ),
+        (
+            lambda batch: whole(batch, rows=torch.arange(len(batch.group)).to_sparse()),
+            "has as rows a sparse tensor",
+        ),
     ],
 )
-def test_a_plan_that_changes_its_batch_or_holds_no_numbers_is_refused(toy, run_of, monkeypatch, act, words):
+def test_a_plan_that_changes_its_batch_or_holds_no_numbers_is_refused(
+    toy, run_of, monkeypatch, act, words
+):
     monkeypatch.setattr(Odd, "act", staticmethod(act))
     with pytest.raises(InvalidRun, match=f"the method's plan {words}"):
         toy().train(Odd(), run_of())
 
 
-@pytest.mark.parametrize("grown", [lambda rewards: rewards.clone().requires_grad_(), lambda rewards: torch.nn.Parameter(rewards) * 2])
+@pytest.mark.parametrize(
+    "grown",
+    [
+        lambda rewards: rewards.clone().requires_grad_(),
+        lambda rewards: torch.nn.Parameter(rewards) * 2,
+    ],
+)
 def test_advantages_that_ask_for_a_gradient_train_as_plain_ones_do(toy, run_of, monkeypatch, grown):
     found = []
     for change in (grown, lambda rewards: grown(rewards).detach()):
-        monkeypatch.setattr(Odd, "act", staticmethod(lambda batch, change=change: whole(batch, advantages=change(batch.rewards - batch.rewards.mean()))))
+        monkeypatch.setattr(
+            Odd,
+            "act",
+            staticmethod(
+                lambda batch, change=change: whole(
+                    batch, advantages=change(batch.rewards - batch.rewards.mean())
+                )
+            ),
+        )
         found.append(toy(minibatches=2).train(Odd(), run_of()).model.state_dict())
     assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
 
@@ -317,7 +426,13 @@ def test_advantages_and_weights_of_any_width_train_as_float32(toy, run_of, monke
         monkeypatch.setattr(
             Odd,
             "act",
-            staticmethod(lambda batch, change=change: whole(batch, advantages=change(batch.rewards - 0.5), token_weight=change(batch.completion_mask.float()))),
+            staticmethod(
+                lambda batch, change=change: whole(
+                    batch,
+                    advantages=change(batch.rewards - 0.5),
+                    token_weight=change(batch.completion_mask.float()),
+                )
+            ),
         )
         found.append(toy().train(Odd(), run_of()).model.state_dict())
     assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
@@ -335,6 +450,8 @@ def test_advantages_and_weights_of_any_width_train_as_float32(toy, run_of, monke
 )
 def test_a_solution_whose_counts_or_rollouts_are_none_is_refused(toy, change, words):
     problem = toy()
-    solution = Solution(**{"model": problem.policy(torch.device("cpu")), "used": Counters(), **change})
+    solution = Solution(
+        **{"model": problem.policy(torch.device("cpu")), "used": Counters(), **change}
+    )
     with pytest.raises(InvalidRun, match=words):
         solution.validate(problem)

@@ -1,4 +1,6 @@
-"""What this package registers with datacentric-bench: a track of its own, with a data set, a task and three methods."""
+"""What this package registers with datacentric-bench: a track of its own,
+with a data set, a task and three methods.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,9 @@ from bench import hookimpl
 
 @hookimpl
 def bench_tracks(register: Callable[[str], None]) -> None:
-    """Register the module that holds the card of the track; files are read, and not imported until a run needs them."""
+    """Register the module that holds the card of the track; files are
+    read, and not imported until a run needs them.
+    """
     register("experimental_design.track")
 
 

@@ -11,7 +11,9 @@ from bench import Dataset, DatasetCard, Run, Setup
 
 
 class Cars(msgspec.Struct, frozen=True, kw_only=True):
-    """Columns x (392, 8), float64: cylinders, displacement, horsepower, weight, acceleration, year, from Europe, from Japan; miles a gallon y (392,)."""
+    """Columns x (392, 8), float64: cylinders, displacement, horsepower, weight, acceleration, year,
+    from Europe, from Japan; miles a gallon y (392,).
+    """
 
     x: torch.Tensor
     y: torch.Tensor
@@ -24,7 +26,8 @@ class AutoMpg(Dataset):
         name="auto-mpg",
         title="Auto MPG (UCI)",
         licence="CC BY 4.0",
-        source="mlxtend, mlxtend.data.autompg_data; UCI Auto MPG, the 392 cars whose horsepower is known",
+        source="mlxtend, mlxtend.data.autompg_data; UCI Auto MPG, the 392 cars whose horsepower "
+        "is known",
         size="392 cars, 8 columns, one target",
         had="shipped",
         fingerprint="27a79b6ac78807e6b14f3a7398a5b452acf2151a7c03703249434d87532112a3",
@@ -32,7 +35,9 @@ class AutoMpg(Dataset):
     )
 
     def load(self, run: Setup) -> Cars:
-        """Return the cars; the country of origin is two columns of zeros and ones beside the United States."""
+        """Return the cars; the country of origin is two columns of zeros
+        and ones beside the United States.
+        """
         tensors, _ = run.cached({"dataset": "auto-mpg"}, _read)
         return Cars(x=tensors["x"], y=tensors["y"])
 

@@ -31,17 +31,40 @@ class LabelCars(Task):
         track="experimental-design",
         datasets=("auto-mpg",),
         metrics=(
-            Metric(name="rmse", direction="min", primary=True, unit="mpg", bounds=(0, None), title="error of ridge regression on cars outside the pool"),
-            Metric(name="variance", direction="min", bounds=(0, None), title="variance left at the cars of the pool, on average"),
+            Metric(
+                name="rmse",
+                direction="min",
+                primary=True,
+                unit="mpg",
+                bounds=(0, None),
+                title="error of ridge regression on cars outside the pool",
+            ),
+            Metric(
+                name="variance",
+                direction="min",
+                bounds=(0, None),
+                title="variance left at the cars of the pool, on average",
+            ),
         ),
         presets={
-            "smoke": Preset(variants={"b10": {"budget": 10}}, params={"pool": 100}, seeds=2, timeout=60),
-            "default": Preset(variants={"b10": {"budget": 10}, "b20": {"budget": 20}, "b40": {"budget": 40}}, seeds=10, timeout=60),
+            "smoke": Preset(
+                variants={"b10": {"budget": 10}}, params={"pool": 100}, seeds=2, timeout=60
+            ),
+            "default": Preset(
+                variants={"b10": {"budget": 10}, "b20": {"budget": 20}, "b40": {"budget": 40}},
+                seeds=10,
+                timeout=60,
+            ),
         },
         budget="the number of cars that may be measured",
         references=(
             Reference(name="random", kind="low"),
-            Reference(name="greedy-oracle", kind="high", title="car after car by the error on the hidden ones", solve="greedy_oracle"),
+            Reference(
+                name="greedy-oracle",
+                kind="high",
+                title="car after car by the error on the hidden ones",
+                solve="greedy_oracle",
+            ),
         ),
     )
     accepts: ClassVar = Solution
@@ -53,12 +76,16 @@ class LabelCars(Task):
     """Of the regression."""
 
     def prepare(self, run: Setup) -> Case:
-        """Split the cars; columns are standardised by the pool, which may be seen without its labels."""
+        """Split the cars; columns are standardised by the pool, which may
+        be seen without its labels.
+        """
         cars = run.dataset("auto-mpg")
         order = torch.from_numpy(run.numpy_generator("split").permutation(len(cars.y)))
         pool, test = order[: self.pool], order[self.pool :]
         mean, std = cars.x[pool].mean(0), cars.x[pool].std(0).clamp_min(1e-8)
-        x = torch.cat([(cars.x - mean) / std, torch.ones(len(cars.x), 1, dtype=cars.x.dtype)], 1).to(run.device)
+        x = torch.cat(
+            [(cars.x - mean) / std, torch.ones(len(cars.x), 1, dtype=cars.x.dtype)], 1
+        ).to(run.device)
         y = cars.y.to(run.device)
         problem = Problem(x=x[pool], budget=min(self.budget, self.pool), ridge=self.ridge)
         return Case(problems=[problem], hidden=Hidden(y=y[pool], test_x=x[test], test_y=y[test]))
@@ -68,10 +95,17 @@ class LabelCars(Task):
         problem, hidden, rows = case.problems[0], case.hidden, outcomes[0].solution.rows
         weights = fitted(problem.x[rows], hidden.y[rows], problem.ridge)
         rmse = (hidden.test_x @ weights - hidden.test_y).square().mean().sqrt()
-        return Score(metrics={"rmse": float(rmse), "variance": float(left_over(problem.x, rows, problem.ridge).mean())})
+        return Score(
+            metrics={
+                "rmse": float(rmse),
+                "variance": float(left_over(problem.x, rows, problem.ridge).mean()),
+            }
+        )
 
     def greedy_oracle(self, problem: Problem, hidden: Hidden, run: Run) -> Solution:
-        """Choose car after car by the error on the hidden cars, all candidates of a step in one solve."""
+        """Choose car after car by the error on the hidden cars, all
+        candidates of a step in one solve.
+        """
         rows = torch.empty(0, dtype=torch.int64, device=problem.x.device)
         every = torch.arange(len(problem.x), device=problem.x.device)
         for _ in range(problem.budget):

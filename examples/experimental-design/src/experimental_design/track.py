@@ -1,8 +1,10 @@
-"""Track ``experimental-design``: say which rows of a pool to have labelled, before any label is known.
+"""Track ``experimental-design``: say which rows of a pool to have labelled, before any label is
+known.
 
-Ridge regression is fitted to the rows that were chosen. Its error bars depend on where the rows are and not on their labels, so a design can be
-judged, and made, ahead: with K = X X' of the pool and ridge r, the variance left at a pool row after labelling S is the diagonal of
-K - K_S' (K_SS + r I)^-1 K_S, in units of the noise's variance over r. Labelling one row more is one step of deflation.
+Ridge regression is fitted to the rows that were chosen. Its error bars depend on where the rows are
+and not on their labels, so a design can be judged, and made, ahead: with K = X X' of the pool and
+ridge r, the variance left at a pool row after labelling S is the diagonal of K - K_S' (K_SS + r
+I)^-1 K_S, in units of the noise's variance over r. Labelling one row more is one step of deflation.
 """
 
 from __future__ import annotations
@@ -39,7 +41,9 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Solution(msgspec.Struct, kw_only=True):
-    """What a method returns: ``rows`` (budget,), int64, each once, in the order in which they would be labelled."""
+    """What a method returns: ``rows`` (budget,), int64, each once, in the
+    order in which they would be labelled.
+    """
 
     rows: Annotated[torch.Tensor, Array("budget", dtype="int64", ge=0, lt="n", distinct=True)]
 
@@ -48,15 +52,23 @@ class GreedyDesign(Method, frozen=True, kw_only=True):
     """Choose row after row by a gain; methods say which."""
 
     def gain(self, kernel: torch.Tensor, ridge: float) -> torch.Tensor:
-        """Return what labelling each row would be worth (n,), for the covariance (n, n) of the pool that the rows so far leave."""
+        """Return what labelling each row would be worth (n,), for the
+        covariance (n, n) of the pool that the rows so far leave.
+        """
         raise NotImplementedError
 
     def solve(self, problem: Problem, run: Run) -> Solution:
         """Return the rows of largest gain, each given the ones before."""
-        kernel, free, rows = problem.x @ problem.x.T, torch.ones(len(problem.x), dtype=torch.bool, device=problem.x.device), []
+        kernel, free, rows = (
+            problem.x @ problem.x.T,
+            torch.ones(len(problem.x), dtype=torch.bool, device=problem.x.device),
+            [],
+        )
         for _ in range(problem.budget):
             row = self.gain(kernel, problem.ridge).masked_fill(~free, -torch.inf).argmax()
-            kernel = kernel - torch.outer(kernel[:, row], kernel[row]) / (kernel[row, row] + problem.ridge)
+            kernel = kernel - torch.outer(kernel[:, row], kernel[row]) / (
+                kernel[row, row] + problem.ridge
+            )
             free[row] = False
             rows.append(row)
         return Solution(rows=torch.stack(rows))

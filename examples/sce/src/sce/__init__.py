@@ -9,5 +9,7 @@ from bench import hookimpl
 
 @hookimpl
 def bench_methods(register: Callable[[str], None]) -> None:
-    """Register the methods of this package; the file is read, and not imported until a run needs it."""
+    """Register the methods of this package; the file is read, and not
+    imported until a run needs it.
+    """
     register("sce.methods")

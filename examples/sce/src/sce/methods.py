@@ -20,14 +20,17 @@ class SymmetricCrossEntropy(NoisyLabelMethod):
         paper="arXiv:1908.06112",
         bibtex="""@inproceedings{wang2019symmetric,
   title = {Symmetric Cross Entropy for Robust Learning with Noisy Labels},
-  author = {Wang, Yisen and Ma, Xingjun and Chen, Zaiyi and Luo, Yuan and Yi, Jinfeng and Bailey, James},
+  author = {Wang, Yisen and Ma, Xingjun and Chen, Zaiyi and Luo, Yuan and Yi, Jinfeng and Bailey,
+    James},
   booktitle = {ICCV},
   year = {2019},
   eprint = {1908.06112},
   archivePrefix = {arXiv}
 }""",
-        claim="The reverse term helps to learn hard classes and gives up on wrong labels: above cross entropy under label noise.",
-        deviates="alpha, beta and A (log_zero) are the same for every task; the paper chooses them for each data set.",
+        claim="The reverse term helps to learn hard classes and gives up on wrong labels: above "
+        "cross entropy under label noise.",
+        deviates="alpha, beta and A (log_zero) are the same for every task; the paper chooses them "
+        "for each data set.",
         stacked=True,
     )
     alpha: Annotated[float, Meta(ge=0)] = 0.1
@@ -38,7 +41,9 @@ class SymmetricCrossEntropy(NoisyLabelMethod):
     """What the paper calls A: it stands for log 0."""
 
     def loss(self, state: Any, batch: Batch, logits: torch.Tensor) -> torch.Tensor:
-        """Alpha ce + beta rce: ce = -log p_y, and rce = -sum_k p_k log q_k = -A (1 - p_y) for a label q that is sure of y."""
+        """Alpha ce + beta rce: ce = -log p_y, and rce = -sum_k p_k log q_k
+        = -A (1 - p_y) for a label q that is sure of y.
+        """
         ce = cross_entropy(logits, batch.y)
         rce = self.log_zero * torch.expm1(-ce)
         return self.alpha * ce + self.beta * rce

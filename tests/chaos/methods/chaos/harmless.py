@@ -43,7 +43,9 @@ class Talker(Method, frozen=True, kw_only=True):
 class Parent(Method, frozen=True, kw_only=True):
     """Forks children that outlive it, and hold its pipes open."""
 
-    card: ClassVar = MethodCard(name="parent", title="Forks children that outlive it", track="chaos")
+    card: ClassVar = MethodCard(
+        name="parent", title="Forks children that outlive it", track="chaos"
+    )
 
     def solve(self, problem, run):
         for _ in range(3):
@@ -56,7 +58,9 @@ class Parent(Method, frozen=True, kw_only=True):
 class Daemon(Method, frozen=True, kw_only=True):
     """Forks twice, leaves its session between, and ignores every signal it can."""
 
-    card: ClassVar = MethodCard(name="daemon", title="Leaves its session and forks twice", track="chaos")
+    card: ClassVar = MethodCard(
+        name="daemon", title="Leaves its session and forks twice", track="chaos"
+    )
 
     def solve(self, problem, run):
         import signal
@@ -82,7 +86,10 @@ class Liar(Method, frozen=True, kw_only=True):
     def solve(self, problem, run):
         import stat
 
-        lies = b'\n\xff\xfe garbage\n{"exit": 0}\n{"id": "another", "results": [{"status": "ok"}]}\n[]\n{"progress": "much"}\n{"results": 7}\n{"results": ["\xff"]}\n'
+        lies = (
+            b'\n\xff\xfe garbage\n{"exit": 0}\n{"id": "another", "results": [{"status": '
+            b'"ok"}]}\n[]\n{"progress": "much"}\n{"results": 7}\n{"results": ["\xff"]}\n'
+        )
         for handle in range(3, 256):
             try:
                 if stat.S_ISFIFO(os.fstat(handle).st_mode):
@@ -104,7 +111,11 @@ class Walker(Method, frozen=True, kw_only=True):
                 with Path(note).open("a") as file:
                     file.write(f"{run.seed}:{step}\n")
             time.sleep(0.2)
-            state = {"step": step + 1, "x": state["x"] * 1.5 + torch.randn(8, generator=run.torch_generator("method", step))}
+            state = {
+                "step": step + 1,
+                "x": state["x"] * 1.5
+                + torch.randn(8, generator=run.torch_generator("method", step)),
+            }
             run.report(step + 1, None)
             run.checkpoint(state)
         return state["x"]

@@ -45,13 +45,16 @@ class Eater(Method, frozen=True, kw_only=True):
     def solve(self, problem, run):
         pieces = []
         while True:
-            pieces.append(np.empty(1 << 26, np.uint8))  # not touched: the limit is on what is asked for
+            # not touched: the limit is on what is asked for
+            pieces.append(np.empty(1 << 26, np.uint8))
 
 
 class TensorEater(Method, frozen=True, kw_only=True):
     """Takes memory without end, through torch."""
 
-    card: ClassVar = MethodCard(name="tensor-eater", title="Takes memory without end, through torch", track="chaos")
+    card: ClassVar = MethodCard(
+        name="tensor-eater", title="Takes memory without end, through torch", track="chaos"
+    )
 
     def solve(self, problem, run):
         pieces = []
@@ -62,7 +65,9 @@ class TensorEater(Method, frozen=True, kw_only=True):
 class FamilyEater(Method, frozen=True, kw_only=True):
     """Takes memory through children, each of which stays below the limit."""
 
-    card: ClassVar = MethodCard(name="family-eater", title="Takes memory through children", track="chaos")
+    card: ClassVar = MethodCard(
+        name="family-eater", title="Takes memory through children", track="chaos"
+    )
 
     def solve(self, problem, run):
         for _ in range(4):

@@ -34,7 +34,11 @@ class SayThePoint(Task, frozen=True, kw_only=True):
             return {"shift": torch.randn(8, generator=child.torch_generator("method"))}
 
         shift, _ = run.cached({"what": "shift"}, build)
-        return Case(problems=[Point(torch.randn(8, generator=run.torch_generator("corruption")) + shift["shift"])])
+        return Case(
+            problems=[
+                Point(torch.randn(8, generator=run.torch_generator("corruption")) + shift["shift"])
+            ]
+        )
 
     def evaluate(self, case, outcomes, run):
         return Score(metrics={"sum": float(outcomes[0].solution.sum())})

@@ -19,7 +19,9 @@ class Rows(Method):
     def solve(self, problem, run):
         generator = run.numpy_generator("method")
         parts = [torch.where(problem.y == c)[0].numpy() for c in range(2)]
-        rows = torch.cat([torch.from_numpy(generator.permutation(part)[: problem.per_class]) for part in parts])
+        rows = torch.cat(
+            [torch.from_numpy(generator.permutation(part)[: problem.per_class]) for part in parts]
+        )
         return SmallSet(x=problem.x[rows], y=problem.y[rows])
 
 
@@ -29,5 +31,7 @@ class Means(Method):
     card: ClassVar = MethodCard(name="means", title="Class means", track="mock-condensation")
 
     def solve(self, problem, run):
-        x = torch.stack([problem.x[problem.y == c].mean(0) for c in range(2) for _ in range(problem.per_class)])
+        x = torch.stack(
+            [problem.x[problem.y == c].mean(0) for c in range(2) for _ in range(problem.per_class)]
+        )
         return SmallSet(x=x, y=torch.arange(2).repeat_interleave(problem.per_class))

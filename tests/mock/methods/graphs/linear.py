@@ -48,10 +48,14 @@ class Pooled(GraphMethod):
 class Invariant(GraphMethod):
     """The one feature whose agreement with the label is the same in every place."""
 
-    card: ClassVar = MethodCard(name="invariant", title="Agreement over places", track="mock-graphs", needs=("env",))
+    card: ClassVar = MethodCard(
+        name="invariant", title="Agreement over places", track="mock-graphs", needs=("env",)
+    )
 
     def weights(self, x, y, problem):
-        agrees = torch.stack([(x * y[:, None])[problem.env == e].mean(0) for e in problem.env.unique()])
+        agrees = torch.stack(
+            [(x * y[:, None])[problem.env == e].mean(0) for e in problem.env.unique()]
+        )
         spread = agrees.max(0).values - agrees.min(0).values
         return agrees.mean(0) * (torch.arange(len(spread)) == spread.argmin())
 

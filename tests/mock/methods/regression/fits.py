@@ -21,9 +21,13 @@ class Constant(Method):
 
 
 class LeastSquares(Method):
-    """Least squares with an interval; the stack does for each member exactly what ``solve`` does."""
+    """Least squares with an interval; the stack does for each member
+    exactly what ``solve`` does.
+    """
 
-    card: ClassVar = MethodCard(name="least-squares", title="Least squares", track="mock-regression", stacked=True)
+    card: ClassVar = MethodCard(
+        name="least-squares", title="Least squares", track="mock-regression", stacked=True
+    )
     exact_stack: ClassVar = True
 
     fail_seed: Annotated[int, Meta(ge=-1)] = -1
@@ -37,7 +41,11 @@ class LeastSquares(Method):
         offset = problem.y.mean() - slope * problem.x.mean()
         left = problem.y - slope * problem.x - offset
         run.log(1, left=float(left.abs().mean()))
-        return Fitted(slope=float(slope), offset=float(offset), width=float(2 * torch.sqrt(left.square().mean())))
+        return Fitted(
+            slope=float(slope),
+            offset=float(offset),
+            width=float(2 * torch.sqrt(left.square().mean())),
+        )
 
     def solve_stacked(self, problems, runs):
         return [self.solve(problem, run) for problem, run in zip(problems, runs, strict=True)]

@@ -23,7 +23,9 @@ class Keep(Method):
 class Descend(Method):
     """Gradient descent on the rows that stay, all problems and seeds in one batched product."""
 
-    card: ClassVar = MethodCard(name="descend", title="Fine-tune on the rest", track="mock-unlearning", stacked=True)
+    card: ClassVar = MethodCard(
+        name="descend", title="Fine-tune on the rest", track="mock-unlearning", stacked=True
+    )
 
     steps: Annotated[int, Meta(ge=1)] = 80
     lr: Annotated[float, Meta(gt=0)] = 0.002
@@ -34,7 +36,9 @@ class Descend(Method):
     def solve_stacked(self, problems, runs):
         w = torch.stack([problem.original for problem in problems])[..., None]
         x = torch.stack([problem.x * ~problem.forget[:, None] for problem in problems])
-        y = torch.stack([(2 * problem.y.double() - 1) * ~problem.forget for problem in problems])[..., None]
+        y = torch.stack([(2 * problem.y.double() - 1) * ~problem.forget for problem in problems])[
+            ..., None
+        ]
         for step in range(self.steps):
             w = w - self.lr * torch.baddbmm(problems[0].ridge * w, x.mT, torch.baddbmm(-y, x, w))
             for run, weights in zip(runs, w, strict=True):
@@ -52,7 +56,10 @@ class Downdate(Method):
     def solve(self, problem, run):
         def curvature(child):
             note_build("curvature")
-            return {"h": problem.x.T @ problem.x + problem.ridge * torch.eye(problem.x.shape[1], dtype=torch.float64)}
+            return {
+                "h": problem.x.T @ problem.x
+                + problem.ridge * torch.eye(problem.x.shape[1], dtype=torch.float64)
+            }
 
         h = run.cached({"what": "curvature"}, curvature)[0]["h"]
         gone = problem.x[problem.forget]

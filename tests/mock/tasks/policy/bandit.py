@@ -30,14 +30,21 @@ class Bandit(Task):
 
     def prepare(self, run):
         best = torch.from_numpy(run.numpy_generator("split").integers(0, 4, 16))
-        return Case(problems=[PolicyProblem(best=best, actions=4, steps=self.steps)], hidden=best.clone())
+        return Case(
+            problems=[PolicyProblem(best=best, actions=4, steps=self.steps)], hidden=best.clone()
+        )
 
     def watch(self, case, k, step, model):
         return Watched({"pass_rate": self._rate(case, model)})
 
     def evaluate(self, case, outcomes, run):
         curve = [entry["pass_rate"] for entry in outcomes[0].curve]
-        return Score(metrics={"pass_rate": self._rate(case, outcomes[0].solution), "area": sum(curve) / len(curve) if curve else None})
+        return Score(
+            metrics={
+                "pass_rate": self._rate(case, outcomes[0].solution),
+                "area": sum(curve) / len(curve) if curve else None,
+            }
+        )
 
     def _rate(self, case, logits):
         return 100 * float(logits.softmax(-1).gather(1, case.hidden[:, None]).mean())

@@ -19,7 +19,9 @@ class Later(msgspec.Struct):
 
 
 def ridge(x, y, strength):
-    return torch.linalg.solve(x.T @ x + strength * torch.eye(x.shape[1], dtype=x.dtype), x.T @ (2.0 * y.double() - 1))
+    return torch.linalg.solve(
+        x.T @ x + strength * torch.eye(x.shape[1], dtype=x.dtype), x.T @ (2.0 * y.double() - 1)
+    )
 
 
 class ForgetRows(Task):
@@ -31,11 +33,25 @@ class ForgetRows(Task):
         track="mock-unlearning",
         datasets=("mock-blobs",),
         metrics=(
-            Metric(name="gap", direction="min", primary=True, bounds=(0, None), title="distance to the retrained weights"),
-            Metric(name="spread", direction="none", bounds=(0, None), title="largest minus smallest distance over the problems"),
+            Metric(
+                name="gap",
+                direction="min",
+                primary=True,
+                bounds=(0, None),
+                title="distance to the retrained weights",
+            ),
+            Metric(
+                name="spread",
+                direction="none",
+                bounds=(0, None),
+                title="largest minus smallest distance over the problems",
+            ),
         ),
         presets={"smoke": Preset(variants={"k4": {"problems": 4}}, seeds=2, timeout=60)},
-        references=(Reference(name="keep", kind="low"), Reference(name="retrained", kind="high", solve="retrain")),
+        references=(
+            Reference(name="keep", kind="low"),
+            Reference(name="retrained", kind="high", solve="retrain"),
+        ),
     )
 
     problems: Annotated[int, Meta(ge=1)] = 4
@@ -46,15 +62,26 @@ class ForgetRows(Task):
 
         def original(child):
             note_build("original")
-            jitter = torch.randn(data.x.shape[1], dtype=torch.float64, generator=child.torch_generator("init")) * 1e-6
+            jitter = (
+                torch.randn(
+                    data.x.shape[1], dtype=torch.float64, generator=child.torch_generator("init")
+                )
+                * 1e-6
+            )
             return {"w": ridge(data.x, data.y, 1.0) + jitter}
 
         tensors, _ = run.cached({"what": "original", "seed": run.seed}, original)
         problems = []
         for k in range(self.problems):
             forget = torch.zeros(len(data.y), dtype=torch.bool)
-            forget[torch.from_numpy(run.numpy_generator("split", k).permutation(len(data.y))[: self.rows])] = True
-            problems.append(Unlearn(original=tensors["w"].clone(), x=data.x, y=data.y, forget=forget))
+            forget[
+                torch.from_numpy(
+                    run.numpy_generator("split", k).permutation(len(data.y))[: self.rows]
+                )
+            ] = True
+            problems.append(
+                Unlearn(original=tensors["w"].clone(), x=data.x, y=data.y, forget=forget)
+            )
         return Case(problems=problems, hidden=Later())
 
     def reveal(self, case, run):
@@ -63,12 +90,23 @@ class ForgetRows(Task):
 
             def oracle(child, problem=problem):
                 note_build("oracle")
-                return {"w": ridge(problem.x[~problem.forget], problem.y[~problem.forget], problem.ridge)}
+                return {
+                    "w": ridge(
+                        problem.x[~problem.forget], problem.y[~problem.forget], problem.ridge
+                    )
+                }
 
-            case.hidden.oracles.append(run.cached({"what": "oracle", "seed": run.seed, "k": k}, oracle)[0]["w"])
+            case.hidden.oracles.append(
+                run.cached({"what": "oracle", "seed": run.seed, "k": k}, oracle)[0]["w"]
+            )
 
     def evaluate(self, case, outcomes, run):
-        gaps = torch.stack([(outcome.solution - oracle).norm() for outcome, oracle in zip(outcomes, case.hidden.oracles, strict=True)])
+        gaps = torch.stack(
+            [
+                (outcome.solution - oracle).norm()
+                for outcome, oracle in zip(outcomes, case.hidden.oracles, strict=True)
+            ]
+        )
         return Score(metrics={"gap": float(gaps.mean()), "spread": float(gaps.max() - gaps.min())})
 
     def retrain(self, problem, hidden, run):

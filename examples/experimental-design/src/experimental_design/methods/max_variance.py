@@ -12,13 +12,16 @@ from ..track import GreedyDesign
 
 
 class MaxVariance(GreedyDesign):
-    """Take the row about whose label the regression knows least: the largest information on its weights."""
+    """Take the row about whose label the regression knows least: the
+    largest information on its weights.
+    """
 
     card: ClassVar = MethodCard(
         name="max-variance",
         title="The row of the widest error bar",
         track="experimental-design",
-        paper="Information-Based Objective Functions for Active Data Selection, Neural Computation 4(4), 1992",
+        paper="Information-Based Objective Functions for Active Data Selection, Neural "
+        "Computation 4(4), 1992",
         bibtex="""@article{mackay1992information,
   title = {Information-Based Objective Functions for Active Data Selection},
   author = {MacKay, David J. C.},
@@ -27,7 +30,8 @@ class MaxVariance(GreedyDesign):
   number = {4},
   year = {1992}
 }""",
-        claim="The most is learnt about the weights where the error bars are largest, which may be far from where predictions are wanted.",
+        claim="The most is learnt about the weights where the error bars are largest, which may "
+        "be far from where predictions are wanted.",
     )
 
     def gain(self, kernel: torch.Tensor, ridge: float) -> torch.Tensor:

@@ -18,5 +18,7 @@ class Random(Method):
 
     def solve(self, problem: Problem, run: Run) -> Solution:
         """Return the first rows of a random order."""
-        order = torch.randperm(len(problem.x), generator=run.torch_generator("method", device="cpu"))
+        order = torch.randperm(
+            len(problem.x), generator=run.torch_generator("method", device="cpu")
+        )
         return Solution(rows=order[: problem.budget].to(problem.x.device))

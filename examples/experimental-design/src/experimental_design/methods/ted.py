@@ -25,7 +25,8 @@ class TransductiveDesign(GreedyDesign):
   booktitle = {ICML},
   year = {2006}
 }""",
-        claim="Rows that say most about the rest of the pool give a better regression than random ones.",
+        claim="Rows that say most about the rest of the pool give a better regression than "
+        "random ones.",
     )
 
     def gain(self, kernel: torch.Tensor, ridge: float) -> torch.Tensor:
