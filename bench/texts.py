@@ -64,7 +64,7 @@ def plain(value: Any) -> Any:
         return float(value) if math.isfinite(value) else None
     if isinstance(value, dict):
         return {
-            plain(key) if isinstance(key, str) else said(key)[:_LONGEST_NAME]: plain(item)
+            plain(key) if isinstance(key, str) else text_of(key)[:_LONGEST_NAME]: plain(item)
             for key, item in value.items()
         }
     if isinstance(value, list | tuple | set | frozenset):
@@ -96,16 +96,16 @@ def _odd(value: Any) -> Any:
         try:
             found = take()
         except Exception:  # a stranger's object, or an array of several
-            return said(value)[:_LONGEST_NAME]
+            return text_of(value)[:_LONGEST_NAME]
         return (
             found
             if isinstance(found, bool | int | float | str | None)
-            else said(value)[:_LONGEST_NAME]
+            else text_of(value)[:_LONGEST_NAME]
         )
-    return said(value)[:_LONGEST_NAME]
+    return text_of(value)[:_LONGEST_NAME]
 
 
-def said(value: Any) -> str:
+def text_of(value: Any) -> str:
     """Return what an object of a stranger's says of itself, escaped."""
     try:
         return escaped(str(value))

@@ -110,10 +110,10 @@ def run_plan(tmp_path, mock_folder):
     """
     from types import SimpleNamespace
 
-    from bench.executors.engines import engine
+    from bench.executors.configs import executor_config
     from bench.executors.slots import Slots
     from bench.plugins.registry import Registry
-    from bench.runs.drive import Driver, preload_names
+    from bench.runs.driver import Driver, preload_names
     from bench.runs.keys import Keys
     from bench.runs.limits import Limits
     from bench.runs.plan import Request, make_plan
@@ -134,7 +134,7 @@ def run_plan(tmp_path, mock_folder):
         plan = make_plan(Request(**request), registry)
         store = Store(Path(results) if results else tmp_path / "results")
         store.open_for_writing()
-        machines = engine(executor)
+        machines = executor_config(executor)
         driver = Driver(
             registry, store, Limits(wall=timeout), Keys(registry, machines.environment), flops
         )

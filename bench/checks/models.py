@@ -14,8 +14,8 @@ from torch import nn
 
 from bench.checks.arrays import described, name_of, place_of
 from bench.errors import InvalidRun, blaming
-from bench.runs.apart import attributes
 from bench.runs.guard import leaves, no_plain, valueless
+from bench.runs.isolation import attributes
 
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 

@@ -126,15 +126,15 @@ def stale_ids(registry: Registry, records: Sequence[Record]) -> set[str]:
     where only a load can tell, that is said on stderr.
     """
     from bench.runs.classes import class_of, environment_of
+    from bench.runs.data_status import DataStatus
     from bench.runs.keys import Keys
     from bench.runs.replay import cell_of, with_seed
-    from bench.runs.sight import Sight
 
     groups: dict[str, list[Record]] = {}
     for record in records:
         groups.setdefault(record.group, []).append(record)
     stale, unknown = set[str](), set[str]()
-    sight = Sight(Keys(registry))
+    data_status = DataStatus(Keys(registry))
     sources = {id(record.provenance): record.provenance for record in records}
     classes = {name: class_of(source) for name, source in sources.items()}
     keys = {
@@ -150,12 +150,14 @@ def stale_ids(registry: Registry, records: Sequence[Record]) -> set[str]:
                 stale.add(record.id)
                 continue
             cell = with_seed(like, record.seed)
-            standing = sight.standing(cell, record.data)
-            if standing == "other":
+            status = data_status.status(cell, record.data)
+            if status == "other":
                 stale.add(record.id)
-            elif standing == "unknown":
+            elif status == "unknown":
                 unknown |= {
-                    call for call in record.data or () if not sight.state(cell, call).fingerprint
+                    call
+                    for call in record.data or ()
+                    if not data_status.state(cell, call).fingerprint
                 }
     if unknown:
         warn(not_looked_at(unknown))

@@ -20,7 +20,7 @@ from bench.errors import UsageError
 
 if TYPE_CHECKING:
     from bench.executors import Executor
-    from bench.runs.drive import Driver
+    from bench.runs.driver import Driver
     from bench.runs.keys import Keyed
     from bench.runs.record import Record
 

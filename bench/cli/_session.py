@@ -17,9 +17,9 @@ from bench.params import render_call
 
 if TYPE_CHECKING:
     from bench.executors import Executor
-    from bench.executors.engines import Engine
+    from bench.executors.configs import ExecutorConfig
     from bench.plugins.registry import Registry
-    from bench.runs.drive import Driver
+    from bench.runs.driver import Driver
     from bench.runs.keys import Keyed
     from bench.runs.limits import Limits
     from bench.runs.plan import NotRun, Plan, Request
@@ -48,7 +48,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     """Which cells of a request run, and with which parameters."""
 
     only: tuple[str, ...] = ()
-    """Some of :data:`bench.runs.select.STANDINGS`; empty: all."""
+    """Some of :data:`bench.runs.select.STATUSES`; empty: all."""
     budget: float | None = None
     """Seconds by the clock."""
     tune: int | None = None
@@ -75,13 +75,13 @@ class Session:
             UsageError: an option is wrong. EnvironmentFault: the device or the executor is not
                 here.
         """
-        from bench.executors.engines import Inline, Local, engine
+        from bench.executors.configs import Inline, Local, executor_config
         from bench.runs.cache import ready_cache
         from bench.runs.keys import Keys
         from bench.runs.rerun import Again
         from bench.runs.store import Store
 
-        machines = engine(where.executor)
+        machines = executor_config(where.executor)
         if said := ready_cache(local=type(machines) in (Local, Inline)):
             warn(said)
         for item in registry.broken:
@@ -100,13 +100,13 @@ class Session:
 
     def driver_of(self, store: Store, flops: bool = False) -> Driver:
         """Return a driver that writes into another store."""
-        from bench.runs.drive import Driver
+        from bench.runs.driver import Driver
 
         return Driver(self.registry, store, self.limits, self.keys, flops, self._again)
 
     def executor(self, todo: Sequence[Keyed]) -> Executor:
         """Return an executor that has loaded what these cells use."""
-        from bench.runs.drive import preload_names
+        from bench.runs.driver import preload_names
 
         return self._machines.executor(self._slots, preload_names(todo, self.registry), warn)
 
@@ -166,7 +166,7 @@ class Session:
         self, plan: Plan, look: bool = True, flops: bool = True
     ) -> tuple[list[Record], list[Keyed]]:
         """Hold a plan against the records (see
-        :meth:`bench.runs.drive.Driver.split`), and say what there is to say of data.
+        :meth:`bench.runs.driver.Driver.split`), and say what there is to say of data.
         """
         said = len(self.driver.notes)
         try:
@@ -225,7 +225,7 @@ class Session:
         """Return what ``only`` and ``budget`` leave; the rest goes to ``plan.not_run``."""
         from bench.runs.select import only, within
 
-        todo, left = only(todo, self.driver.standings, choice.only)
+        todo, left = only(todo, self.driver.statuses, choice.only)
         plan.not_run += left
         if choice.budget is not None:
             todo, left = within(
@@ -239,7 +239,7 @@ class Session:
         return todo
 
 
-def limits_of(where: Where, machines: Engine, jobs: int) -> Limits:
+def limits_of(where: Where, machines: ExecutorConfig, jobs: int) -> Limits:
     """Return the limits of one run that the options ask for."""
     from bench.runs.limits import Limits, parse_size
 

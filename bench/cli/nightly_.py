@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bench.plugins.registry import Registry
-    from bench.runs.drive import Driver
-    from bench.runs.night import Alarm, Check, Night
-    from bench.runs.night_classes import Standing
+    from bench.runs.driver import Driver
+    from bench.runs.nightly import Alarm, Check, Night
+    from bench.runs.nightly_classes import NightlyStatus
     from bench.runs.plan import Cell, Plan
     from bench.runs.record import Record
     from bench.runs.schedule import Expected
@@ -117,7 +117,7 @@ bench nightly --tier nightly --phase publish --out site
 @json_option
 def command(phase: str, out: str, page: bool, quiet: bool, as_json: bool, **options: Any) -> int:
     """Plan, run and publish a night."""
-    from bench.runs.night import TIERS
+    from bench.runs.nightly import TIERS
     from bench.runs.plan import Request, make_plan
 
     night, shard = _night(options["night"]), _shard(options["shard"])
@@ -183,7 +183,7 @@ def _shares(
     The shares depend on earlier nights alone: every machine finds the same ones, also when it
     starts again.
     """
-    from bench.runs.night import shards
+    from bench.runs.nightly import shards
     from bench.runs.schedule import Expected
 
     expected = Expected(
@@ -195,9 +195,9 @@ def _shares(
 def _show_shards(
     driver: Driver, plan: Plan, night: date, count: int, anew: bool, as_json: bool
 ) -> None:
-    from bench.runs.night_classes import stand
+    from bench.runs.nightly_classes import status_by_class
 
-    found = stand(driver, plan, look=False, anew=anew)
+    found = status_by_class(driver, plan, look=False, anew=anew)
     todo, wanted = found.todo, {keyed.cell.spec.cell for keyed in found.todo}
     shares, expected = _shares(driver, plan, night, count)
     rows = []
@@ -237,7 +237,7 @@ def _show_shards(
         )
 
 
-def _wait(found: Standing) -> str:
+def _wait(found: NightlyStatus) -> str:
     """Say what waits for a machine of another class, and why."""
     return (
         f"Runs that wait for a machine of another class: {found.waiting_said}. The other runs of "
@@ -250,14 +250,14 @@ def _run(
 ) -> None:
     """Run a share of the night, check what it reuses, and keep what was done."""
     from bench.runs.classes import class_of
-    from bench.runs.night import due, read_part, write_part
-    from bench.runs.night_classes import stand
+    from bench.runs.nightly import due, read_part, write_part
+    from bench.runs.nightly_classes import status_by_class
     from bench.runs.plan import Plan
 
     began, driver = time.monotonic(), session.driver
     mine = _shares(driver, plan, night, shard[1])[0][shard[0] - 1]
     said = len(driver.notes)
-    found = stand(driver, Plan(mine, []), look=True, anew=options["anew"])
+    found = status_by_class(driver, Plan(mine, []), look=True, anew=options["anew"])
     for note in [*driver.notes[said:], *([_wait(found)] if found.waiting else [])]:
         warn(note)
     ran = session.run(driver, found.todo, len(found.done))
@@ -280,7 +280,7 @@ def _run(
 
 def _checked(session: Session, cells: Sequence[Cell], old: Sequence[Record]) -> list[Check]:
     """Run recorded cells again into a store that is thrown away, and compare bit for bit."""
-    from bench.runs.night import Check
+    from bench.runs.nightly import Check
     from bench.runs.plan import Plan
     from bench.runs.replay import differing
     from bench.runs.store import Store
@@ -310,15 +310,15 @@ def _publish(
     session: Session, plan: Plan, night: date, tier: str, out: Path, page: bool, as_json: bool
 ) -> int:
     """Write the night, its alarms and the site."""
-    from bench.cli._night import summary
-    from bench.runs.night import Night, alarms, read_nights, read_parts, rows_of, write_night
-    from bench.runs.night_classes import stand
-    from bench.runs.night_parts import complete, from_tonight
+    from bench.cli._nightly_summary import summary
+    from bench.runs.nightly import Night, alarms, read_nights, read_parts, rows_of, write_night
+    from bench.runs.nightly_classes import status_by_class
+    from bench.runs.nightly_merge import complete, from_tonight
     from bench.runs.store_files import put
 
     registry, store = session.registry, session.store
     driver = session.driver_of(store)
-    found = stand(driver, plan, look=False, here=False)
+    found = status_by_class(driver, plan, look=False, here=False)
     done, failed, missing = found.done, found.failed, found.left - len(found.failed)
     parts = read_parts(store.root, night.isoformat(), tier)
     tonight = Night(
@@ -372,7 +372,7 @@ def _site(
     """Make the board of the night's tier, write its files, and return it
     with what there is to say.
     """
-    from bench.runs.night import TIERS
+    from bench.runs.nightly import TIERS
 
     scored = TIERS[night.tier].preset == "default"  # smoke is of a preset that no suite scores
     options: dict[str, Any] = {

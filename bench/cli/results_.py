@@ -131,7 +131,7 @@ def merge_(
     card says are read off a clock don't count. Records of another kind of machine have keys of
     their own.
     """
-    from bench.runs.night_parts import carry
+    from bench.runs.nightly_merge import carry
     from bench.runs.store import Store
     from bench.runs.transfer import from_store
 
@@ -233,7 +233,7 @@ def doctor(
     """
     import sys
 
-    from bench.cli._suspects import examined, in_words
+    from bench.cli._results_doctor import examined, in_words
 
     if folder is not None and results is not None:
         raise UsageError(
@@ -267,11 +267,11 @@ def gc(dry_run: bool, results: str | None, as_json: bool) -> None:
     """
     import msgspec
 
-    from bench.runs.rubbish import rubbish, sweep
+    from bench.runs.cleanup import removable, remove_all
 
     store = _open(results)
-    found = rubbish(store)
-    left = [] if dry_run else sweep(store, found)
+    found = removable(store)
+    left = [] if dry_run else remove_all(store, found)
     size = sum(item.bytes for item in found)
     if as_json:
         emit_json(

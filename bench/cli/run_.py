@@ -85,7 +85,7 @@ bench run --method 'elr[lam=1|3|7]' --task 'noisy-*' --dry-run
 @click.option(
     "--only",
     multiple=True,
-    metavar="STANDING",
+    metavar="STATUS",
     help="Only cells that are missing, failed or stale. Repeatable, comma lists.",
 )
 @click.option(

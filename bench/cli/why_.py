@@ -21,7 +21,7 @@ from bench.params import render_call
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bench.runs.drive import Driver
+    from bench.runs.driver import Driver
     from bench.runs.keys import Keyed
     from bench.runs.plan import Cell
     from bench.runs.record import Record
@@ -36,7 +36,7 @@ def command(cell: str, results: str | None, plugins: tuple[str, ...], as_json: b
     """Say what CELL (the beginning of a cell's or a record's id) is, which records it has, and why
     a new run would or would not be needed.
     """
-    from bench.runs.drive import Driver
+    from bench.runs.driver import Driver
     from bench.runs.replay import cell_of
     from bench.runs.store import Store
 
@@ -112,10 +112,10 @@ def _held(
     driver.look((cell, call) for record in records for call in record.data or ())
     rows = []
     for record in records:
-        data = driver.sight.what_changed(cell, record.data or {})
+        data = driver.data_status.what_changed(cell, record.data or {})
         rows.append(_row(record, changes(record, driver.keys.of(cell, record.data), data)))
     newest = records[-1].data
-    today = {call: driver.sight.state(cell, call).fingerprint for call in newest or ()}
+    today = {call: driver.data_status.state(cell, call).fingerprint for call in newest or ()}
     return rows, driver.keys.of(cell, None if newest is None or not all(today.values()) else today)
 
 

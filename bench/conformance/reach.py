@@ -21,8 +21,8 @@ import msgspec
 import numpy as np
 
 from bench.contracts import Case
-from bench.runs.apart import Memory, attributes, is_tensor, spans
 from bench.runs.context import Run, Setup
+from bench.runs.isolation import Memory, attributes, is_tensor, spans
 
 _PLAIN = (type(None), bool, int, float, complex, np.generic)
 _ENDS = (
@@ -247,9 +247,9 @@ def spied() -> Iterator[dict[str, None]]:
     found: dict[str, None] = {}
     solutions, make = Worker._solutions, Run.__init__
 
-    def looking(worker: Worker, members: list[Any], *others: Any) -> list[list[Any]]:
+    def looking(worker: Worker, seed_runs: list[Any], *others: Any) -> list[list[Any]]:
         if worker.method is None:
-            return solutions(worker, members, *others)
+            return solutions(worker, seed_runs, *others)
         made: list[Run] = []
 
         def noting(run: Run, **arguments: Any) -> None:
@@ -258,14 +258,14 @@ def spied() -> Iterator[dict[str, None]]:
 
         def look() -> None:
             handed = {
-                "problems": [member.case.problems for member in members],
-                "runs": [member.runs for member in members],
+                "problems": [seed_run.case.problems for seed_run in seed_runs],
+                "runs": [seed_run.runs for seed_run in seed_runs],
             }
             found.update(
                 dict.fromkeys(
                     reached(
                         {**handed, "made": made, "method": worker.method},
-                        [member.case.hidden for member in members],
+                        [seed_run.case.hidden for seed_run in seed_runs],
                     )
                 )
             )
@@ -273,7 +273,7 @@ def spied() -> Iterator[dict[str, None]]:
         look()
         Run.__init__ = noting  # type: ignore[assignment, method-assign]
         try:
-            return solutions(worker, members, *others)
+            return solutions(worker, seed_runs, *others)
         finally:
             Run.__init__ = make  # type: ignore[method-assign]
             look()

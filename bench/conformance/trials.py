@@ -16,12 +16,12 @@ from bench.conformance.report import Finding, Report
 from bench.conformance.verdicts import Records, ended, judged, named, ordered, repeated, test_set
 from bench.conformance.watch import Watch, answers_seen, hidden_seen, modules_seen
 from bench.executors import Executor
-from bench.executors.engines import make_executor
+from bench.executors.configs import make_executor
 from bench.executors.inline import InlineExecutor
 from bench.executors.slots import Slots
 from bench.plugins.index import Entry, cache_folder
 from bench.plugins.registry import Registry, method_card, task_card
-from bench.runs.drive import Driver, preload_names
+from bench.runs.driver import Driver, preload_names
 from bench.runs.plan import Cell, Plan, Request, make_plan
 from bench.runs.replay import differing
 from bench.runs.store import Store

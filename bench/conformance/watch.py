@@ -232,11 +232,11 @@ def answers_seen() -> Iterator[dict[str, str]]:
     found: dict[str, str] = {}
     solve = Worker._solve
 
-    def noted(worker: Worker, members: list[Any]) -> Any:
-        answer = solve(worker, members)
-        for member, solutions in zip(members, answer[0], strict=True):
-            found[member.spec.cell] = fingerprint(
-                [_opened(solutions), [[run._curve, run._logs] for run in member.runs]]
+    def noted(worker: Worker, seed_runs: list[Any]) -> Any:
+        answer = solve(worker, seed_runs)
+        for seed_run, solutions in zip(seed_runs, answer[0], strict=True):
+            found[seed_run.spec.cell] = fingerprint(
+                [_opened(solutions), [[run._curve, run._logs] for run in seed_run.runs]]
             )
         return answer
 
@@ -257,14 +257,14 @@ def hidden_seen() -> Iterator[dict[str, dict[str, tuple[int, str]]]]:
     found: dict[str, dict[str, tuple[int, str]]] = {}
     solutions = Worker._solutions
 
-    def noted(worker: Worker, members: list[Any], *others: Any) -> list[list[Any]]:
-        for member in members:
-            found[member.spec.cell] = {
+    def noted(worker: Worker, seed_runs: list[Any], *others: Any) -> list[list[Any]]:
+        for seed_run in seed_runs:
+            found[seed_run.spec.cell] = {
                 path: (leaf.ndim, leaf_digest(leaf))
-                for path, leaf in leaves(member.case.hidden)
+                for path, leaf in leaves(seed_run.case.hidden)
                 if _varied(leaf)
             }
-        return solutions(worker, members, *others)
+        return solutions(worker, seed_runs, *others)
 
     Worker._solutions = noted  # type: ignore[assignment, method-assign]
     try:
@@ -318,7 +318,7 @@ def modules_seen() -> Iterator[Seen]:
         register_module_forward_pre_hook,
     )
 
-    from bench.runs.member import _WorkerTools
+    from bench.runs.seed_run import _WorkerTools
     from bench.runs.worker import Worker
 
     seen = Seen()

@@ -46,7 +46,7 @@ Notice = Callable[[str, float], None]
 class Executor(Protocol):
     """Runs jobs."""
 
-    confines: bool
+    enforces_limits: bool
     """Whether it keeps runs within their limits."""
 
     def run(self, jobs: Iterator[Job | None], notice: Notice) -> Iterator[Ended]:

@@ -17,7 +17,7 @@ _PAUSE = 0.2
 class InlineExecutor:
     """Runs jobs in this process."""
 
-    confines = False
+    enforces_limits = False
 
     def run(self, jobs: Iterator[Job | None], notice: Notice) -> Iterator[Ended]:
         """Run every job in turn."""

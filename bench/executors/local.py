@@ -50,7 +50,7 @@ class LocalExecutor:
     kills servers is blamed for it.
     """
 
-    confines = True
+    enforces_limits = True
 
     def __init__(
         self, slots: Slots, preload: Sequence[str], say: Callable[[str], None] = lambda _: None

@@ -16,7 +16,7 @@ from msgspec import Meta
 
 from bench.errors import EnvironmentFault
 from bench.executors import Executor
-from bench.executors.engines import Engine, need
+from bench.executors.configs import ExecutorConfig, need
 from bench.executors.slots import Slots
 from bench.runs import provenance
 
@@ -25,7 +25,7 @@ _PATIENCE = 60.0
 """Seconds in which a node must have room for a question."""
 
 
-class Ray(Engine, frozen=True, kw_only=True):
+class Ray(ExecutorConfig, frozen=True, kw_only=True):
     """The machines of a Ray cluster."""
 
     address: str = "auto"
@@ -81,7 +81,7 @@ class Ray(Engine, frozen=True, kw_only=True):
         self, slots: Slots, preload: Sequence[str], say: Callable[[str], None]
     ) -> Executor:
         """Return the executor."""
-        from bench.executors.ray_stations import RayExecutor
+        from bench.executors.ray_executor import RayExecutor
 
         return RayExecutor(self, slots, preload, say)
 

@@ -23,7 +23,7 @@ import msgspec
 
 from bench.executors import processes
 from bench.executors.child import serve
-from bench.executors.confined import Confined
+from bench.executors.job_process import JobProcess
 from bench.executors.preloading import preload
 from bench.runs.spec import Job
 from bench.texts import decode, encode
@@ -58,8 +58,8 @@ class _Server:
         signal.set_wakeup_fd(self.ring, warn_on_full_buffer=False)
         self.selector.register(self.bell, selectors.EVENT_READ)
         self.input = b""
-        self.runs: dict[int, Confined] = {}
-        self.handles: dict[int, Confined] = {}
+        self.runs: dict[int, JobProcess] = {}
+        self.handles: dict[int, JobProcess] = {}
         self.spared: set[int] = set()
         self.base = (0, 0)
         self.looked, self.pause = 0.0, _POLL
@@ -101,7 +101,7 @@ class _Server:
             serve(job, environment, said, printed, foreign)
         os.close(said)
         os.close(printed)
-        run = self.runs[pid] = Confined(job, pid, talk, log)
+        run = self.runs[pid] = JobProcess(job, pid, talk, log)
         for handle in (talk, log):
             os.set_blocking(handle, False)
             self.selector.register(handle, selectors.EVENT_READ)
@@ -179,7 +179,7 @@ class _Server:
         self.looked = time.monotonic()
         self.pause = min(_RAREST, max(_POLL, 20 * (self.looked - start)))
 
-    def _end(self, run: Confined, cause: str) -> None:
+    def _end(self, run: JobProcess, cause: str) -> None:
         """Kill a run with all that it started."""
         run.cause = run.cause or cause
         if cause:  # it lives, so its number is still its own

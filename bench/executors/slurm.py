@@ -1,4 +1,4 @@
-"""Runs on a Slurm cluster, through submitit: job arrays, each element a
+"""Runs on a Slurm cluster, through submitit: job arrays, each array task a
 handful of jobs, over a results folder that all nodes see.
 """
 
@@ -20,11 +20,11 @@ from msgspec import Meta
 from bench.digests import digest
 from bench.errors import EnvironmentFault, UsageError
 from bench.executors import Ended, Notice
-from bench.executors.engines import Engine, need
+from bench.executors.configs import ExecutorConfig, need
 from bench.executors.interrupts import CUT_OFF, Interrupts
+from bench.executors.node_agent import AgentMessage, ended_of
 from bench.executors.slots import Slots
-from bench.executors.slurm_element import Ask, Element, Load, status_of, write
-from bench.executors.station import Said, ended_of
+from bench.executors.slurm_task import ArrayTask, EnvironmentQuery, TaskInput, status_of, write
 from bench.plugins.index import cache_folder
 from bench.runs import provenance
 from bench.runs.spec import Job
@@ -32,17 +32,17 @@ from bench.texts import decode
 
 _POLL = 0.5
 _START = 5.0
-"""Minutes of an element that are not its runs': to start, and to say how they ended."""
+"""Minutes of an array task that are not its runs': to start, and to say how they ended."""
 _SERVER = 2.0
 """GiB of a fork server with torch in it."""
 _SETTLE = 3.0
-"""Seconds in which the files of an element that ended must be seen from here."""
+"""Seconds in which the files of an array task that ended must be seen from here."""
 _END = 20.0
-"""Seconds that elements which are cancelled have to end."""
+"""Seconds that array tasks which are cancelled have to end."""
 _ASKED = 600.0
 
 
-class Slurm(Engine, frozen=True, kw_only=True):
+class Slurm(ExecutorConfig, frozen=True, kw_only=True):
     """The nodes of a Slurm cluster."""
 
     partition: str | None = None
@@ -51,17 +51,17 @@ class Slurm(Engine, frozen=True, kw_only=True):
     constraint: str | None = None
     """A feature that the nodes must have: nodes of one kind share keys."""
     gpus: Annotated[int, Meta(ge=0)] = 0
-    """GPUs of an element; so many runs at a time, times ``--per-gpu``."""
+    """GPUs of an array task; so many runs at a time, times ``--per-gpu``."""
     cpus: Annotated[int, Meta(ge=1)] = 1
-    """CPUs of an element; so many runs at a time where there is no GPU."""
+    """CPUs of an array task; so many runs at a time where there is no GPU."""
     minutes: Annotated[float, Meta(gt=0)] | None = None
-    """Limit of an element; none: what its runs may take, and five minutes."""
+    """Limit of an array task; none: what its runs may take, and five minutes."""
     batch: Annotated[int, Meta(ge=1)] = 8
-    """Jobs of an element."""
+    """Jobs of an array task."""
     window: Annotated[int, Meta(ge=1)] = 256
     """Elements in the queue at a time."""
     tries: Annotated[int, Meta(ge=1)] = 3
-    """Times that an element may reach its limit, or be lost under a run,
+    """Times that an array task may reach its limit, or be lost under a run,
     before the run is recorded as that.
     """
     cluster: Literal["slurm", "local", "debug"] = "slurm"
@@ -88,7 +88,9 @@ class Slurm(Engine, frozen=True, kw_only=True):
         )
         if not file.is_file():
             file.parent.mkdir(parents=True, exist_ok=True)
-            job = self.submitter(file.parent / "jobs", 10, None).submit(Ask(), str(file), device)
+            job = self.submitter(file.parent / "jobs", 10, None).submit(
+                EnvironmentQuery(), str(file), device
+            )
             patience = time.monotonic() + _ASKED
             while not file.is_file():
                 if job.done() or time.monotonic() > patience:
@@ -108,7 +110,7 @@ class Slurm(Engine, frozen=True, kw_only=True):
         return Slots(count), count
 
     def at_a_time(self, device: str, per_gpu: int) -> int:
-        """Return how many runs at a time an element runs."""
+        """Return how many runs at a time an array task runs."""
         return self.gpus * per_gpu if device == "cuda" else self.cpus
 
     def memory(self, jobs: int) -> int | None:
@@ -122,7 +124,7 @@ class Slurm(Engine, frozen=True, kw_only=True):
         return SlurmExecutor(self, slots, preload, say)
 
     def submitter(self, folder: Path, minutes: float, memory: int | None) -> Any:
-        """Return submitit's executor for elements of this kind.
+        """Return submitit's executor for array tasks of this kind.
 
         Raises:
             EnvironmentFault: submitit or Slurm is not there.
@@ -163,7 +165,7 @@ class Slurm(Engine, frozen=True, kw_only=True):
 
 
 class _Batch(msgspec.Struct):
-    """An element in the queue."""
+    """An array task in the queue."""
 
     folder: Path
     jobs: dict[str, Job]
@@ -173,15 +175,17 @@ class _Batch(msgspec.Struct):
 
 
 class SlurmExecutor:
-    """Keeps a window of elements in the queue and takes the file that each of their jobs leaves."""
+    """Keeps a window of array tasks in the queue and takes the file that each job of theirs
+    leaves.
+    """
 
-    confines = True
+    enforces_limits = True
 
     def __init__(
         self, options: Slurm, slots: Slots, preload: Sequence[str], say: Callable[[str], None]
     ) -> None:
         self._options, self._preload, self._say = options, list(preload), say
-        self._most, self._elements = len(slots), 0
+        self._most, self._array_tasks = len(slots), 0
         self._batches: list[_Batch] = []
         self._again: deque[Job] = deque()
         self._lost: dict[str, int] = {}
@@ -235,14 +239,14 @@ class SlurmExecutor:
         return more
 
     def _bound(self, loads: list[list[Job]]) -> int:
-        """Return how many elements may be in the queue: the window, or as
+        """Return how many array tasks may be in the queue: the window, or as
         many as run ``--jobs`` runs at a time.
         """
-        if loads and not self._elements:
+        if loads and not self._array_tasks:
             first = loads[0][0]
             at_a_time = self._options.at_a_time(first.specs[0].device, first.limits.per_gpu)
-            self._elements = min(self._options.window, max(1, self._most // at_a_time))
-        return self._elements or self._options.window
+            self._array_tasks = min(self._options.window, max(1, self._most // at_a_time))
+        return self._array_tasks or self._options.window
 
     def _submit(self, loads: list[list[Job]]) -> None:
         first = loads[0][0]
@@ -258,7 +262,7 @@ class SlurmExecutor:
         for load in loads:
             folder = self._home / uuid.uuid4().hex[:12]
             folder.mkdir(parents=True)
-            content = Load(
+            content = TaskInput(
                 jobs=load,
                 places=places,
                 preload=self._preload,
@@ -271,7 +275,7 @@ class SlurmExecutor:
             folders.append(folder)
         memory = first.limits.memory * places if first.limits.memory is not None else None
         handles = options.submitter(self._home / "log", minutes, memory).map_array(
-            Element(), [str(folder) for folder in folders]
+            ArrayTask(), [str(folder) for folder in folders]
         )
         for folder, load, handle in zip(folders, loads, handles, strict=True):
             self._batches.append(
@@ -279,7 +283,7 @@ class SlurmExecutor:
             )
 
     def _look(self, batch: _Batch) -> Iterator[Ended]:
-        """Yield what ended in an element, and see to its other jobs when it is gone."""
+        """Yield what ended in an array task, and see to its other jobs when it is gone."""
         yield from self._results(batch)
         if not batch.jobs:
             self._batches.remove(batch)
@@ -295,14 +299,14 @@ class SlurmExecutor:
             batch.gone = time.monotonic()
 
     def _results(self, batch: _Batch) -> Iterator[Ended]:
-        for name in os.listdir(batch.folder):  # noqa: PTH208 - for every element, twice a second
+        for name in os.listdir(batch.folder):  # noqa: PTH208 - for every array task, twice a second
             identity = name.removesuffix(".json")
             if identity in batch.jobs:
-                said = decode((batch.folder / name).read_bytes(), Said)
+                said = decode((batch.folder / name).read_bytes(), AgentMessage)
                 yield ended_of(said, batch.jobs.pop(identity))
 
     def _gone(self, batch: _Batch) -> Iterator[Ended]:
-        """See to the jobs of an element that ended without them: those at
+        """See to the jobs of an array task that ended without them: those at
         work may be to blame, the others are not.
         """
         status = status_of(batch.folder)
@@ -347,7 +351,7 @@ class SlurmExecutor:
                     yield self._without(batch, job, "interrupted", CUT_OFF)
 
     def _cancel(self) -> list[_Batch]:
-        """Cancel every element, wait for those that run, and return them."""
+        """Cancel every array task, wait for those that run, and return them."""
         batches, self._batches = self._batches, []
         for batch in batches:
             batch.handle.cancel(check=False)

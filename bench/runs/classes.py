@@ -113,7 +113,7 @@ def elect(votes: Iterable[Vote], prefer: Mapping[Any, str] | None = None) -> dic
         ):
             counts[place] += counted
 
-    def standing(unit: Hashable, machine: str) -> tuple[Any, ...]:
+    def rank(unit: Hashable, machine: str) -> tuple[Any, ...]:
         return (
             *(-count for count in units[unit][machine]),
             machine != (prefer or {}).get(unit),
@@ -122,6 +122,6 @@ def elect(votes: Iterable[Vote], prefer: Mapping[Any, str] | None = None) -> dic
         )
 
     return {
-        unit: min(classes, key=lambda machine: standing(unit, machine))
+        unit: min(classes, key=lambda machine: rank(unit, machine))
         for unit, classes in units.items()
     }

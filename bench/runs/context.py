@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from bench.digests import stream_seed
 from bench.errors import BenchError, BenchWarning
-from bench.runs.pages import flatten, unflatten
-from bench.runs.said import recipe_name, scalar, whole
+from bench.runs.checkpoint_format import flatten, unflatten
+from bench.runs.reported_values import recipe_name, scalar, whole
 from bench.runs.tools import Token, Tools, serve, tools_of
 from bench.texts import utf8_name
 

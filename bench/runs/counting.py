@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from bench.digests import stream_seed
 from bench.runs.artifacts import Artifacts
-from bench.runs.contents import Solved, digest_of
 from bench.runs.context import Run, Setup
 from bench.runs.folders import attempt
-from bench.runs.member import Member, _WorkerTools, separate
 from bench.runs.record import Flops
 from bench.runs.result import Result
+from bench.runs.seed_run import SeedRun, _WorkerTools, separate
+from bench.runs.solution_digest import Solved, digest_of
 from bench.runs.spec import RunSpec
 from bench.runs.tools import Tools
 
@@ -71,13 +71,13 @@ def _count(worker: Worker, spec: RunSpec, solved: Solved, result: Result) -> Non
     with contextlib.ExitStack() as closing:
         closing.callback(shutil.rmtree, folder, ignore_errors=True)
         tools = partial(_CountingTools, counter=counter)
-        members = [
-            Member(own, worker, folder / str(place), tools) for place, own in enumerate(specs)
+        seed_runs = [
+            SeedRun(own, worker, folder / str(place), tools) for place, own in enumerate(specs)
         ]
-        for member in members:
-            closing.callback(member.close)
-            member.prepare()
-        separate(members)
+        for seed_run in seed_runs:
+            closing.callback(seed_run.close)
+            seed_run.prepare()
+        separate(seed_runs)
         flags = {
             **worker.flags,
             "folder": closing.enter_context(
@@ -88,25 +88,28 @@ def _count(worker: Worker, spec: RunSpec, solved: Solved, result: Result) -> Non
             with (
                 state.streams(
                     stream_seed(
-                        members[0].spec.seed, members[0].spec.task, "solve", members[0].spec.method
+                        seed_runs[0].spec.seed,
+                        seed_runs[0].spec.task,
+                        "solve",
+                        seed_runs[0].spec.method,
                     )
                 ),
                 counter,
             ):
-                solutions = worker._solutions(members, partial(_begin, members))
+                solutions = worker._solutions(seed_runs, partial(_start, seed_runs))
         finally:
             worker._restore(state.flags(), flags)
         place = specs.index(spec)
         if digest_of(solutions[place]) != solved.digest:
             raise NotCounted("two passes differ in their solution")
-        _write(members[place], members, counter, result)
+        _write(seed_runs[place], seed_runs, counter, result)
 
 
-def _begin(members: Sequence[Member], runs: Sequence[Run]) -> None:
+def _start(seed_runs: Sequence[SeedRun], runs: Sequence[Run]) -> None:
     """Note that ``runs`` are now solved together: they share what is counted from here on."""
-    for member in members:
-        assert isinstance(member.tools, _CountingTools)
-        member.tools.begin(len(runs))
+    for seed_run in seed_runs:
+        assert isinstance(seed_run.tools, _CountingTools)
+        seed_run.tools.start(len(runs))
 
 
 def _companions(worker: Worker, spec: RunSpec, solved: Solved) -> tuple[RunSpec, ...]:
@@ -118,26 +121,30 @@ def _companions(worker: Worker, spec: RunSpec, solved: Solved) -> tuple[RunSpec,
     return solved.specs
 
 
-def _write(member: Member, members: Sequence[Member], counter: Counter, result: Result) -> None:
-    tools = member.tools
+def _write(
+    seed_run: SeedRun, seed_runs: Sequence[SeedRun], counter: Counter, result: Result
+) -> None:
+    tools = seed_run.tools
     assert isinstance(tools, _CountingTools)
     curve: list[dict[str, Any]] = []
-    for axis, run in enumerate(member.runs):
+    for axis, run in enumerate(seed_run.runs):
         curve += [
-            ({"problem": axis} if len(member.runs) > 1 else {}) | entry for entry in run._curve
+            ({"problem": axis} if len(seed_run.runs) > 1 else {}) | entry for entry in run._curve
         ]
     if [_step(entry) for entry in curve] != [_step(entry) for entry in result.curve]:
         raise NotCounted("two passes differ in what they report")
     if {
-        name: sum(run._counts[name] for run in member.runs) for name in ("forward", "backward")
+        name: sum(run._counts[name] for run in seed_run.runs) for name in ("forward", "backward")
     } != result.counters:
         raise NotCounted("two passes differ in the examples that they visit")
     for entry, counted in zip(result.curve, curve, strict=True):
         entry["flops"] = counted["flops"]
-    artifacts = sum(own.tools.artifacts for own in members if isinstance(own.tools, _CountingTools))
+    artifacts = sum(
+        own.tools.artifacts for own in seed_runs if isinstance(own.tools, _CountingTools)
+    )
     result.flops = Flops(
-        total=counter.tally.total // len(members),
-        artifacts=artifacts // len(members),
+        total=counter.tally.total // len(seed_runs),
+        artifacts=artifacts // len(seed_runs),
         uncounted=sorted(counter.tally.uncounted)[:50],
     )
 
@@ -151,12 +158,12 @@ class _CountingTools(_WorkerTools):
     count, artifacts are charged what building them took.
     """
 
-    def __init__(self, member: Member, quiet: bool = False, *, counter: Counter) -> None:
-        super().__init__(member, quiet)
+    def __init__(self, seed_run: SeedRun, quiet: bool = False, *, counter: Counter) -> None:
+        super().__init__(seed_run, quiet)
         self._counter, self._before, self._together = counter, 0, 1
         self.artifacts = 0
 
-    def begin(self, together: int) -> None:
+    def start(self, together: int) -> None:
         """Start from nothing: so many runs are solved next, and share what is counted."""
         self._before, self._together = self._counter.tally.total, together
 
@@ -176,7 +183,7 @@ class _CountingTools(_WorkerTools):
         """Charge nothing: nobody looks at the clock."""
 
     def quiet(self) -> _CountingTools:
-        return _CountingTools(self._member, quiet=True, counter=self._counter)
+        return _CountingTools(self._seed_run, quiet=True, counter=self._counter)
 
     def fetch(
         self,

@@ -12,7 +12,7 @@ import msgspec
 from bench.cards import Metric, TaskCard
 from bench.errors import InvalidRun
 from bench.runs.record import Brief, Failure, Record
-from bench.runs.said import as_float
+from bench.runs.reported_values import as_float
 
 SLACK = 1e-6
 """Share of a bound by which rounding may carry a figure beyond it."""

@@ -18,7 +18,7 @@ from bench.plugins.source import Target
 from bench.runs import guard
 from bench.runs.context import Setup
 from bench.runs.data_index import DataIndex, Known, Want, pinned
-from bench.runs.imported import imported
+from bench.runs.import_reads import imported
 from bench.runs.inputs import ROOTS, data_root
 from bench.runs.noticing import Noticing, aside, noted
 

@@ -3,7 +3,7 @@
 
 A hook hears every file that is opened through Python, and every folder that is listed. Files that
 C++ code opens are seen where they were looked for first (``Path.is_file``, a listing), where the
-kernel tells of them (:mod:`bench.runs.opened`), or where the data set says so (``run.reads``).
+kernel tells of them (:mod:`bench.runs.inotify`), or where the data set says so (``run.reads``).
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from bench.runs.callers import importing, own, quoting
+from bench.runs.call_stack import from_plugin, quoting_code, reading_code
+from bench.runs.inotify import OpenedFiles
 from bench.runs.inputs import File, Inputs, kinds, listing, named, placed, read, stamp_of
-from bench.runs.opened import Opened
 from bench.runs.paths import absolute, database, ignored, ours, writes
 
 NETWORK = "it is read over the network"
@@ -52,7 +52,7 @@ class Noticing:
         self._names: dict[str, str | None] = {}
         self._folder, self._unseen, self.hub = "", "", ""
         self._known: list[Inputs] = []
-        self._opened: Opened | None = None
+        self._opened: OpenedFiles | None = None
 
     def __enter__(self) -> Noticing:
         global _cache
@@ -61,7 +61,7 @@ class Noticing:
             _cache = ours()
         if self._thorough:
             with aside():
-                self._opened = Opened(self.homes)
+                self._opened = OpenedFiles(self.homes)
             if not any(other._thorough for other in _active):
                 _wrap()
         _active.append(self)
@@ -86,7 +86,7 @@ class Noticing:
             if (
                 (path := absolute(arguments[0] if event == "open" else database(arguments[0])))
                 and not ignored(path, _cache)
-                and not importing(_homes())
+                and not reading_code(_homes())
             ):
                 if event == "open" and writes(arguments):
                     self._written[path] = None
@@ -100,14 +100,14 @@ class Noticing:
             if (
                 (path := absolute("." if arguments[0] is None else arguments[0]))
                 and not ignored(path, _cache)
-                and not importing(_homes())
+                and not reading_code(_homes())
             ):
                 self._listed[path] = None
                 self._watch(path)
         elif event == "socket.connect":
             if not isinstance(arguments[1], str | bytes):  # a local socket is no source of data
                 self._unseen = NETWORK
-        elif event in _FORKS or (event in _STARTS and own(_homes())):
+        elif event in _FORKS or (event in _STARTS and from_plugin(_homes())):
             self._unseen = "another process reads it"
 
     def _note(self, path: str) -> None:
@@ -309,7 +309,7 @@ def _wrap() -> None:
                 not _aside
                 and not options.get("dir_fd")
                 and (text := absolute(path))
-                and not quoting()
+                and not quoting_code()
             ):
                 for noticing in _hearing():
                     noticing.asked(text)
@@ -318,13 +318,13 @@ def _wrap() -> None:
         return call
 
     def getcwd() -> str:
-        if not _aside and own(_homes()):
+        if not _aside and from_plugin(_homes()):
             for noticing in _hearing():
                 noticing.here()
         return _getcwd()
 
     def getitem(environ: Any, name: Any) -> Any:
-        if not _aside and isinstance(name, str) and own(_homes()):
+        if not _aside and isinstance(name, str) and from_plugin(_homes()):
             for noticing in _hearing():
                 noticing.named(name)
         return _getitem(environ, name)

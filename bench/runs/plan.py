@@ -17,9 +17,9 @@ from bench.errors import NothingSelected, ParameterError, UsageError, near
 from bench.params import changed, parse_value, resolve, split_call
 from bench.plugins.index import Entry
 from bench.plugins.registry import Registry, dataset_card, method_card, task_card
-from bench.runs.mismatch import refuse_apart
 from bench.runs.provenance import missing
 from bench.runs.spec import RunSpec
+from bench.runs.track_mismatch import refuse_mismatch
 from bench.runs.variants import variants
 
 _STACK = 8
@@ -91,7 +91,7 @@ def make_plan(request: Request, registry: Registry) -> Plan:
     tasks = list(_tasks(request, registry))
     # of two tracks of one name, methods would run on each other's tasks
     registry.track_cards({entry.track for entry, _ in tasks})
-    refuse_apart(request.methods, request.tasks, request.track, registry)
+    refuse_mismatch(request.methods, request.tasks, request.track, registry)
     solvers = list(_solvers(request, registry, {entry.track for entry, _ in tasks}))
     plan, taken = Plan([], []), set[tuple[str, ...]]()
     for (task, call), solver in itertools.product(tasks, solvers):

@@ -62,7 +62,8 @@ def changes(record: Record, now: Keyed, data: Sequence[str] = ()) -> list[str]:
     Args:
         record: as it was written.
         now: its cell with the key of today's code and environment on the data of the record.
-        data: what changed in the data, in words (see :meth:`bench.runs.sight.Sight.what_changed`).
+        data: what changed in the data, in words (see
+            :meth:`bench.runs.data_status.DataStatus.what_changed`).
     """
     said = list(data)
     if record.key == now.key:

@@ -16,7 +16,7 @@ import msgspec
 from bench.contracts import Score
 from bench.errors import blamed
 from bench.runs.record import Flops
-from bench.texts import escaped, readable, said
+from bench.texts import escaped, readable, text_of
 
 _STATUSES = {
     "DataUnavailable": "unavailable",
@@ -90,7 +90,7 @@ def failed(error: BaseException) -> Result:
             # they may hold what filled the memory
             traceback.clear_frames(_own(told, "__traceback__"))
             told = _own(told, "__context__")
-        message = said(error)[:4000] or (
+        message = text_of(error)[:4000] or (
             "there was no memory left within its limit" if status == "oom" else ""
         )
         if status == "failed" and (where := blamed(error)):
@@ -132,7 +132,8 @@ def _status(error: BaseException) -> str:
         return "oom"
     return (
         "oom"
-        if issubclass(type(error), RuntimeError) and any(text in said(error) for text in _NO_MEMORY)
+        if issubclass(type(error), RuntimeError)
+        and any(text in text_of(error) for text in _NO_MEMORY)
         else "failed"
     )
 
@@ -161,7 +162,7 @@ def as_text(result: Result) -> Result:
         found = failed(error)
         found.error = {
             "type": type(error).__name__,
-            "message": f"its result can't be recorded: {said(error)[:1000]}",
+            "message": f"its result can't be recorded: {text_of(error)[:1000]}",
             "frames": [],
         }
     return msgspec.structs.replace(

@@ -14,7 +14,7 @@ from bench.params import render_call
 from bench.runs.keys import Keyed
 from bench.runs.plan import Cell, NotRun
 
-STANDINGS = {
+STATUSES = {
     "missing": "has no record",
     "failed": "has a record that is not ok",
     "stale": "has records of other code or libraries alone",
@@ -32,9 +32,9 @@ def parse_only(names: Iterable[str]) -> tuple[str, ...]:
     """
     chosen = tuple(names)
     for name in chosen:
-        if name not in STANDINGS:
+        if name not in STATUSES:
             raise UsageError(
-                f"--only got {name!r}.{near(name, STANDINGS)} It takes {', '.join(STANDINGS)}, or "
+                f"--only got {name!r}.{near(name, STATUSES)} It takes {', '.join(STATUSES)}, or "
                 "several of them."
             )
     return chosen
@@ -57,21 +57,21 @@ def parse_budget(text: str) -> float:
 
 
 def only(
-    todo: Sequence[Keyed], standings: Mapping[str, str], wanted: Collection[str]
+    todo: Sequence[Keyed], statuses: Mapping[str, str], wanted: Collection[str]
 ) -> tuple[list[Keyed], list[NotRun]]:
-    """Return the cells whose standing is wanted, and the others by group.
+    """Return the cells whose status is wanted, and the others by group.
 
     Args:
         todo: cells that have no ``ok`` record of their key.
-        standings: key -> one of :data:`STANDINGS`.
-        wanted: some of :data:`STANDINGS`; empty: all.
+        statuses: key -> one of :data:`STATUSES`.
+        wanted: some of :data:`STATUSES`; empty: all.
     """
-    chosen = [keyed for keyed in todo if not wanted or standings[keyed.key] in wanted]
+    chosen = [keyed for keyed in todo if not wanted or statuses[keyed.key] in wanted]
     taken = {keyed.key for keyed in chosen}
     left = [keyed for keyed in todo if keyed.key not in taken]
     found = []
-    for standing, sentence in STANDINGS.items():
-        cells = [keyed.cell for keyed in left if standings[keyed.key] == standing]
+    for status, sentence in STATUSES.items():
+        cells = [keyed.cell for keyed in left if statuses[keyed.key] == status]
         found += _left(
             cells,
             "not_selected",

@@ -22,18 +22,18 @@ from bench.plugins.index import Index
 from bench.plugins.source import Target, code_key
 from bench.runs import guard
 from bench.runs.artifacts import Artifacts
-from bench.runs.contents import Solved, digest_of
 from bench.runs.context import Run
 from bench.runs.data_index import DataIndex, Want
 from bench.runs.figures import figures
 from bench.runs.folders import at, attempt
-from bench.runs.imported import imported
-from bench.runs.member import Member, separate
+from bench.runs.import_reads import imported
 from bench.runs.noticing import Noticing
 from bench.runs.provenance import THREADS, kernels_here
 from bench.runs.result import Result, as_text, failed, now, save_files
+from bench.runs.seed_run import SeedRun, separate
+from bench.runs.solution_digest import Solved, digest_of
 from bench.runs.spec import Job, RunSpec
-from bench.texts import said as text_of
+from bench.texts import text_of
 
 Send = Callable[[dict[str, Any]], None]
 
@@ -127,7 +127,7 @@ class Worker:
             contextlib.ExitStack() as closing,
         ):
             warnings.simplefilter("always")
-            members = self._prepared(specs, twin, closing)
+            seed_runs = self._prepared(specs, twin, closing)
             flags = {
                 **self.flags,
                 "folder": closing.enter_context(
@@ -141,7 +141,7 @@ class Worker:
                         type(self.task), *([type(self.method)] if self.method else [])
                     ),
                 ):
-                    solutions, wall, cpu = self._solve(members)
+                    solutions, wall, cpu = self._solve(seed_runs)
             finally:
                 left = state.flags()
                 self._restore(left, flags)
@@ -161,15 +161,15 @@ class Worker:
                     f"the method changed {changed} from {flags[changed]} to {left[changed]}, "
                     "which is a setting of the whole process."
                 )
-            answered = list(zip(members, solutions, strict=True))[: 1 if twin else None]
-            for member, solved in answered:
-                if member.spec.seed in self.job.count:
-                    self.solved[member.spec.seed] = Solved(digest_of(solved), tuple(specs))
+            answered = list(zip(seed_runs, solutions, strict=True))[: 1 if twin else None]
+            for seed_run, solved in answered:
+                if seed_run.spec.seed in self.job.count:
+                    self.solved[seed_run.spec.seed] = Solved(digest_of(solved), tuple(specs))
             results = [
                 self._evaluate(
-                    member, solved, wall / len(members), cpu / len(members), len(members)
+                    seed_run, solved, wall / len(seed_runs), cpu / len(seed_runs), len(seed_runs)
                 )
-                for member, solved in answered
+                for seed_run, solved in answered
             ]
         # where it ran is nobody's business
         said_flags = {name: value for name, value in self.flags.items() if name != "folder"}
@@ -189,17 +189,17 @@ class Worker:
 
     def _prepared(
         self, specs: Sequence[RunSpec], twin: bool, closing: contextlib.ExitStack
-    ) -> list[Member]:
+    ) -> list[SeedRun]:
         home = Path(self.job.workdir)
-        members = [
-            Member(spec, self, home / f"{'twin-' if twin else ''}{position}-seed-{spec.seed}")
+        seed_runs = [
+            SeedRun(spec, self, home / f"{'twin-' if twin else ''}{position}-seed-{spec.seed}")
             for position, spec in enumerate(specs)
         ]
-        for member in members:
-            closing.callback(member.close)
-            member.prepare()
-        separate(members)
-        return members
+        for seed_run in seed_runs:
+            closing.callback(seed_run.close)
+            seed_run.prepare()
+        separate(seed_runs)
+        return seed_runs
 
     def _restore(self, now: dict[str, Any], before: dict[str, Any]) -> None:
         """Undo what a method did to the process, so that it spoils neither
@@ -218,81 +218,88 @@ class Worker:
                 os.chdir(before["folder"])
             state.pin(self.job.specs[0].device, THREADS)
 
-    def _solve(self, members: list[Member]) -> tuple[list[list[Any]], float, float]:
+    def _solve(self, seed_runs: list[SeedRun]) -> tuple[list[list[Any]], float, float]:
         from bench.training import state
 
         state.synchronize(self.device)
         start, start_cpu = time.perf_counter(), time.process_time()
         with state.streams(
-            stream_seed(members[0].spec.seed, members[0].spec.task, "solve", members[0].spec.method)
+            stream_seed(
+                seed_runs[0].spec.seed, seed_runs[0].spec.task, "solve", seed_runs[0].spec.method
+            )
         ):
             place = state.position()
             noticing = Noticing(thorough=False, apart=True)
             try:
                 with noticing:
-                    solutions = self._solutions(members)
+                    solutions = self._solutions(seed_runs)
             finally:
-                for member in members:
-                    member.opened(noticing)
-            self.moved = members[0].spec.form == "stacked" and state.position() != place
+                for seed_run in seed_runs:
+                    seed_run.opened(noticing)
+            self.moved = seed_runs[0].spec.form == "stacked" and state.position() != place
         state.synchronize(self.device)
         wall, cpu = time.perf_counter() - start, time.process_time() - start_cpu
         reports = (
-            sum(member.report_s + member.fetch_s for member in members),
-            sum(member.report_cpu_s + member.fetch_cpu_s for member in members),
+            sum(seed_run.report_s + seed_run.fetch_s for seed_run in seed_runs),
+            sum(seed_run.report_cpu_s + seed_run.fetch_cpu_s for seed_run in seed_runs),
         )
-        for member in members:
-            for problem, before in zip(member.case.problems, member.before, strict=True):
+        for seed_run in seed_runs:
+            for problem, before in zip(seed_run.case.problems, seed_run.before, strict=True):
                 guard.check_unchanged(before, problem, "problem")
         return solutions, wall - reports[0], cpu - reports[1]
 
     def _solutions(
-        self, members: list[Member], begin: Callable[[Sequence[Run]], None] = lambda runs: None
+        self,
+        seed_runs: list[SeedRun],
+        on_start: Callable[[Sequence[Run]], None] = lambda runs: None,
     ) -> list[list[Any]]:
-        """Return the solutions of every member, one a problem.
+        """Return the solutions of every seed, one a problem.
 
-        Of runs that are solved together ``begin`` is told before.
+        Of runs that are solved together ``on_start`` is told before.
         """
         from bench.checks.cases import answers
 
-        if self.method is None or members[0].spec.form == "single":
+        if self.method is None or seed_runs[0].spec.form == "single":
             return [
-                [self._solution(member, axis, begin) for axis in range(len(member.runs))]
-                for member in members
+                [self._solution(seed_run, axis, on_start) for axis in range(len(seed_run.runs))]
+                for seed_run in seed_runs
             ]
         problems, runs = (
-            [problem for member in members for problem in member.case.problems],
-            [run for member in members for run in member.runs],
+            [problem for seed_run in seed_runs for problem in seed_run.case.problems],
+            [run for seed_run in seed_runs for run in seed_run.runs],
         )
-        begin(runs)
+        on_start(runs)
         with blaming("the method's solve_stacked"):
             flat = answers(self.method.solve_stacked(problems, runs), len(problems))
-        count = len(members[0].case.problems)
+        count = len(seed_runs[0].case.problems)
         return [flat[position : position + count] for position in range(0, len(flat), count)]
 
-    def _solution(self, member: Member, axis: int, begin: Callable[[Sequence[Run]], None]) -> Any:
-        problem, run = member.case.problems[axis], member.runs[axis]
-        begin([run])
+    def _solution(
+        self, seed_run: SeedRun, axis: int, on_start: Callable[[Sequence[Run]], None]
+    ) -> Any:
+        problem, run = seed_run.case.problems[axis], seed_run.runs[axis]
+        on_start([run])
         if self.method is None:
             with blaming(f"the task's {self.job.reference}"):
-                return getattr(self.task, self.job.reference)(problem, member.case.hidden, run)
+                return getattr(self.task, self.job.reference)(problem, seed_run.case.hidden, run)
         with blaming("the method's solve"):
             return self.method.solve(problem, run)
 
     def _evaluate(
-        self, member: Member, solutions: list[Any], wall: float, cpu: float, stack: int
+        self, seed_run: SeedRun, solutions: list[Any], wall: float, cpu: float, stack: int
     ) -> Result:
         from bench.checks.scores import check_score
         from bench.training.state import streams
 
         start = time.perf_counter()
-        spec = member.spec
+        spec = seed_run.spec
         counters = {
-            name: sum(run._counts[name] for run in member.runs) for name in ("forward", "backward")
+            name: sum(run._counts[name] for run in seed_run.runs)
+            for name in ("forward", "backward")
         }
         cost: dict[str, float | None] = {
-            "solve_s": wall + member.charged_s,
-            "solve_cpu_s": cpu + member.charged_s,
+            "solve_s": wall + seed_run.charged_s,
+            "solve_cpu_s": cpu + seed_run.charged_s,
         }
         outcomes = [
             Outcome(
@@ -302,24 +309,24 @@ class Worker:
                 cost={name: value or 0.0 for name, value in cost.items()},
                 counters=dict(run._counts),
             )
-            for solution, run in zip(solutions, member.runs, strict=True)
+            for solution, run in zip(solutions, seed_run.runs, strict=True)
         ]
         outcomes = [
-            member.checks.outcome(member.case, k, outcome, self.device)
+            seed_run.checks.outcome(seed_run.case, k, outcome, self.device)
             for k, outcome in enumerate(outcomes)
         ]
-        with streams(stream_seed(spec.seed, spec.task, "evaluate")), member.noticing():
+        with streams(stream_seed(spec.seed, spec.task, "evaluate")), seed_run.noticing():
             with at(self.flags["folder"]), blaming("the task's reveal"):
-                self.task.reveal(member.case, member.setup)
+                self.task.reveal(seed_run.case, seed_run.setup)
             with blaming("the task's evaluate"):
-                found = self.task.evaluate(member.case, outcomes, member.setup)
+                found = self.task.evaluate(seed_run.case, outcomes, seed_run.setup)
             score = check_score(found)
         metrics = self._checked(score, reported=any(outcome.curve for outcome in outcomes))
         cost |= {
-            "prepare_s": member.prepare_s,
+            "prepare_s": seed_run.prepare_s,
             "evaluate_s": time.perf_counter() - start,
-            "report_s": member.report_s,
-            "artifact_s": member.charged_s,
+            "report_s": seed_run.report_s,
+            "artifact_s": seed_run.charged_s,
             "stack": stack,
             **self._memory(),
         }
@@ -336,8 +343,8 @@ class Worker:
             for k, outcome in enumerate(outcomes)
             for entry in outcome.curve
         ]
-        result.logs = [entry for run in member.runs for entry in run._logs]
-        save_files(score, member.folder / "files", result)
+        result.logs = [entry for run in seed_run.runs for entry in run._logs]
+        save_files(score, seed_run.folder / "files", result)
         return result
 
     def _checked(self, score: Score, reported: bool) -> dict[str, float | None]:

@@ -15,10 +15,10 @@ import sys
 import time
 from pathlib import Path
 
-from bench.executors.engines import make_executor
+from bench.executors.configs import make_executor
 from bench.executors.slots import Slots
 from bench.plugins.registry import Registry
-from bench.runs.drive import Driver
+from bench.runs.driver import Driver
 from bench.runs.limits import Limits
 from bench.runs.plan import Request, make_plan
 from bench.runs.store import Store

@@ -232,7 +232,7 @@ CASES = {
         "no results folder at 'nowhere'",
     ),
     "nothing to merge": (("results", "merge", "empty"), 3, "there is no record to add"),
-    "an unknown standing": (
+    "an unknown status": (
         (*RUN, "--only", "old"),
         2,
         "--only got 'old'. It takes missing, failed, stale, or several of them.",

@@ -19,9 +19,9 @@ from bench.executors.inline import InlineExecutor
 from bench.plugins.registry import Registry
 from bench.runs.artifacts import Artifacts
 from bench.runs.context import Run
-from bench.runs.drive import Driver
-from bench.runs.member import Member, separate
+from bench.runs.driver import Driver
 from bench.runs.plan import Request, make_plan
+from bench.runs.seed_run import SeedRun, separate
 from bench.runs.store import Store
 from bench.runs.tools import Tools
 from bench.runs.worker import Worker
@@ -33,7 +33,7 @@ TASKS = [entry.identity for entry in REGISTRY.rows("task")]
 class Collecting:
     """An executor that runs nothing and keeps what it was to run."""
 
-    confines = False
+    enforces_limits = False
 
     def __init__(self):
         self.jobs = []
@@ -46,7 +46,7 @@ class Collecting:
 
 
 def prepared(identity, folder):
-    """Return a worker and the members of a task's first smoke variant, two
+    """Return a worker and the seeds of a task's first smoke variant, two
     seeds in a stack, as its first method would get them.
     """
     plan = make_plan(
@@ -67,32 +67,32 @@ def prepared(identity, folder):
     list(driver.run(driver.split(plan)[1], machines, 1, lambda *_: None))
     job = msgspec.structs.replace(machines.jobs[0], specs=[cell.spec for cell in plan.cells])
     worker = Worker(job, lambda _: None)
-    members = [Member(spec, worker, folder / str(spec.seed)) for spec in job.specs]
-    for member in members:
-        member.prepare()
-    separate(members)
-    return worker, members
+    seed_runs = [SeedRun(spec, worker, folder / str(spec.seed)) for spec in job.specs]
+    for seed_run in seed_runs:
+        seed_run.prepare()
+    separate(seed_runs)
+    return worker, seed_runs
 
 
 @pytest.mark.parametrize("identity", TASKS)
 def test_the_hidden_part_of_every_task_is_out_of_reach(identity, tmp_path):
     try:
-        worker, members = prepared(identity, tmp_path)
+        worker, seed_runs = prepared(identity, tmp_path)
     except DataUnavailable as error:
         pytest.skip(str(error))
     try:
         handed = {
-            "problems": [member.case.problems for member in members],
-            "runs": [member.runs for member in members],
+            "problems": [seed_run.case.problems for seed_run in seed_runs],
+            "runs": [seed_run.runs for seed_run in seed_runs],
             "method": worker.method,
         }
-        assert reached(handed, [member.case.hidden for member in members]) == []
-        assert reached({"hidden": members[0].case.hidden}, [members[0].case.hidden]), (
+        assert reached(handed, [seed_run.case.hidden for seed_run in seed_runs]) == []
+        assert reached({"hidden": seed_runs[0].case.hidden}, [seed_runs[0].case.hidden]), (
             "the spy finds what is there"
         )
     finally:
-        for member in members:
-            member.close()
+        for seed_run in seed_runs:
+            seed_run.close()
 
 
 @pytest.mark.parametrize(
@@ -217,10 +217,10 @@ def of_a_class(hidden):
 
 
 def four_attributes(hidden):
-    """A run as it was: ``run._tools._member.case.hidden``."""
+    """A run as it was: ``run._tools._seed_run.case.hidden``."""
     run = Run(seed=0, task="t", method="m", device=torch.device("cpu"), workdir=None)
     run._tools = Tools()
-    run._tools._member = types.SimpleNamespace(case=Case(problems=[], hidden=hidden))
+    run._tools._seed_run = types.SimpleNamespace(case=Case(problems=[], hidden=hidden))
     return run
 
 

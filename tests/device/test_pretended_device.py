@@ -13,7 +13,7 @@ from pretended import DEVICE, GeneratorOnDevice, Refused, pretended_device
 
 from bench.executors.inline import InlineExecutor
 from bench.plugins.registry import Registry
-from bench.runs.drive import Driver
+from bench.runs.driver import Driver
 from bench.runs.plan import Request, make_plan
 from bench.runs.store import Store
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from types import SimpleNamespace
 
-from bench.executors.engines import engine
+from bench.executors.configs import executor_config
 from bench.executors.slots import Slots
 from bench.plugins.registry import Registry
-from bench.runs.drive import Driver
+from bench.runs.driver import Driver
 from bench.runs.keys import Keys
 from bench.runs.limits import Limits
 from bench.runs.plan import Request, make_plan
@@ -22,7 +22,7 @@ class Watched:
     """An executor that counts how many jobs are out."""
 
     def __init__(self, executor) -> None:
-        self.executor, self.confines = executor, executor.confines
+        self.executor, self.enforces_limits = executor, executor.enforces_limits
         self.out, self.most = 0, 0
 
     def run(self, jobs, notice):
@@ -42,7 +42,7 @@ def grid(text: str, store: Store, seeds: dict[str, int], **limits):
     """Return a driver, its executor and what is to run: so many seeds of
     methods on the chaos task.
     """
-    machines, registry = engine(text), Registry(paths=[CHAOS])
+    machines, registry = executor_config(text), Registry(paths=[CHAOS])
     driver = Driver(registry, store, Limits(**limits), Keys(registry, machines.environment))
     todo = []
     for name, count in seeds.items():

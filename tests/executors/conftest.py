@@ -18,7 +18,7 @@ def run_chaos(tmp_path_factory):
     from bench.executors.local import LocalExecutor
     from bench.executors.slots import Slots
     from bench.plugins.registry import Registry
-    from bench.runs.drive import Driver
+    from bench.runs.driver import Driver
     from bench.runs.limits import Limits
     from bench.runs.plan import Request, make_plan
     from bench.runs.store import Store

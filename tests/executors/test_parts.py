@@ -16,8 +16,8 @@ import pytest
 from bench.errors import ParameterError
 from bench.executors import interrupts, processes
 from bench.executors.child import confine
-from bench.executors.confined import Confined
 from bench.executors.interrupts import Interrupts
+from bench.executors.job_process import JobProcess
 from bench.executors.local import _ended, _Running
 from bench.executors.processes import Process, families
 from bench.executors.slots import Slots, environment, of_one_model
@@ -122,7 +122,7 @@ def test_what_a_dead_driver_left_is_buried_and_a_living_ones_servers_are_not():
 
 
 def test_a_run_is_heard_in_pieces_and_nothing_but_progress_and_results_is():
-    run = Confined(a_job(), 1, 3, 4)
+    run = JobProcess(a_job(), 1, 3, 4)
     assert run.hear(b'{"progress": 0.5, "label": "x"}\n{"resu') == [{"id": "job", "progress": 0.5}]
     said = run.hear(
         (
@@ -140,7 +140,7 @@ def test_a_run_is_heard_in_pieces_and_nothing_but_progress_and_results_is():
 
 
 def test_the_beginning_and_the_end_of_what_a_run_prints_are_kept():
-    run = Confined(a_job(), 1, 3, 4)
+    run = JobProcess(a_job(), 1, 3, 4)
     run.note(b"first\n")
     for _ in range(100):
         run.note(b"blah\n" * 10_000)
@@ -156,13 +156,13 @@ def test_a_family_over_a_limit_is_told_by_which():
     now = time.monotonic()
     family = [a_process(5, 1, cpu=2.0, resident=1000), a_process(6, 5, cpu=2.0, resident=1000)]
     over = [
-        Confined(a_job(**limits), 1, 3, 4).over(now + 10, family, (500, 0))
+        JobProcess(a_job(**limits), 1, 3, 4).over(now + 10, family, (500, 0))
         for limits in ({}, {"wall": 20.0}, {"wall": 9.0}, {"cpu": 5.0}, {"cpu": 3.0})
     ]
     assert over == ["", "", "wall", "", "cpu"]
     # a stack of two has twice the time
-    assert Confined(a_job(2, wall=9.0, cpu=3.0), 1, 3, 4).over(now + 10, family, (500, 0)) == ""
-    assert Confined(a_job(), 1, 3, 4).over(now, family * 200, (0, 0)) == "processes"
+    assert JobProcess(a_job(2, wall=9.0, cpu=3.0), 1, 3, 4).over(now + 10, family, (500, 0)) == ""
+    assert JobProcess(a_job(), 1, 3, 4).over(now, family * 200, (0, 0)) == "processes"
 
 
 @pytest.mark.parametrize(

@@ -76,16 +76,16 @@ def test_a_node_killed_in_the_middle_loses_nothing_and_the_bits_are_those_of_the
     killed = threading.Event()
 
     def kill():
-        posts = there.executor.executor._posts
+        agents = there.executor.executor._agents
         while not killed.is_set():
-            post = posts.get(second)
+            agent = agents.get(second)
             walking = (
                 [
                     job.specs[0].seed
-                    for job, *_ in list(post.running.values())
+                    for job, *_ in list(agent.running.values())
                     if job.specs[0].method == "walker"
                 ]
-                if post
+                if agent
                 else []
             )
             if (

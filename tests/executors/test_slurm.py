@@ -1,4 +1,4 @@
-"""The Slurm executor on submitit's own executors: array elements, a time limit, a requeue, and the
+"""The Slurm executor on submitit's own executors: array tasks, a time limit, a requeue, and the
 batch script that Slurm would be given.
 """
 
@@ -16,8 +16,8 @@ import pytest
 from chaos_grid import a_store, figures, grid
 
 from bench.errors import EnvironmentFault
-from bench.executors.engines import engine
-from bench.executors.slurm_element import Element, Load, Status, status_of, write
+from bench.executors.configs import executor_config
+from bench.executors.slurm_task import ArrayTask, Status, TaskInput, status_of, write
 from bench.runs.limits import Limits
 from bench.runs.spec import Job, RunSpec
 
@@ -34,7 +34,7 @@ def submitit():
 
 
 @pytest.mark.xdist_group("slurm")
-def test_array_elements_give_the_bits_of_the_local_executor_and_a_preempted_one_goes_on_from_its_checkpoint(
+def test_array_tasks_give_the_bits_of_the_local_executor_and_a_preempted_one_goes_on_from_its_checkpoint(
     tmp_path, monkeypatch, with_kernels
 ):
     steps = tmp_path / "steps.txt"
@@ -69,7 +69,7 @@ def test_array_elements_give_the_bits_of_the_local_executor_and_a_preempted_one_
     assert set(taken) == {f"0:{step}" for step in range(15)}
     assert taken.total() <= 16  # only the step that was cut off is taken twice
     assert not list((tmp_path / "slurm").rglob("work"))
-    # two elements, one shared path
+    # two tasks, one shared path
     assert len(list(tmp_path.glob("cache/artifacts/*/recipe.json"))) == 1
     here = grid("local", a_store(tmp_path / "local"), SEEDS, memory=1 << 30)
     assert figures(records) == figures(
@@ -104,7 +104,7 @@ def a_job(identity: str, folder: Path) -> Job:
 
 
 class Handle:
-    """An element of the queue whose fate the test decides."""
+    """An task of the queue whose fate the test decides."""
 
     def __init__(self) -> None:
         self.over, self.cancelled = False, False
@@ -121,13 +121,13 @@ class Handle:
 
 @pytest.fixture
 def queue(tmp_path, monkeypatch):
-    """An executor with one element of three jobs, ``a`` and ``b`` at work,
+    """An executor with one task of three jobs, ``a`` and ``b`` at work,
     and what is submitted after it.
     """
     from bench.executors import slurm
 
     monkeypatch.setattr(slurm, "_SETTLE", -1.0)
-    made = engine("slurm[cluster=local,tries=2]").executor(range(4), (), lambda _: None)
+    made = executor_config("slurm[cluster=local,tries=2]").executor(range(4), (), lambda _: None)
     monkeypatch.setattr(
         made, "_submit", lambda loads: again.extend(job.id for load in loads for job in load)
     )
@@ -161,7 +161,7 @@ def test_a_time_limit_is_told_from_an_error_by_our_own_file_and_what_had_not_beg
     assert again == ["c"]
 
 
-def test_an_element_that_died_is_tried_again_and_then_its_runs_are_crashed(queue):
+def test_an_array_task_that_died_is_tried_again_and_then_its_runs_are_crashed(queue):
     end, again, made, batch = queue
     assert end("running") == []
     assert again == ["a", "b", "c"]
@@ -174,26 +174,28 @@ def test_an_element_that_died_is_tried_again_and_then_its_runs_are_crashed(queue
     assert again[3:] == ["c"]
 
 
-def test_an_element_asked_to_go_says_whether_its_time_was_up(tmp_path):
+def test_an_array_task_asked_to_go_says_whether_its_time_was_up(tmp_path):
     for began, state in ((time.time() - 59, "timeout"), (time.time() - 1, "preempted")):
         write(
             tmp_path / "load.json",
-            Load(jobs=[], places=1, preload=[], cache="", gpus=False, per_gpu=1, minutes=1.0),
+            TaskInput(jobs=[], places=1, preload=[], cache="", gpus=False, per_gpu=1, minutes=1.0),
         )
         write(
             tmp_path / "status.json", Status(state="running", starts=1, began=began, running=["a"])
         )
-        again = Element().checkpoint(str(tmp_path))
+        again = ArrayTask().checkpoint(str(tmp_path))
         assert status_of(tmp_path).state == state
-        assert (type(again.function), again.args) == (Element, (str(tmp_path),))
+        assert (type(again.function), again.args) == (ArrayTask, (str(tmp_path),))
     # a name, nothing else
     assert b"bench" in msgspec.json.encode(
-        {"pickled": __import__("pickle").dumps(Element()).decode("latin1")}
+        {"pickled": __import__("pickle").dumps(ArrayTask()).decode("latin1")}
     )
 
 
 def test_no_more_is_taken_than_the_window_holds(tmp_path):
-    made = engine("slurm[cluster=local,batch=3,window=2]").executor(range(1000), (), lambda _: None)
+    made = executor_config("slurm[cluster=local,batch=3,window=2]").executor(
+        range(1000), (), lambda _: None
+    )
     submitted = []
     made._submit = lambda loads: (
         submitted.extend(map(len, loads)),
@@ -204,7 +206,9 @@ def test_no_more_is_taken_than_the_window_holds(tmp_path):
     assert made._fill(jobs, True)
     assert made._fill(jobs, True)
     assert (submitted, len(taken)) == ([3, 3], 6)
-    few = engine("slurm[cluster=local,cpus=2]").executor(range(4), (), lambda _: None)  # --jobs 4
+    few = executor_config("slurm[cluster=local,cpus=2]").executor(
+        range(4), (), lambda _: None
+    )  # --jobs 4
     submitted.clear()
     few._submit = lambda loads: submitted.extend(map(len, loads))
     assert few._fill((a_job(str(number), tmp_path) for number in range(1000)), True)
@@ -221,7 +225,7 @@ def test_the_batch_script_is_what_slurm_is_given(tmp_path, monkeypatch):
         (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{text}\n")
         (tmp_path / "bin" / name).chmod(stat.S_IRWXU)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
-    machines = engine(
+    machines = executor_config(
         "slurm[partition=big,gpus=2,cpus=8,account=lab,qos=low,constraint=a100,minutes=30,window=50]"
     )
     made = machines.executor(range(64), ["torch"], lambda _: None)
@@ -258,20 +262,20 @@ def test_the_batch_script_is_what_slurm_is_given(tmp_path, monkeypatch):
 
 def test_keys_are_made_for_a_node_of_slurm_which_is_asked_once(tmp_path, monkeypatch):
     from bench.executors import slurm
-    from bench.executors.slurm_element import Ask
+    from bench.executors.slurm_task import EnvironmentQuery
     from bench.runs import provenance
 
     asked = []
 
     class Submitter:
         def submit(self, function, file, device):
-            assert isinstance(function, Ask)
+            assert isinstance(function, EnvironmentQuery)
             asked.append(device)
             write(Path(file), {**provenance.inventory(device), "cpu": "another"})
 
     monkeypatch.setenv("BENCH_CACHE", str(tmp_path))
     monkeypatch.setattr(slurm.Slurm, "submitter", lambda *_: Submitter())
-    machines = engine("slurm[partition=x]")
+    machines = executor_config("slurm[partition=x]")
     for libraries in (["scipy", "sklearn"], ["no_such_library"]):
         assert machines.environment("cpu", libraries) == {
             **provenance.environment("cpu", libraries),
@@ -287,4 +291,4 @@ def test_without_slurm_the_command_says_what_to_do(tmp_path, monkeypatch):
         match=r"Slurm can't be used here \(.*\); start bench on a login node, or try "
         r"slurm\[cluster=local\]",
     ):
-        engine("slurm").submitter(tmp_path, 5, None)
+        executor_config("slurm").submitter(tmp_path, 5, None)

@@ -170,7 +170,7 @@ def test_a_tier_that_a_suite_has_not_is_named_with_those_it_has(suite):
 
 
 def test_every_tier_of_the_newest_suite_is_one_of_the_night_and_has_its_seeds():
-    from bench.runs.night import TIERS as nights
+    from bench.runs.nightly import TIERS as nights
 
     tiers = _suite.read_suite(_suite.find(None)).tiers
     assert tiers == {name: tier.seeds for name, tier in nights.items() if tier.preset == "default"}

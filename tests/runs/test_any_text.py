@@ -59,12 +59,12 @@ def test_a_result_of_any_texts_crosses_to_the_driver_with_the_folder_of_its_file
         files=path,
         logs=[{"step": 0, name: 1.0}],
     )
-    from bench.executors.confined import _said
+    from bench.executors.job_process import _read
     from bench.texts import decode
 
     line = encode({"results": [as_text(result)]})
     assert b"\n" not in line
-    message = encode({"id": "a", "results": _said(line).results})
+    message = encode({"id": "a", "results": _read(line).results})
     found = msgspec.convert(decode(message)["results"], list[Result])[0]
     assert found.files == path
     assert msgspec.json.encode(msgspec.structs.replace(found, files=""))

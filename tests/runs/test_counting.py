@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch import nn
 
-from bench.runs.contents import digest_of
 from bench.runs.record import decode_record, encode_record
+from bench.runs.solution_digest import digest_of
 
 TOY = str(Path(__file__).parent / "counting_toy.py")
 PRODUCT = 2 * 8**3

@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.plugins.registry import Registry
-from bench.runs import looking
-from bench.runs.drive import Driver
+from bench.runs import data_process
+from bench.runs.data_status import DataStatus
+from bench.runs.driver import Driver
 from bench.runs.guard import fingerprint
 from bench.runs.keys import Keys
 from bench.runs.plan import Request, make_plan
-from bench.runs.sight import Sight
 from bench.runs.store import Store
 
 DATASET = '''
@@ -158,7 +158,7 @@ def write(
 
 
 def in_this_process(parts, environment):
-    return (looking._loaded(part.job, call) for part in parts for call in part.calls)
+    return (data_process._loaded(part.job, call) for part in parts for call in part.calls)
 
 
 @pytest.fixture
@@ -166,7 +166,7 @@ def bench_of(tmp_path, monkeypatch, run_plan):
     """A benchmark in a folder, with what runs it: what is loaded aside is
     loaded in this process, which is quicker.
     """
-    monkeypatch.setattr(looking, "_aside", in_this_process)
+    monkeypatch.setattr(data_process, "_aside", in_this_process)
 
     def call(folder=None, **written):
         folder = folder or write(tmp_path / "plugin", **written)
@@ -181,7 +181,7 @@ def bench_of(tmp_path, monkeypatch, run_plan):
                 **more,
             )
 
-        def standing(look=False):
+        def status(look=False):
             driver = Driver(Registry(paths=[str(folder)]), Store(tmp_path / "results"))
             done, todo = driver.split(
                 make_plan(
@@ -191,14 +191,14 @@ def bench_of(tmp_path, monkeypatch, run_plan):
             )
             return SimpleNamespace(
                 done={record.task for record in done},
-                todo={keyed.cell.spec.task: driver.standings[keyed.key] for keyed in todo},
+                todo={keyed.cell.spec.task: driver.statuses[keyed.key] for keyed in todo},
                 unsure={record.task for record in done if record.cell in driver.not_looked},
                 notes=driver.notes,
                 not_run=driver.not_run,
             )
 
         return SimpleNamespace(
-            folder=folder, run=run, standing=standing, file=lambda name: folder / "datasets" / name
+            folder=folder, run=run, status=status, file=lambda name: folder / "datasets" / name
         )
 
     return call
@@ -235,14 +235,14 @@ def test_a_record_says_each_call_and_its_fingerprint_and_its_key_follows_from_th
             == record.key
             != keys.of(cells[record.cell]).key
         )
-    assert toy.standing().done == {"train-alone", "test-too", "other"}
+    assert toy.status().done == {"train-alone", "test-too", "other"}
 
 
 def test_another_label_in_a_file_makes_the_cells_that_read_it_stale_and_no_others(bench_of):
     toy = bench_of()
     before = {record.task: record.key for record in toy.run().records}
     edit(toy.file("test.csv"), ".4,1", ".4,0")
-    found = toy.standing()
+    found = toy.status()
     assert (found.done, found.unsure, found.todo) == (
         {"train-alone", "test-too", "other"},
         {"test-too"},
@@ -256,11 +256,11 @@ def test_another_label_in_a_file_makes_the_cells_that_read_it_stale_and_no_other
         "the data of cells(split=test) changed (test.csv); 1 recorded run is stale and runs again."
     )
     edit(toy.file("train.csv"), ".4,1", ".4,0")
-    found = toy.standing(look=True)
+    found = toy.status(look=True)
     assert (found.done, found.todo) == ({"other"}, {"train-alone": "stale", "test-too": "stale"})
     edit(toy.file("train.csv"), ".4,0", ".4,1")
     # what was recorded of these data counts again
-    assert toy.standing(look=True).done == {"train-alone", "test-too", "other"}
+    assert toy.status(look=True).done == {"train-alone", "test-too", "other"}
 
 
 @pytest.mark.parametrize(
@@ -287,9 +287,9 @@ def test_what_leaves_the_arrays_as_they_are_changes_nothing(bench_of, change, un
     toy = bench_of()
     toy.run()
     change(toy.file("train.csv"))
-    assert toy.standing().unsure == ({"train-alone", "test-too"} if unsure else set())
-    assert toy.standing(look=True).todo == {}
-    assert toy.standing().unsure == set()
+    assert toy.status().unsure == ({"train-alone", "test-too"} if unsure else set())
+    assert toy.status(look=True).todo == {}
+    assert toy.status().unsure == set()
 
 
 def test_an_edit_that_keeps_the_time_and_a_link_to_another_file_are_seen(bench_of):
@@ -299,18 +299,18 @@ def test_an_edit_that_keeps_the_time_and_a_link_to_another_file_are_seen(bench_o
     status = path.stat()
     edit(path, ".4,1", ".4,0")
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-    assert toy.standing(look=True).todo == {"other": "stale"}
+    assert toy.status(look=True).todo == {"other": "stale"}
     path.unlink()
     path.symlink_to(toy.file("test.csv"))
-    assert toy.standing(look=True).todo == {"other": "stale"}
+    assert toy.status(look=True).todo == {"other": "stale"}
 
 
 def test_data_that_is_gone_is_unavailable_and_not_recorded(bench_of):
     toy = bench_of()
     toy.run()
     toy.file("other-train.csv").unlink()
-    assert toy.standing().unsure == {"other"}
-    found = toy.standing(look=True)
+    assert toy.status().unsure == {"other"}
+    found = toy.status(look=True)
     assert (found.done, found.todo) == ({"train-alone", "test-too"}, {})
     assert [(item.task, item.status, item.reason) for item in found.not_run] == [
         ("other", "unavailable", "there is no file other-train.csv; write one.")
@@ -323,8 +323,8 @@ def test_without_what_the_cache_knew_data_is_looked_at_and_the_records_count(
     toy = bench_of()
     toy.run()
     shutil.rmtree(session_cache / "data")
-    assert toy.standing().unsure == {"train-alone", "test-too", "other"}
-    found = toy.standing(look=True)
+    assert toy.status().unsure == {"train-alone", "test-too", "other"}
+    found = toy.status(look=True)
     assert found.todo == {}
     assert found.notes[0].startswith("looking at data that was touched or is not known yet: ")
     assert all(call in found.notes[0] for call in ("cells,", "cells(split=test)", "others"))
@@ -336,7 +336,7 @@ def test_a_plugin_that_was_moved_has_the_same_keys_and_is_looked_at_anew(bench_o
     shutil.copytree(toy.folder, tmp_path / "elsewhere")
     edit(tmp_path / "elsewhere/datasets/other-train.csv", ".4,1", ".4,0")
     moved = bench_of(tmp_path / "elsewhere")
-    assert moved.standing(look=True).todo == {"other": "stale"}
+    assert moved.status(look=True).todo == {"other": "stale"}
     assert len({record.key for record in moved.run().records} | keys) == 4
 
 
@@ -346,7 +346,7 @@ def test_a_process_of_its_own_looks(bench_of, monkeypatch):
     monkeypatch.undo()
     edit(toy.file("train.csv"), ".4,1", ".4,0")
     toy.file("other-train.csv").unlink()
-    found = toy.standing(look=True)
+    found = toy.status(look=True)
     assert (found.todo, [item.task for item in found.not_run]) == (
         {"train-alone": "stale", "test-too": "stale"},
         ["other"],
@@ -360,7 +360,7 @@ def test_why_names_the_data_set_its_parameters_and_the_file(bench_of, tmp_path):
     toy.run()
     record = next(record for record in ran.records if record.task == "test-too")
     cell = next(cell for cell in ran.plan.cells if cell.spec.task == "test-too")
-    assert Sight(Keys(ran.registry)).what_changed(cell, record.data) == [
+    assert DataStatus(Keys(ran.registry)).what_changed(cell, record.data) == [
         "the data of cells(split=test) changed (test.csv)"
     ]
 
@@ -376,7 +376,7 @@ def test_an_artifact_that_was_read_from_a_file_is_built_anew_when_the_file_chang
     )
     toy = bench_of(dataset=cached)
     toy.run()
-    assert toy.standing().done == {"train-alone", "test-too", "other"}
+    assert toy.status().done == {"train-alone", "test-too", "other"}
     edit(toy.file("test.csv"), ".4,1", ".4,0")
     assert {record.task for record in toy.run().records} == {"test-too"}
 
@@ -412,17 +412,17 @@ def test_files_that_task_and_method_open_themselves_are_in_the_key_with_their_pl
         os.utime(toy.folder / name, (1, 1))
     (first,) = toy.run().records
     assert set(first.data) == {"cells", "file:tasks/notes.txt", "file:methods/weights.txt"}
-    assert toy.standing().done == {"open"}
+    assert toy.status().done == {"open"}
     (toy.folder / "methods/weights.txt").write_text("2")
-    found = toy.standing()
+    found = toy.status()
     assert (found.todo, found.notes) == (
         {"open": "stale"},
         ["the file methods/weights.txt changed; 1 recorded run is stale and runs again."],
     )
     (toy.folder / "methods/weights.txt").write_text("1")
-    assert toy.standing().done == {"open"}
+    assert toy.status().done == {"open"}
     (toy.folder / "tasks/notes.txt").unlink()
-    assert toy.standing().notes == [
+    assert toy.status().notes == [
         "the file tasks/notes.txt is gone; 1 recorded run is stale and runs again."
     ]
 
@@ -443,11 +443,11 @@ def test_files_that_are_read_when_a_plugin_is_imported_are_in_the_key_and_in_wha
         assert [
             set(record.data) - {"cells", "others", "cells(split=test)"} for record in ran.records
         ] == [{"file:methods/mean.txt"}]
-    assert toy.standing().done == {"open", "not-open"}
+    assert toy.status().done == {"open", "not-open"}
     (toy.folder / "datasets/others.txt").write_text("2")
-    assert toy.standing().unsure == {"open"}
+    assert toy.status().unsure == {"open"}
     (toy.folder / "methods/mean.txt").write_text("2")
-    assert set(toy.standing().todo) == {"open", "not-open"}
+    assert set(toy.status().todo) == {"open", "not-open"}
 
 
 def test_a_run_that_dies_says_what_it_had_loaded(bench_of):
@@ -457,7 +457,7 @@ def test_a_run_that_dies_says_what_it_had_loaded(bench_of):
     )
     (record,) = toy.run(executor="local").records
     assert (record.status, set(record.data)) == ("crashed", {"cells"})
-    assert toy.standing().todo == {"train-alone": "failed"}
+    assert toy.status().todo == {"train-alone": "failed"}
 
 
 def test_data_that_is_drawn_from_the_streams_of_a_run_is_its_tasks_and_seeds_own(
@@ -493,8 +493,8 @@ def test_a_data_set_that_may_read_what_is_not_seen_is_looked_at_before_each_run(
     )
     toy.run()
     for _ in range(2):
-        assert toy.standing().unsure == ({"other"} if expected == "unsure" else set())
-        assert toy.standing(look=True).done == {"other"}
+        assert toy.status().unsure == ({"other"} if expected == "unsure" else set())
+        assert toy.status(look=True).done == {"other"}
 
 
 def test_a_pin_holds_for_the_parameters_that_it_names(bench_of, tmp_path):

@@ -123,7 +123,7 @@ def fail_at_every_write(before, tmp_path: Path, records: dict[Path, bytes]) -> i
     """Run a method again and again, each time with one more write going
     well; return after how many it ended as if nothing were.
     """
-    from bench.executors.engines import make_executor
+    from bench.executors.configs import make_executor
     from bench.runs.plan import Request, make_plan
 
     room = -1

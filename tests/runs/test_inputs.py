@@ -40,7 +40,7 @@ from bench.runs.data_index import (
 )
 from bench.runs.inputs import File, Inputs, data_root, look, read
 from bench.runs.noticing import NETWORK, Noticing
-from bench.runs.own_files import digests
+from bench.runs.user_files import digests, kept_by_user
 
 
 def seen(call, *homes) -> Inputs:
@@ -355,7 +355,6 @@ def test_the_folder_of_local_data_without_a_home_is_one_that_is_not_there(
     value, tmp_path, monkeypatch
 ):
     from bench.errors import DataUnavailable
-    from bench.runs.own_files import own
     from bench.training.hub import Source, texts
 
     monkeypatch.chdir(tmp_path)
@@ -369,7 +368,7 @@ def test_the_folder_of_local_data_without_a_home_is_one_that_is_not_there(
     monkeypatch.setattr(os.path, "expanduser", lambda path: path)
     assert not data_root().exists()
     (tmp_path / "a").touch()
-    assert own([str(tmp_path / "a")], (), str(tmp_path / "cache"), float("inf")) == [
+    assert kept_by_user([str(tmp_path / "a")], (), str(tmp_path / "cache"), float("inf")) == [
         str(tmp_path / "a")
     ]
 

@@ -12,8 +12,8 @@ import pytest
 
 from bench.plugins.index import Index
 from bench.plugins.registry import Registry
-from bench.runs import drive, plan, provenance
-from bench.runs.drive import Driver
+from bench.runs import plan, provenance
+from bench.runs.driver import Driver
 from bench.runs.plan import Request, make_plan
 from bench.runs.spec import RunSpec, run_key
 from bench.runs.store import Store
@@ -387,7 +387,7 @@ def test_the_machine_and_the_time_limit_are_told_but_not_in_the_key(
     run_plan, tmp_path, monkeypatch
 ):
     one = run_plan(**BASE, results=tmp_path / "one").records[0]
-    monkeypatch.setattr(drive, "machine", lambda: {"cpu": "elsewhere"})
+    monkeypatch.setattr("bench.runs.driver.machine", lambda: {"cpu": "elsewhere"})
     other = run_plan(**BASE, results=tmp_path / "other", timeout=1000).records[0]
     assert one.key == other.key
     assert other.provenance["cpu"] == "elsewhere" != one.provenance["cpu"]

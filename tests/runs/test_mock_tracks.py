@@ -47,7 +47,7 @@ def all_tracks(tmp_path_factory, mock_folder):
 
     from bench.executors.inline import InlineExecutor
     from bench.plugins.registry import Registry
-    from bench.runs.drive import Driver
+    from bench.runs.driver import Driver
     from bench.runs.plan import Request, make_plan
     from bench.runs.store import Store
 

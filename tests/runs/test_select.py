@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bench.errors import UsageError
 from bench.plugins.registry import Registry
-from bench.runs.drive import Driver
+from bench.runs.driver import Driver
 from bench.runs.keys import Keyed
 from bench.runs.plan import Cell, Request, make_plan
 from bench.runs.record import Failure, encode_record
@@ -134,7 +134,7 @@ def test_more_jobs_spend_a_budget_more_quickly(cells):
     st.integers(1, 4),
     st.randoms(),
 )
-def test_every_cell_runs_or_is_said_to_be_left_out(task, standings, wanted, budget, jobs, chance):
+def test_every_cell_runs_or_is_said_to_be_left_out(task, statuses, wanted, budget, jobs, chance):
     todo = [
         Keyed(
             Cell(
@@ -146,9 +146,9 @@ def test_every_cell_runs_or_is_said_to_be_left_out(task, standings, wanted, budg
             str(seed),
             {},
         )
-        for seed in range(len(standings))
+        for seed in range(len(statuses))
     ]
-    known = {str(seed): standing for seed, standing in enumerate(standings)}
+    known = {str(seed): status for seed, status in enumerate(statuses)}
     chosen, left = only(todo, known, sorted(wanted))
     fitting, over = within(chosen, (), lambda cell: 1.0 + cell.spec.seed, budget, jobs)
     said = [
@@ -156,7 +156,7 @@ def test_every_cell_runs_or_is_said_to_be_left_out(task, standings, wanted, budg
         for item in (*left, *over)
         for seed in item.reason.partition(" of variant")[0].partition(" ")[2].split(", ")
     ]
-    assert sorted([*map(int, order(fitting)), *said]) == list(range(len(standings)))
+    assert sorted([*map(int, order(fitting)), *said]) == list(range(len(statuses)))
     assert sum(1.0 + int(key) for key in order(fitting)) <= budget * jobs
     assert {known[keyed.key] for keyed in chosen} <= (wanted or set(known.values()))
 
@@ -185,7 +185,7 @@ def test_what_is_no_budget_is_refused(text):
         parse_budget(text)
 
 
-def test_what_is_no_standing_is_refused():
+def test_what_is_no_status_is_refused():
     with pytest.raises(UsageError, match=r"--only got 'stael'\. Did you mean 'stale'"):
         parse_only(["stael"])
 
@@ -200,11 +200,11 @@ def test_a_cell_is_missing_failed_or_stale(tmp_path, mock_folder):
     )
     driver = Driver(registry, store)
     fresh = driver.split(plan)[1]
-    assert set(driver.standings.values()) == {"missing"}
+    assert set(driver.statuses.values()) == {"missing"}
     (tmp_path / "records" / "aa").mkdir(parents=True)
 
     def put(keyed, status, key):
-        from bench.runs.drive import record_of
+        from bench.runs.driver import record_of
         from bench.runs.result import Result
 
         record = record_of(
@@ -226,7 +226,7 @@ def test_a_cell_is_missing_failed_or_stale(tmp_path, mock_folder):
     put(fresh[2], "ok", "0" * 32)
     done, todo = driver.split(plan)
     assert [record.seed for record in done] == [0]
-    assert [(keyed.cell.spec.seed, driver.standings[keyed.key]) for keyed in todo] == [
+    assert [(keyed.cell.spec.seed, driver.statuses[keyed.key]) for keyed in todo] == [
         (1, "failed"),
         (2, "stale"),
         (3, "missing"),

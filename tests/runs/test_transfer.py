@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 import bench
 from bench.cards import Metric, TaskCard
 from bench.errors import UsageError
+from bench.runs.cleanup import removable, remove_all
 from bench.runs.exports import export
 from bench.runs.figures import disagreements
 from bench.runs.record import RecordError, encode_record
-from bench.runs.rubbish import rubbish, sweep
 from bench.runs.store import Store
 from bench.runs.transfer import Merged, from_files, from_store, merge, records_of
 
@@ -470,7 +470,7 @@ def test_only_what_was_replaced_or_belongs_to_nothing_goes(filled, make_record, 
     ):
         os.utime(path, (ago, ago))
     before = everything(filled.root)
-    found = rubbish(filled)
+    found = removable(filled)
     assert everything(filled.root) == before
     expected = {
         str(replaced),
@@ -479,7 +479,7 @@ def test_only_what_was_replaced_or_belongs_to_nothing_goes(filled, make_record, 
         str(filled.root / "records" / "aa" / ".writing-old"),
     }
     assert {item.path for item in found} == expected
-    assert sweep(filled, found) == []
+    assert remove_all(filled, found) == []
     after = everything(filled.root)
     assert {
         name: data
@@ -487,7 +487,7 @@ def test_only_what_was_replaced_or_belongs_to_nothing_goes(filled, make_record, 
         if str(filled.root / name) not in expected and not name.startswith("files/orphan")
     } == after
     assert all(path.is_file() for path in (good, *twice, broken[1], damaged))
-    assert rubbish(filled) == []
+    assert removable(filled) == []
 
 
 def test_a_link_among_the_files_is_removed_and_not_followed(filled, tmp_path):
@@ -496,7 +496,7 @@ def test_a_link_among_the_files_is_removed_and_not_followed(filled, tmp_path):
     link = filled.root / "files" / "link"
     link.symlink_to(tmp_path / "precious")
     os.utime(link, (0, 0), follow_symlinks=False)
-    assert [item.path for item in rubbish(filled)] == [str(link)]
-    sweep(filled, rubbish(filled))
+    assert [item.path for item in removable(filled)] == [str(link)]
+    remove_all(filled, removable(filled))
     assert not link.is_symlink()
     assert (tmp_path / "precious" / "x").is_file()

@@ -18,7 +18,7 @@ import pytest
 
 from bench.plugins.index import Index
 from bench.plugins.registry import Registry
-from bench.runs.drive import Driver
+from bench.runs.driver import Driver
 from bench.runs.keys import Keys
 from bench.runs.plan import Request, make_plan
 from bench.runs.record import Record
