@@ -45,8 +45,8 @@ class SmallSet(msgspec.Struct, kw_only=True):
         x: stored images (n, channels, height, width), normalised like the problem's.
         y: their labels (n,), int64.
         soft_y: class probabilities of the *decoded* images (n * factor^2, C); None: ``y``.
-        targets: what a net is to regress on each decoded image when the task is label-free, (n *
-            factor^2, D).
+        targets: (n * factor^2, D), what a net is to regress on each decoded image when the task is
+            label-free.
         lr: learning rate of the evaluation; None: the protocol's.
         factor: each stored image is a ``factor`` x ``factor`` mosaic, decoded to ``factor`` squared
             images of full size.
