@@ -6,6 +6,7 @@ TRACK ?=
 PRESET ?= default
 DEVICE ?= cuda
 SITE ?= build/site
+RESULTS ?= results
 # A file's tests stay with one worker, since they share fixtures; the files of many small tests come last and fill up the end.
 SPREAD := --dist loadfile --no-loadscope-reorder
 NUMERICAL := tests/methods tests/training tests/tracks tests/tasks tests/leaderboard tests/conformance
@@ -14,7 +15,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install browser demo lint types test test-methods test-kernels test-slow gpu gpu-times bench-speed docs site board clean
+.PHONY: help install browser demo lint types test test-methods test-kernels test-slow gpu gpu-times bench-speed docs site board publish clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -83,10 +84,15 @@ site: $(VENV)/.installed ## build the site of the docs into build/site and check
 	$(BIN)/python docs/links.py $(SITE)
 	@echo "site: $(SITE)/index.html"
 
-board: $(VENV)/.installed ## run every method on every default task, five seeds (hours on two cores; goes on where it was), and publish the board
-	$(BIN)/bench run --all --preset default --seeds 5
-	$(BIN)/bench leaderboard --freeze
-	$(BIN)/bench leaderboard --out leaderboard/published
+board: $(VENV)/.installed ## run every method on every default task, five seeds (hours on two cores; goes on where it was), and make the board's page in build/board
+	$(BIN)/bench run --all --preset default --seeds 5 --results $(RESULTS)
+	$(BIN)/bench leaderboard --results $(RESULTS) --out build/board
+
+publish: $(VENV)/.installed ## a step of a release: put the records of RESULTS into docs/records, freeze anchors, write leaderboard/published and the tables of the docs
+	$(BIN)/bench results export --by-task docs/records --results $(RESULTS)
+	$(BIN)/bench leaderboard --results docs/records --freeze
+	$(BIN)/bench leaderboard --results docs/records --out leaderboard/published
+	$(BIN)/python docs/tables.py
 
 clean: ## remove caches and builds; results/ and .venv stay
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks .coverage build dist

@@ -22,6 +22,7 @@ from bench.errors import EnvironmentFault, NothingSelected, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from bench.runs.record import Record
     from bench.runs.store import Store
     from bench.runs.transfer import Incoming
 
@@ -52,6 +53,12 @@ def _open(results: str | None) -> Store:
     help="The format.  [default: what FILE ends in]",
 )
 @click.option(
+    "--by-task",
+    is_flag=True,
+    help="FILE is a folder: write one sorted file a track and task into it, TRACK.TASK.jsonl, "
+    "and remove those whose records are gone.",
+)
+@click.option(
     "--task",
     "tasks",
     multiple=True,
@@ -59,7 +66,9 @@ def _open(results: str | None) -> Store:
     help="Only these tasks. Repeatable, comma lists.",
 )
 @results_option
-def export(file: str, form: str | None, tasks: tuple[str, ...], results: str | None) -> None:
+def export(
+    file: str, form: str | None, by_task: bool, tasks: tuple[str, ...], results: str | None
+) -> None:
     """Write every record into FILE: .jsonl, one JSON document a line, .parquet, a row a record for
     pandas, DuckDB and the like, or .csv.
 
@@ -69,13 +78,38 @@ def export(file: str, form: str | None, tasks: tuple[str, ...], results: str | N
     """
     from bench.runs.exports import export as write
 
+    if by_task and form not in (None, "jsonl"):
+        raise UsageError(f"--by-task writes .jsonl files and not {form}; leave --format out.")
     store, wanted = _open(results), split_names(tasks)
-    count = write(store, Path(file), lambda brief: not wanted or brief.task in wanted, form or "")
+
+    def chosen(record: Record) -> bool:
+        return not wanted or record.task in wanted
+
+    count = (
+        _export_by_task(store, Path(file), chosen)
+        if by_task
+        else write(store, Path(file), chosen, form or "")
+    )
     for damaged in store.damaged:
         warn(f"the record {damaged.path} is left out: {damaged.reason}.")
     if not count:
         raise NothingSelected(f"no record in {str(store.root)!r} fits; nothing was written.")
     warn(f"wrote {count} records to {file}.")
+
+
+def _export_by_task(store: Store, folder: Path, chosen: Callable[[Record], bool]) -> int:
+    """Write a file a track and task, and say which further files were removed or found."""
+    from bench.runs.export_folder import export_by_task
+
+    done = export_by_task(store, folder, chosen)
+    for name in done.removed:
+        warn(f"removed {folder / name}: there is no record of its track and task any more.")
+    for name in done.others:
+        warn(
+            f"{folder / name} is no file of one track and task; it was left alone, and its records "
+            "count with the others."
+        )
+    return done.records
 
 
 _renumber = click.option(

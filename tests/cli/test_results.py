@@ -291,3 +291,31 @@ def test_gc_lists_what_goes_and_only_lists_with_dry_run(bench, recorded):
     assert (document["removed"], len(document["found"]), document["left"]) == (True, 1, [])
     assert not failed.exists()
     assert bench("results", "gc").out == "removed 0 things, 0.0 MiB.\n"
+
+
+def test_an_export_by_task_says_what_it_removed_and_what_it_left_alone(bench, recorded, tmp_path):
+    bench("results", "export", "--by-task", "out")
+    document = json.loads((tmp_path / "out" / "noisy-labels.noisy-digits.jsonl").read_text())
+    other = json.dumps({**document, "task": "gone"})
+    (tmp_path / "out" / "noisy-labels.gone.jsonl").write_text(other)
+    (tmp_path / "out" / "mine.jsonl").write_text(other)
+    found = bench("results", "export", "--by-task", "out")
+    assert (found.code, found.err.splitlines()) == (
+        0,
+        [
+            "bench: removed out/noisy-labels.gone.jsonl: there is no record of its track and task "
+            "any more.",
+            "bench: out/mine.jsonl is no file of one track and task; it was left alone, and its "
+            "records count with the others.",
+            "bench: wrote 1 records to out.",
+        ],
+    )
+
+
+def test_an_export_by_task_is_of_lines_and_needs_a_folder(bench, recorded, tmp_path):
+    assert bench("results", "export", "--by-task", "--format", "csv", "out").code == 2
+    (tmp_path / "taken").write_text("mine")
+    found = bench("results", "export", "--by-task", "taken")
+    assert (found.code, (tmp_path / "taken").read_text()) == (4, "mine")
+    assert bench("results", "export", "--by-task", "out", "--task", "no-such").code == 3
+    assert not (tmp_path / "out").exists()

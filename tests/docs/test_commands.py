@@ -218,7 +218,8 @@ def run_other(command: str, words: list[str]) -> None:
 
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory):
-    """A reader's folder: the method of the README, and the results folders that two machines left.
+    """A reader's folder: the method of the README, a committed record, and the results folders that
+    two machines left.
 
     What one page ran, the next finds recorded.
     """
@@ -235,7 +236,10 @@ def furnish(folder):
         if language == "python" and "MethodCard(" in text
     )
     (folder / "my_method.py").write_text(block)
-    lines = (ROOT / "docs" / "records" / "selection.jsonl").read_text().splitlines()
+    file = ROOT / "docs" / "records" / "selection.prune-digits.jsonl"
+    lines = file.read_text().splitlines()
+    (folder / "docs" / "records").mkdir(parents=True)
+    (folder / "docs" / "records" / file.name).write_text(lines[2] + "\n")
     for shard, line in enumerate(lines[:2], 1):
         (folder / f"shard-{shard}" / "results").mkdir(parents=True)
         (folder / f"shard-{shard}" / "results" / "records.jsonl").write_text(line + "\n")

@@ -151,7 +151,8 @@ def test_the_method_of_the_readme_runs_as_it_is_printed(tmp_path, monkeypatch):
 
 def test_in_the_committed_records_a_method_beats_cross_entropy_on_four_of_five_seeds():
     reached: dict[str, dict[int, float]] = {}
-    for line in (ROOT / "docs" / "records" / "noisy-labels.jsonl").read_text().splitlines():
+    file = ROOT / "docs" / "records" / "noisy-labels.noisy-digits.jsonl"
+    for line in file.read_text().splitlines():
         record = json.loads(line)
         if (record["task"], record["variant"], record["status"]) == (
             "noisy-digits",
@@ -164,6 +165,19 @@ def test_in_the_committed_records_a_method_beats_cross_entropy_on_four_of_five_s
     assert len(reached) >= 13
     for method, accuracy in reached.items():
         assert sum(accuracy[seed] > null[seed] for seed in range(5)) >= 4, method
+
+
+def test_committed_records_lie_in_one_sorted_file_a_track_and_task_as_the_export_writes_them(
+    tmp_path,
+):
+    from bench.runs.export_folder import export_by_task
+    from bench.runs.store import Store
+
+    folder = ROOT / "docs" / "records"
+    export_by_task(Store(folder), tmp_path)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {
+        file.name: file.read_bytes() for file in folder.glob("*.jsonl")
+    }
 
 
 def test_committed_records_name_no_folder_of_the_machine_they_were_made_on():

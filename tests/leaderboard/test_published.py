@@ -1,4 +1,7 @@
-"""The published board is what the committed records give, and the README shows it."""
+"""The published board is what the records of its release give, and the README shows it.
+
+A release alone writes it, so sentences may be worded anew meanwhile; figures may not.
+"""
 
 import json
 from pathlib import Path
@@ -13,7 +16,19 @@ PUBLISHED = ROOT / "leaderboard" / "published"
 BOARD = json.loads((PUBLISHED / "leaderboard.json").read_text())
 
 
-def test_the_published_board_is_what_the_committed_records_give():
+def figures(value):
+    """Return a document without its sentences: figures, names and verdicts stay."""
+    match value:
+        case dict():
+            return {name: figures(part) for name, part in value.items() if name != "notes"}
+        case list():
+            return [figures(part) for part in value]
+        case str() if " " in value:
+            return ""
+    return value
+
+
+def test_the_published_board_has_the_figures_that_the_committed_records_give():
     done = CliRunner().invoke(
         main,
         [
@@ -27,7 +42,7 @@ def test_the_published_board_is_what_the_committed_records_give():
         ],
     )
     assert done.exit_code == 0, done.output
-    assert json.loads(done.stdout) == BOARD
+    assert figures(json.loads(done.stdout)) == figures(BOARD)
 
 
 def test_every_track_of_the_published_suite_has_a_ranked_board_between_frozen_anchors():

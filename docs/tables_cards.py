@@ -1,0 +1,168 @@
+"""Parts of the docs that are generated from cards: of a track's tasks and methods, of tracks."""
+
+from __future__ import annotations
+
+import functools
+import re
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+
+OFFICIAL = {
+    "ok": "The authors' code was read.",
+    "flawed": "The authors' code was read, and differs from their paper.",
+    "none": "",
+}
+
+
+@functools.cache
+def registry() -> Any:
+    """Return what is installed."""
+    from bench.plugins.registry import Registry
+
+    return Registry()
+
+
+@functools.cache
+def cards(track: str) -> str:
+    """Return what the cards of a track's tasks and methods say.
+
+    A method of several tracks is told under the one whose folder it lies in.
+    """
+    installed = registry()
+    lines = [
+        "| task | data | presets: variants | ranked by | anchors |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    lines += [
+        _task(entry.card, {data.name: data.card for data in installed.rows("dataset")})
+        for entry in _sorted(installed, "task", track)
+    ]
+    elsewhere: dict[str, list[str]] = {}
+    told = []
+    for entry in _sorted(installed, "method", track):
+        folder = Path(entry.target.path).parent.name.replace("_", "-")
+        home = folder if folder in entry.card.tracks else entry.card.tracks[0]
+        if home == track:
+            told += _method(entry)
+        else:
+            elsewhere.setdefault(home, []).append(f"`{entry.name}`")
+    for home, names in sorted(elsewhere.items()):
+        told += [
+            "",
+            (
+                f"Also of this track, with their cards under [{home}]({_pages()[home]}): "
+                f"{', '.join(names)}."
+            ),
+        ]
+    return "\n" + "\n".join([*lines, "", *told]) + "\n\n"
+
+
+@functools.cache
+def _pages() -> dict[str, str]:
+    """Return the page of every track that has one: where its cards stand."""
+    files = sorted((ROOT / "docs" / "tracks").glob("*.md"))
+    return {
+        track: file.name
+        for file in files
+        for track in re.findall(
+            r"^<!-- cards: (\S+) -->$", file.read_text(encoding="utf-8"), re.MULTILINE
+        )
+    }
+
+
+@functools.cache
+def tracks(place: str) -> str:
+    """Return what the cards of the tracks say, by field.
+
+    ``place``: ``top`` for a page of the repository's folder, ``docs`` for one of docs/.
+    """
+    from bench.cards import FIELDS
+
+    installed = registry()
+    found = installed.track_cards(installed.tracks())
+    lines = ["| track | field | what its methods do |", "| --- | --- | --- |"]
+    for card in sorted(found.values(), key=lambda card: (FIELDS.index(card.field), card.name)):
+        page = f"{'docs/' if place == 'top' else ''}tracks/{_pages()[card.name]}"
+        lines.append(f"| [`{card.name}`]({page}) | {card.field} | {_plain(card.about)} |")
+    return "\n" + "\n".join(lines) + "\n\n"
+
+
+def _sorted(installed: Any, kind: str, track: str) -> list[Any]:
+    return sorted(
+        (entry for entry in installed.rows(kind) if entry.track == track),
+        key=lambda entry: str(entry.name),
+    )
+
+
+def _task(card: Any, data: dict[str, Any]) -> str:
+    sets = (
+        "; ".join(f"`{name}` ({data[name].licence}, {data[name].had})" for name in card.datasets)
+        or "made by the task"
+    )
+    sizes = "; ".join(
+        (
+            f"{name}: {', '.join(f'`{variant}`' for variant in preset.variants)}, "
+            f"{_seeds(preset.seeds)}"
+        )
+        for name, preset in card.presets.items()
+    )
+    anchors = (
+        ", ".join(f"`{reference.name}` ({reference.kind})" for reference in card.references) or "-"
+    )
+    return (
+        f"| `{card.name}`: {_plain(card.title)} | {sets} | {sizes} | `{card.primary.name}` | "
+        f"{anchors} |"
+    )
+
+
+def _seeds(count: int) -> str:
+    return f"{count} seed{'s' if count > 1 else ''}"
+
+
+def _link(paper: str) -> str:
+    where = (
+        f"https://doi.org/{paper.removeprefix('doi:')}"
+        if paper.startswith("doi:")
+        else f"https://arxiv.org/abs/{paper.removeprefix('arXiv:')}"
+    )
+    return f"[{paper}]({where})"
+
+
+def _method(entry: Any) -> list[str]:
+    from bench.cli.show_ import origin
+
+    card = entry.card
+    papers = ", ".join(map(_link, filter(None, map(str.strip, card.paper.split(",")))))
+    needs = f"Needs {', '.join(f'`{need}`' for need in card.needs)}. " if card.needs else ""
+    extras = (
+        f"Imports {', '.join(f'`{name}`' for name in card.libraries)}. " if card.libraries else ""
+    )
+    params = ", ".join(f"`{name}={_value(param.default)}`" for name, param in entry.params.items())
+    plain = "Plain baseline. " if card.plain else ""
+    facts = (
+        f"{papers + '. ' if papers else ''}{plain}{needs}{extras}{card.licence}. "
+        f"{OFFICIAL[card.official_code]}"
+    ).strip()
+    differs = _plain(card.deviates) if card.deviates else ("Nothing known." if card.paper else "")
+    told = [f"- **`{card.name}`** {_plain(card.title)}. {facts}"]
+    told += (
+        [f"  - Defaults{f' ({where})' if (where := origin(card)) else ''}: {params}"]
+        if params
+        else []
+    )
+    return told + ([f"  - Differs from the paper: {differs}"] if differs else [])
+
+
+def _value(value: Any) -> str:
+    return (
+        {None: "none", True: "true", False: "false"}[value]
+        if value is None or isinstance(value, bool)
+        else str(value).replace(" ", "")
+    )
+
+
+def _plain(text: str) -> str:
+    """Return ``text`` on one line, with nothing in it that Markdown would read as markup."""
+    return re.sub(r"([*|<\[\]])", r"\\\1", " ".join(text.split()))

@@ -1,0 +1,247 @@
+"""Parts of the docs that are generated from committed records: boards, the papers' claims beside
+what was measured, sweeps over a parameter, one device against another.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from tables_cards import ROOT, registry
+
+RECORDS = ROOT / "docs" / "records"
+
+_NOISY = ("noisy-digits", "noisy-mnist")
+CLAIMED_ABOVE: dict[str, list[tuple[str, str, tuple[str, ...]]]] = {
+    "noisy-labels": [
+        ("gce", "ce", _NOISY),
+        ("mixup", "ce", _NOISY),
+        ("coteaching", "ce", _NOISY),
+        ("elr", "ce", _NOISY),
+        ("elr-plus", "elr", _NOISY),
+        ("sop", "ce", _NOISY),
+        ("late-stopping", "coteaching", _NOISY),
+        ("nested-coteaching", "ce", _NOISY),
+        ("rcal-lite", "ce", ("noisy-longtail",)),
+        ("rcal-lite", "coteaching", ("noisy-longtail",)),
+        ("rcal-lite", "elr-plus", ("noisy-longtail",)),
+        ("self-distill", "ce", _NOISY),
+        ("rdcr", "ce", _NOISY),
+        ("cl-prune", "ce", _NOISY),
+    ],
+    "condensation": [
+        ("dc", "random", ("condense-digits",)),
+        ("dsa", "dc", ("condense-digits",)),
+        ("dcc", "dc", ("condense-digits",)),
+        ("dsac", "dsa", ("condense-digits",)),
+        ("dm", "dc", ("condense-digits",)),
+        ("ncfm", "dm", ("condense-digits",)),
+    ],
+}
+"""Track -> which method its paper puts above which (``ce`` is also the teacher of
+``self-distill``), and the tasks here that can tell.
+"""
+
+
+@functools.cache
+def _records() -> Sequence[Any]:
+    from bench.runs.store import Store
+
+    return Store(RECORDS).read()
+
+
+@functools.cache
+def claims(track: str) -> str:
+    """Return what the papers of a track claim and whether it holds here,
+    as a Markdown table: a row for each ordering.
+    """
+    installed, records = registry(), _records()
+    said = {
+        row.name: (row.card.paper, row.card.claim)
+        for row in installed.rows("method")
+        if getattr(row.card, "claim", "") and track in row.card.tracks
+    }
+    stands = _against_plain(installed, records, track)
+    lines = [
+        (
+            "| method | the paper's claim, in our words | above | here, in points (95 % interval) "
+            "| holds | the best plain baseline |"
+        ),
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for method in sorted(said):
+        paper, claim = said[method]
+        for rival, tasks in [
+            (rival, tasks) for name, rival, tasks in CLAIMED_ABOVE.get(track, []) if name == method
+        ] or [("", ())]:
+            rows = _differences(installed, records, track, method, rival, tasks) if rival else []
+            figures = "; ".join(
+                (
+                    f"{row['task']} {row['variant']} {row['difference']:+.1f} [{row['low']:+.1f}, "
+                    f"{row['high']:+.1f}]"
+                )
+                for row in rows
+            )
+            lines.append(
+                f"| `{method}` ({paper}) | {claim} | {f'`{rival}`' if rival else '-'} | "
+                f"{figures or 'not measured'} | {_verdict(rows)} | {stands.get(method, '-')} |"
+            )
+    return "\n" + "\n".join(lines) + "\n\n"
+
+
+def _against_plain(installed: Any, records: Sequence[Any], track: str) -> dict[str, str]:
+    """Return how each method with a place on the track's board stands to the best plain baseline
+    there, by the verdict of the board.
+    """
+    from bench.builtin.leaderboard._plain import against_plain
+
+    from bench.cli._board import make_board
+
+    boards = make_board(installed, records, {"track": track})["tracks"]
+    rows = [(row, board["best_plain"]) for board in boards for row in board["rows"] if row["place"]]
+    return {
+        row["method"]: against_plain(row, best)
+        or ("it is the best" if row["method"] == best else "-")
+        for row, best in rows
+    }
+
+
+def _differences(
+    installed: Any,
+    records: Sequence[Any],
+    track: str,
+    method: str,
+    rival: str,
+    tasks: tuple[str, ...],
+) -> list[dict[str, Any]]:
+    """Return the paired differences of two methods on the variants that have wrong labels."""
+    options = {"track": track, "preset": "default", "tasks": [f"{track}/{task}" for task in tasks]}
+    found = installed.manager.hook.bench_compare(
+        records=records, tasks=installed.cards(), a=method, b=rival, options=options
+    )
+    return [row for row in found["rows"] if row["variant"] != "clean" and row["low"] is not None]
+
+
+def _verdict(rows: list[dict[str, Any]]) -> str:
+    """Say on how many variants the whole interval is above zero, and on how many below."""
+    if not rows:
+        return "-"
+    above, below = sum(row["low"] > 0 for row in rows), sum(row["high"] < 0 for row in rows)
+    return ("yes" if above == len(rows) else f"in {above} of {len(rows)}" if above else "no") + (
+        f"; reversed in {below}" if below else ""
+    )
+
+
+@functools.cache
+def board(task: str, preset: str = "default") -> str:
+    """Return the board of a task as Markdown; empty as long as no record is committed."""
+    if not any(RECORDS.glob("*.jsonl")):
+        return ""
+    from click.testing import CliRunner
+
+    from bench.cli import main
+
+    done = CliRunner().invoke(
+        main,
+        [
+            "leaderboard",
+            "--results",
+            str(RECORDS),
+            "--task",
+            task,
+            "--preset",
+            preset,
+            "--no-stale",
+            "--format",
+            "md",
+        ],
+        catch_exceptions=False,
+    )
+    if done.exit_code == 3:
+        return f"\nNo record of `{task}` is committed in the preset `{preset}`.\n\n"
+    if done.exit_code:
+        said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        sys.exit(
+            f"tables: no board of {task!r}, 'bench leaderboard' left with exit code "
+            f"{done.exit_code}: {said}"
+        )
+    return "\n" + done.stdout.strip() + "\n\n"
+
+
+@functools.cache
+def sweep(file: str, parameter: str, *metrics: str) -> str:
+    """Return each method's mean of metrics that are differences, with 95 % t intervals over seeds,
+    for every value of a parameter of the task or of the methods.
+    """
+    from bench.builtin.leaderboard._statistics import mean, t_interval
+
+    from bench.runs.transfer import records_of
+
+    values: dict[tuple[float, str, str], list[float]] = {}
+    for _, record in records_of(RECORDS / "sweeps" / f"{file}.jsonl"):
+        for metric in metrics:
+            at = (record.task_params | record.params).get(parameter)
+            if at is not None:
+                values.setdefault((at, metric, record.method), []).append(record.metrics[metric])
+    methods = sorted({method for _, _, method in values} - {"random"})
+    lines = [
+        f"| {parameter} | metric | {' | '.join(methods)} |",
+        f"| --- | --- |{' --- |' * len(methods)}",
+    ]
+    for at in sorted({at for at, _, _ in values}):
+        for metric in metrics:
+            cells = []
+            for method in methods:
+                low, high = t_interval(values[at, metric, method])
+                cells.append(f"{mean(values[at, metric, method]):+.1f} [{low:+.1f}, {high:+.1f}]")
+            lines.append(f"| {at:g} | {metric} | {' | '.join(cells)} |")
+    return "\n" + "\n".join(lines) + "\n\n"
+
+
+@functools.cache
+def devices(one: str, other: str) -> str:
+    """Return how the ranking metric of the same cells differs between two
+    devices, and what they cost, by track.
+    """
+    from statistics import fmean
+
+    from bench.runs.transfer import records_of
+
+    def runs(file: str) -> dict[tuple[Any, ...], Any]:
+        found = [record for _, record in records_of(RECORDS / "devices" / f"{file}.jsonl")]
+        return {
+            (record.track, record.task, record.variant, record.method, record.seed): record
+            for record in found
+        }
+
+    installed, twins, pairs = registry(), runs(one), {}
+    for run, record in runs(other).items():
+        if run in twins:
+            pairs.setdefault(installed.one("task", record.task).track, []).append(
+                (twins[run], record)
+            )
+    lines = [
+        "| track | runs | alike | mean difference | largest | solve | most memory |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for track, found in sorted(pairs.items()):
+        names = {
+            record.task: installed.get("task", f"{track}/{record.task}").card.primary.name
+            for _, record in found
+        }
+        gaps = [
+            record.metrics[names[record.task]] - twin.metrics[names[record.task]]
+            for twin, record in found
+        ]
+        most, (_, there) = max(zip(gaps, found, strict=True), key=lambda pair: abs(pair[0]))
+        alike = sum(abs(gap) < 1e-3 for gap in gaps)
+        seconds = [fmean(pair[side].cost["solve_s"] for pair in found) for side in (0, 1)]
+        memory = max(record.cost["peak_gpu_mb"] or 0 for _, record in found)
+        largest = f"{most:+.2g} (`{there.method}`, {there.task})" if abs(most) >= 1e-3 else "-"
+        lines.append(
+            f"| {track} | {len(found)} | {alike} | {fmean(gaps):+.2f} | {largest} | "
+            f"{seconds[0]:.2f} s, {seconds[1]:.2f} s | {memory:.0f} MB |"
+        )
+    return "\n" + "\n".join(lines) + "\n\n"
