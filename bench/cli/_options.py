@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -143,6 +143,19 @@ def split_names(texts: Iterable[str]) -> tuple[str, ...]:
     return tuple(
         part.strip() for text in texts for part in split_outside(text, ",") if part.strip()
     )
+
+
+def refuse_empty(options: Mapping[str, str | tuple[str, ...] | None]) -> None:
+    """Refuse options that were given without a value, like ``--tier ""`` of an unset variable: they
+    would count as not given.
+
+    Raises:
+        UsageError: one of the values is empty or blank.
+    """
+    for name, given in options.items():
+        texts = (given,) if isinstance(given, str) else given or ()
+        if any(not text.strip() for text in texts):
+            raise UsageError(f"{name} is empty; give it a value, or leave {name} out.")
 
 
 def emit_json(document: Any) -> None:

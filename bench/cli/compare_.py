@@ -12,6 +12,7 @@ from bench.cli._options import (
     names_option,
     open_registry,
     plugins_option,
+    refuse_empty,
     results_folder,
     results_option,
     split_names,
@@ -57,6 +58,7 @@ def command(
     """
     from bench.runs.store import Store, collector_paused
 
+    refuse_empty({"--task": tasks, "--track": track, "--preset": preset})
     click.get_current_context().with_resource(collector_paused())
     registry = open_registry(plugins)
     store = Store(results_folder(results))

@@ -15,6 +15,7 @@ from bench.cli._options import (
     names_option,
     open_registry,
     plugins_option,
+    refuse_empty,
     results_folder,
     results_option,
     split_names,
@@ -135,6 +136,18 @@ def command(
     """
     from bench.runs.store import Store, collector_paused
 
+    refuse_empty(
+        {
+            "--method": methods,
+            "--task": tasks,
+            "--track": track,
+            "--preset": preset,
+            "--suite": suite,
+            "--tier": tier,
+            "--out": out,
+            "--history": history,
+        }
+    )
     if history is not None and out is None and not serve:
         raise UsageError("--history is for a page; add --out DIR or --serve.")
     if tuned and (history is not None or freezing):

@@ -165,6 +165,10 @@ def test_history_keeps_nights_and_replaces_one_that_is_told_again(lab, tmp_path)
             "--tier out.",
         ),
         (("--freeze", "--out", "board"), 2, "leave --out out."),
+        (("--tier", ""), 2, "--tier is empty; give it a value, or leave --tier out."),
+        (("--suite", " "), 2, "--suite is empty; give it a value, or leave --suite out."),
+        (("--task", "up", "--task", ""), 2, "--task is empty"),
+        (("--out", ""), 2, "--out is empty"),
         (("--history", "h.parquet"), 2, "--history is for a page; add --out DIR or --serve."),
     ],
 )
