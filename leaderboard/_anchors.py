@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import msgspec
 
@@ -17,9 +17,7 @@ from bench.errors import EnvironmentFault, UsageError
 
 from ._rows import Entrant, figure
 from ._statistics import mean, sample_sd
-
-if TYPE_CHECKING:
-    from ._suite import Suite
+from ._suite_file import Fixed, Side, Suite
 
 Bounds = tuple[float | None, float | None]
 """The least and the largest value of a metric; None: that end is open."""
@@ -27,17 +25,6 @@ SHARE = 0.05
 """The least distance of two anchors as a share of what the metric can span."""
 DEVIATIONS = 5.0
 """The least distance of two anchors in deviations of one run over seeds."""
-
-
-class Fixed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An anchor that is a value, not a run."""
-
-    value: float
-    why: str
-
-
-Side = str | Fixed
-"""The name of a reference, or a fixed value."""
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -122,7 +109,7 @@ def read_anchors(path: Path, suite: Suite) -> dict[str, dict[str, Frozen]]:
         return {}
     except OSError as error:
         raise UsageError(
-            f"the anchors {str(path)!r} can't be read ({error.strerror}); mend the file, or take "
+            f"the anchors {str(path)!r} can't be read ({error.strerror}); fix the file, or take "
             "it from the repository again."
         ) from None
     except msgspec.MsgspecError as error:

@@ -1,4 +1,4 @@
-"""What to say of a table that has no row of its null to hold the others against."""
+"""What to say of a table that has no row of its baseline to hold the others against."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from bench.runs.record import Record
 _SHOWN = 200
 
 
-def without_null(records: Sequence[Record], card: TaskCard) -> str:
-    """Return what is the matter with the null of a table, and the command that runs it on the same
-    problem; empty: the task has none, or it is there.
+def missing_baseline(records: Sequence[Record], card: TaskCard) -> str:
+    """Return what is the matter with the baseline of a table, and the command that runs it on the
+    same problem; empty: the task has none, or it is there.
 
     Args:
         records: those of the table.
@@ -25,7 +25,7 @@ def without_null(records: Sequence[Record], card: TaskCard) -> str:
         return ""
     command = _command(low, records)
     if not runs:
-        return f"The null is missing; run: {command}"
+        return f"The baseline is missing; run: {command}"
     counts = ", ".join(
         f"{count} {status}"
         for status, count in Counter(record.status for record in runs).most_common()
@@ -33,14 +33,14 @@ def without_null(records: Sequence[Record], card: TaskCard) -> str:
     error = runs[0].error
     said = " ".join(f"{error.type}: {error.message}".split())[:_SHOWN].rstrip(".") if error else ""
     return (
-        f"The null ran, and none of its {len(runs)} runs can be used "
-        f"({counts}{f'; {said}' if said else ''}). Mend that, and run: {command}"
+        f"The baseline ran, and none of its {len(runs)} runs can be used "
+        f"({counts}{f'; {said}' if said else ''}). Fix that, and run: {command}"
     )
 
 
 def _command(low: str, records: Sequence[Record]) -> str:
-    """Return the command that runs the null on the variant of a table, its parameters in brackets
-    included, for the seeds of the others.
+    """Return the command that runs the baseline on the variant of a table, its parameters in
+    brackets included, for the seeds of the others.
     """
     first = records[0]
     name, bracket, inside = first.variant.partition("[")

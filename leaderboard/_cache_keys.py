@@ -12,10 +12,10 @@ from bench import cards, params
 from bench.digests import digest
 from bench.runs.record import Brief, Record
 
-from ._classes import Settled
+from ._classes import ComparedRuns
 
 
-def name_of(records: Sequence[Record], card: Any, stale: set[str], settled: Settled) -> str:
+def cache_key(records: Sequence[Record], card: Any, stale: set[str], runs: ComparedRuns) -> str:
     """Name what is made of records by all that it depends on: what they say, which are stale or not
     compared, the names of classes, the cards and this code.
 
@@ -24,11 +24,11 @@ def name_of(records: Sequence[Record], card: Any, stale: set[str], settled: Sett
     if not all(isinstance(record, Brief) for record in records):
         return ""
     said = [
-        f"{record.content}{'-' if record.id in stale else '+'}{settled.mark(record)}"
+        f"{record.content}{'-' if record.id in stale else '+'}{runs.mark(record)}"
         for record in records
         if isinstance(record, Brief)
     ]
-    return digest([_code(), said, card, settled.classes.names])
+    return digest([_code(), said, card, runs.classes.names])
 
 
 @cache

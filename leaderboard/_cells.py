@@ -14,9 +14,9 @@ from bench.cards import TaskCard
 from bench.digests import digest
 from bench.runs.record import Record
 
-from ._anchors import Anchors, Fixed, Frozen, Run, Side, measured
+from ._anchors import Anchors, Frozen, Run, measured
 from ._rows import Entrant, entrants
-from ._suite import Suite, SuiteTask
+from ._suite_file import Fixed, Side, Suite, SuiteTask
 
 SIZE_OF_DRIFT = 2.0
 """Standard errors beyond which anchors that were run anew no longer are what was frozen."""
@@ -139,7 +139,7 @@ def suite_cells(
         track: a track of the suite.
         suite: the suite.
         anchors: its frozen anchors.
-        records: of the track, one a cell (see :func:`._classes.settle`); whatever is not the
+        records: of the track, one a cell (see :func:`._classes.compared_runs`); whatever is not the
             suite's is left out.
         tasks: ``track/name`` -> card.
         stale: ids of records whose key is no longer the live one.

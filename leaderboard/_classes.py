@@ -13,9 +13,9 @@ from bench.runs.classes import Vote, class_of, elect, names_of
 from bench.runs.kernels import in_words
 from bench.runs.record import Record
 
-from ._text import some
+from ._text import counted
 
-ELSEWHERE = "run on another class than the others"
+OTHER_CLASS = "run on another class than the others"
 
 
 class Classes:
@@ -40,7 +40,7 @@ class Classes:
         """
         return ", ".join(sorted({self.names[self.of(record)] for record in records}))
 
-    def told(self, records: Iterable[Record]) -> list[dict[str, Any]]:
+    def summary(self, records: Iterable[Record]) -> list[dict[str, Any]]:
         """Return the classes of some records as plain data, the most frequent first."""
         counts: dict[str, int] = defaultdict(int)
         for record in records:
@@ -63,7 +63,7 @@ class Classes:
         return found
 
 
-class Settled(NamedTuple):
+class ComparedRuns(NamedTuple):
     """One record a cell; of a task, variant and seed those that are compared share a class."""
 
     records: list[Record]
@@ -88,9 +88,9 @@ class Settled(NamedTuple):
         )
 
 
-def settle(
+def compared_runs(
     records: Sequence[Record], stale: Collection[str], prefer: Mapping[Any, str] | None = None
-) -> Settled:
+) -> ComparedRuns:
     """Return one record a cell: of the class in which most runs of its task, variant and seed stand
     (see :func:`bench.runs.classes.elect`).
 
@@ -128,7 +128,7 @@ def settle(
         best.values(),
         key=lambda record: (record.track, record.task, record.method, record.seed, record.id),
     )
-    return Settled(
+    return ComparedRuns(
         kept,
         frozenset(aside),
         classes,
@@ -200,31 +200,29 @@ def units_of(records: Iterable[Record]) -> Iterable[tuple[Any, ...]]:
         )
 
 
-def chosen_classes(settled: Settled) -> dict[tuple[Any, ...], str]:
+def chosen_classes(runs: ComparedRuns) -> dict[tuple[Any, ...], str]:
     """Return the class of each unit, where there was a choice."""
-    kept = (
-        [record for record in settled.records if record.id not in settled.aside]
-        if settled.kept
-        else []
-    )
+    kept = [record for record in runs.records if record.id not in runs.aside] if runs.kept else []
     return {
-        unit: settled.classes.of(record) for unit, record in zip(units_of(kept), kept, strict=True)
+        unit: runs.classes.of(record) for unit, record in zip(units_of(kept), kept, strict=True)
     }
 
 
-def elsewhere(seeds: Sequence[int]) -> str:
+def other_class_text(seeds: Sequence[int]) -> str:
     """Say which seeds of a row are not compared; empty: all are."""
     if not seeds:
         return ""
-    return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, sorted(seeds)))}: {ELSEWHERE}"
+    return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, sorted(seeds)))}: {OTHER_CLASS}"
 
 
-def elsewhere_in(aside: Sequence[Record]) -> list[str]:
+def other_class_texts(aside: Sequence[Record]) -> list[str]:
     """Say which seeds of which cells are not compared, the first three."""
     seeds: dict[tuple[str, str], list[int]] = {}
     for record in aside:
         seeds.setdefault((record.task, record.variant), []).append(record.seed)
-    said = [f"{task} {variant}, {elsewhere(found)}" for (task, variant), found in seeds.items()]
+    said = [
+        f"{task} {variant}, {other_class_text(found)}" for (task, variant), found in seeds.items()
+    ]
     return [*said[:3], *([f"and {len(said) - 3} more variants"] if len(said) > 3 else [])]
 
 
@@ -256,10 +254,10 @@ def class_notes(records: Sequence[Record], classes: Classes, timed: str) -> list
 
 def track_class_notes(compared: Sequence[Record], classes: Classes, timed: str) -> list[str]:
     """Say how many runs of a track ran on which class of machine, where there are several."""
-    told = classes.told(compared)
+    told = classes.summary(compared)
     if len(told) < 2:
         return []
-    said = "; ".join(f"{one['name']} ({some(one['records'], 'run')})" for one in told)
+    said = "; ".join(f"{one['name']} ({counted(one['records'], 'run')})" for one in told)
     return [
         (
             f"Classes of machines: {said}. The runs of one task, variant and seed share a class. "

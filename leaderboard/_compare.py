@@ -3,51 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bench.cards import Metric
-from bench.errors import ParameterError
-from bench.params import Param, parse_value, split_call
+from bench.params import split_call
 from bench.runs.record import Record
 
-from ._classes import Classes, Settled, chosen_classes, settle
+from ._classes import Classes, ComparedRuns, chosen_classes, compared_runs
+from ._method_calls import MethodCall
 from ._ranks import SIGNS, difference_of
 from ._rows import Entrant, differing, entrants, figure
 from ._statistics import ALPHA, Paired, holm_array, mean, paired, sample_sd
-
-
-@dataclass(frozen=True)
-class _Call:
-    """A method as the command line names it."""
-
-    text: str
-    name: str
-    given: Mapping[str, list[str]]
-
-    def fits(self, record: Record) -> bool:
-        """Tell whether ``record`` is of this method: at its defaults, or
-        at the parameters given.
-        """
-        if self.name not in (record.method, f"{record.track}/{record.method}"):
-            return False
-        if not self.given:
-            return not record.custom
-        return all(
-            key in record.params and any(_means(key, text, record.params[key]) for text in texts)
-            for key, texts in self.given.items()
-        )
-
-
-def _means(name: str, text: str, value: Any) -> bool:
-    """Tell whether ``text`` of a command line means ``value``, whose type
-    stands for the parameter's.
-    """
-    try:
-        return bool(parse_value("", name, Param(type(value)), text) == value)
-    except ParameterError:
-        return False
 
 
 @dataclass(frozen=True)
@@ -67,7 +35,7 @@ def comparison(
     a: str,
     b: str,
     stale: Collection[str],
-    settled: Settled,
+    runs: ComparedRuns,
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Compare ``a`` and ``b`` in every table, at the seeds that both have in one class of machine.
 
@@ -76,7 +44,7 @@ def comparison(
         a: ``name`` or ``name[param=value]``.
         b: the other one.
         stale: ids of records whose key is no longer the live one.
-        settled: what a board of all records compares: of several classes that both have, its class
+        runs: what a board of all records compares: of several classes that both have, its class
             is taken.
 
     Returns:
@@ -85,13 +53,13 @@ def comparison(
     Raises:
         ParameterError: ``a`` or ``b`` is malformed.
     """
-    calls = [_Call(text, *split_call(text)) for text in (a, b)]
+    calls = [MethodCall(text, *split_call(text)) for text in (a, b)]
     meetings: list[_Meeting] = []
     notes: list[str] = []
-    classes = settled.classes
-    prefer = chosen_classes(settled)
+    classes = runs.classes
+    prefer = chosen_classes(runs)
     for records, primary in groups:
-        mine = settle(
+        mine = compared_runs(
             [record for record in records if any(call.fits(record) for call in calls)],
             stale,
             prefer,
@@ -137,7 +105,7 @@ def comparison(
 
 
 def _find(
-    members: Sequence[Entrant], call: _Call, stale: Collection[str], notes: list[str]
+    members: Sequence[Entrant], call: MethodCall, stale: Collection[str], notes: list[str]
 ) -> Entrant | None:
     """Return the row that ``call`` names; of several the live and newest one, and say so."""
     fitting = sorted(
@@ -278,7 +246,7 @@ def _place(record: Record) -> tuple[Any, ...]:
     return (record.identity, record.preset, record.variant, record.device, record.seed)
 
 
-def _nothing(ok: Sequence[Record], a: _Call, b: _Call, classes: Classes) -> str:
+def _nothing(ok: Sequence[Record], a: MethodCall, b: MethodCall, classes: Classes) -> str:
     """Say what to run where the two have nothing in common: the lacking
     one on a task of the other, if there is any.
     """

@@ -1,4 +1,4 @@
-"""What is to be said of tables: of their null, of unlike environments, of
+"""What is to be said of tables: of their baseline, of unlike environments, of
 other problems of the same name, of a board without any.
 """
 
@@ -12,8 +12,10 @@ from bench.cards import TaskCard
 from bench.params import render_value
 from bench.runs.record import Record
 
-from ._null import without_null
+from ._baseline import missing_baseline
 from ._rows import differing
+from ._suite_file import Suite
+from ._text import counted
 
 
 def table_notes(
@@ -36,7 +38,7 @@ def table_notes(
             f"The task {first.identity} is not installed: {shown}, and rows are in the order of "
             "their names."
         )
-    elif said := without_null(records, card):
+    elif said := missing_baseline(records, card):
         notes.append(said)
     if names := differing(compared):
         notes.append(
@@ -46,7 +48,7 @@ def table_notes(
     return notes
 
 
-def tell_apart(tables: Sequence[dict[str, Any]]) -> None:
+def note_other_problems(tables: Sequence[dict[str, Any]]) -> None:
     """Say in the notes where tables of one name hold different problems:
     the task's parameters changed between the runs.
     """
@@ -73,7 +75,7 @@ def tell_apart(tables: Sequence[dict[str, Any]]) -> None:
                 )
 
 
-def nothing(records: Sequence[Record]) -> str:
+def no_records(records: Sequence[Record]) -> str:
     """Say what there is instead where no record fits."""
     if not records:
         return "No records yet; run: bench run --method METHOD --task TASK (bench list names both)"
@@ -82,3 +84,30 @@ def nothing(records: Sequence[Record]) -> str:
         "No record fits what was asked for; there are records of "
         f"{', '.join(held[:6])}{' and more' if len(held) > 6 else ''}."
     )
+
+
+def left_out(trials: int, invalid: Sequence[str], unused: int, suite: Suite) -> list[str]:
+    """Say how many records a board does not use, and why.
+
+    Args:
+        trials: how many are trials of ``--tune``.
+        invalid: those with a figure outside the bounds of its metric.
+        unused: how many have a seed that the tier does not have.
+        suite: the suite in its tier.
+    """
+    notes = []
+    if trials:
+        are = "are" if trials > 1 else "is"
+        notes.append(f"{counted(trials, 'trial run')} of --tune {are} left out.")
+    if invalid:
+        more = " and more" if len(invalid) > 5 else ""
+        notes.append(
+            "Left out as invalid, with figures outside their metrics' bounds: "
+            f"{', '.join(invalid[:5])}{more}."
+        )
+    if unused:
+        notes.append(
+            f"{counted(unused, 'record')} of other seeds than 0 to {suite.seeds - 1} are not used "
+            f"in the tier {suite.tier}."
+        )
+    return notes

@@ -15,71 +15,15 @@ from bench.digests import digest
 from bench.runs.record import Brief, Record
 
 from . import _assets, _charts
-from ._page_matrix import dots, matrix, pairs
+from ._page_matrix import dots
 from ._page_parts import (
-    anchors,
-    card_of,
-    failures,
     overview_row,
-    provenance,
-    slug_of,
-    table_rows,
-    track_rows,
 )
-from ._page_records import Extras, extras
-from ._ranks import EQUAL
-from ._render_tracks import below, fixed_tests, reliability, shown_rows
-from ._rows import on_axis
-from ._text import class_cells, some
-
-READING = (
-    "A score is normalised: 0 is what doing nothing reaches (the null of the track), 1 what its "
-    "upper reference does. Anchors are frozen with the suite.",
-    "The headline is the mean over tasks; a task is the mean of its variants. Its interval is "
-    "Student's t over seeds, for these tasks alone.",
-    "The thin line of the chart resamples tasks and then seeds: use it for claims about other "
-    "tasks like these.",
-    "IQM is the mean of the middle half of all scores. P(> null) is the chance that a run beats "
-    "one of the null's. Their bootstrap intervals are optimistic below ten seeds.",
-    "# is the place by the score; equal scores share it. The range is that of the true rank: from "
-    "1 + the methods that are better to the last place that no worse method takes.",
-    "The ranges of a board hold all together at 95 %; they are widened where they would run "
-    "against the order of scores.",
-    "Better or worse takes a p below 0.05, adjusted by Holm over all pairs of a board, and a "
-    "difference of at least delta.",
-    "An undecided difference leans to a side where its own interval excludes 0; the seeds that "
-    "would decide it are planned for a power of 90 %.",
-    "Bold: the first, and those after it that can't be separated from it.",
-    "A run that fails counts as chance, at least -1, and no run counts as less, so that failing "
-    "never beats finishing. The range of a method with such a run (‡) starts at its place.",
-    "A method that misses runs is provisional and has no place. A method that equals another in "
-    "every run stands once. Scores that no seed changes have no interval.",
-    "A cell whose anchors lie too close together is thin: shown, and not counted.",
-    "A plain baseline is what anyone would try first. A task where the best one reaches nine "
-    "tenths of the best other method's score is saturated: shown, and not counted, unless all "
-    "tasks are.",
-    "References that see the hidden part never have a place. Rows of other than the default "
-    "parameters are in the tables by variant and in no track's board.",
-    "The runs of one task, variant and seed are of one class of machine (its instruction class, "
-    "kernels and GPU), other seeds may be of another. A run of another class is not compared, and "
-    "its row says so.",
-    "Seconds are of the processor on a CPU, by the clock elsewhere, and of one class of machine "
-    "alone. No cost decides a place.",
-    "GFLOP: floating-point operations in units of 10^9, counted by the harness (≥: part of the "
-    "work has no formula). Visits of examples are counted by the method. Both are comparable "
-    "anywhere.",
-)
-
-
-_NO_SCORE = {
-    True: (
-        "Nothing of the suite has run here: what ran is shown by variant, and the track has "
-        "no score."
-    ),
-    False: (
-        "This track is not part of the suite: what ran is shown by variant, and it has no score."
-    ),
-}
+from ._page_reading import READING
+from ._page_records import extras
+from ._page_sources import anchors, provenance
+from ._page_track import chart, panel_of
+from ._text import one_line
 
 
 def page_name(
@@ -125,12 +69,19 @@ def make_page(
     charts: dict[str, Any] = {}
     found = extras(board, records, options)
     with _charts.unchecked():
-        tracks = [_panel(track, board, found, charts, options) for track in _tracks(board)]
+        tracks = [panel_of(track, board, found, charts, options) for track in _tracks(board)]
         nights = _history(history, board, charts)
     script = _assets.text("page.js")
     held = {table["track"] for table in board["tables"]}
+
+    def shown(value: Any) -> Any:
+        """Drop control characters of records and cards; what is escaped already is the page's."""
+        return (
+            one_line(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+        )
+
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, finalize=shown
     )
     safe = {"css": _assets.text("page.css"), "script": script}
     return environment.from_string(_assets.text("page.html.j2")).render(
@@ -177,128 +128,6 @@ def _tracks(board: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any] | Non
     return [(name, _track_of(board, name)) for name in names if name in held]
 
 
-def _panel(
-    item: tuple[str, Mapping[str, Any] | None],
-    board: Mapping[str, Any],
-    found: Extras,
-    charts: dict[str, Any],
-    options: Mapping[str, Any],
-) -> dict[str, Any]:
-    name, track = item
-    slug, card = slug_of(name), options.get("tracks", {}).get(name)
-    panel: dict[str, Any] = {
-        "slug": slug,
-        "title": board["suite"]["tracks"][name]["title"]
-        if name in board["suite"]["tracks"]
-        else card.title
-        if card
-        else name,
-        "about": track["about"] if track else _NO_SCORE[name in board["suite"]["tracks"]],
-        "board": None,
-        "classes": False,
-        "best_plain": "",
-        "tables": [
-            _table(table, place, slug, found, charts)
-            for place, table in enumerate(board["tables"])
-            if table["track"] == name
-        ],
-        "cards": [
-            card_of(identity, card, board, track)
-            for identity, card in sorted(options.get("cards", {}).items())
-            if identity.startswith(f"{name}/")
-        ],
-        "failures": failures(found.failed.get(name, [])),
-        "more_failures": max(
-            0, len(found.failed.get(name, [])) - len(failures(found.failed.get(name, [])))
-        ),
-        "pairs": None,
-        "intervals": None,
-        "pareto": None,
-    }
-    if track is None:
-        return panel
-    ranked = [row for row in track["rows"] if row["place"]]
-    cells = sum(cell["state"] == "scored" for cell in track["cells"])
-    panel |= {
-        "board": track_rows(track),
-        "classes": bool(class_cells(shown_rows(track))),
-        "best_plain": track["best_plain"],
-        "caption": (
-            f"Mean normalised score over {some(len(track['scored_tasks']), 'task')} "
-            f"({some(cells, 'variant')}), {board['suite']['seeds']} seeds; 95 % t interval "
-            "over seeds."
-        ),
-        "facts": [
-            *reliability(track),
-            *fixed_tests(track),
-            *below(track),
-            *(
-                f"{row['method']} is {row['why']}."
-                for row in track["rows"]
-                if row["why"].startswith(EQUAL)
-            ),
-        ],
-        "warnings": track["notes"],
-        "matrix": matrix(track),
-        "pairs": pairs(track),
-    }
-    if ranked:
-        about = (
-            (
-                "0: the null, 1: the upper anchor. Thick: 95 % over seeds, these tasks. Thin: "
-                "tasks resampled too."
-            )
-            if ranked[0]["wide"]
-            else "0: the null, 1: the upper anchor. Bars: 95 % over seeds, these tasks."
-        )
-        panel["intervals"] = _chart(
-            charts, f"{slug}-intervals", "Scores and intervals", about, _charts.intervals(ranked)
-        )
-        for axis, what in (("flops", "floating-point operations"), ("visits", "example visits")):
-            shown = [row for row in ranked if row["cost"][axis] and on_axis(row["cost"], axis)]
-            if len(shown) > 1:
-                about = (
-                    f"{what.capitalize()} of one seed over all tasks; on the front: no method "
-                    "costs as little and scores more than delta higher."
-                )
-                panel["pareto"] = _chart(
-                    charts,
-                    f"{slug}-pareto",
-                    "Score against cost",
-                    about,
-                    _charts.pareto(shown, axis, f"{what} (log scale)"),
-                )
-                break
-    return panel
-
-
-def _chart(
-    charts: dict[str, Any], name: str, title: str, about: str, spec: dict[str, Any]
-) -> dict[str, str]:
-    charts[name] = spec
-    return {"id": name, "title": title, "about": about}
-
-
-def _table(
-    table: Mapping[str, Any], place: int, slug: str, found: Extras, charts: dict[str, Any]
-) -> dict[str, Any]:
-    shown = table_rows(table)
-    lines, names, key = found.curves.get(place, ([], [], ""))
-    if lines:
-        about = (
-            f"{key}, mean over seeds, of the {len(names)} methods shown: the best ranked and "
-            "the references."
-        )
-        shown["curves"] = _chart(
-            charts,
-            f"{slug}-curve-{place}",
-            "Learning curves",
-            about,
-            _charts.lines(lines, names, "step", "step", key),
-        )
-    return {"curves": None, **shown, "pictures": found.pictures.get(place, [])}
-
-
 def _history(
     history: Sequence[Mapping[str, Any]], board: Mapping[str, Any], charts: dict[str, Any]
 ) -> dict[str, str] | None:
@@ -330,7 +159,7 @@ def _history(
     ]
     names = [f"{track}: {method}" for track, method in best.items()]
     spec = _charts.lines(values, names, "night", "night", "normalised score", temporal=True)
-    return _chart(
+    return chart(
         charts,
         "history",
         "Over the nights",

@@ -5,35 +5,25 @@ it stands, and escaped there.
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from bench.cards import MethodCard
 from bench.digests import digest
-from bench.runs.kernels import in_words
-from bench.runs.record import Record
-from bench.runs.spec import RunSpec
 
 from ._plain import against_plain
-from ._ranks import EQUAL
-from ._render import ARROWS, decimals, interval
-from ._render_tracks import shown_rows, word_of
+from ._render_tracks import word_of
 from ._text import (
     class_cells,
     flops,
     number,
-    plain,
     range_of,
-    seconds,
-    seeds_said,
-    test_set_said,
+    seeds_text,
     visits,
 )
+from ._track_facts import shown_rows
 
 Row = Mapping[str, Any]
-FAILURES, HEAD = 40, 400
-"""Most failures that a track shows, and most characters of a reason."""
 _ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5})(v\d+)?")
 
 
@@ -59,7 +49,7 @@ def _value(text: str, order: float | None, more: str = "") -> dict[str, Any]:
 def _verdict(found: Row | None) -> dict[str, Any]:
     if found is None:
         return {"word": "", "order": -9, "title": "", "shown": "", "more": ""}
-    more = f"; {seeds_said(found['seeds_needed'])}" if found["seeds_needed"] else ""
+    more = f"; {seeds_text(found['seeds_needed'])}" if found["seeds_needed"] else ""
     title = (
         f"{number(found['mean'], 3, '+')} [{number(found['low'], 3, '+')}, "
         f"{number(found['high'], 3, '+')}], adjusted p {found['p_holm']:.2g}{more}"
@@ -189,89 +179,6 @@ def overview_row(track: Row | None, name: str, described: Row, held: bool) -> di
     }
 
 
-def table_rows(table: Row) -> dict[str, Any]:
-    """Return a table of one variant, in the metric's unit."""
-    rows, unit = table["rows"], table["primary"]["unit"]
-    several = bool(class_cells(rows))
-    digits = decimals((row["mean"] for row in rows), unit)
-
-    def cells(row: Row) -> list[tuple[str, float | None]]:
-        visited = (
-            None
-            if row["cost"]["forward"] is None
-            else row["cost"]["forward"] + (row["cost"]["backward"] or 0)
-        )
-        difference = row["vs_low"]
-        return [
-            (str(row["place"] or "—"), row["place"] or 999),
-            (range_of(row), row["range"][0] if row["range"] else 999),
-            (number(row["mean"], digits), row["mean"]),
-            (interval(row, digits), row["low"]),
-            (str(row["n"]), None),
-            (
-                number(difference["mean"], digits, "+") if difference else "—",
-                difference["mean"] if difference else None,
-            ),
-            (
-                number(seconds(row["cost"], table["device"]), 2),
-                seconds(row["cost"], table["device"]),
-            ),
-            (flops(row["cost"]), row["cost"]["flops"]),
-            (visits(row["cost"], visited, short(visited)), visited),
-        ]
-
-    def remarks(row: Row) -> str:
-        failed = ", ".join(
-            f"{count} {status}" for status, count in row["statuses"].items() if status != "ok"
-        )
-        marks = [
-            "plain baseline" if row["plain"] else "",
-            failed,
-            "sees the hidden part" if row["peeks"] else "",
-            "stale" if row["stale"] else "",
-            "provisional" if row["provisional"] else "",
-        ]
-        marks.append(row["why"] if row["why"].startswith(EQUAL) else "")
-        marks.append(f"needs {', '.join(row['needs'])}" if row["needs"] else "")
-        marks.append(
-            f"defaults from {row['defaults']}"
-            if row["defaults"].startswith(("paper", "here"))
-            else row["defaults"]
-            if row["defaults"].startswith("tuned")
-            else ""
-        )
-        marks.append(f"on {row['class']}" if several and row["class"] else "")
-        return "; ".join(mark for mark in marks if mark)
-
-    better = {"max": "higher is better", "min": "lower is better"}.get(
-        table["primary"]["direction"], ""
-    )
-    facts = [
-        table["preset"],
-        table["device"],
-        table["primary"]["name"],
-        unit,
-        better,
-        test_set_said(table["test_set"]),
-    ]
-    return {
-        "title": f"{table['task']} · {table['variant']}",
-        "about": " · ".join(filter(None, facts)),
-        "metric": (table["primary"]["name"] or "value")
-        + ARROWS.get(table["primary"]["direction"], ""),
-        "rows": [
-            {
-                "method": row["method"],
-                "bold": row["leading"],
-                "cells": cells(row),
-                "remarks": remarks(row),
-            }
-            for row in rows
-        ],
-        "notes": table["notes"],
-    }
-
-
 def card_of(identity: str, card: MethodCard, board: Row, track: Row | None) -> dict[str, Any]:
     """Return a method's card, its claim beside what was measured."""
     row = (
@@ -310,123 +217,15 @@ def _measured(row: Row, board: Row, best_plain: str) -> str:
     ]
     if row["vs_null"]:
         words = {
-            "better": "better than the null",
-            "worse": "worse than the null",
-            "same": f"the null's within ±{board['suite']['delta']}",
-            "undecided": "not told apart from the null",
+            "better": "better than the baseline",
+            "worse": "worse than the baseline",
+            "same": f"the baseline's within ±{board['suite']['delta']}",
+            "undecided": "not separable from the baseline",
         }
         said.append(words[row["vs_null"]["verdict"]])
     said += filter(None, [against_plain(row, best_plain)])
     scores = [cell["score"] for cell in row["cells"].values() if cell["score"] is not None]
-    said.append(f"above the null in {sum(score > 0 for score in scores)} of {len(scores)} variants")
-    return "; ".join(said)
-
-
-def failures(records: Sequence[Record]) -> list[dict[str, str]]:
-    """Return the runs that failed with the first words of the reason and
-    the command that runs them again.
-    """
-    ordered = sorted(
-        records,
-        key=lambda record: (record.task, record.variant, record.method, record.seed, record.id),
+    said.append(
+        f"above the baseline in {sum(score > 0 for score in scores)} of {len(scores)} variants"
     )
-    return [
-        {
-            "run": f"{record.method} on {record.task} {record.variant}, seed {record.seed}",
-            "status": record.status,
-            "reason": _head(f"{record.error.type}: {record.error.message}" if record.error else ""),
-            "rerun": _head(
-                record.error.rerun if record.error and record.error.rerun else _command(record)
-            ),
-        }
-        for record in ordered[:FAILURES]
-    ]
-
-
-def _command(record: Record) -> str:
-    return RunSpec(**{name: getattr(record, name) for name in RunSpec.__struct_fields__}).command()
-
-
-def _head(text: str) -> str:
-    line = plain(text[: HEAD + 1])
-    return line if len(line) <= HEAD else f"{line[:HEAD]} …"
-
-
-def anchors(board: Row) -> list[dict[str, str]]:
-    """Return what scores 0 and 1 in every cell."""
-
-    def side(anchor: Row) -> tuple[str, str]:
-        if anchor["value"] is None:
-            return anchor["name"], "not run yet"
-        error = f" ± {anchor['sd'] / anchor['n'] ** 0.5:.2g} s.e." if anchor["n"] else ""
-        return anchor["name"] or anchor["why"], f"{anchor['value']:.4g}{error}"
-
-    found = []
-    for cell in (cell for track in board["tracks"] for cell in track["cells"]):
-        low, high = side(cell["low"]), side(cell["high"])
-        state = ", ".join(
-            [
-                f"{cell['state']}: {cell['thin'] or cell['saturated']}"
-                if cell["thin"] or cell["saturated"]
-                else cell["state"],
-                "frozen" if cell["frozen"] else "not frozen",
-                *(["drifted"] if cell["drift"] else []),
-                *filter(None, [test_set_said(cell["test_set"])]),
-            ]
-        )
-        found.append(
-            {
-                "cell": cell["cell"],
-                "metric": cell["primary"],
-                "low": low[0],
-                "low_value": low[1],
-                "high": high[0],
-                "high_value": high[1],
-                "state": state,
-            }
-        )
-    return found
-
-
-def provenance(
-    board: Row, records: Sequence[Record], made_with: Mapping[str, str]
-) -> list[tuple[str, str]]:
-    """Return by what the records were computed, the most frequent first, and the page made."""
-
-    def counted(values: Sequence[str]) -> str:
-        found = sorted(
-            Counter(value for value in values if value).items(),
-            key=lambda item: (-item[1], item[0]),
-        )
-        return "; ".join(f"{value} ({count})" for value, count in found[:8]) + (
-            f"; and {len(found) - 8} more" if len(found) > 8 else ""
-        )
-
-    sources = [record.provenance for record in records]
-    versions = [
-        f"{name} {version}"
-        for source in sources
-        for name, version in sorted(source.get("versions", {}).items())
-    ]
-    rows = [
-        ("Records", f"{len(records)} in {len(board['tables'])} tables"),
-        ("Runner", counted([str(source.get("runner", "")) for source in sources])),
-        ("Processor", counted([str(source.get("cpu", "")) for source in sources])),
-        ("Class", counted([str(source.get("cpu_class", "")) for source in sources])),
-        (
-            "Kernels",
-            counted([in_words(source["kernels"]) for source in sources if "kernels" in source]),
-        ),
-        ("System", counted([str(source.get("system", "")) for source in sources])),
-        ("Python", counted([str(source.get("python", "")) for source in sources])),
-        ("Libraries", counted(versions)),
-        (
-            "Commits",
-            counted(
-                [str((source.get("bench_git") or {}).get("commit", ""))[:12] for source in sources]
-            ),
-        ),
-        ("Page made with", ", ".join(f"{name} {version}" for name, version in made_with.items())),
-        ("Notes", " ".join(board["notes"])),
-    ]
-    return [row for row in rows if row[1]]
+    return "; ".join(said)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import _charts
-from ._text import plain
+from ._text import one_line
 
 COLUMNS, WIDTH = 3, 190
 THEMES = {
@@ -54,7 +54,7 @@ def _drawable(spec: Any) -> Any:
         return {name: _drawable(value) for name, value in spec.items()}
     if isinstance(spec, list):
         return [_drawable(value) for value in spec]
-    return plain(spec) if isinstance(spec, str) else spec
+    return one_line(spec) if isinstance(spec, str) else spec
 
 
 def _panels(board: Mapping[str, Any]) -> list[tuple[str, list[Mapping[str, Any]]]]:

@@ -24,7 +24,7 @@ def against_plain(row: Mapping[str, Any], best: str) -> str:
     )
 
 
-def plain_said(track: Mapping[str, Any]) -> list[str]:
+def plain_lines(track: Mapping[str, Any]) -> list[str]:
     """Say who is better than the best plain baseline of a track, who can't be separated from it,
     and who is worse; nothing where there is none.
     """

@@ -18,14 +18,15 @@ from bench.runs.store_files import put, put_with
 
 from ._anchors import Anchors, Frozen, anchors_file, read_anchors, write_anchors
 from ._cells import suite_cells
-from ._classes import Settled, settle
+from ._classes import ComparedRuns, compared_runs
 from ._exports import history_parquet, history_rows, merged, night_of, read_history, records_parquet
 from ._render import render
-from ._render_tracks import track_lines
 from ._schema import schema
 from ._scores import clashes
-from ._suite import Suite, find, in_tier, read_suite
+from ._suite import find, in_tier, read_suite
+from ._suite_file import Suite
 from ._text import as_csv
+from ._track_exports import track_lines
 
 PAGE = ("altair", "itables", "jinja2", "vl_convert")
 """What the page is made with: the extra ``page``."""
@@ -119,14 +120,12 @@ def freeze(
     file, stale = anchors_file(path, suite), options.get("stale") or set()
     frozen = read_anchors(file, suite)
     records, _ = held(records, tasks)
-    settled = settle(records, stale)
+    runs = compared_runs(records, stale)
     said, wrote = [], []
     for tier in suite.tiers:
-        cells, notes, new = _frozen(
-            in_tier(suite, tier), frozen.get(tier, {}), settled, tasks, stale
-        )
+        cells, notes, new = _frozen(in_tier(suite, tier), frozen.get(tier, {}), runs, tasks, stale)
         frozen[tier], more = _saturated(
-            in_tier(suite, tier), cells, settled, tasks, options.get("cards") or {}, stale
+            in_tier(suite, tier), cells, runs, tasks, options.get("cards") or {}, stale
         )
         said += [*notes, *more]
         where = f" of the tier {tier}" if len(suite.tiers) > 1 else ""
@@ -141,7 +140,7 @@ def freeze(
 def _frozen(
     suite: Suite,
     old: Mapping[str, Frozen],
-    settled: Settled,
+    runs: ComparedRuns,
     tasks: Mapping[str, Any],
     stale: Collection[str],
 ) -> tuple[dict[str, Frozen], list[str], int]:
@@ -151,10 +150,10 @@ def _frozen(
     cells, said, open_cells = dict(old), [], []
     for track in suite.tracks:
         mine = [
-            record for record in settled.records if record.track == track and record.id not in stale
+            record for record in runs.records if record.track == track and record.id not in stale
         ]
         for cell in suite_cells(
-            track, suite, Anchors(suite=suite.name, cells={}), mine, tasks, stale, settled.aside
+            track, suite, Anchors(suite=suite.name, cells={}), mine, tasks, stale, runs.aside
         ):
             now = cell.anchors
             if cell.name in cells:
@@ -184,7 +183,7 @@ def _frozen(
 def _saturated(
     suite: Suite,
     cells: dict[str, Frozen],
-    settled: Settled,
+    runs: ComparedRuns,
     tasks: Mapping[str, Any],
     methods: Mapping[str, Any],
     stale: Collection[str],
@@ -193,22 +192,22 @@ def _saturated(
     method has run them, and what there is to say.
     """
     from ._saturation import decided, plain_of, tasks_of, undecided
-    from ._track import everybody
+    from ._track import all_method_scores
 
     said, cells = [], dict(cells)
     for track in suite.tracks if suite.schema_version > 1 else ():
         mine = [
-            record for record in settled.records if record.track == track and record.id not in stale
+            record for record in runs.records if record.track == track and record.id not in stale
         ]
         found = suite_cells(
-            track, suite, Anchors(suite=suite.name, cells=cells), mine, tasks, stale, settled.aside
+            track, suite, Anchors(suite=suite.name, cells=cells), mine, tasks, stale, runs.aside
         )
         loose = [
             cell for cell in found if cell.name in cells and cells[cell.name].saturated is None
         ]
         if not loose:
             continue
-        reached = everybody(track, found, suite, methods, clashes(mine))
+        reached = all_method_scores(track, found, suite, methods, clashes(mine))
         reasons = decided(found, reached, plain_of(track, methods))
         for task in tasks_of(loose):
             if obstacle := undecided(task, found, reached):

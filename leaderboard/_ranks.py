@@ -1,11 +1,13 @@
-"""Comparing the rows of a table: against the null, among each other, and why a row has no place."""
+"""Comparing the rows of a table: against the baseline, among each other, and why a row has no
+place.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from ._classes import elsewhere
+from ._classes import other_class_text
 from ._rows import Entrant, differing, figure
 from ._statistics import Paired, holm, paired
 
@@ -124,7 +126,9 @@ def _placeable(members: Sequence[Entrant], rows: Sequence[Row]) -> list[int]:
         row["provisional"] = bool(seeds) and bool(wanted - seeds)
         if row["provisional"] and not row["why"]:
             row["why"] = f"{len(seeds & wanted)} of {len(wanted)} seeds"
-        if row["provisional"] and (left := elsewhere([record.seed for record in member.aside])):
+        if row["provisional"] and (
+            left := other_class_text([record.seed for record in member.aside])
+        ):
             row["why"] = f"{row['why']}; {left}"
     return [position for position, row in enumerate(rows) if not row["why"]]
 
@@ -141,7 +145,7 @@ def _no_places(placed: Sequence[Row], direction: str) -> str:
 def _obstacle(member: Entrant, row: Row) -> str:
     """Say what keeps a row from a place, whatever the other rows are; empty: nothing."""
     if not member.records:
-        return elsewhere([record.seed for record in member.aside])
+        return other_class_text([record.seed for record in member.aside])
     if not member.ok:
         return "no run succeeded"
     if row["peeks"]:

@@ -14,7 +14,7 @@ from bench.cards import MethodCard
 from ._cells import SuiteCell
 from ._family import Family
 from ._scores import MethodScores
-from ._suite import Suite
+from ._suite_file import Suite
 from ._verdicts import against
 
 SHARE = 0.9
@@ -170,7 +170,7 @@ def undecided(task: str, cells: Sequence[SuiteCell], found: Sequence[MethodScore
     return ""
 
 
-def hold_against_plain(
+def compare_with_plain(
     rows: Sequence[dict[str, Any]], pairs: Family, columns: dict[str, Any]
 ) -> str:
     """Give every placed row its verdict against the best plain baseline, from the family of all

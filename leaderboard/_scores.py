@@ -16,7 +16,7 @@ from bench.runs.record import Record
 
 from ._cells import SuiteCell
 from ._rows import differing
-from ._suite import Suite
+from ._suite_file import Suite
 from ._text import seconds
 
 

@@ -13,8 +13,10 @@ Column = tuple[str, str, list[str]]
 _ENTITIES = str.maketrans({character: f"&#{ord(character)};" for character in "&<>|`*\\"})
 
 
-def plain(text: str) -> str:
+def one_line(text: str) -> str:
     """Return ``text`` as one line without control characters."""
+    if text.isprintable():
+        return text
     return "".join(character if character.isprintable() else " " for character in text)
 
 
@@ -22,7 +24,7 @@ def escape(text: str) -> str:
     """Return ``text`` as one line of Markdown that is shown as it stands:
     no cell border, code, tag, link or control character.
     """
-    return plain(text).translate(_ENTITIES).replace("](", "]&#40;")
+    return one_line(text).translate(_ENTITIES).replace("](", "]&#40;")
 
 
 def number(value: float | None, digits: int, sign: str = "") -> str:
@@ -66,7 +68,7 @@ def defaults_column(rows: Sequence[Mapping[str, Any]]) -> list[Column]:
     )
 
 
-def classes_said(classes: Sequence[Mapping[str, Any]]) -> str:
+def classes_text(classes: Sequence[Mapping[str, Any]]) -> str:
     """Say which classes of machines a board's runs are of; empty: there is no run."""
     parts = {
         one["name"]: filter(None, [one["cpu"] or "not recorded", one["gpu"], one["kernels"]])
@@ -81,7 +83,7 @@ def classes_said(classes: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def suite_said(suite: Mapping[str, Any]) -> str:
+def suite_text(suite: Mapping[str, Any]) -> str:
     """Return the name of a suite, with the tier of one that has several,
     and the tuning budget of a board that has one.
     """
@@ -93,19 +95,19 @@ def suite_said(suite: Mapping[str, Any]) -> str:
     )
 
 
-def seeds_said(needed: int | str | None) -> str:
+def seeds_text(needed: int | str | None) -> str:
     """Return how many seeds would decide; empty: no number does."""
     return f"{needed} seeds would decide" if needed else ""
 
 
-def test_set_said(test_set: str) -> str:
+def test_set_text(test_set: str) -> str:
     """Return that the rows a task judges by are the same for every seed;
     empty: seeds draw them, or no card says so.
     """
     return "fixed test set" if test_set in ("official", "fixed") else ""
 
 
-def some(count: int, thing: str) -> str:
+def counted(count: int, thing: str) -> str:
     """Return ``3 tasks``, or ``1 task``."""
     return f"{count} {thing}{'s' * (count != 1)}"
 
@@ -145,7 +147,7 @@ def _cell(value: Any) -> Any:
         return str(value).lower()
     if not isinstance(value, str):
         return value
-    line = plain(value)
+    line = one_line(value)
     return f"'{line}" if line.lstrip().startswith(("=", "+", "-", "@")) else line
 
 

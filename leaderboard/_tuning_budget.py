@@ -8,15 +8,18 @@ from typing import Any
 import msgspec
 
 from bench.cards import MethodCard, TaskCard
+from bench.digests import digest
 from bench.runs.record import Record
 
-from ._classes import ELSEWHERE
-from ._suite import Suite
-from ._text import some
+from ._classes import OTHER_CLASS
+from ._suite_file import Suite
+from ._text import counted
 
 
-def origin(card: MethodCard | None, record: Record | None) -> str:
-    """Say where the parameters of a row come from: ``paper``, ``here, 12 tried``, ``tuned, 8 tried``, ``given``, ``not stated``; empty: it has no card."""
+def parameters_from(card: MethodCard | None, record: Record | None) -> str:
+    """Say where the parameters of a row come from: ``paper``, ``here, 12 tried``, ``tuned, 8
+    tried``, ``given``, ``not stated``; empty: it has no card.
+    """
     if record is not None and record.tuning:
         return f"tuned, {trials_of(record.tuning)} tried"
     if record is not None and record.custom and "[" not in record.variant:
@@ -35,45 +38,109 @@ def trials_of(tuning: Mapping[str, Any]) -> int:
 
 
 def within(tuning: Mapping[str, Any], budget: int) -> bool:
-    """Say whether a choice spent a budget: that many of the settings of the method's card, or all of them where there are fewer."""
+    """Say whether a choice spent a budget: that many of the settings of the method's card, or all
+    of them where there are fewer.
+    """
     space, tried = tuning.get("space", budget), trials_of(tuning)
     return isinstance(space, int) and tried > 0 and tried == min(budget, space)
 
 
-def at_budget(records: Iterable[Record], suite: Suite, tasks: Mapping[str, TaskCard], methods: Mapping[str, MethodCard]) -> list[Record]:
-    """Return the records that the board at an equal tuning budget compares, in the tracks that have one.
+def at_budget(
+    records: Iterable[Record],
+    suite: Suite,
+    tasks: Mapping[str, TaskCard],
+    methods: Mapping[str, MethodCard],
+) -> tuple[list[Record], list[str]]:
+    """Return the records that the board at an equal tuning budget compares, in the tracks that have
+    one, and what is to be said of others.
 
-    A method whose card has a space for ``--tune`` stands with the parameters chosen within exactly the budget, on tasks with a validation
-    score. Anchors and other references, methods without a space, and all methods on tasks without such a score, stand with their defaults.
+    A method whose card has a space for ``--tune`` stands with the parameters chosen within exactly
+    the budget, on tasks with a validation score. Anchors and other references, methods without a
+    space, and all methods on tasks without such a score, stand with their defaults.
     """
-    found = []
+    found, chosen = [], []
     for record in records:
         if record.track not in suite.tracks:
             continue
         card, task = methods.get(f"{record.track}/{record.method}"), tasks.get(record.identity)
         tuned = bool(card and card.tuning and task and task.tuning) and not record.reference
         if tuned and record.tuning and within(record.tuning, suite.budget):
-            found.append(msgspec.structs.replace(record, custom=False))  # chosen by rule, so ranked here
+            chosen.append(msgspec.structs.replace(record, custom=False))  # by rule, so ranked here
         elif not tuned and not record.tuning:
             found.append(record)
-    return found
+    newest, notes = _newest_choice(chosen)
+    return [*found, *newest], notes
 
 
-def budget_notes(track: str, suite: Suite, tasks: Mapping[str, TaskCard], methods: Mapping[str, MethodCard], rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Say who stands with defaults on the board at an equal tuning budget, and how to run what is missing; nothing on another board."""
+def _newest_choice(records: Iterable[Record]) -> tuple[list[Record], list[str]]:
+    """Return the tuned records without those of a choice that a newer one replaced, by the time of
+    its last record, and say which were replaced.
+    """
+    choices: dict[tuple[Any, ...], dict[str, list[Record]]] = {}
+    for record in records:
+        name = digest(
+            [record.identity, record.preset, record.variant, record.device, record.task_params]
+        )
+        where = (record.track, record.task, record.variant, record.method, name)
+        choices.setdefault(where, {}).setdefault(record.group, []).append(record)
+    kept, notes = [], []
+    for (_, task, variant, method, _), groups in sorted(choices.items()):
+        newest = max(groups, key=lambda group: (max(r.ended for r in groups[group]), group))
+        kept += groups[newest]
+        if others := sum(len(group) for name, group in groups.items() if name != newest):
+            notes.append(
+                f"{method} was tuned {'twice' if len(groups) == 2 else f'{len(groups)} times'} on "
+                f"{task} {variant}: the newest choice counts, and {counted(others, 'record')} of "
+                f"{'the older one' if len(groups) == 2 else 'older ones'} "
+                f"{'are' if others > 1 else 'is'} not compared."
+            )
+    return kept, notes
+
+
+def budget_notes(
+    track: str,
+    suite: Suite,
+    tasks: Mapping[str, TaskCard],
+    methods: Mapping[str, MethodCard],
+    rows: Sequence[Mapping[str, Any]],
+) -> list[str]:
+    """Say who stands with defaults on the board at an equal tuning budget, and how to run what is
+    missing; nothing on another board.
+    """
     if not suite.budget:
         return []
-    cards = {row["method"]: methods.get(f"{track}/{row['method']}") for row in rows if not row["reference"]}
+    cards = {
+        row["method"]: methods.get(f"{track}/{row['method']}")
+        for row in rows
+        if not row["reference"]
+    }
     bare = sorted(name for name, card in cards.items() if card is not None and not card.tuning)
-    blind = sorted({task.task for task in suite.tracks[track].tasks if (card := tasks.get(f"{track}/{task.task}")) is not None and not card.tuning})
-    notes = [f"Parameters are chosen among {suite.budget} settings by each task's validation score; the null and the upper anchor stand with their defaults."]
-    notes += [f"No space for --tune on the card, so with defaults: {', '.join(bare)}."] if bare else []
-    notes += [f"No validation score, so all methods with defaults: {', '.join(blind)}."] if blind else []
-    lacking = {row["method"]: row["why"] for row in rows if row["provisional"] and (card := cards.get(row["method"])) is not None and card.tuning}
+    blind = sorted(
+        {
+            task.task
+            for task in suite.tracks[track].tasks
+            if (card := tasks.get(f"{track}/{task.task}")) is not None and not card.tuning
+        }
+    )
+    notes = [
+        f"Parameters are chosen among {suite.budget} settings by each task's validation score; the "
+        "baseline and the upper anchor stand with their defaults."
+    ]
+    if bare:
+        notes.append(f"No space for --tune on the card, so with defaults: {', '.join(bare)}.")
+    if blind:
+        notes.append(f"No validation score, so all methods with defaults: {', '.join(blind)}.")
+    lacking = {
+        row["method"]: row["why"]
+        for row in rows
+        if row["provisional"] and (card := cards.get(row["method"])) is not None and card.tuning
+    }
     if lacking:
-        where = "on the class of machine of the others, run" if any(ELSEWHERE in why for why in lacking.values()) else "run"
+        apart = any(OTHER_CLASS in why for why in lacking.values())
+        where = "on the class of machine of the others, run" if apart else "run"
         notes.append(
-            f"{some(len(lacking), 'method')} lack{'s' * (len(lacking) == 1)} tuned runs; {where}: "
-            f"bench run --track {track} --method {','.join(sorted(lacking))} --tune {suite.budget} --seeds {suite.seeds} --device {suite.device}"
+            f"{counted(len(lacking), 'method')} lack{'s' * (len(lacking) == 1)} tuned runs; "
+            f"{where}: bench run --track {track} --method {','.join(sorted(lacking))} --tune "
+            f"{suite.budget} --seeds {suite.seeds} --device {suite.device}"
         )
     return notes

@@ -5,30 +5,26 @@ It reads records and cards, and nothing else.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from bench.cards import MethodCard, Metric, TaskCard
-from bench.digests import digest
+from bench.cards import TaskCard
 from bench.runs.figures import held
 from bench.runs.record import Record
 
 from ._anchors import Anchors
-from ._classes import Settled, class_notes, main_class, settle
+from ._cache_keys import cache_key
+from ._classes import ComparedRuns, compared_runs
 from ._compare import comparison
-from ._named import name_of
-from ._notes import nothing, table_notes, tell_apart
-from ._ranks import compare_with_low, in_order, place
+from ._notes import left_out, no_records, note_other_problems
 from ._render import render
-from ._rows import entrants, row_of
-from ._suite import DEFAULT, Suite, find, in_seeds, load, named, tuned_board
-from ._text import some
-from ._tuned import at_budget, origin
+from ._selection import is_trial, select
+from ._suite import find, in_seeds, load, named, tuned_board
+from ._suite_file import DEFAULT, Suite
+from ._tables import metrics_of, table_of, tables_of
+from ._tuning_budget import at_budget
 
 SCHEMA_VERSION = 3
 
@@ -67,56 +63,33 @@ def bench_board(
     )
     chosen = select(records, {**options, "methods": None})
     chosen, beyond = held(chosen, tasks)
-    shown = [record for record in chosen if not _trial(record, tasks.get(record.identity))]
+    shown = [record for record in chosen if not is_trial(record, tasks.get(record.identity))]
     methods, trials = options.get("cards") or {}, len(chosen) - len(shown)
+    retuned: list[str] = []
     if options.get("tuned"):
         suite = tuned_board(suite, options.get("track"))
-        shown = at_budget(shown, suite, tasks, methods)
+        shown, retuned = at_budget(shown, suite, tasks, methods)
     shown, unused = in_seeds(suite, shown) if options.get("tier") else (shown, 0)
     # whichever methods are asked for: the class of a seed is the one of all that ran there
-    settled = settle(shown, stale)
-    compared = select(settled.records, options)
+    runs = compared_runs(shown, stale)
+    compared = select(runs.records, options)
     suite = named(suite, options.get("tracks") or {})
     for group in tables_of(compared, tasks):
         card = tasks.get(group[0].identity)
         mine = {record.method: methods.get(f"{record.track}/{record.method}") for record in group}
-        build = partial(_table, group, card, stale, settled, mine)
-        name = name_of(group, [card, mine, suite.budget], stale, settled) if memo else ""
+        build = partial(table_of, group, card, stale, runs, mine)
+        name = cache_key(group, [card, mine, suite.budget], stale, runs) if memo else ""
         tables.append(memo(name, build) if memo and name else build())
-    tell_apart(tables)
-    notes = (
-        [f"{some(trials, 'trial run')} of --tune {'are' if trials > 1 else 'is'} left out."]
-        if trials
-        else []
-    )
-    notes += (
-        [
-            (
-                "Left out as invalid, with figures outside their metrics' bounds: "
-                f"{', '.join(beyond[:5])}{' and more' if len(beyond) > 5 else ''}."
-            )
-        ]
-        if beyond
-        else []
-    )
-    notes += (
-        [
-            (
-                f"{some(unused, 'record')} of other seeds than 0 to {suite.seeds - 1} are not used "
-                f"in the tier {suite.tier}."
-            )
-        ]
-        if unused
-        else []
-    )
-    notes += [] if tables else [nothing(records)]
+    note_other_problems(tables)
+    notes = [*left_out(trials, beyond, unused, suite), *retuned]
+    notes += [] if tables else [no_records(records)]
     whole = not any(options.get(name) for name in ("tasks", "methods", "preset"))
     return {
         "schema_version": SCHEMA_VERSION,
         "kind": "board",
         "suite": _described(suite),
-        "classes": settled.classes.told(compared),
-        "tracks": list(_tracks(suite, anchors, shown, settled, tasks, options)) if whole else [],
+        "classes": runs.classes.summary(compared),
+        "tracks": list(_tracks(suite, anchors, shown, runs, tasks, options)) if whole else [],
         "tables": tables,
         "notes": notes,
     }
@@ -126,7 +99,7 @@ def _tracks(
     suite: Suite,
     anchors: Anchors,
     records: Sequence[Record],
-    settled: Settled,
+    runs: ComparedRuns,
     tasks: Mapping[str, TaskCard],
     options: Mapping[str, Any],
 ) -> Iterator[dict[str, Any]]:
@@ -141,7 +114,7 @@ def _tracks(
     }
     groups, one_a_cell = (
         _by_track(suite, places, records),
-        _by_track(suite, places, settled.records),
+        _by_track(suite, places, runs.records),
     )
     for track, group in groups.items():
         if not group:
@@ -155,14 +128,14 @@ def _tracks(
             tasks,
             methods,
             stale,
-            settled._replace(records=one_a_cell[track]),
+            runs._replace(records=one_a_cell[track]),
         )
         mine = {
             identity: card
             for identity, card in (*tasks.items(), *methods.items())
             if identity.startswith(f"{track}/")
         }
-        name = name_of(group, [suite, anchors, track, mine], stale, settled) if memo else ""
+        name = cache_key(group, [suite, anchors, track, mine], stale, runs) if memo else ""
         yield memo(name, build) if memo and name else build()
 
 
@@ -283,7 +256,7 @@ def bench_compare(
         (group, metrics_of(group, tasks.get(group[0].identity))[0])
         for group in tables_of(chosen, tasks)
     ]
-    rows, notes = comparison(groups, a, b, stale, settle(chosen, stale))
+    rows, notes = comparison(groups, a, b, stale, compared_runs(chosen, stale))
     return {
         "schema_version": SCHEMA_VERSION,
         "kind": "comparison",
@@ -291,143 +264,4 @@ def bench_compare(
         "b": b,
         "rows": rows,
         "notes": notes,
-    }
-
-
-def select(records: Sequence[Record], options: Mapping[str, Any]) -> list[Record]:
-    """Return the records that the options choose.
-
-    The low references stay whatever the methods: the null is on every board.
-    """
-    track, tasks, methods, preset = (
-        options.get(name) for name in ("track", "tasks", "methods", "preset")
-    )
-
-    def chosen(record: Record) -> bool:
-        return (
-            (not track or record.track == track)
-            and (not tasks or record.identity in tasks)
-            and (not preset or record.preset == preset)
-            and (
-                not methods
-                or record.reference == "low"
-                or record.method in methods
-                or f"{record.track}/{record.method}" in methods
-            )
-        )
-
-    return [record for record in records if chosen(record)]
-
-
-def tables_of(records: Sequence[Record], tasks: Mapping[str, TaskCard]) -> list[list[Record]]:
-    """Group records into tables, variants in the order of the card.
-
-    Other task parameters make another table: another problem.
-    """
-    groups: dict[tuple[Any, ...], list[Record]] = defaultdict(list)
-    places: dict[str, tuple[Any, ...]] = {}
-    for record in records:
-        if (row := record.group) in places:
-            groups[places[row]].append(record)
-            continue
-        card = tasks.get(record.identity)
-        variants = (
-            list(card.presets[record.preset].variants)
-            if card and record.preset in card.presets
-            else []
-        )
-        position = variants.index(record.variant) if record.variant in variants else len(variants)
-        places[row] = (
-            record.track,
-            record.task,
-            record.preset,
-            position,
-            record.variant,
-            record.device,
-            digest(record.task_params),
-        )
-        groups[places[row]].append(record)
-    return [groups[key] for key in sorted(groups)]
-
-
-def _trial(record: Record, card: TaskCard | None) -> bool:
-    """Say whether a record is a trial of ``--tune``: its figures are of held-out training data."""
-    return bool(card and card.tuning) and all(
-        record.task_params.get(name) == value for name, value in card.tuning.items()
-    )  # type: ignore[union-attr]
-
-
-def metrics_of(records: Sequence[Record], card: TaskCard | None) -> list[Metric]:
-    """Return the metrics of a table, the primary one first, then those
-    declared, then those found in the records alone.
-    """
-    found = dict.fromkeys(name for record in records for name in record.metrics)
-    if card is None:
-        return [Metric(name=name, direction="none") for name in found] or [
-            Metric(name="", direction="none")
-        ]
-    declared = [card.primary, *(metric for metric in card.metrics if not metric.primary)]
-    known = {metric.name for metric in declared}
-    declared = [metric for metric in declared if not metric.validation]
-    return [
-        *declared,
-        *(Metric(name=name, direction="none") for name in found if name not in known),
-    ]
-
-
-def _table(
-    records: Sequence[Record],
-    card: TaskCard | None,
-    stale: set[str],
-    settled: Settled,
-    methods: Mapping[str, MethodCard | None],
-) -> dict[str, Any]:
-    first, classes = records[0], settled.classes
-    primary, *others = metrics_of(records, card)
-    members = entrants(records, primary.name, settled.aside)
-    compared = [record for member in members for record in member.ok]
-    timed = main_class(compared, classes)
-    names = [metric.name for metric in (primary, *others) if metric.name]
-    rows = [
-        row_of(
-            member,
-            names,
-            stale,
-            classes,
-            timed,
-            origin(methods.get(member.first.method), member.first),
-        )
-        | {"plain": bool((own := methods.get(member.first.method)) and own.plain)}
-        for member in members
-    ]
-    compare_with_low(members, rows, primary.direction)
-    notes = place(members, rows, primary.direction)
-    preset = card.presets.get(first.preset) if card else None
-    return {
-        "track": first.track,
-        "task": first.task,
-        "preset": first.preset,
-        "variant": first.variant,
-        "task_params": msgspec.to_builtins(first.task_params),
-        "custom": all(row["custom"] for row in rows),
-        "device": first.device,
-        "test_set": card.test_set if card else "",
-        "primary": _metric(primary),
-        "metrics": [_metric(metric) for metric in others],
-        "seeds_expected": preset.seeds if preset else None,
-        "rows": in_order(rows, primary.direction),
-        "notes": [
-            *notes,
-            *table_notes(records, compared, card, primary.name),
-            *class_notes(compared, classes, timed),
-        ],
-    }
-
-
-def _metric(metric: Metric) -> dict[str, str]:
-    return {
-        "name": metric.name,
-        "direction": metric.direction,
-        "unit": metric.unit,
-        "title": metric.title,
     }

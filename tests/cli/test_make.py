@@ -8,7 +8,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import click
 import pytest
+
+from bench.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -39,3 +42,31 @@ def test_make_gpu_runs_a_whole_track_on_the_device_named_and_its_cpu_form_is_a_v
             ("elr", "noisy-digits"),
             ("coteaching", "noisy-mnist"),
         } <= planned
+
+
+def commands(*goals):
+    """Return the commands of bench and Python that make would run, from the verb on."""
+    done = subprocess.run(
+        ["make", "-n", "-o", ".venv/.installed", *goals],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [shlex.split(line)[1:] for line in done.stdout.splitlines()]
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
+def test_make_publish_alone_writes_what_a_release_publishes_with_commands_that_the_command_line_takes():
+    *verbs, tables = commands("publish", "RESULTS=mine")
+    assert tables == ["docs/tables.py"]
+    assert verbs[0][-4:] == ["--by-task", "docs/records", "--results", "mine"]
+    assert verbs[-1][-2:] == ["--out", "leaderboard/published"]
+    for words in (*verbs, *commands("board", "RESULTS=mine")):
+        command, context = main, click.Context(main)
+        while isinstance(command, click.Group):
+            command, words = command.get_command(context, words[0]), words[1:]
+        command.make_context("bench", words, parent=context)
+    others = [*(ROOT / ".github").rglob("*.yml"), *(ROOT / ".ci").iterdir()]
+    assert not any("leaderboard/published" in path.read_text() for path in others)
+    assert "leaderboard/published" not in str(commands("board"))

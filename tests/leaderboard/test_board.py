@@ -547,7 +547,7 @@ def test_a_task_that_is_no_longer_installed_is_shown_by_name_and_says_so():
 def test_a_table_without_its_null_says_how_to_get_it():
     assert table(several("m", 1.0, 2.0, 3.0))["notes"] == [
         (
-            "The null is missing; run: bench run --method demo/null --task demo/toy --preset "
+            "The baseline is missing; run: bench run --method demo/null --task demo/toy --preset "
             "default --variant hard --seeds 0-2 --device cpu"
         )
     ]
@@ -575,8 +575,8 @@ def test_a_null_that_ran_and_is_not_ok_is_not_called_missing(status):
     ]
     (note,) = table([*several("m", 1.0, 2.0, 3.0), *nulls])["notes"]
     assert note.startswith(
-        f"The null ran, and none of its 3 runs can be used (3 {status}; InvalidRun: not finite at "
-        "report 3). Mend that, and run: bench run "
+        f"The baseline ran, and none of its 3 runs can be used (3 {status}; InvalidRun: not finite at "
+        "report 3). Fix that, and run: bench run "
     )
     assert "missing" not in note
 

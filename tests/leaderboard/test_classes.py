@@ -6,7 +6,7 @@ import random
 
 import msgspec
 import pytest
-from bench.builtin.leaderboard._classes import settle
+from bench.builtin.leaderboard._classes import compared_runs
 from bench.builtin.leaderboard._schema import check
 from bench.builtin.leaderboard.board import bench_board, bench_compare, bench_freeze, bench_render
 from board_toy import CARDS, ENVIRONMENT, TASKS, made_up, whole_suite
@@ -138,10 +138,10 @@ def test_of_several_classes_that_which_most_methods_ran_on_is_taken_in_any_order
         *on(records, NARROW),
         *on([record for record in records if record.method in ("m", "null")], WIDE, shift=5.0),
     ]
-    kept = settle(both, set())
+    kept = compared_runs(both, set())
     assert {kept.classes.named([record]) for record in kept.records} == {"AMD avx2"}
     assert not kept.aside
-    flipped = settle(
+    flipped = compared_runs(
         [
             *on(records, WIDE),
             *on([record for record in records if record.method in ("m", "null")], NARROW),
@@ -152,7 +152,7 @@ def test_of_several_classes_that_which_most_methods_ran_on_is_taken_in_any_order
     order = random.Random(3)
     for _ in range(5):
         order.shuffle(both)
-        again = settle(both, set())
+        again = compared_runs(both, set())
         assert [record.id for record in again.records] == [record.id for record in kept.records]
 
 
@@ -163,20 +163,20 @@ def test_runs_of_todays_code_decide_before_stale_ones_and_failing_moves_no_class
     )
     stale = {record.id for record in narrow}
     assert {
-        settle([*narrow, *wide], stale).classes.named([record])
-        for record in settle([*narrow, *wide], stale).records
+        compared_runs([*narrow, *wide], stale).classes.named([record])
+        for record in compared_runs([*narrow, *wide], stale).records
         if record.method == "m"
     } == {"Intel avx512"}
     some = [record for record in records if record.method in ("m", "null")]
     tie = [*on(some, NARROW), *on(some, WIDE)]
-    before = settle(tie, set())
+    before = compared_runs(tie, set())
     failed = [
         msgspec.structs.replace(record, status="crashed", metrics={})
         if record.method == "m" and record in before.records
         else record
         for record in tie
     ]
-    after = settle(failed, set())
+    after = compared_runs(failed, set())
     assert {after.classes.named([record]) for record in after.records} == {
         before.classes.named([record]) for record in before.records
     }
@@ -289,7 +289,7 @@ def test_anchors_are_frozen_over_seeds_of_several_classes(records, suite_file):
 
 def test_classes_that_differ_in_their_kernels_alone_are_told_apart_by_them(records):
     other = NARROW | {"kernels": {"numpy_blas": "openblas 0.3.30 Haswell"}}
-    names = settle(
+    names = compared_runs(
         [*on(records[:1], NARROW), *[msgspec.structs.replace(records[1], provenance=other)]], set()
     ).classes.names
     assert sorted(names.values()) == ["AMD avx2 Haswell", "AMD avx2 Zen"]
@@ -299,7 +299,7 @@ def test_classes_that_differ_in_their_kernels_alone_are_told_apart_by_them(recor
         {"gpu": {"name": "A GPU"}, "cpu_class": "x86_64-AuthenticAMD-avx2"},
     ]
     made = [msgspec.structs.replace(records[0], provenance=provenance) for provenance in odd]
-    assert len(set(settle(made, set()).classes.names.values())) == 3
+    assert len(set(compared_runs(made, set()).classes.names.values())) == 3
 
 
 def test_a_board_of_records_that_say_no_class_is_made_all_the_same(board, records):

@@ -77,7 +77,8 @@ def placed(track):
 
 
 def test_condensation_has_a_leading_group_that_says_how_many_can_not_be_separated_from_the_first():
-    from bench.builtin.leaderboard._render_tracks import leaders, track_markdown
+    from bench.builtin.leaderboard._render_tracks import track_markdown
+    from bench.builtin.leaderboard._track_facts import leaders
 
     rows = placed("condensation")
     assert [row["method"] for row in rows if row["leading"]] == [

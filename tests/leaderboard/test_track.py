@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from bench.builtin.leaderboard._suite_checks import disagreements
 from bench.builtin.leaderboard.board import bench_board, bench_freeze, bench_render
 from board_toy import CARDS, SUITE, TASKS, card, made_up, whole_suite
 from hypothesis import given, settings
@@ -675,7 +676,7 @@ def test_the_newest_suite_of_this_repository_names_what_is_installed_and_older_o
         suite, _ = _suite.load(path)
         assert path.stem == f"suite-{suite.name}"
     suite = _suite.read_suite(_suite.find(None))
-    assert _suite.disagreements(suite, tasks) == []
+    assert disagreements(suite, tasks) == []
     for name, track in suite.tracks.items():
         for task in track.tasks:
             assert task.seconds >= tasks[f"{name}/{task.task}"].presets[task.preset].timeout
@@ -810,13 +811,13 @@ def schema_of():
 
 
 def test_what_happens_to_the_first_place_when_a_task_is_left_out_is_said_with_the_names():
-    from bench.builtin.leaderboard._render_tracks import _left_out
+    from bench.builtin.leaderboard._track_facts import left_out
 
     held = {"leader": "m", "holds": 2, "of": 2, "without": {"up": "m", "down": "m"}}
-    assert _left_out(held) == "m stays first whichever task is left out (2 of 2)."
+    assert left_out(held) == "m stays first whichever task is left out (2 of 2)."
     lost = held | {"holds": 1, "without": {"up": "m", "down": "n"}}
     assert (
-        _left_out(lost)
+        left_out(lost)
         == "m stays first in 1 of 2 cases where one task is left out; else first: n without down."
     )
 

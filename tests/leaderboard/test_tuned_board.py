@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 from bench.builtin.leaderboard._schema import check
-from bench.builtin.leaderboard._tuned import origin, within
+from bench.builtin.leaderboard._tuning_budget import parameters_from, within
 from bench.builtin.leaderboard.board import bench_board, bench_render
 from board_toy import CARDS, SUITE, TASKS, made_up, whole_suite
 
@@ -113,6 +113,33 @@ def test_the_tuned_board_ranks_rows_tuned_with_exactly_the_budget_beside_the_anc
     text = bench_render(second["board"], "md")
     assert "Suite small, tuned among 4 settings: mean normalised score" in text
     assert (second["board"]["suite"]["budget"], plain["board"]["suite"]["budget"]) == (4, 0)
+
+
+def test_of_a_method_tuned_twice_at_one_budget_the_newer_choice_counts_and_the_board_says_so(
+    suite, records
+):
+    mine = [record for record in records if record.method == "m"]
+    first = tuned(mine, -5.0)
+    second = [
+        msgspec.structs.replace(
+            record,
+            params={"lam": 7.0},
+            cell=digest([record.cell]),
+            key=digest([record.key]),
+            ended="2030-01-01T00:00:00.000+00:00",
+        )
+        for record in tuned(mine, 5.0)
+    ]
+    alone = track(suite, [*records, *second], tuned=True)
+    for both in ([*records, *first, *second], [*second, *records, *first]):
+        found = track(suite, both, tuned=True)
+        assert found["rows"] == alone["rows"]
+        assert found["board"]["tables"] == alone["board"]["tables"]
+        assert (
+            "m was tuned twice on up a: the newest choice counts, and 3 records of the older one "
+            "are not compared." in found["board"]["notes"]
+        )
+    assert not any("tuned twice" in note for note in alone["board"]["notes"])
 
 
 @pytest.mark.parametrize(
@@ -283,7 +310,7 @@ def test_every_board_says_where_defaults_come_from(suite, records):
         "where no card says it, no column"
     )
     assert (
-        origin(
+        parameters_from(
             msgspec.structs.replace(METHODS["demo/m"], trials=None),
             made_up("demo", "up", "a", "m", 0, "acc", 1.0),
         )
