@@ -65,26 +65,27 @@ def test_the_committed_records_of_pair45_show_coteaching_above_elr_over_at_least
     assert sum(figures["coteaching"].values()) > sum(figures["elr"].values())
 
 
-def test_no_two_methods_have_bit_equal_metrics_in_a_committed_default_cell_with_wrong_labels(
+def test_no_two_methods_have_bit_equal_metrics_at_every_seed_of_a_committed_cell_with_wrong_labels(
     committed,
 ):
     # of one image a class, both keep the one nearest to the class mean
     known = {("condense-digits", "ipc1", "herding", "k-center")}
-    seen = {}
+    rows = {}
     for record in committed:
         # all rows known, retraining is the oracle
         if record.preset == "default" and record.variant != "clean" and not record.peeks:
-            figures = tuple(
-                sorted((name, value) for name, value in record.metrics.items() if value is not None)
+            row = rows.setdefault((record.task, record.variant, record.method, record.group), {})
+            row[record.seed] = sorted(
+                (name, value) for name, value in record.metrics.items() if value is not None
             )
-            twin = seen.setdefault(
-                (record.task, record.variant, record.seed, figures), record.method
-            )
-            same = (record.task, record.variant, *sorted((twin, record.method)))
-            assert twin == record.method or same in known, (
-                f"{twin} and {record.method} are the same on {record.task} {record.variant}, seed "
-                f"{record.seed}"
-            )
+    seen = {}
+    for (task, variant, method, _), figures in rows.items():
+        # coarse figures of one seed may be equal by chance; those of all seeds are not
+        twin = seen.setdefault((task, variant, str(sorted(figures.items()))), method)
+        same = (task, variant, *sorted((twin, method)))
+        assert twin == method or same in known, (
+            f"{twin} and {method} are the same on {task} {variant}"
+        )
     assert seen
 
 
