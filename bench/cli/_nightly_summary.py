@@ -75,7 +75,12 @@ def summary(
     differing = [check for check in checks if not check.same]
     if differing:
         rows = [
-            [_cell(check.label), check.record, ", ".join(sorted(check.differs)) or "it failed"]
+            [
+                _cell(check.label),
+                check.record,
+                (", ".join([*sorted(check.differs), *check.other]) or "it failed")
+                + ("; its renewal is withdrawn" if check.renewal else ""),
+            ]
             for check in differing
         ]
         parts += ["## Not the same when run again", _table(rows, ["run", "record", "differs in"])]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 import time
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -13,6 +12,7 @@ import click
 import msgspec
 
 from bench.cli._board import make_board, publish, stale_ids
+from bench.cli._nightly_checks import check_again
 from bench.cli._options import (
     emit_json,
     json_option,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from bench.plugins.registry import Registry
     from bench.runs.driver import Driver
-    from bench.runs.nightly import Alarm, Check, Night
+    from bench.runs.nightly import Alarm, Night
     from bench.runs.nightly_classes import NightlyStatus
     from bench.runs.plan import Cell, Plan
     from bench.runs.record import Record
@@ -250,7 +250,7 @@ def _run(
 ) -> None:
     """Run a share of the night, check what it reuses, and keep what was done."""
     from bench.runs.classes import class_of
-    from bench.runs.nightly import due, read_part, write_part
+    from bench.runs.nightly import read_part, write_part
     from bench.runs.nightly_classes import status_by_class
     from bench.runs.plan import Plan
 
@@ -265,45 +265,14 @@ def _run(
     checkable = [record for record in found.done if class_of(record.provenance) == found.here]
     # the night may have been cut off: what it did counts
     part = read_part(driver.store.root, night.isoformat(), options["tier"], shard)
-    checked = {check.record for check in part.checks}
-    if options["check"] and (
-        old := [record for record in due(checkable, night) if record.id not in checked]
-    ):
-        part.checks += _checked(session, mine, old)
+    if options["check"]:
+        part.checks += check_again(session, mine, checkable, night, options["tier"], part.checks)
     part.ran += len(ran)
     part.keys = sorted({*part.keys, *(record.key for record in ran)})
     part.seconds = round(part.seconds + time.monotonic() - began, 1)
     part.not_run = driver.not_run
     part.shard, part.machine = f"{shard[0]}/{shard[1]}", driver.keys.machine(session.device)
     write_part(driver.store.root, night.isoformat(), options["tier"], shard, part)
-
-
-def _checked(session: Session, cells: Sequence[Cell], old: Sequence[Record]) -> list[Check]:
-    """Run recorded cells again into a store that is thrown away, and compare bit for bit."""
-    from bench.runs.nightly import Check
-    from bench.runs.plan import Plan
-    from bench.runs.replay import differing
-    from bench.runs.store import Store
-
-    known, cards = {record.cell: record for record in old}, session.registry.cards()
-    found = []
-    with tempfile.TemporaryDirectory(prefix="bench-check-") as folder:
-        again = session.driver_of(Store(Path(folder)))
-        again.store.open_for_writing()
-        _, todo = again.split(Plan([cell for cell in cells if cell.spec.cell in known], []))
-        for record in session.run(again, todo):
-            before = known[record.cell]
-            differs = differing(before, record, cards.get(record.identity))
-            label = f"{record.identity} {record.variant} {record.method} seed {record.seed}"
-            found.append(
-                Check(
-                    record=before.id,
-                    label=label,
-                    same=record.status == "ok" and not differs,
-                    differs=differs,
-                )
-            )
-    return found
 
 
 def _publish(

@@ -37,6 +37,7 @@ def command(
     """Run RECORD (an id, the beginning of one, or a file) again, and say
     whether its figures come out bit for bit the same.
     """
+    from bench.runs.renewed import in_words
     from bench.runs.replay import cell_of, changes, data_differs, differing
     from bench.runs.store import Store
 
@@ -67,10 +68,13 @@ def command(
     rows = differing(old, found, registry.cards().get(old.identity))
     same = found.status == old.status and not rows
     if as_json:
+        import msgspec
+
         emit_json(
             {
                 "schema_version": 1,
                 "record": old.id,
+                "renewed": msgspec.to_builtins(old.renewed),
                 "same": same,
                 "same_key": not said,
                 "changes": said,
@@ -82,6 +86,8 @@ def command(
         )
     else:
         _print(old.id, same, said, rows, found)
+        if origin := in_words(old):
+            click.echo(f"  it was {origin}.")
     return 0 if same else 1
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.cli import _renew
 from bench.cli._options import (
     emit_json,
     json_option,
@@ -329,3 +330,6 @@ def gc(dry_run: bool, results: str | None, as_json: bool) -> None:
             f"{len(left)} of them could not be removed, {left[0].path} first; look at its "
             "permissions."
         )
+
+
+command.add_command(_renew.command)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from bench.runs.plan import NotRun
     from bench.runs.record import Record
 
-_LEFT_OUT = ("curve", "logs", "row", "content", "edited", "gap")
+_LEFT_OUT = ("curve", "logs", "row", "content", "edited", "gap", "carried")
 
 
 _HELP = """Run methods on tasks, record every result, skip what is recorded already.

@@ -37,6 +37,7 @@ def command(cell: str, results: str | None, plugins: tuple[str, ...], as_json: b
     a new run would or would not be needed.
     """
     from bench.runs.driver import Driver
+    from bench.runs.renewed import in_words
     from bench.runs.replay import cell_of
     from bench.runs.store import Store
 
@@ -45,7 +46,7 @@ def command(cell: str, results: str | None, plugins: tuple[str, ...], as_json: b
     records = sorted(
         (
             record
-            for record in store.briefs()
+            for record in [*store.briefs(), *(brief for brief, _ in store.withdrawn.values())]
             if record.cell.startswith(cell) or record.id.startswith(cell)
         ),
         key=lambda record: (record.ended, record.attempt),
@@ -65,6 +66,10 @@ def command(cell: str, results: str | None, plugins: tuple[str, ...], as_json: b
         rows, now = _held(Driver(registry, store), here, records)
     else:
         rows = [_row(record, ["its plugins are not here"]) for record in records]
+    for row in rows:
+        if row["record"] in store.withdrawn:
+            row["changes"].append(store.withdrawn[row["record"]][1])
+            row["live"] = False
     if as_json:
         whole = now is not None and now.ingredients["data"] is not None
         emit_json(
@@ -91,11 +96,13 @@ def command(cell: str, results: str | None, plugins: tuple[str, ...], as_json: b
         click.echo("key now: that of the data that a run will load")
     else:
         click.echo(f"key now {now.key}")
-    for row in rows:
+    for record, row in zip(records, rows, strict=True):
         click.echo(
             f"record {row['record']}: {row['status']}, {row['ended']}, "
             f"{'live' if row['live'] else 'stale'}"
         )
+        if origin := in_words(record):
+            click.echo(f"  it was {origin}")
         for change in row["changes"]:
             click.echo(f"  since then: {change}")
 
@@ -120,6 +127,8 @@ def _held(
 
 
 def _row(record: Record, said: list[str]) -> dict[str, Any]:
+    import msgspec
+
     return {
         "record": record.id,
         "status": record.status,
@@ -127,5 +136,6 @@ def _row(record: Record, said: list[str]) -> dict[str, Any]:
         "key": record.key,
         "data": record.data,
         "live": not said,
+        "renewed": msgspec.to_builtins(record.renewed),
         "changes": said,
     }

@@ -52,6 +52,7 @@ _FROM_RESULT = (
     "warnings",
     "arrays",
     "images",
+    "digests",
 )
 
 
@@ -269,7 +270,7 @@ class Driver:
             ran, result, ended.log, machine, kept(keyed.cell, self.registry, self.again)
         )
         if ran.ingredients["files"] == keyed.ingredients["files"]:
-            record.provenance |= self._code_state(keyed.cell)
+            record.provenance |= self.code_state(keyed.cell)
         if confined:
             record.provenance["limits"] = {
                 name: value
@@ -323,7 +324,8 @@ class Driver:
         if text not in self.notes:
             self.notes.append(text)
 
-    def _code_state(self, cell: Cell) -> dict[str, Any]:
+    def code_state(self, cell: Cell) -> dict[str, Any]:
+        """Return the commits of bench and of a cell's plugins, as provenance names them."""
         found: dict[str, Any] = {"bench_git": git_state(str(Path(__file__).parent))}
         for role, entry in (("method", cell.method), ("task", cell.task)):
             if entry is not None and entry.source != "builtin":

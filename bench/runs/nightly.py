@@ -52,6 +52,10 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     same: bool
     differs: dict[str, tuple[float | None, float | None]] = {}
     """Metric -> what is recorded, what came out tonight."""
+    other: list[str] = []
+    """What else is not the same, of a renewed record."""
+    renewal: list[str] = []
+    """Proofs that a renewed record rests on."""
 
 
 class Part(msgspec.Struct, kw_only=True):

@@ -13,6 +13,7 @@ import msgspec
 
 from bench.errors import EnvironmentFault
 from bench.runs.nightly import TIERS, Part
+from bench.runs.proofs import carry_proofs
 from bench.runs.record import Record
 from bench.runs.store_files import put
 
@@ -61,6 +62,11 @@ def carry(source: Path, target: Path, dry_run: bool) -> list[str]:
                 f"{place} can't be written ({error.strerror}); free the disk, or name another "
                 "folder with --results."
             ) from None
+    if proofs := carry_proofs(source, target, dry_run):
+        said.append(
+            f"{'would carry' if dry_run else 'carried'} {proofs} proofs and withdrawals of "
+            "renewals."
+        )
     return (
         [
             (

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 import re
-from collections.abc import Callable
 from typing import Any, Literal
 
 import msgspec
 
-from bench.errors import BenchError
+from bench.runs.record_versions import UPGRADES, refuse_repeats
+from bench.runs.record_versions import RecordError as RecordError
+from bench.runs.renewed import Renewed, contradiction
 from bench.runs.spec import RunSpec
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """What this version writes.
 
-Every older version has a reader in :data:`_UPGRADES` and a fixture in tests/runs/fixtures.
+Every older version has a reader in :data:`bench.runs.record_versions.UPGRADES` and a fixture in
+tests/runs/fixtures.
 """
 
 LARGEST = 64 * 2**20
@@ -119,6 +120,10 @@ class Record(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     warnings: list[str] = []
     arrays: str = ""
     images: dict[str, str] = {}
+    digests: dict[str, str] = {}
+    """Digest of each array and picture, like ``array:scores`` (see :mod:`bench.runs.saved`)."""
+    renewed: Renewed | None = None
+    """Which run this is the record of, where later code was proved to give the same."""
     started: str
     ended: str
     provenance: dict[str, Any] = {}
@@ -151,6 +156,8 @@ class Brief(Record, kw_only=True, forbid_unknown_fields=True):
     """What :attr:`group` is."""
     content: str
     """The digest of the whole record."""
+    carried: str
+    """The digest of what a renewal carries over (see :mod:`bench.runs.renewed`)."""
     edited: bool
     """True: the cell is not the digest of the record's own fields; somebody changed it by hand."""
     gap: str
@@ -165,10 +172,6 @@ class Brief(Record, kw_only=True, forbid_unknown_fields=True):
 
 
 _decoder = msgspec.json.Decoder(Record)
-
-
-class RecordError(BenchError):
-    """A record that can't be trusted; the text says why."""
 
 
 def encode_record(record: Record) -> bytes:
@@ -203,30 +206,9 @@ def decode_record(data: bytes) -> Record:
         record = _upgraded(data)
     # not as we write it: by hand, by other software, of an earlier version
     if msgspec.json.format(data, indent=-1) != msgspec.json.encode(record):
-        _refuse_repeats(data)
+        refuse_repeats(data)
     check_record(record)
     return record
-
-
-def _refuse_repeats(data: bytes) -> None:
-    """Raise RecordError where a table says one name twice: readers differ
-    in which of the two they take.
-    """
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        table = dict(pairs)
-        if len(table) < len(pairs):
-            names = [name for name, _ in pairs]
-            raise RecordError(
-                "it is damaged: it says "
-                f"{next(name for name in names if names.count(name) > 1)[:100]!r} twice"
-            )
-        return table
-
-    try:
-        json.loads(data, object_pairs_hook=once)
-    except (ValueError, RecursionError) as error:
-        raise RecordError(f"it is damaged: {error}") from None
 
 
 def _upgraded(data: bytes) -> Record:
@@ -244,29 +226,11 @@ def _upgraded(data: bytes) -> Record:
                 "update bench to read it"
             )
         for step in range(version, SCHEMA_VERSION):
-            document = _UPGRADES[step](document)
+            document = UPGRADES[step](document)
         return msgspec.convert({**document, "schema_version": SCHEMA_VERSION}, Record)
     except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
         raise RecordError(f"it is damaged: {error}") from None
 
-
-def _from_1(document: dict[str, Any]) -> dict[str, Any]:
-    """Version 2 added ``tuning``: nothing was tuned before."""
-    if "tuning" in document:
-        raise RecordError("it is damaged: a record of schema version 1 has no field 'tuning'")
-    return document
-
-
-def _from_2(document: dict[str, Any]) -> dict[str, Any]:
-    """Version 3 added ``data`` and ``flops``: neither was noted before."""
-    for name in ("data", "flops"):
-        if name in document:
-            raise RecordError(f"it is damaged: a record of schema version 2 has no field {name!r}")
-    return document
-
-
-_UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1, 2: _from_2}
-"""Version -> what makes a document of it one of the next version. Entries are only ever added."""
 
 _DIGEST = re.compile(r"[0-9a-f]{32}")
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -293,3 +257,5 @@ def check_record(record: Record) -> None:
             raise RecordError(f"it names the file {file[:100]!r}, which is no plain file name")
     if record.status != "ok" and record.error is None:
         raise RecordError(f"it has status {record.status} and says no reason")
+    if record.renewed is not None and (why := contradiction(record, record.renewed)):
+        raise RecordError(why)

@@ -13,7 +13,6 @@ from typing import Any
 
 import msgspec
 
-from bench.contracts import Score
 from bench.errors import blamed
 from bench.runs.record import Flops
 from bench.texts import escaped, readable, text_of
@@ -60,6 +59,7 @@ class Result(msgspec.Struct, kw_only=True):
     curve: list[dict[str, Any]] = []
     logs: list[dict[str, Any]] = []
     images: dict[str, str] = {}
+    digests: dict[str, str] = {}
     arrays: str = ""
     files: str = ""
     error: dict[str, Any] | None = None
@@ -168,29 +168,6 @@ def as_text(result: Result) -> Result:
     return msgspec.structs.replace(
         found, files=result.files if found.status == result.status else ""
     )
-
-
-def save_files(score: Score, folder: Path, result: Result) -> None:
-    """Write a score's arrays and pictures into ``folder`` and name them in ``result``."""
-    if not score.arrays and not score.images:
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    result.files = str(folder)
-    if score.arrays:
-        import numpy as np
-        from safetensors.numpy import save_file
-
-        save_file(
-            {name: np.ascontiguousarray(array) for name, array in score.arrays.items()},
-            folder / "arrays.safetensors",
-        )
-        result.arrays = "arrays.safetensors"
-    for position, (name, pixels) in enumerate(score.images.items()):
-        from PIL import Image
-
-        # a third of the time for a few more kilobytes
-        Image.fromarray(pixels).save(folder / f"image-{position}.png", compress_level=1)
-        result.images[name] = f"image-{position}.png"
 
 
 def now() -> str:

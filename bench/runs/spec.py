@@ -162,6 +162,7 @@ def run_key(
     code: list[str],
     environment: dict[str, Any],
     data: Mapping[str, str] | None = None,
+    protocol: int | None = None,
 ) -> str:
     """Return the key: the cell, the code it reaches, the data it loads and the environment that
     computes it.
@@ -173,13 +174,14 @@ def run_key(
         code: sorted digests of the code.
         environment: what of the machine computes.
         data: fingerprints of what is loaded, by call; None: nothing is known of it.
+        protocol: of the harness; None: today's.
     """
     return digest(
         {
             "cell": spec.cell,
             "code": code,
             "data": data,
-            "protocol": PROTOCOL,
+            "protocol": PROTOCOL if protocol is None else protocol,
             "environment": environment,
         }
     )

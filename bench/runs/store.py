@@ -19,6 +19,7 @@ import msgspec
 
 from bench.errors import EnvironmentFault, UsageError
 from bench.plugins.index import cache_folder
+from bench.runs.proofs import set_aside
 from bench.runs.record import Brief, Record, RecordError, decode_record, encode_record
 from bench.runs.store_files import alive, copy_named, remove, sync
 
@@ -74,6 +75,8 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.damaged: list[Damaged] = []
+        self.withdrawn: dict[str, tuple[Brief, str]] = {}
+        """Renewed records that no longer count, and why, after :meth:`briefs`: id -> both."""
         self._exported: dict[str, int] = {}
 
     # Reading -----------------------------------------------------------------
@@ -82,7 +85,8 @@ class Store:
         """Return what boards and plans need of every readable record; the others go to
         :attr:`damaged`.
 
-        Records of one id are returned once.
+        Records of one id are returned once; renewed ones that were withdrawn, or that are not what
+        their run recorded, not at all.
         """
 
         def use(index: StoreIndex) -> tuple[dict[str, Brief], list[Damaged]]:
@@ -102,7 +106,10 @@ class Store:
         with collector_paused():
             found, clashes = self.ask(use)
         self.damaged += clashes
-        return list(found.values())
+        self.withdrawn, refused = set_aside(self.root, found.values())
+        self.damaged += [Damaged(name, reason) for name, reason in refused.items()]
+        aside = {*self.withdrawn, *refused}
+        return [brief for name, brief in found.items() if name not in aside]
 
     def read(self) -> list[Record]:
         """Return every readable record whole; the others go to :attr:`damaged`.

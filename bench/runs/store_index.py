@@ -21,8 +21,9 @@ import msgspec
 
 from bench.runs import store_reading as reading
 from bench.runs.record import SCHEMA_VERSION, Brief, Failure, Flops
+from bench.runs.renewed import Renewed
 
-LAYOUT = 2
+LAYOUT = 3
 """Raise it when a table or the meaning of a row changes."""
 
 FORMAT = zlib.crc32(repr((LAYOUT, SCHEMA_VERSION, reading.KEPT)).encode()) & 0x7FFFFFFF
@@ -221,8 +222,8 @@ class StoreIndex:
             if own["error"] is not None:
                 kind, message, rerun = own["error"]
                 own["error"] = Failure(type=kind, message=message, rerun=rerun)
-            if own["flops"] is not None:
-                own["flops"] = Flops(**own["flops"])
+            for field, struct in (("flops", Flops), ("renewed", Renewed)):
+                own[field] = own[field] and msgspec.convert(own[field], struct)
             yield Brief(content=row[5].hex(), **shared[row[6]], **shared[row[7]], **own)
 
     def places(self, beginning: str = "") -> list[Place]:

@@ -13,6 +13,7 @@ import msgspec
 
 from bench.errors import UsageError
 from bench.runs.record import LARGEST, Record, RecordError, decode_record
+from bench.runs.renewed import Claim, claim_of, differs_said, refused
 from bench.runs.store import Store
 
 SUFFIXES = (".jsonl", ".parquet", ".json")
@@ -88,6 +89,7 @@ class Incoming(msgspec.Struct):
     content: bytes
     origin: str
     load: Callable[[], Record]
+    claim: Claim
     files: Path | None = None
 
 
@@ -95,12 +97,19 @@ def from_files(files: Iterable[Path]) -> Iterator[Incoming]:
     """Yield the records of files to import."""
     for file in files:
         for where, record in records_of(file):
-            yield Incoming(record.id, content(record), where, lambda record=record: record)  # type: ignore[misc]
+            yield Incoming(
+                record.id,
+                content(record),
+                where,
+                lambda record=record: record,  # type: ignore[misc]
+                claim_of(record),
+            )
 
 
 def from_store(store: Store) -> Iterator[Incoming]:
     """Yield the records of a folder to merge; of an id's several the first one has its files."""
     seen = set()
+    claims = _claims(store)
     for place in store.all_places():
         files = None if place.name in seen else store.root / "files" / place.name
         seen.add(place.name)
@@ -109,8 +118,14 @@ def from_store(store: Store) -> Iterator[Incoming]:
             place.digest,
             f"{store.root / place.path}",
             lambda place=place: store.load(place),  # type: ignore[misc]
+            claims[place.digest.hex()],
             files,
         )
+
+
+def _claims(store: Store) -> dict[str, Claim]:
+    """Return the claim of every readable record: digest of the whole record -> claim."""
+    return store.ask(lambda index: {brief.content: claim_of(brief) for brief in index.briefs()})
 
 
 def content(record: Record) -> bytes:
@@ -140,15 +155,27 @@ def merge(store: Store, incoming: Callable[[], Iterator[Incoming]], dry_run: boo
         store: where they are added.
         incoming: yields them; called twice, to look at all of them before the first is written.
         dry_run: look only.
+
+    Raises:
+        RecordError: a renewed record is not what its run recorded.
     """
-    looked = Merged()
+    looked, claims = Merged(), list(_claims(store).values())
+    wrong = {claim.name for claim in refused(claims)}
     known = _Known(store)
     for item in incoming():
         name = known.take(item)
+        claims += [item.claim] if name else []
         looked.added += bool(name)
         looked.known += not name
         if name and name != item.name:
             looked.renumbered.append((item.name, name))
+    for claim in refused(claims):
+        if claim.renewed is None or claim.name in wrong:
+            continue  # it was there before, and is named wherever it is read
+        raise RecordError(
+            f"the record {claim.name} can't be added: {differs_said(claim.renewed.run)}. Nothing "
+            "was added."
+        )
     if dry_run:
         return looked
     store.open_for_writing()

@@ -29,7 +29,8 @@ from bench.runs.folders import at, attempt
 from bench.runs.import_reads import imported
 from bench.runs.noticing import Noticing
 from bench.runs.provenance import THREADS, kernels_here
-from bench.runs.result import Result, as_text, failed, now, save_files
+from bench.runs.result import Result, as_text, failed, now
+from bench.runs.saved import save_files
 from bench.runs.seed_run import SeedRun, separate
 from bench.runs.solution_digest import Solved, digest_of
 from bench.runs.spec import Job, RunSpec

@@ -194,7 +194,7 @@ def test_latex_is_printed(lab):
 
 SPOILED = {
     "not a number": (b'"acc":', b'"acc":NaN,"old":', "damaged"),
-    "a later schema": (b'"schema_version":3', b'"schema_version":99', "schema version 99"),
+    "a later schema": (b'"schema_version":4', b'"schema_version":99', "schema version 99"),
     "an unknown status": (b'"status":"ok"', b'"status":"great"', "damaged"),
     "an unknown field": (b'"method":', b'"evil":1,"method":', "damaged"),
     "a file elsewhere": (b'"arrays":""', b'"arrays":"../../x"', "no plain file name"),

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 
 from bench.plugins.index import cache_folder
 from bench.runs.record import (
-    _UPGRADES,
     SCHEMA_VERSION,
     Brief,
     Flops,
@@ -28,6 +27,8 @@ from bench.runs.record import (
     encode_record,
     without_folders,
 )
+from bench.runs.record_versions import UPGRADES
+from bench.runs.renewed import carried
 from bench.runs.spec import KeyMaker, run_key
 from bench.runs.store import Store, latest
 from bench.runs.store_files import remove
@@ -492,7 +493,7 @@ def test_a_log_loses_the_folders_of_the_machine_and_nothing_else(said, kept):
 
 
 def test_every_schema_version_has_a_reader_and_a_fixture():
-    assert sorted(_UPGRADES) == list(range(1, SCHEMA_VERSION))
+    assert sorted(UPGRADES) == list(range(1, SCHEMA_VERSION))
     for version in range(1, SCHEMA_VERSION + 1):
         assert (
             msgspec.json.decode((FIXTURES / f"record-v{version}.json").read_bytes())[
@@ -536,6 +537,24 @@ def test_a_record_of_version_3_is_read_as_what_it_said():
     )
 
 
+def test_a_record_of_version_4_is_read_as_what_it_said():
+    record = decode_record((FIXTURES / "record-v4.json").read_bytes())
+    assert (list(record.digests), record.renewed.run, record.renewed.digest) == (
+        ["array:scores"],
+        "018afbd528e02ec1-f463e4d5b07a1884-1",
+        carried(record),
+    )
+    assert decode_record(encode_record(record)) == record
+
+
+def test_what_a_renewal_carries_keeps_its_digest_through_all_versions():
+    old, new = (
+        decode_record((FIXTURES / f"record-v{version}.json").read_bytes()) for version in (3, 4)
+    )
+    assert carried(old) == "cf409f340304f9f3ac9f00553f1fe56e"
+    assert carried(new) == "6fd2bdd252eff30e83236f8cf494ee41"
+
+
 def test_the_index_keeps_counted_operations(store, make_record):
     store.write(make_record(0, flops=Flops(total=7, uncounted=["aten::linalg_svd"])))
     assert [brief.flops for brief in store.briefs()] == [
@@ -551,6 +570,11 @@ def test_a_field_of_a_later_version_is_no_field_of_an_earlier_one():
         decode_record(
             (FIXTURES / "record-v2.json").read_bytes().replace(b"{", b'{"data": null,', 1)
         )
+    for field in (b"digests", b"renewed"):
+        with pytest.raises(RecordError, match=f"version 3 has no field '{field.decode()}'"):
+            decode_record(
+                (FIXTURES / "record-v3.json").read_bytes().replace(b"{", b'{"%s": null,' % field, 1)
+            )
     for version in (b"0", b"-1", b"true", b'"1"', b"null", b"1.5"):
         with pytest.raises(RecordError, match="schema_version"):
             decode_record(text.replace(b'"schema_version": 1', b'"schema_version": ' + version))
@@ -645,7 +669,7 @@ def test_a_record_that_could_do_harm_is_refused(make_record, change):
 
 
 def test_a_brief_has_every_field_of_a_record():
-    assert set(Record.__struct_fields__) | {"row", "content", "edited", "gap"} == set(
+    assert set(Record.__struct_fields__) | {"row", "content", "edited", "gap", "carried"} == set(
         Brief.__struct_fields__
     )
 

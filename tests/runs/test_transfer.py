@@ -90,7 +90,7 @@ def test_a_parquet_export_is_a_table_of_figures(filled, tmp_path):
     ]
 
 
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [1, 2, 3, 4])
 def test_an_export_of_every_version_is_imported(tmp_path, version):
     store = Store(tmp_path / "results")
     assert merge(

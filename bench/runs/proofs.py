@@ -1,0 +1,205 @@
+"""What renewals rest on, kept in the results folder: proofs that two versions of code give the same
+numbers, and which of them a later run contradicted.
+
+``renewals/<proof>.json`` is a proof; ``renewals/<change>.withdrawn.json`` says that what was
+renewed by a change no longer counts. A *change* is a method on a task with its old and its new
+code; a proof is of one change on one class of machine.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import msgspec
+
+from bench.digests import digest
+from bench.errors import EnvironmentFault
+from bench.runs.renewed import claim_of, differs_said, refused
+from bench.runs.store_files import put
+
+if TYPE_CHECKING:
+    from bench.runs.record import Brief
+
+_CHANGE = re.compile(r"[0-9a-f]{16}")
+_FILE = re.compile(r"[0-9a-f]{16}(-[0-9a-f]{8}|\.withdrawn)\.json")
+_LARGEST = 2**20
+
+
+class Proof(msgspec.Struct, kw_only=True):
+    """What came of running a sample with old and with new code on one machine."""
+
+    schema_version: Literal[1] = 1
+    change: str
+    track: str
+    task: str
+    preset: str
+    method: str
+    machine: dict[str, Any]
+    """Its class: ``cpu_class`` and ``kernels``."""
+    old: dict[str, str]
+    """Which commit the old code is of: name of the tree -> commit."""
+    sample: list[str]
+    """The runs, like ``sym40 seed 3``."""
+    differs: dict[str, list[str]]
+    """Run -> what of it differs between old and new code; empty: all is the same."""
+    seconds: float = 0.0
+    """What the runs of the sample took, of both versions together."""
+
+    @property
+    def name(self) -> str:
+        """What renewed records call it."""
+        return name_of(self.change, self.machine)
+
+
+class Withdrawal(msgspec.Struct, frozen=True, kw_only=True):
+    """That a renewed record was run again and did not come out the same."""
+
+    schema_version: Literal[1] = 1
+    change: str
+    record: str
+    differs: list[str]
+    night: str
+
+
+_Document = TypeVar("_Document", Proof, Withdrawal)
+
+
+def change_of(pair: Any, old: Any, new: Any) -> str:
+    """Return the name of a change of code that a pair of method and task saw."""
+    return digest([pair, old, new], size=8)
+
+
+def name_of(change: str, machine: Mapping[str, Any]) -> str:
+    """Return the name of a proof of a change on a class of machine."""
+    from bench.runs.classes import class_of  # asks libraries, which reading records need not
+
+    return f"{change}-{class_of(machine)[:8]}"
+
+
+def read_proof(root: Path, name: str) -> Proof | None:
+    """Return a proof that was made before; None: there is none that can be read."""
+    return _read(root / "renewals" / f"{name}.json", Proof)
+
+
+def write_proof(root: Path, proof: Proof) -> None:
+    """Keep a proof.
+
+    Raises:
+        EnvironmentFault: it can't be written.
+    """
+    _write(root / "renewals" / f"{proof.name}.json", proof)
+
+
+def withdrawals(root: Path) -> dict[str, Withdrawal]:
+    """Return what was withdrawn: change -> why. One that can't be read withdraws all the same."""
+    found = {}
+    for path in sorted((root / "renewals").glob("*.withdrawn.json")):
+        change = path.name.partition(".")[0]
+        if _CHANGE.fullmatch(change):
+            found[change] = _read(path, Withdrawal) or Withdrawal(
+                change=change, record="a record", differs=["what can't be read"], night="unknown"
+            )
+    return found
+
+
+def withdraw(root: Path, proofs: Iterable[str], record: str, differs: list[str], night: str) -> int:
+    """Withdraw every change on which a renewed record rests, and return how many were not yet.
+
+    Which of several changes is to blame, one run can't tell.
+
+    Raises:
+        EnvironmentFault: it can't be written.
+    """
+    known, count = withdrawals(root), 0
+    for change in changes_of(proofs):
+        if change not in known:
+            count += 1
+            said = Withdrawal(change=change, record=record, differs=differs, night=night)
+            _write(root / "renewals" / f"{change}.withdrawn.json", said)
+    return count
+
+
+def changes_of(proofs: Iterable[str]) -> list[str]:
+    """Return the changes that proofs are of."""
+    return list(dict.fromkeys(name.partition("-")[0] for name in proofs))
+
+
+def why_withdrawn(proofs: Iterable[str], known: Mapping[str, Withdrawal]) -> str:
+    """Say why a record that rests on proofs no longer counts; empty: it counts."""
+    found = next((known[change] for change in changes_of(proofs) if change in known), None)
+    if found is None:
+        return ""
+    return (
+        f"its renewal was withdrawn in the night of {found.night}, since {found.record} came out "
+        f"different when it was run again ({', '.join(found.differs[:5])})"
+    )
+
+
+def set_aside(
+    root: Path, briefs: Iterable[Brief]
+) -> tuple[dict[str, tuple[Brief, str]], dict[str, str]]:
+    """Return which renewed records no longer count, and why (id -> brief, sentence), and those that
+    are not what their run recorded (id -> sentence).
+    """
+    briefs = list(briefs)
+    renewed = [(brief, brief.renewed) for brief in briefs if brief.renewed is not None]
+    if not renewed:
+        return {}, {}
+    known = withdrawals(root)
+    gone = {
+        brief.id: (brief, why)
+        for brief, said in renewed
+        if (why := why_withdrawn(said.proofs, known))
+    }
+    wrong = {
+        claim.name: differs_said(claim.renewed.run)
+        for claim in refused(map(claim_of, briefs))
+        if claim.renewed is not None
+    }
+    return gone, wrong
+
+
+def carry_proofs(source: Path, target: Path, dry_run: bool) -> int:
+    """Add the proofs and withdrawals of another results folder, and return how many are new.
+
+    Links, and what is no such document, are not read.
+
+    Raises:
+        EnvironmentFault: one can't be written.
+    """
+    count = 0
+    for path in sorted((source / "renewals").glob("*.json")):
+        there = target / "renewals" / path.name
+        if not _FILE.fullmatch(path.name) or path.is_symlink() or there.exists():
+            continue
+        found: Proof | Withdrawal | None = (
+            _read(path, Withdrawal) if ".withdrawn." in path.name else _read(path, Proof)
+        )
+        if found is not None:
+            count += 1
+            if not dry_run:
+                _write(there, found)
+    return count
+
+
+def _read(path: Path, kind: type[_Document]) -> _Document | None:
+    try:
+        if path.stat().st_size > _LARGEST:
+            return None
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def _write(path: Path, document: Proof | Withdrawal) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        put(path, msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n")
+    except OSError as error:
+        raise EnvironmentFault(
+            f"{path} can't be written ({error.strerror}); free the disk, or name another folder "
+            "with --results."
+        ) from None
