@@ -318,8 +318,8 @@ def modules_seen() -> Iterator[Seen]:
         register_module_forward_pre_hook,
     )
 
-    from bench.runs.seed_run import _WorkerTools
     from bench.runs.worker import Worker
+    from bench.runs.worker_tools import WorkerTools
 
     seen = Seen()
 
@@ -352,11 +352,11 @@ def modules_seen() -> Iterator[Seen]:
         register_module_forward_pre_hook(before),
         register_module_forward_hook(after, always_call=True),
     ]
-    solve, report = Worker._solve, _WorkerTools.report
-    Worker._solve, _WorkerTools.report = counted(solve, -1), counted(report, 1)  # type: ignore[method-assign]
+    solve, report = Worker._solve, WorkerTools.report
+    Worker._solve, WorkerTools.report = counted(solve, -1), counted(report, 1)  # type: ignore[method-assign]
     try:
         yield seen
     finally:
-        Worker._solve, _WorkerTools.report = solve, report  # type: ignore[method-assign]
+        Worker._solve, WorkerTools.report = solve, report  # type: ignore[method-assign]
         for handle in handles:
             handle.remove()

@@ -54,7 +54,7 @@ def serve(
             os.close(handle)
         os.environ.update(environment)
         confine(job.limits, len(job.specs), job.specs[0].device)
-        from bench.runs.worker import run_job
+        from bench.runs.run_job import run_job
 
         def send(message: dict[str, Any]) -> None:
             data = memoryview(encode(message) + b"\n")

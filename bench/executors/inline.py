@@ -8,8 +8,8 @@ import time
 from collections.abc import Iterator
 
 from bench.executors import Ended, Notice
+from bench.runs.run_job import run_job
 from bench.runs.spec import Job
-from bench.runs.worker import run_job
 
 _PAUSE = 0.2
 

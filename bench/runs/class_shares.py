@@ -65,8 +65,9 @@ class Shares:
         return self._known[name]
 
     def _hidden(self, record: Brief) -> Any:
+        from bench.runs.loaded_job import LoadedJob
         from bench.runs.seed_run import SeedRun
-        from bench.runs.worker import Worker
+        from bench.runs.worker_tools import WorkerTools
 
         cell = cell_of(record, self._registry)
         if cell is None:
@@ -78,7 +79,7 @@ class Shares:
             warnings.catch_warnings(),
         ):
             warnings.simplefilter("ignore")
-            worker = Worker(
+            loaded = LoadedJob(
                 _job(
                     spec,
                     cell.task.target,
@@ -87,7 +88,7 @@ class Shares:
                 ),
                 lambda _: None,
             )
-            seed_run = SeedRun(spec, worker, Path(folder) / "run")
+            seed_run = SeedRun(spec, loaded, Path(folder) / "run", WorkerTools)
             try:
                 seed_run.prepare()
                 return seed_run.case.hidden

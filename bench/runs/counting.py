@@ -20,10 +20,11 @@ from bench.runs.context import Run, Setup
 from bench.runs.folders import attempt
 from bench.runs.record import Flops
 from bench.runs.result import Result
-from bench.runs.seed_run import SeedRun, _WorkerTools, separate
+from bench.runs.seed_run import SeedRun, separate
 from bench.runs.solution_digest import Solved, digest_of
 from bench.runs.spec import RunSpec
-from bench.runs.tools import Tools
+from bench.runs.tools import Served, Tools
+from bench.runs.worker_tools import WorkerTools
 
 if TYPE_CHECKING:
     from bench.counts import Counter
@@ -98,7 +99,7 @@ def _count(worker: Worker, spec: RunSpec, solved: Solved, result: Result) -> Non
             ):
                 solutions = worker._solutions(seed_runs, partial(_start, seed_runs))
         finally:
-            worker._restore(state.flags(), flags)
+            worker.restore(state.flags(), flags)
         place = specs.index(spec)
         if digest_of(solutions[place]) != solved.digest:
             raise NotCounted("two passes differ in their solution")
@@ -153,7 +154,7 @@ def _step(entry: Mapping[str, Any]) -> tuple[Any, Any]:
     return entry.get("problem", 0), entry["step"]
 
 
-class _CountingTools(_WorkerTools):
+class _CountingTools(WorkerTools):
     """What a run asks of its worker in the second pass: reports note the
     count, artifacts are charged what building them took.
     """
@@ -167,7 +168,7 @@ class _CountingTools(_WorkerTools):
         """Start from nothing: so many runs are solved next, and share what is counted."""
         self._before, self._together = self._counter.tally.total, together
 
-    def report(self, run: Run, step: int, model: Any) -> None:
+    def report(self, run: Served, step: int, model: Any) -> None:
         if not self._quiet:
             run._curve.append(
                 {
@@ -179,7 +180,7 @@ class _CountingTools(_WorkerTools):
     def progress(self, done: int, total: int, label: str) -> None:
         """Show nothing: the run is over for whoever waits."""
 
-    def charge(self, run: Run, seconds: float, wall: float, cpu: float) -> None:
+    def charge(self, run: Served, seconds: float, wall: float, cpu: float) -> None:
         """Charge nothing: nobody looks at the clock."""
 
     def quiet(self) -> _CountingTools:
@@ -187,7 +188,7 @@ class _CountingTools(_WorkerTools):
 
     def fetch(
         self,
-        run: Run,
+        run: Served,
         artifacts: Artifacts,
         recipe: Mapping[str, Any],
         parts: Mapping[str, Any],

@@ -108,16 +108,17 @@ def main() -> None:
 def _loaded(job: Job, call: str) -> Loaded:
     from bench.digests import stream_seed
     from bench.errors import DataUnavailable
+    from bench.runs.loaded_job import LoadedJob
     from bench.runs.seed_run import SeedRun
-    from bench.runs.worker import Worker
+    from bench.runs.worker_tools import WorkerTools
     from bench.training.state import streams
 
     spec = job.specs[0]
     try:
-        worker = Worker(job, lambda _: None)
-        seed_run = SeedRun(spec, worker, Path(job.workdir))
+        loaded = LoadedJob(job, lambda _: None)
+        tools = WorkerTools(SeedRun(spec, loaded, Path(job.workdir), WorkerTools))
         with streams(stream_seed(spec.seed, spec.task, "prepare")):
-            fingerprint, drawn = seed_run.tools.look(call)
+            fingerprint, drawn = tools.look(call)
     except DataUnavailable as error:
         return Loaded(cell=spec.cell, call=call, absent=str(error))
     except Exception:  # whatever a stranger's code raises: the run itself will say it

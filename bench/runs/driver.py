@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -387,9 +388,7 @@ def record_of(
 
 @functools.cache
 def _bench_version() -> str:
-    import bench
-
-    return str(bench.__version__)
+    return version("datacentric-bench")
 
 
 def preload_names(todo: Sequence[Keyed], registry: Registry) -> list[str]:
@@ -398,7 +397,7 @@ def preload_names(todo: Sequence[Keyed], registry: Registry) -> list[str]:
     """
     names = [
         "torch",
-        "bench.runs.worker",
+        "bench.runs.run_job",
         "bench.training.preload",
         "bench.training.state",
         "safetensors.torch",

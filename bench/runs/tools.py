@@ -7,13 +7,23 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from bench.errors import BenchError
 
 if TYPE_CHECKING:
+    import torch
+
     from bench.runs.artifacts import Artifacts
-    from bench.runs.context import Run, Setup
+
+
+class Served(Protocol):
+    """What tools rely on of a run (:class:`bench.runs.context.Run`)."""
+
+    device: torch.device
+    _token: Token
+    _curve: list[dict[str, Any]]
+    _kept: dict[str, Any]
 
 
 class Tools:
@@ -22,20 +32,20 @@ class Tools:
     The defaults serve a run made by hand, in a test or a notebook.
     """
 
-    def report(self, run: Run, step: int, model: Any) -> None:
+    def report(self, run: Served, step: int, model: Any) -> None:
         """Score a model after ``step``, or at least note the step."""
         run._curve.append({"step": step})
 
     def progress(self, done: int, total: int, label: str) -> None:
         """Show progress."""
 
-    def parts(self, run: Run, module: Any) -> dict[str, Any]:
+    def parts(self, run: Served, module: Any) -> dict[str, Any]:
         """Return what an artifact depends on besides its recipe."""
         return {}
 
     def fetch(
         self,
-        run: Run,
+        run: Served,
         artifacts: Artifacts,
         recipe: Mapping[str, Any],
         parts: Mapping[str, Any],
@@ -47,7 +57,7 @@ class Tools:
         """
         return artifacts.get(recipe, parts, build, str(run.device), inside)
 
-    def charge(self, run: Run, seconds: float, wall: float, cpu: float) -> None:
+    def charge(self, run: Served, seconds: float, wall: float, cpu: float) -> None:
         """Note what an artifact cost (``seconds``), and what of the clocks
         it took just now, built or read.
         """
@@ -72,7 +82,7 @@ class Tools:
         """Return the digest of the data that a checkpoint belongs to."""
         return ""
 
-    def dataset(self, run: Setup, name: str, params: dict[str, Any]) -> Any:
+    def dataset(self, run: Served, name: str, params: dict[str, Any]) -> Any:
         """Return a data set.
 
         Raises:
@@ -116,11 +126,11 @@ def serve(token: Token, tools: Tools) -> None:
     _serving[token.number] = tools
 
 
-def tools_of(run: Run) -> Tools:
+def tools_of(run: Served) -> Tools:
     """Return what serves a run."""
     return _serving.get(run._token.number, _BY_HAND)
 
 
-def release(run: Run) -> None:
+def release(run: Served) -> None:
     """Let go of what served a run; from now on it is like one made by hand."""
     _serving.pop(run._token.number, None)

@@ -1,118 +1,40 @@
-"""One job in one process: prepare, solve, reveal, evaluate."""
+"""Specs of a job on their way in one process: prepare, solve, reveal, evaluate."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import resource
-import sys
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from bench.cards import TaskCard
-from bench.contracts import Dataset, Method, Outcome, Score, Task
+from bench.contracts import Outcome, Score
 from bench.digests import stream_seed
-from bench.errors import BenchError, InvalidRun, blaming
-from bench.plugins.index import Index
-from bench.plugins.source import Target, code_key
+from bench.errors import InvalidRun, blaming
 from bench.runs import guard
-from bench.runs.artifacts import Artifacts
 from bench.runs.context import Run
-from bench.runs.data_index import DataIndex, Want
 from bench.runs.figures import figures
 from bench.runs.folders import at, attempt
-from bench.runs.import_reads import imported
+from bench.runs.loaded_job import LoadedJob, Send
 from bench.runs.noticing import Noticing
-from bench.runs.provenance import THREADS, kernels_here
-from bench.runs.result import Result, as_text, failed, now
+from bench.runs.result import Result, now, peak_memory
 from bench.runs.saved import save_files
 from bench.runs.seed_run import SeedRun, separate
 from bench.runs.solution_digest import Solved, digest_of
 from bench.runs.spec import Job, RunSpec
+from bench.runs.worker_tools import WorkerTools
 from bench.texts import text_of
 
-Send = Callable[[dict[str, Any]], None]
 
-
-class Worker:
-    """A job's task and method, loaded once, and the device they run on."""
+class Worker(LoadedJob):
+    """Takes the specs of a job from prepare to evaluate."""
 
     def __init__(self, job: Job, send: Send) -> None:
-        import torch
-
-        from bench.training import state
-
-        self.job, self.send, self.began = job, send, time.time()
-        spec = job.specs[0]
-        self.device = torch.device(spec.device)
-        self.flags = state.pin(spec.device, THREADS)
-        if self.device.type == "cuda":
-            state.limit_gpu(job.limits.gpu_memory, job.limits.per_gpu)
-        self.index = Index(Path(job.cache))
-        self.artifacts = Artifacts(Path(job.cache))
-        task = imported(job.task)
-        if not issubclass(task, Task):
-            raise BenchError(f"{job.task.qualname} is no Task.")
-        self.task: Task = task.make(spec.task_params)
-        self.card: TaskCard = task.card
-        self.method: Method | None = None
+        super().__init__(job, send)
         self.moved = False
-        if job.method is not None:
-            method = imported(job.method)
-            if not issubclass(method, Method):
-                raise BenchError(f"{job.method.qualname} is no Method.")
-            self.method = method.make(spec.params)
-        self.targets = [
-            target
-            for target in (job.method, job.task, *job.datasets.values())
-            if target is not None
-        ]
-        self._codes: dict[Target, list[str]] = {}
         self.solved: dict[int, Solved] = {}
         """Seed -> what its first pass is known by, of those that are to be counted."""
-        self.data_index = DataIndex(Path(job.cache))
-        self.data: dict[str, dict[str, str]] = {}
-        """Cell -> fingerprint of every data set that was loaded, by its
-        call, and of every file that was opened.
-        """
-
-    def want(self, spec: RunSpec, kind: type[Dataset], params: dict[str, Any]) -> Want:
-        """Return a call of a data set as the index knows it."""
-        card, target = kind.card, self.job.datasets[kind.card.name]
-        versions = {
-            name: self.job.versions.get(name, "")
-            for name in sorted({"numpy", "torch", *card.libraries})
-        } | kernels_here(self.device.type)
-        return Want(
-            name=card.name,
-            params=params,
-            target=target,
-            code=self.code_of(target),
-            versions=versions,
-            device=self.device.type,
-            had=card.had,
-            stream=(f"{spec.track}/{spec.task}", spec.seed),
-        )
-
-    def note(self, spec: RunSpec, data: Mapping[str, str]) -> None:
-        """Note what a run loaded, and say it at once: whatever becomes of
-        the run, its record holds it.
-        """
-        self.data[spec.cell] = dict(data)
-        self.send({"data": {spec.cell: self.data[spec.cell]}})
-
-    def code_of(self, target: Target) -> list[str]:
-        """Return the digests of the code that ``target`` reaches, looked
-        for once: what is imported already no longer changes.
-        """
-        if target not in self._codes:
-            self._codes[target] = code_key(target, self.index.scan, self.device.type)
-        return self._codes[target]
 
     def run(self, specs: Sequence[RunSpec], twin: bool) -> list[Result]:
         """Take specs, stacked if there are several, from prepare to
@@ -145,7 +67,7 @@ class Worker:
                     solutions, wall, cpu = self._solve(seed_runs)
             finally:
                 left = state.flags()
-                self._restore(left, flags)
+                self.restore(left, flags)
             if reseeded:
                 raise InvalidRun(
                     f"the method called {reseeded[0]}, which changes the random streams of all; "
@@ -193,7 +115,12 @@ class Worker:
     ) -> list[SeedRun]:
         home = Path(self.job.workdir)
         seed_runs = [
-            SeedRun(spec, self, home / f"{'twin-' if twin else ''}{position}-seed-{spec.seed}")
+            SeedRun(
+                spec,
+                self,
+                home / f"{'twin-' if twin else ''}{position}-seed-{spec.seed}",
+                WorkerTools,
+            )
             for position, spec in enumerate(specs)
         ]
         for seed_run in seed_runs:
@@ -201,23 +128,6 @@ class Worker:
             seed_run.prepare()
         separate(seed_runs)
         return seed_runs
-
-    def _restore(self, now: dict[str, Any], before: dict[str, Any]) -> None:
-        """Undo what a method did to the process, so that it spoils neither
-        its own second try nor the next run of this process.
-        """
-        import torch
-
-        from bench.training import state
-
-        if now != before:
-            torch.set_grad_enabled(before["gradient"])
-            torch.set_default_dtype(getattr(torch, before["dtype"].rpartition(".")[2]))
-            torch.backends.cudnn.benchmark = before["cudnn_benchmark"]
-            torch.backends.cuda.matmul.allow_tf32 = before["tf32"]
-            with contextlib.suppress(OSError):  # it may have removed the folder
-                os.chdir(before["folder"])
-            state.pin(self.job.specs[0].device, THREADS)
 
     def _solve(self, seed_runs: list[SeedRun]) -> tuple[list[list[Any]], float, float]:
         from bench.training import state
@@ -329,7 +239,7 @@ class Worker:
             "report_s": seed_run.report_s,
             "artifact_s": seed_run.charged_s,
             "stack": stack,
-            **self._memory(),
+            **peak_memory(self.device),
         }
         result = Result(
             status="ok",
@@ -366,83 +276,3 @@ class Worker:
                 f"the task gave no value for its primary metric {self.card.primary.name!r}.{lacks}"
             )
         return metrics
-
-    def _memory(self) -> dict[str, float | None]:
-        import torch
-
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
-            1024 if sys.platform != "darwin" else 1024**2
-        )
-        return {
-            "peak_rss_mb": peak,
-            "peak_gpu_mb": torch.cuda.max_memory_allocated() / 2**20
-            if self.device.type == "cuda"
-            else None,
-        }
-
-
-def run_job(job: Job, send: Send) -> list[Result]:
-    """Run the specs of a job and return a result for each, whatever happens short of the process
-    dying.
-
-    A stack that fails is tried again seed by seed, each beside a twin, so that one bad seed costs
-    only itself.
-    """
-    return [as_text(result) for result in _results(job, send)]
-
-
-def _results(job: Job, send: Send) -> list[Result]:
-    try:
-        worker = Worker(job, send)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # a stranger's import may raise anything
-        return [failed(error) for _ in job.specs]
-    results = _first_pass(worker, job)
-    wanted = [
-        (spec, result)
-        for spec, result in zip(job.specs, results, strict=True)
-        if spec.seed in worker.solved and result.status == "ok"
-    ]
-    if wanted:
-        # they stand, whatever becomes of the second pass
-        send({"kept": [as_text(result) for result in results]})
-        solved = worker.solved
-        del worker  # with what the method and the task may have kept
-        _count(job, send, wanted, solved)
-    return results
-
-
-def _count(
-    job: Job, send: Send, wanted: Sequence[tuple[RunSpec, Result]], solved: Mapping[int, Solved]
-) -> None:
-    from bench.runs.counting import count
-
-    for spec, result in wanted:
-        count(lambda: Worker(job, send), spec, solved[spec.seed], result)
-
-
-def _first_pass(worker: Worker, job: Job) -> list[Result]:
-    if job.specs[0].form == "single":
-        return [result for spec in job.specs for result in _attempt(worker, [spec], twin=False)]
-    if len(job.specs) == 1:
-        return _attempt(worker, [job.specs[0]] * 2, twin=True)
-    results = _attempt(worker, job.specs, twin=False)
-    if all(result.status == "ok" for result in results):
-        return results
-    return [result for spec in job.specs for result in _attempt(worker, [spec] * 2, twin=True)]
-
-
-def _attempt(worker: Worker, specs: Sequence[RunSpec], twin: bool) -> list[Result]:
-    started = now()
-    try:
-        return worker.run(specs, twin)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # SystemExit of a plugin included
-        return [
-            msgspec.structs.replace(
-                failed(error), started=started, data=worker.data.get(spec.cell, {})
-            )
-            for spec in (specs[:1] if twin else specs)
-        ]

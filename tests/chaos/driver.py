@@ -23,7 +23,7 @@ from bench.runs.limits import Limits
 from bench.runs.plan import Request, make_plan
 from bench.runs.store import Store
 
-PRELOAD = ["torch", "bench.runs.worker", "bench.training.state", "safetensors.torch"]
+PRELOAD = ["torch", "bench.runs.run_job", "bench.training.state", "safetensors.torch"]
 
 
 def main(results: str, *wanted: str) -> int:

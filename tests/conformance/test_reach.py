@@ -25,6 +25,7 @@ from bench.runs.seed_run import SeedRun, separate
 from bench.runs.store import Store
 from bench.runs.tools import Tools
 from bench.runs.worker import Worker
+from bench.runs.worker_tools import WorkerTools
 
 REGISTRY = Registry()
 TASKS = [entry.identity for entry in REGISTRY.rows("task")]
@@ -67,7 +68,7 @@ def prepared(identity, folder):
     list(driver.run(driver.split(plan)[1], machines, 1, lambda *_: None))
     job = msgspec.structs.replace(machines.jobs[0], specs=[cell.spec for cell in plan.cells])
     worker = Worker(job, lambda _: None)
-    seed_runs = [SeedRun(spec, worker, folder / str(spec.seed)) for spec in job.specs]
+    seed_runs = [SeedRun(spec, worker, folder / str(spec.seed), WorkerTools) for spec in job.specs]
     for seed_run in seed_runs:
         seed_run.prepare()
     separate(seed_runs)

@@ -22,8 +22,8 @@ from bench.runs.artifacts import Artifacts
 from bench.runs.context import Setup
 from bench.runs.guard import fingerprint
 from bench.runs.limits import Limits
+from bench.runs.run_job import run_job
 from bench.runs.spec import Job, RunSpec
-from bench.runs.worker import run_job
 
 CPU = torch.device("cpu")
 

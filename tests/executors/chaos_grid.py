@@ -15,7 +15,7 @@ from bench.runs.plan import Request, make_plan
 from bench.runs.store import Store
 
 CHAOS = str(Path(__file__).parents[1] / "chaos")
-PRELOAD = ["torch", "bench.runs.worker", "bench.training.state", "safetensors.torch"]
+PRELOAD = ["torch", "bench.runs.run_job", "bench.training.state", "safetensors.torch"]
 
 
 class Watched:

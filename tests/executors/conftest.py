@@ -31,7 +31,7 @@ def run_chaos(tmp_path_factory):
             make_plan(Request(methods=methods, tasks=("point",), preset="smoke"), driver.registry)
         )[1]
         executor = LocalExecutor(
-            Slots(2), ["torch", "bench.runs.worker", "bench.training.state", "safetensors.torch"]
+            Slots(2), ["torch", "bench.runs.run_job", "bench.training.state", "safetensors.torch"]
         )
         records = {
             keyed.cell.spec.method: record

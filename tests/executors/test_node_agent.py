@@ -23,7 +23,7 @@ from bench.runs.plan import Request, make_plan
 from bench.runs.result import Result
 from bench.runs.spec import run_key
 
-PRELOAD = ["torch", "bench.runs.worker", "bench.training.state", "safetensors.torch"]
+PRELOAD = ["torch", "bench.runs.run_job", "bench.training.state", "safetensors.torch"]
 
 
 class Afar:
