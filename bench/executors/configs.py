@@ -20,8 +20,8 @@ from bench.runs.limits import fair_memory
 _CONFIGS = {
     "local": "bench.executors.configs:Local",
     "inline": "bench.executors.configs:Inline",
-    "ray": "bench.executors.ray_cluster:Ray",
-    "slurm": "bench.executors.slurm:Slurm",
+    "ray": "bench.executors.ray_executor:Ray",
+    "slurm": "bench.executors.slurm_executor:Slurm",
 }
 
 

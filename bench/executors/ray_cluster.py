@@ -9,13 +9,12 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from msgspec import Meta
 
 from bench.errors import EnvironmentFault
-from bench.executors import Executor
 from bench.executors.configs import ExecutorConfig, need
 from bench.executors.slots import Slots
 from bench.runs import provenance
@@ -25,7 +24,7 @@ _PATIENCE = 60.0
 """Seconds in which a node must have room for a question."""
 
 
-class Ray(ExecutorConfig, frozen=True, kw_only=True):
+class RayCluster(ExecutorConfig, frozen=True, kw_only=True):
     """The machines of a Ray cluster."""
 
     address: str = "auto"
@@ -76,14 +75,6 @@ class Ray(ExecutorConfig, frozen=True, kw_only=True):
         if memory is not None:
             bounds.append(resources.get("memory", 0.0) / memory)
         return int(min([*bounds, *([self.per_node] if self.per_node is not None else [])]))
-
-    def executor(
-        self, slots: Slots, preload: Sequence[str], say: Callable[[str], None]
-    ) -> Executor:
-        """Return the executor."""
-        from bench.executors.ray_executor import RayExecutor
-
-        return RayExecutor(self, slots, preload, say)
 
 
 def _say_inventory(device: str) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def test_a_node_killed_in_the_middle_loses_nothing_and_the_bits_are_those_of_the
     killed = threading.Event()
 
     def kill():
-        agents = there.executor.executor._agents
+        agents = there.executor.executor._agents.by_node
         while not killed.is_set():
             agent = agents.get(second)
             walking = (

@@ -124,15 +124,15 @@ def queue(tmp_path, monkeypatch):
     """An executor with one task of three jobs, ``a`` and ``b`` at work,
     and what is submitted after it.
     """
-    from bench.executors import slurm
+    from bench.executors import slurm_executor
 
-    monkeypatch.setattr(slurm, "_SETTLE", -1.0)
+    monkeypatch.setattr(slurm_executor, "_SETTLE", -1.0)
     made = executor_config("slurm[cluster=local,tries=2]").executor(range(4), (), lambda _: None)
     monkeypatch.setattr(
         made, "_submit", lambda loads: again.extend(job.id for load in loads for job in load)
     )
     again = []
-    batch = slurm._Batch(
+    batch = slurm_executor._Batch(
         tmp_path, {name: a_job(name, tmp_path) for name in "abc"}, Handle(), time.monotonic()
     )
     made._batches.append(batch)
@@ -261,7 +261,7 @@ def test_the_batch_script_is_what_slurm_is_given(tmp_path, monkeypatch):
 
 
 def test_keys_are_made_for_a_node_of_slurm_which_is_asked_once(tmp_path, monkeypatch):
-    from bench.executors import slurm
+    from bench.executors import slurm_executor
     from bench.executors.slurm_task import EnvironmentQuery
     from bench.runs import provenance
 
@@ -274,7 +274,7 @@ def test_keys_are_made_for_a_node_of_slurm_which_is_asked_once(tmp_path, monkeyp
             write(Path(file), {**provenance.inventory(device), "cpu": "another"})
 
     monkeypatch.setenv("BENCH_CACHE", str(tmp_path))
-    monkeypatch.setattr(slurm.Slurm, "submitter", lambda *_: Submitter())
+    monkeypatch.setattr(slurm_executor.Slurm, "submitter", lambda *_: Submitter())
     machines = executor_config("slurm[partition=x]")
     for libraries in (["scipy", "sklearn"], ["no_such_library"]):
         assert machines.environment("cpu", libraries) == {
