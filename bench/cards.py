@@ -6,11 +6,28 @@ contract, so that the index reads it from the syntax tree.
 
 from __future__ import annotations
 
-import math
 import re
 from typing import Any, Literal
 
 import msgspec
+
+from bench.cards_parts import Metric, Preset, Reference, check_name
+
+__all__ = [
+    "API",
+    "FIELDS",
+    "KINDS",
+    "TEST_SETS",
+    "Card",
+    "DatasetCard",
+    "MethodCard",
+    "Metric",
+    "Preset",
+    "Reference",
+    "TaskCard",
+    "TrackCard",
+    "check_name",
+]
 
 API = 1
 """The version of the contracts. A card states the version it was written for."""
@@ -22,18 +39,7 @@ TEST_SETS = {
 }
 """What a task may judge by, in words."""
 
-_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _FIELD = re.compile(r"[a-z0-9]+([ -][a-z0-9]+)*")
-
-
-def check_name(kind: str, name: str) -> None:
-    """Raise ``ValueError`` unless ``name`` is kebab-case of at most 64
-    characters, so that it is safe in paths and pages.
-    """
-    if len(name) > 64 or not _NAME.fullmatch(name):
-        raise ValueError(
-            f"{kind} name {name[:80]!r} is not kebab-case of at most 64 characters, like 'elr-plus'"
-        )
 
 
 class _Named(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -163,91 +169,6 @@ class MethodCard(_Card, frozen=True, kw_only=True, forbid_unknown_fields=True):
                 f"card {self.name!r} has trials={self.trials}; give 0 or more or None, and other "
                 "than 0 only beside defaults_from='here'"
             )
-
-
-class Metric(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One figure a task reports."""
-
-    name: str
-    """Its key in ``Score.metrics`` and in records."""
-    direction: Literal["max", "min", "none"] = "max"
-    """Which way is better; ``none``: a description, not a judgement."""
-    primary: bool = False
-    """The figure that sorts the board; one a task."""
-    unit: str = ""
-    """What it is counted in, e.g. ``%`` or ``s``; empty: a bare number."""
-    validation: bool = False
-    """True: computed on held-out training data, in runs with the card's ``tuning`` alone; what
-    ``--tune`` chooses by, never on a board.
-    """
-    clock: bool = False
-    """True: read off a clock, so that no two runs agree on it; left out
-    where records are compared bit for bit.
-    """
-    bounds: tuple[float | None, float | None] | None = None
-    """The least and the most it can be, ``None`` for an end that is open: ``(0, None)``.
-
-    A run with a figure beyond them is invalid.
-    """
-    chance: float | None = None
-    """What a trivial predictor reaches."""
-    title: str = ""
-    """What it measures, in a line; the board prints it."""
-
-    def __post_init__(self) -> None:
-        if (
-            self.bounds is not None
-            and None not in self.bounds
-            and not self.bounds[0] < self.bounds[1]  # type: ignore[operator]
-        ):
-            raise ValueError(
-                f"metric {self.name!r} has the bounds {self.bounds}; the first must be below the "
-                "second, None for an open end"
-            )
-
-
-class Preset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A size of a task: its variants, its seeds and the parameters they share."""
-
-    variants: dict[str, dict[str, Any]]
-    """Variant name -> the task's parameters in it."""
-    params: dict[str, Any] = {}
-    """Parameters of every variant of this preset."""
-    seeds: int = 3
-    """How many seeds run unless the command says otherwise: 0 to ``seeds - 1``."""
-    timeout: float = 600.0
-    """Wall-clock limit of one run, in seconds; a stack of seeds gets it once for each."""
-
-    def __post_init__(self) -> None:
-        for name in self.variants:
-            check_name("variant", name)
-        if not 0 < self.timeout < math.inf:
-            raise ValueError(
-                f"a preset has timeout={self.timeout}, which is no limit; give a finite number of "
-                "seconds above 0"
-            )
-        if self.seeds < 1:
-            raise ValueError(f"a preset has seeds={self.seeds}; give a number of at least 1")
-
-
-class Reference(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An anchor or control of the board: a method's name, or a way of the
-    task's own that may see the hidden part.
-    """
-
-    name: str
-    """A method's name, or with ``solve`` the row's."""
-    kind: Literal["low", "high", "control"]
-    """``low``: the null; ``high``: what an oracle reaches; ``control``: shown beside them."""
-    title: str = ""
-    """What it is, in a line."""
-    solve: str = ""
-    """Name of the task's method ``(problem, hidden, run) -> Solution``;
-    empty: ``name`` is a method.
-    """
-
-    def __post_init__(self) -> None:
-        check_name("reference", self.name)
 
 
 class TaskCard(_Card, frozen=True, kw_only=True, forbid_unknown_fields=True):

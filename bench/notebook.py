@@ -119,7 +119,8 @@ def run(
             EnvironmentFault: it can't run here.
     """
     from bench.cli._options import results_folder
-    from bench.cli._session import Choice, Session, Where
+    from bench.cli._session import Choice, Session
+    from bench.cli._where import Where
     from bench.plugins.registry import Registry
     from bench.runs.plan import Request
     from bench.runs.select import parse_only

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 if TYPE_CHECKING:
     from bench.cli._session import Prepared
-    from bench.plugins.index import Entry
+    from bench.plugins.entries import Entry
     from bench.plugins.registry import Registry
     from bench.runs.limits import Limits
     from bench.runs.plan import NotRun
@@ -151,6 +151,6 @@ class Plugin:
 
     def __repr__(self) -> str:
         """Return what ``bench show`` prints."""
-        from bench.cli.show_ import card_text
+        from bench.cli._cards import card_text
 
         return card_text([self._entry])

@@ -131,7 +131,7 @@ def _link(paper: str) -> str:
 
 
 def _method(entry: Any) -> list[str]:
-    from bench.cli.show_ import origin
+    from bench.cli._cards import origin
 
     card = entry.card
     papers = ", ".join(map(_link, filter(None, map(str.strip, card.paper.split(",")))))

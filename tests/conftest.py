@@ -113,10 +113,11 @@ def run_plan(tmp_path, mock_folder):
     from bench.executors.configs import executor_config
     from bench.executors.slots import Slots
     from bench.plugins.registry import Registry
-    from bench.runs.driver import Driver, preload_names
+    from bench.runs.driver import Driver
     from bench.runs.keys import Keys
     from bench.runs.limits import Limits
     from bench.runs.plan import Request, make_plan
+    from bench.runs.preload_names import preload_names
     from bench.runs.store import Store
 
     def call(

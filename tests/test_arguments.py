@@ -20,7 +20,7 @@ from bench import arguments
 from bench.cli.run_ import command
 from bench.errors import UsageError
 from bench.notebook import Options
-from bench.runs.plan import parse_seeds
+from bench.runs.seeds import parse_seeds
 
 NAMES = {"methods": "method", "tasks": "task", "variants": "variant", "everything": "all"}
 """What the command's function calls an option -> what Python calls it,

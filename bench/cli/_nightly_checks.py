@@ -35,8 +35,8 @@ def check_again(
         tier: its tier, whose earlier nights say what was checked before.
         done: what this share has checked already, before it was cut off.
     """
-    from bench.runs.nightly import read_nights
     from bench.runs.nightly_checks import to_check, withdrawn
+    from bench.runs.nightly_files import read_nights
 
     root, tonight = session.store.root, {check.record for check in done}
     nights = read_nights(root, tier, night.isoformat())

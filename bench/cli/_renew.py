@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from bench.runs.old_code import Trees
     from bench.runs.proving import Judged
     from bench.runs.record import Brief
+    from bench.runs.record_place import Place
     from bench.runs.renewal import Survey
     from bench.runs.renewal_sample import Call
-    from bench.runs.store_index import Place
 
 _EVERY = 10.0
 """Seconds between two lines on one call."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bench.runs.driver import Driver
     from bench.runs.proving import Judged
+    from bench.runs.record_place import Place
     from bench.runs.renewal import Survey
-    from bench.runs.store_index import Place
 
 _SHOWN = 20
 

@@ -56,7 +56,8 @@ def command(
     """Compare methods A and B: the mean paired difference over seeds with
     its t interval, for every variant both have run.
     """
-    from bench.runs.store import Store, collector_paused
+    from bench.runs.record_reader import collector_paused
+    from bench.runs.store import Store
 
     refuse_empty({"--task": tasks, "--track": track, "--preset": preset})
     click.get_current_context().with_resource(collector_paused())

@@ -31,7 +31,7 @@ def command(results: str | None, plugins: tuple[str, ...], as_json: bool) -> int
 
     Exit code 4 if anything is.
     """
-    from bench.plugins.index import cache_folder
+    from bench.plugins.cache_folder import cache_folder
     from bench.runs import provenance
 
     registry = open_registry(plugins)

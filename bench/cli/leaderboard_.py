@@ -134,7 +134,8 @@ def command(
     """Turn records into a board: every track's scores, and mean, interval,
     seeds and cost of every method on every variant.
     """
-    from bench.runs.store import Store, collector_paused
+    from bench.runs.record_reader import collector_paused
+    from bench.runs.store import Store
 
     refuse_empty(
         {

@@ -19,7 +19,7 @@ from bench.cli._options import (
     tracks_completer,
 )
 from bench.errors import UsageError, near
-from bench.plugins.index import Entry, TrackEntry
+from bench.plugins.entries import Entry, TrackEntry
 from bench.plugins.registry import Registry, task_card
 from bench.runs.provenance import missing
 from bench.texts import printable

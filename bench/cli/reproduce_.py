@@ -16,7 +16,8 @@ from bench.cli._options import (
     results_folder,
     results_option,
 )
-from bench.cli._session import Session, Where
+from bench.cli._session import Session
+from bench.cli._where import Where
 from bench.errors import EnvironmentFault
 
 

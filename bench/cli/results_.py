@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.cli import _renew
+from bench.cli._adding import add_records
 from bench.cli._options import (
     emit_json,
     json_option,
@@ -21,11 +22,10 @@ from bench.cli._options import (
 from bench.errors import EnvironmentFault, NothingSelected, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from bench.runs.record import Record
     from bench.runs.store import Store
-    from bench.runs.transfer import Incoming
 
 
 @click.group("results", invoke_without_command=True)
@@ -141,7 +141,7 @@ def import_(
     from bench.runs.store import Store
     from bench.runs.transfer import from_files
 
-    _add(
+    add_records(
         Store(results_folder(results)),
         lambda: from_files(Path(file) for file in files),
         dry_run,
@@ -174,7 +174,7 @@ def merge_(
         if not Path(folder).is_dir():
             raise UsageError(f"no results folder at {folder!r}; name folders that hold records.")
     store, sources = Store(results_folder(results)), [Store(Path(folder)) for folder in folders]
-    _add(
+    add_records(
         store, lambda: (item for source in sources for item in from_store(source)), dry_run, plugins
     )
     for source in sources:
@@ -183,56 +183,6 @@ def merge_(
     for source in sources:
         for sentence in carry(source.root, store.root, dry_run):
             warn(sentence)
-
-
-_SHOWN = 5
-
-
-def _add(
-    store: Store,
-    incoming: Callable[[], Iterator[Incoming]],
-    dry_run: bool,
-    plugins: tuple[str, ...],
-) -> None:
-    """Add records, and say what came of it."""
-    from bench.runs.figures import disagreements
-    from bench.runs.transfer import merge
-
-    cards = open_registry(plugins).cards()
-
-    def differing() -> list[tuple[str, str, str]]:
-        return [
-            (one.id, other.id, name) for one, other, name in disagreements(store.briefs(), cards)
-        ]
-
-    before = set(differing())
-    merged = merge(store, incoming, dry_run)
-    if not merged.added + merged.known:
-        raise NothingSelected("there is no record to add.")
-    would = "would be" if dry_run else "are" if len(merged.renumbered) > 1 else "is"
-    warn(
-        f"{'would add' if dry_run else 'added'} {merged.added} records to {str(store.root)!r}; "
-        f"{merged.known} {'is' if merged.known == 1 else 'are'} there already."
-    )
-    if merged.renumbered:
-        names = "; ".join(f"{old} is {new}" for old, new in merged.renumbered[:_SHOWN])
-        more = (
-            f"; and {len(merged.renumbered) - _SHOWN} more"
-            if len(merged.renumbered) > _SHOWN
-            else ""
-        )
-        warn(
-            f"{len(merged.renumbered)} of them {would} kept under the next free attempt, since a "
-            f"record that differs has their id: {names}{more}."
-        )
-    new = [] if dry_run else [found for found in differing() if found not in before]
-    for one, other, name in new[:_SHOWN]:
-        warn(
-            f"{one} and {other} have one key and differ in {name}: same key should be same "
-            "number. Both are kept; 'bench reproduce' tells which one holds."
-        )
-    if len(new) > _SHOWN:
-        warn(f"{len(new) - _SHOWN} more pairs differ so.")
 
 
 @command.command("doctor")

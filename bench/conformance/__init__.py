@@ -14,7 +14,7 @@ from bench.conformance.report import RULES, Finding, Report
 from bench.errors import NothingSelected, UsageError
 
 if TYPE_CHECKING:
-    from bench.plugins.index import Entry
+    from bench.plugins.entries import Entry
     from bench.plugins.registry import Registry
 
 __all__ = ["RULES", "Finding", "Report", "check", "entries"]
@@ -65,10 +65,10 @@ def check(
                 "shows the tracks of each."
             )
     # imports torch, which a misspelt name need not wait for
-    from bench.conformance.trials import Lab
+    from bench.conformance.trials import Trials
 
     with tempfile.TemporaryDirectory(prefix="bench-check-") as folder:
-        lab = Lab(registry, Path(folder), choose_device(device), quick, say, wanted)
+        lab = Trials(registry, Path(folder), choose_device(device), quick, say, wanted)
         return lab.reports(found)
 
 

@@ -13,7 +13,7 @@ from bench.cards import MethodCard, TaskCard
 from bench.conformance.report import Finding
 from bench.errors import ParameterError
 from bench.params import Param, check_value, render_value, resolve
-from bench.plugins.index import Entry
+from bench.plugins.entries import Entry
 from bench.plugins.source import import_target
 
 

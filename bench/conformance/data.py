@@ -14,10 +14,10 @@ from bench.conformance.report import Finding
 from bench.contracts import Dataset
 from bench.errors import BenchError, DataUnavailable
 from bench.params import Schema
-from bench.plugins.index import Entry
+from bench.plugins.entries import Entry
 from bench.plugins.registry import dataset_card
 from bench.plugins.source import import_target
-from bench.runs.data_index import params_of, params_text, parse_call, pinned
+from bench.runs.data_calls import params_of, params_text, parse_call, pinned
 from bench.runs.guard import fingerprint
 
 _MOST = 8

@@ -2,58 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import itertools
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
-
-import msgspec
+from collections.abc import Iterator, Sequence
 
 from bench.conformance.cards import static_findings
+from bench.conformance.method_trials import MethodTrials
+from bench.conformance.observe import hidden_seen
 from bench.conformance.reach import spied
 from bench.conformance.report import Finding, Report
-from bench.conformance.verdicts import Records, ended, judged, named, ordered, repeated, test_set
-from bench.conformance.watch import Watch, answers_seen, hidden_seen, modules_seen
-from bench.executors import Executor
-from bench.executors.configs import make_executor
-from bench.executors.inline import InlineExecutor
-from bench.executors.slots import Slots
-from bench.plugins.index import Entry, cache_folder
-from bench.plugins.registry import Registry, method_card, task_card
-from bench.runs.driver import Driver, preload_names
-from bench.runs.plan import Cell, Plan, Request, make_plan
-from bench.runs.replay import differing
-from bench.runs.store import Store
+from bench.conformance.verdicts import ended, named, ordered, repeated, test_set
+from bench.plugins.entries import Entry
+from bench.plugins.registry import task_card
+from bench.runs.plan import Request, make_plan
 
 
-class Lab:
-    """Runs plugins in ways that a grid never does, into a folder that is thrown away."""
-
-    def __init__(
-        self,
-        registry: Registry,
-        folder: Path,
-        device: str,
-        quick: bool,
-        say: Callable[[str], None] = lambda _: None,
-        tasks: Sequence[Entry] = (),
-    ) -> None:
-        self.registry, self.folder, self.device, self.quick, self.say, self.tasks = (
-            registry,
-            folder,
-            device,
-            quick,
-            say,
-            tasks,
-        )
-        self.absent: list[str] = []
-        """Why cells could not run here: their data is not on this machine."""
-        self._stores = itertools.count()
-        self._later: list[tuple[Entry, list[Cell], Records]] = []
-        """Methods whose first runs ended well: they run once more, all on
-        one server, since a server takes as long as many runs.
-        """
+class Trials(MethodTrials):
+    """What can be said of methods, tasks and data sets by running them."""
 
     def reports(self, plugins: Sequence[Entry]) -> list[Report]:
         """Return every finding on each plugin."""
@@ -62,7 +25,7 @@ class Lab:
             for entry in plugins
         ]
         findings = {(report.kind, report.name): report.findings for report in reports}
-        for entry, finding in self._elsewhere():
+        for entry, finding in self.elsewhere():
             findings[entry.kind, entry.identity].append(finding)
         return reports
 
@@ -78,195 +41,8 @@ class Lab:
                     said=f"the class can't be imported: {type(error).__name__}: {error}",
                 )
             ]
-        look = {"method": self._method, "task": self._task, "dataset": self._dataset}[entry.kind]
+        look = {"method": self.method, "task": self._task, "dataset": self._dataset}[entry.kind]
         return [*found, *look(entry)]
-
-    # Methods ---------------------------------------------------------------------
-
-    def _method(self, entry: Entry) -> Iterator[Finding]:
-        cells, left = self._cells(entry)
-        for reason in left:
-            yield Finding(rule="solves", subject="", outcome="skipped", said=reason)
-        if not cells:
-            yield Finding(rule="solves", subject="", outcome="failed", said=self._nowhere(entry))
-            return
-        homes = [Path(entry.target.root or entry.target.path)]
-        with Watch(homes, [self.folder, cache_folder()]) as watch:
-            first = self._first(cells)
-        for reason in dict.fromkeys(self.absent):
-            yield Finding(rule="solves", subject="", outcome="skipped", said=reason)
-        cells = [cell for cell in cells if cell.spec.cell in first]
-        yield from ended(cells, first)
-        yield named("files", watch.written, "it wrote {}; use run.workdir, which is the run's own")
-        yield named(
-            "network", watch.asked, "it asked for {}; a method gets its data from its problem"
-        )
-        good = [cell for cell in cells if first[cell.spec.cell].status == "ok"]
-        if good:
-            yield from self._repeats(entry, good, first)
-
-    def _nowhere(self, entry: Entry) -> str:
-        tracks = ", ".join(method_card(entry).tracks)
-        return (
-            f"no task of {tracks} with a preset 'smoke' takes it; a misspelt track, or a need "
-            "that no task offers"
-        )
-
-    def _cells(self, entry: Entry) -> tuple[list[Cell], list[str]]:
-        """Return two seeds of every smoke variant that takes the method, and why others do not."""
-        tasks = tuple(task.identity for task in self.tasks if task.track == entry.track)
-        request = Request(
-            methods=(entry.identity,),
-            track=entry.track,
-            tasks=tasks,
-            preset="smoke",
-            seeds="2",
-            device=self.device,
-        )
-        plan = make_plan(request, self.registry)
-        return [cell for cell in plan.cells if cell.method is not None], [
-            f"{item.task}: {item.reason}" for item in plan.not_run
-        ]
-
-    def _first(self, cells: Sequence[Cell]) -> Records:
-        """Run cells for the first time: all, the second seed of one row alone where seeds run one
-        by one; in the quick form, only the first row whose data is here.
-        """
-        self.absent = []
-        groups = list(dict.fromkeys(cell.spec.group for cell in cells))
-        if not self.quick and any(cell.spec.form == "stacked" for cell in cells):
-            return self._run(cells)
-        zero = {} if self.quick else self._run([cell for cell in cells if cell.spec.seed == 0])
-        ran = {cell.spec.group for cell in cells if cell.spec.cell in zero}
-        for group in groups if self.quick else [group for group in groups if group in ran]:
-            if found := self._run(
-                [cell for cell in cells if cell.spec.group == group and cell.spec.cell not in zero]
-            ):
-                self.absent = [] if self.quick else self.absent
-                return zero | found
-        return zero
-
-    def _repeats(self, entry: Entry, cells: Sequence[Cell], first: Records) -> Iterator[Finding]:
-        """Run what ended well again: as it was, and its examples counted;
-        as the other form, and in a process of its own, later.
-        """
-        zero, stacked = [cell for cell in cells if cell.spec.seed == 0], method_card(entry).stacked
-        stack = list(self._alone(zero[:1], first)) if stacked and self.quick else []
-        # seed 0 beside itself is what it was beside seed 1, so it is the same twice, too
-        if stack and stack[0].outcome == "passed":
-            again, counts = first, self._counts(zero[:1])
-        elif stacked:
-            again, counts = self._run(cells), self._counts(zero[:1])
-        else:
-            counted, counts = self._counted(zero[:1])
-            again = counted | self._run(zero[1:])
-        same = [
-            repeated(
-                "same-seed",
-                cell,
-                first,
-                again,
-                "it draws from somewhere else than run.seeded, run.torch_generator or "
-                "run.numpy_generator",
-            )
-            for cell in zero
-        ]
-        yield from same
-        for group in dict.fromkeys(cell.spec.group for cell in cells):
-            yield from self._seeds_differ(
-                [cell for cell in cells if cell.spec.group == group], first
-            )
-        yield from counts
-        if not self.quick:
-            self._later.append((entry, zero, first))
-        # what differs from call to call says nothing of neighbours
-        elif all(finding.outcome == "passed" for finding in same):
-            yield from stack
-
-    def _alone(self, zero: Sequence[Cell], first: Records) -> Iterator[Finding]:
-        """Run seed 0 of a stacked method beside itself."""
-        alone = self._run(zero, apart=True)
-        for cell in zero:
-            yield repeated(
-                "stack",
-                cell,
-                first,
-                alone,
-                "seed 0 beside seed 1 is not seed 0 beside itself; reduce over the members' own "
-                "axes alone",
-            )
-
-    def _elsewhere(self) -> Iterator[tuple[Entry, Finding]]:
-        """Run seed 0 by itself in a process of its own: what then is as it
-        was depends on neither its process nor its neighbours.
-        """
-        cells = [cell for _, zero, _ in self._later for cell in zero]
-        if not cells:
-            return
-        _, todo = Driver(self.registry, self._store()).split(Plan(cells, []))
-        fresh = self._run(
-            cells, make_executor("local", Slots(2), preload_names(todo, self.registry))
-        )
-        said = (
-            "it depends on what ran before in the process: a module's variable, a cache, an "
-            "order of a set"
-        )
-        for entry, zero, first in self._later:
-            stacked = method_card(entry).stacked
-            for cell in zero:
-                finding = repeated("fresh-process", cell, first, fresh, said)
-                found = (
-                    list(self._alone([cell], first))
-                    if stacked and finding.outcome == "failed"
-                    else []
-                )
-                if stacked and not found:
-                    found = [judged("stack", cell, True, "")]
-                blamed = (
-                    found if any(item.outcome == "failed" for item in found) else [*found, finding]
-                )
-                yield from ((entry, item) for item in blamed)
-
-    def _counted(self, cells: Sequence[Cell]) -> tuple[Records, list[Finding]]:
-        """Run cells of one problem at a time, and compare the visits that
-        the method counts with what its modules see.
-        """
-        with modules_seen() as seen:
-            records = self._run(cells)
-        findings = []
-        for cell in cells:
-            record = records[cell.spec.cell]
-            if record.status != "ok" or not seen.rows:
-                findings.append(
-                    Finding(
-                        rule="counts",
-                        subject=cell.spec.label(),
-                        outcome="skipped",
-                        said="no torch module was called with a gradient",
-                    )
-                )
-                continue
-            counted = max(record.counters.get("forward", 0), record.counters.get("backward", 0))
-            said = (
-                f"run.count says {counted} examples, its modules saw {seen.rows} with a "
-                "gradient; count every example that a net learns from"
-            )
-            findings.append(judged("counts", cell, counted >= 0.99 * seen.rows, said))
-        return records, findings
-
-    def _counts(self, cells: Sequence[Cell]) -> list[Finding]:
-        """Count the visits of a stacked method in its single form."""
-        single = [
-            msgspec.structs.replace(cell, spec=msgspec.structs.replace(cell.spec, form="single"))
-            for cell in cells
-        ]
-        _, found = self._counted(single)
-        # it may have built artifacts, which are there, and not seen, the second time
-        if any(finding.outcome == "failed" for finding in found):
-            _, found = self._counted(single)
-        return found
-
-    # Tasks and data sets -----------------------------------------------------------
 
     def _task(self, entry: Entry) -> Iterator[Finding]:
         card = task_card(entry)
@@ -293,7 +69,7 @@ class Lab:
             return
         self.absent = []
         with spied() as ways, hidden_seen() as hidden:
-            first = self._run(plan.cells)
+            first = self.run(plan.cells)
         for reason in dict.fromkeys(self.absent):
             yield Finding(rule="references", subject="", outcome="skipped", said=reason)
         cells = [cell for cell in plan.cells if cell.spec.cell in first]
@@ -307,10 +83,10 @@ class Lab:
         good = [cell for cell in cells if first[cell.spec.cell].status == "ok"]
         yield from ordered(card, good, first)
         low = [cell for cell in good if cell.reference == "low"][:2]
-        yield from self._seeds_differ(low, first)
+        yield from self.seeds_differ(low, first)
         yield from test_set(card, low, hidden)
         zero = [cell for cell in good if cell.spec.seed == 0]
-        again = self._run(zero)
+        again = self.run(zero)
         for cell in zero:
             yield repeated(
                 "same-seed",
@@ -324,58 +100,3 @@ class Lab:
         from bench.conformance.data import loaded_twice
 
         yield from loaded_twice(entry, self.folder)
-
-    def _seeds_differ(self, cells: Sequence[Cell], records: Records) -> Iterator[Finding]:
-        """Say whether the two seeds of a row give different metrics, or the same figures of
-        different answers: a coarse metric knows few figures.
-        """
-        if len(cells) == 2 and cells[0].spec.group == cells[1].spec.group:
-            differ = bool(
-                differing(
-                    records[cells[0].spec.cell],
-                    records[cells[1].spec.cell],
-                    task_card(cells[0].task),
-                )
-            )
-            if not differ:
-                with answers_seen() as answers:
-                    self._run(cells)
-                differ = answers.get(cells[0].spec.cell) != answers.get(cells[1].spec.cell)
-            yield judged(
-                "other-seed",
-                cells[1],
-                differ,
-                "seeds 0 and 1 give the same answers and metrics; data and streams differ, so "
-                "something is fixed",
-            )
-
-    # Running -------------------------------------------------------------------------
-
-    def _store(self) -> Store:
-        store = Store(self.folder / f"results-{next(self._stores)}")
-        store.open_for_writing()
-        return store
-
-    def _run(
-        self, cells: Sequence[Cell], executor: Executor | None = None, apart: bool = False
-    ) -> Records:
-        """Run cells into a store of their own, those whose data is here;
-        ``apart``: each as a job by itself.
-        """
-        found: Records = {}
-        for part in [[cell] for cell in cells] if apart else [list(cells)]:
-            driver = Driver(self.registry, self._store())
-            _, todo = driver.split(Plan(part, []))
-            if todo:
-                more = f" and {len(todo) - 1} more" if len(todo) > 1 else ""
-                self.say(f"{todo[0].cell.spec.label()}{more}")
-            with contextlib.redirect_stderr(io.StringIO()):  # what an error says is in its record
-                found |= {
-                    keyed.cell.spec.cell: record
-                    for keyed, record in driver.run(
-                        todo, executor or InlineExecutor(), 1, lambda *_: None
-                    )
-                    if record is not None
-                }
-            self.absent += [f"{item.task}: {item.reason}" for item in driver.not_run]
-        return found

@@ -16,7 +16,8 @@ from bench.executors import Ended, Origin
 from bench.executors.local import LocalExecutor
 from bench.executors.payload import digests, files_of, localized, put, targets, unpack
 from bench.executors.slots import Slots, usable_gpus
-from bench.plugins.index import Index, cache_folder
+from bench.plugins.cache_folder import cache_folder
+from bench.plugins.index import Index
 from bench.plugins.source import Target
 from bench.runs import provenance
 from bench.runs.folders import absolute_paths

@@ -16,7 +16,7 @@ from bench.errors import EnvironmentFault, UsageError
 from bench.executors.configs import ExecutorConfig, need
 from bench.executors.slots import Slots
 from bench.executors.slurm_task import EnvironmentQuery
-from bench.plugins.index import cache_folder
+from bench.plugins.cache_folder import cache_folder
 from bench.runs import provenance
 
 _POLL = 0.5

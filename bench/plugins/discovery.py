@@ -8,21 +8,22 @@ import importlib.metadata
 import inspect
 import os
 import sys
-import tomllib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
 import msgspec
 import pluggy
 
-from bench import tracks
 from bench.builtin import room
-from bench.errors import PluginError, UsageError
+from bench.errors import PluginError
 from bench.plugins import hookspecs
+from bench.plugins.entries import Entry, TrackEntry
 from bench.plugins.hookspecs import hookimpl
-from bench.plugins.index import Entry, Index, TrackEntry
+from bench.plugins.index import Index
+from bench.plugins.rooms import Builtin, OneFile, Rooms
 from bench.plugins.source import Target, import_module, local_target, locate
+from bench.plugins.user_paths import user_paths
 
 _HOOKS = {
     "bench_tracks": "track",
@@ -40,95 +41,6 @@ class Broken(msgspec.Struct, frozen=True):
     name: str
     source: str
     error: str
-
-
-class Rooms:
-    """A benchmark folder as a plugin: registers every file of its rooms.
-
-    ``package``: the import name of the rooms' parent.
-    """
-
-    def __init__(
-        self, folders: dict[str, Path], package: str = "", root: Path | None = None
-    ) -> None:
-        self._folders, self._package, self._root = folders, package, root
-
-    def _targets(self, name: str) -> Iterator[Target]:
-        folder = self._folders[name]
-        for path in sorted(folder.rglob("*.py")):
-            relative = path.relative_to(folder).with_suffix("")
-            if any(
-                part.startswith(("_", "."))
-                for part in relative.parts
-                if (name, part) != ("tracks", "__init__")
-            ):
-                continue
-            if self._root is None:
-                yield Target(".".join([self._package, name, *relative.parts]), "", str(path))
-            else:
-                yield local_target(path, self._root)
-
-    def _register(self, name: str, register: Callable[[Target], None]) -> None:
-        for target in self._targets(name) if name in self._folders else ():
-            register(target)
-
-    @hookimpl
-    def bench_tracks(self, register: Callable[[Target], None]) -> None:
-        """Register the room ``tracks``, and the files beside the rooms of a folder that hold the
-        card of a track: contracts stand there.
-        """
-        self._register("tracks", register)
-        for path in sorted(self._root.glob("*.py")) if self._root else ():
-            if not path.name.startswith("_") and b"TrackCard" in path.read_bytes():
-                register(local_target(path, self._root))  # type: ignore[arg-type]
-
-    @hookimpl
-    def bench_methods(self, register: Callable[[Target], None]) -> None:
-        """Register the room ``methods``."""
-        self._register("methods", register)
-
-    @hookimpl
-    def bench_tasks(self, register: Callable[[Target], None]) -> None:
-        """Register the room ``tasks``."""
-        self._register("tasks", register)
-
-    @hookimpl
-    def bench_datasets(self, register: Callable[[Target], None]) -> None:
-        """Register the room ``datasets``."""
-        self._register("datasets", register)
-
-
-class Builtin(Rooms):
-    """What comes with this package: its rooms, and the contracts of its tracks."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            {name: Path(room(name)) for name in ("methods", "tasks", "datasets")}, "bench.builtin"
-        )
-
-    @hookimpl
-    def bench_tracks(self, register: Callable[[Target], None]) -> None:
-        """Register the modules of ``bench.tracks``."""
-        folder = Path(tracks.__file__).parent
-        for path in sorted([*folder.glob("[!_]*.py"), *folder.glob("*/__init__.py")]):
-            register(
-                Target(
-                    f"bench.tracks.{path.parent.name if path.stem == '__init__' else path.stem}",
-                    "",
-                    str(path),
-                )
-            )
-
-
-class OneFile(Rooms):
-    """A single file as a plugin: whatever cards it holds are registered."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__({})
-        self._target = local_target(path, path.parent)
-
-    def _register(self, name: str, register: Callable[[Target], None]) -> None:
-        register(self._target)
 
 
 class Found(msgspec.Struct):
@@ -171,7 +83,7 @@ def discover(index: Index, paths: Iterable[str] = ()) -> Found:
                 source,
                 lambda point=point, name=name: manager.register(point.load(), name),  # type: ignore[misc]
             )
-    given = _user_paths(paths)
+    given = user_paths(paths)
     for path in given:
         _try(found, path.name, str(path), lambda path=path: _add_path(manager, index, path))  # type: ignore[misc]
     _collect(found, index)
@@ -236,56 +148,6 @@ class _LazyBoard:
         self, records: object, tasks: object, a: str, b: str, options: object
     ) -> object:
         return import_module(self._target).bench_compare(records, tasks, a, b, options)
-
-
-def _user_paths(paths: Iterable[str]) -> list[Path]:
-    given = [
-        *paths,
-        *filter(None, os.environ.get("BENCH_PLUGINS", "").split(os.pathsep)),
-        *_configured(),
-    ]
-    resolved = []
-    for text in dict.fromkeys(given):
-        try:
-            path = Path(text).expanduser().resolve()
-            there = path.exists()
-        # no such home folder, a NUL in a name, a name that is too long
-        except (RuntimeError, ValueError, OSError) as error:
-            raise UsageError(
-                f"no plugin at {text!r} ({error}); give a Python file, or a folder with rooms "
-                "methods/, tasks/ or datasets/."
-            ) from None
-        if not there:
-            raise UsageError(
-                f"no plugin at {text!r}; give a Python file, or a folder with rooms methods/, "
-                "tasks/ or datasets/."
-            )
-        resolved.append(path)
-    return list(dict.fromkeys(resolved))
-
-
-def _configured() -> list[str]:
-    """Return ``[tool.bench] plugins`` of the nearest pyproject.toml, as absolute paths."""
-    for folder in (Path.cwd(), *Path.cwd().parents):
-        file = folder / "pyproject.toml"
-        if not file.is_file():
-            continue
-        try:
-            table = tomllib.loads(file.read_text("utf-8")).get("tool", {}).get("bench", {})
-        except (tomllib.TOMLDecodeError, OSError):
-            return []
-        plugins = table.get("plugins", [])
-        if unknown := set(table) - {"plugins"}:
-            raise UsageError(
-                f"{file} sets tool.bench.{sorted(unknown)[0]}, which bench does not know; the "
-                "only key is 'plugins'."
-            )
-        if not isinstance(plugins, list) or not all(isinstance(item, str) for item in plugins):
-            raise UsageError(
-                f"{file} sets tool.bench.plugins to {plugins!r}; give a list of paths."
-            )
-        return [str(folder / item) for item in plugins]
-    return []
 
 
 def _add_path(manager: pluggy.PluginManager, index: Index, path: Path) -> None:

@@ -16,60 +16,17 @@ from typing import Any
 
 import msgspec
 
-from bench.cards import KINDS, DatasetCard, MethodCard, TaskCard, TrackCard
+from bench.cards import KINDS, MethodCard, TaskCard, TrackCard
 from bench.errors import PluginError
 from bench.params import Param
-from bench.plugins.scan import CARD_CALLS, ClassScan, Field, FileScan, TrackScan, scan_file, stamp
+from bench.plugins.cache_folder import cache_folder
+from bench.plugins.entries import Entry, TrackEntry
+from bench.plugins.scan import ClassScan, Field, FileScan, TrackScan, scan_file, stamp
 from bench.plugins.source import Target, locate
 from bench.plugins.types import NotStatic, type_from_text
 from bench.texts import decode, encode
 
 FORMAT = 5
-
-
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One plugin in one track: a row of ``bench list``."""
-
-    kind: str
-    track: str
-    card: MethodCard | TaskCard | DatasetCard
-    params: dict[str, Param]
-    target: Target
-    source: str
-
-    @property
-    def name(self) -> str:
-        """The short name."""
-        return self.card.name
-
-    @property
-    def identity(self) -> str:
-        """``track/name``, or the name alone for a data set."""
-        return f"{self.track}/{self.name}" if self.track else self.name
-
-
-class TrackEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """The card of a track, and where it stands; ``target.qualname`` is what it is assigned to."""
-
-    card: TrackCard
-    target: Target
-    source: str
-
-
-def cache_folder() -> Path:
-    """Return the folder of everything that can be made again:
-    ``BENCH_CACHE``, else the user's cache folder.
-    """
-    named = os.environ.get("BENCH_CACHE")
-    try:
-        return (
-            Path(named).expanduser()
-            if named
-            else Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-            / "datacentric-bench"
-        )
-    except RuntimeError:  # there is no home folder, so there is no place for one
-        return Path(os.devnull) / "datacentric-bench"
 
 
 class Index:
@@ -337,6 +294,3 @@ class Index:
 class _Stored(msgspec.Struct):
     scans: dict[str, FileScan]
     described: dict[str, dict[str, Any]]
-
-
-__all__ = ["CARD_CALLS", "Entry", "Index", "TrackEntry", "cache_folder"]

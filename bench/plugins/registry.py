@@ -8,7 +8,8 @@ from collections.abc import Collection, Iterable
 from bench.cards import DatasetCard, MethodCard, TaskCard, TrackCard
 from bench.errors import PluginError, UsageError, near
 from bench.plugins.discovery import Broken, discover
-from bench.plugins.index import Entry, Index, TrackEntry
+from bench.plugins.entries import Entry, TrackEntry
+from bench.plugins.index import Index
 
 _PLURAL = {"method": "methods", "task": "tasks", "dataset": "data sets"}
 

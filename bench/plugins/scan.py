@@ -5,24 +5,21 @@ parameters, its tracks' cards, its imports, its digest.
 from __future__ import annotations
 
 import ast
-import copy
-import hashlib
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from bench.plugins.types import NotStatic
-
-CARD_CALLS = {"MethodCard": "method", "TaskCard": "task", "DatasetCard": "dataset"}
-_RECORD_CALLS = {*CARD_CALLS, "TrackCard", "Metric", "Preset", "Reference"}
-_TOLD = frozenset(
-    # no number depends on them
-    (
-        "title paper bibtex claim official_code deviates licence signal plain defaults_from trials "
-        "source size budget unit"
-    ).split()
+from bench.plugins.digest import (
+    CARD_CALLS,
+    RECORD_CALLS,
+    code_digest,
+    kinds,
+    last_name,
+    table_of,
+    track_of,
 )
+from bench.plugins.types import NotStatic
 
 
 class Field(msgspec.Struct, frozen=True):
@@ -123,70 +120,10 @@ def scan_file(path: Path, package: str) -> FileScan:
     )
     constants, tracks = _constants(tree), _tracks(tree)
     digest = code_digest(tree)
-    own = {kind: code_digest(_table_of(kind, tree)) for kind in _kinds(tree)}
+    own = {kind: code_digest(table_of(kind, tree)) for kind in kinds(tree)}
     return FileScan(
         mark, digest, classes, constants, imports, reaches, hooks, own=own, tracks=tracks
     )
-
-
-def code_digest(tree: ast.Module) -> str:
-    """Digest what the code does: the syntax tree without comments, positions, docstrings and what
-    cards only tell their readers.
-
-    Changes ``tree``.
-    """
-    tree.body = [node for node in tree.body if _track_of(node) is None]
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and _last(node.func) in _RECORD_CALLS:
-            node.keywords = [keyword for keyword in node.keywords if keyword.arg not in _TOLD]
-        body = getattr(node, "body", None)
-        if isinstance(body, list):
-            kept = [
-                item
-                for item in body
-                if not (
-                    isinstance(item, ast.Expr)
-                    and isinstance(item.value, ast.Constant)
-                    and isinstance(item.value.value, str)
-                )
-            ]
-            node.body = kept or [ast.Pass()]  # type: ignore[attr-defined]
-    return hashlib.blake2b(
-        ast.dump(tree, annotate_fields=False).encode(), digest_size=16
-    ).hexdigest()
-
-
-def _kinds(tree: ast.Module) -> tuple[str, ...]:
-    """Return the kinds of device that a file may say different things to: those of a table that
-    ``bench tune`` writes, none for other files.
-    """
-    match [node for node in tree.body if not isinstance(node, ast.ImportFrom)]:
-        case [ast.AnnAssign(target=ast.Name(id="TABLE"), value=ast.Dict(values=rows))] if all(
-            isinstance(row, ast.Dict) for row in rows
-        ):
-            return ("cpu", "cuda")
-    return ()
-
-
-def _table_of(kind: str, tree: ast.Module) -> ast.Module:
-    """Return a tuned table without what was measured on other kinds of
-    device, and without the choices of which nothing is left.
-    """
-    table = copy.deepcopy(tree)
-    whole = next(node.value for node in table.body if isinstance(node, ast.AnnAssign))
-    assert isinstance(whole, ast.Dict)
-    left: list[tuple[ast.expr | None, ast.expr]] = []
-    for name, row in zip(whole.keys, whole.values, strict=True):
-        assert isinstance(row, ast.Dict)
-        kept = [
-            (key, value)
-            for key, value in zip(row.keys, row.values, strict=True)
-            if isinstance(key, ast.Constant) and key.value == kind
-        ]
-        row.keys, row.values = [key for key, _ in kept], [value for _, value in kept]
-        left += [(name, row)] if kept else []
-    whole.keys, whole.values = [name for name, _ in left], [row for _, row in left]
-    return table
 
 
 def _imports(tree: ast.Module, package: str) -> tuple[dict[str, str], list[str]]:
@@ -230,30 +167,19 @@ def _constants(tree: ast.Module) -> dict[str, Any]:
     return constants
 
 
-def _track_of(node: ast.stmt) -> tuple[str, ast.Call] | None:
-    """Return name and call of a statement ``NAME = TrackCard(...)``; None of another."""
-    match node:
-        case (
-            ast.Assign(targets=[ast.Name(id=name)], value=ast.Call() as call)
-            | ast.AnnAssign(target=ast.Name(id=name), value=ast.Call() as call)
-        ):
-            return (name, call) if _last(call.func) == "TrackCard" else None
-    return None
-
-
 def _tracks(tree: ast.Module) -> list[TrackScan]:
     """Return the cards of tracks that the module assigns; one that stands
     elsewhere can't be read, which is said of it.
     """
     found, read = [], set()
-    for name, call in filter(None, map(_track_of, tree.body)):
+    for name, call in filter(None, map(track_of, tree.body)):
         read.add(call)
         try:
             found.append(TrackScan(name, literal(call)))
         except NotStatic as error:
             found.append(TrackScan(name, {}, f"it holds {error}"))
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and _last(node.func) == "TrackCard" and node not in read:
+        if isinstance(node, ast.Call) and last_name(node.func) == "TrackCard" and node not in read:
             found.append(
                 TrackScan(f"of line {node.lineno}", {}, "it is assigned to no name of the module")
             )
@@ -272,7 +198,7 @@ def _class(node: ast.ClassDef) -> ClassScan:
                 ast.AnnAssign(target=ast.Name(id="card"), value=ast.Call() as call)
                 | ast.Assign(targets=[ast.Name(id="card")], value=ast.Call() as call)
             ):
-                kind = CARD_CALLS.get(_last(call.func), "")
+                kind = CARD_CALLS.get(last_name(call.func), "")
                 try:
                     card = literal(call)
                 except NotStatic as error:
@@ -338,20 +264,10 @@ def literal(node: ast.expr) -> Any:
                 for key, value in zip(keys, values, strict=True)
                 if key is not None
             }
-        case ast.Call(func=function, args=[], keywords=keywords) if _last(
+        case ast.Call(func=function, args=[], keywords=keywords) if last_name(
             function
-        ) in _RECORD_CALLS and all(keyword.arg for keyword in keywords):
+        ) in RECORD_CALLS and all(keyword.arg for keyword in keywords):
             return {str(keyword.arg): literal(keyword.value) for keyword in keywords}
         case ast.Name(id=name):
             return {"$name": name}
     raise NotStatic(ast.unparse(node)[:60])
-
-
-def _last(node: ast.expr) -> str:
-    return (
-        node.attr
-        if isinstance(node, ast.Attribute)
-        else node.id
-        if isinstance(node, ast.Name)
-        else ""
-    )

@@ -5,7 +5,6 @@ JSON page that says how they came to be.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -14,12 +13,13 @@ import time
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
 
 import msgspec
 
 from bench.digests import digest
 from bench.errors import BenchError, BenchWarning, InvalidRun
+from bench.runs.artifact_lock import locked
 from bench.runs.guard import no_plain
 from bench.runs.inputs import Inputs, look
 from bench.runs.noticing import NETWORK, Noticing, aside, attentive, noted
@@ -127,7 +127,7 @@ class Artifacts:
         why, lock = "", None
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            lock = _locked(self.folder / f"{place.name}.lock", wait=True)
+            lock = locked(self.folder / f"{place.name}.lock", wait=True)
         except OSError as error:
             why = error.strerror or type(error).__name__
         try:
@@ -168,7 +168,7 @@ class Artifacts:
         finally:
             self._clear(place.name)
             if lock is not None:
-                Path(lock.name).unlink(missing_ok=True)  # while it is held: see _locked
+                Path(lock.name).unlink(missing_ok=True)  # while it is held: see locked
                 lock.close()
 
     def _keep(self, place: Path, tensors: dict[str, Any], page: dict[str, Any]) -> None:
@@ -205,8 +205,7 @@ class Artifacts:
         for key in keys:
             with (
                 contextlib.suppress(OSError),
-                _locked(self.folder / f"{key}.lock", wait=False)
-                or contextlib.nullcontext() as lock,
+                locked(self.folder / f"{key}.lock", wait=False) or contextlib.nullcontext() as lock,
             ):
                 if lock is not None:
                     self._clear(key)
@@ -267,26 +266,6 @@ def _holds(page: dict[str, Any], inside: Inside) -> bool:
     if inputs.unseen == NETWORK:  # fetched once; its recipe says what
         inputs = msgspec.structs.replace(inputs, unseen="")
     return not look(inputs).changed and inside.unchanged(page.get("loaded", {}))
-
-
-def _locked(path: Path, wait: bool) -> IO[bytes] | None:
-    """Open a lock file and lock it; None where another process holds it and ``wait`` is false.
-
-    A holder may remove the file before it lets go: whoever waited for it then holds a lock on a
-    file that is no longer there, and tries again.
-    """
-    while True:
-        file = path.open("ab")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            if os.fstat(file.fileno()).st_ino == path.stat().st_ino:
-                return file
-        except FileNotFoundError:
-            pass
-        except BlockingIOError:
-            file.close()
-            return None
-        file.close()
 
 
 def _sync(path: Path) -> None:

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 
 from bench.errors import EnvironmentFault
-from bench.plugins.index import cache_folder
+from bench.plugins.cache_folder import cache_folder
 from bench.texts import escaped
 
 _PROBE = 4096

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from bench.plugins.index import cache_folder
+from bench.plugins.cache_folder import cache_folder
 from bench.plugins.registry import Registry, task_card
 from bench.runs.limits import Limits
 from bench.runs.record import Brief

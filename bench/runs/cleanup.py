@@ -9,7 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from bench.runs.store import Damaged, Store
+from bench.runs.record_reader import Damaged
+from bench.runs.store import Store
 from bench.runs.store_files import remove
 
 _HOUR = 3600.0

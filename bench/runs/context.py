@@ -16,6 +16,7 @@ from bench.digests import stream_seed
 from bench.errors import BenchError, BenchWarning
 from bench.runs.checkpoint_format import flatten, unflatten
 from bench.runs.reported_values import recipe_name, scalar, whole
+from bench.runs.stream_roles import ROLES
 from bench.runs.tools import Token, Tools, serve, tools_of
 from bench.texts import utf8_name
 
@@ -25,19 +26,6 @@ if TYPE_CHECKING:
 
     from bench.runs.artifacts import Artifacts
 
-ROLES = {
-    "split": False,
-    "corruption": False,
-    "init": True,
-    "order": True,
-    "augment": True,
-    "eval": False,
-    "method": True,
-}
-"""The named streams, and whether problem k of a case has its own.
-
-Only ``method`` depends on the method's name.
-"""
 
 _LOG_LIMIT = 5000
 

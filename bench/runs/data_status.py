@@ -11,8 +11,9 @@ from typing import Literal
 import msgspec
 
 from bench.errors import BenchError
-from bench.plugins.index import cache_folder
-from bench.runs.data_index import FILE, DataIndex, State, Want, changes_said, parse_call
+from bench.plugins.cache_folder import cache_folder
+from bench.runs.data_calls import FILE, parse_call
+from bench.runs.data_index import DataIndex, State, Want, changes_said
 from bench.runs.keys import Keys, targets_of
 from bench.runs.plan import Cell
 from bench.runs.user_files import file_targets, index_name, place

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import os
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +14,10 @@ from bench.digests import digest
 from bench.errors import EnvironmentFault
 from bench.executors import Ended, Executor, Origin
 from bench.executors.connection import PINNED
-from bench.plugins.index import cache_folder
+from bench.plugins.cache_folder import cache_folder
 from bench.plugins.registry import Registry, method_card, task_card
 from bench.runs.artifacts import Artifacts
+from bench.runs.batches import batches
 from bench.runs.cell_locks import CellLocks
 from bench.runs.cell_status import Candidates
 from bench.runs.count_choice import to_count
@@ -29,32 +27,15 @@ from bench.runs.driver_session import DriverSession
 from bench.runs.folders import absolute_paths
 from bench.runs.keys import Keyed, Keys
 from bench.runs.limits import Limits
-from bench.runs.plan import Cell, NotRun, Plan, batches
-from bench.runs.provenance import git_state, machine
-from bench.runs.record import Failure, Record, RecordError, without_folders
-from bench.runs.rerun import Again, is_local, kept
+from bench.runs.make_record import code_state, parts_that_differ, record_of
+from bench.runs.plan import Cell, NotRun, Plan
+from bench.runs.record import Record, RecordError
+from bench.runs.rerun import Again, kept
 from bench.runs.result import Result, dead
 from bench.runs.schedule import Expected, longest_first
-from bench.runs.spec import Job, RunSpec, run_key
+from bench.runs.spec import Job, run_key
 from bench.runs.store import Store
 from bench.texts import readable
-
-_FROM_RESULT = (
-    "data",
-    "status",
-    "metrics",
-    "gates",
-    "not_rankable",
-    "cost",
-    "counters",
-    "flops",
-    "curve",
-    "logs",
-    "warnings",
-    "arrays",
-    "images",
-    "digests",
-)
 
 
 class Driver:
@@ -86,9 +67,7 @@ class Driver:
         and data, after :meth:`split`.
         """
         self.not_looked: dict[str, list[str]] = {}
-        """Cell -> calls of data that its record was made of and that
-        nobody has looked at since, after :meth:`split`.
-        """
+        """Cell -> calls of its record's data that nobody looked at since, after :meth:`split`."""
         self.tell: Callable[[str], None] = self._note
         """Told at once what takes a while; kept among the notes unless somebody listens."""
         self.notes: list[str] = []
@@ -271,7 +250,7 @@ class Driver:
             ran, result, ended.log, machine, kept(keyed.cell, self.registry, self.again)
         )
         if ran.ingredients["files"] == keyed.ingredients["files"]:
-            record.provenance |= self.code_state(keyed.cell)
+            record.provenance |= code_state(keyed.cell)
         if confined:
             record.provenance["limits"] = {
                 name: value
@@ -300,13 +279,7 @@ class Driver:
             "environment": origin.environment,
             "data": data,
         }
-        parts = ("files", "environment")
-        differing = [
-            name
-            for part in parts
-            for name in found[part] | keyed.ingredients[part]
-            if found[part].get(name) != keyed.ingredients[part].get(name)
-        ]
+        differing = parts_that_differ(found, keyed.ingredients)
         if not differing:
             return self.keys.of(keyed.cell, data)
         more = f" and {len(differing) - 1} more" if len(differing) > 1 else ""
@@ -324,102 +297,3 @@ class Driver:
     def _note(self, text: str) -> None:
         if text not in self.notes:
             self.notes.append(text)
-
-    def code_state(self, cell: Cell) -> dict[str, Any]:
-        """Return the commits of bench and of a cell's plugins, as provenance names them."""
-        found: dict[str, Any] = {"bench_git": git_state(str(Path(__file__).parent))}
-        for role, entry in (("method", cell.method), ("task", cell.task)):
-            if entry is not None and entry.source != "builtin":
-                found[f"{role}_source"] = (
-                    Path(entry.source).name if is_local(entry) else entry.source
-                )
-                found[f"{role}_git"] = git_state(str(Path(entry.target.path).parent))
-        return found
-
-
-def record_of(
-    keyed: Keyed,
-    result: Result,
-    log: str = "",
-    where: dict[str, Any] | None = None,
-    rerun: str = "",
-) -> Record:
-    """Make the record of a result; ``where`` describes the machine, None: this one; ``rerun`` is
-    the command that shows an error again.
-    """
-    cell, spec = keyed.cell, keyed.cell.spec
-    error = None
-    if result.error is not None:
-        said, frames, end = (
-            result.error["message"],
-            result.error.get("frames", []),
-            without_folders(log)[-2000:],
-        )
-        error = Failure(
-            type=result.error["type"], message=said, frames=frames, log=end, rerun=rerun
-        )
-    environment = {
-        "cpu_class" if name == "cpu" else name: value
-        for name, value in keyed.ingredients["environment"].items()
-    }
-    provenance = {
-        **environment,
-        **(machine() if where is None else where),
-        "flags": result.flags,
-        "files": keyed.ingredients["files"],
-        "bench": _bench_version(),
-    }
-    provenance |= {"choices": result.choices} if result.choices else {}
-    return Record(
-        **{name: getattr(spec, name) for name in RunSpec.__struct_fields__},
-        **{name: getattr(result, name) for name in _FROM_RESULT},
-        cell=spec.cell,
-        key=keyed.key,
-        reference=cell.reference,
-        peeks=cell.peeks,
-        custom=cell.custom,
-        needs=list(method_card(cell.method).needs) if cell.method else [],
-        error=error,
-        started=result.started,
-        ended=result.ended,
-        provenance=provenance,
-    )
-
-
-@functools.cache
-def _bench_version() -> str:
-    return version("datacentric-bench")
-
-
-def preload_names(todo: Sequence[Keyed], registry: Registry) -> list[str]:
-    """Return what the fork server imports before it forks: torch, what
-    every run uses, and the cards' libraries.
-    """
-    names = [
-        "torch",
-        "bench.runs.run_job",
-        "bench.training.preload",
-        "bench.training.state",
-        "safetensors.torch",
-        "safetensors.numpy",
-    ]
-    data = {name for keyed in todo for name in task_card(keyed.cell.task).datasets}
-    cards = [
-        card
-        for keyed in todo
-        for card in (
-            task_card(keyed.cell.task),
-            *([method_card(keyed.cell.method)] if keyed.cell.method else []),
-        )
-    ]
-    # a data set's are needed once, to build its cache
-    names += sorted({name for card in cards for name in card.libraries})
-    entries = [
-        entry
-        for keyed in todo
-        for entry in (keyed.cell.method, keyed.cell.task)
-        if entry is not None
-    ]
-    entries += [registry.get("dataset", name) for name in sorted(data)]
-    local = sorted({entry.target.module for entry in entries if entry.source == "builtin"})
-    return [*names, *local] if sys.platform != "win32" else names

@@ -24,7 +24,7 @@ from typing import Any
 
 from bench.digests import digest
 from bench.errors import EnvironmentFault
-from bench.plugins.index import cache_folder
+from bench.plugins.cache_folder import cache_folder
 from bench.runs.kernels_probe import MARK, stamp
 
 FORMAT = 1

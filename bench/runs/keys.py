@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from bench.plugins.index import Entry
+from bench.plugins.entries import Entry
 from bench.plugins.registry import Registry, dataset_card, method_card, task_card
 from bench.plugins.source import Target, reach
-from bench.runs.data_index import Want, params_of
+from bench.runs.data_calls import params_of
+from bench.runs.data_index import Want
 from bench.runs.plan import Cell
 from bench.runs.provenance import environment
 from bench.runs.spec import KeyMaker

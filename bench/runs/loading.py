@@ -17,7 +17,8 @@ from bench.errors import BenchError, InvalidRun
 from bench.plugins.source import Target
 from bench.runs import guard
 from bench.runs.context import Setup
-from bench.runs.data_index import DataIndex, Known, Want, pinned
+from bench.runs.data_calls import pinned
+from bench.runs.data_index import DataIndex, Known, Want
 from bench.runs.import_reads import imported
 from bench.runs.inputs import ROOTS, data_root
 from bench.runs.noticing import Noticing, aside, noted

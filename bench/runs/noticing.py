@@ -12,19 +12,22 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
+import msgspec
+
 from bench.runs.call_stack import from_plugin, quoting_code, reading_code
+from bench.runs.gathering import gathered
 from bench.runs.inotify import OpenedFiles
-from bench.runs.inputs import File, Inputs, kinds, listing, named, placed, read, stamp_of
+from bench.runs.inputs import Inputs, placed, stamp_of
+from bench.runs.os_calls import getcwd, stat, unwrap, wrap
 from bench.runs.paths import absolute, database, ignored, ours, writes
 
 NETWORK = "it is read over the network"
 _STARTS = ("subprocess.Popen", "os.system", "os.posix_spawn", "os.exec", "os.spawn", "pty.spawn")
 _FORKS = ("os.fork", "os.forkpty")
 """What a child of ours reads is heard by the child alone."""
-_stat, _lstat, _getcwd, _getitem = os.stat, os.lstat, os.getcwd, type(os.environ).__getitem__
 _active: list[Noticing] = []
 _cache: tuple[str, ...] = ()
 _installed, _aside = False, 0
@@ -63,14 +66,14 @@ class Noticing:
             with aside():
                 self._opened = OpenedFiles(self.homes)
             if not any(other._thorough for other in _active):
-                _wrap()
+                wrap(_looked, _folder_asked, _name_asked)
         _active.append(self)
         return self
 
     def __exit__(self, *_: object) -> None:
         _active.remove(self)
         if self._thorough and not any(other._thorough for other in _active):
-            _unwrap()
+            unwrap()
         if self._opened is not None:
             self._read |= dict.fromkeys(
                 path
@@ -93,7 +96,7 @@ class Noticing:
                 else:
                     self._note(path)
                     if self._thorough and not os.path.isabs(os.fsdecode(arguments[0])):
-                        self._folder = _getcwd()
+                        self._folder = getcwd()
         elif not self._thorough:
             return
         elif event in ("os.listdir", "os.scandir"):
@@ -113,7 +116,7 @@ class Noticing:
     def _note(self, path: str) -> None:
         if path not in self._before and path not in self._written:
             with contextlib.suppress(OSError, ValueError):
-                self._before[path] = stamp_of(_stat(path))
+                self._before[path] = stamp_of(stat(path))
         self._read[path] = None
         self._watch(os.path.dirname(path))
 
@@ -129,26 +132,20 @@ class Noticing:
 
     def stated(self, path: str, folders: list[tuple[str, list[str]]]) -> None:
         """Note what is said to be read: a path, or folders with the files in them."""
-        for name in (
-            [path]
-            if path
-            else [os.path.join(base, file) for base, files in folders for file in files]
-        ):
+        inside = [os.path.join(base, file) for base, files in folders for file in files]
+        for name in [path] if path else inside:
             (self._asked if self._thorough else self._read)[name] = None
         if self._thorough:
             self._listed |= dict.fromkeys(base for base, _ in folders)
 
     def named(self, name: str) -> None:
         """Note that a variable of the environment was read."""
-        self._names.setdefault(
-            name,
-            os.environ._data.get(os.environ.encodekey(name))  # type: ignore[attr-defined]
-            and os.fsdecode(os.environ._data[os.environ.encodekey(name)]),  # type: ignore[attr-defined]
-        )
+        known = os.environ._data.get(os.environ.encodekey(name))  # type: ignore[attr-defined]
+        self._names.setdefault(name, known and os.fsdecode(known))
 
     def here(self) -> None:
         """Note that the working folder was asked for."""
-        self._folder = _getcwd()
+        self._folder = getcwd()
 
     def known(self, inputs: Inputs) -> None:
         """Note what something that was made before depended on when it was made."""
@@ -173,34 +170,17 @@ class Noticing:
         """
         began = time.time_ns()
         with aside():
-            paths, present, absent = kinds(
-                {*self.files(), *(path for path in self._asked if path not in self._written)}
-            )
-            files, unseen = [], self._unseen
-            for path in paths:
-                found = read(path)
-                if found is None or self._before.get(path, found.stamp) != found.stamp:
-                    unseen = unseen or f"{path} changed while it was read"
-                files.append(found or File(path, -1, 0, 0, 0))
-            folders = {named(path): digest for path in self._listed if (digest := listing(path))}
-            absent += [path for path in self._listed if named(path) not in folders]
+            looked = {path for path in self._asked if path not in self._written}
+            total = gathered({*self.files(), *looked}, self._listed, self._before, self._unseen)
         if empty and not (
-            files
-            or folders
+            total.files
+            or total.folders
             or self.hub
             or any(item.files or item.folders or item.hub for item in self._known)
         ):
-            unseen = unseen or empty
-        total = Inputs(
-            files=files,
-            folders=folders,
-            present=[named(path) for path in present],
-            absent=[named(path) for path in absent],
-            variables=self._names,
-            folder=self._folder,
-            hub=self.hub,
-            noted=began,
-            unseen=unseen,
+            total = msgspec.structs.replace(total, unseen=total.unseen or empty)
+        total = msgspec.structs.replace(
+            total, variables=self._names, folder=self._folder, hub=self.hub, noted=began
         )
         for item in self._known:
             total = total.with_(item)
@@ -298,48 +278,22 @@ def _hear(event: str, arguments: tuple[Any, ...]) -> None:
             noticing.hear(event, arguments)
 
 
-def _wrap() -> None:
-    """See which paths are looked for, which variables and whether the
-    working folder is asked for: Python audits none of it.
-    """
-
-    def looked(real: Callable[..., os.stat_result]) -> Callable[..., os.stat_result]:
-        def call(path: Any, **options: Any) -> os.stat_result:
-            if (
-                not _aside
-                and not options.get("dir_fd")
-                and (text := absolute(path))
-                and not quoting_code()
-            ):
-                for noticing in _hearing():
-                    noticing.asked(text)
-            return real(path, **options)
-
-        return call
-
-    def getcwd() -> str:
-        if not _aside and from_plugin(_homes()):
-            for noticing in _hearing():
-                noticing.here()
-        return _getcwd()
-
-    def getitem(environ: Any, name: Any) -> Any:
-        if not _aside and isinstance(name, str) and from_plugin(_homes()):
-            for noticing in _hearing():
-                noticing.named(name)
-        return _getitem(environ, name)
-
-    os.stat, os.lstat, os.getcwd = looked(_stat), looked(_lstat), getcwd
-    type(os.environ).__getitem__ = getitem  # type: ignore[method-assign]
-    for able in (os.supports_fd, os.supports_dir_fd, os.supports_follow_symlinks):
-        able |= {os.stat} if _stat in able else set()  # shutil asks what it can do
+def _looked(path: Any, options: dict[str, Any]) -> None:
+    if not _aside and not options.get("dir_fd") and (text := absolute(path)) and not quoting_code():
+        for noticing in _hearing():
+            noticing.asked(text)
 
 
-def _unwrap() -> None:
-    for able in (os.supports_fd, os.supports_dir_fd, os.supports_follow_symlinks):
-        able -= {os.stat} - {_stat}
-    os.stat, os.lstat, os.getcwd = _stat, _lstat, _getcwd
-    type(os.environ).__getitem__ = _getitem  # type: ignore[method-assign]
+def _folder_asked() -> None:
+    if not _aside and from_plugin(_homes()):
+        for noticing in _hearing():
+            noticing.here()
+
+
+def _name_asked(name: Any) -> None:
+    if not _aside and isinstance(name, str) and from_plugin(_homes()):
+        for noticing in _hearing():
+            noticing.named(name)
 
 
 def _homes() -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import sysconfig
 import urllib.parse
 from typing import Any
 
-from bench.plugins.index import cache_folder
+from bench.plugins.cache_folder import cache_folder
 from bench.runs.inputs import LIBRARIES
 
 STANDARD = tuple(

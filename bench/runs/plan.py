@@ -5,9 +5,7 @@ that is not run with its reason.
 from __future__ import annotations
 
 import itertools
-import math
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -15,15 +13,13 @@ import msgspec
 from bench.cards import Preset, TaskCard
 from bench.errors import NothingSelected, ParameterError, UsageError, near
 from bench.params import changed, parse_value, resolve, split_call
-from bench.plugins.index import Entry
+from bench.plugins.entries import Entry
 from bench.plugins.registry import Registry, dataset_card, method_card, task_card
 from bench.runs.provenance import missing
+from bench.runs.seeds import parse_seeds
 from bench.runs.spec import RunSpec
 from bench.runs.track_mismatch import refuse_mismatch
 from bench.runs.variants import variants
-
-_STACK = 8
-"""Most seeds in one stack: on the CPU more of them no longer fit its cache."""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -291,63 +287,3 @@ def _preset(request: Request, task: Entry, card: TaskCard) -> Preset:
             f"{', '.join(card.presets)}."
         )
     return card.presets[request.preset]
-
-
-def parse_seeds(text: str | tuple[int, ...] | None, default: int) -> list[int]:
-    """Read ``5`` (the seeds 0 to 4) or ``0-4,7``; seeds themselves are taken as they are; None: the
-    preset's number.
-
-    Raises:
-        UsageError: the text is no list of seeds.
-    """
-    if text is None:
-        return list(range(default))
-    if isinstance(text, tuple):
-        return list(text)
-    wrong = UsageError(
-        f"--seeds got {text!r}; give a number of seeds like 5, or a list like 0-4,7."
-    )
-    if re.fullmatch(r"\d{1,6}", text.strip()):
-        if int(text) == 0:
-            raise UsageError(
-                "--seeds got '0', which is no seed at all; give a number of seeds like 5, or a "
-                "list like 0-4,7."
-            )
-        return list(range(int(text)))
-    seeds: dict[int, None] = {}
-    for part in text.split(","):
-        match = re.fullmatch(r"\s*(\d{1,9})(?:-(\d{1,9}))?\s*", part)
-        if (
-            match is None
-            or int(match[2] or match[1]) < int(match[1])
-            or int(match[2] or match[1]) - int(match[1]) > 1_000_000
-        ):
-            raise wrong
-        seeds |= dict.fromkeys(range(int(match[1]), int(match[2] or match[1]) + 1))
-    return list(seeds)
-
-
-def batches(cells: Sequence[Cell], parallel: int) -> list[list[Cell]]:
-    """Group cells into jobs: the seeds of one stacked cell in even parts of at most eight, every
-    other cell by itself.
-
-    A stacked seed's bits do not depend on its neighbours, so parts may be cut as it suits the
-    processors.
-    """
-    stacks: dict[str, list[Cell]] = {}
-    jobs: list[list[Cell]] = []
-    for cell in cells:
-        if cell.spec.form == "stacked":
-            if cell.spec.group not in stacks:
-                jobs.append(stacks.setdefault(cell.spec.group, []))
-            stacks[cell.spec.group].append(cell)
-        else:
-            jobs.append([cell])
-    largest = min(_STACK, max(2, math.ceil(len(cells) / parallel)))
-    return [part for job in jobs for part in _even_parts(job, largest)]
-
-
-def _even_parts(job: list[Cell], largest: int) -> list[list[Cell]]:
-    count = math.ceil(len(job) / largest)
-    size = math.ceil(len(job) / count)
-    return [job[start : start + size] for start in range(0, len(job), size)]

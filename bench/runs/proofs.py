@@ -17,7 +17,8 @@ import msgspec
 
 from bench.digests import digest
 from bench.errors import EnvironmentFault
-from bench.runs.renewed import claim_of, differs_said, refused
+from bench.runs.renewal_note import differs_said
+from bench.runs.renewed import claim_of, refused
 from bench.runs.store_files import put
 
 if TYPE_CHECKING:

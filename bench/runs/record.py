@@ -11,7 +11,7 @@ import msgspec
 
 from bench.runs.record_versions import UPGRADES, refuse_repeats
 from bench.runs.record_versions import RecordError as RecordError
-from bench.runs.renewed import Renewed, contradiction
+from bench.runs.renewal_note import Renewed, contradiction
 from bench.runs.spec import RunSpec
 
 SCHEMA_VERSION = 4

@@ -8,13 +8,14 @@ import msgspec
 
 import bench
 from bench.runs.driver import Driver
+from bench.runs.make_record import code_state
 from bench.runs.old_code import BENCH
 from bench.runs.proofs import Proof
 from bench.runs.provenance import git_state
 from bench.runs.record import Record
+from bench.runs.record_place import Place
 from bench.runs.renewal import Group
-from bench.runs.renewed import NAMES_CODE, Renewed, carried
-from bench.runs.store_index import Place
+from bench.runs.renewal_note import NAMES_CODE, Renewed, carried
 
 
 def renew(driver: Driver, group: Group, proof: Proof, places: dict[str, Place]) -> int:
@@ -31,7 +32,7 @@ def renew(driver: Driver, group: Group, proof: Proof, places: dict[str, Place]) 
         EnvironmentFault: one can't be written; those before it are.
     """
     store = driver.store
-    state = driver.code_state(group.cell)
+    state = code_state(group.cell)
     for brief in group.records:
         record = store.load(places[brief.id])
         made = renewed_of(record, group.keys[brief.id], group.new, state, proof)

@@ -10,7 +10,7 @@ from bench.cards import TaskCard
 from bench.digests import digest
 from bench.errors import BenchError
 from bench.plugins.registry import Registry, task_card
-from bench.runs.data_index import FILE
+from bench.runs.data_calls import FILE
 from bench.runs.kernels import differences
 from bench.runs.keys import Keyed
 from bench.runs.plan import Cell

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from bench.params import changed
-from bench.plugins.index import Entry
+from bench.plugins.entries import Entry
 from bench.plugins.registry import Registry, task_card
 from bench.runs.plan import Cell
 from bench.texts import escaped, shell_word

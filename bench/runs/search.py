@@ -20,7 +20,7 @@ from bench.cards import Metric
 from bench.digests import canonical, stream_seed
 from bench.errors import UsageError
 from bench.params import changed, check_value, parse_value, render_call, split_call
-from bench.plugins.index import Entry
+from bench.plugins.entries import Entry
 from bench.plugins.registry import method_card, task_card
 from bench.runs.plan import Cell, NotRun, Plan
 from bench.runs.record import Record

@@ -2,228 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import gc
 import os
 import platform
 import re
-import sqlite3
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
-
-import msgspec
+from typing import TypeVar
 
 from bench.errors import EnvironmentFault, UsageError
-from bench.plugins.index import cache_folder
-from bench.runs.proofs import set_aside
-from bench.runs.record import Brief, Record, RecordError, decode_record, encode_record
+from bench.runs.record import Record, encode_record
+from bench.runs.record_reader import RecordReader
 from bench.runs.store_files import alive, copy_named, remove, sync
 
-if TYPE_CHECKING:
-    from bench.runs.store_index import Place, StoreIndex
-
-_Found = TypeVar("_Found")
 R = TypeVar("R", bound=Record)
-_ELSEWHERE = {
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_READONLY,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_PERM,
-}
-"""SQLite's codes that say that the place is bad, not the index: it is left
-alone, and another is made in memory.
-"""
-
-
 _TEMPORARY = ".writing"
 _HOST = blake2b(platform.node().encode(), digest_size=4).hexdigest()
 
 
-class Damaged(msgspec.Struct, frozen=True):
-    """A record that can't be read: it is left where it is, shown, and not used."""
-
-    path: str
-    reason: str
-
-
-@contextlib.contextmanager
-def collector_paused() -> Iterator[None]:
-    """Look for no garbage meanwhile: going through a hundred thousand records again and again, none
-    of which is garbage, takes a third of the time.
-    """
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
-
-
-class Store:
+class Store(RecordReader):
     """Records under one folder: ``records/ab/<id>.json``, arrays and pictures under
     ``files/<id>/``; ``*.jsonl`` exports are read too.
     """
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.damaged: list[Damaged] = []
-        self.withdrawn: dict[str, tuple[Brief, str]] = {}
-        """Renewed records that no longer count, and why, after :meth:`briefs`: id -> both."""
-        self._exported: dict[str, int] = {}
-
-    # Reading -----------------------------------------------------------------
-
-    def briefs(self) -> list[Brief]:
-        """Return what boards and plans need of every readable record; the others go to
-        :attr:`damaged`.
-
-        Records of one id are returned once; renewed ones that were withdrawn, or that are not what
-        their run recorded, not at all.
-        """
-
-        def use(index: StoreIndex) -> tuple[dict[str, Brief], list[Damaged]]:
-            found: dict[str, Brief] = {}
-            clashes = []
-            for brief in index.briefs():
-                if found.setdefault(brief.id, brief).content != brief.content:
-                    clashes.append(
-                        Damaged(
-                            brief.id,
-                            "records of this id differ; the one in records/, else in the first "
-                            "export, is used",
-                        )
-                    )
-            return found, clashes
-
-        with collector_paused():
-            found, clashes = self.ask(use)
-        self.damaged += clashes
-        self.withdrawn, refused = set_aside(self.root, found.values())
-        self.damaged += [Damaged(name, reason) for name, reason in refused.items()]
-        aside = {*self.withdrawn, *refused}
-        return [brief for name, brief in found.items() if name not in aside]
-
-    def read(self) -> list[Record]:
-        """Return every readable record whole; the others go to :attr:`damaged`.
-
-        Records of one id are returned once.
-        """
-        return list(self.stream())
-
-    def stream(self, chosen: Callable[[Brief], bool] = lambda _: True) -> Iterator[Record]:
-        """Yield the chosen records whole, one at a time and by id."""
-        names = {brief.id for brief in self.briefs() if chosen(brief)}
-        damaged = self.damaged
-        for name, place in self.places().items():
-            if name in names:
-                try:
-                    yield self.load(place)
-                except RecordError as error:
-                    damaged.append(Damaged(self._shown(place.path, place.line), str(error)))
-        self.damaged = damaged
-
-    def places(self, beginning: str = "") -> dict[str, Place]:
-        """Return where the records lie whose ids begin with ``beginning``:
-        id -> place, sorted by id.
-        """
-        return dict(
-            sorted({place.name: place for place in reversed(self.all_places(beginning))}.items())
-        )
-
-    def all_places(self, beginning: str = "") -> list[Place]:
-        """Return where every record lies: of ``records/`` first, then of
-        exports; several of one id included.
-        """
-        return self.ask(lambda index: index.places(beginning))
-
-    def load(self, place: Place) -> Record:
-        """Return the record that lies at ``place``.
-
-        Raises:
-            RecordError: it is no longer there, or no longer what it was.
-        """
-        try:
-            with (self.root / place.path).open("rb") as file:
-                file.seek(place.start)
-                return decode_record(file.read(place.length))
-        except OSError as error:
-            raise RecordError(f"it can't be read ({error.strerror})") from None
-
-    def find(self, name: str) -> Record:
-        """Return the record of an id, a unique beginning of one, or a path to a file.
-
-        Raises:
-            UsageError: none, or several. RecordError: it is damaged.
-        """
-        path = Path(name)
-        if path.suffix == ".json" or path.is_file():
-            try:
-                return decode_record(path.read_bytes())
-            except OSError as error:
-                raise UsageError(
-                    f"no record at {name!r} ({error.strerror}); give a record's id or its file."
-                ) from None
-            except RecordError as error:
-                raise RecordError(f"the record {name!r} can't be used: {error}.") from None
-        records = sorted(
-            (self.load(place) for place in self.places(name).values()),
-            key=lambda record: record.attempt,
-        )
-        if not records or len({(record.cell, record.key) for record in records}) > 1:
-            count = "no record" if not records else f"{len(records)} records"
-            raise UsageError(
-                f"{count} in {str(self.root)!r} begin with {name!r}; 'bench leaderboard --json' "
-                "lists their ids."
-            )
-        return records[-1]
-
-    def ask(self, use: Callable[[StoreIndex], _Found], refresh: bool = True) -> _Found:
-        """Return ``use(index)`` with an index that agrees with the folder or, without ``refresh``,
-        agreed with it when it was last asked.
-
-        One that is damaged is made anew; where it can't be kept, it is made in memory.
-        """
-        from bench.runs.store_index import FORMAT, StoreIndex
-
-        def tried(file: Path | None) -> _Found:
-            with StoreIndex(self.root, file, refresh) as index:
-                found = use(index)
-                if refresh:
-                    self.damaged = [
-                        Damaged(self._shown(path, line), reason)
-                        for path, line, reason in index.damaged()
-                    ]
-                    self._exported = index.exported()
-            return found
-
-        name = blake2b(os.fsencode(self.root.resolve()), digest_size=16).hexdigest()
-        file = cache_folder() / "results" / f"{name}-{FORMAT:08x}.sqlite"
-        for _ in range(2 if self.root.is_dir() else 0):
-            try:
-                return tried(file)
-            except OSError:
-                break
-            except sqlite3.Error as error:
-                if getattr(error, "sqlite_errorcode", 0) & 0xFF in _ELSEWHERE:
-                    break
-                for part in ("-wal", "-shm", ""):
-                    with contextlib.suppress(OSError):
-                        Path(f"{file}{part}").unlink()
-        return tried(None)
-
-    def _shown(self, path: str, line: int) -> str:
-        text = f"{self.root / path}{f', line {line}' if line else ''}"
-        return text if text.isprintable() else ascii(text)
-
-    # Writing -----------------------------------------------------------------
 
     def open_for_writing(self) -> None:
         """Make the folder, see that it can be written, and remove what writers that died left

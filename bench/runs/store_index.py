@@ -15,13 +15,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import msgspec
 
 from bench.runs import store_reading as reading
 from bench.runs.record import SCHEMA_VERSION, Brief, Failure, Flops
-from bench.runs.renewed import Renewed
+from bench.runs.record_place import Place
+from bench.runs.renewal_note import Renewed
 
 LAYOUT = 3
 """Raise it when a table or the meaning of a row changes."""
@@ -45,19 +46,6 @@ CREATE TABLE memo (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, body BLOB)
 _BATCH = 1000
 _MEMOS = 5000
 _unpack = msgspec.msgpack.Decoder().decode
-
-
-class Place(NamedTuple):
-    """Where a record lies: a file below the results folder and, in an
-    export, its line (from 1; 0: the whole file).
-    """
-
-    name: str
-    path: str
-    line: int
-    start: int
-    length: int
-    digest: bytes
 
 
 class DamagedIndex(sqlite3.DatabaseError):

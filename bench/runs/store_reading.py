@@ -18,7 +18,7 @@ import msgspec
 
 from bench.errors import EnvironmentFault
 from bench.runs.record import LARGEST, Record, RecordError, decode_record
-from bench.runs.renewed import carried
+from bench.runs.renewal_note import carried
 from bench.runs.spec import RunSpec
 
 _OWN = (

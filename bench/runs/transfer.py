@@ -13,7 +13,8 @@ import msgspec
 
 from bench.errors import UsageError
 from bench.runs.record import LARGEST, Record, RecordError, decode_record
-from bench.runs.renewed import Claim, claim_of, differs_said, refused
+from bench.runs.renewal_note import differs_said
+from bench.runs.renewed import Claim, claim_of, refused
 from bench.runs.store import Store
 
 SUFFIXES = (".jsonl", ".parquet", ".json")

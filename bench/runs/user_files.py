@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bench.plugins.source import Target
-from bench.runs.data_index import FILE, DataIndex
+from bench.runs.data_calls import FILE
+from bench.runs.data_index import DataIndex
 from bench.runs.inputs import LIBRARIES, data_root
 from bench.runs.paths import within
 from bench.texts import escaped

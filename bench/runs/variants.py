@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from bench.cards import Preset
 from bench.errors import UsageError, near
 from bench.params import parse_value, render_call, resolve
-from bench.plugins.index import Entry
+from bench.plugins.entries import Entry
 from bench.plugins.registry import task_card
 
 

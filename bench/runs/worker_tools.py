@@ -11,7 +11,8 @@ from bench.digests import digest
 from bench.errors import BenchError, InvalidRun, blaming
 from bench.plugins.source import Target, locate
 from bench.runs.context import Setup
-from bench.runs.data_index import Want, differing, params_of, parse_call
+from bench.runs.data_calls import differing, params_of, parse_call
+from bench.runs.data_index import Want
 from bench.runs.figures import figures
 from bench.runs.folders import at
 from bench.runs.import_reads import opened_by

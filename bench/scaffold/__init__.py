@@ -13,7 +13,7 @@ from bench.errors import EnvironmentFault, UsageError, near
 from bench.scaffold import templates
 
 if TYPE_CHECKING:
-    from bench.plugins.index import Entry
+    from bench.plugins.entries import Entry
     from bench.plugins.registry import Registry
 
 _EMPTIED = (

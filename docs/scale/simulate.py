@@ -17,7 +17,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.runs.plan import Cell, batches
+from bench.runs.batches import batches
+from bench.runs.plan import Cell
 from bench.runs.record import Record
 from bench.runs.schedule import Expected, longest_first, seconds_of
 from bench.runs.spec import RunSpec

@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from bench.runs.record import decode_record, encode_record
-from bench.runs.renewed import carried
+from bench.runs.renewal_note import carried
 from bench.runs.spec import run_key
 from bench.runs.store import Store
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bench.conformance import RULES, check, entries
-from bench.conformance.trials import Lab
+from bench.conformance.trials import Trials
 from bench.errors import NothingSelected, UsageError
 from bench.plugins.registry import Registry
 
@@ -381,7 +381,7 @@ CHEAPEST = {
 def failures(names, quick, folder):
     registry = Registry()
     entries = [registry.get("method", name) for name in names]
-    lab = Lab(
+    lab = Trials(
         registry,
         folder,
         "cpu",

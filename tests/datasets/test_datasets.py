@@ -16,7 +16,7 @@ from bench.builtin.datasets.mnist5k import Mnist5k
 from bench.builtin.datasets import digits
 from bench.cards import Metric
 from bench.contracts import Case, Score, Task
-from bench.plugins.index import cache_folder
+from bench.plugins.cache_folder import cache_folder
 from bench.plugins.source import Target
 from bench.runs.artifacts import Artifacts
 from bench.runs.context import Setup

@@ -16,7 +16,7 @@ from bench.builtin.datasets.svhn import Svhn
 from PIL import Image
 
 from bench.errors import DataUnavailable
-from bench.plugins.index import cache_folder
+from bench.plugins.cache_folder import cache_folder
 from bench.runs.artifacts import Artifacts
 from bench.runs.context import Setup
 from bench.training import hub

@@ -269,7 +269,7 @@ def test_a_node_has_room_for_what_it_offers(options, resources, device, per_gpu,
 
 
 def test_runs_elsewhere_are_always_limited_and_by_default_to_an_even_share_of_the_machine():
-    from bench.cli._session import Where, limits_of
+    from bench.cli._where import Where, limits_of
 
     assert limits_of(Where(), executor_config("ray"), 4).memory is None  # the agent says
     assert limits_of(Where(), executor_config("local"), 4).memory >= 1 << 30

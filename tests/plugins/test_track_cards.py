@@ -14,8 +14,8 @@ import bench
 from bench.cards import FIELDS, TrackCard
 from bench.cli import main
 from bench.errors import NothingSelected, PluginError
+from bench.plugins.digest import code_digest
 from bench.plugins.registry import Registry
-from bench.plugins.scan import code_digest
 from bench.runs.plan import Request, make_plan
 
 ROOT = Path(bench.__file__).parents[1]

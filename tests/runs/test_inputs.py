@@ -29,15 +29,8 @@ from hypothesis import strategies as st
 from bench.params import Param
 from bench.plugins.source import Target
 from bench.runs.context import Setup
-from bench.runs.data_index import (
-    DataIndex,
-    Known,
-    Want,
-    call_text,
-    differing,
-    params_of,
-    parse_call,
-)
+from bench.runs.data_calls import call_text, differing, params_of, parse_call
+from bench.runs.data_index import DataIndex, Known, Want
 from bench.runs.inputs import File, Inputs, data_root, look, read
 from bench.runs.noticing import NETWORK, Noticing
 from bench.runs.user_files import digests, kept_by_user

@@ -387,7 +387,7 @@ def test_the_machine_and_the_time_limit_are_told_but_not_in_the_key(
     run_plan, tmp_path, monkeypatch
 ):
     one = run_plan(**BASE, results=tmp_path / "one").records[0]
-    monkeypatch.setattr("bench.runs.driver.machine", lambda: {"cpu": "elsewhere"})
+    monkeypatch.setattr("bench.runs.make_record.machine", lambda: {"cpu": "elsewhere"})
     other = run_plan(**BASE, results=tmp_path / "other", timeout=1000).records[0]
     assert one.key == other.key
     assert other.provenance["cpu"] == "elsewhere" != one.provenance["cpu"]

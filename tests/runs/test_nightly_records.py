@@ -19,15 +19,11 @@ from bench.runs.nightly import (
     Row,
     alarms,
     due,
-    read_nights,
-    read_part,
-    read_parts,
     rows_of,
     shards,
     unit_of,
-    write_night,
-    write_part,
 )
+from bench.runs.nightly_files import read_nights, read_part, read_parts, write_night, write_part
 from bench.runs.nightly_merge import carry, complete
 from bench.runs.plan import Request, make_plan
 from bench.runs.record import Record

@@ -26,8 +26,8 @@ from bench.runs.proofs import (
     write_proof,
 )
 from bench.runs.record import RecordError, decode_record, encode_record
+from bench.runs.renewal_note import Renewed, carried
 from bench.runs.renewal_sample import draw
-from bench.runs.renewed import Renewed, carried
 from bench.runs.result import Result
 from bench.runs.saved import digests_of, save_files
 from bench.runs.store import Store

@@ -13,7 +13,8 @@ from bench.builtin.tasks.noisy_labels.noisy_digits import NoisyDigits
 from bench.cards import Metric, Preset, TaskCard
 from bench.errors import UsageError
 from bench.plugins.registry import Registry
-from bench.runs.driver import Driver, record_of
+from bench.runs.driver import Driver
+from bench.runs.make_record import record_of
 from bench.runs.plan import NotRun, Request, make_plan
 from bench.runs.result import Result
 from bench.runs.search import FIRST_SEED, chosen, searches

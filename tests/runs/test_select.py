@@ -204,7 +204,7 @@ def test_a_cell_is_missing_failed_or_stale(tmp_path, mock_folder):
     (tmp_path / "records" / "aa").mkdir(parents=True)
 
     def put(keyed, status, key):
-        from bench.runs.driver import record_of
+        from bench.runs.make_record import record_of
         from bench.runs.result import Result
 
         record = record_of(

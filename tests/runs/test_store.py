@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bench.plugins.index import cache_folder
+from bench.plugins.cache_folder import cache_folder
 from bench.runs.record import (
     SCHEMA_VERSION,
     Brief,
@@ -28,7 +28,7 @@ from bench.runs.record import (
     without_folders,
 )
 from bench.runs.record_versions import UPGRADES
-from bench.runs.renewed import carried
+from bench.runs.renewal_note import carried
 from bench.runs.spec import KeyMaker, run_key
 from bench.runs.store import Store, latest
 from bench.runs.store_files import remove

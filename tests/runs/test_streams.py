@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.errors import BenchError, BenchWarning
-from bench.runs.context import ROLES, Run, Setup
+from bench.runs.context import Run, Setup
+from bench.runs.stream_roles import ROLES
 
 roles = st.sampled_from(sorted(ROLES))
 axes = st.lists(st.integers(-5, 1000) | st.text(max_size=5), max_size=3).map(tuple)

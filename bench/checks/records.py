@@ -1,0 +1,197 @@
+"""Whether a record's fields are what its type declares; what differs in width is converted."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import numbers
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import torch
+
+from bench.checks.arrays import Wrong, checked, described, wanted
+from bench.checks.fields import Field, declares, fields_of, is_record
+from bench.checks.finite import check_leaves, look
+from bench.checks.models import Checked, check_parameters
+from bench.checks.plain import check_plain
+from bench.checks.scope import Scope
+from bench.declared import Array, Outputs, Parameters, Size
+from bench.errors import InvalidRun
+
+
+def kind_of(value: Any) -> Any:
+    """Return the type of a record, which says what is declared."""
+    return type(value)
+
+
+def check_record(value: Any, scope: Scope, whose: str, problem: Any = None) -> Any:
+    """Return a record with its fields checked, and converted where that is
+    due; of anything else look at the tensors.
+    """
+    if value is None or inspect.isgenerator(value):
+        raise InvalidRun(f"{whose}: it is {described(value)}.")
+    if not is_record(value) or not declares(kind_of(value)):
+        check_leaves(value, whose)
+        return value
+    try:
+        found = _fields(value, scope)
+        if (validate := getattr(found, "validate", None)) is not None:
+            validate() if problem is None else validate(problem)
+    except (Wrong, InvalidRun) as wrong:
+        raise InvalidRun(f"{whose}: {str(wrong).rstrip('.')}.") from None
+    return found
+
+
+def _fields(value: Any, scope: Scope) -> Any:
+    changed = {}
+    declared = fields_of(kind_of(value))
+    # sizes first: arrays are measured by them
+    for field in sorted(declared, key=lambda field: not isinstance(field.mark, Size)):
+        before = getattr(value, field.name)
+        after = _field(before, field, scope)
+        if after is not before:
+            changed[field.name] = after
+    if not changed:
+        return value
+    return (
+        msgspec.structs.replace(value, **changed)
+        if isinstance(value, msgspec.Struct)
+        else dataclasses.replace(value, **changed)
+    )
+
+
+def _field(value: Any, field: Field, scope: Scope) -> Any:
+    if value is None:
+        if not field.optional:
+            raise Wrong(f"{field.name} is None")
+        return value
+    if field.arrays:
+        return _arrays(value, field.name, field.arrays, scope)
+    if isinstance(field.mark, Size):
+        return _size(value, field.name, field.mark, scope)
+    if field.mark is not None:
+        return check_model(value, field.mark, scope, "in the answer")
+    if (
+        field.meta is not None
+        or field.kind in (int, float, bool, str)
+        or typing.get_origin(field.kind) is typing.Literal
+    ):
+        return check_plain(value, field)
+    if (
+        isinstance(field.kind, type)
+        and issubclass(field.kind, msgspec.Struct)
+        and not isinstance(value, field.kind)
+    ):
+        raise Wrong(f"{field.name} is {described(value)}, and must be a {field.kind.__name__}")
+    if _declared_parts(value):
+        return _nested(value, field.name, scope)
+    look(value, field.name)
+    return value
+
+
+def _declared_parts(value: Any) -> bool:
+    """Say whether a value is a record that declares its fields, or holds
+    such records by name or place.
+    """
+    parts = (
+        value.values()
+        if isinstance(value, Mapping)
+        else value
+        if isinstance(value, list | tuple)
+        else (value,)
+    )
+    return any(is_record(part) and declares(kind_of(part)) for part in parts)
+
+
+def _nested(value: Any, name: str, scope: Scope) -> Any:
+    """Check records within a record; each has sizes of its own besides."""
+    if isinstance(value, Mapping):
+        found = {key: _nested(part, f"{name}[{key!r}]", scope) for key, part in value.items()}
+        return value if all(found[key] is value[key] for key in found) else found
+    if isinstance(value, list | tuple):
+        parts = [_nested(part, f"{name}[{place}]", scope) for place, part in enumerate(value)]
+        return (
+            value
+            if all(new is old for new, old in zip(parts, value, strict=True))
+            else type(value)(parts)
+        )
+    try:
+        own = _fields(value, Scope(value, parent=scope))
+        if (validate := getattr(own, "validate", None)) is not None:
+            validate()
+    except (Wrong, InvalidRun) as wrong:
+        raise Wrong(f"{name}.{wrong}") from None
+    return own
+
+
+def _arrays(value: Any, name: str, arrays: tuple[Array, ...], scope: Scope) -> Any:
+    """Check a tensor, or each of a list, a tuple or a table of them."""
+    if isinstance(value, Mapping):
+        found = {
+            key: _array(item, f"{name}[{key!r}]", arrays, Scope(parent=scope))
+            for key, item in value.items()
+        }
+        return value if all(found[key] is value[key] for key in found) else found
+    if isinstance(value, list | tuple) and not (value and isinstance(value[0], numbers.Number)):
+        items = [
+            _array(item, f"{name}[{place}]", arrays, Scope(parent=scope))
+            for place, item in enumerate(value)
+        ]
+        return (
+            value
+            if all(new is old for new, old in zip(items, value, strict=True))
+            else type(value)(items)
+        )
+    return _array(value, name, arrays, scope)
+
+
+def _array(value: Any, name: str, arrays: tuple[Array, ...], scope: Scope) -> Any:
+    """Check a tensor against the declaration that it comes nearest to."""
+    near = arrays
+    if len(arrays) > 1 and isinstance(value, torch.Tensor):
+        near = tuple(array for array in arrays if _kin(value, array)) or arrays
+    try:
+        found = checked(value, near[0], scope.size, scope.bind, scope.finite)
+    except Wrong as wrong:
+        raise Wrong(
+            f"{name} {wrong}, and must be "
+            f"{', or '.join(wanted(array, scope.size) for array in arrays)}"
+        ) from None
+    return (
+        found.to(scope.device)
+        if scope.device is not None and found.device != scope.device
+        else found
+    )
+
+
+def _kin(value: torch.Tensor, array: Array) -> bool:
+    return value.dtype.is_floating_point == array.dtype.startswith("float") and (
+        ... in array.shape or value.dim() == len(array.shape)
+    )
+
+
+def _size(value: Any, name: str, mark: Size, scope: Scope) -> Any:
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < mark.least:
+        raise Wrong(f"{name} is {value!r:.80}, and must be a whole number of at least {mark.least}")
+    scope.bind(mark.name, int(value))
+    return value if isinstance(value, int) else int(value)
+
+
+def check_model(
+    model: Any, mark: Outputs | Parameters | Size | None, scope: Scope, where: str
+) -> Any:
+    """Return a model as the task may rely on it: its outputs are checked."""
+    if isinstance(mark, Parameters):
+        check_parameters(model, mark.does, where)
+        return model
+    assert isinstance(mark, Outputs)
+    columns = scope.size(mark.columns) if isinstance(mark.columns, str) else mark.columns
+    if not callable(model) or isinstance(model, type):
+        raise Wrong(
+            f"the model is {described(model)} {where}, and must be a function from n inputs to "
+            f"logits (n, {'C' if columns is None else columns})"
+        )
+    return model if isinstance(model, Checked) else Checked(model, columns, mark.part, where)
