@@ -114,6 +114,7 @@ class Session:
                 EnvironmentFault: a pair that was named can't run.
         """
         from bench.runs.plan import make_plan
+        from bench.runs.proofs import withdrawn_said
 
         plan = make_plan(request, self.registry)
         for sentence in plan.notes:
@@ -133,6 +134,8 @@ class Session:
         todo = self._selected(plan, done, todo, choice)
         for damaged in self.store.damaged:
             warn(f"the record {damaged.path} is not used: {damaged.reason}.")
+        for sentence in withdrawn_said(self.store.withdrawn):
+            warn(sentence)
         if not self.quiet and (
             said := seeds_said(
                 request.seeds if isinstance(request.seeds, str) else None,

@@ -56,6 +56,7 @@ def command(
     """Compare methods A and B: the mean paired difference over seeds with
     its t interval, for every variant both have run.
     """
+    from bench.runs.proofs import withdrawn_said
     from bench.runs.record_reader import collector_paused
     from bench.runs.store import Store
 
@@ -66,6 +67,8 @@ def command(
     records = store.briefs()
     for damaged in store.damaged:
         warn(f"the record {damaged.path} is not used: {damaged.reason}.")
+    for sentence in withdrawn_said(store.withdrawn):
+        warn(sentence)
     for name in (a, b):
         short = name.partition("[")[0].rpartition("/")[2]
         if short not in {record.method for record in records}:

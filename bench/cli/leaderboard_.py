@@ -134,6 +134,7 @@ def command(
     """Turn records into a board: every track's scores, and mean, interval,
     seeds and cost of every method on every variant.
     """
+    from bench.runs.proofs import withdrawn_said
     from bench.runs.record_reader import collector_paused
     from bench.runs.store import Store
 
@@ -182,6 +183,8 @@ def command(
     records = store.briefs()
     for damaged in store.damaged:
         warn(f"the record {damaged.path} is not used: {damaged.reason}.")
+    for sentence in withdrawn_said(store.withdrawn):
+        warn(sentence)
     options: dict[str, Any] = {
         "track": track,
         "preset": preset,

@@ -9,6 +9,7 @@ code; a proof is of one change on one class of machine.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -134,7 +135,7 @@ def why_withdrawn(proofs: Iterable[str], known: Mapping[str, Withdrawal]) -> str
     if found is None:
         return ""
     return (
-        f"its renewal was withdrawn in the night of {found.night}, since {found.record} came out "
+        f"the renewal was withdrawn in the night of {found.night}, since {found.record} came out "
         f"different when it was run again ({', '.join(found.differs[:5])})"
     )
 
@@ -161,6 +162,15 @@ def set_aside(
         if claim.renewed is not None
     }
     return gone, wrong
+
+
+def withdrawn_said(withdrawn: Mapping[str, tuple[Brief, str]]) -> list[str]:
+    """Say how many records of a store no longer count, and why (see :func:`set_aside`)."""
+    counts = Counter(why for _, why in withdrawn.values())
+    return [
+        f"{count} renewed record{'s do' if count > 1 else ' does'} not count: {why}."
+        for why, count in sorted(counts.items())
+    ]
 
 
 def carry_proofs(source: Path, target: Path, dry_run: bool) -> int:
