@@ -101,14 +101,7 @@ def decided(
     the mean over the seeds and the cells that count. Who misses a run of the task, sees the hidden
     part or is an upper anchor is not compared.
     """
-    upper = {cell.sides[1] for cell in cells}
-    able = [
-        one
-        for one in found
-        if one.method not in upper
-        and not one.obstacle
-        and not any(record.peeks for record in one.records)
-    ]
+    able = [one for one in _contestants(cells, found) if not one.obstacle]
     reasons = {}
     for place, task in enumerate(tasks_of(cells)):
         reached = {
@@ -122,6 +115,16 @@ def decided(
         ]
         reasons[task] = _reason(*best) if all(best) else ""  # type: ignore[arg-type]
     return reasons
+
+
+def _contestants(cells: Sequence[SuiteCell], found: Sequence[MethodScores]) -> list[MethodScores]:
+    """Return who is compared: not an upper anchor, nor who sees the hidden part."""
+    upper = {cell.sides[1] for cell in cells}
+    return [
+        one
+        for one in found
+        if one.method not in upper and not any(record.peeks for record in one.records)
+    ]
 
 
 def _best(reached: Mapping[str, float]) -> tuple[str, float] | None:
@@ -155,7 +158,7 @@ def undecided(task: str, cells: Sequence[SuiteCell], found: Sequence[MethodScore
     names = [cell.name for cell in cells if cell.task.task == task]
     if any(cell.anchors is None for cell in cells if cell.task.task == task):
         return "its anchors are not all there"
-    for one in found:
+    for one in _contestants(cells, found):
         missing = sum(
             reached["of"] - reached["ok"] - reached["imputed"]
             for name in names

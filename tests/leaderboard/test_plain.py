@@ -300,6 +300,20 @@ def test_an_older_suite_has_no_saturated_tasks(tmp_path):
     assert "saturated" not in path.with_name("anchors-small.json").read_text()
 
 
+def test_a_reference_of_one_task_keeps_no_other_from_being_frozen(suite):
+    peeking = [
+        msgspec.structs.replace(record, peeks=True, reference="control")
+        for record in runs("groups", 0.9, 0.9)
+        if record.task == "up"
+    ]
+    cards = {name: card for name, card in METHODS.items() if name != "demo/wood"}
+    said = bench_freeze([*FULL, *peeking], TASKS, {"suite": str(suite), "cards": cards})
+    assert not [sentence for sentence in said if "groups" in sentence]
+    frozen = json.loads(suite.with_name("anchors-small.json").read_text())
+    assert "is saturated is not frozen" not in " ".join(said)
+    assert "saturated" in json.dumps(frozen)
+
+
 def test_what_is_saturated_is_frozen_once_every_method_has_run_and_a_new_method_moves_nobody(suite):
     path = suite.with_name("anchors-small.json")
     cards = {name: card for name, card in METHODS.items() if name != "demo/wood"}
