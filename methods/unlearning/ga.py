@@ -21,8 +21,14 @@ class GradientAscent(UnlearningMethod):
         title="Gradient ascent on the rows to forget",
         track=("unlearning-privacy", "unlearning-correction", "unlearning-regression"),
         official_code="ok",
-        deviates="Gradients are clipped, and it stops by the validation rows; otherwise it "
-        "destroys the model sooner or later.",
+        deviates=(
+            "Gradients are clipped, and it stops by the validation rows; otherwise it destroys the "
+            "model sooner or later. No effect at this scale that every seed shows within the "
+            "gates: on random rows uAUC is 0.828 against the original's 0.841 (mean of five seeds, "
+            "of which one fails a gate). Of three seeds that no board uses, a quarter of the rate "
+            "lowers it by 0.007, the default fails a gate on one, and 2.5 times the rate destroys "
+            "the model."
+        ),
         stacked=True,
         defaults_from="here",
         trials=None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import shutil
 import subprocess
@@ -47,8 +48,9 @@ def test_make_gpu_runs_a_whole_track_on_the_device_named_and_its_cpu_form_is_a_v
 def commands(*goals):
     """Return the commands of bench and Python that make would run, from the verb on."""
     done = subprocess.run(
-        ["make", "-n", "-o", ".venv/.installed", *goals],
+        ["make", "--no-print-directory", "-n", "-o", ".venv/.installed", *goals],
         cwd=ROOT,
+        env={name: value for name, value in os.environ.items() if not name.startswith("MAKE")},
         capture_output=True,
         text=True,
         check=True,
