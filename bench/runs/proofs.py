@@ -8,9 +8,10 @@ code; a proof is of one change on one class of machine.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -19,11 +20,11 @@ import msgspec
 from bench.digests import digest
 from bench.errors import EnvironmentFault
 from bench.runs.renewal_note import differs_said
-from bench.runs.renewed import claim_of, refused
+from bench.runs.renewed import claim_of_brief, refused
 from bench.runs.store_files import put
 
 if TYPE_CHECKING:
-    from bench.runs.record import Brief
+    from bench.runs.record import Brief, Record
 
 _CHANGE = re.compile(r"[0-9a-f]{16}")
 _FILE = re.compile(r"[0-9a-f]{16}(-[0-9a-f]{8}|\.withdrawn)\.json")
@@ -141,10 +142,12 @@ def why_withdrawn(proofs: Iterable[str], known: Mapping[str, Withdrawal]) -> str
 
 
 def set_aside(
-    root: Path, briefs: Iterable[Brief]
+    root: Path, briefs: Iterable[Brief], load: Callable[[str], Record]
 ) -> tuple[dict[str, tuple[Brief, str]], dict[str, str]]:
     """Return which renewed records no longer count, and why (id -> brief, sentence), and those that
     are not what their run recorded (id -> sentence).
+
+    ``load`` returns the whole record of an id: of the runs that renewed records name.
     """
     briefs = list(briefs)
     renewed = [(brief, brief.renewed) for brief in briefs if brief.renewed is not None]
@@ -158,7 +161,9 @@ def set_aside(
     }
     wrong = {
         claim.name: differs_said(claim.renewed.run)
-        for claim in refused(map(claim_of, briefs))
+        for claim in refused(
+            claim_of_brief(brief, functools.partial(load, brief.id)) for brief in briefs
+        )
         if claim.renewed is not None
     }
     return gone, wrong

@@ -156,8 +156,6 @@ class Brief(Record, kw_only=True, forbid_unknown_fields=True):
     """What :attr:`group` is."""
     content: str
     """The digest of the whole record."""
-    carried: str
-    """The digest of what a renewal carries over (see :mod:`bench.runs.renewed`)."""
     edited: bool
     """True: the cell is not the digest of the record's own fields; somebody changed it by hand."""
     gap: str

@@ -93,7 +93,7 @@ class RecordReader:
         with collector_paused():
             found, clashes = self.ask(use)
         self.damaged += clashes
-        self.withdrawn, refused = set_aside(self.root, found.values())
+        self.withdrawn, refused = set_aside(self.root, found.values(), self.find)
         self.damaged += [Damaged(name, reason) for name, reason in refused.items()]
         aside = {*self.withdrawn, *refused}
         return [brief for name, brief in found.items() if name not in aside]

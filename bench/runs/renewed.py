@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from bench.errors import BenchError
 from bench.runs.renewal_note import Renewed, carried
 
 if TYPE_CHECKING:
@@ -15,14 +17,20 @@ class Claim(NamedTuple):
     """What of a record tells whether renewed ones are what their runs recorded."""
 
     name: str
-    carried: str
+    carried: Callable[[], str]
+    """Returns the digest of what a renewal carries over; few claims are ever asked."""
     renewed: Renewed | None
 
 
 def claim_of(record: Record) -> Claim:
-    """Return the claim of a whole record, or of its brief."""
-    said = getattr(record, "carried", "")
-    return Claim(record.id, said or carried(record), record.renewed)
+    """Return the claim of a whole record, which the claim does not keep."""
+    digest = carried(record)
+    return Claim(record.id, lambda: digest, record.renewed)
+
+
+def claim_of_brief(brief: Brief, load: Callable[[], Record]) -> Claim:
+    """Return the claim of a brief, whose whole record is loaded where a renewed one names it."""
+    return Claim(brief.id, lambda: carried(load()), brief.renewed)
 
 
 def refused(claims: Iterable[Claim]) -> Iterator[Claim]:
@@ -31,12 +39,12 @@ def refused(claims: Iterable[Claim]) -> Iterator[Claim]:
     A merge may have given the run's record another attempt, so the attempt does not count.
     """
     claims = list(claims)
-    if not any(claim.renewed for claim in claims):
-        return
+    named = {_beginning(claim.renewed.run) for claim in claims if claim.renewed is not None}
     runs: dict[str, set[str]] = {}
     for claim in claims:
-        if claim.renewed is None:
-            runs.setdefault(_beginning(claim.name), set()).add(claim.carried)
+        if claim.renewed is None and (beginning := _beginning(claim.name)) in named:
+            with suppress(BenchError):  # gone or damaged meanwhile, so it contradicts nobody
+                runs.setdefault(beginning, set()).add(claim.carried())
     for claim in claims:
         if claim.renewed is not None:
             known = runs.get(_beginning(claim.renewed.run))

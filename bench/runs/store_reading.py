@@ -18,7 +18,6 @@ import msgspec
 
 from bench.errors import EnvironmentFault
 from bench.runs.record import LARGEST, Record, RecordError, decode_record
-from bench.runs.renewal_note import carried
 from bench.runs.spec import RunSpec
 
 _OWN = (
@@ -178,7 +177,6 @@ def entry(line: int, start: int, data: bytes) -> Entry:
         if record.error is not None:
             own["error"] = (record.error.type[:200], record.error.message[:500], record.error.rerun)
         own["gap"] = _gap(record)
-        own["carried"] = carried(record)
         spec = RunSpec(**dict(zip(_SPEC, _spec(record), strict=True)))
         part = dict(zip(_PART, _part(record), strict=True))
         part |= {"row": _row(spec, _pack(part)), "edited": spec.cell != record.cell}

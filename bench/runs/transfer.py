@@ -6,6 +6,7 @@ Nothing read here can run code: records are JSON, in files of their own, in line
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import msgspec
 from bench.errors import UsageError
 from bench.runs.record import LARGEST, Record, RecordError, decode_record
 from bench.runs.renewal_note import differs_said
-from bench.runs.renewed import Claim, claim_of, refused
+from bench.runs.renewed import Claim, claim_of, claim_of_brief, refused
 from bench.runs.store import Store
 
 SUFFIXES = (".jsonl", ".parquet", ".json")
@@ -126,7 +127,17 @@ def from_store(store: Store) -> Iterator[Incoming]:
 
 def _claims(store: Store) -> dict[str, Claim]:
     """Return the claim of every readable record: digest of the whole record -> claim."""
-    return store.ask(lambda index: {brief.content: claim_of(brief) for brief in index.briefs()})
+    places = {place.digest.hex(): place for place in store.all_places()}
+
+    def load(content: str) -> Record:
+        return store.load(places[content])
+
+    return store.ask(
+        lambda index: {
+            brief.content: claim_of_brief(brief, functools.partial(load, brief.content))
+            for brief in index.briefs()
+        }
+    )
 
 
 def content(record: Record) -> bytes:
