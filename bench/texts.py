@@ -36,11 +36,17 @@ def printable(text: str) -> str:
     """
     if text.isprintable():
         return text
+    return "\n".join(map(_line, text.replace("\r\n", "\n").split("\n")))
+
+
+def _line(text: str) -> str:
+    if text.isprintable():  # as nearly every line is, and far quicker than character by character
+        return text
     return "".join(
         character
-        if character.isprintable() or character in "\n\t"
+        if character.isprintable() or character == "\t"
         else character.encode("unicode_escape").decode()
-        for character in text.replace("\r\n", "\n")
+        for character in text
     )
 
 

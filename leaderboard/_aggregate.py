@@ -22,6 +22,8 @@ Array = NDArray[np.float64]
 DRAWS = 10_000
 """Bootstrap resamples."""
 _SEED = 20_260_101
+_BLOCK = 8
+"""Ranks that are looked at together."""
 _TRIM = 0.25
 _TAILS = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
 
@@ -180,18 +182,23 @@ class Resamples:
         for row, mine in enumerate(values):
             order = np.argsort(mine, kind="stable")
             steps = np.append(-np.diff(mine[order]), mine[order][-1])
-            total, constant, below = np.zeros(self.draws), -ends * mine[order][0], True
-            running[:] = 0
-            for rank, (place, step) in enumerate(zip(order.tolist(), steps.tolist(), strict=True)):
-                running += drawn[place]
-                below = below and bool(running.max() <= ends)
-                if below:  # below the middle half in every resample
-                    constant += ends * step
-                # and above it from here on
-                elif rank > count // 2 and running.min() >= count - ends:
-                    constant += (count - ends) * sum(steps[rank:].tolist())
+            total, constant = np.zeros(self.draws), -ends * mine[order][0]
+            running[:] = first = 0
+            # below the middle half in every resample, block by block: a look at all costs most
+            while first < count:
+                block = running + drawn[order[first : first + _BLOCK]].sum(0)
+                if block.max() > ends:
                     break
-                elif step:
+                constant += ends * float(steps[first : first + _BLOCK].sum())
+                running, first = block, first + _BLOCK
+            for rank in range(first, count):
+                running += drawn[order[rank]]
+                step = steps[rank]
+                # and above it from here on
+                if rank > count // 2 and not rank % _BLOCK and running.min() >= count - ends:
+                    constant += (count - ends) * float(steps[rank:].sum())
+                    break
+                if step:
                     np.clip(running, ends, count - ends, out=kept)
                     kept *= step
                     total += kept

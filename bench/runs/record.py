@@ -121,7 +121,7 @@ class Record(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     arrays: str = ""
     images: dict[str, str] = {}
     digests: dict[str, str] = {}
-    """Digest of each array and picture, like ``array:scores`` (see :mod:`bench.runs.saved`)."""
+    """Digest of each array and picture, like ``array:scores`` (see ``bench.runs.saved``)."""
     renewed: Renewed | None = None
     """Which run this is the record of, where later code was proved to give the same."""
     started: str
@@ -152,6 +152,8 @@ class Brief(Record, kw_only=True, forbid_unknown_fields=True):
     all of them: don't change them.
     """
 
+    name: str
+    """What :attr:`id` is."""
     row: str
     """What :attr:`group` is."""
     content: str
@@ -162,6 +164,11 @@ class Brief(Record, kw_only=True, forbid_unknown_fields=True):
     """Which figure of the curve or log has no value at a step though it
     has one at others; empty: none.
     """
+
+    @property
+    def id(self) -> str:
+        """The record's name, put together once."""
+        return self.name
 
     @property
     def group(self) -> str:
@@ -195,6 +202,11 @@ def decode_record(data: bytes) -> Record:
     Raises:
         RecordError: it is damaged, of a later version, inconsistent, or says a field twice.
     """
+    return decode_and_encode(data)[0]
+
+
+def decode_and_encode(data: bytes) -> tuple[Record, bytes]:
+    """Read a record as :func:`decode_record` does, and return it with its JSON of this version."""
     if len(data) > LARGEST:
         raise RecordError(f"it has {len(data)} bytes, a record has at most {LARGEST}")
     record = None
@@ -203,10 +215,11 @@ def decode_record(data: bytes) -> Record:
     if record is None or record.schema_version != SCHEMA_VERSION:
         record = _upgraded(data)
     # not as we write it: by hand, by other software, of an earlier version
-    if msgspec.json.format(data, indent=-1) != msgspec.json.encode(record):
+    encoded = msgspec.json.encode(record)
+    if msgspec.json.format(data, indent=-1) != encoded:
         refuse_repeats(data)
     check_record(record)
-    return record
+    return record, encoded
 
 
 def _upgraded(data: bytes) -> Record:

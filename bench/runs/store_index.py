@@ -212,7 +212,9 @@ class StoreIndex:
                 own["error"] = Failure(type=kind, message=message, rerun=rerun)
             for field, struct in (("flops", Flops), ("renewed", Renewed)):
                 own[field] = own[field] and msgspec.convert(own[field], struct)
-            yield Brief(content=row[5].hex(), **shared[row[6]], **shared[row[7]], **own)
+            yield Brief(
+                name=row[4], content=row[5].hex(), **shared[row[6]], **shared[row[7]], **own
+            )
 
     def places(self, beginning: str = "") -> list[Place]:
         """Return where the records lie whose ids begin with ``beginning``,

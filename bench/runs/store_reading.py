@@ -17,7 +17,7 @@ from typing import NamedTuple
 import msgspec
 
 from bench.errors import EnvironmentFault
-from bench.runs.record import LARGEST, Record, RecordError, decode_record
+from bench.runs.record import LARGEST, Record, RecordError, decode_and_encode
 from bench.runs.spec import RunSpec
 
 _OWN = (
@@ -171,7 +171,7 @@ def entry(line: int, start: int, data: bytes) -> Entry:
     Raises:
         RecordError: it is none.
     """
-    record = decode_record(data)
+    record, encoded = decode_and_encode(data)
     try:
         own = dict(zip(_OWN, _own(record), strict=True))
         if record.error is not None:
@@ -181,7 +181,7 @@ def entry(line: int, start: int, data: bytes) -> Entry:
         part = dict(zip(_PART, _part(record), strict=True))
         part |= {"row": _row(spec, _pack(part)), "edited": spec.cell != record.cell}
         origin = dict(zip(_ORIGIN, _origin(record), strict=True))
-        whole = blake2b(msgspec.json.encode(record), digest_size=16).digest()
+        whole = blake2b(encoded, digest_size=16).digest()
         return Entry(
             line, start, len(data), record.id, whole, _pack(part), _pack(origin), _pack(own)
         )

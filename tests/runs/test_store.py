@@ -669,7 +669,7 @@ def test_a_record_that_could_do_harm_is_refused(make_record, change):
 
 
 def test_a_brief_has_every_field_of_a_record():
-    assert set(Record.__struct_fields__) | {"row", "content", "edited", "gap"} == set(
+    assert set(Record.__struct_fields__) | {"name", "row", "content", "edited", "gap"} == set(
         Brief.__struct_fields__
     )
 
