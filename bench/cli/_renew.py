@@ -80,6 +80,7 @@ def command(
     from bench.runs.driver import Driver
     from bench.runs.folders import absolute_paths
     from bench.runs.old_code import Trees
+    from bench.runs.provenance import machine
     from bench.runs.renewal import survey
     from bench.runs.store import Store
 
@@ -98,10 +99,9 @@ def command(
     if not dry_run and found.groups:
         store.open_for_writing()
     rows, places = [], store.places()
+    jobs = jobs or int(machine()["cores"] or 1)
     with Trees() as trees:
-        for judged in _proved(
-            driver, found, trees, since, jobs or _cores(), dry_run, quiet, places
-        ):
+        for judged in _proved(driver, found, trees, since, jobs, dry_run, quiet, places):
             rows.append(row(driver, judged, dry_run, places))
             if not as_json and not quiet:
                 warn(said(rows[-1]))
@@ -113,10 +113,6 @@ def command(
     else:
         say(in_words(found_out))
     return 1 if found_out["not_renewed"] else 0
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _selected(registry: Registry, records: Sequence[Brief], filters: dict[str, Any]) -> list[Brief]:
@@ -158,16 +154,12 @@ def _named(
     track: str | None,
 ) -> set[str]:
     """Return the identities that names stand for: of records first, which know references too."""
-    import fnmatch
+    from bench.plugins.registry import fits
 
     known = {f"{record.track}/{getattr(record, kind)}" for record in records}
     found = set()
     for name in names:
-        mine = {
-            identity
-            for identity in known
-            if fnmatch.fnmatchcase(identity if "/" in name else identity.rpartition("/")[2], name)
-        }
+        mine = {identity for identity in known if fits(identity, name)}
         found |= mine or {
             entry.identity for entry in registry.select(kind, name, track, f"--{kind}")
         }

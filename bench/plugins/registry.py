@@ -14,6 +14,16 @@ from bench.plugins.index import Index
 _PLURAL = {"method": "methods", "task": "tasks", "dataset": "data sets"}
 
 
+def fits(identity: str, pattern: str) -> bool:
+    """Say whether ``track/name`` is meant by a pattern: a name or a glob, with or without the
+    track.
+    """
+    name = identity if "/" in pattern else identity.rpartition("/")[2]
+    if any(character in pattern for character in "*?"):
+        return fnmatch.fnmatchcase(name, pattern)
+    return name == pattern
+
+
 class Registry:
     """Every plugin found, by identity.
 
@@ -70,21 +80,7 @@ class Registry:
             for identity in sorted(self._kinds[kind])
             if track is None or self._kinds[kind][identity][0].track == track
         ]
-        if any(character in pattern for character in "*?"):
-            chosen = [
-                identity
-                for identity in known
-                if fnmatch.fnmatchcase(
-                    identity if "/" in pattern else identity.rpartition("/")[2], pattern
-                )
-            ]
-        else:
-            chosen = [
-                identity
-                for identity in known
-                if identity == pattern
-                or ("/" not in pattern and identity.rpartition("/")[2] == pattern)
-            ]
+        chosen = [identity for identity in known if fits(identity, pattern)]
         if not chosen:
             raise self._unknown(kind, pattern, origin, track)
         return [self.get(kind, identity) for identity in chosen]
