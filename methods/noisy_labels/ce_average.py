@@ -77,7 +77,7 @@ class WeightAverage(NoisyLabelMethod):
                 mine.copy_(other)
         state.step += 1
 
-    def model(self, state: _State, seeds: Seeds, k: int, net: int = 0) -> Model:
+    def readout(self, state: _State, nets: StackedNet, k: int) -> Model:
         """Return the average."""
         found: Model = state.nets.member(k)
         return found

@@ -13,6 +13,7 @@ import torch
 from bench import Meta, MethodCard, Run
 from bench.tracks.noisy_labels import Model, NoisyLabelMethod, Problem, Seeds, Solution, train
 from bench.training.data import stratified_split
+from bench.training.stack import StackedNet
 
 
 class _State:
@@ -89,7 +90,7 @@ class EarlyStopping(NoisyLabelMethod):
         if state is not None:
             state.look()
 
-    def model(self, state: _State | None, seeds: Seeds, k: int, net: int = 0) -> Model:
+    def readout(self, state: _State | None, nets: StackedNet, k: int) -> Model:
         """Return the best net so far."""
-        found: Model = (seeds.nets if state is None else state.best).member(k)
+        found: Model = (nets if state is None else state.best).member(k)
         return found

@@ -10,6 +10,7 @@ import torch
 
 from bench import Meta, MethodCard
 from bench.tracks.noisy_labels import Batch, Model, NoisyLabelMethod, Seeds, Solution, cross_entropy
+from bench.training.stack import StackedNet
 
 
 class Ensemble(NoisyLabelMethod):
@@ -53,11 +54,12 @@ class Ensemble(NoisyLabelMethod):
         """Cross entropy of each net."""
         return cross_entropy(logits, batch.y.expand(logits.shape[:-1]))
 
-    def model(self, state: Any, seeds: Seeds, k: int, net: int = 0) -> Model:
+    def readout(self, state: Any, nets: StackedNet, k: int) -> Model:
         """Return all nets of member ``k`` as one classifier: the log of
         the mean of their probabilities.
         """
-        members = [seeds.nets.member(place * seeds.members + k) for place in range(self.members)]
+        seeds = nets.members // self.members
+        members = [nets.member(net * seeds + k) for net in range(self.members)]
         if self.members == 1:
             found: Model = members[0]
             return found
@@ -69,4 +71,4 @@ class Ensemble(NoisyLabelMethod):
 
     def solutions(self, state: Any, seeds: Seeds) -> list[Solution]:
         """Return the nets together, once."""
-        return [Solution(model=self.model(state, seeds, k)) for k in range(seeds.members)]
+        return [Solution(model=self.readout(state, seeds.nets, k)) for k in range(seeds.members)]

@@ -10,10 +10,9 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
-from torch.nn import functional as F
 
 from bench import Meta, MethodCard
-from bench.tracks.noisy_labels import Batch, NoisyLabelMethod, Seeds
+from bench.tracks.noisy_labels import Batch, NoisyLabelMethod, Seeds, soft
 from bench.training.stack import StackedNet
 
 
@@ -159,7 +158,7 @@ class EarlyLearningRegularisationPlus(NoisyLabelMethod):
         target = self.beta * state.targets[:, batch.flat] + (1 - self.beta) * said.flip(0)
         state.targets[:, batch.flat] = target.to(state.targets.dtype)
         lam, partner = state.mixing(batch)
-        given = F.one_hot(batch.y, logits.shape[-1]).to(logits.dtype).expand_as(logits)
+        given = soft(state.seeds, batch.y).expand_as(logits)
         label, q = (_mixed(part, partner, lam) for part in (given, target))
         if logits.shape[-1] >= 100:
             label = label * q / (label * q).sum(-1, keepdim=True)

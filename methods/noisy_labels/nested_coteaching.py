@@ -214,13 +214,12 @@ class NestedCoTeaching(NoisyLabelMethod):
             right / state.held.shape[1] - 1e-5 * torch.arange(state.width, device=seeds.device)
         ).argmax(1) + 1
 
-    def model(self, state: _State, seeds: Seeds, k: int, net: int = 0) -> Model:
+    def readout(self, state: _State, nets: StackedNet, k: int) -> Model:
         """Return the net on its best number of channels; on all of them as
         long as none is chosen.
         """
-        return _Compressed(
-            super().model(state, seeds, k, net), state.first(state.best[k : k + 1])[0, 0]
-        )
+        best = state.best[k % len(state.best)]
+        return _Compressed(super().readout(state, nets, k), state.first(best[None])[0, 0])
 
     def finish(self, state: _State, seeds: Seeds) -> list[dict[str, Any]]:
         """Say which rows the first net was trained on in the last epoch."""

@@ -116,9 +116,9 @@ class RotationConsistency(NoisyLabelMethod):
         state.seeds.count(forward=2 * state.seeds.drawn, backward=state.seeds.drawn)
         state.draw()
 
-    def model(self, state: _State, seeds: Seeds, k: int, net: int = 0) -> Model:
+    def readout(self, state: _State, nets: StackedNet, k: int) -> Model:
         """Return the net without the outputs for turns."""
-        return _Labels(super().model(state, seeds, k, net), self.extra)
+        return _Labels(super().readout(state, nets, k), self.extra)
 
 
 class _Labels(torch.nn.Module):

@@ -187,7 +187,7 @@ def test_what_is_measured_on_one_kind_of_device_leaves_the_keys_of_the_other_as_
 @pytest.mark.parametrize(
     ("file", "old", "new", "changes"),
     [
-        ("tracks/noisy_labels.py", "ge=0, lt=1)] = 0.9", "ge=0, lt=1)] = 0.8", True),
+        ("training/seeds.py", "ge=0, lt=1)] = 0.9", "ge=0, lt=1)] = 0.8", True),
         ("training/stack.py", 'nonlinearity="relu"', 'nonlinearity="tanh"', True),
         (
             "training/nets_tuned.py",
@@ -199,7 +199,7 @@ def test_what_is_measured_on_one_kind_of_device_leaves_the_keys_of_the_other_as_
         ("training/nets_tuned.py", "]]]] = {", "]]]] = {  # a timing", False),
         ("training/state.py", "batch: int = 8192", "batch: int = 4096", True),
         ("contracts.py", "hidden: Any = None", "hidden: Any = 0", True),
-        ("tracks/noisy_labels.py", '"""Cross entropy', '"""Cross  entropy', False),
+        ("tracks/noisy_labels.py", '"""What a method', '"""What  a method', False),
         ("runs/seed_run.py", "self.prepare_s = 0.0", "self.prepare_s = 1.0", False),
         ("executors/local.py", "_GRACE = 2.0", "_GRACE = 3.0", False),
     ],

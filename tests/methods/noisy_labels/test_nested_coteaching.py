@@ -152,5 +152,5 @@ def test_the_model_uses_the_best_channels(toy, run_of):
         features = seeds.nets.member(k).features(x).clone()
         features[:, channels:] = 0
         torch.testing.assert_close(
-            method.model(state, seeds, k)(x), seeds.nets.member(k).head(features)
+            method.readout(state, seeds.nets, k)(x), seeds.nets.member(k).head(features)
         )

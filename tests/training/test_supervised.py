@@ -1,4 +1,4 @@
-"""The training loop of the noisy-labels track: members of a stack do not
+"""The supervised training loop: members of a stack do not
 touch each other, and the loop is plain SGD.
 """
 
@@ -11,22 +11,14 @@ import pytest
 import torch
 from torch import nn
 
-import bench.tracks.noisy_labels as track
 from bench.errors import BenchError
 from bench.runs.context import Run
 from bench.runs.tools import Tools
-from bench.tracks.noisy_labels import NoisyLabelMethod, Problem, Seeds
+from bench.training import supervised
 from bench.training.stack import StackedMLP, _Affine
+from bench.training.supervised import Problem, Seeds, SupervisedMethod
 
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 class Watching(Tools):
@@ -77,9 +69,9 @@ def outputs(solutions, x):
 @pytest.mark.parametrize("shared", [True, False], ids=["inputs shared", "inputs of their own"])
 @pytest.mark.parametrize("nets", [1, 2])
 def test_a_member_of_three_is_bit_for_bit_its_run_beside_one_other(run_of, shared, nets):
-    class Several(NoisyLabelMethod, frozen=True, kw_only=True):
+    class Several(SupervisedMethod, frozen=True, kw_only=True):
         def loss(self, state, batch, logits):
-            return track.cross_entropy(logits, batch.y.expand(logits.shape[:-1]))
+            return supervised.cross_entropy(logits, batch.y.expand(logits.shape[:-1]))
 
     Several.nets = nets
     problems = [problem_of(0 if shared else seed) for seed in range(3)]
@@ -98,10 +90,10 @@ def test_a_member_is_its_run_alone_to_a_hundred_thousandth_after_fifty_steps(run
     problems = [problem_of(seed, rows=100, epochs=10) for seed in range(3)]  # 5 steps an epoch
     x = problems[0].x
     stacked = outputs(
-        NoisyLabelMethod().solve_stacked(problems, [run_of(seed) for seed in range(3)]), x
+        SupervisedMethod().solve_stacked(problems, [run_of(seed) for seed in range(3)]), x
     )
     for seed in range(3):
-        alone = NoisyLabelMethod().solve(problems[seed], run_of(seed)).model(x)
+        alone = SupervisedMethod().solve(problems[seed], run_of(seed)).model(x)
         torch.testing.assert_close(stacked[seed], alone, rtol=0, atol=1e-5)
 
 
@@ -110,7 +102,7 @@ def test_what_a_member_learns_does_not_depend_on_the_labels_of_another(run_of):
     changed = [problems[0], msgspec.structs.replace(problems[1], y=problems[1].y.flip(0))]
     x = problems[0].x
     before, after = (
-        outputs(NoisyLabelMethod().solve_stacked(given, [run_of(0), run_of(1)]), x)
+        outputs(SupervisedMethod().solve_stacked(given, [run_of(0), run_of(1)]), x)
         for given in (problems, changed)
     )
     assert torch.equal(before[0], after[0])
@@ -124,7 +116,7 @@ def test_a_stack_gives_each_member_the_gradient_of_its_own_mean_loss(run_of):
     batch = next(seeds.epoch(0))
     batch = msgspec.structs.replace(batch, x=batch.x.double())
     optimiser = torch.optim.SGD(nets.parameters(), lr=0.0)
-    track.train_step(NoisyLabelMethod(), nets, optimiser, None, batch)
+    supervised.train_step(SupervisedMethod(), nets, optimiser, None, batch)
     for k in range(3):
         weights = [
             parameter.detach()[k].requires_grad_()
@@ -141,20 +133,20 @@ def test_a_stack_gives_each_member_the_gradient_of_its_own_mean_loss(run_of):
 def test_members_of_one_seed_and_one_problem_are_twins(run_of):
     problem = problem_of()
     twins = outputs(
-        NoisyLabelMethod().solve_stacked([problem, problem], [run_of(3), run_of(3)]), problem.x
+        SupervisedMethod().solve_stacked([problem, problem], [run_of(3), run_of(3)]), problem.x
     )
     assert torch.equal(*twins)
 
 
 def test_the_nets_of_a_seed_start_from_different_weights(run_of):
-    class Two(NoisyLabelMethod, frozen=True, kw_only=True):
+    class Two(SupervisedMethod, frozen=True, kw_only=True):
         def loss(self, state, batch, logits):
-            return 0 * track.cross_entropy(logits, batch.y.expand(logits.shape[:-1]))
+            return 0 * supervised.cross_entropy(logits, batch.y.expand(logits.shape[:-1]))
 
     Two.nets = 2
     problem = problem_of()
     solution = Two().solve(problem, run_of(0))
-    other = NoisyLabelMethod().solve(msgspec.structs.replace(problem, lr=0.0), run_of(0))
+    other = SupervisedMethod().solve(msgspec.structs.replace(problem, lr=0.0), run_of(0))
     # net 1 starts where a method with one net does
     torch.testing.assert_close(solution.model(problem.x), other.model(problem.x))
     voted = solution.ensemble(problem.x).exp()
@@ -202,13 +194,6 @@ def test_the_order_of_a_seed_is_the_same_for_every_method(tmp_path):
     assert torch.equal(*found)
 
 
-def test_noise_rates_are_there_only_when_every_problem_tells_its_own(run_of):
-    told, silent = problem_of(noise_rate=0.25), problem_of()
-    runs = [run_of(0), run_of(1)]
-    assert Seeds([told, told], runs).noise_rate.tolist() == [0.25, 0.25]
-    assert Seeds([told, silent], [run_of(0), run_of(1)]).noise_rate is None
-
-
 # The loop -------------------------------------------------------------------------
 
 
@@ -242,7 +227,7 @@ def plain_loop(problem, run, weight_decay=0.0):
 @pytest.mark.parametrize("weight_decay", [0.0, 0.01])
 def test_training_is_plain_stochastic_gradient_descent_on_a_cosine(run_of, weight_decay):
     problems = [problem_of(seed, epochs=8, weight_decay=weight_decay) for seed in range(2)]
-    solutions = NoisyLabelMethod().solve_stacked(problems, [run_of(0), run_of(1)])
+    solutions = SupervisedMethod().solve_stacked(problems, [run_of(0), run_of(1)])
     for seed in range(2):
         expected = plain_loop(problems[seed], run_of(seed), weight_decay)(problems[seed].x)
         torch.testing.assert_close(
@@ -256,8 +241,8 @@ def test_the_learning_rate_falls_from_lr_to_almost_zero_along_half_a_cosine(run_
     def spying(method, nets, optimiser, state, batch):
         rates.append(optimiser.param_groups[0]["lr"])
 
-    monkeypatch.setattr(track, "train_step", spying)
-    NoisyLabelMethod().solve(problem_of(rows=100, epochs=4, lr=0.08), run_of(0))  # 20 steps
+    monkeypatch.setattr(supervised, "train_step", spying)
+    SupervisedMethod().solve(problem_of(rows=100, epochs=4, lr=0.08), run_of(0))  # 20 steps
     assert rates[0] == 0.08
     assert rates[10] == pytest.approx(0.04)  # half way down at half time
     assert rates[5] == pytest.approx(0.08 * (0.5 + 0.5**1.5))  # cos 45 degrees
@@ -268,9 +253,9 @@ def test_the_learning_rate_falls_from_lr_to_almost_zero_along_half_a_cosine(run_
 
 @pytest.mark.parametrize("nets", [1, 2])
 def test_counts_are_epochs_times_rows_times_nets_for_each_member(run_of, nets):
-    class Several(NoisyLabelMethod, frozen=True, kw_only=True):
+    class Several(SupervisedMethod, frozen=True, kw_only=True):
         def loss(self, state, batch, logits):
-            return track.cross_entropy(logits, batch.y.expand(logits.shape[:-1]))
+            return supervised.cross_entropy(logits, batch.y.expand(logits.shape[:-1]))
 
     Several.nets = nets
     runs = [run_of(seed) for seed in range(3)]
@@ -282,7 +267,7 @@ def test_counts_are_epochs_times_rows_times_nets_for_each_member(run_of, nets):
 
 def test_each_member_is_reported_and_ticked_once_an_epoch(run_of):
     tools = [Watching() for _ in range(3)]
-    NoisyLabelMethod().solve_stacked(
+    SupervisedMethod().solve_stacked(
         [problem_of()] * 3, [run_of(seed, tools[seed]) for seed in range(3)]
     )
     for seed in range(3):
@@ -295,7 +280,7 @@ def test_each_member_is_reported_and_ticked_once_an_epoch(run_of):
 def test_a_report_shows_the_model_of_its_member_as_it_is_then(run_of):
     x = problem_of().x
     tools = [Watching(x) for _ in range(2)]
-    solutions = NoisyLabelMethod().solve_stacked(
+    solutions = SupervisedMethod().solve_stacked(
         [problem_of()] * 2, [run_of(seed, tools[seed]) for seed in range(2)]
     )
     for seed in range(2):
@@ -307,7 +292,7 @@ def test_a_report_shows_the_model_of_its_member_as_it_is_then(run_of):
 def test_reports_do_not_change_what_is_learned(run_of):
     problem = problem_of()
     silent, watched = (
-        NoisyLabelMethod().solve_stacked([problem] * 2, [run_of(seed, tools) for seed in range(2)])
+        SupervisedMethod().solve_stacked([problem] * 2, [run_of(seed, tools) for seed in range(2)])
         for tools in (None, Watching(problem.x))
     )
     assert torch.equal(silent[0].model(problem.x), watched[0].model(problem.x))
@@ -316,7 +301,7 @@ def test_reports_do_not_change_what_is_learned(run_of):
 def test_hooks_are_called_in_order_with_one_state(run_of):
     calls = []
 
-    class Noting(NoisyLabelMethod, frozen=True, kw_only=True):
+    class Noting(SupervisedMethod, frozen=True, kw_only=True):
         def start(self, seeds):
             calls.append("start")
             return {"members": seeds.members}
@@ -327,7 +312,7 @@ def test_hooks_are_called_in_order_with_one_state(run_of):
 
         def loss(self, state, batch, logits):
             calls.append(f"loss {batch.epoch}.{batch.step}")
-            return track.cross_entropy(logits, batch.y)
+            return supervised.cross_entropy(logits, batch.y)
 
         def after_epoch(self, state, epoch):
             calls.append(f"after {epoch}")
@@ -348,6 +333,119 @@ def test_hooks_are_called_in_order_with_one_state(run_of):
     ]
     assert calls == ["start", *steps[0], *steps[1], "finish"]
     assert [solution.labels.tolist() for solution in solutions] == [[0, 0, 0], [1, 1, 1]]
+
+
+# Parts to replace --------------------------------------------------------------------
+
+
+def test_a_method_may_choose_the_rows_of_an_epoch(run_of):
+    visited = []
+
+    class Halved(SupervisedMethod, frozen=True, kw_only=True):
+        def rows(self, state, epoch, orders):
+            return orders[:, : orders.shape[1] // 2].repeat_interleave(2, 1)[:, : 30 + epoch]
+
+        def loss(self, state, batch, logits):
+            visited.append(batch)
+            return supervised.cross_entropy(logits, batch.y)
+
+    problems, runs = [problem_of(seed) for seed in range(2)], [run_of(0), run_of(1)]
+    Halved().solve_stacked(problems, runs)
+    for epoch in range(4):
+        rows = torch.cat([batch.rows for batch in visited if batch.epoch == epoch], 1)
+        assert rows.shape == (2, 30 + epoch)
+        assert all(len(own.unique()) == 15 + (epoch + 1) // 2 for own in rows)
+    for batch in visited:
+        for k in range(2):
+            assert torch.equal(batch.x[k], problems[k].x[batch.rows[k]])
+            assert torch.equal(batch.y[k], problems[k].y[batch.rows[k]])
+    assert runs[0]._counts == {"forward": 30 + 31 + 32 + 33, "backward": 30 + 31 + 32 + 33}
+
+
+def test_a_method_may_bring_an_optimiser_whose_rate_follows_the_schedule(run_of):
+    rates = []
+
+    class Adaptive(SupervisedMethod, frozen=True, kw_only=True):
+        def optimiser(self, seeds):
+            head, *body = reversed(list(seeds.nets.parameters()))
+            return torch.optim.Adam([{"params": [head]}, {"params": body}], lr=1.0)
+
+        def step(self, state, nets, optimiser, batch):
+            assert isinstance(optimiser, torch.optim.Adam)
+            rates.append([group["lr"] for group in optimiser.param_groups])
+            super().step(state, nets, optimiser, batch)
+
+    problem = problem_of(lr=0.01)
+    found = Adaptive().solve(problem, run_of(0)).model(problem.x)
+    assert rates[0] == [0.01, 0.01]
+    assert rates[-1][0] == rates[-1][1] < 0.001
+    plain = SupervisedMethod().solve(problem, run_of(0)).model(problem.x)
+    assert not torch.allclose(found, plain)
+
+
+def test_a_method_may_take_a_step_in_two_passes(run_of):
+    class Ascent(SupervisedMethod, frozen=True, kw_only=True):
+        rho: float = 0.0
+
+        def step(self, state, nets, optimiser, batch):
+            before = [parameter.detach().clone() for parameter in nets.parameters()]
+            optimiser.zero_grad()
+            supervised.cross_entropy(nets(batch.x), batch.y).mean(-1).sum().backward()
+            with torch.no_grad():
+                for parameter in nets.parameters():
+                    parameter += self.rho * parameter.grad
+            optimiser.zero_grad()
+            supervised.cross_entropy(nets(batch.x), batch.y).mean(-1).sum().backward()
+            with torch.no_grad():
+                for parameter, old in zip(nets.parameters(), before, strict=True):
+                    parameter.copy_(old)
+            optimiser.step()
+
+    problems = [problem_of(seed) for seed in range(2)]
+    plain, still, moved = (
+        outputs(method.solve_stacked(problems, [run_of(0), run_of(1)]), problems[0].x)
+        for method in (SupervisedMethod(), Ascent(rho=0.0), Ascent(rho=0.1))
+    )
+    assert torch.equal(plain[1], still[1])
+    assert not torch.equal(plain[1], moved[1])
+
+
+@pytest.mark.parametrize("nets", [1, 2])
+def test_the_readout_of_a_net_is_what_is_reported_and_handed_over(run_of, nets):
+    class Shifted(SupervisedMethod, frozen=True, kw_only=True):
+        def readout(self, state, nets, k):
+            inner = super().readout(state, nets, k)
+            return lambda x: inner(x) + torch.tensor([0.0, 0.0, 0.0, 100.0 + k])
+
+        def loss(self, state, batch, logits):
+            return supervised.cross_entropy(logits, batch.y.expand(logits.shape[:-1]))
+
+    class Plain(Shifted, frozen=True, kw_only=True):
+        readout = SupervisedMethod.readout
+
+    Shifted.nets = Plain.nets = nets
+    x = problem_of().x
+    tools = [Watching(x) for _ in range(2)]
+    shifted, plain = (
+        method.solve_stacked([problem_of()] * 2, [run_of(0, tools[0]), run_of(1, tools[1])])
+        for method in (Shifted(), Plain())
+    )
+    for k in range(2):
+        shift = torch.tensor([0.0, 0.0, 0.0, 100.0 + k])
+        assert torch.equal(shifted[k].model(x), plain[k].model(x) + shift)
+        assert torch.equal(tools[k].seen[3][2], plain[k].model(x) + shift)
+        if nets == 2:
+            assert (shifted[k].ensemble(x).argmax(-1) == 3).all()
+
+
+def test_soft_targets_are_one_hot_rows_or_the_values_themselves(run_of):
+    seeds = Seeds([problem_of()], [run_of(0)])
+    labels = torch.tensor([[2, 0]])
+    assert supervised.soft(seeds, labels).tolist() == [[[0, 0, 1, 0], [1, 0, 0, 0]]]
+    values = torch.tensor([[0.5, -1.0]], dtype=torch.float64)
+    found = supervised.soft(seeds, values)
+    assert found.tolist() == [[[0.5], [-1.0]]]
+    assert found.dtype == torch.float32
 
 
 # The stack of nets -----------------------------------------------------------------
@@ -453,11 +551,11 @@ def test_a_convolutional_member_is_bit_for_bit_its_run_alone_with_augmentation(r
     problems = [pictures_of(seed, net=net, flip=True, crop=2) for seed in range(3)]
     x = problems[0].x
     three = outputs(
-        NoisyLabelMethod().solve_stacked(problems, [run_of(seed) for seed in range(3)]), x
+        SupervisedMethod().solve_stacked(problems, [run_of(seed) for seed in range(3)]), x
     )
     for seed in range(3):
         assert torch.equal(
-            NoisyLabelMethod().solve(problems[seed], run_of(seed)).model(x), three[seed]
+            SupervisedMethod().solve(problems[seed], run_of(seed)).model(x), three[seed]
         )
     assert not torch.equal(three[0], three[1])
 
@@ -494,8 +592,8 @@ def test_augmented_inputs_are_the_same_for_every_method_and_new_in_each_epoch(tm
 
 
 def test_half_precision_is_near_and_leaves_parameters_and_outputs_in_float32(run_of):
-    full = NoisyLabelMethod().solve(pictures_of(lr=0.01), run_of(0))
-    half = NoisyLabelMethod().solve(pictures_of(lr=0.01, precision="bfloat16"), run_of(0))
+    full = SupervisedMethod().solve(pictures_of(lr=0.01), run_of(0))
+    half = SupervisedMethod().solve(pictures_of(lr=0.01, precision="bfloat16"), run_of(0))
     x = pictures_of().x
     assert half.model(x).dtype == torch.float32
     # bfloat16 has three decimal digits
@@ -505,4 +603,4 @@ def test_half_precision_is_near_and_leaves_parameters_and_outputs_in_float32(run
 
 def test_half_precision_of_a_perceptron_is_refused(run_of):
     with pytest.raises(BenchError, match="'mlp' computes in float32 alone"):
-        NoisyLabelMethod().solve(problem_of(precision="bfloat16"), run_of(0))
+        SupervisedMethod().solve(problem_of(precision="bfloat16"), run_of(0))
