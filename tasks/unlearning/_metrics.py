@@ -4,6 +4,32 @@ from __future__ import annotations
 
 from bench import Metric
 
+RTE = Metric(
+    name="rte",
+    direction="min",
+    bounds=(0, None),
+    title="examples visited, over those of retraining",
+)
+PRECOMPUTE = Metric(
+    name="precompute",
+    direction="min",
+    bounds=(0, None),
+    title="examples visited before the request came, over those of retraining",
+)
+EXACT = Metric(
+    name="exact",
+    direction="none",
+    bounds=(0, 1),
+    title="1: the method removes the rows' influence by construction",
+)
+STORED = Metric(
+    name="stored",
+    direction="min",
+    unit="bytes",
+    bounds=(0, None),
+    title="kept besides the model's weights",
+)
+
 METRICS = (
     Metric(
         name="privacy_gap",
@@ -97,12 +123,7 @@ METRICS = (
         bounds=(0, None),
         title="examples visited, over those of retraining; clocks are in the file 'rte' of the run",
     ),
-    Metric(
-        name="precompute",
-        direction="min",
-        bounds=(0, None),
-        title="examples visited before the request came, over those of retraining",
-    ),
+    PRECOMPUTE,
     Metric(
         name="uacc",
         direction="none",
@@ -156,17 +177,6 @@ METRICS = (
         title="cAUC of the original models: below 0.6 the cell says nothing, where there is one "
         "original",
     ),
-    Metric(
-        name="exact",
-        direction="none",
-        bounds=(0, 1),
-        title="1: the method removes the rows' influence by construction",
-    ),
-    Metric(
-        name="stored",
-        direction="min",
-        unit="bytes",
-        bounds=(0, None),
-        title="kept besides the model's weights",
-    ),
+    EXACT,
+    STORED,
 )

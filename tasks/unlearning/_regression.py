@@ -7,7 +7,96 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from bench import Metric, Run, Setup
 from bench.tracks.unlearning import Problem, Weights
+
+from ._metrics import EXACT, PRECOMPUTE, RTE, STORED
+
+METRICS = (
+    Metric(
+        name="privacy_gap",
+        direction="min",
+        primary=True,
+        bounds=(0, 0.5),
+        chance=0.5,
+        title="distance of cAUC from 0.5: of the AUC of forgotten against held-out "
+        "rows, each against K retrained models",
+    ),
+    Metric(
+        name="cauc",
+        direction="none",
+        bounds=(0, 1),
+        title="that AUC, on the negative squared error; above 0.5 under-, below over-forgotten",
+    ),
+    Metric(
+        name="w1",
+        direction="min",
+        bounds=(0, None),
+        title="1-Wasserstein distance of the predictions on the forgotten rows to the "
+        "retrained models'",
+    ),
+    Metric(
+        name="w1_floor",
+        direction="none",
+        bounds=(0, None),
+        title="the same of one retrained model to another",
+    ),
+    Metric(
+        name="mae_f",
+        direction="none",
+        bounds=(0, None),
+        title="mean absolute error on the forgotten rows",
+    ),
+    Metric(
+        name="mae_f_gap",
+        direction="none",
+        bounds=(None, None),
+        title="mae_f minus the retrained models'; below 0: under-forgotten",
+    ),
+    Metric(
+        name="mae_r",
+        direction="min",
+        bounds=(0, None),
+        title="mean absolute error on the rows that stay",
+    ),
+    Metric(
+        name="mae_t",
+        direction="min",
+        bounds=(0, None),
+        title="mean absolute error on test rows",
+    ),
+    Metric(
+        name="mia_svc",
+        direction="none",
+        unit="%",
+        bounds=(0, 100),
+        title="legacy: forgotten rows that an SVM on absolute errors takes for non-members",
+    ),
+    Metric(
+        name="mia_gap",
+        direction="none",
+        unit="points",
+        bounds=(-100, 100),
+        title="legacy: mia_svc minus that of the retrained models",
+    ),
+    Metric(
+        name="ain",
+        direction="none",
+        bounds=(0, 400),
+        title="anamnesis index: steps to relearn the forgotten rows, over those of "
+        "retrained models; 1: as if retrained",
+    ),
+    RTE,
+    PRECOMPUTE,
+    Metric(
+        name="cauc_original",
+        direction="none",
+        bounds=(0, 1),
+        title="cAUC of the original: below 0.6 the cell says nothing",
+    ),
+    EXACT,
+    STORED,
+)
 
 
 def wasserstein(one: np.ndarray, other: np.ndarray) -> float:
@@ -54,3 +143,27 @@ def relearning_steps(
         losses.sum().backward()
         optimiser.step()
     return [int(value) for value in reached.tolist()]
+
+
+def predict_loss(weights: Weights, problem: Problem) -> float:
+    """Return the mean squared error of a net on the rows to forget."""
+    with torch.no_grad():
+        outputs = problem.architecture.of([weights], problem.x.device)(
+            problem.x[problem.forget][None]
+        )[0, :, 0]
+    return float((outputs - problem.y[problem.forget]).square().mean())
+
+
+def run_noise(run: Setup, rows: int) -> torch.Tensor:
+    """Return standard normal numbers (n,), the same for every task and method of a seed."""
+
+    def draw(child: Run) -> dict[str, torch.Tensor]:
+        return {
+            "noise": torch.from_numpy(
+                child.numpy_generator("corruption").standard_normal(rows)
+            ).float()
+        }
+
+    return run.cached({"what": "unlearning target noise", "seed": run.seed, "rows": rows}, draw)[0][
+        "noise"
+    ]

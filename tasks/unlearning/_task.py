@@ -5,13 +5,13 @@ retrained models after, and the attacks between them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
 import torch
 
-from bench import Case, Meta, Outcome, Score, Setup, Task
+from bench import Case, Meta, Outcome, Score, Setup
 from bench.declared import Array
 from bench.digests import digest
 from bench.tracks.unlearning import Problem, Solution
@@ -20,6 +20,7 @@ from bench.training.state import predict
 from ._attacks import auc, contrast, distances, per_example
 from ._data import Data, load, rehearsed
 from ._models import Weights, member, models
+from ._nets import NetTask
 from ._pictures import pictures
 from ._quality import forgetting_quality
 from ._views import Views
@@ -43,13 +44,11 @@ class Hidden(msgspec.Struct, kw_only=True):
     svc: float = 0.0
 
 
-class UnlearningTask(Task):
+class UnlearningTask(NetTask):
     """Train K originals on all rows, ask for some rows to be forgotten,
     compare with models retrained without them.
     """
 
-    data: Literal["digits", "mnist5k", "cifar10", "cifar100", "svhn"] = "mnist5k"
-    """Data set."""
     noise: Annotated[float, Meta(ge=0, lt=1)] = 0.1
     """Share of wrong labels: the more of them, the more a model has to memorise."""
     originals: Annotated[int, Meta(ge=1)] = 1
@@ -62,20 +61,6 @@ class UnlearningTask(Task):
     """Validation rows, which methods see."""
     n_pool: Annotated[int, Meta(ge=10)] = 1000
     """Held-out rows of the attacks."""
-    net: Literal["mlp", "cnn", "resnet18", "resnet34", "preactresnet18"] = "mlp"
-    """The net of all models."""
-    widths: tuple[int, ...] = (128, 128)
-    """Widths of the hidden layers of ``mlp``, or channels of the stages of
-    another net; none: the net's own.
-    """
-    epochs: Annotated[int, Meta(ge=1)] = 20
-    """Passes of the recipe."""
-    batch_size: Annotated[int, Meta(ge=1)] = 64
-    """Rows of a batch."""
-    lr: Annotated[float, Meta(gt=0)] = 0.05
-    """Learning rate at the start of the cosine."""
-    weight_decay: Annotated[float, Meta(ge=0)] = 0.0
-    """Of SGD."""
     rehearse: bool = False
     """Rehearse with what a method may see, for choosing parameters: half of the validation rows
     stand for the pool and the test rows.
@@ -100,52 +85,20 @@ class UnlearningTask(Task):
         data = load(run, self.data, self.n_train, self.n_val, self.n_pool, self.noise)
         if self.rehearse:
             data = rehearsed(data, run.numpy_generator("split", "rehearsal"))
-        nothing = torch.zeros(len(data.y), dtype=torch.bool, device=data.y.device)
-        blank = self._problem(data, {}, nothing)
+        blank = self.blank(data)
         rows = torch.arange(len(data.y), device=data.y.device).expand(self.originals, -1)
         originals = models(run, "originals", blank, rows, self._recipe(run), seen=_seen(data))
         forget = self.forget_rows(
             run, data, msgspec.structs.replace(blank, weights=member(originals, 0))
         )
         problems = [
-            self._problem(data, member(originals, k), forget) for k in range(self.originals)
+            msgspec.structs.replace(blank, weights=member(originals, k), forget=forget)
+            for k in range(self.originals)
         ]
         return Case(problems=problems, hidden=Hidden(data=data, originals=originals))
 
-    def _problem(self, data: Data, weights: Weights, forget: torch.Tensor) -> Problem:
-        return Problem(
-            weights=weights,
-            x=data.x,
-            y=data.y,
-            forget=forget,
-            x_val=data.x_val,
-            y_val=data.y_val,
-            n_classes=data.classes,
-            net=self.net,
-            widths=self.widths,
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            lr=self.lr,
-            weight_decay=self.weight_decay,
-        )
-
     def _recipe(self, run: Setup) -> dict[str, Any]:
-        """Say what trained models depend on besides their rows; tasks of equal data share them."""
-        names = (
-            "data",
-            "noise",
-            "n_train",
-            "n_val",
-            "n_pool",
-            "net",
-            "widths",
-            "epochs",
-            "batch_size",
-            "lr",
-            "weight_decay",
-            "rehearse",
-        )
-        return {"seed": run.seed, **{name: getattr(self, name) for name in names}}
+        return self.recipe(run, "noise", "n_train", "n_val", "n_pool", "rehearse")
 
     def reveal(self, case: Case, run: Setup) -> None:
         """Retrain without the rows to forget, from seeds of their own."""

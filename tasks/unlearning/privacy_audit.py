@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 import msgspec
 import numpy as np
 import torch
 
-from bench import Case, Meta, Metric, Outcome, Preset, Reference, Run, Score, Setup, Task, TaskCard
+from bench import Case, Meta, Metric, Outcome, Preset, Reference, Run, Score, Setup, TaskCard
 from bench.declared import Array
 from bench.tracks import privacy_audit as track
-from bench.tracks.unlearning import Problem
 
 from ._attacks import auc, tpr_at_fpr
 from ._data import load
 from ._models import member, models
+from ._nets import NetTask
 
 INFORMATIVE = 0.02
 """Train accuracy minus held-out accuracy below which nothing was memorised."""
@@ -29,7 +29,7 @@ class Hidden(msgspec.Struct, kw_only=True):
     gap: float
 
 
-class PrivacyAudit(Task):
+class PrivacyAudit(NetTask):
     """A target was trained on half of the rows; K shadow models on halves of their own.
 
     Score every row.
@@ -96,48 +96,17 @@ class PrivacyAudit(Task):
         paper="arXiv:2112.03570",
     )
 
-    data: Literal["digits", "mnist5k", "cifar10", "cifar100", "svhn"] = "mnist5k"
-    """Data set."""
     noise: Annotated[float, Meta(ge=0, lt=1)] = 0.1
     """Share of wrong labels."""
     n_rows: Annotated[int, Meta(ge=20)] = 2000
     """Rows to score; the target was trained on half of them."""
     shadows: Annotated[int, Meta(ge=2)] = 32
     """Shadow models."""
-    net: Literal["mlp", "cnn", "resnet18", "resnet34", "preactresnet18"] = "mlp"
-    """The net of all models."""
-    widths: tuple[int, ...] = (128, 128)
-    """Widths of the hidden layers of ``mlp``, or channels of the stages of
-    another net; none: the net's own.
-    """
-    epochs: Annotated[int, Meta(ge=1)] = 20
-    """Passes of the recipe."""
-    batch_size: Annotated[int, Meta(ge=1)] = 64
-    """Rows of a batch."""
-    lr: Annotated[float, Meta(gt=0)] = 0.05
-    """Learning rate at the start of the cosine."""
-    weight_decay: Annotated[float, Meta(ge=0)] = 0.0
-    """Of SGD."""
 
     def prepare(self, run: Setup) -> Case:
         """Train the target and the shadow models."""
         data = load(run, self.data, self.n_rows, 20, 20, self.noise)
-        nothing = torch.zeros(self.n_rows, dtype=torch.bool, device=data.y.device)
-        recipe_of = Problem(
-            weights={},
-            x=data.x,
-            y=data.y,
-            forget=nothing,
-            x_val=data.x_val,
-            y_val=data.y_val,
-            n_classes=data.classes,
-            net=self.net,
-            widths=self.widths,
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            lr=self.lr,
-            weight_decay=self.weight_decay,
-        )
+        recipe_of = self.blank(data)
         generator = run.numpy_generator("split", "members")
         halves = torch.from_numpy(
             np.stack(
@@ -150,18 +119,7 @@ class PrivacyAudit(Task):
         trained_on = torch.zeros(
             self.shadows + 1, self.n_rows, dtype=torch.bool, device=data.y.device
         ).scatter_(1, halves, True)
-        names = (
-            "data",
-            "noise",
-            "n_rows",
-            "net",
-            "widths",
-            "epochs",
-            "batch_size",
-            "lr",
-            "weight_decay",
-        )
-        recipe: dict[str, Any] = {"seed": run.seed, **{name: getattr(self, name) for name in names}}
+        recipe = self.recipe(run, "noise", "n_rows")
         built = models(run, "audited", recipe_of, halves, recipe, seen=data.x)
         shadows = track.Shadows(
             {

@@ -8,26 +8,15 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 import torch
 
-from bench import (
-    Case,
-    InvalidRun,
-    Meta,
-    Metric,
-    Outcome,
-    Preset,
-    Reference,
-    Run,
-    Score,
-    Setup,
-    Task,
-    TaskCard,
-)
+from bench import Case, InvalidRun, Meta, Outcome, Preset, Reference, Run, Score, Setup, TaskCard
 from bench.declared import Array, Size
 from bench.tracks.unlearning import Group, Problem, Solution, train
 from bench.training.state import predict
 
+from ._corrective import METRICS
 from ._data import Data, load
 from ._models import Weights, member, models
+from ._nets import NetTask
 from ._task import cost
 
 UTILITY = 3.0
@@ -69,7 +58,7 @@ class Hidden(msgspec.Struct, kw_only=True):
             )
 
 
-class UnlearnCorrective(Task):
+class UnlearnCorrective(NetTask):
     """Some training rows are corrupted; a share of them is known.
 
     Make the model as good as one trained without all of them.
@@ -81,84 +70,7 @@ class UnlearnCorrective(Task):
         track="unlearning-correction",
         datasets=("digits", "mnist5k", "cifar10", "cifar100", "svhn"),
         libraries=("scipy", "sklearn"),
-        metrics=(
-            Metric(
-                name="acc_corr",
-                primary=True,
-                unit="%",
-                bounds=(0, 100),
-                chance=10,
-                title="accuracy where the corruption struck: on test rows with the trigger, or "
-                "of the confused classes",
-            ),
-            Metric(
-                name="acc_retain",
-                unit="%",
-                bounds=(0, 100),
-                title="accuracy on clean test rows, of the other classes where classes are "
-                "confused",
-            ),
-            Metric(
-                name="acc_corr_oracle",
-                direction="none",
-                unit="%",
-                bounds=(0, 100),
-                title="acc_corr of models trained without any corrupted row",
-            ),
-            Metric(
-                name="acc_corr_original",
-                direction="none",
-                unit="%",
-                bounds=(0, 100),
-                title="acc_corr of the original",
-            ),
-            Metric(
-                name="retain_gap",
-                direction="none",
-                unit="points",
-                bounds=(-100, 100),
-                title="acc_retain minus the oracles'",
-            ),
-            Metric(
-                name="fa",
-                direction="none",
-                unit="%",
-                bounds=(0, 100),
-                title="known corrupted rows still predicted as they are labelled",
-            ),
-            Metric(
-                name="fa_unknown",
-                direction="none",
-                unit="%",
-                bounds=(0, 100),
-                title="unknown corrupted rows still predicted as they are labelled",
-            ),
-            Metric(
-                name="rte",
-                direction="min",
-                bounds=(0, None),
-                title="examples visited, over those of retraining",
-            ),
-            Metric(
-                name="precompute",
-                direction="min",
-                bounds=(0, None),
-                title="examples visited before the request came, over those of retraining",
-            ),
-            Metric(
-                name="exact",
-                direction="none",
-                bounds=(0, 1),
-                title="1: the method removes the known rows' influence by construction",
-            ),
-            Metric(
-                name="stored",
-                direction="min",
-                unit="bytes",
-                bounds=(0, None),
-                title="kept besides the model's weights",
-            ),
-        ),
+        metrics=METRICS,
         presets={
             "smoke": Preset(
                 variants={"poison100": {"known": 1.0}},
@@ -217,8 +129,6 @@ class UnlearnCorrective(Task):
 }""",
     )
 
-    data: Literal["digits", "mnist5k", "cifar10", "cifar100", "svhn"] = "mnist5k"
-    """Data set."""
     kind: Literal["poison", "confusion"] = "poison"
     """A 3x3 patch with a fixed label, or swapped labels of two classes."""
     corrupted: Annotated[float, Meta(gt=0, lt=1)] = 0.02
@@ -231,20 +141,8 @@ class UnlearnCorrective(Task):
     """Training rows."""
     n_val: Annotated[int, Meta(ge=10)] = 500
     """Validation rows; none is corrupted."""
-    net: Literal["mlp", "cnn", "resnet18", "resnet34", "preactresnet18"] = "mlp"
-    """The net of all models."""
-    widths: tuple[int, ...] = (128, 128)
-    """Widths of the hidden layers of ``mlp``, or channels of the stages of
-    another net; none: the net's own.
-    """
     epochs: Annotated[int, Meta(ge=1)] = 15
     """Passes of the recipe."""
-    batch_size: Annotated[int, Meta(ge=1)] = 64
-    """Rows of a batch."""
-    lr: Annotated[float, Meta(gt=0)] = 0.05
-    """Learning rate at the start of the cosine."""
-    weight_decay: Annotated[float, Meta(ge=0)] = 0.0
-    """Of SGD."""
 
     def prepare(self, run: Setup) -> Case:
         """Corrupt, train the original, and name some of the corrupted rows."""
@@ -272,22 +170,7 @@ class UnlearnCorrective(Task):
         )
         corrupted[chosen] = True
         forget[chosen[order[: max(1, round(self.known * len(chosen)))]]] = True
-        problem = Problem(
-            weights={},
-            x=x,
-            y=y,
-            forget=torch.zeros_like(forget),
-            x_val=data.x_val,
-            y_val=data.y_val,
-            n_classes=data.classes,
-            goal="correct",
-            net=self.net,
-            widths=self.widths,
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            lr=self.lr,
-            weight_decay=self.weight_decay,
-        )
+        problem = msgspec.structs.replace(self.blank(data), x=x, y=y, goal="correct")
         tested = self._tested(data)
         originals = models(
             run,
@@ -323,20 +206,7 @@ class UnlearnCorrective(Task):
         return torch.cat([struck, x_rest]), torch.cat([y_struck, y_rest]), len(y_struck)
 
     def _recipe(self, run: Setup) -> dict[str, Any]:
-        names = (
-            "data",
-            "kind",
-            "corrupted",
-            "n_train",
-            "n_val",
-            "net",
-            "widths",
-            "epochs",
-            "batch_size",
-            "lr",
-            "weight_decay",
-        )
-        return {"seed": run.seed, **{name: getattr(self, name) for name in names}}
+        return self.recipe(run, "kind", "corrupted", "n_train", "n_val")
 
     def reveal(self, case: Case, run: Setup) -> None:
         """Train the oracles, without any corrupted row."""

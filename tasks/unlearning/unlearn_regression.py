@@ -9,20 +9,7 @@ import msgspec
 import numpy as np
 import torch
 
-from bench import (
-    Case,
-    InvalidRun,
-    Meta,
-    Metric,
-    Outcome,
-    Preset,
-    Reference,
-    Run,
-    Score,
-    Setup,
-    Task,
-    TaskCard,
-)
+from bench import Case, InvalidRun, Meta, Outcome, Preset, Reference, Score, Setup, Task, TaskCard
 from bench.declared import Array, Size
 from bench.tracks.unlearning import Problem, Solution
 from bench.training.data import standardised
@@ -30,7 +17,7 @@ from bench.training.state import predict
 
 from ._attacks import contrast
 from ._models import Weights, member, models
-from ._regression import error_mia, relearning_steps, wasserstein
+from ._regression import METRICS, error_mia, predict_loss, relearning_steps, run_noise, wasserstein
 from ._task import INFORMATIVE, cost
 
 UTILITY = 0.1
@@ -68,113 +55,7 @@ class UnlearnRegression(Task):
         track="unlearning-regression",
         datasets=("diabetes", "digits"),
         libraries=("scipy", "sklearn"),
-        metrics=(
-            Metric(
-                name="privacy_gap",
-                direction="min",
-                primary=True,
-                bounds=(0, 0.5),
-                chance=0.5,
-                title="distance of cAUC from 0.5: of the AUC of forgotten against held-out "
-                "rows, each against K retrained models",
-            ),
-            Metric(
-                name="cauc",
-                direction="none",
-                bounds=(0, 1),
-                title="that AUC, on the negative squared error; above 0.5 under-, below "
-                "over-forgotten",
-            ),
-            Metric(
-                name="w1",
-                direction="min",
-                bounds=(0, None),
-                title="1-Wasserstein distance of the predictions on the forgotten rows to the "
-                "retrained models'",
-            ),
-            Metric(
-                name="w1_floor",
-                direction="none",
-                bounds=(0, None),
-                title="the same of one retrained model to another",
-            ),
-            Metric(
-                name="mae_f",
-                direction="none",
-                bounds=(0, None),
-                title="mean absolute error on the forgotten rows",
-            ),
-            Metric(
-                name="mae_f_gap",
-                direction="none",
-                bounds=(None, None),
-                title="mae_f minus the retrained models'; below 0: under-forgotten",
-            ),
-            Metric(
-                name="mae_r",
-                direction="min",
-                bounds=(0, None),
-                title="mean absolute error on the rows that stay",
-            ),
-            Metric(
-                name="mae_t",
-                direction="min",
-                bounds=(0, None),
-                title="mean absolute error on test rows",
-            ),
-            Metric(
-                name="mia_svc",
-                direction="none",
-                unit="%",
-                bounds=(0, 100),
-                title="legacy: forgotten rows that an SVM on absolute errors takes for non-members",
-            ),
-            Metric(
-                name="mia_gap",
-                direction="none",
-                unit="points",
-                bounds=(-100, 100),
-                title="legacy: mia_svc minus that of the retrained models",
-            ),
-            Metric(
-                name="ain",
-                direction="none",
-                bounds=(0, 400),
-                title="anamnesis index: steps to relearn the forgotten rows, over those of "
-                "retrained models; 1: as if retrained",
-            ),
-            Metric(
-                name="rte",
-                direction="min",
-                bounds=(0, None),
-                title="examples visited, over those of retraining",
-            ),
-            Metric(
-                name="precompute",
-                direction="min",
-                bounds=(0, None),
-                title="examples visited before the request came, over those of retraining",
-            ),
-            Metric(
-                name="cauc_original",
-                direction="none",
-                bounds=(0, 1),
-                title="cAUC of the original: below 0.6 the cell says nothing",
-            ),
-            Metric(
-                name="exact",
-                direction="none",
-                bounds=(0, 1),
-                title="1: the method removes the rows' influence by construction",
-            ),
-            Metric(
-                name="stored",
-                direction="min",
-                unit="bytes",
-                bounds=(0, None),
-                title="kept besides the model's weights",
-            ),
-        ),
+        metrics=METRICS,
         presets={
             "smoke": Preset(
                 variants={"random": {}}, params={"retrains": 4, "epochs": 30}, seeds=1, timeout=60
@@ -281,17 +162,8 @@ class UnlearnRegression(Task):
         return standardised(examples.x)[0].flatten(1), (ink - ink.mean()) / ink.std()
 
     def _recipe(self, run: Setup) -> dict[str, Any]:
-        names = (
-            "data",
-            "noise",
-            "n_train",
-            "n_val",
-            "n_pool",
-            "widths",
-            "epochs",
-            "batch_size",
-            "lr",
-        )
+        names = ("data", "noise", "n_train", "n_val", "n_pool")
+        names += ("widths", "epochs", "batch_size", "lr")
         return {"seed": run.seed, **{name: getattr(self, name) for name in names}}
 
     def reveal(self, case: Case, run: Setup) -> None:
@@ -389,27 +261,3 @@ class UnlearnRegression(Task):
             1.05 * original,
         )
         return steps[0] / max(1.0, float(np.mean(steps[1:])))
-
-
-def predict_loss(weights: Weights, problem: Problem) -> float:
-    """Return the mean squared error of a net on the rows to forget."""
-    with torch.no_grad():
-        outputs = problem.architecture.of([weights], problem.x.device)(
-            problem.x[problem.forget][None]
-        )[0, :, 0]
-    return float((outputs - problem.y[problem.forget]).square().mean())
-
-
-def run_noise(run: Setup, rows: int) -> torch.Tensor:
-    """Return standard normal numbers (n,), the same for every task and method of a seed."""
-
-    def draw(child: Run) -> dict[str, torch.Tensor]:
-        return {
-            "noise": torch.from_numpy(
-                child.numpy_generator("corruption").standard_normal(rows)
-            ).float()
-        }
-
-    return run.cached({"what": "unlearning target noise", "seed": run.seed, "rows": rows}, draw)[0][
-        "noise"
-    ]
