@@ -71,7 +71,7 @@ class Counter:
 
     def __init__(self) -> None:
         self.tally = Tally()
-        self._mode, self.outside = _Mode(self), Outside(self)
+        self._mode, self.outside = _Mode(self), Outside(lambda what: self.tally.uncounted.add(what))
 
     def __enter__(self) -> Counter:
         self.outside.start()

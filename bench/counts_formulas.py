@@ -23,6 +23,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from bench.counts_attention import ATTENTION
 from bench.counts_linalg import LINALG, Bound, Formula, first
 
 # Products
@@ -172,61 +173,6 @@ def _convolution_backward(a: Bound, out: Any) -> Any:
 # -------------------------------------------------------------------------------------------------
 
 
-def _pairs(a: Bound, ends: tuple[str, str], axis: int) -> Any:
-    """Return the pairs of queries and keys over all rows: those within
-    each sequence, where several are packed or nested.
-    """
-    first, second = (a.get(name) for name in ends)
-    if first is not None and second is not None and first.numel() > 1:
-        return float((first.diff() * second.diff()).sum())
-    if a["query"].is_nested:
-        return float(
-            sum(
-                own.shape[axis - 1] * other.shape[axis - 1]
-                for own, other in zip(a["query"].unbind(), a["key"].unbind(), strict=True)
-            )
-        )
-    return float(a["query"].shape[0] * a["query"].shape[axis] * a["key"].shape[axis])
-
-
-def _attention(products: int, axis: int, ends: tuple[str, str] = ("", "")) -> Formula:
-    """Count so many products of pairs with keys and as many with values; ``axis`` is that of
-    positions in (N, ...) tensors, heads are the other.
-    """
-
-    def count(a: Bound, out: Any) -> Any:
-        query = a["query"]
-        heads = query.size(3 - axis if query.dim() == 4 else 1)
-        return (
-            2.0 * products * _pairs(a, ends, axis) * heads * (query.size(-1) + a["value"].size(-1))
-        )
-
-    return count
-
-
-_ENDS, _SHORT_ENDS = ("cum_seq_q", "cum_seq_k"), ("cu_seqlens_q", "cu_seqlens_k")
-
-
-def _encoder_attention(a: Bound, out: Any) -> Any:
-    """Count one self-attention with its projections, of padded rows (B, T, D) or nested ones."""
-    query, key, width = a["query"], a["key"], a["embed_dim"]
-    rows = [
-        (row.shape[0], other.shape[0])
-        for row, other in zip(query.unbind(), key.unbind(), strict=True)
-    ]
-    return float(
-        sum(2 * width**2 * (2 * own + 2 * other) + 4 * own * other * width for own, other in rows)
-    )
-
-
-def _encoder_layer(a: Bound, out: Any) -> Any:
-    width, inner = a["embed_dim"], a["ffn_weight_1"].shape[0]
-    rows = [row.shape[0] for row in a["src"].unbind()]
-    return float(
-        sum(2 * own * width * (4 * width + 2 * inner) + 4 * own * own * width for own in rows)
-    )
-
-
 # Recurrent nets
 # -------------------------------------------------------------------------------------------------
 
@@ -269,33 +215,6 @@ _CONVOLUTIONS: dict[str, Formula] = {
     "convolution_backward": _convolution_backward,
 }
 
-_ATTENTION: dict[str, Formula] = {
-    **{
-        f"_scaled_dot_product_{kind}_attention": _attention(1, 2)
-        for kind in ("flash", "efficient", "cudnn")
-    },
-    "_scaled_dot_product_flash_attention_for_cpu": _attention(1, 2),
-    "_scaled_dot_product_fused_attention_overrideable": _attention(1, 2),
-    **{
-        f"_scaled_dot_product_{kind}_attention_backward": _attention(2, 2, _ENDS)
-        for kind in ("flash", "efficient", "cudnn")
-    },
-    "_scaled_dot_product_flash_attention_for_cpu_backward": _attention(2, 2),
-    "_scaled_dot_product_fused_attention_overrideable_backward": _attention(2, 2, _ENDS),
-    **dict.fromkeys(
-        ("_flash_attention_forward", "_flash_attention_forward_no_dropout_inplace"),
-        _attention(1, 1, _ENDS),
-    ),
-    "_flash_attention_backward": _attention(2, 1, _ENDS),
-    "_efficient_attention_forward": _attention(1, 1, _SHORT_ENDS),
-    "_efficient_attention_backward": _attention(2, 1, _SHORT_ENDS),
-    "_cudnn_attention_forward": _attention(1, 2, _ENDS),
-    "_cudnn_attention_backward": _attention(2, 2, _ENDS),
-    "flex_attention": _attention(1, 2),
-    "flex_attention_backward": _attention(2, 2),
-    "_native_multi_head_attention": _encoder_attention,
-    "_transformer_encoder_layer_fwd": _encoder_layer,
-}
 
 FORMULAS: dict[str, Formula] = {
     **dict.fromkeys(
@@ -334,7 +253,7 @@ FORMULAS: dict[str, Formula] = {
     "mkldnn_rnn_layer": _onednn_layer(("weight0", "weight1"), 1),
     "mkldnn_rnn_layer_backward": _onednn_layer(("weight1", "weight2"), 2),
     **_CONVOLUTIONS,
-    **_ATTENTION,
+    **ATTENTION,
     **LINALG,
 }
 """Name of an operator of ``aten``, without ``_`` of its form in place, and what it counts."""
@@ -343,15 +262,20 @@ NESTED: dict[str, Formula] = {"matmul": _of("self", "other")}
 """What counts where an argument is nested, of operators that are otherwise made of others."""
 
 _NO_FORMULA = """
-    _compute_linear_combination _conv_depthwise2d conv_depthwise3d conv_tbc convolution_overrideable convolution_backward_overrideable _cslt_sparse_mm
-    _ctc_loss _ctc_loss_backward _cudnn_ctc_loss _dyn_quant_matmul_4bit _lstm_mps lstm_mps_backward miopen_convolution miopen_convolution_add_relu
-    miopen_convolution_relu miopen_convolution_transpose miopen_ctc_loss miopen_depthwise_convolution miopen_rnn miopen_rnn_backward _mixed_dtypes_linear
-    mkldnn_linear mkldnn_linear_backward mkldnn_linear_backward_input mkldnn_linear_backward_weights _mps_convolution _mps_convolution_transpose
-    mps_convolution_backward mps_convolution_transpose_backward _nnpack_spatial_convolution quantized_gru quantized_lstm
-    _scaled_dot_product_attention_math_for_mps _slow_conv2d_backward _slow_conv2d_forward slow_conv3d_forward slow_conv_dilated2d slow_conv_dilated3d
-    slow_conv_transpose2d slow_conv_transpose3d _sparse_mm_reduce_impl_backward _sparse_semi_structured_addmm _sparse_semi_structured_linear
-    _sparse_semi_structured_mm _spsolve _triton_multi_head_attention _triton_scaled_dot_attention
-"""  # noqa: E501
+    _compute_linear_combination _conv_depthwise2d conv_depthwise3d conv_tbc convolution_overrideable
+    convolution_backward_overrideable _cslt_sparse_mm _ctc_loss _ctc_loss_backward _cudnn_ctc_loss
+    _dyn_quant_matmul_4bit _lstm_mps lstm_mps_backward miopen_convolution
+    miopen_convolution_add_relu miopen_convolution_relu miopen_convolution_transpose miopen_ctc_loss
+    miopen_depthwise_convolution miopen_rnn miopen_rnn_backward _mixed_dtypes_linear mkldnn_linear
+    mkldnn_linear_backward mkldnn_linear_backward_input mkldnn_linear_backward_weights
+    _mps_convolution _mps_convolution_transpose mps_convolution_backward
+    mps_convolution_transpose_backward _nnpack_spatial_convolution quantized_gru quantized_lstm
+    _scaled_dot_product_attention_math_for_mps _slow_conv2d_backward _slow_conv2d_forward
+    slow_conv3d_forward slow_conv_dilated2d slow_conv_dilated3d slow_conv_transpose2d
+    slow_conv_transpose3d _sparse_mm_reduce_impl_backward _sparse_semi_structured_addmm
+    _sparse_semi_structured_linear _sparse_semi_structured_mm _spsolve _triton_multi_head_attention
+    _triton_scaled_dot_attention
+"""
 ARITHMETIC = frozenset(_NO_FORMULA.split())
 """Operators of ``aten`` that sum products and have no formula: those of other devices and of
 formats that need preparation.

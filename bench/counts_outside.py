@@ -8,38 +8,12 @@ whatever is done with the array.
 
 from __future__ import annotations
 
-import contextlib
-import dis
 import sys
-from importlib.machinery import EXTENSION_SUFFIXES
-from pathlib import Path
+from collections.abc import Callable
 from types import CodeType, FrameType, ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from bench.counts import Counter
-
-_PRODUCTS = frozenset(
-    (
-        "dot",
-        "matmul",
-        "vdot",
-        "vecdot",
-        "matvec",
-        "vecmat",
-        "inner",
-        "tensordot",
-        "einsum",
-        "convolve",
-        "correlate",
-        "linalg",
-        "fft",
-        "polyfit",
-        "cov",
-        "corrcoef",
-    )
-)
-"""Names in NumPy of what sums products."""
+from bench.counts_code import HARMLESS, PRODUCTS, computes, multiplies, names_of, package_of
 
 _LEAVING = {
     "numpy": "NumPy",
@@ -51,57 +25,6 @@ _LEAVING = {
 }
 """C functions and methods by which a tensor's numbers leave torch, and what then computes."""
 
-_HARMLESS = frozenset(
-    (
-        "torch",
-        "torchgen",
-        "functorch",
-        "bench",
-        "numpy",
-        "msgspec",
-        "yaml",
-        "regex",
-        "safetensors",
-        "tokenizers",
-        "sentencepiece",
-        "tiktoken",
-        "PIL",
-        "pyarrow",
-        "psutil",
-        "xxhash",
-        "orjson",
-        "markupsafe",
-        "charset_normalizer",
-        "google",
-        "hf_xet",
-        "coverage",
-        "zmq",
-        "setproctitle",
-        "sympy",
-        "mpmath",
-        "cffi",
-        "pandas",
-        "dateutil",
-        "pytz",
-        "lxml",
-        "cryptography",
-        "aiohttp",
-        "multidict",
-        "yarl",
-        "frozenlist",
-        "propcache",
-        "mypy",
-        "hypothesis",
-        "greenlet",
-        "rpds",
-        "ray",
-    )
-)
-"""Packages with compiled code that does no arithmetic worth counting, or whose arithmetic is seen
-elsewhere.
-
-The standard library is another.
-"""
 
 _VALUES_ONLY = frozenset(
     (
@@ -142,10 +65,10 @@ _HANDED = {
 
 
 class Outside:
-    """Watches one thread for what the dispatcher can't see and names it in the counter's tally."""
+    """Watches one thread for what the dispatcher can't see and names it by ``add``."""
 
-    def __init__(self, counter: Counter) -> None:
-        self._counter = counter
+    def __init__(self, add: Callable[[str], object]) -> None:
+        self._add = add
         self._seen: set[CodeType] = set()
         self._products: set[CodeType] = set()
         self._before: Any = None
@@ -167,7 +90,7 @@ class Outside:
 
     def name(self, what: str) -> None:
         """Say that something computed that was not counted."""
-        self._counter.tally.uncounted.add(what)
+        self._add(what)
 
     def _profile(self, frame: FrameType, event: str, argument: Any) -> None:
         code = frame.f_code
@@ -211,23 +134,23 @@ class Outside:
         ):
             self.name(_LEAVING[code.co_name])
             self._seen.discard(code)
-        package = _package(path)
-        if package is not None and _computes(package):
+        package = package_of(path)
+        if package is not None and computes(package):
             self.name(package)
-        elif package is not None and (package in _HARMLESS or package in sys.stdlib_module_names):
+        elif package is not None and (package in HARMLESS or package in sys.stdlib_module_names):
             return
-        if _multiplies(code):
+        if multiplies(code):
             self._products.add(code)
-        for found in _names_of(frame):
+        for found in names_of(frame):
             if found.partition(".")[0] == "numpy":
                 self.name("NumPy")
-            elif found == "ctypes" or _computes(found):
+            elif found == "ctypes" or computes(found):
                 self.name(found)
 
     def _called(self, frame: FrameType, function: Any) -> None:
         name, owner = function.__name__, getattr(function, "__self__", None)
         self.values_only = self.values_only or name in _VALUES_ONLY
-        if name in _LEAVING and (package := _package(frame.f_code.co_filename)) not in (
+        if name in _LEAVING and (package := package_of(frame.f_code.co_filename)) not in (
             "bench",
             "safetensors",
         ):
@@ -243,9 +166,9 @@ class Outside:
                 self.name("another thread")
         elif isinstance(owner, ModuleType) or owner is None:
             module = getattr(function, "__module__", None)
-            if isinstance(module, str) and _computes(module.partition(".")[0]):
+            if isinstance(module, str) and computes(module.partition(".")[0]):
                 self.name(module.partition(".")[0])
-        elif name in _PRODUCTS and _holds_array((owner,)):
+        elif name in PRODUCTS and _holds_array((owner,)):
             self.name("NumPy")
 
 
@@ -301,112 +224,3 @@ def _holds_array(values: tuple[Any, ...]) -> bool:
         isinstance(value, numpy.ndarray) and value.dtype.kind in "fc" and value.size > 1
         for value in flat
     )
-
-
-def _multiplies(code: CodeType) -> bool:
-    """Say whether code holds ``@`` or a name of a sum of products."""
-    if not _PRODUCTS.isdisjoint(code.co_names):
-        return True
-    return any(
-        step.opname == "BINARY_OP" and step.argrepr.startswith("@")
-        for step in dis.get_instructions(code)
-    )
-
-
-def _names_of(frame: FrameType) -> set[str]:
-    """Return the packages whose code a function names, ``numpy`` only with
-    a name of a sum of products.
-    """
-    found, code = set(), frame.f_code
-    imported = {
-        step.argval.partition(".")[0]
-        for step in dis.get_instructions(code)
-        if step.opname == "IMPORT_NAME" and step.argval
-    }
-    for package in imported:
-        if package != "numpy" or not _PRODUCTS.isdisjoint(code.co_names):
-            found.add(package)
-    place: Any = None
-    for step in dis.get_instructions(code):
-        if step.opname in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF"):
-            place = frame.f_globals.get(step.argval, frame.f_locals.get(step.argval))
-        elif step.opname in ("LOAD_ATTR", "LOAD_METHOD") and isinstance(place, ModuleType):
-            place = vars(place).get(str(step.argval))
-        elif step.opname not in ("PRECALL", "PUSH_NULL", "CACHE", "EXTENDED_ARG"):
-            place = None
-        if place is not None and (home := _home(place)):
-            found.add(home)
-    return found
-
-
-def _home(value: Any) -> str:
-    """Return the package that a module, function or class comes from; of
-    NumPy only what sums products.
-    """
-    if isinstance(value, ModuleType):
-        package, _, rest = value.__name__.partition(".")
-        return package if package != "numpy" or rest.partition(".")[0] in _PRODUCTS else ""
-    if not (callable(value) and isinstance(getattr(value, "__module__", None), str)):
-        return (
-            "numpy"
-            if type(value).__name__ == "ufunc" and getattr(value, "__name__", "") in _PRODUCTS
-            else ""
-        )
-    package, _, rest = value.__module__.partition(".")
-    if (
-        package == "numpy"
-        and rest.partition(".")[0] not in _PRODUCTS
-        and getattr(value, "__name__", "") not in _PRODUCTS
-    ):
-        return ""
-    return str(package)
-
-
-def _package(path: str) -> str | None:
-    """Return the package that a file of an installed library belongs to, ``sys`` of the standard
-    library; None of a plugin's own file.
-    """
-    parts = path.replace("\\", "/").split("/")
-    for mark in ("site-packages", "dist-packages"):
-        if mark in parts[:-1]:
-            return parts[len(parts) - parts[::-1].index(mark)].removesuffix(".py")
-    if path.startswith(_BENCH):
-        return "bench"
-    return "sys" if path.startswith(_STANDARD) or path.startswith("<frozen") else None
-
-
-_BENCH, _STANDARD = (
-    f"{Path(__file__).parent.as_posix()}/",
-    f"{Path(contextlib.__file__).parent.as_posix()}/",
-)
-_native: dict[str, bool] = {}
-
-
-def _computes(package: str) -> bool:
-    """Say whether a loaded package brings compiled code of its own, other
-    than such as is known to do no arithmetic.
-    """
-    if package in _HARMLESS or package in sys.stdlib_module_names or package not in sys.modules:
-        return False
-    if package not in _native:
-        modules = [
-            module
-            for name, module in list(sys.modules.items())
-            if name == package or name.startswith(f"{package}.")
-        ]
-        files = [getattr(module, "__file__", None) or "" for module in modules]
-        _native[package] = any(file.endswith(tuple(EXTENSION_SUFFIXES)) for file in files) or _maps(
-            getattr(sys.modules[package], "__file__", None)
-        )
-    return _native[package]
-
-
-def _maps(file: str | None) -> bool:
-    """Say whether the process has loaded a shared library from the folder of a package."""
-    with contextlib.suppress(OSError):
-        return (
-            file is not None
-            and file.endswith("__init__.py")
-            and f"{Path(file).parent}/" in Path("/proc/self/maps").read_text()
-        )
-    return False

@@ -13,7 +13,7 @@ RECORDS = {
             "policy_optimization.problem:PolicyProblem",
             "policy_optimization.language:LanguageProblem",
         ),
-        ("policy_optimization.problem:Solution",),
+        ("policy_optimization.solution:Solution",),
     ),
     "privacy-audit": (("privacy_audit:Problem",), ("privacy_audit:Solution",)),
     "selection": (("selection:Problem",), ("selection:Selection",)),

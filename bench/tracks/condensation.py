@@ -18,7 +18,8 @@ from bench.cards import TrackCard
 from bench.declared import Array, Size
 from bench.errors import InvalidRun
 from bench.runs.context import Run
-from bench.training.convnet import ConvNet, Recipe
+from bench.training.convnet import ConvNet
+from bench.training.fitting import Recipe
 
 __all__ = ["ClassSampler", "Problem", "SmallSet", "decode", "labels_of", "real_rows", "stored"]
 

@@ -16,7 +16,8 @@ from torch.func import vmap
 from bench.tracks import condensation_augment as siamese
 from bench.tracks import condensation_tuned
 from bench.training import tuned
-from bench.training.convnet import ConvNet, Net, Params, Recipe, epochs_of, fit, outputs
+from bench.training.convnet import ConvNet, Net, Params
+from bench.training.fitting import Recipe, epochs_of, fit, outputs
 from bench.training.state import finite
 
 __all__ = ["Protocol", "calibration_error", "mean_nll", "ranking_score", "temperatures", "train"]

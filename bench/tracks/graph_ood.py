@@ -7,21 +7,20 @@ Shapes: N training graphs, B graphs of a batch, C outputs, d hidden units.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 import torch
 from msgspec import Meta
-from torch.nn import functional as F
 
 from bench.cards import TrackCard
 from bench.contracts import Method
 from bench.declared import Array, Outputs, Size
 from bench.errors import InvalidRun
 from bench.runs.context import Run
-from bench.training.gnn import GNN, Backbone, Output, Readout
+from bench.tracks.graph_ood_losses import Kind, graph_losses, kind_of
+from bench.training.gnn import GNN, Backbone, Readout
 from bench.training.graphs import GraphBatch, Graphs
-from bench.training.state import evaluating
 
 __all__ = [
     "Batch",
@@ -43,7 +42,6 @@ TRACK = TrackCard(
     ranked="training methods, by their scores on graphs from elsewhere than the training graphs",
 )
 
-Kind = Literal["classes", "binary", "numbers"]
 SMALLEST = 8
 """A last batch of fewer graphs is left out of an epoch, unless it is the only one."""
 
@@ -295,29 +293,3 @@ class WeightLog:
     def fields(self) -> dict[str, torch.Tensor]:
         """Return the solution's ``weights`` and ``squares``, (N,) each."""
         return {"weights": self._sums[0] / self._sums[2], "squares": self._sums[1] / self._sums[2]}
-
-
-def kind_of(y: torch.Tensor) -> Kind:
-    """Return what labels ``y`` are, which their shape and type say."""
-    return "classes" if y.dim() == 1 else "binary" if y.dtype == torch.int8 else "numbers"
-
-
-def graph_losses(logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """Return the loss of each graph (B,): cross entropy for labels (B,); for the answers or targets
-    (B, C) that it has the mean binary cross entropy or square error.
-    """
-    kind = kind_of(y)
-    if kind == "classes":
-        return F.cross_entropy(logits, y, reduction="none")
-    if kind == "binary":
-        known, each = y >= 0, F.softplus(logits) - logits * y
-    else:
-        known, each = ~y.isnan(), (logits - y.nan_to_num()).square()
-    return torch.where(known, each, 0.0).sum(-1) / known.sum(-1).clamp_min(1)
-
-
-def embed(net: GNN, graphs: GraphBatch) -> Output:
-    """Return what a net makes of a batch in eval mode, without gradient."""
-    with evaluating(net):
-        output: Output = net(graphs)
-    return output

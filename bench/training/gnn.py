@@ -13,7 +13,9 @@ import msgspec
 import torch
 from torch import nn
 
-from bench.training.graphs import GraphBatch, Operator
+from bench.training.graphs import GraphBatch
+from bench.training.operators import Operator
+from bench.training.state import evaluating
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # torch-geometric compiles with torch.jit at import
@@ -154,3 +156,10 @@ def _update(inner: int, hidden: int) -> nn.Sequential:
         nn.Linear(2 * hidden, hidden),
         nn.ReLU(),
     )
+
+
+def embed(net: GNN, graphs: GraphBatch) -> Output:
+    """Return what a net makes of a batch in eval mode, without gradient."""
+    with evaluating(net):
+        output: Output = net(graphs)
+    return output

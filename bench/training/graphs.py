@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import warnings
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import numpy as np
@@ -17,6 +17,7 @@ from torch import nn
 
 from bench.declared import Array
 from bench.errors import InvalidRun
+from bench.training.operators import Operator, _csr
 
 with warnings.catch_warnings():
     # torch-geometric compiles with torch.jit at import, torch says that its CSR tensors are young
@@ -26,7 +27,7 @@ with warnings.catch_warnings():
 
     torch.sparse_csr_tensor([0, 1], [0], [1.0])
 
-__all__ = ["GraphBatch", "Graphs", "Operator", "to_dense_batch"]
+__all__ = ["GraphBatch", "Graphs", "to_dense_batch"]
 
 
 class Graphs(msgspec.Struct, frozen=True):
@@ -227,71 +228,6 @@ class GraphBatch:
     def counts(self) -> torch.Tensor:
         """Return the nodes of each graph (G,), in the type of the features."""
         return self._pointer.diff().to(self.x.dtype)
-
-
-class Operator:
-    """A sparse matrix with its transpose: differentiable both ways, and summed in a fixed order on
-    a CPU.
-
-    With ``loops`` the identity is added to it, in the same pass. ``matrix`` is (n, m), sparse, and
-    ``transposed`` (m, n).
-    """
-
-    def __init__(self, matrix: torch.Tensor, transposed: torch.Tensor, loops: bool = False) -> None:
-        self.matrix, self.transposed, self.loops = matrix, transposed, loops
-
-    def __matmul__(self, x: torch.Tensor) -> torch.Tensor:
-        product: torch.Tensor = _Product.apply(x, self)  # type: ignore[no-untyped-call]
-        return product
-
-    def times(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the product (n, d) with ``x`` (n, d), without a derivative."""
-        return torch.addmm(x, self.matrix, x) if self.loops else self.matrix @ x
-
-    def wipe(self) -> None:
-        """Set every number of the matrices to zero, and with the ends of
-        its rows all that says where they stood.
-        """
-        for matrix in (self.matrix, self.transposed):
-            for part in (matrix.values(), matrix.col_indices(), matrix.crow_indices()):
-                part.zero_()
-
-    @property
-    def T(self) -> Operator:
-        """Return the transpose."""
-        return Operator(self.transposed, self.matrix, self.loops)
-
-
-class _Product(torch.autograd.Function):
-    """M x.
-
-    Written out because torch transposes M anew in every backward pass, and has no forward mode for
-    it.
-    """
-
-    @staticmethod
-    # one with setup_context reads its signature anew in every call
-    def forward(ctx: Any, x: torch.Tensor, operator: Operator) -> torch.Tensor:
-        ctx.operator = operator
-        return operator.times(x)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
-        return ctx.operator.T @ gradient, None
-
-    @staticmethod
-    def jvp(ctx: Any, tangent: torch.Tensor, _: None) -> torch.Tensor:
-        product: torch.Tensor = ctx.operator @ tangent
-        return product
-
-
-def _csr(
-    starts: torch.Tensor, columns: torch.Tensor, values: torch.Tensor, shape: tuple[int, int]
-) -> torch.Tensor:
-    # what MKL and cuSPARSE would convert to each time
-    return torch.sparse_csr_tensor(
-        starts.int(), columns.int(), values, shape, check_invariants=False
-    )
 
 
 def _starts(counts: torch.Tensor) -> torch.Tensor:

@@ -7,7 +7,8 @@ from typing import Annotated, Any, ClassVar
 import torch
 
 from bench import Meta, MethodCard
-from bench.tracks.condensation_matching import DCC_TABLE, GradientMatching, class_loss, sum_loss
+from bench.tracks.condensation_gradients import class_loss, sum_loss
+from bench.tracks.condensation_matching import DCC_TABLE, GradientMatching
 from bench.training.convnet import Net, Params
 
 

@@ -10,7 +10,8 @@ import torch
 from bench import Meta, Method, MethodCard, Run
 from bench.tracks import condensation_augment as siamese
 from bench.tracks.condensation import Problem, SmallSet, labels_of, real_rows
-from bench.training.convnet import ConvNet, Params, outputs
+from bench.training.convnet import ConvNet, Params
+from bench.training.fitting import outputs
 
 
 class KernelSelfSupervised(Method):

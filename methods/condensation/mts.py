@@ -9,6 +9,7 @@ import msgspec
 from bench import Meta, MethodCard, Run
 from bench.tracks.condensation import Problem, SmallSet
 
+from ._masked import CALIBRATION, TUNING
 from .dm import DistributionMatching
 
 
@@ -24,20 +25,12 @@ class MaskedTemperature(DistributionMatching):
         title="Masked temperature scaling on distribution matching",
         track=("condensation", "condensation-calibration"),
         paper="arXiv:2307.12463",
-        bibtex="""@inproceedings{zhu2023rethinking,
-  title = {Rethinking Data Distillation: Do Not Overlook Calibration},
-  author = {Zhu, Dongyao and Lei, Bowen and Zhang, Jie and Fang, Yanbo and Xie, Yiqun and Zhang,
-    Ruqi and Xu, Dongkuan},
-  booktitle = {ICCV},
-  year = {2023},
-  eprint = {2307.12463},
-  archivePrefix = {arXiv}
-}""",
+        bibtex=CALIBRATION,
         official_code="none",
         deviates="Our reading of the abstract, no code being public: a random share of the "
         "validation logits is zeroed while the temperature is fitted.",
         defaults_from="here",
-        tuning={"masked": (0.05, 0.1, 0.2, 0.3), "lr_img": (1.0, 3.0)},
+        tuning=TUNING,
     )
     masked: Annotated[float, Meta(ge=0, lt=1)] = 0.1
     """Share of the validation logits that is set to zero."""

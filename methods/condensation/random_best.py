@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 
 from bench import Meta, Method, MethodCard, Run
 from bench.tracks.condensation import ClassSampler, Problem, SmallSet, real_rows
-from bench.training.convnet import fit, outputs, passes_of
+from bench.training.fitting import fit, outputs, passes_of
 
 
 class BestOfRandom(Method):

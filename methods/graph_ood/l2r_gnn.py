@@ -7,16 +7,8 @@ from typing import Annotated, Any, ClassVar, Literal
 import torch
 
 from bench import Meta, MethodCard, Run
-from bench.tracks.graph_ood import (
-    Batch,
-    GraphMethod,
-    Problem,
-    Training,
-    WeightLog,
-    embed,
-    graph_losses,
-)
-from bench.training.gnn import GNN
+from bench.tracks.graph_ood import Batch, GraphMethod, Problem, Training, WeightLog, graph_losses
+from bench.training.gnn import GNN, embed
 
 from ._clusters import clusters, instability
 from ._decorrelation import (

@@ -16,11 +16,12 @@ from bench.tracks.policy_optimization import (
 )
 
 BIBTEX = """@misc{d3s2025,
-  title = {Learning More with Less: A Dynamic Dual-Level Down-Sampling Framework for Efficient Policy Optimization},
+  title = {Learning More with Less: A Dynamic Dual-Level Down-Sampling Framework for Efficient
+    Policy Optimization},
   year = {2025},
   eprint = {2509.22115},
   archivePrefix = {arXiv}
-}"""  # noqa: E501
+}"""
 UNREAD = (
     "Known from the abstract, the reviews and published notes; the paper's values of shares "
     "and schedule, and what the loss divides by, could not be read. Ours are shown."

@@ -9,7 +9,18 @@ from torch.nn import functional as F
 
 from bench import Meta, MethodCard, Run
 from bench.tracks.selection import Selectable, Selector, preferred, starts, trained
-from bench.training.convnet import Net, Params, outputs
+from bench.training.convnet import Net, Params
+from bench.training.fitting import outputs
+
+DIET = """@inproceedings{paul2021deep,
+  title = {Deep Learning on a Data Diet: Finding Important Examples Early in Training},
+  author = {Paul, Mansheej and Ganguli, Surya and Dziugaite, Gintare Karolina},
+  booktitle = {NeurIPS},
+  year = {2021},
+  eprint = {2107.07075},
+  archivePrefix = {arXiv}
+}"""
+TUNING = {"order": ("hard", "easy", "moderate"), "share": (0.05, 0.1, 0.3)}
 
 
 class ErrorNorm(Selector):
@@ -22,20 +33,13 @@ class ErrorNorm(Selector):
         title="EL2N: norm of the error early in training",
         track=("condensation", "selection"),
         paper="arXiv:2107.07075",
-        bibtex="""@inproceedings{paul2021deep,
-  title = {Deep Learning on a Data Diet: Finding Important Examples Early in Training},
-  author = {Paul, Mansheej and Ganguli, Surya and Dziugaite, Gintare Karolina},
-  booktitle = {NeurIPS},
-  year = {2021},
-  eprint = {2107.07075},
-  archivePrefix = {arXiv}
-}""",
+        bibtex=DIET,
         official_code="ok",
         deviates="5 nets instead of 10, scored after a tenth of the training, here one and a half "
         "epochs.",
         defaults_from="here",
         trials=5,
-        tuning={"order": ("hard", "easy", "moderate"), "share": (0.05, 0.1, 0.3)},
+        tuning=TUNING,
     )
     settings: ClassVar[dict[str, dict[str, Any]]] = {"paper": {"nets": 10}}
     nets: Annotated[int, Meta(ge=1)] = 5

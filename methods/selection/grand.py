@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from torch.nn import functional as F
 
 from bench import Meta, MethodCard, Run
 from bench.tracks.selection import Selectable
-from bench.training.convnet import Net, Params, cross_entropy
+from bench.training.convnet import Net, Params
+from bench.training.fitting import cross_entropy
 
-from .el2n import ErrorNorm
+from .el2n import DIET, TUNING, ErrorNorm
 
 
 class GradientNorm(ErrorNorm):
@@ -22,21 +23,13 @@ class GradientNorm(ErrorNorm):
         title="GraNd: norm of the gradient early in training",
         track=("condensation", "selection"),
         paper="arXiv:2107.07075",
-        bibtex="""@inproceedings{paul2021deep,
-  title = {Deep Learning on a Data Diet: Finding Important Examples Early in Training},
-  author = {Paul, Mansheej and Ganguli, Surya and Dziugaite, Gintare Karolina},
-  booktitle = {NeurIPS},
-  year = {2021},
-  eprint = {2107.07075},
-  archivePrefix = {arXiv}
-}""",
+        bibtex=DIET,
         official_code="ok",
         deviates="3 nets instead of 10.",
         defaults_from="here",
         trials=5,
-        tuning={"order": ("hard", "easy", "moderate"), "share": (0.05, 0.1, 0.3)},
+        tuning=TUNING,
     )
-    settings: ClassVar[dict[str, dict[str, Any]]] = {"paper": {"nets": 10}}
     nets: Annotated[int, Meta(ge=1)] = 3
     """Nets whose scores are averaged."""
     layers: Literal["all", "last"] = "all"

@@ -10,7 +10,7 @@ import torch
 
 from bench import Meta, MethodCard, Run
 from bench.tracks.selection import Selectable, Selector, preferred, trained
-from bench.training.convnet import outputs
+from bench.training.fitting import outputs
 
 
 class Uncertainty(Selector):

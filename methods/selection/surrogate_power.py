@@ -8,7 +8,7 @@ import torch
 
 from bench import Meta, MethodCard, Run
 from bench.tracks.selection import Selectable, Selector, spread, trained
-from bench.training.convnet import outputs
+from bench.training.fitting import outputs
 
 
 class SurrogatePower(Selector):

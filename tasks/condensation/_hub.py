@@ -10,7 +10,8 @@ import torch
 from bench import Meta, Preset, Reference, Setup
 from bench.training.data import Examples, stratified_split
 
-from ._task import CondensationTask, Part, pooled
+from ._parts import Part, pooled
+from ._task import CondensationTask
 
 JUDGES_SEED = 12345
 """Where a part of the test images is judged by, it is the same for every

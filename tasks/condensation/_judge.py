@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import torch
@@ -27,8 +27,7 @@ from bench.tracks.condensation_evaluation import (
 )
 from bench.training.convnet import Net, Params
 
-if TYPE_CHECKING:
-    from ._task import CondensationTask
+from ._fields import CondensationFields
 
 
 class Hidden(msgspec.Struct, frozen=True):
@@ -52,7 +51,7 @@ class Judge:
     """
 
     def __init__(
-        self, task: CondensationTask, problem: Problem, hidden: Hidden, run: Setup
+        self, task: CondensationFields, problem: Problem, hidden: Hidden, run: Setup
     ) -> None:
         self.task, self.problem, self.hidden, self.run = task, problem, hidden, run
         self.seeds = [

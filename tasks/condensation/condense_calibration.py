@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from bench import Case, Metric, Outcome, Preset, Reference, Score, Setup, TaskCard
+from bench import Case, Metric, Outcome, Reference, Score, Setup, TaskCard
 from bench.tracks.condensation import SmallSet, stored
 from bench.tracks.condensation_evaluation import (
     accuracies,
@@ -18,8 +18,11 @@ from bench.tracks.condensation_evaluation import (
 )
 from bench.training import pictures
 
+from ._digits import DEFAULT, SMOKE
 from ._judge import Judge
-from ._task import HELD_OUT, CondensationTask, grid
+from ._metrics import HELD_OUT
+from ._shown import grid
+from ._task import CondensationTask
 
 
 class CondenseCalibration(CondensationTask):
@@ -116,28 +119,8 @@ class CondenseCalibration(CondensationTask):
             ),
         ),
         presets={
-            "smoke": Preset(
-                variants={"ipc1": {"ipc": 1}},
-                params={
-                    "n_train": 300,
-                    "updates": 10,
-                    "epochs": 20,
-                    "epochs_full": 3,
-                    "nets": 2,
-                    "width": 8,
-                },
-                seeds=1,
-                timeout=60,
-            ),
-            "default": Preset(
-                variants={
-                    "ipc1": {"ipc": 1},
-                    "ipc3": {"ipc": 3, "updates": 240},
-                    "ipc5": {"ipc": 5, "updates": 320},
-                },
-                seeds=3,
-                timeout=300,
-            ),
+            "smoke": SMOKE,
+            "default": DEFAULT,
         },
         budget="that of condense-digits; the temperature is fitted for all alike, on validation "
         "images that no method sees",

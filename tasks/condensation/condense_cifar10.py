@@ -7,7 +7,7 @@ from typing import ClassVar
 from bench import TaskCard
 
 from ._hub import BUDGET, PRESETS, REFERENCES, HubTask
-from ._task import METRICS
+from ._metrics import METRICS
 
 
 class CondenseCifar10(HubTask):

@@ -16,7 +16,9 @@ from bench.tracks.condensation_evaluation import Protocol, accuracies, logits_of
 from bench.training import pictures
 from bench.training.convnet import ConvNet
 
-from ._task import CondensationTask, arrays_of, split
+from ._parts import split
+from ._shown import arrays_of
+from ._task import CondensationTask
 
 
 class _Hidden(msgspec.Struct, frozen=True):

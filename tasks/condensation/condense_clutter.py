@@ -10,7 +10,8 @@ from scipy.ndimage import gaussian_filter
 
 from bench import Meta, Preset, Reference, Setup, TaskCard
 
-from ._task import METRICS, CondensationTask
+from ._metrics import METRICS
+from ._task import CondensationTask
 
 PATTERN_SEED = 12345
 """The clutter is part of the data: it is the same for every seed, and

@@ -6,7 +6,9 @@ from typing import ClassVar
 
 from bench import Preset, Reference, TaskCard
 
-from ._task import METRICS, CondensationTask
+from ._digits import DEFAULT, SMOKE
+from ._metrics import METRICS
+from ._task import CondensationTask
 
 
 class CondenseDigits(CondensationTask):
@@ -21,28 +23,8 @@ class CondenseDigits(CondensationTask):
         datasets=("digits",),
         metrics=METRICS,
         presets={
-            "smoke": Preset(
-                variants={"ipc1": {"ipc": 1}},
-                params={
-                    "n_train": 300,
-                    "updates": 10,
-                    "epochs": 20,
-                    "epochs_full": 3,
-                    "nets": 2,
-                    "width": 8,
-                },
-                seeds=1,
-                timeout=60,
-            ),
-            "default": Preset(
-                variants={
-                    "ipc1": {"ipc": 1},
-                    "ipc3": {"ipc": 3, "updates": 240},
-                    "ipc5": {"ipc": 5, "updates": 320},
-                },
-                seeds=3,
-                timeout=300,
-            ),
+            "smoke": SMOKE,
+            "default": DEFAULT,
             "extended": Preset(
                 variants={
                     "ipc1": {"ipc": 1},

@@ -6,7 +6,8 @@ from typing import Annotated, ClassVar
 
 from bench import Meta, Preset, Reference, TaskCard
 
-from ._task import METRICS, CondensationTask
+from ._metrics import METRICS
+from ._task import CondensationTask
 
 
 class CondenseMnist(CondensationTask):

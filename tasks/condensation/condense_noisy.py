@@ -9,7 +9,8 @@ import torch
 
 from bench import Meta, Preset, Reference, Setup, TaskCard
 
-from ._task import METRICS, CondensationTask
+from ._metrics import METRICS
+from ._task import CondensationTask
 
 LOOK_ALIKES = {7: 1, 2: 7, 5: 6, 6: 5, 3: 8}
 """Where asymmetric noise moves a digit."""

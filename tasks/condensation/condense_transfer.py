@@ -13,10 +13,13 @@ from bench import Case, Meta, Metric, Outcome, Preset, Reference, Score, Setup, 
 from bench.declared import Array
 from bench.tracks.condensation import Problem, SmallSet, decode, stored
 from bench.tracks.condensation_evaluation import quickest
-from bench.training.convnet import ConvNet, Recipe, cross_entropy, epochs_of, fit, outputs
+from bench.training.convnet import ConvNet
+from bench.training.fitting import Recipe, cross_entropy, epochs_of, fit, outputs
 from bench.training.state import finite
 
-from ._task import CondensationTask, arrays_of, grid, split
+from ._parts import split
+from ._shown import arrays_of, grid
+from ._task import CondensationTask
 
 
 class _Hidden(msgspec.Struct, frozen=True):

@@ -12,7 +12,8 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import shortest_path
 
 from bench.training.graphs import Graphs
-from bench.training.pictures import curves, grid, histograms
+from bench.training.pictures import curves, histograms
+from bench.training.tiles import grid
 
 TILE = 96
 """Pixels of the picture of one graph, each way."""

@@ -12,17 +12,23 @@ from ._file_task import FULL, SHORT, FileTask
 from ._motif_task import GOOD
 from ._scores import ACCURACIES, AUCS
 
+REFERENCES = (Reference(name="erm", kind="low"),)
 NAMES = ("train", "id_val", "id_test", "ood_val", "ood_test")
 
 
 class _OwnSplits(FileTask):
-    """GOOD's five parts as they are."""
+    """GOOD's five parts as they are; a task names its set, and in ``domain`` what shifts."""
 
     source: ClassVar = "good"
+    subset: ClassVar[str]
     shift: Literal["covariate", "concept"] = "covariate"
     """Whether test graphs come from environments that training has not, or
     from the same with another relation to the label.
     """
+
+    def ask(self) -> dict[str, Any]:
+        """Name set, domain and shift."""
+        return {"subset": self.subset, "domain": self.domain, "shift": self.shift}
 
     def rows(self, data: Any, run: Setup) -> dict[str, np.ndarray]:
         """Take the parts."""
@@ -73,14 +79,11 @@ class GoodMotif(_OwnSplits):
         test_set="official",
         budget="200 epochs of batch 32",
         offers={"env": {}},
-        references=(Reference(name="erm", kind="low"),),
+        references=REFERENCES,
     )
+    subset: ClassVar = "GOODMotif"
     domain: Literal["basis", "size"] = "basis"
     """What shifts."""
-
-    def ask(self) -> dict[str, Any]:
-        """Name set, domain and shift."""
-        return {"subset": "GOODMotif", "domain": self.domain, "shift": self.shift}
 
 
 class GoodHiv(_OwnSplits):
@@ -117,11 +120,8 @@ class GoodHiv(_OwnSplits):
         test_set="official",
         budget="100 epochs of batch 32",
         offers={"env": {}},
-        references=(Reference(name="erm", kind="low"),),
+        references=REFERENCES,
     )
+    subset: ClassVar = "GOODHIV"
     domain: Literal["scaffold", "size"] = "scaffold"
     """What shifts."""
-
-    def ask(self) -> dict[str, Any]:
-        """Name set, domain and shift."""
-        return {"subset": "GOODHIV", "domain": self.domain, "shift": self.shift}

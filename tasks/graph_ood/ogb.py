@@ -13,12 +13,13 @@ from ._scores import AUCS, ERRORS
 
 BIBTEX = """@inproceedings{hu2020ogb,
   title = {Open Graph Benchmark: Datasets for Machine Learning on Graphs},
-  author = {Hu, Weihua and Fey, Matthias and Zitnik, Marinka and Dong, Yuxiao and Ren, Hongyu and Liu, Bowen and Catasta, Michele and Leskovec, Jure},
+  author = {Hu, Weihua and Fey, Matthias and Zitnik, Marinka and Dong, Yuxiao and Ren,
+    Hongyu and Liu, Bowen and Catasta, Michele and Leskovec, Jure},
   booktitle = {NeurIPS},
   year = {2020},
   eprint = {2005.00687},
   archivePrefix = {arXiv}
-}"""  # noqa: E501
+}"""
 
 
 class _OfficialScaffolds(FileTask):

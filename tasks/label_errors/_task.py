@@ -11,133 +11,17 @@ import msgspec
 import numpy as np
 import torch
 
-from bench import Case, Metric, Outcome, Reference, Run, Score, Setup, Watched
+from bench import Case, Outcome, Run, Score, Setup, Watched
 from bench.runs.guard import fingerprint
 from bench.tracks.label_errors import Solution, judgement, out_of_fold
 from bench.tracks.noisy_labels import NoisyLabelMethod, Problem
-from bench.training.pictures import grid, heat_map, histograms
+from bench.training.pictures import heat_map, histograms
 from bench.training.state import finite, predict
+from bench.training.tiles import grid
 
 from ..noisy_labels._noise import transitions
 from ..noisy_labels._task import Hidden, NoisyLabelTask
 from ._metrics import classification, flagging, ranking
-
-METRICS = (
-    Metric(
-        name="ap",
-        primary=True,
-        unit="%",
-        bounds=(0, 100),
-        title="average precision of the suspicion; chance is the rate of wrong labels",
-    ),
-    Metric(
-        name="auroc",
-        unit="%",
-        bounds=(0, 100),
-        chance=50,
-        title="area under the ROC curve of the suspicion",
-    ),
-    Metric(name="f1", unit="%", bounds=(0, 100), title="F1 of the flags for wrong labels"),
-    Metric(
-        name="f1_weighted",
-        unit="%",
-        bounds=(0, 100),
-        title="F1 of the flags, weighted over wrong and right labels (AQuA); high for flagging "
-        "nothing",
-    ),
-    Metric(
-        name="precision_at_k",
-        unit="%",
-        bounds=(0, 100),
-        title="wrong labels among the k most suspicious rows, k the number of wrong labels",
-    ),
-    Metric(
-        name="lift_1",
-        bounds=(0, None),
-        title="wrong labels among the most suspicious 1 % over their share of all rows",
-    ),
-    Metric(name="precision", unit="%", bounds=(0, 100), title="flagged rows whose label is wrong"),
-    Metric(name="recall", unit="%", bounds=(0, 100), title="wrong labels that are flagged"),
-    Metric(
-        name="flagged", direction="none", unit="%", bounds=(0, 100), title="rows that are flagged"
-    ),
-    Metric(
-        name="rate_error",
-        direction="min",
-        unit="points",
-        bounds=(0, 100),
-        title="flagged share against the true rate, as a distance",
-    ),
-    Metric(
-        name="acc_drop",
-        unit="%",
-        bounds=(0, 100),
-        title="clean test accuracy of a fresh model trained without the flagged rows",
-    ),
-    Metric(name="f1_drop", unit="%", bounds=(0, 100), title="its F1, weighted over classes"),
-    Metric(
-        name="acc_relabel",
-        unit="%",
-        bounds=(0, 100),
-        title="accuracy of one trained with flagged labels replaced by an out-of-fold model's",
-    ),
-    Metric(name="f1_relabel", unit="%", bounds=(0, 100), title="its F1, weighted over classes"),
-    Metric(
-        name="acc_noisy",
-        direction="none",
-        unit="%",
-        bounds=(0, 100),
-        title="anchor: accuracy of one trained on all rows as given",
-    ),
-    Metric(
-        name="f1_noisy",
-        direction="none",
-        unit="%",
-        bounds=(0, 100),
-        title="its F1, weighted over classes",
-    ),
-    Metric(
-        name="acc_oracle",
-        direction="none",
-        unit="%",
-        bounds=(0, 100),
-        title="anchor: accuracy of one trained without the rows that are wrong",
-    ),
-    Metric(
-        name="f1_oracle",
-        direction="none",
-        unit="%",
-        bounds=(0, 100),
-        title="its F1, weighted over classes",
-    ),
-    Metric(
-        name="acc_random",
-        direction="none",
-        unit="%",
-        bounds=(0, 100),
-        title="anchor: accuracy of one trained without as many rows at random (to the nearest "
-        "10 %)",
-    ),
-    Metric(
-        name="f1_random",
-        direction="none",
-        unit="%",
-        bounds=(0, 100),
-        title="its F1, weighted over classes",
-    ),
-)
-
-REFERENCES = (
-    Reference(name="random", kind="low"),
-    Reference(name="flag-none", kind="control"),
-    Reference(name="flag-all", kind="control"),
-    Reference(
-        name="true-errors",
-        kind="high",
-        title="Flags exactly the wrong labels",
-        solve="flag_true_errors",
-    ),
-)
 
 _STEPS = 10
 """Random removal is trained once for each tenth of the rows."""

@@ -6,7 +6,8 @@ from typing import ClassVar
 
 from bench import Preset, TaskCard
 
-from ._task import METRICS, REFERENCES, LabelErrorTask
+from ._metrics import METRICS, REFERENCES
+from ._task import LabelErrorTask
 
 
 class ErrorsIris(LabelErrorTask):

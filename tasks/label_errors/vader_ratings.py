@@ -12,7 +12,8 @@ from bench.tracks.noisy_labels import Problem
 from bench.training.data import standardised
 
 from ..noisy_labels._task import Hidden
-from ._task import METRICS, REFERENCES, LabelErrorTask
+from ._metrics import METRICS, REFERENCES
+from ._task import LabelErrorTask
 
 WIDTH = 256
 TEST_PEOPLE = 7

@@ -9,86 +9,15 @@ import msgspec
 import numpy as np
 import torch
 
-from bench import Case, Meta, Metric, Outcome, Run, Score, Setup, Task, Watched
+from bench import Case, Meta, Outcome, Run, Score, Setup, Task, Watched
 from bench.declared import Array
 from bench.tracks.noisy_labels import NoisyLabelMethod, Problem, Solution
 from bench.training.data import Examples, standardised, stratified_split
-from bench.training.pictures import curves, grid, heat_map
 from bench.training.schedules import Schedule
 from bench.training.state import predict
 
 from ._noise import corrupt, drawn_rows, transitions
-
-METRICS = (
-    Metric(
-        name="acc_last",
-        primary=True,
-        unit="%",
-        bounds=(0, 100),
-        chance=10,
-        title="clean test accuracy after the last epoch, of the first net",
-    ),
-    Metric(
-        name="drop", direction="min", unit="points", bounds=(-100, 100), title="best minus last"
-    ),
-    Metric(
-        name="memorised",
-        direction="min",
-        unit="%",
-        bounds=(0, 100),
-        title="wrongly labelled rows predicted as labelled",
-    ),
-    Metric(
-        name="recovered", unit="%", bounds=(0, 100), title="wrongly labelled rows predicted right"
-    ),
-    Metric(
-        name="clean_fit", unit="%", bounds=(0, 100), title="rightly labelled rows predicted right"
-    ),
-    Metric(name="acc_last10", unit="%", bounds=(0, 100), title="mean over the last ten epochs"),
-    Metric(
-        name="acc_best",
-        direction="none",
-        unit="%",
-        bounds=(0, 100),
-        title="best epoch, chosen on the test set: an oracle, never ranked",
-    ),
-    Metric(
-        name="acc_val",
-        validation=True,
-        unit="%",
-        bounds=(0, 100),
-        title="held-out training rows predicted as labelled",
-    ),
-    Metric(
-        name="acc_ensemble",
-        unit="%",
-        bounds=(0, 100),
-        title="accuracy of all nets together, where a method has several",
-    ),
-    Metric(
-        name="fix_rate", unit="%", bounds=(0, 100), title="wrong labels that the method corrects"
-    ),
-    Metric(
-        name="keep_rate",
-        unit="%",
-        bounds=(0, 100),
-        title="right labels that the method leaves alone",
-    ),
-    Metric(name="label_acc", unit="%", bounds=(0, 100), title="corrected labels that are right"),
-    Metric(
-        name="select_prec", unit="%", bounds=(0, 100), title="rows kept that are rightly labelled"
-    ),
-    Metric(
-        name="select_rec", unit="%", bounds=(0, 100), title="rightly labelled rows that are kept"
-    ),
-)
-
-DEFAULT_VARIANTS = {
-    "sym40": {"noise": "sym", "rate": 0.4},
-    "asym40": {"noise": "asym", "rate": 0.4},
-    "pair45": {"noise": "pair", "rate": 0.45},
-    "clean": {"noise": "sym", "rate": 0.0},
-}
+from ._pictures import percent, pictures_of
 
 _PROTOCOL = (
     "net",
@@ -335,61 +264,9 @@ class NoisyLabelTask(Task):
         return Score(
             metrics=metrics,
             arrays=arrays,
-            images=_pictures(problem, hidden, solution, outcome.curve, counts),
+            images=pictures_of(problem, hidden.y_true, solution, outcome.curve, counts),
         )
 
     def train_on_clean_labels(self, problem: Problem, hidden: Hidden, run: Run) -> Solution:
         """The upper reference: the null method, given the true labels."""
         return NoisyLabelMethod().solve(msgspec.structs.replace(problem, y=hidden.y_true), run)
-
-
-def _pictures(
-    problem: Problem,
-    hidden: Hidden,
-    solution: Solution,
-    curve: list[dict[str, Any]],
-    counts: np.ndarray,
-) -> dict[str, np.ndarray]:
-    """Return what was given for what, how the epochs went, and the rows that look most suspicious
-    where they are images and there is a score.
-    """
-    names = {
-        "acc": "accuracy on the clean test",
-        "memorised": "wrong labels memorised",
-        "recovered": "wrong labels recovered",
-    }
-    classes = range(problem.n_classes)
-    pictures = {
-        "transitions": heat_map(
-            counts, classes, classes, "Labels given to the training rows", "given", "true"
-        ),
-        "epochs": curves(
-            {
-                title: [(entry["step"], entry.get(name)) for entry in curve]
-                for name, title in names.items()
-            },
-            "",
-            "epoch",
-            "%",
-        ),
-    }
-    if solution.clean_score is not None and problem.x.dim() == 4 and problem.x.shape[1] in (1, 3):
-        worst = solution.clean_score.argsort(stable=True)[:24]
-        captions = [
-            f"{given} (is {true})"
-            for given, true in zip(
-                problem.y[worst].tolist(), hidden.y_true[worst].tolist(), strict=True
-            )
-        ]
-        pictures["suspicious"] = grid(
-            problem.x[worst].cpu(),
-            captions,
-            columns=8,
-            title="Least trusted rows: given label (true label)",
-        )
-    return pictures
-
-
-def percent(right: torch.Tensor) -> float | None:
-    """Return the share that is true in percent; None of nothing."""
-    return 100 * int(right.sum()) / right.numel() if right.numel() else None

@@ -4,57 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from bench import Preset, Reference, TaskCard
+from bench import Preset, TaskCard
 
-from ._cifar import PAPER, CifarTask
-from ._task import METRICS
-
-# The variants "fast-": a ResNet-18 of half the width and 30 epochs on one cosine. Their figures are
-# not comparable with the papers'.
-FAST_SYM = {
-    "net": "resnet18",
-    "channels": [32, 64, 128, 256],
-    "n_train": 0,
-    "epochs": 30,
-    "batch_size": 256,
-    "lr": 0.1,
-    "weight_decay": 0.0005,
-    "noise": "sym",
-    "rate": 0.4,
-}
-FAST_ASYM = {
-    "net": "resnet18",
-    "channels": [32, 64, 128, 256],
-    "n_train": 0,
-    "epochs": 30,
-    "batch_size": 256,
-    "lr": 0.1,
-    "weight_decay": 0.0005,
-    "noise": "asym",
-    "rate": 0.4,
-}
-FAST_PAIR = {
-    "net": "resnet18",
-    "channels": [32, 64, 128, 256],
-    "n_train": 0,
-    "epochs": 30,
-    "batch_size": 256,
-    "lr": 0.1,
-    "weight_decay": 0.0005,
-    "noise": "pair",
-    "rate": 0.45,
-}
-FAST_WORSE = {
-    "net": "resnet18",
-    "channels": [32, 64, 128, 256],
-    "n_train": 0,
-    "epochs": 30,
-    "batch_size": 256,
-    "lr": 0.1,
-    "weight_decay": 0.0005,
-    "noise": "human",
-    "people_said": "worse",
-}
+from ._cifar import FAST_ASYM, FAST_HUMAN, FAST_PAIR, FAST_SYM, PAPER, CifarTask
+from ._metrics import METRICS, REFERENCES
 
 
 class NoisyCifar10(CifarTask):
@@ -86,7 +39,7 @@ class NoisyCifar10(CifarTask):
                     "fast-sym40": FAST_SYM,
                     "fast-asym40": FAST_ASYM,
                     "fast-pair45": FAST_PAIR,
-                    "fast-worse": FAST_WORSE,
+                    "fast-worse": FAST_HUMAN,
                     "paper-sym20": {
                         "noise": "sym_incl",
                         "rate": 0.2,
@@ -151,15 +104,7 @@ class NoisyCifar10(CifarTask):
         "method costs its own passes",
         offers={"noise-rate": {}},
         tuning={"holdout": 0.2},
-        references=(
-            Reference(name="ce", kind="low"),
-            Reference(
-                name="clean-labels",
-                kind="high",
-                title="The null method trained on the true labels",
-                solve="train_on_clean_labels",
-            ),
-        ),
+        references=REFERENCES,
     )
     source: ClassVar = "cifar10"
     people: ClassVar = "CIFAR-10_human.pt"

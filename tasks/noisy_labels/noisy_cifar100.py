@@ -4,45 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from bench import Preset, Reference, TaskCard
+from bench import Preset, TaskCard
 
-from ._cifar import PAPER, CifarTask
-from ._task import METRICS
-
-# The variants "fast-": a ResNet-18 of half the width and 30 epochs on one cosine. Their figures are
-# not comparable with the papers'.
-FAST_SYM = {
-    "net": "resnet18",
-    "channels": [32, 64, 128, 256],
-    "n_train": 0,
-    "epochs": 30,
-    "batch_size": 256,
-    "lr": 0.1,
-    "weight_decay": 0.0005,
-    "noise": "sym",
-    "rate": 0.4,
-}
-FAST_ASYM = {
-    "net": "resnet18",
-    "channels": [32, 64, 128, 256],
-    "n_train": 0,
-    "epochs": 30,
-    "batch_size": 256,
-    "lr": 0.1,
-    "weight_decay": 0.0005,
-    "noise": "asym",
-    "rate": 0.4,
-}
-FAST_HUMAN = {
-    "net": "resnet18",
-    "channels": [32, 64, 128, 256],
-    "n_train": 0,
-    "epochs": 30,
-    "batch_size": 256,
-    "lr": 0.1,
-    "weight_decay": 0.0005,
-    "noise": "human",
-}
+from ._cifar import FAST_ASYM, FAST_HUMAN, FAST_SYM, PAPER, CifarTask
+from ._metrics import METRICS, REFERENCES
 
 SUPERCLASSES = (
     *(4, 1, 14, 8, 0, 6, 7, 7, 18, 3, 3, 14, 9, 18, 7, 11, 3, 9, 7, 11, 6, 11, 5, 10, 7),
@@ -148,15 +113,7 @@ class NoisyCifar100(CifarTask):
         "costs its own passes",
         offers={"noise-rate": {}},
         tuning={"holdout": 0.2},
-        references=(
-            Reference(name="ce", kind="low"),
-            Reference(
-                name="clean-labels",
-                kind="high",
-                title="The null method trained on the true labels",
-                solve="train_on_clean_labels",
-            ),
-        ),
+        references=REFERENCES,
     )
     source: ClassVar = "cifar100"
     people: ClassVar = "CIFAR-100_human.pt"

@@ -7,10 +7,12 @@ from typing import ClassVar
 
 import torch
 
-from bench import Case, Metric, Outcome, Preset, Reference, Score, Setup, TaskCard
+from bench import Case, Metric, Outcome, Preset, Score, Setup, TaskCard
 from bench.training.state import predict
 
-from ._task import METRICS, NoisyLabelTask, percent
+from ._metrics import METRICS, REFERENCES
+from ._pictures import percent
+from ._task import NoisyLabelTask
 
 
 class NoisyLongTail(NoisyLabelTask):
@@ -62,15 +64,7 @@ class NoisyLongTail(NoisyLabelTask):
         budget="120 epochs of batch 128; each net of a method costs its own passes",
         offers={"noise-rate": {}},
         tuning={"holdout": 0.2},
-        references=(
-            Reference(name="ce", kind="low"),
-            Reference(
-                name="clean-labels",
-                kind="high",
-                title="The null method trained on the true labels",
-                solve="train_on_clean_labels",
-            ),
-        ),
+        references=REFERENCES,
         paper="arXiv:2211.10955",
     )
     source: ClassVar = "digits"

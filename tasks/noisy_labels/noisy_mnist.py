@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from bench import Preset, Reference, TaskCard
+from bench import Preset, TaskCard
 
-from ._task import DEFAULT_VARIANTS, METRICS, NoisyLabelTask
+from ._metrics import DEFAULT_VARIANTS, METRICS, REFERENCES
+from ._task import NoisyLabelTask
 
 
 class NoisyMnist(NoisyLabelTask):
@@ -32,15 +33,7 @@ class NoisyMnist(NoisyLabelTask):
         budget="30 epochs of batch 128; each net of a method costs its own passes",
         offers={"noise-rate": {}},
         tuning={"holdout": 0.2},
-        references=(
-            Reference(name="ce", kind="low"),
-            Reference(
-                name="clean-labels",
-                kind="high",
-                title="The null method trained on the true labels",
-                solve="train_on_clean_labels",
-            ),
-        ),
+        references=REFERENCES,
     )
     source: ClassVar = "mnist5k"
     n_test: ClassVar = 1000

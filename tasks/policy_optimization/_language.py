@@ -11,7 +11,8 @@ import torch
 from bench import Case, Meta, Metric, Outcome, Run, Score, Setup, Task, Watched
 from bench.tracks.policy_optimization import Counters, Policy, Protocol, Solution
 from bench.tracks.policy_optimization.answers import Questions, check
-from bench.tracks.policy_optimization.language import LanguageModel, LanguageProblem
+from bench.tracks.policy_optimization.language import LanguageProblem
+from bench.tracks.policy_optimization.language_model import LanguageModel
 from bench.training.state import streams
 
 from ._metrics import pass_at

@@ -13,21 +13,19 @@ import torch
 from bench import Case, Meta, Outcome, Preset, Reference, Run, Score, Setup, Task, TaskCard, Watched
 from bench.declared import Array
 from bench.tracks.policy_optimization import Counters, Policy, PolicyProblem, Protocol, Solution
-from bench.training.decoder import Decoder, DecoderShape, greedy, sampler
-from bench.training.state import copies
+from bench.training.decoder import DecoderShape
 
 from ._arithmetic import (
     END,
     PAD,
     VOCABULARY,
-    Problem,
     Splits,
     draw_splits,
     draw_training,
-    encode,
     letters,
     verify,
 )
+from ._held_out import LONGEST, HeldOut, answered, answered_greedily, encoded
 from ._metrics import METRICS, area, pass_at, reached
 from ._pictures import progress, solutions
 from ._warm import warm_start
@@ -36,19 +34,6 @@ SPLIT_SEED = 12345
 """The held-out problems are the same for every seed; seeds differ in warm start, training prompts,
 their order and the luck of the rollouts.
 """
-_LONGEST = 34
-"""Tokens of a worked answer to five operations, with its end."""
-
-
-class HeldOut(msgspec.Struct, frozen=True):
-    """A split that no method sees: prompts (n, P), mask, answers (n,), and
-    the luck of its samples (n * k, T).
-    """
-
-    ids: Annotated[torch.Tensor, Array("n", "W", dtype="int64", ge=0, lt="vocabulary")]
-    mask: Annotated[torch.Tensor, Array("n", "W", dtype="bool")]
-    answers: Annotated[torch.Tensor, Array("n", dtype="int64")]
-    luck: Annotated[torch.Tensor, Array("samples", "T", dtype="float32", ge=0, le=1)]
 
 
 class Hidden(msgspec.Struct, frozen=True):
@@ -191,7 +176,7 @@ class ClockArithmetic(Task):
             for kind in ("warm", "skilled")
         }
         training = draw_training(run.numpy_generator("split"), self.n_prompts, held_out)
-        ids, mask, answers = _encoded(training)
+        ids, mask, answers = encoded(training)
         protocol = Protocol(
             **{
                 name: getattr(self, name)
@@ -219,15 +204,15 @@ class ClockArithmetic(Task):
         for name, problems in splits._asdict().items():
             luck = torch.rand(
                 len(problems) * self.samples,
-                _LONGEST,
+                LONGEST,
                 generator=run.torch_generator("eval", name, device="cpu"),
             )
-            found[name] = HeldOut(*(part.to(run.device) for part in (*_encoded(problems), luck)))
+            found[name] = HeldOut(*(part.to(run.device) for part in (*encoded(problems), luck)))
         return found
 
     def watch(self, case: Case, k: int, step: int, model: Policy) -> Watched:
         """Score two answers to each of the first 128 test problems, beside what was used so far."""
-        scores = _sampled(model.model, case.hidden.splits["test"], 2, 128)
+        scores = answered(model.model, case.hidden.splits["test"], 2, 128)
         used = model.used
         return Watched(
             {
@@ -245,9 +230,9 @@ class ClockArithmetic(Task):
         model.eval()
         metrics: dict[str, float | None] = {}
         for name, split in splits.items():
-            right = _sampled(model, split, self.samples)
+            right = answered(model, split, self.samples)
             metrics[f"mean_{name}"] = 100 * float(right.mean())
-            metrics[f"greedy_{name}"] = 100 * float(_greedy(model, split).mean())
+            metrics[f"greedy_{name}"] = 100 * float(answered_greedily(model, split).mean())
             if name == "test":
                 metrics["pass_test"] = 100 * float(pass_at(right, self.samples).mean())
         metrics |= {
@@ -305,30 +290,6 @@ class ClockArithmetic(Task):
         model = msgspec.structs.replace(problem, warm=parameters).policy(run.device)
         run.report(1, Policy(model=model, used=Counters()))
         return Solution(model=model, used=Counters())
-
-
-def _encoded(problems: Sequence[Problem]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    ids, mask = encode([problem.text() for problem in problems], left=True)
-    return ids, mask, torch.tensor([problem.answer for problem in problems])
-
-
-def _sampled(
-    model: Decoder, split: HeldOut, samples: int, first: int | None = None
-) -> torch.Tensor:
-    """Return which of ``samples`` drawn answers to each problem are right, (n, samples)."""
-    ids, mask, answers = split.ids[:first], split.mask[:first], split.answers[:first]
-    luck = split.luck.unflatten(0, (len(split.ids), -1))[: len(ids), :samples].flatten(0, 1)
-    with copies(ids, mask, luck) as (asked, shown, drawn):
-        out, kept = model.generate(
-            asked, shown, new=_LONGEST, choose=sampler(drawn), end=END, pad=PAD, repeat=samples
-        )
-    return verify(out, kept, answers.repeat_interleave(samples)).unflatten(0, (len(ids), samples))
-
-
-def _greedy(model: Decoder, split: HeldOut) -> torch.Tensor:
-    with copies(split.ids, split.mask) as (asked, shown):
-        out, kept = model.generate(asked, shown, new=_LONGEST, choose=greedy, end=END, pad=PAD)
-    return verify(out, kept, split.answers)
 
 
 def _minus(whole: float | None, part: float | None) -> float | None:

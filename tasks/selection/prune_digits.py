@@ -6,7 +6,8 @@ from typing import ClassVar
 
 from bench import Preset, TaskCard
 
-from ._task import METRICS, REFERENCES, PruningTask
+from ._metrics import METRICS, REFERENCES
+from ._task import PruningTask
 
 
 class PruneDigits(PruningTask):

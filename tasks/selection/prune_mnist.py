@@ -6,7 +6,8 @@ from typing import Annotated, ClassVar
 
 from bench import Meta, Preset, TaskCard
 
-from ._task import METRICS, REFERENCES, PruningTask
+from ._metrics import METRICS, REFERENCES
+from ._task import PruningTask
 
 
 class PruneMnist(PruningTask):

@@ -14,8 +14,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from bench.counts import Counter
-from bench.training.convnet import ConvNet, Recipe, epochs_of, fit
+from bench.training.convnet import ConvNet
 from bench.training.decoder import Decoder, DecoderShape, greedy
+from bench.training.fitting import Recipe, epochs_of, fit
 from bench.training.nets import build
 
 

@@ -21,15 +21,6 @@ CPU = torch.device("cpu")
 ROUNDS = 15
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Time on one thread, as runs do."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def medians(
     name: str, shape: dict[str, int], candidates: tuple[str, ...], rounds: int = ROUNDS
 ) -> dict[str, float]:

@@ -27,15 +27,6 @@ from bench.training.graphs import Graphs
 GRAPHS, EPOCHS, HIDDEN, LAYERS = 900, 3, 32, 3
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Time on one thread, as runs do."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def problem():
     """Return a problem of the size of spmotif: 900 graphs of about 19 nodes and 23 edges."""

@@ -17,15 +17,6 @@ ROWS, FEATURES, CLASSES, SEEDS = 1397, 64, 10, 5
 CPU = torch.device("cpu")
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Time on one thread, as runs do."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def cpu_seconds(
     method: NoisyLabelMethod, problem: Problem, seeds: list[list[int]], workdir
 ) -> float:

@@ -21,15 +21,6 @@ from bench.tracks.noisy_labels import Problem, Seeds, sgd, train_step
 ROWS, FEATURES, CLASSES, EPOCHS, SEEDS = 1397, 64, 10, 3, 5
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Time on one thread, as runs do."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture
 def problem():
     """Return a problem of the size of noisy-digits."""

@@ -22,15 +22,6 @@ SYMBOLS, PROMPT, STEPS = 21, 12, 9
 PAD, END = 0, 2
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Time on one thread, as runs do."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def problem():
     """A problem of the size of clock-arithmetic; four rollouts in ten are right, by chance."""
     generator = torch.Generator().manual_seed(0)

@@ -17,15 +17,6 @@ from bench.tracks.noisy_labels import NoisyLabelMethod, Problem
 ROWS, FEATURES, CLASSES, EPOCHS, SEEDS = 1397, 64, 10, 6, 5
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Time on one thread, as runs do."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture
 def problem():
     """Return a problem of the size of noisy-digits."""

@@ -21,14 +21,6 @@ SHAPES = {
 }
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def seconds(shape, rounds=5, steps=30):
     """Return the median seconds of ``steps`` steps for each way, measured in turns."""
     ways = {way: _models._prepare(way, CPU, **shape) for way in ("stacked", "serial")}

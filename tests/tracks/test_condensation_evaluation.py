@@ -20,16 +20,8 @@ from bench.tracks.condensation_evaluation import (
     temperatures,
     train,
 )
-from bench.training.convnet import ConvNet, Recipe, epochs_of, fit, passes_of
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
+from bench.training.convnet import ConvNet
+from bench.training.fitting import Recipe, epochs_of, fit, passes_of
 
 NET = ConvNet(shape=(1, 8, 8), classes=3, width=4, depth=2)
 

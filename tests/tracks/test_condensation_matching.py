@@ -8,25 +8,17 @@ from torch import nn
 from torch.nn import functional as F
 
 from bench.tracks import condensation_augment as siamese
-from bench.tracks.condensation_matching import (
-    BACKENDS,
+from bench.tracks.condensation_gradients import (
     balanced_gradient,
     class_gradients,
     class_loss,
     distance,
     sum_loss,
 )
+from bench.tracks.condensation_matching import BACKENDS
 from bench.training.convnet import ConvNet
 
 C = 3
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def net_of(dtype=torch.float64, shape=(1, 8, 8)):

@@ -11,14 +11,6 @@ from bench.tracks.condensation_evaluation import Protocol, accuracies, logits_of
 from bench.tracks.condensation_nets import ARCHITECTURES, ResNet, VisionTransformer, build
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def generators(count=2):
     return [torch.Generator().manual_seed(seed) for seed in range(count)]
 

@@ -12,14 +12,6 @@ from bench.tracks.graph_ood import GraphMethod, Problem, Training, WeightLog, gr
 from bench.training.graphs import Graphs
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 class Watching(Tools):
     def __init__(self):
         self.steps, self.parameters = [], []

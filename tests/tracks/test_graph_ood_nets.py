@@ -13,14 +13,6 @@ from bench.training.gnn import GNN
 from bench.training.graphs import Graphs
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def odd_graphs():
     """A triangle, one node alone, a path given in both directions and
     twice, a graph without edges, a star.

@@ -21,14 +21,6 @@ SHAPE = (3, 8, 8)
 FORMS = ("sequence", "grouped", "vmap")  # those with channels innermost are for a GPU
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def stack(net, seeds, form=None, shape=SHAPE):
     return build(
         net,

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from bench.training import pictures
+from bench.training import pictures, tiles
 from bench.training.canvas import PALETTE, extent, labels, plain, text_width, ticks
 
 
@@ -22,7 +22,7 @@ def _every_kind():
     generator = np.random.default_rng(0)
     values = generator.normal(size=(2, 300))
     return {
-        "grid": lambda: pictures.grid(
+        "grid": lambda: tiles.grid(
             values.reshape(-1, 1, 10, 10), [f"{k} > {k + 1}" for k in range(6)], title="Digits"
         ),
         "heat map": lambda: pictures.heat_map(
@@ -75,7 +75,7 @@ def test_a_picture_costs_a_few_milliseconds(kind):
 )
 def test_a_grid_shows_the_pixels_it_was_given(shape, scale):
     images = np.random.default_rng(1).integers(0, 256, shape).astype(np.uint8)
-    page = pictures.grid(images, columns=3, scale=scale)
+    page = tiles.grid(images, columns=3, scale=scale)
     first = images[0].transpose(1, 2, 0) if shape[1] in (1, 3) else images[0].reshape(8, 8, -1)
     assert np.array_equal(
         page[8 : 8 + 64 : scale, 8 : 8 + 64 : scale], np.broadcast_to(first, (8, 8, 3))
@@ -87,7 +87,7 @@ def test_a_grid_shows_the_pixels_it_was_given(shape, scale):
 
 
 def test_a_grid_of_numbers_stretches_them_over_all_images_together():
-    page = pictures.grid(np.array([[[-2.0, 0.0]], [[1.0, 2.0]]]), scale=4, columns=2)
+    page = tiles.grid(np.array([[[-2.0, 0.0]], [[1.0, 2.0]]]), scale=4, columns=2)
     assert page[8, 8].tolist() == [0, 0, 0]
     assert page[8, 12].tolist() == [128, 128, 128]
     assert page[8, 8 + 8 + 6 + 4].tolist() == [255, 255, 255]
@@ -106,7 +106,7 @@ def test_a_grid_of_numbers_stretches_them_over_all_images_together():
     ids=["none", "very wide", "very high", "very many", "not finite", "one pixel"],
 )
 def test_a_grid_of_anything_is_a_picture_of_bounded_size(images):
-    page = pictures.grid(
+    page = tiles.grid(
         images, ["a caption that is far too long for its tile"] * len(images), title="x" * 500
     )
     assert page.shape[2] == 3
@@ -115,7 +115,7 @@ def test_a_grid_of_anything_is_a_picture_of_bounded_size(images):
 
 def test_a_grid_of_what_are_no_images_says_what_it_takes():
     with pytest.raises(ValueError, match=r"not an array of shape \(5, 7\)"):
-        pictures.grid(np.zeros((5, 7)))
+        tiles.grid(np.zeros((5, 7)))
 
 
 @pytest.mark.parametrize(

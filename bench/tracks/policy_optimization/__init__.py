@@ -21,14 +21,8 @@ from bench.tracks.policy_optimization.plan import (
     standardised,
     top_tokens,
 )
-from bench.tracks.policy_optimization.problem import (
-    Counters,
-    Policy,
-    PolicyProblem,
-    Protocol,
-    Shown,
-    Solution,
-)
+from bench.tracks.policy_optimization.problem import PolicyProblem
+from bench.tracks.policy_optimization.solution import Counters, Policy, Protocol, Shown, Solution
 
 TRACK = TrackCard(
     name="policy-optimization",

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -30,28 +30,27 @@ import torch
 import transformers.trainer
 import trl.trainer.grpo_trainer
 from transformers import PrinterCallback, TrainerCallback
-from trl import GRPOConfig, GRPOTrainer
+from trl import GRPOTrainer
 
-from bench.errors import EnvironmentFault, ParameterError
+from bench.errors import EnvironmentFault
 from bench.runs.context import Run
-from bench.tracks.policy_optimization.language import LanguageModel, LanguageProblem
+from bench.tracks.policy_optimization.language_model import LanguageModel
 from bench.tracks.policy_optimization.method import PolicyMethod
 from bench.tracks.policy_optimization.plan import RolloutBatch, planned, select
-from bench.tracks.policy_optimization.problem import Counters, Policy, Shown, Solution
-from bench.tracks.policy_optimization.trainer import shown
-from bench.training.hub import table
+from bench.tracks.policy_optimization.plan_batches import Scores, cut, padded
+from bench.tracks.policy_optimization.plan_settings import (
+    adapters,
+    arguments,
+    check,
+    prompts_of,
+    reward_of,
+)
+from bench.tracks.policy_optimization.questions import Questions
+from bench.tracks.policy_optimization.rollouts import shown
+from bench.tracks.policy_optimization.solution import Counters, Policy, Shown, Solution
 
-LOSS = {"token": "dapo", "sequence": "grpo", "constant": "dr_grpo"}
-"""What TRL calls the ways to aggregate a loss.
 
-Of ``dapo`` TRL divides by the mean number of tokens of an optimiser step of the batch, we by that
-step's own:
-
-the same with one minibatch.
-"""
-
-
-def train(problem: LanguageProblem, method: PolicyMethod, run: Run) -> Solution:
+def train(problem: Questions, method: PolicyMethod, run: Run) -> Solution:
     """Train the model of ``problem`` by the plans of ``method``."""
     with _quiet(), _own_streams(), run.seeded("init"):
         trainer = PlanTrainer(problem, method, run, problem.policy(run.device))
@@ -71,20 +70,20 @@ class PlanTrainer(GRPOTrainer):
     """
 
     def __init__(
-        self, problem: LanguageProblem, method: PolicyMethod, run: Run, start: LanguageModel
+        self, problem: Questions, method: PolicyMethod, run: Run, start: LanguageModel
     ) -> None:
         self.problem, self.method, self.bench_run, self.start = problem, method, run, start
         self.used, self.shown = Counters(), list[Shown]()
         self._round, self._idle, self._deferring = -1, False, False
         self._rewarded = torch.zeros(0)
-        _check(problem, method)
+        check(problem, method)
         super().__init__(
             model=start.net,
-            reward_funcs=[_reward(problem, start.ends())],
+            reward_funcs=[reward_of(problem, start.ends())],
             args=arguments(problem, method, run),
-            train_dataset=_prompts(problem, run),
+            train_dataset=prompts_of(problem, run),
             processing_class=start.tokenizer,
-            peft_config=_adapters(problem.lora),
+            peft_config=adapters(problem.lora),
             callbacks=[_Follow(self)],
         )
         self.remove_callback(PrinterCallback)
@@ -199,7 +198,7 @@ class PlanTrainer(GRPOTrainer):
         self._idle = not self.used.note(chosen)
         if self._idle:
             rows = torch.arange(parts, device=device)
-            return _cut(found, rows, mask.shape[1]) | {
+            return cut(found, rows, mask.shape[1]) | {
                 "advantages": torch.zeros(parts, device=device)
             }
         self.bench_run.count(forward=2 * len(chosen.rows), backward=len(chosen.rows))
@@ -211,13 +210,13 @@ class PlanTrainer(GRPOTrainer):
             old[chosen.rows] = scores.of(chosen.rows)[0]
             found = found | {"old_per_token_logps": old}
         counted, pull = self._counted(chosen.mask, chosen.weight, chosen.advantages, len(rows))
-        kept = _cut(found, rows, width)
-        kept["completion_mask"] = _padded(chosen.mask, short, width).to(
+        kept = cut(found, rows, width)
+        kept["completion_mask"] = padded(chosen.mask, short, width).to(
             found["completion_mask"].dtype
         )
-        kept["tool_mask"] = _padded(counted, short, width).to(found["completion_mask"].dtype)
+        kept["tool_mask"] = padded(counted, short, width).to(found["completion_mask"].dtype)
         return kept | {
-            "advantages": _padded(pull, short, width),
+            "advantages": padded(pull, short, width),
             "num_items_in_batch": chosen.weight.sum(),
         }
 
@@ -235,163 +234,6 @@ class PlanTrainer(GRPOTrainer):
         if self.method.aggregation != "token":
             pull = pull * (rows / len(mask))
         return counted, pull
-
-
-class Scores:
-    """Log-probability of each token taken, and entropy, under the policy that generated: one
-    forward pass a row, without gradient, when asked for.
-
-    Args:
-        score: from row numbers (M,) to both (M, T).
-        like: anything of the shape of all completions (N, T).
-    """
-
-    def __init__(
-        self, score: Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]], like: torch.Tensor
-    ) -> None:
-        self._score = score
-        self._known = torch.zeros(len(like), dtype=torch.bool, device=like.device)
-        self._log_p, self._entropy = (torch.zeros(like.shape, device=like.device) for _ in range(2))
-
-    def of(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return log-probabilities and entropies (M, T)."""
-        new = rows[~self._known[rows]]
-        if len(new):
-            with torch.no_grad():
-                log_p, entropy = self._score(new)
-            self._log_p[new], self._entropy[new], self._known[new] = (
-                log_p.float(),
-                entropy.float(),
-                True,
-            )
-        return self._log_p[rows], self._entropy[rows]
-
-
-def arguments(problem: LanguageProblem, method: PolicyMethod, run: Run) -> GRPOConfig:
-    """Return TRL's settings of a protocol."""
-    protocol, cpu = problem.protocol, run.device.type == "cpu"
-    rows = protocol.prompts * protocol.group
-    parts = next(
-        parts
-        for parts in range(protocol.minibatches, rows + 1, protocol.minibatches)
-        if rows % parts == 0 and rows // parts <= problem.passes
-    )
-    return GRPOConfig(
-        output_dir=str(run.workdir),
-        max_steps=protocol.steps * protocol.minibatches,
-        per_device_train_batch_size=rows // parts,
-        steps_per_generation=parts,
-        gradient_accumulation_steps=parts // protocol.minibatches,
-        num_generations=protocol.group,
-        max_completion_length=protocol.max_new,
-        temperature=protocol.temperature,
-        learning_rate=protocol.lr,
-        lr_scheduler_type="constant",
-        adam_beta1=protocol.beta1,
-        adam_beta2=protocol.beta2,
-        weight_decay=protocol.weight_decay,
-        max_grad_norm=protocol.max_norm,
-        beta=protocol.kl,
-        use_bias_correction_kl=False,
-        loss_type=LOSS[method.aggregation],
-        importance_sampling_level=method.level,
-        epsilon=method.clip_low,
-        epsilon_high=method.clip_high,
-        activation_checkpointing=problem.recompute,
-        bf16=not cpu,
-        use_cpu=cpu,
-        use_vllm=problem.engine == "vllm",
-        vllm_mode="colocate",
-        shuffle_dataset=False,
-        dataloader_num_workers=0,
-        save_strategy="no",
-        logging_strategy="no",
-        report_to=[],
-        disable_tqdm=True,
-        log_level="error",
-    )
-
-
-def _check(problem: LanguageProblem, method: PolicyMethod) -> None:
-    protocol, rows = problem.protocol, problem.protocol.prompts * problem.protocol.group
-    if len(problem.questions) < protocol.prompts:
-        raise ParameterError(
-            f"a batch wants {protocol.prompts} prompts, and there are {len(problem.questions)} "
-            "questions; lower 'prompts' or give more."
-        )
-    if rows % protocol.minibatches:
-        raise ParameterError(
-            f"{protocol.prompts} x {protocol.group} rollouts can't be split evenly into "
-            f"{protocol.minibatches} minibatches; change 'minibatches'."
-        )
-    if getattr(method, "refill", False):
-        raise ParameterError(
-            f"{method.name_of()} wants more prompts in the middle of a step, which TRL's batches "
-            "can't give; leave refill=false."
-        )
-
-
-def _prompts(problem: LanguageProblem, run: Run) -> Any:
-    """Return the prompts of every step in their order, the same for every method of a seed."""
-    protocol, rows = problem.protocol, []
-    for step in range(protocol.steps):
-        order = torch.randperm(
-            len(problem.questions), generator=run.torch_generator("order", step, device="cpu")
-        )[: protocol.prompts]
-        rows += [
-            {"prompt": problem.prompt(problem.questions[number]), "answer": problem.answers[number]}
-            for number in order.tolist()
-        ]
-    return table(rows)
-
-
-def _reward(problem: LanguageProblem, ends: Sequence[int]) -> Callable[..., list[float]]:
-    def verified(
-        completions: list[Any], completion_ids: list[list[int]], answer: list[str], **_: Any
-    ) -> list[float]:
-        texts = [
-            completion if isinstance(completion, str) else completion[0]["content"]
-            for completion in completions
-        ]
-        return [
-            problem.verify(text, right) if ids and ids[-1] in ends else 0.0
-            for text, ids, right in zip(texts, completion_ids, answer, strict=True)
-        ]
-
-    return verified
-
-
-def _adapters(rank: int) -> Any:
-    if not rank:
-        return None
-    from peft import LoraConfig
-
-    return LoraConfig(
-        r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM"
-    )
-
-
-def _cut(found: dict[str, Any], rows: torch.Tensor, width: int) -> dict[str, Any]:
-    """Return the rows of every tensor that has rows; columns of completions up to ``width``, of
-    prompts from the first that any row uses.
-    """
-    columns = found["completion_ids"].shape[1]
-    first = int(found["prompt_mask"][rows].any(0).int().argmax())
-    kept = {}
-    for name, value in found.items():
-        if isinstance(value, torch.Tensor) and value.dim() > 0:
-            value = value[rows]
-            if name in ("prompt_ids", "prompt_mask"):
-                value = value[:, first:]
-            elif value.dim() == 2 and value.shape[1] == columns:
-                value = value[:, :width]
-        kept[name] = value
-    return kept
-
-
-def _padded(values: torch.Tensor, rows: int, width: int) -> torch.Tensor:
-    """Return the first ``width`` columns with ``rows`` rows of zeros below."""
-    return torch.cat([values[:, :width], values.new_zeros(rows, width)])
 
 
 class _Follow(TrainerCallback):

@@ -15,7 +15,8 @@ import torch
 from torch import nn
 
 from bench.training import tuned
-from bench.training.nets import PlainNet, StackedConvNet, plain
+from bench.training.convstack import PlainNet, StackedConvNet
+from bench.training.nets import plain
 from bench.training.stack import StackedMLP, StackedNet, affine
 
 Weights = Mapping[str, torch.Tensor]

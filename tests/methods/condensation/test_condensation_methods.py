@@ -27,7 +27,7 @@ from bench.builtin.methods.selection.random import Random
 from bench.runs.context import Run
 from bench.tracks.condensation import ClassSampler, Problem, decode, labels_of
 from bench.tracks.condensation_evaluation import Protocol, accuracies, logits_of, train
-from bench.tracks.condensation_matching import class_loss, sum_loss
+from bench.tracks.condensation_gradients import class_loss, sum_loss
 
 CPU = torch.device("cpu")
 METHODS = [
@@ -42,14 +42,6 @@ METHODS = [
     CharacteristicMatching(pool=1, pool_epochs=1, frequencies=16),
     KernelSelfSupervised(teacher_epochs=1, batch=16, pool=2),
 ]
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from bench.builtin.methods.selection.random import Random
 
 from bench.runs.context import Run
 from bench.tracks.condensation import ClassSampler, Problem, real_rows
-from bench.training.convnet import fit, outputs, passes_of
+from bench.training.fitting import fit, outputs, passes_of
 
 
 @pytest.fixture

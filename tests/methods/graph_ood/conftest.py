@@ -19,15 +19,6 @@ from bench.training.state import inspecting
 CPU = torch.device("cpu")
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Bits are promised on one thread."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture
 def run_of(tmp_path):
     """Return a function from a seed to a fresh run of that seed."""

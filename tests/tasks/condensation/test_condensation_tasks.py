@@ -12,7 +12,7 @@ from answering import answered
 from bench.builtin.datasets.digits import Digits
 from bench.builtin.methods.condensation.mts import MaskedTemperature
 from bench.builtin.methods.selection.random import Random
-from bench.builtin.tasks.condensation import _task
+from bench.builtin.tasks.condensation import _parts
 from bench.builtin.tasks.condensation.condense_cl import CondenseClassIncremental
 from bench.builtin.tasks.condensation.condense_clutter import CondenseClutter, clutter
 from bench.builtin.tasks.condensation.condense_digits import CondenseDigits
@@ -122,7 +122,7 @@ def test_updates_grow_fourfold_from_one_image_a_class_to_ten():
 
 
 def test_train_validation_and_test_images_are_distinct_and_drawn_by_every_seed(digits, setup_of):
-    parts = _task.split(digits.y.numpy(), 0, setup_of().numpy_generator("split"))
+    parts = _parts.split(digits.y.numpy(), 0, setup_of().numpy_generator("split"))
     assert [len(part) for part in parts] == [1295, 143, 359]
     assert len(torch.cat(parts).unique()) == 1797
     assert all(
@@ -343,7 +343,7 @@ def test_the_whole_training_set_is_the_upper_reference(score_of, setup_of):
 
 
 def test_clutter_hides_the_digits_behind_what_all_classes_share(digits):
-    x = _task.pooled(digits.x, 1).numpy()
+    x = _parts.pooled(digits.x, 1).numpy()
     flat, y = x.reshape(len(x), -1), digits.y.numpy()
 
     def between(rows):
@@ -361,7 +361,7 @@ def test_clutter_hides_the_digits_behind_what_all_classes_share(digits):
 def test_what_the_clutter_hides_is_there_for_who_takes_its_patterns_out(digits):
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-    x, y = _task.pooled(digits.x, 1).numpy(), digits.y.numpy()
+    x, y = _parts.pooled(digits.x, 1).numpy(), digits.y.numpy()
     strong = CondenseClutter.card.presets["extended"].variants["strong"]["amplitude"]
     # four directions carry all of it
     seen = clutter(x, strong, np.random.Generator(np.random.PCG64(0))).reshape(len(x), -1)

@@ -23,7 +23,7 @@ from bench.builtin.methods.noisy_labels.ce_ensemble import Ensemble
 from bench.builtin.methods.noisy_labels.coteaching import CoTeaching
 from bench.builtin.methods.noisy_labels.elr import EarlyLearningRegularisation
 from bench.builtin.methods.noisy_labels.random_forest import RandomForest
-from bench.builtin.tasks.label_errors._task import METRICS
+from bench.builtin.tasks.label_errors._metrics import METRICS
 from bench.builtin.tasks.label_errors.errors_clusters import ErrorsClusters
 from bench.builtin.tasks.label_errors.errors_digits import ErrorsDigits
 from bench.builtin.tasks.label_errors.vader_ratings import VaderRatings

@@ -1,6 +1,6 @@
 """The small problem and the batches made by hand that the tests of this track share."""
 
 from policy_language import tiny_model
-from policy_toy import batch_of, one_thread, run_of, toy
+from policy_toy import batch_of, run_of, toy
 
-__all__ = ["batch_of", "one_thread", "run_of", "tiny_model", "toy"]
+__all__ = ["batch_of", "run_of", "tiny_model", "toy"]

@@ -12,7 +12,8 @@ from policy_language import ANSWERS, QUESTIONS, library
 
 from bench.errors import BenchError, DataUnavailable
 from bench.tracks.policy_optimization import PolicyMethod, Protocol, UpdatePlan, top_tokens
-from bench.tracks.policy_optimization.language import LanguageModel, LanguageProblem
+from bench.tracks.policy_optimization.language import LanguageProblem
+from bench.tracks.policy_optimization.language_model import LanguageModel
 from bench.tracks.policy_optimization.loss import clipped_loss, divergence
 from bench.training.state import watching_seeds
 
@@ -179,7 +180,7 @@ def their_loss(trainer, found, **settings):
 
 
 def test_the_losses_of_trl_are_ours_by_their_names_at_both_levels(trainer_of):
-    from bench.tracks.policy_optimization.plan_trainer import LOSS
+    from bench.tracks.policy_optimization.plan_settings import LOSS
 
     trainer, found = trainer_of(PolicyMethod(), old=0.5, passes=12)
     mask, advantages = (
