@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from bench.digests import digest
-from bench.runs.classes import Vote, class_of, elect, names_of
 from bench.runs.kernels import in_words
+from bench.runs.machine_classes import Vote, class_of, elect, names_of
 from bench.runs.record import Record
 
 from ._text import counted
@@ -92,7 +92,7 @@ def compared_runs(
     records: Sequence[Record], stale: Collection[str], prefer: Mapping[Any, str] | None = None
 ) -> ComparedRuns:
     """Return one record a cell: of the class in which most runs of its task, variant and seed stand
-    (see :func:`bench.runs.classes.elect`).
+    (see :func:`bench.runs.machine_classes.elect`).
 
     Within a class a live record comes before a stale one, then an ok one, then the newest. Where
     all records are of one class, that is all there is to choose.

@@ -125,9 +125,9 @@ def stale_ids(registry: Registry, records: Sequence[Record]) -> set[str]:
     What a key is made of is found once a group; a record then costs one hash. No data is loaded:
     where only a load can tell, that is said on stderr.
     """
-    from bench.runs.classes import class_of, environment_of
     from bench.runs.data_status import DataStatus
     from bench.runs.keys import Keys
+    from bench.runs.machine_classes import class_of, environment_of
     from bench.runs.replay import cell_of, with_seed
 
     groups: dict[str, list[Record]] = {}

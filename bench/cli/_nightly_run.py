@@ -96,7 +96,7 @@ def run_share(
     session: Session, plan: Plan, night: date, shard: tuple[int, int], options: dict[str, Any]
 ) -> None:
     """Run a share of the night, check what it reuses, and keep what was done."""
-    from bench.runs.classes import class_of
+    from bench.runs.machine_classes import class_of
     from bench.runs.nightly_classes import status_by_class
     from bench.runs.nightly_files import read_part, write_part
     from bench.runs.plan import Plan

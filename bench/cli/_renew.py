@@ -69,11 +69,13 @@ def command(
 ) -> int:
     """Carry records that code alone made stale over to today's keys, by proof.
 
-    Of every method on a task a sample runs twice on this machine: with the old code, a temporary
-    git worktree of the commit that the records name, and with the code that is here. Where both
-    give the same bit for bit, all records of the pair, of every class of machine, are written anew
-    under their new keys; seconds stay those of the run. Records of other data, libraries or
-    parameters, failed ones and those of a GPU are left alone, and named.
+    Of every method on a task a sample runs on this machine: with the code that is here, and with
+    the old code, a temporary git worktree of the commit that the records name. Where both give the
+    same bit for bit, all records of the pair, of every class of machine, are written anew under
+    their new keys; seconds stay those of the run. Where the sample was recorded on this class of
+    machine and the new code gives the same, the record stands for the run of the old code; with
+    --from the old code runs in any case. Records of other data, libraries or parameters, failed
+    ones and those of a GPU are left alone, and named.
 
     Exit code 1 where stale records were not renewed.
     """
@@ -177,9 +179,8 @@ def _proved(
     places: dict[str, Place],
 ) -> Iterator[Judged]:
     """Yield what comes of each group, first of proofs that are known."""
-    from bench.runs.old_code import NoOldCode
     from bench.runs.proofs import name_of, read_proof, why_withdrawn, withdrawals, write_proof
-    from bench.runs.proving import Judged, differs_said, prove
+    from bench.runs.proving import Judged, Recorded, differs_said, prove
     from bench.runs.renewal_sample import calls, commits_of, draw, versions_of
 
     root, machine = driver.store.root, driver.keys.machine("cpu")
@@ -191,26 +192,18 @@ def _proved(
             yield Judged(group, known, differs_said(known))
         else:
             todo.append(group)
-    ready, popular = [], commits_of(todo)
-    for sample in draw(todo):
-        try:
-            ready.append(
-                (sample, versions_of(sample.group, driver.registry, trees, since, popular))
-            )
-        except NoOldCode as error:
-            yield Judged(sample.group, None, str(error))
+    popular = commits_of(todo)
+    ready = [
+        (sample, versions_of(sample.group, driver.registry, trees, since, popular))
+        for sample in draw(todo)
+    ]
     planned = calls(ready, jobs)
     if dry_run:
         yield from (Judged(sample.group, None, f"would run {sample.label}") for sample, _ in ready)
         return
     progress = _Progress(planned, quiet)
-    for judged in prove(
-        planned,
-        trees.home,
-        lambda name: driver.store.load(places[name]),
-        driver.registry.cards(),
-        progress.tell,
-    ):
+    recorded = Recorded(driver.store, places, machine, instead=since is None)
+    for judged in prove(planned, trees.home, recorded, driver.registry.cards(), progress.tell):
         if judged.proof is not None:
             write_proof(root, judged.proof)
         yield judged
@@ -226,8 +219,8 @@ class _Progress:
         self._at = 0.0
         if planned and not quiet:
             warn(
-                f"{self._runs} runs in {len(planned)} commands prove what can be proved, each with "
-                "old and with new code."
+                f"{self._runs} runs in {len(planned)} commands prove what can be proved, with new "
+                "code and, where no record of this class of machine stands for it, with old code."
             )
 
     def tell(self, call: Call, code: str, count: int) -> None:

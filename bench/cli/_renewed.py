@@ -16,7 +16,7 @@ _SHOWN = 20
 
 def row(driver: Driver, judged: Judged, dry_run: bool, places: dict[str, Place]) -> dict[str, Any]:
     """Renew what was proved, and return what there is to say of a group."""
-    from bench.runs.classes import class_of, names_of
+    from bench.runs.machine_classes import class_of, names_of
     from bench.runs.renewing import renew
 
     group, proof = judged.group, judged.proof
@@ -38,6 +38,7 @@ def row(driver: Driver, judged: Judged, dry_run: bool, places: dict[str, Place])
         "proof": proof.name if proof else None,
         "sample": proof.sample if proof else [],
         "differs": proof.differs if proof else {},
+        "against": proof.against if proof else None,
         "old": proof.old if proof else {},
         "reason": judged.reason,
         "recorded_s": round(group.seconds, 2),
@@ -98,7 +99,7 @@ def in_words(document: dict[str, Any]) -> str:
     if cost["sample_s"] and not document["dry_run"]:
         share = 100 * cost["cpu_s"] / max(cost["recorded_s"], 1e-9)
         lines.append(
-            f"the samples took {cost['cpu_s']:.0f} s of processor time, both versions and all "
+            f"the samples took {cost['cpu_s']:.0f} s of processor time, all versions and "
             f"commands together; the records took {cost['recorded_s']:.0f} s ({share:.0f} %)."
         )
     reasons: dict[str, list[tuple[str, int]]] = {}

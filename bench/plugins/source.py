@@ -37,6 +37,8 @@ _HARNESS = (
     "bench.declared",
 )
 _BENCH = Path(__file__).resolve().parents[1]
+_CONTRACTS = "bench.contracts"
+"""What every plugin derives from, also one that imports it from ``bench``."""
 
 
 class Target(msgspec.Struct, frozen=True, order=True):
@@ -130,7 +132,7 @@ def reach(
     known: dict[str, list[tuple[str, Path]]] | None = None,
 ) -> dict[str, FileScan]:
     """Return the scans of every file of bench or of the plugin that the target's module imports, by
-    module name.
+    module name; the contracts are always among them.
 
     The harness itself (cli, runs, executors, plugins, what holds cards and names alone) is left
     out: :data:`PROTOCOL` stands for it.
@@ -143,7 +145,7 @@ def reach(
     """
     known = {} if known is None else known
     found: dict[str, FileScan] = {}
-    queue = [(target.module, Path(target.path))]
+    queue = [(target.module, Path(target.path)), (_CONTRACTS, _BENCH / "contracts.py")]
     while queue:
         module, path = queue.pop()
         if module in found:

@@ -22,7 +22,7 @@ from bench.errors import BenchError, BenchWarning, InvalidRun
 from bench.runs.artifact_lock import locked
 from bench.runs.guard import no_plain
 from bench.runs.inputs import Inputs, look
-from bench.runs.noticing import NETWORK, Noticing, aside, attentive, noted
+from bench.runs.read_observer import NETWORK, ReadObserver, aside, attentive, noted
 from bench.runs.record import Flops, without_folders
 from bench.texts import utf8_name
 
@@ -137,7 +137,7 @@ class Artifacts:
             start = time.perf_counter()
             with (
                 attentive(),
-                Noticing(thorough=page.get("owner") == "Setup", apart=True) as noticing,
+                ReadObserver(thorough=page.get("owner") == "Setup", apart=True) as observer,
             ):
                 tensors = {
                     name: tensor.detach().contiguous().cpu()
@@ -146,7 +146,7 @@ class Artifacts:
             seconds = time.perf_counter() - start
             if lock is not None:
                 try:
-                    inputs = noticing.inputs()
+                    inputs = observer.inputs()
                     page = {
                         **page,
                         "inputs": msgspec.to_builtins(inputs),

@@ -15,7 +15,8 @@ from bench.runs.paths import STANDARD, within
 
 _BENCH = str(Path(__file__).absolute().parents[1])
 _ASIDE = tuple(
-    str(Path(__file__).with_name(name)) for name in ("call_stack.py", "noticing.py", "os_calls.py")
+    str(Path(__file__).with_name(name))
+    for name in ("call_stack.py", "read_observer.py", "os_calls.py")
 )
 _READERS = ("<frozen importlib._bootstrap_external>", tokenize.__file__, linecache.__file__)
 

@@ -285,7 +285,7 @@ class Setup(Run):
         What is opened through Python is seen without that. Of a folder all that is in it counts. A
         path that is not there counts for a data set too: it is looked for again.
         """
-        from bench.runs.noticing import stated
+        from bench.runs.read_observer import stated
 
         for path in paths:
             stated(path)

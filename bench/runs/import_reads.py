@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.plugins.scan import FileScan
 from bench.plugins.source import Target, import_target, reach
-from bench.runs.noticing import Noticing, unnoticed
+from bench.runs.read_observer import ReadObserver, unnoticed
 
 _opened: list[tuple[frozenset[str], tuple[str, ...]]] = []
 """Modules that were imported together -> the files that were opened meanwhile.
@@ -24,9 +24,9 @@ def imported(target: Target) -> type:
     if target.module in sys.modules:
         return import_target(target)
     before = set(sys.modules)
-    with unnoticed(), Noticing(thorough=False) as noticing:
+    with unnoticed(), ReadObserver(thorough=False) as observer:
         found = import_target(target)
-    if files := noticing.files():
+    if files := observer.files():
         _opened.append((frozenset(sys.modules.keys() - before), tuple(files)))
     return found
 

@@ -72,7 +72,7 @@ class Keys:
 
     def machine(self, device: str) -> dict[str, Any]:
         """Return the class of the machines that the keys are made for, as the provenance of a
-        record names it (see :mod:`bench.runs.classes`).
+        record names it (see :mod:`bench.runs.machine_classes`).
         """
         found = self._environment(device, ())
         return {

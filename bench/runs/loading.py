@@ -21,7 +21,7 @@ from bench.runs.data_calls import pinned
 from bench.runs.data_index import DataIndex, Known, Want
 from bench.runs.import_reads import imported
 from bench.runs.inputs import ROOTS, data_root
-from bench.runs.noticing import Noticing, aside, noted
+from bench.runs.read_observer import ReadObserver, aside, noted
 
 UNSEEN = (
     "no file could be seen that it reads; say which by run.reads, or had='generated' on its "
@@ -66,12 +66,12 @@ def load(want: Want, run: Setup, index: DataIndex, read: Sequence[str] = ()) -> 
             index.drop(want)
         return found, fingerprint
     before = state.position()
-    with Noticing(homes(want.target)) as noticing:
+    with ReadObserver(homes(want.target)) as observer:
         for path in read:
-            noticing.asked(path)
+            observer.asked(path)
         found = data.load(run)
     fingerprint = guard.fingerprint(found)
-    inputs = noticing.inputs(empty="" if want.had == "generated" else UNSEEN)
+    inputs = observer.inputs(empty="" if want.had == "generated" else UNSEEN)
     with aside():
         inputs = msgspec.structs.replace(
             inputs, variables={name: os.environ.get(name) for name in ROOTS} | inputs.variables

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from bench.cards import TaskCard
-from bench.runs.classes import class_of
+from bench.runs.machine_classes import class_of
 from bench.runs.plan import Cell, NotRun
 from bench.runs.record import Record
 from bench.runs.spec import RunSpec

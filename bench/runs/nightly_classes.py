@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 
 from bench.runs.cell_status import Candidates, CellStatus
-from bench.runs.classes import Vote, class_of, elect, environment_of, names_of
 from bench.runs.driver import Driver
 from bench.runs.keys import Keyed, Keys
+from bench.runs.machine_classes import Vote, class_of, elect, environment_of, names_of
 from bench.runs.nightly import Part, Unit, unit_of
 from bench.runs.plan import Cell, Plan
 from bench.runs.record import Record
@@ -60,8 +60,8 @@ def status_by_class(
     """Hold the cells of a night against the records of all classes.
 
     The class of a task, variant and seed is the one in which most of its runs are recorded with
-    today's code, libraries and data (see :func:`bench.runs.classes.elect`); where none is, that of
-    the machine at hand.
+    today's code, libraries and data (see :func:`bench.runs.machine_classes.elect`); where none is,
+    that of the machine at hand.
 
     Args:
         driver: of the machine at hand; its keys say which class that is.

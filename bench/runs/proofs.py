@@ -32,7 +32,7 @@ _LARGEST = 2**20
 
 
 class Proof(msgspec.Struct, kw_only=True):
-    """What came of running a sample with old and with new code on one machine."""
+    """What came of holding a sample of new code against the old one on one machine."""
 
     schema_version: Literal[1] = 1
     change: str
@@ -43,13 +43,17 @@ class Proof(msgspec.Struct, kw_only=True):
     machine: dict[str, Any]
     """Its class: ``cpu_class`` and ``kernels``."""
     old: dict[str, str]
-    """Which commit the old code is of: name of the tree -> commit."""
+    """Which commit the old code is of: name of the tree -> commit; empty: it did not run."""
+    against: Literal["code", "records"] = "code"
+    """What the new code was held against: the old code, or what that code had recorded on this
+    class of machine.
+    """
     sample: list[str]
     """The runs, like ``sym40 seed 3``."""
     differs: dict[str, list[str]]
     """Run -> what of it differs between old and new code; empty: all is the same."""
     seconds: float = 0.0
-    """What the runs of the sample took, of both versions together."""
+    """What the runs of the sample took, of all versions that ran."""
 
     @property
     def name(self) -> str:
@@ -77,7 +81,8 @@ def change_of(pair: Any, old: Any, new: Any) -> str:
 
 def name_of(change: str, machine: Mapping[str, Any]) -> str:
     """Return the name of a proof of a change on a class of machine."""
-    from bench.runs.classes import class_of  # asks libraries, which reading records need not
+    # it asks libraries, which reading records need not
+    from bench.runs.machine_classes import class_of
 
     return f"{change}-{class_of(machine)[:8]}"
 

@@ -13,9 +13,9 @@ from bench.errors import BenchError
 from bench.params import changed, render_call, resolve, split_call
 from bench.plugins.registry import method_card, task_card
 from bench.plugins.source import PROTOCOL
-from bench.runs.classes import class_of, environment_of
 from bench.runs.driver import Driver
 from bench.runs.keys import Keys
+from bench.runs.machine_classes import class_of, environment_of
 from bench.runs.plan import Cell
 from bench.runs.proofs import change_of
 from bench.runs.provenance import versions

@@ -40,8 +40,9 @@ class Renewed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     by: dict[str, Any]
     """Version and commit of the bench that renewed it."""
     proved_on: dict[str, Any]
-    """Class of the machine that ran old and new code (``cpu_class``, ``kernels``), the runs of the
-    ``sample``, and the commit of the ``old`` code.
+    """Class of the machine that ran the new code (``cpu_class``, ``kernels``), the runs of the
+    ``sample``, whether they were held ``against`` the old code or its records, and the commit of
+    the ``old`` code where it ran.
     """
     proofs: list[str]
     """Names of the proofs that it rests on, the last one its own (see :mod:`bench.runs.proofs`)."""

@@ -47,9 +47,9 @@ def draw(groups: Sequence[Group]) -> list[Sample]:
     """Draw a sample of each group, by the digest of the new code, so that renewals of other code
     look at other seeds and variants.
 
-    Of a stacked method it is one stack of two seeds of one variant, of the track's baseline (its
-    low reference) of every variant; of a single one it is one seed of every variant. Seeds are
-    drawn once a task, so that methods share its data.
+    Of a stacked method it is one stack of two seeds of one variant that can be ranked, of the
+    track's baseline (its low reference) of every variant; of a single one it is one seed of every
+    variant. Seeds are drawn once a task, so that methods share its data.
     """
     tasks: dict[tuple[str, str, str], list[Group]] = defaultdict(list)
     for group in groups:
@@ -65,7 +65,8 @@ def draw(groups: Sequence[Group]) -> list[Sample]:
             variants = sorted({record.variant for record in group.records})
             stacked = group.cell.spec.form == "stacked"
             if stacked and group.cell.reference != "low":
-                variants = [variants[int(code[16:24], 16) % len(variants)]]
+                telling = _telling(group) or variants
+                variants = [telling[int(code[16:24], 16) % len(telling)]]
             pair = (first, second) if stacked else (first,)
             found.append(Sample(group, tuple(variants), tuple(sorted(pair))))
     return found
@@ -74,9 +75,10 @@ def draw(groups: Sequence[Group]) -> list[Sample]:
 class Versions(msgspec.Struct, frozen=True):
     """The two versions of the code of a group."""
 
-    old: Code
+    old: Code | str
+    """A text says why it can't be had."""
     new: Code
-    commits: tuple[tuple[str, str], ...]
+    commits: tuple[tuple[str, str], ...] = ()
     """Which commits the old code is of: name of the tree -> commit."""
 
 
@@ -84,10 +86,21 @@ class Call(msgspec.Struct):
     """One command that runs samples of several methods of a task, for each version of the code."""
 
     versions: Versions
-    words: list[str]
+    opening: tuple[str, ...]
+    """Its words but for the methods."""
     samples: list[Sample]
-    runs: int
+    variants: int
     label: str
+
+    @property
+    def runs(self) -> int:
+        """How many runs it makes."""
+        return sum(self.variants * len(sample.seeds) for sample in self.samples)
+
+    def words(self) -> list[str]:
+        """Return the words behind ``bench``."""
+        named = (("--method", _method(sample.group)) for sample in self.samples)
+        return [*self.opening, *(word for pair in named for word in pair)]
 
 
 def calls(samples: Iterable[tuple[Sample, Versions]], jobs: int) -> list[Call]:
@@ -95,7 +108,7 @@ def calls(samples: Iterable[tuple[Sample, Versions]], jobs: int) -> list[Call]:
     found: dict[tuple[object, ...], Call] = {}
     for sample, versions in samples:
         for bracket, variants in _by_bracket(sample.variants).items():
-            spec, shown = sample.group.cell.spec, _method(sample.group)
+            spec = sample.group.cell.spec
             name = (spec.track, spec.task, bracket, spec.preset, sample.seeds, variants)
             place = (*name, versions.old, versions.new)
             seeds = ",".join(map(str, sample.seeds))
@@ -103,21 +116,24 @@ def calls(samples: Iterable[tuple[Sample, Versions]], jobs: int) -> list[Call]:
                 place,
                 Call(
                     versions=versions,
-                    words=[
+                    opening=(
                         *("run", "--task", f"{spec.track}/{spec.task}{bracket}"),
                         *("--preset", spec.preset, "--device", spec.device, "--jobs", str(jobs)),
                         *("--seeds", seeds if len(sample.seeds) > 1 else f"{seeds}-{seeds}"),
                         *(word for variant in variants for word in ("--variant", variant)),
-                    ],
+                    ),
                     samples=[],
-                    runs=0,
+                    variants=len(variants),
                     label=f"{spec.track}/{spec.task}{bracket} {sample.label}",
                 ),
             )
-            call.words += ["--method", shown]
             call.samples.append(sample)
-            call.runs += len(variants) * len(sample.seeds)
     return list(found.values())
+
+
+def _telling(group: Group) -> list[str]:
+    """Return the variants in which runs can be ranked: others hide a change more easily."""
+    return sorted({record.variant for record in group.records if record.not_rankable is None})
 
 
 def _by_bracket(variants: Iterable[str]) -> dict[str, tuple[str, ...]]:
@@ -157,24 +173,43 @@ def versions_of(
     Of bench and of each plugin in a folder the old code is a worktree of the commit that the
     records name, the most popular first, or of ``since``; what did not change stays as it is.
 
-    Raises:
-        NoOldCode: a commit is not known or not here.
+    Where a commit is not known or not here, the old code is a text that says so.
     """
-    commits: dict[str, str] = {}
-    home, local = BENCH.parent, sources(group.cell, registry)
+    local = sources(group.cell, registry)
     new = Code(
-        bench=home,
+        bench=BENCH.parent,
         plugins=tuple(str(Path(path).resolve()) for path in local),
         said="the code that is here",
     )
-    old = home
+    commits: dict[str, str] = {}
+    try:
+        old = _old(group, new, trees, since, popular, commits)
+    except NoOldCode as error:
+        return Versions(str(error), new)
+    return Versions(old, new, tuple(commits.items()))
+
+
+def _old(
+    group: Group,
+    new: Code,
+    trees: Trees,
+    since: str | None,
+    popular: Counter[str],
+    commits: dict[str, str],
+) -> Code:
+    """Return the code that made a group's records; ``commits`` gets what it is of.
+
+    Raises:
+        NoOldCode: it can't be had.
+    """
+    home = old = new.bench
     if _changed(group, bench=True) or group.protocol not in (None, PROTOCOL):
         old = _at_commit(
             home, trees, since, _named(group, ("bench_git",), popular), commits, "bench"
         )
     plugins = new.plugins
     if _changed(group, bench=False):
-        if not local:
+        if not plugins:
             raise NoOldCode(
                 "the code that changed is of an installed package, whose old code can't be had; "
                 "give its folder in a git repository with --plugins, or run the cells anew"
@@ -185,7 +220,7 @@ def versions_of(
             for path in new.plugins
         )
     said = f"the code of {' and '.join(commit[:12] for commit in commits.values())}"
-    return Versions(Code(bench=old, plugins=plugins, said=said), new, tuple(commits.items()))
+    return Code(bench=old, plugins=plugins, said=said)
 
 
 def _changed(group: Group, *, bench: bool) -> bool:

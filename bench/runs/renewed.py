@@ -66,8 +66,9 @@ def in_words(brief: Brief | Record) -> str:
     shown = "; ".join(map(str, sample[:3])) + (
         f"; and {len(sample) - 3} more" if len(sample) > 3 else ""
     )
+    held = " against its records" if renewed.proved_on.get("against") == "records" else ""
     steps = f", in {len(renewed.proofs)} steps" if len(renewed.proofs) > 1 else ""
     return (
         f"renewed from {renewed.run} by {by}{steps}; proved on "
-        f"{renewed.proved_on.get('cpu_class')} by {shown}"
+        f"{renewed.proved_on.get('cpu_class')} by {shown}{held}"
     )

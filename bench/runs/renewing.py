@@ -58,7 +58,12 @@ def renewed_of(
         digest=carried(record),
         to=key,
         by={"bench": version, **git_state(str(BENCH))},
-        proved_on={**proof.machine, "sample": proof.sample, "old": proof.old},
+        proved_on={
+            **proof.machine,
+            "sample": proof.sample,
+            "against": proof.against,
+            "old": proof.old,
+        },
         proofs=[*(before.proofs if before else ()), proof.name],
     )
     kept = {name: value for name, value in record.provenance.items() if name not in NAMES_CODE}

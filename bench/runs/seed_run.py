@@ -19,7 +19,7 @@ from bench.runs.context import Run, Setup
 from bench.runs.import_reads import opened_by
 from bench.runs.isolation import isolate
 from bench.runs.loaded_job import LoadedJob
-from bench.runs.noticing import Noticing
+from bench.runs.read_observer import ReadObserver
 from bench.runs.spec import RunSpec
 from bench.runs.tools import Tools, release
 from bench.runs.user_files import digests, file_targets, index_name, kept_by_user
@@ -77,7 +77,7 @@ class SeedRun:
         start = time.perf_counter()
         with (
             streams(stream_seed(self.spec.seed, self.spec.task, "prepare")),
-            self.noticing(),
+            self.observer(),
             blaming("the task's prepare"),
         ):
             self.case = self.worker.task.prepare(self.setup)
@@ -100,20 +100,20 @@ class SeedRun:
         self.runs = [self.run_of(Run, axis) for axis in range(len(self.case.problems))]
 
     @contextlib.contextmanager
-    def noticing(self) -> Iterator[None]:
+    def observer(self) -> Iterator[None]:
         """Note the files of the user's that are opened meanwhile, data
         sets' left out: they are part of the key.
         """
-        noticing = Noticing(thorough=False, apart=True)
+        observer = ReadObserver(thorough=False, apart=True)
         try:
-            with noticing:
+            with observer:
                 yield
         finally:
-            self.opened(noticing)
+            self.opened(observer)
 
-    def opened(self, noticing: Noticing) -> None:
+    def opened(self, observer: ReadObserver) -> None:
         """Add what was opened to the data of the run."""
-        self.keep(noticing.files())
+        self.keep(observer.files())
 
     def keep(self, files: Sequence[str]) -> None:
         """Add files to the data of the run, those of the user's among them."""

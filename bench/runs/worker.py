@@ -17,7 +17,7 @@ from bench.runs.context import Run
 from bench.runs.figures import figures
 from bench.runs.folders import at, attempt
 from bench.runs.loaded_job import LoadedJob, Send
-from bench.runs.noticing import Noticing
+from bench.runs.read_observer import ReadObserver
 from bench.runs.result import Result, now, peak_memory
 from bench.runs.saved import save_files
 from bench.runs.seed_run import SeedRun, separate
@@ -140,13 +140,13 @@ class Worker(LoadedJob):
             )
         ):
             place = state.position()
-            noticing = Noticing(thorough=False, apart=True)
+            observer = ReadObserver(thorough=False, apart=True)
             try:
-                with noticing:
+                with observer:
                     solutions = self._solutions(seed_runs)
             finally:
                 for seed_run in seed_runs:
-                    seed_run.opened(noticing)
+                    seed_run.opened(observer)
             self.moved = seed_runs[0].spec.form == "stacked" and state.position() != place
         state.synchronize(self.device)
         wall, cpu = time.perf_counter() - start, time.process_time() - start_cpu
@@ -226,7 +226,7 @@ class Worker(LoadedJob):
             seed_run.checks.outcome(seed_run.case, k, outcome, self.device)
             for k, outcome in enumerate(outcomes)
         ]
-        with streams(stream_seed(spec.seed, spec.task, "evaluate")), seed_run.noticing():
+        with streams(stream_seed(spec.seed, spec.task, "evaluate")), seed_run.observer():
             with at(self.flags["folder"]), blaming("the task's reveal"):
                 self.task.reveal(seed_run.case, seed_run.setup)
             with blaming("the task's evaluate"):

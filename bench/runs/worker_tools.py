@@ -17,8 +17,8 @@ from bench.runs.figures import figures
 from bench.runs.folders import at
 from bench.runs.import_reads import opened_by
 from bench.runs.loading import check_pin, kind_of, load
-from bench.runs.noticing import aside, noted, unnoticed
 from bench.runs.provenance import kernels_here
+from bench.runs.read_observer import aside, noted, unnoticed
 from bench.runs.seed_run import SeedRun
 from bench.runs.tools import Served, Tools
 

@@ -23,7 +23,7 @@ import torch
 
 from bench.errors import DataUnavailable
 from bench.runs.inputs import data_root
-from bench.runs.noticing import fetching
+from bench.runs.read_observer import fetching
 from bench.training.data import Examples
 
 if TYPE_CHECKING:

@@ -187,6 +187,7 @@ def test_a_change_in_the_seventh_digit_is_caught_and_nothing_of_its_group_is_ren
     assert found.code == 1
     said = {row["method"]: row for row in json.loads(found.out)["pairs"]}
     assert "old and new code differ" in said["least-squares"]["reason"]
+    assert said["least-squares"]["against"] == "code", "what a record denies, the old code explains"
     names = {name for some in said["least-squares"]["differs"].values() for name in some}
     assert names <= {"rmse", "coverage"}
     assert said["least-squares"]["renewed"] == 0
@@ -265,7 +266,7 @@ def test_a_chain_of_renewals_points_at_the_run_itself(toy, here):
     )
     assert (last.renewed.run, last.renewed.digest) == (first.renewed.run, first.renewed.digest)
     assert last.renewed.proofs[0] == first.renewed.proofs[0]
-    assert last.renewed.proved_on["old"] == {"toy": git(toy.folder, "rev-parse", "HEAD")}
+    assert last.renewed.proved_on["against"] == "records"
 
 
 def other_libraries(record):
@@ -381,12 +382,35 @@ def test_a_commit_that_is_not_there_and_a_folder_without_git_are_said(toy, here,
         f"the commit feedfacefeed is not in the repository {toy.folder}; fetch it, or name "
         "another with --from"
     }
+    toy.plant(away)
     shutil.rmtree(toy.folder / ".git")
     found = toy.renew()
     assert all(
         "lies in no git repository" in row["reason"] for row in json.loads(found.out)["pairs"]
     )
     assert here == []
+
+
+def test_records_of_this_class_of_machine_stand_for_the_old_code(toy, here):
+    toy.change()
+    shutil.rmtree(toy.folder / ".git")
+    found = toy.renew()
+    assert found.code == 0, found.out
+    said = json.loads(found.out)
+    assert {row["against"] for row in said["pairs"]} == {"records"}
+    assert all(code.said == "the code that is here" for code, _ in here)
+    assert len(here) == 2, "one command for each shape of a sample, with the new code alone"
+    assert all(
+        record.renewed.proved_on["old"] == {} for record in toy.records().values() if record.renewed
+    )
+
+
+def test_with_a_commit_the_old_code_runs_in_any_case(toy, here):
+    toy.change()
+    found = toy.renew("--from", "HEAD")
+    assert found.code == 0, found.out
+    assert {row["against"] for row in json.loads(found.out)["pairs"]} == {"code"}
+    assert len(here) == 4
 
 
 def test_another_commit_than_that_of_the_records_proves_nothing(toy, here):

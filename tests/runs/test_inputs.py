@@ -32,14 +32,14 @@ from bench.runs.context import Setup
 from bench.runs.data_calls import call_text, differing, params_of, parse_call
 from bench.runs.data_index import DataIndex, Known, Want
 from bench.runs.inputs import File, Inputs, data_root, look, read
-from bench.runs.noticing import NETWORK, Noticing
+from bench.runs.read_observer import NETWORK, ReadObserver
 from bench.runs.user_files import digests, kept_by_user
 
 
 def seen(call, *homes) -> Inputs:
-    with Noticing(tuple(map(str, homes))) as noticing:
+    with ReadObserver(tuple(map(str, homes))) as observer:
         call()
-    return noticing.inputs()
+    return observer.inputs()
 
 
 def names(inputs: Inputs) -> set[str]:
@@ -191,10 +191,10 @@ def test_what_a_load_writes_is_no_input_and_what_it_reads_first_is_one(tmp_path)
 def test_python_code_and_libraries_are_no_inputs(tmp_path):
     (tmp_path / "helper_of_this_test.py").write_text("x = 1\n")
     code = (
-        "import sys\nfrom bench.runs.noticing import Noticing\n"
+        "import sys\nfrom bench.runs.read_observer import ReadObserver\n"
         f"sys.path.insert(0, {str(tmp_path)!r})\n"
-        "with Noticing() as noticing:\n    import helper_of_this_test, decimal, colorsys\n"
-        "print([file.path for file in noticing.inputs().files])"
+        "with ReadObserver() as observer:\n    import helper_of_this_test, decimal, colorsys\n"
+        "print([file.path for file in observer.inputs().files])"
     )
     assert (
         subprocess.run(
@@ -301,16 +301,16 @@ def test_what_another_program_reads_and_what_comes_over_the_network_is_never_kno
 def test_what_is_fetched_from_the_hub_is_known_by_its_revision_and_no_network_is_asked():
     import socket
 
-    from bench.runs.noticing import fetching
+    from bench.runs.read_observer import fetching
 
     def fetch():
         with fetching("a/repository@1"), socket.socket() as found:
             found.settimeout(0.1)
             found.connect_ex(("127.0.0.1", 9))
 
-    with Noticing() as noticing:
+    with ReadObserver() as observer:
         fetch()
-    inputs = noticing.inputs(empty="nothing was seen")
+    inputs = observer.inputs(empty="nothing was seen")
     assert (inputs.hub, look(inputs).changed) == ("a/repository@1", [])
 
 
@@ -377,9 +377,9 @@ def test_a_data_set_says_what_cannot_be_seen(tmp_path):
 
     inputs = seen(say)
     assert names(inputs) == {"known.bin", "deep.bin"}
-    with Noticing(thorough=False) as noticing:
+    with ReadObserver(thorough=False) as observer:
         say()
-    assert {Path(path).name for path in noticing.files()} == {"known.bin", "absent.bin", "deep.bin"}
+    assert {Path(path).name for path in observer.files()} == {"known.bin", "absent.bin", "deep.bin"}
     (tmp_path / "folder/inner/deep.bin").write_text("2")
     assert look(inputs).changed == [str(tmp_path / "folder/inner/deep.bin")]
     (tmp_path / "folder/inner/deep.bin").write_text("1")
@@ -396,7 +396,7 @@ def test_what_was_patched_to_see_is_put_back():
         type(os.environ).__getitem__,
         set(os.supports_follow_symlinks),
     )
-    with pytest.raises(ZeroDivisionError), Noticing(), Noticing():
+    with pytest.raises(ZeroDivisionError), ReadObserver(), ReadObserver():
         _ = 1 / 0
     assert (
         os.stat,

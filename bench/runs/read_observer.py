@@ -1,4 +1,4 @@
-"""Noticing what a load of data asks the system for: an audit hook, and a look at what it asks of
+"""What a load of data asks the system for: an audit hook hears it, and a look at what is asked of
 ``os`` meanwhile.
 
 A hook hears every file that is opened through Python, and every folder that is listed. Files that
@@ -28,12 +28,12 @@ NETWORK = "it is read over the network"
 _STARTS = ("subprocess.Popen", "os.system", "os.posix_spawn", "os.exec", "os.spawn", "pty.spawn")
 _FORKS = ("os.fork", "os.forkpty")
 """What a child of ours reads is heard by the child alone."""
-_active: list[Noticing] = []
+_active: list[ReadObserver] = []
 _cache: tuple[str, ...] = ()
 _installed, _aside = False, 0
 
 
-class Noticing:
+class ReadObserver:
     """Notes what is asked of the system while it is entered.
 
     Args:
@@ -57,7 +57,7 @@ class Noticing:
         self._known: list[Inputs] = []
         self._opened: OpenedFiles | None = None
 
-    def __enter__(self) -> Noticing:
+    def __enter__(self) -> ReadObserver:
         global _cache
         _install()
         with aside():
@@ -189,8 +189,8 @@ class Noticing:
 
 def noted(inputs: Inputs) -> None:
     """Tell whoever notices now what something that was made before depended on."""
-    for noticing in _hearing():
-        noticing.known(inputs)
+    for observer in _hearing():
+        observer.known(inputs)
 
 
 def stated(path: Any) -> None:
@@ -200,8 +200,8 @@ def stated(path: Any) -> None:
     text = absolute(path)
     with aside():
         folders = [(base, files) for base, _, files in os.walk(text)] if os.path.isdir(text) else []
-    for noticing in _hearing():
-        noticing.stated(text if not folders else "", folders)
+    for observer in _hearing():
+        observer.stated(text if not folders else "", folders)
 
 
 @contextlib.contextmanager
@@ -209,8 +209,8 @@ def fetching(name: str) -> Iterator[None]:
     """Note a repository and revision of the hub, and nothing else
     meanwhile: what lies there under a revision stays what it is.
     """
-    for noticing in _hearing():
-        noticing.hub = name
+    for observer in _hearing():
+        observer.hub = name
     with aside():
         yield
 
@@ -218,14 +218,14 @@ def fetching(name: str) -> Iterator[None]:
 @contextlib.contextmanager
 def unnoticed() -> Iterator[None]:
     """Have those to whom a data set is told by its fingerprint not hear of its files."""
-    pausing = [noticing for noticing in _active if noticing.apart and not noticing.paused]
-    for noticing in pausing:
-        noticing.paused = True
+    pausing = [observer for observer in _active if observer.apart and not observer.paused]
+    for observer in pausing:
+        observer.paused = True
     try:
         yield
     finally:
-        for noticing in pausing:
-            noticing.paused = False
+        for observer in pausing:
+            observer.paused = False
 
 
 @contextlib.contextmanager
@@ -253,8 +253,8 @@ def attentive() -> Iterator[None]:
 # Where it is heard ---------------------------------------------------------------------
 
 
-def _hearing() -> list[Noticing]:
-    return [noticing for noticing in _active if not noticing.paused]
+def _hearing() -> list[ReadObserver]:
+    return [observer for observer in _active if not observer.paused]
 
 
 def _install() -> None:
@@ -274,27 +274,27 @@ def _hear(event: str, arguments: tuple[Any, ...]) -> None:
             or event in _FORKS
         )
     ):
-        for noticing in _hearing():
-            noticing.hear(event, arguments)
+        for observer in _hearing():
+            observer.hear(event, arguments)
 
 
 def _looked(path: Any, options: dict[str, Any]) -> None:
     if not _aside and not options.get("dir_fd") and (text := absolute(path)) and not quoting_code():
-        for noticing in _hearing():
-            noticing.asked(text)
+        for observer in _hearing():
+            observer.asked(text)
 
 
 def _folder_asked() -> None:
     if not _aside and from_plugin(_homes()):
-        for noticing in _hearing():
-            noticing.here()
+        for observer in _hearing():
+            observer.here()
 
 
 def _name_asked(name: Any) -> None:
     if not _aside and isinstance(name, str) and from_plugin(_homes()):
-        for noticing in _hearing():
-            noticing.named(name)
+        for observer in _hearing():
+            observer.named(name)
 
 
 def _homes() -> tuple[str, ...]:
-    return tuple(home for noticing in _active for home in noticing.homes)
+    return tuple(home for observer in _active for home in observer.homes)
