@@ -7,6 +7,7 @@ new code gives the same, they are what the old code gives here, and it need not 
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import re
 import shutil
@@ -141,10 +142,11 @@ def _run(
     apart = any(sample.group.protocol not in (None, PROTOCOL) for sample in call.samples)
     runs, versions = _Runs({}, {}, {}), call.versions
     todo = call.samples
+    heard = functools.partial(tell, call)
     try:
         if isinstance(versions.old, str) and not any(map(recorded.runs, todo)):
             raise NoOldCode(versions.old)
-        runs.new.update(_runs(call, versions.new, "new", home, apart, tell))
+        runs.new.update(_runs(call, versions.new, "new", home, apart, heard))
         todo = []
         for sample in call.samples:
             names = [name for spec in sample.specs() if (name := _name(spec)) in runs.new]
@@ -157,17 +159,19 @@ def _run(
             if isinstance(versions.old, str):
                 raise NoOldCode(versions.old)
             part = msgspec.structs.replace(call, samples=todo)
-            runs.old.update(_runs(part, versions.old, "old", home, apart, tell))
+            runs.old.update(_runs(part, versions.old, "old", home, apart, heard))
     except NoOldCode as error:
         runs.failed.update({id(sample.group): str(error) for sample in todo})
     shutil.rmtree(home, ignore_errors=True)
     return runs
 
 
-def _runs(call: Call, code: Code, word: str, home: Path, apart: bool, tell: Tell) -> dict[str, Ran]:
+def _runs(
+    call: Call, code: Code, word: str, home: Path, apart: bool, heard: Callable[[str, int], None]
+) -> dict[str, Ran]:
     """Run a call with one version of the code; return its runs by what they are."""
     runner = Runner(home, home / f"cache-{word}" if apart else None)
-    runner.run(code, call.words(), home / word, lambda count: tell(call, word, count))
+    runner.run(code, call.words(), home / word, functools.partial(heard, word))
     store = Store(home / word)
     return {
         _name(spec_of(record)): Ran(record, digests_of(record, store.root / "files" / record.id))
