@@ -204,6 +204,8 @@ class TaskCard(_Card, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """True: how much a run computes depends on its seed, as where texts are generated; the
     operations of every seed are then counted, not of one.
     """
+    clock_arrays: tuple[str, ...] = ()
+    """Names of arrays that it keeps with times in them: no two runs agree on them."""
     paper: str = ""
     """Where it was described, e.g. ``arXiv:2007.00151``."""
     bibtex: str = ""

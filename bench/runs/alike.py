@@ -18,7 +18,8 @@ def unlike(
     kept: tuple[Mapping[str, str], Mapping[str, str]] | None = None,
 ) -> list[str]:
     """Return what is not the same in two records: metrics by name but those that are read off a
-    clock, gates, the curve, counters, the status, and arrays and pictures.
+    clock, gates, the curve, counters, the status, and arrays (but those with times in them) and
+    pictures.
 
     Args:
         first: one of them.
@@ -37,7 +38,8 @@ def unlike(
     if kept is None:
         both = first.digests and second.digests
         kept = (first.digests, second.digests) if both else ({}, {})
-    return found + _other(*kept)
+    timed = {f"array:{name}" for name in card.clock_arrays} if card else set()
+    return found + [name for name in _other(*kept) if name not in timed]
 
 
 def _other(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:

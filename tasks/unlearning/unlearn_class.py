@@ -24,6 +24,7 @@ class UnlearnClass(UnlearningTask):
         track="unlearning-privacy",
         datasets=("digits", "mnist5k", "cifar10", "cifar100", "svhn"),
         libraries=("scipy", "sklearn"),
+        clock_arrays=("rte",),
         metrics=METRICS,
         presets={
             "smoke": Preset(

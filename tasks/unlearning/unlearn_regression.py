@@ -55,6 +55,7 @@ class UnlearnRegression(Task):
         track="unlearning-regression",
         datasets=("diabetes", "digits"),
         libraries=("scipy", "sklearn"),
+        clock_arrays=("rte",),
         metrics=METRICS,
         presets={
             "smoke": Preset(

@@ -27,6 +27,7 @@ class UnlearnWorst(UnlearningTask):
         track="unlearning-privacy",
         datasets=("digits", "mnist5k", "cifar10", "cifar100", "svhn"),
         libraries=("scipy", "sklearn"),
+        clock_arrays=("rte",),
         metrics=METRICS,
         presets={
             "smoke": Preset(

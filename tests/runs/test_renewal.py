@@ -93,6 +93,15 @@ def test_seconds_in_a_curve_do_not_count_and_digests_do_where_both_have_them(mak
     assert unlike(one, other, CARD) == ["array:a"]
 
 
+def test_arrays_with_times_in_them_do_not_count(make_record):
+    card = msgspec.structs.replace(CARD, clock_arrays=("a",))
+    one, other = (
+        make_record(0, digests={"array:a": str(number), "array:b": str(number)})
+        for number in range(2)
+    )
+    assert unlike(one, other, card) == ["array:b"]
+
+
 def test_digests_of_arrays_and_pictures_are_those_of_the_files(make_record, tmp_path):
     score = Score(
         metrics={},
