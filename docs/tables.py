@@ -11,8 +11,9 @@ the cards of the tracks say, with links from a page at that place; one between `
 PARAMETER METRIC... -->`` and ``<!-- end sweep -->`` how paired gains depend on a parameter, from
 docs/records/sweeps/FILE.jsonl; one between ``<!-- devices: ONE OTHER -->`` and ``<!-- end devices
 -->`` how the same cells come out on two devices, from docs/records/devices/ONE.jsonl and
-OTHER.jsonl; docs/cli.md becomes what ``--help`` says. ``--check`` changes nothing and exits 1 if a
-block is stale.
+OTHER.jsonl; docs/cli.md becomes what ``--help`` says. Figures in sentences are made anew too, where
+a mark says of what (see docs/tables_figures.py). ``--check`` changes nothing and exits 1 if a block
+or a figure is stale. A mark that can't be computed is an error in either case.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import argparse
 import re
 import sys
 
+import tables_figures
 from tables_cards import ROOT, cards, tracks
 from tables_records import board, claims, devices, sweep
 
@@ -41,9 +43,10 @@ MAKERS = {
 """Kind of block -> what makes it of the words that follow."""
 
 
-def renewed(text: str) -> str:
-    """Return ``text`` with every block made anew."""
-    return BLOCK.sub(lambda match: match[1] + MAKERS[match[2]](*match[3].split()) + match[5], text)
+def renewed(text: str, errors: list[str]) -> str:
+    """Return ``text`` with every block and figure made anew; ``errors`` gets what can't be."""
+    text = BLOCK.sub(lambda match: match[1] + MAKERS[match[2]](*match[3].split()) + match[5], text)
+    return tables_figures.renewed(text, errors)
 
 
 def reference() -> str:
@@ -82,15 +85,19 @@ def main() -> None:
         "--check", action="store_true", help="change nothing; exit 1 if a table is stale"
     )
     check = parser.parse_args().check
-    stale = []
+    stale, wrong = [], []
     cli = ROOT / "docs" / "cli.md"
     for page in (ROOT / "README.md", cli, *sorted(set((ROOT / "docs").rglob("*.md")) - {cli})):
         before = page.read_text(encoding="utf-8") if page.is_file() else ""
-        after = reference() if page == cli else renewed(before)
+        errors: list[str] = []
+        after = reference() if page == cli else renewed(before, errors)
+        wrong += [f"{page.relative_to(ROOT)}, {error}" for error in errors]
         if after != before:
             stale.append(str(page.relative_to(ROOT)))
             if not check:
                 page.write_text(after, encoding="utf-8")
+    if wrong:
+        sys.exit("\n".join(f"tables: {error}" for error in wrong))
     if check and stale:
         sys.exit(
             f"tables: {', '.join(stale)} is not what it is generated from; run 'make docs' and "

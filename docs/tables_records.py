@@ -53,6 +53,14 @@ def _records() -> Sequence[Any]:
 
 
 @functools.cache
+def track_board(track: str) -> dict[str, Any]:
+    """Return the board of a track, as plain data."""
+    from bench.cli._board import make_board
+
+    return make_board(registry(), _records(), {"track": track})
+
+
+@functools.cache
 def claims(track: str) -> str:
     """Return what the papers of a track claim and whether it holds here,
     as a Markdown table: a row for each ordering.
@@ -63,7 +71,7 @@ def claims(track: str) -> str:
         for row in installed.rows("method")
         if getattr(row.card, "claim", "") and track in row.card.tracks
     }
-    stands = _against_plain(installed, records, track)
+    stands = _against_plain(track)
     lines = [
         (
             "| method | the paper's claim, in our words | above | here, in points (95 % interval) "
@@ -91,15 +99,13 @@ def claims(track: str) -> str:
     return "\n" + "\n".join(lines) + "\n\n"
 
 
-def _against_plain(installed: Any, records: Sequence[Any], track: str) -> dict[str, str]:
+def _against_plain(track: str) -> dict[str, str]:
     """Return how each method with a place on the track's board stands to the best plain baseline
     there, by the verdict of the board.
     """
     from bench.builtin.leaderboard._plain import against_plain
 
-    from bench.cli._board import make_board
-
-    boards = make_board(installed, records, {"track": track})["tracks"]
+    boards = track_board(track)["tracks"]
     rows = [(row, board["best_plain"]) for board in boards for row in board["rows"] if row["place"]]
     return {
         row["method"]: against_plain(row, best)
