@@ -114,7 +114,7 @@ def _written(form: str, query: Query, values: Sequence[float]) -> str:
         limit = number(query, "limit", 0.0)
         return f"{sum(value > limit for value in values)} of {len(values)}"
     if form == "range":
-        return f"{text(min(values))} to {text(max(values))}"
+        return " to ".join(dict.fromkeys((text(min(values)), text(max(values)))))
     if form == "list":
         *others, last = map(text, values)
         return f"{', '.join(others)} and {last}" if others else last

@@ -30,13 +30,12 @@ _NUMBER = r"(?:\d+(?:,\d{3})*(?:\.\d+)?|\.\d+)"
 _SIGNED = re.compile(
     rf"""[±\N{{MULTIPLICATION SIGN}}]\s*{_NUMBER}|{_NUMBER}\s*[±\N{{MULTIPLICATION SIGN}}]
     |(?<![^\s(\[|,;:/])[+\N{{MINUS SIGN}}-]{_NUMBER}
-    |(?<![\w.]){_NUMBER}e-?\d+
     |\b\d+\s+of\s+\d+\b""",
     re.VERBOSE,
 )
 """What is never a setting."""
 _MEASURED = re.compile(
-    rf"""(?<![\w.]){_NUMBER}\s*(?:%|per\s?cent\b|x\b(?!\s*\d))
+    rf"""(?<![\w.]){_NUMBER}(?:e-?\d+|\s*(?:%|per\s?cent\b|x\b(?!\s*\d)))
     |(?<![\w.]){_NUMBER}\s+(?:points?|times|(?:milli)?seconds?|minutes?|hours?|m?s|min|h|[MG]i?B)\b
     |(?<![\w.-])(?:\d+(?:,\d{{3}})*)?\.\d+""",
     re.VERBOSE,

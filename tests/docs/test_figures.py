@@ -142,6 +142,7 @@ def test_a_ratio_is_the_geometric_mean_of_paired_ratios_with_its_interval(made):
     ("said", "gives"),
     [
         ("range acc of elr on letters sym40", "84.0 to 90.0"),
+        ("range acc of elr on letters sym40 seeds=0", "84.0"),
         ("range mean acc of * on letters sym40", "81.9 to 86.4"),
         ("range mean acc of *!elr on letters * seeds=0", "70.0 to 80.0"),
         ("list acc of elr on letters sym40 to=0", "84, 86, 85 and 90"),
@@ -279,7 +280,7 @@ def test_a_figure_that_is_stale_or_has_no_record_fails_the_check(tmp_path, monke
         ("# 4.4\n\n```console\n$ a 4.4\n```\n\narXiv:2001.12345, suite 2026.3, torch 2.11.0", []),
         ("a <!-- fig: mean acc of a on b -->4.4<!-- end fig --> %", []),
         ("a <!-- cited: arXiv:2001.12345 -->2.04\N{MULTIPLICATION SIGN}<!-- end cited -->", []),
-        ("a <!-- settings -->5 % of 0.1<!-- end settings -->", []),
+        ("a <!-- settings -->5 % of 0.1, 1e-5<!-- end settings -->", []),
         ("<!-- settings -->\n| a | .1 | +4 | 3 ± 1 |\n<!-- end settings -->", ["+4", "3 ±"]),
         ("<!-- table: a -->\n4.4\n<!-- end table -->\n", []),
         (
