@@ -5,8 +5,7 @@ from __future__ import annotations
 from bench import Metric, Reference
 
 FRACTIONS = (0.1, 0.2, 0.3, 0.5, 0.8)
-
-
+HELD_OUT = "scored on held-out training rows by their given labels"
 NAMED = (10, 20, 30, 50, 80)
 """Shares, in percent, whose accuracy is a metric of its own."""
 
@@ -19,6 +18,13 @@ METRICS = (
         bounds=(0, 100),
         chance=10,
         title="test accuracy, mean over the log of the share kept, .1 to .8",
+    ),
+    Metric(
+        name="auc_val",
+        validation=True,
+        unit="%",
+        bounds=(0, 100),
+        title="held-out training rows predicted as labelled, mean over the log of the share kept",
     ),
     Metric(name="acc_10", unit="%", bounds=(0, 100), title="accuracy with 10 % of the rows"),
     Metric(name="acc_20", unit="%", bounds=(0, 100), title="accuracy with 20 %"),

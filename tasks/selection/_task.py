@@ -21,7 +21,7 @@ from bench.training.data import Examples, stratified_split
 from bench.training.fitting import fit, outputs, passes_of
 from bench.training.state import finite
 
-from ._metrics import FRACTIONS, NAMED
+from ._metrics import FRACTIONS, HELD_OUT, NAMED
 
 
 class Hidden(msgspec.Struct, frozen=True):
@@ -63,9 +63,15 @@ class PruningTask(Task):
     """Nets for each share."""
     n_train: Annotated[int, Meta(ge=0)] = 0
     """Use this many training rows; 0: all."""
+    holdout: Annotated[float, Meta(ge=0, lt=1)] = 0.0
+    """Share of the training rows, with their given labels, that is held out and scored instead of
+    the test rows: for choosing parameters.
+    """
 
     def prepare(self, run: Setup) -> Case:
-        """Draw the split (three tenths for the test), bring pixels to [0, 1], move labels."""
+        """Draw the split (three tenths for the test), bring pixels to [0, 1], move labels; with
+        ``holdout`` leave the test rows out.
+        """
         data: Examples = run.dataset(self.source)
         images = data.x.float()
         if self.pool > 1:
@@ -98,7 +104,11 @@ class PruningTask(Task):
                 for labels in (data.y[test_rows], data.y[rows], torch.from_numpy(wrong))
             ),
         )
-        return Case(problems=[problem], hidden=hidden)
+        return (
+            held_out(problem, self.holdout, run.numpy_generator("split", "holdout"))
+            if self.holdout
+            else Case(problems=[problem], hidden=hidden)
+        )
 
     def evaluate(self, case: Case, outcomes: Sequence[Outcome], run: Setup) -> Score:
         """Train on each share kept; the figures of random rows and of all
@@ -107,6 +117,15 @@ class PruningTask(Task):
         outcome, problem, hidden = outcomes[0], case.problems[0], case.hidden
         chosen: Selection = outcome.solution
         everything = Selection(rows=[torch.arange(len(problem.y))])
+        if self.holdout:
+            whole = type(chosen) is _CleanRows
+            kept = everything if whole else chosen
+            found = accuracies(problem, hidden, kept, self.nets, run.seed).mean(1).tolist()
+            shares = (1.0,) if whole else problem.fractions
+            return Score(
+                metrics={"auc_val": area(dict(zip(shares, found, strict=True)))},
+                not_rankable=HELD_OUT,
+            )
         if type(chosen) is _CleanRows:
             right = msgspec.structs.replace(problem, y=hidden.y_true)
             clean = float(accuracies(right, hidden, everything, self.nets, run.seed).mean())
@@ -180,6 +199,23 @@ def _anchor(
     problem: Problem, hidden: Hidden, selection: Selection, nets: int, seed: int, run: Run
 ) -> dict[str, torch.Tensor]:
     return {"acc": accuracies(problem, hidden, selection, nets, seed)}
+
+
+def held_out(problem: Problem, share: float, generator: np.random.Generator) -> Case:
+    """Return a case of the training rows alone: a part of them, in proportion by given label, is
+    what nets trained on the others are judged by. No test row and no true label is in it.
+    """
+    kept, held = (
+        torch.from_numpy(rows).to(problem.y.device)
+        for rows in stratified_split(
+            problem.y.cpu().numpy(), max(1, round(share * len(problem.y))), generator
+        )
+    )
+    rest = msgspec.structs.replace(problem, x=problem.x[kept], y=problem.y[kept])
+    hidden = Hidden(
+        problem.x[held], problem.y[held], rest.y, torch.zeros_like(rest.y, dtype=torch.bool)
+    )
+    return Case(problems=[rest], hidden=hidden)
 
 
 def moved(

@@ -33,6 +33,7 @@ class PruneDigits(PruningTask):
         budget="10, 20, 30, 50 and 80 % of the rows; the steps of 15 epochs over all rows for "
         "every training",
         references=REFERENCES,
+        tuning={"holdout": 0.2},
         paper="arXiv:2107.07075",
     )
     source: ClassVar = "digits"

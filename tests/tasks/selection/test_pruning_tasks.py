@@ -175,3 +175,36 @@ def test_the_upper_reference_trains_on_all_rows_with_their_true_labels_at_every_
     assert {upper[f"acc_{share}"] for share in (10, 20, 30, 50, 80)} == {upper["auc"]}
     assert upper["auc"] == scored(clean, Random(), setup_of)[2].metrics["acc_full"]
     assert upper["auc"] > scored(noisy, Random(), setup_of)[2].metrics["acc_full"] + 2
+
+
+def test_held_out_rows_are_training_rows_as_labelled_and_no_test_row_is_left(setup_of):
+    whole, part = (
+        PruneDigits(label_noise=0.1, holdout=share).prepare(setup_of()) for share in (0.0, 0.2)
+    )
+    given = {str(row.tolist()): int(y) for row, y in zip(*_rows(whole.problems[0]), strict=True)}
+    assert {str(row.tolist()) for row in whole.hidden.x_test.flatten(1)}.isdisjoint(given)
+    seen = torch.cat([part.problems[0].x, part.hidden.x_test]).flatten(1)
+    labels = torch.cat([part.problems[0].y, part.hidden.y_test])
+    assert {str(row.tolist()): int(y) for row, y in zip(seen, labels, strict=True)} == given
+    assert len(part.hidden.y_test) == round(0.2 * len(whole.problems[0].y))
+    assert torch.equal(part.hidden.y_true, part.problems[0].y)
+    assert not part.hidden.wrong.any()
+
+
+def _rows(problem):
+    return problem.x.flatten(1), problem.y
+
+
+def test_a_trial_scores_held_out_rows_alone(setup_of):
+    task = PruneDigits(**{**TINY, "holdout": 0.2, "epochs": 12})
+    case, _, score = scored(task, Random(), setup_of)
+    assert set(score.metrics) == {"auc_val"}
+    assert 10 < score.metrics["auc_val"] < 100
+    assert score.not_rankable
+    keep_all = {**TINY, "holdout": 0.2, "epochs": 12, "fractions": (1.0,)}
+    everything = scored(PruneDigits(**keep_all), Random(), setup_of)[2].metrics["auc_val"]
+    rows = Selection(rows=[torch.arange(len(case.problems[0].y))])
+    own = _task.accuracies(case.problems[0], case.hidden, rows, 1, 0)
+    # all rows in another order: other batches
+    assert everything == pytest.approx(own.item(), abs=6)
+    assert everything > score.metrics["auc_val"]
