@@ -30,9 +30,10 @@ class Herding(Selector):
   archivePrefix = {arXiv}
 }""",
         official_code="ok",
-        deviates="Features of one net trained for 10 epochs on the whole training part.",
-        defaults_from="here",
-        trials=None,
+        deviates="Features are not scaled to unit length; they are of one net trained on all rows "
+        "as long as the task trains. Where a task asks for no balance the rows are taken from all "
+        "classes together.",
+        defaults_from="paper",
         tuning={"features": ("net", "pixels")},
     )
     features: Literal["net", "pixels"] = "net"
@@ -56,4 +57,4 @@ class Herding(Selector):
                 total = total + features[best]
             return picked
 
-        return greedy(problem, features_of(problem, run, self.features), pick)
+        return greedy(problem, features_of(problem, run, self.features, problem.epochs), pick)

@@ -33,8 +33,10 @@ class Uncertainty(Selector):
   eprint = {1906.11829},
   archivePrefix = {arXiv}
 }""",
-        official_code="none",
-        deviates="The proxy is the net of the task itself, trained for 5 epochs.",
+        official_code="ok",
+        deviates="Ranks by the margin between the two likeliest classes; the authors' code has "
+        "entropy and least confidence (measure). The proxy is the net of the task itself, trained "
+        "as long as the task trains.",
         defaults_from="here",
         trials=None,
         tuning={
@@ -44,16 +46,23 @@ class Uncertainty(Selector):
     )
     measure: Literal["margin", "entropy", "least-confidence"] = "margin"
     """What is small where a net is sure: 1 - (p1 - p2), the entropy, or 1 - p1."""
-    nets: Annotated[int, Meta(ge=1)] = 3
+    nets: Annotated[int, Meta(ge=1)] = 1
     """Nets whose probabilities are averaged."""
-    epochs: Annotated[float, Meta(gt=0)] = 5.0
-    """Epochs of their training."""
+    share: Annotated[float, Meta(gt=0, le=1)] = 1.0
+    """Share of a usual training after which they are asked."""
     order: Literal["hard", "easy", "moderate"] = "hard"
     """Keep the least certain, the most certain, or those nearest the median."""
 
     def scores(self, problem: Selectable, run: Run) -> torch.Tensor:
         """Return the uncertainty of each row; higher means less sure."""
-        net, params = trained(problem, run, "scores", nets=self.nets, epochs=self.epochs)
+        net, params = trained(
+            problem,
+            run,
+            "scores",
+            nets=self.nets,
+            epochs=self.share * problem.epochs,
+            of=problem.epochs,
+        )
         run.count(forward=self.nets * len(problem.y))
         return preferred(
             uncertainty(outputs(net, params, problem.x).softmax(-1).mean(0), self.measure),

@@ -177,6 +177,29 @@ def test_uncertainty_is_higher_where_a_net_is_less_sure(measure):
     assert uncertainty(p, "margin")[1].item() == pytest.approx(0.7)
 
 
+@pytest.mark.parametrize(
+    ("selector", "nets", "share"),
+    [
+        (ErrorNorm(), 10, 0.1),
+        (GradientNorm(), 10, 0.1),
+        (Forgetting(), 5, 1.0),
+        (Uncertainty(), 1, 1.0),
+        (Uncertainty(share=0.5), 1, 0.5),
+        (Herding(), 1, 1.0),
+        (KCenter(), 1, 1.0),
+    ],
+    ids=lambda value: value.card.name if hasattr(value, "card") else str(value),
+)
+def test_a_score_is_read_when_its_paper_reads_it_and_of_as_many_nets(selector, nets, share, run_of):
+    problem, run = problem_of(rows=160, epochs=20), run_of()
+    selector.solve(problem, run)
+    trained = nets * share * 20 * 160
+    # a trained net is asked for every row once, and GraNd takes each row's gradient
+    looked = 0 if isinstance(selector, Forgetting) else nets * 160
+    gradients = nets * 160 if isinstance(selector, GradientNorm) else 0
+    assert dict(run._counts) == {"forward": trained + looked, "backward": trained + gradients}
+
+
 def test_herding_follows_the_mean_and_k_center_the_farthest(run_of):
     problem = problem_of(fractions=(0.1,))
     x = problem.x
