@@ -9,8 +9,9 @@ the same records; one between ``<!-- cards: TRACK -->`` and ``<!-- end cards -->
 its tasks and methods say; one between ``<!-- tracks: PLACE -->`` and ``<!-- end tracks -->`` what
 the cards of the tracks say, with links from a page at that place; one between ``<!-- sweep: FILE
 PARAMETER METRIC... -->`` and ``<!-- end sweep -->`` how paired gains depend on a parameter, from
-docs/records/sweeps/FILE.jsonl; one between ``<!-- devices: ONE OTHER -->`` and ``<!-- end devices
--->`` how the same cells come out on two devices, from docs/records/devices/ONE.jsonl and
+docs/records/sweeps/FILE.jsonl; ``rates``, ``splits``, ``coverage`` and ``claimed`` hold what
+tables_splits.py makes of such files; one between ``<!-- devices: ONE OTHER -->`` and ``<!-- end
+devices -->`` how the same cells come out on two devices, from docs/records/devices/ONE.jsonl and
 OTHER.jsonl; docs/cli.md becomes what ``--help`` says. Figures in sentences are made anew too, where
 a mark says of what (see docs/tables_figures.py). ``--check`` changes nothing and exits 1 if a block
 or a figure is stale. A mark that can't be computed is an error in either case.
@@ -25,12 +26,7 @@ import sys
 import tables_figures
 from tables_cards import ROOT, cards, tracks
 from tables_records import board, claims, devices, sweep
-
-BLOCK = re.compile(
-    r"^(<!-- (table|claims|cards|tracks|sweep|devices): ([a-z0-9_ -]+) -->\n)(.*?)^(<!-- end \2 "
-    r"-->)$",
-    re.MULTILINE | re.DOTALL,
-)
+from tables_splits import claimed, coverage, rates, splits
 
 MAKERS = {
     "table": board,
@@ -38,9 +34,18 @@ MAKERS = {
     "cards": cards,
     "tracks": tracks,
     "sweep": sweep,
+    "rates": rates,
+    "splits": splits,
+    "coverage": coverage,
+    "claimed": claimed,
     "devices": devices,
 }
 """Kind of block -> what makes it of the words that follow."""
+
+BLOCK = re.compile(
+    rf"^(<!-- ({'|'.join(MAKERS)}): ([a-z0-9_ -]+) -->\n)(.*?)^(<!-- end \2 -->)$",
+    re.MULTILINE | re.DOTALL,
+)
 
 
 def renewed(text: str, errors: list[str]) -> str:

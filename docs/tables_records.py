@@ -185,8 +185,11 @@ def sweep(file: str, parameter: str, *metrics: str) -> str:
 
     from bench.runs.transfer import records_of
 
+    path = RECORDS / "sweeps" / f"{file}.jsonl"
+    if not path.is_file():
+        return f"\nNo record of `{file}` is committed.\n\n"
     values: dict[tuple[float, str, str], list[float]] = {}
-    for _, record in records_of(RECORDS / "sweeps" / f"{file}.jsonl"):
+    for _, record in records_of(path):
         for metric in metrics:
             at = (record.task_params | record.params).get(parameter)
             if at is not None:

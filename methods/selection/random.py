@@ -1,4 +1,4 @@
-"""Random rows: the null method of selection, and of condensation."""
+"""Random rows: the baseline of selection, and of condensation."""
 
 from __future__ import annotations
 

@@ -231,7 +231,7 @@ def moved(
 
 
 def random_rows(problem: Problem, run: Run) -> Selection:
-    """Return random rows for each budget, drawn as the null method draws them."""
+    """Return random rows for each budget, drawn as the baseline draws them."""
     keys = torch.rand(
         len(problem.y), generator=run.torch_generator("order", "rows", device="cpu")
     ).to(problem.y.device)

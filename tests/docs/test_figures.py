@@ -31,7 +31,6 @@ NOT_YET = {
     "label-errors",
     "noisy-labels",
     "policy-optimization",
-    "selection",
     "unlearning",
 }
 """Pages of tracks whose figures have no marks yet."""

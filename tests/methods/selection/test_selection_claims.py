@@ -1,0 +1,108 @@
+"""What the papers of the selectors claim over random rows, written down before the runs: ten splits
+(seeds 200 to 209), right labels, one-sided paired t tests, p adjusted by Holm over all of them.
+
+Where a paper says how many rows can be left out, the share claimed is a half; where it speaks of
+small budgets or of none, it is the ranked metric over all shares. The gains are those of
+docs/records/sweeps/TASK-splits.jsonl; docs/tracks/selection.md shows them, and this table.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from scipy import stats
+
+ROOT = Path(__file__).resolve().parents[3]
+sys.path.append(str(ROOT / "docs"))
+gains = importlib.import_module("tables_splits").gains
+TASKS = ("prune-digits", "prune-mnist")
+
+
+class Claim(NamedTuple):
+    """``method`` reaches more of ``metric`` than random rows of the same split."""
+
+    task: str
+    method: str
+    metric: str
+
+
+CLAIMS = tuple(
+    Claim(task, method, metric)
+    for task in TASKS
+    for method, metric in (
+        ("el2n", "acc_50"),
+        ("grand", "acc_50"),
+        ("forgetting", "acc_50"),
+        ("margin", "acc_50"),
+        ("k-center", "auc"),
+        ("herding", "auc"),
+        ("surrogate-power", "auc"),
+        ("k-means", "auc"),
+    )
+)
+FAILED: set[Claim] = set()
+"""Claims that did not hold when they were run."""
+
+
+def holm(p_values):
+    """Return p values adjusted by Holm."""
+    order = sorted(range(len(p_values)), key=p_values.__getitem__)
+    found, highest = [0.0] * len(p_values), 0.0
+    for rank, place in enumerate(order):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[place]))
+        found[place] = highest
+    return found
+
+
+def measured():
+    """The gain of each claim on ten splits, in points; None where its task has no records."""
+    found = {}
+    for task in TASKS:
+        file = f"{task}-splits"
+        there = (ROOT / "docs" / "records" / "sweeps" / f"{file}.jsonl").is_file()
+        found[task] = gains(file)["clean"] if there else None
+    return {
+        claim: found[claim.task] and found[claim.task][claim.method][claim.metric][:10]
+        for claim in CLAIMS
+    }
+
+
+def adjusted(values):
+    """The adjusted p of each claim; one that was not run counts as p = 1."""
+    found = [
+        stats.ttest_1samp(values[claim], 0.0, alternative="greater").pvalue
+        if values[claim]
+        else 1.0
+        for claim in CLAIMS
+    ]
+    return dict(zip(CLAIMS, holm(found), strict=True))
+
+
+def lines():
+    """What was claimed and what was measured, rows of a table."""
+    values = measured()
+    shown = []
+    for claim, p in adjusted(values).items():
+        start = f"| `{claim.method}`, `{claim.metric}` | {claim.task} |"
+        if not values[claim]:
+            shown.append(f"{start} not run | - | - |")
+            continue
+        low, high = stats.ttest_1samp(values[claim], 0.0).confidence_interval()
+        centre = sum(values[claim]) / len(values[claim])
+        holds = "holds" if p < 0.05 else "fails"
+        shown.append(f"{start} {centre:+.2f} [{low:+.2f}, {high:+.2f}] | {p:.2g} | {holds} |")
+    return shown
+
+
+def test_what_papers_claim_over_random_rows_is_measured_and_shown():
+    values = measured()
+    ran = {claim for claim in CLAIMS if values[claim]}
+    assert {claim for claim in ran if adjusted(values)[claim] >= 0.05} == FAILED
+
+
+def test_p_values_are_adjusted_as_holm_does():
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
