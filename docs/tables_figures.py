@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from tables_figures_query import FigureError, Query, number, parse, seeds_of
-from tables_figures_records import Values, alike, cells, cut, whole
+from tables_figures_values import Values, alike, cells, cut, whole
 
 FIGURE = re.compile(
     r"(<!--\s*fig:[^\S\n]+((?:(?!-->)[^\n])+?)[^\S\n]*-->)([^\n]*?)(<!-- end fig -->)"

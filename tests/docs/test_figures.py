@@ -95,6 +95,8 @@ def folder(tmp_path_factory):
         record("gce", 0, 50.0),
         record("gce", 1, 0.0, status="invalid", metrics={}, error=LOST),
     ]
+    sweep += [record("dm", 0, 50.0 + rate, task_params={"rate": rate}) for rate in (1, 2)]
+    sweep += [record("dm", 0, 57.0, variant="clean", task_params={"rate": 2})]
     sweep += [record("lone", 0, 50.0, params={"a": 2}, custom=True)]
     for file, records in (("noisy-labels.letters", board), ("sweeps/lam", sweep)):
         lines = [msgspec.json.encode(found).decode() for found in records]
@@ -157,6 +159,8 @@ def test_a_ratio_is_the_geometric_mean_of_paired_ratios_with_its_interval(made):
         ("mean step@acc>=85.25 of elr on letters sym40 seeds=3 to=0", "6"),
         ("mean acc of elr[lam=1] on letters sym40 from=sweeps/lam", "81.9"),
         ("mean acc of elr[lam=1.0] - elr on letters sym40 from=sweeps/lam", "-4.6"),
+        ("mean acc of dm on letters[rate=1] sym40 from=sweeps/lam", "51.0"),
+        ("mean acc of dm - dm@clean on letters[rate=1] sym40 from=sweeps/lam", "-6.0"),
         ("mean acc of nets on letters preset=paper", "70.0"),
         ("mean counters.forward of elr on letters sym40 to=0", "8,644"),
     ],
@@ -187,6 +191,11 @@ def test_a_mark_gives_what_its_form_says(made, said, gives):
         ("mean acc of elr on letters", "several variants"),
         ("mean acc of elr on letters sym45", "no records of 'sym45'"),
         ("mean acc of elr on letters sym40 asym40", "followed by 3 words"),
+        (
+            "mean acc of dm on letters sym40 from=sweeps/lam",
+            r"letters\[rate=1\] and letters\[rate=2\]",
+        ),
+        ("mean acc of dm on letters[rate=3] sym40 from=sweeps/lam", "only of nothing"),
         ("mean acc of elr on words", "no records are committed"),
         ("mean acc of elr on letters sym40 from=sweeps/beta", "some of lam"),
         ("mean acc of elr on letters sym40 preset=extended", "in the preset 'extended'"),
