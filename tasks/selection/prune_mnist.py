@@ -39,3 +39,7 @@ class PruneMnist(PruningTask):
     source: ClassVar = "mnist5k"
     pool: Annotated[int, Meta(ge=1)] = 2
     """Average pixels over squares of this side first."""
+    lr: Annotated[float, Meta(gt=0)] = 0.8
+    """Learning rate at the start of the cosine: the best of five by validation with random rows
+    alone (docs/tracks/selection.md).
+    """
