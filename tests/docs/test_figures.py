@@ -31,7 +31,6 @@ NOT_YET = {
     "label-errors",
     "noisy-labels",
     "policy-optimization",
-    "unlearning",
 }
 """Pages of tracks whose figures have no marks yet."""
 PAGES = sorted(page for page in (ROOT / "docs" / "tracks").glob("*.md") if page.stem not in NOT_YET)
