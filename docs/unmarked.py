@@ -11,9 +11,11 @@ one. A number counts as a figure where it
 A figure stands in a mark (``<!-- fig: ... -->``, see docs/tables_figures.py) or in a generated
 block. What is no figure of ours says so: a setting or a definition stands in backticks or between
 ``<!-- settings -->`` and ``<!-- end settings -->``, somebody else's number between
-``<!-- cited: SOURCE -->`` and ``<!-- end cited -->``. Code, headings, addresses of links, arXiv
-ids, versions and the words "95 % interval" are left alone. Settings have no sign, no plus-minus and
-no multiplication sign, and count nothing among others.
+``<!-- cited: SOURCE -->`` and ``<!-- end cited -->``. On other pages than
+those of tracks a figure of what no record holds, like the time of a step, stands between
+``<!-- printed: COMMAND -->``, which prints it anew, and ``<!-- end printed -->``. Code, headings,
+addresses of links, arXiv ids, versions and the words "95 % interval" are left alone. Settings
+have no sign, no plus-minus and no multiplication sign, and count nothing among others.
 """
 
 from __future__ import annotations
@@ -49,6 +51,7 @@ _SPARED = [
     tables_figures.FIGURE,
     re.compile(r"<!-- cited: [^\n]*?\S -->.*?<!-- end cited -->", re.DOTALL),
 ]
+_PRINTED = re.compile(r"<!-- printed: [^\n]*?\S -->.*?<!-- end printed -->", re.DOTALL)
 _CODE = [
     re.compile(r"(?<!`)(`+)(?!`)(?:(?!\n\s*\n).)*?(?<!`)\1(?!`)", re.DOTALL),
     re.compile(r"(?<=\])\([^()\s]*\)|<https?:[^>\s]*>|https?://\S+"),
@@ -66,19 +69,25 @@ def _blank(match: re.Match[str]) -> str:
     return re.sub(r"[^\n]", " ", match[0])
 
 
-def unmarked(text: str) -> Iterator[tuple[int, str]]:
+def unmarked(text: str, printed: bool = False) -> Iterator[tuple[int, str]]:
     """Yield the line and the number of each figure of a page that has no mark, and of each mark
     that would break the paragraph it stands in.
+
+    Args:
+        text: what the page holds.
+        printed: True: a figure may come from a command instead of a record.
     """
     for pattern in _SPARED[:2]:
         text = pattern.sub(_blank, text)
     for match in _OPENS.finditer(text):
         yield _line(text, match.end()), "a comment opens a line of text (put a word before it)"
-    for pattern in (*_SPARED[2:], *_CODE):
+    for pattern in (*_SPARED[2:], *([_PRINTED] if printed else []), *_CODE):
         text = pattern.sub(_blank, text)
     results = _results(text)
-    for match in re.finditer(r"<!--\s*(?:cited\b|end (?:cited|fig)\b)[^\n]*?-->", text):
-        yield _line(text, match.start()), f"{match[0]} (a mark that is not whole)"
+    for match in re.finditer(
+        r"<!--\s*(?:(?:cited|printed)\b|end (?:cited|fig|printed)\b)[^\n]*?-->", text
+    ):
+        yield _line(text, match.start()), f"{match[0]} (a mark not whole, or not for this page)"
     text, settings = _without_settings(_HEADING.sub(_blank, text))
     places = {match.start(): match[0] for match in _SIGNED.finditer(settings)}
     taken: list[tuple[int, int]] = []
@@ -122,7 +131,9 @@ def main() -> None:
     found = [
         f"{page}:{line}: {number}"
         for page in sys.argv[1:]
-        for line, number in unmarked(Path(page).read_text(encoding="utf-8"))
+        for line, number in unmarked(
+            Path(page).read_text(encoding="utf-8"), printed=Path(page).parent.name != "tracks"
+        )
     ]
     if found:
         sys.exit(
