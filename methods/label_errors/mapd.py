@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from bench import Meta, MethodCard, Run
-from bench.tracks.label_errors import out_of_fold, votes
+from bench.tracks.label_errors import out_of_fold
 from bench.tracks.noisy_labels import (
     Batch,
     NoisyLabelMethod,
@@ -182,14 +182,41 @@ class MetadataArchaeology(NoisyLabelMethod):
         shares = []
         for net in (0, 1):
             own = probes.rows[net]
-            distances = torch.cdist(losses[net, :rows], losses[net, own])
+            curves = losses[net].double()
+            # by differences: by a product of matrices, equal curves would lie apart by rounding
+            distances = torch.cdist(
+                curves[:rows], curves[own], compute_mode="donot_use_mm_for_euclid_dist"
+            )
             columns = (own < rows).nonzero()[:, 0]
             distances[own[columns], columns] = torch.inf  # no row is its own neighbour
-            shares.append(votes(distances, probes.kinds, self.k, len(KINDS)))
+            shares.append(_shares(distances, probes.kinds, self.k))
         redrawn = torch.zeros(2, rows, 1, dtype=torch.float64, device=losses.device)
         for net in (0, 1):
             redrawn[net, probes.rows[net][probes.kinds == RANDOM]] = 1
-        mean = (torch.stack(shares) * (1 - redrawn)).sum(0) / (1 - redrawn).sum(0)
+        # rounded: .1 + .2 and .15 + .15 are one suspicion, and neither kind has more
+        mean = ((torch.stack(shares) * (1 - redrawn)).sum(0) / (1 - redrawn).sum(0)).round(
+            decimals=9
+        )
         others = mean.clone()
         others[:, RANDOM] = -1
         return mean[:, RANDOM], mean[:, RANDOM] > others.amax(1)
+
+
+def _shares(distances: torch.Tensor, kinds: torch.Tensor, k: int) -> torch.Tensor:
+    """Return the share of each kind among the ``k`` nearest probes (n, kinds), float64; probes as
+    far as the k-th share the places that are left, whatever their order.
+
+    Args:
+        distances: of n rows to the probes (n, m); infinite: not a neighbour.
+        kinds: of the probes (m,).
+        k: number of neighbours; of fewer probes, all.
+    """
+    sorted_distances = distances.sort(1).values
+    count = distances.isfinite().sum(1, keepdim=True).clamp_max(k)
+    limit = sorted_distances.gather(1, (count - 1).clamp_min(0))
+    nearer = distances < limit
+    level = (distances == limit) & distances.isfinite()
+    left = (count - nearer.sum(1, keepdim=True)) / level.sum(1, keepdim=True).clamp_min(1)
+    one_hot = torch.nn.functional.one_hot(kinds, len(KINDS)).double()
+    found: torch.Tensor = (nearer.double() + level.double() * left) @ one_hot
+    return found / count.clamp_min(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar
 
@@ -20,13 +21,13 @@ from bench.tracks.noisy_labels import (
     train,
 )
 from bench.training.data import stratified_split
-from bench.training.stack import StackedNet
+from bench.training.stack import StackedMLP, StackedNet
 from bench.training.state import evaluating
 
 
 class _State:
-    """The rows held out, how many channels each net keeps at each step,
-    and how many are best for the rows held out.
+    """The rows held out, how many channels each net keeps at each step, how many both are judged
+    on (K,), and the nets that the rows held out found best, with their channels and scores (2 K,).
     """
 
     def __init__(self, seeds: Seeds, held: torch.Tensor, method: NestedCoTeaching) -> None:
@@ -40,8 +41,48 @@ class _State:
             run.torch_generator("method", "dropout", net) for net in range(2) for run in seeds.runs
         ]
         self.kept = seeds.zeros(seeds.members * seeds.n_rows, dtype=torch.bool)
-        self.best = torch.full((seeds.members,), self.width, device=seeds.device)
+        self.judges = torch.full((seeds.members,), self.width, device=seeds.device)
+        self.best = copy.deepcopy(seeds.nets)
+        self.channels_best = torch.full((2 * seeds.members,), self.width, device=seeds.device)
+        self.scores = torch.full((2 * seeds.members,), -1.0, device=seeds.device)
         self.draw()
+
+    def look(self, together: bool) -> None:
+        """Try every number of channels on the rows held out, and keep the nets that label more of
+        them as given than ever before: each by itself, or of both the mean logits.
+        """
+        score, place = self.right(together).max(1)
+        better, self.scores = score > self.scores, torch.maximum(score, self.scores)
+        self.channels_best = torch.where(better, place + 1, self.channels_best)
+        self.judges = place[: self.seeds.members] + 1
+        for mine, theirs in zip(_values(self.best), _values(self.seeds.nets), strict=True):
+            mine.data[better] = theirs.data[better]
+
+    @torch.no_grad()
+    def right(self, together: bool) -> torch.Tensor:
+        """Return for each net and number of channels the share of the rows held out that is
+        labelled as given, less 1e-5 a channel (2 K, D); without nested dropout for all channels
+        alone.
+        """
+        seeds, nets = self.seeds, self.seeds.nets
+        found = seeds.zeros(nets.members, self.width)
+        with evaluating(nets):
+            # (2 K, D, C)
+            weight = nets.head(
+                torch.eye(self.width, device=seeds.device).expand(nets.members, -1, -1)
+            )
+            for rows in self.held.split(max(1, 2**20 // weight[0].numel()), 1):
+                # (2 K, n, D, C): logits by the first 1, 2, ... channels
+                growing = (self.features(rows)[..., None] * weight[:, None]).cumsum(2)
+                if together:
+                    both = growing.unflatten(0, (2, -1)).mean(0)
+                    growing = both.repeat(2, 1, 1, 1)
+                given = seeds.y.gather(1, rows).repeat(2, 1)
+                found += (growing.argmax(-1) == given[..., None]).sum(1)
+        found = found / self.held.shape[1] - 1e-5 * torch.arange(self.width, device=seeds.device)
+        if not self.method.nested:
+            found[:, :-1] = -torch.inf
+        return found
 
     def features(self, rows: torch.Tensor) -> torch.Tensor:
         """Return both nets' features of the rows (K, n), (2 K, n, D), in eval mode; it counts."""
@@ -96,8 +137,11 @@ class NestedCoTeaching(NoisyLabelMethod):
         deviates=(
             "The spread of the channels is a share of the width, a quarter by default, since the "
             "paper's 10 of 512 starves a small net. Both stages share the task's epochs and its "
-            "falling learning rate in the paper's proportion, and both nets see whole batches in "
-            "one order, where the official code gives each half a batch to choose from."
+            "falling learning rate in the paper's proportion, without its warm-up, and both nets "
+            "see whole batches in one order, where the official code gives each half a batch to "
+            "choose from. The rows that choose epoch and channels are held out of the training "
+            "rows with labels as noisy as theirs; the authors' have clean ones. The board ranks "
+            "the first net; the paper predicts with both."
         ),
         stacked=True,
         defaults_from="here",
@@ -107,9 +151,10 @@ class NestedCoTeaching(NoisyLabelMethod):
     settings: ClassVar = {
         "cifar10": {"nested": 0.01953125},
         "cifar100": {"nested": 0.1953125},
-        "clothing1m": {"nested": 0.1953125, "forget": 0.3},
+        "clothing1m": {"nested": 0.1953125, "forget": 0.3, "finetune": 0.5},
         "cifar10-dropout": {"nested": 0.0, "dropout": 0.3},
         "cifar100-dropout": {"nested": 0.0, "dropout": 0.7},
+        "clothing1m-dropout": {"nested": 0.0, "dropout": 0.3, "forget": 0.3, "finetune": 0.5},
     }
     nets: ClassVar[int] = 2
     nested: Annotated[float, Meta(ge=0)] = 0.25
@@ -121,14 +166,14 @@ class NestedCoTeaching(NoisyLabelMethod):
     finetune: Annotated[float, Meta(ge=0, le=1)] = 2 / 9
     """Share of the epochs given to Co-teaching (the paper's 100 of 450)."""
     holdout: Annotated[float, Meta(gt=0, lt=1)] = 0.1
-    """Share of the rows that choose the number of channels; their labels
-    are as noisy as the others'.
+    """Share of the rows that choose epoch and number of channels; their labels are as noisy as the
+    others'.
     """
 
     def solve_stacked(self, problems: Sequence[Problem], runs: Sequence[Run]) -> list[Solution]:
-        """Hold rows out, then train."""
+        """Hold rows out, then train nets whose last layer has no bias."""
         seeds, held = self._narrowed(Seeds(problems, runs))
-        seeds.nets = seeds.build(2)
+        seeds.nets = without_bias(seeds.build(2))
         state = _State(seeds, held, self)
         train(self, seeds, state)
         return self.solutions(state, seeds)
@@ -147,6 +192,21 @@ class NestedCoTeaching(NoisyLabelMethod):
         )
         return seeds.part(rows), held_rows
 
+    def step(
+        self, state: _State, nets: StackedNet, optimiser: torch.optim.Optimizer, batch: Batch
+    ) -> None:
+        """Before fine-tuning return to each net's best epoch, with a fresh optimiser, and freeze
+        the nets' statistics.
+        """
+        if batch.epoch == state.fine and not batch.step:
+            for mine, best in zip(_values(nets), _values(state.best), strict=True):
+                mine.data.copy_(best)
+            optimiser.state.clear()
+            nets.eval()
+            state.scores.fill_(-1.0)
+            state.look(together=True)
+        super().step(state, nets, optimiser, batch)
+
     def forward(self, state: _State, nets: StackedNet, batch: Batch) -> torch.Tensor:
         """Return the logits (2, K, B, C) on the channels kept; while fine-tuning both nets keep as
         many, and judge every row on the best number.
@@ -156,7 +216,7 @@ class NestedCoTeaching(NoisyLabelMethod):
         if batch.epoch >= state.fine:
             channels = channels[: len(channels) // 2].repeat(2)
             with torch.no_grad():
-                judged = nets.head(features * state.first(state.best.repeat(2))).unflatten(
+                judged = nets.head(features * state.first(state.judges.repeat(2))).unflatten(
                     0, (2, -1)
                 )
                 state.judged = cross_entropy(judged, batch.y.expand(2, -1, -1))
@@ -182,44 +242,16 @@ class NestedCoTeaching(NoisyLabelMethod):
         return ((losses * chosen).sum(-1) / count)[..., None]
 
     def after_epoch(self, state: _State, epoch: int) -> None:
-        """From when fine-tuning begins, find the best number of channels on the rows held out, and
-        freeze the nets' statistics; draw the next epoch.
+        """Look at the rows held out: by itself each net, while fine-tuning both together; draw the
+        next epoch.
         """
-        if self.nested and epoch + 1 >= state.fine:
-            state.best = self._best(state)
-        if epoch + 1 == state.fine:
-            state.seeds.nets.eval()
+        state.look(together=epoch >= state.fine)
         state.draw()
 
-    def _best(self, state: _State) -> torch.Tensor:
-        """Return the number of channels (K,) with which both nets' mean
-        logits are right most often, less 1e-5 a channel.
-        """
-        seeds, nets = state.seeds, state.seeds.nets
-        right = seeds.zeros(seeds.members, state.width)
-        with evaluating(nets):
-            bias = nets.head(seeds.zeros(nets.members, 1, state.width))
-            # (2 K, D, C)
-            weight = (
-                nets.head(torch.eye(state.width, device=seeds.device).expand(nets.members, -1, -1))
-                - bias
-            )
-            for rows in state.held.split(max(1, 2**20 // weight[0].numel()), 1):
-                growing = (state.features(rows)[..., None] * weight[:, None]).cumsum(2) + bias[
-                    :, None
-                ]  # (2 K, n, D, C): logits by the first 1, 2, ... channels
-                predicted = growing.unflatten(0, (2, -1)).mean(0).argmax(-1)
-                right += (predicted == seeds.y.gather(1, rows)[..., None]).sum(1)
-        return (
-            right / state.held.shape[1] - 1e-5 * torch.arange(state.width, device=seeds.device)
-        ).argmax(1) + 1
-
     def readout(self, state: _State, nets: StackedNet, k: int) -> Model:
-        """Return the net on its best number of channels; on all of them as
-        long as none is chosen.
-        """
-        best = state.best[k % len(state.best)]
-        return _Compressed(super().readout(state, nets, k), state.first(best[None])[0, 0])
+        """Return the net of the best epoch so far on its best number of channels."""
+        mask = state.first(state.channels_best[k, None])[0, 0]
+        return _Compressed(super().readout(state, state.best, k), mask)
 
     def finish(self, state: _State, seeds: Seeds) -> list[dict[str, Any]]:
         """Say which rows the first net was trained on in the last epoch."""
@@ -236,3 +268,16 @@ class _Compressed(torch.nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map inputs (n, ...) to logits (n, C)."""
         return self.net.head(self.net.features(x) * self.mask)
+
+
+def without_bias(nets: StackedNet) -> StackedNet:
+    """Return the nets, whose last layer's bias is zero from now on."""
+    bias = nets.biases[-1] if isinstance(nets, StackedMLP) else nets.bias
+    bias.data.zero_()
+    bias.requires_grad_(False)
+    return nets
+
+
+def _values(nets: StackedNet) -> list[torch.Tensor]:
+    """Return parameters and statistics."""
+    return [*nets.parameters(), *nets.buffers()]

@@ -298,6 +298,52 @@ def test_a_row_of_mapd_is_what_most_of_its_nearest_probes_are():
         assert bool(flags[row]) == (mean[RANDOM] > np.delete(mean, RANDOM).max() + 1e-12)
 
 
+def test_equal_shares_of_mapd_are_one_suspicion_and_a_tie_flags_nothing(monkeypatch):
+    """Of ten neighbours one in one net and two in the other are as many as none and three: .15,
+    however .1 + .2 and 0 + .3 are rounded.
+    """
+    votes = (
+        ([4, 3, 2, 1], [4, 2, 2, 2]),  # random label: .1 and .2
+        ([4, 4, 2, 0], [4, 2, 1, 3]),  # 0 and .3
+        ([1, 2, 3, 4], [2, 3, 1, 4]),  # .4: the most frequent kind
+        ([1, 4, 3, 2], [2, 2, 2, 4]),  # .2 and .4, no more than .4 and .2 of another kind
+        ([1, 3, 5, 1], [2, 3, 3, 2]),
+        ([4, 2, 2, 2], [4, 2, 2, 2]),  # the probes of random label, one of either net
+        ([4, 2, 2, 2], [4, 2, 2, 2]),
+    )
+    shares = [torch.tensor([row[net] for row in votes], dtype=torch.float64) / 10 for net in (0, 1)]
+    monkeypatch.setattr(mapd_file, "_shares", lambda *_: shares.pop(0))
+    chosen = torch.tensor([[7, 7, 7, 5], [7, 7, 7, 6]])
+    probes = Probes(chosen, torch.zeros(2, 8, dtype=torch.int64), torch.zeros(8, 1))
+    found, flags = MetadataArchaeology().judge(torch.zeros(2, 8, 1), probes)
+    assert found[0] == found[1] == found[4] == 0.15
+    assert flags.tolist() == [False, False, True, False, False, False, False]
+
+
+@pytest.mark.parametrize("coarse", [1, 2])
+def test_mapd_s_judgement_is_the_same_in_any_order_of_rows_and_probes(coarse):
+    """Losses of few values, so that many probes are equally far from a row."""
+    generator = np.random.default_rng(coarse)
+    rows, count, epochs = 40, 5, 3
+    losses = torch.from_numpy(generator.integers(0, coarse + 1, (2, rows + count, epochs)) / 4.0)
+    drawn, extra = generator.permutation(rows), np.arange(rows, rows + count)
+    chosen = np.stack(
+        [np.concatenate([drawn[:10], extra, drawn[first : first + count]]) for first in (10, 15)]
+    )
+    labels, x = torch.zeros(2, rows + count, dtype=torch.int64), torch.zeros(rows + count, 1)
+    method = MetadataArchaeology(k=7)
+    share, flags = method.judge(losses, Probes(torch.from_numpy(chosen), labels, x))
+    place = np.concatenate([generator.permutation(rows), extra])  # row i moves to place[i]
+    moved = torch.empty_like(losses)
+    moved[:, place] = losses
+    shuffled = place[chosen].reshape(2, 4, count)
+    shuffled = generator.permuted(shuffled, axis=2).reshape(2, -1)
+    again, flagged = method.judge(moved, Probes(torch.from_numpy(shuffled), labels, x))
+    assert torch.equal(again[place[:rows]], share)
+    assert torch.equal(flagged[place[:rows]], flags)
+    assert 1 < share.unique().numel() < rows
+
+
 def test_mapd_notes_each_epoch_s_loss_on_the_label_of_the_net(toy, run_of):
     method, problem = MetadataArchaeology(), toy()
     probes = probes_of(problem, out_of_fold(problem, run_of()), np.random.default_rng(0), 0.02)

@@ -71,9 +71,7 @@ def test_a_round_ends_with_the_epoch_in_which_enough_rows_are_learned(
     assert int(found.isfinite().sum()) == min(100, 12 * len(played)) >= enough
 
 
-def test_a_round_that_never_gets_there_stops_at_its_cap_and_keeps_what_it_has(
-    toy, run_of, monkeypatch
-):
+def test_a_round_that_never_gets_there_stops_at_its_cap(toy, run_of, monkeypatch):
     right = torch.zeros(10, 40, dtype=torch.bool)
     right[:, :5] = True
     found, played = scripted(toy, run_of, monkeypatch, LateStopping(skip=1, cap=0.6), 1, right)
@@ -103,13 +101,41 @@ def test_sets_only_shrink_and_rows_dropped_earlier_have_lower_scores(toy, run_of
             assert max(scores[i] for i in gone) <= min(scores[i] for i in later)
 
 
-def test_where_nothing_is_learned_the_set_stays(toy, run_of, monkeypatch):
-    monkeypatch.setattr(
-        LateStopping,
-        "_round",
-        lambda self, seeds, rows, number, streak: torch.full((rows.shape[1],), torch.inf),
-    )
-    assert LateStopping().solve(toy(), run_of(0)).kept.all()
+@pytest.mark.parametrize(
+    ("learned", "kept"), [(0, 70), (48, 70), (49, 49), (60, 60), (70, 70)], ids=str
+)
+def test_a_round_drops_the_rows_it_has_not_learned_only_if_it_has_learned_enough(
+    toy, run_of, monkeypatch, learned, kept
+):
+    def played(self, seeds, rows, number, streak):
+        first = torch.full((rows.shape[1],), torch.inf)
+        first[:learned] = 5.0
+        return first
+
+    monkeypatch.setattr(LateStopping, "_round", played)
+    method = LateStopping(rounds=(1,), shrink=0.7)  # 49 of 70 rows end the round
+    solution = method.solve(toy(epochs=1), run_of(0))
+    assert solution.kept.tolist() == [True] * kept + [False] * (70 - kept)
+    if 0 < learned < 70:
+        assert solution.clean_score[:learned].min() > solution.clean_score[learned:].max()
+
+
+def test_the_settings_of_the_authors_scripts_end_their_rounds_at_the_authors_thresholds(
+    toy, run_of
+):
+    problem = toy(rows=2000)
+    for name, (rounds, shrink) in {
+        "cifar10-20": ((4, 4, 4), 0.98),
+        "cifar10-40": ((4, 4, 4), 0.955),
+        "cifar100-20": ((4, 4, 4), 0.98),
+        "cifar100-40": ((22, 5, 0), 0.975),
+    }.items():
+        method = LateStopping.make(LateStopping.settings[name])
+        assert method._streaks() == [
+            streak for streak, count in zip((1, 2, 3), rounds, strict=True) for _ in range(count)
+        ]
+        found = [method._enough(Seeds([problem], [run_of(0)]), r) for r in range(sum(rounds))]
+        assert found == [int(2000 * shrink ** (r + 1)) for r in range(sum(rounds))]
 
 
 def test_a_round_s_net_and_order_are_its_own(toy, run_of):
