@@ -59,7 +59,9 @@ class AreaUnderMargin(NoisyLabelMethod):
 }""",
         deviates="Margins are averaged over all epochs of the task's schedule; the paper stops "
         "where the learning rate first drops. The two passes run side by side, and the ranking "
-        "takes the mean of both where a row is real in both.",
+        "takes the mean of both where a row is real in both. N / (C + 1) rows are fake; the "
+        "authors' code takes N / C.",
+        official_code="ok",
         signal="dynamics",
         stacked=True,
         defaults_from="paper",

@@ -40,7 +40,10 @@ class CoTeaching(NoisyLabelMethod):
         "where nearly half of them are wrong.",
         official_code="flawed",
         deviates="SGD and schedule of the task instead of Adam. The official code divides a mean "
-        "by the kept count once more; here the mean is taken once.",
+        "by the kept count once more; here the mean is taken once. In the first epoch nothing is "
+        "forgotten; the official code starts one step further up its ramp, the paper too. The true "
+        "rate of wrong labels is told, where the authors tell the nominal one. The last epoch is "
+        "judged, and not the mean of the last ten.",
         needs=("noise-rate",),
         signal="dynamics",
         stacked=True,

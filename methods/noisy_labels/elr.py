@@ -32,7 +32,8 @@ class EarlyLearningRegularisation(NoisyLabelMethod):
         "every rate of symmetric and asymmetric noise.",
         official_code="ok",
         deviates="Defaults are this project's small-data values, beta .7 and lam 3 for every kind "
-        "of noise; the paper's are in 'settings'.",
+        "of noise; the paper's are in 'settings'. The last epoch is judged; the authors' code "
+        "keeps the one that is best on held-out rows with noisy labels.",
         signal="dynamics",
         stacked=True,
         tuning={"lam": (1.0, 3.0, 7.0), "beta": (0.5, 0.7, 0.9)},

@@ -32,7 +32,8 @@ class GeneralisedCrossEntropy(NoisyLabelMethod):
         claim="As robust as absolute error and as easy to train as cross entropy: above both "
         "under wrong labels.",
         official_code="none",
-        deviates="The loss alone; the truncated variant with alternating pruning is not built.",
+        deviates="The loss alone; the truncated variant with alternating pruning, which the paper "
+        "reports beside it, is not built.",
         stacked=True,
         defaults_from="paper",
         tuning={"q": (0.1, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)},

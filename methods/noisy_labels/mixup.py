@@ -54,7 +54,8 @@ class Mixup(NoisyLabelMethod):
 }""",
         claim="Convex mixtures of rows lower the memorisation of wrong labels and end above "
         "training on the rows themselves.",
-        official_code="none",
+        official_code="ok",
+        deviates="Rate, schedule and weight decay are the task's.",
         stacked=True,
         defaults_from="paper",
         tuning={"alpha": (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)},

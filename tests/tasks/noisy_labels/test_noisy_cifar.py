@@ -357,3 +357,16 @@ def test_tensors_and_arrays_of_an_older_numpy_are_read_alike(tmp_path):
                 new.read(item).replace(b"numpy._core.multiarray", b"numpy.core.multiarray"),
             )
     np.testing.assert_array_equal(read_labels(tmp_path / "old.pt")["noisy_label"], y)
+
+
+@pytest.mark.parametrize(("task", "classes"), [(NoisyCifar10, 10), (NoisyCifar100, 100)])
+def test_chance_is_one_class_of_all(task, classes):
+    chances = {metric.name: metric.chance for metric in task.card.metrics if metric.chance}
+    assert chances == {"acc_last": 100 / classes}
+
+
+def test_the_metrics_of_both_tasks_differ_in_chance_alone():
+    ten, hundred = (task.card.metrics for task in (NoisyCifar10, NoisyCifar100))
+    assert [msgspec.structs.replace(metric, chance=None) for metric in ten] == [
+        msgspec.structs.replace(metric, chance=None) for metric in hundred
+    ]
