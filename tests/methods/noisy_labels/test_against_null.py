@@ -74,7 +74,7 @@ SHORT, SMALL = {"n_train": 500, "epochs": 20}, {"n_train": 700, "epochs": 30}
 MADE_FOR = [
     (EarlyLearningRegularisationPlus(), NoisyDigits(noise="sym", rate=0.4, **SHORT)),
     (SparseOverParameterisation(), NoisyDigits(noise="sym", rate=0.4, **SHORT)),
-    (LateStopping(), NoisyDigits(noise="sym", rate=0.4, **SHORT)),
+    (LateStopping(), NoisyDigits(noise="sym", rate=0.4, **SMALL)),
     (NestedCoTeaching(), NoisyDigits(noise="sym", rate=0.4, epochs=60)),
     (RotationConsistency(), NoisyDigits(noise="sym", rate=0.4, **SMALL)),
     # the paper's setting: linear probes, half of the labels wrong

@@ -2,7 +2,7 @@
 run: twenty seeds from 200 on, one-sided paired t tests, p adjusted by Holm over all of them.
 
 ``python -m pytest -s -m slow tests/methods/noisy_labels/test_elr_plus_claims.py`` runs them, in
-about three minutes of one core, and prints the table that the page of the track quotes. With
+about four minutes of one core, and prints the table that the page of the track quotes. With
 ``BENCH_CLAIMS`` the records stay in that folder, and what is there is not run again.
 """
 
@@ -26,7 +26,12 @@ CLAIMS = (
     ("asym40", "elr-plus", "knn"),
 )
 """On this variant of noisy-digits the first has a higher acc_last than the second."""
-FAILED: set[tuple[str, str, str]] = set()
+FAILED = {
+    ("asym40", STEP, "elr-plus"),
+    ("pair45", STEP, "elr-plus"),
+    ("sym40", "elr-plus", "elr"),
+    ("asym40", "elr-plus", "elr"),
+}
 """Claims that did not hold when they were run: the page shows them with their interval."""
 
 
