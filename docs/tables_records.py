@@ -39,6 +39,10 @@ CLAIMED_ABOVE: dict[str, list[tuple[str, str, tuple[str, ...]]]] = {
         ("dm", "dc", ("condense-digits",)),
         ("ncfm", "dm", ("condense-digits",)),
     ],
+    "condensation-calibration": [
+        ("mts", "temperature", ("condense-calibration",)),
+        ("temperature-real", "dm", ("condense-calibration",)),
+    ],
 }
 """Track -> which method its paper puts above which (``ce`` is also the teacher of
 ``self-distill``), and the tasks here that can tell.

@@ -7,7 +7,7 @@ decoded to several training images. Shapes: N real images, n stored ones, C clas
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 import torch
@@ -21,7 +21,15 @@ from bench.runs.context import Run
 from bench.training.convnet import ConvNet
 from bench.training.fitting import Recipe
 
-__all__ = ["ClassSampler", "Problem", "SmallSet", "decode", "labels_of", "real_rows", "stored"]
+__all__ = [
+    "ClassSampler",
+    "Problem",
+    "SmallSet",
+    "decode",
+    "labels_of",
+    "real_rows",
+    "stored",
+]
 
 TRACK = TrackCard(
     name="condensation",
@@ -52,9 +60,11 @@ class SmallSet(msgspec.Struct, kw_only=True):
         factor: each stored image is a ``factor`` x ``factor`` mosaic, decoded to ``factor`` squared
             images of full size.
         indices: rows of the training set (n,), int64, where the images are real ones.
-        masked: a share in [0, 1): fit a temperature on validation logits of which so many are set
-            to zero (0: on whole ones, plain temperature scaling), and use it at test. It changes
-            confidences, never a prediction.
+        temperature: what each net's temperature is fitted on, for use at test: the images of the
+            ``set``, or real ``validation`` images that no method sees; None: there is none. It
+            changes confidences, never a prediction.
+        masked: share in [0, 1) of the set's pixels that is zero, the mean pixel, while the
+            temperature is fitted, drawn once for each net; 0: plain temperature scaling.
     """
 
     x: Annotated[torch.Tensor, Array("n", "channels", "H", "W", dtype="float32")]
@@ -66,7 +76,8 @@ class SmallSet(msgspec.Struct, kw_only=True):
     indices: Annotated[
         torch.Tensor | None, Array("n", dtype="int64", ge=0, lt="N", distinct=True)
     ] = None
-    masked: Annotated[float, Meta(ge=0, lt=1)] | None = None
+    temperature: Literal["set", "validation"] | None = None
+    masked: Annotated[float, Meta(ge=0, lt=1)] = 0.0
 
     @property
     def decoded(self) -> int:
@@ -95,6 +106,11 @@ class SmallSet(msgspec.Struct, kw_only=True):
                 f"soft_y holds rows that sum to {float(self.soft_y.sum(1).min()):.6g} and more, "
                 "and must hold probabilities, each row of sum 1"
             )
+        if self.masked and self.temperature != "set":
+            raise InvalidRun(
+                f"masked is {self.masked:g} and temperature is {self.temperature!r}; a mask hides "
+                "pixels of the set's images, so it needs temperature='set'"
+            )
         if self.indices is not None and not torch.equal(self.x, problem.x[self.indices]):
             raise InvalidRun(
                 "indices names rows of the training set that the images are not; leave indices "
@@ -116,7 +132,9 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
         width: of the ConvNet.
         depth: of the ConvNet.
         updates: changes of the images that a synthesis may make.
-        net_epochs: most epochs that a net may be trained on the images between two of them.
+        inner: of these, changes at one net, for methods that train nets on the images: it takes
+            ``updates // inner`` fresh nets.
+        net_epochs: epochs that such a net is trained on the images between two changes.
         batch_real: real images a class in each of them.
         batch_size: rows of a batch where nets are trained on the real images.
         epochs: of such a training.
@@ -132,6 +150,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     width: Annotated[int, Meta(ge=1)] = 32
     depth: Annotated[int, Meta(ge=1)] = 2
     updates: Annotated[int, Meta(ge=1)] = 120
+    inner: Annotated[int, Meta(ge=1)] = 1
     net_epochs: Annotated[int, Meta(ge=1)] = 5
     batch_real: Annotated[int, Meta(ge=1)] = 32
     batch_size: Annotated[int, Meta(ge=1)] = 64

@@ -15,12 +15,21 @@ from torch.func import vmap
 
 from bench.tracks import condensation_augment as siamese
 from bench.tracks import condensation_tuned
+from bench.tracks.condensation_calls import seen
 from bench.training import tuned
 from bench.training.convnet import ConvNet, Net, Params
-from bench.training.fitting import Recipe, epochs_of, fit, outputs
+from bench.training.fitting import Recipe, epochs_of, fit
 from bench.training.state import finite
 
-__all__ = ["Protocol", "calibration_error", "mean_nll", "ranking_score", "temperatures", "train"]
+__all__ = [
+    "Protocol",
+    "calibration_error",
+    "masked_logits",
+    "mean_nll",
+    "ranking_score",
+    "temperatures",
+    "train",
+]
 
 BACKENDS = ("grouped", "stacked", "sequential")
 
@@ -143,7 +152,7 @@ def logits_of(net: Net, params: Params, x: torch.Tensor) -> torch.Tensor:
         InvalidRun: a net diverged.
     """
     copy = x.clone()
-    found = outputs(net, params, copy).double()
+    found = seen(net, params, copy).double()
     copy.zero_()
     return finite(found, "nets trained on the set")
 
@@ -179,30 +188,17 @@ def mean_nll(logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     ).mean(1)
 
 
-def temperatures(
-    logits: torch.Tensor,
-    y: torch.Tensor,
-    masked: float = 0.0,
-    generator: torch.Generator | None = None,
-    draws: int = 16,
-) -> torch.Tensor:
+def temperatures(logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """Return for each net the temperature, (K,), from 1/1000 to 1000, that minimises the likelihood
     loss of ``logits / T``.
 
-    The loss is convex in 1/T, so the sign of its derivative is bisected.
+    The loss is convex in 1/T, so the sign of its derivative is bisected. Where a net finds every
+    label, the loss falls as long as T does.
 
     Args:
-        logits: of validation examples (K, n, C).
+        logits: of examples (K, n, C).
         y: their labels (n,).
-        masked: share of the logits that is set to zero at random, for masked temperature scaling;
-            the loss is the mean over ``draws`` masks, which are the same at every evaluation of it.
-        generator: of the masks.
-        draws: number of masks.
     """
-    if masked > 0:
-        keep = torch.rand(draws, *logits.shape, generator=generator).to(logits.device) >= masked
-        logits = (logits * keep).movedim(0, 1).flatten(1, 2)
-        y = y.repeat(draws)
     label = logits.gather(-1, y.expand(len(logits), -1)[..., None])[..., 0]
     low, high = (
         torch.full((len(logits),), value, dtype=logits.dtype, device=logits.device)
@@ -214,6 +210,21 @@ def temperatures(
         slope = ((scaled.softmax(-1) * logits).sum(-1) - label).mean(1)
         low, high = torch.where(slope < 0, middle, low), torch.where(slope < 0, high, middle)
     return (-(low + high) / 2).exp()
+
+
+@torch.no_grad()
+def masked_logits(
+    net: Net, params: Params, x: torch.Tensor, masked: float, generator: torch.Generator
+) -> torch.Tensor:
+    """Return the logits (K, n, C), in float64, of K nets for images (n, channels, height, width) of
+    which each net misses a share of the pixels of its own.
+
+    A pixel that is missed is zero, the mean of normalised images. Source: arXiv:2307.12463;
+    DongyaoZhu/mtt-distillation, temperature.py.
+    """
+    nets = len(params[0])
+    keep = torch.rand(nets, *x.shape, generator=generator) > masked
+    return finite(net.logits(params, x * keep.to(x)).double(), "nets trained on the set")
 
 
 def ranking_score(gain: float, weight: float = 0.5, loss: float = 0.0) -> tuple[float, float]:

@@ -9,6 +9,7 @@ import torch
 from torch.func import grad, vmap
 from torch.nn import functional as F
 
+from bench.tracks.condensation_calls import images_a_call
 from bench.training.convnet import Net, Params
 from bench.training.fitting import cross_entropy
 
@@ -109,14 +110,12 @@ def _gradient(
     )
 
 
-def balanced_gradient(
-    net: Net, params: Params, x: torch.Tensor, graph: bool, chunk: int = 2560
-) -> list[torch.Tensor]:
+def balanced_gradient(net: Net, params: Params, x: torch.Tensor, graph: bool) -> list[torch.Tensor]:
     """Return the mean over classes of the class gradients, (1, ...): the gradient of one balanced
-    batch, taken in chunks of about ``chunk`` images.
+    batch, taken in whole classes of about :func:`images_a_call` images where no graph is kept.
     """
     classes, size = x.shape[:2]
-    step = classes if graph else max(1, chunk // size)
+    step = classes if graph else max(1, images_a_call(x) // size)
     total: list[torch.Tensor] = []
     for first in range(0, classes, step):
         part = x[first : first + step]

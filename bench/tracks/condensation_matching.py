@@ -20,9 +20,7 @@ from bench.runs.context import Run
 from bench.tracks import condensation_augment as siamese
 from bench.tracks import condensation_tuned
 from bench.tracks.condensation import ClassSampler, Problem, SmallSet, labels_of, real_rows
-from bench.tracks.condensation_gradients import (
-    class_loss,
-)
+from bench.tracks.condensation_gradients import class_loss
 from bench.training import tuned
 from bench.training.convnet import ConvNet, Net, Params
 from bench.training.fitting import Recipe, epochs_of, fit
@@ -34,43 +32,23 @@ __all__ = [
 
 BACKENDS = ("loop", "hybrid", "grouped", "vmap")
 
-DC_TABLE = {1: (1, 1), 10: (10, 50), 20: (20, 25), 30: (30, 20), 40: (40, 15), 50: (50, 10)}
-"""Images a class -> inner steps J and net epochs T between them
-(VICO-UoE/DatasetCondensation, utils.py, get_loops).
-"""
-DCC_TABLE = {**DC_TABLE, 1: (10, 5)}
-"""The same in the repository of DCC (Saehyung-Lee/DCC), which takes ten
-inner steps also with one image a class.
-"""
-
-
-# Gradients
-# -------------------------------------------------------------------------------------------------
-
-
-# The loop
-# -------------------------------------------------------------------------------------------------
-
 
 class GradientMatching(Method, frozen=True, kw_only=True):
     """Move images so that their gradient resembles that of real ones, at the weights that training
     on them visits.
 
-    As it stands it is DC; methods replace ``loss``, the table or the augmentation. Source:
-    arXiv:2006.05929, algorithm 1.
+    As it stands it is DC; methods replace ``loss`` or the augmentation. The loops are the
+    problem's, so that methods differ in these alone. Source: arXiv:2006.05929, algorithm 1.
     """
 
-    table: ClassVar[dict[int, tuple[int, int]]] = DC_TABLE
     augmented: ClassVar[bool] = False
 
     outer: Annotated[int, Meta(ge=0)] = 0
     """Fresh nets K; 0: as many as the problem's budget of image updates allows."""
     inner: Annotated[int, Meta(ge=0)] = 0
-    """Image updates J a net; 0: by the authors' table."""
+    """Image updates J a net; 0: the problem's."""
     net_epochs: Annotated[int, Meta(ge=0)] = 0
-    """Epochs T of the net between two updates; 0: by the authors' table,
-    at most what the problem allows.
-    """
+    """Epochs T of the net between two updates; 0: the problem's."""
     init: Literal["real", "noise"] = "real"
     """Where the images start: from real ones of their class, or from noise."""
     lr_img: Annotated[float, Meta(gt=0)] = 0.1
@@ -88,12 +66,11 @@ class GradientMatching(Method, frozen=True, kw_only=True):
 
     def plan(self, problem: Problem) -> tuple[int, int, int]:
         """Return K, J and T for a problem."""
-        key = max((ipc for ipc in self.table if ipc <= problem.ipc), default=min(self.table))
-        inner = self.inner or self.table[key][0]
+        inner = self.inner or min(problem.inner, problem.updates)
         return (
             self.outer or max(1, problem.updates // inner),
             inner,
-            self.net_epochs or min(self.table[key][1], problem.net_epochs),
+            self.net_epochs or problem.net_epochs,
         )
 
     def loss(

@@ -11,4 +11,3 @@ CALIBRATION = """@inproceedings{zhu2023rethinking,
   eprint = {2307.12463},
   archivePrefix = {arXiv}
 }"""
-TUNING = {"masked": (0.05, 0.1, 0.2, 0.3), "lr_img": (1.0, 3.0)}

@@ -29,11 +29,14 @@ class GradientMatchingDC(GradientMatching):
         claim="Far above every selection of real images of the same number.",
         official_code="ok",
         deviates="Starts from real images, where the authors' default is noise (init=noise); "
-        "number of nets and real batch are the task's.",
+        "loops and real batch are the task's, the same for all that match gradients: a fresh net "
+        "for each change, as the authors take with one image a class; with ten and more they train "
+        "each net on the images between ten and more changes (paper-ipc10).",
         defaults_from="paper",
         tuning={"lr_img": (0.03, 0.1, 0.3, 1.0), "mom_img": (0.5, 0.9)},
     )
     settings: ClassVar[dict[str, dict[str, Any]]] = {
         "paper-ipc1": {"outer": 1000, "inner": 1, "net_epochs": 1},
         "paper-ipc10": {"outer": 1000, "inner": 10, "net_epochs": 50},
+        "paper-ipc50": {"outer": 1000, "inner": 50, "net_epochs": 10},
     }

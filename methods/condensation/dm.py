@@ -9,6 +9,7 @@ import torch
 from bench import Meta, Method, MethodCard, Run
 from bench.tracks import condensation_augment as siamese
 from bench.tracks.condensation import ClassSampler, Problem, SmallSet, labels_of, real_rows
+from bench.tracks.condensation_calls import seen
 
 
 class DistributionMatching(Method):
@@ -79,12 +80,11 @@ class DistributionMatching(Method):
             if names:
                 drawn = siamese.draw(names, problem.n_classes, (shape[1], shape[2]), draws)
                 real, synthetic = siamese.apply(drawn, real), siamese.apply(drawn, synthetic)
-            with torch.no_grad():
-                target = (
-                    net.features(params, real.flatten(0, 1)[None])[0]
-                    .unflatten(0, real.shape[:2])
-                    .mean(1)
-                )
+            target = (
+                seen(net, params, real.flatten(0, 1), "features")[0]
+                .unflatten(0, real.shape[:2])
+                .mean(1)
+            )
             found = (
                 net.features(params, synthetic.flatten(0, 1)[None])[0]
                 .unflatten(0, synthetic.shape[:2])

@@ -29,12 +29,14 @@ class SiameseMatching(GradientMatching):
         claim="Augmenting both sides alike lets the images be trained with augmentation, and "
         "improves on gradient matching.",
         official_code="ok",
-        deviates="The evaluation that ranks does not augment; acc_aug is the one that does.",
+        deviates="The evaluation that ranks does not augment; acc_aug is the one that does. Loops "
+        "and real batch are the task's, as of dc.",
         defaults_from="paper",
         tuning={"lr_img": (0.03, 0.1, 0.3, 1.0), "mom_img": (0.5, 0.9)},
     )
     settings: ClassVar[dict[str, dict[str, Any]]] = {
         "paper-ipc1": {"outer": 1000, "inner": 1, "net_epochs": 1},
         "paper-ipc10": {"outer": 1000, "inner": 10, "net_epochs": 50},
+        "paper-ipc50": {"outer": 1000, "inner": 50, "net_epochs": 10},
     }
     augmented: ClassVar[bool] = True

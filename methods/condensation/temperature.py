@@ -1,4 +1,4 @@
-"""Temperature scaling (arXiv:1706.04599) of nets trained on a condensed set."""
+"""Temperature scaling (arXiv:1706.04599) of nets, by the condensed set that they learned from."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from .dm import DistributionMatching
 
 class Temperature(DistributionMatching):
     """The set of distribution matching, whose nets get the temperature of least negative log
-    likelihood on validation images.
+    likelihood on the set itself.
 
-    What anyone would try first. Accuracy is that of ``dm`` to the bit: a temperature moves no
-    prediction.
+    What anyone would try first who has the set alone. Accuracy is that of ``dm`` to the bit: a
+    temperature moves no prediction.
     """
 
     card: ClassVar = MethodCard(
         name="temperature",
-        title="Temperature scaling on distribution matching",
+        title="Temperature scaling on distribution matching, by the set",
         track="condensation-calibration",
         paper="arXiv:1706.04599",
         bibtex="""@inproceedings{guo2017calibration,
@@ -33,16 +33,15 @@ class Temperature(DistributionMatching):
   eprint = {1706.04599},
   archivePrefix = {arXiv}
 }""",
-        claim="A single temperature, fitted on held-out rows, takes away most of the "
-        "miscalibration of a net.",
         official_code="none",
-        deviates="The temperature is found by bisection instead of L-BFGS; the loss is convex in "
-        "its inverse.",
+        deviates="Fitted on the images that the nets learned from, the data that mts has, not on "
+        "held-out ones (temperature-real does that); found by bisection instead of L-BFGS, the "
+        "loss being convex in its inverse.",
         plain=True,
         defaults_from="paper",
         tuning={"lr_img": (0.3, 1.0, 3.0, 10.0), "mom_img": (0.5, 0.9)},
     )
 
     def solve(self, problem: Problem, run: Run) -> SmallSet:
-        """Return the set of dm with the wish for a temperature fitted on whole logits."""
-        return msgspec.structs.replace(super().solve(problem, run), masked=0.0)
+        """Return the set of dm with the wish for a temperature fitted on it."""
+        return msgspec.structs.replace(super().solve(problem, run), temperature="set")

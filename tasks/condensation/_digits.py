@@ -9,6 +9,7 @@ SMOKE = Preset(
     params={
         "n_train": 300,
         "updates": 10,
+        "inner": 2,
         "epochs": 20,
         "epochs_full": 3,
         "nets": 2,

@@ -25,8 +25,10 @@ class CondensationFields(Task):
     """Blocks of the ConvNet."""
     updates: Annotated[int, Meta(ge=1)] = 120
     """Changes of the images that a synthesis may make."""
+    inner: Annotated[int, Meta(ge=1)] = 1
+    """Of these, changes at one net, for methods that train nets on the images."""
     net_epochs: Annotated[int, Meta(ge=1)] = 5
-    """Most epochs of a net between two of them."""
+    """Epochs of such a net between two changes."""
     batch_real: Annotated[int, Meta(ge=1)] = 32
     """Real images a class in each of them."""
     nets: Annotated[int, Meta(ge=1)] = 5

@@ -22,6 +22,7 @@ SMOKE: dict[str, Any] = {
     "n_train": 400,
     "n_test": 100,
     "updates": 3,
+    "inner": 1,
     "epochs": 3,
     "epochs_full": 1,
     "nets": 2,
@@ -30,7 +31,7 @@ SMOKE: dict[str, Any] = {
 }
 PAPER: dict[str, Any] = {
     "updates": 10000,
-    "net_epochs": 50,
+    "inner": 10,
     "batch_real": 256,
     "nets": 20,
     "nets_aug": 20,
@@ -40,19 +41,28 @@ PAPER: dict[str, Any] = {
 }
 """VICO-UoE/DatasetCondensation, main.py: 20 nets a set, 300 epochs, 256 real images a class.
 
-10,000 updates are DC's and DCC's with ten images a class.
+A thousand nets, and the changes at each and epochs between them of DCC's repository
+(Saehyung-Lee/DCC, utils.py, get_loops). DC's has one change a net with one image a class: its
+setting ``paper-ipc1``.
 """
 
 PRESETS = {
     "smoke": Preset(variants={"ipc1": {"ipc": 1}}, params=SMOKE, seeds=1, timeout=300),
     "paper": Preset(
-        variants={"ipc1": {"ipc": 1}, "ipc10": {"ipc": 10}, "ipc50": {"ipc": 50}},
+        variants={
+            "ipc1": {"ipc": 1, "net_epochs": 5},
+            "ipc10": {"ipc": 10, "net_epochs": 50},
+            "ipc50": {"ipc": 50, "updates": 50000, "inner": 50, "net_epochs": 10},
+        },
         params=PAPER,
         seeds=5,
         timeout=86400,
     ),
 }
-BUDGET = "ipc stored images a class; 10,000 changes of the images; 256 real images a class in each"
+BUDGET = (
+    "ipc stored images a class; 10,000 changes of one or ten images a class, 50,000 of fifty; 256 "
+    "real images a class in each; a thousand nets for methods that train them"
+)
 REFERENCES = (
     Reference(name="random", kind="low"),
     Reference(name="full-data", kind="high", title="All training images", solve="full_data"),

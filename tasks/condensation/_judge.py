@@ -20,6 +20,7 @@ from bench.tracks.condensation_evaluation import (
     accuracies,
     calibration_error,
     logits_of,
+    masked_logits,
     mean_nll,
     quickest,
     temperatures,
@@ -28,6 +29,11 @@ from bench.tracks.condensation_evaluation import (
 from bench.training.convnet import Net, Params
 
 from ._fields import CondensationFields
+
+SYNTHESIS = frozenset({"updates", "inner", "net_epochs", "batch_real"})
+"""Fields of a task that say how images are made."""
+BUDGET = frozenset({"ipc", "epochs", "strategy", "nets_aug", "architectures"})
+"""Fields that say what is asked of a small set, and nothing of nets trained on all data."""
 
 
 class Hidden(msgspec.Struct, frozen=True):
@@ -61,7 +67,7 @@ class Judge:
         rows = real_rows(problem, run)
         self._random = SmallSet(x=problem.x[rows], y=problem.y[rows], indices=rows)
 
-    def logits(
+    def trained(
         self,
         small: SmallSet,
         lr: float,
@@ -72,12 +78,10 @@ class Judge:
         optimiser: Literal["sgd", "adamw"] = "sgd",
         epochs: int | None = None,
         watch: Callable[[int, Params], None] | None = None,
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Train a net from each seed on a small set and return their
-        logits for test and validation images, (K, n, C) each.
-        """
+    ) -> tuple[Net, Params]:
+        """Train a net from each seed on a small set; return what they are and their parameters."""
         task, net = self.task, net or self.problem.net()
-        x, y = decode(small, (self.problem.x.shape[2], self.problem.x.shape[3]))
+        x, y = self._decoded(small)
         strategy = task.strategy if augmented else ""
         protocol = Protocol(
             epochs=epochs or task.epochs,
@@ -95,8 +99,36 @@ class Judge:
             y if small.soft_y is None else small.soft_y,
             quickest(min(len(x), protocol.batch), net, len(seeds), x.device),
         )
-        params = train(net, start, x, targets, protocol, orders, form, watch)
+        return net, train(net, start, x, targets, protocol, orders, form, watch)
+
+    def _decoded(self, small: SmallSet) -> tuple[torch.Tensor, torch.Tensor]:
+        return decode(small, (self.problem.x.shape[2], self.problem.x.shape[3]))
+
+    def shown(self, net: Net, params: Params) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the logits of K nets for test and validation images, (K, n, C) each."""
         return logits_of(net, params, self.hidden.x_test), logits_of(net, params, self.hidden.x_val)
+
+    def logits(
+        self, small: SmallSet, lr: float, seeds: Sequence[int], **options: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Train a net from each seed on a small set, with options of :meth:`trained`, and return
+        their logits for test and validation images, (K, n, C) each.
+        """
+        return self.shown(*self.trained(small, lr, seeds, **options))
+
+    def temper(
+        self, small: SmallSet, net: Net, params: Params, val: torch.Tensor
+    ) -> torch.Tensor | None:
+        """Return the temperature (K,) of each of the nets that were trained on a small set, as the
+        set asks for it; ``val`` are their logits for the validation images.
+        """
+        if small.temperature is None:
+            return None
+        if small.temperature == "validation":
+            return temperatures(val, self.hidden.y_val)
+        x, y = self._decoded(small)
+        masks = self.run.torch_generator("eval", "masks", device="cpu")
+        return temperatures(masked_logits(net, params, x, small.masked, masks), y)
 
     def accuracy(self, small: SmallSet, lr: float, seeds: Sequence[int], **options: Any) -> float:
         """Return the mean test accuracy in percent."""
@@ -122,9 +154,16 @@ class Judge:
     # ---------------------------------------------------------------------
 
     def _cached(
-        self, recipe: dict[str, Any], build: Callable[[], tuple[torch.Tensor, torch.Tensor]]
+        self,
+        recipe: dict[str, Any],
+        build: Callable[[], tuple[torch.Tensor, torch.Tensor]],
+        aside: frozenset[str] = SYNTHESIS,
     ) -> dict[str, torch.Tensor]:
-        whole = {"condensation anchor": recipe, "task": self.task.values()}
+        """Return what ``build`` gives under the task's fields but those ``aside``, on which it does
+        not depend: variants share it.
+        """
+        own = {name: value for name, value in self.task.values().items() if name not in aside}
+        whole = {"condensation anchor": recipe, "task": own}
         return self.run.cached(whole, functools.partial(_named, build))[0]
 
     def random(self, lr: float, augmented: bool = False) -> float:
@@ -155,6 +194,7 @@ class Judge:
                 self.seeds[:3],
                 epochs=self.task.epochs_full,
             ),
+            SYNTHESIS | BUDGET,
         )
 
     def full(self) -> float:
@@ -200,18 +240,13 @@ def calibration(
     test: torch.Tensor,
     val: torch.Tensor,
     hidden: Hidden,
-    masked: float | None = None,
-    masks: torch.Generator | None = None,
+    scale: torch.Tensor | None = None,
 ) -> dict[str, float | None]:
-    """Return ece and nll of test logits, where asked for after masked
-    temperature scaling, and ece after plain temperature scaling.
+    """Return ece and nll of test logits (K, n, C), over temperatures (K,) where they are given, and
+    ece after temperatures fitted on validation images.
     """
     plain = temperatures(val, hidden.y_val)
-    shown = (
-        test
-        if masked is None
-        else test / temperatures(val, hidden.y_val, masked, masks)[:, None, None]
-    )
+    shown = test if scale is None else test / scale[:, None, None]
     return {
         "ece": float(calibration_error(shown, hidden.y_test).mean()),
         "ece_ts": float(calibration_error(test / plain[:, None, None], hidden.y_test).mean()),

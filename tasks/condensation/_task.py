@@ -11,7 +11,7 @@ import torch
 
 from bench import Case, InvalidRun, Outcome, Run, Score, Setup
 from bench.tracks.condensation import Problem, SmallSet, stored
-from bench.tracks.condensation_evaluation import accuracies, ranking_score
+from bench.tracks.condensation_evaluation import accuracies, ranking_score, temperatures
 from bench.training.data import Examples
 
 from ._fields import CondensationFields
@@ -89,6 +89,7 @@ class CondensationTask(CondensationFields):
             width=self.width,
             depth=self.depth,
             updates=self.updates,
+            inner=self.inner,
             net_epochs=self.net_epochs,
             batch_real=self.batch_real,
         )
@@ -104,27 +105,24 @@ class CondensationTask(CondensationFields):
         small, problem, hidden = outcomes[0].solution, case.problems[0], case.hidden
         judge = Judge(self, problem, hidden, run)
         if self.holdout:
+            test, _, _ = self.final(judge, small)
             return Score(
-                metrics={
-                    "acc_val": float(accuracies(self.final(judge, small)[0], hidden.y_test).mean())
-                },
+                metrics={"acc_val": float(accuracies(test, hidden.y_test).mean())},
                 not_rankable=HELD_OUT,
             )
         if type(small) is _Everything:
             return _whole(judge)
         lr = small.lr or self._best_lr(judge, small)
         looks = Looks(problem.net(), hidden, self.epochs // 10)
-        test, val = judge.logits(small, lr, judge.seeds, watch=looks)
+        nets = judge.trained(small, lr, judge.seeds, watch=looks)
+        test, val = judge.shown(*nets)
         acc = accuracies(test, hidden.y_test)
         metrics: dict[str, float | None] = {
             **_spread(acc),
             "acc_best": looks.best(),
             **stored(small),
         }
-        masks = (
-            run.torch_generator("eval", "masks", device="cpu") if small.masked is not None else None
-        )
-        metrics |= calibration(test, val, hidden, small.masked, masks)
+        metrics |= calibration(test, val, hidden, judge.temper(small, *nets, val))
         metrics |= self._ranked(judge, small, lr, float(acc.mean()))
         metrics |= judge.across(small, self.architectures)
         return Score(
@@ -133,14 +131,19 @@ class CondensationTask(CondensationFields):
             images={"images": grid(small, problem)},
         )
 
-    def final(self, judge: Judge, small: Any) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the logits (K, n, C) of nets trained on a set, for test and validation images; of
-        nets trained on all data, for the upper reference.
+    def final(
+        self, judge: Judge, small: Any
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+        """Return the logits (K, n, C) of nets trained on a set, for test and validation images, and
+        the temperatures (K,) that it asks for; of the upper reference those of nets trained on all
+        data, and by validation images.
         """
         if type(small) is _Everything:
             tensors = judge.full_logits()
-            return tensors["test"], tensors["val"]
-        return judge.logits(small, small.lr or self._best_lr(judge, small), judge.seeds)
+            return tensors["test"], tensors["val"], temperatures(tensors["val"], judge.hidden.y_val)
+        nets = judge.trained(small, small.lr or self._best_lr(judge, small), judge.seeds)
+        test, val = judge.shown(*nets)
+        return test, val, judge.temper(small, *nets, val)
 
     def _best_lr(self, judge: Judge, small: SmallSet) -> float:
         """Choose among the task's learning rates by validation accuracy."""

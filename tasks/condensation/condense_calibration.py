@@ -29,10 +29,10 @@ class CondenseCalibration(CondensationTask):
     """Nets learn the 8x8 digits from one, three or five images a class; what counts is how far
     their confidence is from their accuracy.
 
-    The problem is that of ``condense-digits``. A set that asks for a temperature (``masked``) gets
-    one for each net, fitted on validation images held out of the training part, which no method
-    sees. A net that says 10 % of everything is calibrated and worthless, so a set that teaches less
-    than as many random images fails the gate.
+    The problem is that of ``condense-digits``. A set that asks for a temperature gets one for each
+    net, fitted on its own images or on validation images held out of the training part, which no
+    method sees. A net that says 10 % of everything is calibrated and worthless, so a set that
+    teaches less than as many random images fails the gate.
     """
 
     card: ClassVar = TaskCard(
@@ -56,6 +56,13 @@ class CondenseCalibration(CondensationTask):
                 unit="%",
                 bounds=(0, 100),
                 title="the same before any temperature",
+            ),
+            Metric(
+                name="ece_ts",
+                direction="min",
+                unit="%",
+                bounds=(0, 100),
+                title="the same after plain temperature scaling on real validation images",
             ),
             Metric(
                 name="nll",
@@ -122,8 +129,8 @@ class CondenseCalibration(CondensationTask):
             "smoke": SMOKE,
             "default": DEFAULT,
         },
-        budget="that of condense-digits; the temperature is fitted for all alike, on validation "
-        "images that no method sees",
+        budget="that of condense-digits; a temperature is fitted for all alike, on the set or on "
+        "validation images that no method sees",
         tuning={"holdout": 0.2},
         references=(
             Reference(name="dm", kind="low"),
@@ -147,13 +154,10 @@ class CondenseCalibration(CondensationTask):
             Judge(self, problem, hidden, run),
             not isinstance(outcomes[0].solution, SmallSet),
         )
-        raw, val = self.final(judge, small)
-        masked = 0.0 if whole else small.masked
-        scale = torch.ones(len(raw), dtype=raw.dtype, device=raw.device)
-        if masked is not None:
-            scale = temperatures(
-                val, hidden.y_val, masked, run.torch_generator("eval", "masks", device="cpu")
-            )
+        raw, val, scale = self.final(judge, small)
+        if scale is None:
+            scale = torch.ones(len(raw), dtype=raw.dtype, device=raw.device)
+        plain = raw / temperatures(val, hidden.y_val)[:, None, None]
         test = raw / scale[:, None, None]
         ece, acc = (
             100 * float(calibration_error(test, hidden.y_test).mean()),
@@ -165,6 +169,7 @@ class CondenseCalibration(CondensationTask):
         metrics: dict[str, float | None] = {
             "ece": ece,
             "ece_raw": 100 * float(calibration_error(raw, hidden.y_test).mean()),
+            "ece_ts": 100 * float(calibration_error(plain, hidden.y_test).mean()),
             "nll": float(mean_nll(test, hidden.y_test).mean()),
             "nll_raw": float(mean_nll(raw, hidden.y_test).mean()),
             "acc": acc,

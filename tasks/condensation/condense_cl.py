@@ -73,7 +73,14 @@ class CondenseClassIncremental(CondensationTask):
         presets={
             "smoke": Preset(
                 variants={"steps5": {"steps": 5}},
-                params={"n_train": 300, "updates": 5, "epochs": 10, "nets": 2, "width": 8},
+                params={
+                    "n_train": 300,
+                    "updates": 5,
+                    "inner": 2,
+                    "epochs": 10,
+                    "nets": 2,
+                    "width": 8,
+                },
                 seeds=1,
                 timeout=60,
             ),
@@ -185,6 +192,7 @@ def _part(whole: Problem, own: torch.Tensor, first: int, classes: int) -> Proble
         width=whole.width,
         depth=whole.depth,
         updates=whole.updates,
+        inner=whole.inner,
         net_epochs=whole.net_epochs,
         batch_real=whole.batch_real,
     )

@@ -40,6 +40,7 @@ class CondenseClutter(CondensationTask):
                 params={
                     "n_train": 300,
                     "updates": 5,
+                    "inner": 2,
                     "epochs": 10,
                     "epochs_full": 2,
                     "nets": 2,

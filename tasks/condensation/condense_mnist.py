@@ -27,6 +27,7 @@ class CondenseMnist(CondensationTask):
                 params={
                     "n_train": 300,
                     "updates": 5,
+                    "inner": 2,
                     "epochs": 10,
                     "epochs_full": 2,
                     "nets": 2,
@@ -42,16 +43,20 @@ class CondenseMnist(CondensationTask):
                     "ipc1-28": {"ipc": 1, "pool": 1},
                     "ipc10-28": {"ipc": 10, "pool": 1},
                 },
+                params={"epochs_full": 20},
                 seeds=3,
                 timeout=3600,
             ),
             "paper": Preset(
-                variants={"ipc1": {"ipc": 1, "epochs": 300}, "ipc10": {"ipc": 10, "epochs": 300}},
+                variants={
+                    "ipc1": {"ipc": 1, "epochs": 300, "net_epochs": 5},
+                    "ipc10": {"ipc": 10, "epochs": 300, "net_epochs": 50},
+                },
                 params={
                     "pool": 1,
                     "width": 128,
                     "updates": 10000,
-                    "net_epochs": 50,
+                    "inner": 10,
                     "batch_real": 256,
                     "nets": 20,
                     "nets_aug": 20,

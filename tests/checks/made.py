@@ -77,6 +77,7 @@ def _condensation():
         lr=0.1,
         factor=2,
         indices=rows,
+        temperature="set",
         masked=0.5,
     )
 

@@ -119,7 +119,7 @@ def test_a_method_says_where_its_defaults_come_from_and_what_tune_tries(bench):
     for name, said in (
         ("elr", "chosen here, 2 settings tried"),
         ("gce", "the paper or its authors' code"),
-        ("mts", "chosen here, no settings tried"),
+        ("mdt", "chosen here, no settings tried"),
         ("ft", "was not counted"),
     ):
         assert any(

@@ -10,11 +10,13 @@ import torch
 from scipy.optimize import minimize_scalar
 from torch.nn import functional as F
 
+from bench.tracks.condensation_calls import images_a_call, seen
 from bench.tracks.condensation_evaluation import (
     Protocol,
     accuracies,
     calibration_error,
     logits_of,
+    masked_logits,
     mean_nll,
     ranking_score,
     temperatures,
@@ -188,16 +190,52 @@ def test_a_temperature_minimises_the_likelihood_loss():
         assert math.log(found.item()) == pytest.approx(expected.x, abs=1e-4)
 
 
-def test_a_temperature_with_a_mask_differs_and_moves_no_prediction():
-    logits, y = random_logits()
-    logits = logits[:1]
-    y = logits[0].argmax(-1).where(torch.arange(len(y)) % 3 > 0, y)
-    plain, masked = (
-        temperatures(logits, y),
-        temperatures(logits, y, 0.3, torch.Generator().manual_seed(0)),
-    )
-    assert (plain != masked).all()
-    assert torch.equal(accuracies(logits / masked[:, None, None], y), accuracies(logits, y))
+def test_masked_scaling_is_the_temperature_of_least_loss_on_images_with_pixels_zeroed():
+    # the slow form: net by net, image by image, a mask of its own for every net, and the loss of
+    # logits / T by torch's cross entropy, minimised by a search over T
+    x, _ = small_set(rows=12)
+    params, masked = start(count=3), 0.4
+    logits = masked_logits(NET, params, x, masked, torch.Generator().manual_seed(5))
+    drawn = torch.rand(3, 12, 1, 8, 8, generator=torch.Generator().manual_seed(5))
+    hidden = (drawn <= masked).double().mean().item()
+    assert hidden == pytest.approx(masked, abs=0.03)
+    y = torch.where(torch.arange(12) % 3 == 0, logits[0].argmax(-1), torch.arange(12) % 3)
+    found = temperatures(logits, y)
+    for k in range(3):
+        own = [tensor[k : k + 1] for tensor in params]
+        slow = torch.stack(
+            [
+                NET.logits(own, torch.where(drawn[k, i] <= masked, 0.0, x[i])[None, None])[0, 0]
+                for i in range(12)
+            ]
+        )
+        torch.testing.assert_close(logits[k], slow)
+        expected = minimize_scalar(
+            lambda t, slow=slow: F.cross_entropy(slow / math.exp(t), y).item(),
+            bounds=(math.log(1e-3), math.log(1e3)),
+            method="bounded",
+            options={"xatol": 1e-8},
+        )
+        assert F.cross_entropy(slow / found[k], y).item() == pytest.approx(expected.fun, abs=1e-9)
+
+
+def test_without_a_mask_the_set_s_own_logits_come_back():
+    x, _ = small_set()
+    params = start()
+    plain = NET.logits(params, x.expand(3, *x.shape))
+    generator = torch.Generator().manual_seed(0)
+    assert torch.equal(masked_logits(NET, params, x, 0.0, generator), plain)
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (1, 28, 28), (3, 32, 32)])
+def test_images_shown_in_few_or_many_calls_give_the_same_logits(shape):
+    net = ConvNet(shape=shape, classes=3, width=4, depth=2)
+    params = net.init(generators())
+    x = torch.randn(50, *shape, generator=torch.Generator().manual_seed(1))
+    assert 1 <= images_a_call(x) <= 320
+    torch.testing.assert_close(seen(net, params, x), net.logits(params, x.expand(3, *x.shape)))
+    features = net.features(params, x.expand(3, *x.shape))
+    torch.testing.assert_close(seen(net, params, x, "features"), features)
 
 
 def test_ranking_scores_are_those_of_the_paper_by_hand():

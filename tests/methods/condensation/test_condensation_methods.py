@@ -13,7 +13,12 @@ from bench.builtin.methods.condensation.dcc import ContrastiveMatching
 from bench.builtin.methods.condensation.dm import DistributionMatching
 from bench.builtin.methods.condensation.dsa import SiameseMatching
 from bench.builtin.methods.condensation.dsac import SiameseContrastiveMatching
-from bench.builtin.methods.condensation.krr_st import KernelSelfSupervised, barlow_twins, ridge
+from bench.builtin.methods.condensation.krr_st import (
+    KernelSelfSupervised,
+    _Aging,
+    barlow_twins,
+    ridge,
+)
 from bench.builtin.methods.condensation.mdt import MaskedDistillation
 from bench.builtin.methods.condensation.mts import MaskedTemperature
 from bench.builtin.methods.condensation.ncfm import (
@@ -22,7 +27,10 @@ from bench.builtin.methods.condensation.ncfm import (
     characteristic_distance,
 )
 from bench.builtin.methods.condensation.temperature import Temperature
+from bench.builtin.methods.condensation.temperature_real import TemperatureReal
 from bench.builtin.methods.selection.random import Random
+from bench.builtin.tasks.condensation.condense_cifar10 import CondenseCifar10
+from bench.builtin.tasks.condensation.condense_mnist import CondenseMnist
 
 from bench.runs.context import Run
 from bench.tracks.condensation import ClassSampler, Problem, decode, labels_of
@@ -39,6 +47,7 @@ METHODS = [
     MaskedDistillation(),
     MaskedTemperature(),
     Temperature(),
+    TemperatureReal(),
     CharacteristicMatching(pool=1, pool_epochs=1, frequencies=16),
     KernelSelfSupervised(teacher_epochs=1, batch=16, pool=2),
 ]
@@ -98,23 +107,64 @@ def test_a_method_keeps_to_its_budget_learns_and_repeats_itself(method, run_of):
 # ------------------------------------------------------------------------------------
 
 
-def test_the_tables_of_inner_steps_and_epochs_are_the_authors():
-    def plans(method):
-        return {
-            ipc: method.plan(problem_of(ipc=ipc, rows=60, updates=1000, net_epochs=1000))[1:]
-            for ipc in (1, 10, 20, 30, 40, 50)
-        }
-
-    shared = {10: (10, 50), 20: (20, 25), 30: (30, 20), 40: (40, 15), 50: (50, 10)}
-    assert plans(GradientMatchingDC()) == {1: (1, 1), **shared}
-    assert plans(ContrastiveMatching()) == {1: (10, 5), **shared}
+MATCHING = (
+    GradientMatchingDC,
+    SiameseMatching,
+    ContrastiveMatching,
+    SiameseContrastiveMatching,
+)
 
 
-def test_the_problem_s_budget_limits_nets_and_epochs():
-    assert GradientMatchingDC().plan(problem_of(ipc=10, updates=120, net_epochs=5)) == (12, 10, 5)
+@pytest.mark.parametrize("ipc", [1, 3, 10, 50])
+@pytest.mark.parametrize("inner", [1, 10])
+def test_methods_that_match_gradients_run_the_same_loops(ipc, inner):
+    problem = problem_of(ipc=ipc, rows=60, updates=120, inner=inner, net_epochs=5)
+    assert {method().plan(problem) for method in MATCHING} == {(120 // inner, inner, 5)}
+
+
+def test_loops_of_a_method_s_own_take_the_place_of_the_problem_s():
     assert GradientMatchingDC(outer=3, inner=2, net_epochs=9).plan(problem_of()) == (3, 2, 9)
-    # between two rows the smaller counts
-    assert ContrastiveMatching().plan(problem_of(ipc=2, updates=120, net_epochs=1)) == (12, 10, 1)
+    assert GradientMatchingDC(inner=1).plan(problem_of(updates=120)) == (120, 1, 1)
+    # a net is left when the changes are spent
+    assert GradientMatchingDC().plan(problem_of(updates=6, inner=10)) == (1, 6, 1)
+
+
+def test_the_settings_named_after_the_papers_have_the_authors_loops():
+    for method, ipc1 in (
+        (GradientMatchingDC, (1000, 1, 1)),
+        (SiameseMatching, (1000, 1, 1)),
+        (ContrastiveMatching, (1000, 10, 5)),
+    ):
+        for name, loops in (
+            ("paper-ipc1", ipc1),
+            ("paper-ipc10", (1000, 10, 50)),
+            ("paper-ipc50", (1000, 50, 10)),
+        ):
+            assert method(**method.settings[name]).plan(problem_of()) == loops
+
+
+@pytest.mark.parametrize("task", [CondenseCifar10, CondenseMnist])
+def test_the_preset_paper_gives_all_methods_the_loops_of_dcc_s_repository(task):
+    preset = task.card.presets["paper"]
+    loops = {1: (1000, 10, 5), 10: (1000, 10, 50), 50: (1000, 50, 10)}
+    for variant in preset.variants.values():
+        own = task(**(preset.params | variant))
+        assert (own.updates // own.inner, own.inner, own.net_epochs) == loops[own.ipc]
+
+
+def test_dcc_differs_from_dc_in_the_loss_alone(run_of):
+    # with DC's loss put in its place, every image update is DC's to the bit
+    class Plain(ContrastiveMatching):
+        def loss(self, *given):
+            return GradientMatchingDC.loss(self, *given)
+
+    problem = problem_of(updates=12, inner=3, net_epochs=2)
+    dc, plain, dcc = (
+        method.solve(problem, run_of()).x
+        for method in (GradientMatchingDC(), Plain(), ContrastiveMatching())
+    )
+    assert torch.equal(dc, plain)
+    assert not torch.allclose(dc, dcc)
 
 
 def test_the_warm_up_of_dcc_is_dc_until_a_quarter_of_the_nets_or_ten_inner_steps():
@@ -198,10 +248,16 @@ def test_masked_distillation_without_a_mask_is_dm_and_masked_scaling_keeps_its_i
         MaskedTemperature().solve(problem, run_of()),
         Temperature().solve(problem, run_of()),
     )
-    assert torch.equal(plain.x, dm.x)
-    assert plain.masked == 0
-    assert torch.equal(scaled.x, dm.x)
-    assert (scaled.masked, dm.masked) == (0.1, None)
+    real = TemperatureReal().solve(problem, run_of())
+    for small, wish in (
+        (dm, (None, 0.0)),
+        (plain, ("set", 0.0)),
+        (scaled, ("set", MaskedTemperature().masked)),
+        (real, ("validation", 0.0)),
+    ):
+        assert torch.equal(small.x, dm.x)
+        assert (small.temperature, small.masked) == wish
+    assert MaskedTemperature().masked > 0
 
 
 def test_the_characteristic_distance_is_that_of_complex_means():
@@ -295,6 +351,21 @@ def test_the_sampling_net_climbs_what_the_images_descend(run_of):
     )
 
 
+def test_the_first_step_of_the_images_is_the_rate_in_pixels_between_black_and_white(run_of):
+    # AdamW's first step has the size of the rate, whatever the gradient; decay takes 5e-4 of it
+    problem, rate = problem_of(updates=1, noise=0.0), 0.01
+    method = CharacteristicMatching(pool=1, pool_epochs=1, frequencies=16, lr_img=rate)
+    start = Random().solve(problem, run_of()).x
+    small = method.solve(problem, run_of())
+    before, after = (part * problem.std.item() + problem.mean.item() for part in (start, small.x))
+    inside = (before > 2 * rate) & (before < 1 - 2 * rate)
+    assert inside.double().mean() > 0.5
+    moved = (after - before)[inside].abs()
+    assert moved.max().item() == pytest.approx(rate, rel=0.01)
+    assert moved.median().item() == pytest.approx(rate, rel=0.01)
+    assert CharacteristicMatching.settings["code"]["lr_img"] == 0.001
+
+
 def test_a_mosaic_stores_one_image_and_decodes_to_four(run_of):
     problem = problem_of(ipc=2)
     small = CharacteristicMatching(pool=1, pool_epochs=1, frequencies=16, factor=2).solve(
@@ -338,6 +409,38 @@ def test_barlow_twins_is_zero_for_equal_views_without_correlation_and_counts_the
     # six correlations of 1 off the diagonal
     assert barlow_twins(same, same).item() == pytest.approx(6 * 5e-3, rel=1e-4)
     assert barlow_twins(a, -a).item() == pytest.approx(3 * 4, rel=1e-4)
+
+
+def test_the_first_step_of_krr_st_is_adam_s_without_decay(run_of):
+    # Adam's first step has the size of the rate, whatever the gradient; a decay would lengthen it
+    problem = problem_of(ipc=1, rows=8, updates=1)
+    method = KernelSelfSupervised(teacher_epochs=1, batch=16, pool=2)
+    moved = (method.solve(problem, run_of()).x - Random().solve(problem, run_of()).x).abs()
+    assert moved.median().item() == pytest.approx(method.lr, rel=1e-3)
+    assert moved.max().item() <= method.lr * (1 + 1e-4)
+
+
+def test_nets_of_krr_st_s_pool_are_trained_up_to_their_age_and_drawn_anew_after_it(run_of):
+    problem = problem_of(rows=8)
+    net = problem.net()
+    x, answers = problem.x[::8], torch.randn(3, 3, generator=torch.Generator().manual_seed(0))
+    aging = _Aging(net, torch.Generator().manual_seed(0), CPU, lr=0.1, life=2)
+    fresh = [tensor.detach().clone() for tensor in aging.params]
+
+    def loss():
+        return (net.logits(aging.params, x[None])[0] - answers).square().mean().item()
+
+    reached = [loss()]
+    for _ in range(2):
+        aging.train(x, answers)
+        reached.append(loss())
+    assert reached[2] < reached[1] < reached[0]
+    aging.train(x, answers)  # old: another net, which nothing was trained on
+    assert aging.age == 0
+    assert not torch.equal(aging.params[0], fresh[0])
+    drawn = net.init([generator := torch.Generator().manual_seed(0)])
+    assert torch.equal(drawn[0], fresh[0])
+    assert torch.equal(aging.params[0], net.init([generator])[0])
 
 
 def test_krr_st_hands_over_a_target_for_each_image(run_of):

@@ -10,9 +10,9 @@ import pytest
 import torch
 from answering import answered
 from bench.builtin.datasets.digits import Digits
-from bench.builtin.methods.condensation.mts import MaskedTemperature
 from bench.builtin.methods.selection.random import Random
 from bench.builtin.tasks.condensation import _parts
+from bench.builtin.tasks.condensation._judge import Judge
 from bench.builtin.tasks.condensation.condense_cl import CondenseClassIncremental
 from bench.builtin.tasks.condensation.condense_clutter import CondenseClutter, clutter
 from bench.builtin.tasks.condensation.condense_digits import CondenseDigits
@@ -25,6 +25,7 @@ from bench.errors import InvalidRun
 from bench.runs.artifacts import Artifacts
 from bench.runs.context import Run, Setup
 from bench.tracks.condensation import SmallSet, decode, real_rows, stored
+from bench.training.convnet import ConvNet
 
 CPU = torch.device("cpu")
 TINY = {
@@ -208,7 +209,18 @@ WRONG = {
         lambda s, p: SmallSet(x=s.x[[0] * 10], y=s.y[[0] * 10], indices=s.indices[[0] * 10]),
         "10 times, and must be .* each once",
     ),
-    "a mask of all": (lambda s, p: SmallSet(x=s.x, y=s.y, masked=1.0), "below 1"),
+    "a mask of all": (
+        lambda s, p: SmallSet(x=s.x, y=s.y, temperature="set", masked=1.0),
+        "below 1",
+    ),
+    "a mask of nothing": (
+        lambda s, p: SmallSet(x=s.x, y=s.y, temperature="validation", masked=0.5),
+        "so it needs temperature='set'",
+    ),
+    "a temperature by test images": (
+        lambda s, p: SmallSet(x=s.x, y=s.y, temperature="test"),
+        "temperature",
+    ),
 }
 
 
@@ -298,15 +310,38 @@ def test_class_means_beat_random_images_and_the_scores_say_so(score_of, setup_of
     assert good.arrays["x"].shape == (10, 1, 8, 8)
 
 
-def test_masked_scaling_changes_confidence_and_no_prediction(score_of, setup_of):
+@pytest.mark.parametrize("wish", [{"temperature": "set", "masked": 0.5}, {"temperature": "set"}])
+def test_scaling_by_the_set_changes_confidence_and_no_prediction(wish, score_of, setup_of):
     plain = score_of(CondenseDigits(**TINY), means)
-    masked = score_of(
-        CondenseDigits(**TINY), lambda case: msgspec.structs.replace(means(case), masked=0.1)
+    scaled = score_of(
+        CondenseDigits(**TINY), lambda case: msgspec.structs.replace(means(case), **wish)
     )
-    assert masked.metrics["acc"] == plain.metrics["acc"]
-    assert masked.metrics["ece_ts"] == plain.metrics["ece_ts"]
-    assert masked.metrics["ece"] != plain.metrics["ece"]
-    assert MaskedTemperature().masked == 0.1
+    assert scaled.metrics["acc"] == plain.metrics["acc"]
+    assert scaled.metrics["ece_ts"] == plain.metrics["ece_ts"]
+    assert scaled.metrics["ece"] != plain.metrics["ece"]
+
+
+def test_variants_share_the_nets_trained_on_all_data_and_random_images_of_equal_number(
+    setup_of, artifacts
+):
+    def judge_of(**fields):
+        task = CondenseDigits(**{**TINY, **fields})
+        case = task.prepare(setup_of())
+        return Judge(task, case.problems[0], case.hidden, setup_of())
+
+    def kept():
+        return len(list(artifacts.folder.glob("*/recipe.json")))
+
+    first, more, longer, wider = (
+        judge_of(**fields) for fields in ({}, {"ipc": 2}, {"updates": 9, "inner": 3}, {"width": 9})
+    )
+    full, drawn = first.full(), first.random(0.02)
+    one = kept()
+    assert (more.full(), longer.full(), longer.random(0.02)) == (full, full, drawn)
+    assert kept() == one
+    assert more.random(0.02) != drawn
+    wider.full()
+    assert kept() == one + 2
 
 
 def test_of_several_learning_rates_the_best_on_validation_images_is_taken(score_of, setup_of):
@@ -439,6 +474,38 @@ def test_in_the_transfer_task_right_labels_teach_more_than_shuffled_ones(score_o
     case = task.prepare(setup_of())
     assert case.problems[0].y.max() == 4
     assert case.hidden.y_probe.bincount().tolist() == [10] * 5
+
+
+def test_nets_of_the_transfer_task_are_trained_as_its_authors_train_them(score_of, setup_of):
+    # targets: SGD at 0.1, momentum 0.9, decay 1e-3, constant, a thousand epochs; the slow form
+    # loops over torch's own optimiser, net by net
+    task = CondenseTransfer(nets=2, width=8)
+    assert task.epochs == 1000
+    task = CondenseTransfer(nets=2, width=8, epochs=6)
+    case = task.prepare(setup_of())
+    problem, hidden = case.problems[0], case.hidden
+    good = random_set(problem, setup_of(Run))
+    aims = torch.randn(len(good.x), 7, generator=torch.Generator().manual_seed(0))
+    small = SmallSet(x=good.x, y=good.y, targets=aims)
+    found = task._probed(small, problem, hidden, (3, 4))[0]
+    net = ConvNet(shape=problem.net().shape, classes=7, width=8, depth=task.depth)
+    right = []
+    for seed in (3, 4):
+        params = [
+            tensor.requires_grad_() for tensor in net.init([torch.Generator().manual_seed(seed)])
+        ]
+        optimiser = torch.optim.SGD(params, lr=0.1, momentum=0.9, weight_decay=1e-3)
+        for _ in range(6):
+            optimiser.zero_grad()
+            (net.logits(params, small.x[None])[0] - aims).square().mean().backward()
+            optimiser.step()
+        with torch.no_grad():
+            known, test = (
+                net.features(params, x[None]).double() for x in (hidden.x_probe, hidden.x_test)
+            )
+        told = probe(known, hidden.y_probe, test).argmax(-1)[0]
+        right.append((told == hidden.y_test).double().mean().item() * 100)
+    assert found == pytest.approx(sum(right) / 2, abs=100 * 2 / len(hidden.y_test))
 
 
 def test_targets_are_regressed_and_the_probe_is_ridge_regression(score_of, setup_of):

@@ -56,6 +56,9 @@ def score_of(setup_of):
     return score
 
 
+MASKED = {"temperature": "set", "masked": 0.5}
+
+
 def means(problem, **fields):
     """A good set without learning: the mean image of each class."""
     x = torch.stack([problem.x[problem.y == c].mean(0) for c in range(problem.n_classes)])
@@ -68,18 +71,20 @@ def means(problem, **fields):
 
 def test_a_temperature_changes_the_calibration_that_ranks_and_no_accuracy(score_of):
     task = CondenseCalibration(**TINY)
-    plain, scaled, masked = (
-        score_of(task, lambda problem, share=share: means(problem, masked=share))
-        for share in (None, 0.0, 0.5)
-    )
-    assert plain.metrics["acc"] == scaled.metrics["acc"] == masked.metrics["acc"]
-    assert plain.metrics["ece"] == plain.metrics["ece_raw"] == scaled.metrics["ece_raw"]
+    wishes = ({}, {"temperature": "validation"}, {"temperature": "set"}, MASKED)
+    plain, real, own, masked = scores = [
+        score_of(task, lambda problem, wish=wish: means(problem, **wish)) for wish in wishes
+    ]
+    for score in scores:
+        assert score.metrics["acc"] == plain.metrics["acc"]
+        assert score.metrics["ece_raw"] == plain.metrics["ece"]
+        assert score.metrics["ece_ts"] == real.metrics["ece"]
+        assert score.gates == {"accuracy": True}
     assert (plain.metrics["temperature"], plain.metrics["nll"]) == (1, plain.metrics["nll_raw"])
-    assert len({score.metrics["ece"] for score in (plain, scaled, masked)}) == 3
-    # masks push the temperature away from the one of least likelihood loss
-    assert scaled.metrics["nll"] < masked.metrics["nll"]
-    assert scaled.metrics["nll"] < plain.metrics["nll"]
-    assert all(score.gates == {"accuracy": True} for score in (plain, scaled, masked))
+    assert len({score.metrics["ece"] for score in scores}) == 4
+    assert real.metrics["nll"] < min(score.metrics["nll"] for score in (plain, own, masked))
+    # nets know the images that they learned from: by these, they can be surer than they are
+    assert own.metrics["temperature"] < min(masked.metrics["temperature"], 1)
     assert {"images", "reliability"} == set(plain.images)
 
 
@@ -132,10 +137,14 @@ def test_the_methods_that_the_track_ranks_differ_from_dm_in_calibration_alone_or
     from bench.builtin.methods.condensation.mdt import MaskedDistillation
     from bench.builtin.methods.condensation.mts import MaskedTemperature
     from bench.builtin.methods.condensation.temperature import Temperature
+    from bench.builtin.methods.condensation.temperature_real import TemperatureReal
 
-    for method in (DistributionMatching, MaskedDistillation, MaskedTemperature, Temperature):
-        assert CondenseCalibration.card.track in method.card.tracks
+    scaled = (MaskedTemperature, Temperature, TemperatureReal)
+    for method in (*scaled, MaskedDistillation):
+        assert method.card.tracks == (CondenseCalibration.card.track,)  # never ranked by accuracy
+    assert CondenseCalibration.card.track in DistributionMatching.card.tracks
     assert Temperature.card.plain
+    assert TemperatureReal.card.plain
 
 
 # Choosing parameters
