@@ -32,7 +32,12 @@ NOT_YET = {
     "policy-optimization",
 }
 """Pages of tracks whose figures have no marks yet."""
-PAGES = sorted(page for page in (ROOT / "docs" / "tracks").glob("*.md") if page.stem not in NOT_YET)
+PAGES = [
+    *sorted(page for page in (ROOT / "docs" / "tracks").glob("*.md") if page.stem not in NOT_YET),
+    ROOT / "README.md",
+    ROOT / "docs" / "gpu.md",
+    ROOT / "docs" / "leaderboard.md",
+]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
