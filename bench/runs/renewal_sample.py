@@ -49,7 +49,8 @@ def draw(groups: Sequence[Group]) -> list[Sample]:
 
     Of a stacked method it is one stack of two seeds of one variant that can be ranked, of the
     track's baseline (its low reference) of every variant; of a single one it is one seed of every
-    variant. Seeds are drawn once a task, so that methods share its data.
+    variant. Seeds are drawn once a task, so that methods share its data, but where a group has no
+    record of them.
     """
     tasks: dict[tuple[str, str, str], list[Group]] = defaultdict(list)
     for group in groups:
@@ -68,8 +69,24 @@ def draw(groups: Sequence[Group]) -> list[Sample]:
                 telling = _telling(group) or variants
                 variants = [telling[int(code[16:24], 16) % len(telling)]]
             pair = (first, second) if stacked else (first,)
-            found.append(Sample(group, tuple(variants), tuple(sorted(pair))))
+            found.append(Sample(group, tuple(variants), _recorded(group, variants, pair, code)))
     return found
+
+
+def _recorded(
+    group: Group, variants: Sequence[str], seeds: tuple[int, ...], code: str
+) -> tuple[int, ...]:
+    """Return seeds, sorted, or others where a group has no record of some of them, as of runs that
+    failed.
+    """
+    runs = {(record.variant, record.seed) for record in group.records}
+    whole = sorted(
+        {seed for _, seed in runs if all((variant, seed) in runs for variant in variants)}
+    )
+    if set(seeds) <= set(whole) or len(whole) < len(seeds):
+        return tuple(sorted(seeds))
+    start = int(code[24:32], 16)
+    return tuple(sorted(whole[(start + step) % len(whole)] for step in range(len(seeds))))
 
 
 class Versions(msgspec.Struct, frozen=True):

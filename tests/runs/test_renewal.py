@@ -230,18 +230,33 @@ def test_a_check_that_comes_out_different_withdraws_and_one_that_was_killed_does
 # Samples and old code ---------------------------------------------------------------
 
 
-def test_another_new_code_draws_another_sample(make_record):
-    def group(code):
-        records = [make_record(seed, variant=name) for seed in range(9) for name in "abcdef"]
-        spec = SimpleNamespace(track="t", task="k", preset="default", form="stacked")
+@pytest.fixture
+def group(make_record):
+    def made(code, seeds=range(9), form="stacked"):
+        records = [make_record(seed, variant=name) for seed in seeds for name in "abcdef"]
+        spec = SimpleNamespace(track="t", task="k", preset="default", form=form)
         cell = SimpleNamespace(spec=spec, reference="")
         return SimpleNamespace(cell=cell, new={"m": code}, records=records)
 
+    return made
+
+
+def test_another_new_code_draws_another_sample(group):
     drawn = [draw([group(f"code {number}")])[0] for number in range(20)]
     assert len({(sample.variants, sample.seeds) for sample in drawn}) > 10
     assert all(len(sample.variants) == 1 and len(set(sample.seeds)) == 2 for sample in drawn)
     again = draw([group("code 0")])[0]
     assert (again.variants, again.seeds) == (drawn[0].variants, drawn[0].seeds)
+
+
+@pytest.mark.parametrize("form", ["stacked", "single"])
+def test_a_seed_of_which_a_group_has_no_record_is_not_drawn_for_it(group, form):
+    for number in range(20):
+        code = f"code {number}"
+        whole, part = draw([group(code, form=form), group(code, (0, 4, 7), form)])
+        assert set(part.seeds) <= {0, 4, 7}
+        assert len(part.seeds) == len(whole.seeds)
+        assert part.seeds == whole.seeds or not set(whole.seeds) <= {0, 4, 7}
 
 
 def test_without_git_or_a_repository_that_is_said(tmp_path, monkeypatch):
