@@ -27,8 +27,6 @@ unmarked = importlib.import_module("unmarked").unmarked
 
 NOT_YET = {
     "graph-ood",
-    "label-errors",
-    "noisy-labels",
     "policy-optimization",
 }
 """Pages of tracks whose figures have no marks yet."""
