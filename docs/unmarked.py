@@ -15,7 +15,8 @@ block. What is no figure of ours says so: a setting or a definition stands in ba
 those of tracks a figure of what no record holds, like the time of a step, stands between
 ``<!-- printed: COMMAND -->``, which prints it anew, and ``<!-- end printed -->``. Code, headings,
 addresses of links, arXiv ids, versions and the words "95 % interval" are left alone. Settings
-have no sign, no plus-minus and no multiplication sign, and count nothing among others.
+have no sign, no plus-minus and no multiplication sign, count nothing among others and are no points
+or times; backticks hold no figure with its interval or error, and none before points or times.
 """
 
 from __future__ import annotations
@@ -42,6 +43,11 @@ _MEASURED = re.compile(
     |(?<![\w.-])(?:\d+(?:,\d{{3}})*)?\.\d+""",
     re.VERBOSE,
 )
+_POINTS = re.compile(rf"(?<![\w.]){_NUMBER}\s+(?:points?|times)\b")
+_HIDDEN = re.compile(
+    rf"`\s*[+\N{{MINUS SIGN}}-]?{_NUMBER}\s*(?:(?:±|\[)[^`\n]*`|%?\s*`\s+(?:points?|times)\b)"
+)
+"""A figure in backticks, which is no setting."""
 _ANY = re.compile(rf"(?<![\w.-]){_NUMBER}(?![\w-])")
 _RESULTS = re.compile(r"\b(results|figures|speed|measured)\b", re.IGNORECASE)
 
@@ -81,7 +87,10 @@ def unmarked(text: str, printed: bool = False) -> Iterator[tuple[int, str]]:
         text = pattern.sub(_blank, text)
     for match in _OPENS.finditer(text):
         yield _line(text, match.end()), "a comment opens a line of text (put a word before it)"
-    for pattern in (*_SPARED[2:], *([_PRINTED] if printed else []), *_CODE):
+    for pattern in (*_SPARED[2:], *([_PRINTED] if printed else [])):
+        text = pattern.sub(_blank, text)
+    yield from ((_line(text, match.start()), match[0]) for match in _HIDDEN.finditer(text))
+    for pattern in _CODE:
         text = pattern.sub(_blank, text)
     results = _results(text)
     for match in re.finditer(
@@ -89,7 +98,11 @@ def unmarked(text: str, printed: bool = False) -> Iterator[tuple[int, str]]:
     ):
         yield _line(text, match.start()), f"{match[0]} (a mark not whole, or not for this page)"
     text, settings = _without_settings(_HEADING.sub(_blank, text))
-    places = {match.start(): match[0] for match in _SIGNED.finditer(settings)}
+    places = {
+        match.start(): match[0]
+        for pattern in (_POINTS, _SIGNED)
+        for match in pattern.finditer(settings)
+    }
     taken: list[tuple[int, int]] = []
     for pattern in (_SIGNED, _MEASURED, _ANY):
         for match in pattern.finditer(text):

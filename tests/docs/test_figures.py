@@ -292,6 +292,11 @@ def test_a_figure_that_is_stale_or_has_no_record_fails_the_check(tmp_path, monke
         ("a <!-- cited: arXiv:2001.12345 -->2.04\N{MULTIPLICATION SIGN}<!-- end cited -->", []),
         ("a <!-- settings -->5 % of 0.1, 1e-5<!-- end settings -->", []),
         ("<!-- settings -->\n| a | .1 | +4 | 3 ± 1 |\n<!-- end settings -->", ["+4", "3 ±"]),
+        ("a <!-- settings -->it gains 4.4 points<!-- end settings -->", ["4.4 points"]),
+        (
+            "`+4.4 [1.1, 7.7]`, `4 ± 1`, `4.4` points, `-4` to `4`",
+            ["`+4.4 [1.1, 7.7]`", "`4 ± 1`", "`4.4` points"],
+        ),
         ("<!-- table: a -->\n4.4\n<!-- end table -->\n", []),
         (
             "## Results\n\nIt reaches 91.\n\n### More\n\nIt is 88.\n\n## Else\n\nIt has 91.",
