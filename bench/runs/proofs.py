@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -20,11 +20,11 @@ import msgspec
 from bench.digests import digest
 from bench.errors import EnvironmentFault
 from bench.runs.renewal_note import differs_said
-from bench.runs.renewed import claim_of_brief, refused
+from bench.runs.renewed import Claim, named, refused
 from bench.runs.store_files import put
 
 if TYPE_CHECKING:
-    from bench.runs.record import Brief, Record
+    from bench.runs.record import Brief
 
 _CHANGE = re.compile(r"[0-9a-f]{16}")
 _FILE = re.compile(r"[0-9a-f]{16}(-[0-9a-f]{8}|\.withdrawn)\.json")
@@ -147,12 +147,15 @@ def why_withdrawn(proofs: Iterable[str], known: Mapping[str, Withdrawal]) -> str
 
 
 def set_aside(
-    root: Path, briefs: Iterable[Brief], load: Callable[[str], Record]
+    root: Path,
+    briefs: Iterable[Brief],
+    carried: Callable[[Sequence[Brief]], Mapping[str, str]],
 ) -> tuple[dict[str, tuple[Brief, str]], dict[str, str]]:
     """Return which renewed records no longer count, and why (id -> brief, sentence), and those that
     are not what their run recorded (id -> sentence).
 
-    ``load`` returns the whole record of an id: of the runs that renewed records name.
+    ``carried`` returns the digests of what renewals carry over from runs, by content, of those that
+    can be read: it is asked once, for the runs that renewed records name.
     """
     briefs = list(briefs)
     renewed = [(brief, brief.renewed) for brief in briefs if brief.renewed is not None]
@@ -164,11 +167,17 @@ def set_aside(
         for brief, said in renewed
         if (why := why_withdrawn(said.proofs, known))
     }
+    runs = named(briefs)
+    digests = carried(runs)
+    claims = [Claim(brief.id, lambda: "", brief.renewed) for brief, _ in renewed]
+    claims += [
+        Claim(run.id, functools.partial(digests.__getitem__, run.content), None)
+        for run in runs
+        if run.content in digests
+    ]
     wrong = {
         claim.name: differs_said(claim.renewed.run)
-        for claim in refused(
-            claim_of_brief(brief, functools.partial(load, brief.id)) for brief in briefs
-        )
+        for claim in refused(claims)
         if claim.renewed is not None
     }
     return gone, wrong

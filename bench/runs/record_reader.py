@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from bench.digests import digest
 from bench.errors import UsageError
 from bench.plugins.cache_folder import cache_folder
 from bench.runs.proofs import set_aside
 from bench.runs.record import Brief, Record, RecordError, decode_record
+from bench.runs.renewal_note import carried
 
 if TYPE_CHECKING:
     from bench.runs.record_place import Place
     from bench.runs.store_index import StoreIndex
 
 _Found = TypeVar("_Found")
+_Aside = tuple[dict[str, tuple[Brief, str]], dict[str, str]]
 _ELSEWHERE = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_LOCKED,
@@ -76,7 +80,7 @@ class RecordReader:
         their run recorded, not at all.
         """
 
-        def use(index: StoreIndex) -> tuple[dict[str, Brief], list[Damaged]]:
+        def use(index: StoreIndex) -> tuple[dict[str, Brief], list[Damaged], _Aside]:
             found: dict[str, Brief] = {}
             clashes = []
             for brief in index.briefs():
@@ -88,15 +92,37 @@ class RecordReader:
                             "export, is used",
                         )
                     )
-            return found, clashes
+            aside = set_aside(self.root, found.values(), functools.partial(self._carried, index))
+            return found, clashes, aside
 
         with collector_paused():
-            found, clashes = self.ask(use)
+            found, clashes, (self.withdrawn, refused) = self.ask(use)
         self.damaged += clashes
-        self.withdrawn, refused = set_aside(self.root, found.values(), self.find)
         self.damaged += [Damaged(name, reason) for name, reason in refused.items()]
         aside = {*self.withdrawn, *refused}
         return [brief for name, brief in found.items() if name not in aside]
+
+    def _carried(self, index: StoreIndex, runs: Sequence[Brief]) -> dict[str, str]:
+        """Return the digests of what renewals carry over from runs, by content, of those that can
+        be read. The index keeps them in parts, so that one more run is one part to make anew.
+        """
+        parts: dict[str, dict[str, str]] = {}
+        for run in sorted(runs, key=lambda run: run.content):
+            parts.setdefault(run.content[:2], {})[run.content] = run.id
+        places = functools.cache(lambda: {place.name: place for place in index.places()})
+
+        def digests(part: dict[str, str]) -> dict[str, str]:
+            found = {}
+            for content, name in part.items():
+                with contextlib.suppress(RecordError, KeyError):  # it is gone meanwhile
+                    found[content] = carried(self.load(places()[name]))
+            return found
+
+        found: dict[str, str] = {}
+        for part in parts.values():
+            name = f"carried {digest(list(part))}"
+            found |= index.memo(name, functools.partial(digests, part))
+        return found
 
     def read(self) -> list[Record]:
         """Return every readable record whole; the others go to :attr:`damaged`.

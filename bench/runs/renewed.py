@@ -33,6 +33,13 @@ def claim_of_brief(brief: Brief, load: Callable[[], Record]) -> Claim:
     return Claim(brief.id, lambda: carried(load()), brief.renewed)
 
 
+def named(briefs: Iterable[Brief]) -> list[Brief]:
+    """Return the records of runs that renewed records among them name."""
+    briefs = list(briefs)
+    names = {_beginning(brief.renewed.run) for brief in briefs if brief.renewed is not None}
+    return [brief for brief in briefs if brief.renewed is None and _beginning(brief.id) in names]
+
+
 def refused(claims: Iterable[Claim]) -> Iterator[Claim]:
     """Yield the claims of renewed records whose run is among the claims and says something else.
 

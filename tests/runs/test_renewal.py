@@ -167,6 +167,23 @@ def proof(**fields):
     )
 
 
+def test_a_run_that_a_renewal_names_is_read_once_and_not_at_every_look(
+    store, make_record, monkeypatch
+):
+    for seed in range(20):
+        store.write(make_record(seed))
+        store.write(renewed(make_record(seed)))
+    loads, load = [], Store.load
+    monkeypatch.setattr(
+        Store, "load", lambda self, place: (loads.append(place), load(self, place))[1]
+    )
+    assert len(Store(store.root).briefs()) == 40
+    assert len(loads) == 20
+    store.write(make_record(20))
+    assert len(Store(store.root).briefs()) == 41
+    assert len(loads) == 20, "no renewal names the new one"
+
+
 def test_a_proof_is_found_again_for_its_change_and_class_alone(tmp_path):
     made = proof()
     write_proof(tmp_path, made)
