@@ -7,9 +7,14 @@ of a variable beside each other.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 
 from bench import Run
+
+Factors = Literal["both", "one"]
+"""Where the weight of a graph stands in a covariance, see :class:`Dependence`."""
 
 
 def random_features(z: torch.Tensor, count: int, generator: torch.Generator) -> torch.Tensor:
@@ -35,20 +40,28 @@ class Dependence:
     """D(w), the sum over pairs of variables in different clusters of the squared weighted
     covariances of their features.
 
-    With X = w F - mean(w F): D = 1/2 (||X'X||^2 - sum over clusters ||X_c'X_c||^2) / (n - 1)^2. The
-    gradient is written out; neither makes a loop over pairs. Of ||X'X|| = ||XX'|| the form with the
-    smaller matrix is taken.
+    With the weight in both factors, as the papers print it, and X = w F - mean(w F): D = 1/2
+    (||X'X||^2 - sum over clusters ||X_c'X_c||^2) / (n - 1)^2. The gradient is written out; neither
+    makes a loop over pairs. Of ||X'X|| = ||XX'|| the form with the smaller matrix is taken.
+
+    A graph then counts w^2 times, so D is 0 at the square root of the weights that balance two
+    variables. With the weight in one factor the covariances are those of the weighted graphs,
+    S = (F'wF - F'w w'F / n) / (n - 1), D is half the sum of the squares of S between clusters, and
+    it is 0 at the balancing weights themselves. At equal weights the two are the same.
 
     Args:
         features: F (n, d Q).
         clusters: cluster of each variable (d,), int64; every variable its own: all pairs count.
+        factors: where the weight stands; for ``one`` the weights must have mean 1.
     """
 
-    def __init__(self, features: torch.Tensor, clusters: torch.Tensor) -> None:
-        self.features, self.n = features, len(features)
+    def __init__(
+        self, features: torch.Tensor, clusters: torch.Tensor, factors: Factors = "both"
+    ) -> None:
+        self.features, self.n, self.factors = features, len(features), factors
         self._pairs = max(1, self.n - 1) ** 2  # of one graph every covariance is 0
         column = clusters.repeat_interleave(features.shape[1] // len(clusters))
-        self._narrow = features.shape[1] <= self.n
+        self._narrow = features.shape[1] <= self.n or factors == "one"
         if self._narrow:
             self._apart = (column[:, None] != column).to(features.dtype)
         else:  # columns of each cluster, filled up with a column of zeros
@@ -63,6 +76,8 @@ class Dependence:
 
     def value(self, w: torch.Tensor) -> torch.Tensor:
         """Return D(w), a scalar; ``w`` (n,) weighs the rows."""
+        if self.factors == "one":
+            return self._covariances(w).square().sum() / (2 * self._pairs)
         x = self._centred(w)
         if self._narrow:
             squares = ((x.mT @ x) * self._apart).square().sum()
@@ -73,6 +88,9 @@ class Dependence:
 
     def gradient(self, w: torch.Tensor) -> torch.Tensor:
         """Return dD/dw (n,)."""
+        if self.factors == "one":
+            pull = self.features @ self._covariances(w)
+            return (pull * (self.features - 2 * (w @ self.features) / self.n)).sum(1) / self._pairs
         x = self._centred(w)
         if self._narrow:
             pull = x @ ((x.mT @ x) * self._apart)
@@ -88,6 +106,13 @@ class Dependence:
             )
         return (self.features * pull).sum(1) * (2 / self._pairs)
 
+    def _covariances(self, w: torch.Tensor) -> torch.Tensor:
+        """Return (n - 1) S between clusters, 0 within (d Q, d Q)."""
+        total = w @ self.features
+        return (
+            self.features.mT @ (w[:, None] * self.features) - total[:, None] * total / self.n
+        ) * self._apart
+
     def _blocks(self, x: torch.Tensor) -> torch.Tensor:
         return torch.nn.functional.pad(x, (0, 1))[:, self._inside].transpose(0, 1)
 
@@ -98,44 +123,73 @@ def softmax_weights(a: torch.Tensor) -> torch.Tensor:
     return grown / grown.mean()
 
 
-def solve_weights(
+def logit_slope(
+    a: torch.Tensor,
     dependence: Dependence | None,
+    *,
+    ridge: float,
+    memory: torch.Tensor | None = None,
+    slope: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Return the gradient for a (B,) of D([w; w_memory]) + ridge mean(w^2) + <slope, w> with w =
+    softmax_weights(a).
+
+    Args:
+        a: logits of the weights (B,).
+        dependence: D over the batch and then the memory; None: no such term.
+        ridge: pulls the weights towards 1.
+        memory: weights of the rows after the first B, held fixed.
+        slope: a linear term (B,).
+    """
+    w, count = softmax_weights(a), len(a)
+    pull = w * (2 * ridge / count)
+    if dependence is not None:
+        pull = pull + dependence.gradient(w if memory is None else torch.cat([w, memory]))[:count]
+    if slope is not None:
+        pull = pull + slope
+    return w * (pull - (w * pull).mean())
+
+
+def solve_weights(
+    dependence: Dependence,
     start: torch.Tensor,
     *,
     steps: int,
     lr: float,
     ridge: float,
     memory: torch.Tensor | None = None,
-    slope: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Take Adam steps on D([w; w_memory]) + ridge mean(w^2) + <slope, w> over a, with w =
-    softmax_weights(a), and return a (B,).
-
-    Args:
-        dependence: D over the batch and then the memory; None: no such term.
-        start: a at first (B,).
-        steps: how many.
-        lr: of Adam, with betas .9 and .999.
-        ridge: pulls the weights towards 1.
-        memory: weights of the rows after the first B, held fixed.
-        slope: a linear term (B,).
+    """Take ``steps`` steps of Adam (betas .9 and .999, learning rate ``lr``) from ``start`` (B,)
+    along :func:`logit_slope`, and return a (B,).
     """
     a, first, second = start.clone(), torch.zeros_like(start), torch.zeros_like(start)
-    count = len(a)
     for step in range(1, steps + 1):
-        w = softmax_weights(a)
-        pull = w * (2 * ridge / count)
-        if dependence is not None:
-            pull = (
-                pull + dependence.gradient(w if memory is None else torch.cat([w, memory]))[:count]
-            )
-        if slope is not None:
-            pull = pull + slope
-        gradient = w * (pull - (w * pull).mean())
+        gradient = logit_slope(a, dependence, ridge=ridge, memory=memory)
         first.lerp_(gradient, 0.1)
         second.mul_(0.999).addcmul_(gradient, gradient, value=0.001)
         a -= (lr / (1 - 0.9**step)) * first / ((second / (1 - 0.999**step)).sqrt() + 1e-8)
     return a
+
+
+class AdamTable:
+    """The logits of all graphs' weights, moved by Adam (betas .9 and .999) a batch at a time.
+
+    Moments and the number of steps are each graph's own, so that a graph moves as if Adam knew it
+    alone.
+    """
+
+    def __init__(self, count: int, lr: float, device: torch.device) -> None:
+        self.lr = lr
+        self.a, self._first, self._second, self._steps = torch.zeros(4, count, device=device)
+
+    def step(self, rows: torch.Tensor, gradient: torch.Tensor) -> None:
+        """Move the graphs ``rows`` (B,), all different, against ``gradient`` (B,)."""
+        self._steps[rows] += 1
+        first = self._first[rows].lerp(gradient, 0.1)
+        second = self._second[rows] * 0.999 + 0.001 * gradient.square()
+        self._first[rows], self._second[rows] = first, second
+        bias = [1 - beta ** self._steps[rows] for beta in (0.9, 0.999)]
+        self.a[rows] -= self.lr * (first / bias[0]) / ((second / bias[1]).sqrt() + 1e-8)
 
 
 class Memory:
@@ -159,10 +213,12 @@ class Memory:
 
     def add(self, z: torch.Tensor, w: torch.Tensor) -> None:
         """Take in a batch."""
+        if self._z and self._z[0].shape != z.shape:
+            return
         if len(self._z) < len(self._keep):
             self._z.append(z.clone())
             self._w.append(w.clone())
-        elif self._z and self._z[0].shape == z.shape:
+        else:
             for keep, old_z, old_w in zip(self._keep, self._z, self._w, strict=True):
                 old_z.lerp_(z, 1 - keep)
                 old_w.lerp_(w, 1 - keep)

@@ -31,8 +31,11 @@ class GroupDRO(GraphMethod):
   archivePrefix = {arXiv}
 }""",
         official_code="ok",
-        deviates="Groups are environments, without strong weight decay. The weights last over "
-        "batches, as in the paper; GOOD draws them anew in each.",
+        deviates="""Groups are environments, not pairs of label and shortcut; there is no strong
+weight decay, without which the paper finds no gain, and no adjustment by the size of a group. The
+step size .01 is the paper's and DomainBed's. The weights last over batches, as in the paper; GOOD
+draws them anew in each. Batches are drawn from all graphs, not alike from each group; an
+environment that a batch has nothing of counts as loss 0 there, so its weight shrinks.""",
         needs=("env",),
         libraries=("torch_geometric",),
         defaults_from="paper",

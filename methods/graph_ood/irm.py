@@ -29,8 +29,13 @@ class InvariantRisk(GraphMethod):
   year = {2019}
 }""",
         official_code="ok",
-        deviates="The derivative for the scale is written out. Weight .1 from the first step, as "
-        "GOOD sets it; DomainBed takes 100 after 500 steps of warm-up.",
+        deviates="""The derivative for the scale is written out, and holds for answers and numbers
+too. Weight .1 from the first step, GOOD's for Motif, without the two phases that the authors and
+DomainBed have (weight 1, then 100 and more from a certain step on, with a new optimiser). The slope
+of an environment is squared, as by the authors and GOOD; DomainBed multiplies those of two halves
+of its graphs, which is unbiased. Batches are drawn from all graphs, so environments differ in
+number: the losses of all graphs are averaged, as GOOD does, not the means of environments, and one
+that a batch has nothing of is left out of the penalty.""",
         needs=("env",),
         libraries=("torch_geometric",),
         defaults_from="here",

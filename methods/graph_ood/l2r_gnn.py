@@ -2,59 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 import torch
 
-from bench import Meta, MethodCard, Run
-from bench.tracks.graph_ood import Batch, GraphMethod, Problem, Training, WeightLog, graph_losses
+from bench import Meta, MethodCard
+from bench.tracks.graph_ood import Batch, Training, graph_losses
 from bench.training.gnn import GNN, embed
 
-from ._clusters import clusters, instability
-from ._decorrelation import (
-    Dependence,
-    Memory,
-    generator_of,
-    permuted,
-    random_features,
-    softmax_weights,
-    solve_weights,
-)
-from ._hypergradient import through_head, through_net
-
-CLUSTERED = 512
-"""Most training graphs that the clusters are computed from."""
+from ._clustered import BIBTEX, CHOSEN_HERE, ClusteredWeights, State
+from ._decorrelation import AdamTable, logit_slope, permuted, softmax_weights
 
 
-class _State:
+class TwoLevels(State):
+    """Adds the weights, which last from epoch to epoch, and what the net has just learned from."""
+
     def __init__(self, training: Training, method: L2RGNN) -> None:
-        self.training, self.generator = training, generator_of(training.run)
-        self.memory = Memory(method.groups, method.gamma)
-        self.log = WeightLog(training)
-        self.a = torch.zeros(training.n_graphs, device=training.device)
-        self.cluster = torch.arange(training.problem.hidden, device=training.device)
-        kept = torch.ones(training.n_graphs, dtype=torch.bool, device=training.device)
-        kept[training.rows] = False
-        self.upper = kept.nonzero()[:, 0]
-        self.whole: Batch | None = None
-        self.lr = training.problem.lr
+        super().__init__(training, method)
+        self.table = AdamTable(training.n_graphs, method.weight_lr, training.device)
+        self.learned = training.rows[:0]
 
-    def drawn(self, size: int) -> Batch:
-        """Return ``size`` graphs of the upper level, drawn anew, or where
-        there are no more than that all of them.
+    def other_graphs(self, count: int) -> torch.Tensor:
+        """Draw ``count`` training graphs, or as many as there are, that the last step of the net
+        was not on; of all where it was on all of them.
         """
-        if len(self.upper) > size:
-            order = torch.randperm(
-                len(self.upper), generator=self.generator, device=self.upper.device
-            )
-            return self.training.gather(self.upper[order[:size]])
-        self.whole = self.whole or self.training.gather(self.upper)
-        return self.whole
+        rows = self.training.rows
+        fresh = rows[~torch.isin(rows, self.learned)]
+        fresh = fresh if len(fresh) else rows
+        order = torch.randperm(len(fresh), generator=self.generator, device=fresh.device)
+        return fresh[order[:count]]
 
 
-class L2RGNN(GraphMethod):
-    """Weigh the graphs so that clusters of hidden variables become
-    independent of each other and a held-out loss falls.
+class L2RGNN(ClusteredWeights):
+    """Learn the net with weighted graphs, and the weights on graphs that the net did not just learn
+    from: by their dependence between clusters of hidden variables and their weighted loss.
     """
 
     card: ClassVar = MethodCard(
@@ -62,156 +43,60 @@ class L2RGNN(GraphMethod):
         title="L2R-GNN: weights between clusters of hidden variables, learned on two levels",
         track="graph-ood",
         paper="arXiv:2312.12475",
-        bibtex="""@inproceedings{chen2024l2r,
-  title = {Learning to Reweight for Generalizable Graph Neural Network},
-  author = {Chen, Zhengyu and Xiao, Teng and Kuang, Kun and Lv, Zheqi and Zhang, Min and Yang,
-    Jinluan and Lu, Chengqiang and Yang, Hongxia and Wu, Fei},
-  booktitle = {AAAI},
-  year = {2024},
-  eprint = {2312.12475},
-  archivePrefix = {arXiv}
-}""",
+        bibtex=BIBTEX,
         official_code="none",
-        deviates="""No code is public. The paper leaves open, and this project chose: correlations
-over the nodes of a graph, average linkage, 8 clusters; weights n softmax(a) over the batch, the
-memory's held fixed; the upper loss D + share times the loss on a tenth of the training graphs after
-a virtual step, entering by its exact one-step gradient, scaled to the size of D; the weights move
-before the model's step of the same batch, not after it; features, inner steps, learning rates,
-warm-up. Clusters differ means the pair counts, as the text says, not as the printed indicator does.
-On Spurious-Motif the upper level gains nothing: the more it counts (share), the more accuracy out
-of distribution is lost, and with as many held-out graphs free of the bias nothing is. It learns the
-bias of the graphs that it holds back, which are like the training graphs. The track's page has the
-figures.""",
+        deviates=CHOSEN_HERE
+        + """The two levels take turns as the equations say: theta_i = theta_{i-1} - eta grad
+L_train(theta_{i-1}, w_{i-1}) on one batch, then w_i = w_{i-1} - eta_w grad_w L_val(theta_i,
+w_{i-1}) on another, with theta_i held fixed: the first-order step, which drops how theta_i depends
+on w. Chosen here: L_val is the dependence between clusters plus the mean weighted loss (`share`),
+since what it holds was not readable; its graphs are drawn for each step from the training graphs
+outside the batch just learned from, not one part fixed for good, since the weight of a graph that
+the net never learns from would change nothing; one step of Adam each, for both levels; batch norm
+in eval mode on the upper level.""",
         libraries=("torch_geometric", "scipy"),
         defaults_from="here",
         trials=17,
     )
-    features: Annotated[int, Meta(ge=1)] = 2
-    """Q, random features of a hidden variable."""
-    steps: Annotated[int, Meta(ge=0)] = 20
-    """Inner steps on the weights of each batch; 0 is empirical risk minimisation."""
-    weight_lr: Annotated[float, Meta(gt=0)] = 0.1
-    """Learning rate of the inner steps."""
-    ridge: Annotated[float, Meta(ge=0)] = 0.02
-    """Weight of mean(w^2)."""
-    warmup: Annotated[int, Meta(ge=0)] = 5
-    """Epochs at the start with equal weights."""
-    groups: Annotated[int, Meta(ge=0)] = 1
-    """K, groups of the global memory."""
-    gamma: Annotated[float, Meta(ge=0, lt=1)] = 0.9
-    """What a group of the memory keeps of itself."""
-    clusters: Annotated[int, Meta(ge=1)] | None = 8
-    """Clusters of hidden variables; none: each variable by itself, OOD-GNN's pairs."""
-    carry: Annotated[float, Meta(ge=0, le=1)] = 0.0
-    """What a graph's weight keeps of itself (of its logit) from one visit to the next."""
-    upper: bool = True
-    """Whether there is an upper level."""
     decorrelate: bool = True
-    """Whether dependence between clusters counts; without it the upper
-    level alone moves the weights.
+    """Whether dependence between clusters counts; without it the weighted loss alone moves the
+    weights.
     """
     share: Annotated[float, Meta(ge=0)] = 1.0
-    """Size of the upper level's gradient beside that of D."""
-    upper_frac: Annotated[float, Meta(gt=0, lt=1)] = 0.1
-    """Share of the training graphs that the upper level keeps for itself."""
-    hypergrad: Literal["net", "last_layer"] = "net"
-    """Parameters that the virtual step moves: all, or the head."""
-    permute: bool = False
-    """Control: the weights are dealt to the graphs of the batch at random."""
+    """Weight of the mean weighted loss in the upper objective, beside D."""
 
-    def rows(self, problem: Problem, run: Run) -> torch.Tensor | None:
-        """Keep a part for the upper level, which must not be the task's validation data."""
-        if not self.upper:
-            return None
-        n = len(problem.graphs)
-        order = run.numpy_generator("method", "upper").permutation(n)
-        return torch.from_numpy(order[max(1, round(self.upper_frac * n)) :]).sort().values
-
-    def start(self, training: Training) -> _State:
+    def start(self, training: Training) -> TwoLevels:
         """Begin with equal weights and an empty memory."""
-        return _State(training, self)
+        return TwoLevels(training, self)
 
-    def before_epoch(self, state: _State, epoch: int) -> None:
-        """Cluster the hidden variables as they are now."""
-        if self.clusters is None or not self.decorrelate or epoch < self.warmup:
-            return
-        training = state.training
-        order = torch.randperm(
-            len(training.rows), generator=state.generator, device=training.device
-        )
-        graphs = training.gather(training.rows[order[:CLUSTERED]]).graphs
-        state.cluster = clusters(
-            instability(embed(training.net, graphs).h, graphs.graph, graphs.size), self.clusters
-        )
-
-    def loss(self, state: _State, batch: Batch, net: GNN) -> torch.Tensor:
-        """Mean of w_n l_n after the weights moved: D between clusters, and
-        the upper loss after a virtual step, both for w.
-        """
-        out = net(batch.graphs)
-        losses = graph_losses(out.logits, batch.y)
-        z = out.z.detach()
-        w = torch.ones_like(z[:, 0])
-        if batch.epoch >= self.warmup:
-            start = self.carry * state.a[batch.rows]
-            joined, remembered = state.memory.join(z)
-            dependence = (
-                Dependence(random_features(joined, self.features, state.generator), state.cluster)
-                if self.decorrelate
-                else None
-            )
-            slope = (
-                self._slope(state, batch, net, softmax_weights(start), dependence, len(joined))
-                if self.upper
-                else None
-            )
-            a = solve_weights(
-                dependence,
-                start,
-                steps=self.steps,
-                lr=self.weight_lr,
-                ridge=self.ridge,
-                memory=remembered,
-                slope=slope,
-            )
-            state.a[batch.rows] = a
-            w = softmax_weights(a)
-            state.memory.add(z, w)
+    def loss(self, state: State, batch: Batch, net: GNN) -> torch.Tensor:
+        """Mean of w_n l_n, with the weights as the upper level left them."""
+        assert isinstance(state, TwoLevels)
+        weighing = batch.epoch >= self.warmup
+        if weighing:
+            self._upper(state, net, len(batch.rows))
+        state.learned = batch.rows
+        losses = graph_losses(net(batch.graphs).logits, batch.y)
+        w = torch.ones_like(losses)
+        if weighing:
+            w = softmax_weights(state.table.a[batch.rows])
             w = permuted(w, state.generator) if self.permute else w
             state.log.add(batch.rows, w)
         return (w * losses).mean()
 
-    def _slope(
-        self,
-        state: _State,
-        batch: Batch,
-        net: GNN,
-        w: torch.Tensor,
-        dependence: Dependence | None,
-        rows: int,
-    ) -> torch.Tensor:
-        """Return the hypergradient, centred and scaled so that ``share`` 1
-        is a change of D(1) / n for a graph one deviation away.
-        """
-        upper = state.drawn(len(w))
-        if self.hypergrad == "net":
-            found = through_net(net, batch, upper, w, state.lr)
-        else:
-            found = through_head(
-                net,
-                embed(net, batch.graphs).z,
-                batch.y,
-                embed(net, upper.graphs).z,
-                upper.y,
-                w,
-                state.lr,
-            )
-        unit = (found - found.mean()) / found.std(correction=0).clamp_min(1e-12)
-        size = (
-            dependence.value(torch.ones(rows, device=w.device)) if dependence is not None else 1.0
+    def _upper(self, state: TwoLevels, net: GNN, count: int) -> None:
+        """Take one step on the weights of ``count`` other graphs, at the net as it is now."""
+        upper = state.training.gather(state.other_graphs(count))
+        state.training.run.count(forward=len(upper.rows))
+        out = embed(net, upper.graphs)
+        dependence, remembered = self.dependence(state, out.z) if self.decorrelate else (None, None)
+        slope = graph_losses(out.logits, upper.y) * (self.share / len(upper.rows))
+        gradient = logit_slope(
+            state.table.a[upper.rows],
+            dependence,
+            ridge=self.ridge,
+            memory=remembered,
+            slope=slope,
         )
-        return unit * (self.share * size / len(w))
-
-    def finish(self, state: _State) -> dict[str, Any]:
-        """Say what each graph weighed after the warm-up."""
-        return state.log.fields()
+        state.table.step(upper.rows, gradient)
+        state.memory.add(out.z, softmax_weights(state.table.a[upper.rows]))

@@ -12,6 +12,7 @@ from bench.training.gnn import GNN
 
 from ._decorrelation import (
     Dependence,
+    Factors,
     Memory,
     generator_of,
     permuted,
@@ -48,8 +49,12 @@ class OODGNN(GraphMethod):
   archivePrefix = {arXiv}
 }""",
         official_code="none",
-        deviates="Weights are n softmax(a), so that they are positive with mean 1. Number of "
-        "features, inner steps, their learning rate and the warm-up are this project's.",
+        deviates="""No code by the authors was found, and the paper's own text could not be read
+here. Weights are n softmax(a), so that they are positive with mean 1, found anew at each
+visit. The memory's weights are held fixed. Number of random
+features, drawn anew for each batch, of inner steps and of groups of the memory, their momentum,
+learning rates, the ridge and the warm-up with equal weights are this project's. The net is the
+task's, a GIN of three layers, not the paper's.""",
         libraries=("torch_geometric",),
         defaults_from="here",
         trials=None,
@@ -68,6 +73,10 @@ class OODGNN(GraphMethod):
     """K, groups of the global memory."""
     gamma: Annotated[float, Meta(ge=0, lt=1)] = 0.9
     """What a group of the memory keeps of itself."""
+    factors: Factors = "both"
+    """Factors of each covariance that the weight stands in: both, as the papers print it, or one,
+    as a weighted covariance has it.
+    """
     permute: bool = False
     """Control: the weights are dealt to the graphs of the batch at random."""
 
@@ -84,7 +93,7 @@ class OODGNN(GraphMethod):
         if batch.epoch >= self.warmup:
             joined, remembered = state.memory.join(z)
             dependence = Dependence(
-                random_features(joined, self.features, state.generator), state.alone
+                random_features(joined, self.features, state.generator), state.alone, self.factors
             )
             w = softmax_weights(
                 solve_weights(

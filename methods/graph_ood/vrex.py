@@ -31,8 +31,12 @@ class RiskExtrapolation(GraphMethod):
   archivePrefix = {arXiv}
 }""",
         official_code="ok",
-        deviates="Weight 10 from the first step, DomainBed's; the unbiased variance over the "
-        "environments that a batch holds, 0 where it holds one.",
+        deviates="""Weight 10, DomainBed's, from the first step; DomainBed has weight 1 for its
+first 500 steps and a new optimiser then, and GOOD has 1000 for Motif. The variance is the unbiased
+one, as in GOOD; DomainBed divides by the number of environments, so that with three its penalty is
+two thirds of ours. Batches are drawn from all graphs: the losses of all graphs are averaged, as
+GOOD does, not the means of environments, and the variance is that of the environments that a batch
+holds, 0 where it holds one.""",
         needs=("env",),
         libraries=("torch_geometric",),
         defaults_from="here",

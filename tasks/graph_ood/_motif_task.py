@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 import numpy as np
 import torch
+from numpy.random import Generator
 
 from bench import Meta, Preset, Run
 from bench.tracks.graph_ood import GraphMethod, Kind, Problem, Solution
@@ -94,6 +95,23 @@ def split_of(
     )
 
 
+def environments(follows: np.ndarray, rate: float, generator: Generator) -> np.ndarray:
+    """Return the environment, 0 to 2, of graphs that follow a bias or not (G,).
+
+    Each of the three has its own share of graphs that follow: ``rate``, and two thirds of the
+    lesser of ``rate`` and 1 - ``rate`` more and less. The environment of a graph is drawn given
+    whether it follows, so the graphs are the same whether anybody asks for environments or not.
+
+    Args:
+        follows: whether a graph follows the bias (G,), bool.
+        rate: share of graphs that do, over all environments.
+        generator: draws the environments.
+    """
+    rates = rate + 2 / 3 * min(rate, 1 - rate) * np.array([1.0, 0.0, -1.0])
+    odds = np.where(follows[:, None], rates, 1 - rates).cumsum(1)
+    return (generator.random((len(follows), 1)) * odds[:, -1:] > odds[:, :-1]).sum(1)
+
+
 def train_on(
     train: Split, validation: Split, problem: Problem, hidden: Hidden, run: Run
 ) -> Solution:
@@ -118,6 +136,7 @@ __all__ = [
     "SMOKE",
     "Hidden",
     "MotifTask",
+    "environments",
     "split_of",
     "train_on",
 ]

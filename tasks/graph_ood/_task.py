@@ -216,7 +216,11 @@ class GraphTask(Task):
         arrays = {}
         if outcome.solution.weights is not None:
             scores |= weight_figures(outcome.solution, train.conflict)
-            arrays["weights"] = outcome.solution.weights.cpu().numpy()
+            arrays = {
+                name: found.cpu().numpy()
+                for name in ("weights", "squares")
+                if (found := getattr(outcome.solution, name)) is not None
+            }
         return Score(metrics=scores, arrays=arrays, images=self._pictures(hidden, outcome))
 
     def _pictures(self, hidden: Hidden, outcome: Outcome) -> dict[str, np.ndarray]:

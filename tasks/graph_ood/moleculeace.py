@@ -29,7 +29,7 @@ class ActivityShift(MoleculeTask):
                 seeds=1,
                 timeout=120,
             ),
-            "more": Preset(
+            "default": Preset(
                 variants={"chembl234": {"target": "CHEMBL234_Ki"}},
                 params={"hidden": 64, "epochs": 60},
                 seeds=3,

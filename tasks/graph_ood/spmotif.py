@@ -9,7 +9,7 @@ import numpy as np
 from bench import Meta, Preset, Reference, Run, Setup, TaskCard
 from bench.tracks.graph_ood import Problem, Solution
 
-from ._motif_task import MOTIFS, Hidden, MotifTask, split_of, train_on
+from ._motif_task import MOTIFS, Hidden, MotifTask, environments, split_of, train_on
 from ._scores import ACCURACIES
 from ._shapes import LARGE, SMALL, SPURIOUS_MOTIFS, balanced, biased, draw
 from ._task import Split
@@ -49,10 +49,13 @@ class SpuriousMotif(MotifTask):
                 seeds=1,
                 timeout=60,
             ),
-            "default": Preset(variants={"b97": {"bias": 0.97}}, seeds=3, timeout=300),
+            "default": Preset(
+                variants={"b90": {"bias": 0.9}, "b97": {"bias": 0.97}, "b99": {"bias": 0.99}},
+                seeds=3,
+                timeout=300,
+            ),
             "more": Preset(
                 variants={
-                    "b90": {"bias": 0.9},
                     "rand4-b90": {"bias": 0.9, "feat": "rand4", "perturb": 0.0, "label_noise": 0.0},
                     "concept": {"shift": "concept"},
                 },
@@ -67,7 +70,7 @@ class SpuriousMotif(MotifTask):
             ),
         },
         budget="40 epochs of batch 128",
-        offers={"env": {"shift": "concept"}},
+        offers={"env": {}},
         references=(
             Reference(name="erm", kind="low"),
             Reference(
@@ -85,11 +88,12 @@ class SpuriousMotif(MotifTask):
         ),
     )
     bias: Annotated[float, Meta(ge=0, le=1)] = 0.97
-    """P(base = label) in training; each other base has (1 - bias) / 2."""
-    shift: Literal["bias", "concept"] = "bias"
-    """``concept``: GOOD's three training environments instead, which
-    methods may ask for; ``bias`` has no environments.
+    """P(base = label) in training; each other base has (1 - bias) / 2. In the three environments
+    that methods may ask for it is ``bias``, and two thirds of the lesser of ``bias`` and 1 -
+    ``bias`` more and less: .99, .97 and .95 of .97.
     """
+    shift: Literal["bias", "concept"] = "bias"
+    """``concept``: GOOD's three training environments instead, and its OOD splits."""
     feat: Literal["ones", "rand4"] = "ones"
     """Node features: constant 1, or four uniform random numbers."""
 
@@ -115,6 +119,9 @@ class SpuriousMotif(MotifTask):
             )
         else:
             base = biased(motif, MOTIFS, self.bias if inside else 1 / MOTIFS, generator)
+            if inside:
+                draws = run.numpy_generator("split", name, "environments")
+                env = environments(base == motif, self.bias, draws)
         bases = LARGE if name == "ood_large" else SMALL
         drawn = draw(
             generator,

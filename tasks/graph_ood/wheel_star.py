@@ -12,7 +12,7 @@ from bench import Meta, Preset, Reference, Run, Setup, TaskCard
 from bench.tracks.graph_ood import Kind, Problem, Solution
 from bench.training.graphs import Graphs
 
-from ._motif_task import train_on
+from ._motif_task import environments, train_on
 from ._scores import ACCURACIES
 from ._shapes import attached, balanced, star, wheel
 from ._task import GraphTask, Hidden, Split
@@ -45,6 +45,12 @@ class WheelStar(GraphTask):
                 seeds=1,
                 timeout=60,
             ),
+            "default": Preset(
+                variants={"mu90": {"rate": 0.9}},
+                params={"backbone": "gcn", "virtual_node": True, "decay_at": 30},
+                seeds=3,
+                timeout=300,
+            ),
             "more": Preset(
                 variants={
                     "mu90": {"rate": 0.9},
@@ -57,6 +63,7 @@ class WheelStar(GraphTask):
             ),
         },
         budget="40 epochs of batch 128",
+        offers={"env": {}},
         references=(
             Reference(name="erm", kind="low"),
             Reference(
@@ -74,7 +81,10 @@ class WheelStar(GraphTask):
         ),
     )
     rate: Annotated[float, Meta(ge=0, le=1)] = 0.9
-    """Share of graphs with a wheel that have a star too in training; of those without, the rest."""
+    """Share of graphs with a wheel that have a star too in training; of those without, the rest. In
+    the three environments that methods may ask for it is ``rate``, and two thirds of the lesser of
+    ``rate`` and 1 - ``rate`` more and less.
+    """
     label_noise: Annotated[float, Meta(ge=0, le=1)] = 0.1
     """Share of training and validation labels that are drawn anew."""
     per_class: Annotated[int, Meta(ge=3)] = 450
@@ -105,9 +115,12 @@ class WheelStar(GraphTask):
         )
         redrawn = generator.random(len(label)) < (0.0 if "test" in name else self.label_noise)
         given = np.where(redrawn, generator.integers(0, 2, len(label)), label)
+        draws = run.numpy_generator("split", name, "environments")
+        env = environments(follows, self.rate, draws) if inside else None
         return Split(
             graphs=graphs,
             y=torch.from_numpy(given),
+            env=None if env is None else torch.from_numpy(env),
             group=torch.from_numpy(2 * label + starred),
             conflict=torch.from_numpy(starred != label),
         )

@@ -188,6 +188,7 @@ def every_method() -> list[GraphMethod]:
     from bench.builtin.methods.graph_ood.groupdro import GroupDRO
     from bench.builtin.methods.graph_ood.irm import InvariantRisk
     from bench.builtin.methods.graph_ood.l2r_gnn import L2RGNN
+    from bench.builtin.methods.graph_ood.l2r_gnn_lower import L2RLower
     from bench.builtin.methods.graph_ood.mixup import Mixup
     from bench.builtin.methods.graph_ood.oodgnn import OODGNN
     from bench.builtin.methods.graph_ood.vrex import RiskExtrapolation
@@ -200,7 +201,7 @@ def every_method() -> list[GraphMethod]:
         Mixup(),
         OODGNN(warmup=0),
         L2RGNN(warmup=0),
-        L2RGNN(warmup=0, upper=False),
+        L2RLower(warmup=0),
     ]
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sparse
 import torch
+from bench.builtin.tasks.graph_ood import _motif_task as motifs
 from bench.builtin.tasks.graph_ood import _scores as figures
 from bench.builtin.tasks.graph_ood import _shapes as shapes
 from bench.builtin.tasks.graph_ood import _task as common
@@ -166,7 +167,38 @@ def test_the_concept_shift_has_three_environments_with_their_own_bias(bench):
         )
     motif, base = groups(tools.case.hidden.splits["ood_test"])
     assert abs((motif == base).mean() - 1 / 3) < 3 * (2 / 9 / len(motif)) ** 0.5
-    assert bench(SpuriousMotif(per_class=3)).case.problems[0].env is None
+
+
+def test_the_three_environments_of_a_bias_differ_in_its_strength_and_change_no_graph(bench):
+    tools = bench(SpuriousMotif(bias=0.9, per_class=2000))
+    motif, base = groups(tools.case.hidden.splits["train"])
+    env = tools.case.problems[0].env.numpy()
+    for number, bias in enumerate((0.9 + 0.2 / 3, 0.9, 0.9 - 0.2 / 3)):
+        inside = env == number
+        assert abs(inside.mean() - 1 / 3) < 3 * (2 / 9 / len(env)) ** 0.5
+        share = (motif == base)[inside].mean()
+        assert abs(share - bias) < 3 * (bias * (1 - bias) / inside.sum()) ** 0.5
+    assert all(tools.case.hidden.splits[name].env is None for name in ("ood_val", "ood_test"))
+
+    class Without(SpuriousMotif, frozen=True, kw_only=True):
+        def draw(self, run, name, inside, stream=""):
+            split = super().draw(run, name, inside, stream)
+            return msgspec.structs.replace(split, env=None)
+
+    plain, asked = bench(Without(per_class=10)).case, bench(SpuriousMotif(per_class=10)).case
+    assert plain.problems[0].env is None is not asked.problems[0].env
+    assert equal(plain.hidden.splits["train"].graphs, asked.hidden.splits["train"].graphs)
+
+
+@pytest.mark.parametrize("rate", [0.0, 1 / 3, 0.5, 0.9, 1.0])
+def test_environments_have_three_rates_around_the_stated_one(rate):
+    generator = np.random.default_rng(0)
+    follows = generator.random(30000) < rate
+    env = motifs.environments(follows, rate, generator)
+    spread = 2 / 3 * min(rate, 1 - rate)
+    for number, expected in enumerate((rate + spread, rate, rate - spread)):
+        assert follows[env == number].mean() == pytest.approx(expected, abs=0.015)
+        assert (env == number).mean() == pytest.approx(1 / 3, abs=0.015)
 
 
 def equal(a, b):
@@ -200,6 +232,7 @@ def test_a_method_sees_training_graphs_and_given_labels_alone(bench):
     tools = bench(SpuriousMotif(per_class=10))
     seen = dict(leaves(tools.case.problems[0]))
     assert {path for path, value in seen.items() if isinstance(value, torch.Tensor)} == {
+        "env",  # for methods whose card needs it; the harness takes it out for all others
         "graphs.x",
         "graphs.edges",
         "graphs.nodes",
@@ -355,6 +388,23 @@ def test_weight_figures_are_those_worked_out_by_hand():
     found = figures.weight_figures(solution, torch.tensor([True, False, False, True]))
     assert found == {"ess": pytest.approx((4 / 3) ** 2 / 2.5), "w_ratio": pytest.approx(2.0)}
     assert figures.weight_figures(Solution(model=None, weights=torch.tensor([nan])), None) == {}
+
+
+def test_the_figures_of_the_weights_can_be_computed_again_from_what_is_stored(bench):
+    from bench.builtin.methods.graph_ood.oodgnn import OODGNN
+
+    tools = bench(SpuriousMotif(bias=0.8, per_class=40, epochs=4))
+    found = solved(tools, OODGNN(warmup=1))
+    weights, squares = (found.arrays[name].astype(float) for name in ("weights", "squares"))
+    used = ~np.isnan(weights)
+    assert found.metrics["ess"] == pytest.approx(
+        weights[used].mean() ** 2 / squares[used].mean(), rel=1e-6
+    )
+    assert found.metrics["ess"] < 0.9999  # some weigh more than others
+    against = tools.case.hidden.splits["train"].conflict.numpy()
+    assert found.metrics["w_ratio"] == pytest.approx(
+        weights[used & against].mean() / weights[used & ~against].mean(), rel=1e-6
+    )
 
 
 def test_colours_are_equal_for_isomorphic_graphs_and_differ_for_others():
