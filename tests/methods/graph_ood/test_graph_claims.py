@@ -33,24 +33,30 @@ CLAIMS = (
     Claim("l2r-gnn-lower", "l2r-gnn"),
     Claim("l2r-gnn-lower[factors=one]", "l2r-gnn-lower"),
 )
-HELD: set[Claim] = set()
+HELD = {Claim("l2r-gnn-lower", "erm")}
 """Claims whose adjusted p is below .05."""
+UNMEASURED = set(CLAIMS[1:])
+"""Claims whose runs have not been made yet; for Holm their p is 1."""
 
 
 @pytest.fixture(scope="module")
 def gains():
-    """The gain of each claim, seed by seed."""
-    if not RECORDS.exists():
-        pytest.skip("the records are not there yet")
+    """The gain of each claim that was measured, seed by seed."""
     reached = {}
     for _, record in records_of(RECORDS):
-        given = ",".join(f"{k}={v}" for k, v in sorted(record.params.items()) if k == "factors")
-        name = record.method + (f"[{given}]" if given and not given.endswith("both") else "")
+        others = {"factors": "both", "share": 1.0, "decorrelate": True, "permute": False}
+        given = [
+            f"{name}={record.params[name]}"
+            for name, usual in others.items()
+            if record.params.get(name, usual) != usual
+        ]
+        name = record.method + (f"[{','.join(given)}]" if given else "")
         if (record.task, record.variant) == ("spmotif", "b97") and record.status == "ok":
             reached[name, record.seed] = record.metrics["ood_test"]
     return {
         claim: [reached[claim.better, seed] - reached[claim.other, seed] for seed in SEEDS]
         for claim in CLAIMS
+        if all((name, seed) in reached for name in claim for seed in SEEDS)
     }
 
 
@@ -64,8 +70,14 @@ def holm(p_values):
 
 
 def test_the_claims_hold_or_fail_as_the_committed_records_say(gains):
-    tested = [stats.ttest_1samp(gains[claim], 0.0, alternative="greater") for claim in CLAIMS]
-    adjusted = dict(zip(CLAIMS, holm([found.pvalue for found in tested]), strict=True))
+    assert set(CLAIMS) - set(gains) == UNMEASURED
+    found = [
+        stats.ttest_1samp(gains[claim], 0.0, alternative="greater").pvalue
+        if claim in gains
+        else 1.0
+        for claim in CLAIMS
+    ]
+    adjusted = dict(zip(CLAIMS, holm(found), strict=True))
     for claim, values in gains.items():
         low, high = stats.ttest_1samp(values, 0.0).confidence_interval()
         print(
