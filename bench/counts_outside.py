@@ -72,15 +72,18 @@ class Outside:
         self._seen: set[CodeType] = set()
         self._products: set[CodeType] = set()
         self._before: Any = None
+        self._around: Outside | None = None
         self._imports = 0
         self.values_only = False
 
     def start(self) -> None:
         """Begin to watch the calling thread; what it profiled with before
-        is put back by :meth:`stop`.
+        is put back by :meth:`stop`. A watch that was on goes on meanwhile.
         """
         _listen(self)
         self._before = sys.getprofile()
+        owner = getattr(self._before, "__self__", None)
+        self._around = owner if isinstance(owner, Outside) else None
         sys.setprofile(self._profile)
 
     def stop(self) -> None:
@@ -93,6 +96,8 @@ class Outside:
         self._add(what)
 
     def _profile(self, frame: FrameType, event: str, argument: Any) -> None:
+        if self._around is not None:
+            self._around._profile(frame, event, argument)
         code = frame.f_code
         if code.co_name == "_find_and_load" and code.co_filename == _IMPORTING:
             self._imports += {"call": 1, "return": -1}.get(event, 0)
@@ -186,7 +191,8 @@ def _listen(outside: Outside) -> None:
 
 def _heard(event: str, arguments: tuple[Any, ...]) -> None:
     if _listeners and event in _STARTS and not _compiles(sys._getframe()):
-        _listeners[-1].name(_STARTS[event])
+        for outside in _listeners:
+            outside.name(_STARTS[event])
 
 
 def _compiles(frame: FrameType | None) -> bool:

@@ -2,6 +2,10 @@
 
 It starts from a fresh worker, fresh problems and the same streams, and its solution must be the
 first one's, bit for bit: else the count belongs to something else, and is not kept.
+
+Where a budget is in operations, the task puts what was spent into its curve under ``flops``, as the
+trainer says it. That is held against the count: a run that says otherwise is invalid, and one whose
+operations can't all be counted is not ranked.
 """
 
 from __future__ import annotations
@@ -35,6 +39,10 @@ class NotCounted(Exception):
     """Why a run has no count."""
 
 
+class Miscounted(Exception):
+    """What a run says of its own operations, and what was counted."""
+
+
 def count(make: Callable[[], Worker], spec: RunSpec, solved: Solved, result: Result) -> None:
     """Solve again under a counter, and put what was counted into ``result``; where that can't be,
     the reason joins its warnings.
@@ -49,17 +57,32 @@ def count(make: Callable[[], Worker], spec: RunSpec, solved: Solved, result: Res
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             _count(make(), spec, solved, result)
+    except Miscounted as error:
+        result.status, result.metrics, result.gates = "invalid", {}, {}
+        result.error = {"type": "InvalidRun", "message": str(error), "frames": []}
     except NotCounted as reason:
-        result.warnings.append(f"operations not counted: {reason}")
+        _leave_out(result, str(reason), spec.device == "cpu")
     except KeyboardInterrupt:
-        result.warnings.append("operations not counted: the second pass was interrupted")
+        _leave_out(result, "the second pass was interrupted")
     # the first pass stands, whatever a stranger's code does in the second
     except BaseException as error:
-        result.warnings.append(
-            f"operations not counted: the second pass ended with {type(error).__name__}: {error}"[
-                :500
-            ]
+        _leave_out(
+            result, f"the second pass ended with {type(error).__name__}: {error}"[:475], True
         )
+
+
+def _leave_out(result: Result, reason: str, blame: bool = False) -> None:
+    """Say why there is no count. One whose budget is in operations has no place then, where the
+    reason is the run's own: on a GPU two passes may differ without anybody's fault.
+    """
+    result.warnings.append(f"operations not counted: {reason}")
+    if blame and _spends(result):
+        result.not_rankable = result.not_rankable or f"its operations were not counted: {reason}"
+
+
+def _spends(result: Result) -> bool:
+    """Say whether the task's budget is in operations: its curve says what was spent."""
+    return any("flops" in entry for entry in result.curve)
 
 
 def _count(worker: Worker, spec: RunSpec, solved: Solved, result: Result) -> None:
@@ -138,15 +161,26 @@ def _write(
         name: sum(run._counts[name] for run in seed_run.runs) for name in ("forward", "backward")
     } != result.counters:
         raise NotCounted("two passes differ in the examples that they visit")
+    spends, uncounted = _spends(result), sorted(counter.tally.uncounted)[:50]
     for entry, counted in zip(result.curve, curve, strict=True):
+        if spends and entry.get("flops") != counted["flops"]:
+            raise Miscounted(
+                f"the method says at report {entry['step']} that {entry.get('flops') or 0:.0f} "
+                f"operations were spent, and the harness counted {counted['flops']}; let the "
+                "problem's own trainer count, or count all of solve with bench.counts.Counter."
+            )
         entry["flops"] = counted["flops"]
+    if spends and uncounted:
+        result.not_rankable = result.not_rankable or (
+            f"its budget is in operations, and some were not counted: {', '.join(uncounted)}"
+        )
     artifacts = sum(
         own.tools.artifacts for own in seed_runs if isinstance(own.tools, _CountingTools)
     )
     result.flops = Flops(
         total=counter.tally.total // len(seed_runs),
         artifacts=artifacts // len(seed_runs),
-        uncounted=sorted(counter.tally.uncounted)[:50],
+        uncounted=uncounted,
     )
 
 

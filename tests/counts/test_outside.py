@@ -33,6 +33,16 @@ def test_tensors_that_become_arrays_are_named(leave):
     assert named(leave) & {"NumPy", "DLPack"}
 
 
+def test_a_count_within_a_count_hides_nothing_from_the_outer_one():
+    with Counter() as outer:
+        with Counter() as inner:
+            X @ X
+            X.numpy() @ A
+        X @ X
+    assert (inner.tally.total, outer.tally.total) == (2 * 6**3, 4 * 6**3)
+    assert inner.tally.uncounted == outer.tally.uncounted == {"NumPy"}
+
+
 def test_addresses_of_tensors_are_named():
     assert named(lambda: X.data_ptr()) == {"addresses of tensors"}
 

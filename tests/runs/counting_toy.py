@@ -58,6 +58,21 @@ class Several(_Products):
     )
 
 
+class Spending(_Products):
+    """Its reports are pairs of a matrix and of the operations that the method says it spent."""
+
+    card: ClassVar = TaskCard(
+        name="spending",
+        title="A budget in operations",
+        track="count-toy",
+        metrics=(Metric(name="size", primary=True),),
+        presets={"smoke": Preset(variants={"one": {}}, seeds=1, timeout=20)},
+    )
+
+    def watch(self, case, k, step, model):
+        return Watched(scores={"flops": model[1]})
+
+
 class Uneven(_Products):
     card: ClassVar = TaskCard(
         name="uneven",
@@ -219,3 +234,22 @@ class Resumes(Method):
             if len(CALLS) == 2:
                 raise KeyboardInterrupt
         return x
+
+
+class Says(Method):
+    """Three products; says of each what it is told to, times ``share``."""
+
+    card: ClassVar = MethodCard(name="says", title="Says what it spent", track="count-toy")
+    share: float = 1.0
+    beside: bool = False
+    moody: bool = False
+
+    def solve(self, problem, run):
+        x = problem.x.clone()
+        CALLS.append(1)
+        for step in range(3):
+            x = (x @ problem.x).tanh()
+            run.report(step + 1, (x, self.share * (step + 1) * PRODUCT))
+        if self.beside:
+            x = x + torch.from_numpy(problem.x.numpy() @ problem.x.numpy())
+        return x + len(CALLS) if self.moody else x

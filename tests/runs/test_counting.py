@@ -103,6 +103,33 @@ def test_a_second_pass_that_differs_is_not_counted_and_says_so(counted, method, 
     assert "flops" not in (record.curve or [{}])[0]
 
 
+def test_a_run_that_says_truly_what_it_spent_of_a_budget_of_operations_is_ranked(counted):
+    (record,) = counted("says", "spending")
+    assert (record.status, record.not_rankable) == ("ok", None)
+    assert [entry["flops"] for entry in record.curve] == [PRODUCT, 2 * PRODUCT, 3 * PRODUCT]
+
+
+@pytest.mark.parametrize("share", [0.5, 0.0, 2.0])
+def test_a_run_that_says_otherwise_than_was_counted_is_invalid(counted, share):
+    (record,) = counted(f"says[share={share}]", "spending")
+    assert (record.status, record.metrics) == ("invalid", {})
+    assert record.error.message.startswith(
+        f"the method says at report 1 that {share * PRODUCT:.0f} operations were spent, and the "
+        f"harness counted {PRODUCT};"
+    )
+
+
+@pytest.mark.parametrize(("option", "why"), [
+    ("beside", "its budget is in operations, and some were not counted: NumPy"),
+    ("moody", "its operations were not counted: two passes differ in their solution"),
+])  # fmt: skip
+def test_a_run_whose_operations_are_not_all_counted_has_no_place_under_a_budget_of_them(
+    counted, option, why
+):
+    (record,) = counted(f"says[{option}=true]", "spending")
+    assert (record.status, record.not_rankable) == ("ok", why)
+
+
 @pytest.mark.slow
 def test_a_second_pass_that_is_cut_off_leaves_the_first_as_it_was(counted):
     (record,) = counted("slow", seeds="1", executor="local", timeout=3)
