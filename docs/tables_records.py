@@ -43,6 +43,15 @@ CLAIMED_ABOVE: dict[str, list[tuple[str, str, tuple[str, ...]]]] = {
         ("mts", "temperature", ("condense-calibration",)),
         ("temperature-real", "dm", ("condense-calibration",)),
     ],
+    "policy-optimization": [
+        ("d3s", "grpo", ("clock-arithmetic",)),
+        ("d3s", "pods", ("clock-arithmetic",)),
+        ("entropy-top", "grpo", ("clock-arithmetic",)),
+        ("gspo", "grpo", ("clock-arithmetic",)),
+        ("gspo-d3s", "gspo", ("clock-arithmetic",)),
+        ("pods", "grpo", ("clock-arithmetic",)),
+        ("pods", "random", ("clock-arithmetic",)),
+    ],
 }
 """Track -> which method its paper puts above which (``ce`` is also the teacher of
 ``self-distill``), and the tasks here that can tell.

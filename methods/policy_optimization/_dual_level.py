@@ -27,6 +27,11 @@ UNREAD = (
     "and schedule, and what the loss divides by, could not be read. Ours are shown."
 )
 
+ON_GSPO = (
+    f"{UNREAD} The clip is GSPO's here, .02 on both sides. The ratio of a sequence is over all of "
+    "its tokens; the mean over a sequence is over those that are kept."
+)
+
 
 def sample_level(
     batch: RolloutBatch, advantages: torch.Tensor, share: float, cross: float | None

@@ -27,9 +27,10 @@ class DapoFilter(PolicyMethod):
   archivePrefix = {arXiv}
 }""",
         official_code="none",
-        deviates="Groups are left out and, by default, not replaced, so that every method "
-        "generates equally many rollouts ('refill' replaces them, and the extra rollouts "
-        "are counted). No shaping of over-long answers.",
+        deviates="Groups are left out and, by default, not replaced, since TRL's batches can't be "
+        "refilled ('refill' replaces them on our own trainer, at most three times a step, and "
+        "what that generates is charged to the budget). No shaping of over-long answers. The "
+        "standard deviation of a group is the population's (DAPO's trainer: the sample's).",
         defaults_from="paper",
     )
     max_resample: ClassVar = 3

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import torch
 
@@ -27,11 +27,19 @@ class EntropyTop(PolicyMethod):
   eprint = {2506.01939},
   archivePrefix = {arXiv}
 }""",
+        claim="The gradient at the fifth of the tokens of highest entropy does as well as that of "
+        "all tokens at 8 thousand million parameters, and better in larger models.",
         official_code="none",
-        deviates="Symmetric clip of the track; the paper builds on DAPO. Abstract read, and the "
-        "option of a public trainer that implements it.",
+        deviates="Symmetric clip of the track, and no group is left out; the paper builds on DAPO. "
+        "Abstract read, and the option of a public trainer (TRL) that implements it: the loss is "
+        "divided by all tokens, as there. There the quantile is over a part of the batch under the "
+        "policy being trained; here over the whole batch under the policy that generated it.",
         defaults_from="paper",
     )
+    aggregation: Literal["token", "completion", "sequence", "constant"] = "completion"
+    """What the loss divides by: all completion tokens, so that a token counts as much as in GRPO;
+    ``token``: the kept ones alone.
+    """
     share: Annotated[float, Meta(gt=0, le=1)] = 0.2
     """Share of all completion tokens of the batch that keeps its gradient."""
 

@@ -26,7 +26,9 @@ class Grpo(PolicyMethod):
 }""",
         official_code="none",
         deviates="The loss is a mean over tokens (the paper: over sequences), and there is no "
-        "divergence term; both are the protocol of the track.",
+        "divergence term; both are the protocol of the track. The standard deviation of a group is "
+        "the population's, plus 1e-6; the paper does not say which, public trainers take the "
+        "sample's, plus 1e-4 (TRL) or 1e-6 (verl): 'ddof', 'adv_eps'.",
         plain=True,
         defaults_from="paper",
     )

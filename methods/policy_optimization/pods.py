@@ -32,12 +32,20 @@ class Pods(PolicyMethod):
   eprint = {2504.13818},
   archivePrefix = {arXiv}
 }""",
+        claim="Reaches GRPO's best accuracy at least 1.7 times as fast; rollouts of the largest "
+        "variance of rewards teach more than as many drawn by chance.",
         official_code="ok",
-        deviates="The share kept is this project's; the authors keep 16 of 64.",
+        deviates="The track's loss, a clipped mean over tokens in two optimiser steps a batch; the "
+        "authors' first trainer takes one step on the mean over sequences of their means over "
+        "tokens. Where all rewards kept are equal the advantages are 0 here, as they are there.",
         defaults_from="paper",
     )
+    ddof: Annotated[int, Meta(ge=0, le=1)] = 1
+    """0: population standard deviation in the advantages, 1: the sample's (the authors' choice)."""
+    adv_eps: Annotated[float, Meta(ge=0)] = 1e-4
+    """Added to that standard deviation."""
     share: Annotated[float, Meta(gt=0, le=1)] = 0.25
-    """Share of each group that is kept."""
+    """Share of each group that is kept; the authors keep 16 of 64."""
     renormalise: bool = True
     """False: the kept rollouts keep the advantages they had in the whole group."""
 

@@ -26,6 +26,9 @@ class RandomRollouts(PolicyMethod):
         title="Random down-sampling of rollouts",
         track="policy-optimization",
         official_code="none",
+        deviates="The control of PODS's authors standardises the rewards that are kept anew "
+        "('renormalise'); here the advantages stay those of the whole group, so that the draw "
+        "alone differs from GRPO.",
         plain=True,
         defaults_from="here",
     )

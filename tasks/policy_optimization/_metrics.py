@@ -5,59 +5,89 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 
 from bench import Metric
 
 METRICS = (
     Metric(
-        name="auc_tokens",
+        name="auc_flops",
         primary=True,
         unit="%",
         bounds=(0, 100),
         chance=10,
-        title="share of right answers, averaged over log10(tokens in the loss) from 2 to 5",
+        title="share of right answers, averaged over the floating-point operations of the budget",
     ),
     Metric(
         name="mean_test",
         unit="%",
         bounds=(0, 100),
         chance=10,
-        title="share of right answers drawn at temperature 1, test problems",
+        title="share of right answers drawn at temperature 1, test problems, after the training",
     ),
     Metric(
-        name="tokens_forwarded",
+        name="gflop_to_75",
         direction="min",
+        unit="GFLOP",
         bounds=(0, None),
-        title="completion tokens of selected rollouts: what the update computes",
+        title="operations until 75 % of the answers are right, between points of the curve in "
+        "proportion; none where that is never so",
     ),
     Metric(
-        name="auc_wall",
-        clock=True,
-        unit="%",
-        bounds=(0, 100),
-        chance=10,
-        title="the same average over seconds of generation, selection and update; one machine only",
-    ),
-    Metric(
-        name="auc_forwarded",
-        unit="%",
-        bounds=(0, 100),
-        chance=10,
-        title="the same average over log10(tokens forwarded) from 3 to 5",
+        name="gflop_to_90",
+        direction="min",
+        unit="GFLOP",
+        bounds=(0, None),
+        title="operations until 90 % of the answers are right",
     ),
     Metric(
         name="tokens_to_75",
         direction="min",
         bounds=(0, None),
-        title="tokens in the loss until 75 % of the answers are right, between points of the "
-        "curve in proportion",
+        title="tokens in the loss until 75 % of the answers are right",
+    ),
+    Metric(
+        name="tokens_to_90",
+        direction="min",
+        bounds=(0, None),
+        title="tokens in the loss until 90 % of the answers are right",
+    ),
+    Metric(
+        name="seconds_to_75",
+        clock=True,
+        direction="none",
+        unit="s",
+        bounds=(0, None),
+        title="seconds of generation, selection and updates until 75 % of the answers are right; "
+        "to be held against another run of the same job alone",
+    ),
+    Metric(
+        name="seconds_to_90",
+        clock=True,
+        direction="none",
+        unit="s",
+        bounds=(0, None),
+        title="seconds until 90 % of the answers are right, likewise",
+    ),
+    Metric(
+        name="gflop",
+        direction="none",
+        unit="GFLOP",
+        bounds=(0, None),
+        title="operations of the training, with those of rollouts that no update followed",
     ),
     Metric(
         name="tokens_in_loss",
         direction="none",
         bounds=(0, None),
         title="tokens of weight above 0; no measure of computing",
+    ),
+    Metric(
+        name="tokens_forwarded",
+        direction="none",
+        bounds=(0, None),
+        title="completion tokens of selected rollouts: what the update computes",
     ),
     Metric(
         name="mean_simple",
@@ -184,30 +214,21 @@ METRICS = (
 )
 
 
-def area(
-    points: Sequence[tuple[float, float]], low: float, high: float, *, logarithmic: bool
-) -> float | None:
-    """Return the mean of a curve between ``low`` and ``high`` of its first coordinate; each value
-    holds until the next point, the last one to the end.
+def area(points: Sequence[tuple[float, float]], end: float) -> float | None:
+    """Return the mean of a curve from 0 to ``end`` of its first coordinate: straight lines between
+    its points, the first value before them and the last one after them.
 
     Args:
-        points: (position, value), positions rising; the first value holds before it too.
-        low: where the average begins; above 0 where ``logarithmic``.
-        high: where it ends.
-        logarithmic: average over log10 of the position.
+        points: (position, value), positions rising.
+        end: where the average ends, above 0; what lies beyond it does not count.
     """
     if not points:
         return None
-
-    def place(position: float) -> float:
-        position = min(max(position, low), high)
-        return math.log10(position) if logarithmic else position
-
-    edges = [place(low), *(place(position) for position, _ in points[1:]), place(high)]
-    return sum(
-        value * (end - start)
-        for (_, value), start, end in zip(points, edges[:-1], edges[1:], strict=True)
-    ) / (edges[-1] - edges[0])
+    places, values = np.array(points, dtype=float).T
+    inside = places[(places > 0) & (places < end)]
+    edges = np.concatenate([[0.0], inside, [end]])
+    heights = np.interp(edges, places, values)
+    return float(((heights[1:] + heights[:-1]) / 2 * np.diff(edges)).sum() / end)
 
 
 def reached(points: Sequence[tuple[float, float]], level: float) -> float | None:

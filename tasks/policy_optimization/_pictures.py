@@ -19,20 +19,25 @@ Letters = Callable[[Sequence[int]], list[str]]
 
 
 def progress(curve: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
-    """Return the share of right answers against steps, and against tokens on a logarithmic axis."""
+    """Return the share of right answers against steps, against tokens on a logarithmic axis, and
+    where operations were counted against those.
+    """
     counted = {"in the loss": "tokens_in_loss", "forwarded": "tokens_forwarded"}
     against = {
         name: [(math.log10(max(1, entry[key])), entry["mean2"]) for entry in curve if entry[key]]
         for name, key in counted.items()
     }
-    return {
+    spent = [(entry["flops"] / 1e9, entry["mean2"]) for entry in curve if "flops" in entry]
+    title = "Right answers drawn, test problems"
+    operations = {"operations": curves({"": spent}, title, "GFLOP", "%")} if spent else {}
+    return operations | {
         "steps": curves(
             {"": [(entry["step"], entry["mean2"]) for entry in curve]},
-            "Right answers drawn, test problems",
+            title,
             "steps",
             "%",
         ),
-        "tokens": curves(against, "Right answers drawn, test problems", "log10(tokens)", "%"),
+        "tokens": curves(against, title, "log10(tokens)", "%"),
     }
 
 

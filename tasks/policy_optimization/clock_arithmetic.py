@@ -22,12 +22,14 @@ from ._arithmetic import (
     Splits,
     draw_splits,
     draw_training,
+    encode,
     letters,
     verify,
 )
 from ._held_out import LONGEST, HeldOut, answered, answered_greedily, encoded
 from ._metrics import METRICS, area, pass_at, reached
 from ._pictures import progress, solutions
+from ._supervised import imitated
 from ._warm import warm_start
 
 SPLIT_SEED = 12345
@@ -36,11 +38,22 @@ their order and the luck of the rollouts.
 """
 
 
+_REACHED = (
+    ("gflop", "flops", 1e9),
+    ("tokens", "tokens_in_loss", 1),
+    ("seconds", "wall_s", 1),
+)
+"""What it takes to reach a share of right answers: name of the metric, key in the curve, unit."""
+
+
 class Hidden(msgspec.Struct, frozen=True):
     """What no method sees."""
 
     splits: dict[str, HeldOut]
     skilled: Annotated[dict[str, torch.Tensor], Array(..., dtype="float")]
+    solutions: Annotated[torch.Tensor, Array("Q", "T", dtype="int64", ge=0)]
+    """Worked solutions of the training prompts, with their mask."""
+    solution_mask: Annotated[torch.Tensor, Array("Q", "T", dtype="bool")]
 
 
 class ClockArithmetic(Task):
@@ -53,32 +66,30 @@ class ClockArithmetic(Task):
         metrics=METRICS,
         presets={
             "smoke": Preset(
-                variants={"rollouts": {}},
+                variants={"gflop5": {"gflop": 5}},
                 params={
-                    "steps": 6,
                     "skill_steps": 120,
                     "habit_steps": 20,
                     "prompts": 4,
                     "group": 8,
                     "n_held_out": 32,
-                    "report_every": 3,
+                    "points": 2,
                 },
                 seeds=1,
                 timeout=120,
             ),
             "default": Preset(
-                variants={"rollouts": {}, "tokens10k": {"token_budget": 10_000}},
+                variants={"gflop150": {"gflop": 150}},
                 seeds=3,
                 timeout=300,
             ),
             "paper": Preset(
-                variants={"rollouts": {}},
+                variants={"gflop250k": {"gflop": 250_000}},
                 params={
                     "width": 256,
                     "layers": 6,
                     "heads": 8,
                     "prompts": 64,
-                    "steps": 200,
                     "samples": 8,
                 },
                 seeds=3,
@@ -86,8 +97,8 @@ class ClockArithmetic(Task):
             ),
         },
         test_set="fixed",
-        budget="40 batches of 8 prompts with 16 rollouts each; in tokens10k at most 10,000 "
-        "tokens in the loss",
+        budget="150 thousand million floating-point operations of generation, planning and "
+        "updates, in batches of 8 prompts with 16 rollouts each",
         lengths_vary=True,
         references=(
             Reference(name="grpo", kind="low"),
@@ -99,15 +110,23 @@ class ClockArithmetic(Task):
             ),
             Reference(
                 name="skilled",
-                kind="high",
+                kind="control",
                 title="The policy before it learned bad habits",
                 solve="take_the_skilled",
+            ),
+            Reference(
+                name="supervised",
+                kind="high",
+                title="The warm start trained on worked solutions, at the same budget",
+                solve="imitate_solutions",
             ),
         ),
     )
 
-    steps: Annotated[int, Meta(ge=1)] = 40
-    """Rollout batches."""
+    gflop: Annotated[float, Meta(gt=0)] = 150.0
+    """Thousand millions of floating-point operations that a training may take, generation and
+    planning included.
+    """
     prompts: Annotated[int, Meta(ge=1)] = 8
     """Prompts of a batch."""
     group: Annotated[int, Meta(ge=2)] = 16
@@ -120,10 +139,8 @@ class ClockArithmetic(Task):
     """Learning rate of AdamW."""
     kl: Annotated[float, Meta(ge=0)] = 0.0
     """Weight of the divergence from the warm start."""
-    token_budget: Annotated[int, Meta(ge=0)] = 0
-    """Stop once this many tokens were in the loss; 0: when the steps are over."""
-    report_every: Annotated[int, Meta(ge=1)] = 5
-    """Steps between two points of the curve."""
+    points: Annotated[int, Meta(ge=1)] = 20
+    """Points of the curve, evenly spread over the budget, besides its start."""
     width: Annotated[int, Meta(ge=8)] = 64
     """Of the decoder; a multiple of the heads."""
     layers: Annotated[int, Meta(ge=1)] = 2
@@ -140,8 +157,6 @@ class ClockArithmetic(Task):
     """Problems of each held-out split."""
     samples: Annotated[int, Meta(ge=1)] = 4
     """Answers drawn for each held-out problem at the end."""
-    horizon_s: Annotated[float, Meta(gt=0)] = 6.0
-    """Seconds over which ``auc_wall`` averages."""
 
     def prepare(self, run: Setup) -> Case:
         """Draw the held-out splits and the training prompts; take the warm
@@ -182,7 +197,8 @@ class ClockArithmetic(Task):
                 name: getattr(self, name)
                 for name in Protocol.__struct_fields__
                 if name in self.schema()
-            }
+            },
+            flop_budget=self._budget,
         )
         problem = PolicyProblem(
             shape=shape,
@@ -196,8 +212,17 @@ class ClockArithmetic(Task):
             protocol=protocol,
         )
         return Case(
-            problems=[problem], hidden=Hidden(self._held_out(held_out, run), stage["skilled"])
+            problems=[problem],
+            hidden=Hidden(
+                self._held_out(held_out, run),
+                stage["skilled"],
+                *encode([one.solution() for one in training], left=False),
+            ),
         )
+
+    @property
+    def _budget(self) -> int:
+        return round(self.gflop * 1e9)
 
     def _held_out(self, splits: Splits, run: Setup) -> dict[str, HeldOut]:
         found = {}
@@ -217,6 +242,7 @@ class ClockArithmetic(Task):
         return Watched(
             {
                 "mean2": 100 * float(scores.mean()),
+                "flops": used.flops,
                 "tokens_in_loss": used.tokens_in_loss,
                 "tokens_forwarded": used.tokens_forwarded,
                 "wall_s": used.wall_s,
@@ -240,27 +266,8 @@ class ClockArithmetic(Task):
             for name in ("simple", "hard")
         }
         metrics |= {
-            "auc_tokens": area(
-                [(entry["tokens_in_loss"], entry["mean2"]) for entry in curve],
-                1e2,
-                1e5,
-                logarithmic=True,
-            ),
-            "tokens_to_75": reached(
-                [(entry["tokens_in_loss"], entry["mean2"]) for entry in curve], 75.0
-            ),
-            "auc_forwarded": area(
-                [(entry["tokens_forwarded"], entry["mean2"]) for entry in curve],
-                1e3,
-                1e5,
-                logarithmic=True,
-            ),
-            "auc_wall": area(
-                [(entry["wall_s"], entry["mean2"]) for entry in curve],
-                0.0,
-                self.horizon_s,
-                logarithmic=False,
-            ),
+            "auc_flops": area([(entry["flops"], entry["mean2"]) for entry in curve], self._budget),
+            "gflop": used.flops / 1e9,
             "useful_row_rate": 100 * used.rows_useful / used.rows_selected
             if used.rows_selected
             else None,
@@ -268,8 +275,11 @@ class ClockArithmetic(Task):
         metrics |= {
             name: getattr(used, name)
             for name in (*Counters.__struct_fields__, "wall_s")
-            if not name.startswith("rows_")
+            if name != "flops" and not name.startswith("rows_")
         }
+        for name, key, unit in _REACHED:
+            points = [(entry[key] / unit, entry["mean2"]) for entry in curve]
+            metrics |= {f"{name}_to_{level}": reached(points, level) for level in (75, 90)}
         return Score(
             metrics=metrics,
             images=progress(curve)
@@ -281,8 +291,12 @@ class ClockArithmetic(Task):
         return self._untrained(problem, dict(problem.warm), run)
 
     def take_the_skilled(self, problem: PolicyProblem, hidden: Hidden, run: Run) -> Solution:
-        """The upper reference: the policy that was taught right answers alone."""
+        """A control: the policy that was taught right answers alone."""
         return self._untrained(problem, hidden.skilled, run)
+
+    def imitate_solutions(self, problem: PolicyProblem, hidden: Hidden, run: Run) -> Solution:
+        """The upper anchor: worked solutions of the training prompts in place of rewards."""
+        return imitated(problem, hidden.solutions, hidden.solution_mask, run)
 
     def _untrained(
         self, problem: PolicyProblem, parameters: dict[str, torch.Tensor], run: Run

@@ -36,6 +36,7 @@ def clipped_loss(
     weight: torch.Tensor,
     method: PolicyMethod,
     longest: int,
+    silent: float = 0.0,
 ) -> torch.Tensor:
     """Return -min(ratio A, clip(ratio) A), weighted and aggregated.
 
@@ -47,22 +48,34 @@ def clipped_loss(
         weight: of each token (M, T), 0 outside ``mask``.
         method: says ratio, clip and aggregation.
         longest: most tokens a rollout may have.
+        silent: completion tokens of rows without a kept one, which are not among the rows here.
     """
     ratio = ratio_of(log_p, old, mask, method.level)
     advantages = advantages if advantages.dim() == 2 else advantages[:, None]
     terms = -torch.minimum(
         ratio * advantages, ratio.clamp(1 - method.clip_low, 1 + method.clip_high) * advantages
     )
-    return aggregate(torch.where(weight > 0, terms, 0.0), weight, method.aggregation, longest)
+    terms = torch.where(weight > 0, terms, 0.0)
+    return aggregate(terms, weight, mask, method.aggregation, longest, silent)
 
 
-def aggregate(terms: torch.Tensor, weight: torch.Tensor, how: str, longest: int) -> torch.Tensor:
-    """Return one number from terms (M, T): over all kept tokens, over sequences of their means, or
-    over rows times the longest length.
+def aggregate(
+    terms: torch.Tensor,
+    weight: torch.Tensor,
+    mask: torch.Tensor,
+    how: str,
+    longest: int,
+    silent: float = 0.0,
+) -> torch.Tensor:
+    """Return one number from terms (M, T): over all kept tokens, over all completion tokens (those
+    of ``mask`` and the ``silent`` ones), over sequences of the means of their kept tokens, or over
+    rows times the longest length.
     """
     summed = (terms * weight).sum(-1)
     if how == "token":
         return summed.sum() / weight.sum().clamp_min(1e-9)
+    if how == "completion":
+        return summed.sum() / (mask.sum() + silent).clamp_min(1)
     if how == "sequence":
         return (summed / weight.sum(-1).clamp_min(1e-9)).sum() / len(terms)
     return summed.sum() / (len(terms) * longest)

@@ -11,6 +11,8 @@ from bench.contracts import Method
 from bench.runs.context import Run
 from bench.tracks.policy_optimization.plan import RolloutBatch, UpdatePlan, standardised
 
+Aggregation = Literal["token", "completion", "sequence", "constant"]
+
 
 class PolicyMethod(Method, frozen=True, kw_only=True):
     """A way to choose rollouts, tokens, advantages and the clip.
@@ -18,21 +20,21 @@ class PolicyMethod(Method, frozen=True, kw_only=True):
     As it stands it is GRPO (arXiv:2402.03300) with a mean over tokens.
 
     Attributes:
-        level: whether the importance ratio is a token's or a sequence's.
         max_resample: how often a step may generate more groups because :meth:`missing` asks for
             them.
     """
 
-    level: ClassVar[Literal["token", "sequence"]] = "token"
     max_resample: ClassVar[int] = 0
 
+    level: Literal["token", "sequence"] = "token"
+    """Whose importance ratio it is: each token's, or one a sequence (GSPO)."""
     clip_low: Annotated[float, Meta(ge=0, le=1)] = 0.2
     """The ratio is cut at 1 - this."""
     clip_high: Annotated[float, Meta(ge=0)] = 0.2
     """The ratio is cut at 1 + this."""
-    aggregation: Literal["token", "sequence", "constant"] = "token"
-    """What the loss divides by: kept tokens of the step, tokens of each sequence and then
-    sequences, or rows times the longest length allowed.
+    aggregation: Aggregation = "token"
+    """What the loss divides by: kept tokens of the step, all completion tokens of the plan's rows,
+    kept tokens of each sequence and then sequences, or rows times the longest length allowed.
     """
     ddof: Annotated[int, Meta(ge=0, le=1)] = 0
     """0: population standard deviation in the advantages, 1: the sample's."""
@@ -48,7 +50,8 @@ class PolicyMethod(Method, frozen=True, kw_only=True):
 
         Args:
             batch: the rollouts of the step.
-            progress: from 0 at the first step to 1 at the last.
+            progress: how much of the training is over: 0 at the first step, 1 at the last of a
+                given number; under a budget of operations the share of it that is spent, below 1.
             generator: the method's own stream, for choices by chance.
         """
         return UpdatePlan(

@@ -60,11 +60,14 @@ class UpdatePlan(msgspec.Struct, frozen=True, kw_only=True):
         advantages: (M,), or a signed one for each token (M, T).
         token_weight: (M, T) in [0, 1]; 0: no gradient, the token is context only. None: every token
             of the row.
+        flops: floating-point operations that making it took, where there were products to count
+            (:class:`bench.counts.Counter` counts them); they are charged to a budget of operations.
     """
 
     rows: torch.Tensor
     advantages: torch.Tensor
     token_weight: torch.Tensor | None = None
+    flops: int = 0
 
 
 class Selection(msgspec.Struct, frozen=True):
@@ -75,12 +78,14 @@ class Selection(msgspec.Struct, frozen=True):
         mask: their completion tokens (M, T).
         weight: of each token (M, T), 0 outside ``mask``.
         advantages: of each token (M, T).
+        silent: completion tokens of the rows that the plan names and that are left out.
     """
 
     rows: torch.Tensor
     mask: torch.Tensor
     weight: torch.Tensor
     advantages: torch.Tensor
+    silent: int = 0
 
     @property
     def signal(self) -> torch.Tensor:
@@ -99,6 +104,11 @@ def checked(plan: UpdatePlan, batch: RolloutBatch) -> UpdatePlan:
     if not isinstance(plan, UpdatePlan):
         raise InvalidRun(
             f"the method's plan is a {type(plan).__name__}; plan() returns an UpdatePlan."
+        )
+    if isinstance(plan.flops, bool) or not isinstance(plan.flops, int) or plan.flops < 0:
+        raise InvalidRun(
+            f"the method's plan has as flops {plan.flops!r:.80}; a whole number of at least 0 is "
+            "wanted."
         )
     columns = batch.completion_mask.shape[1]
     rows, advantages, weight = (
@@ -150,7 +160,7 @@ def checked(plan: UpdatePlan, batch: RolloutBatch) -> UpdatePlan:
     found = torch.stack([mask.any().to(rows.device) for mask in broken.values()]).tolist()
     if any(found):
         raise InvalidRun(f"{list(broken)[found.index(True)]}.")
-    return UpdatePlan(rows=rows, advantages=advantages, token_weight=weight)
+    return UpdatePlan(rows=rows, advantages=advantages, token_weight=weight, flops=plan.flops)
 
 
 def _tensor(value: Any, name: str) -> torch.Tensor | None:
@@ -195,7 +205,13 @@ def select(batch: RolloutBatch, plan: UpdatePlan) -> Selection:
         plan.advantages if plan.advantages.dim() == 2 else plan.advantages[:, None]
     ).expand(weight.shape)
     filled = (weight > 0).any(-1)
-    return Selection(plan.rows[filled], mask[filled], weight[filled], advantages[filled])
+    return Selection(
+        plan.rows[filled],
+        mask[filled],
+        weight[filled],
+        advantages[filled],
+        int(mask[~filled].sum()),
+    )
 
 
 def standardised(rewards: torch.Tensor, *, ddof: int = 0, eps: float = 1e-6) -> torch.Tensor:

@@ -14,13 +14,12 @@ from bench.tracks.policy_optimization.method import PolicyMethod
 from bench.tracks.policy_optimization.questions import Questions
 from bench.training.hub import table
 
-LOSS = {"token": "dapo", "sequence": "grpo", "constant": "dr_grpo"}
+LOSS = {"token": "dapo", "completion": "dapo", "sequence": "grpo", "constant": "dr_grpo"}
 """What TRL calls the ways to aggregate a loss.
 
 Of ``dapo`` TRL divides by the mean number of tokens of an optimiser step of the batch, we by that
-step's own:
-
-the same with one minibatch.
+step's own: the same with one minibatch. Which tokens are counted, kept ones or all, is said with
+the batch.
 """
 
 
@@ -76,6 +75,11 @@ def check(problem: Questions, method: PolicyMethod) -> None:
         raise ParameterError(
             f"a batch wants {protocol.prompts} prompts, and there are {len(problem.questions)} "
             "questions; lower 'prompts' or give more."
+        )
+    if protocol.flop_budget:
+        raise ParameterError(
+            f"protocol.flop_budget is {protocol.flop_budget}, and TRL's operations are not counted "
+            "while it trains; leave it at 0 and give 'steps'."
         )
     if rows % protocol.minibatches:
         raise ParameterError(

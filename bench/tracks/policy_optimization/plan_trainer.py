@@ -14,7 +14,8 @@ How a plan fits into TRL's batch, a dict of tensors with a row a rollout:
 - with ratios of tokens, ``tool_mask`` holds the tokens of weight above 0: it is TRL's own mask of
   what counts in the loss, and leaves attention alone. A ratio of the sequence is over all of its
   tokens, so there the mask stays whole;
-- ``num_items_in_batch``, what TRL divides the sum over tokens by, becomes the sum of the weights.
+- ``num_items_in_batch``, what TRL divides the sum over tokens by, becomes the sum of the weights,
+  or the number of completion tokens where the method divides by those.
 """
 
 from __future__ import annotations
@@ -215,9 +216,12 @@ class PlanTrainer(GRPOTrainer):
             found["completion_mask"].dtype
         )
         kept["tool_mask"] = padded(counted, short, width).to(found["completion_mask"].dtype)
+        whole_rows = self.method.aggregation == "completion"
         return kept | {
             "advantages": padded(pull, short, width),
-            "num_items_in_batch": chosen.weight.sum(),
+            "num_items_in_batch": chosen.mask.sum() + chosen.silent
+            if whole_rows
+            else chosen.weight.sum(),
         }
 
     def _counted(
@@ -231,13 +235,13 @@ class PlanTrainer(GRPOTrainer):
         if self.method.aggregation == "sequence":
             pull = pull * (counted.sum(-1) / weight.sum(-1))[:, None]
         # TRL divides by the rows of the part, those that only fill it up among them
-        if self.method.aggregation != "token":
+        if self.method.aggregation in ("sequence", "constant"):
             pull = pull * (rows / len(mask))
         return counted, pull
 
 
 class _Follow(TrainerCallback):
-    """Counts optimiser steps and their time, reports, and stops once the tokens are spent."""
+    """Counts optimiser steps and their time, reports, and stops after the last step."""
 
     def __init__(self, trainer: PlanTrainer) -> None:
         self.trainer, self._start = trainer, 0.0
@@ -258,10 +262,9 @@ class _Follow(TrainerCallback):
         step, within = divmod(state.global_step, protocol.minibatches)
         if within:
             return
-        spent = 0 < protocol.token_budget <= used.tokens_in_loss
-        if step % protocol.report_every == 0 or step == protocol.steps or spent:
+        if step % protocol.report_every == 0 or step == protocol.steps:
             trainer.bench_run.report(step, trainer.policy())
-        control.should_training_stop = spent or step == protocol.steps
+        control.should_training_stop = step == protocol.steps
         self._tick()
 
 

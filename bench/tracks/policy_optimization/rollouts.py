@@ -11,7 +11,11 @@ from bench.training.decoder import Decoder, sampler
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """The rows of an update, cut to their longest completion."""
+    """The rows of an update, cut to their longest completion.
+
+    ``silent`` is the number of completion tokens of the plan's other rows, which hold no token of
+    weight above 0, for each of the update's optimiser steps.
+    """
 
     ids: torch.Tensor
     full_mask: torch.Tensor
@@ -20,10 +24,14 @@ class Kept(msgspec.Struct, frozen=True):
     advantages: torch.Tensor
     weight: torch.Tensor
     old: torch.Tensor
+    silent: float = 0.0
 
     def part(self, rows: torch.Tensor) -> Kept:
         """Return some of the rows."""
-        return Kept(*(getattr(self, name)[rows] for name in self.__struct_fields__))
+        tensors = self.__struct_fields__[:-1]
+        return msgspec.structs.replace(
+            self, **{name: getattr(self, name)[rows] for name in tensors}
+        )
 
 
 class Draw:
@@ -33,14 +41,17 @@ class Draw:
     Attributes:
         log_p: log-probability of each token drawn (N, T); columns after a row's end mean nothing.
         entropy: of the distribution it was drawn from (N, T), in nats.
+        going: rows that each column was drawn for.
     """
 
     def __init__(self, uniform: torch.Tensor, temperature: float) -> None:
         self._choose, self._temperature = sampler(uniform, temperature), temperature
         self.log_p, self.entropy = torch.zeros_like(uniform), torch.zeros_like(uniform)
+        self.going: list[int] = []
 
     def __call__(self, logits: torch.Tensor, column: int, rows: torch.Tensor) -> torch.Tensor:
         """Draw token number ``column`` of some rows (n,) from logits (n, V)."""
+        self.going.append(len(rows))
         token = self._choose(logits, column, rows)
         log_p = (logits / self._temperature).log_softmax(-1)
         self.log_p[rows, column] = log_p.gather(-1, token[:, None])[:, 0]

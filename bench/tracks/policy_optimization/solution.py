@@ -22,7 +22,7 @@ class Protocol(msgspec.Struct, frozen=True, kw_only=True):
     """What every method may spend, and the optimiser they share.
 
     Attributes:
-        steps: rollout batches.
+        steps: rollout batches; with ``flop_budget`` they do not count.
         prompts: B, prompts of a batch.
         group: G, rollouts of a prompt.
         max_new: most tokens of a rollout.
@@ -34,8 +34,11 @@ class Protocol(msgspec.Struct, frozen=True, kw_only=True):
         max_norm: the gradient's norm is cut here.
         kl: weight of the divergence from the warm start; 0: none.
         temperature: of the rollouts, above 0; 1 is the policy itself.
-        token_budget: stop once this many tokens were in the loss; 0: when the steps are over.
-        report_every: steps between reports.
+        flop_budget: floating-point operations of generation, planning and updates together; an
+            update that does not fit into what is left is not made, and training ends. 0: training
+            ends when the steps are over.
+        report_every: steps between reports, where there is no such budget.
+        points: reports over such a budget, evenly spread, besides the one before the first step.
     """
 
     steps: Annotated[int, Meta(ge=0)] = 40
@@ -50,8 +53,21 @@ class Protocol(msgspec.Struct, frozen=True, kw_only=True):
     max_norm: Annotated[float, Meta(gt=0)] = 1.0
     kl: Annotated[float, Meta(ge=0)] = 0.0
     temperature: Annotated[float, Meta(gt=0)] = 1.0
-    token_budget: Annotated[int, Meta(ge=0)] = 0
+    flop_budget: Annotated[int, Meta(ge=0)] = 0
     report_every: Annotated[int, Meta(ge=1)] = 5
+    points: Annotated[int, Meta(ge=1)] = 20
+
+    def progress(self, step: int, flops: int) -> float:
+        """Return how much of a training is over before a step: from 0 to 1."""
+        if self.flop_budget:
+            return min(1.0, flops / self.flop_budget)
+        return step / max(1, self.steps - 1)
+
+    def passed(self, step: int, flops: int) -> int:
+        """Return how many points of the curve lie behind after so many steps and operations."""
+        if self.flop_budget:
+            return min(self.points, flops * self.points // self.flop_budget)
+        return step // self.report_every
 
 
 class Counters(msgspec.Struct, kw_only=True):
@@ -62,6 +78,8 @@ class Counters(msgspec.Struct, kw_only=True):
         tokens_generated: tokens in them.
         rows_selected: completions that the plans kept.
         optimizer_steps: updates of the policy.
+        flops: floating-point operations of generation, planning and updates, where the trainer
+            counts them; TRL's does not.
         gen_s: seconds of generation.
         select_s: seconds of planning.
         update_s: seconds of updates.
@@ -84,6 +102,7 @@ class Counters(msgspec.Struct, kw_only=True):
     optimizer_steps: int = 0
     skipped_steps: int = 0
     """Batches without an update: nothing was selected, or every advantage was 0."""
+    flops: int = 0
     gen_s: float = 0.0
     select_s: float = 0.0
     update_s: float = 0.0

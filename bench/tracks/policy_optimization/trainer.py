@@ -10,8 +10,15 @@ import msgspec
 import torch
 from torch.nn import functional as F
 
+from bench.tracks.policy_optimization import operations
 from bench.tracks.policy_optimization.loss import aggregate, clipped_loss, divergence
-from bench.tracks.policy_optimization.plan import RolloutBatch, UpdatePlan, planned, select
+from bench.tracks.policy_optimization.plan import (
+    RolloutBatch,
+    Selection,
+    UpdatePlan,
+    planned,
+    select,
+)
 from bench.tracks.policy_optimization.prompts import Prompts
 from bench.tracks.policy_optimization.rollouts import Draw, Kept, log_probabilities, shown
 from bench.tracks.policy_optimization.solution import Counters, Policy, Shown, Solution
@@ -25,7 +32,12 @@ _CHECKPOINT = 10
 
 
 class Trainer:
-    """Trains a problem's policy by a method's plans."""
+    """Trains a problem's policy by a method's plans.
+
+    Attributes:
+        used: what it has used so far.
+        spent: True once the budget of operations does not hold the next update.
+    """
 
     def __init__(self, problem: Prompts, method: PolicyMethod, run: Run) -> None:
         self.problem, self.method, self.run, self.protocol = problem, method, run, problem.protocol
@@ -41,36 +53,43 @@ class Trainer:
             weight_decay=self.protocol.weight_decay,
             fused=True,
         )
-        self.used, self.shown = Counters(), list[Shown]()
+        self.used, self.shown, self.spent = Counters(), list[Shown](), False
         self.prompts, self.prompt_mask, self.answers = (
             part.to(self.device) for part in (problem.prompts, problem.prompt_mask, problem.answers)
         )
 
     def train(self) -> Solution:
-        """Run every step; goes on from the run's last checkpoint."""
-        protocol = self.protocol
-        first, last = self._restore(), None
-        tick = self.run.progress(protocol.steps, "steps")
-        if first == 0:
+        """Run until the budget is spent, or without one until the steps are over; goes on from the
+        run's last checkpoint.
+        """
+        budget, steps = self.protocol.flop_budget, self.protocol.steps
+        step, last = self._restore(), None
+        if step == 0:
             self.run.report(0, self._policy())
-        for step in range(first, protocol.steps):
-            last = self.step(step)
-            spent = 0 < protocol.token_budget <= self.used.tokens_in_loss
-            if (step + 1) % protocol.report_every == 0 or step + 1 == protocol.steps or spent:
-                self.run.report(step + 1, self._policy())
-            tick()
-            if spent:
-                break
-            if (step + 1) % _CHECKPOINT == 0:
-                self._save(step + 1)
+        reported = self.protocol.passed(step, self.used.flops)
+        tick = self.run.progress(self.protocol.points if budget else steps, "training")
+        while not (self.spent if budget else step >= steps):
+            taken, step = self.step(step), step + 1
+            last = last if self.spent else taken
+            points = self.protocol.passed(step, self.used.flops)
+            if points > reported or (self.spent if budget else step == steps):
+                self.run.report(step, self._policy())
+            for _ in range(points - reported if budget else 1):
+                tick()
+            reported = points
+            if step % _CHECKPOINT == 0 and not self.spent:
+                self._save(step)
         if last is not None:
-            self.shown.append(shown(*last, protocol.group))
+            self.shown.append(shown(*last, self.protocol.group))
         return Solution(model=self.model, used=self.used, shown=tuple(self.shown))
 
     def step(self, step: int) -> tuple[RolloutBatch, UpdatePlan, int]:
-        """Take one step: rollouts, plan, update. Returns what it did."""
+        """Take one step: rollouts, plan, update. Returns what it did.
+
+        The update is left out where the budget does not hold it, and ``spent`` is True then.
+        """
+        progress = self.protocol.progress(step, self.used.flops)
         batch, old = self._rollouts(step)
-        progress = step / max(1, self.protocol.steps - 1)
         with self.used.clock("select_s", self.device):
             plan = planned(
                 lambda batch: self.method.plan(
@@ -78,13 +97,37 @@ class Trainer:
                 ),
                 batch,
             )
+            self.used.flops += plan.flops
         with self.used.clock("update_s", self.device):
-            kept = self._kept(batch, plan, old)
-            if kept is not None:
-                self._update(kept, step)
-        if step == 0:
+            chosen = select(batch, plan)
+            cost = self._cost(batch, chosen)
+            if self._holds(cost):
+                kept = self._kept(batch, chosen, old)
+                if kept is not None:
+                    self.used.flops += cost
+                    self._update(kept, step)
+        if step == 0 and not self.spent:
             self.shown.append(shown(batch, plan, 1, self.protocol.group))
         return batch, plan, step + 1
+
+    def _holds(self, cost: int) -> bool:
+        """Say whether the budget holds an update; where not, it is spent."""
+        budget = self.protocol.flop_budget
+        self.spent = 0 < budget < self.used.flops + max(1, cost)
+        return not self.spent
+
+    def _cost(self, batch: RolloutBatch, chosen: Selection) -> int:
+        """Return the operations of an update on what a plan selected; 0: there is none."""
+        if not bool(chosen.signal.any()):
+            return 0
+        columns, width = batch.prompt_ids.shape[1], int(chosen.mask.sum(-1).max())
+        return operations.update(
+            self.problem.shape,
+            len(chosen.rows),
+            columns + width,
+            columns - 1,
+            reference=self.reference is not None,
+        )
 
     def _rollouts(self, step: int) -> tuple[RolloutBatch, torch.Tensor]:
         """Generate groups for the step, and as many more as the method asks for; returns them with
@@ -130,6 +173,9 @@ class Trainer:
         )
         self.used.rollouts += len(ids)
         self.used.tokens_generated += int(mask.sum())
+        self.used.flops += operations.generation(
+            problem.shape, prompts, self.prompts.shape[1], draw.going
+        )
         self.run.count(forward=len(ids))
         return chosen, ids, mask, draw.log_p, draw.entropy
 
@@ -155,9 +201,8 @@ class Trainer:
             wanted=self.protocol.prompts,
         )
 
-    def _kept(self, batch: RolloutBatch, plan: UpdatePlan, old: torch.Tensor) -> Kept | None:
-        """Return what the plan keeps; None where there is nothing to learn from it."""
-        chosen = select(batch, plan)
+    def _kept(self, batch: RolloutBatch, chosen: Selection, old: torch.Tensor) -> Kept | None:
+        """Return the rows of an update; None where there is nothing to learn from them."""
         if not self.used.note(chosen):
             return None
         rows, columns, width = (
@@ -168,8 +213,16 @@ class Trainer:
         ids = torch.cat([batch.prompt_ids[rows], batch.completion_ids[rows, :width]], 1)
         full = torch.cat([batch.prompt_mask[rows], chosen.mask[:, :width]], 1)
         self.run.count(forward=len(rows), backward=len(rows))
-        parts = (chosen.mask, chosen.advantages, chosen.weight, old[rows])
-        return Kept(ids, full, ids[:, columns:], *(part[:, :width] for part in parts))
+        return Kept(
+            ids,
+            full,
+            ids[:, columns:],
+            chosen.mask[:, :width],
+            chosen.advantages[:, :width],
+            chosen.weight[:, :width],
+            old[rows, :width],
+            chosen.silent / min(self.protocol.minibatches, len(rows)),
+        )
 
     def _update(self, kept: Kept, step: int) -> None:
         """Take an optimiser step for each minibatch of the kept rows, in the order of the seed."""
@@ -200,6 +253,7 @@ class Trainer:
             kept.weight,
             self.method,
             self.protocol.max_new,
+            kept.silent,
         )
         if self.reference is not None:
             with torch.no_grad():
@@ -210,8 +264,10 @@ class Trainer:
             loss = loss + self.protocol.kl * aggregate(
                 torch.where(kept.weight > 0, away, 0.0),
                 kept.weight,
+                kept.mask,
                 self.method.aggregation,
                 self.protocol.max_new,
+                kept.silent,
             )
         return loss
 

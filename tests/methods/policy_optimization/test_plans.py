@@ -1,6 +1,7 @@
 """Each method's plan on batches made by hand, and where two methods must coincide."""
 
 import math
+import statistics
 
 import msgspec
 import pytest
@@ -13,9 +14,14 @@ from bench.builtin.methods.policy_optimization.dapo_filter import DapoFilter
 from bench.builtin.methods.policy_optimization.entropy_top import EntropyTop
 from bench.builtin.methods.policy_optimization.grpo import Grpo
 from bench.builtin.methods.policy_optimization.gspo import Gspo
+from bench.builtin.methods.policy_optimization.gspo_d1s import GspoD1s
+from bench.builtin.methods.policy_optimization.gspo_d2s import GspoD2s
+from bench.builtin.methods.policy_optimization.gspo_d3s import GspoD3s
 from bench.builtin.methods.policy_optimization.pods import Pods
 from bench.builtin.methods.policy_optimization.random import RandomRollouts
 
+from bench.tracks.policy_optimization.loss import clipped_loss
+from bench.tracks.policy_optimization.plan import select
 from bench.tracks.policy_optimization.trainer import Trainer
 
 MIXED = [[1, 0, 0, 0, 1, 0, 0, 0], [1, 1, 1, 1, 1, 1, 1, 0]]
@@ -31,7 +37,12 @@ EVERY = [
     D1sCross(),
     D2s(),
     D3s(),
+    GspoD1s(),
+    GspoD2s(),
+    GspoD3s(),
 ]
+ASKS = ("entropy-top", "d2s", "d3s", "gspo-d2s", "gspo-d3s")
+"""Methods that look at entropies."""
 
 
 def plan(method, batch, progress=0.0, seed=0):
@@ -79,7 +90,7 @@ def test_a_plan_is_the_same_for_the_same_stream(batch_of, method):
 
 @pytest.mark.parametrize(
     "method",
-    [method for method in EVERY if method.card.name not in ("entropy-top", "d2s", "d3s")],
+    [method for method in EVERY if method.card.name not in ASKS],
     ids=lambda method: method.card.name,
 )
 def test_methods_that_need_no_entropy_do_not_pay_for_it(batch_of, method):
@@ -121,7 +132,26 @@ def test_pods_keeps_the_rare_and_as_many_of_the_others_and_standardises_them_ane
     batch, _, _ = batch_of(MIXED)
     found = plan(Pods(share=0.5), batch)
     assert batch.rewards[found.rows].view(2, 4).sum(1).tolist() == [2, 3]
-    assert found.advantages.view(2, 4)[0].abs().tolist() == pytest.approx([1, 1, 1, 1], abs=1e-4)
+    # as its authors do: the sample's standard deviation, and 1e-4
+    for rewards, advantages in zip(
+        batch.rewards[found.rows].view(2, 4).tolist(), found.advantages.view(2, 4), strict=True
+    ):
+        mean, spread = statistics.mean(rewards), statistics.stdev(rewards) + 1e-4
+        assert advantages.tolist() == pytest.approx([(r - mean) / spread for r in rewards])
+
+
+@pytest.mark.parametrize("kept", [2, 3, 5])
+def test_pods_keeps_what_trying_every_number_of_the_highest_and_lowest_finds(batch_of, kept):
+    rewards = torch.randn(6, 8, generator=torch.Generator().manual_seed(kept))
+    batch, _, _ = batch_of(rewards)
+    rows = plan(Pods(share=kept / 8), batch).rows.view(6, kept) % 8
+    for values, chosen in zip(rewards.tolist(), rows.tolist(), strict=True):
+        ranked = sorted(values, reverse=True)
+        best = max(
+            statistics.variance(ranked[:high] + ranked[len(ranked) - kept + high :])
+            for high in range(kept + 1)
+        )
+        assert statistics.variance([values[row] for row in chosen]) == pytest.approx(best)
 
 
 def test_d1s_chooses_the_rows_of_pods_and_keeps_their_advantages(batch_of):
@@ -180,6 +210,23 @@ def test_entropy_top_keeps_the_tokens_above_the_quantile_and_at_one_all(batch_of
     assert torch.equal(plan(EntropyTop(share=1.0), batch).token_weight > 0, batch.completion_mask)
 
 
+def test_a_token_that_entropy_top_keeps_pulls_as_hard_as_in_grpo(toy, run_of):
+    trainer, everything, kept = Trainer(toy(), Grpo(), run_of()), [], []
+    batch, old = trainer._rollouts(0)
+    for method, gradients in ((Grpo(), everything), (EntropyTop(share=0.3), kept)):
+        chosen = select(batch, plan(method, batch))
+        log_p = old.clone().requires_grad_()
+        parts = (old[chosen.rows], chosen.mask, chosen.advantages, chosen.weight)
+        clipped_loss(log_p[chosen.rows], *parts, method, 3, chosen.silent).backward()
+        counted = torch.zeros(old.shape, dtype=torch.bool)
+        counted[chosen.rows] = chosen.weight > 0
+        gradients += [log_p.grad, counted]
+    # both divide by the number of all completion tokens, those of rows without a kept one too
+    assert torch.equal(kept[0], torch.where(kept[1], everything[0], 0.0))
+    assert 0 < int(kept[1].sum()) < int(everything[1].sum())
+    assert not bool(kept[1].any(-1).all())
+
+
 def test_dapo_leaves_out_groups_without_signal(batch_of):
     batch, _, _ = batch_of([CONSTANT[0], MIXED[0], CONSTANT[1], MIXED[1]])
     assert plan(DapoFilter(), batch).rows.tolist() == [*range(8, 16), *range(24, 32)]
@@ -192,10 +239,17 @@ def test_dapo_leaves_out_groups_without_signal(batch_of):
 SAME = [
     (D3s(share=1, share_end=1, cross=1, tokens=1, tokens_end=1), Grpo()),
     (D1sCross(share=1, cross=1), Grpo()),
-    (Pods(share=1, renormalise=False), Grpo()),
+    (Pods(share=1, renormalise=False, ddof=0, adv_eps=1e-6), Grpo()),
     (RandomRollouts(share=1), Grpo()),
     (EntropyTop(share=1), Grpo()),
     (D2s(cross=1, tokens=1), D1s()),
+    (GspoD3s(share=1, share_end=1, cross=1, tokens=1, tokens_end=1), Gspo()),
+    (GspoD2s(cross=1, tokens=1), GspoD1s()),
+    (GspoD1s(share=1), Gspo()),
+    (
+        D3s(level="sequence", clip_low=0.02, clip_high=0.02, aggregation="sequence"),
+        GspoD3s(),
+    ),
 ]
 
 
@@ -255,13 +309,15 @@ def rate(problem, model, run):
 
 
 def gain_at_equal_tokens(problem, method, run_of, seed):
-    """By how much the share of right answers is above GRPO's, which gets
-    as many tokens into its loss.
+    """By how much the share of right answers is above GRPO's, which takes so many steps that it
+    gets as many tokens into its loss.
     """
     mine = problem.train(method, run_of(seed))
-    budget = msgspec.structs.replace(problem.protocol, token_budget=mine.used.tokens_in_loss)
-    null = msgspec.structs.replace(problem, protocol=budget).train(Grpo(), run_of(seed))
-    assert null.used.tokens_in_loss >= mine.used.tokens_in_loss
+    whole = problem.train(Grpo(), run_of(seed)).used.tokens_in_loss
+    steps = math.ceil(1.05 * problem.protocol.steps * mine.used.tokens_in_loss / whole)
+    fewer = msgspec.structs.replace(problem.protocol, steps=steps)
+    null = msgspec.structs.replace(problem, protocol=fewer).train(Grpo(), run_of(seed))
+    assert null.used.tokens_in_loss >= 0.9 * mine.used.tokens_in_loss
     return rate(problem, mine.model, run_of(100 + seed)) - rate(
         problem, null.model, run_of(100 + seed)
     )

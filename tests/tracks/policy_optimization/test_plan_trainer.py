@@ -3,14 +3,14 @@ same invariants, the traps of its batch.
 """
 
 import itertools
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import msgspec
 import pytest
 import torch
 from policy_language import ANSWERS, QUESTIONS, library
 
-from bench.errors import BenchError, DataUnavailable
+from bench.errors import BenchError, DataUnavailable, ParameterError
 from bench.tracks.policy_optimization import PolicyMethod, Protocol, UpdatePlan, top_tokens
 from bench.tracks.policy_optimization.language import LanguageProblem
 from bench.tracks.policy_optimization.language_model import LanguageModel
@@ -38,7 +38,7 @@ class Some(PolicyMethod):
 class SomeSequences(Some):
     """The same with a ratio for each sequence."""
 
-    level: ClassVar = "sequence"
+    level: Literal["token", "sequence"] = "sequence"
 
 
 class Few(PolicyMethod):
@@ -188,7 +188,7 @@ def test_the_losses_of_trl_are_ours_by_their_names_at_both_levels(trainer_of):
         torch.linspace(-2, 2, len(found["completion_ids"])),
     )
     for aggregation, level in itertools.product(
-        ("token", "sequence", "constant"), (PolicyMethod, SomeSequences)
+        ("token", "completion", "sequence", "constant"), (PolicyMethod, SomeSequences)
     ):
         method = level(aggregation=aggregation, clip_low=0.1, clip_high=0.28)
         theirs = their_loss(
@@ -228,6 +228,7 @@ def test_the_entropy_mask_of_trl_is_ours_and_its_mean_keeps_all_tokens_below_the
     weight = ((entropy >= torch.quantile(entropy[mask], 0.8)) & mask).float()
     for aggregation, loss_type, factor in (
         ("constant", "dr_grpo", 1.0),
+        ("completion", "dapo", 1.0),
         ("token", "dapo", float(weight.sum() / mask.sum())),
     ):
         theirs = their_loss(
@@ -253,7 +254,7 @@ def test_the_entropy_mask_of_trl_is_ours_and_its_mean_keeps_all_tokens_below_the
 
 
 @pytest.mark.parametrize("kind", [Some, SomeSequences])
-@pytest.mark.parametrize("aggregation", ["token", "sequence", "constant"])
+@pytest.mark.parametrize("aggregation", ["token", "completion", "sequence", "constant"])
 def test_a_plan_gives_through_trl_the_loss_and_gradient_it_gives_through_us(
     trainer_of, kind, aggregation
 ):
@@ -274,7 +275,9 @@ def test_a_plan_gives_through_trl_the_loss_and_gradient_it_gives_through_us(
     filled = (plan.token_weight > 0).any(-1)
     log_p, old = log_p_of(trainer.model, found)[rows], found["old_per_token_logps"][rows]
     parts_of = (log_p, old, mask, plan.advantages, plan.token_weight)
-    ours = clipped_loss(*(part[filled] for part in parts_of), method, NEW)
+    ours = clipped_loss(
+        *(part[filled] for part in parts_of), method, NEW, float(mask[~filled].sum())
+    )
     agree(trainer.model, theirs, ours)
 
 
@@ -381,9 +384,9 @@ def test_methods_of_a_seed_get_the_same_prompts_and_the_same_first_rollouts(aske
     assert torch.equal(shown[0].completion_ids, shown[1].completion_ids)
 
 
-def test_training_stops_once_its_tokens_are_spent(asked, run_of):
-    used = trained(asked(steps=4, token_budget=10), PolicyMethod(), run_of()).used
-    assert used.rollouts == 12
+def test_a_budget_of_operations_is_refused_where_they_are_not_counted(asked, run_of):
+    with pytest.raises(ParameterError, match="flop_budget is 1000, and TRL's operations"):
+        trained(asked(flop_budget=1000), PolicyMethod(), run_of())
 
 
 def test_adapters_are_trained_and_the_model_below_them_is_not(asked, run_of):
