@@ -33,9 +33,9 @@ CLAIMS = (
     Claim("l2r-gnn-lower", "l2r-gnn"),
     Claim("l2r-gnn-lower[factors=one]", "l2r-gnn-lower"),
 )
-HELD = {Claim("l2r-gnn-lower", "erm")}
+HELD = {Claim("l2r-gnn-lower", "erm"), Claim("l2r-gnn", "erm")}
 """Claims whose adjusted p is below .05."""
-UNMEASURED = set(CLAIMS[1:])
+UNMEASURED = {CLAIMS[3]}
 """Claims whose runs have not been made yet; for Holm their p is 1."""
 
 
