@@ -238,32 +238,35 @@ def devices(one: str, other: str) -> str:
             for record in found
         }
 
-    installed, twins, pairs = registry(), runs(one), {}
+    installed, twins, pairs, aside = registry(), runs(one), {}, set()
     for run, record in runs(other).items():
-        if run in twins:
-            pairs.setdefault(installed.one("task", record.task).track, []).append(
-                (twins[run], record)
-            )
+        if run not in twins:
+            continue
+        task = installed.one("task", record.task)
+        name = installed.get("task", task.identity).card.primary.name
+        if name in record.metrics and name in twins[run].metrics:
+            pairs.setdefault(task.track, []).append((twins[run], record, name))
+        else:
+            aside.add(record.task)
     lines = [
         "| track | runs | alike | mean difference | largest | solve | most memory |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for track, found in sorted(pairs.items()):
-        names = {
-            record.task: installed.get("task", f"{track}/{record.task}").card.primary.name
-            for _, record in found
-        }
-        gaps = [
-            record.metrics[names[record.task]] - twin.metrics[names[record.task]]
-            for twin, record in found
-        ]
-        most, (_, there) = max(zip(gaps, found, strict=True), key=lambda pair: abs(pair[0]))
+        gaps = [record.metrics[name] - twin.metrics[name] for twin, record, name in found]
+        most, (_, there, _) = max(zip(gaps, found, strict=True), key=lambda pair: abs(pair[0]))
         alike = sum(abs(gap) < 1e-3 for gap in gaps)
         seconds = [fmean(pair[side].cost["solve_s"] for pair in found) for side in (0, 1)]
-        memory = max(record.cost["peak_gpu_mb"] or 0 for _, record in found)
+        memory = max(record.cost["peak_gpu_mb"] or 0 for _, record, _ in found)
         largest = f"{most:+.2g} (`{there.method}`, {there.task})" if abs(most) >= 1e-3 else "-"
         lines.append(
             f"| {track} | {len(found)} | {alike} | {fmean(gaps):+.2f} | {largest} | "
             f"{seconds[0]:.2f} s, {seconds[1]:.2f} s | {memory:.0f} MB |"
         )
+    if aside:
+        lines += [
+            "",
+            "Left out, since these runs did not record what ranks the task today: "
+            f"{', '.join(f'`{task}`' for task in sorted(aside))}.",
+        ]
     return "\n" + "\n".join(lines) + "\n\n"
