@@ -33,30 +33,22 @@ CLAIMS = (
     Claim("l2r-gnn-lower", "l2r-gnn"),
     Claim("l2r-gnn-lower[factors=one]", "l2r-gnn-lower"),
 )
-HELD = {Claim("l2r-gnn-lower", "erm"), Claim("l2r-gnn", "erm")}
-"""Claims whose adjusted p is below .05."""
-UNMEASURED = {CLAIMS[3]}
-"""Claims whose runs have not been made yet; for Holm their p is 1."""
+FAILED = {Claim("l2r-gnn-lower", "l2r-gnn")}
+"""Claims whose adjusted p is .05 or more: the page shows them with their interval."""
 
 
 @pytest.fixture(scope="module")
 def gains():
-    """The gain of each claim that was measured, seed by seed."""
+    """The gain of each claim, seed by seed."""
     reached = {}
     for _, record in records_of(RECORDS):
-        others = {"factors": "both", "share": 1.0, "decorrelate": True, "permute": False}
-        given = [
-            f"{name}={record.params[name]}"
-            for name, usual in others.items()
-            if record.params.get(name, usual) != usual
-        ]
-        name = record.method + (f"[{','.join(given)}]" if given else "")
+        one = record.params.get("factors") == "one"
+        name = record.method + ("[factors=one]" if one else "")
         if (record.task, record.variant) == ("spmotif", "b97") and record.status == "ok":
             reached[name, record.seed] = record.metrics["ood_test"]
     return {
         claim: [reached[claim.better, seed] - reached[claim.other, seed] for seed in SEEDS]
         for claim in CLAIMS
-        if all((name, seed) in reached for name in claim for seed in SEEDS)
     }
 
 
@@ -70,13 +62,7 @@ def holm(p_values):
 
 
 def test_the_claims_hold_or_fail_as_the_committed_records_say(gains):
-    assert set(CLAIMS) - set(gains) == UNMEASURED
-    found = [
-        stats.ttest_1samp(gains[claim], 0.0, alternative="greater").pvalue
-        if claim in gains
-        else 1.0
-        for claim in CLAIMS
-    ]
+    found = [stats.ttest_1samp(gains[claim], 0.0, alternative="greater").pvalue for claim in CLAIMS]
     adjusted = dict(zip(CLAIMS, holm(found), strict=True))
     for claim, values in gains.items():
         low, high = stats.ttest_1samp(values, 0.0).confidence_interval()
@@ -84,4 +70,4 @@ def test_the_claims_hold_or_fail_as_the_committed_records_say(gains):
             f"{claim.better} - {claim.other}: {sum(values) / len(values):+.2f} "
             f"[{low:+.2f}, {high:+.2f}], adjusted p {adjusted[claim]:.2g}"
         )
-    assert {claim for claim in CLAIMS if adjusted[claim] < 0.05} == HELD
+    assert {claim for claim in CLAIMS if adjusted[claim] >= 0.05} == FAILED
