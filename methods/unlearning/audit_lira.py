@@ -29,7 +29,9 @@ class AuditLira(Method):
   eprint = {2112.03570},
   archivePrefix = {arXiv}
 }""",
-        deviates="One query a row, without augmentations.",
+        deviates="One query a row, without augmentations. Gaussians have means and standard "
+        "deviations; the official code takes medians, and its one spread for all rows is that of "
+        "all values about their common mean, here it is that about each row's own.",
         needs=("shadows",),
         defaults_from="paper",
     )

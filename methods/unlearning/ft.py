@@ -16,17 +16,18 @@ class FineTune(UnlearningMethod):
         title="Fine-tuning on the rows that stay",
         track=("unlearning-privacy", "unlearning-correction", "unlearning-regression"),
         official_code="ok",
-        deviates="Defaults are this project's small-data values, with a falling rate; those of the "
-        "Unlearn-Sparse repository are in 'settings'.",
+        deviates="Defaults are this project's small-data values, with a falling rate in units of "
+        "the task's recipe; those of the Unlearn-Sparse repository, whose recipe has 0.1, are in "
+        "'settings'.",
         stacked=True,
         plain=True,
         defaults_from="here",
         trials=None,
-        tuning={"lr": (0.02, 0.04, 0.08, 0.16), "epochs": (5, 10)},
+        tuning={"rate": (0.4, 0.8, 1.6, 3.2), "epochs": (5, 10)},
     )
-    settings: ClassVar = {"cifar10": {"lr": 0.01, "epochs": 10, "falling": False}}
-    lr: Annotated[float, Meta(gt=0)] = 0.08
-    """Learning rate at the start."""
+    settings: ClassVar = {"cifar10": {"rate": 0.1, "epochs": 10, "falling": False}}
+    rate: Annotated[float, Meta(gt=0)] = 1.6
+    """Learning rate at the start, over that of the recipe which trained the original."""
     falling: bool = True
     """The rate falls to 0 along a half cosine; else it is constant."""
     epochs: Annotated[int, Meta(ge=0)] = 10
@@ -35,7 +36,10 @@ class FineTune(UnlearningMethod):
     def unlearn(self, group: Group) -> Nets:
         """Fine-tune."""
         nets = self.start(group)
-        rows, optimiser = group.rows(group.retain, "retain"), group.sgd(nets, self.lr)
+        rows, optimiser = (
+            group.rows(group.retain, "retain"),
+            group.sgd(nets, self.rate * group.problem.lr),
+        )
         for _, batch in group.walk(rows, optimiser, self.epochs, self.falling):
             step(optimiser, group.loss(nets(batch.x), batch.y))
         return nets

@@ -14,6 +14,9 @@ from bench.tracks.unlearning import Group, Nets, UnlearningMethod
 
 from .l_codec import gradient, shifted
 
+OFFICIAL_N = 1000
+"""N of the Unlearn-Sparse repository."""
+
 
 class InfluenceUnlearning(UnlearningMethod):
     """Move by alpha H^-1 v, where H is the curvature of the loss on R and
@@ -37,13 +40,16 @@ class InfluenceUnlearning(UnlearningMethod):
         deviates=(
             "The curvature is the damped Gauss-Newton matrix of some rows that stay, inverted by "
             "conjugate gradients. The Unlearn-Sparse repository's recursion "
-            "over single gradients only ever moves along the first of them: 'compat' does the same."
+            "over single gradients only ever moves along the first of them: 'compat' does the "
+            "same, over the first rows that stay and with the official N of 1,000 however many "
+            "there are."
         ),
         stacked=True,
         defaults_from="here",
         trials=None,
         tuning={"alpha": (0.3, 1.0, 3.0), "damping": (0.001, 0.01, 0.1)},
     )
+    settings: ClassVar = {"official": {"compat": True, "rows": 1002}}
     alpha: Annotated[float, Meta(ge=0)] = 1.0
     """Length of the step; 1 is Newton's."""
     rows: Annotated[int, Meta(ge=1)] = 500
@@ -53,28 +59,32 @@ class InfluenceUnlearning(UnlearningMethod):
     iterations: Annotated[int, Meta(ge=1)] = 10
     """Of conjugate gradients."""
     compat: bool = False
-    """Invert as the Unlearn-Sparse repository does, over 'rows' single gradients."""
+    """Invert as the Unlearn-Sparse repository does, over single gradients of
+    the first 'rows' rows of R.
+    """
 
     def unlearn(self, group: Group) -> Nets:
         """Take the step."""
         nets = group.originals().eval()
         share = group.forget.shape[1] / group.everything.shape[1]
         v = share * (gradient(group, nets, group.forget) - gradient(group, nets, group.retain))
+        if self.compat:
+            first = group.retain[:, : self.rows]
+            return shifted(
+                nets,
+                self.alpha
+                * recursion(v, (gradient(group, nets, row) for row in first.split(1, 1))),
+            )
         orders = [
             torch.randperm(group.retain.shape[1], generator=generator)[: self.rows]
             for generator in group.generators("method", "rows")
         ]
         rows = group.retain.gather(1, torch.stack(orders).to(group.device))
-        if self.compat:
-            step = recursion(
-                v, (gradient(group, nets, row) for row in rows.split(1, 1)), rows.shape[1]
-            )
-        else:
-            step = solved(
-                lambda direction: curved(group, nets, rows, direction) + self.damping * direction,
-                v,
-                self.iterations,
-            )
+        step = solved(
+            lambda direction: curved(group, nets, rows, direction) + self.damping * direction,
+            v,
+            self.iterations,
+        )
         return shifted(nets, self.alpha * step)
 
 
@@ -120,13 +130,15 @@ def solved(
     return x
 
 
-def recursion(v: torch.Tensor, gradients: Iterable[torch.Tensor], n: int) -> torch.Tensor:
-    """Return the recursion of the Unlearn-Sparse repository for v (M, P)
-    over ``n`` single gradients (M, P).
+def recursion(
+    v: torch.Tensor, gradients: Iterable[torch.Tensor], n: int = OFFICIAL_N
+) -> torch.Tensor:
+    """Return the recursion of the Unlearn-Sparse repository for v (M, P) over single gradients (M,
+    P), which starts from the first of them and updates with the others; ``n`` is its N.
     """
-    first, found = None, v
-    for g in gradients:
-        first = g.clone() if first is None else first
+    rest = iter(gradients)
+    first, found = next(rest), v
+    for g in rest:
         t = (first * g).sum(1, keepdim=True)
         found = found - (found * g).sum(1, keepdim=True) / (n + t) * first
         first = first - t / (n + t) * first

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+import itertools
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from torch.nn import functional as F
@@ -34,7 +35,13 @@ class LabelAgnosticForgetting(UnlearningMethod):
         deviates=(
             "Features are scaled to unit variance before the autoencoders see them, and errors "
             "are means over features, so that one setting serves nets of "
-            "any width. The autoencoder of all rows comes before the request and is in "
+            "any width. The autoencoders have a hidden layer more, an output without sigmoid, and "
+            "reconstruct from the code's mean, where the official ones draw a code; by default "
+            "they train for half the official 10 epochs. Features are those before the last "
+            "layer, after its ReLU; the official CNN takes a layer further down, before any. By "
+            "default an epoch walks all of R; the official loop ends with the shorter of S and R, "
+            "as 'walk=shorter' does, which the settings take. The autoencoder of all rows comes "
+            "before the request and is in "
             "'precompute'. Without the repair of the head by labels (LAF+R)."
         ),
         stacked=True,
@@ -44,6 +51,8 @@ class LabelAgnosticForgetting(UnlearningMethod):
     )
     settings: ClassVar = {
         "mnist-random": {
+            "walk": "shorter",
+            "vae_epochs": 10,
             "latent": 8,
             "epochs": 20,
             "lr_forget": 5e-5,
@@ -51,6 +60,8 @@ class LabelAgnosticForgetting(UnlearningMethod):
             "temperature": 5.0,
         },
         "mnist-class": {
+            "walk": "shorter",
+            "vae_epochs": 10,
             "latent": 8,
             "epochs": 20,
             "lr_forget": 5e-5,
@@ -58,6 +69,8 @@ class LabelAgnosticForgetting(UnlearningMethod):
             "temperature": 20.0,
         },
         "cifar10-random": {
+            "walk": "shorter",
+            "vae_epochs": 10,
             "latent": 16,
             "epochs": 40,
             "lr_forget": 1e-5,
@@ -65,6 +78,8 @@ class LabelAgnosticForgetting(UnlearningMethod):
             "temperature": 20.0,
         },
         "cifar10-class": {
+            "walk": "shorter",
+            "vae_epochs": 10,
             "latent": 16,
             "epochs": 40,
             "lr_forget": 1e-5,
@@ -78,7 +93,9 @@ class LabelAgnosticForgetting(UnlearningMethod):
     vae_epochs: Annotated[int, Meta(ge=0)] = 5
     """Passes that train an autoencoder."""
     epochs: Annotated[int, Meta(ge=0)] = 5
-    """Passes over R, a batch of S beside every batch."""
+    """Passes over what ``walk`` says, by pairs of a batch of R and one of S."""
+    walk: Literal["retain", "shorter"] = "retain"
+    """An epoch ends with R, or with the shorter of R and S."""
     lr_forget: Annotated[float, Meta(ge=0)] = 5e-4
     """Adam's rate for the first loss."""
     lr_align: Annotated[float, Meta(ge=0)] = 1e-3
@@ -101,13 +118,13 @@ class LabelAgnosticForgetting(UnlearningMethod):
             torch.optim.Adam(extractor, self.lr_forget),
             torch.optim.Adam(extractor, self.lr_align),
         )
-        retain, forget = (
-            group.rows(group.retain, "retain"),
-            group.rows(group.forget, "forget").forever(),
-        )
+        retain, forget = group.rows(group.retain, "retain"), group.rows(group.forget, "forget")
+        steps = retain.steps if self.walk == "retain" else min(retain.steps, forget.steps)
+        # where R sets the length, what is left of S goes into the next epoch
+        kept = forget.forever() if self.walk == "retain" else None
         for _ in group.epochs(self.epochs):
-            for stays in retain.epoch():
-                goes = next(forget)
+            pairs = zip(retain.forever(), kept or forget.forever(), strict=False)
+            for stays, goes in itertools.islice(pairs, steps):
                 away = self.away(of_all, nets.features(stays.x) / scale) - self.away(
                     of_forgotten, nets.features(goes.x) / scale
                 )

@@ -37,7 +37,8 @@ class SelectiveSynapticDampening(UnlearningMethod):
         deviates=(
             "Without a value for alpha it takes the one of 'grid' that the track's score, read off "
             "validation rows and the rows to forget, likes best among those that cost little "
-            "validation accuracy: no one value serves two nets. The importance on all rows comes "
+            "validation accuracy, where rows of a class that goes as a whole don't count: no one "
+            "value serves two nets. The importance on all rows comes "
             "before the request and is in 'precompute'."
         ),
         stacked=True,

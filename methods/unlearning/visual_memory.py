@@ -32,10 +32,9 @@ class VisualMemory(UnlearningMethod):
             "The paper's encoders were trained on millions of images; here the features are the "
             "pixels themselves, so no row of the task trained them. The weight of a rank is 1 / (2 "
             "+ rank), which was not checked against the paper. It replaces the original model, so "
-            "attacks that compare with retrained nets tell it apart although it is exact."
+            "the task shows it without a place: another model is no unlearning."
         ),
         stacked=True,
-        plain=True,
         defaults_from="here",
         trials=None,
         tuning={"k": (5, 10, 20, 40), "smoothing": (0.01, 0.1)},

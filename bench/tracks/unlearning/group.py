@@ -145,15 +145,28 @@ class Group:
         )
 
     def accuracy(self, nets: Nets, index: torch.Tensor | None = None) -> torch.Tensor:
-        """Return the share of right answers (M,) on rows ``index`` (M, n),
-        or on the validation rows.
+        """Return the share of right answers (M,) on rows ``index`` (M, n), or on the validation
+        rows whose label some row that stays bears: no other label is to be known.
         """
         if index is None:
             with evaluating(nets):
                 right: torch.Tensor = nets(self.x_val).argmax(-1) == self.y_val
-        else:
-            right = self.outputs(nets, index).argmax(-1) == self.y.gather(1, index)
+            kept = self._stays(self.y_val)
+            return (right & kept).sum(-1).double() / kept.sum(-1).clamp_min(1)
+        right = self.outputs(nets, index).argmax(-1) == self.y.gather(1, index)
         return right.double().mean(-1)
+
+    def _stays(self, labels: torch.Tensor) -> torch.Tensor:
+        """Say which of the labels (M, n) some row that stays bears."""
+        kept = self.y.gather(1, self.retain)
+        return torch.stack([torch.isin(*pair) for pair in zip(labels, kept, strict=True)])
+
+    def expected(self, nets: Nets) -> torch.Tensor:
+        """Return the accuracy (M,) to expect on the rows to forget of a model that never saw them:
+        that on the validation rows, and 0 for labels that no row which stays bears.
+        """
+        kept = self._stays(self.y.gather(1, self.forget))
+        return self.accuracy(nets) * kept.double().mean(-1)
 
     def score(self, nets: Nets) -> torch.Tensor:
         """Return what a method may choose its settings by, (M,) in [0, 1]: it reads validation rows
@@ -161,12 +174,18 @@ class Group:
 
         Half of it is the validation accuracy. The other half is, to *correct*, the share of
         corrupted labels no longer predicted; to *forget*, how near the accuracy on the forgotten
-        rows comes to that on the validation rows.
+        rows comes to what is expected of a model that never saw them.
         """
         val, forgotten = self.accuracy(nets), self.accuracy(nets, self.forget)
         self.count(forward=self.forget.shape[1] + self.y_val.shape[1])
         return (
-            val + 1 - (forgotten if self.problem.goal == "correct" else (forgotten - val).abs())
+            val
+            + 1
+            - (
+                forgotten
+                if self.problem.goal == "correct"
+                else (forgotten - self.expected(nets)).abs()
+            )
         ) / 2
 
     def epochs(self, number: int) -> Iterator[int]:

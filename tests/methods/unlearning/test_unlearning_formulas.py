@@ -22,7 +22,11 @@ from bench.builtin.methods.unlearning.original import Original
 from bench.builtin.methods.unlearning.prune_then import PruneThen
 from bench.builtin.methods.unlearning.salun import SalUn
 from bench.builtin.methods.unlearning.scrub import Scrub
-from bench.builtin.methods.unlearning.ssd import dampened, importance
+from bench.builtin.methods.unlearning.ssd import (
+    SelectiveSynapticDampening,
+    dampened,
+    importance,
+)
 from bench.builtin.methods.unlearning.stochastic_teacher import StochasticTeacher
 from bench.builtin.methods.unlearning.visual_memory import VisualMemory
 from torch.distributions import Normal
@@ -96,7 +100,7 @@ def test_one_step_of_fine_tuning_l1_and_neggrad_is_a_step_on_their_loss(toy, run
     )
     ce = F.cross_entropy
     assert_near(
-        FineTune(lr=0.1, epochs=1).solve(problem, run_of()).weights,
+        FineTune(rate=2, epochs=1).solve(problem, run_of()).weights,
         slow_step(problem, lambda net, _: ce(net(x_r), y_r), 0.1),
     )
     expected = slow_step(
@@ -128,10 +132,10 @@ def test_gradient_ascent_climbs_the_loss_of_the_forgotten_rows_by_clipped_steps(
     x_s, y_s = problem.x[problem.forget], problem.y[problem.forget]
     expected = slow_step(problem, lambda net, _: -F.cross_entropy(net(x_s), y_s), 0.01)
     assert_near(
-        GradientAscent(lr=0.01, epochs=1, clip=1e9).solve(problem, run_of()).weights, expected
+        GradientAscent(rate=0.2, epochs=1, clip=1e9).solve(problem, run_of()).weights, expected
     )
     moved = flat(
-        GradientAscent(lr=0.01, epochs=1, clip=1e-3).solve(problem, run_of()).weights
+        GradientAscent(rate=0.2, epochs=1, clip=1e-3).solve(problem, run_of()).weights
     ) - flat(problem.weights)
     assert moved.norm().item() == pytest.approx(0.01 * 1e-3, rel=1e-2)
 
@@ -144,7 +148,7 @@ def test_gradient_ascent_leaves_a_model_alone_whose_forget_accuracy_is_down_to_t
     hopeless = msgspec.structs.replace(
         problem, y=torch.where(problem.forget, (problem.y + 1) % 4, problem.y)
     )
-    found = GradientAscent(lr=1.0, epochs=3).solve_stacked(
+    found = GradientAscent(rate=20, epochs=3).solve_stacked(
         [hopeless, problem], [run_of(0), run_of(1)]
     )
     assert torch.equal(flat(found[0].weights), flat(problem.weights))
@@ -319,7 +323,13 @@ def test_the_recursion_of_the_repository_moves_along_the_first_gradient_alone():
         torch.randn(1, 8, generator=generator),
         [torch.randn(1, 8, generator=generator) for _ in range(5)],
     )
-    moved = recursion(v, gradients, 5) - v
+    start, slow = gradients[0].clone(), v.clone()
+    for g in gradients[1:]:  # the first only starts it, and N is 1000 however few there are
+        t = float(start @ g.T)
+        slow = slow - float(slow @ g.T) / (1000 + t) * start
+        start = start - t / (1000 + t) * start
+    torch.testing.assert_close(recursion(v, gradients), slow)
+    moved = recursion(v, gradients) - v
     assert torch.nn.functional.cosine_similarity(moved, gradients[0]).abs().item() == pytest.approx(
         1, abs=1e-5
     )
@@ -455,6 +465,56 @@ def test_the_alignment_of_laf_by_hand():
     bottom = math.exp(0.2 / 5) + math.exp(0.4 / 5)
     expected = (math.log(math.exp(0.1) / bottom) + math.log(math.exp(0.3) / bottom)) / 2
     assert alignment(stays, goes, 5.0).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_an_official_epoch_of_laf_ends_with_the_shorter_of_both_sets_and_ours_with_the_rows_that_stay(
+    toy, run_of
+):
+    problem = toy()  # 60 rows that stay, 10 to forget, batches of 24
+    for walk, pairs in (("retain", 60 + 3 * 10), ("shorter", 24 + 10)):
+        run = run_of()
+        LabelAgnosticForgetting(vae_epochs=0, epochs=2, walk=walk).solve(problem, run)
+        # both losses visit a pair of batches, the second one by the original too
+        assert run._counts["backward"] == 2 * 2 * pairs
+        assert run._counts["forward"] == 3 * 2 * pairs
+
+
+# A class that goes as a whole ----------------------------------------------------------
+
+
+def test_what_a_class_that_goes_as_a_whole_costs_on_validation_rows_does_not_count(toy, run_of):
+    problem = toy()
+    gone = msgspec.structs.replace(problem, forget=problem.y == 2)
+    group = Group([gone], [run_of()])
+    nets = group.originals()
+    kept = gone.y_val != 2
+    right = nets(gone.x_val[None])[0].argmax(-1) == gone.y_val
+    assert group.accuracy(nets).item() == pytest.approx(right[kept].double().mean().item())
+    assert group.expected(nets).item() == 0
+    whole = Group([problem], [run_of()])
+    assert whole.expected(nets).item() == pytest.approx(right.double().mean().item())
+    before = (nets(gone.x[gone.forget][None])[0].argmax(-1) == 2).double().mean()
+    model = SelectiveSynapticDampening(drop=30.0).solve(gone, run_of()).model
+    after = (model(gone.x[gone.forget]).argmax(-1) == 2).double().mean()
+    assert after < before - 0.2
+
+
+def test_gradient_ascent_of_a_regression_stops_where_the_error_is_up_to_that_on_unseen_rows(
+    toy, run_of
+):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        problem = line(toy)
+    group = Group([problem], [run_of()])
+    nets = group.originals()
+    error = group.loss(group.outputs(nets, group.forget), group.y.gather(1, group.forget)).mean()
+    unseen = group.loss(nets(group.x_val), group.y_val).mean()
+    assert GradientAscent.fitted(group, nets).item() == (error < unseen).item()
+    harder = msgspec.structs.replace(problem, y_val=problem.y_val + 10)
+    easier = msgspec.structs.replace(problem, y=problem.y + 10)
+    moved = GradientAscent(rate=0.1, epochs=2)
+    assert not torch.equal(flat(moved.solve(harder, run_of()).weights), flat(problem.weights))
+    assert torch.equal(flat(moved.solve(easier, run_of()).weights), flat(problem.weights))
 
 
 # A visual memory ----------------------------------------------------------------------

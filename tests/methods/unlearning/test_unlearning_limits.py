@@ -31,7 +31,7 @@ METHODS = [
     Original(),
     Retrain(),
     FineTune(epochs=3),
-    GradientAscent(lr=0.1, epochs=3),
+    GradientAscent(rate=2, epochs=3),
     NegGradPlus(epochs=3),
     RandomLabel(epochs=3),
     RandomLabel(order="mixed", epochs=3),
@@ -73,20 +73,20 @@ def same(one, other, toy, run_of):
 
 
 def test_gradient_ascent_of_learning_rate_0_is_the_original(toy, run_of):
-    same(GradientAscent(lr=0.0), Original(), toy, run_of)
+    same(GradientAscent(rate=0), Original(), toy, run_of)
 
 
 def test_l1_of_weight_0_is_fine_tuning(toy, run_of):
-    same(L1Sparse(alpha=0.0, lr=0.1, epochs=4), FineTune(lr=0.1, epochs=4), toy, run_of)
+    same(L1Sparse(alpha=0.0, lr=0.1, epochs=4), FineTune(rate=2, epochs=4), toy, run_of)
 
 
 def test_neggrad_plus_of_weight_1_is_fine_tuning(toy, run_of):
-    same(NegGradPlus(alpha=1.0, lr=0.1, epochs=4), FineTune(lr=0.1, epochs=4), toy, run_of)
+    same(NegGradPlus(alpha=1.0, lr=0.1, epochs=4), FineTune(rate=2, epochs=4), toy, run_of)
 
 
 @pytest.mark.parametrize("k", [3, 7])
 def test_fine_tuning_of_the_last_layers_is_fine_tuning_when_these_are_all(toy, run_of, k):
-    same(LastLayers(k=k, lr=0.1, epochs=4), FineTune(lr=0.1, epochs=4), toy, run_of)
+    same(LastLayers(k=k, rate=2, epochs=4), FineTune(rate=2, epochs=4), toy, run_of)
 
 
 def test_influence_of_step_0_is_the_original(toy, run_of):
@@ -116,7 +116,7 @@ def test_scrub_and_bad_teaching_of_no_epoch_are_the_original(toy, run_of):
 def test_scrub_without_max_steps_and_divergence_is_fine_tuning(toy, run_of):
     same(
         Scrub(msteps=0, alpha=0.0, gamma=1.0, lr=0.1, epochs=4, falling=False),
-        FineTune(lr=0.1, epochs=4, falling=False),
+        FineTune(rate=2, epochs=4, falling=False),
         toy,
         run_of,
     )
@@ -125,7 +125,7 @@ def test_scrub_without_max_steps_and_divergence_is_fine_tuning(toy, run_of):
 def test_a_stochastic_teacher_that_never_erases_is_fine_tuning(toy, run_of):
     same(
         StochasticTeacher(erase=0, alpha=0.0, lr=0.1, rebuild=4),
-        FineTune(lr=0.1, epochs=4),
+        FineTune(rate=2, epochs=4),
         toy,
         run_of,
     )
