@@ -9,11 +9,20 @@ Notation: K models, S rows to forget, H held-out rows; phi is the log odds of th
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+Attacked = Mapping[str, Sequence[np.ndarray]]
+"""What models are told apart by: for ``forget``, ``near``, ``held`` and ``some`` rows one or more
+statistics, (K, n) each.
+"""
 POOLED_BELOW = 16
 """With fewer models than this, one spread is fitted for all rows."""
+FLOOR = 0.3
+"""Added to the standard deviations of log odds."""
+SPLITS = 40
+"""Random splits of the retrained models into two sets that their own level is read from."""
 
 
 def auc(positive: np.ndarray, negative: np.ndarray) -> float:
@@ -34,7 +43,7 @@ def tpr_at_fpr(positive: np.ndarray, negative: np.ndarray, fpr: float = 0.01) ->
 
 
 def gaussian_scores(
-    unlearned: np.ndarray, retrained: np.ndarray, floor: float = 0.3
+    unlearned: np.ndarray, retrained: np.ndarray, floor: float = FLOOR
 ) -> tuple[np.ndarray, np.ndarray]:
     """Score each phi by log N(phi; unlearned) - log N(phi; retrained), fitted row by row (after
     arXiv:2403.01218).
@@ -76,17 +85,67 @@ def _left_out(phi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mean, np.sqrt(variance.mean(1, keepdims=True) if k < POOLED_BELOW else variance)
 
 
-def per_example(unlearned: np.ndarray, retrained: np.ndarray) -> dict[str, float]:
+def per_example(
+    unlearned: np.ndarray, retrained: np.ndarray, floor: float = FLOOR
+) -> dict[str, float]:
     """Return ``uauc``, ``uacc`` (%) and ``tpr1`` (%) of the per-example
     attack; 0.5, 50 and 1 are what chance gives.
     """
-    ours, theirs = gaussian_scores(unlearned, retrained)
+    ours, theirs = gaussian_scores(unlearned, retrained, floor)
     accuracy = ((ours > 0).mean() + (theirs <= 0).mean()) / 2
     return {
         "uauc": auc(ours, theirs),
         "uacc": 100 * float(accuracy),
         "tpr1": 100 * tpr_at_fpr(ours, theirs),
     }
+
+
+def distance(
+    unlearned: Sequence[np.ndarray], retrained: Sequence[np.ndarray], floor: float = FLOOR
+) -> float:
+    """Return the distance from 0.5 of the AUC by one or more statistics of the same rows, (K, n)
+    each, whose scores are added up.
+    """
+    scores = [
+        gaussian_scores(ours, theirs, floor)
+        for ours, theirs in zip(unlearned, retrained, strict=True)
+    ]
+    return abs(auc(*(sum(side) for side in zip(*scores, strict=True))) - 0.5)  # type: ignore[arg-type]
+
+
+def apart(unlearned: Attacked, retrained: Attacked, floor: float = FLOOR) -> float:
+    """Return how far apart two sets of K models are, in [0, 0.5]: the mean of two distances.
+
+    One is that on forgotten rows or on neighbours of them, the larger; a table of answers changes
+    the rows and not the neighbours. The other is that on held-out rows or on rows that stay, the
+    larger; what is done to all outputs changes these too.
+    """
+    forget, near, held, some = (
+        distance(unlearned[part], retrained[part], floor)
+        for part in ("forget", "near", "held", "some")
+    )
+    return (max(forget, near) + max(held, some)) / 2
+
+
+def own_level(retrained: Attacked, floor: float = FLOOR) -> float:
+    """Return how far retrained models are apart: what ``apart`` stays below in 19 of 20 random
+    splits of 2 K of them into two sets of K. No model is compared with itself.
+
+    Args:
+        retrained: statistics of 2 K retrained models, (2 K, n) each.
+        floor: what is added to each standard deviation.
+    """
+    generator = np.random.default_rng(0)  # the same splits in every run
+    models = len(retrained["forget"][0])
+    found = []
+    for _ in range(SPLITS):
+        sides = np.split(generator.permutation(models), 2)
+        one, other = (
+            {part: [each[side] for each in found_there] for part, found_there in retrained.items()}
+            for side in sides
+        )
+        found.append(apart(one, other, floor))
+    return float(np.quantile(found, 0.95))
 
 
 def contrast(

@@ -17,18 +17,14 @@ from bench.digests import digest
 from bench.tracks.unlearning import Problem, Solution
 from bench.training.state import predict
 
-from ._attacks import auc, contrast, distances, per_example
+from ._attacks import own_level, per_example
+from ._compare import compare, gap, neighbours, uninformative
 from ._data import Data, load, rehearsed
 from ._models import Weights, member, models
 from ._nets import NetTask
 from ._pictures import pictures
-from ._quality import forgetting_quality
 from ._views import Views
 
-INFORMATIVE = 0.6
-"""An original that an attack tells from retrained models with less than
-this AUC leaves nothing to forget.
-"""
 UTILITY = 2.0
 """Points of retained and of test accuracy that a method may lose against
 retraining and still be ranked.
@@ -36,12 +32,37 @@ retraining and still be ranked.
 
 
 class Hidden(msgspec.Struct, kw_only=True):
-    """What no method sees; ``retrained`` is built by ``reveal`` after solving."""
+    """What no method sees.
+
+    Attributes:
+        data: all rows.
+        originals: K originals, with their outputs.
+        retrained: from ``reveal`` on, after solving: 2 K models trained without the forgotten rows.
+            Methods are compared with the first K; all of them say how far such models lie from
+            each other.
+        near: from ``reveal`` on, a neighbour of each forgotten row (S, ...).
+        svc: the legacy attack on the first K retrained models (%).
+        level: the gap that retrained models show among themselves, in [0, 0.5].
+    """
 
     data: Data
     originals: Annotated[Weights, Array("models", ..., dtype="number")]
     retrained: Weights | None = None
+    near: torch.Tensor | None = None
     svc: float = 0.0
+    level: float = 0.0
+
+    @property
+    def seen(self) -> torch.Tensor:
+        """The rows whose outputs are compared, as :class:`Views` orders them."""
+        return _seen(self.data) if self.near is None else torch.cat([_seen(self.data), self.near])
+
+    @property
+    def anew(self) -> torch.Tensor:
+        """The outputs of the first K retrained models on these rows, (K, n, C)."""
+        assert self.retrained is not None, "reveal comes before evaluate"
+        outputs = self.retrained["outputs"]
+        return outputs[: len(outputs) // 2]
 
 
 class UnlearningTask(NetTask):
@@ -51,10 +72,10 @@ class UnlearningTask(NetTask):
 
     noise: Annotated[float, Meta(ge=0, lt=1)] = 0.1
     """Share of wrong labels: the more of them, the more a model has to memorise."""
-    originals: Annotated[int, Meta(ge=1)] = 1
-    """Original models, each to be unlearned; with 3 or more of them uAUC decides."""
-    retrains: Annotated[int, Meta(ge=3)] = 8
-    """Retrained models to compare with; as many as originals where there are several."""
+    originals: Annotated[int, Meta(ge=3)] = 8
+    """K, the original models, each to be unlearned, and as many retrained ones to compare with; an
+    attack fits a spread to all but one of them, so 3 are the least.
+    """
     n_train: Annotated[int, Meta(ge=10)] = 2000
     """Training rows."""
     n_val: Annotated[int, Meta(ge=10)] = 500
@@ -101,71 +122,73 @@ class UnlearningTask(NetTask):
         return self.recipe(run, "noise", "n_train", "n_val", "n_pool", "rehearse")
 
     def reveal(self, case: Case, run: Setup) -> None:
-        """Retrain without the rows to forget, from seeds of their own."""
+        """Retrain without the rows to forget, from seeds of their own, and draw neighbours."""
         hidden, problem = case.hidden, case.problems[0]
-        count = self.originals if self.originals > 1 else self.retrains
-        retain = (~problem.forget).nonzero()[:, 0].expand(count, -1)
+        hidden.near = neighbours(run, problem)
+        retain = (~problem.forget).nonzero()[:, 0].expand(2 * self.originals, -1)
         hidden.retrained = models(
-            run, "retrained", problem, retain, self._recipe(run), seen=_seen(hidden.data)
+            run, "retrained", problem, retain, self._recipe(run), seen=hidden.seen
         )
-        views = Views(hidden.retrained["outputs"], problem, hidden.data)
+        before = problem.architecture.of([each.weights for each in case.problems], run.device)
+        with torch.no_grad():
+            near = before.eval()(hidden.near.expand(self.originals, *hidden.near.shape))
+        hidden.originals["outputs"] = torch.cat([hidden.originals["outputs"], near], 1)
+        theirs = Views(hidden.anew, problem, hidden.data)
+        everyone = Views(hidden.retrained["outputs"], problem, hidden.data)
         recipe = {
-            "what": "unlearning legacy attack",
-            "count": count,
+            "what": "unlearning retrained models' own figures",
+            "count": self.originals,
             "forget": digest(problem.forget.int().tolist()),
             **self._recipe(run),
         }
         found, _ = run.cached(
-            recipe, lambda child: {"svc": torch.tensor(views.svc(), dtype=torch.float64)}
+            recipe,
+            lambda child: {
+                "svc": torch.tensor(theirs.svc(), dtype=torch.float64),
+                "level": torch.tensor(own_level(everyone.attacked()), dtype=torch.float64),
+            },
         )
-        hidden.svc = float(found["svc"])
+        hidden.svc, hidden.level = float(found["svc"]), float(found["level"])
 
     def evaluate(self, case: Case, outcomes: Sequence[Outcome], run: Setup) -> Score:
         """Compare with the retrained models."""
         hidden: Hidden = case.hidden
         assert hidden.retrained is not None, "reveal comes before evaluate"
-        seen = _seen(hidden.data)
         ours = Views(
             torch.stack(
                 [
-                    predict(outcome.solution.model, seen).to(hidden.retrained["outputs"])
+                    predict(outcome.solution.model, hidden.seen).to(hidden.anew)
                     for outcome in outcomes
                 ]
             ),
             case.problems[0],
             hidden.data,
         )
-        theirs = Views(hidden.retrained["outputs"], case.problems[0], hidden.data)
+        theirs = Views(hidden.anew, case.problems[0], hidden.data)
         originals = Views(hidden.originals["outputs"], case.problems[0], hidden.data)
         gates = {
             "retained-accuracy": ours.ra >= theirs.ra - UTILITY,
             "test-accuracy": ours.ta >= theirs.ta - UTILITY,
             "unlearned": not torch.allclose(ours.outputs, originals.outputs, rtol=0, atol=1e-4),
         }
-        metrics = compare(ours, theirs, hidden.svc)
+        metrics = compare(ours, theirs, hidden.svc, hidden.level)
         if self.rehearse:  # what fails a gate is worth no more than what is told apart at once
             return Score(
                 metrics={"gap_val": metrics["privacy_gap"] if all(gates.values()) else 0.5},
                 not_rankable="a rehearsal on validation rows",
             )
-        before = privacy(originals, theirs)
-        metrics |= {"uauc_original": before["uauc"], "cauc_original": before["cauc"]}
+        before = gap(originals, theirs, hidden.level)
+        metrics |= {
+            "gap_original": before,
+            "uauc_original": per_example(originals.phi("forget"), theirs.phi("forget"))["uauc"],
+        }
         metrics |= cost(outcomes, case.problems[0]) | self.extras(ours)
         seconds = hidden.retrained["seconds"].tolist()
         clocks = [
             outcomes[0].cost.get(name, 0.0) / len(outcomes) / per_model
             for name, per_model in zip(("solve_s", "solve_cpu_s"), seconds, strict=True)
         ]
-        deciding = before["uauc"] if before["uauc"] is not None else before["cauc"]
-        assert deciding is not None
-        reason = (
-            (
-                "not informative: original and retrained models can hardly be told apart (AUC "
-                f"{deciding:.2f})"
-            )
-            if deciding < INFORMATIVE
-            else None
-        )
+        reason = uninformative(before)
         arrays = {
             "phi_forget": ours.phi("forget"),
             "phi_held": ours.phi("held"),
@@ -179,66 +202,6 @@ class UnlearningTask(NetTask):
             arrays=arrays,
             images=pictures(ours, theirs, originals),
         )
-
-
-def privacy(ours: Views, theirs: Views) -> dict[str, float | None]:
-    """Return the per-example attacks: ``uauc`` and its companions with
-    three models or more, and ``cauc``.
-    """
-    phi, phi_held, other, other_held = (
-        ours.phi("forget"),
-        ours.phi("held"),
-        theirs.phi("forget"),
-        theirs.phi("held"),
-    )
-    found: dict[str, float | None] = {"uauc": None, "uacc": None, "tpr1": None}
-    if len(phi) == len(other):
-        found |= per_example(phi, other)
-    found["cauc"] = float(
-        np.mean(
-            [
-                contrast(one, held, other, other_held)
-                for one, held in zip(phi, phi_held, strict=True)
-            ]
-        )
-    )
-    return found
-
-
-def compare(ours: Views, theirs: Views, svc_theirs: float) -> dict[str, float | None]:
-    """Return every metric that compares unlearned with retrained models."""
-    found = privacy(ours, theirs)
-    deciding = found["uauc"] if found["uauc"] is not None else found["cauc"]
-    assert deciding is not None
-    svc = ours.svc()
-    gaps = [ours.fa - theirs.fa, ours.ra - theirs.ra, ours.ta - theirs.ta, svc - svc_theirs]
-    quality = (
-        forgetting_quality(ours.phi("forget"), theirs.phi("forget"))
-        if found["uauc"] is not None
-        else None
-    )
-    return found | {
-        "privacy_gap": abs(deciding - 0.5),
-        **distances(ours.probabilities("forget"), theirs.probabilities("forget")),
-        "mia_svc": svc,
-        "mia_gap": svc - svc_theirs,
-        "avg_gap": float(np.mean(np.abs(gaps))),
-        "fa": ours.fa,
-        "fa_gap": ours.fa - theirs.fa,
-        "ra": ours.ra,
-        "ta": ours.ta,
-        "auc_population": float(
-            np.mean(
-                [
-                    auc(one, held)
-                    for one, held in zip(ours.phi("forget"), ours.phi("held"), strict=True)
-                ]
-            )
-        ),
-        "forgetting_quality": None
-        if quality is None
-        else quality * ours.ra / theirs.ra * ours.ta / theirs.ta,
-    }
 
 
 def cost(outcomes: Sequence[Outcome], problem: Problem) -> dict[str, float | None]:

@@ -7,7 +7,7 @@ import torch
 
 from bench.tracks.unlearning import Problem, confidence
 
-from ._attacks import mia_svc
+from ._attacks import Attacked, mia_svc
 from ._data import Data
 
 
@@ -15,7 +15,8 @@ class Views:
     """What K models say of every row, and the parts of it that metrics are about.
 
     Args:
-        outputs: logits (K, n, C) of the rows training, pool and test rows, in this order.
+        outputs: logits (K, n, C) of training, pool and test rows, and of rows near the forgotten
+            ones, in this order.
         problem: says which training rows are forgotten.
         data: the labels.
     """
@@ -30,9 +31,13 @@ class Views:
             "forget": rows[:n][forget],
             "retain": rows[:n][~forget],
             "held": held,
-            "test": rows[n + pool :],
+            "some": spread(rows[:n][~forget], len(held)),
+            "test": rows[n + pool : n + pool + len(data.y_test)],
+            "near": rows[n + pool + len(data.y_test) :],
         }
-        self.y = torch.cat([data.y, data.y_pool, data.y_test]).cpu()
+        self.y = torch.cat(
+            [data.y, data.y_pool, data.y_test, data.y[forget.to(data.y.device)]]
+        ).cpu()
         self.classes = data.classes
         self.fa, self.ra, self.ta = (self.accuracy(part) for part in ("forget", "retain", "test"))
 
@@ -47,6 +52,27 @@ class Views:
         found: np.ndarray = confidence(
             self.outputs[:, rows], self.y[rows].expand(len(self.outputs), -1)
         ).numpy()
+        return found
+
+    def others(self, part: str) -> np.ndarray:
+        """Return how sure the models are among the labels that a row does not bear: the log odds of
+        the likeliest, given that it is none of its own (K, n_part).
+        """
+        logits = self.outputs[:, self.parts[part]]
+        labels = self.y[self.parts[part]].expand(len(logits), -1)
+        rest = torch.arange(self.classes).expand_as(logits) != labels[..., None]
+        logits = logits[rest].view(*labels.shape, self.classes - 1)
+        found: np.ndarray = confidence(logits, logits.argmax(-1)).numpy()
+        return found
+
+    def attacked(self) -> Attacked:
+        """Return what models are told apart by: of forgotten rows and neighbours phi and, of three
+        classes or more, how sure the models are among the other labels; of held-out and of rows
+        that stay phi.
+        """
+        found = {part: [self.phi(part)] for part in ("forget", "near", "held", "some")}
+        for part in ("forget", "near") if self.classes > 2 else ():
+            found[part].append(self.others(part))
         return found
 
     def probabilities(self, part: str) -> np.ndarray:
@@ -67,3 +93,10 @@ class Views:
                 ]
             )
         )
+
+
+def spread(rows: torch.Tensor, most: int) -> torch.Tensor:
+    """Return ``most`` of the rows at most, evenly from the first to the last."""
+    if len(rows) <= most:
+        return rows
+    return rows[torch.linspace(0, len(rows) - 1, most).round().long()]

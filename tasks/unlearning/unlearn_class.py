@@ -37,7 +37,7 @@ class UnlearnClass(UnlearningTask):
                     "widths": [64, 64],
                     "epochs": 30,
                     "batch_size": 32,
-                    "retrains": 4,
+                    "originals": 4,
                 },
                 seeds=1,
                 timeout=60,

@@ -252,14 +252,17 @@ class UnlearnCorrective(NetTask):
             "unlearned": not torch.allclose(outputs, hidden.original, rtol=0, atol=1e-4),
         }
         harm = corr_oracle - corr_original
-        reason = (
-            (
+        reason = None
+        if solution.weights is None:
+            reason = (
+                "another model: the solution has no weights of the original's form, and what takes "
+                "the original's place unlearns nothing"
+            )
+        if harm < HARM:
+            reason = (
                 f"not informative: the corruption costs the original only {harm:.1f} points of "
                 "corrected accuracy"
             )
-            if harm < HARM
-            else None
-        )
         return Score(metrics=metrics | cost(outcomes, problem), gates=gates, not_rankable=reason)
 
     def train_clean(self, problem: Problem, hidden: Hidden, run: Run) -> Solution:
@@ -268,9 +271,8 @@ class UnlearnCorrective(NetTask):
         """
         group = Group([problem], [run])
         clean = (~hidden.corrupted).nonzero()[:, 0][None]
-        return Solution(
-            model=train(group, group.fresh(), group.rows(clean, "retain")).member(0), exact=True
-        )
+        nets = train(group, group.fresh(), group.rows(clean, "retain"))
+        return Solution(model=nets.member(0), weights=nets.net(0), exact=True)
 
 
 def patched(x: torch.Tensor, rows: torch.Tensor | slice) -> torch.Tensor:

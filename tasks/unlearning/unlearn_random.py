@@ -15,9 +15,7 @@ from ._task import UnlearningTask
 
 
 class UnlearnRandom(UnlearningTask):
-    """Forget a tenth of the training rows, drawn at random; eight
-    originals and eight retrained models are told apart row by row.
-    """
+    """Forget a tenth of the training rows, drawn at random."""
 
     card: ClassVar = TaskCard(
         name="unlearn-random",
@@ -39,11 +37,12 @@ class UnlearnRandom(UnlearningTask):
                     "epochs": 30,
                     "batch_size": 32,
                     "originals": 4,
+                    "share": 1 / 6,
                 },
                 seeds=1,
                 timeout=60,
             ),
-            "default": Preset(variants={"ten": {}}, params={"originals": 8}, seeds=3, timeout=300),
+            "default": Preset(variants={"ten": {}}, seeds=3, timeout=300),
             "shares": Preset(
                 variants={
                     "one": {"share": 0.01},
@@ -51,15 +50,11 @@ class UnlearnRandom(UnlearningTask):
                     "twenty": {"share": 0.2},
                     "half": {"share": 0.5},
                 },
-                params={"originals": 8},
                 seeds=3,
                 timeout=300,
             ),
             "convolution": Preset(
-                variants={"cnn": {"net": "cnn", "widths": [8, 16]}},
-                params={"originals": 8},
-                seeds=3,
-                timeout=3600,
+                variants={"cnn": {"net": "cnn", "widths": [8, 16]}}, seeds=3, timeout=3600
             ),
             "paper": Preset(
                 variants={
@@ -68,7 +63,6 @@ class UnlearnRandom(UnlearningTask):
                     "svhn": {"data": "svhn"},
                 },
                 params={
-                    "originals": 8,
                     "noise": 0.0,
                     "n_train": 40000,
                     "n_val": 2000,
@@ -83,9 +77,7 @@ class UnlearnRandom(UnlearningTask):
                 seeds=1,
                 timeout=43200,
             ),
-            "hard": Preset(
-                variants={"ten": {"noise": 0.0}}, params={"originals": 8}, seeds=3, timeout=300
-            ),
+            "hard": Preset(variants={"ten": {"noise": 0.0}}, seeds=3, timeout=300),
         },
         budget="what retraining costs; rte says how much of it was used",
         tuning={"rehearse": True},

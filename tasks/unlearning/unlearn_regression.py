@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
@@ -15,26 +16,47 @@ from bench.tracks.unlearning import Problem, Solution
 from bench.training.data import standardised
 from bench.training.state import predict
 
-from ._attacks import contrast
+from ._attacks import apart, own_level, per_example
+from ._compare import neighbours, uninformative
 from ._models import Weights, member, models
-from ._regression import METRICS, error_mia, predict_loss, relearning_steps, run_noise, wasserstein
-from ._task import INFORMATIVE, cost
+from ._regression import (
+    METRICS,
+    error_mia,
+    places,
+    predict_loss,
+    relearning_steps,
+    run_noise,
+    wasserstein,
+)
+from ._task import cost
 
 UTILITY = 0.1
 """What a method may add to the mean absolute error on retained and on test
 rows and still be ranked; targets have variance 1.
 """
+FLOOR = 0.1
+"""Added to the standard deviations of predictions."""
 
 
 class Hidden(msgspec.Struct, kw_only=True):
-    """What no method sees: held-out rows, test rows, the original's
-    outputs, and from ``reveal`` on the retrained models.
+    """What no method sees.
+
+    Attributes:
+        x: held-out rows, then test rows.
+        y: their targets; clean ones of the test rows.
+        held: how many are for the attack.
+        originals: predictions of the K originals on training rows and ``x``, and from ``reveal`` on
+            on neighbours of the forgotten rows.
+        near: from ``reveal`` on, these neighbours (S, ...).
+        retrained: from ``reveal`` on, 2 K models trained without the forgotten rows. Methods are
+            compared with the first K; all of them say how far such models lie from each other.
     """
 
     x: Annotated[torch.Tensor, Array("H", ..., dtype="float32")]
     y: Annotated[torch.Tensor, Array("H", dtype="float32")]
     held: Annotated[int, Size("held")]
-    original: Annotated[torch.Tensor, Array("seen", dtype="float32")]
+    originals: Annotated[torch.Tensor, Array("models", "seen", dtype="float32")]
+    near: torch.Tensor | None = None
     retrained: Weights | None = None
 
     def validate(self) -> None:
@@ -59,13 +81,19 @@ class UnlearnRegression(Task):
         metrics=METRICS,
         presets={
             "smoke": Preset(
-                variants={"random": {}}, params={"retrains": 4, "epochs": 30}, seeds=1, timeout=60
+                variants={"random": {}}, params={"originals": 4, "epochs": 30}, seeds=1, timeout=60
             ),
             "default": Preset(
                 variants={
                     "random": {},
                     "low": {"kind": "low"},
-                    "ink-random": {"data": "digits", "n_train": 600, "n_val": 200, "n_pool": 400},
+                    "ink-random": {
+                        "data": "digits",
+                        "n_train": 600,
+                        "n_val": 200,
+                        "n_pool": 400,
+                        "share": 1 / 6,
+                    },
                 },
                 seeds=3,
                 timeout=300,
@@ -83,8 +111,10 @@ class UnlearnRegression(Task):
     """Share of the rows to forget; none: 0.1 at random, 0.3 of the lowest."""
     noise: Annotated[float, Meta(ge=0)] = 0.5
     """Standard deviation of the noise on the digits' targets, but the test rows'."""
-    retrains: Annotated[int, Meta(ge=3)] = 8
-    """Retrained models to compare with."""
+    originals: Annotated[int, Meta(ge=3)] = 8
+    """K, the original models, each to be unlearned, and as many retrained ones to compare with; an
+    attack fits a spread to all but one of them, so 3 are the least.
+    """
     n_train: Annotated[int, Meta(ge=10)] = 200
     """Training rows."""
     n_val: Annotated[int, Meta(ge=1)] = 40
@@ -101,7 +131,7 @@ class UnlearnRegression(Task):
     """Learning rate at the start of the cosine."""
 
     def prepare(self, run: Setup) -> Case:
-        """Split, train the original, and ask."""
+        """Split, train the originals, and ask."""
         x, y = self._table(run)
         order = torch.from_numpy(run.numpy_generator("split").permutation(len(y))).to(y.device)
         train, val, pool, test = order.split(
@@ -138,7 +168,7 @@ class UnlearnRegression(Task):
             lr=self.lr,
         )
         hidden_x, hidden_y = torch.cat([x[pool], x[test]]), torch.cat([y[pool], clean[test]])
-        rows = torch.arange(self.n_train, device=y.device).expand(2, -1)
+        rows = torch.arange(self.n_train, device=y.device).expand(self.originals, -1)
         originals = models(
             run,
             "regression originals",
@@ -147,11 +177,13 @@ class UnlearnRegression(Task):
             self._recipe(run),
             seen=torch.cat([x[train], hidden_x]),
         )
-        problem = msgspec.structs.replace(blank, weights=member(originals, 0), forget=forget)
         return Case(
-            problems=[problem],
+            problems=[
+                msgspec.structs.replace(blank, weights=member(originals, k), forget=forget)
+                for k in range(self.originals)
+            ],
             hidden=Hidden(
-                x=hidden_x, y=hidden_y, held=self.n_pool, original=originals["outputs"][0, :, 0]
+                x=hidden_x, y=hidden_y, held=self.n_pool, originals=originals["outputs"][..., 0]
             ),
         )
 
@@ -168,97 +200,98 @@ class UnlearnRegression(Task):
         return {"seed": run.seed, **{name: getattr(self, name) for name in names}}
 
     def reveal(self, case: Case, run: Setup) -> None:
-        """Retrain without the rows to forget."""
+        """Retrain without the rows to forget, and draw neighbours of them."""
         problem, hidden = case.problems[0], case.hidden
-        retain = (~problem.forget).nonzero()[:, 0].expand(self.retrains, -1)
+        hidden.near = neighbours(run, problem)
+        retain = (~problem.forget).nonzero()[:, 0].expand(2 * self.originals, -1)
         hidden.retrained = models(
             run,
             "regression retrained",
             problem,
             retain,
             self._recipe(run),
-            seen=torch.cat([problem.x, hidden.x]),
+            seen=torch.cat([problem.x, hidden.x, hidden.near]),
         )
+        before = problem.architecture.of([each.weights for each in case.problems], run.device)
+        with torch.no_grad():
+            near = before.eval()(hidden.near.expand(self.originals, *hidden.near.shape))
+        hidden.originals = torch.cat([hidden.originals, near[..., 0]], 1)
 
     def evaluate(self, case: Case, outcomes: Sequence[Outcome], run: Setup) -> Score:
         """Compare with the retrained models."""
         problem, hidden = case.problems[0], case.hidden
         assert hidden.retrained is not None, "reveal comes before evaluate"
-        solution: Solution = outcomes[0].solution
-        y = torch.cat([problem.y, hidden.y]).double().cpu().numpy()
+        solutions: list[Solution] = [outcome.solution for outcome in outcomes]
+        seen = torch.cat([problem.x, hidden.x, hidden.near])
         forget = problem.forget.cpu().numpy()
-        n = len(forget)
-        rows = np.arange(len(y))
-        size = int(forget.sum())
-        parts = {
-            "f": rows[:n][forget],
-            "r": rows[:n][~forget],
-            "h": rows[n : n + min(hidden.held, size)],
-            "t": rows[n + hidden.held :],
-        }
-        theirs = hidden.retrained["outputs"][..., 0].double().cpu().numpy()
-        ours = (
-            predict(solution.model, torch.cat([problem.x, hidden.x]))[:, 0].double().cpu().numpy()
+        y = torch.cat([problem.y, hidden.y, problem.y[problem.forget]]).double().cpu().numpy()
+        parts = places(forget, hidden.held, len(hidden.y))
+        everyone = hidden.retrained["outputs"][..., 0].double().cpu().numpy()
+        theirs = everyone[: self.originals]
+        ours = np.stack(
+            [predict(each.model, seen)[:, 0].double().cpu().numpy() for each in solutions]
         )
-        original = hidden.original.double().cpu().numpy()
+        originals = hidden.originals.double().cpu().numpy()
+
+        def attacked(outputs: np.ndarray) -> dict[str, list[np.ndarray]]:
+            return {part: [outputs[:, parts[part]]] for part in ("forget", "near", "held", "some")}
 
         def mae(outputs: np.ndarray, part: str) -> float:
-            return float(np.abs(outputs[..., parts[part]] - y[parts[part]]).mean())
-
-        def cauc(outputs: np.ndarray) -> float:
-            phi, phi_r = -((outputs - y) ** 2), -((theirs - y) ** 2)
-            return contrast(
-                phi[parts["f"]], phi[parts["h"]], phi_r[:, parts["f"]], phi_r[:, parts["h"]]
-            )
+            return float(np.abs(outputs[:, parts[part]] - y[parts[part]]).mean())
 
         def svc(outputs: np.ndarray) -> float:
-            error = np.abs(outputs - y)
-            return error_mia(error[parts["r"]], error[parts["t"]], error[parts["f"]])
+            errors = [np.abs(outputs - y)[:, parts[part]] for part in ("retain", "test", "forget")]
+            return float(np.mean([error_mia(*each) for each in zip(*errors, strict=True)]))
 
-        found, before = cauc(ours), cauc(original)
-        svc_theirs = float(np.mean([svc(one) for one in theirs]))
+        def w1(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> float:
+            rows = parts["forget"]
+            return float(np.mean([wasserstein(one[rows], other[rows]) for one, other in pairs]))
+
+        level = own_level(attacked(everyone), FLOOR)
+        told, told_r = attacked(ours), attacked(theirs)
+        uaucs = {part: per_example(told[part][0], told_r[part][0], FLOOR)["uauc"] for part in told}
+        before = max(0.0, apart(attacked(originals), told_r, FLOOR) - level)
+        svc_ours = svc(ours)
         metrics: dict[str, float | None] = {
-            "privacy_gap": abs(found - 0.5),
-            "cauc": found,
-            "cauc_original": before,
-            "w1": float(
-                np.mean([wasserstein(ours[parts["f"]], one[parts["f"]]) for one in theirs])
-            ),
-            "w1_floor": float(
-                np.mean([wasserstein(theirs[0][parts["f"]], one[parts["f"]]) for one in theirs[1:]])
-            ),
-            "mae_f": mae(ours, "f"),
-            "mae_f_gap": mae(ours, "f") - mae(theirs, "f"),
-            "mae_r": mae(ours, "r"),
-            "mae_t": mae(ours, "t"),
-            "mia_svc": svc(ours),
-            "mia_gap": svc(ours) - svc_theirs,
-            "ain": self._anamnesis(solution, problem, hidden),
+            "privacy_gap": max(0.0, apart(told, told_r, FLOOR) - level),
+            "uauc": uaucs.pop("forget"),
+            **{f"uauc_{part}": uauc for part, uauc in uaucs.items()},
+            "level": level,
+            "gap_original": before,
+            "uauc_original": per_example(
+                attacked(originals)["forget"][0], told_r["forget"][0], FLOOR
+            )["uauc"],
+            "w1": w1(itertools.product(ours, theirs)),
+            "w1_floor": w1(itertools.combinations(theirs, 2)),
+            "mae_f": mae(ours, "forget"),
+            "mae_f_gap": mae(ours, "forget") - mae(theirs, "forget"),
+            "mae_r": mae(ours, "retain"),
+            "mae_t": mae(ours, "test"),
+            "mia_svc": svc_ours,
+            "mia_gap": svc_ours - svc(theirs),
+            "ain": self._anamnesis(solutions, case.problems, hidden),
         }
         gates = {
-            "retained-error": mae(ours, "r") <= mae(theirs, "r") + UTILITY,
-            "test-error": mae(ours, "t") <= mae(theirs, "t") + UTILITY,
-            "unlearned": not np.allclose(ours, original, rtol=0, atol=1e-4),
+            "retained-error": mae(ours, "retain") <= mae(theirs, "retain") + UTILITY,
+            "test-error": mae(ours, "test") <= mae(theirs, "test") + UTILITY,
+            "unlearned": not np.allclose(ours, originals, rtol=0, atol=1e-4),
         }
-        reason = (
-            (
-                "not informative: original and retrained models can hardly be told apart (AUC "
-                f"{before:.2f})"
-            )
-            if before < INFORMATIVE
-            else None
+        return Score(
+            metrics=metrics | cost(outcomes, problem),
+            gates=gates,
+            not_rankable=uninformative(before),
         )
-        return Score(metrics=metrics | cost(outcomes, problem), gates=gates, not_rankable=reason)
 
-    def _anamnesis(self, solution: Solution, problem: Problem, hidden: Hidden) -> float | None:
+    def _anamnesis(
+        self, solutions: Sequence[Solution], problems: Sequence[Problem], hidden: Hidden
+    ) -> float | None:
         """Return the anamnesis index, for solutions that are nets of the original's form."""
         assert hidden.retrained is not None, "reveal comes before evaluate"
-        if solution.weights is None:
+        weights = [each.weights for each in solutions if each.weights is not None]
+        if len(weights) < len(solutions):
             return None
-        original = predict_loss(problem.weights, problem)
-        steps = relearning_steps(
-            [solution.weights, *(member(hidden.retrained, k) for k in range(self.retrains))],
-            problem,
-            1.05 * original,
-        )
-        return steps[0] / max(1.0, float(np.mean(steps[1:])))
+        target = 1.05 * float(np.mean([predict_loss(each.weights, each) for each in problems]))
+        retrained = [member(hidden.retrained, k) for k in range(self.originals)]
+        steps = relearning_steps([*weights, *retrained], problems[0], target)
+        ours, theirs = steps[: len(weights)], steps[len(weights) :]
+        return float(np.mean(ours)) / max(1.0, float(np.mean(theirs)))

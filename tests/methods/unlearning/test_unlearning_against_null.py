@@ -55,7 +55,8 @@ def test_retraining_is_clean_by_every_measure(trial):
 def test_the_original_is_told_apart_costs_nothing_and_is_flagged_as_not_unlearned(trial):
     score = trial(Original(), RANDOM, (0,))[0]
     assert score.metrics["uauc"] == score.metrics["uauc_original"] > 0.65
-    assert score.metrics["cauc"] == score.metrics["cauc_original"] > 0.65
+    assert score.metrics["privacy_gap"] == score.metrics["gap_original"] > 0.1
+    assert score.metrics["cauc"] > 0.65
     assert score.metrics["rte"] == 0
     assert score.metrics["mia_gap"] < -5
     assert score.gates["unlearned"] is False
@@ -77,7 +78,7 @@ def test_a_cell_says_nothing_when_the_original_can_hardly_be_told_from_retrained
     """Rows that a net without capacity to memorise was trained on leave no trace."""
     task = UnlearnRandom(originals=8, **SMALL | {"epochs": 1, "widths": (8,)})
     score = trial(Original(), task, (0,))[0]
-    assert score.metrics["uauc_original"] < 0.6
+    assert score.metrics["gap_original"] < 0.02
     assert score.not_rankable.startswith(
         "not informative: original and retrained models can hardly be told apart"
     )
@@ -91,14 +92,15 @@ def test_a_cell_says_nothing_when_the_original_can_hardly_be_told_from_retrained
     [FineTune(), L1Sparse(), NegGradPlus(), StochasticTeacher()],
     ids=lambda method: method.card.name,
 )
-def test_fine_tuning_of_one_kind_or_another_brings_the_models_nearer_to_retrained_ones(
+def test_fine_tuning_of_one_kind_or_another_brings_forgotten_rows_nearer_to_retrained_models(
     trial, method
 ):
+    """Of so few rows it makes models surer of all others too, which the gap counts against it."""
     ours, null = (
         trial(method, MEMORISED, (0,))[0].metrics,
         trial(Original(), MEMORISED, (0,))[0].metrics,
     )
-    assert ours["privacy_gap"] < null["privacy_gap"] - 0.05
+    assert abs(ours["uauc"] - 0.5) < null["uauc"] - 0.5 - 0.05
     assert ours["js"] < null["js"]
 
 
@@ -127,7 +129,7 @@ def test_dampening_and_retraining_undo_a_poison_that_is_known_whole(trial):
 
 def test_regression_methods_bring_the_forgotten_rows_nearer_to_retrained_models(trial):
     task = UnlearnRegression(
-        data="digits", n_train=400, n_val=100, n_pool=300, epochs=40, retrains=4
+        data="digits", n_train=400, n_val=100, n_pool=300, epochs=40, originals=4
     )
     null = trial(Original(), task, (0,))[0].metrics
     for method in (GaussianAmnesiac(), Blindspot()):
