@@ -94,24 +94,30 @@ def splits(file: str) -> str:
 @functools.cache
 def coverage(*files: str) -> str:
     """Return how often intervals of five splits cover the mean of ten others, as Markdown: over all
-    draws of five of the committed splits and all methods, and for the worst method.
+    draws of five of the committed splits and all methods, and for the worst method (and share).
     """
     if lacking := missing(*files):
         return lacking
     lines = [
-        "| records | variant | splits | methods | t interval of five | for ten other splits |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| records | variant | gains in | splits | methods | t interval of five | for ten others |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for file in files:
         for variant, methods in gains(file).items():
-            cells = []
-            for widened in (False, True):
-                found = [covered(metrics["auc"], widened) for metrics in methods.values()]
-                cells.append(f"{100 * np.mean(found):.1f} % (least {100 * min(found):.1f})")
-            count = len(next(iter(methods.values()))["auc"])
-            lines.append(
-                f"| `{file}` | {variant} | {count} | {len(methods)} | {' | '.join(cells)} |"
-            )
+            for name, chosen in (("`auc`", SHARES[:1]), ("accuracy, each share", SHARES[1:])):
+                cells = []
+                for widened in (False, True):
+                    found = [
+                        covered(metrics[metric], widened)
+                        for metrics in methods.values()
+                        for metric in chosen
+                    ]
+                    cells.append(f"{100 * np.mean(found):.1f} % (least {100 * min(found):.1f})")
+                count = len(next(iter(methods.values()))["auc"])
+                lines.append(
+                    f"| `{file}` | {variant} | {name} | {count} | {len(methods)} | "
+                    f"{' | '.join(cells)} |"
+                )
     return "\n" + "\n".join(lines) + "\n\n"
 
 
@@ -223,4 +229,8 @@ def _path(file: str) -> Path:
 def _records(file: str) -> list[Any]:
     from bench.runs.transfer import records_of
 
-    return [record for _, record in records_of(_path(file)) if record.status == "ok"]
+    return [
+        record
+        for _, record in records_of(_path(file))
+        if record.status == "ok" and not record.peeks
+    ]

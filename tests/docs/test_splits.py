@@ -53,6 +53,10 @@ def test_fewer_than_fifteen_splits_give_no_coverage():
         splits.covered([0.0] * 14, True)
 
 
+def test_records_of_fifteen_splits_are_committed():
+    assert FILES
+
+
 @pytest.mark.parametrize("file", FILES)
 def test_what_is_published_of_a_method_covers_ten_other_splits_in_nine_draws_of_ten(file):
     found = splits.gains(file)

@@ -44,7 +44,12 @@ CLAIMS = tuple(
         ("k-means", "auc"),
     )
 )
-FAILED: set[Claim] = set()
+FAILED = {
+    Claim("prune-digits", "el2n", "acc_50"),
+    Claim("prune-digits", "grand", "acc_50"),
+    Claim("prune-digits", "herding", "auc"),
+    Claim("prune-digits", "surrogate-power", "auc"),
+}
 """Claims that did not hold when they were run."""
 
 
@@ -101,6 +106,7 @@ def lines():
 def test_what_papers_claim_over_random_rows_is_measured_and_shown():
     values = measured()
     ran = {claim for claim in CLAIMS if values[claim]}
+    assert ran
     assert {claim for claim in ran if adjusted(values)[claim] >= 0.05} == FAILED
 
 
