@@ -25,7 +25,7 @@ BUDGETS: dict[str, float] = {
     "tests/counts": 20.0,
     "tests/datasets": 15.0,
     "tests/device": 25.0,
-    "tests/docs": 40.0,
+    "tests/docs": 60.0,
     "tests/examples": 40.0,
     "tests/executors": 60.0,
     "tests/leaderboard": 30.0,
