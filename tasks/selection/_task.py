@@ -1,6 +1,4 @@
-"""What the tasks of the track share: corrupting labels, training on what
-was kept, comparing with random rows.
-"""
+"""What the track's tasks share: wrong labels, training on kept rows, comparing with random rows."""
 
 from __future__ import annotations
 
@@ -25,9 +23,7 @@ from ._metrics import FRACTIONS, HELD_OUT, NAMED
 
 
 class Hidden(msgspec.Struct, frozen=True):
-    """What no method sees: test examples, the true labels of the training
-    rows, and which of the given ones are wrong.
-    """
+    """What no method sees: test examples, true labels of training rows, and which are wrong."""
 
     x_test: Annotated[torch.Tensor, Array("T", ..., dtype="float32")]
     y_test: Annotated[torch.Tensor, Array("T", dtype="int64", ge=0, lt="C")]
@@ -36,9 +32,7 @@ class Hidden(msgspec.Struct, frozen=True):
 
 
 class PruningTask(Task):
-    """Keep a share of the training rows; nets trained from scratch on
-    them, for equally many steps, are judged.
-    """
+    """Keep a share of the training rows; nets trained on them for equally many steps are judged."""
 
     source: ClassVar[str]
     """Name of the data set."""
@@ -64,9 +58,7 @@ class PruningTask(Task):
     n_train: Annotated[int, Meta(ge=0)] = 0
     """Use this many training rows; 0: all."""
     holdout: Annotated[float, Meta(ge=0, lt=1)] = 0.0
-    """Share of the training rows, with their given labels, that is held out and scored instead of
-    the test rows: for choosing parameters.
-    """
+    """Share of the training rows held out, with given labels, and scored instead of test rows."""
 
     def prepare(self, run: Setup) -> Case:
         """Draw the split (three tenths for the test), bring pixels to [0, 1], move labels; with
@@ -111,9 +103,7 @@ class PruningTask(Task):
         )
 
     def evaluate(self, case: Case, outcomes: Sequence[Outcome], run: Setup) -> Score:
-        """Train on each share kept; the figures of random rows and of all
-        rows come from the cache.
-        """
+        """Train on each share kept; figures of random rows and of all rows come from the cache."""
         outcome, problem, hidden = outcomes[0], case.problems[0], case.hidden
         chosen: Selection = outcome.solution
         everything = Selection(rows=[torch.arange(len(problem.y))])
@@ -175,9 +165,7 @@ class PruningTask(Task):
         return Score(metrics=metrics, arrays=arrays)
 
     def take_clean_rows(self, problem: Problem, hidden: Hidden, run: Run) -> _CleanRows:
-        """The upper reference: no share is kept at all; every training has
-        all rows, rightly labelled.
-        """
+        """The upper reference: every training has all rows, rightly labelled."""
         return _CleanRows()
 
     def _anchor(
@@ -221,9 +209,7 @@ def held_out(problem: Problem, share: float, generator: np.random.Generator) -> 
 def moved(
     y: np.ndarray, rate: float, classes: int, generator: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Move round(rate N) labels (N,) to another class, uniformly; return
-    the labels and which of them are wrong.
-    """
+    """Move round(rate N) labels (N,) to other classes, uniformly; return them, and which moved."""
     wrong = np.zeros(len(y), dtype=bool)
     wrong[generator.permutation(len(y))[: round(rate * len(y))]] = True
     given = np.where(wrong, (y + generator.integers(1, classes, len(y))) % classes, y)
@@ -302,9 +288,7 @@ def accuracies(
 
 
 def area(reached: dict[float, float]) -> float:
-    """Return the mean accuracy over the log of the share kept, by
-    trapezoids; with one share its accuracy.
-    """
+    """Return the mean accuracy over the log of the share kept; with one share its accuracy."""
     shares = sorted(reached)
     if len(shares) == 1:
         return reached[shares[0]]
