@@ -14,9 +14,6 @@ from bench.builtin.tasks.unlearning.unlearn_random import UnlearnRandom
 from bench.builtin.tasks.unlearning.unlearn_regression import UnlearnRegression
 from bench.builtin.tasks.unlearning.unlearn_worst import UnlearnWorst
 
-from bench.errors import UsageError
-from bench.plugins.registry import Registry
-
 FOLDER = Path(__file__).parents[2] / "games"
 
 
@@ -104,17 +101,3 @@ def test_the_variants_above_are_those_that_the_suite_ranks_and_each_has_eight_or
         preset = task.card.presets["default"]
         assert task.originals == 8
         assert all("originals" not in given for given in (preset.params, *preset.variants.values()))
-
-
-def test_the_games_are_methods_of_a_plugin_folder():
-    found = {row.name for row in Registry(paths=[str(FOLDER)]).rows("method")}
-    assert {method.card.name for method in (*PLAYED, *SHIFTED)} <= found
-
-
-def test_two_originals_are_refused_in_one_sentence(run_plan):
-    with pytest.raises(UsageError, match=r"originals takes a whole number at least 3"):
-        run_plan(
-            methods=("unlearning-privacy/original",),
-            tasks=("unlearn-random[originals=2]",),
-            seeds="0-0",
-        )
