@@ -56,7 +56,7 @@ PARSED = {
         "bench run --plugins tests/games --method 'original,retrain,game-*,game-lookup[share=0.5]' "
         "--task 'unlearn-class[originals=8],unlearn-worst[originals=8]' --preset smoke --seeds "
         "100-102"
-    ): "48 runs of methods beside the tests; tests/tasks/unlearning/test_games.py plays them",
+    ): "48 runs of methods beside the tests; tests/methods/unlearning/test_games.py plays them",
     "ray start --head": (
         "a cluster of its own stays when the test is over; tests/executors/test_ray.py starts "
         "two nodes"

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 import torch
+from bench.builtin.datasets.diabetes import Diabetes
 from bench.builtin.datasets.digits import Digits
 
 from bench.contracts import Outcome
@@ -95,9 +96,8 @@ def trial(tmp_path_factory):
     stack, and a trial runs once a session.
     """
     folder, known = tmp_path_factory.mktemp("trials"), {}
-    data = {
-        "digits": Digits().load(Setup(seed=0, task="t", method="m", device=CPU, workdir=folder))
-    }
+    loading = Setup(seed=0, task="t", method="m", device=CPU, workdir=folder)
+    data = {"digits": Digits().load(loading), "diabetes": Diabetes().load(loading)}
 
     def make(method, task, seeds):
         def run(kind, seed, axis=0):

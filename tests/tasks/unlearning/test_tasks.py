@@ -1,6 +1,7 @@
 """What the tasks ask, hide and share; on digits, in seconds."""
 
 import json
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -23,6 +24,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.contracts import Outcome
+from bench.errors import UsageError
+from bench.plugins.registry import Registry
 from bench.runs.artifacts import Artifacts
 from bench.runs.context import Run, Setup
 from bench.runs.tools import Tools
@@ -476,3 +479,19 @@ def test_a_method_that_reaches_for_what_is_hidden_fails_with_a_sentence(
     )
     assert {record.status for record in ran.records} == {"failed"}
     assert said in ran.records[0].error.message
+
+
+def test_the_games_are_methods_of_a_plugin_folder():
+    folder = Path(__file__).parents[2] / "games"
+    found = {row.name for row in Registry(paths=[str(folder)]).rows("method")}
+    games = ("hide", "lookup", "shift", "short", "temperature")
+    assert {f"game-{name}" for name in games} <= found
+
+
+def test_two_originals_are_refused_in_one_sentence(run_plan):
+    with pytest.raises(UsageError, match=r"originals takes a whole number at least 3"):
+        run_plan(
+            methods=("unlearning-privacy/original",),
+            tasks=("unlearn-random[originals=2]",),
+            seeds="0-0",
+        )
