@@ -47,22 +47,31 @@ class KCenter(Selector):
         generator = run.torch_generator("method", "start", device="cpu")
 
         def pick(features: torch.Tensor, count: int) -> torch.Tensor:
-            norms = features.square().sum(1)
             distance = (features - features.mean(0)).square().sum(1)
             best = (
                 distance.argmin()
                 if self.start == "mean"
                 else torch.randint(len(features), (), generator=generator).to(features.device)
             )
-            nearest = torch.full_like(norms, torch.inf)
-            picked = torch.empty(count, dtype=torch.int64, device=features.device)
-            for k in range(count):
-                picked[k] = best
-                nearest = torch.minimum(
-                    nearest, norms - 2 * features @ features[best] + norms[best]
-                )
-                nearest[best] = -torch.inf
-                best = nearest.argmax()
-            return picked
+            return farthest(features, count, best)
 
         return greedy(problem, features_of(problem, run, self.features, problem.epochs), pick)
+
+
+def farthest(features: torch.Tensor, count: int, first: torch.Tensor) -> torch.Tensor:
+    """Return ``first`` and then, again and again, the row of the features (N, F) farthest from
+    those already picked, (count,), int64.
+    """
+    norms = features.square().sum(1)
+    nearest = torch.full_like(norms, torch.inf)
+    picked = torch.empty(count, dtype=torch.int64, device=features.device)
+    best = first
+    for k in range(count):
+        picked[k] = best
+        # in place, and the factor beside the product: no pick copies all features
+        distance = torch.mv(features, features[best]).mul_(2)
+        torch.sub(norms, distance, out=distance).add_(norms[best])
+        torch.minimum(nearest, distance, out=nearest)
+        nearest[best] = -torch.inf
+        best = nearest.argmax()
+    return picked

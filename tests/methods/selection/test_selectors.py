@@ -11,7 +11,7 @@ from bench.builtin.methods.selection.el2n import ErrorNorm
 from bench.builtin.methods.selection.forgetting import Counter, Forgetting
 from bench.builtin.methods.selection.grand import GradientNorm, gradient_norms, last_layer_norms
 from bench.builtin.methods.selection.herding import Herding
-from bench.builtin.methods.selection.k_center import KCenter
+from bench.builtin.methods.selection.k_center import KCenter, farthest
 from bench.builtin.methods.selection.margin import Uncertainty, uncertainty
 from bench.builtin.methods.selection.random import Random
 from bench.builtin.methods.selection.surrogate_power import SurrogatePower, inclusion, systematic
@@ -220,6 +220,30 @@ def test_herding_follows_the_mean_and_k_center_the_farthest(run_of):
 
 # Sampling
 # -------------------------------------------------------------------------------------------------
+
+
+def plainly_farthest(features, count, best):
+    """Picks as the formula reads: all distances anew, with a copy of the features."""
+    norms, picked = features.square().sum(1), []
+    nearest = torch.full_like(norms, torch.inf)
+    for _ in range(count):
+        picked.append(best)
+        nearest = torch.minimum(nearest, norms - 2 * features @ features[best] + norms[best])
+        nearest[best] = -torch.inf
+        best = nearest.argmax()
+    return torch.stack(picked)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(1, 3), (40, 5), (140, 64), (700, 257)])
+def test_k_center_without_copies_picks_the_same_rows(rows, columns):
+    for seed in range(3):
+        generator = torch.Generator().manual_seed(seed)
+        features = torch.randn(rows, columns, generator=generator).relu()
+        features[-1] = features[0]
+        first, count = torch.tensor(seed % rows), min(rows, 30)
+        assert torch.equal(
+            farthest(features, count, first), plainly_farthest(features, count, first)
+        )
 
 
 def test_inclusion_probabilities_are_proportional_up_to_one_and_sum_to_the_budget():
