@@ -28,9 +28,10 @@ PINNED = {
     "PYTHONIOENCODING": "utf-8:backslashreplace",
     # asking whether there is a GPU must not touch it, or no fork could use it
     "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
-    # Freed memory stays with the process: returning it to the system after every step costs a sixth
-    # of a small net's time.
-    "MALLOC_MMAP_THRESHOLD_": "33554432",
+    # Freed memory stays with the process, whatever its size: returning it to the system after every
+    # step costs a sixth of a small net's time, and more than half of a convolution's of large ones.
+    # A threshold would not do, since glibc knows none above 32 MiB.
+    "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": "536870912",
 }
 """Variables of every process that computes runs."""

@@ -5,6 +5,7 @@ what a run may say, places on GPUs, signals.
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 from bench.errors import ParameterError
 from bench.executors import interrupts, processes
 from bench.executors.child import confine
+from bench.executors.connection import PINNED
 from bench.executors.interrupts import Interrupts
 from bench.executors.job_process import JobProcess
 from bench.executors.local import _ended, _Running
@@ -242,6 +244,30 @@ def test_gpus_are_those_this_process_may_see_of_the_first_ones_model():
     assert of_one_model([big, small, big], None) == ("0", "2")
     assert of_one_model([big, big], "5, GPU-abc") == ("5", "GPU-abc")
     assert of_one_model([], None) == ()
+
+
+# Memory -----------------------------------------------------------------------------------
+
+REPEATED = """
+import resource
+bytearray(96 << 20)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(3):
+    bytearray(96 << 20)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the variables are glibc's")
+def test_memory_of_a_large_tensor_is_used_again_and_not_asked_for_anew():
+    done = subprocess.run(
+        [sys.executable, "-c", REPEATED],
+        env={**os.environ, **PINNED},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(done.stdout) < 1000
 
 
 # Signals ----------------------------------------------------------------------------------
