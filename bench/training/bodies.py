@@ -15,6 +15,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from bench.training.pooling import relu_largest
+
 
 class Conv(nn.Conv2d):
     """A convolution without bias that keeps the size at stride 1, of one
@@ -78,8 +80,8 @@ class CNN(Body):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the features (n, D) of pictures (n, channels, height, width)."""
         for conv, norm in zip(self.convs, self.norms, strict=True):
-            x = norm(conv(x)).relu()
-            x = F.max_pool2d(x, 2) if min(x.shape[2:]) > 1 else x
+            x = norm(conv(x))
+            x = relu_largest(x) if min(x.shape[2:]) > 1 else x.relu_()
         return _pool(x)
 
 
