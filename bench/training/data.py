@@ -65,7 +65,7 @@ def standardised(
         )
     else:
         mean, std = reference.mean(), reference.std().clamp_min(1e-8)
-    return [(part.float() - mean) / std for part in (train, *others)]
+    return [(part.float() - mean).div_(std) for part in (train, *others)]
 
 
 class RatedTexts(msgspec.Struct, frozen=True):

@@ -23,6 +23,11 @@ from bench.training.state import evaluating
 
 __all__ = ["Batch", "Problem", "Seeds"]
 
+_BLOCK = 8 << 20
+"""Bytes of inputs that are gathered at once: a call a batch takes longer, and an epoch of a million
+rows and several members is more than a gigabyte.
+"""
+
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """What a method sees: inputs, labels and the protocol that all methods share.
@@ -107,13 +112,10 @@ class Seeds:
         self.device, self.problems = runs[0].device, list(problems)
         self.y = torch.stack([problem.y for problem in problems]).to(self.device)
         shared = all(torch.equal(problem.x, self.problem.x) for problem in problems[1:])
-        self._x = (
-            self.problem.x.to(self.device)
-            if shared
-            else torch.cat([problem.x for problem in problems]).to(self.device)
-        )
+        # not one tensor of all: beside the problems' own it would hold them twice
+        own = problems[:1] if shared else problems
+        self._x = [problem.x.to(self.device) for problem in own]
         self._offset = torch.arange(self.members, device=self.device)[:, None] * self.n_rows
-        self._x_offset = self._offset * 0 if shared else self._offset
         self.drawn = self.n_rows
         self._rows: torch.Tensor | None = None
         flip, crop = self.problem.flip, self.problem.crop
@@ -179,7 +181,7 @@ class Seeds:
         order = self.order() if order is None else order
         size, y = self.problem.batch_size, self.y.gather(1, order)
         if (augment := self._augment) is None:
-            x: Iterable[torch.Tensor] = self.inputs(order).split(size, 1)
+            x: Iterable[torch.Tensor] = self._gathered(order)
         else:
             augment.draw(self.n_rows, self._draws)
             # an epoch of all members at once may not fit
@@ -189,9 +191,21 @@ class Seeds:
         ):
             yield Batch(step, epoch, rows, rows + self._offset, part_x, part_y)
 
+    def _gathered(self, order: torch.Tensor) -> Iterator[torch.Tensor]:
+        """Yield the inputs of every batch, gathered many batches at a time."""
+        size = self.problem.batch_size
+        batch = size * self.members * self.problem.x[0].numel() * self.problem.x.element_size()
+        for rows in order.split(size * max(1, _BLOCK // batch), 1):
+            yield from self.inputs(rows).split(size, 1)
+
     def inputs(self, rows: torch.Tensor) -> torch.Tensor:
         """Return the inputs of the rows (K, n), (K, n, ...)."""
-        return self._x[rows + self._x_offset]
+        if len(self._x) == 1:
+            return self._x[0][rows]
+        found = self._x[0].new_empty(*rows.shape, *self._x[0].shape[1:])
+        for x, own, place in zip(self._x, rows, found, strict=True):
+            torch.index_select(x, 0, own, out=place)
+        return found
 
     def logits(
         self, nets: StackedNet, rows: torch.Tensor | None = None, part: int = 4096

@@ -174,6 +174,19 @@ def test_an_epoch_visits_every_row_once_in_batches_with_its_inputs_and_labels(ru
         assert torch.equal(torch.cat([batch.y[k] for batch in batches]), problems[k].y[order])
 
 
+@pytest.mark.parametrize("members", [1, 3])
+def test_training_has_the_same_bits_however_many_batches_are_gathered_at_once(
+    run_of, monkeypatch, members
+):
+    problems, found = [problem_of(seed) for seed in range(members)], []
+    for block in (1, 2000, 1 << 40):  # a batch, some of them, an epoch
+        monkeypatch.setattr("bench.training.seeds._BLOCK", block)
+        solutions = SupervisedMethod().solve_stacked(problems, [run_of(k) for k in range(members)])
+        found.append(torch.stack([solution.model(problems[0].x) for solution in solutions]))
+    assert torch.equal(found[0], found[1])
+    assert torch.equal(found[0], found[2])
+
+
 def test_each_member_and_each_epoch_has_its_own_order(run_of):
     seeds = Seeds([problem_of()] * 3, [run_of(seed) for seed in range(3)])
     orders = {
