@@ -166,7 +166,7 @@ class Perceptron(msgspec.Struct, frozen=True, kw_only=True):
         """Map inputs (K, B, ...) to the last hidden layer (K, B, F)."""
         h = x.flatten(2)
         for weight, bias in zip(params[:-2:2], params[1:-2:2], strict=True):
-            h = torch.baddbmm(bias[:, None], h, weight.mT).relu()
+            h = torch.baddbmm(bias[:, None], h, weight.mT).relu_()
         return h
 
     def head(self, params: Params, features: torch.Tensor) -> torch.Tensor:

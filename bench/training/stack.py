@@ -133,7 +133,7 @@ class StackedMLP(StackedNet):
         x = x.flatten(2)
         *hidden, _ = zip(self.weights, self.biases, strict=True)
         for weight, bias in hidden:
-            x = affine(x, weight, bias).relu()
+            x = affine(x, weight, bias).relu_()
         return x
 
     def head(self, features: torch.Tensor) -> torch.Tensor:
