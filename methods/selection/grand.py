@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from bench import Meta, MethodCard, Run
 from bench.tracks.selection import Selectable
-from bench.training.convnet import Net, Params
+from bench.training.convnet import Net, Params, Perceptron
 from bench.training.fitting import cross_entropy
 
 from .el2n import DIET, TUNING, ErrorNorm
@@ -44,6 +44,8 @@ class GradientNorm(ErrorNorm):
         run.count(
             forward=self.nets * rows, backward=self.nets * rows if self.layers == "all" else 0
         )
+        if self.layers == "all" and isinstance(net, Perceptron):
+            return perceptron_norms(params, problem.x, problem.y)
         norms = gradient_norms if self.layers == "all" else last_layer_norms
         return torch.stack(
             [
@@ -74,6 +76,30 @@ def gradient_norms(
             .sqrt()
         )
     return torch.cat(found)
+
+
+@torch.no_grad()
+def perceptron_norms(
+    params: Params, x: torch.Tensor, y: torch.Tensor, chunk: int = 256
+) -> torch.Tensor:
+    """Return what ``gradient_norms`` does, of K perceptrons (K, N), without any gradient of a row.
+
+    A row's gradient of a layer is the outer product of the layer's error and its inputs, so its
+    squared norm is the product of theirs; the bias is an input of 1 (arXiv:1510.01799).
+    """
+    weights, biases, found = params[::2], params[1::2], []
+    for part, labels in zip(x.flatten(1).split(chunk), y.split(chunk), strict=True):
+        inputs = [part.expand(len(weights[0]), *part.shape)]
+        for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
+            inputs.append(torch.baddbmm(bias[:, None], inputs[-1], weight.mT).relu())
+        logits = torch.baddbmm(biases[-1][:, None], inputs[-1], weights[-1].mT)
+        error = logits.softmax(-1) - F.one_hot(labels, logits.shape[-1])
+        squares = error.square().sum(-1) * (inputs[-1].square().sum(-1) + 1)
+        for below, weight in zip(inputs[-2::-1], weights[:0:-1], strict=True):
+            error = torch.bmm(error, weight) * (inputs.pop() > 0)
+            squares += error.square().sum(-1) * (below.square().sum(-1) + 1)
+        found.append(squares.sqrt())
+    return torch.cat(found, 1)
 
 
 @torch.no_grad()

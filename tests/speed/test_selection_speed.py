@@ -1,4 +1,4 @@
-"""Greedy picks against their plain form, as ratios of processor time taken in turns."""
+"""Scores and greedy picks against their plain forms, as ratios of processor time taken in turns."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 import torch
+from bench.builtin.methods.selection.grand import gradient_norms, perceptron_norms
 from bench.builtin.methods.selection.k_center import farthest
+
+from bench.training.convnet import Perceptron
 
 
 def medians(steps: Mapping[str, Callable[[], Any]], rounds: int = 5) -> dict[str, float]:
@@ -22,6 +25,23 @@ def medians(steps: Mapping[str, Callable[[], Any]], rounds: int = 5) -> dict[str
             if turn:
                 times[name].append(time.process_time() - start)
     return {name: statistics.median(found) for name, found in times.items()}
+
+
+@pytest.mark.parametrize(("columns", "least"), [(64, 5.0), (784, 20.0)])
+def test_grand_of_perceptrons_is_many_times_quicker_than_a_copy_of_the_weights_a_row(
+    columns, least
+):
+    generator = torch.Generator().manual_seed(0)
+    net, rows = Perceptron(sizes=(columns, 128, 10)), 128
+    params = net.init([generator])
+    x, y = torch.randn(rows, columns, generator=generator), torch.arange(rows) % 10
+    found = medians(
+        {
+            "products": lambda: perceptron_norms(params, x, y),
+            "copies": lambda: gradient_norms(net, params, x, y),
+        }
+    )
+    assert found["copies"] / found["products"] >= least, found
 
 
 def with_copies(features: torch.Tensor, count: int, best: torch.Tensor) -> torch.Tensor:

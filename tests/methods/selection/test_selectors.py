@@ -9,7 +9,12 @@ import torch
 from answering import answered
 from bench.builtin.methods.selection.el2n import ErrorNorm
 from bench.builtin.methods.selection.forgetting import Counter, Forgetting
-from bench.builtin.methods.selection.grand import GradientNorm, gradient_norms, last_layer_norms
+from bench.builtin.methods.selection.grand import (
+    GradientNorm,
+    gradient_norms,
+    last_layer_norms,
+    perceptron_norms,
+)
 from bench.builtin.methods.selection.herding import Herding
 from bench.builtin.methods.selection.k_center import KCenter, farthest
 from bench.builtin.methods.selection.margin import Uncertainty, uncertainty
@@ -134,6 +139,17 @@ def test_grand_is_the_norm_of_each_row_s_own_gradient(net):
         assert last[row].item() == pytest.approx(
             sum(gradient.square().sum().item() for gradient in gradients[-2:]) ** 0.5
         )
+
+
+@pytest.mark.parametrize("sizes", [(64, 3), (64, 7, 3), (64, 7, 5, 3)], ids=len)
+def test_grand_s_product_of_norms_is_the_norm_of_the_gradients_of_perceptrons(sizes):
+    generator = torch.Generator().manual_seed(0)
+    net = Perceptron(sizes=sizes)
+    params = [tensor.double() for tensor in net.init([generator] * 2)]
+    x = torch.randn(11, 1, 8, 8, generator=generator, dtype=torch.float64)
+    y = torch.arange(11) % 3
+    slow = [gradient_norms(net, [tensor[k : k + 1] for tensor in params], x, y) for k in range(2)]
+    torch.testing.assert_close(perceptron_norms(params, x, y, chunk=4), torch.stack(slow))
 
 
 def test_a_perceptron_is_that_of_torch_s_layers():
