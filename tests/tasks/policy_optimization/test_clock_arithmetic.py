@@ -7,12 +7,13 @@ import pytest
 import torch
 from bench.builtin.tasks.policy_optimization import clock_arithmetic
 from bench.builtin.tasks.policy_optimization._arithmetic import letters
-from bench.builtin.tasks.policy_optimization._metrics import area, reached
+from bench.builtin.tasks.policy_optimization._metrics import area, of_curve, reached
 from bench.builtin.tasks.policy_optimization._pictures import solutions
 from bench.builtin.tasks.policy_optimization._supervised import imitated
 from bench.builtin.tasks.policy_optimization._warm import _share
 
 from bench.counts import Counter
+from bench.errors import InvalidRun
 from bench.tracks.policy_optimization import PolicyMethod, Shown
 from bench.tracks.policy_optimization.trainer import Trainer
 
@@ -118,6 +119,16 @@ def test_the_ranked_figure_and_what_was_spent_follow_from_the_curve_of_the_recor
 )
 def test_the_area_is_under_straight_lines_and_the_last_value_holds_to_the_end(points, mean):
     assert area(points, 10) == (None if mean is None else pytest.approx(mean))
+
+
+def test_a_curve_that_begins_after_operations_were_spent_has_no_area():
+    """One report at the end would else hold for the whole budget."""
+    late = {"flops": 9.0, "mean2": 90.0, "tokens_in_loss": 4, "wall_s": 1.0}
+    with pytest.raises(InvalidRun, match="first report comes after 9 operations"):
+        of_curve([late], 10)
+    start = {"flops": 0, "mean2": 30.0, "tokens_in_loss": 0, "wall_s": 0.0}
+    assert of_curve([start, late], 10)["auc_flops"] == pytest.approx((30 + 90) / 2 * 0.9 + 9)
+    assert of_curve([], 10)["auc_flops"] is None
 
 
 def test_worked_solutions_teach_within_the_budget_and_are_charged_as_counted(toy, run_of):
