@@ -1,8 +1,10 @@
 """The task: its warm start, its figures, its pictures."""
 
 import functools
+import itertools
 
 import msgspec
+import numpy as np
 import pytest
 import torch
 from bench.builtin.tasks.policy_optimization import clock_arithmetic
@@ -119,6 +121,67 @@ def test_the_ranked_figure_and_what_was_spent_follow_from_the_curve_of_the_recor
 )
 def test_the_area_is_under_straight_lines_and_the_last_value_holds_to_the_end(points, mean):
     assert area(points, 10) == (None if mean is None else pytest.approx(mean))
+
+
+def first_there(curve, key, level):
+    """The first of many positions along the straight lines of a curve at which ``level`` is there;
+    None: nowhere.
+    """
+    for low, high in itertools.pairwise(curve):
+        for piece in range(2001):
+            share = piece / 2000
+            if low["mean2"] + share * (high["mean2"] - low["mean2"]) >= level:
+                return low[key] + share * (high[key] - low[key])
+    return None
+
+
+def test_what_it_takes_to_reach_a_share_of_right_answers_follows_from_the_curve():
+    generator, budget, never = np.random.default_rng(3), 20e9, 0
+    for _ in range(30):
+        shares = np.clip(35 + np.cumsum([0, *generator.normal(5, 8, 9)]), 0, 100)
+        steps = np.cumsum([0, *generator.uniform(1, 3, 9)])
+        curve = [
+            {"mean2": share, "flops": at * 1e9, "tokens_in_loss": at * 700, "wall_s": at / 4}
+            for share, at in zip(shares.tolist(), steps.tolist(), strict=True)
+        ]
+        found = of_curve(curve, budget)
+        assert found["auc_flops"] == pytest.approx(plain_area(curve, budget), abs=0.1)
+        for level in (75, 90):
+            at = first_there(curve, "flops", level)
+            never += at is None
+            for name, scale in (("gflop", 1e-9), ("tokens", 7e-7), ("seconds", 2.5e-10)):
+                wanted = None if at is None else pytest.approx(at * scale, abs=2e9 * scale / 900)
+                assert found[f"{name}_to_{level}"] == wanted
+    assert 10 < never < 50
+
+
+LATE = """from typing import ClassVar
+
+from bench import MethodCard
+from bench.counts import Counter
+from bench.tracks.policy_optimization import Counters, Policy, PolicyMethod, Solution
+
+
+class Late(PolicyMethod):
+    card: ClassVar = MethodCard(name="late", title="Late", track="policy-optimization")
+
+    def solve(self, problem, run):
+        model = problem.policy(run.device)
+        with Counter() as counter:
+            model(problem.prompts, problem.prompt_mask)
+        used = Counters(flops=counter.tally.total)
+        run.report(1, Policy(model=model, used=used))
+        return Solution(model=model, used=used)
+"""
+
+
+def test_a_method_that_reports_nothing_until_it_has_spent_is_invalid(run_plan, tmp_path):
+    file = tmp_path / "late.py"
+    file.write_text(LATE)
+    plan = {"methods": ("late",), "tasks": (SMALL,), "preset": "smoke", "seeds": "1"}
+    (record,) = run_plan(paths=[str(file)], flops=True, **plan).records
+    assert (record.status, record.metrics) == ("invalid", {})
+    assert "a curve begins with none; report the policy of the warm start" in record.error.message
 
 
 def test_a_curve_that_begins_after_operations_were_spent_has_no_area():
