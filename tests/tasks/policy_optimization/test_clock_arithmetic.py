@@ -16,6 +16,7 @@ from bench.builtin.tasks.policy_optimization._warm import _share
 
 from bench.counts import Counter
 from bench.errors import InvalidRun
+from bench.runs.context import Run
 from bench.tracks.policy_optimization import PolicyMethod, Shown
 from bench.tracks.policy_optimization.trainer import Trainer
 
@@ -194,12 +195,21 @@ def test_a_curve_that_begins_after_operations_were_spent_has_no_area():
     assert of_curve([], 10)["auc_flops"] is None
 
 
-def test_worked_solutions_teach_within_the_budget_and_are_charged_as_counted(toy, run_of):
+def test_worked_solutions_teach_within_the_budget_and_are_charged_as_counted(
+    toy, run_of, monkeypatch
+):
+    said = []
+    monkeypatch.setattr(
+        Run, "report", lambda run, step, policy: said.append((step, policy.used.flops))
+    )
     problem = toy(symbols=6, prompts=6, group=16, flop_budget=2 * 10**8, points=4)
     targets = torch.stack([problem.answers, torch.full_like(problem.answers, problem.end)], 1)
     with Counter() as counter:
         solution = imitated(problem, targets, torch.ones_like(targets, dtype=torch.bool), run_of())
     assert solution.used.flops == counter.tally.total <= 2 * 10**8
+    # no point twice; the first and the last policy are among them
+    assert said == sorted(set(said))
+    assert (said[0], said[-1][1]) == ((0, 0), solution.used.flops)
     after = msgspec.structs.replace(problem, warm=solution.model.state_dict())
     batch, _ = Trainer(after, PolicyMethod(), run_of(9))._rollouts(0)
     assert float(batch.rewards.mean()) > 0.7
