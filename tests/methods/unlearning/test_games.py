@@ -41,7 +41,6 @@ QUICK = {"share": 1 / 6, "rounds": 4, "lower_epochs": 2}
 VARIANTS = {
     "unlearn-class three": UnlearnClass(**SMALL),
     "unlearn-random ten": UnlearnRandom(share=1 / 6, **SMALL),
-    "unlearn-worst worst": UnlearnWorst(**SMALL, **QUICK),
     "unlearn-worst easy": UnlearnWorst(kind="easy", **SMALL, **QUICK),
     "unlearn-regression random": UnlearnRegression(),
     "unlearn-regression low": UnlearnRegression(kind="low"),
