@@ -89,7 +89,7 @@ class ClockArithmetic(Task):
             ),
         },
         test_set="fixed",
-        budget="150 thousand million floating-point operations of generation, planning and "
+        budget="150 GFLOP of generation, planning and "
         "updates, in batches of 8 prompts with 16 rollouts each",
         lengths_vary=True,
         references=(
