@@ -6,6 +6,7 @@ that imports it.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
@@ -40,8 +41,9 @@ class Index:
         self._asked: dict[str, dict[str, str]] = {}
         self._changed = False
         try:
-            stored = decode(self._file.read_bytes(), _Stored)
-            self._scans, self._described = stored.scans, stored.described
+            file = self._file.stat()
+            stored = _stored(self._file, (file.st_ino, file.st_mtime_ns, file.st_size))
+            self._scans, self._described = dict(stored.scans), dict(stored.described)
         except (OSError, msgspec.MsgspecError):
             pass
 
@@ -294,3 +296,14 @@ class Index:
 class _Stored(msgspec.Struct):
     scans: dict[str, FileScan]
     described: dict[str, dict[str, Any]]
+
+
+@functools.lru_cache(maxsize=1)
+def _stored(path: Path, stamp: tuple[int, int, int]) -> _Stored:
+    """Return what a file holds, read once a process as long as it is the same file: every run of a
+    fork server asks for it, and it takes a hundredth of a second and more.
+
+    Raises:
+        OSError, msgspec.MsgspecError: it can't be read, or is no index.
+    """
+    return decode(path.read_bytes(), _Stored)

@@ -648,6 +648,22 @@ def test_the_index_scans_a_file_again_only_when_it_was_touched(tmp_path, monkeyp
     assert found() == (["my-track/new-name"], True)
 
 
+def test_the_index_is_read_once_a_process_until_its_file_is_another(tmp_path):
+    file = method(tmp_path / "one.py")
+    first = Index(tmp_path / "cache")
+    first.scan(file, "")
+    first.save()
+    second, third = (Index(tmp_path / "cache").scan(file, "") for _ in range(2))
+    assert second is third
+    method(file, "new-name")
+    changed = Index(tmp_path / "cache")
+    changed.scan(file, "")
+    assert Index(tmp_path / "cache").scan(file, "") is not second  # it was touched
+    changed.save()
+    (found,) = Index(tmp_path / "cache").scan(file, "").classes
+    assert found.card["name"] == "new-name"
+
+
 @pytest.mark.parametrize(
     "damage", [b"", b"{", b"[]", b'{"scans": 3, "described": {}}', b"\xff\xfe"]
 )
