@@ -6,12 +6,9 @@ that imports it.
 
 from __future__ import annotations
 
-import functools
 import json
-import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +19,11 @@ from bench.errors import PluginError
 from bench.params import Param
 from bench.plugins.cache_folder import cache_folder
 from bench.plugins.entries import Entry, TrackEntry
+from bench.plugins.index_file import Stored, read, write
 from bench.plugins.scan import ClassScan, Field, FileScan, TrackScan, scan_file, stamp
 from bench.plugins.source import Target, locate
 from bench.plugins.types import NotStatic, type_from_text
-from bench.texts import decode, encode
+from bench.texts import encode
 
 FORMAT = 5
 
@@ -41,8 +39,7 @@ class Index:
         self._asked: dict[str, dict[str, str]] = {}
         self._changed = False
         try:
-            file = self._file.stat()
-            stored = _stored(self._file, (file.st_ino, file.st_mtime_ns, file.st_size))
+            stored = read(self._file)
             self._scans, self._described = dict(stored.scans), dict(stored.described)
         except (OSError, msgspec.MsgspecError):
             pass
@@ -70,11 +67,7 @@ class Index:
                 for key, scan in self._scans.items()
                 if key in self._fresh or Path(key.partition(":")[2]).exists()
             }
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=self._file.parent, prefix=".index")
-            with os.fdopen(handle, "wb") as file:
-                file.write(encode(_Stored(self._scans, self._described)))
-            Path(name).replace(self._file)
+            write(self._file, Stored(self._scans, self._described))
             self._changed = False
         except OSError:
             return
@@ -291,19 +284,3 @@ class Index:
         }
         self._changed = True
         return {name: said for name, said in found.items() if isinstance(said, str)}
-
-
-class _Stored(msgspec.Struct):
-    scans: dict[str, FileScan]
-    described: dict[str, dict[str, Any]]
-
-
-@functools.lru_cache(maxsize=1)
-def _stored(path: Path, stamp: tuple[int, int, int]) -> _Stored:
-    """Return what a file holds, read once a process as long as it is the same file: every run of a
-    fork server asks for it, and it takes a hundredth of a second and more.
-
-    Raises:
-        OSError, msgspec.MsgspecError: it can't be read, or is no index.
-    """
-    return decode(path.read_bytes(), _Stored)
