@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import torch
 from torch import nn
 
@@ -63,7 +64,6 @@ REPOSITORIES = {
     "deepcore": Repository(
         "PatrickZH/DeepCore", "74ec709f5ccba3b1e921b06c6e312d57741de3f8", ("torchvision",)
     ),
-    "k-center": Repository("google/active-learning", "efedd8f1c45421ee13af2b9ff593ad31f3835942"),
     "scrub": Repository("meghdadk/SCRUB", "98ffb1196ffbec2665092598c13ad3b6ec3d095d"),
     "ssd": Repository(
         "if-loops/selective-synaptic-dampening",
@@ -268,14 +268,18 @@ def quiet() -> Iterator[None]:
 @contextlib.contextmanager
 def on_the_cpu() -> Iterator[None]:
     """Let ``.cuda()`` leave tensors and modules where they are: some official code has no other
-    way to say where it computes.
+    way to say where it computes. NumPy's former name of ``isin`` is there, too.
     """
     before = torch.Tensor.cuda, nn.Module.cuda
     torch.Tensor.cuda = nn.Module.cuda = lambda self, *_, **__: self
+    if former := not hasattr(np, "in1d"):
+        np.in1d = np.isin
     try:
         yield
     finally:
         torch.Tensor.cuda, nn.Module.cuda = before
+        if former:
+            del np.in1d
 
 
 @contextlib.contextmanager

@@ -153,23 +153,6 @@ def k_center(official: Checkout, rows: int, columns: int, share: float) -> Pair:
     )
 
 
-@loop("k-center-google", "selection", "k-center", "sampling_methods.kcenter_greedy.kCenterGreedy.select_batch_",
-      "In pixels.")  # fmt: skip
-def k_center_google(official: Checkout) -> Pair:
-    module, (x, y) = official.load("sampling_methods.kcenter_greedy"), rows_of(1397, 64)
-    problem, method = problem_of(x, y, 0.2), KCenter(features="pixels")
-    count, array = problem.budgets[0], x.numpy()
-    start = int((x - x.mean(0)).square().sum(1).argmin())
-
-    def theirs():
-        sampler = module.kCenterGreedy(array, y.numpy(), 0)
-        return torch.tensor(sorted([start, *sampler.select_batch_(None, [start], count - 1)]))
-
-    return Pair(
-        lambda: first_of(method.scores(problem, run()), count), theirs, "rows selected", 0.0
-    )
-
-
 @loop("herding", "selection", "deepcore", "deepcore.methods.herding.Herding.herding",
       "Their metric is given with its sign turned: they take the farthest row where the paper takes "
       "the nearest.")  # fmt: skip
