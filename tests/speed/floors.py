@@ -10,14 +10,15 @@ that is what it does besides: losses, updates, gathering, and torch's dispatcher
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import msgspec
 import tabulate
 import torch
@@ -84,7 +85,11 @@ def _like(value: Any) -> Any:
         return value
     if value.layout is not torch.strided or not value.is_floating_point():
         return value.detach()
-    return torch.empty_strided(value.shape, value.stride(), dtype=value.dtype).normal_()
+    # expanded tensors, whose strides have zeros, take no more memory than they did
+    last = sum(
+        (size - 1) * stride for size, stride in zip(value.shape, value.stride(), strict=True)
+    )
+    return torch.randn(max(0, last) + 1, dtype=value.dtype).as_strided(value.shape, value.stride())
 
 
 class Floor(msgspec.Struct, frozen=True):
@@ -112,7 +117,7 @@ class Floor(msgspec.Struct, frozen=True):
         return self.seconds / self.floor
 
 
-def measured(name: str, call: Callable[[], Any], limit: float, rounds: int = 5) -> Floor:
+def measured(name: str, call: Callable[[], Any], limit: float, rounds: int = 7) -> Floor:
     """Run a loop beside its products."""
     call()
     with Products() as products:
@@ -162,6 +167,7 @@ def condensation(name: str) -> Callable[[], Any]:
     from bench.tracks.condensation_calls import seen
     from bench.tracks.condensation_evaluation import Protocol, quickest, train
     from bench.tracks.condensation_gradients import class_loss, sum_loss
+    from bench.tracks.condensation_matching import BACKENDS
     from bench.training import tuned
     from bench.training.convnet import ConvNet
 
@@ -172,6 +178,7 @@ def condensation(name: str) -> Callable[[], Any]:
     images.requires_grad_()
     shape = {"side": 8, "channels": 1, "width": 32, "ipc": 1, "real": 32}
     backend = tuned.choice("condensation/matching", CPU, **shape)
+    assert backend in BACKENDS
 
     def dm() -> torch.Tensor:
         target = seen(net, params, real.flatten(0, 1), "features")[0].unflatten(0, (10, -1))
@@ -232,7 +239,8 @@ def policy(folder: Path) -> Callable[[], Any]:
     from bench.tracks.policy_optimization.trainer import Trainer
 
     trainer = Trainer(problem(), Grpo(), run_of("policy-optimization", folder))
-    return lambda: trainer.step(0)
+    steps = itertools.count()  # a step asks for the streams of its number once
+    return lambda: trainer.step(next(steps))
 
 
 def loops(folder: Path) -> dict[str, tuple[Callable[[], Any], float]]:
@@ -261,16 +269,18 @@ def loops(folder: Path) -> dict[str, tuple[Callable[[], Any], float]]:
     }
 
 
-def main() -> None:
-    """Measure all loops and print the table."""
+@click.command()
+@click.option("--rounds", default=7, show_default=True, type=click.IntRange(1))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def main(rounds: int, as_json: bool) -> None:
+    """Measure the board's default loops beside their products."""
     torch.set_num_threads(1)
+    rows = []
     with tempfile.TemporaryDirectory() as scratch:
-        rows = []
         for name, (call, limit) in loops(Path(scratch)).items():
-            start = time.process_time()
-            rows.append(measured(name, call, limit))
-            sys.stderr.write(f"{name}: {time.process_time() - start:.1f} s\n")
-    sys.stdout.write(table(rows) + "\n")
+            click.echo(name, err=True)
+            rows.append(measured(name, call, limit, rounds))
+    click.echo(msgspec.json.encode(rows).decode() if as_json else table(rows))
 
 
 if __name__ == "__main__":

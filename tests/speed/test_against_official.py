@@ -4,13 +4,15 @@ timed.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import subprocess
+import sys
 
 import pytest
 from against_official import main
 from click.testing import CliRunner
-from official_loops.checkouts import REPOSITORIES
+from official_loops.checkouts import REPOSITORIES, Checkout
 
 LOSS = """
 import torch
@@ -87,3 +89,20 @@ def test_a_loop_is_timed_where_both_sides_agree_and_fails_where_the_loss_is_anot
         assert result["loops"] == []
         assert "differ by" in result["failed"]["gce"]
         assert "nothing was timed" in result["failed"]["gce"]
+
+
+def test_a_module_of_a_checkout_leaves_no_trace_and_its_empty_packages_are_named(tmp_path):
+    (tmp_path / "networks.py").write_text("WIDTH = 7\n")
+    (tmp_path / "utils.py").write_text(
+        "import torchvision.transforms as T\nfrom torchvision import datasets\n"
+        "from networks import WIDTH\n\n\nclass Digits(datasets.MNIST):\n    width = WIDTH\n"
+    )
+    before = set(sys.modules), list(sys.path), list(sys.meta_path)
+    checkout = Checkout("dc", tmp_path, pinned=False)
+    missing = importlib.util.find_spec("torchvision") is None
+    assert checkout.load("utils").Digits.width == 7
+    assert checkout.stubbed == ({"torchvision"} if missing else set())
+    left = set(sys.modules) - before[0]
+    assert not left & {"utils", "networks"}
+    assert not (missing and any(name.startswith("torchvision") for name in left))
+    assert (list(sys.path), list(sys.meta_path)) == before[1:]

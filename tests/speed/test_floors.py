@@ -5,12 +5,18 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
+from pathlib import Path
 
+import msgspec
 import pytest
 import torch
-from floors import Products, loops, measured, table
+from floors import Floor, Products, table
 from torch import nn
+
+from bench.executors.connection import PINNED
 
 
 def test_the_products_of_a_step_are_those_of_its_forward_and_backward_pass():
@@ -34,7 +40,17 @@ def test_products_are_computed_again_as_often_as_they_came_and_nothing_else_is()
 
 
 @pytest.mark.slow
-def test_no_loop_is_quicker_than_its_products(tmp_path):
-    rows = [measured(name, call, limit) for name, (call, limit) in loops(tmp_path).items()]
+def test_default_loops_are_measured_beside_their_products_in_a_process_like_those_of_runs():
+    """Print the table; what is above its limit is marked. Nothing is asserted of it: on a busy
+    machine what a loop does besides its products slows down more than they do.
+    """
+    done = subprocess.run(
+        [sys.executable, Path(__file__).with_name("floors.py"), "--json"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | PINNED,
+    )
+    rows = msgspec.json.decode(done.stdout, type=list[Floor])
     sys.stdout.write("\n" + table(rows) + "\n")
     assert all(row.gflop > 0 and row.ratio > 0.9 for row in rows)
