@@ -19,7 +19,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 BUDGETS: dict[str, float] = {
     "tests": 30.0,
-    "tests/checks": 30.0,
+    "tests/checks": 37.0,
     "tests/cli": 112.0,
     "tests/conformance": 55.0,
     "tests/counts": 8.0,
@@ -27,7 +27,7 @@ BUDGETS: dict[str, float] = {
     "tests/device": 20.0,
     "tests/docs": 60.0,
     "tests/examples": 32.0,
-    "tests/executors": 45.0,
+    "tests/executors": 38.0,
     "tests/leaderboard": 30.0,
     "tests/methods": 98.0,
     "tests/plugins": 25.0,
