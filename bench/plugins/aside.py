@@ -7,7 +7,11 @@ import subprocess
 import sys
 from typing import Any
 
+import msgspec
+
+from bench.params import Param
 from bench.plugins.source import Target
+from bench.plugins.types import type_from_text
 from bench.texts import encode
 
 
@@ -30,3 +34,15 @@ def described(target: Target) -> dict[str, Any] | str:
         return (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
+
+
+def params_of(said: dict[str, Any]) -> dict[str, Param]:
+    """Return the parameters of a class by what the side process says of it."""
+    return {
+        name: Param(
+            type_from_text(text),
+            msgspec.UNSET if required else tuple(value) if isinstance(value, list) else value,
+            doc,
+        )
+        for name, (text, value, required, doc) in said["params"].items()
+    }

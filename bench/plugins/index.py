@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 
-from bench.cards import KINDS, TrackCard
+from bench.cards import KINDS, MethodCard, TaskCard, TrackCard
 from bench.errors import PluginError
 from bench.params import Param
-from bench.plugins.aside import described
+from bench.plugins.aside import described, params_of
 from bench.plugins.cache_folder import cache_folder
 from bench.plugins.entries import Entry, TrackEntry
 from bench.plugins.index_file import Stored, read, write
@@ -144,26 +144,20 @@ class Index:
                 for name, (field, home) in self._fields(item, scan, target).items()
             }
         except NotStatic:
-            described = self._describe(target, source)
-            kind, raw = described["kind"], described["card"]
-            params = {
-                name: Param(
-                    type_from_text(text),
-                    msgspec.UNSET
-                    if required
-                    else tuple(value)
-                    if isinstance(value, list)
-                    else value,
-                    doc,
-                )
-                for name, (text, value, required, doc) in described["params"].items()
-            }
+            said = self._describe(target, source)
+            kind, raw, params = said["kind"], said["card"], params_of(said)
         try:
             card = msgspec.convert(raw, KINDS[kind])
             msgspec.json.encode(card)  # boards and pages write its texts as UTF-8
         except (msgspec.ValidationError, ValueError) as error:
             raise PluginError(f"{target.qualname}'s card is not valid: {error}", source) from None
-        tracks = getattr(card, "tracks", None) or (getattr(card, "track", ""),)
+        tracks = (
+            card.tracks
+            if isinstance(card, MethodCard)
+            else (card.track,)
+            if isinstance(card, TaskCard)
+            else ("",)
+        )
         return [
             Entry(kind=kind, track=track, card=card, params=params, target=target, source=source)
             for track in tracks
@@ -252,7 +246,10 @@ class Index:
             found, _ = self._named(name, scan, target)
             return found.get("$type") if isinstance(found, dict) else None
 
-        return type_from_text(spelled(text, meaning))
+        try:
+            return type_from_text(text)
+        except NotStatic:  # few annotations do
+            return type_from_text(spelled(text, meaning))
 
     def _parts(self, item: Any, scan: FileScan, target: Target) -> list[Any]:
         """Return one item of a list, or those of the list that ``*NAME`` spreads out."""

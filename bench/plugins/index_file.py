@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import functools
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from bench.files import put
 from bench.plugins.scan import FileScan
 from bench.texts import decode, encode
 
@@ -39,13 +38,10 @@ def _read(path: Path, stamp: tuple[int, int, int]) -> Stored:
 
 
 def write(path: Path, stored: Stored) -> None:
-    """Put the file in place at once, so that nobody reads a half.
+    """Keep what is stored.
 
     Raises:
         OSError: the folder can't be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".index")
-    with os.fdopen(handle, "wb") as file:
-        file.write(encode(stored))
-    Path(name).replace(path)
+    put(path, encode(stored))
