@@ -109,7 +109,7 @@ class Outside:
             if argument.__name__ in _NAMES:
                 if not self._imports:
                     self._called(frame, argument)
-            elif (owner is None or type(owner) is ModuleType) and argument not in self._silent:
+            elif (owner is None or isinstance(owner, ModuleType)) and argument not in self._silent:
                 self._belongs(argument)
         elif event == "call":
             if frame.f_code not in self._seen:
