@@ -22,7 +22,7 @@ import click
 import msgspec
 import tabulate
 import torch
-from official_loops.pairs import medians
+from official_loops.pairs import medians, runs
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map
 
@@ -152,7 +152,8 @@ def table(rows: list[Floor]) -> str:
 
 def run_of(track: str, folder: Path) -> Run:
     """Return a run of seed 0."""
-    return Run(seed=0, task=f"{track}/speed", method=f"{track}/speed", device=CPU, workdir=folder)
+    (only,) = runs(track, workdir=folder)
+    return only
 
 
 def noisy_labels(method: Any) -> Callable[[], Any]:

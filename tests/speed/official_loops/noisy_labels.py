@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,10 +14,9 @@ from bench.builtin.methods.noisy_labels.sop import SparseOverParameterisation
 from torch import nn
 from torch.nn import functional as F
 
-from bench.runs.context import Run
 from bench.tracks.noisy_labels import Problem, Seeds, sgd, train_step
 from official_loops.checkouts import Checkout
-from official_loops.pairs import Pair, loader, loop, taken
+from official_loops.pairs import Pair, loader, loop, runs, taken
 
 ROWS, FEATURES, CLASSES, BATCH, SEEDS = 1397, 64, 10, 128, 5
 
@@ -41,17 +39,7 @@ class Training:
         problem = Problem(
             x=self.x, y=self.y, n_classes=CLASSES, epochs=60, noise_rate=0.4, net=net, widths=widths
         )
-        runs = [
-            Run(
-                seed=seed,
-                task="noisy-labels/speed",
-                method="noisy-labels/speed",
-                device=torch.device("cpu"),
-                workdir=Path(),
-            )
-            for seed in range(members)
-        ]
-        self.method, self.seeds = method, Seeds([problem] * members, runs)
+        self.method, self.seeds = method, Seeds([problem] * members, runs("noisy-labels", members))
         self.nets = nets or method.nets
         self.seeds.nets = self.seeds.build(self.nets)
         self.state, self.optimiser = method.start(self.seeds), sgd(self.seeds)

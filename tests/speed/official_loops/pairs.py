@@ -7,11 +7,13 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import torch
 
+from bench.runs.context import Run
 from official_loops.checkouts import Checkout, Refused, on_the_cpu, quiet
 
 LEAST = 0.01
@@ -163,6 +165,41 @@ def taken(
 ) -> list[tuple[torch.Tensor, ...]]:
     """Return the same batches, taken beforehand."""
     return [tuple(tensor[rows] for tensor in tensors) for rows in batches]
+
+
+def runs(track: str, members: int = 1, workdir: Path = Path()) -> list[Run]:
+    """Return runs of the seeds from 0 on, as a method of the track gets them."""
+    return [
+        Run(
+            seed=seed,
+            task=f"{track}/speed",
+            method=f"{track}/speed",
+            device=torch.device("cpu"),
+            workdir=workdir,
+        )
+        for seed in range(members)
+    ]
+
+
+def fed(
+    ours: Callable[[int], Any],
+    theirs: Callable[[str], Any],
+    what: str,
+    tolerance: float,
+    members: int,
+) -> Pair:
+    """Return a pair of our side by the number of its members and theirs by what feeds it, a loader
+    (``official``) or batches taken beforehand (``given``).
+    """
+    return Pair(
+        lambda: ours(1),
+        lambda: theirs("official"),
+        what,
+        tolerance,
+        stacked=lambda: ours(members),
+        members=members,
+        given=lambda: theirs("given"),
+    )
 
 
 def cpu_seconds(call: Callable[[], Any], repeat: int) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,10 +14,9 @@ from bench.builtin.methods.unlearning.scrub import Scrub
 from bench.builtin.methods.unlearning.ssd import SelectiveSynapticDampening
 from torch import nn
 
-from bench.runs.context import Run
 from bench.tracks.unlearning import Group, Problem
 from official_loops.checkouts import Checkout
-from official_loops.pairs import Pair, loader, loop, taken
+from official_loops.pairs import Pair, fed, loader, loop, runs, taken
 
 ROWS, GONE, FEATURES, HIDDEN, CLASSES, BATCH, MODELS = 1000, 100, 64, 64, 10, 32, 8
 
@@ -69,17 +67,7 @@ class Setting:
         )
 
     def group(self, members: int = 1) -> Group:
-        runs = [
-            Run(
-                seed=seed,
-                task="unlearning-privacy/speed",
-                method="unlearning-privacy/speed",
-                device=torch.device("cpu"),
-                workdir=Path(),
-            )
-            for seed in range(members)
-        ]
-        return Group([self.problem] * members, runs)
+        return Group([self.problem] * members, runs("unlearning-privacy", members))
 
     def model(self) -> Model:
         return Model(self.weights)
@@ -118,14 +106,12 @@ def whole(
     method, setting: Setting, theirs: Callable[[str], Model], tolerance: float = 1e-3
 ) -> Pair:
     """Return the whole of our method beside theirs, for one model and for eight."""
-    return Pair(
-        lambda: unlearned(method, setting, 1),
-        lambda: theirs("official").parts(),
+    return fed(
+        lambda members: unlearned(method, setting, members),
+        lambda kind: theirs(kind).parts(),
         "weights after unlearning",
         tolerance,
-        stacked=lambda: unlearned(method, setting, MODELS),
-        members=MODELS,
-        given=lambda: theirs("given").parts(),
+        MODELS,
     )
 
 

@@ -13,7 +13,7 @@ from torch import nn
 from bench.tracks.unlearning.losses import cross_entropy
 from bench.tracks.unlearning.method import step
 from official_loops.checkouts import Checkout
-from official_loops.pairs import Pair, loop
+from official_loops.pairs import Pair, fed, loop
 from official_loops.unlearning import CLASSES, FEATURES, GONE, HIDDEN, MODELS, Setting, sgd
 
 
@@ -67,15 +67,7 @@ def salun(official: Checkout) -> Pair:
             module._restore_masked_params(model, mask, before, optimiser)
         return model.parts()
 
-    return Pair(
-        lambda: ours(1),
-        lambda: theirs("official"),
-        "weights after an epoch",
-        1e-3,
-        stacked=lambda: ours(MODELS),
-        members=MODELS,
-        given=lambda: theirs("given"),
-    )
+    return fed(ours, theirs, "weights after an epoch", 1e-3, MODELS)
 
 
 @loop(
@@ -106,15 +98,7 @@ def iu(official: Checkout) -> Pair:
         found = module.woodfisher(model, feed[kind], "cpu", nn.CrossEntropyLoss(), ordered(v[0]))
         return ordered(found, back=True)
 
-    return Pair(
-        lambda: ours(1),
-        lambda: theirs("official"),
-        "vector",
-        1e-3,
-        stacked=lambda: ours(MODELS),
-        members=MODELS,
-        given=lambda: theirs("given"),
-    )
+    return fed(ours, theirs, "vector", 1e-3, MODELS)
 
 
 def ordered(v: torch.Tensor, back: bool = False) -> torch.Tensor:
