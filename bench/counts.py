@@ -10,7 +10,9 @@ passes, ``vmap``, forward mode and compiled regions end as plain operators, and 
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -123,32 +125,43 @@ class _Mode(TorchDispatchMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
-        if any(
-            kind not in (torch.Tensor, torch.nn.Parameter) and _own_dispatch(kind) for kind in types
-        ):
-            # a subclass takes itself apart first: what it does inside comes back here
-            return NotImplemented
+        for kind in types:
+            if kind is not torch.Tensor and kind is not torch.nn.Parameter and _own_dispatch(kind):
+                # a subclass takes itself apart first: what it does inside comes back here
+                return NotImplemented
+        watch = sys.getprofile()
+        sys.setprofile(None)  # what is done here for counting is no method's work, and often done
+        try:
+            rule = self._rule(func, args)
+            if isinstance(rule, torch._C.DispatchKey):
+                sys.setprofile(watch)
+                with self:
+                    # not decompose(), which may take a Python form that rounds otherwise
+                    return func._op_dk(rule, *args, **kwargs)
+            if self._counter.outside.values_only and func in _WITH_VECTORS:
+                func, args, kwargs = _without_vectors(func, args, kwargs)
+                rule = _rule(func)
+            if isinstance(rule, str):
+                self._counter.tally.uncounted.add(rule)
+                sys.setprofile(watch)
+                return func(*args, **kwargs)
+            out = func(*args, **kwargs)  # a kernel of torch
+            if rule is not None:
+                assert not isinstance(rule, torch._C.DispatchKey)
+                self._count(rule, func, args, kwargs, out)
+            return out
+        finally:
+            sys.setprofile(watch)
+
+    def _rule(self, func: Any, args: Sequence[Any]) -> Formula | torch._C.DispatchKey | str | None:
         if func not in self._rules:
             self._rules[func] = _rule(func)
         rule = self._rules[func]
         if isinstance(rule, torch._C.DispatchKey) and any(
             isinstance(value, torch.Tensor) and value.is_nested for value in args
         ):
-            rule = _nested_rule(func)
-        if isinstance(rule, torch._C.DispatchKey):
-            with self:
-                # not decompose(), which may take a Python form that rounds otherwise
-                return func._op_dk(rule, *args, **kwargs)
-        if self._counter.outside.values_only and func in _WITH_VECTORS:
-            func, args, kwargs = _without_vectors(func, args, kwargs)
-            rule = _rule(func)
-        out = func(*args, **kwargs)
-        if isinstance(rule, str):
-            self._counter.tally.uncounted.add(rule)
-        elif rule is not None:
-            assert not isinstance(rule, torch._C.DispatchKey)
-            self._count(rule, func, args, kwargs, out)
-        return out
+            return _nested_rule(func)
+        return rule
 
     def _count(
         self, formula: Formula, func: Any, args: Sequence[Any], kwargs: dict[str, Any], out: Any
@@ -237,6 +250,7 @@ def _nested_rule(func: Any) -> Formula | torch._C.DispatchKey | None:
     return NESTED.get(func._schema.name.partition("::")[2])
 
 
+@functools.cache
 def _names(func: Any) -> list[str]:
     if isinstance(func, torch._ops.HigherOrderOperator):
         return ["query", "key", "value"]

@@ -40,6 +40,10 @@ _VALUES_ONLY = frozenset(
 )
 """Functions of torch that ask for eigenvalues or singular values without their vectors."""
 
+_THREADS = ("start_new_thread", "start_joinable_thread")
+_NAMES = PRODUCTS.union(_LEAVING, _VALUES_ONLY, _THREADS)
+"""C functions and methods that are looked at in every call: their arguments say what they do."""
+
 _IMPORTING = "<frozen importlib._bootstrap>"
 
 _STARTS = {
@@ -70,7 +74,8 @@ class Outside:
     def __init__(self, add: Callable[[str], object]) -> None:
         self._add = add
         self._seen: set[CodeType] = set()
-        self._products: set[CodeType] = set()
+        self._ends: set[CodeType] = set()  # functions whose ends are listened to
+        self._silent: set[Any] = set()  # C functions that compute nothing by themselves
         self._before: Any = None
         self._around: Outside | None = None
         self._imports = 0
@@ -96,27 +101,49 @@ class Outside:
         self._add(what)
 
     def _profile(self, frame: FrameType, event: str, argument: Any) -> None:
+        """Hear an event of the interpreter. Most say nothing: they leave by the first test."""
         if self._around is not None:
             self._around._profile(frame, event, argument)
+        if event == "c_call":
+            owner = getattr(argument, "__self__", None)
+            if argument.__name__ in _NAMES:
+                if not self._imports:
+                    self._called(frame, argument)
+            elif (owner is None or isinstance(owner, ModuleType)) and argument not in self._silent:
+                self._belongs(argument)
+        elif event == "call":
+            if frame.f_code not in self._seen:
+                self._enters(frame)
+        elif event == "return":
+            if frame.f_code in self._ends:
+                self._leaves(frame, argument)
+        elif self.values_only and not self._imports and argument.__name__ in _VALUES_ONLY:
+            self.values_only = False
+
+    def _belongs(self, function: Any) -> None:
+        """Look at the package of a C function that has not been found to compute nothing."""
+        module = getattr(function, "__module__", None)
+        package = module.partition(".")[0] if isinstance(module, str) else ""
+        if not computes(package):
+            self._silent.add(function)
+        elif not self._imports:  # what a library does when it is first imported is no method's work
+            self.name(package)
+
+    def _enters(self, frame: FrameType) -> None:
+        """Hear of a Python function that has not been looked at."""
         code = frame.f_code
         if code.co_name == "_find_and_load" and code.co_filename == _IMPORTING:
-            self._imports += {"call": 1, "return": -1}.get(event, 0)
-        elif self._imports:
-            return  # what a library does when it is first imported is no method's work
-        elif event == "call":
-            if code not in self._seen:
-                self._seen.add(code)
-                self._look(frame)
-        elif event == "c_call":
-            self._called(frame, argument)
-        elif event == "c_return" or event == "c_exception":
-            if argument.__name__ in _VALUES_ONLY:
-                self.values_only = False
-        elif (
-            event == "return"
-            and code in self._products
-            and _holds_array((*frame.f_locals.values(), argument))
-        ):
+            self._imports += 1
+            self._ends.add(code)
+        elif not self._imports:
+            self._seen.add(code)
+            self._look(frame)
+
+    def _leaves(self, frame: FrameType, answer: Any) -> None:
+        """Hear what a function that multiplies answers, and that an import ends."""
+        if frame.f_code.co_filename == _IMPORTING:
+            self._imports -= 1
+        elif not self._imports and _holds_array((*frame.f_locals.values(), answer)):
             self.name("NumPy")
 
     def _look(self, frame: FrameType) -> None:
@@ -145,7 +172,7 @@ class Outside:
         elif package is not None and (package in HARMLESS or package in sys.stdlib_module_names):
             return
         if multiplies(code):
-            self._products.add(code)
+            self._ends.add(code)
         for found in names_of(frame):
             if found.partition(".")[0] == "numpy":
                 self.name("NumPy")
@@ -163,16 +190,14 @@ class Outside:
                 return
             if owner is None or isinstance(owner, ModuleType) or _numbers(owner):
                 self.name(_LEAVING[name])
-        elif name in ("start_new_thread", "start_joinable_thread"):
+        elif name in _THREADS:
             # its thread watches a clock
             if type(frame.f_locals.get("self")).__module__.partition(".")[
                 0
             ] != "tqdm" and not _compiles(frame):
                 self.name("another thread")
         elif isinstance(owner, ModuleType) or owner is None:
-            module = getattr(function, "__module__", None)
-            if isinstance(module, str) and computes(module.partition(".")[0]):
-                self.name(module.partition(".")[0])
+            self._belongs(function)
         elif name in PRODUCTS and _holds_array((owner,)):
             self.name("NumPy")
 

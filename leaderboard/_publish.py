@@ -12,9 +12,9 @@ from typing import Any
 import msgspec
 
 from bench.errors import EnvironmentFault
+from bench.files import put, put_with
 from bench.runs.figures import held
 from bench.runs.record import Record
-from bench.runs.store_files import put, put_with
 
 from ._anchors import Anchors, Frozen, anchors_file, read_anchors, write_anchors
 from ._cells import suite_cells

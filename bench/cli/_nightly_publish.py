@@ -32,11 +32,11 @@ def publish_night(
 ) -> int:
     """Write the night, its alarms and the site."""
     from bench.cli._nightly_summary import summary
+    from bench.files import put
     from bench.runs.nightly import Night, alarms, rows_of
     from bench.runs.nightly_classes import status_by_class
     from bench.runs.nightly_files import read_nights, read_parts, write_night
     from bench.runs.nightly_merge import complete, from_tonight
-    from bench.runs.store_files import put
 
     registry, store = session.registry, session.store
     driver = session.driver_of(store)

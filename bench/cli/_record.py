@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
-import os
 import re
 import shutil
 import tempfile
@@ -17,6 +16,7 @@ import msgspec
 
 from bench.cli._options import table, warn
 from bench.errors import EnvironmentFault, UsageError, near
+from bench.files import put
 from bench.params import render_call
 
 if TYPE_CHECKING:
@@ -227,11 +227,7 @@ def _copy(source: Path, target: Path) -> None:
     """Write a copy whole or not at all."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".image-")
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(source.read_bytes())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(target)
+        put(target, source.read_bytes())
     except OSError as error:
         raise EnvironmentFault(
             f"the picture can't be written to {str(target)!r} ({error.strerror}); name another "

@@ -5,11 +5,17 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.abc
+import itertools
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from pathlib import Path
+from typing import Any, NoReturn
 
 from bench.executors import processes
+from bench.plugins.index import Index
+from bench.plugins.source import import_target
+from bench.runs.provenance import kernels_here
+from bench.runs.spec import Job
 
 _MOST = 4
 """When so many modules were found to start CUDA, one after the other, no
@@ -67,3 +73,24 @@ def preload(names: list[str], begin_anew: Callable[[list[str]], NoReturn]) -> li
             )
     sys.meta_path.remove(ban)
     return banned
+
+
+def warm(job: Job) -> None:
+    """Look here at what every run of a job's kind looks at first, so that the processes forked
+    after have it: the index of plugins, this machine's kernels, and what classes that are imported
+    already declare. What goes wrong is left to the run to say.
+    """
+    with contextlib.suppress(Exception):
+        Index(Path(job.cache))
+        kernels_here(job.specs[0].device)
+        for target in (job.task, job.method, *job.datasets.values()):
+            if target is not None and target.module in sys.modules:
+                found: Any = import_target(target)
+                found.schema()
+        if job.task.module in sys.modules:
+            task: Any = import_target(job.task)
+            from bench.checks.cases import kinds_of  # imports torch
+            from bench.checks.fields import fields_of
+
+            for kind in itertools.chain(*kinds_of(job.specs[0].track, task)):
+                fields_of(kind)

@@ -6,11 +6,6 @@ that imports it.
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +14,15 @@ import msgspec
 from bench.cards import KINDS, MethodCard, TaskCard, TrackCard
 from bench.errors import PluginError
 from bench.params import Param
+from bench.plugins.aside import described, params_of
 from bench.plugins.cache_folder import cache_folder
 from bench.plugins.entries import Entry, TrackEntry
+from bench.plugins.index_file import Stored, read, write
 from bench.plugins.scan import ClassScan, Field, FileScan, TrackScan, scan_file, stamp
 from bench.plugins.source import Target, locate
-from bench.plugins.types import NotStatic, type_from_text
-from bench.texts import decode, encode
+from bench.plugins.types import NotStatic, spelled, type_from_text
 
-FORMAT = 5
+FORMAT = 6
 
 
 class Index:
@@ -40,8 +36,8 @@ class Index:
         self._asked: dict[str, dict[str, str]] = {}
         self._changed = False
         try:
-            stored = decode(self._file.read_bytes(), _Stored)
-            self._scans, self._described = stored.scans, stored.described
+            stored = read(self._file)
+            self._scans, self._described = dict(stored.scans), dict(stored.described)
         except (OSError, msgspec.MsgspecError):
             pass
 
@@ -68,11 +64,7 @@ class Index:
                 for key, scan in self._scans.items()
                 if key in self._fresh or Path(key.partition(":")[2]).exists()
             }
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=self._file.parent, prefix=".index")
-            with os.fdopen(handle, "wb") as file:
-                file.write(encode(_Stored(self._scans, self._described)))
-            Path(name).replace(self._file)
+            write(self._file, Stored(self._scans, self._described))
             self._changed = False
         except OSError:
             return
@@ -145,25 +137,15 @@ class Index:
             kind, raw = item.kind, self._fill(item.card, scan, target)
             params = {
                 name: Param(
-                    type_from_text(field.type), self._default(field, home, target), field.doc
+                    self._type(field.type, home, target),
+                    self._default(field, home, target),
+                    field.doc,
                 )
                 for name, (field, home) in self._fields(item, scan, target).items()
             }
         except NotStatic:
-            described = self._describe(target, source)
-            kind, raw = described["kind"], described["card"]
-            params = {
-                name: Param(
-                    type_from_text(text),
-                    msgspec.UNSET
-                    if required
-                    else tuple(value)
-                    if isinstance(value, list)
-                    else value,
-                    doc,
-                )
-                for name, (text, value, required, doc) in described["params"].items()
-            }
+            said = self._describe(target, source)
+            kind, raw, params = said["kind"], said["card"], params_of(said)
         try:
             card = msgspec.convert(raw, KINDS[kind])
             msgspec.json.encode(card)  # boards and pages write its texts as UTF-8
@@ -184,14 +166,25 @@ class Index:
     def _fields(
         self, item: ClassScan, scan: FileScan, target: Target
     ) -> dict[str, tuple[Field, FileScan]]:
-        """Return the fields of a class and its bases, each with the file
-        that it stands in, whose names its default may use.
+        """Return the fields of a class and its bases, each with the file that it stands in, whose
+        names its type and default may use.
         """
-        fields: dict[str, tuple[Field, FileScan]] = {}
+        return {
+            name: (field, home)
+            for each, home in reversed(self._order(item, scan, target))
+            for name, field in each.fields.items()
+        }
+
+    def _order(
+        self, item: ClassScan, scan: FileScan, target: Target
+    ) -> list[tuple[ClassScan, FileScan]]:
+        """Return a class and its bases as Python looks through them: shared ones come last."""
+        found = [(item, scan)]
         for base in item.bases:
             if (home := self._find(base, scan, target)) is not None:
-                fields |= self._fields(*home, target)
-        return fields | {name: (field, scan) for name, field in item.fields.items()}
+                found += self._order(*home, target)
+        kept = {id(each): (each, home) for each, home in reversed(found)}
+        return list(reversed(kept.values()))
 
     def _find(self, base: str, scan: FileScan, target: Target) -> tuple[ClassScan, FileScan] | None:
         """Return the class that ``base`` names in the file of ``scan``,
@@ -226,16 +219,37 @@ class Index:
             return [part for item in value for part in self._parts(item, scan, target)]
         if not isinstance(value, dict):
             return value
-        if set(value) != {"$name"}:
-            return {key: self._fill(item, scan, target) for key, item in value.items()}
-        name = value["$name"]
+        if "$name" in value:
+            return self._fill(*self._named(value["$name"], scan, target), target)
+        if "$text" in value:
+            parts = self._fill(value["$text"], scan, target)
+            if all(isinstance(part, str) for part in parts):
+                return "".join(parts)
+        if "$text" in value or "$type" in value:
+            raise NotStatic("what is computed")
+        return {key: self._fill(item, scan, target) for key, item in value.items()}
+
+    def _named(self, name: str, scan: FileScan, target: Target) -> tuple[Any, FileScan]:
+        """Return the module constant that a name stands for, and the file that it stands in."""
         if name in scan.constants:
-            return self._fill(scan.constants[name], scan, target)
+            return scan.constants[name], scan
         module, _, original = scan.imports.get(name, "").partition(":")
         path = locate(module, target) if original else None
         if path is None:
             raise NotStatic(f"the name {name}")
-        return self._fill({"$name": original}, self.scan(path, module.rpartition(".")[0]), target)
+        return self._named(original, self.scan(path, module.rpartition(".")[0]), target)
+
+    def _type(self, text: str, scan: FileScan, target: Target) -> Any:
+        """Return the type of a field, whose annotation may use names of its file."""
+
+        def meaning(name: str) -> str | None:
+            found, _ = self._named(name, scan, target)
+            return found.get("$type") if isinstance(found, dict) else None
+
+        try:
+            return type_from_text(text)
+        except NotStatic:  # few annotations do
+            return type_from_text(spelled(text, meaning))
 
     def _parts(self, item: Any, scan: FileScan, target: Target) -> list[Any]:
         """Return one item of a list, or those of the list that ``*NAME`` spreads out."""
@@ -272,25 +286,11 @@ class Index:
         """Have a side process import a file, once for all its classes, and return what is wrong by
         class; of no class: with the whole file.
         """
-        command = [sys.executable, "-m", "bench.plugins.describe", encode(target).decode()]
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            encoding="utf-8",
-            errors="backslashreplace",
-            check=False,
-            timeout=120,
-        )
-        if done.returncode:
-            return {"": (done.stderr.strip().splitlines() or ["it said nothing"])[-1]}
-        found = json.loads(done.stdout.splitlines()[-1])
+        found = described(target)
+        if isinstance(found, str):
+            return {"": found}
         self._described |= {
             known.format(name): said for name, said in found.items() if isinstance(said, dict)
         }
         self._changed = True
         return {name: said for name, said in found.items() if isinstance(said, str)}
-
-
-class _Stored(msgspec.Struct):
-    scans: dict[str, FileScan]
-    described: dict[str, dict[str, Any]]

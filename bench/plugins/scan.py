@@ -163,8 +163,16 @@ def _constants(tree: ast.Module) -> dict[str, Any]:
             try:
                 constants[targets[0].id] = literal(value)
             except NotStatic:
-                continue
+                if _is_type(value):
+                    constants[targets[0].id] = {"$type": ast.unparse(value)}
     return constants
+
+
+def _is_type(value: ast.expr) -> bool:
+    """Say whether an expression spells a type that parameters may have."""
+    if isinstance(value, ast.BinOp):
+        return isinstance(value.op, ast.BitOr)
+    return isinstance(value, ast.Subscript) and last_name(value.value) in ("Literal", "Annotated")
 
 
 def _tracks(tree: ast.Module) -> list[TrackScan]:
@@ -230,7 +238,7 @@ def _class(node: ast.ClassDef) -> ClassScan:
 
 def literal(node: ast.expr) -> Any:
     """Return the plain value of a literal expression; a card or record call becomes a dict, a bare
-    name ``{"$name": name}``.
+    name ``{"$name": name}``, what is added up or filled in ``{"$text": parts}``.
 
     Raises:
         NotStatic: the expression computes something.
@@ -270,4 +278,10 @@ def literal(node: ast.expr) -> Any:
             return {str(keyword.arg): literal(keyword.value) for keyword in keywords}
         case ast.Name(id=name):
             return {"$name": name}
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return {"$text": [literal(left), literal(right)]}
+        case ast.JoinedStr(values=parts):
+            return {"$text": [literal(part) for part in parts]}
+        case ast.FormattedValue(value=ast.Name() as name, conversion=-1, format_spec=None):
+            return literal(name)
     raise NotStatic(ast.unparse(node)[:60])

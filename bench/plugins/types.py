@@ -9,6 +9,7 @@ import functools
 import operator
 import types
 import typing
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta
@@ -21,6 +22,7 @@ _PLAIN: dict[str, Any] = {
     "None": None,
     "Any": Any,
 }
+_KNOWN = frozenset((*_PLAIN, "Literal", "Annotated", "Optional", "Meta", "tuple"))
 _BOUNDS = ("ge", "gt", "le", "lt")
 
 
@@ -37,6 +39,22 @@ def type_from_text(text: str) -> Any:
             ``tuple`` and ``|``.
     """
     return _build(ast.parse(text, mode="eval").body)
+
+
+def spelled(text: str, meaning: Callable[[str], str | None]) -> str:
+    """Return an annotation with what names stand for in their places.
+
+    Args:
+        text: the annotation.
+        meaning: returns what a name stands for, None where it stands for itself.
+    """
+
+    class Spell(ast.NodeTransformer):
+        def visit_Name(self, node: ast.Name) -> ast.expr:
+            found = None if node.id in _KNOWN else meaning(node.id)
+            return node if found is None else ast.parse(spelled(found, meaning), mode="eval").body
+
+    return ast.unparse(Spell().visit(ast.parse(text, mode="eval")))
 
 
 def _build(node: ast.expr) -> Any:

@@ -93,6 +93,7 @@ def _count(worker: Worker, spec: RunSpec, solved: Solved, result: Result) -> Non
     specs = _companions(worker, spec, solved)
     folder = Path(worker.job.workdir) / f"count-{spec.seed}"
     with contextlib.ExitStack() as closing:
+        shutil.rmtree(folder, ignore_errors=True)  # a pass that was killed left its checkpoints
         closing.callback(shutil.rmtree, folder, ignore_errors=True)
         tools = partial(_CountingTools, counter=counter)
         seed_runs = [

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -13,6 +11,7 @@ from typing import IO, Any
 import msgspec
 
 from bench.errors import EnvironmentFault, UsageError
+from bench.files import put_with
 from bench.runs.record import Brief, Record
 from bench.runs.store import Store
 
@@ -48,26 +47,21 @@ def export(store: Store, file: Path, chosen: Callable[[Brief], bool], form: str 
     if not briefs:
         return 0
     names = {brief.id for brief in briefs}
+
+    def write(temporary: Path) -> int:
+        records = store.stream(lambda brief: brief.id in names)
+        with temporary.open("wb") as stream:
+            if form == "jsonl":
+                return _to_lines(records, stream)
+            return _WRITERS[form](records, _figures(briefs), stream)
+
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=".export-")
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                records = store.stream(lambda brief: brief.id in names)
-                count = (
-                    _to_lines(records, stream)
-                    if form == "jsonl"
-                    else _WRITERS[form](records, _figures(briefs), stream)
-                )
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(file)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+        return put_with(file, write)
     except OSError as error:
         raise EnvironmentFault(
             f"the records can't be written to {str(file)!r} ({error.strerror}); name another file."
         ) from None
-    return count
 
 
 def _to_lines(records: Iterable[Record], stream: IO[bytes]) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
+import operator
 import sys
 from collections.abc import Iterator, Mapping
 from types import ModuleType
@@ -142,10 +143,7 @@ def code_unchanged(*owners: type) -> Iterator[None]:
     was replaced; put it back in any case.
     """
     spaces = _spaces(owners)
-    before = {
-        label: {name: value for name, value in vars(space).items() if callable(value)}
-        for label, space in spaces.items()
-    }
+    before = {label: dict(vars(space)) for label, space in spaces.items()}
     before["torch"].pop("Storage", None)  # torch itself replaces it when the default type changes
     inherited = {
         label: set(dir(space)) - set(vars(space)) if isinstance(space, type) else set()
@@ -156,10 +154,13 @@ def code_unchanged(*owners: type) -> Iterator[None]:
         yield
     finally:
         for label, space in spaces.items():
-            for name, value in before[label].items():
-                if vars(space).get(name) is not value:
-                    replaced.append(f"{label}.{name}")
-                    setattr(space, name, value)
+            now, then = vars(space), before[label]
+            # thousands of names in every run: what is as it was is passed over without a loop
+            if not all(map(operator.is_, map(now.get, then), then.values())):
+                for name, value in then.items():
+                    if now.get(name) is not value and callable(value):
+                        replaced.append(f"{label}.{name}")
+                        setattr(space, name, value)
             for name in inherited[label] & set(vars(space)):
                 replaced.append(f"{label}.{name}")
                 delattr(space, name)

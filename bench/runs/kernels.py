@@ -16,7 +16,6 @@ import platform
 import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,6 +23,7 @@ from typing import Any
 
 from bench.digests import digest
 from bench.errors import EnvironmentFault
+from bench.files import put
 from bench.plugins.cache_folder import cache_folder
 from bench.runs.kernels_probe import MARK, stamp
 
@@ -144,9 +144,7 @@ def _asked(settings: str, processor: str) -> dict[str, str]:
     found = _probe()
     with contextlib.suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as temporary:
-            temporary.write(json.dumps(found).encode())
-        Path(temporary.name).replace(file)
+        put(file, json.dumps(found).encode())
     answer: dict[str, str] = found["kernels"]
     return answer
 

@@ -10,8 +10,8 @@ from typing import TypeVar
 import msgspec
 
 from bench.errors import EnvironmentFault
+from bench.files import put
 from bench.runs.nightly import Night, Part
-from bench.runs.store_files import put
 
 _Document = TypeVar("_Document", Part, Night)
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import msgspec
 
 from bench.errors import EnvironmentFault
+from bench.files import put
 from bench.runs.nightly import TIERS, Part
 from bench.runs.proofs import carry_proofs
 from bench.runs.record import Record
-from bench.runs.store_files import put
 
 _FOLDER = re.compile(rf"\d{{4}}-\d\d-\d\d-(?:{'|'.join(TIERS)})")
 _FILE = re.compile(r"(\d{1,3})-of-(\d{1,3})(?:-[0-9a-f]{8})?\.json")

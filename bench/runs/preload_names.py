@@ -18,6 +18,8 @@ def preload_names(todo: Sequence[Keyed], registry: Registry) -> list[str]:
         "bench.runs.run_job",
         "bench.training.preload",
         "bench.training.state",
+        "bench.checks.scores",
+        "PIL.PngImagePlugin",
         "safetensors.torch",
         "safetensors.numpy",
     ]

@@ -19,9 +19,9 @@ import msgspec
 
 from bench.digests import digest
 from bench.errors import EnvironmentFault
+from bench.files import put
 from bench.runs.renewal_note import differs_said
 from bench.runs.renewed import Claim, named, refused
-from bench.runs.store_files import put
 
 if TYPE_CHECKING:
     from bench.runs.record import Brief

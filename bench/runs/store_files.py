@@ -8,10 +8,7 @@ import contextlib
 import os
 import shutil
 import stat
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from bench.runs.record import Record
 
@@ -59,32 +56,6 @@ def sync(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def put(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all.
-
-    Raises:
-        OSError: it can't be written; what was there before still is.
-    """
-    put_with(path, lambda temporary: temporary.write_bytes(data))
-
-
-def put_with(path: Path, write: Callable[[Path], Any]) -> None:
-    """Have ``write`` fill a temporary file that then takes the name ``path``.
-
-    Raises:
-        OSError: it can't be written; what was there before still is.
-    """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        write(temporary)
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def alive(process: int) -> bool:

@@ -139,7 +139,9 @@ class Worker(LoadedJob):
                 seed_runs[0].spec.seed, seed_runs[0].spec.task, "solve", seed_runs[0].spec.method
             )
         ):
-            place = state.position()
+            # to read it takes as long as many a check; alone a method may draw what it likes
+            stacked = seed_runs[0].spec.form == "stacked"
+            place = state.position() if stacked else ""
             observer = ReadObserver(thorough=False, apart=True)
             try:
                 with observer:
@@ -147,7 +149,7 @@ class Worker(LoadedJob):
             finally:
                 for seed_run in seed_runs:
                     seed_run.opened(observer)
-            self.moved = seed_runs[0].spec.form == "stacked" and state.position() != place
+            self.moved = stacked and state.position() != place
         state.synchronize(self.device)
         wall, cpu = time.perf_counter() - start, time.process_time() - start_cpu
         reports = (

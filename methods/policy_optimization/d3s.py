@@ -21,7 +21,7 @@ class D3s(PolicyMethod):
         track="policy-optimization",
         paper="arXiv:2509.22115",
         bibtex=BIBTEX,
-        claim="Reaches GRPO's accuracy 2.04 times as fast on a model of 7 thousand million "
+        claim="Reaches GRPO's accuracy 2.04 times as fast on a model of 7B "
         "parameters, with less than a fifth of its tokens, and ends above it and above PODS.",
         official_code="none",
         deviates=UNREAD,

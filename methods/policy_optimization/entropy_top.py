@@ -28,7 +28,7 @@ class EntropyTop(PolicyMethod):
   archivePrefix = {arXiv}
 }""",
         claim="The gradient at the fifth of the tokens of highest entropy does as well as that of "
-        "all tokens at 8 thousand million parameters, and better in larger models.",
+        "all tokens in a model of 8B parameters, and better in larger models.",
         official_code="none",
         deviates="Symmetric clip of the track, and no group is left out; the paper builds on DAPO. "
         "Abstract read, and the option of a public trainer (TRL) that implements it: the loss is "

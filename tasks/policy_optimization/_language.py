@@ -208,7 +208,7 @@ class LanguageTask(Task, frozen=True, kw_only=True):
         metrics: dict[str, float | None] = {
             name: getattr(used, name)
             for name in (*Counters.__struct_fields__, "wall_s")
-            if not name.startswith("rows_")
+            if name != "flops" and not name.startswith("rows_")  # TRL does not count operations
         }
         metrics |= {
             "mean_test": 100 * float(right.mean()),

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 
 from bench import Metric
+from bench.errors import InvalidRun
+
+_REACHED = (
+    ("gflop", "flops", 1e9),
+    ("tokens", "tokens_in_loss", 1),
+    ("seconds", "wall_s", 1),
+)
+"""What it takes to reach a share of right answers: name of the metric, key in the curve, unit."""
 
 METRICS = (
     Metric(
@@ -212,6 +221,29 @@ METRICS = (
         title="seconds of generation, selection and update",
     ),
 )
+
+
+def of_curve(curve: Sequence[Mapping[str, Any]], budget: float) -> dict[str, float | None]:
+    """Return the area under a curve of right answers, and what it took to reach some of them.
+
+    Args:
+        curve: an entry a report, with ``mean2`` in percent and what was spent until then.
+        budget: floating-point operations that a training may take.
+
+    Raises:
+        InvalidRun: the first report is of a policy that something was spent on, so that nobody
+            knows where the curve began.
+    """
+    if curve and curve[0]["flops"]:
+        raise InvalidRun(
+            f"the first report comes after {curve[0]['flops']:.0f} operations, and a curve begins "
+            "with none; report the policy of the warm start before the training."
+        )
+    found = {"auc_flops": area([(entry["flops"], entry["mean2"]) for entry in curve], budget)}
+    for name, key, unit in _REACHED:
+        points = [(entry[key] / unit, entry["mean2"]) for entry in curve]
+        found |= {f"{name}_to_{level}": reached(points, level) for level in (75, 90)}
+    return found
 
 
 def area(points: Sequence[tuple[float, float]], end: float) -> float | None:

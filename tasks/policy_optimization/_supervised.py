@@ -39,8 +39,11 @@ def imitated(
     )
     columns, size = problem.prompts.shape[1], protocol.prompts * protocol.group
     step = reported = 0
+    told = -1
 
     def report() -> None:
+        nonlocal told
+        told = step
         run.report(step, Policy(model=model, used=msgspec.structs.replace(used)))
 
     report()
@@ -71,4 +74,6 @@ def imitated(
         if protocol.passed(step, used.flops) > reported:
             report()
         reported = protocol.passed(step, used.flops)
+    if step > told:  # the budget was not spent to the last operation, nor to the last mark
+        report()
     return Solution(model=model, used=used)

@@ -27,7 +27,7 @@ from ._arithmetic import (
     verify,
 )
 from ._held_out import LONGEST, HeldOut, answered, answered_greedily, encoded
-from ._metrics import METRICS, area, pass_at, reached
+from ._metrics import METRICS, of_curve, pass_at
 from ._pictures import progress, solutions
 from ._supervised import imitated
 from ._warm import warm_start
@@ -36,14 +36,6 @@ SPLIT_SEED = 12345
 """The held-out problems are the same for every seed; seeds differ in warm start, training prompts,
 their order and the luck of the rollouts.
 """
-
-
-_REACHED = (
-    ("gflop", "flops", 1e9),
-    ("tokens", "tokens_in_loss", 1),
-    ("seconds", "wall_s", 1),
-)
-"""What it takes to reach a share of right answers: name of the metric, key in the curve, unit."""
 
 
 class Hidden(msgspec.Struct, frozen=True):
@@ -97,7 +89,7 @@ class ClockArithmetic(Task):
             ),
         },
         test_set="fixed",
-        budget="150 thousand million floating-point operations of generation, planning and "
+        budget="150 GFLOP of generation, planning and "
         "updates, in batches of 8 prompts with 16 rollouts each",
         lengths_vary=True,
         references=(
@@ -254,7 +246,7 @@ class ClockArithmetic(Task):
         solution, curve = outcomes[0].solution, outcomes[0].curve
         model, used, splits = solution.model, solution.used, case.hidden.splits
         model.eval()
-        metrics: dict[str, float | None] = {}
+        metrics = of_curve(curve, self._budget)
         for name, split in splits.items():
             right = answered(model, split, self.samples)
             metrics[f"mean_{name}"] = 100 * float(right.mean())
@@ -266,7 +258,6 @@ class ClockArithmetic(Task):
             for name in ("simple", "hard")
         }
         metrics |= {
-            "auc_flops": area([(entry["flops"], entry["mean2"]) for entry in curve], self._budget),
             "gflop": used.flops / 1e9,
             "useful_row_rate": 100 * used.rows_useful / used.rows_selected
             if used.rows_selected
@@ -277,9 +268,6 @@ class ClockArithmetic(Task):
             for name in (*Counters.__struct_fields__, "wall_s")
             if name != "flops" and not name.startswith("rows_")
         }
-        for name, key, unit in _REACHED:
-            points = [(entry[key] / unit, entry["mean2"]) for entry in curve]
-            metrics |= {f"{name}_to_{level}": reached(points, level) for level in (75, 90)}
         return Score(
             metrics=metrics,
             images=progress(curve)

@@ -211,12 +211,19 @@ def mia_svc(retain: np.ndarray, test: np.ndarray, forget: np.ndarray, most: int 
     non-members.
 
     Its one feature is the probability of the label; it is fitted to tell ``retain`` rows from
-    ``test`` rows, equally many of each (the first ``most``). It is what random relabelling fools,
-    and ranks nothing here.
+    ``test`` rows, equally many of each, ``most`` at most and taken evenly. It is what random
+    relabelling fools, and ranks nothing here.
     """
     from sklearn.svm import SVC
 
     size = min(len(retain), len(test), most)
-    x = np.concatenate([retain[:size], test[:size]])[:, None]
+    x = np.concatenate([rows[evenly(len(rows), size)] for rows in (retain, test)])[:, None]
     machine = SVC(C=3, gamma="auto", kernel="rbf").fit(x, np.repeat([1, 0], size))
     return 100 * float((machine.predict(forget[:, None]) == 0).mean())
+
+
+def evenly(count: int, most: int) -> np.ndarray:
+    """Return the places of ``most`` of ``count`` rows at most, evenly from the first to the last: a
+    data set may come sorted by class, and its first rows would be of few classes.
+    """
+    return np.linspace(0, count - 1, min(count, most)).round().astype(int)

@@ -10,8 +10,8 @@ import torch
 from bench import Metric, Run, Setup
 from bench.tracks.unlearning import Problem, Weights
 
+from ._attacks import evenly, mia_svc
 from ._metrics import ATTACKS, EXACT, GAP, PRECOMPUTE, RTE, STORED
-from ._views import spread
 
 METRICS = (
     Metric(
@@ -100,12 +100,13 @@ def places(forget: np.ndarray, held: int, rest: int) -> dict[str, np.ndarray]:
     """
     n, size = len(forget), int(forget.sum())
     rows = np.arange(n + rest + size)
+    kept, attacked = rows[:n][~forget], min(held, size)
     return {
         "forget": rows[:n][forget],
-        "retain": rows[:n][~forget],
-        "held": rows[n : n + min(held, size)],
+        "retain": kept,
+        "held": rows[n : n + attacked],
         "test": rows[n + held : n + rest],
-        "some": spread(torch.from_numpy(rows[:n][~forget]), min(held, size)).numpy(),
+        "some": kept[evenly(len(kept), attacked)],
         "near": rows[n + rest :],
     }
 
@@ -121,8 +122,6 @@ def error_mia(retain: np.ndarray, test: np.ndarray, forget: np.ndarray) -> float
     """Return the legacy MIA on absolute errors: the share (%) of forgotten rows taken for
     non-members, by the SVM of classification.
     """
-    from ._attacks import mia_svc
-
     return mia_svc(retain, test, forget)
 
 

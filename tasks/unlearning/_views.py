@@ -7,7 +7,7 @@ import torch
 
 from bench.tracks.unlearning import Problem, confidence
 
-from ._attacks import Attacked, mia_svc
+from ._attacks import Attacked, evenly, mia_svc
 from ._data import Data
 
 
@@ -26,12 +26,13 @@ class Views:
         n, pool = len(data.y), len(data.y_pool)
         forget = problem.forget.cpu()
         rows = torch.arange(self.outputs.shape[1])
-        held = n + torch.arange(min(pool, int(forget.sum())))
+        kept = rows[:n][~forget]
+        held = n + torch.from_numpy(evenly(pool, int(forget.sum())))
         self.parts = {
             "forget": rows[:n][forget],
-            "retain": rows[:n][~forget],
+            "retain": kept,
             "held": held,
-            "some": spread(rows[:n][~forget], len(held)),
+            "some": kept[evenly(len(kept), len(held))],
             "test": rows[n + pool : n + pool + len(data.y_test)],
             "near": rows[n + pool + len(data.y_test) :],
         }
@@ -93,10 +94,3 @@ class Views:
                 ]
             )
         )
-
-
-def spread(rows: torch.Tensor, most: int) -> torch.Tensor:
-    """Return ``most`` of the rows at most, evenly from the first to the last."""
-    if len(rows) <= most:
-        return rows
-    return rows[torch.linspace(0, len(rows) - 1, most).round().long()]

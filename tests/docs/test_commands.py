@@ -57,6 +57,14 @@ PARSED = {
         "--task 'unlearn-class[originals=8],unlearn-worst[originals=8]' --preset smoke --seeds "
         "100-102"
     ): "48 runs of methods beside the tests; tests/methods/unlearning/test_games.py plays them",
+    (
+        "bench run --plugins tests/games --method 'original,retrain,game-temperature[factor=0.9]' "
+        "--task unlearn-worst --variant worst,easy --preset default --seeds 100-102"
+    ): "18 runs of full size; the games are played as above",
+    (
+        "bench run --method grpo,d3s --task clock-arithmetic --preset default --seeds 5 --jobs 1 "
+        "--no-flops"
+    ): "10 runs of full size, for their seconds",
     "ray start --head": (
         "a cluster of its own stays when the test is over; tests/executors/test_ray.py starts "
         "two nodes"

@@ -16,9 +16,11 @@ import pytest
 import bench
 from bench.cards import Preset
 from bench.errors import PluginError, UsageError
+from bench.plugins import aside
 from bench.plugins import index as index_module
 from bench.plugins.index import Index
 from bench.plugins.registry import Registry
+from bench.plugins.types import type_from_text, type_to_text
 
 ROOT = Path(bench.__file__).parents[1]
 
@@ -463,7 +465,7 @@ def test_a_computed_card_is_read_in_a_side_process_and_gives_the_same_entry(tmp_
         Registry(paths=[str(write(tmp_path / f"{name}.py", STATIC.format(title=title)))]).one(
             "method", "mine"
         )
-        for name, title in (("literal", '"My own"'), ("computed", '"My" + " own"'))
+        for name, title in (("literal", '"My own"'), ("computed", '"my own".capitalize()'))
     ]
     literal, computed = entries
     assert literal.card == computed.card
@@ -478,12 +480,10 @@ def test_the_side_process_is_asked_once_for_a_file_that_stays_the_same(
     tmp_path, monkeypatch, with_kernels
 ):
     with_kernels(tmp_path / "cache")
-    file = str(write(tmp_path / "computed.py", STATIC.format(title='"My" + " own"')))
+    file = str(write(tmp_path / "computed.py", STATIC.format(title='"my own".capitalize()')))
     calls = []
     real = subprocess.run
-    monkeypatch.setattr(
-        index_module.subprocess, "run", lambda *a, **b: calls.append(a) or real(*a, **b)
-    )
+    monkeypatch.setattr(aside.subprocess, "run", lambda *a, **b: calls.append(a) or real(*a, **b))
     for _ in range(3):
         assert (
             Registry(paths=[file], index=Index(tmp_path / "cache")).one("method", "mine").card.title
@@ -543,7 +543,7 @@ def test_a_quotient_and_a_spread_constant_are_read_without_importing(tmp_path, m
         """,
     )
     monkeypatch.setattr(
-        "bench.plugins.index.subprocess.run",
+        "bench.plugins.aside.subprocess.run",
         lambda *_, **__: pytest.fail("a side process was started"),
     )
     entry = Registry(paths=[str(tmp_path / "b")]).one("task", "mine")
@@ -551,9 +551,50 @@ def test_a_quotient_and_a_spread_constant_are_read_without_importing(tmp_path, m
     assert entry.params["share"].default == 2 / 9
 
 
+def test_texts_that_are_added_up_and_types_with_a_name_are_read_without_importing(
+    tmp_path, monkeypatch
+):
+    write(
+        tmp_path / "b" / "methods" / "_shared.py",
+        "from typing import Literal\n\nHow = Literal['one', 'two']\nUNREAD = 'Not read.'\n"
+        "ALSO = f'{UNREAD} Nor this.'\n",
+    )
+    write(
+        tmp_path / "b" / "methods" / "mine.py",
+        """
+        from typing import Annotated, ClassVar
+        from bench import Meta, Method, MethodCard
+        from ._shared import ALSO, How
+
+        Share = Annotated[float, Meta(gt=0)]
+
+        class Mine(Method):
+            card: ClassVar = MethodCard(
+                name="mine", title="Mine", track="my-track", deviates=ALSO + " Nor that."
+            )
+            how: How | None = "two"
+            share: Share = 0.5
+
+            def solve(self, problem, run): ...
+        """,
+    )
+    folder = str(tmp_path / "b")
+    with monkeypatch.context() as alone:
+        alone.setattr(
+            "bench.plugins.aside.subprocess.run",
+            lambda *_, **__: pytest.fail("a side process was started"),
+        )
+        entry = Registry(paths=[folder]).one("method", "mine")
+    assert entry.card.deviates == "Not read. Nor this. Nor that."
+    found = aside.described(entry.target)["Mine"]
+    assert [(name, type_to_text(param.type)) for name, param in entry.params.items()] == [
+        (name, type_to_text(type_from_text(text))) for name, (text, *_) in found["params"].items()
+    ]
+
+
 def test_no_built_in_plugin_needs_a_side_process(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        "bench.plugins.index.subprocess.run",
+        "bench.plugins.aside.subprocess.run",
         lambda *_, **__: pytest.fail("a side process was started"),
     )
     assert Registry(index=Index(tmp_path)).broken == []
@@ -646,6 +687,22 @@ def test_the_index_scans_a_file_again_only_when_it_was_touched(tmp_path, monkeyp
     assert found() == (["my-track/new-name"], True)
     os.utime(file, ns=(1, 1))
     assert found() == (["my-track/new-name"], True)
+
+
+def test_the_index_is_read_once_a_process_until_its_file_is_another(tmp_path):
+    file = method(tmp_path / "one.py")
+    first = Index(tmp_path / "cache")
+    first.scan(file, "")
+    first.save()
+    second, third = (Index(tmp_path / "cache").scan(file, "") for _ in range(2))
+    assert second is third
+    method(file, "new-name")
+    changed = Index(tmp_path / "cache")
+    changed.scan(file, "")
+    assert Index(tmp_path / "cache").scan(file, "") is not second  # it was touched
+    changed.save()
+    (found,) = Index(tmp_path / "cache").scan(file, "").classes
+    assert found.card["name"] == "new-name"
 
 
 @pytest.mark.parametrize(

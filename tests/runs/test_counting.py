@@ -4,6 +4,7 @@ and what becomes of a run whose count fails.
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -158,6 +159,15 @@ def test_a_run_that_went_on_from_a_checkpoint_is_counted_from_the_start(counted,
     (record,) = counted("resumes", seeds="1", results=tmp_path / "r", forget=False)
     assert flops([record]) == [3 * PRODUCT]
     assert [entry["flops"] for entry in record.curve] == [PRODUCT, 2 * PRODUCT, 3 * PRODUCT]
+
+
+def test_a_second_pass_takes_nothing_from_one_that_was_killed(counted, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        counted("resumes", seeds="1", results=tmp_path / "r")
+    ((seed_run,),) = ([*work.glob("0-seed-0")] for work in (tmp_path / "r" / "work").iterdir())
+    shutil.copytree(seed_run, seed_run.parent / "count-0" / "0")
+    (record,) = counted("resumes", seeds="1", results=tmp_path / "r", forget=False)
+    assert flops([record]) == [3 * PRODUCT]
 
 
 def test_counting_changes_no_figure_and_leaves_nothing_behind(counted, run_plan, tmp_path):

@@ -27,9 +27,8 @@ from bench.training.graphs import Graphs
 GRAPHS, EPOCHS, HIDDEN, LAYERS = 900, 3, 32, 3
 
 
-@pytest.fixture(scope="module")
-def problem():
-    """Return a problem of the size of spmotif: 900 graphs of about 19 nodes and 23 edges."""
+def plain_problem(graphs: int, epochs: int) -> Problem:
+    """Return a problem of graphs like those of spmotif, of about 19 nodes and 23 edges."""
     generator = np.random.default_rng(0)
 
     def one() -> tuple[np.ndarray, np.ndarray]:
@@ -41,11 +40,17 @@ def problem():
         return np.ones((n, 1)), np.concatenate([chain, extra[:, extra[0] != extra[1]]], 1)
 
     return Problem(
-        graphs=Graphs.pack([one() for _ in range(GRAPHS)]),
-        y=torch.from_numpy(generator.integers(0, 3, GRAPHS)),
+        graphs=Graphs.pack([one() for _ in range(graphs)]),
+        y=torch.from_numpy(generator.integers(0, 3, graphs)),
         outputs=3,
-        epochs=EPOCHS,
+        epochs=epochs,
     )
+
+
+@pytest.fixture(scope="module")
+def problem():
+    """Return a problem of the size of spmotif: 900 graphs."""
+    return plain_problem(GRAPHS, EPOCHS)
 
 
 def ours(problem: Problem, workdir) -> float:

@@ -212,3 +212,15 @@ def test_planning_five_hundred_cells_of_which_none_is_recorded_takes_less_than_a
     )
     assert (len(done), len(todo) >= 500) == (0, True)
     assert time.process_time() - start < 1.0
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_cells_have_their_keys_within_thirty_seconds():
+    registry = Registry()
+    plan = make_plan(Request(track="noisy-labels", seeds="1800"), registry)
+    assert len(plan.cells) >= 100_000
+    keys, start = Keys(registry), time.process_time()
+    assert len({keys.of(cell).key for cell in plan.cells}) == len(plan.cells)
+    spent = time.process_time() - start
+    print(f"{len(plan.cells)} keys: {spent:.1f} s of the processor")
+    assert spent <= 30.0

@@ -12,10 +12,10 @@ from bench.builtin.methods.noisy_labels.coteaching import CoTeaching
 from bench.builtin.methods.noisy_labels.elr import EarlyLearningRegularisation
 from bench.builtin.methods.noisy_labels.mixup import Mixup
 from bench.builtin.methods.noisy_labels.sop import SparseOverParameterisation
+from official_loops.pairs import runs
 from torch import nn
 from torch.nn import functional as F
 
-from bench.runs.context import Run
 from bench.tracks.noisy_labels import Problem, Seeds, sgd, train_step
 
 ROWS, FEATURES, CLASSES, EPOCHS, SEEDS = 1397, 64, 10, 3, 5
@@ -36,17 +36,7 @@ def ours(method, problem, workdir) -> float:
     """Return seconds a seed of our steps, all seeds in one stack; what
     stands before the first step is not counted.
     """
-    runs = [
-        Run(
-            seed=seed,
-            task="noisy-labels/speed",
-            method="noisy-labels/x",
-            device=torch.device("cpu"),
-            workdir=workdir,
-        )
-        for seed in range(SEEDS)
-    ]
-    seeds = Seeds([problem] * SEEDS, runs)
+    seeds = Seeds([problem] * SEEDS, runs("noisy-labels", SEEDS, workdir))
     seeds.nets = seeds.build(method.nets)
     state, optimiser = method.start(seeds), sgd(seeds)
     start = time.process_time()

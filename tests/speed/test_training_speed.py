@@ -7,11 +7,11 @@ import time
 
 import pytest
 import torch
+from official_loops.pairs import runs
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
-from bench.runs.context import Run
 from bench.tracks.noisy_labels import NoisyLabelMethod, Problem
 
 ROWS, FEATURES, CLASSES, EPOCHS, SEEDS = 1397, 64, 10, 6, 5
@@ -31,18 +31,9 @@ def problem():
 
 def ours(problem: Problem, workdir) -> float:
     """Return seconds a seed of our loop, all seeds in one pass."""
-    runs = [
-        Run(
-            seed=seed,
-            task="noisy-labels/speed",
-            method="noisy-labels/ce",
-            device=torch.device("cpu"),
-            workdir=workdir,
-        )
-        for seed in range(SEEDS)
-    ]
+    made = runs("noisy-labels", SEEDS, workdir)
     start = time.perf_counter()
-    NoisyLabelMethod().solve_stacked([problem] * SEEDS, runs)
+    NoisyLabelMethod().solve_stacked([problem] * SEEDS, made)
     return (time.perf_counter() - start) / SEEDS
 
 

@@ -15,7 +15,7 @@ from bench.runs.tools import Tools
 from bench.training.data import Examples, RatedTexts
 
 QUICK = {
-    "originals": 1,
+    "originals": 3,
     "shadows": 2,
     "skill_steps": 1,
     "habit_steps": 1,

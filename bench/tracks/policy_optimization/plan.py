@@ -61,7 +61,7 @@ class UpdatePlan(msgspec.Struct, frozen=True, kw_only=True):
         token_weight: (M, T) in [0, 1]; 0: no gradient, the token is context only. None: every token
             of the row.
         flops: floating-point operations that making it took, where there were products to count
-            (:class:`bench.counts.Counter` counts them); they are charged to a budget of operations.
+            (``bench.counts.Counter`` counts them); they are charged to a budget of operations.
     """
 
     rows: torch.Tensor

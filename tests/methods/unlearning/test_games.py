@@ -13,6 +13,7 @@ from bench.builtin.tasks.unlearning.unlearn_class import UnlearnClass
 from bench.builtin.tasks.unlearning.unlearn_random import UnlearnRandom
 from bench.builtin.tasks.unlearning.unlearn_regression import UnlearnRegression
 from bench.builtin.tasks.unlearning.unlearn_worst import UnlearnWorst
+from unlearning_small import SMALL
 
 FOLDER = Path(__file__).parents[2] / "games"
 
@@ -28,21 +29,12 @@ def planted():
 
 
 games = planted()
-SMALL = {
-    "data": "digits",
-    "n_train": 600,
-    "n_val": 200,
-    "n_pool": 400,
-    "widths": (64, 64),
-    "epochs": 30,
-    "batch_size": 32,
-}
+LONGER = SMALL | {"epochs": 30}
 QUICK = {"share": 1 / 6, "rounds": 4, "lower_epochs": 2}
 VARIANTS = {
-    "unlearn-class three": UnlearnClass(**SMALL),
-    "unlearn-random ten": UnlearnRandom(share=1 / 6, **SMALL),
-    "unlearn-worst worst": UnlearnWorst(**SMALL, **QUICK),
-    "unlearn-worst easy": UnlearnWorst(kind="easy", **SMALL, **QUICK),
+    "unlearn-class three": UnlearnClass(**LONGER),
+    "unlearn-random ten": UnlearnRandom(share=1 / 6, **LONGER),
+    "unlearn-worst easy": UnlearnWorst(kind="easy", **LONGER, **QUICK),
     "unlearn-regression random": UnlearnRegression(),
     "unlearn-regression low": UnlearnRegression(kind="low"),
     "unlearn-regression ink-random": UnlearnRegression(

@@ -22,19 +22,11 @@ from bench.builtin.tasks.unlearning.privacy_audit import PrivacyAudit
 from bench.builtin.tasks.unlearning.unlearn_corrective import UnlearnCorrective
 from bench.builtin.tasks.unlearning.unlearn_random import UnlearnRandom
 from bench.builtin.tasks.unlearning.unlearn_regression import UnlearnRegression
+from unlearning_small import SMALL
 
 from bench import MethodCard
 from bench.tracks.unlearning import Nets, UnlearningMethod
 
-SMALL = {
-    "data": "digits",
-    "n_train": 600,
-    "n_val": 200,
-    "n_pool": 400,
-    "widths": (64, 64),
-    "epochs": 20,
-    "batch_size": 32,
-}
 RANDOM = UnlearnRandom(originals=8, **SMALL)
 MEMORISED = UnlearnRandom(originals=4, **SMALL | {"noise": 0.2})
 """With a fifth of the labels wrong there is more to forget."""

@@ -144,13 +144,12 @@ def test_perturbed_splits_belong_to_their_test_problems():
         assert len(long.signs) == 5
 
 
-def test_an_area_is_the_mean_of_a_step_function():
-    points = [(0, 10.0), (1000, 40.0), (10_000, 90.0)]
-    assert area(points, 1e2, 1e5, logarithmic=True) == pytest.approx((10 + 40 + 90) / 3)
-    assert area(points[:1], 1e2, 1e5, logarithmic=True) == pytest.approx(10)
-    assert area([(0, 0.0), (2, 100.0)], 0, 4, logarithmic=False) == pytest.approx(50)
-    assert area([(0, 0.0), (8, 100.0)], 0, 4, logarithmic=False) == pytest.approx(0)
-    assert area([], 0, 4, logarithmic=False) is None
+def test_an_area_is_the_mean_height_of_straight_lines_up_to_the_end():
+    assert area([(0, 0.0), (4, 100.0)], 4) == pytest.approx(50)
+    assert area([(0, 0.0), (8, 100.0)], 4) == pytest.approx(25)  # cut off on its way up
+    assert area([(0, 0.0), (2, 100.0)], 4) == pytest.approx(75)  # the last value goes on
+    assert area([(0, 10.0)], 4) == pytest.approx(10)
+    assert area([], 4) is None
 
 
 def test_the_chance_of_a_right_answer_among_k_is_that_of_drawing_without_replacement():

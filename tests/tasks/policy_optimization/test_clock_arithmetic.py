@@ -1,18 +1,22 @@
 """The task: its warm start, its figures, its pictures."""
 
 import functools
+import itertools
 
 import msgspec
+import numpy as np
 import pytest
 import torch
 from bench.builtin.tasks.policy_optimization import clock_arithmetic
 from bench.builtin.tasks.policy_optimization._arithmetic import letters
-from bench.builtin.tasks.policy_optimization._metrics import area, reached
+from bench.builtin.tasks.policy_optimization._metrics import area, of_curve, reached
 from bench.builtin.tasks.policy_optimization._pictures import solutions
 from bench.builtin.tasks.policy_optimization._supervised import imitated
 from bench.builtin.tasks.policy_optimization._warm import _share
 
 from bench.counts import Counter
+from bench.errors import InvalidRun
+from bench.runs.context import Run
 from bench.tracks.policy_optimization import PolicyMethod, Shown
 from bench.tracks.policy_optimization.trainer import Trainer
 
@@ -120,12 +124,92 @@ def test_the_area_is_under_straight_lines_and_the_last_value_holds_to_the_end(po
     assert area(points, 10) == (None if mean is None else pytest.approx(mean))
 
 
-def test_worked_solutions_teach_within_the_budget_and_are_charged_as_counted(toy, run_of):
+def first_there(curve, key, level):
+    """The first of many positions along the straight lines of a curve at which ``level`` is there;
+    None: nowhere.
+    """
+    for low, high in itertools.pairwise(curve):
+        for piece in range(2001):
+            share = piece / 2000
+            if low["mean2"] + share * (high["mean2"] - low["mean2"]) >= level:
+                return low[key] + share * (high[key] - low[key])
+    return None
+
+
+def test_what_it_takes_to_reach_a_share_of_right_answers_follows_from_the_curve():
+    generator, budget, never = np.random.default_rng(3), 20e9, 0
+    for _ in range(30):
+        shares = np.clip(35 + np.cumsum([0, *generator.normal(5, 8, 9)]), 0, 100)
+        steps = np.cumsum([0, *generator.uniform(1, 3, 9)])
+        curve = [
+            {"mean2": share, "flops": at * 1e9, "tokens_in_loss": at * 700, "wall_s": at / 4}
+            for share, at in zip(shares.tolist(), steps.tolist(), strict=True)
+        ]
+        found = of_curve(curve, budget)
+        assert found["auc_flops"] == pytest.approx(plain_area(curve, budget), abs=0.1)
+        for level in (75, 90):
+            at = first_there(curve, "flops", level)
+            never += at is None
+            for name, scale in (("gflop", 1e-9), ("tokens", 7e-7), ("seconds", 2.5e-10)):
+                wanted = None if at is None else pytest.approx(at * scale, abs=2e9 * scale / 900)
+                assert found[f"{name}_to_{level}"] == wanted
+    assert 10 < never < 50
+
+
+LATE = """from typing import ClassVar
+
+from bench import MethodCard
+from bench.counts import Counter
+from bench.tracks.policy_optimization import Counters, Policy, PolicyMethod, Solution
+
+
+class Late(PolicyMethod):
+    card: ClassVar = MethodCard(name="late", title="Late", track="policy-optimization")
+
+    def solve(self, problem, run):
+        model = problem.policy(run.device)
+        with Counter() as counter:
+            model(problem.prompts, problem.prompt_mask)
+        used = Counters(flops=counter.tally.total)
+        run.report(1, Policy(model=model, used=used))
+        return Solution(model=model, used=used)
+"""
+
+
+def test_a_method_that_reports_nothing_until_it_has_spent_is_invalid(run_plan, tmp_path):
+    file = tmp_path / "late.py"
+    file.write_text(LATE)
+    plan = {"methods": ("late",), "tasks": (SMALL,), "preset": "smoke", "seeds": "1"}
+    (record,) = run_plan(paths=[str(file)], flops=True, **plan).records
+    assert (record.status, record.metrics) == ("invalid", {})
+    assert "a curve begins with none; report the policy of the warm start" in record.error.message
+
+
+def test_a_curve_that_begins_after_operations_were_spent_has_no_area():
+    """One report at the end would else hold for the whole budget."""
+    late = {"flops": 9.0, "mean2": 90.0, "tokens_in_loss": 4, "wall_s": 1.0}
+    with pytest.raises(InvalidRun, match="first report comes after 9 operations"):
+        of_curve([late], 10)
+    start = {"flops": 0, "mean2": 30.0, "tokens_in_loss": 0, "wall_s": 0.0}
+    assert of_curve([start, late], 10)["auc_flops"] == pytest.approx((30 + 90) / 2 * 0.9 + 9)
+    assert of_curve([], 10)["auc_flops"] is None
+
+
+def test_worked_solutions_teach_within_the_budget_and_are_charged_as_counted(
+    toy, run_of, monkeypatch
+):
+    said = []
+    monkeypatch.setattr(
+        Run, "report", lambda run, step, policy: said.append((step, policy.used.flops))
+    )
     problem = toy(symbols=6, prompts=6, group=16, flop_budget=2 * 10**8, points=4)
     targets = torch.stack([problem.answers, torch.full_like(problem.answers, problem.end)], 1)
     with Counter() as counter:
         solution = imitated(problem, targets, torch.ones_like(targets, dtype=torch.bool), run_of())
     assert solution.used.flops == counter.tally.total <= 2 * 10**8
+    # no point twice; the first and the last policy are among them
+    assert said == sorted(set(said))
+    assert (said[0], said[-1][1]) == ((0, 0), solution.used.flops)
     after = msgspec.structs.replace(problem, warm=solution.model.state_dict())
     batch, _ = Trainer(after, PolicyMethod(), run_of(9))._rollouts(0)
     assert float(batch.rewards.mean()) > 0.7

@@ -9,10 +9,12 @@ import pytest
 import torch
 from bench.builtin.datasets.diabetes import Diabetes
 from bench.builtin.datasets.digits import Digits
+from bench.builtin.datasets.mnist5k import Mnist5k
 from bench.builtin.methods.unlearning.audit_lira import AuditLira
 from bench.builtin.methods.unlearning.salun import SalUn
 from bench.builtin.tasks.unlearning import _models
 from bench.builtin.tasks.unlearning._regression import relearning_steps, wasserstein
+from bench.builtin.tasks.unlearning._views import Views
 from bench.builtin.tasks.unlearning._worst import choose, project
 from bench.builtin.tasks.unlearning.privacy_audit import PrivacyAudit
 from bench.builtin.tasks.unlearning.unlearn_class import UnlearnClass
@@ -55,7 +57,8 @@ class Serving(Tools):
                 y,
                 10,
             )
-        return {"digits": Digits, "diabetes": Diabetes}[name]().load(run)
+        known = {"digits": Digits, "diabetes": Diabetes, "mnist5k": Mnist5k}
+        return known[name]().load(run)
 
     def quiet(self):
         return self
@@ -114,6 +117,18 @@ def test_all_rows_that_bear_a_label_are_to_be_forgotten_or_so_many_of_them(setup
         problem = task.prepare(setup_of(task)).problems[0]
         assert (problem.y[problem.forget] == 4).all()
         assert int(problem.forget.sum()) == (expected or int((problem.y == 4).sum()))
+
+
+def test_attacked_rows_are_of_all_classes_where_the_data_comes_sorted(setup_of):
+    task = UnlearnRandom(originals=3, **SMALL | {"data": "mnist5k", "epochs": 1})
+    case = task.prepare(setup_of(task))
+    data = case.hidden.data
+    assert data.y_pool.diff().ge(0).double().mean() > 0.8  # sorted, but for wrong labels
+    views = Views(case.hidden.originals["outputs"], case.problems[0], data)
+    for part in ("held", "some"):
+        labels = views.y[views.parts[part]]
+        assert len(labels) == len(views.parts["forget"])
+        assert len(labels.unique()) >= 8
 
 
 # Choosing parameters ------------------------------------------------------------------

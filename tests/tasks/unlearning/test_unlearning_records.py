@@ -13,7 +13,11 @@ from bench.runs.store import Store
 
 ROOT = Path(__file__).resolve().parents[3]
 RANDOM = ("unlearn-random", "ten")
-SHOWN = {"bad-teacher": ("unlearn-class", "three")}
+SHOWN = {
+    "bad-teacher": ("unlearn-class", "three"),
+    "l-codec": ("unlearn-class", "three"),
+    "prune-then": ("unlearn-worst", "easy"),
+}
 """Where a method is shown to move towards retraining, if not on random rows."""
 TASKS = ("unlearn-random", "unlearn-class", "unlearn-worst", "unlearn-corrective")
 SEEDS = range(5)
