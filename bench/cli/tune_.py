@@ -60,6 +60,7 @@ def command(
     A table is a Python file beside the module that asks it, and part of the key: results on this
     kind of device, of code that reaches it, become stale when a choice changes.
     """
+    from bench.executors import memory
     from bench.runs.provenance import THREADS, choose_device, cpu, gpu
 
     kind = choose_device(device)
@@ -85,7 +86,8 @@ def command(
                 for shape in tunable.shapes.get(kind, ())
             ]
         else:
-            found = list(tuning.measure(tunable, torch.device(kind), rounds))
+            with memory.kept():
+                found = list(tuning.measure(tunable, torch.device(kind), rounds))
             for item in found:
                 for candidate, why in item.failed.items():
                     warn(f"{name}: {candidate} can't be run at {_text(item.shape)}: {why}")

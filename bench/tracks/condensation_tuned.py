@@ -5,12 +5,12 @@ from __future__ import annotations
 TABLE: dict[str, dict[str, list[tuple[dict[str, int], str]]]] = {
     "condensation/evaluation": {
         "cpu": [
-            ({"images": 10, "side": 8, "width": 32, "nets": 5}, "grouped"),  # grouped 7.1 ms, sequential 19.9 ms; AMD EPYC, torch 2.13.0+cpu, 2026-11-29
-            ({"images": 100, "side": 8, "width": 32, "nets": 5}, "sequential"),  # grouped 64.5 ms, sequential 48.9 ms; AMD EPYC, torch 2.13.0+cpu, 2026-11-29
-            ({"images": 256, "side": 8, "width": 32, "nets": 5}, "sequential"),  # grouped 151 ms, sequential 102 ms; AMD EPYC, torch 2.13.0+cpu, 2026-11-29
-            ({"images": 10, "side": 14, "width": 32, "nets": 5}, "grouped"),  # grouped 16.4 ms, sequential 32 ms; AMD EPYC, torch 2.13.0+cpu, 2026-11-29
-            ({"images": 100, "side": 14, "width": 32, "nets": 5}, "sequential"),  # grouped 197 ms, sequential 127 ms; AMD EPYC, torch 2.13.0+cpu, 2026-11-29
-            ({"images": 10, "side": 28, "width": 32, "nets": 5}, "grouped"),  # grouped 74.8 ms, sequential 83.7 ms; AMD EPYC, torch 2.13.0+cpu, 2026-11-29
+            ({"images": 10, "side": 8, "width": 32, "nets": 5}, "grouped"),  # grouped 8.5 ms, sequential 22 ms; AMD EPYC, torch 2.13.0+cpu, 2026-11-29
+            ({"images": 100, "side": 8, "width": 32, "nets": 5}, "grouped"),  # grouped 46 ms, sequential 59.2 ms; AMD EPYC, torch 2.13.0+cpu, 2026-11-29
+            ({"images": 256, "side": 8, "width": 32, "nets": 5}, "grouped"),  # grouped 125 ms, sequential 129 ms; AMD EPYC, torch 2.13.0+cpu, 2026-11-29
+            ({"images": 10, "side": 14, "width": 32, "nets": 5}, "grouped"),  # grouped 23.3 ms, sequential 47 ms; AMD EPYC, torch 2.13.0+cpu, 2026-11-29
+            ({"images": 100, "side": 14, "width": 32, "nets": 5}, "grouped"),  # grouped 156 ms, sequential 166 ms; AMD EPYC, torch 2.13.0+cpu, 2026-11-29
+            ({"images": 10, "side": 28, "width": 32, "nets": 5}, "grouped"),  # grouped 79.2 ms, sequential 102 ms; AMD EPYC, torch 2.13.0+cpu, 2026-11-29
         ],
         "cuda": [
             ({"images": 10, "side": 32, "width": 128, "nets": 20}, "grouped"),  # grouped 22.4 ms, sequential 217 ms, stacked 26.5 ms; NVIDIA H200, torch 2.11.0+cu130, 2026-11-26
@@ -20,10 +20,10 @@ TABLE: dict[str, dict[str, list[tuple[dict[str, int], str]]]] = {
     },
     "condensation/matching": {
         "cpu": [
-            ({"side": 8, "channels": 1, "width": 32, "ipc": 1, "real": 32}, "grouped"),  # grouped 15.2 ms, hybrid 20.7 ms, loop 35.3 ms; AMD EPYC, torch 2.13.0+cpu, 2026-11-29
-            ({"side": 8, "channels": 1, "width": 32, "ipc": 10, "real": 32}, "grouped"),  # grouped 24.8 ms, hybrid 31.7 ms, loop 55.5 ms; AMD EPYC, torch 2.13.0+cpu, 2026-11-29
-            ({"side": 28, "channels": 1, "width": 32, "ipc": 1, "real": 32}, "hybrid"),  # grouped 315 ms, hybrid 178 ms, loop 197 ms; AMD EPYC, torch 2.13.0+cpu, 2026-11-29
-            ({"side": 28, "channels": 1, "width": 32, "ipc": 10, "real": 32}, "loop"),  # grouped 413 ms, hybrid 345 ms, loop 328 ms; AMD EPYC, torch 2.13.0+cpu, 2026-11-29
+            ({"side": 8, "channels": 1, "width": 32, "ipc": 1, "real": 32}, "grouped"),  # grouped 16 ms, hybrid 22 ms, loop 38 ms; AMD EPYC, torch 2.13.0+cpu, 2026-11-29
+            ({"side": 8, "channels": 1, "width": 32, "ipc": 10, "real": 32}, "grouped"),  # grouped 24.1 ms, hybrid 31.4 ms, loop 57 ms; AMD EPYC, torch 2.13.0+cpu, 2026-11-29
+            ({"side": 28, "channels": 1, "width": 32, "ipc": 1, "real": 32}, "grouped"),  # grouped 163 ms, hybrid 183 ms, loop 210 ms; AMD EPYC, torch 2.13.0+cpu, 2026-11-29
+            ({"side": 28, "channels": 1, "width": 32, "ipc": 10, "real": 32}, "grouped"),  # grouped 312 ms, hybrid 328 ms, loop 367 ms; AMD EPYC, torch 2.13.0+cpu, 2026-11-29
         ],
         "cuda": [
             ({"side": 32, "channels": 3, "width": 128, "ipc": 1, "real": 256}, "vmap"),  # grouped 72.8 ms, hybrid 58.8 ms, loop 111 ms, vmap 55.9 ms; NVIDIA H200, torch 2.11.0+cu130, 2026-11-26
