@@ -32,6 +32,11 @@ _PROTOCOL = (
 )
 """Parameters that the problem takes over as they are."""
 
+LAST = 10
+"""Epochs whose mean is reported, and which are watched on all rows."""
+WATCH_SEED = 12345
+"""Draws the rows of a curve that looks at a part, the same for every method and seed."""
+
 
 class Hidden(msgspec.Struct, frozen=True):
     """What no method sees: the clean test set and the true labels of the training rows."""
@@ -64,6 +69,17 @@ def held_out(
     return Case(problems=[rest], hidden=Hidden(problem.x[held], problem.y[held], rest.y))
 
 
+def shown(labels: torch.Tensor, most: int) -> torch.Tensor | slice:
+    """Return ``most`` rows (most,) of those with these labels (n,), class by class in proportion;
+    all where there are no more, or ``most`` is 0.
+    """
+    if not 0 < most < len(labels):
+        return slice(None)
+    generator = np.random.Generator(np.random.PCG64(WATCH_SEED))
+    rows = stratified_split(labels.cpu().numpy(), most, generator)[1]
+    return torch.from_numpy(rows).to(labels.device)
+
+
 class NoisyLabelTask(Task):
     """Corrupt the training labels of a data set; judge on its clean test part."""
 
@@ -73,6 +89,10 @@ class NoisyLabelTask(Task):
     """Rows of the test part."""
     by_channel: ClassVar[bool] = False
     """Standardise every channel of the pictures by itself."""
+    watched: ClassVar[int] = 0
+    """Rows of the test part, and of the training part, that the curve looks at in every epoch but
+    the last ten, class by class; 0: all. Figures of the final model are of all rows.
+    """
 
     noise: Literal[
         "sym",
@@ -204,16 +224,18 @@ class NoisyLabelTask(Task):
     def watch(self, case: Case, k: int, step: int, model: Any) -> Watched:
         """Score an epoch: clean test accuracy, and what became of the wrong labels."""
         hidden, problem = case.hidden, case.problems[k]
-        test, given = (
-            predict(model, hidden.x_test).argmax(-1),
-            predict(model, problem.x).argmax(-1),
-        )  # of all rows: shown the wrong ones alone, a model would know them
-        wrong = problem.y != hidden.y_true
+        most = self.watched if step <= self.epochs - LAST else 0
+        # training rows of all kinds: shown the wrong ones alone, a model would know them
+        test, train = (shown(labels, most) for labels in (hidden.y_test, hidden.y_true))
+        judged = predict(model, hidden.x_test[test]).argmax(-1)
+        said = predict(model, problem.x[train]).argmax(-1)
+        given, true = problem.y[train], hidden.y_true[train]
+        wrong = given != true
         return Watched(
             {
-                "acc": percent(test == hidden.y_test),
-                "memorised": percent((given == problem.y)[wrong]),
-                "recovered": percent((given == hidden.y_true)[wrong]),
+                "acc": percent(judged == hidden.y_test[test]),
+                "memorised": percent((said == given)[wrong]),
+                "recovered": percent((said == true)[wrong]),
             }
         )
 
@@ -232,7 +254,7 @@ class NoisyLabelTask(Task):
         bad = problem.y != hidden.y_true
         metrics = {
             "acc_last": accuracy,
-            "acc_last10": sum(curve[-10:]) / len(curve[-10:]),
+            "acc_last10": sum(curve[-LAST:]) / len(curve[-LAST:]),
             "acc_best": max(curve),
             "drop": max(curve) - accuracy,
             "memorised": percent((predicted == problem.y)[bad]),

@@ -4,6 +4,7 @@ are right, and the default size shows what it must.
 
 import importlib
 import pkgutil
+from typing import ClassVar
 
 import bench.builtin.methods.noisy_labels as home
 import numpy as np
@@ -542,6 +543,61 @@ def test_watching_an_epoch_gives_the_test_accuracy_and_what_became_of_wrong_labe
         "memorised": None,
         "recovered": None,
     }
+
+
+class Glancing(NoisyDigits):
+    """The digits, watched on 60 rows of each part before the last ten epochs."""
+
+    watched: ClassVar = 60
+
+
+@pytest.mark.parametrize("method", [CrossEntropy(), CoTeaching()], ids=lambda m: m.card.name)
+def test_watching_a_part_of_the_rows_leaves_every_final_figure_as_it_is_to_the_bit(
+    on_digits, method
+):
+    size = {"n_train": 300, "epochs": 13}
+    whole, part = (
+        on_digits.solve(kind(**size), method, (0, 1)) for kind in (NoisyDigits, Glancing)
+    )
+    for (tool, run, solution), (_, other, twin) in zip(
+        zip(*whole, strict=True), zip(*part, strict=True), strict=True
+    ):
+        assert run._curve[3:] == other._curve[3:]  # the last ten of thirteen epochs
+        assert run._curve[:3] != other._curve[:3]
+        metrics = [
+            kind(**size)
+            .evaluate(
+                tool.case, [Outcome(solution=own, curve=curve, kept={}, cost={}, counters={})], None
+            )
+            .metrics
+            for kind, own, curve in (
+                (NoisyDigits, solution, run._curve),
+                (Glancing, twin, other._curve),
+            )
+        ]
+        for name in set(metrics[0]) - {"acc_best", "drop"}:
+            assert metrics[0][name] == metrics[1][name], name
+
+
+def test_the_rows_watched_are_of_every_class_and_the_same_at_each_report(on_digits):
+    task = Glancing(n_train=300, epochs=13)
+    case, seen = on_digits.prepare(task).case, []
+
+    def model(x):
+        seen.append(x.clone())
+        return torch.zeros(len(x), 10)
+
+    for step in (1, 3, 4):
+        task.watch(case, 0, step, model)
+    assert [len(x) for x in seen] == [60, 60, 60, 60, 400, 300]
+    assert torch.equal(seen[0], seen[2])
+    assert torch.equal(seen[1], seen[3])
+    label = {
+        row.numpy().tobytes(): y
+        for row, y in zip(case.hidden.x_test, case.hidden.y_test, strict=True)
+    }
+    counts = torch.stack([label[row.numpy().tobytes()] for row in seen[0]]).bincount(minlength=10)
+    assert (counts >= 5).all()
 
 
 def test_every_metric_that_is_scored_is_on_the_card():
