@@ -89,6 +89,37 @@ def with_kernels(session_cache):
 
 
 @pytest.fixture(scope="session")
+def real(session_cache, tmp_path_factory):
+    """Load a data set that a package of the system has, ``real(FashionMnist())``: from the cache
+    that runs of this session share. Where it is not here the test is skipped with the sentence that
+    tells how to have it; where data is required, as in continuous integration, it fails.
+    """
+
+    def call(dataset):
+        import torch
+
+        from bench.errors import DataUnavailable
+        from bench.runs.artifacts import Artifacts
+        from bench.runs.context import Setup
+
+        run = Setup(
+            seed=0,
+            task="t",
+            method="m",
+            device=torch.device("cpu"),
+            workdir=tmp_path_factory.mktemp("real"),
+            artifacts=Artifacts(session_cache),
+        )
+        try:
+            return dataset.load(run)
+        except DataUnavailable as error:
+            required = os.environ.get("BENCH_TEST_EXTRAS") == "required"
+            (pytest.fail if required else pytest.skip)(str(error))
+
+    return call
+
+
+@pytest.fixture(scope="session")
 def mock_folder() -> str:
     """The private benchmark that the tests load as a plugin."""
     return str(Path(__file__).parent / "mock")

@@ -1,12 +1,14 @@
-"""Pictures with labels, and rows of text, from Hugging Face datasets: a local folder, or the hub
-when that is allowed.
+"""Pictures with labels, and rows of text: from a local folder, a package of the system, or the
+Hugging Face hub when that is allowed.
 
 The one module that imports ``datasets``.
 
 A data set NAME is looked for in ``$BENCH_DATA/NAME`` (``~/.local/share/datacentric-bench/NAME``
 where the variable is not set). The folder holds either Parquet files as the hub lays them out
 (``train-00000-of-00001.parquet`` in any subfolder), for text also JSON lines (``train.jsonl``), or
-a ``DatasetDict`` that was saved to disk. Where there is none, ``BENCH_HUB=1`` lets bench fetch it;
+a ``DatasetDict`` that was saved to disk, or for grey pictures IDX files (see
+:mod:`bench.training.idx`). Next come the folders of ``XDG_DATA_DIRS``, where packages of the system
+put IDX files into ``datasets/NAME``. Where there is none, ``BENCH_HUB=1`` lets bench fetch it;
 without that nothing is ever downloaded.
 """
 
@@ -24,6 +26,7 @@ import torch
 from bench.errors import DataUnavailable
 from bench.runs.inputs import data_root
 from bench.runs.read_observer import fetching
+from bench.training import idx
 from bench.training.data import Examples
 
 if TYPE_CHECKING:
@@ -39,6 +42,9 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
         config: of the repository; its Parquet files lie in a subfolder of that name, or in none.
         label: the label field, where there are several; "": the only one.
         revision: a commit or tag of the repository; "": its newest when it is first fetched.
+        grey: whether the pictures have one channel.
+        system: the package of Debian and Ubuntu that has it; "": none.
+        size: of that package, and its licence, in words.
     """
 
     name: str
@@ -46,11 +52,14 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     config: str = ""
     label: str = ""
     revision: str = ""
+    grey: bool = False
+    system: str = ""
+    size: str = ""
 
 
 def pictures(run: Run, source: Source, split: str) -> Examples:
-    """Return a split as x uint8 (n, 3, height, width) and y int64 (n,), in the order of its files;
-    parsed once, then read from the cache.
+    """Return a split as x uint8 (n, 3, height, width), of grey pictures (n, 1, height, width), and
+    y int64 (n,), in the order of its files; parsed once, then read from the cache.
 
     Raises:
         DataUnavailable: it is not here, or not readable; the message says how to get it.
@@ -58,6 +67,8 @@ def pictures(run: Run, source: Source, split: str) -> Examples:
     folder, files, origin = _found(source, split)
 
     def build(child: Run) -> dict[str, torch.Tensor]:
+        if files and idx.is_idx(files[0]):
+            return idx.examples(*files)
         return _parsed(_opened(folder, files, source, split), source)
 
     tensors, _ = run.cached(
@@ -94,19 +105,19 @@ def _found(source: Source, split: str) -> tuple[Path, list[Path], dict[str, Any]
     """
     folder = data_root() / source.name
     if folder.is_dir():
-        files = _files(folder, source, split)
-        return (
-            folder,
-            files,
-            {
-                "files": [
-                    [str(path.relative_to(folder)), path.stat().st_size, path.stat().st_mtime_ns]
-                    for path in files
-                ]
-            },
-        )
+        return folder, *_stamped(folder, _files(folder, source, split))
+    for home in _system_folders(source):
+        if files := idx.files(home, split):
+            return home, *_stamped(home, files)
     if os.environ.get("BENCH_HUB") == "1":
         return folder, [], {"hub": source.repo}
+    if source.system:
+        raise DataUnavailable(
+            f"the data set {source.name!r} is not on this machine; run 'apt-get install "
+            f"{source.system}' ({source.size}), or put its four IDX files or Parquet files into "
+            f"{str(folder)!r} (BENCH_DATA names the folder above), or set BENCH_HUB=1 to let bench "
+            f"fetch {source.repo} from the Hugging Face hub."
+        )
     raise DataUnavailable(
         f"the data set {source.name!r} is not on this machine: there is no folder "
         f"{str(folder)!r}. Put a copy of {source.repo} from the Hugging Face hub "
@@ -115,9 +126,23 @@ def _found(source: Source, split: str) -> tuple[Path, list[Path], dict[str, Any]
     )
 
 
+def _system_folders(source: Source) -> list[Path]:
+    """Return where a package of the system would have put a data set, first come first."""
+    if not source.system:
+        return []
+    homes = os.environ.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share"
+    return [Path(home) / "datasets" / source.name for home in homes.split(":") if home]
+
+
+def _stamped(folder: Path, files: list[Path]) -> tuple[list[Path], dict[str, Any]]:
+    """Return files, and what says whether they are still the same."""
+    stamps = [(str(path.relative_to(folder)), path.stat()) for path in files]
+    return files, {"files": [[name, at.st_size, at.st_mtime_ns] for name, at in stamps]}
+
+
 def _files(folder: Path, source: Source, split: str) -> list[Path]:
     """Return the files of a split: of a saved ``DatasetDict`` its Arrow
-    files, else its Parquet files.
+    files, else its Parquet files, else where pictures are grey its two IDX files.
     """
     if (folder / "dataset_dict.json").is_file():
         found = sorted((folder / split).glob("*.arrow"))
@@ -133,11 +158,14 @@ def _files(folder: Path, source: Source, split: str) -> list[Path]:
             for path in home.rglob(kind)
             if path.name.startswith((f"{split}-", f"{split}."))
         )
+    if not found and source.grey:
+        found = idx.files(folder, split)
     if not found:
+        pair = f", nor the two IDX files {' and '.join(idx.names(split))}" if source.grey else ""
         raise DataUnavailable(
             f"the folder {str(folder)!r} has no split {split!r} of {source.name!r}: neither a "
-            f"saved DatasetDict nor Parquet files named like '{split}-00000-of-00001.parquet' are "
-            f"in it; copy {source.repo} from the Hugging Face hub there again."
+            f"saved DatasetDict nor Parquet files named like '{split}-00000-of-00001.parquet'{pair}"
+            f" are in it; copy {source.repo} from the Hugging Face hub there again."
         )
     return found
 
@@ -194,7 +222,7 @@ def _parsed(found: Any, source: Source) -> dict[str, torch.Tensor]:
         source.label,
     )
     found = found.select_columns([image, label]).cast_column(image, datasets.Image())
-    arrays = [np.asarray(picture.convert("RGB")) for picture in found[image]]
+    arrays = [_channels(picture, source) for picture in found[image]]
     if len({array.shape for array in arrays}) != 1:
         raise DataUnavailable(
             f"the pictures of {source.name!r} have different sizes; bench reads data sets whose "
@@ -203,6 +231,18 @@ def _parsed(found: Any, source: Source) -> dict[str, torch.Tensor]:
     y = torch.tensor(found[label][:], dtype=torch.int64)
     x = torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).contiguous()
     return {"x": x, "y": y, "classes": torch.tensor(found.features[label].num_classes)}
+
+
+def _channels(picture: Any, source: Source) -> np.ndarray:
+    """Return a picture (height, width, channels)."""
+    if not source.grey:
+        return np.asarray(picture.convert("RGB"))
+    if picture.mode != "L":
+        raise DataUnavailable(
+            f"a picture of {source.name!r} is of the kind {picture.mode!r}, where all of them are "
+            f"grey ('L'); get a fresh copy of {source.repo}."
+        )
+    return np.asarray(picture)[..., None]
 
 
 def _library() -> Any:
