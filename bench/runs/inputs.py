@@ -53,6 +53,7 @@ ROOTS = (
     "HF_HUB_CACHE",
     "SCIKIT_LEARN_DATA",
     "TORCH_HOME",
+    "R_LIBS_SITE",
 )
 """Variables that say where data lies, for us or for the libraries that
 read it: with another value other files may be read.
