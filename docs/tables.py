@@ -12,7 +12,8 @@ PARAMETER METRIC... -->`` and ``<!-- end sweep -->`` how paired gains depend on 
 docs/records/sweeps/FILE.jsonl; ``rates``, ``splits``, ``coverage`` and ``claimed`` hold what
 tables_splits.py makes of such files; one between ``<!-- devices: ONE OTHER -->`` and ``<!-- end
 devices -->`` how the same cells come out on two devices, from docs/records/devices/ONE.jsonl and
-OTHER.jsonl; docs/cli.md becomes what ``--help`` says. Figures in sentences are made anew too, where
+OTHER.jsonl; docs/cli.md becomes what ``--help`` says, docs/published.md what ``bench paper
+--publish`` writes. Figures in sentences are made anew too, where
 a mark says of what (see docs/tables_figures.py). ``--check`` changes nothing and exits 1 if a block
 or a figure is stale. A mark that can't be computed is an error in either case.
 """
@@ -24,8 +25,8 @@ import re
 import sys
 
 import tables_figures
-from tables_cards import ROOT, cards, tracks
-from tables_records import board, claims, devices, sweep
+from tables_cards import ROOT, cards, registry, tracks
+from tables_records import RECORDS, board, claims, devices, sweep
 from tables_splits import claimed, coverage, rates, splits
 
 MAKERS = {
@@ -52,6 +53,14 @@ def renewed(text: str, errors: list[str]) -> str:
     """Return ``text`` with every block and figure made anew; ``errors`` gets what can't be."""
     text = BLOCK.sub(lambda match: match[1] + MAKERS[match[2]](*match[3].split()) + match[5], text)
     return tables_figures.renewed(text, errors)
+
+
+def published() -> str:
+    """Return the page of published figures beside the committed records."""
+    from bench.cli._papers import Papers
+    from bench.runs.store import Store
+
+    return Papers(registry(), Store(RECORDS), "cpu").text("page") + "\n"
 
 
 def reference() -> str:
@@ -91,11 +100,12 @@ def main() -> None:
     )
     check = parser.parse_args().check
     stale, wrong = [], []
-    cli = ROOT / "docs" / "cli.md"
-    for page in (ROOT / "README.md", cli, *sorted(set((ROOT / "docs").rglob("*.md")) - {cli})):
+    whole = {ROOT / "docs" / "cli.md": reference, ROOT / "docs" / "published.md": published}
+    others = sorted(set((ROOT / "docs").rglob("*.md")) - {*whole})
+    for page in (ROOT / "README.md", *whole, *others):
         before = page.read_text(encoding="utf-8") if page.is_file() else ""
         errors: list[str] = []
-        after = reference() if page == cli else renewed(before, errors)
+        after = whole[page]() if page in whole else renewed(before, errors)
         wrong += [f"{page.relative_to(ROOT)}, {error}" for error in errors]
         if after != before:
             stale.append(str(page.relative_to(ROOT)))

@@ -1,4 +1,4 @@
-"""Writing a board or a comparison as Markdown, CSV, JSON or LaTeX.
+"""Writing a board, a comparison or tables of published figures as Markdown, CSV, JSON or LaTeX.
 
 The same board gives the same bytes.
 """
@@ -30,6 +30,8 @@ def render(board: Mapping[str, Any], format: str) -> str | None:
     """
     if format == "json":
         return msgspec.json.format(msgspec.json.encode(board), indent=1).decode() + "\n"
+    if board["kind"] == "papers":
+        return _papers(board, format)
     if format == "csv":
         return as_csv(board["rows"] if board["kind"] == "comparison" else _flat(board["tables"]))
     if format == "md":
@@ -51,6 +53,13 @@ def render(board: Mapping[str, Any], format: str) -> str | None:
     if format == "latex" and board["kind"] == "board":
         return "\n\n".join(track_latex(track, board["suite"]) for track in board["tracks"]) + "\n"
     return None
+
+
+def _papers(document: Row, format: str) -> str | None:
+    from ._render_papers import papers_markdown, papers_page
+
+    writers = {"md": papers_markdown, "page": papers_page}
+    return writers[format](document) if format in writers else None
 
 
 def _tracks(board: Row) -> list[str]:

@@ -65,12 +65,13 @@ def t_interval(values: Sequence[float]) -> tuple[float, float] | None:
     sd = sample_sd(values)
     if not sd:
         return None
-    centre, half = mean(values), _quantile(len(values) - 1) * sd / math.sqrt(len(values))
+    centre, half = mean(values), t_quantile(len(values) - 1) * sd / math.sqrt(len(values))
     return centre - half, centre + half
 
 
 @cache
-def _quantile(df: int) -> float:
+def t_quantile(df: int) -> float:
+    """Return Student's 97.5 % point for ``df`` degrees of freedom."""
     from scipy.special import stdtrit  # here, because a board that is remembered needs neither
 
     return float(stdtrit(df, (1 + CONFIDENCE) / 2))

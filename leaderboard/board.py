@@ -175,8 +175,8 @@ def _described(suite: Suite) -> dict[str, Any]:
 
 
 def bench_render(board: Mapping[str, Any], format: str) -> str | None:
-    """Write a board or a comparison as ``md``, ``json`` or ``csv``, a
-    board's tracks as ``latex``; None for another format.
+    """Write a board or a comparison as ``md``, ``json`` or ``csv``, a board's tracks as ``latex``,
+    tables of published figures as ``md``, ``json`` or a ``page``; None for another format.
     """
     return render(board, format)
 
@@ -265,3 +265,45 @@ def bench_compare(
         "rows": rows,
         "notes": notes,
     }
+
+
+def bench_papers(options: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the tables of published figures, as their files say them.
+
+    Args:
+        options: ``names`` chooses tables (names, globs, or paths of files; all of them otherwise),
+            ``folders`` says where else rooms with a folder ``papers`` lie.
+
+    Returns:
+        Plain data; a file that can't be used has a ``problem`` and no rows.
+
+    Raises:
+        UsageError: there is no such table, or two are called alike.
+    """
+    from ._papers import papers
+
+    return papers(options.get("names") or (), options.get("folders") or ())
+
+
+def bench_published(
+    papers: Sequence[Mapping[str, Any]],
+    records: Sequence[Record],
+    tasks: Mapping[str, TaskCard],
+    options: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return tables of published figures with what records say of every row.
+
+    Args:
+        papers: what :func:`bench_papers` returned.
+        records: every record, in any order.
+        tasks: ``track/name`` -> card.
+        options: ``planned`` says of each ``method @ cell`` its ``task``, ``groups`` (digest of a
+            cell without its seed -> device), ``problem`` and ``expected`` cost; ``stale`` holds the
+            ids of records whose key is no longer the live one.
+
+    Returns:
+        Plain data, for :func:`bench_render`.
+    """
+    from ._papers import published
+
+    return published(papers, records, tasks, options)

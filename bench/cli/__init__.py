@@ -21,6 +21,7 @@ _VERBS = {
     "leaderboard": "Turn records into a board.",
     "nightly": "Run everything, check what is recorded, and make the site.",
     "compare": "Compare two methods, paired by seed.",
+    "paper": "Hold published figures against measured ones.",
     "results": "Export, import, merge records, find wrong ones, and clean up.",
     "reproduce": "Run a record again and say whether it comes out the same.",
     "why": "Say what a cell's key is made of, and what has changed since.",

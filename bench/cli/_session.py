@@ -114,7 +114,6 @@ class Session:
                 EnvironmentFault: a pair that was named can't run.
         """
         from bench.runs.plan import make_plan
-        from bench.runs.proofs import withdrawn_said
 
         plan = make_plan(request, self.registry)
         for sentence in plan.notes:
@@ -130,6 +129,17 @@ class Session:
                 )
             plan = self._tuned(plan, choice.tune, dry_run)
             refuse_named(plan, request)
+        return self.held(
+            plan, choice, dry_run, request.seeds if isinstance(request.seeds, str) else None
+        )
+
+    def held(self, plan: Plan, choice: Choice, dry_run: bool, seeds: str | None) -> Prepared:
+        """Hold a plan against the records.
+
+        ``seeds``: as they were asked for; None: nobody did.
+        """
+        from bench.runs.proofs import withdrawn_said
+
         done, todo = self.split(plan, look=not dry_run)
         todo = self._selected(plan, done, todo, choice)
         for damaged in self.store.damaged:
@@ -138,7 +148,7 @@ class Session:
             warn(sentence)
         if not self.quiet and (
             said := seeds_said(
-                request.seeds if isinstance(request.seeds, str) else None,
+                seeds,
                 sorted({cell.spec.seed for cell in plan.cells}),
                 len(todo),
                 len(done),

@@ -149,6 +149,16 @@ class _LazyBoard:
     ) -> object:
         return import_module(self._target).bench_compare(records, tasks, a, b, options)
 
+    @hookimpl(trylast=True)
+    def bench_papers(self, options: object) -> object:
+        return import_module(self._target).bench_papers(options)
+
+    @hookimpl(trylast=True)
+    def bench_published(
+        self, papers: object, records: object, tasks: object, options: object
+    ) -> object:
+        return import_module(self._target).bench_published(papers, records, tasks, options)
+
 
 def _add_path(manager: pluggy.PluginManager, index: Index, path: Path) -> None:
     if path.is_dir():

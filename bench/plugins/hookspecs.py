@@ -57,8 +57,9 @@ def bench_board(
 
 @hookspec(firstresult=True)
 def bench_render(board: dict[str, Any], format: str) -> str | None:
-    """Write a board or a comparison as ``md``, ``json`` or ``csv``, a board's tracks as ``latex``;
-    ``None`` for a format this plugin does not write.
+    """Write a board or a comparison as ``md``, ``json`` or ``csv``, a board's tracks as ``latex``,
+    tables of published figures as ``md``, ``json`` or a ``page``; ``None`` for a format this plugin
+    does not write.
     """
 
 
@@ -89,3 +90,24 @@ def bench_compare(
     records: Sequence[Record], tasks: dict[str, Any], a: str, b: str, options: dict[str, Any]
 ) -> dict[str, Any] | None:
     """Return the paired comparison of two methods as plain data (``bench compare A B``)."""
+
+
+@hookspec(firstresult=True)
+def bench_papers(options: dict[str, Any]) -> list[dict[str, Any]] | None:
+    """Return tables of published figures as plain data (``bench paper``).
+
+    ``options`` holds ``names`` and ``folders``, where else such tables may lie.
+    """
+
+
+@hookspec(firstresult=True)
+def bench_published(
+    papers: list[dict[str, Any]],
+    records: Sequence[Record],
+    tasks: dict[str, Any],
+    options: dict[str, Any],
+) -> dict[str, Any] | None:
+    """Return tables of published figures with what records say of every row (``bench paper``).
+
+    ``options`` holds ``planned`` (what runs each row) and ``stale``, the ids of stale records.
+    """

@@ -125,13 +125,14 @@ class Driver:
         self.registry.index.save()
         return done, todo
 
-    def look(self, wanted: Iterable[tuple[Cell, str]]) -> None:
-        """Load what is not known of the data of cells, each call once, in a process aside."""
+    def look(self, wanted: Iterable[tuple[Cell, str]], fetch: bool = True) -> None:
+        """Load what is not known of the data of cells, each call once, in a process aside; without
+        ``fetch`` nothing is fetched, whatever ``BENCH_HUB`` says.
+        """
+        variables = {**os.environ, **PINNED, **({} if fetch else {"BENCH_HUB": "0"})}
         self.data_status.look(
             wanted,
-            loader(
-                lambda cell: self._job([self.keys.of(cell)]), {**os.environ, **PINNED}, self.tell
-            ),
+            loader(lambda cell: self._job([self.keys.of(cell)]), variables, self.tell),
         )
 
     def run(

@@ -35,9 +35,16 @@ class Expected:
         """
         for name in _names(cell.spec, cell.spec.group):
             if name in self._sums:
-                total, count = self._sums[name]
-                return total / count
+                return self._mean(name)
         return cell.timeout
+
+    def recorded(self, cell: Cell) -> float | None:
+        """Return the mean seconds of the records of the cell's own group; None: there is none."""
+        return self._mean(cell.spec.group) if cell.spec.group in self._sums else None
+
+    def _mean(self, name: Any) -> float:
+        total, count = self._sums[name]
+        return total / count
 
 
 def longest_first(jobs: Iterable[Sequence[T]], seconds: Callable[[T], float]) -> list[Sequence[T]]:

@@ -122,8 +122,8 @@ def within(
 
     def reason(cells: Sequence[Cell]) -> str:
         return (
-            f"{_seeds(cells)} would take about {_time(expected(cells[0]))} each, which no "
-            f"longer fits the budget of {_time(budget)}"
+            f"{_seeds(cells)} would take about {spoken(expected(cells[0]))} each, which no "
+            f"longer fits the budget of {spoken(budget)}"
         )
 
     rest = [keyed.cell for keyed in todo if keyed.key not in chosen]
@@ -157,7 +157,8 @@ def _seeds(cells: Sequence[Cell]) -> str:
     )
 
 
-def _time(seconds: float) -> str:
+def spoken(seconds: float) -> str:
+    """Return a time in words: ``90 s``, ``12.3 min``, ``2.5 h``."""
     return (
         f"{seconds:.3g} s"
         if seconds < 120

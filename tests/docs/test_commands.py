@@ -65,6 +65,10 @@ PARSED = {
         "bench run --method grpo,d3s --task clock-arithmetic --preset default --seeds 5 --jobs 1 "
         "--no-flops"
     ): "10 runs of full size, for their seconds",
+    "bench paper": "it looks for every data set of the tables; tests/cli/test_paper.py asks for the list",
+    "bench paper dc-fashion": "as above",
+    "bench paper --publish": "as above",
+    "bench paper dc-fashion --run --budget 2h": "it needs a GPU; tests/cli/test_paper.py runs small tables",
     "ray start --head": (
         "a cluster of its own stays when the test is over; tests/executors/test_ray.py starts "
         "two nodes"

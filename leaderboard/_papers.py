@@ -1,0 +1,65 @@
+"""Tables of published figures: which there are, and what records say of them."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.cards import TaskCard
+from bench.errors import UsageError, near
+from bench.runs.record import Record
+
+from ._paper_file import files, read_paper
+from ._paper_rows import judged, keys_of, listed
+
+SCHEMA_VERSION = 1
+
+
+def papers(names: Sequence[str], folders: Iterable[Path]) -> list[dict[str, Any]]:
+    """Return the tables that are asked for; see :func:`.board.bench_papers`."""
+    found = []
+    for name, path in _chosen(names, files(folders)).items():
+        try:
+            found.append(listed(name, read_paper(path)))
+        except UsageError as error:
+            empty = dict.fromkeys(("paper", "place", "read", "cost"), "")
+            found.append({"name": name, **empty, "problem": str(error), "rows": []})
+    return found
+
+
+def _chosen(names: Sequence[str], known: Mapping[str, Path]) -> dict[str, Path]:
+    if not names:
+        return dict(sorted(known.items()))
+    found: dict[str, Path] = {}
+    for name in names:
+        if name.endswith(".toml"):
+            found[Path(name).stem] = Path(name)
+            continue
+        fitting = {
+            each: path for each, path in sorted(known.items()) if fnmatch.fnmatchcase(each, name)
+        }
+        if not fitting:
+            raise UsageError(
+                f"unknown table {name!r}.{near(name, known)} Run 'bench paper' for all "
+                f"{len(known)}, or give the path of a .toml file."
+            )
+        found |= fitting
+    return found
+
+
+def published(
+    papers: Sequence[Mapping[str, Any]],
+    records: Sequence[Record],
+    tasks: Mapping[str, TaskCard],
+    options: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return tables beside records; see :func:`.board.bench_published`."""
+    planned = options.get("planned") or {}
+    found = judged(papers, records, tasks, planned, options.get("stale") or set())
+    for paper in found:
+        for row in paper["rows"]:
+            parts = [planned[key]["expected"] for key in keys_of(row)]
+            row["expected"] = " and ".join(dict.fromkeys(filter(None, parts))) or row["cost"]
+    return {"schema_version": SCHEMA_VERSION, "kind": "papers", "papers": found}

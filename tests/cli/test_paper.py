@@ -1,0 +1,227 @@
+"""``bench paper`` as users call it: the list, a table, runs of what is missing, the page."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+import pytest
+
+HEAD = 'paper = "arXiv:2007.00151"\nplace = "a table"\nread = "the readme"\nmetric = "acc_last"\ncost = "a while"\n'
+CE = '[[rows]]\nmethod = "ce"\ncell = "noisy-digits/smoke/sym40"\npublished = 60.0\nsd = 0.4\n'
+KIP = '[[rows]]\nmethod = "KIP"\npublished = 76.7\n'
+CIFAR = '[[rows]]\nmethod = "ce"\ncell = "noisy-cifar10/smoke/sym40"\npublished = 60.0\n'
+
+
+@pytest.fixture
+def room(bench, tmp_path, monkeypatch):
+    """Tables of the test's own beside the built-in ones; returns a call of ``bench paper``."""
+    monkeypatch.delenv("BENCH_HUB", raising=False)
+    monkeypatch.setenv("BENCH_DATA", str(tmp_path / "no data"))
+    folder = tmp_path / "mine"
+    (folder / "leaderboard" / "papers").mkdir(parents=True)
+    (folder / "methods").mkdir()
+
+    def call(*arguments):
+        return bench("paper", "--plugins", folder, "--device", "cpu", *arguments)
+
+    def write(name, text):
+        (folder / "leaderboard" / "papers" / f"{name}.toml").write_text(text)
+
+    call.bench, call.write, call.files = bench, write, bench.files
+    return call
+
+
+def listed(found):
+    return {row["name"]: row for row in json.loads(found.out)["papers"]}
+
+
+def test_a_table_is_run_where_it_lacks_records_and_prints_its_verdicts(room):
+    room.write("mine", HEAD + CE + KIP)
+    before = room("mine")
+    assert before.code == 0
+    assert "not run" in before.out
+    assert "a while" in before.out
+    planned = room("mine", "--run", "--dry-run", "--seeds", "3")
+    assert "3 runs: 0 recorded, 3 to run." in planned.out
+    assert room.files() == {}
+    done = room("mine", "--run", "--executor", "inline", "--seeds", "2")
+    assert (done.code, "2 seeds, cpu" in done.out) == (0, True)
+    assert "undecided: 2 seeds, 3 decide" in done.out
+    files = room.files()
+    wider = room("mine", "--run", "--executor", "inline", "--seeds", "3", "--json")
+    document = json.loads(wider.out)
+    line = document["papers"][0]["rows"][0]
+    assert (line["n"], line["verdict"]) == (3, "above")
+    assert line["expected"].endswith(" s a seed")
+    assert document["not_run"] == []
+    assert {name: room.files()[name] for name in files} == files
+    again = room.files()
+    room("mine", "--run", "--executor", "inline", "--seeds", "3")
+    assert room.files() == again
+    late = room("mine", "--run", "--budget", "1s", "--dry-run", "--seeds", "9")
+    assert "over_budget" in late.out
+
+
+def test_the_list_says_what_is_recorded_and_missing_whether_data_is_here_and_what_it_costs(room):
+    room.write("mine", HEAD + CE + KIP)
+    room.write("absent", HEAD + CIFAR)
+    found = listed(room("--json"))
+    assert found["mine"] == {
+        "name": "mine",
+        "paper": "arXiv:2007.00151",
+        "place": "a table",
+        "read": "the readme",
+        "rows": 2,
+        "in_product": 1,
+        "recorded": 0,
+        "missing": 1,
+        "data": {"digits": True},
+        "expected": "a while",
+        "problem": "",
+    }
+    assert found["absent"]["data"] == {"cifar10": False}
+    assert found["kip-fashion"]["in_product"] == 0
+    room("mine", "--run", "--executor", "inline", "--quiet")
+    text = room("--seeds", "2")
+    assert "there is no folder" in text.err
+    line = next(line for line in text.out.splitlines() if line.startswith("mine"))
+    assert line.split()[-7:-3] == ["2", "1", "1", "1"]
+    assert line.rstrip().endswith(" s")
+
+
+def test_a_failed_seed_is_told_ends_with_1_and_is_missing_again(room, tmp_path):
+    (tmp_path / "mine" / "methods" / "noisy_labels").mkdir()
+    (tmp_path / "mine" / "methods" / "noisy_labels" / "fails.py").write_text(
+        '"""A method that fails."""\n'
+        "from typing import ClassVar\nfrom bench import MethodCard\n"
+        "from bench.tracks.noisy_labels import NoisyLabelMethod\n\n\n"
+        "class Fails(NoisyLabelMethod):\n"
+        '    """It fails at seed 1."""\n'
+        '    card: ClassVar = MethodCard(name="fails", title="Fails", track="noisy-labels")\n\n'
+        "    def solve(self, problem, run):\n"
+        "        if run.seed == 1:\n"
+        '            raise RuntimeError("not today")\n'
+        "        return super().solve(problem, run)\n"
+    )
+    room.write("mine", HEAD + CE.replace('"ce"', '"fails"'))
+    done = room("mine", "--run", "--executor", "inline", "--seeds", "3")
+    assert done.code == 1
+    assert "undecided: seed 1 ended as failed" in done.out
+    planned = room("mine", "--run", "--dry-run", "--seeds", "3", "--json")
+    assert [row["seeds"] for row in json.loads(planned.out)["cells"]] == [[1]]
+
+
+def test_a_name_that_the_product_does_not_have_is_named_and_nothing_is_run(room):
+    room.write("mine", HEAD + CE + CE.replace("noisy-digits", "noisy-fashon"))
+    for arguments in (("mine",), ("mine", "--json")):
+        found = room(*arguments)
+        assert found.code == 2
+        assert (
+            "the table 'mine' asks for ce on noisy-fashon/smoke/sym40, which can't be measured: "
+            "unknown task 'noisy-fashon'"
+        ) in found.err
+    refused = room("mine", "--run", "--executor", "inline")
+    assert refused.code == 2
+    assert "nothing is run: the table 'mine' asks for ce on noisy-fashon" in refused.err
+    assert room.files() == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("smoke", "smal"), "noisy-digits has no preset 'smal'"),
+        (("sym40", "sym41"), "noisy-digits has no variant 'sym41' in preset 'smoke'"),
+        (('"ce"', '"cee"'), "unknown method 'cee'"),
+        (('"ce"', '"elr[lamb=1]"'), "elr has no parameter 'lamb'"),
+        (('"ce"', '"elr[lam=1|2]"'), "names several methods"),
+        (("acc_last", "acc"), "has no metric 'acc'"),
+    ],
+)
+def test_what_is_wrong_with_a_row_is_said_as_the_file_has_it(change, said, room):
+    room.write("mine", (HEAD + CE).replace(*change))
+    found = room("mine")
+    assert (found.code, said in found.err) == (2, True)
+    assert "(from --" not in found.err
+
+
+def test_a_file_that_cant_be_used_hides_no_other_and_ends_with_2(room):
+    room.write("broken", "paper = ")
+    room.write("mine", HEAD + CE)
+    found = room("broken", "mine")
+    assert found.code == 2
+    assert "can't be used" in found.err
+    assert "Table `mine`" in found.out
+    assert "## broken\n\nThe file of this table can't be used." in found.out
+
+
+def test_publish_writes_the_page_and_the_table_may_be_a_file(room, tmp_path):
+    path = tmp_path / "elsewhere.toml"
+    path.write_text(HEAD + CE)
+    done = room(path, "--publish", "--out", tmp_path / "new" / "page.md")
+    assert (done.code, done.out) == (0, "")
+    page = (tmp_path / "new" / "page.md").read_text()
+    assert page.startswith("# Published against measured\n")
+    assert "Table `elsewhere`" in page
+    room.bench("paper", path, "--publish")
+    assert (tmp_path / "published.md").read_text() == page
+
+
+def test_data_that_is_not_here_leaves_a_row_not_run_and_says_how_to_have_it(room):
+    room.write("mine", HEAD + CIFAR)
+    found = room("mine", "--run", "--executor", "inline")
+    assert found.code == 4
+    assert "not run" in found.out
+    assert "there is no folder" in found.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--run",), "--run needs the name of a table"),
+        (("mine", "--budget", "1h"), "--budget is about runs"),
+        (("mine", "--dry-run"), "--dry-run is about runs"),
+        (("mine", "--out", "x.md"), "--out is the file of the page"),
+        (("mine", "--seeds", "0"), "no seed at all"),
+        (("mines",), "unknown table 'mines'. Did you mean 'mine'?"),
+        (("mine", ""), "NAME is empty"),
+        (("mine", "--run", "--budget", "soon"), "--budget got 'soon'"),
+    ],
+)
+def test_a_command_that_would_be_misread_is_refused(arguments, said, room):
+    room.write("mine", HEAD + CE)
+    found = room(*arguments)
+    assert (found.code, said in found.err) == (2, True), found.err
+
+
+def test_a_table_of_nothing_that_runs_selects_nothing(room):
+    assert room("kip-fashion", "--run").code == 3
+
+
+def test_what_a_gpu_has_whole_is_not_missing_on_a_cpu_and_what_it_has_in_part_is(room):
+    from bench.cli._papers import Papers, lacking
+    from bench.plugins.registry import Registry
+    from bench.runs.store import Store
+
+    room.write("mine", HEAD + CE)
+    room("mine", "--run", "--executor", "inline", "--seeds", "1")
+    folder = room.bench.results.parent / "mine" / "leaderboard"
+    papers = Papers(Registry(), Store(room.bench.results), "cpu", ["mine"], [folder], "3")
+    (part,) = papers.parts.values()
+    (record,) = papers.records
+
+    def on_gpu(seed):
+        spec = part.cells[seed].spec
+        other = msgspec.structs.replace(spec, device="cuda")
+        return msgspec.structs.replace(
+            record, device="cuda", seed=seed, name=f"gpu-{seed}", row=other.group
+        )
+
+    def seeds(records, stale=()):
+        return [cell.spec.seed for cell in lacking(part, records, stale)]
+
+    assert seeds([record]) == [1, 2]
+    assert seeds([record, on_gpu(1), on_gpu(2)]) == [1, 2]
+    assert seeds([record, on_gpu(0), on_gpu(1), on_gpu(2)]) == []
+    assert seeds([record, on_gpu(0), on_gpu(1), on_gpu(2)], {"gpu-2"}) == [1, 2]
+    assert seeds([record], {record.id}) == [0, 1, 2]
