@@ -18,7 +18,18 @@ SCHEMA_VERSION = 1
 
 
 def papers(names: Sequence[str], folders: Iterable[Path]) -> list[dict[str, Any]]:
-    """Return the tables that are asked for; see :func:`.board.bench_papers`."""
+    """Return the tables that are asked for, as their files say them.
+
+    Args:
+        names: names, globs, or paths of files; none: all tables.
+        folders: where else rooms with a folder ``papers`` lie.
+
+    Returns:
+        Plain data; a file that can't be used has a ``problem`` and no rows.
+
+    Raises:
+        UsageError: there is no such table, or two are called alike.
+    """
     found = []
     for name, path in _chosen(names, files(folders)).items():
         try:
@@ -55,7 +66,19 @@ def published(
     tasks: Mapping[str, TaskCard],
     options: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Return tables beside records; see :func:`.board.bench_published`."""
+    """Return tables of published figures with what records say of every row.
+
+    Args:
+        papers: what :func:`papers` returned.
+        records: every record, in any order.
+        tasks: ``track/name`` -> card.
+        options: ``planned`` says of each ``method @ cell`` its ``task``, ``groups`` (digest of a
+            cell without its seed -> device), ``problem`` and ``expected`` cost; ``stale`` holds the
+            ids of records whose key is no longer the live one.
+
+    Returns:
+        Plain data, for :func:`.board.bench_render`.
+    """
     planned = options.get("planned") or {}
     found = judged(papers, records, tasks, planned, options.get("stale") or set())
     for paper in found:

@@ -268,18 +268,7 @@ def bench_compare(
 
 
 def bench_papers(options: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the tables of published figures, as their files say them.
-
-    Args:
-        options: ``names`` chooses tables (names, globs, or paths of files; all of them otherwise),
-            ``folders`` says where else rooms with a folder ``papers`` lie.
-
-    Returns:
-        Plain data; a file that can't be used has a ``problem`` and no rows.
-
-    Raises:
-        UsageError: there is no such table, or two are called alike.
-    """
+    """Return the tables of published figures as plain data; see :func:`._papers.papers`."""
     from ._papers import papers
 
     return papers(options.get("names") or (), options.get("folders") or ())
@@ -291,19 +280,7 @@ def bench_published(
     tasks: Mapping[str, TaskCard],
     options: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Return tables of published figures with what records say of every row.
-
-    Args:
-        papers: what :func:`bench_papers` returned.
-        records: every record, in any order.
-        tasks: ``track/name`` -> card.
-        options: ``planned`` says of each ``method @ cell`` its ``task``, ``groups`` (digest of a
-            cell without its seed -> device), ``problem`` and ``expected`` cost; ``stale`` holds the
-            ids of records whose key is no longer the live one.
-
-    Returns:
-        Plain data, for :func:`bench_render`.
-    """
+    """Return such tables beside records, as plain data; see :func:`._papers.published`."""
     from ._papers import published
 
     return published(papers, records, tasks, options)
