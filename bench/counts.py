@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
+from torch._C._dynamo import eval_frame
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from bench.counts_formulas import ARITHMETIC, FORMULAS, NESTED
@@ -109,6 +110,15 @@ class _Mode(TorchDispatchMode):
         super().__init__()  # type: ignore[no-untyped-call]
         self._counter = counter
         self._rules: dict[Any, Formula | torch._C.DispatchKey | str | None] = {}
+        self._silent = set[Any]()
+        """Kernels that count nothing: most of all calls. Operators have a hash written in Python."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Leave out the wrapper that keeps torch's compiler away, which takes longer than most
+        kernels: the code below is marked for the compiler once.
+        """
+        return False
 
     @classmethod
     def ignore_compile_internals(cls) -> bool:
@@ -124,6 +134,13 @@ class _Mode(TorchDispatchMode):
         args: Sequence[Any] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
+        if not types:
+            try:
+                kernel = func._op
+            except AttributeError:  # an operator of operators
+                kernel = None
+            if kernel in self._silent:
+                return kernel(*args, **kwargs) if kwargs else kernel(*args)
         kwargs = kwargs or {}
         for kind in types:
             if kind is not torch.Tensor and kind is not torch.nn.Parameter and _own_dispatch(kind):
@@ -156,6 +173,8 @@ class _Mode(TorchDispatchMode):
     def _rule(self, func: Any, args: Sequence[Any]) -> Formula | torch._C.DispatchKey | str | None:
         if func not in self._rules:
             self._rules[func] = _rule(func)
+            if self._rules[func] is None:
+                self._silent.add(func._op)
         rule = self._rules[func]
         if isinstance(rule, torch._C.DispatchKey) and any(
             isinstance(value, torch.Tensor) and value.is_nested for value in args
@@ -185,6 +204,13 @@ class _Mode(TorchDispatchMode):
         self._counter.tally.total += round(count) * (
             4 if any(tensor.is_complex() for tensor in tensors) else 1
         )
+
+
+# the method, and all that it calls
+eval_frame.set_code_exec_strategy(
+    _Mode.__torch_dispatch__.__code__,
+    eval_frame._FrameExecStrategy(eval_frame._FrameAction.SKIP, eval_frame._FrameAction.SKIP),
+)
 
 
 def _rule(func: Any) -> Formula | torch._C.DispatchKey | str | None:

@@ -104,16 +104,16 @@ class Outside:
         """Hear an event of the interpreter. Most say nothing: they leave by the first test."""
         if self._around is not None:
             self._around._profile(frame, event, argument)
-        if event == "c_call":
+        if event == "call":
+            if frame.f_code not in self._seen:
+                self._enters(frame)
+        elif event == "c_call":
             owner = getattr(argument, "__self__", None)
             if argument.__name__ in _NAMES:
                 if not self._imports:
                     self._called(frame, argument)
             elif (owner is None or isinstance(owner, ModuleType)) and argument not in self._silent:
                 self._belongs(argument)
-        elif event == "call":
-            if frame.f_code not in self._seen:
-                self._enters(frame)
         elif event == "return":
             if frame.f_code in self._ends:
                 self._leaves(frame, argument)

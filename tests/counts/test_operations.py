@@ -355,3 +355,24 @@ def test_a_compiled_region_counts_its_products_and_computes_the_same_bits():
         again = compiled(x)
     assert torch.equal(first, again)
     assert (counter.tally.total, counter.tally.uncounted) == (forward, set())
+
+
+@pytest.mark.slow
+def test_the_compiler_leaves_the_counter_alone_where_a_compiled_function_falls_back():
+    def broken(rows):
+        first = rows @ rows
+        torch._dynamo.graph_break()
+        return (first @ rows).sum()
+
+    seen = []
+
+    def backend(graph, inputs):
+        seen.append(graph)
+        return graph.forward
+
+    x = torch.eye(5)
+    with Counter() as counter:
+        assert torch.compile(broken, backend=backend)(x) == 5
+    assert counter.tally.total >= 2 * 2 * 5**3
+    # the two halves of the function, and nothing of what counts them
+    assert len(seen) == 2
