@@ -111,7 +111,7 @@ class _Mode(TorchDispatchMode):
         self._counter = counter
         self._rules: dict[Any, Formula | torch._C.DispatchKey | str | None] = {}
         self._silent = set[Any]()
-        """Kernels that count nothing: most of all calls. Operators have a hash written in Python."""
+        """Kernels that count nothing: most of all calls. The hash of an operator is slow."""
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:

@@ -39,24 +39,37 @@ class Draw:
     of each: nothing needs to be passed forward for it again.
 
     Attributes:
-        log_p: log-probability of each token drawn (N, T); columns after a row's end mean nothing.
-        entropy: of the distribution it was drawn from (N, T), in nats.
         going: rows that each column was drawn for.
     """
 
     def __init__(self, uniform: torch.Tensor, temperature: float) -> None:
         self._choose, self._temperature = sampler(uniform, temperature), temperature
-        self.log_p, self.entropy = torch.zeros_like(uniform), torch.zeros_like(uniform)
+        self._shape = uniform.shape
+        self._said: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
+        self._columns: list[int] = []
         self.going: list[int] = []
 
     def __call__(self, logits: torch.Tensor, column: int, rows: torch.Tensor) -> torch.Tensor:
         """Draw token number ``column`` of some rows (n,) from logits (n, V)."""
-        self.going.append(len(rows))
         token = self._choose(logits, column, rows)
-        log_p = (logits / self._temperature).log_softmax(-1)
-        self.log_p[rows, column] = log_p.gather(-1, token[:, None])[:, 0]
-        self.entropy[rows, column] = -(log_p.exp() * log_p).sum(-1)
+        self._said.append((rows, logits, token))
+        self._columns.append(column)
+        self.going.append(len(rows))
         return token
+
+    def told(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the log-probability of each token drawn (N, T), and the entropy of what it was
+        drawn from (N, T), in nats; columns after a row's end mean nothing.
+        """
+        rows, logits, token = map(torch.cat, zip(*self._said, strict=True))
+        columns, counts = torch.tensor([self._columns, self.going], device=rows.device)
+        place = rows, columns.repeat_interleave(counts)
+        log_p = (logits / self._temperature).log_softmax(-1)
+        parts = log_p.gather(-1, token[:, None])[:, 0], -(log_p.exp() * log_p).sum(-1)
+        found = log_p.new_zeros(2, *self._shape)
+        for whole, part in zip(found, parts, strict=True):
+            whole[place] = part
+        return found[0], found[1]
 
 
 def shown(batch: RolloutBatch, plan: UpdatePlan, step: int, group: int, most: int = 8) -> Shown:

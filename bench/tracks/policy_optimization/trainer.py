@@ -177,7 +177,7 @@ class Trainer:
             problem.shape, prompts, self.prompts.shape[1], draw.going
         )
         self.run.count(forward=len(ids))
-        return chosen, ids, mask, draw.log_p, draw.entropy
+        return chosen, ids, mask, *draw.told()
 
     def _batch(
         self,
