@@ -93,18 +93,26 @@ def files(folders: Iterable[Path] = ()) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for folder in dict.fromkeys((ROOM, *folders)):
         for path in sorted((folder / "papers").glob("*.toml")):
-            if not NAME.fullmatch(path.stem):
-                raise UsageError(
-                    f"the table {str(path)!r} can't be called that; name it in small letters, "
-                    "digits and hyphens."
-                )
-            if path.stem in found:
-                raise UsageError(
-                    f"two tables are called {path.stem!r}: {str(found[path.stem])!r} and "
-                    f"{str(path)!r}; rename one."
-                )
-            found[path.stem] = path
+            add(found, path)
     return found
+
+
+def add(found: dict[str, Path], path: Path) -> None:
+    """Add the file of a table under its name.
+
+    Raises:
+        UsageError: the name is malformed, or another file has it.
+    """
+    if not NAME.fullmatch(path.stem):
+        raise UsageError(
+            f"the table {str(path)!r} can't be called that; name it in small letters, digits and "
+            "hyphens."
+        )
+    if found.setdefault(path.stem, path) != path:
+        raise UsageError(
+            f"two tables are called {path.stem!r}: {str(found[path.stem])!r} and {str(path)!r}; "
+            "rename one."
+        )
 
 
 def read_paper(path: Path) -> Paper:

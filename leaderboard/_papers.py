@@ -11,7 +11,7 @@ from bench.cards import TaskCard
 from bench.errors import UsageError, near
 from bench.runs.record import Record
 
-from ._paper_file import files, read_paper
+from ._paper_file import add, files, read_paper
 from ._paper_rows import judged, keys_of, listed
 
 SCHEMA_VERSION = 1
@@ -46,7 +46,7 @@ def _chosen(names: Sequence[str], known: Mapping[str, Path]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for name in names:
         if name.endswith(".toml"):
-            found[Path(name).stem] = Path(name)
+            add(found, Path(name))
             continue
         fitting = {
             each: path for each, path in sorted(known.items()) if fnmatch.fnmatchcase(each, name)
@@ -56,7 +56,8 @@ def _chosen(names: Sequence[str], known: Mapping[str, Path]) -> dict[str, Path]:
                 f"unknown table {name!r}.{near(name, known)} Run 'bench paper' for all "
                 f"{len(known)}, or give the path of a .toml file."
             )
-        found |= fitting
+        for path in fitting.values():
+            add(found, path)
     return found
 
 

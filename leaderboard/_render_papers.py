@@ -67,8 +67,8 @@ def _paper(paper: Row) -> str:
         ("method", "left", [_method(row) for row in rows]),
         ("cell", "left", [escape(_cell(row)) for row in rows]),
         ("published", "right", [_published(row, digits) for row in rows]),
-        ("ours [95 % interval]", "right", [_ours(row) for row in rows]),
-        ("difference", "right", [number(row["difference"], 1, "+") for row in rows]),
+        ("ours [95 % interval]", "right", [_ours(row, digits) for row in rows]),
+        ("difference", "right", [number(row["difference"], digits, "+") for row in rows]),
         ("verdict", "left", [escape(_verdict(row)) for row in rows]),
         ("departs", "left", [_departs(row, letters) for row in rows]),
         ("cost", "left", [escape(row["expected"] or "—") for row in rows]),
@@ -127,19 +127,19 @@ def _published(row: Row, digits: int) -> str:
 
 
 def _digits(rows: Iterable[Row]) -> int:
-    """Return the most decimals that a published figure of the table has, 6 at most."""
+    """Return the most decimals that a published figure of the table has, from 1 to 6."""
     figures = [
         figure for row in rows for name in ("published", "sd", "by") if (figure := row.get(name))
     ]
     shown = [f"{figure:.6f}".rstrip("0").partition(".")[2] for figure in figures]
-    return max(map(len, shown), default=0)
+    return max([1, *map(len, shown)])
 
 
-def _ours(row: Row) -> str:
+def _ours(row: Row, digits: int) -> str:
     if row["mean"] is None:
         return "—"
-    interval = "" if row["low"] is None else f" [{number(row['low'], 1)}, {number(row['high'], 1)}]"
-    return number(row["mean"], 1) + interval
+    mean, low, high = (number(row[name], digits) for name in ("mean", "low", "high"))
+    return mean if row["low"] is None else f"{mean} [{low}, {high}]"
 
 
 def _verdict(row: Row) -> str:

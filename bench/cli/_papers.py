@@ -104,7 +104,7 @@ class Papers:
             record for record in self.store.briefs() if record.group in groups
         ]
         self.stale = stale_ids(self.registry, self.records)
-        expected = Expected(self.records)
+        expected = Expected(record for record in self.records if record.status == "ok")
         for part in self.parts.values():
             part.missing = lacking(part, self.records, self.stale)
             part.seconds = expected.recorded(part.cells[0]) if part.cells else None

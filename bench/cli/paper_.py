@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from bench.cli._grouped import not_run_lines
 from bench.cli._layout import columns, markdown, wide_option
@@ -47,8 +48,19 @@ bench paper --publish
 """
 
 
+def _names(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the name of a table."""
+    registry = open_registry(context.params.get("plugins") or ())
+    found = registry.manager.hook.bench_papers(options={}) or []
+    return [
+        CompletionItem(paper["name"], help=f"{paper['paper']}, {paper['place']}")
+        for paper in found
+        if paper["name"].startswith(incomplete)
+    ]
+
+
 @click.command("paper", help=_HELP)
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=_names)
 @click.option("--run", "running", is_flag=True, help="Run what is missing of these tables first.")
 @click.option(
     "--publish",

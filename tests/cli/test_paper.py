@@ -225,3 +225,12 @@ def test_what_a_gpu_has_whole_is_not_missing_on_a_cpu_and_what_it_has_in_part_is
     assert seeds([record, on_gpu(0), on_gpu(1), on_gpu(2)]) == []
     assert seeds([record, on_gpu(0), on_gpu(1), on_gpu(2)], {"gpu-2"}) == [1, 2]
     assert seeds([record], {record.id}) == [0, 1, 2]
+
+
+def test_the_shell_completes_the_name_of_a_table():
+    from click.shell_completion import ShellComplete
+
+    from bench.cli import main
+
+    found = ShellComplete(main, {}, "bench", "_BENCH_COMPLETE").get_completions(["paper"], "kip")
+    assert [item.value for item in found] == ["kip-fashion"]

@@ -266,6 +266,10 @@ def test_tables_of_one_name_in_two_folders_and_names_that_are_none_are_refused(t
     write(tmp_path / "..", HEAD + ROW, "Not_A-Name")
     with pytest.raises(UsageError, match="small letters"):
         files([tmp_path / ".."])
+    with pytest.raises(UsageError, match="two tables are called 'dc-fashion'"):
+        bench_papers({"names": ["dc-fashion", str(tmp_path / "papers" / "dc-fashion.toml")]})
+    with pytest.raises(UsageError, match="small letters"):
+        bench_papers({"names": [str(tmp_path / "No Name.toml")]})
     with pytest.raises(UsageError, match="Did you mean 'dc-fashion'"):
         bench_papers({"names": ["dc-fashon"]})
 
