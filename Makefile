@@ -9,13 +9,15 @@ SITE ?= build/site
 RESULTS ?= results
 # A file's tests stay with one worker, since they share fixtures; the files of many small tests come last and fill up the end.
 SPREAD := --dist loadfile --no-loadscope-reorder
+# Real data that Debian and Ubuntu package.
+DATA := dataset-fashion-mnist r-cran-mlbench
 NUMERICAL := tests/methods tests/training tests/tracks tests/tasks tests/leaderboard tests/conformance
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install browser demo lint types test test-methods test-kernels test-slow gpu gpu-times bench-speed docs site board publish clean
+.PHONY: help install browser data demo lint types test test-methods test-kernels test-slow gpu gpu-times bench-speed docs site board publish clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +45,14 @@ browser: ## install the headless Chromium that the tests of the page open it wit
 			{ apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium-headless-shell fonts-dejavu-core >/dev/null; } || \
 			echo "make: no Chromium could be installed; the tests of the page are skipped." >&2; \
 		else echo "make: no Chromium here, and none can be installed without apt-get and root; the tests of the page are skipped." >&2; fi; }
+
+data: $(VENV)/.installed ## install real data and what reads it (Debian and Ubuntu, as root; docs/data.md); without it the tests on it are skipped
+	@dpkg -s $(DATA) >/dev/null 2>&1 || { \
+		if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+			{ apt-get update -qq && apt-get install -y -qq --no-install-recommends $(DATA) >/dev/null; } || \
+			echo "make: apt-get could not install $(DATA); docs/data.md says where else the data may come from." >&2; \
+		else echo "make: run 'sudo apt-get install $(DATA)' (Debian, Ubuntu); docs/data.md says where else the data may come from." >&2; fi; }
+	$(PIP) install -e '.[tables]' -c constraints.txt
 
 demo: $(VENV)/.demo ## run four methods on noisy digits and show the board
 	$(BIN)/bench run --method ce,gce,elr,coteaching --task noisy-digits --seeds 5

@@ -244,6 +244,8 @@ class DatasetCard(_Card, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How large it is, in words."""
     had: Literal["shipped", "generated", "hub", "local"]
     """How one gets it."""
+    get: str = ""
+    """The command that puts it on a machine, where one does."""
     fingerprint: str | dict[str, str] = ""
     """SHA-256 of its arrays (see ``bench.runs.guard.fingerprint``), checked at every load; ``bench
     check`` prints it.

@@ -36,6 +36,7 @@ class Digits75sp(Dataset):
         "(arXiv:1905.02850), with nearest neighbours for its dense weights",
         size="1,797 graphs, 10 classes",
         had="shipped",
+        get="pip install 'datacentric-bench[superpixels]'",
         libraries=("torch_geometric", "skimage", "sklearn"),
         paper="arXiv:1905.02850",
     )

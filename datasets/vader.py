@@ -25,6 +25,7 @@ class Vader(Dataset):
         source="PyPI, vaderSentiment, vader_lexicon.txt",
         size="7,520 tokens with ten ratings each; 14 tokens come twice",
         had="shipped",
+        get="pip install 'datacentric-bench[noisy]'",
         fingerprint="3828425d7f86bdf01a29f1394a48c4ec3e62ce972aeb1b055fc77ce2820af27a",
         libraries=("vaderSentiment",),
         bibtex="""@inproceedings{hutto2014vader,

@@ -6,9 +6,10 @@ becomes the board of the task NAME in the preset ``default``, or in the one that
 made by ``bench leaderboard`` from docs/records/*.jsonl; one between ``<!-- claims: TRACK -->`` and
 ``<!-- end claims -->`` holds what the papers of the track claim, from the methods' cards, against
 the same records; one between ``<!-- cards: TRACK -->`` and ``<!-- end cards -->`` what the cards of
-its tasks and methods say; one between ``<!-- tracks: PLACE -->`` and ``<!-- end tracks -->`` what
-the cards of the tracks say, with links from a page at that place; one between ``<!-- sweep: FILE
-PARAMETER METRIC... -->`` and ``<!-- end sweep -->`` how paired gains depend on a parameter, from
+its tasks and methods say; one between ``<!-- data: all -->`` and ``<!-- end data -->`` how to have
+the data sets; one between ``<!-- tracks: PLACE -->`` and ``<!-- end tracks -->`` what the cards of
+the tracks say, with links from a page at that place; one between ``<!-- sweep: FILE PARAMETER
+METRIC... -->`` and ``<!-- end sweep -->`` how paired gains depend on a parameter, from
 docs/records/sweeps/FILE.jsonl; ``rates``, ``splits``, ``coverage`` and ``claimed`` hold what
 tables_splits.py makes of such files; one between ``<!-- devices: ONE OTHER -->`` and ``<!-- end
 devices -->`` how the same cells come out on two devices, from docs/records/devices/ONE.jsonl and
@@ -25,7 +26,7 @@ import re
 import sys
 
 import tables_figures
-from tables_cards import ROOT, cards, registry, tracks
+from tables_cards import ROOT, cards, data, registry, tracks
 from tables_records import RECORDS, board, claims, devices, sweep
 from tables_splits import claimed, coverage, rates, splits
 
@@ -33,6 +34,7 @@ MAKERS = {
     "table": board,
     "claims": claims,
     "cards": cards,
+    "data": data,
     "tracks": tracks,
     "sweep": sweep,
     "rates": rates,

@@ -89,6 +89,34 @@ def tracks(place: str) -> str:
     return "\n" + "\n".join(lines) + "\n\n"
 
 
+HAD = {
+    "shipped": "comes with bench's libraries",
+    "generated": "made when it is asked for",
+    "hub": "a copy in `$BENCH_DATA/{name}`, or `BENCH_HUB=1`",
+    "local": "a copy in `$BENCH_DATA`",
+}
+"""How a data set is had, where no command puts it on a machine."""
+
+
+@functools.cache
+def data(which: str) -> str:
+    """Return what the cards of the data sets say of licence, size and how to have them; ``which``
+    is ``all``.
+    """
+    assert which == "all", "there is one table of data"
+    lines = ["| data set | licence | size | how to have it |", "| --- | --- | --- | --- |"]
+    for entry in sorted(registry().rows("dataset"), key=lambda entry: str(entry.name)):
+        card = entry.card
+        ways = [f"`{card.get}`"] if card.get else []
+        if card.had in ("hub", "local") or not card.get:
+            ways.append(HAD[card.had].format(name=card.name))
+        lines.append(
+            f"| `{card.name}`: {_plain(card.title)} | {_plain(card.licence)} | "
+            f"{_plain(card.size)} | {', or '.join(ways)} |"
+        )
+    return "\n" + "\n".join(lines) + "\n\n"
+
+
 def _sorted(installed: Any, kind: str, track: str) -> list[Any]:
     return sorted(
         (entry for entry in installed.rows(kind) if entry.track == track),

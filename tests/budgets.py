@@ -23,7 +23,7 @@ BUDGETS: dict[str, float] = {
     "tests/cli": 134.0,
     "tests/conformance": 55.0,
     "tests/counts": 8.0,
-    "tests/datasets": 10.0,
+    "tests/datasets": 19.0,
     "tests/device": 18.0,
     "tests/docs": 52.0,
     "tests/examples": 30.0,
@@ -33,12 +33,12 @@ BUDGETS: dict[str, float] = {
     "tests/plugins": 24.0,
     "tests/runs": 115.0,
     "tests/speed": 31.0,
-    "tests/tasks": 72.0,
+    "tests/tasks": 95.0,
     "tests/tracks": 20.0,
     "tests/training": 18.0,
 }
 """Folder (or file) of tests -> seconds that all its tests may take together."""
-WHOLE = 822.0
+WHOLE = 854.0
 """Seconds that all budgets may be together."""
 SHOWN = 25
 """Tests that are listed at the end, the slowest first."""

@@ -96,11 +96,19 @@ def real(session_cache, tmp_path_factory):
     """
 
     def call(dataset):
+        import importlib.util
+
         import torch
 
         from bench.errors import DataUnavailable
         from bench.runs.artifacts import Artifacts
         from bench.runs.context import Setup
+
+        required = os.environ.get("BENCH_TEST_EXTRAS") == "required"
+        miss = pytest.fail if required else pytest.skip
+        for name in dataset.card.libraries:
+            if importlib.util.find_spec(name) is None:
+                miss(f"the library {name} is not installed")
 
         run = Setup(
             seed=0,
@@ -113,8 +121,7 @@ def real(session_cache, tmp_path_factory):
         try:
             return dataset.load(run)
         except DataUnavailable as error:
-            required = os.environ.get("BENCH_TEST_EXTRAS") == "required"
-            (pytest.fail if required else pytest.skip)(str(error))
+            miss(str(error))
 
     return call
 

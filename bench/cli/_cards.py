@@ -109,6 +109,7 @@ def card_text(group: list[Entry]) -> str:
             "size": card.size,
             "from": card.source,
             "had": card.had,
+            "get it by": card.get,
             **_pins(card.fingerprint),
         }
     lines += _facts(facts)

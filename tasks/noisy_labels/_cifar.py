@@ -11,12 +11,11 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from bench import DataUnavailable, Setup
+from bench import DataUnavailable
 from bench.training.data import Examples
 from bench.training.hub import data_root
 
-from ._noise import asym
-from ._task import NoisyLabelTask
+from ._official import OfficialTask
 
 PAPER = {
     "net": "resnet34",
@@ -80,7 +79,7 @@ FAST_HUMAN = {
 }
 
 
-class CifarTask(NoisyLabelTask):
+class CifarTask(OfficialTask):
     """A CIFAR data set with corrupted labels, judged on its own test part.
 
     Attributes:
@@ -94,21 +93,16 @@ class CifarTask(NoisyLabelTask):
     confusions: ClassVar[Mapping[int, int]]
     people: ClassVar[str]
 
-    def parts(self, run: Setup) -> tuple[Examples, Examples]:
-        """Return the data's training and test part."""
-        return run.dataset(self.source, split="train"), run.dataset(self.source, split="test")
+    def look_alikes(self) -> Mapping[int, int]:
+        """Return the confusions."""
+        return self.confusions
 
     def given(
         self, train: Examples, rows: np.ndarray, x: torch.Tensor, generator: np.random.Generator
     ) -> np.ndarray:
-        """Return the given labels: by people, moved along the data's own
-        confusions, or by the noise model.
-        """
-        y = train.y.cpu().numpy()
+        """Return the given labels: by people, or as other data have them."""
         if self.noise == "human":
-            return self.labels_by_people(y)[rows]
-        if self.noise == "asym":
-            return asym(y[rows], self.rate, train.classes, generator, self.confusions)
+            return self.labels_by_people(train.y.cpu().numpy())[rows]
         return super().given(train, rows, x, generator)
 
     def field(self) -> str:

@@ -12,7 +12,6 @@ import torch
 from torch.nn import functional as F
 
 from bench import Case, Meta, Outcome, Run, Score, Setup, Task
-from bench.declared import Array
 from bench.tracks.selection import Problem, Selection
 from bench.training.convnet import Params
 from bench.training.data import Examples, stratified_split
@@ -20,15 +19,7 @@ from bench.training.fitting import fit, outputs, passes_of
 from bench.training.state import finite
 
 from ._metrics import FRACTIONS, HELD_OUT, NAMED
-
-
-class Hidden(msgspec.Struct, frozen=True):
-    """What no method sees: test examples, true labels of training rows, and which are wrong."""
-
-    x_test: Annotated[torch.Tensor, Array("T", ..., dtype="float32")]
-    y_test: Annotated[torch.Tensor, Array("T", dtype="int64", ge=0, lt="C")]
-    y_true: Annotated[torch.Tensor, Array("N", dtype="int64", ge=0, lt="C")]
-    wrong: Annotated[torch.Tensor, Array("N", dtype="bool")]
+from ._rows import Hidden, held_out, moved, some
 
 
 class PruningTask(Task):
@@ -61,27 +52,14 @@ class PruningTask(Task):
     """Share of the training rows held out, with given labels, and scored instead of test rows."""
 
     def prepare(self, run: Setup) -> Case:
-        """Draw the split (three tenths for the test), bring pixels to [0, 1], move labels; with
-        ``holdout`` leave the test rows out.
-        """
-        data: Examples = run.dataset(self.source)
-        images = data.x.float()
-        if self.pool > 1:
-            images = F.avg_pool2d(images, self.pool)
-        y = data.y.cpu().numpy()
-        generator = run.numpy_generator("split")
-        train, test = stratified_split(y, len(y) * 3 // 10, generator)
-        if 0 < self.n_train < len(train):
-            train = train[stratified_split(y[train], self.n_train, generator)[1]]
-        rows, test_rows = torch.from_numpy(train), torch.from_numpy(test)
-        x, x_test = (part / images.max() for part in (images[rows], images[test_rows]))
-        given, wrong = moved(
-            y[train], self.label_noise, data.classes, run.numpy_generator("corruption")
-        )
+        """Take the parts, move labels; with ``holdout`` leave the test rows out."""
+        train, test = self.parts(run)
+        y, x = train.y.cpu().numpy(), train.x
+        given, wrong = moved(y, self.label_noise, train.classes, run.numpy_generator("corruption"))
         problem = Problem(
             x=x,
             y=torch.from_numpy(given).to(x.device),
-            n_classes=data.classes,
+            n_classes=train.classes,
             fractions=self.fractions,
             class_balance=self.class_balance,
             widths=self.widths,
@@ -90,17 +68,30 @@ class PruningTask(Task):
             lr=self.lr,
         )
         hidden = Hidden(
-            x_test,
-            *(
-                labels.to(x.device)
-                for labels in (data.y[test_rows], data.y[rows], torch.from_numpy(wrong))
-            ),
+            test.x, *(labels.to(x.device) for labels in (test.y, train.y, torch.from_numpy(wrong)))
         )
         return (
             held_out(problem, self.holdout, run.numpy_generator("split", "holdout"))
             if self.holdout
             else Case(problems=[problem], hidden=hidden)
         )
+
+    def parts(self, run: Setup) -> tuple[Examples, Examples]:
+        """Return the rows to choose among and those to judge by (three tenths of the data), pixels
+        in [0, 1].
+        """
+        data: Examples = run.dataset(self.source)
+        images = data.x.float()
+        if self.pool > 1:
+            images = F.avg_pool2d(images, self.pool)
+        y, generator = data.y.cpu().numpy(), run.numpy_generator("split")
+        train, test = stratified_split(y, len(y) * 3 // 10, generator)
+        train = some(train, y, self.n_train, generator)
+        found, judges = (
+            Examples(images[rows] / images.max(), data.y[rows], data.classes)
+            for rows in map(torch.from_numpy, (train, test))
+        )
+        return found, judges
 
     def evaluate(self, case: Case, outcomes: Sequence[Outcome], run: Setup) -> Score:
         """Train on each share kept; figures of random rows and of all rows come from the cache."""
@@ -187,33 +178,6 @@ def _anchor(
     problem: Problem, hidden: Hidden, selection: Selection, nets: int, seed: int, run: Run
 ) -> dict[str, torch.Tensor]:
     return {"acc": accuracies(problem, hidden, selection, nets, seed)}
-
-
-def held_out(problem: Problem, share: float, generator: np.random.Generator) -> Case:
-    """Return a case of the training rows alone: a part of them, in proportion by given label, is
-    what nets trained on the others are judged by. No test row and no true label is in it.
-    """
-    kept, held = (
-        torch.from_numpy(rows).to(problem.y.device)
-        for rows in stratified_split(
-            problem.y.cpu().numpy(), max(1, round(share * len(problem.y))), generator
-        )
-    )
-    rest = msgspec.structs.replace(problem, x=problem.x[kept], y=problem.y[kept])
-    hidden = Hidden(
-        problem.x[held], problem.y[held], rest.y, torch.zeros_like(rest.y, dtype=torch.bool)
-    )
-    return Case(problems=[rest], hidden=hidden)
-
-
-def moved(
-    y: np.ndarray, rate: float, classes: int, generator: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Move round(rate N) labels (N,) to other classes, uniformly; return them, and which moved."""
-    wrong = np.zeros(len(y), dtype=bool)
-    wrong[generator.permutation(len(y))[: round(rate * len(y))]] = True
-    given = np.where(wrong, (y + generator.integers(1, classes, len(y))) % classes, y)
-    return given.astype(np.int64), wrong
 
 
 def random_rows(problem: Problem, run: Run) -> Selection:

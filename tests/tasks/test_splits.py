@@ -34,8 +34,20 @@ SHAPES = {
     "breast-cancer": (569, 30),
     "clusters": (1000, 10),
     "diabetes": (442, 10),
+    "fashion-mnist": (12_000, 1, 28, 28),  # of 60,000
+    "letter": (20_000, 16),
+    "satellite": (6_435, 36),
+    "segment": (2_310, 18),
 }
-CLASSES = {"iris": 3, "wine": 3, "breast-cancer": 2, "clusters": 4}
+CLASSES = {
+    "iris": 3,
+    "wine": 3,
+    "breast-cancer": 2,
+    "clusters": 4,
+    "letter": 26,
+    "satellite": 6,
+    "segment": 7,
+}
 TASKS = {
     entry.identity: entry
     for entry in Registry().rows("task")
@@ -62,10 +74,12 @@ class Numbered(Tools):
                 signs.expand(-1, 10).to(torch.int8).contiguous(),
             )
         rows = torch.arange(SHAPES[name][0])
+        if params.get("split") == "test":  # other rows than those of the training part
+            rows = rows[:2_000] + len(rows)
         x = (
-            (rows / len(rows))
+            (rows / SHAPES[name][0])
             .view(-1, *[1] * (len(SHAPES[name]) - 1))
-            .expand(SHAPES[name])
+            .expand(-1, *SHAPES[name][1:])
             .contiguous()
         )
         return Examples(
