@@ -8,7 +8,7 @@ import torch
 from bench import Run, Setup
 from bench.tracks.unlearning import Problem
 
-from ._attacks import apart, auc, contrast, distances, per_example
+from ._attacks import FLOOR, Attacked, apart, auc, contrast, distances, per_example
 from ._quality import forgetting_quality
 from ._views import Views
 
@@ -43,9 +43,16 @@ def uninformative(gap: float) -> str | None:
     )
 
 
-def gap(ours: Views, theirs: Views, level: float) -> float:
-    """Return how much further apart two sets of models are than retrained ones, in [0, 0.5]."""
-    return max(0.0, apart(ours.attacked(), theirs.attacked()) - level)
+def gap(ours: Attacked, theirs: Attacked, level: float, floor: float = FLOOR) -> float:
+    """Return how much further apart two sets of models are than retrained ones, in [0, 0.5].
+
+    Args:
+        ours: what one set is told apart by.
+        theirs: the same of retrained models.
+        level: how far these are apart among themselves, in [0, 0.5].
+        floor: what is added to each standard deviation.
+    """
+    return max(0.0, apart(ours, theirs, floor) - level)
 
 
 def privacy(ours: Views, theirs: Views, level: float) -> dict[str, float | None]:
@@ -56,7 +63,10 @@ def privacy(ours: Views, theirs: Views, level: float) -> dict[str, float | None]
     """
     phi, other = ours.phi("forget"), theirs.phi("forget")
     held, other_held = ours.phi("held"), theirs.phi("held")
-    found: dict[str, float | None] = {"privacy_gap": gap(ours, theirs, level), "level": level}
+    found: dict[str, float | None] = {
+        "privacy_gap": gap(ours.attacked(), theirs.attacked(), level),
+        "level": level,
+    }
     found |= per_example(phi, other)
     for part in ("near", "held", "some"):
         found[f"uauc_{part}"] = per_example(ours.phi(part), theirs.phi(part))["uauc"]

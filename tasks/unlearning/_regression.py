@@ -10,7 +10,7 @@ import torch
 from bench import Metric, Run, Setup
 from bench.tracks.unlearning import Problem, Weights
 
-from ._attacks import evenly, mia_svc
+from ._attacks import mia_svc
 from ._metrics import ATTACKS, EXACT, GAP, PRECOMPUTE, RTE, STORED
 
 METRICS = (
@@ -88,27 +88,6 @@ METRICS = (
     EXACT,
     STORED,
 )
-
-
-def places(forget: np.ndarray, held: int, rest: int) -> dict[str, np.ndarray]:
-    """Return where each part lies among training rows, held-out and test rows, and neighbours.
-
-    Args:
-        forget: which training rows are forgotten (N,), bool.
-        held: held-out rows; as many of them as there are forgotten rows are attacked.
-        rest: held-out and test rows.
-    """
-    n, size = len(forget), int(forget.sum())
-    rows = np.arange(n + rest + size)
-    kept, attacked = rows[:n][~forget], min(held, size)
-    return {
-        "forget": rows[:n][forget],
-        "retain": kept,
-        "held": rows[n : n + attacked],
-        "test": rows[n + held : n + rest],
-        "some": kept[evenly(len(kept), attacked)],
-        "near": rows[n + rest :],
-    }
 
 
 def wasserstein(one: np.ndarray, other: np.ndarray) -> float:

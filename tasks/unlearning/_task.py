@@ -177,7 +177,7 @@ class UnlearningTask(NetTask):
                 metrics={"gap_val": metrics["privacy_gap"] if all(gates.values()) else 0.5},
                 not_rankable="a rehearsal on validation rows",
             )
-        before = gap(originals, theirs, hidden.level)
+        before = gap(originals.attacked(), theirs.attacked(), hidden.level)
         metrics |= {
             "gap_original": before,
             "uauc_original": per_example(originals.phi("forget"), theirs.phi("forget"))["uauc"],

@@ -11,6 +11,31 @@ from ._attacks import Attacked, evenly, mia_svc
 from ._data import Data
 
 
+def places(forget: np.ndarray, held: int, test: int) -> dict[str, np.ndarray]:
+    """Return where each part lies among training, held-out and test rows, and neighbours of the
+    forgotten ones, in this order.
+
+    As many held-out rows, and rows that stay, are attacked as there are forgotten ones, at most all
+    of them; both are taken evenly.
+
+    Args:
+        forget: which training rows are forgotten (N,), bool.
+        held: held-out rows.
+        test: test rows.
+    """
+    n, size = len(forget), int(forget.sum())
+    rows = np.arange(n + held + test + size)
+    kept, attacked = rows[:n][~forget], evenly(held, size)
+    return {
+        "forget": rows[:n][forget],
+        "retain": kept,
+        "held": n + attacked,
+        "some": kept[evenly(len(kept), len(attacked))],
+        "test": rows[n + held : n + held + test],
+        "near": rows[n + held + test :],
+    }
+
+
 class Views:
     """What K models say of every row, and the parts of it that metrics are about.
 
@@ -23,21 +48,10 @@ class Views:
 
     def __init__(self, outputs: torch.Tensor, problem: Problem, data: Data) -> None:
         self.outputs = outputs.cpu()
-        n, pool = len(data.y), len(data.y_pool)
-        forget = problem.forget.cpu()
-        rows = torch.arange(self.outputs.shape[1])
-        kept = rows[:n][~forget]
-        held = n + torch.from_numpy(evenly(pool, int(forget.sum())))
-        self.parts = {
-            "forget": rows[:n][forget],
-            "retain": kept,
-            "held": held,
-            "some": kept[evenly(len(kept), len(held))],
-            "test": rows[n + pool : n + pool + len(data.y_test)],
-            "near": rows[n + pool + len(data.y_test) :],
-        }
+        found = places(problem.forget.cpu().numpy(), len(data.y_pool), len(data.y_test))
+        self.parts = {part: torch.from_numpy(rows) for part, rows in found.items()}
         self.y = torch.cat(
-            [data.y, data.y_pool, data.y_test, data.y[forget.to(data.y.device)]]
+            [data.y, data.y_pool, data.y_test, data.y[problem.forget.to(data.y.device)]]
         ).cpu()
         self.classes = data.classes
         self.fa, self.ra, self.ta = (self.accuracy(part) for part in ("forget", "retain", "test"))

@@ -16,19 +16,19 @@ from bench.tracks.unlearning import Problem, Solution
 from bench.training.data import standardised
 from bench.training.state import predict
 
-from ._attacks import apart, own_level, per_example
-from ._compare import neighbours, uninformative
+from ._attacks import own_level, per_example
+from ._compare import gap, neighbours, uninformative
 from ._models import Weights, member, models
 from ._regression import (
     METRICS,
     error_mia,
-    places,
     predict_loss,
     relearning_steps,
     run_noise,
     wasserstein,
 )
 from ._task import cost
+from ._views import places
 
 UTILITY = 0.1
 """What a method may add to the mean absolute error on retained and on test
@@ -225,7 +225,7 @@ class UnlearnRegression(Task):
         seen = torch.cat([problem.x, hidden.x, hidden.near])
         forget = problem.forget.cpu().numpy()
         y = torch.cat([problem.y, hidden.y, problem.y[problem.forget]]).double().cpu().numpy()
-        parts = places(forget, hidden.held, len(hidden.y))
+        parts = places(forget, hidden.held, len(hidden.y) - hidden.held)
         everyone = hidden.retrained["outputs"][..., 0].double().cpu().numpy()
         theirs = everyone[: self.originals]
         ours = np.stack(
@@ -250,10 +250,10 @@ class UnlearnRegression(Task):
         level = own_level(attacked(everyone), FLOOR)
         told, told_r = attacked(ours), attacked(theirs)
         uaucs = {part: per_example(told[part][0], told_r[part][0], FLOOR)["uauc"] for part in told}
-        before = max(0.0, apart(attacked(originals), told_r, FLOOR) - level)
+        before = gap(attacked(originals), told_r, level, FLOOR)
         svc_ours = svc(ours)
         metrics: dict[str, float | None] = {
-            "privacy_gap": max(0.0, apart(told, told_r, FLOOR) - level),
+            "privacy_gap": gap(told, told_r, level, FLOOR),
             "uauc": uaucs.pop("forget"),
             **{f"uauc_{part}": uauc for part, uauc in uaucs.items()},
             "level": level,

@@ -17,6 +17,7 @@ from bench.builtin.tasks.unlearning._attacks import (
 )
 from bench.builtin.tasks.unlearning._data import noisy
 from bench.builtin.tasks.unlearning._quality import epsilon, forgetting_quality, points, row_epsilon
+from bench.builtin.tasks.unlearning._views import places
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
@@ -181,3 +182,20 @@ def test_label_noise_moves_an_exact_share_of_every_class_to_other_classes():
     assert changed.min() >= 0
     assert changed.max() <= 4
     assert (noisy(y, 0.0, 5, np.random.default_rng(0)) == y).all()
+
+
+# Rows that are attacked ----------------------------------------------------------------
+
+
+def test_attacked_rows_reach_evenly_from_the_first_to_the_last_and_parts_lie_one_after_the_other():
+    forget = np.zeros(20, dtype=bool)
+    forget[[2, 3, 5, 7]] = True
+    found = places(forget, held=10, test=6)
+    assert found["forget"].tolist() == [2, 3, 5, 7]
+    assert found["held"].tolist() == [20, 23, 26, 29]  # and not the first four
+    assert found["some"].tolist() == [0, 9, 14, 19]  # the 16 others: first, sixth, eleventh, last
+    assert found["test"].tolist() == list(range(30, 36))
+    assert found["near"].tolist() == list(range(36, 40))
+    few = places(forget, held=3, test=6)
+    assert few["held"].tolist() == [20, 21, 22]
+    assert len(few["some"]) == 3
