@@ -11,6 +11,7 @@ import torch
 from torch.nn import functional as F
 
 from bench.training.convnet import Net, Params
+from bench.training.rows import taken
 
 Augment = Callable[[torch.Tensor], torch.Tensor]
 
@@ -122,7 +123,7 @@ def fit(
             )
         elif recipe.schedule == "step" and step == recipe.steps // 2 + 1:
             optimiser = _optimiser(own, recipe, recipe.lr / 10)
-        batch = x[rows].expand(nets, *[-1] * x.dim())
+        batch = taken(x, rows).expand(nets, *[-1] * x.dim())
         logits = net.logits(own, batch if augment is None else augment(batch))
         optimiser.zero_grad(set_to_none=True)
         loss(logits, targets[rows].expand(nets, *[-1] * targets.dim())).sum().backward()

@@ -18,6 +18,7 @@ from bench.declared import Array, Size
 from bench.runs.context import Run
 from bench.training.augment import Augmentation
 from bench.training.nets import StackedNet, build
+from bench.training.rows import taken
 from bench.training.schedules import Schedule
 from bench.training.state import evaluating
 
@@ -201,7 +202,7 @@ class Seeds:
     def inputs(self, rows: torch.Tensor) -> torch.Tensor:
         """Return the inputs of the rows (K, n), (K, n, ...)."""
         if len(self._x) == 1:
-            return self._x[0][rows]
+            return taken(self._x[0], rows)
         found = self._x[0].new_empty(*rows.shape, *self._x[0].shape[1:])
         for x, own, place in zip(self._x, rows, found, strict=True):
             torch.index_select(x, 0, own, out=place)

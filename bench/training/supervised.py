@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from bench.contracts import Method
 from bench.declared import Array, Outputs
 from bench.runs.context import Run
+from bench.training import optimisers
 from bench.training.nets import StackedNet, vote
 from bench.training.seeds import Batch, Problem, Seeds
 
@@ -176,8 +177,7 @@ def train(method: SupervisedMethod, seeds: Seeds, state: Any, report: bool = Tru
             rate = problem.schedule.rate(
                 problem.lr, epoch, (epoch * seeds.steps + batch.step) / total
             )
-            for group in optimiser.param_groups:
-                group["lr"] = rate
+            optimisers.set_rate(optimiser, rate)
             method.step(state, seeds.nets, optimiser, batch)
         method.after_epoch(state, epoch)
         visits = method.nets * rows.shape[1]
@@ -190,15 +190,8 @@ def train(method: SupervisedMethod, seeds: Seeds, state: Any, report: bool = Tru
 def sgd(seeds: Seeds) -> torch.optim.SGD:
     """Return the optimiser of the problem's protocol for ``seeds.nets``."""
     problem = seeds.problem
-    # on a CPU the fused kernel rounds its last few elements otherwise, and which those are depends
-    # on K
-    fused = seeds.device.type == "cuda"
-    return torch.optim.SGD(
-        seeds.nets.parameters(),
-        lr=problem.lr,
-        momentum=problem.momentum,
-        weight_decay=problem.weight_decay,
-        fused=fused,
+    return optimisers.sgd(
+        seeds.nets.parameters(), problem.lr, problem.momentum, problem.weight_decay
     )
 
 

@@ -24,6 +24,8 @@ from bench.tracks.noisy_labels import (
     soft,
     train,
 )
+from bench.training.optimisers import set_rate
+from bench.training.rows import beside
 from bench.training.stack import StackedNet
 
 
@@ -181,8 +183,7 @@ class EarlyLearningRegularisationPlus(NoisyLabelMethod):
     def _learn(self, state: _State, net: int, batch: Batch, rate: float) -> None:
         """Take one step of a net, and let its averaged copy follow."""
         side = state.sides[net]
-        for group in side.optimiser.param_groups:
-            group["lr"] = rate
+        set_rate(side.optimiser, rate)
         side.optimiser.zero_grad(set_to_none=True)
         self._losses(state, net, batch).mean(-1).sum().backward()
         side.optimiser.step()
@@ -235,9 +236,7 @@ class EarlyLearningRegularisationPlus(NoisyLabelMethod):
 
 def _mixed(values: torch.Tensor, partner: torch.Tensor, lam: torch.Tensor) -> torch.Tensor:
     """Return lam v_i + (1 - lam) v_partner(i) for values (K, B, ...)."""
-    beside = [1] * (values.dim() - 2)
-    other = values.gather(1, partner.view(*partner.shape, *beside).expand_as(values))
-    return values.lerp(other, (1 - lam).view(-1, 1, *beside))
+    return values.lerp(beside(values, partner), (1 - lam).view(-1, *[1] * (values.dim() - 1)))
 
 
 def _ramp(step: int, length: float) -> float:

@@ -18,6 +18,7 @@ from bench.tracks.noisy_labels import (
     train,
     train_step,
 )
+from bench.training.optimisers import set_rate
 
 
 class LateStopping(NoisyLabelMethod):
@@ -115,7 +116,7 @@ class LateStopping(NoisyLabelMethod):
         part = seeds.part(rows, "round", number)
         part.nets = part.build(first=number + 1)
         optimiser = sgd(part)
-        optimiser.param_groups[0]["lr"] *= self.pace
+        set_rate(optimiser, self.pace * seeds.problem.lr)
         given = seeds.y.gather(1, rows)
         run_now, first = (
             torch.zeros_like(rows),

@@ -9,6 +9,7 @@ import torch
 
 from bench import Meta, MethodCard
 from bench.tracks.noisy_labels import Batch, NoisyLabelMethod, Seeds, cross_entropy
+from bench.training.rows import beside
 
 
 class _State:
@@ -70,8 +71,7 @@ class Mixup(NoisyLabelMethod):
     def inputs(self, state: _State, batch: Batch) -> torch.Tensor:
         """Return lam x + (1 - lam) x of the partner."""
         lam, partner = state.step(batch)
-        shape = (*partner.shape, *[1] * (batch.x.dim() - 2))
-        other = batch.x.gather(1, partner.view(shape).expand_as(batch.x))
+        other = beside(batch.x, partner)
         weight = lam.view(-1, *[1] * (batch.x.dim() - 1))
         return weight * batch.x + (1 - weight) * other
 

@@ -86,9 +86,7 @@ class RotationConsistency(NoisyLabelMethod):
 
     def forward(self, state: _State, nets: StackedNet, batch: Batch) -> torch.Tensor:
         """Return the outputs (2, K, B, C + 4) on the rows as they are and on the rows turned."""
-        turns = state.turns[batch.step].view(*batch.y.shape, *[1] * (batch.x.dim() - 2))
-        turned = torch.stack([torch.rot90(batch.x, quarters, (-2, -1)) for quarters in range(4)])
-        turned = turned.gather(0, turns.expand_as(batch.x)[None])[0]
+        turned = _turned(batch.x, state.turns[batch.step])
         return torch.stack([nets(batch.x), nets(turned)])
 
     def loss(self, state: _State, batch: Batch, logits: torch.Tensor) -> torch.Tensor:
@@ -119,6 +117,16 @@ class RotationConsistency(NoisyLabelMethod):
     def readout(self, state: _State, nets: StackedNet, k: int) -> Model:
         """Return the net without the outputs for turns."""
         return _Labels(super().readout(state, nets, k), self.extra)
+
+
+def _turned(x: torch.Tensor, turns: torch.Tensor) -> torch.Tensor:
+    """Return pictures (K, B, ..., H, W), each turned by its number of quarters (K, B)."""
+    upright, turns = x.flatten(0, 1), turns.flatten()
+    turned = upright.clone()
+    for quarters in (1, 2, 3):
+        rows = (turns == quarters).nonzero()[:, 0]
+        turned.index_copy_(0, rows, torch.rot90(upright.index_select(0, rows), quarters, (-2, -1)))
+    return turned.view(x.shape)
 
 
 class _Labels(torch.nn.Module):

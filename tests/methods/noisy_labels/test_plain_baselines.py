@@ -176,19 +176,22 @@ def test_three_nets_visit_as_many_rows_as_elr_plus(toy, run_of):
 
 
 def test_averaged_weights_follow_every_step(toy, run_of, monkeypatch):
-    problem, passed = toy(), []
+    problem, passed, nets = toy(), [], []
     step = torch.optim.SGD.step
 
     def noting(optimiser, *given, **named):
         step(optimiser, *given, **named)
-        passed.append([tensor.detach().clone() for tensor in optimiser.param_groups[0]["params"]])
+        passed.append([tensor.detach().clone() for tensor in nets[0].parameters()])
 
     monkeypatch.setattr(torch.optim.SGD, "step", noting)
     state = {}
     start = WeightAverage.start
-    monkeypatch.setattr(
-        WeightAverage, "start", lambda method, seeds: state.setdefault("it", start(method, seeds))
-    )
+
+    def starting(method, seeds):
+        nets.append(seeds.nets)
+        return state.setdefault("it", start(method, seeds))
+
+    monkeypatch.setattr(WeightAverage, "start", starting)
     WeightAverage(memory=0.75).solve(problem, run_of())
     assert len(passed) == 4 * 5
     average = [tensor.clone() for tensor in passed[0]]
