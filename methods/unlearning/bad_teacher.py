@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 import torch
 
 from bench import Meta, MethodCard
-from bench.tracks.unlearning import Group, Nets, UnlearningMethod, divergence, step
+from bench.tracks.unlearning import Group, Nets, UnlearningMethod, beside, divergence, step
 
 
 class BadTeacher(UnlearningMethod):
@@ -49,8 +49,7 @@ class BadTeacher(UnlearningMethod):
 
     def unlearn(self, group: Group) -> Nets:
         """Distil KL(teacher || student)."""
-        nets, good = group.originals(), group.originals().eval().requires_grad_(False)
-        bad = group.fresh("method", "teacher").eval().requires_grad_(False)
+        nets = group.originals()
         count = round(self.share * group.retain.shape[1])
         chosen = torch.stack(
             [
@@ -58,14 +57,16 @@ class BadTeacher(UnlearningMethod):
                 for generator in group.generators("method", "share")
             ]
         )
-        used = torch.cat([group.forget, group.retain.gather(1, chosen.to(group.device))], 1)
-        forgotten = torch.zeros_like(group.y, dtype=torch.bool).scatter_(1, group.forget, True)
+        stays = group.retain.gather(1, chosen.to(group.device))
+        used = torch.cat([group.forget, stays], 1)
+        # each is 0 where the other speaks
+        taught = group.known(group.originals(), stays)
+        taught += group.known(group.fresh("method", "teacher"), group.forget)
         rows, optimiser = group.rows(used, "used"), group.sgd(nets, self.lr)
         for _ in group.epochs(self.epochs):
             for batch in rows.epoch():
-                taught = torch.where(
-                    forgotten.gather(1, batch.rows)[..., None], bad(batch.x), good(batch.x)
+                step(
+                    optimiser,
+                    divergence(beside(taught, batch.rows), nets(batch.x), self.temperature),
                 )
-                group.count(forward=2 * batch.y.shape[1])
-                step(optimiser, divergence(taught, nets(batch.x), self.temperature))
         return nets

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Annotated, ClassVar
 
 import torch
@@ -16,6 +16,8 @@ from .l_codec import gradient, shifted
 
 OFFICIAL_N = 1000
 """N of the Unlearn-Sparse repository."""
+_COPIED = 1 << 20
+"""Weights of the copies that single gradients are taken of at once: as many as a cache holds."""
 
 
 class InfluenceUnlearning(UnlearningMethod):
@@ -70,11 +72,7 @@ class InfluenceUnlearning(UnlearningMethod):
         v = share * (gradient(group, nets, group.forget) - gradient(group, nets, group.retain))
         if self.compat:
             first = group.retain[:, : self.rows]
-            return shifted(
-                nets,
-                self.alpha
-                * recursion(v, (gradient(group, nets, row) for row in first.split(1, 1))),
-            )
+            return shifted(nets, self.alpha * recursion(v, singly(group, nets, first)))
         orders = [
             torch.randperm(group.retain.shape[1], generator=generator)[: self.rows]
             for generator in group.generators("method", "rows")
@@ -111,6 +109,23 @@ def curved(group: Group, nets: Nets, rows: torch.Tensor, direction: torch.Tensor
         total += torch.cat([part.flatten(1) for part in found], 1) / rows.shape[1]
     group.count(forward=rows.shape[1], backward=3 * rows.shape[1])
     return total
+
+
+def singly(group: Group, nets: Nets, rows: torch.Tensor) -> Iterator[torch.Tensor]:
+    """Yield the gradient of the loss of every one of ``rows`` (M, n) by itself, (M, P): of several
+    rows at once, each before a copy of its net.
+    """
+    numbers, copies = sum(parameter.numel() for parameter in nets.parameters()), nets
+    for part in rows.split(max(1, _COPIED // numbers), 1):
+        count = part.shape[1]
+        if copies.members != count * nets.members:
+            copies = group.repeated(nets, count)
+        batch = group.batch(part)
+        losses = group.loss(copies(batch.x.flatten(0, 1)[:, None]), batch.y.view(-1, 1))
+        found = torch.autograd.grad(losses.sum(), list(copies.parameters()))
+        group.count(forward=count, backward=count)
+        every = torch.cat([part.flatten(1) for part in found], 1)
+        yield from every.unflatten(0, (-1, count)).unbind(1)
 
 
 def solved(

@@ -9,7 +9,15 @@ import torch
 from torch.nn import functional as F
 
 from bench import Meta, MethodCard
-from bench.tracks.unlearning import Group, Nets, Solution, UnlearningMethod, solutions
+from bench.tracks.unlearning import (
+    Group,
+    Nets,
+    Solution,
+    UnlearningMethod,
+    adam,
+    beside,
+    solutions,
+)
 
 
 class LabelAgnosticForgetting(UnlearningMethod):
@@ -41,8 +49,8 @@ class LabelAgnosticForgetting(UnlearningMethod):
             "layer, after its ReLU; the official CNN takes a layer further down, before any. By "
             "default an epoch walks all of R; the official loop ends with the shorter of S and R, "
             "as 'walk=shorter' does, which the settings take. The autoencoder of all rows comes "
-            "before the request and is in "
-            "'precompute'. Without the repair of the head by labels (LAF+R)."
+            "before the request and is in 'precompute', as are the original's features. Without "
+            "the repair of the head by labels (LAF+R)."
         ),
         stacked=True,
         defaults_from="here",
@@ -105,7 +113,8 @@ class LabelAgnosticForgetting(UnlearningMethod):
 
     def unlearn(self, group: Group) -> list[Solution]:
         """Fit both autoencoders, then alternate the two losses on all layers but the last."""
-        nets, original = group.originals(), group.originals().eval().requires_grad_(False)
+        nets, original = group.originals(), group.originals().eval()
+        group.count(forward=group.everything.shape[1])
         with torch.no_grad():
             features = torch.cat(
                 [original.features(batch.x) for batch in group.in_parts(group.everything)], 1
@@ -115,8 +124,8 @@ class LabelAgnosticForgetting(UnlearningMethod):
         of_forgotten = self.autoencoder(group, features / scale, group.forget, "forgotten")
         extractor = nets.extractor()
         forgetting, aligning = (
-            torch.optim.Adam(extractor, self.lr_forget),
-            torch.optim.Adam(extractor, self.lr_align),
+            adam(extractor, self.lr_forget),
+            adam(extractor, self.lr_align),
         )
         retain, forget = group.rows(group.retain, "retain"), group.rows(group.forget, "forget")
         steps = retain.steps if self.walk == "retain" else min(retain.steps, forget.steps)
@@ -130,14 +139,14 @@ class LabelAgnosticForgetting(UnlearningMethod):
                 )
                 _step(forgetting, away)
                 change = [
-                    turned(nets.features(batch.x), original.features(batch.x))
+                    turned(nets.features(batch.x), beside(features, batch.rows))
                     for batch in (stays, goes)
                 ]
                 _step(aligning, alignment(change[0], change[1], self.temperature))
-                # the second loss visits both batches again, and asks the original too
+                # the second loss visits both batches again
                 again = stays.x.shape[1] + goes.x.shape[1]
-                group.count(forward=2 * again, backward=again)
-        precompute = 2 * self.vae_epochs * group.everything.shape[1]
+                group.count(forward=again, backward=again)
+        precompute = (2 * self.vae_epochs + 1) * group.everything.shape[1]
         return solutions(nets, precompute=precompute)
 
     @staticmethod
@@ -157,12 +166,12 @@ class LabelAgnosticForgetting(UnlearningMethod):
         found = Autoencoder(group, features.shape[2], self.latent, name)
         walk, optimiser = (
             group.rows(rows, f"vae-{name}"),
-            torch.optim.Adam([*found.encoder.parameters(), *found.decoder.parameters()], 1e-3),
+            adam([*found.encoder.parameters(), *found.decoder.parameters()], 1e-3),
         )
         generators = group.generators("method", f"vae-{name}")
         for _ in range(self.vae_epochs):
             for batch in walk.epoch():
-                part = features.gather(1, batch.rows[:, :, None].expand(-1, -1, features.shape[2]))
+                part = beside(features, batch.rows)
                 noise = torch.stack(
                     [
                         torch.randn(part.shape[1], self.latent, generator=generator)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
+import torch
+
 from bench import Meta, MethodCard
-from bench.tracks.unlearning import Group, Nets, UnlearningMethod, clip
+from bench.tracks.unlearning import Batch, Group, Nets, UnlearningMethod, clip
 
 
 class NegGradPlus(UnlearningMethod):
@@ -50,15 +52,27 @@ class NegGradPlus(UnlearningMethod):
             group.rows(group.forget, "forget").forever(),
         )
         optimiser = group.sgd(nets, self.lr)
+        # BatchNorm, which has buffers, takes the mean of each batch by itself
+        together = not list(nets.buffers())
         for _, batch in group.walk(retain, optimiser, self.epochs, self.falling):
-            losses = self.alpha * group.loss(nets(batch.x), batch.y)
-            if self.alpha < 1:
-                other = next(forget)
-                losses = losses - (1 - self.alpha) * group.loss(nets(other.x), other.y).mean(
-                    -1, keepdim=True
-                )
+            other = next(forget) if self.alpha < 1 else None
             optimiser.zero_grad(set_to_none=True)
-            losses.mean(-1).sum().backward()
+            self.objective(group, nets, batch, other, together).sum().backward()
             clip(nets, self.clip)
             optimiser.step()
         return nets
+
+    def objective(
+        self, group: Group, nets: Nets, batch: Batch, other: Batch | None, together: bool
+    ) -> torch.Tensor:
+        """Return alpha times the mean loss of R's batch less 1 - alpha times that of S's, (M,), in
+        one pass if ``together``.
+        """
+        if other is None:
+            return self.alpha * group.loss(nets(batch.x), batch.y).mean(-1)
+        if together:
+            x, y = torch.cat([batch.x, other.x], 1), torch.cat([batch.y, other.y], 1)
+            ours, theirs = group.loss(nets(x), y).split([batch.y.shape[1], other.y.shape[1]], 1)
+        else:
+            ours, theirs = (group.loss(nets(part.x), part.y) for part in (batch, other))
+        return self.alpha * ours.mean(-1) - (1 - self.alpha) * theirs.mean(-1)

@@ -8,7 +8,15 @@ from typing import Annotated, ClassVar, Literal
 import torch
 
 from bench import Meta, MethodCard
-from bench.tracks.unlearning import Batch, Group, Nets, UnlearningMethod, cross_entropy, step
+from bench.tracks.unlearning import (
+    Batch,
+    Group,
+    Nets,
+    UnlearningMethod,
+    cross_entropy,
+    set_rate,
+    step,
+)
 
 
 class RandomLabel(UnlearningMethod):
@@ -54,9 +62,8 @@ class RandomLabel(UnlearningMethod):
         )
         for epoch in group.epochs(self.epochs):
             relabel.redraw()
-            optimiser.param_groups[0]["lr"] = self.lr * (
-                0.5 * (1 + math.cos(math.pi * epoch / self.epochs)) if self.falling else 1.0
-            )
+            cosine = 0.5 * (1 + math.cos(math.pi * epoch / self.epochs)) if self.falling else 1.0
+            set_rate(optimiser, self.lr * cosine)
             for rows in parts:
                 for batch in rows.epoch():
                     step(optimiser, cross_entropy(nets(batch.x), relabel(batch)))

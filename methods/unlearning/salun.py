@@ -50,11 +50,13 @@ class SalUn(RandomLabel):
     """Share of the weights that is trained; 1 is ``random-label``."""
 
     def restraint(self, group: Group, nets: Nets, optimiser: torch.optim.SGD) -> Callable[[], None]:
-        """Mask the gradients, and after every step put back what weight
-        decay or momentum moved of the others.
+        """Mask the gradients, and after every step put back what weight decay moved of the others;
+        without any, weights of no gradient stay.
         """
         masks = self.masks(group, nets)
         restrict(nets, masks)
+        if not group.problem.weight_decay:
+            return super().restraint(group, nets, optimiser)
         before = [parameter.detach().clone() for parameter in nets.parameters()]
 
         def restore() -> None:

@@ -13,8 +13,10 @@ from bench.tracks.unlearning import (
     Group,
     Nets,
     UnlearningMethod,
+    beside,
     cross_entropy,
     divergence,
+    set_rate,
     step,
 )
 
@@ -77,22 +79,21 @@ class Scrub(UnlearningMethod):
 
     def unlearn(self, group: Group) -> Nets:
         """Alternate max steps on S and min steps on R."""
-        nets, teacher = group.originals(), group.originals().eval().requires_grad_(False)
+        nets = group.originals()
+        taught = group.known(group.originals(), group.forget, group.retain)
         forget, retain = group.rows(group.forget, "forget"), group.rows(group.retain, "retain")
         optimiser = group.sgd(nets, self.lr)
 
         def apart(batch: Batch, logits: torch.Tensor) -> torch.Tensor:
-            group.count(forward=batch.y.shape[1])
-            return divergence(teacher(batch.x), logits, self.temperature)
+            return divergence(beside(taught, batch.rows), logits, self.temperature)
 
         for epoch in group.epochs(self.epochs):
-            optimiser.param_groups[0]["lr"] = self.lr
+            set_rate(optimiser, self.lr)
             if epoch < self.msteps:
                 for batch in forget.epoch():
                     step(optimiser, -apart(batch, nets(batch.x)))
-            optimiser.param_groups[0]["lr"] = self.lr * (
-                0.5 * (1 + math.cos(math.pi * epoch / self.epochs)) if self.falling else 1.0
-            )
+            cosine = 0.5 * (1 + math.cos(math.pi * epoch / self.epochs)) if self.falling else 1.0
+            set_rate(optimiser, self.lr * cosine)
             for batch in retain.epoch():
                 logits = nets(batch.x)
                 step(

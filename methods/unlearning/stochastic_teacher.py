@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import Annotated, ClassVar
 
 from bench import Meta, MethodCard
-from bench.tracks.unlearning import Group, Nets, UnlearningMethod, cross_entropy, divergence, step
+from bench.tracks.unlearning import (
+    Group,
+    Nets,
+    UnlearningMethod,
+    beside,
+    cross_entropy,
+    divergence,
+    step,
+)
 
 
 class StochasticTeacher(UnlearningMethod):
@@ -45,22 +53,20 @@ class StochasticTeacher(UnlearningMethod):
 
     def unlearn(self, group: Group) -> Nets:
         """Erase, rebuild."""
-        nets, original = group.originals(), group.originals().eval().requires_grad_(False)
-        random = group.fresh("method", "teacher").eval().requires_grad_(False)
+        nets = group.originals()
+        random = group.known(group.fresh("method", "teacher"), group.forget)
+        original = group.known(group.originals(), group.retain)
         forget, retain = group.rows(group.forget, "forget"), group.rows(group.retain, "retain")
         optimiser = group.sgd(nets, self.lr)
         for _ in group.epochs(self.erase):
             for batch in forget.epoch():
-                step(optimiser, divergence(random(batch.x), nets(batch.x)))
+                step(optimiser, divergence(beside(random, batch.rows), nets(batch.x)))
         optimiser = group.sgd(nets, self.lr)
         for _, batch in group.walk(retain, optimiser, self.rebuild, self.falling):
             logits = nets(batch.x)
             step(
                 optimiser,
                 (1 - self.alpha) * cross_entropy(logits, batch.y)
-                + self.alpha * divergence(original(batch.x), logits),
+                + self.alpha * divergence(beside(original, batch.rows), logits),
             )
-        group.count(
-            forward=self.erase * group.forget.shape[1] + self.rebuild * group.retain.shape[1]
-        )
         return nets

@@ -19,6 +19,8 @@ from bench.tracks.unlearning.losses import confidence, cross_entropy, divergence
 from bench.tracks.unlearning.method import UnlearningMethod, clip, solutions, step, train
 from bench.tracks.unlearning.nets import Architecture, Nets, Perceptrons, Weights, restrict
 from bench.tracks.unlearning.problem import Model, Problem, Solution
+from bench.training.optimisers import adam, set_rate
+from bench.training.rows import beside
 
 PRIVACY = TrackCard(
     name="unlearning-privacy",
@@ -56,11 +58,14 @@ __all__ = [
     "Solution",
     "UnlearningMethod",
     "Weights",
+    "adam",
+    "beside",
     "clip",
     "confidence",
     "cross_entropy",
     "divergence",
     "restrict",
+    "set_rate",
     "solutions",
     "step",
     "train",

@@ -13,6 +13,9 @@ from bench.runs.context import Run
 from bench.tracks.unlearning.losses import cross_entropy
 from bench.tracks.unlearning.nets import Nets, Perceptrons, Weights, restrict
 from bench.tracks.unlearning.problem import Problem
+from bench.tracks.unlearning.tables import joined
+from bench.training.optimisers import set_rate, sgd
+from bench.training.rows import taken
 from bench.training.state import evaluating
 
 
@@ -55,7 +58,7 @@ class Group:
         problems = [*problems, problems[0]] if twin else list(problems)
         self._weights: list[Weights] = [problem.weights for problem in problems]
         self.members, self.device = len(problems), runs[0].device
-        self._x, self._offset = _table([problem.x for problem in problems], self.device)
+        self._x, self._offset = joined([problem.x for problem in problems], self.device)
         self.y = torch.stack([problem.y for problem in problems]).to(self.device)
         self.x_val = torch.stack([problem.x_val for problem in problems]).to(self.device)
         self.y_val = torch.stack([problem.y_val for problem in problems]).to(self.device)
@@ -83,6 +86,13 @@ class Group:
     def stack(self, weights: Sequence[Weights]) -> Nets:
         """Return copies of nets of the originals' form."""
         return self.problem.architecture.of(weights, self.device)
+
+    def repeated(self, nets: Nets, times: int) -> Nets:
+        """Return a stack of ``times`` copies of each net, in eval mode; masks hold as before."""
+        copies = self.stack([nets.net(k) for k in range(nets.members) for _ in range(times)])
+        if self._masks is not None:
+            restrict(copies, [mask.repeat_interleave(times, 0) for mask in self._masks])
+        return copies.eval()
 
     def begin_with(self, nets: Nets, masks: Sequence[torch.Tensor]) -> None:
         """Take ``nets`` for the originals from now on; where a mask, one of the shape of each
@@ -122,7 +132,7 @@ class Group:
 
     def batch(self, rows: torch.Tensor) -> Batch:
         """Return the rows (M, B) with inputs and labels."""
-        return Batch(rows, self._x[rows + self._offset], self.y.gather(1, rows))
+        return Batch(rows, taken(self._x, rows + self._offset), self.y.gather(1, rows))
 
     def in_parts(self, index: torch.Tensor, size: int = 256) -> Iterator[Batch]:
         """Yield the rows ``index`` (M, n) in their order."""
@@ -135,6 +145,16 @@ class Group:
         """
         with evaluating(nets):
             return torch.cat([nets(batch.x) for batch in self.in_parts(index)], 1)
+
+    def known(self, nets: Nets, *parts: torch.Tensor) -> torch.Tensor:
+        """Return a table (M, N, C) of what ``nets`` put out for rows (M, n) of each of ``parts``,
+        and 0 for other rows; counts a forward visit of each. What never moves is asked once.
+        """
+        index = torch.cat(parts, 1)
+        self.count(forward=index.shape[1])
+        outputs = self.outputs(nets, index)
+        table = outputs.new_zeros(*self.y.shape, outputs.shape[2])
+        return table.scatter_(1, index[..., None].expand_as(outputs), outputs)
 
     def loss(self, outputs: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         """Return the loss of each row (M, B): cross entropy, or the
@@ -207,9 +227,7 @@ class Group:
         for epoch in self.epochs(epochs):
             for batch in rows.epoch():
                 if falling:
-                    optimiser.param_groups[0]["lr"] = (
-                        0.5 * lr * (1 + math.cos(math.pi * next(taken) / total))
-                    )
+                    set_rate(optimiser, 0.5 * lr * (1 + math.cos(math.pi * next(taken) / total)))
                 yield epoch, batch
 
     def count(self, forward: int = 0, backward: int = 0) -> None:
@@ -229,11 +247,7 @@ class Group:
         """
         momentum = self.problem.momentum if momentum is None else momentum
         weight_decay = self.problem.weight_decay if weight_decay is None else weight_decay
-        # on a CPU the fused kernel's last bits depend on how many members there are
-        fused = self.device.type == "cuda"
-        return torch.optim.SGD(
-            nets.parameters(), lr=lr, momentum=momentum, weight_decay=weight_decay, fused=fused
-        )
+        return sgd(nets.parameters(), lr, momentum, weight_decay)
 
 
 class Rows:
@@ -273,26 +287,3 @@ class Rows:
             for rows in self.index.gather(1, order).split(self._size, 1):
                 self._group.count(forward=rows.shape[1], backward=rows.shape[1])
                 yield self._group.batch(rows)
-
-
-def _table(
-    parts: Sequence[torch.Tensor], device: torch.device
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the distinct ``parts`` in one tensor, and for each part where
-    its rows begin, (M, 1).
-    """
-    kept: list[torch.Tensor] = []
-    places = []
-    for part in parts:
-        place = next(
-            (
-                position
-                for position, known in enumerate(kept)
-                if known is part or torch.equal(known, part)
-            ),
-            len(kept),
-        )
-        if place == len(kept):
-            kept.append(part)
-        places.append(place * len(part))
-    return torch.cat(kept).to(device), torch.tensor(places, device=device)[:, None]

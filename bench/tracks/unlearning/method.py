@@ -14,6 +14,7 @@ from bench.runs.context import Run
 from bench.tracks.unlearning.group import Group, Rows
 from bench.tracks.unlearning.nets import Nets
 from bench.tracks.unlearning.problem import Problem, Solution
+from bench.training.optimisers import set_rate
 
 
 class UnlearningMethod(Method, frozen=True, kw_only=True):
@@ -88,7 +89,8 @@ def solutions(nets: Nets, **said: Any) -> list[Solution]:
 def step(optimiser: torch.optim.Optimizer, losses: torch.Tensor) -> None:
     """Take one step on losses (M, B), each member by its own mean."""
     optimiser.zero_grad(set_to_none=True)
-    losses.mean(-1).sum().backward()
+    # the gradient of the sum of means, without taking any
+    losses.backward(losses.new_full((), 1 / losses.shape[-1]).expand_as(losses))
     optimiser.step()
 
 
@@ -96,6 +98,8 @@ def clip(nets: Nets, most: float) -> None:
     """Shrink the gradients of each member whose norm over all parameters is above ``most``."""
     gradients = [parameter.grad for parameter in nets.parameters() if parameter.grad is not None]
     norm = torch.stack([gradient.flatten(1).norm(dim=1) for gradient in gradients]).norm(dim=0)
+    if bool((norm <= most).all()):
+        return
     scale = (most / norm.clamp_min(1e-12)).clamp_max(1)
     for gradient in gradients:
         gradient *= scale.view(-1, *[1] * (gradient.dim() - 1))
@@ -118,9 +122,7 @@ def train(
     taken = itertools.count(first * rows.steps)
     for _ in group.epochs((problem.epochs if last is None else last) - first):
         for batch in rows.epoch():
-            optimiser.param_groups[0]["lr"] = (
-                0.5 * problem.lr * (1 + math.cos(math.pi * next(taken) / total))
-            )
+            set_rate(optimiser, 0.5 * problem.lr * (1 + math.cos(math.pi * next(taken) / total)))
             step(optimiser, group.loss(nets(batch.x), batch.y))
             after()
     return nets

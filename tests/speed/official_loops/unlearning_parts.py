@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 from bench.builtin.methods.unlearning.blindspot import Blindspot
-from bench.builtin.methods.unlearning.iu import recursion
-from bench.builtin.methods.unlearning.l_codec import foci, gradient
+from bench.builtin.methods.unlearning.iu import recursion, singly
+from bench.builtin.methods.unlearning.l_codec import foci
 from bench.builtin.methods.unlearning.laf import alignment, turned
 from bench.builtin.methods.unlearning.salun import SalUn
 from torch import nn
@@ -89,9 +89,7 @@ def iu(official: Checkout) -> Pair:
     def ours(members):
         group = setting.group(members)
         nets, first = group.originals().eval(), group.retain[:, :count]
-        return recursion(
-            v.expand(members, -1), (gradient(group, nets, row) for row in first.split(1, 1))
-        )[0]
+        return recursion(v.expand(members, -1), singly(group, nets, first))[0]
 
     def theirs(kind):
         model = setting.model()
