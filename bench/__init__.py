@@ -8,13 +8,13 @@ bench`` stays quick.
 from __future__ import annotations
 
 import importlib
+import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from msgspec import Meta
-
     from bench.cards import DatasetCard, MethodCard, Metric, Preset, Reference, TaskCard, TrackCard
     from bench.contracts import Case, Dataset, Method, Outcome, Score, Task, Watched
+    from bench.declared import Meta
     from bench.errors import BenchError, BenchWarning, DataUnavailable, InvalidRun, ParameterError
     from bench.notebook import load_results, method, run
     from bench.plugins.hookspecs import hookimpl
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bench.shown import Plugin, Preview, Results
 
 _HOMES = {
-    "Meta": "msgspec",
+    "Meta": "bench.declared",
     "DatasetCard": "bench.cards",
     "MethodCard": "bench.cards",
     "Metric": "bench.cards",
@@ -52,6 +52,9 @@ _HOMES = {
     "Run": "bench.runs.context",
     "Setup": "bench.runs.context",
 }
+
+_GOING: dict[str, tuple[str, str]] = {}
+"""Public name that is deprecated -> what to use instead, and the release in which it goes."""
 
 __all__ = [
     "BenchError",
@@ -94,6 +97,14 @@ def __getattr__(name: str) -> Any:
         return version("datacentric-bench")
     if name in _HOMES:
         value = getattr(importlib.import_module(_HOMES[name]), name)
-        globals()[name] = value
+        if name in _GOING:
+            instead, release = _GOING[name]
+            warnings.warn(
+                f"bench.{name} is deprecated and goes in release {release}; use {instead}.",
+                DeprecationWarning,
+                stacklevel=2,
+            )
+        else:  # a deprecated name warns wherever it is used
+            globals()[name] = value
         return value
     raise AttributeError(f"module 'bench' has no attribute {name!r}")

@@ -16,7 +16,7 @@ A declaration stands in the annotation of a field::
 
 A name stands for a size. What the problem binds (N, C) holds for the solution and the hidden part
 too; a whole number that the record, or the problem, has under that name is taken as well; any other
-name is bound by the first field that has it. Plain numbers take ``msgspec.Meta``. A rule over
+name is bound by the first field that has it. Plain numbers take :func:`Meta`. A rule over
 several fields is a method: ``validate(self)`` of a problem, ``validate(self, problem)`` of a
 solution, which raises ``InvalidRun``.
 """
@@ -24,7 +24,9 @@ solution, which raises ``InvalidRun``.
 from __future__ import annotations
 
 from types import EllipsisType
-from typing import Literal
+from typing import Any, Literal
+
+import msgspec
 
 Kind = Literal["bool", "int8", "int64", "float32", "float64", "float", "number"]
 """``float``: of any width.
@@ -35,6 +37,30 @@ another kind refused.
 
 Bound = float | str | None
 """A number, or the name of a size."""
+
+
+def Meta(  # named like a class, since it stands in annotations
+    *,
+    ge: float | None = None,
+    gt: float | None = None,
+    le: float | None = None,
+    lt: float | None = None,
+) -> msgspec.Meta:
+    """Return the bounds of a number, as an annotation states them (the example is above).
+
+    What it returns is read by bench alone; that it is an object of another library's may change.
+
+    Args:
+        ge: least value.
+        gt: what every value is above.
+        le: largest value.
+        lt: what every value is below.
+
+    Raises:
+        ValueError: ``ge`` beside ``gt``, or ``le`` beside ``lt``.
+    """
+    make: Any = msgspec.Meta  # its overloads take two of the four at a time
+    return make(ge=ge, gt=gt, le=le, lt=lt)  # type: ignore[no-any-return]
 
 
 class Array:

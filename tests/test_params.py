@@ -4,6 +4,7 @@ with the value and the range.
 
 from __future__ import annotations
 
+import inspect
 import math
 import re
 from types import NoneType
@@ -12,8 +13,8 @@ from typing import Annotated, ClassVar, Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import Meta
 
+from bench import Meta
 from bench.errors import ParameterError
 from bench.params import (
     Param,
@@ -358,3 +359,34 @@ def test_an_annotation_of_another_kind_is_left_to_the_import(text):
 
 def test_the_type_of_none_has_one_text():
     assert type_to_text(NoneType) == type_to_text(None) == "None"
+
+
+def test_meta_takes_the_four_bounds_and_nothing_that_parameters_do_not_read():
+    assert [inspect.signature(Meta).parameters[name].kind for name in ("ge", "gt", "le", "lt")] == [
+        inspect.Parameter.KEYWORD_ONLY
+    ] * 4
+    assert len(inspect.signature(Meta).parameters) == 4
+    with pytest.raises(TypeError, match="pattern"):
+        Meta(pattern="a+")
+    with pytest.raises(ValueError, match="gt"):
+        Meta(ge=0, gt=0)
+
+
+@given(
+    st.fixed_dictionaries({}, optional={"ge": finite, "le": finite})
+    | st.fixed_dictionaries({}, optional={"gt": finite, "lt": finite})
+)
+def test_the_bounds_of_meta_are_those_that_a_value_is_checked_against(bounds):
+    param = Param(Annotated[float, Meta(**bounds)])
+    for value in {0.0, *bounds.values()}:
+        inside = (
+            value >= bounds.get("ge", value)
+            and value <= bounds.get("le", value)
+            and ("gt" not in bounds or value > bounds["gt"])
+            and ("lt" not in bounds or value < bounds["lt"])
+        )
+        if inside:
+            assert check_value("m", "x", param, value) == value
+        else:
+            with pytest.raises(ParameterError):
+                check_value("m", "x", param, value)

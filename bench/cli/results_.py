@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli import _renew
+from bench.cli import _renew, _results_check
 from bench.cli._adding import add_records
 from bench.cli._options import (
     emit_json,
@@ -66,9 +66,21 @@ def _open(results: str | None) -> Store:
     metavar="NAME",
     help="Only these tasks. Repeatable, comma lists.",
 )
+@click.option(
+    "--method",
+    "methods",
+    multiple=True,
+    metavar="NAME",
+    help="Only these methods. Repeatable, comma lists.",
+)
 @results_option
 def export(
-    file: str, form: str | None, by_task: bool, tasks: tuple[str, ...], results: str | None
+    file: str,
+    form: str | None,
+    by_task: bool,
+    tasks: tuple[str, ...],
+    methods: tuple[str, ...],
+    results: str | None,
 ) -> None:
     """Write every record into FILE: .jsonl, one JSON document a line, .parquet, a row a record for
     pandas, DuckDB and the like, or .csv.
@@ -81,10 +93,12 @@ def export(
 
     if by_task and form not in (None, "jsonl"):
         raise UsageError(f"--by-task writes .jsonl files and not {form}; leave --format out.")
-    store, wanted = _open(results), split_names(tasks)
+    if by_task and methods:
+        raise UsageError("--by-task writes every record of a task; leave --method out.")
+    store, wanted, only = _open(results), split_names(tasks), split_names(methods)
 
     def chosen(record: Record) -> bool:
-        return not wanted or record.task in wanted
+        return (not wanted or record.task in wanted) and (not only or record.method in only)
 
     count = (
         _export_by_task(store, Path(file), chosen)
@@ -283,3 +297,4 @@ def gc(dry_run: bool, results: str | None, as_json: bool) -> None:
 
 
 command.add_command(_renew.command)
+command.add_command(_results_check.command)

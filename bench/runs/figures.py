@@ -5,14 +5,16 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from bench.cards import Metric, TaskCard
 from bench.errors import InvalidRun
-from bench.runs.record import Brief, Failure, Record
+from bench.runs.record import Failure, Record
 from bench.runs.reported_values import as_float
+
+_Record = TypeVar("_Record", bound=Record)
 
 SLACK = 1e-6
 """Share of a bound by which rounding may carry a figure beyond it."""
@@ -142,15 +144,15 @@ def held(
 
 
 def disagreements(
-    records: Iterable[Brief], tasks: Mapping[str, TaskCard]
-) -> Iterator[tuple[Brief, Brief, str]]:
+    records: Iterable[_Record], tasks: Mapping[str, TaskCard]
+) -> Iterator[tuple[_Record, _Record, str]]:
     """Yield pairs of ``ok`` records of one key whose figures differ, with the first figure that
     does: same key should be same number.
 
     Of each key the first record by id is held against the others. Figures that are read off a
     clock, as the task's card says, are left out.
     """
-    first: dict[str, Brief] = {}
+    first: dict[str, _Record] = {}
     for record in sorted(
         (record for record in records if record.status == "ok"), key=lambda record: record.id
     ):

@@ -30,6 +30,22 @@ def records_of(file: Path) -> Iterator[tuple[str, Record]]:
     Raises:
         UsageError: it is no such file. RecordError: it holds something that is no record.
     """
+    for where, data in documents_of(file):
+        try:
+            yield where, decode_record(data)
+        except RecordError as error:
+            raise RecordError(
+                f"{where} is no record: {error}. Nothing of it was imported."
+            ) from None
+
+
+def documents_of(file: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield the text of everything in a ``.jsonl``, ``.parquet`` or ``.json`` file that should be a
+    record, with where it stands.
+
+    Raises:
+        UsageError: it is no such file. RecordError: it is no readable Parquet file of records.
+    """
     if file.suffix not in SUFFIXES:
         raise UsageError(
             f"can't tell the format of {str(file)!r}; give a file that ends in "
@@ -37,13 +53,7 @@ def records_of(file: Path) -> Iterator[tuple[str, Record]]:
         )
     try:
         for number, data in _from_parquet(file) if file.suffix == ".parquet" else _from_text(file):
-            where = f"{file}, {'row' if file.suffix == '.parquet' else 'line'} {number}"
-            try:
-                yield where, decode_record(data)
-            except RecordError as error:
-                raise RecordError(
-                    f"{where} is no record: {error}. Nothing of it was imported."
-                ) from None
+            yield f"{file}, {'row' if file.suffix == '.parquet' else 'line'} {number}", data
     except OSError as error:
         raise UsageError(f"can't read {str(file)!r} ({error.strerror or error}).") from None
 

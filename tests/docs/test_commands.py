@@ -37,6 +37,7 @@ STAND_INS = {
 PARSED = {
     "bench results doctor": "it ends with 1 where it finds something; tests/cli/test_results.py asks it",
     "bench results doctor old/results --json": "as above",
+    "bench results check mine.jsonl": "it ends with 1 where it finds something; tests/cli/test_results_check.py asks it",
     "bench leaderboard --serve": "it serves until Ctrl-C; tests/cli/test_leaderboard.py asks a server for the page",
     "bench nightly --tier smoke --out site": (
         "it runs every method on every task; tests/cli/test_nightly.py runs whole nights of "

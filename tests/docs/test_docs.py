@@ -184,3 +184,23 @@ def test_committed_records_lie_in_one_sorted_file_a_track_and_task_as_the_export
 def test_committed_records_name_no_folder_of_the_machine_they_were_made_on():
     for file in (ROOT / "docs" / "records").glob("*.jsonl"):
         assert not re.findall(r'": ?"(/[^"]*)"', file.read_text()), file.name
+
+
+def test_the_changelog_is_by_release_the_newest_first_and_begins_with_what_breaks():
+    text = (ROOT / "CHANGELOG.md").read_text()
+    releases = re.findall(r"^## \[(.+?)\](?: - \d{4}-\d{2}-\d{2})?$", text, re.MULTILINE)
+    assert releases == re.findall(r"^## \[?([^\]\n]+)", text, re.MULTILINE)
+    versions = [tuple(map(int, name.split("."))) for name in releases if name != "Unreleased"]
+    assert versions == sorted(set(versions), reverse=True)
+    known = [
+        "Breaking changes",
+        "Which old numbers are wrong",
+        "Deprecated",
+        "Added",
+        "Changed",
+        "Fixed",
+    ]
+    for section in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
+        headings = re.findall(r"^### (.+)$", section, re.MULTILINE)
+        assert headings == [name for name in known if name in headings]
+        assert not headings or headings[0] == known[0]
