@@ -1,5 +1,6 @@
 PYTHON ?= python3
 VENV ?= .venv
+LOWEST ?= build/lowest
 # Workers of pytest: one more than two cores have, since some tests wait for processes.
 JOBS ?= 3
 TRACK ?=
@@ -11,13 +12,14 @@ RESULTS ?= results
 SPREAD := --dist loadfile --no-loadscope-reorder
 # Real data that Debian and Ubuntu package.
 DATA := dataset-fashion-mnist r-cran-mlbench
+HARNESS := tests/test_params.py tests/test_public.py tests/cli tests/plugins tests/runs tests/datasets tests/checks
 NUMERICAL := tests/methods tests/training tests/tracks tests/tasks tests/leaderboard tests/conformance
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install browser data demo lint types test test-methods test-kernels test-slow gpu gpu-times bench-speed docs site board publish clean
+.PHONY: help install browser data demo lint types test test-methods test-kernels test-lowest test-slow dist gpu gpu-times bench-speed docs site board publish clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +32,15 @@ $(VENV)/.demo: pyproject.toml constraints.txt
 	@echo "installing into $(VENV); the first time takes some minutes"
 	$(PIP) install torch -c constraints.txt
 	$(PIP) install -e . -c constraints.txt
+	@touch $@
+
+# The lowest version of every dependency that is admitted, resolved anew: what a user may have installed beside the package.
+$(LOWEST)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python -m pip --disable-pip-version-check --quiet install 'uv==0.13.9'
+	$(LOWEST)/bin/uv pip compile --quiet --python $(LOWEST)/bin/python --resolution lowest-direct --extra noisy --no-build \
+		$(if $(PIP_EXTRA_INDEX_URL),--extra-index-url $(PIP_EXTRA_INDEX_URL) --index-strategy unsafe-best-match) pyproject.toml --output-file $(LOWEST)/lowest.txt
+	$(LOWEST)/bin/python -m pip --disable-pip-version-check --quiet install -e '.[dev,noisy]' -c $(LOWEST)/lowest.txt
 	@touch $@
 
 # The package with what developers need.
@@ -64,8 +75,14 @@ lint: $(VENV)/.installed ## ruff: rules and layout
 types: $(VENV)/.installed ## mypy, strict
 	$(BIN)/mypy
 
-test: lint ## lint, types and the test suite; types are checked beside the first tests, which leave a processor idle now and then
+test: lint ## lint, types and the test suite, or with TRACK=name those of one track; types are checked beside the first tests, which leave a processor idle now and then
+ifeq ($(TRACK),)
 	@$(BIN)/mypy & types=$$!; ended=0; $(BIN)/python -m pytest -n $(JOBS) $(SPREAD) || ended=$$?; wait $$types || ended=$$?; exit $$ended
+else
+	@set -e; tests=$$($(BIN)/python tests/of_track.py '$(TRACK)'); $(BIN)/mypy; \
+		BENCH_TEST_BUDGETS=off $(BIN)/python -m pytest -n $(JOBS) $(SPREAD) $$tests; \
+		$(BIN)/bench check '$(TRACK)/*' --quick --device cpu
+endif
 
 test-methods: $(VENV)/.installed ## the quick form of bench check on the built-in methods that make test leaves out
 	BENCH_TEST_BUDGETS=off $(BIN)/python -m pytest -n $(JOBS) -m slow tests/conformance -k passes_the_quick_form
@@ -73,6 +90,9 @@ test-methods: $(VENV)/.installed ## the quick form of bench check on the built-i
 test-kernels: $(VENV)/.installed ## the numerical tests once more, under other kernels of BLAS and torch than this machine's own
 	@set -e; other=$$($(BIN)/python tests/other_kernels.py); echo "with $$other"; \
 		env $$other BENCH_TEST_BUDGETS=off $(BIN)/python -m pytest -n $(JOBS) $(SPREAD) $(NUMERICAL)
+
+test-lowest: $(LOWEST)/.installed ## the tests of the harness, the methods and the tasks with the lowest versions of all dependencies, in an environment of their own
+	BENCH_TEST_BUDGETS=off $(LOWEST)/bin/python -m pytest -n $(JOBS) $(SPREAD) $(HARNESS) $(NUMERICAL)
 
 test-slow: $(VENV)/.installed ## the tests that take longer
 	$(BIN)/python -m pytest -n $(JOBS) -m slow
@@ -97,6 +117,11 @@ site: $(VENV)/.installed ## build the site of the docs into build/site and check
 board: $(VENV)/.installed ## run every method on every default task, five seeds (hours on two cores; goes on where it was), and make the board's page in build/board
 	$(BIN)/bench run --all --preset default --seeds 5 --results $(RESULTS)
 	$(BIN)/bench leaderboard --results $(RESULTS) --out build/board
+
+dist: $(VENV)/.installed ## build wheel and source distribution into dist/ and test them: contents, sizes, and runs in an empty environment
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation --outdir dist
+	BENCH_TEST_DIST=dist BENCH_TEST_BUDGETS=off $(BIN)/python -m pytest -m 'not gpu' tests/examples/test_distributions.py
 
 publish: $(VENV)/.installed ## a step of a release: put the records of RESULTS into docs/records, freeze anchors, write leaderboard/published and the tables of the docs
 	$(BIN)/bench results export --by-task docs/records --results $(RESULTS)

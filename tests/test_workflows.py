@@ -74,7 +74,51 @@ def test_only_the_job_that_publishes_may_write():
     writers = {
         name for name, job in jobs().items() if "write" in (job.get("permissions") or {}).values()
     }
-    assert writers == {"nightly/publish"}
+    assert writers == {"nightly/publish", "release/publish"}
+
+
+def test_a_release_publishes_what_was_built_and_tested_and_holds_no_token():
+    release = {name.partition("/")[2]: job for name, job in jobs().items() if "release/" in name}
+    assert release["publish"]["needs"] == "build"
+    assert release["publish"]["permissions"] == {"id-token": "write"}
+    assert [step for step in release["publish"]["steps"] if "run" in step] == []
+    assert "secrets." not in json.dumps(release)
+    assert "github.token" not in json.dumps(release)
+    assert "make dist" in [step.get("run") for step in release["build"]["steps"]]
+
+
+def test_what_the_workflows_call_exists():
+    called = {
+        command
+        for job in jobs().values()
+        for step in job["steps"]
+        for command in re.findall(r"^\s*(make \S+|\.(?:ci|github)/\S+)", step.get("run", ""), re.M)
+    }
+    assert len(called) > 5
+    for command in called:
+        if command.startswith("make "):
+            run("make", "--dry-run", command.removeprefix("make "), folder=ROOT)
+        else:
+            assert os.access(ROOT / command, os.X_OK), command
+
+
+def test_updates_of_the_pinned_actions_are_asked_for():
+    (actions,) = yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text())["updates"]
+    assert (actions["package-ecosystem"], actions["directory"]) == ("github-actions", "/")
+
+
+def test_every_form_for_an_issue_has_fields_with_names_of_their_own():
+    forms = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
+    forms = [yaml.safe_load(form.read_text()) for form in forms if form.name != "config.yml"]
+    assert len(forms) > 2
+    assert len({form["name"] for form in forms}) == len(forms)
+    for form in forms:
+        names = [field["id"] for field in form["body"] if field["type"] != "markdown"]
+        assert len(set(names)) == len(names) > 0
+        assert all(
+            field["attributes"]["value" if field["type"] == "markdown" else "label"]
+            for field in form["body"]
+        )
 
 
 def test_an_audit_of_the_workflows_finds_nothing():
@@ -198,6 +242,36 @@ def test_a_night_of_two_machines_is_merged_kept_on_its_branch_and_reused_the_nex
         "Record the night of 2026-01-02",
         "Record the night of 2026-01-01",
     ]
+
+
+def test_old_nights_leave_the_branch_but_for_the_last_of_each_tier(clone):
+    def reports():
+        listed = run("git", "ls-tree", "-r", "--name-only", "FETCH_HEAD", folder=clone).stdout
+        return {name.removeprefix("nights/") for name in listed.split() if "nights/" in name}
+
+    run("./fetch-data", folder=clone)
+    nights = clone / "data" / "nights"
+    days = ["2025-01-01", "2025-06-01", "2026-01-01", "2026-05-01", "2026-06-01"]
+    for name in [*(f"{day}-nightly" for day in days), "2024-01-01-release", "2024-02-01-release"]:
+        (nights / name).mkdir(parents=True)
+        (nights / name / "1-of-1.json").write_text("{}")
+        (nights / f"{name}.json").write_text("{}")
+    (nights / "history.parquet").write_text("scores")
+    (clone / "data" / "records").mkdir()
+    (clone / "data" / "records" / "old.json").write_text("{}")
+    run("./push-data", "2026-06-01", folder=clone, GH_TOKEN="none")
+    run("git", "fetch", "-q", "origin", "leaderboard-data", folder=clone)
+    kept = [f"{day}-nightly" for day in days[2:]] + ["2024-01-01-release", "2024-02-01-release"]
+    assert reports() == {
+        "history.parquet",
+        *(f"{name}.json" for name in kept),
+        *(f"{name}/1-of-1.json" for name in kept),
+    }
+    run("./fetch-data", folder=clone)
+    run("./push-data", "2026-06-02", folder=clone, GH_TOKEN="none", KEEP_DAYS="10000")
+    run("git", "fetch", "-q", "origin", "leaderboard-data", folder=clone)
+    assert len(reports()) == 11, "what went does not come back"
+    assert (clone / "data" / "records" / "old.json").exists()
 
 
 def test_a_shard_can_smuggle_in_neither_links_nor_the_reports_of_other_nights(clone, tmp_path):
