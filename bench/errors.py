@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 
 class BenchError(Exception):
@@ -70,11 +71,12 @@ def blaming(where: str) -> Iterator[None]:
     """
     try:
         yield
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         # an error may refuse attributes, or raise when it is asked for one
         with contextlib.suppress(Exception):
-            if not hasattr(error, "bench_where"):
-                error.bench_where = where  # type: ignore[attr-defined]
+            told: Any = error
+            if not hasattr(told, "bench_where"):
+                told.bench_where = where
         raise
 
 

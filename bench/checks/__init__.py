@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from bench.checks.agreement import net_of
 from bench.checks.arrays import Wrong, described
 from bench.checks.fields import declares, fields_of, is_record
 from bench.checks.models import Checked
@@ -112,10 +113,21 @@ def check_solution(
             )
     own = Scope(solution, problem, parent=scope)
     own.device = device
-    return check_record(solution, own, whose, problem)
+    found = check_record(solution, own, whose, problem)
+    model = getattr(found, "model", None)
+    if isinstance(model, Checked) and (net := net_of(found, problem)) is not None:
+        model.hold_to(net)
+    return found
 
 
-def check_report(model: Any, problem: Any, scope: Scope, kinds: Sequence[Any], where: str) -> Any:
+def check_report(
+    model: Any,
+    problem: Any,
+    scope: Scope,
+    kinds: Sequence[Any],
+    where: str,
+    twice: bool = False,
+) -> Any:
     """Return what a method reports, as the task may look at it.
 
     It is a record that declares its fields, or what the field ``model`` of the track's solution
@@ -127,29 +139,31 @@ def check_report(model: Any, problem: Any, scope: Scope, kinds: Sequence[Any], w
         scope: its sizes.
         kinds: the track's types of a solution.
         where: says in which report, like ``at report 3``.
+        twice: whether a model is asked its first question twice.
     """
+    whose = "the method's report is not valid"
     if (
         is_record(model)
         and declares(kind_of(model))
         and not (isinstance(model, tuple(kinds)) and _puts_out(kinds))
     ):
-        for field in fields_of(kind_of(model)):
-            if isinstance(field.mark, Outputs | Parameters):
-                check_model(
-                    getattr(model, field.name), field.mark, Scope(problem, parent=scope), where
-                )
-        return model
+        return check_record(model, Scope(model, problem, parent=scope), whose, where=where)
     mark = next(
         (field.mark for kind in kinds for field in fields_of(kind) if field.name == "model"), None
     )
+    if isinstance(mark, Parameters):
+        raise InvalidRun(
+            f"{whose}: it is {described(model)} {where}; report a record that holds the policy and "
+            "what it has used so far, as the problem's trainer does."
+        )
     try:
         return (
-            check_model(model, mark, Scope(problem, parent=scope), where)
+            check_model(model, mark, Scope(problem, parent=scope), where, twice)
             if isinstance(mark, Outputs)
             else model
         )
     except Wrong as wrong:
-        raise InvalidRun(f"the method's report is not valid: {wrong}.") from None
+        raise InvalidRun(f"{whose}: {wrong}.") from None
 
 
 def _puts_out(kinds: Sequence[Any]) -> bool:

@@ -109,7 +109,23 @@ def _tensor(value: Any) -> torch.Tensor:
         raise Wrong(f"is {described(value)}{hint}")
     if strange := no_plain(value):
         raise Wrong(f"is {strange}")
-    return value.detach() if value.requires_grad else value
+    plain = without_subclass(value)
+    return plain.detach() if plain.requires_grad else plain
+
+
+def without_subclass(tensor: torch.Tensor) -> torch.Tensor:
+    """Return a tensor without what a subclass makes of torch's functions: what it says of itself is
+    no number. One whose values lie elsewhere stays what it is.
+    """
+    kind = type(tensor)
+    if (
+        kind in (torch.Tensor, torch.nn.Parameter)
+        or kind.__torch_dispatch__ is not torch.Tensor.__torch_dispatch__
+    ):
+        return tensor
+    with torch._C.DisableTorchFunctionSubclass():
+        plain: torch.Tensor = tensor.as_subclass(torch.Tensor)
+        return plain
 
 
 def _check_shape(

@@ -100,7 +100,7 @@ class Checks:
         )
         outcome.kept = {
             name: check_report(
-                model, problem, scope, self._solutions, f"in the model kept as {name!r}"
+                model, problem, scope, self._solutions, f"in the model kept as {name!r}", twice=True
             )
             for name, model in outcome.kept.items()
         }

@@ -12,12 +12,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from bench.checks.arrays import described, name_of, place_of
+from bench.checks.agreement import check_function, check_weights, shown_again, wipe
+from bench.checks.arrays import described, name_of, place_of, without_subclass
 from bench.errors import InvalidRun, blaming
-from bench.runs.guard import leaves, no_plain, valueless
+from bench.runs.guard import leaves, no_plain
 from bench.runs.isolation import attributes
 
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+LARGEST = torch.finfo(torch.float32).max
 
 
 class Checked(nn.Module):
@@ -30,29 +32,61 @@ class Checked(nn.Module):
         columns: C; None: not known.
         part: attribute of what it returns that holds the logits; empty: it is the logits.
         where: where it is looked at, like ``at report 3``; ends the sentence about what is wrong.
+        twice: whether it is asked its first question again, and must give the same answer.
     """
 
-    def __init__(self, model: Any, columns: int | None, part: str, where: str) -> None:
+    def __init__(
+        self,
+        model: Any,
+        columns: int | None,
+        part: str,
+        where: str,
+        twice: bool = False,
+    ) -> None:
         super().__init__()
-        self.__dict__.update(training=False, _columns=columns, _part=part, _where=where)
+        self.__dict__.update(
+            training=False, _columns=columns, _part=part, _where=where, _twice=twice, _net=None
+        )
         if isinstance(model, nn.Module):
             self.inner = model
         else:
             self.__dict__["inner"] = model
             self.held = nn.ModuleList(nets_in(model))
 
+    def hold_to(self, net: nn.Module) -> None:
+        """Have the first answer held against that of a net of the weights that are said to be the
+        model's.
+        """
+        self.__dict__["_net"] = net
+
     def forward(self, *inputs: Any, **named: Any) -> Any:
         """Return what the model does, checked."""
+        twice, self.__dict__["_twice"] = self._twice, False
+        again = shown_again(inputs) if twice else ()
+        said, logits = self._asked(inputs, named)
+        if twice:
+            if self._net is not None:
+                check_weights(self._net, logits, again, self._where)
+            check_function(lambda *shown: self._asked(shown, named)[1], logits, again, self._where)
+            wipe(again)
+        if self._part:
+            return said
+        # losses take no two widths
+        return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
+
+    def _asked(self, inputs: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, Any]:
         with blaming(f"the method's model {self._where}"):
             said = self.inner(*inputs, **named)
         rows = len(inputs[0]) if inputs and hasattr(inputs[0], "__len__") else None
-        self._check(getattr(said, self._part, None) if self._part else said, said, rows, inputs)
-        # losses take no two widths
-        return (
-            said.float()
-            if not self._part and said.dtype in (torch.float16, torch.bfloat16)
-            else said
-        )
+        logits = getattr(said, self._part, None) if self._part else said
+        plain: Any = without_subclass(logits) if isinstance(logits, torch.Tensor) else logits
+        if self._part and plain is not logits:
+            raise InvalidRun(
+                f"the method's model returned as {self._part} {described(logits)} {self._where}; "
+                "a plain tensor is wanted, as .as_subclass(torch.Tensor) makes it."
+            )
+        self._check(plain, said, rows, inputs)
+        return said, plain
 
     def _check(self, logits: Any, said: Any, rows: int | None, inputs: tuple[Any, ...]) -> None:
         shape = (
@@ -87,6 +121,15 @@ class Checked(nn.Module):
                 f"the method's model is not finite {self._where}: its output is {value} in "
                 f"{place} of {len(logits)}; training diverged."
             )
+        if logits.dtype == torch.float64 and logits.numel():
+            most = float(logits.abs().max())
+            if most > LARGEST:
+                place = place_of(logits.abs() == most)
+                raise InvalidRun(
+                    f"the method's model gives {most:.3g} in {place} {self._where}, beyond "
+                    f"{LARGEST:.3g}, the largest number of the 32 bits in which figures are made; "
+                    "training diverged."
+                )
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -152,35 +195,3 @@ def _content(cell: Any) -> Any:
         return cell.cell_contents
     except ValueError:  # it is empty yet
         return None
-
-
-def check_parameters(model: Any, does: tuple[str, ...], where: str) -> None:
-    """Raise InvalidRun unless a policy's parameters are finite and it can
-    do what is asked of it.
-    """
-    lacks = [name for name in does if not callable(getattr(model, name, None))]
-    if lacks or not callable(getattr(model, "parameters", None)):
-        raise InvalidRun(
-            f"the method's policy is {described(model)} {where}, which has no "
-            f"{(*lacks, 'parameters')[0]!r}; return what the problem's policy() makes."
-        )
-    values = [
-        (place, parameter)
-        for place, parameter in enumerate(model.parameters())
-        if parameter.dtype.is_floating_point and not valueless(parameter)
-    ]
-    if not values:
-        return
-    with torch.no_grad():
-        finite = torch.stack([parameter.isfinite().all() for _, parameter in values])
-    if not finite.all():
-        bad = values[int((~finite).nonzero()[0])][0]
-        names = (
-            [name for name, _ in model.named_parameters()]
-            if hasattr(model, "named_parameters")
-            else []
-        )
-        raise InvalidRun(
-            f"the method's policy is not finite {where}: its parameter "
-            f"{names[bad] if bad < len(names) else bad} holds no number; training diverged."
-        )

@@ -15,8 +15,9 @@ import torch
 from bench.checks.arrays import Wrong, checked, described, wanted
 from bench.checks.fields import Field, declares, fields_of, is_record
 from bench.checks.finite import check_leaves, look
-from bench.checks.models import Checked, check_parameters
+from bench.checks.models import Checked
 from bench.checks.plain import check_plain
+from bench.checks.policies import check_policy
 from bench.checks.scope import Scope
 from bench.declared import Array, Outputs, Parameters, Size
 from bench.errors import InvalidRun
@@ -27,9 +28,22 @@ def kind_of(value: Any) -> Any:
     return type(value)
 
 
-def check_record(value: Any, scope: Scope, whose: str, problem: Any = None) -> Any:
+ANSWER = "in the answer"
+"""Where the model of a solution is looked at."""
+
+
+def check_record(
+    value: Any, scope: Scope, whose: str, problem: Any = None, where: str = ANSWER
+) -> Any:
     """Return a record with its fields checked, and converted where that is
     due; of anything else look at the tensors.
+
+    Args:
+        value: the record.
+        scope: the sizes that are known.
+        whose: begins the sentence about what is wrong.
+        problem: of a solution the problem.
+        where: its model is looked at.
     """
     if value is None or inspect.isgenerator(value):
         raise InvalidRun(f"{whose}: it is {described(value)}.")
@@ -37,7 +51,7 @@ def check_record(value: Any, scope: Scope, whose: str, problem: Any = None) -> A
         check_leaves(value, whose)
         return value
     try:
-        found = _fields(value, scope)
+        found = _fields(value, scope, where)
         if (validate := getattr(found, "validate", None)) is not None:
             validate() if problem is None else validate(problem)
     except (Wrong, InvalidRun) as wrong:
@@ -45,13 +59,13 @@ def check_record(value: Any, scope: Scope, whose: str, problem: Any = None) -> A
     return found
 
 
-def _fields(value: Any, scope: Scope) -> Any:
+def _fields(value: Any, scope: Scope, where: str = ANSWER) -> Any:
     changed = {}
     declared = fields_of(kind_of(value))
     # sizes first: arrays are measured by them
     for field in sorted(declared, key=lambda field: not isinstance(field.mark, Size)):
         before = getattr(value, field.name)
-        after = _field(before, field, scope)
+        after = _field(before, field, scope, where)
         if after is not before:
             changed[field.name] = after
     if not changed:
@@ -63,7 +77,7 @@ def _fields(value: Any, scope: Scope) -> Any:
     )
 
 
-def _field(value: Any, field: Field, scope: Scope) -> Any:
+def _field(value: Any, field: Field, scope: Scope, where: str) -> Any:
     if value is None:
         if not field.optional:
             raise Wrong(f"{field.name} is None")
@@ -73,20 +87,17 @@ def _field(value: Any, field: Field, scope: Scope) -> Any:
     if isinstance(field.mark, Size):
         return _size(value, field.name, field.mark, scope)
     if field.mark is not None:
-        return check_model(value, field.mark, scope, "in the answer")
+        return check_model(value, field.mark, scope, where, twice=where == ANSWER)
     if (
         field.meta is not None
         or field.kind in (int, float, bool, str)
         or typing.get_origin(field.kind) is typing.Literal
     ):
         return check_plain(value, field)
-    if (
-        isinstance(field.kind, type)
-        and issubclass(field.kind, msgspec.Struct)
-        and not isinstance(value, field.kind)
-    ):
+    is_part = isinstance(field.kind, type) and issubclass(field.kind, msgspec.Struct)
+    if is_part and not isinstance(value, field.kind):
         raise Wrong(f"{field.name} is {described(value)}, and must be a {field.kind.__name__}")
-    if _declared_parts(value):
+    if is_part or _declared_parts(value):
         return _nested(value, field.name, scope)
     look(value, field.name)
     return value
@@ -181,12 +192,17 @@ def _size(value: Any, name: str, mark: Size, scope: Scope) -> Any:
 
 
 def check_model(
-    model: Any, mark: Outputs | Parameters | Size | None, scope: Scope, where: str
+    model: Any,
+    mark: Outputs | Parameters | Size | None,
+    scope: Scope,
+    where: str,
+    twice: bool = False,
 ) -> Any:
-    """Return a model as the task may rely on it: its outputs are checked."""
+    """Return a model as the task may rely on it: its outputs are checked, ``twice`` on the first
+    rows that it is shown; of a policy the problem's own with its weights.
+    """
     if isinstance(mark, Parameters):
-        check_parameters(model, mark.does, where)
-        return model
+        return check_policy(model, mark.does, scope.holder("policy"), where)
     assert isinstance(mark, Outputs)
     columns = scope.size(mark.columns) if isinstance(mark.columns, str) else mark.columns
     if not callable(model) or isinstance(model, type):
@@ -194,4 +210,4 @@ def check_model(
             f"the model is {described(model)} {where}, and must be a function from n inputs to "
             f"logits (n, {'C' if columns is None else columns})"
         )
-    return model if isinstance(model, Checked) else Checked(model, columns, mark.part, where)
+    return model if isinstance(model, Checked) else Checked(model, columns, mark.part, where, twice)

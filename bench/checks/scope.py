@@ -35,6 +35,13 @@ class Scope:
                 return value
         return self.parent.size(name) if self.parent else None
 
+    def holder(self, name: str) -> Any:
+        """Return the record that has something under a name; None: none has."""
+        for record in self.records:
+            if hasattr(record, name):
+                return record
+        return self.parent.holder(name) if self.parent else None
+
     def bind(self, name: str, size: int) -> None:
         """Note the size of a name."""
         self.bound[name] = size

@@ -28,7 +28,7 @@ bench new plugin my-method --like my-method --plugins my_method.py
 @click.option(
     "--track",
     shell_complete=tracks_completer,
-    help="Of the method; of a task: the name of its own new track.  [default: that of --like; "
+    help="Of the method; of a task: the name of its own new track.  [default: those of --like; "
     "NAME]",
 )
 @click.option(
@@ -50,18 +50,19 @@ def command(
     plugins: tuple[str, ...],
 ) -> None:
     """Write the files and say what to do next."""
-    from bench.scaffold import files_for, like_of, write
+    from bench.scaffold import files_for, tracks_of, write
 
-    registry = open_registry(plugins)
+    registry, others = open_registry(plugins), list[str]()
     if kind in ("method", "plugin"):
-        track = track or (like_of(registry, like, None).track if like else None)
+        if track is None and like is not None:
+            track, *others = tracks_of(registry, like)
         if track is None:
             raise UsageError(
                 f"say which track {name} is for, with --track, or which method to start from, "
                 f"with --like; the tracks: {', '.join(registry.tracks())}."
             )
     folder = Path(out) if out is not None else Path(name) if kind == "plugin" else Path()
-    paths = write(folder, files_for(kind, name, registry, track or name, like))
+    paths = write(folder, files_for(kind, name, registry, track or name, like, others))
     for path in paths:
         click.echo(str(path))
     warn(f"next: {_next(kind, name, paths[0], folder)}")

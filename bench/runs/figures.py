@@ -59,8 +59,9 @@ def figures(card: TaskCard, said: Mapping[str, Any], where: str = "") -> dict[st
         value = found.get(metric.name)
         if value is not None and (wrong := outside(metric, value)):
             raise InvalidRun(
-                f"the task gives {metric.name} = {value:g}{where}, {wrong}; the task's formula or "
-                "the bounds on its card are wrong."
+                f"the task gives {metric.name} = {value:g}{where}, {wrong}: what "
+                "the method returned is out of range for it, or the task's formula or the bounds "
+                "on its card are wrong."
             )
     if large := next(
         (name for name, value in found.items() if value is not None and abs(value) > LARGEST), None

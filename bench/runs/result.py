@@ -94,6 +94,8 @@ def failed(error: BaseException) -> Result:
         message = text_of(error)[:4000] or (
             "there was no memory left within its limit" if status == "oom" else ""
         )
+        if issubclass(type(error), SystemExit):  # whose text is a bare number at most
+            message = f"it called for the end of the process (SystemExit: {message or 'no code'})"
         if status == "failed" and (where := blamed(error)):
             message = f"{where} failed: {message}" if message else f"{where} failed"
         return Result(

@@ -84,9 +84,22 @@ def like_of(registry: Registry, name: str, track: str | None) -> Entry:
     return here[0] if len({entry.target for entry in here}) == 1 else registry.one("method", name)
 
 
-def method_text(name: str, like: Entry, track: str) -> str:
-    """Return the source of a method that does what ``like`` does, under another name and without
-    its paper; under its own name, its source.
+def tracks_of(registry: Registry, name: str) -> tuple[str, ...]:
+    """Return the tracks that the method called ``name`` serves, the one of its folder first; of
+    ``track/name`` that track alone.
+
+    Raises:
+        UsageError: there is none, or several.
+    """
+    like = like_of(registry, name, None)
+    found = [entry.track for entry in registry.select("method", name)]
+    home = Path(like.target.path).parent.name.replace("_", "-")
+    return tuple(sorted(found, key=lambda track: track != home))
+
+
+def method_text(name: str, like: Entry, *tracks: str) -> str:
+    """Return the source of a method that does what ``like`` does, under another name, of some
+    tracks, and without its paper; under its own name, its source.
 
     Raises:
         UsageError: the file of ``like`` imports files beside it, or does not hold it in the plain
@@ -128,7 +141,9 @@ def method_text(name: str, like: Entry, track: str) -> str:
     arguments = [
         f'name="{name}"',
         f'title="Say in a line what {name} does"',
-        f'track="{track}"',
+        f'track="{tracks[0]}"'
+        if len(tracks) == 1
+        else f"track=({', '.join(f'{chr(34)}{track}{chr(34)}' for track in tracks)})",
         *kept,
     ]
     new = "MethodCard(\n" + "".join(f"        {argument},\n" for argument in arguments) + "    )"
@@ -156,7 +171,12 @@ def _replace(lines: list[str], node: ast.expr | ast.stmt, text: str) -> None:
 
 
 def files_for(
-    kind: str, name: str, registry: Registry, track: str, like: str | None
+    kind: str,
+    name: str,
+    registry: Registry,
+    track: str,
+    like: str | None,
+    others: Iterable[str] = (),
 ) -> dict[str, str]:
     """Return the files of a new plugin: path -> text.
 
@@ -166,6 +186,7 @@ def files_for(
         registry: where the method to start from is looked up.
         track: of the method; of a task: the name of its own new track.
         like: the method to start from; None: the track's null method.
+        others: more tracks of the method.
     """
     module, found = named(name)
     fill = {"name": name, "module": module, "kind": found, "track": track}
@@ -179,7 +200,7 @@ def files_for(
     if kind == "dataset":
         return {f"{module}.py": templates.filled(templates.DATASET, fill)}
     start = like_of(registry, like, track) if like is not None else low_of(registry, track)
-    text = method_text(name, start, track)
+    text = method_text(name, start, track, *others)
     if kind == "method":
         return {f"{module}.py": text}
     return {

@@ -110,6 +110,31 @@ CONSTANT = "logits = lambda x: x.flatten(1)[:, :1] * torch.arange(problem.n_clas
             "lambda x: logits(x).index_fill(0, torch.tensor([len(x) - 1]), float('nan'))",
             "not finite in the answer: its output is nan",
         ),
+        (
+            "noisy-labels",
+            "lambda x: logits(x) + torch.rand(len(x), 10)",
+            "answers the same rows otherwise when it is asked again in the answer",
+        ),
+        (
+            "unlearning-privacy",
+            "lambda x: logits(x) + torch.randn(len(x), 10)",
+            "answers the same rows otherwise when it is asked again in the answer",
+        ),
+        (
+            "noisy-labels",
+            "lambda x: logits(x) - logits(x).mean(0)",
+            "answers a row otherwise in other company in the answer",
+        ),
+        (
+            "unlearning-correction",
+            "logits, weights=dict(problem.weights)",
+            "weights are not those of its model in the answer",
+        ),
+        (
+            "unlearning-regression",
+            "lambda x: torch.full((len(x), 1), 1e300, dtype=torch.float64)",
+            "gives 1e+300 in row 0",
+        ),
         ("unlearning-regression", "lambda x: logits(x)[:, 0]", "float32 of shape"),
         ("unlearning-regression", "lambda x: logits(x) * float('inf')", "not finite in the answer"),
     ],

@@ -19,6 +19,7 @@ from bench.checks.fields import fields_of
 from bench.checks.models import Checked
 from bench.declared import Outputs
 from bench.errors import InvalidRun
+from bench.training.decoder import Decoder
 
 
 def a_generator():
@@ -45,7 +46,7 @@ def test_a_good_solution_passes_and_says_what_it_said(track):
     assert type(found) is type(solution)
     for field in fields(track):
         before, after = getattr(solution, field.name), getattr(found, field.name)
-        assert after is before or isinstance(after, Checked)
+        assert after is before or isinstance(after, Checked | Decoder)
 
 
 @pytest.mark.parametrize(
@@ -202,7 +203,7 @@ def test_infinite_scores_keep_their_place_and_nan_has_none():
         ("unlearning-privacy", lambda s: {"weights": {"0.weight": s.weights["0.weight"]}}, r"weights\['0.bias'\] is missing"),
         ("unlearning-privacy", lambda s: {"weights": {**s.weights, "0.bias": torch.zeros(9)}}, r"weights\['0.bias'\] is of shape \(9,\)"),
         ("unlearning-privacy", lambda s: {"precompute": -1}, "precompute is -1, and must be a whole number and at least 0"),
-        ("policy-optimization", lambda s: {"model": torch.nn.Linear(2, 2)}, "the policy is a Linear without 'generate'"),
+        ("policy-optimization", lambda s: {"model": torch.nn.Linear(2, 2)}, "the method's policy is a Linear in the answer, and must be .* a Decoder"),
         ("policy-optimization", lambda s: {"used": {}}, "used is a dict, and must be a Counters"),
     ],
 )  # fmt: skip
@@ -229,7 +230,7 @@ def test_a_solution_of_a_derived_type_counts_as_what_it_is_derived_from(track):
     assert type(found) is kind
     assert all(
         getattr(found, field.name) is getattr(solution, field.name)
-        or isinstance(getattr(found, field.name), Checked)
+        or isinstance(getattr(found, field.name), Checked | Decoder)
         for field in fields(track)
     )
 

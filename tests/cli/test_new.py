@@ -31,7 +31,8 @@ def test_a_new_method_of_every_track_is_registered_under_its_name_and_without_an
 )
 def test_a_new_method_passes_the_suite_as_it_is(arguments, bench):
     assert bench("new", "method", "my-way", *arguments).code == 0
-    assert [report.failed() for report in check("my_way.py", device="cpu", quick=True)] == [[]]
+    reports = check("my_way.py", device="cpu", quick=True)
+    assert [report.failed() for report in reports] == [[]] * len(reports) != []
 
 
 def test_it_does_what_the_method_does_that_it_starts_from():
@@ -39,6 +40,28 @@ def test_it_does_what_the_method_does_that_it_starts_from():
     assert "class MyWay(" in text
     assert "EarlyLearning" not in text
     assert "lam: " in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "tracks"),
+    [
+        (("--like", "elr"), {"noisy-labels", "label-errors"}),
+        (("--like", "el2n"), {"selection", "condensation"}),
+        (("--like", "label-errors/elr"), {"label-errors"}),
+        (("--like", "elr", "--track", "label-errors"), {"label-errors"}),
+        (("--like", "erm"), {"graph-ood"}),
+    ],
+)
+def test_a_method_serves_the_tracks_of_the_one_that_it_starts_from(arguments, tracks, bench):
+    assert bench("new", "method", "my-way", *arguments).code == 0
+    found = [entry for entry in Registry(["my_way.py"]).rows("method") if entry.name == "my-way"]
+    assert {entry.track for entry in found} == tracks
+
+
+def test_a_package_of_a_method_of_several_tracks_is_checked_in_the_one_of_its_folder(bench):
+    assert bench("new", "plugin", "my-way", "--like", "el2n").code == 0
+    (test,) = Path("my-way/tests").glob("test_*.py")
+    assert 'bench_check("selection/my-way"' in test.read_text()
 
 
 def test_a_method_is_packed_under_its_own_name_as_it_is():

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bench.errors import ParameterError
+from bench.errors import ParameterError, blaming
 from bench.params import Param, check_value
 from bench.plugins.registry import Registry
 from bench.runs.record import LARGEST, RecordError, decode_record, encode_record
@@ -119,6 +119,19 @@ def test_an_exception_of_any_text_is_a_readable_failure(text, note):
     assert msgspec.json.encode(found)
     assert found.error["type"] == "ValueError"
     assert len(found.error["message"]) <= 4000
+
+
+@pytest.mark.parametrize(("code", "said"), [(None, "no code"), (0, "0"), ("enough", "enough")])
+def test_the_end_of_the_process_that_a_plugin_calls_for_is_a_failure_that_says_so(code, said):
+    try:
+        with blaming("the method's solve"):
+            raise SystemExit(*([] if code is None else [code]))
+    except SystemExit as error:
+        found = as_text(failed(error))
+    assert found.status == "failed"
+    assert found.error["message"] == (
+        f"the method's solve failed: it called for the end of the process (SystemExit: {said})"
+    )
 
 
 def test_a_result_that_is_none_says_so():
