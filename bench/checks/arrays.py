@@ -94,12 +94,12 @@ def checked(
         Wrong: it is not what is declared.
     """
     tensor = _tensor(value)
+    if not tensor.numel() and not array.empty:  # first: no size is bound to it
+        raise Wrong(f"has the shape {_shape(tensor)}: there is nothing in it")
     _check_shape(tensor, array, sizes, bind)
     converted = _converted(tensor, array)
     if tensor.numel():
         _check_values(converted, array, sizes, finite)
-    elif not array.empty:
-        raise Wrong(f"has the shape {_shape(tensor)}: there is nothing in it")
     return converted
 
 

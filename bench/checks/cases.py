@@ -9,13 +9,15 @@ import inspect
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 from bench.checks import Scope, check_hidden, check_problem, check_report, check_solution
 from bench.checks.arrays import Wrong, check_finite, described
 from bench.contracts import Case, Outcome, Task
-from bench.errors import InvalidRun
+from bench.errors import BenchError, InvalidRun
 from bench.runs.guard import leaves
+from bench.texts import text_of
 from bench.tracks import RECORDS
 
 
@@ -80,7 +82,7 @@ class Checks:
                 self._scopes.append(scope)
             case.hidden = check_hidden(case.hidden, found[0], self._scopes[0])
         except InvalidRun as wrong:
-            raise InvalidRun(f"{wrong}{''.join(_guilty(loaded))}") from None
+            raise InvalidRun(f"{wrong}{''.join(list(guilty(loaded))[:3])}") from None
         case.problems = found
         for scope in self._scopes:
             scope.rest()
@@ -130,12 +132,32 @@ def _which(place: int, count: int) -> str:
     return f" {place + 1} of {count}" if count > 1 else ""
 
 
-def _guilty(loaded: Sequence[tuple[str, Any]]) -> Iterator[str]:
-    """Say which data sets hold values that are not finite."""
+def guilty(loaded: Sequence[tuple[str, Any]]) -> Iterator[str]:
+    """Say which data sets hold nothing, or values that are not finite.
+
+    Args:
+        loaded: data sets by name.
+    """
     for name, data in loaded:
         for path, leaf in leaves(data):
-            if isinstance(leaf, torch.Tensor) and leaf.dtype.is_floating_point:
+            place = path or "it"
+            if isinstance(leaf, torch.Tensor | np.ndarray) and 0 in leaf.shape:
+                yield f" The data set {name!r} is empty: {place} has the shape {tuple(leaf.shape)}."
+            elif isinstance(leaf, torch.Tensor) and leaf.dtype.is_floating_point:
                 try:
                     check_finite(leaf)
                 except Wrong as wrong:
-                    yield f" The data set {name!r} has it already: {path} {wrong}."
+                    yield f" The data set {name!r} has it already: {place} {wrong}."
+
+
+def prepare_failed(error: Exception, loaded: Sequence[tuple[str, Any]]) -> Exception:
+    """Return the error that ``prepare`` raised, or where it may have stumbled over a data set that
+    holds nothing one that says so.
+    """
+    said = [text for text in guilty(loaded) if "is empty" in text]
+    if isinstance(error, BenchError) or not said:
+        return error
+    return InvalidRun(
+        f"the task's prepare failed ({type(error).__name__}: {text_of(error)[:200]}), which is no "
+        f"fault of the method.{said[0]}"
+    )

@@ -240,7 +240,8 @@ def spied() -> Iterator[dict[str, None]]:
     solve; yield the ways to hidden parts that were found.
 
     Looked at are the problems, the runs, the runs of which these are made (to build an artifact),
-    and the method. References that see the hidden part are let be.
+    and the method. A reference is handed the hidden part itself, and is not looked at; its problems
+    and runs are, so that it leaves nothing of it there.
     """
     from bench.runs.worker import Worker
 
@@ -248,8 +249,6 @@ def spied() -> Iterator[dict[str, None]]:
     solutions, make = Worker._solutions, Run.__init__
 
     def looking(worker: Worker, seed_runs: list[Any], *others: Any) -> list[list[Any]]:
-        if worker.method is None:
-            return solutions(worker, seed_runs, *others)
         made: list[Run] = []
 
         def noting(run: Run, **arguments: Any) -> None:

@@ -72,15 +72,21 @@ class SeedRun:
         """Build the case, mask what the method did not ask for, and
         remember the fingerprints of what it sees.
         """
+        from bench.checks.cases import prepare_failed
         from bench.training.state import streams
 
         start = time.perf_counter()
-        with (
-            streams(stream_seed(self.spec.seed, self.spec.task, "prepare")),
-            self.observer(),
-            blaming("the task's prepare"),
-        ):
-            self.case = self.worker.task.prepare(self.setup)
+        try:
+            with (
+                streams(stream_seed(self.spec.seed, self.spec.task, "prepare")),
+                self.observer(),
+                blaming("the task's prepare"),
+            ):
+                self.case = self.worker.task.prepare(self.setup)
+        except Exception as error:
+            if (wrong := prepare_failed(error, self.loaded)) is error:
+                raise
+            raise wrong from error
         self.keep(
             opened_by(
                 file_targets(self.worker.job.task, self.worker.job.method), self.worker.index.scan

@@ -115,6 +115,82 @@ def test_whole_runs_with_stacks_several_problems_and_artifacts_lead_nowhere(task
     assert found == {}
 
 
+@pytest.mark.parametrize(
+    ("task", "reference"),
+    [
+        ("noisy-labels/noisy-digits", "clean-labels"),
+        ("label-errors/errors-iris", "true-errors"),
+        ("selection/prune-digits", "clean-rows"),
+        ("condensation/condense-digits", "full-data"),
+        ("unlearning-correction/unlearn-corrective", "oracle"),
+        ("privacy-audit/privacy-audit", "truth"),
+        ("graph-ood/spmotif", "group-oracle"),
+        ("policy-optimization/clock-arithmetic", "supervised"),
+    ],
+)
+def test_references_that_see_the_hidden_part_leave_nothing_of_it_where_methods_look(
+    task, reference, run_plan
+):
+    with spied() as found:
+        records = run_plan(
+            paths=[], methods=(reference,), tasks=(task,), preset="smoke", seeds="2"
+        ).records
+    assert {record.status for record in records} == {"ok"}
+    assert found == {}
+
+
+RESUMED = """
+from typing import ClassVar
+
+import torch
+
+from bench import Method, MethodCard
+from bench.tracks.unlearning import Solution
+
+
+class Resumed(Method):
+    card: ClassVar = MethodCard(
+        name="resumed", title="Stops once", track="unlearning-privacy", stacked=True
+    )
+
+    def solve(self, problem, run):
+        return self.solve_stacked([problem], [run])[0]
+
+    def solve_stacked(self, problems, runs):
+        known = [run.restored() for run in runs]
+        if None in known:
+            for run in runs:
+                run.checkpoint({"step": 1, "x": torch.ones(2)})
+            raise KeyboardInterrupt
+        assert len(known) == 8
+        for run in runs:
+            run.report(2, lambda x: torch.zeros(len(x), 10))
+        net = [
+            problem.architecture.of([problem.weights], run.device).member(0)
+            for problem, run in zip(problems, runs)
+        ]
+        return [Solution(model=member) for member in net]
+"""
+
+
+def test_a_stack_of_several_problems_that_was_resumed_leads_nowhere(run_plan, tmp_path):
+    plugin = tmp_path / "resumed.py"
+    plugin.write_text(RESUMED)
+    request = {
+        "paths": [str(plugin)],
+        "methods": ("resumed",),
+        "tasks": ("unlearn-random",),
+        "preset": "smoke",
+        "seeds": "2",
+    }
+    with spied() as found:
+        with pytest.raises(KeyboardInterrupt):
+            run_plan(**request)
+        records = run_plan(**request).records
+    assert [(record.status, record.cost["stack"]) for record in records] == [("ok", 2)] * 2
+    assert found == {}
+
+
 def test_the_second_pass_that_counts_is_looked_at_too(tmp_path):
     store = Store(tmp_path)
     store.open_for_writing()
@@ -279,6 +355,71 @@ def test_the_way_is_named_from_both_ends(hidden):
     assert reached({"problem": {"verify": closing(hidden)}}, [hidden]) == [
         "problem['verify'].__closure__[hidden] is hidden"
     ]
+
+
+PEEKING = """
+from typing import ClassVar
+
+import torch
+
+from bench import Case, Metric, Preset, Reference, Score, Task, TaskCard
+
+
+class Peeking(Task):
+    card: ClassVar = TaskCard(
+        name="peeking",
+        title="Two problems, and a reference that leaves something",
+        track="planted",
+        metrics=(Metric(name="err", direction="min", primary=True),),
+        presets={{"smoke": Preset(variants={{"plain": {{}}}}, seeds=1)}},
+        references=(Reference(name="peek", kind="high", title="Peeks", solve="peek"),),
+    )
+
+    def prepare(self, run):
+        x = torch.from_numpy(run.numpy_generator("split").standard_normal(12))
+        problems = [{{"x": x[k : k + 4].clone(), "notes": []}} for k in range(2)]
+        return Case(problems=problems, hidden={{"y": x[8:]}})
+
+    def peek(self, problem, hidden, run):
+        {left}
+        return hidden["y"].mean()
+
+    def evaluate(self, case, outcomes, run):
+        return Score(metrics={{"err": 0.0}})
+"""
+
+
+@pytest.mark.parametrize(
+    ("left", "said"),
+    [
+        ("pass", []),
+        ("run.log(1, mean=float(hidden['y'].mean()))", []),
+        (
+            "run.kept = hidden",
+            ["runs[0][0].kept is hidden"],
+        ),
+        (
+            "run.task = lambda: hidden['y']",
+            ["runs[0][0].task.__closure__[hidden] is hidden"],
+        ),
+        (
+            "problem['notes'].append(hidden['y'][:2])",
+            [
+                "problems[0][0]['notes'][0] shares memory with hidden['y']",
+                "problems[0][1]['notes'][0] shares memory with hidden['y']",
+            ],
+        ),
+    ],
+    ids=["nothing", "a number", "an attribute of its run", "a closure", "a view in a problem"],
+)
+def test_what_a_reference_leaves_in_problems_and_runs_is_found(left, said, run_plan, tmp_path):
+    plugin = tmp_path / "peeking.py"
+    plugin.write_text(PEEKING.format(left=left))
+    with spied() as found:
+        run_plan(
+            paths=[str(plugin)], methods=("peek",), tasks=("peeking",), preset="smoke", seeds="1"
+        )
+    assert list(found) == said
 
 
 TASK = '''
