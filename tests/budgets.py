@@ -33,12 +33,12 @@ BUDGETS: dict[str, float] = {
     "tests/plugins": 24.0,
     "tests/runs": 115.0,
     "tests/speed": 31.0,
-    "tests/tasks": 95.0,
+    "tests/tasks": 104.0,
     "tests/tracks": 20.0,
     "tests/training": 18.0,
 }
 """Folder (or file) of tests -> seconds that all its tests may take together."""
-WHOLE = 854.0
+WHOLE = 863.0
 """Seconds that all budgets may be together."""
 SHOWN = 25
 """Tests that are listed at the end, the slowest first."""

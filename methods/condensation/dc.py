@@ -36,7 +36,7 @@ class GradientMatchingDC(GradientMatching):
         tuning={"lr_img": (0.03, 0.1, 0.3, 1.0), "mom_img": (0.5, 0.9)},
     )
     settings: ClassVar[dict[str, dict[str, Any]]] = {
-        "paper-ipc1": {"outer": 1000, "inner": 1, "net_epochs": 1},
-        "paper-ipc10": {"outer": 1000, "inner": 10, "net_epochs": 50},
-        "paper-ipc50": {"outer": 1000, "inner": 50, "net_epochs": 10},
+        "paper-ipc1": {"init": "noise", "outer": 1000, "inner": 1, "net_epochs": 1},
+        "paper-ipc10": {"init": "noise", "outer": 1000, "inner": 10, "net_epochs": 50},
+        "paper-ipc50": {"init": "noise", "outer": 1000, "inner": 50, "net_epochs": 10},
     }

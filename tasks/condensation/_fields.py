@@ -52,5 +52,13 @@ class CondensationFields(Task):
     the test images: for choosing parameters.
     """
 
+    def epochs_augmented(self) -> int:
+        """Return the passes of the evaluation with augmentation."""
+        return self.epochs
+
+    def looks(self) -> bool:
+        """Say whether the test images are looked at while evaluation nets train."""
+        return True
+
     # The problem
     # ---------------------------------------------------------------------------------------------

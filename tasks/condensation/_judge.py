@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 import torch
 
-from bench import Run, Setup
+from bench import InvalidRun, Run, Setup
 from bench.declared import Array
 from bench.tracks import condensation_nets
 from bench.tracks.condensation import Problem, SmallSet, decode, real_rows
@@ -32,7 +32,7 @@ from ._fields import CondensationFields
 
 SYNTHESIS = frozenset({"updates", "inner", "net_epochs", "batch_real"})
 """Fields of a task that say how images are made."""
-BUDGET = frozenset({"ipc", "epochs", "strategy", "nets_aug", "architectures"})
+BUDGET = frozenset({"ipc", "epochs", "epochs_aug", "strategy", "nets_aug", "architectures"})
 """Fields that say what is asked of a small set, and nothing of nets trained on all data."""
 
 
@@ -84,7 +84,7 @@ class Judge:
         x, y = self._decoded(small)
         strategy = task.strategy if augmented else ""
         protocol = Protocol(
-            epochs=epochs or task.epochs,
+            epochs=epochs or (task.epochs_augmented() if augmented else task.epochs),
             lr=lr,
             optimiser=optimiser,
             strategy=strategy,
@@ -106,7 +106,10 @@ class Judge:
 
     def shown(self, net: Net, params: Params) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the logits of K nets for test and validation images, (K, n, C) each."""
-        return logits_of(net, params, self.hidden.x_test), logits_of(net, params, self.hidden.x_val)
+        test = logits_of(net, params, self.hidden.x_test)
+        if not len(self.hidden.y_val):
+            return test, test[:, :0]
+        return test, logits_of(net, params, self.hidden.x_val)
 
     def logits(
         self, small: SmallSet, lr: float, seeds: Sequence[int], **options: Any
@@ -125,10 +128,18 @@ class Judge:
         if small.temperature is None:
             return None
         if small.temperature == "validation":
+            self.need_validation("a set whose temperature is fitted on validation images")
             return temperatures(val, self.hidden.y_val)
         x, y = self._decoded(small)
         masks = self.run.torch_generator("eval", "masks", device="cpu")
         return temperatures(masked_logits(net, params, x, small.masked, masks), y)
+
+    def need_validation(self, what: str) -> None:
+        """Raise InvalidRun where ``what`` is asked for and no validation image was held out."""
+        if not len(self.hidden.y_val):
+            raise InvalidRun(
+                f"{what} wants validation images, and n_val is 0: none are held out; give n_val."
+            )
 
     def accuracy(self, small: SmallSet, lr: float, seeds: Sequence[int], **options: Any) -> float:
         """Return the mean test accuracy in percent."""
@@ -243,12 +254,14 @@ def calibration(
     scale: torch.Tensor | None = None,
 ) -> dict[str, float | None]:
     """Return ece and nll of test logits (K, n, C), over temperatures (K,) where they are given, and
-    ece after temperatures fitted on validation images.
+    ece after temperatures fitted on validation images, where there are some.
     """
-    plain = temperatures(val, hidden.y_val)
     shown = test if scale is None else test / scale[:, None, None]
-    return {
+    found: dict[str, float | None] = {
         "ece": float(calibration_error(shown, hidden.y_test).mean()),
-        "ece_ts": float(calibration_error(test / plain[:, None, None], hidden.y_test).mean()),
         "nll": float(mean_nll(shown, hidden.y_test).mean()),
     }
+    if len(hidden.y_val):
+        plain = test / temperatures(val, hidden.y_val)[:, None, None]
+        found["ece_ts"] = float(calibration_error(plain, hidden.y_test).mean())
+    return found

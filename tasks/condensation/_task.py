@@ -113,13 +113,13 @@ class CondensationTask(CondensationFields):
         if type(small) is _Everything:
             return _whole(judge)
         lr = small.lr or self._best_lr(judge, small)
-        looks = Looks(problem.net(), hidden, self.epochs // 10)
+        looks = Looks(problem.net(), hidden, self.epochs // 10) if self.looks() else None
         nets = judge.trained(small, lr, judge.seeds, watch=looks)
         test, val = judge.shown(*nets)
         acc = accuracies(test, hidden.y_test)
         metrics: dict[str, float | None] = {
             **_spread(acc),
-            "acc_best": looks.best(),
+            **({"acc_best": looks.best()} if looks else {}),
             **stored(small),
         }
         metrics |= calibration(test, val, hidden, judge.temper(small, *nets, val))
@@ -149,6 +149,7 @@ class CondensationTask(CondensationFields):
         """Choose among the task's learning rates by validation accuracy."""
         if len(self.lrs) == 1:
             return self.lrs[0]
+        judge.need_validation("a choice among several learning rates")
         reached = [
             float(accuracies(judge.logits(small, lr, judge.seeds)[1], judge.hidden.y_val).mean())
             for lr in self.lrs

@@ -15,7 +15,7 @@ from bench import Run, Setup
 from bench.declared import Array, Size
 from bench.training.data import Examples, standardised, stratified_split
 
-PARTED = ("cifar10", "cifar100", "svhn")
+PARTED = ("cifar10", "cifar100", "svhn", "fashion-mnist")
 """Data sets that come in a training and a test part: all of the latter is tested on."""
 
 

@@ -4,12 +4,18 @@ whole way, and what is said when the data are missing.
 
 import pytest
 import torch
+from bench.builtin.datasets.fashion_mnist import FashionMnist
+from bench.builtin.tasks.condensation import _judge
+from bench.builtin.tasks.condensation._judge import Judge
 from bench.builtin.tasks.condensation.condense_cifar10 import CondenseCifar10
 from bench.builtin.tasks.condensation.condense_cifar100 import CondenseCifar100
+from bench.builtin.tasks.condensation.condense_fashion import CondenseFashion
 from bench.builtin.tasks.condensation.condense_svhn import CondenseSvhn
+from real_runs import outcome
 
 from bench.cli import main
 from bench.contracts import Outcome
+from bench.errors import InvalidRun
 from bench.runs.artifacts import Artifacts
 from bench.runs.context import Run, Setup
 from bench.runs.tools import Tools
@@ -17,6 +23,8 @@ from bench.tracks.condensation import SmallSet, real_rows
 from bench.training.data import Examples
 
 CPU = torch.device("cpu")
+LOOPS = {"ipc1": (1_000, 1, 1), "ipc10": (10_000, 10, 50), "ipc50": (50_000, 50, 10)}
+"""Changes of the images, of these at one net, and its epochs between: VICO-UoE, utils.py."""
 TASKS = [CondenseCifar10, CondenseCifar100, CondenseSvhn]
 
 
@@ -78,16 +86,12 @@ def test_the_paper_preset_is_the_authors_protocol(task):
         "ipc10": 10,
         "ipc50": 50,
     }
-    made = task.make({**found.params, **found.variants["ipc10"]})
-    assert (
-        made.nets,
-        made.epochs,
-        made.batch_real,
-        made.net_epochs,
-        made.width,
-        made.depth,
-        made.lrs,
-    ) == (20, 300, 256, 50, 128, 3, (0.01,))
+    for name, loops in LOOPS.items():
+        made = task.make({**found.params, **found.variants[name]})
+        assert (made.updates, made.inner, made.net_epochs) == loops
+        assert (made.nets, made.nets_aug, made.batch_real) == (20, 20, 256)
+        assert (made.epochs, made.epochs_augmented(), made.n_val) == (301, 1001, 0)
+        assert (made.width, made.depth, made.lrs) == (128, 3, (0.01,))
 
 
 def test_a_set_is_judged_on_every_architecture_and_the_best_look_is_no_less_than_the_last(tmp_path):
@@ -114,6 +118,89 @@ def test_a_set_is_judged_on_every_architecture_and_the_best_look_is_no_less_than
     assert score.metrics["acc"] > 15  # a line of pixels tells the class; chance is 10
     assert score.metrics["acc_best"] >= score.metrics["acc"]
     assert score.arrays["x"].shape == (10, 3, 32, 32)
+
+
+def test_without_validation_images_all_rows_are_trained_on_and_what_needs_them_is_absent_or_refused(
+    tmp_path,
+):
+    size = CondenseCifar10.card.presets["smoke"].params | {
+        "n_train": 0,
+        "n_val": 0,
+        "best": False,
+        "strategy": "",
+        "architectures": [],
+    }
+    case = CondenseCifar10.make(size).prepare(setup_of(tmp_path, 10))
+    problem, hidden = case.problems[0], case.hidden
+    assert (len(problem.y), len(hidden.y_val)) == (120, 0)
+    rows = real_rows(problem, setup_of(tmp_path, 10, Run))
+    small = SmallSet(x=problem.x[rows], y=problem.y[rows], indices=rows)
+
+    def metrics(task, solution):
+        outcome = Outcome(solution=solution, curve=[], kept={}, cost={}, counters={})
+        return task.evaluate(case, [outcome], setup_of(tmp_path, 10)).metrics
+
+    found = metrics(CondenseCifar10.make(size), small)
+    assert {"ece", "nll"} <= set(found)
+    assert not {"ece_ts", "acc_best"} & set(found)
+    with pytest.raises(InvalidRun, match="several learning rates wants validation images, and"):
+        metrics(CondenseCifar10.make(size | {"lrs": [0.01, 0.1]}), small)
+    asks = SmallSet(x=small.x, y=small.y, temperature="validation")
+    with pytest.raises(InvalidRun, match="temperature is fitted on validation images wants"):
+        metrics(CondenseCifar10.make(size), asks)
+
+
+def test_the_evaluation_with_augmentation_has_epochs_of_its_own(tmp_path, monkeypatch):
+    size = CondenseCifar10.card.presets["smoke"].params | {"epochs": 3, "epochs_aug": 5}
+    task = CondenseCifar10.make(size | {"n_train": 0})
+    case = task.prepare(setup_of(tmp_path, 10))
+    judge = Judge(task, case.problems[0], case.hidden, setup_of(tmp_path, 10))
+    seen = []
+    trained = _judge.train
+    monkeypatch.setattr(
+        _judge, "train", lambda *given: (seen.append(given[4].epochs), trained(*given))[1]
+    )
+    rows = real_rows(case.problems[0], setup_of(tmp_path, 10, Run))
+    small = SmallSet(x=case.problems[0].x[rows], y=case.problems[0].y[rows])
+    for augmented in (False, True):
+        judge.accuracy(small, 0.01, judge.seeds[:1], augmented=augmented)
+    assert seen == [3, 5]
+
+
+# Fashion-MNIST ----------------------------------------------------------------------
+
+
+def test_clothes_have_the_papers_loops_and_are_padded_to_32_pixels(real, tmp_path):
+    found = CondenseFashion.card.presets["paper"]
+    for kind in ("dc", "dsa"):
+        for name, loops in LOOPS.items():
+            task = CondenseFashion.make({**found.params, **found.variants[f"{kind}-{name}"]})
+            assert (task.updates, task.inner, task.net_epochs) == loops
+            assert bool(task.strategy) == (kind == "dsa")
+            assert (task.nets, task.epochs, task.epochs_augmented()) == (20, 301, 1001)
+    parts = {split: real(FashionMnist(split=split)) for split in ("train", "test")}
+
+    class Parts(Tools):
+        def dataset(self, run, name, params):
+            return parts[params["split"]]
+
+    run = Setup(seed=0, task="t", method="m", device=CPU, workdir=tmp_path, tools=Parts())
+    case = CondenseFashion.make({**found.params, **found.variants["dc-ipc1"]}).prepare(run)
+    problem, hidden = case.problems[0], case.hidden
+    assert (len(problem.y), len(hidden.y_test), len(hidden.y_val)) == (60_000, 10_000, 0)
+    assert (float(problem.mean), float(problem.std)) == pytest.approx((0.2861, 0.3530), abs=2e-3)
+    net = problem.net()
+    assert (net.padding, net.n_features) == (3, 128 * 4 * 4)
+
+
+def test_the_smoke_preset_on_clothes_runs(real, capsys, tmp_path):
+    real(FashionMnist())
+    code, out, err = outcome(
+        capsys, "--method", "dm", "--task", "condense-fashion", "--preset", "smoke", "--results",
+        tmp_path,
+    )  # fmt: skip
+    assert code == 0, err
+    assert "### condense-fashion · ipc1 · smoke" in out
 
 
 @pytest.mark.parametrize("name", ["cifar10", "cifar100", "svhn"])
