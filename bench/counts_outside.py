@@ -75,6 +75,7 @@ class Outside:
         self._add = add
         self._seen: set[CodeType] = set()
         self._ends: set[CodeType] = set()  # functions whose ends are listened to
+        self._open: set[FrameType] = set()  # their calls that have not ended
         self._silent: set[Any] = set()  # C functions that compute nothing by themselves
         self._before: Any = None
         self._around: Outside | None = None
@@ -105,8 +106,11 @@ class Outside:
         if self._around is not None:
             self._around._profile(frame, event, argument)
         if event == "call":
-            if frame.f_code not in self._seen:
+            code = frame.f_code  # each look is an event for audit hooks: one a call
+            if code not in self._seen:
                 self._enters(frame)
+            if code in self._ends:
+                self._open.add(frame)
         elif event == "c_call":
             owner = getattr(argument, "__self__", None)
             if argument.__name__ in _NAMES:
@@ -115,7 +119,8 @@ class Outside:
             elif (owner is None or isinstance(owner, ModuleType)) and argument not in self._silent:
                 self._belongs(argument)
         elif event == "return":
-            if frame.f_code in self._ends:
+            if frame in self._open:
+                self._open.discard(frame)
                 self._leaves(frame, argument)
         elif self.values_only and not self._imports and argument.__name__ in _VALUES_ONLY:
             self.values_only = False
