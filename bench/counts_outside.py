@@ -14,6 +14,7 @@ from types import CodeType, FrameType, ModuleType
 from typing import Any
 
 from bench.counts_code import HARMLESS, PRODUCTS, computes, multiplies, names_of, package_of
+from bench.watches import Watch
 
 _LEAVING = {
     "numpy": "NumPy",
@@ -68,7 +69,7 @@ _HANDED = {
 """Python functions that hand work on, by the end of their file's path, and to what."""
 
 
-class Outside:
+class Outside(Watch):
     """Watches one thread for what the dispatcher can't see and names it by ``add``."""
 
     def __init__(self, add: Callable[[str], object]) -> None:
@@ -90,7 +91,7 @@ class Outside:
         self._before = sys.getprofile()
         owner = getattr(self._before, "__self__", None)
         self._around = owner if isinstance(owner, Outside) else None
-        sys.setprofile(self._profile)
+        sys.setprofile(self.hear)
 
     def stop(self) -> None:
         """End the watch."""
@@ -101,10 +102,10 @@ class Outside:
         """Say that something computed that was not counted."""
         self._add(what)
 
-    def _profile(self, frame: FrameType, event: str, argument: Any) -> None:
+    def hear(self, frame: FrameType, event: str, argument: Any) -> None:
         """Hear an event of the interpreter. Most say nothing: they leave by the first test."""
         if self._around is not None:
-            self._around._profile(frame, event, argument)
+            self._around.hear(frame, event, argument)
         if event == "call":
             code = frame.f_code  # each look is an event for audit hooks: one a call
             if code not in self._seen:

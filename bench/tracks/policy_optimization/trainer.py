@@ -22,6 +22,7 @@ from bench.tracks.policy_optimization.plan import (
 from bench.tracks.policy_optimization.prompts import Prompts
 from bench.tracks.policy_optimization.rollouts import Draw, Kept, log_probabilities, shown
 from bench.tracks.policy_optimization.solution import Counters, Policy, Shown, Solution
+from bench.watches import Unwatched
 
 if TYPE_CHECKING:
     from bench.runs.context import Run
@@ -162,15 +163,16 @@ class Trainer:
             generator=self.run.torch_generator("augment", *axes, device="cpu"),
         ).to(self.device)
         draw = Draw(luck, protocol.temperature)
-        ids, mask = self.model.generate(
-            self.prompts[chosen],
-            self.prompt_mask[chosen],
-            new=protocol.max_new,
-            choose=draw,
-            end=problem.end,
-            pad=problem.pad,
-            repeat=protocol.group,
-        )
+        with Unwatched():
+            ids, mask = self.model.generate(
+                self.prompts[chosen],
+                self.prompt_mask[chosen],
+                new=protocol.max_new,
+                choose=draw,
+                end=problem.end,
+                pad=problem.pad,
+                repeat=protocol.group,
+            )
         self.used.rollouts += len(ids)
         self.used.tokens_generated += int(mask.sum())
         self.used.flops += operations.generation(
@@ -231,12 +233,13 @@ class Trainer:
             len(kept.ids),
             generator=self.run.torch_generator("order", step, "minibatches", device="cpu"),
         ).to(self.device)
-        for rows in order.tensor_split(count):
-            self.optimiser.zero_grad(set_to_none=True)
-            self.loss(kept.part(rows)).backward()
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.protocol.max_norm)
-            self.optimiser.step()
-            self.used.optimizer_steps += 1
+        with Unwatched():
+            for rows in order.tensor_split(count):
+                self.optimiser.zero_grad(set_to_none=True)
+                self.loss(kept.part(rows)).backward()
+                torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.protocol.max_norm)
+                self.optimiser.step()
+                self.used.optimizer_steps += 1
 
     def loss(self, kept: Kept) -> torch.Tensor:
         """Return the loss of some rows under the policy as it is."""

@@ -1,5 +1,6 @@
 """The budget of operations: what the trainer charges is what the harness counts."""
 
+import sys
 from typing import ClassVar
 
 import msgspec
@@ -88,6 +89,32 @@ def test_a_training_is_charged_what_the_harness_counts(toy, run_of, protocol, me
         used = toy(steps=3, **protocol).train(method, run_of()).used
     assert used.flops == counter.tally.total > 0
     assert counter.tally.uncounted == set()
+
+
+class Elsewhere(PolicyMethod):
+    """GRPO whose second plan multiplies outside of torch."""
+
+    def plan(self, batch, progress, generator):
+        if progress > 0:
+            batch.rewards.numpy() @ batch.rewards.numpy()
+        return super().plan(batch, progress, generator)
+
+
+def test_what_a_plan_computes_outside_of_torch_is_named_after_the_trainer_s_own_steps(toy, run_of):
+    with Counter() as counter:
+        toy(steps=2).train(Elsewhere(), run_of())
+    assert counter.tally.uncounted == {"NumPy"}
+
+
+def test_a_profile_that_is_no_counter_s_hears_the_trainer_s_own_steps(toy, run_of):
+    heard = set()
+    sys.setprofile(lambda frame, event, argument: heard.add(frame.f_code.co_name))
+    try:
+        toy(steps=1).train(PolicyMethod(), run_of())
+        assert sys.getprofile() is not None
+    finally:
+        sys.setprofile(None)
+    assert {"generate", "clipped_loss"} <= heard
 
 
 def test_a_report_says_what_was_spent_until_then(toy, run_of, monkeypatch):
