@@ -13,10 +13,11 @@ METRIC... -->`` and ``<!-- end sweep -->`` how paired gains depend on a paramete
 docs/records/sweeps/FILE.jsonl; ``rates``, ``splits``, ``coverage`` and ``claimed`` hold what
 tables_splits.py makes of such files; one between ``<!-- devices: ONE OTHER -->`` and ``<!-- end
 devices -->`` how the same cells come out on two devices, from docs/records/devices/ONE.jsonl and
-OTHER.jsonl; docs/cli.md becomes what ``--help`` says, docs/published.md what ``bench paper
---publish`` writes. Figures in sentences are made anew too, where
-a mark says of what (see docs/tables_figures.py). ``--check`` changes nothing and exits 1 if a block
-or a figure is stale. A mark that can't be computed is an error in either case.
+OTHER.jsonl; one between ``<!-- systems: PART -->`` and ``<!-- end systems -->`` a part of the page
+of systems (see docs/tables_systems.py); docs/cli.md becomes what ``--help`` says, docs/published.md
+what ``bench paper --publish`` writes. Figures in sentences are made anew too, where a mark says of
+what (see docs/tables_figures.py). ``--check`` changes nothing and exits 1 if a block or a figure is
+stale. A mark that can't be computed is an error in either case.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ import tables_figures
 from tables_cards import ROOT, cards, data, registry, tracks
 from tables_records import RECORDS, board, claims, devices, sweep
 from tables_splits import claimed, coverage, rates, splits
+from tables_systems import page as systems
 
 MAKERS = {
     "table": board,
@@ -42,6 +44,7 @@ MAKERS = {
     "coverage": coverage,
     "claimed": claimed,
     "devices": devices,
+    "systems": systems,
 }
 """Kind of block -> what makes it of the words that follow."""
 

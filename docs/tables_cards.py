@@ -42,21 +42,27 @@ def cards(track: str) -> str:
     elsewhere: dict[str, list[str]] = {}
     told = []
     for entry in _sorted(installed, "method", track):
-        folder = Path(entry.target.path).parent.name.replace("_", "-")
-        home = folder if folder in entry.card.tracks else entry.card.tracks[0]
-        if home == track:
+        if home(entry) == track:
             told += _method(entry)
         else:
-            elsewhere.setdefault(home, []).append(f"`{entry.name}`")
-    for home, names in sorted(elsewhere.items()):
+            elsewhere.setdefault(home(entry), []).append(f"`{entry.name}`")
+    for other, names in sorted(elsewhere.items()):
         told += [
             "",
             (
-                f"Also of this track, with their cards under [{home}]({_pages()[home]}): "
+                f"Also of this track, with their cards under [{other}]({_pages()[other]}): "
                 f"{', '.join(names)}."
             ),
         ]
     return "\n" + "\n".join([*lines, "", *told]) + "\n\n"
+
+
+def home(entry: Any) -> str:
+    """Return the track under which the card of a method or task is told."""
+    if not hasattr(entry.card, "tracks"):
+        return str(entry.card.track)
+    folder = Path(entry.target.path).parent.name.replace("_", "-")
+    return folder if folder in entry.card.tracks else str(entry.card.tracks[0])
 
 
 @functools.cache

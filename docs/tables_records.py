@@ -78,13 +78,12 @@ def claims(track: str) -> str:
     """Return what the papers of a track claim and whether it holds here,
     as a Markdown table: a row for each ordering.
     """
-    installed, records = registry(), _records()
     said = {
         row.name: (row.card.paper, row.card.claim)
-        for row in installed.rows("method")
+        for row in registry().rows("method")
         if getattr(row.card, "claim", "") and track in row.card.tracks
     }
-    stands = _against_plain(track)
+    stands = against_plain(track)
     lines = [
         (
             "| method | the paper's claim, in our words | above | here, in points (95 % interval) "
@@ -94,10 +93,7 @@ def claims(track: str) -> str:
     ]
     for method in sorted(said):
         paper, claim = said[method]
-        for rival, tasks in [
-            (rival, tasks) for name, rival, tasks in CLAIMED_ABOVE.get(track, []) if name == method
-        ] or [("", ())]:
-            rows = _differences(installed, records, track, method, rival, tasks) if rival else []
+        for rival, rows in orderings(track).get(method, [("", [])]):
             figures = "; ".join(
                 (
                     f"{row['task']} {row['variant']} {row['difference']:+.1f} [{row['low']:+.1f}, "
@@ -107,21 +103,35 @@ def claims(track: str) -> str:
             )
             lines.append(
                 f"| `{method}` ({paper}) | {claim} | {f'`{rival}`' if rival else '-'} | "
-                f"{figures or 'not measured'} | {_verdict(rows)} | {stands.get(method, '-')} |"
+                f"{figures or 'not measured'} | {verdict(rows)} | {stands.get(method, '-')} |"
             )
     return "\n" + "\n".join(lines) + "\n\n"
 
 
-def _against_plain(track: str) -> dict[str, str]:
+@functools.cache
+def orderings(track: str) -> dict[str, list[tuple[str, list[dict[str, Any]]]]]:
+    """Return what the papers of a track put above what, and what was measured: method -> each rival
+    with the paired differences.
+    """
+    installed, records = registry(), _records()
+    found: dict[str, list[tuple[str, list[dict[str, Any]]]]] = {}
+    for method, rival, tasks in CLAIMED_ABOVE.get(track, []):
+        rows = _differences(installed, records, track, method, rival, tasks)
+        found.setdefault(method, []).append((rival, rows))
+    return found
+
+
+@functools.cache
+def against_plain(track: str) -> dict[str, str]:
     """Return how each method with a place on the track's board stands to the best plain baseline
     there, by the verdict of the board.
     """
-    from bench.builtin.leaderboard._plain import against_plain
+    from bench.builtin.leaderboard import _plain
 
     boards = track_board(track)["tracks"]
     rows = [(row, board["best_plain"]) for board in boards for row in board["rows"] if row["place"]]
     return {
-        row["method"]: against_plain(row, best)
+        row["method"]: _plain.against_plain(row, best)
         or ("it is the best" if row["method"] == best else "-")
         for row, best in rows
     }
@@ -143,7 +153,7 @@ def _differences(
     return [row for row in found["rows"] if row["variant"] != "clean" and row["low"] is not None]
 
 
-def _verdict(rows: list[dict[str, Any]]) -> str:
+def verdict(rows: list[dict[str, Any]]) -> str:
     """Say on how many variants the whole interval is above zero, and on how many below."""
     if not rows:
         return "-"
