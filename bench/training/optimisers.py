@@ -41,3 +41,10 @@ def _groups(parameters: Iterable[torch.Tensor]) -> list[dict[str, Any]]:
         whole = parameter.is_cuda or parameter[0].numel() % _VECTOR == 0
         groups[0 if whole else 1]["params"].append(parameter)
     return [group for group in groups if group["params"]]
+
+
+def descend(losses: torch.Tensor) -> None:
+    """Take the gradient of the sum of means over the last axis of losses (..., B)."""
+    share = 1 / losses.shape[-1] if losses.dim() else 1.0
+    # handed over, since to take means and a sum only for their gradient costs a small net's step
+    losses.backward(losses.new_full((), share).expand_as(losses))

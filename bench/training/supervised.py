@@ -205,7 +205,7 @@ def train_step(
     """Take one step: forward, the method's loss, backward, update."""
     logits = method.forward(state, nets, batch)
     optimiser.zero_grad(set_to_none=True)
-    method.loss(state, batch, logits).mean(-1).sum().backward()
+    optimisers.descend(method.loss(state, batch, logits))
     method.before_step(state, nets, batch)
     optimiser.step()
 

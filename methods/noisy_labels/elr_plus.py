@@ -24,7 +24,7 @@ from bench.tracks.noisy_labels import (
     soft,
     train,
 )
-from bench.training.optimisers import set_rate
+from bench.training.optimisers import descend, set_rate
 from bench.training.rows import beside
 from bench.training.stack import StackedNet
 
@@ -185,7 +185,7 @@ class EarlyLearningRegularisationPlus(NoisyLabelMethod):
         side = state.sides[net]
         set_rate(side.optimiser, rate)
         side.optimiser.zero_grad(set_to_none=True)
-        self._losses(state, net, batch).mean(-1).sum().backward()
+        descend(self._losses(state, net, batch))
         side.optimiser.step()
         side.step += 1
         if self.average_ramp:

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 import torch
 
 from bench import Meta, MethodCard
-from bench.tracks.unlearning import Group, Nets, UnlearningMethod, clip
+from bench.tracks.unlearning import Group, Nets, UnlearningMethod, clip, descend
 from bench.training.state import evaluating
 
 
@@ -50,7 +50,7 @@ class GradientAscent(UnlearningMethod):
             going = going & self.fitted(group, nets)
             for batch in rows.epoch():
                 nets.zero_grad()
-                group.loss(nets(batch.x), batch.y).mean(-1).sum().backward()
+                descend(group.loss(nets(batch.x), batch.y))
                 clip(nets, self.clip)
                 with torch.no_grad():
                     for parameter in nets.parameters():

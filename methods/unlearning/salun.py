@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 import torch
 
 from bench import Meta, MethodCard
-from bench.tracks.unlearning import Group, Nets, cross_entropy, restrict
+from bench.tracks.unlearning import Group, Nets, cross_entropy, descend, restrict
 
 from .random_label import RandomLabel
 
@@ -75,7 +75,7 @@ class SalUn(RandomLabel):
         """
         nets.eval().zero_grad()
         for batch in group.in_parts(group.forget, group.problem.batch_size):
-            (-cross_entropy(nets(batch.x), batch.y)).mean(-1).sum().backward()
+            descend(-cross_entropy(nets(batch.x), batch.y))
         group.count(forward=group.forget.shape[1], backward=group.forget.shape[1])
         sizes = torch.cat(
             [

@@ -13,6 +13,7 @@ from bench.tracks.unlearning import (
     Solution,
     UnlearningMethod,
     cross_entropy,
+    descend,
     solutions,
 )
 
@@ -113,7 +114,7 @@ def importance(group: Group, nets: Nets, rows: torch.Tensor) -> list[torch.Tenso
     batches = 0
     for batch in group.in_parts(rows, group.problem.batch_size):
         nets.zero_grad()
-        cross_entropy(nets(batch.x), batch.y).mean(-1).sum().backward()
+        descend(cross_entropy(nets(batch.x), batch.y))
         batches += 1
         for total, parameter in zip(sums, nets.parameters(), strict=True):
             assert parameter.grad is not None, "every parameter takes part in the loss"

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from bench.training.optimisers import adam, set_rate, sgd
+from bench.training.optimisers import adam, descend, set_rate, sgd
 
 SHAPES = ((16, 7), (5, 3), (10,), (48,))
 """Of one net's parameters: whole vectors of 16 numbers, and others."""
@@ -68,3 +68,11 @@ def test_sgd_and_adam_are_those_of_their_formulas():
                     hat = first / (1 - 0.9 ** (step + 1)), second / (1 - 0.999 ** (step + 1))
                     p = p - lr[step] * hat[0] / (hat[1].sqrt() + 1e-8)
             torch.testing.assert_close(found.double(), p, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (3, 1), (3, 7), (2, 3, 24)])
+def test_the_gradient_handed_over_is_that_of_the_sum_of_means(shape):
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    (expected,) = torch.autograd.grad(x.square().mean(-1).sum(), x)
+    descend(x.square())
+    torch.testing.assert_close(x.grad, expected)

@@ -19,7 +19,7 @@ from bench.tracks.unlearning.losses import confidence, cross_entropy, divergence
 from bench.tracks.unlearning.method import UnlearningMethod, clip, solutions, step, train
 from bench.tracks.unlearning.nets import Architecture, Nets, Perceptrons, Weights, restrict
 from bench.tracks.unlearning.problem import Model, Problem, Solution
-from bench.training.optimisers import adam, set_rate
+from bench.training.optimisers import adam, descend, set_rate
 from bench.training.rows import beside
 
 PRIVACY = TrackCard(
@@ -63,6 +63,7 @@ __all__ = [
     "clip",
     "confidence",
     "cross_entropy",
+    "descend",
     "divergence",
     "restrict",
     "set_rate",

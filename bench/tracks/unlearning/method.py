@@ -14,7 +14,7 @@ from bench.runs.context import Run
 from bench.tracks.unlearning.group import Group, Rows
 from bench.tracks.unlearning.nets import Nets
 from bench.tracks.unlearning.problem import Problem, Solution
-from bench.training.optimisers import set_rate
+from bench.training.optimisers import descend, set_rate
 
 
 class UnlearningMethod(Method, frozen=True, kw_only=True):
@@ -89,8 +89,7 @@ def solutions(nets: Nets, **said: Any) -> list[Solution]:
 def step(optimiser: torch.optim.Optimizer, losses: torch.Tensor) -> None:
     """Take one step on losses (M, B), each member by its own mean."""
     optimiser.zero_grad(set_to_none=True)
-    # the gradient of the sum of means, without taking any
-    losses.backward(losses.new_full((), 1 / losses.shape[-1]).expand_as(losses))
+    descend(losses)
     optimiser.step()
 
 
