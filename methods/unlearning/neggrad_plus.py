@@ -57,22 +57,28 @@ class NegGradPlus(UnlearningMethod):
         for _, batch in group.walk(retain, optimiser, self.epochs, self.falling):
             other = next(forget) if self.alpha < 1 else None
             optimiser.zero_grad(set_to_none=True)
-            self.objective(group, nets, batch, other, together).sum().backward()
+            self.descend(group, nets, batch, other, together)
             clip(nets, self.clip)
             optimiser.step()
         return nets
 
-    def objective(
+    def descend(
         self, group: Group, nets: Nets, batch: Batch, other: Batch | None, together: bool
-    ) -> torch.Tensor:
-        """Return alpha times the mean loss of R's batch less 1 - alpha times that of S's, (M,), in
-        one pass if ``together``.
+    ) -> None:
+        """Take the gradient of alpha times the mean loss of R's batch less 1 - alpha times that of
+        S's, with both in one pass of the nets if ``together``.
         """
-        if other is None:
-            return self.alpha * group.loss(nets(batch.x), batch.y).mean(-1)
+        parts = [batch] if other is None else [batch, other]
+        shares = [
+            part.x.new_full(part.y.shape, weight / part.y.shape[1])
+            for part, weight in zip(parts, (self.alpha, self.alpha - 1), strict=False)
+        ]
         if together:
-            x, y = torch.cat([batch.x, other.x], 1), torch.cat([batch.y, other.y], 1)
-            ours, theirs = group.loss(nets(x), y).split([batch.y.shape[1], other.y.shape[1]], 1)
+            x, y = (
+                torch.cat([part.x for part in parts], 1),
+                torch.cat([part.y for part in parts], 1),
+            )
+            group.loss(nets(x), y).backward(torch.cat(shares, 1))
         else:
-            ours, theirs = (group.loss(nets(part.x), part.y) for part in (batch, other))
-        return self.alpha * ours.mean(-1) - (1 - self.alpha) * theirs.mean(-1)
+            losses = [group.loss(nets(part.x), part.y) for part in parts]
+            torch.autograd.backward(losses, shares)

@@ -7,7 +7,7 @@ import types
 import numpy as np
 import torch
 from bench.builtin.methods.selection.forgetting import Counter
-from bench.builtin.methods.selection.grand import gradient_norms, last_layer_norms
+from bench.builtin.methods.selection.grand import last_layer_norms, perceptron_norms
 from bench.builtin.methods.selection.herding import Herding
 from bench.builtin.methods.selection.k_center import KCenter
 from bench.builtin.methods.selection.margin import uncertainty
@@ -75,7 +75,10 @@ def grand(official: Checkout, rows: int, columns: int, layers: str) -> Pair:
     theirs.criterion = nn.CrossEntropyLoss(reduction="none")
     theirs.model_optimizer = torch.optim.SGD(theirs.model.parameters(), 0.1)
     theirs.norm_matrix = torch.zeros(rows, 1)
-    norms = {"last": last_layer_norms, "all": gradient_norms}[layers]
+    norms = {
+        "last": last_layer_norms,
+        "all": lambda net, params, x, y: perceptron_norms(params, x, y)[0],
+    }[layers]
 
     def official_scores():
         theirs.finish_run()
