@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ._render_datasets import datasets_markdown
 from ._text import (
     Column,
     class_column,
@@ -38,7 +39,13 @@ def track_markdown(track: Row, suite: Row) -> str:
         )
         return "\n\n".join([head, covered, *(escape(note) for note in track["notes"])])
     return "\n\n".join(
-        [head, _caption(track, suite), grid(_columns(track, rows)), *_lines(track, rows)]
+        [
+            head,
+            _caption(track, suite),
+            grid(_columns(track, rows)),
+            *_lines(track, rows),
+            *(datasets_markdown(found) if (found := track.get("datasets")) else []),
+        ]
     )
 
 

@@ -186,6 +186,31 @@ class MachineClass(_Part):
     records: int
 
 
+class DatasetRow(_Part):
+    """A placed method by data set: its normalised scores in the order of ``datasets``, their mean
+    with its interval over data sets, how far it is behind the first, and where it is ahead of it.
+    """
+
+    method: str
+    scores: list[float]
+    mean: float
+    low: float | None
+    high: float | None
+    behind: float
+    behind_low: float | None
+    behind_high: float | None
+    ahead_on: list[str]
+
+
+class OverDatasets(_Part):
+    """The track by data set: who leads on each, and who would be first without it."""
+
+    datasets: list[str]
+    leaders: dict[str, str]
+    without: dict[str, str]
+    rows: list[DatasetRow]
+
+
 class Coverage(_Part):
     """Runs that there should be, and that there are."""
 
@@ -197,7 +222,7 @@ class Coverage(_Part):
 
 
 class Track(_Part):
-    """The board of a track."""
+    """The board of a track; ``datasets`` is there where the suite asks for it."""
 
     track: str
     title: str
@@ -214,6 +239,7 @@ class Track(_Part):
     coverage: Coverage
     hardware: list[str]
     notes: list[str]
+    datasets: OverDatasets | None = None
 
 
 class TrackName(_Part):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -112,6 +113,32 @@ def read_suite(path: Path) -> Suite:
     return in_tier(
         msgspec.structs.replace(suite, tiers=suite.tiers or {DEFAULT: suite.seeds}), DEFAULT
     )
+
+
+def declared(path: Path) -> dict[str, Any]:
+    """Return what a suite declares to run: its name, device and seeds (of the default tier), and of
+    each task track, name, preset, variants and methods (none: all of the track).
+
+    Raises:
+        UsageError: the file can't be used.
+    """
+    suite = read_suite(path)
+    return {
+        "name": suite.name,
+        "device": suite.device,
+        "seeds": suite.seeds,
+        "tasks": [
+            {
+                "track": track,
+                "task": task.task,
+                "preset": task.preset,
+                "variants": list(task.variants),
+                "methods": list(task.methods),
+            }
+            for track, found in suite.tracks.items()
+            for task in found.tasks
+        ],
+    }
 
 
 def tuned_board(suite: Suite, track: str | None = None) -> Suite:

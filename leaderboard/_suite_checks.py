@@ -15,6 +15,8 @@ from ._suite_file import DEFAULT, Fixed, Suite
 def contradiction(suite: Suite) -> str:
     if suite.device not in ("cpu", "cuda"):
         return f"its device is {suite.device!r}, it must be cpu or cuda"
+    if suite.over_datasets and suite.schema_version == 1:
+        return "it says over_datasets, which schema_version 2 knows"
     if problem := _names(suite) or _tiers(suite) or _tuned(suite):
         return problem
     if not 0 < suite.delta < 1:
@@ -38,6 +40,8 @@ def contradiction(suite: Suite) -> str:
             label = f"its task {name}/{task.task}"
             if not task.variants or len(set(task.variants)) < len(task.variants):
                 return f"{label} has no variant, or one twice"
+            if len(set(task.methods)) < len(task.methods) or not all(map(str.strip, task.methods)):
+                return f"{label} names a method twice, or one without a name"
             if not (task.seconds > 0 and math.isfinite(task.seconds)) or (
                 task.visits is not None and task.visits <= 0
             ):

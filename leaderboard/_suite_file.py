@@ -37,6 +37,8 @@ class SuiteTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """The most that ``solve`` may take."""
     visits: int | None = None
     """The most example visits, forward and backward together; None: what the protocol spends."""
+    methods: tuple[str, ...] = ()
+    """The methods that ``bench run --suite`` runs here; none: all of the track."""
 
 
 class SuiteTrack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -83,6 +85,10 @@ class Suite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """The tier at hand, see :func:`in_tier`; not for files."""
     tuned: Tuned | None = None
     """Since schema_version 2."""
+    over_datasets: bool = False
+    """Whether boards say what each data set gives, and the mean over data sets with an interval
+    over these. Since schema_version 2.
+    """
     budget: int = 0
     """The tuning budget at hand, see :func:`tuned_board`; not for files."""
     delta: float

@@ -15,6 +15,7 @@ from ._anchors import Anchors
 from ._cells import SuiteCell, described, suite_cells
 from ._classes import ComparedRuns, compared_runs, main_class, track_class_notes
 from ._family import family
+from ._over_datasets import over_datasets
 from ._rows import on_axis
 from ._saturation import compare_with_plain, plain_of, saturate, tasks_of
 from ._scores import MethodScores, clashes, method_scores
@@ -90,7 +91,7 @@ def track_board(
         ],
     }
     if ranked:
-        _fill(board, rows, [found[place] for place in ranked], ranked, suite)
+        _fill(board, rows, [found[place] for place in ranked], ranked, suite, cells)
     board["rows"] = sorted(rows, key=in_order)
     return board
 
@@ -124,6 +125,7 @@ def _fill(
     members: list[MethodScores],
     ranked: list[int],
     suite: Suite,
+    cells: Sequence[SuiteCell],
 ) -> None:
     """Fill what the ranked rows say together."""
     scores: Array = np.stack([one.scores for one in members])
@@ -172,6 +174,8 @@ def _fill(
     board["pairs"] = pairs
     board["agreement"] = agreement(names, interval.mean, middle, ranks)
     board["leave_one_out"] = leave_one_out(names, board["scored_tasks"], scores)
+    if suite.over_datasets:
+        board["datasets"] = over_datasets(names, cells, board["scored_tasks"], scores)
 
 
 def _resampled(rows: Sequence[dict[str, Any]], scores: Array, null: int | None) -> Array:

@@ -21,7 +21,7 @@ from ._compare import comparison
 from ._notes import left_out, no_records, note_other_problems
 from ._render import render
 from ._selection import is_trial, select
-from ._suite import find, in_seeds, load, named, tuned_board
+from ._suite import declared, find, in_seeds, load, named, tuned_board
 from ._suite_file import DEFAULT, Suite
 from ._tables import metrics_of, table_of, tables_of
 from ._tuning_budget import at_budget
@@ -265,6 +265,11 @@ def bench_compare(
         "rows": rows,
         "notes": notes,
     }
+
+
+def bench_suite(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a suite declares to run as plain data; see :func:`._suite.declared`."""
+    return declared(find(options.get("suite"), options.get("suite_folders") or ()))
 
 
 def bench_papers(options: Mapping[str, Any]) -> list[dict[str, Any]]:

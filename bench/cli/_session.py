@@ -104,10 +104,11 @@ class Session:
 
     # From a request to its records -----------------------------------------------------
 
-    def prepare(self, request: Request, choice: Choice, dry_run: bool) -> Prepared:
-        """Plan a request and hold it against the records.
-
-        ``tune`` runs its trials here, unless it is a dry run.
+    def prepare(
+        self, request: Request, choice: Choice, dry_run: bool, plan: Plan | None = None
+    ) -> Prepared:
+        """Plan a request, unless it is planned already, and hold it against the records; ``tune``
+        runs its trials here, unless it is a dry run.
 
         Raises:
             UsageError: a name, parameter or seed is wrong. NothingSelected: nothing fits.
@@ -115,7 +116,7 @@ class Session:
         """
         from bench.runs.plan import make_plan
 
-        plan = make_plan(request, self.registry)
+        plan = plan or make_plan(request, self.registry)
         for sentence in plan.notes:
             warn(sentence)
         refuse_named(plan, request)

@@ -15,6 +15,7 @@ from bench.cli._options import (
     names_option,
     open_registry,
     plugins_option,
+    refuse_empty,
     results_folder,
     results_option,
     say,
@@ -25,6 +26,7 @@ from bench.cli._options import (
 from bench.cli._preview import document, text
 from bench.cli._running import running_options
 from bench.cli._session import Choice, Session, all_named, where_of
+from bench.cli._suite import declared, suite_plan
 from bench.errors import EnvironmentFault
 from bench.texts import printable
 
@@ -42,6 +44,7 @@ _HELP = """Run methods on tasks, record every result, skip what is recorded alre
 bench run --method ce,elr --task noisy-digits --seeds 5
 bench run --track noisy-labels --preset smoke
 bench run --method 'elr[lam=1|3|7]' --task 'noisy-*' --dry-run
+bench run --suite real-1 --seeds 3
 """
 
 
@@ -56,6 +59,12 @@ bench run --method 'elr[lam=1|3|7]' --task 'noisy-*' --dry-run
     "--track",
     shell_complete=tracks_completer,
     help="Only this track; every method and task of it where none is named.",
+)
+@click.option(
+    "--suite",
+    metavar="NAME",
+    help="What a suite declares: its tasks, variants, methods and seeds; --track, --task, --method "
+    "and --variant take a part of it.",
 )
 @click.option("--all", "everything", is_flag=True, help="Every method on every task that fits.")
 @click.option(
@@ -119,11 +128,14 @@ def command(
     from bench.runs.plan import Request
     from bench.runs.select import parse_budget, parse_only
 
+    registry, suite = open_registry(options["plugins"]), None
+    refuse_empty({"--suite": options["suite"]})
+    if options["suite"] is not None:
+        suite = declared(registry, options["suite"], options["plugins"])
+        if options["device"] == "auto":
+            options["device"] = suite["device"]
     session = Session(
-        open_registry(options["plugins"]),
-        results_folder(options["results"]),
-        where_of(options),
-        quiet or as_json,
+        registry, results_folder(options["results"]), where_of(options), quiet or as_json
     )
     request = Request(
         methods=split_names(options["methods"]),
@@ -139,7 +151,8 @@ def command(
     choice = Choice(
         only=parse_only(split_names(options["only"])), budget=budget, tune=options["tune"]
     )
-    prepared = session.prepare(request, choice, dry_run)
+    plan = None if suite is None else suite_plan(suite, request, registry)
+    prepared = session.prepare(request, choice, dry_run, plan)
     if dry_run:
         if as_json:
             emit_json(document(prepared, session.limits))

@@ -150,6 +150,10 @@ class _LazyBoard:
         return import_module(self._target).bench_compare(records, tasks, a, b, options)
 
     @hookimpl(trylast=True)
+    def bench_suite(self, options: object) -> object:
+        return import_module(self._target).bench_suite(options)
+
+    @hookimpl(trylast=True)
     def bench_papers(self, options: object) -> object:
         return import_module(self._target).bench_papers(options)
 

@@ -93,6 +93,14 @@ def bench_compare(
 
 
 @hookspec(firstresult=True)
+def bench_suite(options: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what a suite declares to run as plain data (``bench run --suite``).
+
+    ``options`` holds ``suite``, its name or file, and ``suite_folders``, where else suites may lie.
+    """
+
+
+@hookspec(firstresult=True)
 def bench_papers(options: dict[str, Any]) -> list[dict[str, Any]] | None:
     """Return tables of published figures as plain data (``bench paper``).
 

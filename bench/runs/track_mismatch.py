@@ -26,8 +26,8 @@ def refuse_mismatch(
         UsageError: a name has no partner. NothingSelected: no glob has one.
     """
     homes = {
-        "method": {text: _tracks("method", text, track, registry) for text in methods},
-        "task": {text: _tracks("task", text, track, registry) for text in tasks},
+        "method": {text: tracks_of("method", text, track, registry) for text in methods},
+        "task": {text: tracks_of("task", text, track, registry) for text in tasks},
     }
     if (
         not methods
@@ -72,12 +72,12 @@ def _sentence(
     siblings = sorted(
         f"{home}/{_short(text).rpartition('/')[2]}"
         for home in theirs
-        if _tracks(kind, f"{home}/{_short(text).rpartition('/')[2]}", None, registry)
+        if tracks_of(kind, f"{home}/{_short(text).rpartition('/')[2]}", None, registry)
     )
     return said + (f" Of that name there is {_and(siblings)} too." if siblings else "")
 
 
-def _tracks(kind: str, text: str, track: str | None, registry: Registry) -> set[str]:
+def tracks_of(kind: str, text: str, track: str | None, registry: Registry) -> set[str]:
     """Return the tracks in which ``text`` names something: for methods
     also references, which belong to tasks.
     """

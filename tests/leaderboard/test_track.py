@@ -567,6 +567,14 @@ WRONG = {
         SUITE.replace("seconds = 60", "seconds = 0", 1),
         "a budget that is not above 0",
     ),
+    "datasets in an old schema": (
+        SUITE.replace("seeds = 3", "seeds = 3\nover_datasets = true"),
+        "over_datasets, which schema_version 2 knows",
+    ),
+    "a method twice": (
+        SUITE.replace("chance = 10.0", 'chance = 10.0\nmethods = ["m", "m"]'),
+        "names a method twice",
+    ),
     "a chance in words": (SUITE.replace("chance = 10.0", 'chance = "high"'), "chance"),
     "a name that is no file's": (
         SUITE.replace('"small"', '"a/b"'),
@@ -665,6 +673,11 @@ def test_the_newest_suite_is_found_by_its_numbers(tmp_path, monkeypatch):
     assert _suite.find(None).name == "suite-2026.10.toml"
 
 
+def test_a_suite_beside_those_of_the_years_is_never_the_newest():
+    assert _suite.find(None).name.startswith("suite-2")
+    assert _suite.find("real-1").name == "suite-real-1.toml"
+
+
 def test_an_unknown_suite_has_near_matches():
     with pytest.raises(UsageError, match=r"Did you mean '2026\.4' or '2026\.3' or '2026\.2'\?"):
         _suite.find("2026.9")
@@ -675,11 +688,12 @@ def test_the_newest_suite_of_this_repository_names_what_is_installed_and_older_o
     for path in sorted(_suite.ROOM.glob("suite-*.toml")):
         suite, _ = _suite.load(path)
         assert path.stem == f"suite-{suite.name}"
-    suite = _suite.read_suite(_suite.find(None))
-    assert disagreements(suite, tasks) == []
-    for name, track in suite.tracks.items():
-        for task in track.tasks:
-            assert task.seconds >= tasks[f"{name}/{task.task}"].presets[task.preset].timeout
+    for wanted in (None, "real-1"):
+        suite = _suite.read_suite(_suite.find(wanted))
+        assert disagreements(suite, tasks) == []
+        for name, track in suite.tracks.items():
+            for task in track.tasks:
+                assert task.seconds >= tasks[f"{name}/{task.task}"].presets[task.preset].timeout
 
 
 def test_a_track_is_called_what_its_card_says_in_a_suite_of_schema_2_and_what_an_older_suite_says_in_that(

@@ -318,7 +318,7 @@ def test_the_lists_and_the_card_of_a_track_say_what_it_is():
     listed = call("list", "tracks").stdout
     assert "unlearning-privacy: Unlearning for privacy (forgetting; " in listed
     assert (
-        " methods, 3 tasks)\n    Make a trained classifier forget rows, as if it had never seen "
+        " methods, 4 tasks)\n    Make a trained classifier forget rows, as if it had never seen "
         "them.\n"
     ) in listed
     assert max(map(len, listed.splitlines())) <= 80
@@ -341,7 +341,7 @@ def test_the_lists_and_the_card_of_a_track_say_what_it_is():
     }
     shown = call("show", "selection").stdout
     assert shown.startswith("track selection\nSelection\n\nabout:  ")
-    assert "prune-digits, prune-mnist" in shown
+    assert "prune-digits, prune-fashion, prune-letter" in " ".join(shown.split())
     found = json.loads(call("show", "privacy-audit", "--json").stdout)["found"]
     assert [(item["kind"], item["identity"]) for item in found] == [
         ("task", "privacy-audit/privacy-audit"),
