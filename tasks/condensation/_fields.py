@@ -56,6 +56,10 @@ class CondensationFields(Task):
         """Return the passes of the evaluation with augmentation."""
         return self.epochs
 
+    def compares(self) -> bool:
+        """Say whether a set is compared with random images and with nets trained on all data."""
+        return True
+
     def looks(self) -> bool:
         """Say whether the test images are looked at while evaluation nets train."""
         return True

@@ -82,12 +82,20 @@ class HubTask(CondensationTask):
     """
     epochs_aug: Annotated[int, Meta(ge=0)] = 0
     """Passes of the evaluation with augmentation; 0: as many as without."""
+    anchors: bool = True
+    """Compare with random images and with nets trained on all data, for ``recovery``, ``lrs`` and
+    ``ars``; these nets cost a processor days at the papers' sizes.
+    """
     best: bool = True
     """Look at the test images ten times while evaluation nets train, for ``acc_best``."""
 
     def epochs_augmented(self) -> int:
         """Return the passes of the evaluation with augmentation."""
         return self.epochs_aug or self.epochs
+
+    def compares(self) -> bool:
+        """Say whether a set is compared with random images and with nets trained on all data."""
+        return self.anchors
 
     def looks(self) -> bool:
         """Say whether the test images are looked at while evaluation nets train."""

@@ -159,27 +159,28 @@ class CondensationTask(CondensationFields):
     def _ranked(
         self, judge: Judge, small: SmallSet, lr: float, reached: float
     ) -> dict[str, float | None]:
-        """Return DD-Ranking's scores: against random images under the same
-        recipe, and against all data under hard labels.
+        """Return accuracy under augmentation, where the task asks for it, and DD-Ranking's scores:
+        against random images under the same recipe, and against all data under hard labels.
         """
-        hard = (
-            reached
-            if small.soft_y is None
-            else judge.accuracy(msgspec.structs.replace(small, soft_y=None), lr, judge.seeds)
-        )
-        full, random = judge.full(), judge.random(lr)
-        alpha, lrs = ranking_score((reached - random) / 100, loss=(full - hard) / 100)
-        found: dict[str, float | None] = {
-            "recovery": 100 * reached / full,
-            "alpha": alpha,
-            "lrs": lrs,
-        }
+        found: dict[str, float | None] = {}
+        if self.compares():
+            hard = (
+                reached
+                if small.soft_y is None
+                else judge.accuracy(msgspec.structs.replace(small, soft_y=None), lr, judge.seeds)
+            )
+            full, random = judge.full(), judge.random(lr)
+            alpha, lrs = ranking_score((reached - random) / 100, loss=(full - hard) / 100)
+            found |= {"recovery": 100 * reached / full, "alpha": alpha, "lrs": lrs}
         if self.strategy:
             augmented = judge.accuracy(small, lr, judge.seeds[: self.nets_aug], augmented=True)
-            beta, ars = ranking_score(
-                (augmented - judge.random(lr, augmented=True)) / 100, loss=-(reached - random) / 100
-            )
-            found |= {"acc_aug": augmented, "beta": beta, "ars": ars}
+            found["acc_aug"] = augmented
+            if self.compares():
+                beta, ars = ranking_score(
+                    (augmented - judge.random(lr, augmented=True)) / 100,
+                    loss=-(reached - random) / 100,
+                )
+                found |= {"beta": beta, "ars": ars}
         return found
 
     def full_data(self, problem: Problem, hidden: Hidden, run: Run) -> _Everything:

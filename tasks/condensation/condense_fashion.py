@@ -104,6 +104,7 @@ class CondenseFashion(HubTask):
                     "epochs_full": 100,
                     "strategy": "",
                     "architectures": [],
+                    "anchors": False,
                     "best": False,
                 },
                 seeds=5,

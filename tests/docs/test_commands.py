@@ -67,8 +67,6 @@ PARSED = {
         "--no-flops"
     ): "10 runs of full size, for their seconds",
     "bench paper": "it looks for every data set of the tables; tests/cli/test_paper.py asks for the list",
-    "bench paper dc-fashion": "as above",
-    "bench paper --publish": "as above",
     "bench paper dc-fashion --run --budget 2h": "it needs a GPU; tests/cli/test_paper.py runs small tables",
     "ray start --head": (
         "a cluster of its own stays when the test is over; tests/executors/test_ray.py starts "

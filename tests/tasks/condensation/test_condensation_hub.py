@@ -150,6 +150,32 @@ def test_without_validation_images_all_rows_are_trained_on_and_what_needs_them_i
         metrics(CondenseCifar10.make(size), asks)
 
 
+def test_without_anchors_no_net_is_trained_on_other_images_and_the_other_figures_are_the_same(
+    tmp_path,
+):
+    size = CondenseCifar10.card.presets["smoke"].params | {
+        "n_train": 0,
+        "best": False,
+        "architectures": [],
+    }
+    case = CondenseCifar10.make(size).prepare(setup_of(tmp_path, 10))
+    rows = real_rows(case.problems[0], setup_of(tmp_path, 10, Run))
+    small = SmallSet(x=case.problems[0].x[rows], y=case.problems[0].y[rows], indices=rows)
+    outcome = Outcome(solution=small, curve=[], kept={}, cost={}, counters={})
+
+    def metrics(folder, **given):
+        (tmp_path / folder).mkdir()
+        task = CondenseCifar10.make(size | given)
+        return task.evaluate(case, [outcome], setup_of(tmp_path / folder, 10)).metrics
+
+    whole, alone = metrics("whole"), metrics("alone", anchors=False)
+    assert set(whole) - set(alone) == {"recovery", "alpha", "lrs", "beta", "ars"}
+    assert alone == {name: whole[name] for name in alone}
+    assert "acc_aug" in alone
+    assert not list((tmp_path / "alone").rglob("*.safetensors"))
+    assert list((tmp_path / "whole").rglob("*.safetensors"))
+
+
 def test_the_evaluation_with_augmentation_has_epochs_of_its_own(tmp_path, monkeypatch):
     size = CondenseCifar10.card.presets["smoke"].params | {"epochs": 3, "epochs_aug": 5}
     task = CondenseCifar10.make(size | {"n_train": 0})
