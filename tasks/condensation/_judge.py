@@ -41,8 +41,9 @@ class Hidden(msgspec.Struct, frozen=True):
 
     x_test: Annotated[torch.Tensor, Array("T", "channels", "H", "W", dtype="float32")]
     y_test: Annotated[torch.Tensor, Array("T", dtype="int64", ge=0, lt="C")]
-    x_val: Annotated[torch.Tensor, Array("V", "channels", "H", "W", dtype="float32")]
-    y_val: Annotated[torch.Tensor, Array("V", dtype="int64", ge=0, lt="C")]
+    x_val: Annotated[torch.Tensor, Array("V", "channels", "H", "W", dtype="float32", empty=True)]
+    y_val: Annotated[torch.Tensor, Array("V", dtype="int64", ge=0, lt="C", empty=True)]
+    """Of no image: the task was told to hold none out."""
 
 
 class Judge:
