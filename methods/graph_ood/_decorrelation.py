@@ -71,8 +71,8 @@ class Dependence:
             self._inside = torch.where(members.gather(1, place), place, len(column))
 
     def _centred(self, w: torch.Tensor) -> torch.Tensor:
-        x = self.features * w[:, None]
-        return x - x.mean(0)
+        x = self.features * w.unsqueeze(1)
+        return x.sub_(x.mean(0))
 
     def value(self, w: torch.Tensor) -> torch.Tensor:
         """Return D(w), a scalar; ``w`` (n,) weighs the rows."""
@@ -93,7 +93,7 @@ class Dependence:
             return (pull * (self.features - 2 * (w @ self.features) / self.n)).sum(1) / self._pairs
         x = self._centred(w)
         if self._narrow:
-            pull = x @ ((x.mT @ x) * self._apart)
+            pull = x @ (x.mT @ x).mul_(self._apart)
         else:
             blocks = self._blocks(x)
             inside = blocks @ (blocks.mT @ blocks)  # (clusters, n, width)
@@ -104,7 +104,7 @@ class Dependence:
                     1, self._inside.flatten(), inside.transpose(0, 1).flatten(1)
                 )[:, :-1]
             )
-        return (self.features * pull).sum(1) * (2 / self._pairs)
+        return pull.mul_(self.features).sum(1).mul_(2 / self._pairs)
 
     def _covariances(self, w: torch.Tensor) -> torch.Tensor:
         """Return (n - 1) S between clusters, 0 within (d Q, d Q)."""
@@ -119,7 +119,7 @@ class Dependence:
 
 def softmax_weights(a: torch.Tensor) -> torch.Tensor:
     """Return n softmax(a): weights >= 0 of mean 1, exactly 1 where all of ``a`` are equal."""
-    grown = (a - a.max()).exp()
+    grown = (a - a.max()).exp_()
     return grown / grown.mean()
 
 
@@ -144,10 +144,10 @@ def logit_slope(
     w, count = softmax_weights(a), len(a)
     pull = w * (2 * ridge / count)
     if dependence is not None:
-        pull = pull + dependence.gradient(w if memory is None else torch.cat([w, memory]))[:count]
+        pull += dependence.gradient(w if memory is None else torch.cat([w, memory]))[:count]
     if slope is not None:
-        pull = pull + slope
-    return w * (pull - (w * pull).mean())
+        pull += slope
+    return pull.sub_((w * pull).mean()).mul_(w)
 
 
 def solve_weights(
@@ -167,7 +167,8 @@ def solve_weights(
         gradient = logit_slope(a, dependence, ridge=ridge, memory=memory)
         first.lerp_(gradient, 0.1)
         second.mul_(0.999).addcmul_(gradient, gradient, value=0.001)
-        a -= (lr / (1 - 0.9**step)) * first / ((second / (1 - 0.999**step)).sqrt() + 1e-8)
+        size = (second / (1 - 0.999**step)).sqrt_().add_(1e-8)
+        a.addcdiv_(first, size, value=-lr / (1 - 0.9**step))
     return a
 
 
