@@ -12,6 +12,7 @@ from ._page_records import Extras
 from ._page_sources import failures
 from ._page_tables import table_rows
 from ._ranks import EQUAL
+from ._render_datasets import datasets_panel
 from ._rows import on_axis
 from ._text import class_cells, counted
 from ._track_facts import below, fixed_tests, reliability, shown_rows
@@ -73,6 +74,7 @@ def panel_of(
         "more_failures": max(
             0, len(found.failed.get(name, [])) - len(failures(found.failed.get(name, [])))
         ),
+        "datasets": None,
         "pairs": None,
         "intervals": None,
         "pareto": None,
@@ -105,6 +107,7 @@ def _ranked(
             ),
         ],
         "warnings": track["notes"],
+        "datasets": datasets_panel(sets) if (sets := track.get("datasets")) else None,
         "matrix": matrix(track),
         "pairs": pairs(track),
         "intervals": _intervals(ranked, slug, charts) if ranked else None,

@@ -110,6 +110,11 @@ def test_it_has_as_many_pictures_of_each_class_and_the_mean_and_spread_that_pape
     assert (mean, spread) == pytest.approx((0.2860, 0.3530), abs=5e-5)
 
 
+def test_no_picture_comes_twice_and_no_test_picture_is_a_training_picture(arrays):
+    seen = {picture.tobytes() for x, _ in arrays.values() for picture in x}
+    assert len(seen) == 70_000
+
+
 # Origins ----------------------------------------------------------------------------
 
 

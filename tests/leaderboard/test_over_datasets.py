@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 from bench.builtin.leaderboard._over_datasets import over_datasets
-from bench.builtin.leaderboard._render_datasets import datasets_markdown
+from bench.builtin.leaderboard._render_datasets import datasets_markdown, datasets_panel
 from bench.builtin.leaderboard._schema import check
 from bench.builtin.leaderboard.board import bench_board, bench_render
 from board_toy import CARDS, SUITE, TASKS, whole_suite
@@ -92,3 +92,14 @@ def test_only_a_suite_that_asks_for_it_has_boards_by_data_set(tmp_path):
         assert ("By data set, and over data sets" in text) == bool(more)
     assert track["datasets"]["datasets"] == ["set-up", "set-down"]
     assert {row["method"] for row in track["datasets"]["rows"]} == {"null", "m", "n"}
+
+
+def test_the_page_has_the_same_table_with_the_best_of_each_data_set_marked():
+    made, _ = found((0.4, 0.4, 0.4, 0.9), (0.5, 0.5, 0.5, 0.5))
+    panel = datasets_panel(made)
+    assert panel["heads"][:4] == ["method", "letters", "soil", "clothes"]
+    first, second = panel["rows"]
+    assert [cell["text"] for cell in first[:4]] == ["p", "0.400", "0.400", "0.900"]
+    assert [cell["bold"] for cell in first[:4]] == [False, False, False, True]
+    assert [cell["bold"] for cell in second[:4]] == [False, True, True, False]
+    assert "carries the first place of p" in panel["said"]
