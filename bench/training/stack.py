@@ -31,10 +31,14 @@ class _Affine(torch.autograd.Function):
     @staticmethod
     def backward(
         ctx: Any, gradient: torch.Tensor
-    ) -> tuple[torch.Tensor | None, torch.Tensor, torch.Tensor]:
+    ) -> tuple[torch.Tensor | None, torch.Tensor | None, torch.Tensor | None]:
         x, weight = ctx.saved_tensors
-        inner = torch.bmm(gradient, weight) if ctx.needs_input_grad[0] else None
-        return inner, torch.bmm(gradient.mT, x), gradient.sum(1, keepdim=True)
+        to_x, to_weight, to_bias = ctx.needs_input_grad
+        return (
+            torch.bmm(gradient, weight) if to_x else None,
+            torch.bmm(gradient.mT, x) if to_weight else None,
+            gradient.sum(1, keepdim=True) if to_bias else None,
+        )
 
 
 def affine(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:

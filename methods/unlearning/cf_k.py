@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 import torch
 
 from bench import Meta, MethodCard
-from bench.tracks.unlearning import Group, Nets, restrict
+from bench.tracks.unlearning import Group, Nets
 
 from .ft import FineTune
 
@@ -49,18 +49,13 @@ class LastLayers(FineTune):
     def start(self, group: Group) -> Nets:
         """Return the originals with all but the last layers held."""
         nets = group.originals()
-        trained = {id(parameter) for parameter in nets.last(self.k)}
-        masks = [
-            torch.full_like(parameter, id(parameter) in trained) for parameter in nets.parameters()
-        ]
+        last = {id(parameter) for parameter in nets.last(self.k)}
         if self.fresh:
+            drawn = group.fresh("method", "layers")
             with torch.no_grad():
-                for parameter, drawn, mask in zip(
-                    nets.parameters(),
-                    group.fresh("method", "layers").parameters(),
-                    masks,
-                    strict=True,
-                ):
-                    parameter.copy_(torch.where(mask > 0, drawn, parameter))
-        restrict(nets, masks)
+                for parameter, new in zip(nets.parameters(), drawn.parameters(), strict=True):
+                    if id(parameter) in last:
+                        parameter.copy_(new)
+        for parameter in nets.parameters():
+            parameter.requires_grad_(id(parameter) in last)
         return nets

@@ -16,6 +16,7 @@ from bench import Run, Setup
 from bench.digests import digest
 from bench.tracks.unlearning import Architecture, Group, Nets, Problem, cross_entropy, step, train
 from bench.training import tuned
+from bench.training.optimisers import sgd
 from bench.training.state import finite
 
 from . import _models_tuned
@@ -146,8 +147,7 @@ def _prepare(
     form = Architecture(shape=(inputs,), widths=(width, width), outputs=10, batch=batch)
     stacks = [form.fresh([contextlib.nullcontext()] * size, device) for size in sizes]
     optimisers = [
-        torch.optim.SGD(nets.parameters(), lr=0.05, momentum=0.9, fused=device.type == "cuda")
-        for nets in stacks
+        sgd(nets.parameters(), lr=0.05, momentum=0.9, weight_decay=0.0) for nets in stacks
     ]
     batches = [
         (

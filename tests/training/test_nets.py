@@ -10,9 +10,11 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from bench.errors import BenchError
 from bench.training.nets import BODIES, NETS, build, plain
+from bench.training.stack import affine
 from bench.training.state import streams
 
 CPU = torch.device("cpu")
@@ -314,3 +316,34 @@ def test_an_unknown_net_a_wrong_shape_too_many_widths_and_an_unknown_form_are_to
         stack("cnn", [0], "grouped-last")
     with pytest.raises(BenchError, match="no form 'stacked'"):
         stack("cnn", [0], "stacked")
+
+
+class _Products(TorchDispatchMode):
+    """Counts batched products."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.count += "bmm" in func._schema.name
+        return func(*args, **kwargs or {})
+
+
+def test_layers_held_fixed_pass_gradients_on_and_cost_no_product_for_their_weights():
+    generator = torch.Generator().manual_seed(0)
+    x, weight, bias = (
+        torch.randn(shape, generator=generator, requires_grad=True)
+        for shape in ((2, 5, 4), (2, 3, 4), (2, 1, 3))
+    )
+    counts, found = [], []
+    for held in (False, True):
+        weight.requires_grad_(not held)
+        bias.requires_grad_(not held)
+        x.grad = weight.grad = bias.grad = None
+        loss = affine(x, weight, bias).square().sum()
+        with _Products() as products:
+            loss.backward()
+        counts.append(products.count)
+        found.append(x.grad)
+        assert (weight.grad is None) == (bias.grad is None) == held
+    assert counts == [2, 1]
+    assert torch.equal(*found)
