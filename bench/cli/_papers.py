@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from bench.cli._board import render, stale_ids
+from bench.cli._papers_rows import Rows, needed
 from bench.errors import BenchError, PluginError, UsageError, near
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Papers:
         names: Sequence[str] = (),
         folders: Iterable[Path] = (),
         seeds: str | None = None,
+        rows: Rows | None = None,
     ) -> None:
         """Read tables and plan what they ask for.
 
@@ -70,9 +72,11 @@ class Papers:
             names: tables: names, globs, paths of files; none: all.
             folders: where else rooms with tables lie.
             seeds: as ``--seeds`` takes them; None: the presets'.
+            rows: which rows; None: all.
 
         Raises:
-            UsageError: there is no such table, or the seeds are wrong.
+            UsageError: there is no such table, or the seeds are wrong. NothingSelected: no table
+                has such a row.
         """
         from bench.runs.seeds import parse_seeds
 
@@ -86,10 +90,10 @@ class Papers:
                 "no plugin holds published figures; the built-in one is missing from this "
                 "installation. Install datacentric-bench again."
             )
-        self.papers: list[dict[str, Any]] = found
+        self.papers = (rows or Rows()).of(found)
         self.parts = {
             f"{method} @ {cell}": _part(registry, method, cell, device, seeds)
-            for paper in found
+            for paper in self.papers
             for row in paper["rows"]
             for method, cell in needed(row)
         }
@@ -207,14 +211,6 @@ def lacking(part: Part, records: Iterable[Record], stale: Collection[str]) -> li
     if any(wanted <= seeds for seeds in there.values()):
         return []
     return [cell for cell in part.cells if cell.spec.seed not in there[cell.spec.device]]
-
-
-def needed(row: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return the methods on cells that a row needs: one, of an ordering two, else none."""
-    if not row["cell"]:
-        return []
-    below = [(row["below"], row["below_cell"])] if row["kind"] == "ordering" else []
-    return [(row["method"], row["cell"]), *below]
 
 
 def _part(registry: Registry, method: str, cell: str, device: str, seeds: str | None) -> Part:

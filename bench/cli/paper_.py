@@ -13,6 +13,7 @@ from bench.cli._layout import columns, markdown, wide_option
 from bench.cli._options import (
     emit_json,
     json_option,
+    names_option,
     open_registry,
     plugins_option,
     refuse_empty,
@@ -61,6 +62,14 @@ def _names(context: click.Context, _: click.Parameter, incomplete: str) -> list[
 
 @click.command("paper", help=_HELP)
 @click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=_names)
+@names_option("method", help="Only rows of these methods: names, comma lists, globs. Repeatable.")
+@click.option(
+    "--cell",
+    "cells",
+    multiple=True,
+    metavar="CELL",
+    help="Only rows on these cells, task/preset/variant: comma lists, globs. Repeatable.",
+)
 @click.option("--run", "running", is_flag=True, help="Run what is missing of these tables first.")
 @click.option(
     "--publish",
@@ -154,7 +163,15 @@ def _refuse(
     options: dict[str, Any],
 ) -> None:
     """Refuse options that would be ignored."""
-    refuse_empty({"NAME": names, "--out": options["out"], "--seeds": options["seeds"]})
+    refuse_empty(
+        {
+            "NAME": names,
+            "--method": options["methods"],
+            "--cell": options["cells"],
+            "--out": options["out"],
+            "--seeds": options["seeds"],
+        }
+    )
     if running and not names:
         raise UsageError(
             "--run needs the name of a table, since all of them are days of work; write 'bench "
@@ -172,6 +189,7 @@ def _refuse(
 
 def _papers(session: Session, names: tuple[str, ...], options: dict[str, Any]) -> Papers:
     from bench.cli._papers import Papers
+    from bench.cli._papers_rows import Rows
 
     folders = [
         path / "leaderboard"
@@ -185,6 +203,7 @@ def _papers(session: Session, names: tuple[str, ...], options: dict[str, Any]) -
         split_names(names),
         folders,
         options["seeds"],
+        Rows(methods=split_names(options["methods"]), cells=split_names(options["cells"])),
     )
     return papers
 

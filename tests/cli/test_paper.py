@@ -194,6 +194,27 @@ def test_a_command_that_would_be_misread_is_refused(arguments, said, room):
     assert (found.code, said in found.err) == (2, True), found.err
 
 
+def test_rows_are_chosen_by_method_and_cell_an_ordering_by_either_of_its_methods(room):
+    elr = CE.replace('"ce"', '"elr[lam=1]"')
+    claim = '[[orderings]]\nabove = "elr"\nbelow = "ce"\ncell = "noisy-digits/smoke/sym40"\n'
+    room.write("mine", HEAD + CE + elr + CE.replace("smoke", "default") + KIP + claim)
+
+    def chosen(*arguments):
+        found = json.loads(room("mine", "--json", *arguments).out)["papers"][0]["rows"]
+        return [row["method"] for row in found]
+
+    assert chosen("--method", "ce") == ["ce", "ce", "elr"]
+    assert chosen("--method", "el*") == ["elr[lam=1]", "elr"]
+    assert chosen("--method", "elr[lam=1]") == ["elr[lam=1]"]
+    assert chosen("--cell", "*/default/*") == ["ce"]
+    assert chosen("--method", "ce", "--cell", "noisy-digits/smoke/sym40") == ["ce", "elr"]
+    assert chosen("--method", "KIP") == ["KIP"]
+    planned = room("mine", "--run", "--dry-run", "--method", "ce", "--cell", "*smoke*", "--json")
+    assert {row["method"] for row in json.loads(planned.out)["cells"]} == {"ce", "elr"}
+    missing = room("mine", "--method", "mixup")
+    assert (missing.code, "no row of these tables is of mixup" in missing.err) == (3, True)
+
+
 def test_a_table_of_nothing_that_runs_selects_nothing(room):
     assert room("kip-fashion", "--run").code == 3
 
