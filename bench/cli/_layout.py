@@ -76,6 +76,30 @@ def table(
     return "\n".join([*said, *(_row(row, key, width) for row in cells)])
 
 
+def whole(rows: Sequence[Sequence[Any]], headers: Sequence[str]) -> str:
+    """Lay out a table however wide, as the style ``simple`` of ``tabulate`` does, whose import
+    takes as long as the rest of a listing.
+    """
+    cells = [["" if cell is None else str(cell).strip() for cell in row] for row in rows]
+    widths = [
+        max(len(header) + _GAP, *map(len, column))
+        for header, *column in zip(headers, *cells, strict=True)
+    ]
+    return _grid(cells, headers, widths, [False] * len(headers), wrap=False)
+
+
+def narrow(text: str) -> bool:
+    """Say whether a text is one line, each character a column wide."""
+    if text.isascii():
+        return text.isprintable()
+    import unicodedata
+
+    return text.isprintable() and not any(
+        unicodedata.east_asian_width(character) in "WF" or unicodedata.category(character)[0] == "M"
+        for character in text
+    )
+
+
 def _telling(cells: Sequence[Sequence[str]], key: int, count: int) -> list[int]:
     """Return the columns that tell rows apart: the key, and as many of
     those after it as are needed.
@@ -119,9 +143,12 @@ def _grid(
     headers: Sequence[str],
     widths: Sequence[int],
     right: Sequence[bool],
+    wrap: bool = True,
 ) -> str:
     def lines(row: Sequence[str]) -> list[str]:
-        wrapped = [_wrap(cell, width) for cell, width in zip(row, widths, strict=True)]
+        wrapped = [
+            _wrap(cell, width) if wrap else [cell] for cell, width in zip(row, widths, strict=True)
+        ]
         padded = [part + [""] * (max(map(len, wrapped)) - len(part)) for part in wrapped]
         return [
             (" " * _GAP)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from bench.cli._layout import columns, wrapped
+from bench.cli._layout import columns, narrow, whole, wrapped
 from bench.cli._layout import table as fitted
 from bench.cli._progress import Bar
 from bench.cli._stdout import printing_aside, printing_back
@@ -171,8 +171,11 @@ def table(rows: list[list[Any]], headers: list[str], style: str = "simple") -> s
     """Lay out rows for this terminal (whole where stdout is none), or in
     another style of ``tabulate``.
     """
-    if style == "simple" and rows and (width := columns()) is not None:
-        return fitted(rows, headers, width)
+    if style == "simple" and rows:
+        if (width := columns()) is not None:
+            return fitted(rows, headers, width)
+        if all(narrow(str(cell)) for row in rows for cell in row):
+            return whole(rows, headers)
     from tabulate import tabulate
 
     return tabulate(rows, headers=headers, tablefmt=style, disable_numparse=True)

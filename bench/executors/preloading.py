@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from bench.executors import processes
 from bench.plugins.index import Index
-from bench.plugins.source import import_target
+from bench.plugins.source import Target, code_key, import_target
 from bench.runs.provenance import kernels_here
 from bench.runs.spec import Job
 
@@ -21,6 +21,8 @@ _MOST = 4
 """When so many modules were found to start CUDA, one after the other, no
 more are tried: each costs a start.
 """
+
+_known: set[Target] = set()
 
 
 class Banned(BaseException):
@@ -81,12 +83,15 @@ def warm(job: Job) -> None:
     already declare. What goes wrong is left to the run to say.
     """
     with contextlib.suppress(Exception):
-        Index(Path(job.cache))
+        index = Index(Path(job.cache))
         kernels_here(job.specs[0].device)
         for target in (job.task, job.method, *job.datasets.values()):
             if target is not None and target.module in sys.modules:
                 found: Any = import_target(target)
                 found.schema()
+                if target not in _known:  # where its files lie is found once
+                    _known.add(target)
+                    code_key(target, index.scan, job.specs[0].device)
         if job.task.module in sys.modules:
             task: Any = import_target(job.task)
             from bench.checks.cases import kinds_of  # imports torch

@@ -4,13 +4,13 @@ folders or files of the user's.
 
 from __future__ import annotations
 
-import importlib.metadata
 import inspect
 import os
 import sys
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import pluggy
@@ -21,9 +21,13 @@ from bench.plugins import hookspecs
 from bench.plugins.entries import Entry, TrackEntry
 from bench.plugins.hookspecs import hookimpl
 from bench.plugins.index import Index
+from bench.plugins.installed import brings_plugins
 from bench.plugins.rooms import Builtin, OneFile, Rooms
 from bench.plugins.source import Target, import_module, local_target, locate
 from bench.plugins.user_paths import user_paths
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 _HOOKS = {
     "bench_tracks": "track",
@@ -70,9 +74,7 @@ def discover(index: Index, paths: Iterable[str] = ()) -> Found:
     unwanted = set(filter(None, os.environ.get("BENCH_DISABLE_PLUGINS", "").split(",")))
     manager.register(Builtin(), "builtin")
     _add_board(manager)
-    for point in sorted(
-        importlib.metadata.entry_points(group=ENTRY_POINTS), key=lambda point: point.name
-    ):
+    for point in _entry_points():
         source = f"{point.dist.name} {point.dist.version}" if point.dist else point.value
         if point.name not in unwanted:
             same = point.dist and point.name.replace("_", "-") == point.dist.name.replace("_", "-")
@@ -90,6 +92,15 @@ def discover(index: Index, paths: Iterable[str] = ()) -> Found:
     _note_empty(found, given)
     index.save()
     return found
+
+
+def _entry_points() -> list[EntryPoint]:
+    """Return the entry points of installed distributions, by name."""
+    if not brings_plugins():
+        return []
+    from importlib.metadata import entry_points
+
+    return sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name)
 
 
 def _note_empty(found: Found, given: Iterable[Path]) -> None:

@@ -41,6 +41,10 @@ _CONTRACTS = "bench.contracts"
 """What every plugin derives from, also one that imports it from ``bench``."""
 
 
+Places = dict[str, tuple[tuple[str, ...], list[tuple[str, Path]]]]
+"""Module -> the names that its text imports, and those of bench or the plugin with their files."""
+
+
 class Target(msgspec.Struct, frozen=True, order=True):
     """A class in a module.
 
@@ -129,7 +133,7 @@ def _file(folder: Path, parts: list[str]) -> Path | None:
 def reach(
     target: Target,
     scan: Callable[[Path, str], FileScan],
-    known: dict[str, list[tuple[str, Path]]] | None = None,
+    known: Places | None = None,
 ) -> dict[str, FileScan]:
     """Return the scans of every file of bench or of the plugin that the target's module imports, by
     module name; the contracts are always among them.
@@ -152,21 +156,21 @@ def reach(
             continue
         package = module if path.name == "__init__.py" else module.rpartition(".")[0]
         found[module] = scan(path, package)
-        if module not in known:
-            named = (
-                name
-                for name in found[module].reaches
-                if name != "bench" and not name.startswith(_HARNESS)
-            )
-            known[module] = [
-                (name, file) for name in named if (file := locate(name, target)) is not None
-            ]
-        queue += known[module]
+        reaches = tuple(found[module].reaches)
+        if module not in known or known[module][0] != reaches:
+            named = (name for name in reaches if name != "bench" and not name.startswith(_HARNESS))
+            files = [(name, file) for name in named if (file := locate(name, target)) is not None]
+            known[module] = reaches, files
+        queue += known[module][1]
     return found
+
+
+_PLACES: Places = {}
+"""Of this process: what was imported from one place is not imported from another."""
 
 
 def code_key(target: Target, scan: Callable[[Path, str], FileScan], kind: str) -> list[str]:
     """Return the sorted digests of the code that ``target`` reaches, as it
     is on a kind of device.
     """
-    return sorted({found.digest_on(kind) for found in reach(target, scan).values()})
+    return sorted({found.digest_on(kind) for found in reach(target, scan, _PLACES).values()})

@@ -19,6 +19,7 @@ import msgspec
 
 from bench.digests import digest
 from bench.errors import BenchError, BenchWarning, InvalidRun
+from bench.files import put, sync
 from bench.runs.artifact_lock import locked
 from bench.runs.guard import no_plain
 from bench.runs.inputs import Inputs, look
@@ -61,7 +62,7 @@ class Artifacts:
         with aside():
             for _ in range(_TRIES):
                 page = _page(place)
-                if page is None or not _holds(page, inside):
+                if page is None or not _holds(place, page, inside):
                     built = self._build(place, {"recipe": recipe, **parts}, build, inside)
                     if built is not None:
                         return {
@@ -96,21 +97,7 @@ class Artifacts:
         """Keep on the page of an artifact what building it took; where the
         folder can't be written, the next run counts again.
         """
-        page = self._place(recipe, parts) / "recipe.json"
-        with contextlib.suppress(OSError):
-            handle, temporary = tempfile.mkstemp(dir=page.parent, prefix=".counted-")
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(
-                    json.dumps(
-                        {
-                            **json.loads(page.read_text("utf-8")),
-                            "flops": msgspec.to_builtins(flops),
-                        },
-                        indent=1,
-                    )
-                )
-            _sync(Path(temporary))
-            Path(temporary).replace(page)
+        _add(self._place(recipe, parts), {"flops": msgspec.to_builtins(flops)})
 
     def _build(
         self,
@@ -131,7 +118,7 @@ class Artifacts:
         except OSError as error:
             why = error.strerror or type(error).__name__
         try:
-            if (known := _page(place)) is not None and _holds(known, inside):
+            if (known := _page(place)) is not None and _holds(place, known, inside):
                 return None
             self._clear(place.name)
             start = time.perf_counter()
@@ -183,10 +170,10 @@ class Artifacts:
         save_file(tensors, temporary / "tensors.safetensors")
         (temporary / "recipe.json").write_text(json.dumps(page, indent=1), encoding="utf-8")
         for file in temporary.iterdir():
-            _sync(file)
+            sync(file)
         shutil.rmtree(place, ignore_errors=True)
         os.replace(temporary, place)  # noqa: PTH105
-        _sync(self.folder)
+        sync(self.folder)
 
     def _clear(self, key: str) -> None:
         """Remove what builders of ``key`` left half-made; the caller holds
@@ -257,24 +244,30 @@ def _inputs(page: dict[str, Any]) -> Inputs:
     return msgspec.convert(page.get("inputs", {}), Inputs)
 
 
-def _holds(page: dict[str, Any], inside: Inside) -> bool:
-    """Say whether what was read to build an artifact is as it was."""
+def _holds(place: Path, page: dict[str, Any], inside: Inside) -> bool:
+    """Say whether what was read to build an artifact is as it was; the stamps of files that were
+    touched are kept, so that the next run need not read them.
+    """
     try:
         inputs = _inputs(page)
     except msgspec.ValidationError:
         return False
     if inputs.unseen == NETWORK:  # fetched once; its recipe says what
         inputs = msgspec.structs.replace(inputs, unseen="")
-    return not look(inputs).changed and inside.unchanged(page.get("loaded", {}))
+    found = look(inputs)
+    if found.fresh is not None:
+        fresh = msgspec.structs.replace(found.fresh, unseen=_inputs(page).unseen)
+        _add(place, {"inputs": msgspec.to_builtins(fresh)})
+    return not found.changed and inside.unchanged(page.get("loaded", {}))
 
 
-def _sync(path: Path) -> None:
-    """See that what was written there outlasts a loss of power."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _add(place: Path, parts: Mapping[str, Any]) -> None:
+    """Add to an artifact's page; what can't be written is found out again by the next run."""
+    page = _page(place)
+    if page is not None:
+        with contextlib.suppress(OSError):
+            text = json.dumps({**page, **parts}, indent=1)
+            put(place / "recipe.json", text.encode(), durable=True)
 
 
 def _tensors(built: Any) -> Mapping[str, Any]:

@@ -8,8 +8,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
-import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -18,6 +16,7 @@ from typing import Any
 import msgspec
 
 from bench.digests import digest
+from bench.files import put
 from bench.plugins.source import Target
 from bench.runs.data_calls import call_text
 from bench.runs.inputs import File, Inputs, again, look, read
@@ -224,14 +223,7 @@ class DataIndex:
         data = json.dumps(msgspec.to_builtins(value)).encode()
         with contextlib.suppress(OSError):
             self._folder.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=self._folder, prefix=".entry-")
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(hashlib.blake2b(data, digest_size=16).digest() + data)
-                os.replace(temporary, self._path(identity))  # noqa: PTH105
-            except OSError:
-                with contextlib.suppress(OSError):
-                    os.unlink(temporary)  # noqa: PTH108
+            put(self._path(identity), hashlib.blake2b(data, digest_size=16).digest() + data)
 
 
 # Calls as text ---------------------------------------------------------------------------------

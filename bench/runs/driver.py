@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 
 from bench.digests import digest
-from bench.errors import EnvironmentFault
 from bench.executors import Ended, Executor, Origin
 from bench.executors.connection import PINNED
+from bench.files import saying
 from bench.plugins.cache_folder import cache_folder
 from bench.plugins.registry import Registry, method_card, task_card
 from bench.runs.artifacts import Artifacts
@@ -172,13 +172,8 @@ class Driver:
                 session.sweep()
 
     def _locks(self) -> CellLocks:
-        try:
+        with saying(self.store.root, "name another folder with --results"):
             return CellLocks(self.store.root)
-        except OSError as error:
-            raise EnvironmentFault(
-                f"the results folder {str(self.store.root)!r} can't be written "
-                f"({error.strerror}); free the disk, or name another with --results."
-            ) from None
 
     def _groups(
         self, todo: Sequence[Keyed], session: DriverSession, parallel: int

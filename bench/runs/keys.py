@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
 from bench.plugins.entries import Entry
 from bench.plugins.registry import Registry, dataset_card, method_card, task_card
-from bench.plugins.source import Target, reach
+from bench.plugins.source import Places, Target, reach
 from bench.runs.data_calls import params_of
 from bench.runs.data_index import Want
 from bench.runs.plan import Cell
@@ -51,7 +50,7 @@ class Keys:
         """
         self.registry, self._environment = registry, environment
         self._files: dict[tuple[Target, str], dict[str, str]] = {}
-        self._imports: dict[str, list[tuple[str, Path]]] = {}
+        self._imports: Places = {}
         self._known: dict[tuple[Target, Target | None, str], _Known] = {}
 
     def of(self, cell: Cell, data: Mapping[str, str] | None = None) -> Keyed:

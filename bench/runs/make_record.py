@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import functools
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from bench.plugins.installed import version_of
 from bench.plugins.registry import method_card
 from bench.runs.keys import Keyed
 from bench.runs.plan import Cell
@@ -85,7 +85,7 @@ def record_of(
 
 @functools.cache
 def _bench_version() -> str:
-    return version("datacentric-bench")
+    return version_of("datacentric-bench") or ""
 
 
 def code_state(cell: Cell) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from bench.errors import EnvironmentFault
-from bench.files import put
+from bench.files import put_or_say
 from bench.runs.nightly import Night, Part
 
 _Document = TypeVar("_Document", Part, Night)
@@ -61,20 +61,8 @@ def _parts(root: Path, night: str, tier: str) -> Path:
 
 
 def _write(path: Path, document: Part | Night) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        put(
-            path,
-            json.dumps(
-                msgspec.to_builtins(document), indent=1, sort_keys=True, allow_nan=False
-            ).encode()
-            + b"\n",
-        )
-    except OSError as error:
-        raise EnvironmentFault(
-            f"{path} can't be written ({error.strerror}); free the disk, or name another folder "
-            "with --results."
-        ) from None
+    text = json.dumps(msgspec.to_builtins(document), indent=1, sort_keys=True, allow_nan=False)
+    put_or_say(path, text.encode() + b"\n", "name another folder with --results")
 
 
 def _read(path: Path, kind: type[_Document]) -> _Document:

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench.errors import EnvironmentFault
-from bench.files import put
+from bench.files import put_or_say
 from bench.runs.nightly import TIERS, Part
 from bench.runs.proofs import carry_proofs
 from bench.runs.record import Record
@@ -53,15 +52,8 @@ def carry(source: Path, target: Path, dry_run: bool) -> list[str]:
         if place is None:
             continue
         carried += 1
-        try:
-            if not dry_run:
-                place.parent.mkdir(parents=True, exist_ok=True)
-                put(place, path.read_bytes())
-        except OSError as error:
-            raise EnvironmentFault(
-                f"{place} can't be written ({error.strerror}); free the disk, or name another "
-                "folder with --results."
-            ) from None
+        if not dry_run:
+            put_or_say(place, path.read_bytes(), "name another folder with --results")
     if proofs := carry_proofs(source, target, dry_run):
         said.append(
             f"{'would carry' if dry_run else 'carried'} {proofs} proofs and withdrawals of "

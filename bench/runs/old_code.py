@@ -19,12 +19,13 @@ import msgspec
 
 import bench
 from bench.errors import BenchError
+from bench.runs.git import PATIENCE, GitRefused
+from bench.runs.git import git as asked
 
 BENCH = Path(bench.__file__).resolve().parent
 """Where the code at hand lies."""
 
 _UNSET = ("BENCH_RESULTS", "BENCH_PLUGINS", "BENCH_DISABLE_PLUGINS", "BENCH_STRICT_PLUGINS")
-_PATIENCE = 120.0
 _EVERY = 1.0
 
 
@@ -38,25 +39,10 @@ def git(folder: Path, *words: str) -> str:
     Raises:
         NoOldCode: there is no git, or it refuses.
     """
-    environment = {name: value for name, value in os.environ.items() if name[:4] != "GIT_"}
-    command = ["git", "-C", str(folder), "-c", f"core.hooksPath={os.devnull}", *words]
     try:
-        done = subprocess.run(
-            command,
-            env=environment,
-            capture_output=True,
-            encoding="utf-8",
-            errors="backslashreplace",
-            check=False,
-            timeout=_PATIENCE,
-        )
-    except FileNotFoundError:
-        raise NoOldCode("there is no git here, which keeps the old code; install it") from None
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise NoOldCode(f"git could not be asked in {folder} ({error})") from None
-    if done.returncode:
-        raise NoOldCode(_last(done.stderr) or f"git ended with {done.returncode}")
-    return done.stdout.strip()
+        return asked(folder, *words)
+    except GitRefused as error:
+        raise NoOldCode(_last(str(error))) from None
 
 
 def repository(folder: Path) -> Path:
@@ -213,7 +199,7 @@ class Runner:
                 encoding="utf-8",
                 errors="backslashreplace",
                 check=False,
-                timeout=_PATIENCE,
+                timeout=PATIENCE,
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise NoOldCode(f"{code.said} can't be imported: {error}") from None

@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import msgspec
 
 from bench.digests import digest
-from bench.errors import EnvironmentFault
-from bench.files import put
-from bench.runs.renewal_note import differs_said
+from bench.files import put_or_say
+from bench.runs.renewal_note import changed_since
 from bench.runs.renewed import Claim, named, refused
 
 if TYPE_CHECKING:
@@ -176,7 +175,7 @@ def set_aside(
         if run.content in digests
     ]
     wrong = {
-        claim.name: differs_said(claim.renewed.run)
+        claim.name: changed_since(claim.renewed.run)
         for claim in refused(claims)
         if claim.renewed is not None
     }
@@ -225,11 +224,5 @@ def _read(path: Path, kind: type[_Document]) -> _Document | None:
 
 
 def _write(path: Path, document: Proof | Withdrawal) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        put(path, msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n")
-    except OSError as error:
-        raise EnvironmentFault(
-            f"{path} can't be written ({error.strerror}); free the disk, or name another folder "
-            "with --results."
-        ) from None
+    data = msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
+    put_or_say(path, data, "name another folder with --results")

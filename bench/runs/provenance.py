@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib.metadata
 import importlib.util
 import os
 import platform
@@ -15,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import EnvironmentFault, UsageError
+from bench.plugins.installed import version_of
+from bench.runs.git import GitRefused, git
 from bench.runs.kernels import kernels
 
 THREADS = 1
@@ -28,7 +29,9 @@ def versions(libraries: tuple[str, ...]) -> dict[str, str]:
 
 @functools.cache
 def _distributions() -> dict[str, list[str]]:
-    return dict(importlib.metadata.packages_distributions())
+    from importlib.metadata import packages_distributions
+
+    return dict(packages_distributions())
 
 
 @functools.cache
@@ -37,24 +40,15 @@ def _version(name: str) -> str:
         name,
         {"sklearn": "scikit-learn", "PIL": "pillow"}.get(name, name.replace("_", "-")),
     ):
-        try:
-            return _version_of(importlib.metadata.distribution(candidate))
-        except importlib.metadata.PackageNotFoundError:
-            continue
+        if (found := version_of(candidate)) is not None:
+            return found
     # asked first: the table of all distributions takes a third of a second
     if importlib.util.find_spec(name) is None:
         return "missing"
     for distribution in _distributions().get(name, []):
-        return _version_of(importlib.metadata.distribution(distribution))
+        if (found := version_of(distribution)) is not None:
+            return found
     return "present"
-
-
-def _version_of(distribution: importlib.metadata.Distribution) -> str:
-    """Return a distribution's version from its line alone: reading the whole page, with the
-    project's description, takes milliseconds each.
-    """
-    line = re.match(r"(?:\S.*\n)*?Version: *(\S+) *\n", distribution.read_text("METADATA") or "")
-    return line[1] if line else distribution.version
 
 
 def missing(libraries: Iterable[str]) -> list[str]:
@@ -167,13 +161,11 @@ def inventory(device: str) -> dict[str, Any]:
     """Return the environment with the version of everything installed, for
     :func:`selected`: so another machine is asked once.
     """
+    from importlib.metadata import distributions
+
     names = {
         *_distributions(),
-        *(
-            item.metadata["Name"]
-            for item in importlib.metadata.distributions()
-            if item.metadata["Name"]
-        ),
+        *(item.metadata["Name"] for item in distributions() if item.metadata["Name"]),
     }
     return environment(device, names)
 
@@ -197,17 +189,9 @@ def git_state(folder: str) -> dict[str, Any]:
 
     def ask(*arguments: str) -> str | None:
         try:
-            done = subprocess.run(
-                ["git", "-C", folder, *arguments],
-                capture_output=True,
-                encoding="utf-8",
-                errors="backslashreplace",
-                check=False,
-                timeout=20,
-            )
-        except (OSError, subprocess.TimeoutExpired):
+            return git(folder, *arguments, patience=20)
+        except GitRefused:
             return None
-        return done.stdout.strip() if done.returncode == 0 else None
 
     commit = ask("rev-parse", "HEAD")
     return (

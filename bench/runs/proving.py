@@ -27,10 +27,11 @@ from bench.runs.old_code import Code, NoOldCode, Runner
 from bench.runs.proofs import Proof
 from bench.runs.record import Record
 from bench.runs.record_place import Place
-from bench.runs.renewal import Group, protocol_of, seconds_of
+from bench.runs.renewal import Group, protocol_of
 from bench.runs.renewal_sample import Call, Sample
 from bench.runs.replay import spec_of
 from bench.runs.saved import digests_of
+from bench.runs.schedule import seconds_of
 from bench.runs.spec import RunSpec
 from bench.runs.store import Store
 

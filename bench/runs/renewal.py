@@ -21,6 +21,7 @@ from bench.runs.proofs import change_of
 from bench.runs.provenance import versions
 from bench.runs.record import Brief
 from bench.runs.replay import cell_of, spec_of, with_seed
+from bench.runs.schedule import seconds_of
 from bench.runs.spec import run_key
 from bench.runs.variants import variants
 
@@ -74,12 +75,6 @@ class Survey(msgspec.Struct):
     left: list[Left] = []
     current: int = 0
     """Cells that have a record of today's code, by class of machine."""
-
-
-def seconds_of(record: Any) -> float:
-    """Return the seconds that a run took, all its parts together."""
-    parts = ("prepare_s", "solve_s", "evaluate_s", "report_s")
-    return float(sum(record.cost.get(name) or 0.0 for name in parts))
 
 
 def survey(driver: Driver, records: Sequence[Brief], look: bool) -> Survey:

@@ -109,10 +109,10 @@ def contradiction(record: _Recorded, renewed: Renewed) -> str:
         or renewed.to != record.key
         or renewed.digest != carried(record)
     )
-    return differs_said(renewed.run) if wrong else ""
+    return changed_since(renewed.run) if wrong else ""
 
 
-def differs_said(run: str) -> str:
+def changed_since(run: str) -> str:
     """Say that a renewed record is not what its run recorded."""
     return (
         f"it was renewed from {run} and differs from what that run recorded, so it was changed "

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from bench.errors import EnvironmentFault, UsageError
+from bench.files import sync
 from bench.runs.record import Record, encode_record
 from bench.runs.record_reader import RecordReader
-from bench.runs.store_files import alive, copy_named, remove, sync
+from bench.runs.store_files import alive, copy_named, remove
 
 R = TypeVar("R", bound=Record)
 _TEMPORARY = ".writing"

@@ -49,15 +49,6 @@ def _mode(path: Path) -> int:
         return 0
 
 
-def sync(folder: Path) -> None:
-    """Have the folder's entries on the disk, where a folder can be synced."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def alive(process: int) -> bool:
     """Say whether a process of this machine is running, as far as one may know."""
     try:

@@ -14,7 +14,7 @@ import msgspec
 
 from bench.errors import UsageError
 from bench.runs.record import LARGEST, Record, RecordError, decode_record
-from bench.runs.renewal_note import differs_said
+from bench.runs.renewal_note import changed_since
 from bench.runs.renewed import Claim, claim_of, claim_of_brief, refused
 from bench.runs.store import Store
 
@@ -195,7 +195,7 @@ def merge(store: Store, incoming: Callable[[], Iterator[Incoming]], dry_run: boo
         if claim.renewed is None or claim.name in wrong:
             continue  # it was there before, and is named wherever it is read
         raise RecordError(
-            f"the record {claim.name} can't be added: {differs_said(claim.renewed.run)}. Nothing "
+            f"the record {claim.name} can't be added: {changed_since(claim.renewed.run)}. Nothing "
             "was added."
         )
     if dry_run:

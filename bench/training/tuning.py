@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import importlib
 import math
-import os
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -19,6 +17,7 @@ import torch
 
 import bench
 from bench.errors import BenchError, EnvironmentFault
+from bench.files import put
 from bench.plugins.registry import Registry
 from bench.plugins.source import Target, import_module, reach
 from bench.training import state
@@ -213,11 +212,7 @@ def write(table: ModuleType, kind: str, found: list[Measured], machine: str) -> 
             lines.append("        ],")
         lines.append("    },")
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}")
-        with os.fdopen(handle, "w") as file:
-            file.write("\n".join([*lines, "}"]) + "\n")
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
+        put(path, ("\n".join([*lines, "}"]) + "\n").encode())
     except OSError as error:
         raise EnvironmentFault(
             f"the table {str(path)!r} can't be written ({error.strerror}); tune from a checkout "

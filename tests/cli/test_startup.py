@@ -21,11 +21,11 @@ HEAVY = (
 )
 
 
-def loaded(*arguments: str) -> set[str]:
+def loaded(*arguments: str, heavy: tuple[str, ...] = HEAVY) -> set[str]:
     """Return which heavy libraries a verb imports."""
     script = (
         f"import sys\nfrom bench.cli import main\ntry:\n    main({list(arguments)!r})\nexcept "
-        f"SystemExit:\n    pass\nsys.stderr.write(' '.join(name for name in {HEAVY!r} if name "
+        f"SystemExit:\n    pass\nsys.stderr.write(' '.join(name for name in {heavy!r} if name "
         "in sys.modules))"
     )
     return set(
@@ -37,6 +37,19 @@ def loaded(*arguments: str) -> set[str]:
 
 def test_help_imports_no_heavy_library():
     assert loaded("--help") == set()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("list",),
+        ("show", "elr"),
+        *[("run", "--device", "cpu", "--track", "graph-ood", "--preset", "smoke", "--dry-run")],
+    ],
+    ids=["list", "show", "dry run"],
+)
+def test_lists_and_plans_do_without_what_takes_as_long_to_import(arguments):
+    assert loaded(*arguments, heavy=("importlib.metadata", "tabulate")) == set()
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,9 @@ import termios
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tabulate import tabulate
 
-from bench.cli._layout import markdown, table, wrapped
+from bench.cli._layout import markdown, narrow, table, whole, wrapped
 from bench.cli._progress import Bar
 
 WORD = st.text("abcdefghij-/_.0123456789é", min_size=1, max_size=25)
@@ -25,6 +26,30 @@ PROSE = st.lists(WORD, max_size=12).map(" ".join)
 ROWS = st.integers(1, 6).flatmap(
     lambda count: st.lists(st.tuples(WORD, *[PROSE] * count), min_size=1, max_size=6)
 )
+
+
+CELL = st.sampled_from([None, 0, -12, True, 1.5, "", " blanks ", "a", "two words é", "x" * 30])
+
+
+@given(
+    st.integers(1, 5).flatmap(
+        lambda count: st.tuples(
+            st.lists(st.tuples(*[CELL] * count), min_size=1, max_size=6),
+            st.tuples(*[st.sampled_from(["a", "header", "a longer header"])] * count),
+        )
+    )
+)
+def test_a_table_that_is_piped_is_laid_out_as_tabulate_does(drawn):
+    rows, headers = drawn
+    assert whole(rows, headers) == tabulate(
+        rows, headers=headers, tablefmt="simple", disable_numparse=True
+    )
+
+
+@pytest.mark.parametrize("text", ["表", "e\u0301", "two\nlines", "\t"])
+def test_what_is_not_one_line_of_characters_of_one_column_is_left_to_tabulate(text):
+    assert not narrow(text)
+    assert narrow("plain ≥ é ·")
 
 
 @given(ROWS, st.integers(20, 120))

@@ -5,6 +5,7 @@ by a builder that was killed.
 from __future__ import annotations
 
 import errno
+import json
 import os
 import signal
 import time
@@ -125,7 +126,7 @@ def test_an_artifact_that_cannot_be_kept_is_built_and_used(tmp_path, monkeypatch
         monkeypatch.setattr(
             "bench.runs.artifacts.tempfile.mkdtemp"
             if moment == "the tensors"
-            else "bench.runs.artifacts._sync",
+            else "bench.runs.artifacts.sync",
             full,
         )
     with pytest.warns(BenchWarning, match="an artifact could not be kept in the cache") as said:
@@ -145,3 +146,42 @@ def test_an_error_of_a_builder_is_its_own_also_when_it_is_one_of_the_disk(tmp_pa
     with pytest.raises(OSError, match="no such table"):
         Artifacts(tmp_path).get({"what": "it"}, {}, build, "cpu")
     assert left(tmp_path) == []
+
+
+def test_the_stamp_of_a_file_that_was_touched_is_kept_so_that_it_is_read_once(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("bench.runs.inputs._RACY", 0)  # of a file that is as old as the test
+    file = tmp_path / "rows.txt"
+    file.write_text("3")
+    os.utime(file, (1, 1))
+    artifacts = Artifacts(tmp_path)
+
+    def ask():
+        return artifacts.get(
+            {"what": "rows"},
+            {"owner": "Setup"},
+            lambda: {"x": torch.full((2,), float(file.read_text()))},
+            "cpu",
+        )[0]["x"].tolist()
+
+    def known():
+        (page,) = (tmp_path / "artifacts").glob("*/recipe.json")
+        (found,) = json.loads(page.read_text())["inputs"]["files"]
+        return page.read_bytes(), found
+
+    assert ask() == [3.0, 3.0]
+    first, before = known()
+    assert ask() == [3.0, 3.0]
+    assert known()[0] == first
+    os.utime(file, (2, 2))
+    assert ask() == [3.0, 3.0]
+    second, after = known()
+    path, size, mtime, _, inode, digest = before
+    assert (path, size, mtime) == (str(file), 1, 1_000_000_000)
+    assert [*after[:3], *after[4:]] == [path, size, 2_000_000_000, inode, digest]
+    assert json.loads(second)["built"] == json.loads(first)["built"]
+    assert ask() == [3.0, 3.0]
+    assert known()[0] == second
+    file.write_text("4")
+    assert ask() == [4.0, 4.0]
