@@ -39,7 +39,7 @@ def suite_plan(suite: Mapping[str, Any], request: Request, registry: Registry) -
 
     Of the request, ``track``, ``tasks``, ``methods`` and ``variants`` take a part of them, and
     ``seeds`` the place of the suite's. A ``preset`` other than the default takes the place of the
-    suite's too, with all its variants and its number of seeds.
+    suite's too, with all its variants and its number of seeds; a task without it is left out.
 
     Raises:
         UsageError: the suite has no such track, task or variant, or a name is wrong.
@@ -50,9 +50,16 @@ def suite_plan(suite: Mapping[str, Any], request: Request, registry: Registry) -
     plan = Plan([], [])
     for task in _chosen(suite, request):
         other = request.preset not in ("default", task["preset"])
-        variants = () if other else _variants(task, request.variants)
+        own = _presets(task, registry).get(request.preset) if other else task["variants"]
+        if own is None:
+            plan.notes.append(
+                f"{task['task']} has no preset {request.preset!r} and is left out; its presets: "
+                f"{', '.join(_presets(task, registry))}."
+            )
+            continue
+        variants = tuple(name for name in own if name in (request.variants or own))
         methods = _methods(task, request.methods, registry)
-        if variants is None or methods is None:
+        if not variants or methods is None:
             continue
         part = make_plan(
             msgspec.structs.replace(
@@ -61,7 +68,7 @@ def suite_plan(suite: Mapping[str, Any], request: Request, registry: Registry) -
                 tasks=(f"{task['track']}/{task['task']}",),
                 track=task["track"],
                 preset=request.preset if other else task["preset"],
-                variants=request.variants if other else variants,
+                variants=variants,
                 seeds=request.seeds or (None if other else str(suite["seeds"])),
             ),
             registry,
@@ -75,6 +82,14 @@ def suite_plan(suite: Mapping[str, Any], request: Request, registry: Registry) -
             "--dry-run' lists those it does."
         )
     return plan
+
+
+def _presets(task: Mapping[str, Any], registry: Registry) -> dict[str, list[str]]:
+    """Return the variants of each preset of a suite's task."""
+    from bench.plugins.registry import task_card
+
+    card = task_card(registry.get("task", f"{task['track']}/{task['task']}"))
+    return {name: list(preset.variants) for name, preset in card.presets.items()}
 
 
 def _chosen(suite: Mapping[str, Any], request: Request) -> list[Mapping[str, Any]]:
@@ -109,13 +124,6 @@ def _chosen(suite: Mapping[str, Any], request: Request) -> list[Mapping[str, Any
             )
         wanted |= {identity: names[identity] for identity in fitting}
     return list(wanted.values())
-
-
-def _variants(task: Mapping[str, Any], asked: Sequence[str]) -> tuple[str, ...] | None:
-    """Return the variants to run of a task; None: none of those asked for."""
-    own = tuple(task["variants"])
-    kept = tuple(name for name in own if not asked or name in asked)
-    return kept or None
 
 
 def _methods(

@@ -127,11 +127,14 @@ def _found(source: Source, split: str) -> tuple[Path, list[Path], dict[str, Any]
 
 
 def _system_folders(source: Source) -> list[Path]:
-    """Return where a package of the system would have put a data set, first come first."""
+    """Return where a package of the system would have put a data set, first come first; a folder
+    that is no absolute path counts for nothing, as the standard has it.
+    """
     if not source.system:
         return []
     homes = os.environ.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share"
-    return [Path(home) / "datasets" / source.name for home in homes.split(":") if home]
+    places = [Path(home) for home in homes.split(":")]
+    return [home / "datasets" / source.name for home in places if home.is_absolute()]
 
 
 def _stamped(folder: Path, files: list[Path]) -> tuple[list[Path], dict[str, Any]]:

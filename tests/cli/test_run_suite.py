@@ -83,11 +83,24 @@ def test_track_task_method_variant_seeds_and_preset_take_a_part_or_the_place(pla
     smoke = planned("--preset", "smoke", "--track", "noisy-labels")
     assert {row[2] for row in smoke} == {"sym40"}
     assert all(seeds == [0] for seeds in smoke.values())
+    clean = planned("--preset", "smoke", "--variant", "clean")
+    assert {row[1:] for row in clean} == {("prune-digits", "clean")}
+
+
+def test_a_task_without_the_preset_is_left_out_with_a_note(bench):
+    done = bench(
+        "run", "--suite", "real-1", "--track", "noisy-labels", "--preset", "paper", "--method",
+        "ce", "--dry-run", "--json",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert {row["task"] for row in json.loads(done.out)["cells"]} == {"noisy-fashion"}
+    assert "noisy-letter has no preset 'paper' and is left out" in done.err
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (("--preset", "huge"), "the suite few declares no such runs"),
         (("--all",), "--suite and --all name two sets of runs"),
         (("--track", "graph-ood"), "the suite few has no track 'graph-ood'"),
         (("--task", "noisy-digit"), "has no task 'noisy-digit' (from --task). Did you mean"),
