@@ -8,6 +8,7 @@ import torch
 
 from bench import Meta, MethodCard
 from bench.tracks.noisy_labels import Batch, NoisyLabelMethod, Seeds, cross_entropy
+from bench.training.rows import taken
 
 
 class EarlyLearningRegularisation(NoisyLabelMethod):
@@ -58,7 +59,9 @@ class EarlyLearningRegularisation(NoisyLabelMethod):
         """CE + lam log(1 - <p, t>), eq. 6; t moves before the loss reads it."""
         p = logits.softmax(-1).clamp(1e-4, 1 - 1e-4)
         now = p.detach()
-        target = self.beta * state[batch.flat] + (1 - self.beta) * now / now.sum(-1, keepdim=True)
+        target = self.beta * taken(state, batch.flat) + (1 - self.beta) * now / now.sum(
+            -1, keepdim=True
+        )
         state[batch.flat] = target
         return cross_entropy(logits, batch.y) + self.lam * (1 - (target * p).sum(-1)).log()
 

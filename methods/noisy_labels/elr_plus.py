@@ -25,7 +25,7 @@ from bench.tracks.noisy_labels import (
     train,
 )
 from bench.training.optimisers import descend, set_rate
-from bench.training.rows import beside
+from bench.training.rows import beside, taken
 from bench.training.stack import StackedNet
 
 
@@ -206,7 +206,7 @@ class EarlyLearningRegularisationPlus(NoisyLabelMethod):
         # the official one does
         with torch.no_grad():
             said = other.average(batch.x).softmax(-1)
-        target = self.beta * side.targets[batch.flat] + (1 - self.beta) * said
+        target = self.beta * taken(side.targets, batch.flat) + (1 - self.beta) * said
         side.targets[batch.flat] = target.to(side.targets.dtype)
         label, q = (_mixed(part, partner, lam) for part in (soft(side.seeds, batch.y), target))
         if logits.shape[-1] >= 100:
