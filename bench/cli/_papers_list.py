@@ -44,7 +44,7 @@ def print_list(papers: Papers, as_json: bool) -> None:
             ],
         )
     )
-    for reason in data.values():
+    for reason in dict.fromkeys([*data.values(), *(row["unavailable"] for row in rows)]):
         if reason:
             warn(f"{reason.rstrip('.')}.")
 
@@ -73,6 +73,7 @@ def _listed(papers: Papers, paper: dict[str, Any], data: dict[str, str]) -> dict
         "missing": sum(len(part.missing) for part in parts),
         "data": {name: not data[name] for name in sets},
         "expected": _expected(paper, parts),
+        "unavailable": next((part.unavailable for part in parts if part.unavailable), ""),
         "problem": paper["problem"] or next((part.problem for part in parts if part.problem), ""),
     }
 
@@ -80,6 +81,8 @@ def _listed(papers: Papers, paper: dict[str, Any], data: dict[str, str]) -> dict
 def _data_said(row: dict[str, Any]) -> str:
     if row["problem"]:
         return "not known"
+    if row["unavailable"]:
+        return "can't run here"
     absent = [name for name, had in row["data"].items() if not had]
     return f"no: {', '.join(absent)}" if absent else "yes" if row["data"] else "—"
 

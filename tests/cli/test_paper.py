@@ -63,9 +63,14 @@ def test_a_table_is_run_where_it_lacks_records_and_prints_its_verdicts(room):
     assert "over_budget" in late.out
 
 
-def test_the_list_says_what_is_recorded_and_missing_whether_data_is_here_and_what_it_costs(room):
+def test_the_list_says_what_is_recorded_and_missing_whether_data_is_here_and_what_it_costs(
+    room, plugin
+):
     room.write("mine", HEAD + CE + KIP)
     room.write("absent", HEAD + CIFAR)
+    card = ', libraries=("no_such_library",)'
+    plugin("lacks", "return None", card, file="mine/methods/lacks.py")
+    room.write("lacking", HEAD + CE.replace('"ce"', '"lacks"'))
     found = listed(room("--json"))
     assert found["mine"] == {
         "name": "mine",
@@ -78,32 +83,25 @@ def test_the_list_says_what_is_recorded_and_missing_whether_data_is_here_and_wha
         "missing": 1,
         "data": {"digits": True},
         "expected": "a while",
+        "unavailable": "",
         "problem": "",
     }
     assert found["absent"]["data"] == {"cifar10": False}
     assert found["kip-fashion"]["in_product"] == 0
+    assert "'no_such_library' is not installed" in found["lacking"]["unavailable"]
     room("mine", "--run", "--executor", "inline", "--quiet")
     text = room("--seeds", "2")
     assert "there is no folder" in text.err
+    assert "'no_such_library' is not installed" in text.err
+    assert room("lacking", "--run").code == 4
     line = next(line for line in text.out.splitlines() if line.startswith("mine"))
     assert line.split()[-7:-3] == ["2", "1", "1", "1"]
     assert line.rstrip().endswith(" s")
 
 
-def test_a_failed_seed_is_told_ends_with_1_and_is_missing_again(room, tmp_path):
-    (tmp_path / "mine" / "methods" / "noisy_labels").mkdir()
-    (tmp_path / "mine" / "methods" / "noisy_labels" / "fails.py").write_text(
-        '"""A method that fails."""\n'
-        "from typing import ClassVar\nfrom bench import MethodCard\n"
-        "from bench.tracks.noisy_labels import NoisyLabelMethod\n\n\n"
-        "class Fails(NoisyLabelMethod):\n"
-        '    """It fails at seed 1."""\n'
-        '    card: ClassVar = MethodCard(name="fails", title="Fails", track="noisy-labels")\n\n'
-        "    def solve(self, problem, run):\n"
-        "        if run.seed == 1:\n"
-        '            raise RuntimeError("not today")\n'
-        "        return super().solve(problem, run)\n"
-    )
+def test_a_failed_seed_is_told_ends_with_1_and_is_missing_again(room, plugin):
+    body = "if run.seed == 1: raise RuntimeError('no')\n        return super().solve(problem, run)"
+    plugin("fails", body, file="mine/methods/fails.py")
     room.write("mine", HEAD + CE.replace('"ce"', '"fails"'))
     done = room("mine", "--run", "--executor", "inline", "--seeds", "3")
     assert done.code == 1
