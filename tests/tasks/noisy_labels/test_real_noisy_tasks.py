@@ -1,5 +1,7 @@
 """Wrong labels in real data: Fashion-MNIST whole, and three tables."""
 
+import json
+import struct
 import time
 
 import numpy as np
@@ -220,3 +222,28 @@ def test_without_the_data_a_cell_is_unavailable_with_what_to_run_and_nobody_is_c
     assert f"unavailable: ce on {task}: the data set" in err
     assert f"run 'apt-get install {package}'" in err
     assert called == []
+
+
+def test_a_copy_that_differs_makes_the_run_invalid_by_the_pin_of_its_part(
+    monkeypatch, capsys, tmp_path
+):
+    folder = tmp_path / "data" / "fashion-mnist"
+    folder.mkdir(parents=True)
+    for prefix, rows in (("train", 400), ("t10k", 100)):
+        for name, shape in (("images-idx3", (rows, 28, 28)), ("labels-idx1", (rows,))):
+            values = np.arange(np.prod(shape)) % (10 if len(shape) == 1 else 256)
+            head = struct.pack(f">BBBB{len(shape)}I", 0, 0, 8, len(shape), *shape)
+            (folder / f"{prefix}-{name}-ubyte").write_bytes(
+                head + values.astype(np.uint8).tobytes()
+            )
+    monkeypatch.setenv("BENCH_DATA", str(folder.parent))
+    code, _, err = outcome(
+        capsys, "--method", "ce", "--task", "noisy-fashion", "--preset", "smoke", "--results",
+        tmp_path / "results",
+    )  # fmt: skip
+    assert code == 1, err
+    (record,) = (tmp_path / "results" / "records").rglob("*.json")
+    found = json.loads(record.read_text())
+    assert found["status"] == "invalid"
+    assert "'fashion-mnist' has the fingerprint" in found["error"]["message"]
+    assert FashionMnist.card.fingerprint[""] in found["error"]["message"]
