@@ -1,5 +1,5 @@
-"""What the page carries with it: DataTables from the wheel of itables, Vega from that of
-vl-convert; packed, so that it stays small.
+"""What pages share: style, script, and Vega from the wheel of vl-convert, packed so that it stays
+small.
 """
 
 from __future__ import annotations
@@ -7,12 +7,13 @@ from __future__ import annotations
 import base64
 import functools
 import gzip
-import hashlib
 import importlib.metadata
+from collections.abc import Iterator
 from pathlib import Path
 
 HERE = Path(__file__).parent / "page"
-DISTRIBUTIONS = ("altair", "itables", "jinja2", "vl-convert-python")
+DISTRIBUTIONS = ("altair", "jinja2", "vl-convert-python")
+FILES = ("assets/page.css", "assets/page.js", "assets/charts.js")
 
 
 def packed(text: str | bytes) -> str:
@@ -23,17 +24,11 @@ def packed(text: str | bytes) -> str:
     return base64.b64encode(gzip.compress(data, 9, mtime=0)).decode()
 
 
-def sha256(script: str) -> str:
-    """Return the source that a content security policy names an inline script by."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
-
-
-@functools.cache
-def tables_bundle() -> str:
-    """Return the module that exports ITable, DataTables with its extensions, packed."""
-    import itables
-
-    return packed((Path(itables.__file__).parent / "html" / "dt_bundle.js").read_bytes())
+def files() -> Iterator[tuple[str, str]]:
+    """Yield the files that all pages share, each with its text."""
+    yield FILES[0], text("page.css")
+    yield FILES[1], text("page.js")
+    yield FILES[2], f'window.benchVega = "{vega_bundle()}";\n'
 
 
 @functools.cache
@@ -53,3 +48,10 @@ def text(name: str) -> str:
 def versions() -> dict[str, str]:
     """Return the versions of what the page is made with."""
     return {name: importlib.metadata.version(name) for name in DISTRIBUTIONS}
+
+
+def own_version() -> str:
+    """Return the version of the package."""
+    import bench
+
+    return bench.__version__

@@ -1,29 +1,35 @@
-"""The page: one HTML file that needs no network.
+"""The page: a folder of HTML files that need no network, one for each track and each method.
 
-What records and cards say is escaped by the template; nothing else is marked safe.
+What records and cards say is escaped by the templates; nothing else is marked safe.
 """
 
 from __future__ import annotations
 
 import inspect
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bench.digests import digest
 from bench.runs.record import Brief, Record
 
-from . import _assets, _charts
-from ._page_matrix import dots
-from ._page_parts import (
-    overview_row,
-)
-from ._page_reading import READING
+from . import _assets, _charts, _page_history, _page_links, _page_matrix
+from ._page_links import track_page
+from ._page_method import CELLS, method_view
+from ._page_news import errata, news
+from ._page_overview import fields_of, measured, standing_of, title_of
+from ._page_parts import method_pages
+from ._page_raw import Raw, raw_figures
+from ._page_reading import HELP, READING
 from ._page_records import extras
+from ._page_shell import Shell
 from ._page_sources import anchors, provenance
-from ._page_track import chart, panel_of
-from ._text import one_line
+from ._page_track import WHOLE, track_view
+
+SINGLE = ("index", "about", "submit", "changes", "errata")
+"""The pages beside those of tracks and methods."""
+METHOD_BYTES, TRACK_BYTES = 40_000, 600_000
+"""Most bytes of a method's page, of which there may be hundreds, and of a track's."""
 
 
 def page_name(
@@ -42,128 +48,150 @@ def page_name(
         for path in sorted(folder.iterdir())
         if path.is_file()
     ]
-    cards = {**options.get("tasks", {}), **options.get("cards", {}), **options.get("tracks", {})}
-    return digest([board, said, list(history), code, _assets.versions(), cards])
+    kinds = ("tasks", "cards", "tracks", "datasets", "sources")
+    cards = [options.get(kind, {}) for kind in kinds]
+    made_with = [_assets.versions(), _page_links.repository(), options.get("superseded", {})]
+    return digest([board, said, list(history), code, made_with, cards])
 
 
-def make_page(
+def page_files(board: Mapping[str, Any], options: Mapping[str, Any]) -> list[str]:
+    """Return the names of all files that :func:`make_pages` yields."""
+    return [
+        *(f"{name}.html" for name in SINGLE),
+        *(f"superseded/{name}.html" for name in options.get("superseded", ())),
+        *map(track_page, _held(board)),
+        *method_pages(board, options.get("cards", {})).values(),
+        *_assets.FILES,
+    ]
+
+
+def make_pages(
     board: Mapping[str, Any],
     records: Sequence[Record],
     history: Sequence[Mapping[str, Any]],
     options: Mapping[str, Any],
     name: str,
-) -> str:
-    """Return the page of a board.
+) -> Iterator[tuple[str, str]]:
+    """Yield the files of the page of a board, each with its text.
 
     Args:
         board: what :func:`.board.bench_board` made.
         records: the records that the board is of.
         history: rows of history.parquet.
-        options: ``tasks``, ``cards``, ``tracks``, ``load`` and ``picture``, see
-            :func:`.board.bench_publish`.
+        options: ``tasks``, ``cards``, ``tracks``, ``datasets``, ``sources``, ``load``, ``picture``
+            and ``superseded``, see :func:`.board.bench_publish`.
         name: what :func:`page_name` returned.
     """
-    import jinja2
-    from markupsafe import Markup
-
-    charts: dict[str, Any] = {}
     found = extras(board, records, options)
+    by_id = {record.id: record for record in records}
+    cards = options.get("tracks", {})
+    boards = {track["track"]: track for track in board["tracks"]}
+    raw = {track: raw_figures(boards[track], board, by_id) for track in boards}
+    pages = method_pages(board, options.get("cards", {}))
+    shell = Shell(board, found.totals, fields_of(board, cards), name)
+    held = _held(board)
+    yield "index.html", shell.page("index", overview=_overview(board, boards, raw, cards))
     with _charts.unchecked():
-        tracks = [panel_of(track, board, found, charts, options) for track in _tracks(board)]
-        nights = _history(history, board, charts)
-    script = _assets.text("page.js")
-    held = {table["track"] for table in board["tables"]}
-
-    def shown(value: Any) -> Any:
-        """Drop control characters of records and cards; what is escaped already is the page's."""
-        return (
-            one_line(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-        )
-
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, finalize=shown
+        for track in held:
+            views = (
+                track_view(
+                    track, boards.get(track), board, found, options, raw.get(track, []), pages, room
+                )
+                for room in WHOLE
+            )
+            yield track_page(track), _track(track, shell, views)
+        nights = _page_history.nights(history, board)
+    for method, file in pages.items():
+        yield file, _method(method, shell, board, options, raw)
+    yield (
+        "about.html",
+        shell.page(
+            "about",
+            reading=READING,
+            coverage=[_page_matrix.coverage(track) for track in board["tracks"]],
+            dots=_page_matrix.DOTS,
+            anchors=anchors(board),
+            provenance=provenance(board, records, _assets.versions()),
+            history=nights,
+            charts={nights["id"]: nights["spec"]} if nights else {},
+        ),
     )
-    safe = {"css": _assets.text("page.css"), "script": script}
-    return environment.from_string(_assets.text("page.html.j2")).render(
-        name=name,
-        policy=f"default-src 'none'; script-src {_assets.sha256(script)} blob:; style-src "
-        "'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'",
-        suite=board["suite"],
-        totals=found.totals,
-        classes=board["classes"][0]["name"]
-        if len(board["classes"]) == 1
-        else f"{len(board['classes'])} classes of machines"
-        if board["classes"]
-        else "",
-        tracks=tracks,
-        overview=[
-            overview_row(_track_of(board, name), name, one, name in held)
-            for name, one in board["suite"]["tracks"].items()
-        ],
-        dots=[dots(track) for track in board["tracks"]],
-        history=nights,
-        reading=READING,
-        anchors=anchors(board),
-        provenance=provenance(board, records, _assets.versions()),
-        charts=_assets.packed(json.dumps(charts, allow_nan=False, sort_keys=True)),
-        document=_assets.packed(json.dumps(board, allow_nan=False)),
-        tables_bundle=_assets.tables_bundle(),
-        vega_bundle=_assets.vega_bundle(),
-        **{key: Markup(text) for key, text in safe.items()},  # noqa: S704 - our own files, no record's text
-    )
+    yield "submit.html", shell.page("submit", version=_assets.own_version())
+    fresh = news(board["suite"]["name"])
+    fresh["changes"] = [
+        (title_of(track, board, cards) if track else "All tracks", said)
+        for track, said in fresh["changes"]
+    ]
+    old = list(options.get("superseded", {}).items())
+    yield "changes.html", shell.page("changes", news=fresh, superseded=[one for one, _ in old])
+    yield "errata.html", shell.page("errata", errata=errata(board, pages))
+    for suite, kept in old:
+        yield f"superseded/{suite}.html", shell.page("superseded", old=kept)
+    yield from _assets.files()
 
 
-def _track_of(board: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
-    return next((track for track in board["tracks"] if track["track"] == name), None)
+def _track(name: str, shell: Shell, views: Iterator[dict[str, Any]]) -> str:
+    """Return the page of a track, of the first of its views that is not too large."""
+    for view in views:
+        shown = _used(view, HELP)
+        text = shell.page("track", track=view, here=name, charts=view["charts"], help=shown)
+        if len(text.encode()) <= TRACK_BYTES:
+            break
+    return text
 
 
-def _tracks(board: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any] | None]]:
-    """Return every track with a table, those of the suite first, with its
-    board where it has one.
-    """
+def _method(
+    name: str,
+    shell: Shell,
+    board: Mapping[str, Any],
+    options: Mapping[str, Any],
+    raw: Mapping[str, Sequence[Raw]],
+) -> str:
+    """Return the page of a method, with as many rows by variant as it has room for."""
+    for most in (CELLS, CELLS // 2, CELLS // 4, 0):
+        text = shell.page("method", method=method_view(name, board, options, raw, most))
+        if len(text.encode()) <= METHOD_BYTES:
+            break
+    return text
+
+
+def _overview(
+    board: Mapping[str, Any],
+    boards: Mapping[str, Mapping[str, Any]],
+    raw: Mapping[str, Sequence[Raw]],
+    cards: Mapping[str, Any],
+) -> list[dict[str, Any]]:
+    """Return the fields with a row for each of their tracks."""
+    return [
+        {
+            "field": group["field"],
+            "rows": [
+                {
+                    **track,
+                    "measured": measured(raw.get(track["name"], []), whole=False),
+                    "standing": standing_of(boards[track["name"]], raw[track["name"]])
+                    if track["name"] in boards
+                    else None,
+                }
+                for track in group["tracks"]
+            ],
+        }
+        for group in fields_of(board, cards)
+    ]
+
+
+def _used(view: Mapping[str, Any], texts: Mapping[str, str]) -> dict[str, str]:
+    """Return the help that the columns of a track's page ask for, by the number of its text."""
+    asked = [*view["columns"], *view["table_columns"]]
+    numbers = {text: place for place, text in enumerate(texts.values())}
+    wanted = [texts["method"], texts["plot"], *(one.help for one in asked)]
+    return {text: f"help{numbers[text]}" for text in dict.fromkeys(wanted)}
+
+
+def _held(board: Mapping[str, Any]) -> list[str]:
+    """Return every track with a table, those of the suite first."""
     names = dict.fromkeys(
         [*board["suite"]["tracks"], *(table["track"] for table in board["tables"])]
     )
     held = {table["track"] for table in board["tables"]}
-    return [(name, _track_of(board, name)) for name in names if name in held]
-
-
-def _history(
-    history: Sequence[Mapping[str, Any]], board: Mapping[str, Any], charts: dict[str, Any]
-) -> dict[str, str] | None:
-    """Draw the first place of every track over nights; one night is no
-    history, and neither suites nor tiers ever share a line.
-    """
-    suite = board["suite"]
-    mine = [
-        row
-        for row in history
-        if (row["suite"], row["tier"]) == (suite["name"], suite["tier"])
-        and row["score"] is not None
-    ]
-    if len({row["night"] for row in mine}) < 2:
-        return None
-    best: dict[str, str] = {
-        track["track"]: track["rows"][0]["method"]
-        for track in board["tracks"]
-        if track["rows"] and track["rows"][0]["place"]
-    }
-    values = [
-        {
-            "method": f"{row['track']}: {row['method']}",
-            "night": row["night"],
-            "y": round(row["score"], 4),
-        }
-        for row in mine
-        if best.get(row["track"]) == row["method"]
-    ]
-    names = [f"{track}: {method}" for track, method in best.items()]
-    spec = _charts.lines(values, names, "night", "night", "normalised score", temporal=True)
-    return chart(
-        charts,
-        "history",
-        "Over the nights",
-        "The score of each track's present leader. Scores of two suites, or of two tiers, never "
-        "share a line.",
-        spec,
-    )
+    return [name for name in names if name in held]

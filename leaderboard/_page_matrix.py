@@ -5,47 +5,63 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ._page_parts import slug_of
+from ._page_links import slug
 from ._text import number
 
 Row = Mapping[str, Any]
 MATRIX = 60
 """Most methods that are shown each against each."""
+TINTS = 8
+"""Shades of a score, from 0 to 1."""
 _WORDS = {"missing": "…", "not_applicable": "—"}
 
 
-def dots(track: Row) -> dict[str, Any]:
-    """Return the coverage of a track: a dot a method and cell."""
+DOTS = (
+    ("full", "●", "all seeds"),
+    ("part", "◐", "some"),
+    ("fail", "✕", "failed"),
+    ("gate", "◇", "missed a gate"),
+    ("", "·", "not yet"),
+    ("none", "–", "does not apply"),  # noqa: RUF001
+)
+"""State of a method in a cell -> its sign, and what that means."""
 
-    def dot(cell: Row, name: str) -> tuple[str, str]:
-        place = name.split("/")
-        where = f"{place[1]} {place[3]}"
+
+def coverage(track: Row) -> dict[str, Any]:
+    """Return how many seeds of each method and cell are there, as signs."""
+    signs = {state: sign for state, sign, _ in DOTS}
+
+    def dot(cell: Row) -> dict[str, str]:
         if cell["word"] == "not_applicable":
-            return "none", f"{where}: does not apply"
-        state = (
-            ("gate" if cell["word"] == "gate" else "fail")
-            if cell["imputed"]
-            else "full"
-            if cell["ok"] == cell["of"]
-            else "part"
-            if cell["ok"]
-            else ""
-        )
-        return state, f"{where}: {cell['ok']} of {cell['of']} seeds" + (
-            f", {cell['imputed']} {cell['word']}" if cell["imputed"] else ""
-        )
+            state = "none"
+        elif cell["imputed"]:
+            state = "gate" if cell["word"] == "gate" else "fail"
+        elif cell["ok"] == cell["of"]:
+            state = "full"
+        else:
+            state = "part" if cell["ok"] else ""
+        said = f"{cell['ok']} of {cell['of']} seeds"
+        said += f", {cell['imputed']} {cell['word']}" if cell["imputed"] else ""
+        return {
+            "css": state,
+            "sign": signs[state],
+            "title": "" if state in ("full", "none") else said,
+        }
 
     rows = [
         {
             "method": row["method"],
-            "cells": [dot(row["cells"][cell["cell"]], cell["cell"]) for cell in track["cells"]],
+            "cells": [dot(row["cells"][cell["cell"]]) for cell in track["cells"]],
         }
         for row in track["rows"]
     ]
     return {
-        "slug": slug_of(track["track"]),
+        "id": f"coverage-{slug(track['track'])}",
         "title": track["title"],
+        "heads": [f"{cell['task']} {cell['variant']}" for cell in track["cells"]],
         "rows": sorted(rows, key=lambda row: row["method"]),
+        "ok": track["coverage"]["ok"],
+        "expected": track["coverage"]["expected"],
     }
 
 
@@ -63,7 +79,7 @@ def matrix(track: Row) -> dict[str, Any]:
         mark = ("‡" if cell["imputed"] else "*" if cell["word"] == "missing" else "") + (
             f" ({cell['below']})" if cell["below"] else ""
         )
-        tint = round(0.42 * min(1.0, max(0.0, cell["score"])), 2)
+        tint = round(TINTS * min(1.0, max(0.0, cell["score"])))
         return {
             "word": "",
             "order": cell["score"],
@@ -98,6 +114,18 @@ _SIGNS = {
 _TURNED = {"better": "worse", "worse": "better"}
 
 
+def pair_verdict(track: Row, a: str, b: str) -> str:
+    """Return the verdict on two methods with a place, as one reads of ``a``: better, worse, same or
+    undecided.
+    """
+    held = track["pairs"]
+    places = held["methods"].index(a), held["methods"].index(b)
+    first, second = sorted(places)
+    count = len(held["methods"])
+    word: str = held["verdict"][first * (2 * count - first - 1) // 2 + second - first - 1]
+    return word if first == places[0] else _TURNED.get(word, word)
+
+
 def pairs(track: Row) -> dict[str, Any] | None:
     """Return the verdicts of the first placed methods, each against each,
     in the order of the board.
@@ -105,15 +133,12 @@ def pairs(track: Row) -> dict[str, Any] | None:
     names = [row["method"] for row in track["rows"] if row["place"]]
     if len(names) < 2:
         return None
-    held, shown = track["pairs"], names[:MATRIX]
-    place, count = {name: place for place, name in enumerate(held["methods"])}, len(names)
+    shown = names[:MATRIX]
 
     def cell(a: str, b: str) -> dict[str, str]:
         if a == b:
             return {"sign": "", "css": ""}
-        first, second = sorted((place[a], place[b]))
-        word = held["verdict"][first * (2 * count - first - 1) // 2 + second - first - 1]
-        sign, css = _SIGNS[word if first == place[a] else _TURNED.get(word, word)]
+        sign, css = _SIGNS[pair_verdict(track, a, b)]
         return {"sign": sign, "css": css}
 
     rows = [{"method": a, "cells": [cell(a, b) for b in shown]} for a in shown]

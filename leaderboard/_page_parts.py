@@ -4,32 +4,49 @@ it stands, and escaped there.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
-from bench.cards import MethodCard
-from bench.digests import digest
-
-from ._plain import against_plain
-from ._render_tracks import word_of
-from ._text import (
-    class_cells,
-    flops,
-    number,
-    range_of,
-    seeds_text,
-    visits,
-)
+from ._page_links import Link, method_page, paper_links, slug
+from ._page_raw import Raw
+from ._page_reading import HELP
+from ._render_tables import ARROWS
+from ._render_tracks import VERDICTS
+from ._text import class_cells, flops, number, range_of, seeds_text, visits
 from ._track_facts import shown_rows
 
 Row = Mapping[str, Any]
-_ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5})(v\d+)?")
 
 
-def slug_of(track: str) -> str:
-    """Return the id of a track's panel."""
-    return f"track-{track}" if re.fullmatch(r"[a-z0-9-]+", track) else f"track-{digest(track, 6)}"
+class Column(NamedTuple):
+    """A column of a table: its key in rows and links, its head, and what it shows."""
+
+    key: str
+    head: str
+    help: str
+    numeric: bool = True
+    more: bool = False
+    """True: shown when all columns are asked for."""
+
+
+class Cell(NamedTuple):
+    """A cell of a table; ``order`` is the number that it is sorted by where its text does not begin
+    with that, ``css`` the class of its text.
+    """
+
+    text: str
+    order: float | None = None
+    more: str = ""
+    css: str = ""
+    title: str = ""
+    links: Sequence[Link] = ()
+
+
+def column(
+    key: str, head: str, *, about: str = "", numeric: bool = True, more: bool = False
+) -> Any:
+    """Return a column with its help."""
+    return Column(key, head, HELP[about or key], numeric, more)
 
 
 def short(count: float | None) -> str:
@@ -42,77 +59,122 @@ def short(count: float | None) -> str:
     return f"{count:.3g}"
 
 
-def _value(text: str, order: float | None, more: str = "") -> dict[str, Any]:
-    return {"text": text, "order": 1e9 if order is None else order, "more": more}
-
-
-def _verdict(found: Row | None) -> dict[str, Any]:
+def verdict(found: Row | None) -> Cell:
+    """Return the cell of a verdict: its word, the difference, and how sure that is."""
     if found is None:
-        return {"word": "", "order": -9, "title": "", "shown": "", "more": ""}
+        return Cell("—")
     more = f"; {seeds_text(found['seeds_needed'])}" if found["seeds_needed"] else ""
     title = (
         f"{number(found['mean'], 3, '+')} [{number(found['low'], 3, '+')}, "
         f"{number(found['high'], 3, '+')}], adjusted p {found['p_holm']:.2g}{more}"
     )
-    return {
-        "word": found["verdict"],
-        "shown": word_of(found),
-        "order": found["mean"],
-        "more": number(found["mean"], 3, "+"),
-        "title": title,
-    }
+    shown = number(found["mean"], 2, "+")
+    word = "leans" if found["leans"] else VERDICTS[found["verdict"]]  # the sign says where to
+    return Cell(word, float(f"{found['mean']:.4g}"), shown, found["verdict"], title)
 
 
-def track_rows(track: Row) -> list[dict[str, Any]]:
-    """Return the rows of a track's board; those that never ran, or equal
-    another in every run, are in the matrix alone.
+def score(row: Row) -> Cell:
+    """Return the cell of a score with its interval."""
+    if row["score"] is None:
+        return Cell("—")
+    ends = f"[{number(row['low'], 2)}, {number(row['high'], 2)}]" if row["low"] is not None else ""
+    return Cell(number(row["score"], 2), more=ends)
+
+
+def board_columns(track: Row, raw: Sequence[Raw], papers: bool) -> list[Column]:
+    """Return the columns of a track's board: method, score and place come first."""
+    best = track["best_plain"]
+    reached = [
+        part
+        for place, one in enumerate(raw)
+        for part in (
+            column(f"raw{place}", one.name + ARROWS.get(one.direction, ""), about="raw"),
+            column(f"gain{place}", f"vs {one.baseline or 'baseline'}", about="gain"),
+        )
+    ]
+    return [
+        column("score", "Score [95 %]"),
+        column("place", "#"),
+        column("range", "Range"),
+        *reached,
+        column("null", "Verdict", numeric=False),
+        *([column("plain", "vs best plain", numeric=False)] if best else []),
+        *([column("paper", "Paper", numeric=False)] if papers else []),
+        column("first", "vs first", numeric=False, more=True),
+        column("iqm", "IQM", more=True),
+        column("p", "P(> baseline)", more=True),
+        column("runs", "Runs", more=True),
+        column("flops", "GFLOP", more=True),
+        column("visits", "Visits", more=True),
+        column("seconds", "Solve s", more=True),
+        column("defaults", "Defaults from", numeric=False, more=True),
+        *(
+            [column("class", "Class", numeric=False, more=True)]
+            if class_cells(shown_rows(track))
+            else []
+        ),
+        column("remarks", "Remarks", numeric=False, more=True),
+    ]
+
+
+def board_rows(
+    track: Row, raw: Sequence[Raw], cards: Mapping[str, Any], pages: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """Return the rows of a track's board; those that never ran, or equal another in every run, are
+    in the matrix alone.
+
+    Args:
+        track: its board.
+        raw: what rows reached in metrics.
+        cards: method -> card.
+        pages: method -> the file of its page.
     """
     rows = shown_rows(track)
     return [
         {
             "method": row["method"],
+            "id": f"row-{slug(row['method'])}",
+            "page": pages.get(row["method"], ""),
             "bold": row["leading"],
+            "plain": row["plain"],
             "out": not row["place"],
-            "place": _value(str(row["place"] or "—"), row["place"]),
-            "range": _value(range_of(row), row["range"][0] if row["range"] else None),
-            "score": _value(
-                number(row["score"], 3),
-                -1e9 if row["score"] is None else row["score"],
-                f"[{number(row['low'], 3)}, {number(row['high'], 3)}]"
-                if row["low"] is not None
-                else "",
-            ),
-            "iqm": _value(
-                number(row["iqm"][0], 3) if row["iqm"] else "—",
-                row["iqm"][0] if row["iqm"] else -1e9,
-            ),
-            "p": _value(
-                number(row["p_better"][0], 2) if row["p_better"] else "—",
-                row["p_better"][0] if row["p_better"] else -1e9,
-            ),
-            "null": _verdict(row["vs_null"]),
-            "first": _verdict(row["vs_first"]),
-            "best_plain": _verdict(row["vs_plain"]),
-            "runs": _value(
-                f"{row['ok']}/{row['of']}",
-                row["ok"],
-                f"‡{row['imputed']}" if row["imputed"] else "",
-            ),
-            "flops": _value(flops(row["cost"]), row["cost"]["flops"]),
-            "visits": _value(
-                visits(row["cost"], row["cost"]["visits"], short(row["cost"]["visits"])),
-                row["cost"]["visits"],
-            ),
-            "seconds": _value(number(row["cost"]["seconds"], 1), row["cost"]["seconds"]),
-            "defaults": row["defaults"] or "—",
-            "class": shown,
-            "remarks": _remarks(row),
+            "cells": _cells(row, raw, cards.get(row["method"])) | {"class": Cell(shown)},
         }
         for row, shown in zip(rows, class_cells(rows) or [""] * len(rows), strict=True)
     ]
 
 
-def _remarks(row: Row) -> str:
+def _cells(row: Row, raw: Sequence[Raw], card: Any) -> dict[str, Cell]:
+    cost, name = row["cost"], row["method"]
+    failed = f"‡{row['imputed']}" if row["imputed"] else ""
+    reached = {}
+    for place, one in enumerate(raw):
+        gain, ends = one.gain(name)
+        shown = number(one.reached.get(name), one.digits)
+        reached[f"raw{place}"] = Cell(shown, more="‡" if row["imputed"] else "")
+        reached[f"gain{place}"] = Cell(gain or "—", more=ends)
+    return {
+        "score": score(row),
+        "place": Cell(str(row["place"] or "—")),
+        "range": Cell(range_of(row)),
+        **reached,
+        "null": verdict(row["vs_null"]),
+        "plain": verdict(row["vs_plain"]),
+        "paper": Cell("", links=paper_links([card] if card else [])),
+        "first": verdict(row["vs_first"]),
+        "iqm": Cell(number(row["iqm"][0] if row["iqm"] else None, 3)),
+        "p": Cell(number(row["p_better"][0] if row["p_better"] else None, 2)),
+        "runs": Cell(f"{row['ok']}/{row['of']}", more=failed),
+        "flops": Cell(flops(cost), cost["flops"]),
+        "visits": Cell(visits(cost, cost["visits"], short(cost["visits"])), cost["visits"]),
+        "seconds": Cell(number(cost["seconds"], 1)),
+        "defaults": Cell(row["defaults"] or "—"),
+        "remarks": Cell(remarks(row)),
+    }
+
+
+def remarks(row: Row) -> str:
+    """Say what is special about a row of a track's board."""
     said = ["plain baseline"] if row["plain"] else []
     said += [f"needs {', '.join(row['needs'])}"] if row["needs"] else []
     said += [f"{row['reference']} reference"] if row["reference"] else []
@@ -121,111 +183,12 @@ def _remarks(row: Row) -> str:
     return "; ".join(said)
 
 
-def first_place(track: Row) -> str:
-    """Name the first, and say how many can't be separated from it."""
-    names = [row["method"] for row in track["rows"] if row["place"] == 1]
-    more = sum(row["leading"] for row in track["rows"]) - len(names)
-    return (
-        ", ".join(names[:4])
-        + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-        + (f" (+ {more} not separable)" if more else "")
-    )
-
-
-def overview_row(track: Row | None, name: str, described: Row, held: bool) -> dict[str, Any]:
-    """Return a track's row of the overview."""
-    if track is None:
-        nothing = {
-            "first": "not run yet",
-            "best": _value("—", None),
-            "methods": 0,
-            "share": 0,
-            "runs": "0",
-            "agree": "—",
-        }
-        return {
-            "slug": slug_of(name) if held else "",
-            "title": described["title"],
-            "tasks": described["tasks"],
-            **nothing,
-        }
-    cover, leader = track["coverage"], next((row for row in track["rows"] if row["place"]), None)
-    best = (
-        _value("—", None)
-        if leader is None
-        else _value(
-            number(leader["score"], 3),
-            leader["score"],
-            f"[{number(leader['low'], 3)}, {number(leader['high'], 3)}]"
-            if leader["low"] is not None
-            else "",
-        )
-    )
-    done = cover["ok"] + cover["imputed"]
-    return {
-        "slug": slug_of(name),
-        "title": described["title"],
-        "first": first_place(track) if leader else "no place yet",
-        "best": best,
-        "methods": cover["methods"],
-        "tasks": len({cell["task"] for cell in track["cells"]}),
-        "share": round(100 * done / cover["expected"]) if cover["expected"] else 0,
-        "runs": f"{done} of {cover['expected']}",
-        "agree": "—"
-        if not track["agreement"]
-        else "agree"
-        if track["agreement"]["agree"]
-        else "differ",
-    }
-
-
-def card_of(identity: str, card: MethodCard, board: Row, track: Row | None) -> dict[str, Any]:
-    """Return a method's card, its claim beside what was measured."""
-    row = (
-        next((row for row in track["rows"] if row["method"] == card.name), None) if track else None
-    )
-    paper = _ARXIV.search(card.paper)
-    facts = [
-        ("Paper", card.paper, f"https://arxiv.org/abs/{paper[1]}" if paper else ""),
-        (
-            "Official code",
-            {"ok": "read, and right", "flawed": "read, and flawed", "none": "not read"}[
-                card.official_code
-            ],
-            "",
-        ),
-        ("Deviates", card.deviates or "nothing known", ""),
-        ("Needs", ", ".join(card.needs), ""),
-        ("Licence", card.licence, ""),
-        ("Claim", card.claim, ""),
-        ("Measured", _measured(row, board, track["best_plain"]) if row and track else "", ""),
-        ("Plain", "a plain baseline: what anyone would try first" if card.plain else "", ""),
-    ]
-    return {"name": card.name, "title": card.title, "facts": [fact for fact in facts if fact[1]]}
-
-
-def _measured(row: Row, board: Row, best_plain: str) -> str:
-    if row["score"] is None:
-        return "not measured yet"
-    said = [
-        f"score {number(row['score'], 3)}"
-        + (
-            f" [{number(row['low'], 3)}, {number(row['high'], 3)}]"
-            if row["low"] is not None
-            else ""
-        )
-    ]
-    if row["vs_null"]:
-        words = {
-            "better": "better than the baseline",
-            "worse": "worse than the baseline",
-            "same": f"the baseline's within ±{board['suite']['delta']}",
-            "undecided": "not separable from the baseline",
-        }
-        said.append(words[row["vs_null"]["verdict"]])
-    said += filter(None, [against_plain(row, best_plain)])
-    scores = [cell["score"] for cell in row["cells"].values() if cell["score"] is not None]
-    said.append(
-        f"above the baseline in {sum(score > 0 for score in scores)} of {len(scores)} variants"
-    )
-    return "; ".join(said)
+def method_pages(board: Row, cards: Mapping[str, Any]) -> dict[str, str]:
+    """Return method -> the file of its page: of those that a track shows, and of those with a card
+    in such a track. References that see the hidden part have none.
+    """
+    held = {table["track"] for table in board["tables"]}
+    names = {identity.partition("/")[2] for identity in cards if identity.partition("/")[0] in held}
+    for track in board["tracks"]:
+        names |= {row["method"] for row in shown_rows(track) if not row["peeks"]}
+    return {name: method_page(name) for name in sorted(names)}

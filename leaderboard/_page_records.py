@@ -14,10 +14,8 @@ from ._charts import MOST_LINES
 
 POINTS = 50
 """Most points of one curve."""
-PICTURES, PICTURE_BYTES, ALL_PICTURES = 4, 150_000, 900_000
-"""Most pictures of a table, bytes of one, and bytes of all: the page stays
-one that opens at once.
-"""
+PICTURES, PICTURE_BYTES, ALL_PICTURES = 4, 150_000, 300_000
+"""Most pictures of a table, bytes of one, and bytes of all: pages stay ones that open at once."""
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -29,6 +27,8 @@ class Extras:
     curves: dict[int, tuple[list[dict[str, Any]], list[str], str]] = field(default_factory=dict)
     pictures: dict[int, list[dict[str, str]]] = field(default_factory=dict)
     failed: dict[str, list[Record]] = field(default_factory=dict)
+    datasets: dict[str, set[str]] = field(default_factory=dict)
+    """Track -> the datasets that its runs loaded."""
 
 
 def extras(
@@ -42,10 +42,11 @@ def extras(
         {
             "records": len(records),
             "newest": max((record.ended[:10] for record in records), default=""),
-            "local": any(record.provenance.get("runner") != "ci" for record in records),
         }
     )
     for record in records:
+        loaded = {call.partition("(")[0] for call in record.data or ()}
+        found.datasets.setdefault(record.track, set()).update(loaded)
         if record.status not in ("ok", "interrupted"):
             found.failed.setdefault(record.track, []).append(record)
     chosen = {place: _chosen(table["rows"]) for place, table in enumerate(board["tables"])}
@@ -156,7 +157,7 @@ def _curves(
                 {
                     "method": row["method"],
                     "step": step,
-                    "y": float(f"{sum(sums[step]) / len(sums[step]):.5g}"),
+                    "y": float(f"{sum(sums[step]) / len(sums[step]):.4g}"),
                 }
                 for step in kept
             ]

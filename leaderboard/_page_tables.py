@@ -5,12 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ._page_parts import short
+from ._page_links import slug
+from ._page_parts import Cell, Column, column, short
 from ._ranks import EQUAL
 from ._render_tables import ARROWS, decimals, interval
 from ._text import class_cells, flops, number, range_of, seconds, test_set_text, visits
 
 Row = Mapping[str, Any]
+
+
+COLUMNS: tuple[Column, ...] = (
+    column("mean", ""),
+    column("place", "#"),
+    column("range", "Range"),
+    column("seeds", "Seeds"),
+    column("gain", "vs baseline"),
+    column("seconds", "Solve s"),
+    column("flops", "GFLOP"),
+    column("visits", "Visits"),
+    column("remarks", "Remarks", numeric=False),
+)
+"""The columns of a table by variant after the method; the first is headed by the metric."""
 
 
 def table_rows(table: Row) -> dict[str, Any]:
@@ -30,7 +45,9 @@ def table_rows(table: Row) -> dict[str, Any]:
         better,
         test_set_text(table["test_set"]),
     ]
+    named = [table[part] for part in ("task", "preset", "variant", "device")]
     return {
+        "id": f"table-{slug('-'.join(named))}",
         "title": f"{table['task']} · {table['variant']}",
         "about": " · ".join(filter(None, facts)),
         "metric": (table["primary"]["name"] or "value")
@@ -48,8 +65,7 @@ def table_rows(table: Row) -> dict[str, Any]:
     }
 
 
-def _cells(row: Row, digits: int, device: str) -> list[tuple[str, float | None]]:
-    """Return the text of each cell, and the number that it is sorted by."""
+def _cells(row: Row, digits: int, device: str) -> list[Cell]:
     visited = (
         None
         if row["cost"]["forward"] is None
@@ -57,21 +73,14 @@ def _cells(row: Row, digits: int, device: str) -> list[tuple[str, float | None]]
     )
     difference = row["vs_low"]
     return [
-        (str(row["place"] or "—"), row["place"] or 999),
-        (range_of(row), row["range"][0] if row["range"] else 999),
-        (number(row["mean"], digits), row["mean"]),
-        (interval(row, digits), row["low"]),
-        (str(row["n"]), None),
-        (
-            number(difference["mean"], digits, "+") if difference else "—",
-            difference["mean"] if difference else None,
-        ),
-        (
-            number(seconds(row["cost"], device), 2),
-            seconds(row["cost"], device),
-        ),
-        (flops(row["cost"]), row["cost"]["flops"]),
-        (visits(row["cost"], visited, short(visited)), visited),
+        Cell(number(row["mean"], digits), more=interval(row, digits)),
+        Cell(str(row["place"] or "—")),
+        Cell(range_of(row)),
+        Cell(str(row["n"])),
+        Cell(number(difference["mean"], digits, "+") if difference else "—"),
+        Cell(number(seconds(row["cost"], device), 2)),
+        Cell(flops(row["cost"]), row["cost"]["flops"]),
+        Cell(visits(row["cost"], visited, short(visited)), visited),
     ]
 
 
@@ -89,12 +98,6 @@ def _remarks(row: Row, several: bool) -> str:
     ]
     marks.append(row["why"] if row["why"].startswith(EQUAL) else "")
     marks.append(f"needs {', '.join(row['needs'])}" if row["needs"] else "")
-    marks.append(
-        f"defaults from {row['defaults']}"
-        if row["defaults"].startswith(("paper", "here"))
-        else row["defaults"]
-        if row["defaults"].startswith("tuned")
-        else ""
-    )
+    marks.append(row["defaults"] if row["defaults"].startswith("tuned") else "")
     marks.append(f"on {row['class']}" if several and row["class"] else "")
     return "; ".join(mark for mark in marks if mark)

@@ -1,30 +1,26 @@
-"""The panel of one track on the page: its board, charts, tables and cards."""
+"""The page of one track: who leads, its board, charts, tables and failures."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from . import _charts
+from ._page_links import Link, docs_link, linked, paper_links
 from ._page_matrix import matrix, pairs
-from ._page_parts import card_of, slug_of, track_rows
+from ._page_overview import measured, standing_of, title_of
+from ._page_parts import board_columns, board_rows
+from ._page_plot import plot_of
+from ._page_raw import Raw
+from ._page_reading import HELP
 from ._page_records import Extras
 from ._page_sources import failures
-from ._page_tables import table_rows
+from ._page_tables import COLUMNS, table_rows
 from ._ranks import EQUAL
 from ._render_datasets import datasets_panel
 from ._rows import on_axis
-from ._text import class_cells, counted
+from ._text import counted
 from ._track_facts import below, fixed_tests, reliability, shown_rows
-
-
-def chart(
-    charts: dict[str, Any], name: str, title: str, about: str, spec: dict[str, Any]
-) -> dict[str, str]:
-    """Add a chart to those of the page, and return what the template shows with it."""
-    charts[name] = spec
-    return {"id": name, "title": title, "about": about}
-
 
 _NO_SCORE = {
     True: (
@@ -37,61 +33,111 @@ _NO_SCORE = {
 }
 
 
-def panel_of(
-    item: tuple[str, Mapping[str, Any] | None],
+class Room(NamedTuple):
+    """What of its tables by variant a page has room for."""
+
+    curves: bool
+    rows: int
+    """Most rows of a table."""
+
+
+WHOLE = (Room(True, 10_000), Room(False, 10_000), Room(False, 20), Room(False, 5), Room(False, 0))
+"""All, and what is left out of a page that would be too large, in this order."""
+
+
+def chart(
+    charts: dict[str, Any], name: str, title: str, about: str, spec: dict[str, Any]
+) -> dict[str, str]:
+    """Add a chart to those of a page, and return what the template shows with it."""
+    charts[name] = spec
+    return {"id": name, "title": title, "about": about}
+
+
+def track_view(
+    name: str,
+    track: Mapping[str, Any] | None,
     board: Mapping[str, Any],
     found: Extras,
-    charts: dict[str, Any],
     options: Mapping[str, Any],
+    raw: Sequence[Raw],
+    pages: Mapping[str, str],
+    room: Room = WHOLE[0],
 ) -> dict[str, Any]:
-    """Return the panel of a track, given by its name and its board, if it has one; its charts go
-    into ``charts``.
+    """Return the page of a track.
+
+    Args:
+        name: of the track.
+        track: its board, where it has one.
+        board: the whole board.
+        found: curves, pictures and failures.
+        options: see :func:`.board.bench_publish`.
+        raw: what rows of the track reached in metrics.
+        pages: method -> the file of its page.
+        room: what of the tables by variant is shown.
     """
-    name, track = item
-    slug, card = slug_of(name), options.get("tracks", {}).get(name)
-    panel: dict[str, Any] = {
-        "slug": slug,
-        "title": board["suite"]["tracks"][name]["title"]
-        if name in board["suite"]["tracks"]
-        else card.title
-        if card
-        else name,
+    charts: dict[str, Any] = {}
+    card = options.get("tracks", {}).get(name)
+    cards = {
+        identity.partition("/")[2]: one
+        for identity, one in sorted(options.get("cards", {}).items())
+        if identity.startswith(f"{name}/")
+    }
+    listed = failures(found.failed.get(name, []))
+    view: dict[str, Any] = {
+        "name": name,
+        "title": title_of(name, board, options.get("tracks", {})),
         "about": track["about"] if track else _NO_SCORE[name in board["suite"]["tracks"]],
-        "board": None,
-        "classes": False,
-        "best_plain": "",
+        "field": card.field if card else "",
+        "ranked": card.ranked if card else "",
+        "docs": docs_link(name),
+        "data": _data(found.datasets.get(name, ()), options),
+        "measured": measured(raw),
+        "standing": None,
+        "columns": [],
         "tables": [
-            _table(table, place, slug, found, charts)
+            _table(table, place, found, charts, room)
             for place, table in enumerate(board["tables"])
             if table["track"] == name
         ],
-        "cards": [
-            card_of(identity, card, board, track)
-            for identity, card in sorted(options.get("cards", {}).items())
-            if identity.startswith(f"{name}/")
+        "table_columns": COLUMNS,
+        "left_out": "" if room.curves else "Learning curves are left out: the records hold them.",
+        "method_help": HELP["method"],
+        "plot_help": HELP["plot"],
+        "methods": [
+            {
+                "name": method,
+                "title": one.title,
+                "page": pages.get(method, ""),
+                "papers": paper_links([one]),
+            }
+            for method, one in cards.items()
         ],
-        "failures": failures(found.failed.get(name, [])),
-        "more_failures": max(
-            0, len(found.failed.get(name, [])) - len(failures(found.failed.get(name, [])))
-        ),
-        "datasets": None,
-        "pairs": None,
-        "intervals": None,
-        "pareto": None,
+        "failures": listed,
+        "more_failures": len(found.failed.get(name, [])) - len(listed),
+        "charts": charts,
     }
-    return panel if track is None else panel | _ranked(track, board["suite"], slug, charts)
+    if track is None:
+        return view
+    return view | _ranked(track, board["suite"], raw, cards, pages, charts)
 
 
 def _ranked(
-    track: Mapping[str, Any], suite: Mapping[str, Any], slug: str, charts: dict[str, Any]
+    track: Mapping[str, Any],
+    suite: Mapping[str, Any],
+    raw: Sequence[Raw],
+    cards: Mapping[str, Any],
+    pages: Mapping[str, str],
+    charts: dict[str, Any],
 ) -> dict[str, Any]:
-    """Return what a panel shows of a track that has a board."""
+    """Return what a page shows of a track that has a board."""
     ranked = [row for row in track["rows"] if row["place"]]
     cells = sum(cell["state"] == "scored" for cell in track["cells"])
+    papers = any(paper_links([cards[row["method"]]]) for row in ranked if row["method"] in cards)
     return {
-        "board": track_rows(track),
-        "classes": bool(class_cells(shown_rows(track))),
-        "best_plain": track["best_plain"],
+        "standing": standing_of(track, raw),
+        "columns": board_columns(track, raw, papers),
+        "board": board_rows(track, raw, cards, pages),
+        "plot": plot_of(shown_rows(track)),
         "caption": (
             f"Mean normalised score over {counted(len(track['scored_tasks']), 'task')} "
             f"({counted(cells, 'variant')}), {suite['seeds']} seeds; 95 % t interval over seeds."
@@ -110,27 +156,21 @@ def _ranked(
         "datasets": datasets_panel(sets) if (sets := track.get("datasets")) else None,
         "matrix": matrix(track),
         "pairs": pairs(track),
-        "intervals": _intervals(ranked, slug, charts) if ranked else None,
-        "pareto": _pareto(ranked, slug, charts),
+        "pareto": _pareto(ranked, charts),
     }
 
 
-def _intervals(
-    ranked: Sequence[Mapping[str, Any]], slug: str, charts: dict[str, Any]
-) -> dict[str, str]:
-    about = (
-        "0: the baseline, 1: the upper anchor. Thick: 95 % over seeds, these tasks. Thin: tasks "
-        "resampled too."
-        if ranked[0]["wide"]
-        else "0: the baseline, 1: the upper anchor. Bars: 95 % over seeds, these tasks."
-    )
-    drawn = _charts.intervals(ranked)
-    return chart(charts, f"{slug}-intervals", "Scores and intervals", about, drawn)
+def _data(names: Collection[str], options: Mapping[str, Any]) -> list[tuple[str, list[Link]]]:
+    """Return the datasets that the runs of a track loaded, each with where it comes from."""
+    cards = options.get("datasets", {})
+    return [
+        (cards[name].title, linked(f"{cards[name].source} ({cards[name].licence})"))
+        for name in sorted(names)
+        if name in cards
+    ]
 
 
-def _pareto(
-    ranked: Sequence[Mapping[str, Any]], slug: str, charts: dict[str, Any]
-) -> dict[str, str] | None:
+def _pareto(ranked: Sequence[Mapping[str, Any]], charts: dict[str, Any]) -> dict[str, str] | None:
     """Return scores against the first cost that two methods have; None: there is none."""
     for axis, what in (("flops", "floating-point operations"), ("visits", "example visits")):
         shown = [row for row in ranked if row["cost"][axis] and on_axis(row["cost"], axis)]
@@ -140,25 +180,24 @@ def _pareto(
                 "little and scores more than delta higher."
             )
             drawn = _charts.pareto(shown, axis, f"{what} (log scale)")
-            return chart(charts, f"{slug}-pareto", "Score against cost", about, drawn)
+            return chart(charts, "cost", "Score against cost", about, drawn)
     return None
 
 
 def _table(
-    table: Mapping[str, Any], place: int, slug: str, found: Extras, charts: dict[str, Any]
+    table: Mapping[str, Any], place: int, found: Extras, charts: dict[str, Any], room: Room
 ) -> dict[str, Any]:
     shown = table_rows(table)
+    every = shown["rows"]
+    if len(every) > room.rows:
+        said = f"The first {room.rows} of {len(every)} rows; leaderboard.csv holds all."
+        shown |= {"rows": every[: room.rows], "notes": [*shown["notes"], said]}
     lines, names, key = found.curves.get(place, ([], [], ""))
-    if lines:
+    if lines and room.curves:
         about = (
             f"{key}, mean over seeds, of the {len(names)} methods shown: the best ranked and "
             "the references."
         )
-        shown["curves"] = chart(
-            charts,
-            f"{slug}-curve-{place}",
-            "Learning curves",
-            about,
-            _charts.lines(lines, names, "step", "step", key),
-        )
+        drawn = _charts.lines(lines, names, "step", "step", key)
+        shown["curves"] = chart(charts, f"curve-{place}", "Learning curves", about, drawn)
     return {"curves": None, **shown, "pictures": found.pictures.get(place, [])}

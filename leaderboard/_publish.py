@@ -25,11 +25,14 @@ from ._schema import schema
 from ._scores import clashes
 from ._suite import find, in_tier, read_suite
 from ._suite_file import Suite
+from ._superseded import superseded
 from ._text import as_csv
 from ._track_exports import track_lines
 
-PAGE = ("altair", "itables", "jinja2", "vl_convert")
+PAGE = ("altair", "jinja2", "vl_convert")
 """What the page is made with: the extra ``page``."""
+OURS = '<meta name="generator" content="datacentric-bench">'
+"""What a page of ours holds."""
 
 
 def publish(
@@ -55,30 +58,58 @@ def publish(
     how = f"the page needs {', '.join(missing)}; run \"pip install 'datacentric-bench[page]'\""
     if missing and options.get("required"):
         raise EnvironmentFault(f"{how}, or leave --serve out.")
+    drawn: list[str] = []
+    old, said = superseded(folder, board)
     if options.get("page") and not missing:
-        from ._page import make_page, page_name
+        from ._page import make_pages, page_files, page_name
         from ._picture import names, pictures
 
-        name, page = page_name(board, mine, history, options), folder / "index.html"
-        drawn = names(board)
-        if (
-            all((folder / file).is_file() for file in [*_names(board), *drawn])
-            and page.is_file()
-            and name in page.read_text(encoding="utf-8", errors="replace")[:2000]
-        ):
-            return [f"{folder} holds what these records give already."]
+        options = {**options, "superseded": old}
+        name, files, drawn = (
+            page_name(board, mine, history, options),
+            page_files(board, options),
+            names(board),
+        )
+        if _holds(folder, [*_names(board), *drawn, *files], name):
+            return [*said, f"{folder} holds what these records give already."]
     for file, text in _texts(board).items():
         put(folder / file, text.encode())
     put_with(folder / "records.parquet", lambda path: records_parquet(mine, path))
-    said = [f"wrote {', '.join(_names(board))} to {folder}."]
+    said.append(f"wrote {', '.join(_names(board))} to {folder}.")
     if missing:
         return [*said, f"{how}. The other files are complete."]
     if options.get("page"):
         for file, picture in pictures(board).items():
             put(folder / file, picture.encode())
-        put(page, make_page(board, mine, history, options, name).encode())
-        said.append(f"wrote {', '.join([*drawn, 'index.html'])} to {folder}.")
+        _put_pages(folder, dict(make_pages(board, mine, history, options, name)))
+        said.append(
+            f"wrote {', '.join([*drawn, 'index.html'])} and {len(files) - 1} files that it leads "
+            f"to, to {folder}."
+        )
     return said
+
+
+def _holds(folder: Path, files: Collection[str], name: str) -> bool:
+    """Say whether a folder has all files, and a page of that name."""
+    page = folder / "index.html"
+    return (
+        all((folder / file).is_file() for file in files)
+        and name in page.read_text(encoding="utf-8", errors="replace")[:2000]
+    )
+
+
+def _put_pages(folder: Path, pages: Mapping[str, str]) -> None:
+    """Write the files of a page, the first one last: it says that all are there. Pages of tracks
+    and methods that are gone are removed.
+    """
+    for file in sorted(pages, key=lambda file: file == "index.html"):
+        path = folder / file
+        path.parent.mkdir(exist_ok=True)
+        put(path, pages[file].encode())
+    for room in ("tracks", "methods"):
+        for path in (folder / room).glob("*.html"):
+            if f"{room}/{path.name}" not in pages and OURS in path.read_text("utf-8", "replace"):
+                path.unlink()
 
 
 def _names(board: Mapping[str, Any]) -> list[str]:

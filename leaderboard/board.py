@@ -191,10 +191,11 @@ def bench_publish(
         records: every record, in any order.
         folder: where to; it is there.
         options: ``tasks`` and ``cards`` (``track/name`` -> card of a task, of a method), ``tracks``
-            (name -> card), ``load(ids)`` that yields whole records, ``picture(record, name)`` that
+            and ``datasets`` (name -> card), ``sources`` (``track/name`` -> a method's file in the
+            repository), ``load(ids)`` that yields whole records, ``picture(record, name)`` that
             returns the bytes of a PNG or None, ``history``: a Parquet file of earlier nights to
             which this board's is added, ``night``: its name (the day of the newest record
-            otherwise), ``page``: whether to write index.html, ``required``: whether a page that
+            otherwise), ``page``: whether to write the page, ``required``: whether a page that
             can't be made is an error.
 
     Returns:

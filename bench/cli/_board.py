@@ -42,6 +42,16 @@ def method_cards(registry: Registry) -> dict[str, Any]:
     return {entry.identity: entry.card for entry in registry.rows("method")}
 
 
+def method_files(registry: Registry) -> dict[str, str]:
+    """Return the file of every built-in method by identity, as the repository has it."""
+    room = "bench.builtin."
+    return {
+        entry.identity: f"{entry.target.module.removeprefix(room).replace('.', '/')}.py"
+        for entry in registry.rows("method")
+        if entry.source == "builtin" and entry.target.module.startswith(room)
+    }
+
+
 def publish(
     registry: Registry,
     board: dict[str, Any],
@@ -66,6 +76,8 @@ def publish(
         "tasks": registry.cards(),
         "cards": method_cards(registry),
         "tracks": tracks,
+        "datasets": {entry.identity: entry.card for entry in registry.rows("dataset")},
+        "sources": method_files(registry),
         "load": load,
         "picture": picture,
         **options,

@@ -74,7 +74,7 @@ _FORMATS = ("md", "json", "csv", "latex")
     "--page/--no-page",
     default=True,
     show_default=True,
-    help="With --out: write index.html too; it needs the extra 'page'.",
+    help="With --out: write the page too; it needs the extra 'page'.",
 )
 @click.option(
     "--history",

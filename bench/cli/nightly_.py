@@ -86,7 +86,7 @@ bench nightly --tier nightly --phase publish --out site
     "--page/--no-page",
     default=True,
     show_default=True,
-    help="Write index.html too; it needs the extra 'page'.",
+    help="Write the page too; it needs the extra 'page'.",
 )
 @click.option(
     "--device",

@@ -70,7 +70,8 @@ def bench_publish(
     """Write the files of a board into ``folder`` and return what there is to say (``bench
     leaderboard --out``).
 
-    ``options`` holds ``tasks`` and ``cards`` (``track/name`` -> card), ``tracks`` (name -> card),
+    ``options`` holds ``tasks`` and ``cards`` (``track/name`` -> card), ``tracks`` and ``datasets``
+    (name -> card), ``sources`` (``track/name`` -> a method's file in the repository),
     ``load(ids)``, which yields whole records, ``picture(record, name)``, which returns a picture's
     bytes or ``None``, ``history``, a file of earlier nights, and ``page``.
     """

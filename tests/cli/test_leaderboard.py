@@ -239,7 +239,7 @@ def test_a_track_outside_the_suite_is_on_the_page_without_a_score(lab, tmp_path)
         "leaderboard", "--plugins", lab.folder, "--no-stale", "--out", tmp_path / "out"
     )
     assert done.code == 0
-    page = (tmp_path / "out" / "index.html").read_text()
+    page = (tmp_path / "out" / "tracks" / "demo.html").read_text()
     assert page.count("This track is not part of the suite") == 1
     assert not (tmp_path / "out" / "tracks.csv").exists()
 

@@ -1,408 +1,406 @@
-"""The page in a real browser, opened from disk: no request, no console error, no accessibility
-finding, sorting, filtering, tracks, small screens.
-"""
+"""The page's files: what they hold of records and cards, and that every link leads somewhere."""
 
 import json
 import re
-import shutil
-from pathlib import Path
+from html.parser import HTMLParser
+from statistics import mean
+from urllib.parse import unquote, urlsplit
 
-import msgspec
 import pytest
 from bench.builtin.leaderboard.board import bench_board, bench_publish
-from board_toy import SUITE, TASKS, made_up, whole_suite
+from board_toy import CARDS, SUITE, TASKS, made_up, whole_suite
+from page_toy import HOSTILE, NEWEST, contents
 
-from bench.builtin.leaderboard import _suite
-from bench.cards import TrackCard
+from bench.builtin.leaderboard import _page_links, _suite
+from bench.cards import MethodCard
+from bench.cli import main
 from bench.plugins.registry import Registry
 
-for library in ("altair", "itables", "vl_convert", "playwright", "axe_playwright_python"):
+for library in ("altair", "vl_convert"):
     pytest.importorskip(library, reason=f"{library} is not installed; run: make install")
 
-BROWSER = next(
-    filter(
-        None,
-        map(
-            shutil.which,
-            ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"),
-        ),
-    ),
-    None,
-)
-needs_browser = pytest.mark.skipif(
-    BROWSER is None, reason="no Chromium is installed; run: make browser"
-)
-HOSTILE = "</script><script>fetch('https://evil.example/')</script><img src=x onerror=alert(1)>"
-CONTROL = "a\x1b[31mred\x00\udcff\u202eb"
-TRACKS = ("noisy-labels", "selection", "privacy-audit")
-NEWEST = _suite.read_suite(_suite.find(None)).name
-HISTORY = [
-    {
-        "night": f"2026-01-0{day}",
-        "suite": NEWEST,
-        "tier": "default",
-        "track": "selection",
-        "method": method,
-        "score": 0.5 + day / 50,
-        "place": 1,
-        "range_low": 1,
-        "range_high": 3,
-        "leading": True,
-        "low": 0.4,
-        "high": 0.6,
-        "iqm": 0.5,
-        "ok": 20,
-        "imputed": 0,
-        "of": 20,
-        "valid": True,
-    }
-    for day in (1, 2, 3)
-    for method in (
-        "k-center",
-        "el2n",
-        "forgetting",
-        "grand",
-        "herding",
-        "margin",
-        "surrogate-power",
-    )
-]
+
+class Parts(HTMLParser):
+    """Collects the links, ids, headings and tags of a page."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.links, self.ids, self.tags, self.handlers = [], [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        for name, value in attrs:
+            if name == "id":
+                self.ids.append(value)
+            if name in ("href", "src"):
+                self.links.append((tag, value or "", dict(attrs).get("rel", "")))
+            if name.startswith("on"):
+                self.handlers.append(name)
+
+
+@pytest.fixture(scope="session")
+def pages(page_folder):
+    """Name -> text of every HTML file."""
+    return {name: data.decode() for name, data in contents(page_folder).items() if ".html" in name}
+
+
+def publish(folder, records, cards=CARDS, suite=SUITE, **options):
+    """Write the page of a small suite, and return its folder."""
+    path = folder / "suite-small.toml"
+    path.write_text(suite)
+    board = bench_board(records, TASKS, {"suite": str(path), "cards": cards})
+    out = folder / "out"
+    out.mkdir(exist_ok=True)
+    bench_publish(board, records, out, {"tasks": TASKS, "cards": cards, "page": True, **options})
+    return out
 
 
 @pytest.fixture(scope="module")
-def page_file(tmp_path_factory):
-    """A page of made-up records of three tracks, with hostile ones,
-    failures, pictures and history.
-    """
-    import io
-
-    import numpy as np
-    from bench.builtin.leaderboard._exports import history_parquet
-    from PIL import Image
-
-    registry = Registry()
-    tasks, cards = (
-        registry.cards(),
-        {entry.identity: entry.card for entry in registry.rows("method")},
-    )
-    suite = _suite.read_suite(_suite.find(None))
-    folder = tmp_path_factory.mktemp("page")
-    plain = folder / f"suite-{NEWEST}.toml"  # without the frozen anchors of real runs
-    text = (
-        _suite.find(None).read_text().replace("\ndelta = ", "\nover_datasets = true\ndelta = ", 1)
-    )
-    plain.write_text(text)
-    methods = {
-        track: sorted(name.partition("/")[2] for name in cards if name.startswith(f"{track}/"))
-        for track in TRACKS
-    }
-    methods["noisy-labels"] = ["ce", "coteaching", "elr", "mixup"]
-    cards = {
-        name: card
-        for name, card in cards.items()
-        if name.partition("/")[2] in methods.get(name.partition("/")[0], ())
-    }
-    cards["noisy-labels/elr"] = msgspec.structs.replace(
-        cards["noisy-labels/elr"], title=f"Early {CONTROL}", claim=f"It holds {CONTROL}"
-    )
-    records = whole_suite(suite, tasks, methods, curves=12)
-    records += [
-        made_up("noisy-labels", "noisy-digits", "sym40", HOSTILE, 0, "acc_last", 60.0),
-        made_up("noisy-labels", "noisy-digits", "sym40", "boom", 0, "acc_last", 0, status="failed"),
-    ]
-    records[-1].error.message = HOSTILE + "x" * 10_000_000
-    records[-1].error.rerun = HOSTILE
-    for record in records:
-        if record.task == "prune-digits" and record.seed == 0:
-            record.images = {HOSTILE: "image-0.png"}
-    picture = io.BytesIO()
-    Image.fromarray(np.arange(600, dtype=np.uint8).reshape(20, 30)).save(picture, "PNG")
-    history_parquet(HISTORY, folder / "history.parquet")
-    tracks = {
-        "privacy-audit": TrackCard(
-            name="privacy-audit",
-            title=f"Privacy {CONTROL}",
-            about=f"About {CONTROL}",
-            field="privacy",
-            ranked="audits",
-        )
-    }
-    board = bench_board(records, tasks, {"suite": str(plain), "cards": cards, "tracks": tracks})
-    options = {
-        "tasks": tasks,
-        "cards": cards,
-        "tracks": tracks,
-        "load": lambda ids: (record for record in records if record.id in ids),
-        "picture": lambda *_: picture.getvalue(),
-        "page": True,
-        "history": folder / "history.parquet",
-    }
-    bench_publish(board, records, folder, options)
-    names = ("index.html", "leaderboard.svg", "leaderboard-dark.svg")
-    first = [(folder / name).read_bytes() for name in names]
-    (folder / "index.html").unlink()
-    history_parquet(HISTORY, folder / "history.parquet")
-    bench_publish(board, list(reversed(records)), folder, options)
-    assert [(folder / name).read_bytes() for name in names] == first, (
-        "the same records give the same bytes"
-    )
-    return folder / "index.html"
-
-
-def test_the_picture_shows_every_ranked_method_in_both_themes_and_is_plain_svg(page_file):
-    from xml.etree import ElementTree
-
-    board = json.loads((page_file.parent / "leaderboard.json").read_text())
-    ranked = {row["method"] for track in board["tracks"] for row in track["rows"] if row["place"]}
-    for name in ("leaderboard.svg", "leaderboard-dark.svg"):
-        text = (page_file.parent / name).read_text()
-        drawn = {
-            element.text
-            for element in ElementTree.fromstring(text).iter()
-            if element.tag.endswith("text")
-        }
-        assert ranked <= drawn
-        assert {track["title"] for track in board["tracks"]} <= drawn
-        assert re.findall(r"<(script|foreignObject|image|a)\b|href=.http|url\(http", text) == []
-
-
-def test_names_with_control_characters_are_drawn_without_them(tmp_path):
-    from xml.etree import ElementTree
-
-    from bench.builtin.leaderboard._picture import pictures
-
-    path = tmp_path / "suite-small.toml"
+def small_records(tmp_path_factory):
+    path = tmp_path_factory.mktemp("small") / "suite-small.toml"
     path.write_text(SUITE)
-    strange = "a\x1b[31mred\x00\udcff\u202eb"
-    records = whole_suite(_suite.read_suite(path), TASKS, {"demo": ["null", strange]})
-    board = bench_board(records, TASKS, {"suite": str(path)})
+    return whole_suite(_suite.read_suite(path), TASKS, {"demo": ["null", "m", "n"]})
+
+
+def test_a_page_a_track_and_a_page_a_method_stand_beside_the_overview(pages):
+    assert {"index.html", "about.html", "submit.html", "changes.html", "errata.html"} <= set(pages)
+    named = {f"tracks/{name}.html" for name in ("noisy-labels", "selection", "privacy-audit")}
+    assert {name for name in pages if name.startswith("tracks/")} == named
+    known = {entry.name for entry in Registry().rows("method") if entry.track == "selection"}
+    assert {f"methods/{name}.html" for name in known} <= set(pages)
+
+
+def test_every_link_and_every_anchor_leads_somewhere_and_every_id_stands_once(pages, page_folder):
+    parts = {name: Parts(text) for name, text in pages.items()}
+    for name, found in parts.items():
+        assert len(found.ids) == len(set(found.ids)), name
+        for tag, link, rel in found.links:
+            if link.startswith("data:"):
+                continue
+            if link.startswith("https:"):
+                assert (tag, rel) == ("a", "noreferrer"), f"{name} asks the network for {link}"
+                continue
+            target = urlsplit(link)
+            assert target.scheme == "", f"{name}: {link}"
+            path = (page_folder / name).parent / target.path if target.path else page_folder / name
+            assert path.is_file(), f"{name}: {link}"
+            if target.fragment:
+                there = str(path.resolve().relative_to(page_folder.resolve()))
+                assert unquote(target.fragment) in parts[there].ids, f"{name}: {link}"
+
+
+def test_no_text_of_a_record_or_a_card_becomes_markup(pages):
+    for name, text in pages.items():
+        found = Parts(text)
+        assert found.handlers == [], name
+        scripts = text.count("<script")
+        assert scripts == text.count('<script src="') + text.count('<script type="text/plain"')
+        assert not any(link.startswith("javascript") for _, link, _ in found.links), name
+        assert not any("x" == link for tag, link, _ in found.links if tag == "img"), name
+    shown = [name for name, text in pages.items() if "&lt;img src=x" in text]
+    assert {"tracks/noisy-labels.html", "methods/mixup.html"} <= set(shown)
+    assert "x" * 1000 not in pages["tracks/noisy-labels.html"], "a long reason is cut"
+
+
+def test_no_page_holds_a_control_character_of_a_card(pages):
+    for name, text in pages.items():
+        assert {character for character in text if not character.isprintable()} == {"\n"}, name
+    for name, words in (
+        ("methods/elr.html", ("Early", "It holds")),
+        ("tracks/privacy-audit.html", ("Privacy", "About")),
+    ):
+        for word in words:
+            assert f"{word} a [31mred   b" in pages[name]
+
+
+def test_every_page_forbids_what_does_not_lie_beside_it(pages):
+    for name, text in pages.items():
+        (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', text)
+        assert "default-src &#39;none&#39;" in policy, name
+        assert "http" not in policy
+        assert "unsafe-eval" not in policy
+
+
+def test_the_overview_says_who_leads_and_by_how_much_in_the_metrics_unit(tmp_path, small_records):
+    out = publish(tmp_path, small_records)
+    board = json.loads((out / "leaderboard.json").read_text())
     (track,) = board["tracks"]
-    track["title"] = strange
-    assert strange in {row["method"] for row in track["rows"] if row["place"]}
-    for svg in pictures(board).values():
-        drawn = [
-            element.text
-            for element in ElementTree.fromstring(svg).iter()
-            if element.tag.endswith("text")
-        ]
-        assert drawn.count("a [31mred   b") == 2, drawn
+    rows = [row for row in track["rows"] if row["place"] and row["reference"] != "high"]
+    leader = rows[0]["method"]
+
+    def reached(method, task, metric):
+        """Return seed -> mean over the variants of a task, by hand."""
+        found = {}
+        for record in small_records:
+            if (record.method, record.task) == (method, task):
+                found.setdefault(record.seed, []).append(record.metrics[metric])
+        return {seed: mean(values) for seed, values in found.items()}
+
+    text = (out / "index.html").read_text()
+    assert f'<b class="leader">{leader}</b>' in text
+    amounts = re.findall(r'<span class="amount">([\d.]+)( %)?</span>', text)
+    gains = re.findall(r'<span class="gain">([\d.]+)( points)? (higher|lower) than null', text)
+    for place, (task, metric, sign, unit, word) in enumerate(
+        [("up", "acc", 1, " %", "higher"), ("down", "gap", -1, "", "lower")]
+    ):
+        mine, low = reached(leader, task, metric), reached("null", task, metric)
+        far = mean(sign * (mine[seed] - low[seed]) for seed in mine)
+        close = 0.051 if unit else 0.0051
+        assert float(amounts[place][0]) == pytest.approx(mean(mine.values()), abs=close)
+        assert float(gains[place][0]) == pytest.approx(far, abs=close)
+        assert (amounts[place][1], bool(gains[place][1])) == (unit, bool(unit))
+        assert gains[place][2] == word
 
 
-def test_the_page_is_small_and_holds_no_text_of_a_record_unescaped(page_file):
-    text = page_file.read_text()
-    assert len(text) < 3_000_000
-    markup = text.partition('<script type="text/plain"')[0]
-    # a long reason is cut
-    found = {
-        piece: piece in markup
-        for piece in ("<img src=x", "evil.example/')</script>", "&lt;img src=x", "x" * 1000)
-    }
-    assert list(found.values()) == [False, False, True, False]
-    assert re.findall(r'(?:src|href)="https?://(?!arxiv\.org/abs/)[^"]*', markup) == []
+def test_method_score_and_place_are_the_first_columns_and_every_column_has_help(pages):
+    text = pages["tracks/selection.html"]
+    (head,) = re.findall(r'<table id="board".*?<thead>(.*?)</thead>', text, re.DOTALL)
+    heads = re.findall(r"<th [^>]*>.*?</th>", head)
+    names = [re.sub(r"<[^>]*>|\?", "", one).strip() for one in heads]
+    assert names[:3] == ["Method", "Score [95 %]", "#"]
+    assert {"Range", "Verdict", "Runs", "GFLOP", "Remarks", "Defaults from"} <= set(names)
+    assert any(name.startswith("auc") for name in names), "the metric in its own unit"
+    for one in heads:
+        (target,) = re.findall(r'popovertarget="([^"]+)"', one)
+        assert re.search(rf'<div id="{target}" class="help-text" popover>[^<]{{20,}}</div>', text)
 
 
-def test_the_page_holds_no_control_character_of_a_card(page_file):
-    text = page_file.read_text()
-    assert {character for character in text if not character.isprintable()} == {"\n"}
-    shown = {
-        piece: f"{piece} a [31mred   b" in text
-        for piece in ("Early", "It holds", "Privacy", "About")
-    }
-    assert all(shown.values()), shown
+def test_a_track_shows_what_each_dataset_gives_where_the_suite_asks_for_it(
+    pages, tmp_path, small_records
+):
+    assert '<h2 id="datasets">' in pages["tracks/selection.html"]
+    out = publish(tmp_path, small_records)
+    assert 'id="datasets"' not in (out / "tracks" / "demo.html").read_text()
 
 
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
-        yield found
-        found.close()
-
-
-def settled(page):
-    page.wait_for_selector("html[data-ready]")
-    page.wait_for_selector('html[data-busy="0"]')
-
-
-@pytest.fixture
-def opened(browser, page_file):
-    """Open the page; at the end there was no request, no console message and no error."""
-    contexts, said = [], []
-
-    def call(theme="light", width=1280, track=""):
-        context = browser.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=theme, reduced_motion="reduce"
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on(
-            "request",
-            lambda request: (
-                said.append(request.url[:200])
-                if not request.url.startswith((page_file.as_uri(), "blob:", "data:"))
-                else None
-            ),
-        )
-        page.goto(page_file.as_uri() + track)
-        settled(page)
-        return page
-
-    yield call
-    for context in contexts:
-        context.close()
-    assert said == []
+def test_a_methods_page_holds_its_card_and_its_place_on_every_track(pages):
+    text = pages["methods/coteaching.html"]
+    for words in (
+        "Where it stands",
+        "Claim",
+        "Deviates",
+        "Defaults from",
+        "Official code",
+        'href="https://arxiv.org/abs/1804.06872"',
+        "BibTeX",
+        'href="../tracks/noisy-labels.html"',
+        "noisy-digits sym40",
+    ):
+        assert words in text, words
 
 
-@needs_browser
-@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
-def test_axe_finds_nothing_in_any_panel_of_either_theme(opened, theme):
-    from axe_playwright_python.sync_playwright import Axe
-
-    for panel in ("overview", "track-noisy-labels", "track-selection", "about"):
-        page = opened(theme, track=f"#{panel}")
-        assert ("dark" in (page.get_attribute("html", "class") or "")) is (theme == "dark")
-        page.eval_on_selector_all(
-            "section:not([hidden]) details",
-            "all => { if (all.length) { all[0].open = true; all.at(-1).open = true } }",
-        )
-        settled(page)
-        # what is not shown is judged when it is; axe would place all of it once more
-        page.eval_on_selector_all(
-            "section[hidden], details:not([open]) > div, script",
-            "all => all.forEach(one => one.remove())",
-        )
-        found = Axe().run(
-            page,
-            options={
-                "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"],
-                "resultTypes": ["violations"],
-            },
-        )
-        assert found.violations_count == 0, found.generate_report()
-
-
-@needs_browser
-def test_every_chart_is_drawn_when_its_panel_is_shown_and_again_in_the_other_theme(opened):
-    page = opened(track="#track-selection")
-    charts = page.query_selector_all("#track-selection .chart")
-    shown = [chart for chart in charts if chart.is_visible()]
-    assert len(shown) == 2
-    assert all(chart.query_selector("svg") for chart in shown)
-    before = page.eval_on_selector(
-        "#track-selection .chart svg text", "one => getComputedStyle(one).fill"
+def test_a_methods_page_stays_below_40_kb_whatever_its_card_says(tmp_path):
+    text = '<&"\u2603' * 40_000
+    tracks = [f"demo{place}" for place in range(40)]
+    card = MethodCard(
+        name="m",
+        title=text,
+        track=tuple(tracks),
+        paper=text,
+        bibtex=text,
+        claim=text,
+        deviates=text,
+        needs=("rate",),
+        licence=text[:5000],
     )
-    page.click("#theme")
-    settled(page)
-    assert (
-        page.eval_on_selector(
-            "#track-selection .chart svg text", "one => getComputedStyle(one).fill"
-        )
-        != before
-    )
-    page.click("#tab-overview")
-    settled(page)
-    assert page.query_selector("#overview .chart svg"), "history over nights"
+    cards = {f"{track}/m": card for track in tracks} | {"demo/m": card}
+    records = [
+        made_up("demo", "up", f"v{variant}", name, seed, "acc", 50.0 + seed)
+        for variant in range(90)
+        for name in ("null", "m")
+        for seed in range(2)
+    ]
+    out = publish(tmp_path, records, cards)
+    assert (out / "methods" / "m.html").stat().st_size <= 40_000
 
 
-def column(page, panel, place):
-    return page.eval_on_selector_all(
-        f"#{panel} .board tbody tr",
-        f"rows => rows.map(row => row.children[{place}].innerText.trim())",
-    )
+def test_links_to_repository_and_code_appear_once_the_package_states_an_address(
+    tmp_path, monkeypatch, small_records
+):
+    assert _page_links.file_link("a", "methods/a.py") == ("a", "")
+    quiet = publish(tmp_path, small_records, sources={"demo/m": "methods/demo/m.py"})
+    assert "https://git.example" not in (quiet / "methods" / "m.html").read_text()
+    monkeypatch.setattr(_page_links, "repository", lambda: "https://git.example/lab/bench")
+    loud = publish(tmp_path, small_records, sources={"demo/m": "methods/demo/m.py"})
+    there = "https://git.example/lab/bench/blob/main/methods/demo/m.py"
+    assert f'href="{there}"' in (loud / "methods" / "m.html").read_text()
 
 
-@needs_browser
-def test_the_board_sorts_by_mouse_and_keyboard_and_filters(opened):
-    page = opened(track="#track-selection")
-    names = column(page, "track-selection", 0)
-    assert set(names) >= {
-        entry.name for entry in Registry().rows("method") if entry.track == "selection"
-    }
-    head = "#track-selection .board thead th:nth-child({})"
-    page.click(head.format(1))
-    page.wait_for_selector(head.format(1) + "[aria-sort=ascending]")
-    assert column(page, "track-selection", 0) == sorted(names)
-    page.locator(head.format(1) + " .dt-column-order").focus()
-    page.keyboard.press("Enter")
-    page.wait_for_selector(head.format(1) + "[aria-sort=descending]")
-    assert column(page, "track-selection", 0) == sorted(names, reverse=True)
-    page.click(head.format(11))
-    page.wait_for_selector(head.format(11) + "[aria-sort=ascending]")
-    visits = page.eval_on_selector_all(
-        "#track-selection .board tbody tr",
-        "rows => rows.map(row => +row.children[10].dataset.order)",
-    )
-    assert visits == sorted(visits), "numbers are sorted as numbers"
-    page.fill("#track-selection .dt-search input", "k-cen")
-    assert column(page, "track-selection", 0) == ["k-center"]
-    page.fill("#track-selection .dt-search input", "nothing like it")
-    assert "no row fits" in page.inner_text("#track-selection .board tbody")
+@pytest.mark.parametrize(
+    ("stated", "address"),
+    [
+        ([], ""),
+        (["Issues, https://git.example/issues"], ""),
+        (["Repository, https://git.example/lab/bench/"], "https://git.example/lab/bench"),
+        (["Repository, javascript:alert(1)"], ""),
+        (['Repository, https://git.example/"><script>'], ""),
+    ],
+)
+def test_the_address_of_the_repository_is_the_packages_own(monkeypatch, stated, address):
+    import importlib.metadata
+    from email.message import Message
+
+    message = Message()
+    for line in stated:
+        message["Project-URL"] = line
+    monkeypatch.setattr(importlib.metadata, "metadata", lambda name: message)
+    _page_links.repository.cache_clear()
+    try:
+        assert _page_links.repository() == address
+    finally:
+        _page_links.repository.cache_clear()
 
 
-@needs_browser
-def test_tracks_switch_by_mouse_and_by_keyboard(opened):
-    page = opened()
-    assert page.locator("section:visible").count() == 1
-    page.click("#tab-track-selection")
-    assert page.locator("section:visible").get_attribute("id") == "track-selection"
-    assert page.url.endswith("#track-selection")
-    page.keyboard.press("ArrowRight")
-    assert page.evaluate("document.activeElement.id") == "tab-track-privacy-audit"
-    assert page.locator("section:visible").get_attribute("id") == "track-privacy-audit"
-    page.keyboard.press("Home")
-    assert page.locator("section:visible").get_attribute("id") == "overview"
-    page.keyboard.press("ArrowLeft")
-    assert page.locator("section:visible").get_attribute("id") == "about"
-    page.keyboard.press("Home")
-    page.click("#overview a[data-tab]")
-    assert page.locator("section:visible").get_attribute("id") == "track-noisy-labels"
-    settled(page)
+@pytest.mark.parametrize(
+    ("text", "pieces"),
+    [
+        ("", []),
+        ("plain", [("plain", "")]),
+        (
+            "see arXiv:2007.00151v2, fig. 1",
+            [
+                ("see ", ""),
+                ("arXiv:2007.00151v2", "https://arxiv.org/abs/2007.00151"),
+                (", fig. 1", ""),
+            ],
+        ),
+        (
+            "doi:10.1109/TIT.1967.1053964.",
+            [
+                ("doi:10.1109/TIT.1967.1053964", "https://doi.org/10.1109/TIT.1967.1053964"),
+                (".", ""),
+            ],
+        ),
+        (
+            "(https://a.example/b?c=d).",
+            [("(", ""), ("https://a.example/b?c=d", "https://a.example/b?c=d"), (").", "")],
+        ),
+        (
+            'https://a.example/"onclick=',
+            [("https://a.example/", "https://a.example/"), ('"onclick=', "")],
+        ),
+        ("http://a.example javascript:alert(1)", [("http://a.example javascript:alert(1)", "")]),
+    ],
+)
+def test_only_papers_and_https_addresses_become_links(text, pieces):
+    assert _page_links.linked(text) == pieces
 
 
-@needs_browser
-def test_a_narrow_screen_needs_no_sideways_scrolling_of_the_page(opened):
-    page = opened(width=360)
-    for tab in page.query_selector_all("[role=tab]"):
-        tab.click()
-        page.eval_on_selector_all(
-            "section:not([hidden]) details",
-            "all => all.slice(0, 2).forEach(one => { one.open = true })",
-        )
-        settled(page)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 360, tab.inner_text()
-    sizes = page.eval_on_selector_all(
-        "section:not([hidden]) p",
-        "all => all.map(one => parseFloat(getComputedStyle(one).fontSize))",
-    )
-    assert min(sizes, default=13) >= 12
+def test_names_that_are_no_plain_words_get_pages_of_their_own_and_none_leaves_the_folder():
+    names = ["elr", "ELR", "../../x", HOSTILE, "a/b", "", "x" * 500, ".hidden"]
+    files = [_page_links.method_page(name) for name in names]
+    assert files[0] == "methods/elr.html"
+    assert len(set(files)) == len(names)
+    assert all(re.fullmatch(r"methods/[a-z0-9_-]{1,90}\.html", file) for file in files)
 
 
-@needs_browser
-def test_without_scripts_every_table_is_there(browser, page_file):
-    context = browser.new_context(java_script_enabled=False)
-    page = context.new_page()
-    page.goto(page_file.as_uri())
-    assert page.locator("#track-noisy-labels .board tbody tr").count() > 5
-    context.close()
+def test_pages_of_methods_that_are_gone_are_removed_and_other_files_stay(tmp_path, small_records):
+    out = publish(tmp_path, small_records)
+    assert (out / "methods" / "n.html").is_file()
+    (out / "methods" / "mine.html").write_text("<p>mine")
+    few = [record for record in small_records if record.method != "n"]
+    publish(tmp_path, few, {name: card for name, card in CARDS.items() if name != "demo/n"})
+    assert not (out / "methods" / "n.html").exists()
+    assert (out / "methods" / "mine.html").is_file()
 
 
-@needs_browser
-def test_the_page_is_what_serve_shows(browser, page_file):
-    import threading
+def as_suite(name):
+    return SUITE.replace('name = "small"', f'name = "{name}"')
 
-    from bench.cli._serve import open_server
 
-    with open_server(Path(page_file).parent, 0) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        page = browser.new_page()
-        page.goto(f"http://127.0.0.1:{server.server_address[1]}/")
-        settled(page)
-        assert page.title() == f"Data-centric learning: the board, suite {NEWEST}, tier default"
-        page.close()
-        server.shutdown()
-        thread.join()
+def test_an_older_board_stays_readable_and_is_marked_superseded(tmp_path, small_records):
+    publish(tmp_path, small_records, suite=as_suite("2026.9"))
+    out = publish(tmp_path, small_records, suite=as_suite("2026.10"))
+    text = (out / "superseded" / "2026.9.html").read_text()
+    assert "Superseded" in text
+    old = json.loads((out / "superseded" / "2026.9.json").read_text())
+    for row in old["tracks"][0]["rows"]:
+        if row["score"] is not None:
+            assert f"{row['score']:.3f}" in text
+            assert row["method"] in text
+    assert 'href="superseded/2026.9.html"' in (out / "changes.html").read_text()
+    assert not (out / "superseded" / "2026.10.html").exists()
+    first = contents(out)
+    publish(tmp_path, small_records, suite=as_suite("2026.10"))
+    assert contents(out) == first
+
+
+def test_a_newer_board_and_one_of_another_kind_of_suite_are_not_superseded(tmp_path, small_records):
+    publish(tmp_path, small_records, suite=as_suite("2026.10"))
+    publish(tmp_path, small_records, suite=as_suite("2026.9"))
+    publish(tmp_path, small_records, suite=as_suite("real-1"))
+    out = publish(tmp_path, small_records, suite=as_suite("2026.9"))
+    assert not (out / "superseded").exists()
+
+
+def test_a_damaged_older_board_is_named_and_the_page_is_made(tmp_path, small_records):
+    out = publish(tmp_path, small_records, suite=as_suite("2026.9"))
+    (out / "superseded").mkdir()
+    (out / "superseded" / "2026.1.json").write_text("{")
+    board = json.loads((out / "leaderboard.json").read_text())
+    said = bench_publish(board, small_records, out, {"tasks": TASKS, "cards": CARDS, "page": True})
+    assert any("2026.1.json is no board and is not shown" in line for line in said)
+    assert (out / "changes.html").is_file()
+
+
+def test_what_changed_names_tasks_variants_and_anchors_that_came_and_went():
+    from bench.builtin.leaderboard import _page_news
+
+    found = dict(_page_news.news("2026.4")["changes"])
+    assert "wheel-star is new" in found["graph-ood"]
+    assert "unlearn-worst no longer has worst" in found["unlearning-privacy"]
+    (anchor,) = [line for line in found["policy-optimization"] if "upper anchor" in line]
+    assert anchor == "the upper anchor of clock-arithmetic is supervised instead of skilled"
+    assert _page_news.news("2026.1")["before"] == ""
+    assert _page_news.news("nothing-like-it")["before"] == ""
+
+
+def test_errata_name_tracks_methods_and_pages_that_there_are():
+    import tomllib
+    from pathlib import Path
+
+    root = Path(__file__).resolve().parents[2]
+    held = tomllib.loads((root / "leaderboard" / "errata.toml").read_text())["withdrawn"]
+    registry = Registry()
+    tracks = {entry.track for entry in registry.rows("task")}
+    methods = {entry.name for entry in registry.rows("method")} | {"retrain"}
+    assert len({one["id"] for one in held}) == len(held)
+    for one in held:
+        assert set(one["tracks"]) <= tracks, one["id"]
+        assert set(one["methods"]) <= methods, one["id"]
+        assert (root / one["docs"]).is_file(), one["id"]
+        assert all(one[part].strip() for part in ("said", "where", "why", "holds", "since"))
+    words = " ".join(one["title"] for one in held)
+    assert all(name in words for name in ("DCC", "D2S", "L2R-GNN"))
+
+
+def test_every_built_in_track_has_a_page_in_the_docs():
+    from pathlib import Path
+
+    root = Path(__file__).resolve().parents[2]
+    pages = _page_links.docs_pages()
+    suite = _suite.read_suite(_suite.find(None))
+    assert set(suite.tracks) <= set(pages)
+    assert all((root / "docs" / "tracks" / f"{page}.md").is_file() for page in pages.values())
+
+
+def test_commands_on_the_page_of_submissions_have_the_options_that_they_name(pages):
+    from click.testing import CliRunner
+
+    shown = re.findall(r"<code>bench ([^<]+)</code>", pages["submit.html"])
+    assert len(shown) >= 5
+    for command in shown:
+        words = command.split()
+        verbs = words[:2] if words[0] == "results" else words[:1]
+        told = CliRunner().invoke(main, [*verbs, "--help"])
+        assert told.exit_code == 0, command
+        for option in (word for word in words if word.startswith("--")):
+            assert option in told.output, command
+
+
+def test_the_page_is_of_the_newest_suite_and_says_its_tier(pages):
+    for name, text in pages.items():
+        assert re.search(
+            rf"<title>[^<]+ · suite {re.escape(NEWEST)}, tier default</title>", text
+        ), name
