@@ -235,6 +235,43 @@ def test_a_file_of_a_fixed_name_gives_the_same_figures_one_by_one_and_side_by_si
     ] == []
 
 
+@pytest.mark.slow
+def test_a_file_of_a_fixed_name_gives_the_same_figures_with_one_job_and_four_and_after_a_kill(
+    tmp_path, monkeypatch
+):
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.chdir(home)
+    plugin, notes = written(tmp_path, WAITING), tmp_path / "notes-0"
+    command = [sys.executable, "-m", "bench", "run", "--plugins", plugin, "--method", "planted"]
+    command += ["--task", "noisy-digits", "--preset", "smoke", "--seeds", "4", "--device", "cpu"]
+
+    def words(jobs):
+        folder = str(tmp_path / f"results-{jobs}")
+        return [*command, "--json", "--jobs", str(jobs), "--results", folder]
+
+    killed = subprocess.Popen(
+        words(4), start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    while not notes.exists() or notes.read_text().count("saved") < 3:
+        assert killed.poll() is None
+        time.sleep(0.02)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.wait()
+    figures = {}
+    for jobs in (4, 1):
+        done = subprocess.run(words(jobs), capture_output=True, text=True, check=True)
+        records = json.loads(done.stdout)["records"]
+        assert {record["status"] for record in records} == {"ok"}
+        figures[jobs] = {record["seed"]: record["metrics"] for record in records}
+    assert figures[1].keys() == {0, 1, 2, 3}
+    assert len(figures[4]) > 1  # what had ended before the kill is there already
+    assert {seed: figures[1][seed] for seed in figures[4]} == figures[4]
+    assert len({tuple(metrics.values()) for metrics in figures[1].values()}) == 4
+    assert list(home.iterdir()) == []
+    assert [folder for k in figures for folder in (tmp_path / f"results-{k}").glob("work")] == []
+
+
 READS = '''
 from typing import ClassVar
 import os
