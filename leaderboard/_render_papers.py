@@ -175,11 +175,12 @@ def _commit(record: Row) -> str:
 def _over(rows: Iterable[Row]) -> str:
     """Say what the published deviations are over."""
     known = dict.fromkeys(
-        row["over"] or "nothing that is said"
-        for row in rows
-        if row["kind"] == "figure" and row["sd"] is not None
+        row["over"] for row in rows if row["kind"] == "figure" and row["sd"] is not None
     )
-    return f"± of published figures: over {escape('; '.join(known))}." if known else ""
+    said = [over for over in known if over not in ("", "unknown")]
+    if len(said) < len(known):
+        said.append("what is not said" if not said else "or what is not said")
+    return f"± of published figures: over {escape(', '.join(said))}." if said else ""
 
 
 def _departures(letters: Mapping[tuple[str, bool], str]) -> str:
