@@ -121,11 +121,11 @@ def test_whole_runs_with_stacks_several_problems_and_artifacts_lead_nowhere(task
         ("noisy-labels/noisy-digits", "clean-labels"),
         ("label-errors/errors-iris", "true-errors"),
         ("selection/prune-digits", "clean-rows"),
-        ("condensation/condense-digits", "full-data"),
-        ("unlearning-correction/unlearn-corrective", "oracle"),
-        ("privacy-audit/privacy-audit", "truth"),
-        ("graph-ood/spmotif", "group-oracle"),
-        ("policy-optimization/clock-arithmetic", "supervised"),
+        pytest.param("condensation/condense-digits", "full-data", marks=pytest.mark.slow),
+        pytest.param("unlearning-correction/unlearn-corrective", "oracle", marks=pytest.mark.slow),
+        pytest.param("privacy-audit/privacy-audit", "truth", marks=pytest.mark.slow),
+        pytest.param("graph-ood/spmotif", "group-oracle", marks=pytest.mark.slow),
+        pytest.param("policy-optimization/clock-arithmetic", "supervised", marks=pytest.mark.slow),
     ],
 )
 def test_references_that_see_the_hidden_part_leave_nothing_of_it_where_methods_look(
