@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BUDGETS: dict[str, float] = {
     "tests": 30.0,
     "tests/checks": 37.0,
-    "tests/cli": 134.0,
+    "tests/cli": 140.0,
     "tests/conformance": 55.0,
     "tests/counts": 8.0,
     "tests/datasets": 19.0,
@@ -38,7 +38,7 @@ BUDGETS: dict[str, float] = {
     "tests/training": 18.0,
 }
 """Folder (or file) of tests -> seconds that all its tests may take together."""
-WHOLE = 863.0
+WHOLE = 869.0
 """Seconds that all budgets may be together."""
 SHOWN = 25
 """Tests that are listed at the end, the slowest first."""
