@@ -134,6 +134,8 @@ class MethodCard(_Card, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
     needs: tuple[str, ...] = ()
     """What it wants beyond the problem, e.g. ``noise-rate``; shown on the board."""
+    inputs: Literal["any", "pictures"] = "any"
+    """What it learns from: ``pictures``, it does not apply to tables."""
     tuning: dict[str, tuple[Any, ...]] = {}
     """Parameter -> the values that ``--tune`` may try; the ranked row uses
     the defaults whatever they are.
@@ -186,6 +188,8 @@ class TaskCard(_Card, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What every method may spend, in words."""
     offers: dict[str, dict[str, Any]] = {}
     """Need -> the task parameters under which it can be met; ``{}``: always."""
+    inputs: Literal["any", "table"] = "any"
+    """``table``: rows of numbers, which methods for pictures do not apply to."""
     references: tuple[Reference, ...] = ()
     """The anchors and controls of its board."""
     tuning: dict[str, Any] = {}

@@ -22,6 +22,8 @@ from ._text import seconds
 
 def applicable(card: MethodCard | None, cell: SuiteCell, params: Mapping[str, Any] | None) -> str:
     """Say which need of a method the cell does not meet; empty: it applies, or nothing is known."""
+    if card and cell.card and card.inputs == "pictures" and cell.card.inputs == "table":
+        return f"{cell.task.task} has a table, and it takes pictures"
     for need in card.needs if card and cell.card else ():
         assert cell.card is not None
         offers = cell.card.offers.get(need)

@@ -86,6 +86,7 @@ def card_text(group: list[Entry]) -> str:
             "deviates": card.deviates,
             "signal": card.signal,
             "needs": ", ".join(card.needs),
+            "inputs": "" if card.inputs == "any" else card.inputs,
             "plain baseline": "yes" if card.plain else "",
             "seeds in one pass": "yes" if card.stacked else "no",
             "defaults from": origin(card) if entry.params else "",

@@ -208,6 +208,8 @@ def _pair(
 
     if reason := _unavailable(registry, task, card, solver):
         return skip("unavailable", reason)
+    if solver.entry and method_card(solver.entry).inputs == "pictures" and card.inputs == "table":
+        return skip("not_applicable", f"{solver.name} takes pictures, and {task.name} has a table")
     needs = method_card(solver.entry).needs if solver.entry else ()
     for need in needs:
         if need not in card.offers:

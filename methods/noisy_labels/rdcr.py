@@ -64,6 +64,7 @@ class RotationConsistency(NoisyLabelMethod):
             "a 9, a turned 0 is a 0."
         ),
         stacked=True,
+        inputs="pictures",
         defaults_from="here",
         trials=None,
         tuning={"rotation": (0.3, 1.0, 3.0), "consistency": (3.0, 10.0, 30.0)},

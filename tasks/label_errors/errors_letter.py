@@ -20,6 +20,7 @@ class ErrorsLetter(LabelErrorTask, TableTask):
         title="Label errors in the table letter",
         track="label-errors",
         datasets=("letter",),
+        inputs="table",
         libraries=("sklearn",),
         metrics=METRICS,
         presets=PRESETS,

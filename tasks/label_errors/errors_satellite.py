@@ -20,6 +20,7 @@ class ErrorsSatellite(LabelErrorTask, TableTask):
         title="Label errors in the table satellite",
         track="label-errors",
         datasets=("satellite",),
+        inputs="table",
         libraries=("sklearn",),
         metrics=METRICS,
         presets=PRESETS,

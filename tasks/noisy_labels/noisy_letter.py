@@ -19,6 +19,7 @@ class NoisyLetter(TableTask):
         title="Printed letters (16 features) with corrupted training labels",
         track="noisy-labels",
         datasets=("letter",),
+        inputs="table",
         metrics=LETTER,
         presets=PRESETS,
         budget=BUDGET,

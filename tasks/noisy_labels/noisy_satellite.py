@@ -19,6 +19,7 @@ class NoisySatellite(TableTask):
         title="Satellite pixels (6 kinds of soil) with corrupted training labels",
         track="noisy-labels",
         datasets=("satellite",),
+        inputs="table",
         metrics=SATELLITE,
         presets=PRESETS,
         budget=BUDGET,

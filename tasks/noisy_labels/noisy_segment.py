@@ -19,6 +19,7 @@ class NoisySegment(TableTask):
         title="Segments of pictures (7 classes) with corrupted training labels",
         track="noisy-labels",
         datasets=("segment",),
+        inputs="table",
         metrics=SEGMENT,
         presets={
             "smoke": Preset(

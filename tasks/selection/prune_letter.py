@@ -18,6 +18,7 @@ class PruneLetter(TablePruning):
         title="The table letter: which rows to keep",
         track="selection",
         datasets=("letter",),
+        inputs="table",
         metrics=LETTER,
         presets=PRESETS,
         budget=BUDGET,

@@ -18,6 +18,7 @@ class PruneSatellite(TablePruning):
         title="The table satellite: which rows to keep",
         track="selection",
         datasets=("satellite",),
+        inputs="table",
         metrics=SATELLITE,
         presets=PRESETS,
         budget=BUDGET,

@@ -151,3 +151,14 @@ def test_real_1_declares_the_tasks_on_real_data_with_their_plain_baselines(bench
     ):  # fmt: skip
         for task in (name for name in names if name.startswith(kind)):
             assert (method, task) in pairs
+
+
+def test_a_method_for_pictures_does_not_apply_to_a_table(bench):
+    done = bench("run", "--track", "noisy-labels", "--method", "rdcr", "--dry-run", "--json")
+    document = json.loads(done.out)
+    assert {"noisy-digits", "noisy-fashion"} <= {row["task"] for row in document["cells"]}
+    told = {row["task"]: (row["status"], row["reason"]) for row in document["not_run"]}
+    assert told["noisy-segment"] == (
+        "not_applicable",
+        "rdcr takes pictures, and noisy-segment has a table",
+    )

@@ -673,6 +673,20 @@ def test_the_newest_suite_is_found_by_its_numbers(tmp_path, monkeypatch):
     assert _suite.find(None).name == "suite-2026.10.toml"
 
 
+def test_a_method_for_pictures_is_below_the_line_where_a_task_has_a_table(track):
+    cards = {**CARDS, "demo/m": msgspec.structs.replace(CARDS["demo/m"], inputs="pictures")}
+    tasks = {**TASKS, "demo/down": msgspec.structs.replace(TASKS["demo/down"], inputs="table")}
+    rest = [record for record in runs("m", 0.5) if record.task == "up"]
+    row = track([*anchors(), *rest, *runs("n", 0.3)], cards=cards, tasks=tasks)["by"]["m"]
+    assert (row["place"], row["cells"]["demo/down/default/only"]["word"]) == (
+        None,
+        "not_applicable",
+    )
+    assert row["why"] == (
+        "it does not apply to every task: down has a table, and it takes pictures"
+    )
+
+
 def test_a_suite_beside_those_of_the_years_is_never_the_newest():
     assert _suite.find(None).name.startswith("suite-2")
     assert _suite.find("real-1").name == "suite-real-1.toml"
