@@ -76,15 +76,15 @@ def matrix(track: Row) -> dict[str, Any]:
             }
         if cell["score"] is None:
             return {"word": state if state != "scored" else "…", "bad": False}
-        mark = ("‡" if cell["imputed"] else "*" if cell["word"] == "missing" else "") + (
-            f" ({cell['below']})" if cell["below"] else ""
-        )
+        mark = "‡" if cell["imputed"] else "*" if cell["word"] == "missing" else ""
+        mark += " †" if cell["below"] else ""
         tint = round(TINTS * min(1.0, max(0.0, cell["score"])))
         return {
             "word": "",
             "order": cell["score"],
             "tint": tint,
             "text": number(cell["score"], 2) + mark,
+            "title": cell["below"],
         }
 
     heads = [

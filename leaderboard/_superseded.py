@@ -17,7 +17,7 @@ from ._text import number, one_line, range_of
 FOLDER = "superseded"
 
 
-class _Row(msgspec.Struct, frozen=True, kw_only=True):
+class _Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     method: str
     score: float | None = None
     low: float | None = None
@@ -28,18 +28,18 @@ class _Row(msgspec.Struct, frozen=True, kw_only=True):
     range: tuple[int, int] | None = None
 
 
-class _Track(msgspec.Struct, frozen=True, kw_only=True):
+class _Track(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     track: str
     title: str = ""
     rows: tuple[_Row, ...] = ()
 
 
-class _Suite(msgspec.Struct, frozen=True, kw_only=True):
+class _Suite(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     name: str
     tier: str = "default"
 
 
-class _Board(msgspec.Struct, frozen=True, kw_only=True):
+class _Board(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     suite: _Suite
     tracks: tuple[_Track, ...] = ()
 
