@@ -9,7 +9,8 @@ import json
 
 import msgspec
 import pytest
-from bench.builtin.leaderboard._page_parts import card_of, track_rows
+from bench.builtin.leaderboard._page_method import method_view
+from bench.builtin.leaderboard._page_parts import board_rows
 from bench.builtin.leaderboard._schema import check
 from bench.builtin.leaderboard.board import bench_board, bench_freeze, bench_render
 from board_toy import CARDS, ENVIRONMENT, SUITE, TASKS, card, made_up
@@ -115,25 +116,16 @@ def test_markdown_the_page_and_the_files_say_which_rows_are_plain_and_how_others
     assert "The best plain baseline is near. Better than it: m. Worse: wood, n, null." in text
     assert "○ a plain baseline: what anyone would try first." in text
     assert "vs best plain" in text
-    shown = {row["method"]: row for row in track_rows(track)}
-    assert shown["near"]["remarks"] == "plain baseline"
-    assert shown["null"]["remarks"] == "plain baseline; low reference"
-    assert (shown["m"]["best_plain"]["shown"], shown["n"]["best_plain"]["shown"]) == (
-        "better",
-        "worse",
-    )
-    measured = {
-        name: dict(
-            fact[:2]
-            for fact in card_of(f"demo/{name}", METHODS[f"demo/{name}"], found, track)["facts"]
-        )
-        for name in ("m", "n", "near")
-    }
-    assert "; better than the best plain baseline (near);" in measured["m"]["Measured"]
-    assert "; worse than the best plain baseline (near);" in measured["n"]["Measured"]
-    assert "best plain" not in measured["near"]["Measured"]
-    assert "Plain" in measured["near"]
-    assert "Plain" not in measured["m"]
+    shown = {row["method"]: row["cells"] for row in board_rows(track, [], METHODS, {})}
+    assert shown["near"]["remarks"].text == "plain baseline"
+    assert shown["null"]["remarks"].text == "plain baseline; low reference"
+    assert [shown[name]["plain"].text for name in ("m", "n", "near")] == ["better", "worse", "—"]
+    views = {name: method_view(name, found, {"cards": METHODS}, {}) for name in ("m", "n", "near")}
+    standing = {name: view["tracks"][0]["plain"] for name, view in views.items()}
+    assert standing == {"m": "better than near", "n": "worse than near", "near": ""}
+    kinds = {name: dict(view["cards"][0]["facts"]).get("Kind") for name, view in views.items()}
+    assert kinds["near"] == [("a plain baseline: what anyone would try first", "")]
+    assert kinds["m"] is None
     lines = list(csv.DictReader(io.StringIO(bench_render(found, "csv"))))
     assert {line["method"]: line["plain"] for line in lines} == {
         "m": "false",
@@ -157,12 +149,8 @@ def test_a_row_that_can_not_be_told_from_the_best_plain_one_says_so(suite):
     )
     assert rows["m"]["vs_plain"]["verdict"] == "undecided"
     assert "Not separable from it: m." in bench_render(found, "md")
-    assert (
-        "not separable from the best plain baseline (near)"
-        in dict(fact[:2] for fact in card_of("demo/m", METHODS["demo/m"], found, track)["facts"])[
-            "Measured"
-        ]
-    )
+    view = method_view("m", found, {"cards": METHODS}, {})
+    assert view["tracks"][0]["plain"] == "not separable from near"
 
 
 def test_a_track_without_a_plain_row_has_no_column_for_it(suite):
