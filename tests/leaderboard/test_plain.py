@@ -143,7 +143,7 @@ def test_markdown_the_page_and_the_files_say_which_rows_are_plain_and_how_others
 
 
 def test_a_row_that_can_not_be_told_from_the_best_plain_one_says_so(suite):
-    found, track, rows = board_of(
+    found, _, rows = board_of(
         suite,
         [*anchors(), *runs("near", 0.5, 0.4, spread=0.3), *runs("m", 0.56, 0.45, spread=-0.3)],
     )
