@@ -38,9 +38,9 @@ $(VENV)/.demo: pyproject.toml constraints.txt
 $(LOWEST)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(LOWEST)
 	$(LOWEST)/bin/python -m pip --disable-pip-version-check --quiet install 'uv==0.13.9'
-	$(LOWEST)/bin/uv pip compile --quiet --python $(LOWEST)/bin/python --resolution lowest-direct --extra noisy --no-build \
+	$(LOWEST)/bin/uv pip compile --quiet --python $(LOWEST)/bin/python --resolution lowest-direct --extra noisy --extra page --no-build \
 		$(if $(PIP_EXTRA_INDEX_URL),--extra-index-url $(PIP_EXTRA_INDEX_URL) --index-strategy unsafe-best-match) pyproject.toml --output-file $(LOWEST)/lowest.txt
-	$(LOWEST)/bin/python -m pip --disable-pip-version-check --quiet install -e '.[dev,noisy]' -c $(LOWEST)/lowest.txt
+	$(LOWEST)/bin/python -m pip --disable-pip-version-check --quiet install -e '.[dev,noisy,page]' -c $(LOWEST)/lowest.txt
 	@touch $@
 
 # The package with what developers need.

@@ -1,4 +1,4 @@
-"""Cards: what is known of a method, task, data set or track before anything of it is imported.
+"""Cards: what is known of a method, task, dataset or track before anything of it is imported.
 
 A card is a keyword call with literal values in the class body, a track's in the module of its
 contract, so that the index reads it from the syntax tree.
@@ -179,7 +179,7 @@ class TaskCard(_Card, frozen=True, kw_only=True, forbid_unknown_fields=True):
     track: str
     """The track it belongs to."""
     datasets: tuple[str, ...] = ()
-    """Names of the data sets it may ask for."""
+    """Names of the datasets it may ask for."""
     metrics: tuple[Metric, ...]
     """All figures it reports; exactly one is ``primary``."""
     presets: dict[str, Preset]
@@ -240,7 +240,7 @@ class TaskCard(_Card, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class DatasetCard(_Card, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is known of a data set. ``licence`` is the data's."""
+    """What is known of a dataset. ``licence`` is the data's."""
 
     source: str
     """Where it comes from."""

@@ -51,7 +51,7 @@ class PluginError(EnvironmentFault):
 
 
 class DataUnavailable(EnvironmentFault):
-    """A data set is not on this machine. The message says how to get it."""
+    """A dataset is not on this machine. The message says how to get it."""
 
 
 class InvalidRun(BenchError):

@@ -121,7 +121,7 @@ class Preview:
 
 
 class Plugin:
-    """A method, task or data set: its card, and its class once asked for.
+    """A method, task or dataset: its card, and its class once asked for.
 
     A notebook shows what ``bench show`` prints.
 

@@ -7,7 +7,7 @@ made by ``bench leaderboard`` from docs/records/*.jsonl; one between ``<!-- clai
 ``<!-- end claims -->`` holds what the papers of the track claim, from the methods' cards, against
 the same records; one between ``<!-- cards: TRACK -->`` and ``<!-- end cards -->`` what the cards of
 its tasks and methods say; one between ``<!-- data: all -->`` and ``<!-- end data -->`` how to have
-the data sets; one between ``<!-- tracks: PLACE -->`` and ``<!-- end tracks -->`` what the cards of
+the datasets; one between ``<!-- tracks: PLACE -->`` and ``<!-- end tracks -->`` what the cards of
 the tracks say, with links from a page at that place; one between ``<!-- sweep: FILE PARAMETER
 METRIC... -->`` and ``<!-- end sweep -->`` how paired gains depend on a parameter, from
 docs/records/sweeps/FILE.jsonl; ``rates``, ``splits``, ``coverage`` and ``claimed`` hold what

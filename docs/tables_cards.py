@@ -101,16 +101,16 @@ HAD = {
     "hub": "a copy in `$BENCH_DATA/{name}`, or `BENCH_HUB=1`",
     "local": "a copy in `$BENCH_DATA`",
 }
-"""How a data set is had, where no command puts it on a machine."""
+"""How a dataset is had, where no command puts it on a machine."""
 
 
 @functools.cache
 def data(which: str) -> str:
-    """Return what the cards of the data sets say of licence, size and how to have them; ``which``
+    """Return what the cards of the datasets say of licence, size and how to have them; ``which``
     is ``all``.
     """
     assert which == "all", "there is one table of data"
-    lines = ["| data set | licence | size | how to have it |", "| --- | --- | --- | --- |"]
+    lines = ["| dataset | licence | size | how to have it |", "| --- | --- | --- | --- |"]
     for entry in sorted(registry().rows("dataset"), key=lambda entry: str(entry.name)):
         card = entry.card
         ways = [f"`{card.get}`"] if card.get else []

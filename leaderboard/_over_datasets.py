@@ -1,4 +1,4 @@
-"""What each data set of a track gives, and the mean over data sets: how far a result carries to
+"""What each dataset of a track gives, and the mean over datasets: how far a result carries to
 another set of the kind, and which set carries it.
 """
 
@@ -17,11 +17,11 @@ from ._statistics import t_interval
 def over_datasets(
     names: Sequence[str], cells: Sequence[SuiteCell], tasks: Sequence[str], scores: Array
 ) -> dict[str, Any]:
-    """Return the scores of the placed methods by data set, the best mean first.
+    """Return the scores of the placed methods by dataset, the best mean first.
 
-    A data set's score is the mean over its tasks of the means over seeds, and data sets weigh the
-    same. Intervals are Student's over data sets, of a mean and of the differences from the first;
-    there is none of one data set.
+    A dataset's score is the mean over its tasks of the means over seeds, and datasets weigh the
+    same. Intervals are Student's over datasets, of a mean and of the differences from the first;
+    there is none of one dataset.
 
     Args:
         names: of the M methods.
@@ -65,7 +65,7 @@ def over_datasets(
 
 
 def dataset_of(cell: SuiteCell) -> str:
-    """Return the data set of a cell's task; of a task that names none or several, its own name."""
+    """Return the dataset of a cell's task; of a task that names none or several, its own name."""
     found = cell.card.datasets if cell.card else ()
     return found[0] if len(found) == 1 else cell.task.task
 

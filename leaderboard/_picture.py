@@ -77,7 +77,7 @@ def _spec(
             chart = _charts.intervals(rows)
         for layer in chart["layer"]:
             layer["encoding"]["x"]["title"] = None  # what a score is stands beside the picture
-        del chart["autosize"]  # a part of a larger picture has none, and no data sets of its own
+        del chart["autosize"]  # a part of a larger picture has none, and no datasets of its own
         data |= chart.pop("datasets")
         shortest = min(columns, key=lambda column: sum(other["height"] + 60 for other in column))
         shortest.append({**chart, "width": WIDTH, "height": 15 * len(rows), "title": title})

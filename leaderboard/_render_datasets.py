@@ -1,4 +1,4 @@
-"""Writing what each data set of a track gives: as Markdown, and for the page."""
+"""Writing what each dataset of a track gives: as Markdown, and for the page."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 from ._text import Column, counted, escape, grid, number
 
-HEAD = "By data set, and over data sets"
+HEAD = "By dataset, and over datasets"
 
 
 def datasets_markdown(found: Mapping[str, Any]) -> list[str]:
-    """Return the heading, the table and the sentences of a track by data set."""
+    """Return the heading, the table and the sentences of a track by dataset."""
     columns = [
         (escape(head), side, [escape(cell) for cell in cells])
         for head, side, cells in _columns(found)
@@ -23,7 +23,7 @@ def datasets_markdown(found: Mapping[str, Any]) -> list[str]:
 
 
 def datasets_panel(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the same as plain data; ``bold`` of a cell: it is the best of its data set."""
+    """Return the same as plain data; ``bold`` of a cell: it is the best of its dataset."""
     columns, best = _columns(found), _best(found)
     rows = [
         [
@@ -42,28 +42,28 @@ def datasets_panel(found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def carried(found: Mapping[str, Any]) -> str:
-    """Say whether one data set alone puts the first where it is."""
+    """Say whether one dataset alone puts the first where it is."""
     first = found["rows"][0]["method"]
     others = [f"{name} without {data}" for data, name in found["without"].items() if name != first]
     if not found["without"]:
-        return f"{first} is first on the only data set; of others this says nothing."
+        return f"{first} is first on the only dataset; of others this says nothing."
     if others:
         return (
-            f"One data set carries the first place of {first}; first would be {', '.join(others)}."
+            f"One dataset carries the first place of {first}; first would be {', '.join(others)}."
         )
-    return f"{first} stays first whichever data set is left out."
+    return f"{first} stays first whichever dataset is left out."
 
 
 def _about(found: Mapping[str, Any]) -> str:
     return (
-        f"Mean normalised score on each of {counted(len(found['datasets']), 'data set')} (bold: "
-        "the best), and the mean over them with a 95 % t interval over data sets: what another set "
+        f"Mean normalised score on each of {counted(len(found['datasets']), 'dataset')} (bold: "
+        "the best), and the mean over them with a 95 % t interval over datasets: what another set "
         "of the kind would give."
     )
 
 
 def _best(found: Mapping[str, Any]) -> list[int]:
-    """Return the row of each data set's leader."""
+    """Return the row of each dataset's leader."""
     names = [row["method"] for row in found["rows"]]
     return [names.index(found["leaders"][name]) for name in found["datasets"]]
 
@@ -78,7 +78,7 @@ def _columns(found: Mapping[str, Any]) -> list[Column]:
             for place, name in enumerate(found["datasets"])
         ),
         (
-            "mean [95 % over data sets]",
+            "mean [95 % over datasets]",
             "right",
             [_with_ends(row, "mean", "low", "high") for row in rows],
         ),

@@ -187,8 +187,8 @@ class MachineClass(_Part):
 
 
 class DatasetRow(_Part):
-    """A placed method by data set: its normalised scores in the order of ``datasets``, their mean
-    with its interval over data sets, how far it is behind the first, and where it is ahead of it.
+    """A placed method by dataset: its normalised scores in the order of ``datasets``, their mean
+    with its interval over datasets, how far it is behind the first, and where it is ahead of it.
     """
 
     method: str
@@ -203,7 +203,7 @@ class DatasetRow(_Part):
 
 
 class OverDatasets(_Part):
-    """The track by data set: who leads on each, and who would be first without it."""
+    """The track by dataset: who leads on each, and who would be first without it."""
 
     datasets: list[str]
     leaders: dict[str, str]

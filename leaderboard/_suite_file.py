@@ -86,7 +86,7 @@ class Suite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     tuned: Tuned | None = None
     """Since schema_version 2."""
     over_datasets: bool = False
-    """Whether boards say what each data set gives, and the mean over data sets with an interval
+    """Whether boards say what each dataset gives, and the mean over datasets with an interval
     over these. Since schema_version 2.
     """
     budget: int = 0

@@ -90,7 +90,7 @@ def with_kernels(session_cache):
 
 @pytest.fixture(scope="session")
 def real(session_cache, tmp_path_factory):
-    """Load a data set that a package of the system has, ``real(FashionMnist())``: from the cache
+    """Load a dataset that a package of the system has, ``real(FashionMnist())``: from the cache
     that runs of this session share. Where it is not here the test is skipped with the sentence that
     tells how to have it; where data is required, as in continuous integration, it fails.
     """

@@ -54,7 +54,7 @@ class Checks:
 
         Args:
             case: what came.
-            loaded: the data sets that the task asked for, by name: one that holds a value that is
+            loaded: the datasets that the task asked for, by name: one that holds a value that is
                 not finite is named too.
         """
         if not isinstance(case, Case):
@@ -133,25 +133,25 @@ def _which(place: int, count: int) -> str:
 
 
 def guilty(loaded: Sequence[tuple[str, Any]]) -> Iterator[str]:
-    """Say which data sets hold nothing, or values that are not finite.
+    """Say which datasets hold nothing, or values that are not finite.
 
     Args:
-        loaded: data sets by name.
+        loaded: datasets by name.
     """
     for name, data in loaded:
         for path, leaf in leaves(data):
             place = path or "it"
             if isinstance(leaf, torch.Tensor | np.ndarray) and 0 in leaf.shape:
-                yield f" The data set {name!r} is empty: {place} has the shape {tuple(leaf.shape)}."
+                yield f" The dataset {name!r} is empty: {place} has the shape {tuple(leaf.shape)}."
             elif isinstance(leaf, torch.Tensor) and leaf.dtype.is_floating_point:
                 try:
                     check_finite(leaf)
                 except Wrong as wrong:
-                    yield f" The data set {name!r} has it already: {place} {wrong}."
+                    yield f" The dataset {name!r} has it already: {place} {wrong}."
 
 
 def prepare_failed(error: Exception, loaded: Sequence[tuple[str, Any]]) -> Exception:
-    """Return the error that ``prepare`` raised, or where it may have stumbled over a data set that
+    """Return the error that ``prepare`` raised, or where it may have stumbled over a dataset that
     holds nothing one that says so.
     """
     said = [text for text in guilty(loaded) if "is empty" in text]

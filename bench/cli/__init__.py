@@ -16,19 +16,19 @@ from bench.texts import printable
 
 _VERBS = {
     "run": "Run methods on tasks and record the results.",
-    "list": "List methods, tasks, data sets or tracks.",
-    "show": "Show the card of a method, task or data set, or a record and its pictures.",
+    "list": "List methods, tasks, datasets or tracks.",
+    "show": "Show the card of a method, task or dataset, or a record and its pictures.",
     "leaderboard": "Turn records into a board.",
-    "nightly": "Run everything, check what is recorded, and make the site.",
+    "nightly": "Run everything, check recorded runs, and make the site.",
     "compare": "Compare two methods, paired by seed.",
-    "paper": "Hold published figures against measured ones.",
+    "paper": "Compare published figures with measured ones.",
     "results": "Export, import, merge records, find wrong ones, and clean up.",
     "reproduce": "Run a record again and say whether it comes out the same.",
-    "why": "Say what a cell's key is made of, and what has changed since.",
-    "tune": "Measure which of several equal ways is quickest here, and write the tables.",
+    "why": "Show what a cell's key is made of, and what has changed since.",
+    "tune": "Measure which of several equivalent implementations is fastest, and write the tables.",
     "new": "Write a plugin to start from.",
     "check": "Check that a plugin keeps the contracts, by running it.",
-    "doctor": "Look for what is wrong with this installation and its results.",
+    "doctor": "Check this installation and its results.",
 }
 
 

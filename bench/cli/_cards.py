@@ -50,7 +50,7 @@ def _facts(facts: dict[str, str]) -> list[str]:
 
 
 def _pins(pinned: str | dict[str, str]) -> dict[str, str]:
-    """Return the pins of a data set's card as facts, one for each set of parameters."""
+    """Return the pins of a dataset's card as facts, one for each set of parameters."""
     pins = {"": pinned} if isinstance(pinned, str) else pinned
     return {f"fingerprint {params}".strip(): text for params, text in pins.items()}
 

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 _GAP = 2
-_KEYS = ("method", "task", "data set", "track", "row", "run", "parameter", "metric", "preset")
+_KEYS = ("method", "task", "dataset", "track", "row", "run", "parameter", "metric", "preset")
 """Headers of columns that say what a row is of; elsewhere the first column does."""
 _FIGURE = 26
 """Most columns of the terminal that a figure with its interval takes; what is longer is prose."""
@@ -27,7 +27,7 @@ def wide_option(command: Callable[..., Any]) -> Callable[..., Any]:
     def note(context: click.Context, _: click.Parameter, value: bool) -> None:
         context.meta[_WIDE] = value
 
-    text = "Print tables whole, however wide; as it is where the output is no terminal."
+    text = "Print tables at full width; the default if the output is not a terminal."
     return click.option("--wide", is_flag=True, expose_value=False, callback=note, help=text)(
         command
     )

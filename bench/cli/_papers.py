@@ -167,9 +167,9 @@ class Papers:
         return found
 
     def data(self) -> dict[str, str]:
-        """Return why each data set of these tables is not on this machine; an empty text: it is.
+        """Return why each dataset of these tables is not on this machine; an empty text: it is.
 
-        Nothing is fetched. A data set is loaded in a process aside where nobody knows of it yet.
+        Nothing is fetched. A dataset is loaded in a process aside where nobody knows of it yet.
         """
         from bench.plugins.registry import dataset_card, task_card
         from bench.runs.driver import Driver

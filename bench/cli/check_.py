@@ -9,7 +9,7 @@ from bench.cli._options import completer, emit_json, json_option, plugins_option
 
 _HELP = """Check that plugins keep the contracts, by running them.
 
-NAME is a method, task or data set, track/name, a glob, or the path of a plugin: then all that it
+NAME is a method, task or dataset, track/name, a glob, or the path of a plugin: then all that it
 registers.
 
 \b

@@ -27,7 +27,7 @@ _LOW_DISK = 1 << 30
 @plugins_option
 @json_option
 def command(results: str | None, plugins: tuple[str, ...], as_json: bool) -> int:
-    """Look for what is wrong: libraries, device, folders, plugins, records.
+    """Check libraries, device, folders, plugins and records.
 
     Exit code 4 if anything is.
     """

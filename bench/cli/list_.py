@@ -34,7 +34,7 @@ _KINDS = {"methods": "method", "tasks": "task", "datasets": "dataset"}
 @plugins_option
 @json_option
 def command(what: str, track: str | None, plugins: tuple[str, ...], as_json: bool) -> None:
-    """List methods, tasks, data sets or tracks, with where they come from
+    """List methods, tasks, datasets or tracks, with where they come from
     and whether they can run here.
     """
     registry = open_registry(plugins)
@@ -217,7 +217,7 @@ def _print(document: dict[str, Any]) -> None:
                     [row["name"], row["title"], row["had"], row["source"], _status(row)]
                     for row in rows
                 ],
-                ["data set", "what", "had", "source", "status"],
+                ["dataset", "what", "had", "source", "status"],
             )
         elif name == "tasks":
             text = table(

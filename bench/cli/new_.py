@@ -9,7 +9,7 @@ import click
 from bench.cli._options import completer, open_registry, plugins_option, tracks_completer, warn
 from bench.errors import UsageError
 
-_HELP = """Write a method, task or data set to start from: one file that runs as it is.
+_HELP = """Write a method, task or dataset to start from: one file that runs as it is.
 
 A plugin is a package around a method, with test, README and CI.
 
@@ -35,7 +35,7 @@ bench new plugin my-method --like my-method --plugins my_method.py
     "--like",
     metavar="METHOD",
     shell_complete=completer("method"),
-    help="The method to start from.  [default: the track's null method]",
+    help="The method to start from.  [default: the track's baseline method]",
 )
 @click.option(
     "--out", metavar="DIR", help="The folder to write into.  [default: this one; of a plugin: NAME]"

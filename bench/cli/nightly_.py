@@ -47,21 +47,21 @@ bench nightly --tier nightly --phase publish --out site
     type=click.Choice(_PHASES),
     default="all",
     show_default=True,
-    help="A part of the night alone, so that many machines share it.",
+    help="Run one phase only, so that several machines can share the work.",
 )
 @click.option(
     "--shards",
     type=click.IntRange(1, 256),
     default=1,
     show_default=True,
-    help="With --phase plan: into how many shares the cells are split.",
+    help="With --phase plan: the number of shares that the cells are split into.",
 )
 @click.option(
     "--shard",
     default="1/1",
     show_default=True,
     metavar="I/N",
-    help="With --phase run: this share alone.",
+    help="With --phase run: only this share.",
 )
 @click.option(
     "--night", metavar="DATE", help="The night's date, like 2026-01-31.  [default: today, UTC]"
@@ -69,8 +69,8 @@ bench nightly --tier nightly --phase publish --out site
 @click.option(
     "--anew",
     is_flag=True,
-    help="Run whole, on this machine, what stands on another class of machine and lacks runs; "
-    "else these wait for one.",
+    help="Rerun on this machine all incomplete rows of other classes of machine; else they wait "
+    "for such a machine.",
 )
 @click.option("--track", shell_complete=tracks_completer, help="Only this track.")
 @click.option(

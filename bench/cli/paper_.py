@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _PAGE = "published.md"
 
-_HELP = """Hold published figures against measured ones.
+_HELP = """Compare published figures with measured ones.
 
 Without NAME, list the tables: what is recorded, what is missing, whether the data is here, what the
 rest would cost. With NAME (or a glob, or a .toml file) print a table with a verdict for each row.
@@ -70,7 +70,7 @@ def _names(context: click.Context, _: click.Parameter, incomplete: str) -> list[
     metavar="CELL",
     help="Only rows on these cells, task/preset/variant: comma lists, globs. Repeatable.",
 )
-@click.option("--run", "running", is_flag=True, help="Run what is missing of these tables first.")
+@click.option("--run", "running", is_flag=True, help="First run what is missing in these tables.")
 @click.option(
     "--publish",
     is_flag=True,
@@ -84,7 +84,7 @@ def _names(context: click.Context, _: click.Parameter, incomplete: str) -> list[
 @click.option(
     "--seeds",
     metavar="N|LIST",
-    help="Seeds that a row wants: a number like 5, or a list like 0-4,7.  [default: the preset's]",
+    help="Seeds of a row: a number like 5, or a list like 0-4,7.  [default: the preset's]",
 )
 @click.option(
     "--budget",

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.group("results", invoke_without_command=True)
 @click.pass_context
 def command(context: click.Context) -> None:
-    """Carry records from place to place, find wrong ones, and clean up."""
+    """Export, import and merge records, find wrong ones, and clean up."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
 
@@ -83,7 +83,7 @@ def export(
     results: str | None,
 ) -> None:
     """Write every record into FILE: .jsonl, one JSON document a line, .parquet, a row a record for
-    pandas, DuckDB and the like, or .csv.
+    pandas or DuckDB, or .csv.
 
     A .csv is for reading: it has figures, costs and parameters, not the whole record, and can't be
     imported. Any folder that holds a .jsonl export can be given as --results. Arrays and pictures
@@ -211,7 +211,7 @@ def merge_(
     "--stale/--no-stale",
     default=True,
     show_default=True,
-    help="Hold keys against the code, libraries and data that are here.",
+    help="Compare keys with the code, libraries and data installed here.",
 )
 @results_option
 @plugins_option

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 _LEFT_OUT = ("curve", "logs", "row", "content", "edited", "gap", "carried")
 
 
-_HELP = """Run methods on tasks, record every result, skip what is recorded already.
+_HELP = """Run methods on tasks, record every result, and skip recorded runs.
 
 \b
 bench run --method ce,elr --task noisy-digits --seeds 5
@@ -58,7 +58,7 @@ bench run --suite real-1 --seeds 3
 @click.option(
     "--track",
     shell_complete=tracks_completer,
-    help="Only this track; every method and task of it where none is named.",
+    help="Only this track, with all its methods and tasks unless some are named.",
 )
 @click.option(
     "--suite",
@@ -100,7 +100,8 @@ bench run --suite real-1 --seeds 3
 @click.option(
     "--budget",
     metavar="TIME",
-    help="Run what is expected to fit this time, like 90s, 30m or 2h, the most valuable first.",
+    help="Run as much as is expected to fit this time, like 90s, 30m or 2h, the most valuable "
+    "runs first.",
 )
 @click.option(
     "--tune",
@@ -109,7 +110,7 @@ bench run --suite real-1 --seeds 3
     help="Choose each method's parameters among up to N settings by the task's validation score.",
 )
 @click.option(
-    "--dry-run", is_flag=True, help="Print what would run and what is there already; run nothing."
+    "--dry-run", is_flag=True, help="Print what would run and what is recorded; run nothing."
 )
 @click.option("--quiet", "-q", is_flag=True, help="No progress and no board.")
 @wide_option

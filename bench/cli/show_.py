@@ -42,7 +42,7 @@ from bench.plugins.registry import Registry
     "--save",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Write what the record holds to take away, such as a condensed set, into DIR.",
+    help="Write data of the record that can be used elsewhere, such as a condensed set, into DIR.",
 )
 @wide_option
 @results_option
@@ -59,7 +59,7 @@ def command(
 ) -> None:
     """Show a card or a record.
 
-    NAME is a method, task or data set (track/name where several tracks have it), a track, or a
+    NAME is a method, task or dataset (track/name if several tracks have it), a track, or a
     record: its id, the beginning of one, or its file.
     """
     if is_record(name):

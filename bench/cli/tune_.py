@@ -54,10 +54,10 @@ def command(
     plugins: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Measure which of several equal ways of computing is quickest on this kind of device, and
+    """Measure which of several equivalent implementations is fastest on this kind of device, and
     write the tables.
 
-    A table is a Python file beside the module that asks it, and part of the key: results on this
+    A table is a Python file beside the module that uses it, and part of the key: results on this
     kind of device, of code that reaches it, become stale when a choice changes.
     """
     from bench.executors import memory

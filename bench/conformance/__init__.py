@@ -32,7 +32,7 @@ def check(
     """Check plugins and return a report of each.
 
     Args:
-        name: a method, task or data set, ``track/name``, a glob, or the path of a plugin: then all
+        name: a method, task or dataset, ``track/name``, a glob, or the path of a plugin: then all
             that it registers.
         tasks: the tasks that methods are run on, names, ``track/name`` or globs; all of their
             tracks unless given.
@@ -90,7 +90,7 @@ def entries(registry: Registry, name: str) -> list[Entry]:
         ]
         if not mine:
             broken = "".join(f" {item.name} is broken: {item.error}" for item in registry.broken)
-            raise NothingSelected(f"{name} registers no method, task or data set.{broken}")
+            raise NothingSelected(f"{name} registers no method, task or dataset.{broken}")
         return mine
     every = {
         kind: {text for entry in registry.rows(kind) for text in (entry.name, entry.identity)}

@@ -1,4 +1,4 @@
-"""Whether what a data set loads can be learned from: it has rows, finite
+"""Whether what a dataset loads can be learned from: it has rows, finite
 figures, and labels that differ.
 """
 
@@ -14,7 +14,7 @@ _LABELS = re.compile(r"y(_.*)?|labels?|targets?|classes")
 
 
 def fault(value: Any) -> str:
-    """Return what is wrong with the content of a data set in a sentence; empty: nothing.
+    """Return what is wrong with the content of a dataset in a sentence; empty: nothing.
 
     Args:
         value: what ``load`` returned: a record of tensors, arrays or lists.

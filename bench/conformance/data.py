@@ -1,4 +1,4 @@
-"""What can be said of a data set: that it loads, twice the same, as its card pins it."""
+"""What can be said of a dataset: that it loads, twice the same, as its card pins it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MOST = 8
 
 
 def loaded_twice(entry: Entry, folder: Path) -> Iterator[Finding]:
-    """Load a data set twice without a cache, with its defaults, with each word that a parameter
+    """Load a dataset twice without a cache, with its defaults, with each word that a parameter
     takes, and with what its card pins.
 
     The fingerprints are held against each other and against the card's; what there is to pin is
@@ -89,7 +89,7 @@ def _loaded(
                 rule="loads",
                 subject=subject,
                 outcome="failed",
-                said="two loads differ; draw from run's streams, with a seed of the data set's own",
+                said="two loads differ; draw from run's streams, with a seed of the dataset's own",
             )
             return
         yield Finding(rule="loads", subject=subject, outcome="passed")
@@ -117,7 +117,7 @@ def _parameters(schema: Schema, pins: str | dict[str, str]) -> Iterator[dict[str
             params = params_of("", schema, parse_call(f"({text})")[1]) if text else {}
         except BenchError as error:
             raise BenchError(
-                f"the card pins {text!r}, which the data set does not take: {error}"
+                f"the card pins {text!r}, which the dataset does not take: {error}"
             ) from None
         if params not in seen:
             seen.append(params)

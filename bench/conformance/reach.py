@@ -85,7 +85,7 @@ def reached(handed: Mapping[str, Any], hidden: Iterable[Any]) -> list[str]:
             found.append(f"{path} shares memory with {shared}")
         elif isinstance(value, Case | Setup):
             case = isinstance(value, Case)
-            what = "a case" if case else "the run of a task, which loads data sets"
+            what = "a case" if case else "the run of a task, which loads datasets"
             found.append(f"{path} is {what}")
         else:
             return False

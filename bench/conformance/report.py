@@ -60,7 +60,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         kind: ``method``, ``task`` or ``dataset``.
-        name: ``track/name``, of a data set its name.
+        name: ``track/name``, of a dataset its name.
         findings: one a rule and subject, in the order of the trials.
     """
 

@@ -16,7 +16,7 @@ from bench.runs.plan import Request, make_plan
 
 
 class Trials(MethodTrials):
-    """What can be said of methods, tasks and data sets by running them."""
+    """What can be said of methods, tasks and datasets by running them."""
 
     def reports(self, plugins: Sequence[Entry]) -> list[Report]:
         """Return every finding on each plugin."""

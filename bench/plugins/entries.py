@@ -26,7 +26,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def identity(self) -> str:
-        """``track/name``, or the name alone for a data set."""
+        """``track/name``, or the name alone for a dataset."""
         return f"{self.track}/{self.name}" if self.track else self.name
 
 

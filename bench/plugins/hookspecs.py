@@ -41,7 +41,7 @@ def bench_tasks(register: Register) -> None:
 
 @hookspec
 def bench_datasets(register: Register) -> None:
-    """Call ``register`` once for each data set, or for each module that holds data sets."""
+    """Call ``register`` once for each dataset, or for each module that holds datasets."""
 
 
 @hookspec(firstresult=True)

@@ -11,7 +11,7 @@ from bench.plugins.discovery import Broken, discover
 from bench.plugins.entries import Entry, TrackEntry
 from bench.plugins.index import Index
 
-_PLURAL = {"method": "methods", "task": "tasks", "dataset": "data sets"}
+_PLURAL = {"method": "methods", "task": "tasks", "dataset": "datasets"}
 
 
 def fits(identity: str, pattern: str) -> bool:
@@ -195,6 +195,6 @@ def task_card(entry: Entry) -> TaskCard:
 
 
 def dataset_card(entry: Entry) -> DatasetCard:
-    """Return the card of a data set's entry."""
+    """Return the card of a dataset's entry."""
     assert isinstance(entry.card, DatasetCard)
     return entry.card

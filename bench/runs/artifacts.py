@@ -53,7 +53,7 @@ class Artifacts:
             parts: what else the result depends on: data, code, libraries, device class.
             build: makes the tensors.
             device: where they are loaded.
-            inside: serves the builder: knows which data sets it loads.
+            inside: serves the builder: knows which datasets it loads.
         """
         from safetensors.torch import load_file
 
@@ -203,18 +203,18 @@ class Inside(Protocol):
     """What an artifact's builder is served by."""
 
     def fingerprints(self) -> dict[str, str]:
-        """Return the data sets that it loaded, by their call, with their fingerprints."""
+        """Return the datasets that it loaded, by their call, with their fingerprints."""
         ...
 
     def unchanged(self, loaded: Mapping[str, str]) -> bool:
-        """Say whether data sets that a builder loaded are as they were
+        """Say whether datasets that a builder loaded are as they were
         then, and count them as loaded if so.
         """
         ...
 
 
 class Nobody:
-    """Serves a builder that loads no data set."""
+    """Serves a builder that loads no dataset."""
 
     def fingerprints(self) -> dict[str, str]:
         """Return nothing."""

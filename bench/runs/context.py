@@ -267,10 +267,10 @@ class Run:
 
 
 class Setup(Run):
-    """What a task gets: a run that may also ask for data sets by name."""
+    """What a task gets: a run that may also ask for datasets by name."""
 
     def dataset(self, name: str, **params: Any) -> Any:
-        """Return the data set ``name``, which the task's card must list.
+        """Return the dataset ``name``, which the task's card must list.
 
         Raises:
             DataUnavailable: it is not on this machine.
@@ -279,11 +279,11 @@ class Setup(Run):
         return tools_of(self).dataset(self, name, params)
 
     def reads(self, *paths: Path | str) -> None:
-        """Say which files or folders a data set or a task reads where no Python code opens them,
+        """Say which files or folders a dataset or a task reads where no Python code opens them,
         such as files that C++ code reads.
 
         What is opened through Python is seen without that. Of a folder all that is in it counts. A
-        path that is not there counts for a data set too: it is looked for again.
+        path that is not there counts for a dataset too: it is looked for again.
         """
         from bench.runs.read_observer import stated
 

@@ -1,4 +1,4 @@
-"""Calls of data sets as texts, as records, notes and the pins of cards write them."""
+"""Calls of datasets as texts, as records, notes and the pins of cards write them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def params_of(name: str, schema: Schema, texts: Mapping[str, str]) -> dict[str, 
     """Return the parameters that a call's texts stand for, those that differ from the defaults.
 
     Raises:
-        ParameterError: the data set has no such parameter, or it takes no such value.
+        ParameterError: the dataset has no such parameter, or it takes no such value.
     """
     resolve(name, schema, {key: None for key in texts if key not in schema})
     return differing(
@@ -64,7 +64,7 @@ def params_of(name: str, schema: Schema, texts: Mapping[str, str]) -> dict[str, 
 
 FILE = "file:"
 """Begins what a record calls a file that a task or method opened itself;
-no data set is called so.
+no dataset is called so.
 """
 
 

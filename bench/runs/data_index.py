@@ -1,4 +1,4 @@
-"""What is known of data without loading it: a file in the cache folder for each call of a data set.
+"""What is known of data without loading it: a file in the cache folder for each call of a dataset.
 
 Losing it costs a load, never a wrong number.
 """
@@ -29,10 +29,10 @@ _EARLIER = 8
 
 
 class Want(msgspec.Struct, frozen=True, kw_only=True):
-    """A call of a data set on this machine.
+    """A call of a dataset on this machine.
 
     Attributes:
-        name: of the data set.
+        name: of the dataset.
         params: those that differ from its defaults.
         target: its class.
         code: digests of the code that it reaches.

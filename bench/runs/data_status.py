@@ -124,7 +124,7 @@ class DataStatus:
     def _found(self, cell: Cell, call: str) -> _Known:
         want = self._want(cell, call)
         if want is None:
-            return _Known(State("", [f"the data set of {call} is gone"]), looked=True)
+            return _Known(State("", [f"the dataset of {call} is gone"]), looked=True)
         general = want.identity()
         if general not in self._seen:
             self._seen[general] = (
@@ -140,7 +140,7 @@ class DataStatus:
         return found
 
     def _want(self, cell: Cell, call: str) -> Want | None:
-        """Return a call as the index knows it; None where its data set or
+        """Return a call as the index knows it; None where its dataset or
         a parameter is not here any more.
         """
         if call.startswith(FILE):

@@ -121,7 +121,7 @@ def fingerprints(value: Any) -> dict[str, str]:
 
 
 def fingerprint(value: Any) -> str:
-    """Return the SHA-256 over every leaf of ``value``: what a data set's card pins."""
+    """Return the SHA-256 over every leaf of ``value``: what a dataset's card pins."""
     return hashlib.sha256(repr(sorted(fingerprints(value).items())).encode()).hexdigest()
 
 

@@ -238,7 +238,7 @@ def kinds(paths: Iterable[str]) -> tuple[list[str], list[str], list[str]]:
 
 
 def data_root() -> Path:
-    """Return the folder of local data sets: ``BENCH_DATA``, else the user's data folder.
+    """Return the folder of local datasets: ``BENCH_DATA``, else the user's data folder.
 
     Without a home folder it is one that is never there.
     """

@@ -91,11 +91,11 @@ class Keys:
         return known.makers[name]
 
     def want(self, cell: Cell, name: str, texts: Mapping[str, str]) -> Want:
-        """Return a call of a data set, from the texts of its parameters, as the index of data knows
+        """Return a call of a dataset, from the texts of its parameters, as the index of data knows
         it.
 
         Raises:
-            UsageError: there is no such data set. ParameterError: it has no such parameters.
+            UsageError: there is no such dataset. ParameterError: it has no such parameters.
         """
         entry, spec = self.registry.get("dataset", name), cell.spec
         card = dataset_card(entry)

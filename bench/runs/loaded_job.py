@@ -58,12 +58,12 @@ class LoadedJob:
         self._codes: dict[Target, list[str]] = {}
         self.data_index = DataIndex(Path(job.cache))
         self.data: dict[str, dict[str, str]] = {}
-        """Cell -> fingerprint of every data set that was loaded, by its
+        """Cell -> fingerprint of every dataset that was loaded, by its
         call, and of every file that was opened.
         """
 
     def want(self, spec: RunSpec, kind: type[Dataset], params: dict[str, Any]) -> Want:
-        """Return a call of a data set as the index knows it."""
+        """Return a call of a dataset as the index knows it."""
         card, target = kind.card, self.job.datasets[kind.card.name]
         versions = {
             name: self.job.versions.get(name, "")

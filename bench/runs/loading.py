@@ -1,4 +1,4 @@
-"""Loading data sets: what was loaded is told by its fingerprint, held against the card, and
+"""Loading datasets: what was loaded is told by its fingerprint, held against the card, and
 remembered with what it depended on.
 """
 
@@ -30,7 +30,7 @@ UNSEEN = (
 
 
 def kind_of(target: Target, name: str) -> type[Dataset]:
-    """Import the class of a data set.
+    """Import the class of a dataset.
 
     Raises:
         BenchError: it is none.
@@ -38,13 +38,13 @@ def kind_of(target: Target, name: str) -> type[Dataset]:
     found = imported(target)
     if not issubclass(found, Dataset):
         raise BenchError(
-            f"{name!r} is registered as a data set, but {found.__qualname__} is no Dataset."
+            f"{name!r} is registered as a dataset, but {found.__qualname__} is no Dataset."
         )
     return found
 
 
 def load(want: Want, run: Setup, index: DataIndex, read: Sequence[str] = ()) -> tuple[Any, str]:
-    """Load a data set, and return it with its fingerprint.
+    """Load a dataset, and return it with its fingerprint.
 
     What is known of it is held against what is loaded; where nothing is known, what it depends on
     is noticed and kept. ``read``: files that were read when it was imported.
@@ -92,13 +92,13 @@ def check_pin(card: DatasetCard, want: Want, fingerprint: str) -> None:
     wanted = pinned(card.fingerprint, want.params)
     if wanted and wanted != fingerprint:
         raise InvalidRun(
-            f"the data set {want.call!r} has the fingerprint {fingerprint}, its card says "
+            f"the dataset {want.call!r} has the fingerprint {fingerprint}, its card says "
             f"{wanted}; the data or its reader changed."
         )
 
 
 def homes(target: Target) -> tuple[str, ...]:
-    """Return the folders in which a data set's files may lie: its
+    """Return the folders in which a dataset's files may lie: its
     plugin's, and that of local data.
     """
     return target.root or str(Path(target.path).parent), str(data_root())

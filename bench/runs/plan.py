@@ -269,10 +269,10 @@ def _pair(
 def _unavailable(registry: Registry, task: Entry, card: TaskCard, solver: _Solver) -> str:
     for name in card.datasets:
         if name not in {entry.name for entry in registry.rows("dataset")}:
-            return f"{task.name} uses the data set {name!r}, which no plugin registers"
+            return f"{task.name} uses the dataset {name!r}, which no plugin registers"
         if absent := missing(dataset_card(registry.get("dataset", name)).libraries):
             return (
-                f"the data set {name!r} needs the library {absent[0]!r}, which is not "
+                f"the dataset {name!r} needs the library {absent[0]!r}, which is not "
                 f"installed; run 'pip install {absent[0]}'"
             )
     libraries = [*card.libraries, *(method_card(solver.entry).libraries if solver.entry else ())]

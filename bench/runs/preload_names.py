@@ -32,7 +32,7 @@ def preload_names(todo: Sequence[Keyed], registry: Registry) -> list[str]:
             *([method_card(keyed.cell.method)] if keyed.cell.method else []),
         )
     ]
-    # a data set's are needed once, to build its cache
+    # a dataset's are needed once, to build its cache
     names += sorted({name for card in cards for name in card.libraries})
     entries = [
         entry

@@ -3,7 +3,7 @@
 
 A hook hears every file that is opened through Python, and every folder that is listed. Files that
 C++ code opens are seen where they were looked for first (``Path.is_file``, a listing), where the
-kernel tells of them (:mod:`bench.runs.inotify`), or where the data set says so (``run.reads``).
+kernel tells of them (:mod:`bench.runs.inotify`), or where the dataset says so (``run.reads``).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class ReadObserver:
         homes: folders in which files are seen even where C++ code opens them.
         thorough: True: note all that a load may depend on. False: note opened files alone, which
             costs nothing.
-        apart: whether what data sets read is left out: it is told by their fingerprints.
+        apart: whether what datasets read is left out: it is told by their fingerprints.
     """
 
     def __init__(
@@ -194,7 +194,7 @@ def noted(inputs: Inputs) -> None:
 
 
 def stated(path: Any) -> None:
-    """Note a path that a data set or a task says it reads, whether it is
+    """Note a path that a dataset or a task says it reads, whether it is
     there or not; of a folder all that is in it.
     """
     text = absolute(path)
@@ -217,7 +217,7 @@ def fetching(name: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def unnoticed() -> Iterator[None]:
-    """Have those to whom a data set is told by its fingerprint not hear of its files."""
+    """Have those to whom a dataset is told by its fingerprint not hear of its files."""
     pausing = [observer for observer in _active if observer.apart and not observer.paused]
     for observer in pausing:
         observer.paused = True

@@ -89,7 +89,7 @@ class Record(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     dtype: str
     form: str
     data: dict[str, str] | None = None
-    """Fingerprint of every data set that the task loaded, by its call, like ``digits(split=test)``;
+    """Fingerprint of every dataset that the task loaded, by its call, like ``digits(split=test)``;
     part of the key.
 
     None: unknown, in records of older versions.

@@ -49,7 +49,7 @@ class Result(msgspec.Struct, kw_only=True):
     status: str
     metrics: dict[str, float | None] = {}
     data: dict[str, str] | None = None
-    """Fingerprint of every data set that was loaded, by its call, and of every file that task or
+    """Fingerprint of every dataset that was loaded, by its call, and of every file that task or
     method opened; None: it ended before it could say.
     """
     gates: dict[str, bool] = {}

@@ -43,7 +43,7 @@ class SeedRun:
         self.fetch_s, self.fetch_cpu_s = 0.0, 0.0
         self.tools = tools(self)
         self.loaded: list[tuple[str, Any]] = []
-        """Data sets that the task asked for, until its problem is checked."""
+        """Datasets that the task asked for, until its problem is checked."""
         self.checks = Checks(spec.track, type(worker.task), peeks=worker.method is None)
         self.setup = self.run_of(Setup, 0)
         self.case: Case
@@ -51,7 +51,7 @@ class SeedRun:
         self.before: list[dict[str, str]] = []
         self.whole: list[dict[str, str]] = []
         self.data: dict[str, str] = {}
-        """Fingerprint of every data set that was loaded, by its call."""
+        """Fingerprint of every dataset that was loaded, by its call."""
 
     def run_of(self, kind: type[Run], axis: int, tools: Tools | None = None) -> Any:
         """Return the run of a problem, or of the task (``Setup``), with its own folder."""

@@ -1,4 +1,4 @@
-"""What serves a run: reports, progress, data sets and artifacts.
+"""What serves a run: reports, progress, datasets and artifacts.
 
 A run names its tools and does not hold them.
 """
@@ -67,13 +67,13 @@ class Tools:
         return self
 
     def fingerprints(self) -> dict[str, str]:
-        """Return the data sets that were loaded with these tools, by their
+        """Return the datasets that were loaded with these tools, by their
         call, with their fingerprints.
         """
         return {}
 
     def unchanged(self, loaded: Mapping[str, str]) -> bool:
-        """Say whether data sets that an artifact's builder loaded are as
+        """Say whether datasets that an artifact's builder loaded are as
         they were then, and count them as loaded if so.
         """
         return not loaded
@@ -83,12 +83,12 @@ class Tools:
         return ""
 
     def dataset(self, run: Served, name: str, params: dict[str, Any]) -> Any:
-        """Return a data set.
+        """Return a dataset.
 
         Raises:
             BenchError: the task's card does not list it.
         """
-        raise BenchError(f"no data set {name!r} here; the task's card must list it in 'datasets'.")
+        raise BenchError(f"no dataset {name!r} here; the task's card must list it in 'datasets'.")
 
 
 class Token:

@@ -1,5 +1,5 @@
 """Files of the user's that a task or a method opens itself, not by way of
-a data set: their bytes are part of the key too.
+a dataset: their bytes are part of the key too.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What serves the runs of a worker: reports go to the task, data sets and artifacts to who asks."""
+"""What serves the runs of a worker: reports go to the task, datasets and artifacts to who asks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from bench.runs.tools import Served, Tools
 
 class WorkerTools(Tools):
     """What a run asks of its worker: reports go to the task, artifacts and
-    data sets are served and charged.
+    datasets are served and charged.
     """
 
     def __init__(self, seed_run: SeedRun, quiet: bool = False, loading: bool = False) -> None:
@@ -90,7 +90,7 @@ class WorkerTools(Tools):
         inputs = self._seed_run.before
         # the task's artifacts are the same for every method, whatever is masked for it
         if isinstance(run, Setup):
-            # what a data set keeps is the same for every task
+            # what a dataset keeps is the same for every task
             inputs = (
                 [self._fingerprints]
                 if self._loading
@@ -128,11 +128,11 @@ class WorkerTools(Tools):
         return WorkerTools(self._seed_run, quiet=True)
 
     def fingerprints(self) -> dict[str, str]:
-        """Return the data sets that were loaded with these tools."""
+        """Return the datasets that were loaded with these tools."""
         return self._fingerprints
 
     def unchanged(self, loaded: Mapping[str, str]) -> bool:
-        """Say whether data sets are as they were when an artifact was built."""
+        """Say whether datasets are as they were when an artifact was built."""
         worker = self._seed_run.worker
         for call, fingerprint in loaded.items():
             want = self._want(call)
@@ -140,13 +140,13 @@ class WorkerTools(Tools):
                 return False
             if (known := worker.data_index.get(want)) is not None:
                 with unnoticed():
-                    noted(known.inputs)  # of a data set that keeps what it made of another one
+                    noted(known.inputs)  # of a dataset that keeps what it made of another one
         for call, fingerprint in loaded.items():
             self._note(call, fingerprint)
         return True
 
     def look(self, call: str) -> tuple[str, bool]:
-        """Load a data set for its fingerprint alone; say too whether it
+        """Load a dataset for its fingerprint alone; say too whether it
         draws from streams of the run.
         """
         want = self._want(call)
@@ -157,11 +157,11 @@ class WorkerTools(Tools):
         return digest([self._seed_run.before, self._seed_run.data])
 
     def dataset(self, run: Served, name: str, params: dict[str, Any]) -> Any:
-        """Return a data set that the task's card lists, checked against its card's fingerprint."""
+        """Return a dataset that the task's card lists, checked against its card's fingerprint."""
         job = self._seed_run.worker.job
         if name not in job.datasets:
             raise BenchError(
-                f"the task asked for the data set {name!r}, which its card does not list; add it "
+                f"the task asked for the dataset {name!r}, which its card does not list; add it "
                 "to 'datasets'."
             )
         kind = kind_of(job.datasets[name], name)
@@ -187,7 +187,7 @@ class WorkerTools(Tools):
         worker = self._seed_run.worker
         # data are asked for while runs work in folders of their own, too
         home = worker.flags["folder"]
-        with unnoticed(), blaming(f"the data set {want.call!r}"), at(home):
+        with unnoticed(), blaming(f"the dataset {want.call!r}"), at(home):
             return load(want, run, worker.data_index, opened_by([want.target], worker.index.scan))
 
     def _note(self, call: str, fingerprint: str) -> None:

@@ -49,7 +49,7 @@ def named(name: str) -> tuple[str, str]:
 
 
 def low_of(registry: Registry, track: str) -> Entry:
-    """Return the track's null method: what a new method starts from.
+    """Return the track's baseline method: what a new method starts from.
 
     Raises:
         UsageError: there is no such track, or it names no method as low reference.
@@ -185,7 +185,7 @@ def files_for(
         name: its name in kebab-case.
         registry: where the method to start from is looked up.
         track: of the method; of a task: the name of its own new track.
-        like: the method to start from; None: the track's null method.
+        like: the method to start from; None: the track's baseline method.
         others: more tracks of the method.
     """
     module, found = named(name)

@@ -1,5 +1,5 @@
 """Take a condensed set away from its record: exact numbers as safetensors, images and labels as a
-Hugging Face data set with its card.
+Hugging Face dataset with its card.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ class Mixup(GraphMethod):
         deviates="""Graphs have no sum, so their embeddings are mixed, before the linear head, as
 Wang et al. do; the paper mixes inputs. Partners are drawn within a batch, whatever their labels and
 environments, and a batch has one share, as in the official code. alpha is GOOD's for Motif. In this
-form it tempers confidence and mends no wrong labels.""",
+form it tempers confidence and corrects no wrong labels.""",
         libraries=("torch_geometric",),
         defaults_from="here",
     )

@@ -45,7 +45,7 @@ class LateStopping(NoisyLabelMethod):
         deviates=(
             "Six rounds of at most two thirds of the task's epochs instead of twelve (for 40 % "
             "noise on CIFAR-100 twenty-seven) of 300 epochs, and a shrink factor from the noise "
-            "rate instead of one tuned for each data set and rate. The last round follows the "
+            "rate instead of one tuned for each dataset and rate. The last round follows the "
             "task's schedule, where the authors halve the rate at the epochs 10, 20, 40, 60 and "
             "80. Whether a row is learned is judged on the row as it is, there on a copy mirrored "
             "and shifted at random. A round ends with the epoch in which enough rows are learned, "

@@ -50,7 +50,7 @@ class PruneThen(UnlearningMethod):
         official_code="ok",
         deviates=(
             "The paper rewinds to the weights of epoch 8 before it trains the pruned model again; "
-            "a problem holds the final weights alone, so training goes on from them at the "
+            "a problem holds the final weights alone, so training continues from them at the "
             "recipe's epoch 'rewind', here 16 of 20. That part comes before the request: its "
             "passes are in 'precompute', its seconds in the run's."
         ),

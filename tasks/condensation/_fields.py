@@ -11,7 +11,7 @@ class CondensationFields(Task):
     """What is condensed, and how sets are judged."""
 
     source: ClassVar[str]
-    """Name of the data set."""
+    """Name of the dataset."""
     flips: ClassVar[bool] = False
     """Whether a mirrored image keeps its class."""
 

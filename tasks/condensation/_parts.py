@@ -1,4 +1,4 @@
-"""The parts that the images of a data set are cut into."""
+"""The parts that the images of a dataset are cut into."""
 
 from __future__ import annotations
 

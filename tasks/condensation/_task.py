@@ -22,7 +22,7 @@ from ._shown import arrays_of, grid
 
 
 class CondensationTask(CondensationFields):
-    """Split a data set of images; judge what a net learns from a few of them."""
+    """Split a dataset of images; judge what a net learns from a few of them."""
 
     def prepare(self, run: Setup) -> Case:
         """Take the parts; normalise all by the training part."""

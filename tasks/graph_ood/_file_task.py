@@ -22,10 +22,10 @@ class FileTask(GraphTask):
     """Five splits of a set that has official parts, or sizes."""
 
     source: ClassVar[str]
-    """Name of the data set."""
+    """Name of the dataset."""
 
     def ask(self) -> dict[str, Any]:
-        """Return the parameters of the data set."""
+        """Return the parameters of the dataset."""
         raise NotImplementedError
 
     def rows(self, data: Any, run: Setup) -> dict[str, np.ndarray]:

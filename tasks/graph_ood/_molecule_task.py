@@ -26,13 +26,13 @@ class MoleculeTask(GraphTask):
     """
 
     source: ClassVar[str]
-    """Name of the data set."""
+    """Name of the dataset."""
 
     split: Literal["scaffold", "size"] = "scaffold"
     """What tells OOD molecules from the others."""
 
     def ask(self) -> dict[str, Any]:
-        """Return the parameters of the data set."""
+        """Return the parameters of the dataset."""
         return {}
 
     def outputs(self, train: Split) -> tuple[Kind, int]:

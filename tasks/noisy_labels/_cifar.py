@@ -80,11 +80,11 @@ FAST_HUMAN = {
 
 
 class CifarTask(OfficialTask):
-    """A CIFAR data set with corrupted labels, judged on its own test part.
+    """A CIFAR dataset with corrupted labels, judged on its own test part.
 
     Attributes:
         confusions: class -> the class that ``asym`` moves it to.
-        people: name of the file of labels by people, within ``$BENCH_DATA`` or the data set's
+        people: name of the file of labels by people, within ``$BENCH_DATA`` or the dataset's
             folder there.
     """
 

@@ -81,10 +81,10 @@ def shown(labels: torch.Tensor, most: int) -> torch.Tensor | slice:
 
 
 class NoisyLabelTask(Task):
-    """Corrupt the training labels of a data set; judge on its clean test part."""
+    """Corrupt the training labels of a dataset; judge on its clean test part."""
 
     source: ClassVar[str]
-    """Name of the data set."""
+    """Name of the dataset."""
     n_test: ClassVar[int]
     """Rows of the test part."""
     by_channel: ClassVar[bool] = False

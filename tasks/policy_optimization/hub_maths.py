@@ -72,7 +72,7 @@ class HubMaths(LanguageTask):
     model: str = "Qwen/Qwen2.5-0.5B-Instruct"
     """Name on the hub, or folder, of the model and its tokenizer."""
     questions: Literal["gsm8k", "competition-math"] = "gsm8k"
-    """The data set."""
+    """The dataset."""
     chat: bool = True
     """Ask through the tokenizer's chat template."""
 

@@ -26,7 +26,7 @@ class PruningTask(Task):
     """Keep a share of the training rows; nets trained on them for equally many steps are judged."""
 
     source: ClassVar[str]
-    """Name of the data set."""
+    """Name of the dataset."""
 
     pool: Annotated[int, Meta(ge=1)] = 1
     """Average pixels over squares of this side first."""

@@ -224,6 +224,6 @@ def mia_svc(retain: np.ndarray, test: np.ndarray, forget: np.ndarray, most: int 
 
 def evenly(count: int, most: int) -> np.ndarray:
     """Return the places of ``most`` of ``count`` rows at most, evenly from the first to the last: a
-    data set may come sorted by class, and its first rows would be of few classes.
+    dataset may come sorted by class, and its first rows would be of few classes.
     """
     return np.linspace(0, count - 1, min(count, most)).round().astype(int)

@@ -16,11 +16,11 @@ from bench.declared import Array, Size
 from bench.training.data import Examples, standardised, stratified_split
 
 PARTED = ("cifar10", "cifar100", "svhn", "fashion-mnist")
-"""Data sets that come in a training and a test part: all of the latter is tested on."""
+"""Datasets that come in a training and a test part: all of the latter is tested on."""
 
 
 class Data(msgspec.Struct, frozen=True):
-    """Rows of a data set in their parts.
+    """Rows of a dataset in their parts.
 
     Labels of all parts but the test part went through the same label process.
 
@@ -50,10 +50,10 @@ class Data(msgspec.Struct, frozen=True):
 
 
 def load(run: Setup, source: str, n_train: int, n_val: int, n_pool: int, noise: float) -> Data:
-    """Split the data set ``source`` by classes, standardise by the training part, and redraw a
+    """Split the dataset ``source`` by classes, standardise by the training part, and redraw a
     share ``noise`` of the labels of each class.
 
-    The seed draws all parts, but the test part of a data set that brings one.
+    The seed draws all parts, but the test part of a dataset that brings one.
     """
     examples: Examples = (
         run.dataset(source, split="train") if source in PARTED else run.dataset(source)

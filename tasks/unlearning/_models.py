@@ -63,7 +63,7 @@ def models(
         what: names the kind of model; models of another name have other streams.
         problem: whose rows and recipe they are trained by; its original model is not read.
         rows: training rows of each model (K, n).
-        recipe: all else that they depend on, besides the data sets.
+        recipe: all else that they depend on, besides the datasets.
         seen: inputs whose outputs are to be kept.
 
     Returns:

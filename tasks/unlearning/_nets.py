@@ -1,4 +1,4 @@
-"""What the tasks that train classifiers share: the data set, the net and the recipe."""
+"""What the tasks that train classifiers share: the dataset, the net and the recipe."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ._data import Data
 
 
 class NetTask(Task):
-    """A task whose models are classifiers of one data set, trained by one recipe."""
+    """A task whose models are classifiers of one dataset, trained by one recipe."""
 
     data: Literal["digits", "mnist5k", "cifar10", "cifar100", "svhn"] = "mnist5k"
-    """Data set."""
+    """Dataset."""
     net: Literal["mlp", "cnn", "resnet18", "resnet34", "preactresnet18"] = "mlp"
     """The net of all models."""
     widths: tuple[int, ...] = (128, 128)

@@ -48,7 +48,7 @@ class UnlearnFashion(UnlearnRandom):
     )
 
     data: Literal["fashion-mnist"] = "fashion-mnist"
-    """Data set."""
+    """Dataset."""
     n_train: Annotated[int, Meta(ge=10)] = 10000
     """Training rows."""
     originals: Annotated[int, Meta(ge=3)] = 4

@@ -104,7 +104,7 @@ class UnlearnRegression(Task):
     )
 
     data: Literal["diabetes", "digits"] = "diabetes"
-    """Data set; of digits the target is the sum of the pixels, standardised, plus noise."""
+    """Dataset; of digits the target is the sum of the pixels, standardised, plus noise."""
     kind: Literal["random", "low"] = "random"
     """Rows at random, or those with the lowest targets."""
     share: Annotated[float, Meta(gt=0, lt=1)] | None = None

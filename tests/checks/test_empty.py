@@ -1,4 +1,4 @@
-"""Nothing to learn from or to judge by (no rows, graphs, prompts, test rows, an empty data set) ends
+"""Nothing to learn from or to judge by (no rows, graphs, prompts, test rows, an empty dataset) ends
 a whole run as invalid, with the field, before anything is solved.
 """
 
@@ -81,7 +81,7 @@ class Empty(Task):
 
     def prepare(self, run):
         problem, x_test = MADE["{track}"]()[0], torch.ones(3, 2)
-        if self.field == "a data set":
+        if self.field == "a dataset":
             rows = run.dataset("nothing")
             raise ValueError(f"nothing to split of {{rows.x.max(0)}}")
         if self.field == "test rows":
@@ -119,8 +119,8 @@ def ran(tmp_path, monkeypatch, with_kernels):
 def test_an_empty_field_of_the_problem_no_test_rows_and_an_empty_data_set_are_invalid(track, ran):
     mine = fields(track)
     assert mine
-    found = ran(track, *mine, "test rows", "a data set")
-    assert found.keys() == {*mine, "test rows", "a data set"}
+    found = ran(track, *mine, "test rows", "a dataset")
+    assert found.keys() == {*mine, "test rows", "a dataset"}
     for name, record in found.items():
         said = record["error"]["message"]
         assert (record["status"], record["metrics"]) == ("invalid", {}), (name, said)
@@ -128,9 +128,9 @@ def test_an_empty_field_of_the_problem_no_test_rows_and_an_empty_data_set_are_in
         if name == "test rows":
             assert "hidden part is not valid" in said
             assert "x_test has the shape (0, 2): there is nothing in it" in said
-        elif name == "a data set":
+        elif name == "a dataset":
             assert "the task's prepare failed (" in said
-            assert "The data set 'nothing' is empty: x has the shape (0, 5)." in said
+            assert "The dataset 'nothing' is empty: x has the shape (0, 5)." in said
         else:
             assert "the task's problem is not valid" in said
             where = "graphs.x" if name == "graphs" else name

@@ -256,7 +256,7 @@ def test_one_of_several_problems_is_named_and_the_data_set_that_has_the_fault():
     bad = replaced(good, x=changed(good.x, (3, 0), float("nan")))
     with pytest.raises(
         InvalidRun,
-        match=r"the task's problem 2 of 2 is not valid.*x holds nan at row 3.*The data set "
+        match=r"the task's problem 2 of 2 is not valid.*x holds nan at row 3.*The dataset "
         r"'mine' has it already: x holds nan at row 3",
     ):
         checks().case(Case(problems=[good, bad]), [("mine", bad), ("other", good)])

@@ -448,4 +448,4 @@ def test_a_value_that_a_data_set_brings_is_said_to_be_its_own(run_plan, mock_fol
     ).records[0]
     assert record.status == "invalid"
     assert "the task's problem is not valid" in record.error.message
-    assert "The data set 'mock-blobs' has it already: x holds nan at row 0" in record.error.message
+    assert "The dataset 'mock-blobs' has it already: x holds nan at row 0" in record.error.message

@@ -41,7 +41,7 @@ def recorded(bench, one_run):
 
 USAGE = {
     "an unknown verb": (("lst",), "unknown command 'lst'. Did you mean 'list'?"),
-    "an unknown option": (("run", "--metod", "ce"), "no such option '--metod'"),
+    "an unknown option": (("run", "--metod", "ce"), "no such option"),
     "a size that is none": (
         (*CE, "--memory", "lots"),
         "--memory got 'lots'; give a size like 512M or 4GiB, or none for no limit.",
@@ -538,7 +538,7 @@ def test_a_missing_data_set_is_an_environment_error(bench, tmp_path):
     )
     found = bench(*RUN, "--method", "ce", "--task", "lost", "--plugins", tmp_path / "lost.py")
     assert found.code == 4
-    assert "lost uses the data set 'atlantis', which no plugin registers" in found.err
+    assert "lost uses the dataset 'atlantis', which no plugin registers" in found.err
 
 
 FAR = """

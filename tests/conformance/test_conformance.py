@@ -252,7 +252,7 @@ def tasks(
     high="hidden + 0.1",
     pinned="",
 ) -> dict[str, set[str]]:
-    """Write a plugin of a task and a data set, check it, and return the rules that each breaks."""
+    """Write a plugin of a task and a dataset, check it, and return the rules that each breaks."""
     path = folder / "levels.py"
     path.write_text(TASK.format(level=level, low=low, high=high, pinned=pinned))
     return {

@@ -1,4 +1,4 @@
-"""What a data set loads must have something in it to learn from."""
+"""What a dataset loads must have something in it to learn from."""
 
 from __future__ import annotations
 

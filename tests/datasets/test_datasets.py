@@ -1,4 +1,4 @@
-"""The data sets that ship with libraries: what they hold, that they are
+"""The datasets that ship with libraries: what they hold, that they are
 the ones the cards name, and how fast they come back.
 """
 
@@ -114,7 +114,7 @@ def test_the_second_load_of_the_five_thousand_digits_is_from_the_cache_and_quick
     assert min(took) <= 0.05
 
 
-# What a worker makes of a data set that is not the one its card pins ----------------------------
+# What a worker makes of a dataset that is not the one its card pins ----------------------------
 
 
 class Asks(Task, frozen=True, kw_only=True):

@@ -31,7 +31,7 @@ def arrays(real):
 
 @pytest.fixture
 def alone(tmp_path, monkeypatch):
-    """An empty folder of local data sets, a cache of its own, no package of the system, no hub."""
+    """An empty folder of local datasets, a cache of its own, no package of the system, no hub."""
     monkeypatch.setenv("BENCH_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("XDG_DATA_DIRS", str(tmp_path / "share"))

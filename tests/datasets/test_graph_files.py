@@ -29,7 +29,7 @@ COUNTS = [4, 0, 6, 2, 0]
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
-    """An empty folder of local data sets, and no network."""
+    """An empty folder of local datasets, and no network."""
     monkeypatch.setenv("BENCH_DATA", str(tmp_path / "data"))
     monkeypatch.delenv("BENCH_HUB", raising=False)
     (tmp_path / "data").mkdir()

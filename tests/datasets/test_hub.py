@@ -1,4 +1,4 @@
-"""Pictures from a local copy of a hub data set: the layouts, the fields, the order, the cache, and
+"""Pictures from a local copy of a hub dataset: the layouts, the fields, the order, the cache, and
 what is said when something is missing.
 """
 
@@ -37,7 +37,7 @@ def library():
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
-    """An empty folder of local data sets, a cache of its own, and no hub."""
+    """An empty folder of local datasets, a cache of its own, and no hub."""
     monkeypatch.setenv("BENCH_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("BENCH_HUB", raising=False)

@@ -66,7 +66,7 @@ PARSED = {
         "bench run --method grpo,d3s --task clock-arithmetic --preset default --seeds 5 --jobs 1 "
         "--no-flops"
     ): "10 runs of full size, for their seconds",
-    "bench paper": "it looks for every data set of the tables; tests/cli/test_paper.py asks for the list",
+    "bench paper": "it looks for every dataset of the tables; tests/cli/test_paper.py asks for the list",
     "bench paper dc-fashion --run --budget 2h": "it needs a GPU; tests/cli/test_paper.py runs small tables",
     "bench paper selection-fashion --run --method random --cell '*/dc-ipc1'": "it takes most of an hour; tests/cli/test_paper.py runs small tables",
     "ray start --head": (

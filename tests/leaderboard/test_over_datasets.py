@@ -1,4 +1,4 @@
-"""A track by data set: the mean over data sets with its interval, and which set carries a win."""
+"""A track by dataset: the mean over datasets with its interval, and which set carries a win."""
 
 from types import SimpleNamespace
 
@@ -60,16 +60,16 @@ def test_a_win_that_one_data_set_carries_is_said_with_the_set():
     assert made["without"] == {"letters": "p", "soil": "p", "clothes": "q"}
     assert rows["q"]["ahead_on"] == ["letters", "soil"]
     text = "\n".join(datasets_markdown(made))
-    assert "One data set carries the first place of p; first would be q without clothes." in text
+    assert "One dataset carries the first place of p; first would be q without clothes." in text
     assert "**0.900**" in text
 
 
 def test_a_win_that_no_set_carries_alone_is_said_too_and_one_set_says_nothing_of_others():
     made, _ = found((0.6, 0.6, 0.6, 0.6), (0.5, 0.5, 0.5, 0.5))
-    assert "p stays first whichever data set is left out." in datasets_markdown(made)[-1]
+    assert "p stays first whichever dataset is left out." in datasets_markdown(made)[-1]
     one = over_datasets("pq", CELLS[2:3], ["b"], table((0.6,), (0.5,)))
     assert (one["without"], one["rows"][0]["low"]) == ({}, None)
-    assert "on the only data set; of others this says nothing" in datasets_markdown(one)[-1]
+    assert "on the only dataset; of others this says nothing" in datasets_markdown(one)[-1]
 
 
 def test_only_a_suite_that_asks_for_it_has_boards_by_data_set(tmp_path):
@@ -89,7 +89,7 @@ def test_only_a_suite_that_asks_for_it_has_boards_by_data_set(tmp_path):
         (track,) = board["tracks"]
         assert ("datasets" in track) == bool(more)
         text = bench_render(board, "md")
-        assert ("By data set, and over data sets" in text) == bool(more)
+        assert ("By dataset, and over datasets" in text) == bool(more)
     assert track["datasets"]["datasets"] == ["set-up", "set-down"]
     assert {row["method"] for row in track["datasets"]["rows"]} == {"null", "m", "n"}
 

@@ -43,7 +43,7 @@ class Condense(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SmallSet(msgspec.Struct, frozen=True, kw_only=True):
-    """A returned data set."""
+    """A returned dataset."""
 
     x: torch.Tensor
     y: torch.Tensor

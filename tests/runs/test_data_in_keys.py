@@ -130,7 +130,7 @@ def write(
     dataset: str = DATASET,
     method: str = METHOD,
 ) -> Path:
-    """Write a benchmark of two data sets, a method and a task for each way of loading."""
+    """Write a benchmark of two datasets, a method and a task for each way of loading."""
     for room in ("datasets", "tasks", "methods"):
         (folder / room).mkdir(parents=True)
     for name, called, stem in (("Cells", "cells", ""), ("Others", "others", "other-")):

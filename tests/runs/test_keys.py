@@ -104,7 +104,7 @@ def test_a_task_of_another_track_or_name_is_another_cell(copied):
         ("datasets/blobs.py", "* 1.5", "* 1.6"),
         ("contracts.py", 'opened.write(what + "\\n")', 'opened.write(what + "\\n\\n")'),
     ],
-    ids=["method code", "task code", "data set code", "code they share"],
+    ids=["method code", "task code", "dataset code", "code they share"],
 )
 def test_another_code_is_another_key_of_the_same_cell(copied, file, old, new):
     before = keyed(copied)

@@ -89,7 +89,7 @@ def spent(tmp_path_factory):
         assert [record["status"] for record in records] == ["ok"] * count
         return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
-    call("single", "900-900", 1)  # compiles, scans the plugins, reads the data set
+    call("single", "900-900", 1)  # compiles, scans the plugins, reads the dataset
     return call
 
 

@@ -55,13 +55,13 @@ TASKS = {
 }
 """All whose data is here without an extra."""
 NOT_NUMBERED = ("graph-ood", "policy-optimization", "privacy-audit", "label-errors/vader-ratings")
-"""Tracks whose rows are made, not taken from a data set, the one that scores its training rows, and
+"""Tracks whose rows are made, not taken from a dataset, the one that scores its training rows, and
 the task whose rows are hashed words.
 """
 
 
 class Numbered(Tools):
-    """Serves data sets of the real shapes in which every figure of a row is its number, so that a
+    """Serves datasets of the real shapes in which every figure of a row is its number, so that a
     row is known whatever becomes of its scale.
     """
 

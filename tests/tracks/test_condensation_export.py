@@ -1,4 +1,4 @@
-"""A condensed set that is taken away: exact numbers, and a data set that
+"""A condensed set that is taken away: exact numbers, and a dataset that
 Hugging Face's library reads.
 """
 

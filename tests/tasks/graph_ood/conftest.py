@@ -13,7 +13,7 @@ CPU = torch.device("cpu")
 
 
 class Watcher(Tools):
-    """Serves one data set and lets the task watch."""
+    """Serves one dataset and lets the task watch."""
 
     def __init__(self, task, data):
         self.task, self.data, self.case, self.asked = task, data, None, []

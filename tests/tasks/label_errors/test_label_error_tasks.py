@@ -54,7 +54,7 @@ METHODS = [
 
 
 class _Serving(Tools):
-    """Serves data sets; artifacts are keyed by their recipe alone, which
+    """Serves datasets; artifacts are keyed by their recipe alone, which
     is enough for one problem.
     """
 

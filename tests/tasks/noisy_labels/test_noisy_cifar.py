@@ -52,7 +52,7 @@ def copy_of(root, name, classes, fields, train, test):
 
 @pytest.fixture(scope="module")
 def copies(tmp_path_factory):
-    """A folder with small copies of both data sets; the labels of the first's training rows."""
+    """A folder with small copies of both datasets; the labels of the first's training rows."""
     root = tmp_path_factory.mktemp("data")
     y = copy_of(root, "cifar10", 10, {"label": 10}, 300, 60)
     copy_of(root, "cifar100", 100, {"fine_label": 100, "coarse_label": 20}, 400, 100)
@@ -124,7 +124,7 @@ def test_without_a_copy_the_task_named_is_unavailable_with_one_sentence_and_exit
         str(tmp_path),
     )
     assert code == 4
-    assert "unavailable: ce on noisy-cifar10: the data set 'cifar10' is not on this machine" in err
+    assert "unavailable: ce on noisy-cifar10: the dataset 'cifar10' is not on this machine" in err
     assert "Put a copy of uoft-cs/cifar10" in err
 
 

@@ -53,7 +53,7 @@ METHODS = every_method()
 
 
 class Watcher(Tools):
-    """Serves one data set and lets the task watch."""
+    """Serves one dataset and lets the task watch."""
 
     def __init__(self, task, data):
         self.task, self.data, self.case, self.watching = task, data, None, True

@@ -19,7 +19,7 @@ SIZE = "steps=2,prompts=2,group=4,max_new=6,minibatches=1,passes=8,n_held_out=4,
 
 @pytest.fixture
 def local_questions(tmp_path, monkeypatch):
-    """GSM8K as JSON lines and MATH as Parquet, six questions each, in a folder of data sets."""
+    """GSM8K as JSON lines and MATH as Parquet, six questions each, in a folder of datasets."""
     import pyarrow
     from pyarrow import parquet
 
@@ -46,7 +46,7 @@ def local_questions(tmp_path, monkeypatch):
 
 
 def run_of_a_task():
-    """A run that may ask for any data set, made by hand."""
+    """A run that may ask for any dataset, made by hand."""
     from bench.builtin.datasets.competition_math import CompetitionMath
     from bench.builtin.datasets.gsm8k import Gsm8k
 

@@ -1,5 +1,5 @@
 """What this package registers with datacentric-bench: a track of its own,
-with a data set, a task and three methods.
+with a dataset, a task and three methods.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def bench_tracks(register: Callable[[str], None]) -> None:
 
 @hookimpl
 def bench_datasets(register: Callable[[str], None]) -> None:
-    """Register the data set."""
+    """Register the dataset."""
     register("experimental_design.auto_mpg")
 
 

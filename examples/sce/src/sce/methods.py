@@ -30,7 +30,7 @@ class SymmetricCrossEntropy(NoisyLabelMethod):
         claim="The reverse term helps to learn hard classes and gives up on wrong labels: above "
         "cross entropy under label noise.",
         deviates="alpha, beta and A (log_zero) are the same for every task; the paper chooses them "
-        "for each data set.",
+        "for each dataset.",
         stacked=True,
     )
     alpha: Annotated[float, Meta(ge=0)] = 0.1

@@ -1,4 +1,4 @@
-"""Condensation: what is returned is a small data set, and it must keep to its budget."""
+"""Condensation: what is returned is a small dataset, and it must keep to its budget."""
 
 from __future__ import annotations
 
