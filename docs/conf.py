@@ -108,6 +108,19 @@ def to_pages(app: Sphinx, doctree: nodes.document) -> None:
             node.replace_self(link)
 
 
+def in_both_themes(app: Sphinx, doctree: nodes.document) -> None:
+    """Show a picture with a dark form, ``NAME-dark.svg`` beside ``NAME.svg``, in either theme."""
+    for image in list(doctree.findall(nodes.image)):
+        light = str(image["uri"])
+        dark = light.replace(".svg", "-dark.svg")
+        if light.endswith(".svg") and Path(app.srcdir, dark).is_file():
+            twin = image.deepcopy()
+            twin["uri"] = dark
+            image["classes"] += ["only-light"]
+            twin["classes"] += ["only-dark"]
+            image.parent.insert(image.parent.index(image) + 1, twin)
+
+
 def by_short_name(
     app: Sphinx, env: BuildEnvironment, node: Any, content: nodes.TextElement
 ) -> nodes.reference | None:
@@ -141,6 +154,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
             lines[:] = held
 
     app.connect("doctree-read", to_pages, priority=100)
+    app.connect("doctree-read", in_both_themes, priority=100)  # before pictures are collected
     app.connect("missing-reference", by_short_name)
     # napoleon (at 500) takes the words before a colon in the sentence of a field for its type, so
     # it does not see them.

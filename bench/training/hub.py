@@ -7,7 +7,7 @@ A data set NAME is looked for in ``$BENCH_DATA/NAME`` (``~/.local/share/datacent
 where the variable is not set). The folder holds either Parquet files as the hub lays them out
 (``train-00000-of-00001.parquet`` in any subfolder), for text also JSON lines (``train.jsonl``), or
 a ``DatasetDict`` that was saved to disk, or for grey pictures IDX files (see
-:mod:`bench.training.idx`). Next come the folders of ``XDG_DATA_DIRS``, where packages of the system
+``bench.training.idx``). Next come the folders of ``XDG_DATA_DIRS``, where packages of the system
 put IDX files into ``datasets/NAME``. Where there is none, ``BENCH_HUB=1`` lets bench fetch it;
 without that nothing is ever downloaded.
 """

@@ -66,4 +66,15 @@ def test_the_readme_shows_the_picture_of_the_board_in_both_themes():
     text = (ROOT / "README.md").read_text()
     for name in ("leaderboard.svg", "leaderboard-dark.svg"):
         assert f"leaderboard/published/{name}" in text
+
+
+def test_the_front_page_of_the_docs_shows_the_picture_that_the_release_wrote():
+    assert "](../leaderboard/published/leaderboard.svg)" in (ROOT / "docs" / "index.md").read_text()
+    for name in ("leaderboard.svg", "leaderboard-dark.svg"):
+        picture = (PUBLISHED / name).read_text()
+        titles = {
+            track["title"] for track in BOARD["tracks"] if any(r["place"] for r in track["rows"])
+        }
+        assert len(titles) > 3
+        assert [title for title in titles if title not in picture] == []
         assert (PUBLISHED / name).stat().st_size > 10_000
