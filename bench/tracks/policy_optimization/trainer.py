@@ -1,6 +1,4 @@
-"""The one trainer of the track, on the small decoder: prompts, rollouts,
-rewards, plan, clipped update.
-"""
+"""The one trainer of the track, on the small decoder: prompts, rollouts, rewards, plan, update."""
 
 from __future__ import annotations
 
