@@ -259,6 +259,6 @@ def test_without_the_data_a_task_is_unavailable_and_says_what_to_do(
     said = capsys.readouterr().err
     assert done.value.code == 4
     assert (
-        f"unavailable: dm on condense-{name}: the dataset {name!r} is not on this machine" in said
+        f"unavailable: dm on condense-{name}: the data set {name!r} is not on this machine" in said
     )
     assert "set BENCH_HUB=1" in said

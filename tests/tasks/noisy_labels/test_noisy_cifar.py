@@ -124,7 +124,7 @@ def test_without_a_copy_the_task_named_is_unavailable_with_one_sentence_and_exit
         str(tmp_path),
     )
     assert code == 4
-    assert "unavailable: ce on noisy-cifar10: the dataset 'cifar10' is not on this machine" in err
+    assert "unavailable: ce on noisy-cifar10: the data set 'cifar10' is not on this machine" in err
     assert "Put a copy of uoft-cs/cifar10" in err
 
 

@@ -219,7 +219,7 @@ def test_without_the_data_a_cell_is_unavailable_with_what_to_run_and_nobody_is_c
         capsys, "--method", "ce", "--task", task, "--preset", "smoke", "--results", tmp_path
     )
     assert code == 4
-    assert f"unavailable: ce on {task}: the dataset" in err
+    assert f"unavailable: ce on {task}: the data set" in err
     assert f"run 'apt-get install {package}'" in err
     assert called == []
 
