@@ -58,9 +58,7 @@ def test_axe_finds_nothing_on_any_kind_of_page(opened, theme, width):
             page.click(".columns")
         page.evaluate("document.querySelector('.help-text')?.showPopover()")
         settled(page)
-        found = Axe().run(
-            page, options={"runOnly": WCAG, "resultTypes": ["violations"], "preload": False}
-        )
+        found = Axe().run(page, options={"runOnly": WCAG, "resultTypes": ["violations"]})
         assert found.violations_count == 0, f"{name}: {found.generate_report()}"
 
 
