@@ -28,7 +28,7 @@ BUDGETS: dict[str, float] = {
     "tests/docs": 52.0,
     "tests/examples": 30.0,
     "tests/executors": 32.0,
-    "tests/leaderboard": 28.0,
+    "tests/leaderboard": 38.0,
     "tests/methods": 108.0,
     "tests/plugins": 24.0,
     "tests/runs": 115.0,
@@ -38,7 +38,7 @@ BUDGETS: dict[str, float] = {
     "tests/training": 18.0,
 }
 """Folder (or file) of tests -> seconds that all its tests may take together."""
-WHOLE = 869.0
+WHOLE = 879.0
 """Seconds that all budgets may be together."""
 SHOWN = 25
 """Tests that are listed at the end, the slowest first."""

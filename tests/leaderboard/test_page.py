@@ -71,6 +71,12 @@ def test_a_page_a_track_and_a_page_a_method_stand_beside_the_overview(pages):
     assert {f"methods/{name}.html" for name in known} <= set(pages)
 
 
+def test_the_same_records_in_any_order_give_the_same_bytes(tmp_path, small_records):
+    first = contents(publish(tmp_path, small_records))
+    (tmp_path / "out" / "index.html").unlink()
+    assert contents(publish(tmp_path, list(reversed(small_records)))) == first
+
+
 def test_every_link_and_every_anchor_leads_somewhere_and_every_id_stands_once(pages, page_folder):
     parts = {name: Parts(text) for name, text in pages.items()}
     for name, found in parts.items():

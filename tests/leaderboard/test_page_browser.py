@@ -40,7 +40,7 @@ def here(page):
     ("theme", "width"),
     [
         ("light", 1400),
-        ("dark", 1400),
+        pytest.param("dark", 1400, marks=pytest.mark.slow),
         pytest.param("light", 390, marks=pytest.mark.slow),
         pytest.param("dark", 390, marks=pytest.mark.slow),
         pytest.param("light", 1000, marks=pytest.mark.slow),
@@ -62,7 +62,14 @@ def test_axe_finds_nothing_on_any_kind_of_page(opened, theme, width):
         assert found.violations_count == 0, f"{name}: {found.generate_report()}"
 
 
-@pytest.mark.parametrize("width", [1400, 1000, 390])
+@pytest.mark.parametrize(
+    "width",
+    [
+        pytest.param(1400, marks=pytest.mark.slow),
+        pytest.param(1000, marks=pytest.mark.slow),
+        390,
+    ],
+)
 def test_no_page_scrolls_sideways_and_tables_scroll_in_a_box_of_their_own(opened, width):
     page = opened(width=width)
     for name in (*KINDS, NOISY, "tracks/privacy-audit.html"):
@@ -230,6 +237,7 @@ def test_rows_tables_and_cards_have_addresses_of_their_own(opened):
     assert card.locator("#card").is_visible()
 
 
+@pytest.mark.slow
 def test_an_address_of_the_page_when_it_was_one_file_still_leads_to_the_track(opened):
     page = opened()
     page.goto(page.url + "#track-selection")
@@ -289,6 +297,7 @@ def test_charts_are_drawn_when_they_come_into_sight_and_again_in_the_other_theme
     settled(nights)
 
 
+@pytest.mark.slow
 def test_without_scripts_every_table_and_every_help_is_there(browser, page_folder):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
@@ -301,6 +310,7 @@ def test_without_scripts_every_table_and_every_help_is_there(browser, page_folde
     context.close()
 
 
+@pytest.mark.slow
 def test_the_page_is_what_serve_shows(browser, page_folder):
     import threading
 
