@@ -20,6 +20,7 @@ class Options(TypedDict, total=False):
     method: Names
     task: Names
     track: str | None
+    suite: str | None
     all: bool
     preset: str
     variant: Names
@@ -50,6 +51,7 @@ def run(
     method: Names = (),
     task: Names = (),
     track: str | None = None,
+    suite: str | None = None,
     all: bool = False,
     preset: str = "default",
     variant: Names = (),
@@ -83,6 +85,8 @@ def run(
             the track.
         task: tasks, written like methods.
         track: only this track; every method and task of it where none is named.
+        suite: what a suite declares: its tasks, variants, methods and seeds; ``track``, ``task``,
+            ``method`` and ``variant`` take a part of it.
         all: every method on every task that fits.
         preset: size of the tasks: ``smoke``, ``default`` or ``paper``.
         variant: only these variants.
@@ -120,11 +124,17 @@ def run(
     """
     from bench.cli._options import results_folder
     from bench.cli._session import Choice, Session
+    from bench.cli._suite import declared, suite_plan
     from bench.cli._where import Where
     from bench.plugins.registry import Registry
     from bench.runs.plan import Request
     from bench.runs.select import parse_only
 
+    files = arguments.paths("plugins", plugins)
+    registry, found = Registry(files), None
+    if suite is not None:
+        found = declared(registry, arguments.word("suite", suite, "the name of a suite"), files)
+        device = found["device"] if device == "auto" else device
     where = Where(
         executor=arguments.word(
             "executor", executor, "'local', 'inline', 'ray[...]' or 'slurm[...]'"
@@ -153,15 +163,11 @@ def run(
         tune=arguments.count("tune", tune, 2, 1000),
     )
     dry_run, quiet = arguments.flag("dry_run", dry_run), arguments.flag("quiet", quiet)
-    session = Session(
-        Registry(arguments.paths("plugins", plugins)),
-        results_folder(arguments.path("results", results)),
-        where,
-        quiet,
-    )
+    session = Session(registry, results_folder(arguments.path("results", results)), where, quiet)
     request = msgspec.structs.replace(request, device=session.device)
     try:
-        prepared = session.prepare(request, choice, dry_run)
+        plan = None if found is None else suite_plan(found, request, registry)
+        prepared = session.prepare(request, choice, dry_run, plan)
         return (
             Preview(prepared, session.limits)
             if dry_run

@@ -315,3 +315,15 @@ def test_importing_bench_is_quick_and_imports_no_torch():
         for _ in range(3)
     )
     assert took <= 0.15
+
+
+def test_a_suite_plans_what_the_command_plans(tmp_path):
+    asked = {"suite": "2026.4", "track": "selection", "method": "k-center", "seeds": 2}
+    shown = str(bench.run(**asked, results=tmp_path, device="cpu", dry_run=True))
+    words = [word for name, value in asked.items() for word in (f"--{name}", str(value))]
+    done = CliRunner().invoke(
+        main, ["run", *words, "--results", str(tmp_path), "--device", "cpu", "--dry-run"]
+    )
+    assert done.exit_code == 0
+    assert shown.split("\n\n")[0] == done.stdout.split("\n\n")[0]
+    assert "prune-mnist" in shown

@@ -271,7 +271,7 @@ def tasks(
             {"task": {"same-seed"}, "dataset": set()},
         ),
         ({"level": "torch.full((2,), float('nan'))"}, {"task": {"problem"}, "dataset": set()}),
-        ({"level": "1e101"}, {"task": {"problem"}, "dataset": set()}),
+        ({"level": "1e101"}, {"task": {"solution"}, "dataset": set()}),
         ({"high": "hidden + 9.0"}, {"task": {"references"}, "dataset": set()}),
         ({"low": "1 / 0"}, {"task": {"references"}, "dataset": set()}),
         ({"pinned": "0" * 64}, {"task": set(), "dataset": {"loads"}}),
