@@ -25,7 +25,7 @@ BUDGETS: dict[str, float] = {
     "tests/counts": 8.0,
     "tests/datasets": 19.0,
     "tests/device": 18.0,
-    "tests/docs": 52.0,
+    "tests/docs": 64.0,
     "tests/examples": 30.0,
     "tests/executors": 32.0,
     "tests/leaderboard": 38.0,
@@ -38,7 +38,7 @@ BUDGETS: dict[str, float] = {
     "tests/training": 18.0,
 }
 """Folder (or file) of tests -> seconds that all its tests may take together."""
-WHOLE = 879.0
+WHOLE = 891.0
 """Seconds that all budgets may be together."""
 SHOWN = 25
 """Tests that are listed at the end, the slowest first."""
