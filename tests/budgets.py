@@ -23,7 +23,7 @@ BUDGETS: dict[str, float] = {
     "tests/cli": 140.0,
     "tests/conformance": 60.0,
     "tests/counts": 8.0,
-    "tests/datasets": 19.0,
+    "tests/datasets": 22.0,
     "tests/device": 18.0,
     "tests/docs": 64.0,
     "tests/examples": 30.0,
@@ -35,10 +35,10 @@ BUDGETS: dict[str, float] = {
     "tests/speed": 31.0,
     "tests/tasks": 104.0,
     "tests/tracks": 20.0,
-    "tests/training": 18.0,
+    "tests/training": 22.0,
 }
 """Folder (or file) of tests -> seconds that all its tests may take together."""
-WHOLE = 900.0
+WHOLE = 907.0
 """Seconds that all budgets may be together."""
 SHOWN = 25
 """Tests that are listed at the end, the slowest first."""
