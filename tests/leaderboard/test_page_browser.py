@@ -218,21 +218,31 @@ def test_a_view_is_an_address_back_undoes_it_and_reset_forgets_it(opened):
     assert again.inner_text(".said") == "no row fits"
 
 
+def come_into_sight(page, address):
+    """Wait until what an address names begins within the 500 pixels that are seen."""
+    page.wait_for_function(
+        """address => {
+            const { top } = document.querySelector(address).getBoundingClientRect();
+            return top >= 0 && top <= 500;
+        }""",
+        arg=address,
+    )
+
+
 def test_rows_tables_and_cards_have_addresses_of_their_own(opened):
     page = opened(f"{SELECTION}#row-k-center", height=500)
     row = page.locator("#row-k-center")
     assert row.evaluate("one => one.matches(':target')")
-    box = row.bounding_box()
-    assert 0 <= box["y"] <= 500
+    come_into_sight(page, "#row-k-center")
     page.click("#board tbody tr:nth-child(2) td a[href^='#']")
-    assert here(page).startswith("#row-")
+    page.wait_for_function("location.hash.startsWith('#row-')")
     table = page.locator("details").nth(1)
     table.locator("summary").click()
-    address = here(page)
-    assert address == f"#{table.get_attribute('id')}"
+    address = f"#{table.get_attribute('id')}"
+    page.wait_for_function("address => location.hash === address", arg=address)
     again = opened(SELECTION + address, height=500)
-    assert again.locator(address).evaluate("one => one.open")
-    assert 0 <= again.locator(address).bounding_box()["y"] <= 500
+    again.wait_for_function("address => document.querySelector(address).open", arg=address)
+    come_into_sight(again, address)
     card = opened("methods/mixup.html#card")
     assert card.locator("#card").is_visible()
 
