@@ -267,7 +267,10 @@ def described(value: Any) -> str:
     """Say what a value is that is no tensor: its type, and how long it is."""
     if value is None:
         return "None"
-    kind = type(value).__name__
-    article = "an" if kind[:1].lower() in "aeiou" else "a"
     size = f" of {len(value)}" if isinstance(value, Sequence) and not isinstance(value, str) else ""
-    return f"{article} {kind}{size}"
+    return with_article(type(value).__name__) + size
+
+
+def with_article(kind: str) -> str:
+    """Return the name of a type after ``a`` or ``an``."""
+    return f"{'an' if kind[:1].lower() in 'aeiou' else 'a'} {kind}"

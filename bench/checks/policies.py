@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from bench.checks.arrays import described
+from bench.checks.arrays import described, with_article
 from bench.errors import InvalidRun
 from bench.runs.guard import no_plain
 
@@ -31,8 +31,8 @@ def check_policy(model: Any, does: tuple[str, ...], problem: Any, where: str) ->
     if kind is not None and type(model) is not kind:
         raise InvalidRun(
             f"the method's policy is {described(model)} {where}, and must be what the problem's "
-            f"policy() makes, {_article(kind.__name__)}: methods change its weights, not how it "
-            "answers."
+            f"policy() makes, {with_article(kind.__name__)}: methods change its weights, not how "
+            "it answers."
         )
     _check_finite(model, where)
     return (
@@ -49,10 +49,6 @@ def made_by(kind: Any) -> type | None:
     except (AttributeError, KeyError, NameError, TypeError):
         return None
     return found if isinstance(found, type) else None
-
-
-def _article(name: str) -> str:
-    return f"{'an' if name[:1] in 'AEIOU' else 'a'} {name}"
 
 
 def _check_finite(model: Any, where: str) -> None:
