@@ -88,9 +88,10 @@ def make_pages(
     boards = {track["track"]: track for track in board["tracks"]}
     raw = {track: raw_figures(boards[track], board, by_id) for track in boards}
     pages = method_pages(board, options.get("cards", {}))
-    shell = Shell(board, found.totals, fields_of(board, cards), name)
+    fields = fields_of(board, cards)
+    shell = Shell(board, found.totals, fields, name)
     held = _held(board)
-    yield "index.html", shell.page("index", overview=_overview(board, boards, raw, cards))
+    yield "index.html", shell.page("index", overview=_overview(fields, boards, raw))
     with _charts.unchecked():
         for track in held:
             views = (
@@ -156,10 +157,9 @@ def _method(
 
 
 def _overview(
-    board: Mapping[str, Any],
+    fields: Sequence[Mapping[str, Any]],
     boards: Mapping[str, Mapping[str, Any]],
     raw: Mapping[str, Sequence[Raw]],
-    cards: Mapping[str, Any],
 ) -> list[dict[str, Any]]:
     """Return the fields with a row for each of their tracks."""
     return [
@@ -176,7 +176,7 @@ def _overview(
                 for track in group["tracks"]
             ],
         }
-        for group in fields_of(board, cards)
+        for group in fields
     ]
 
 
