@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from bench.cards import Metric, TaskCard
+from bench.published import needed
 from bench.runs.figures import held
 from bench.runs.record import Record
 
@@ -22,7 +23,7 @@ from ._paper_verdicts import Sample, Verdict, figure_verdict, ordering_verdict, 
 POINTS = ("%", "points")
 """Units that the rule for figures is made for."""
 Planned = Mapping[str, Any]
-"""What the command knows of a method on a cell; see :func:`bench.cli._papers.planned`."""
+"""What the command knows of a method on a cell; see :func:`._papers.published`."""
 
 
 class _Runs(NamedTuple):
@@ -52,11 +53,6 @@ class _Runs(NamedTuple):
             if record.not_rankable:
                 return f"seed {record.seed} is not rankable: {record.not_rankable}"
         return ""
-
-
-def key_of(method: str, cell: str) -> str:
-    """Return the name under which the command tells of a method on a cell."""
-    return f"{method} @ {cell}"
 
 
 def listed(name: str, paper: Paper) -> dict[str, Any]:
@@ -127,7 +123,7 @@ def judged(
         papers: as :func:`listed` makes them.
         records: in any order.
         tasks: ``track/name`` -> card.
-        planned: :func:`key_of` -> what the command knows of it.
+        planned: what the command knows of it, by the names of :func:`bench.published.needed`.
         stale: ids of records whose key is no longer the live one.
     """
     wanted = {group for plan in planned.values() for group in plan["groups"]}
@@ -157,7 +153,7 @@ def _lines(
 ) -> list[dict[str, Any]]:
     if not row["cell"]:
         return [{**row, **_nothing(""), "problem": ""}]
-    plans = [planned[key] for key in keys_of(row)]
+    plans = [planned[name] for name in needed(row)]
     problem = next(
         filter(None, (plan["problem"] or _unfit(row, plan, tasks) for plan in plans)), ""
     )
@@ -188,12 +184,6 @@ def _lines(
         shown = _measured(row, runs, _metric(row, plans[0], tasks))
         lines.append({**row, **_nothing(device), **shown, "problem": ""})
     return lines
-
-
-def keys_of(row: Mapping[str, Any]) -> list[str]:
-    """Return the names of the methods on cells that a row needs; of an ordering two."""
-    below = [key_of(row["below"], row["below_cell"])] if row["kind"] == "ordering" else []
-    return [key_of(row["method"], row["cell"]), *below] if row["cell"] else []
 
 
 def _nothing(device: str) -> dict[str, Any]:

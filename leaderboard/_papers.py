@@ -9,10 +9,11 @@ from typing import Any
 
 from bench.cards import TaskCard
 from bench.errors import UsageError, near
+from bench.published import needed
 from bench.runs.record import Record
 
 from ._paper_file import add, files, read_paper
-from ._paper_rows import judged, keys_of, listed
+from ._paper_rows import judged, listed
 
 SCHEMA_VERSION = 1
 
@@ -84,6 +85,6 @@ def published(
     found = judged(papers, records, tasks, planned, options.get("stale") or set())
     for paper in found:
         for row in paper["rows"]:
-            parts = [planned[key]["expected"] for key in keys_of(row)]
+            parts = [planned[name]["expected"] for name in needed(row)]
             row["expected"] = " and ".join(dict.fromkeys(filter(None, parts))) or row["cost"]
     return {"schema_version": SCHEMA_VERSION, "kind": "papers", "papers": found}

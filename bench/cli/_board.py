@@ -9,11 +9,19 @@ from bench.cli._options import warn
 from bench.errors import EnvironmentFault, PluginError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Container, Iterator, Sequence
+    from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 
     from bench.plugins.registry import Registry
     from bench.runs.record import Record
     from bench.runs.store import Store
+
+
+def leaderboard_rooms(plugins: Iterable[str]) -> list[Path]:
+    """Return the folders ``leaderboard`` of plugins that are folders, where suites and tables of
+    published figures may lie.
+    """
+    rooms = [Path(path, "leaderboard") for path in plugins]
+    return [room for room in rooms if room.is_dir()]
 
 
 def make_board(

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from bench.cli._board import render, stale_ids
-from bench.cli._papers_rows import Rows, needed
+from bench.cli._papers_rows import Rows
 from bench.errors import BenchError, PluginError, UsageError, near
+from bench.published import needed
 
 if TYPE_CHECKING:
     from bench.plugins.entries import Entry
@@ -92,15 +93,15 @@ class Papers:
             )
         self.papers = (rows or Rows()).of(found)
         self.parts = {
-            f"{method} @ {cell}": _part(registry, method, cell, device, seeds)
+            name: _part(registry, method, cell, device, seeds)
             for paper in self.papers
             for row in paper["rows"]
-            for method, cell in needed(row)
+            for name, (method, cell) in needed(row).items()
         }
-        self._look_at_records()
+        self.look()
 
-    def _look_at_records(self) -> None:
-        """Find the records of all rows, and what is missing."""
+    def look(self) -> None:
+        """Find the records of all rows, and what is missing; again after runs."""
         from bench.runs.schedule import Expected
 
         groups = {group for part in self.parts.values() for group in part.groups}
@@ -112,13 +113,15 @@ class Papers:
         for part in self.parts.values():
             part.missing = lacking(part, self.records, self.stale)
             part.seconds = expected.recorded(part.cells[0]) if part.cells else None
-
-    def again(self) -> None:
-        """Look at the records anew, after runs."""
-        self._look_at_records()
+        self._judged: dict[str, Any] | None = None
 
     def document(self) -> dict[str, Any]:
         """Return the tables with what the records say of every row, as plain data."""
+        if self._judged is None:
+            self._judged = self._judge()
+        return self._judged
+
+    def _judge(self) -> dict[str, Any]:
         from bench.runs.select import spoken
 
         planned = {
@@ -144,10 +147,8 @@ class Papers:
 
     def parts_of(self, paper: dict[str, Any]) -> list[Part]:
         """Return what a table needs, each method on a cell once."""
-        keys = dict.fromkeys(
-            f"{method} @ {cell}" for row in paper["rows"] for method, cell in needed(row)
-        )
-        return [self.parts[key] for key in keys]
+        names = dict.fromkeys(name for row in paper["rows"] for name in needed(row))
+        return [self.parts[name] for name in names]
 
     def problems(self) -> list[str]:
         """Return what is wrong with tables and rows, in sentences, each with its first row."""

@@ -1,4 +1,4 @@
-"""Rows of tables of published figures: which are asked for, and what each needs."""
+"""Rows of tables of published figures: which are asked for."""
 
 from __future__ import annotations
 
@@ -50,11 +50,3 @@ class Rows(msgspec.Struct, frozen=True, kw_only=True):
 def _means(pattern: str, name: str) -> bool:
     """Say whether a pattern is a name, brackets and all, or fits it as a glob."""
     return pattern == name or fnmatchcase(name, pattern)
-
-
-def needed(row: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return the methods on cells that a row needs: one, of an ordering two, else none."""
-    if not row["cell"]:
-        return []
-    below = [(row["below"], row["below_cell"])] if row["kind"] == "ordering" else []
-    return [(row["method"], row["cell"]), *below]

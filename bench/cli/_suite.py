@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from bench.cli._board import leaderboard_rooms
 from bench.errors import NothingSelected, PluginError, UsageError, near
 from bench.params import split_call
 
@@ -22,9 +22,8 @@ def declared(registry: Registry, name: str, plugins: Iterable[str]) -> dict[str,
     Raises:
         UsageError: there is no such suite, or its file can't be used.
     """
-    folders = [path / "leaderboard" for path in map(Path, plugins)]
     found: dict[str, Any] | None = registry.manager.hook.bench_suite(
-        options={"suite": name, "suite_folders": [path for path in folders if path.is_dir()]}
+        options={"suite": name, "suite_folders": leaderboard_rooms(plugins)}
     )
     if found is None:
         raise PluginError(

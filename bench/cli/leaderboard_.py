@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli._board import freeze, make_board, publish, render, stale_ids
+from bench.cli._board import freeze, leaderboard_rooms, make_board, publish, render, stale_ids
 from bench.cli._layout import columns, markdown, wide_option
 from bench.cli._options import (
     json_option,
@@ -193,9 +193,7 @@ def command(
         "suite": suite,
         "tier": tier,
         "tuned": tuned,
-        "suite_folders": [
-            path / "leaderboard" for path in map(Path, plugins) if (path / "leaderboard").is_dir()
-        ],
+        "suite_folders": leaderboard_rooms(plugins),
         "stale": stale_ids(registry, records) if stale else set(),
     }
     if tier is None and not (methods or tasks or preset):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
+from bench.cli._board import leaderboard_rooms
 from bench.cli._grouped import not_run_lines
 from bench.cli._layout import columns, markdown, wide_option
 from bench.cli._options import (
@@ -191,21 +192,15 @@ def _papers(session: Session, names: tuple[str, ...], options: dict[str, Any]) -
     from bench.cli._papers import Papers
     from bench.cli._papers_rows import Rows
 
-    folders = [
-        path / "leaderboard"
-        for path in map(Path, options["plugins"])
-        if (path / "leaderboard").is_dir()
-    ]
-    papers = Papers(
+    return Papers(
         session.registry,
         session.store,
         session.device,
         split_names(names),
-        folders,
+        leaderboard_rooms(options["plugins"]),
         options["seeds"],
         Rows(methods=split_names(options["methods"]), cells=split_names(options["cells"])),
     )
-    return papers
 
 
 def _say_unused(session: Session) -> None:
@@ -252,7 +247,7 @@ def _preview(prepared: Prepared, session: Session, as_json: bool) -> None:
 def _run(papers: Papers, session: Session, prepared: Prepared) -> tuple[int, list[NotRun]]:
     """Run what is missing, and return the exit code and what was not run."""
     records, not_run = session.finish(prepared)
-    papers.again()
+    papers.look()
     if any(record.status != "ok" for record in records):
         return 1, not_run
     return (EnvironmentFault.exit_code if session.driver.not_run else 0), not_run
