@@ -113,7 +113,8 @@ def in_both_themes(app: Sphinx, doctree: nodes.document) -> None:
     for image in list(doctree.findall(nodes.image)):
         light = str(image["uri"])
         dark = light.replace(".svg", "-dark.svg")
-        if light.endswith(".svg") and Path(app.srcdir, dark).is_file():
+        beside = app.env.relfn2path(dark, app.env.docname)[1]
+        if light.endswith(".svg") and Path(beside).is_file():
             twin = image.deepcopy()
             twin["uri"] = dark
             image["classes"] += ["only-light"]

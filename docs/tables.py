@@ -11,13 +11,18 @@ the datasets; one between ``<!-- tracks: PLACE -->`` and ``<!-- end tracks -->``
 the tracks say, with links from a page at that place; one between ``<!-- sweep: FILE PARAMETER
 METRIC... -->`` and ``<!-- end sweep -->`` how paired gains depend on a parameter, from
 docs/records/sweeps/FILE.jsonl; ``rates``, ``splits``, ``coverage`` and ``claimed`` hold what
-tables_splits.py makes of such files; one between ``<!-- devices: ONE OTHER -->`` and ``<!-- end
+tables_splits.py makes of such files; one between ``<!-- chart: TRACK -->`` and ``<!-- end chart
+-->`` the interval chart of a track, whose pictures are written into docs/_static/charts (see
+docs/tables_charts.py); one between ``<!-- devices: ONE OTHER -->`` and ``<!-- end
 devices -->`` how the same cells come out on two devices, from docs/records/devices/ONE.jsonl and
 OTHER.jsonl; one between ``<!-- systems: PART -->`` and ``<!-- end systems -->`` a part of the page
 of systems (see docs/tables_systems.py); docs/cli.md becomes what ``--help`` says, docs/published.md
 what ``bench paper --publish`` writes. Figures in sentences are made anew too, where a mark says of
 what (see docs/tables_figures.py). ``--check`` changes nothing and exits 1 if a block or a figure is
 stale. A mark that can't be computed is an error in either case.
+
+On the pages of docs/tracks/ every block but a chart is folded: a reader opens the table that they
+look for.
 """
 
 from __future__ import annotations
@@ -25,14 +30,18 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from functools import partial
+from pathlib import Path
 
 import tables_figures
 from tables_cards import ROOT, cards, data, registry, tracks
+from tables_charts import chart, pictures, svg
 from tables_records import RECORDS, board, claims, devices, sweep
 from tables_splits import claimed, coverage, rates, splits
 from tables_systems import page as systems
 
 MAKERS = {
+    "chart": chart,
     "table": board,
     "claims": claims,
     "cards": cards,
@@ -54,10 +63,51 @@ BLOCK = re.compile(
 )
 
 
-def renewed(text: str, errors: list[str]) -> str:
-    """Return ``text`` with every block and figure made anew; ``errors`` gets what can't be."""
-    text = BLOCK.sub(lambda match: match[1] + MAKERS[match[2]](*match[3].split()) + match[5], text)
-    return tables_figures.renewed(text, errors)
+TITLES = {
+    "claims": "What the papers claim, and what holds here: {}",
+    "cards": "Cards of the tasks and methods: {}",
+    "sweep": "Sweep: {}",
+    "rates": "Learning rates: {}",
+    "splits": "Gains on other splits: {}",
+    "coverage": "How often intervals hold the gain on other splits: {}",
+    "claimed": "Claims written down before the run: {}",
+}
+"""Kind of block -> what a folded one is called, with its first word; a board has headings."""
+
+
+def renewed(text: str, errors: list[str], fold: bool = False) -> str:
+    """Return ``text`` with every block and figure made anew; ``errors`` gets what can't be.
+
+    Args:
+        text: what a page holds.
+        errors: what can't be made anew.
+        fold: whether the page shows its tables when they are opened.
+    """
+
+    def anew(match: re.Match[str]) -> str:
+        kind, words = match[2], match[3].split()
+        made = MAKERS[kind](*words)
+        if fold and kind != "chart":
+            made = folded(made, TITLES.get(kind, "{}").format(words[0]))
+        return match[1] + made + match[5]
+
+    return tables_figures.renewed(BLOCK.sub(anew, text), errors)
+
+
+def folded(made: str, title: str) -> str:
+    """Return what a block holds as parts that open at a click: one a heading, which becomes what is
+    clicked, or one called ``title`` where there is none.
+
+    Headings would nest sections into what is folded, which is no HTML.
+    """
+    before, *parts = re.split(r"^### (.*)$", made.strip(), flags=re.MULTILINE)
+    found = list(zip([title, *parts[::2]], [before, *parts[1::2]], strict=True))
+    shown = [
+        f"<details>\n<summary>{name}</summary>\n\n{text.strip()}\n\n</details>\n"
+        for name, text in found
+        if text.strip()
+    ]
+    return "\n" + "\n".join(shown) + "\n"
 
 
 def published() -> str:
@@ -103,14 +153,21 @@ def main() -> None:
     parser.add_argument(
         "--check", action="store_true", help="change nothing; exit 1 if a table is stale"
     )
-    check = parser.parse_args().check
+    parser.add_argument(
+        "pages", nargs="*", type=Path, help="these pages only, and their charts; not given: all"
+    )
+    given = parser.parse_args()
+    check = given.check
     stale, wrong = [], []
     whole = {ROOT / "docs" / "cli.md": reference, ROOT / "docs" / "published.md": published}
-    others = sorted(set((ROOT / "docs").rglob("*.md")) - {*whole})
-    for page in (ROOT / "README.md", *whole, *others):
+    every = dict.fromkeys([ROOT / "README.md", *whole, *sorted((ROOT / "docs").rglob("*.md"))])
+    pages = [page.resolve() for page in given.pages] or list(every)
+    whole |= {page: partial(svg, *of) for page, of in pictures(pages).items()}
+    for page in dict.fromkeys([*pages, *pictures(pages)]):
         before = page.read_text(encoding="utf-8") if page.is_file() else ""
         errors: list[str] = []
-        after = whole[page]() if page in whole else renewed(before, errors)
+        fold = page.parent.name == "tracks"
+        after = whole[page]() if page in whole else renewed(before, errors, fold)
         wrong += [f"{page.relative_to(ROOT)}, {error}" for error in errors]
         if after != before:
             stale.append(str(page.relative_to(ROOT)))

@@ -59,7 +59,8 @@ CLAIMED_ABOVE: dict[str, list[tuple[str, str, tuple[str, ...]]]] = {
 
 
 @functools.cache
-def _records() -> Sequence[Any]:
+def records() -> Sequence[Any]:
+    """Return every record of the board that is committed."""
     from bench.runs.store import Store
 
     return Store(RECORDS).read()
@@ -70,7 +71,7 @@ def track_board(track: str) -> dict[str, Any]:
     """Return the board of a track, as plain data."""
     from bench.cli._board import make_board
 
-    return make_board(registry(), _records(), {"track": track})
+    return make_board(registry(), records(), {"track": track})
 
 
 @functools.cache
@@ -113,10 +114,10 @@ def orderings(track: str) -> dict[str, list[tuple[str, list[dict[str, Any]]]]]:
     """Return what the papers of a track put above what, and what was measured: method -> each rival
     with the paired differences.
     """
-    installed, records = registry(), _records()
+    installed, held = registry(), records()
     found: dict[str, list[tuple[str, list[dict[str, Any]]]]] = {}
     for method, rival, tasks in CLAIMED_ABOVE.get(track, []):
-        rows = _differences(installed, records, track, method, rival, tasks)
+        rows = _differences(installed, held, track, method, rival, tasks)
         found.setdefault(method, []).append((rival, rows))
     return found
 

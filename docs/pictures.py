@@ -1,0 +1,108 @@
+"""Make the example picture of a page of a track anew: docs/_static/pictures/PAGE.png.
+
+``python docs/pictures.py PAGE...`` runs what PICTURES names and writes the files. A picture is what
+a run saves beside its record (``bench show RECORD --image``), in fewer colours. The runs are not
+part of ``make docs``: a picture shows an example, and no figure is read from it.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+import bench
+
+FOLDER = Path(__file__).resolve().parent / "_static" / "pictures"
+COLOURS = 32
+
+
+def saved(task: str, method: str, variant: str, name: str, preset: str = "default") -> np.ndarray:
+    """Return a picture (height, width, 3) that a run of seed 0 saves, uint8."""
+    from bench.runs.store import Store
+
+    with tempfile.TemporaryDirectory() as folder:
+        bench.run(
+            task=task,
+            method=method,
+            variant=variant,
+            preset=preset,
+            seeds=[0],
+            device="cpu",
+            quiet=True,
+            results=folder,
+        )
+        [record] = Store(Path(folder)).read()
+        file = Path(folder, "files", record.id, Path(record.images[name]).name)
+        with Image.open(file) as opened:
+            return np.asarray(opened.convert("RGB"))
+
+
+def first_kept() -> np.ndarray:
+    """Return the rows that EL2N keeps first among MNIST digits of which a tenth is wrongly
+    labelled; runs of this track save no picture.
+    """
+    import torch
+    from bench.builtin.datasets.mnist5k import Mnist5k
+    from bench.builtin.methods.selection.el2n import ErrorNorm
+    from bench.builtin.tasks.selection.prune_mnist import PruneMnist
+
+    from bench.runs.context import Run, Setup
+    from bench.runs.tools import Tools
+    from bench.training.tiles import grid
+
+    class Serving(Tools):
+        def dataset(self, run: Any, name: str, params: dict[str, Any]) -> Any:
+            return Mnist5k().load(run)
+
+    with tempfile.TemporaryDirectory() as folder:
+        of: dict[str, Any] = {
+            "seed": 0,
+            "task": "selection/prune-mnist",
+            "method": "selection/el2n",
+            "device": torch.device("cpu"),
+            "workdir": Path(folder),
+            "tools": Serving(),
+        }
+        case = PruneMnist(label_noise=0.1).prepare(Setup(**of))
+        problem, true = case.problems[0], case.hidden.y_true
+        first = ErrorNorm().scores(problem, Run(**of)).argsort(descending=True, stable=True)[:24]
+    captions = [f"{problem.y[row]} (is {true[row]})" for row in first]
+    return grid(problem.x[first], captions, columns=8, title="Kept first: given label (true label)")
+
+
+PICTURES: dict[str, Callable[[], np.ndarray]] = {
+    "label-errors": lambda: saved("errors-mnist", "aum", "asym40", "suspicious"),
+    "noisy-labels": lambda: saved("noisy-digits", "ce", "sym40", "epochs"),
+    "selection": first_kept,
+}
+"""Page of docs/tracks -> what makes its picture."""
+
+
+def write(page: str) -> None:
+    """Write the picture of a page, in few colours, which keeps it small."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    image = Image.fromarray(PICTURES[page]())
+    image.quantize(COLOURS, dither=Image.Dither.NONE).save(FOLDER / f"{page}.png", optimize=True)
+
+
+def main() -> None:
+    """Write the pictures of the pages that are named."""
+    pages = sys.argv[1:]
+    wrong = [page for page in pages if page not in PICTURES]
+    if wrong or not pages:
+        sys.exit(
+            f"pictures: got {', '.join(wrong) or 'no page'}; name pages of docs/tracks, of "
+            f"{', '.join(PICTURES)}."
+        )
+    for page in pages:
+        write(page)
+
+
+if __name__ == "__main__":
+    main()
