@@ -172,6 +172,7 @@ def main() -> None:
         if after != before:
             stale.append(str(page.relative_to(ROOT)))
             if not check:
+                page.parent.mkdir(exist_ok=True)
                 page.write_text(after, encoding="utf-8")
     if wrong:
         sys.exit("\n".join(f"tables: {error}" for error in wrong))
