@@ -51,6 +51,36 @@ def table() -> dict[int, Process]:
     return found
 
 
+def descendants(root: int) -> dict[int, Process]:
+    """Return what descends from a process, by number, without a look at all of the machine.
+
+    A process may be missed while another of its parent's children ends, until the next call.
+    """
+    if not os.path.exists(f"/proc/{root}/task/{root}/children"):  # noqa: PTH110
+        return table()  # not Linux, or a kernel that does not tell
+    found: dict[int, Process] = {}
+    queue = [root]
+    while queue:
+        for pid in _children(queue.pop()):
+            if pid not in found and (process := look(pid)) is not None:
+                found[pid] = process
+                queue.append(pid)
+    return found
+
+
+def _children(pid: int) -> list[int]:
+    """Return the numbers of the processes that the threads of one have started. Linux only."""
+    numbers: list[int] = []
+    with contextlib.suppress(OSError):
+        for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208
+            with (
+                contextlib.suppress(OSError),
+                open(f"/proc/{pid}/task/{thread}/children", "rb") as file,  # noqa: PTH123
+            ):
+                numbers += map(int, file.read().split())
+    return numbers
+
+
 def look(pid: int) -> Process | None:
     """Return one process; None where there is none (any more). Linux only."""
     try:

@@ -26,6 +26,7 @@ from bench.executors import processes
 from bench.executors.child import serve
 from bench.executors.job_process import JobProcess
 from bench.executors.preloading import preload, warm
+from bench.runs import loaded_modules
 from bench.runs.spec import Job
 from bench.texts import decode, encode
 
@@ -76,6 +77,7 @@ class _Server:
         # fifth of the start, and in every run writes on memory that is shared with the server.
         gc.disable()
         left_out = preload(names, self._begin_anew)
+        loaded_modules.below(())  # sorted once, for all that are forked
         gc.freeze()
         gc.enable()
         found = processes.table()
@@ -173,7 +175,7 @@ class _Server:
         slipped away from them.
         """
         start = time.monotonic()
-        members, strays = processes.families(processes.table(), os.getpid(), self.runs)
+        members, strays = self._families()
         processes.kill(stray for stray in strays if stray.pid not in self.spared)
         for pid, family in members.items():
             run = self.runs[pid]
@@ -186,6 +188,10 @@ class _Server:
         self.looked = time.monotonic()
         self.pause = min(_RAREST, max(_POLL, 20 * (self.looked - start)))
 
+    def _families(self) -> tuple[dict[int, list[processes.Process]], list[processes.Process]]:
+        here = os.getpid()
+        return processes.families(processes.descendants(here), here, self.runs)
+
     def _end(self, run: JobProcess, cause: str) -> None:
         """Kill a run with all that it started."""
         run.cause = run.cause or cause
@@ -194,7 +200,7 @@ class _Server:
                 os.killpg(run.pid, signal.SIGKILL)
         patience = time.monotonic() + _PATIENCE
         while time.monotonic() < patience:
-            members, strays = processes.families(processes.table(), os.getpid(), self.runs)
+            members, strays = self._families()
             left = [
                 *members.get(run.pid, []),
                 *(stray for stray in strays if stray.pid not in self.spared),

@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from bench.errors import InvalidRun
+from bench.runs.loaded_modules import below
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -173,7 +174,7 @@ def code_unchanged(*owners: type) -> Iterator[None]:
 
 def _spaces(owners: tuple[type, ...]) -> dict[str, ModuleType | type]:
     homes = {"bench", *(owner.__module__.partition(".")[0] for owner in owners)}
-    names = [name for name in sys.modules if name.partition(".")[0] in homes]
+    names = below(homes)
     names += [
         name
         for name in ("torch", "torch.nn.functional", "torch.random", "numpy", "sklearn.metrics")

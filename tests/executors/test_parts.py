@@ -95,6 +95,41 @@ def test_the_table_shows_a_child_its_parent_and_whether_it_has_ended():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_what_descends_from_a_process_is_found_also_what_a_thread_started():
+    tree = (
+        "import subprocess, sys, threading\n"
+        "def start(): subprocess.run(['sleep', '60'])\n"
+        "threads = [threading.Thread(target=start) for _ in range(2)]\n"
+        "[thread.start() for thread in threads]\n"
+        "subprocess.Popen([sys.executable, '-c', 'import os; os.fork(); os.read(0, 1)'])\n"
+        "[thread.join() for thread in threads]\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", tree], start_new_session=True, stdin=subprocess.PIPE
+    ) as top:
+        try:
+            for _ in range(600):
+                found = processes.descendants(os.getpid())
+                members = [pid for pid in found if found[pid].session == top.pid]
+                if len(members) == 5:  # itself, two sleeps, the fork and what it forked
+                    break
+                time.sleep(0.05)
+            everything = processes.table()
+            known = {os.getpid()}
+            while more := {
+                pid for pid, each in everything.items() if each.parent in known and pid not in known
+            }:
+                known |= more
+            assert len(members) == 5
+            assert set(members) <= known
+            assert {pid for pid in found if found[pid].parent == top.pid} == {
+                pid for pid in everything if everything[pid].parent == top.pid
+            }
+        finally:
+            os.killpg(top.pid, signal.SIGKILL)
+
+
 def test_what_a_dead_driver_left_is_buried_and_a_living_ones_servers_are_not():
     def server_of(owner: str) -> subprocess.Popen:
         process = subprocess.Popen(

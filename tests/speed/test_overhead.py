@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 RUNS = 100
-LIMITS = {"single": 0.09, "stacked": 0.06}
+LIMITS = {"single": 0.06, "stacked": 0.06}
 """Processor seconds of a run, beside those of its method: a process, loading, checks, evaluation
-with its pictures, record. The aim is .06 for both; a process of its own is a third of it.
+with its pictures, record. A process of its own is a third of it.
 """
 START = 3.2
 """Processor seconds of a command with one run, of which importing torch is most."""
