@@ -123,10 +123,12 @@ dist: $(VENV)/.installed ## build wheel and source distribution into dist/ and t
 	$(BIN)/python -m build --no-isolation --outdir dist
 	BENCH_TEST_DIST=dist BENCH_TEST_BUDGETS=off $(BIN)/python -m pytest -m 'not gpu' tests/examples/test_distributions.py
 
-publish: $(VENV)/.installed ## a step of a release: put the records of RESULTS into docs/records, freeze anchors, write leaderboard/published and the tables of the docs
+publish: $(VENV)/.installed ## a step of a release: put the records of RESULTS into docs/records, freeze anchors, write the boards in leaderboard/published and the tables of the docs
 	$(BIN)/bench results export --by-task docs/records --results $(RESULTS)
 	$(BIN)/bench leaderboard --results docs/records --freeze
-	$(BIN)/bench leaderboard --results docs/records --out leaderboard/published
+	$(BIN)/bench leaderboard --suite real-1 --results docs/records --freeze
+	$(BIN)/bench leaderboard --suite real-1 --no-stale --results docs/records --out leaderboard/published/real-1
+	$(BIN)/bench leaderboard --no-stale --results docs/records --out leaderboard/published
 	$(BIN)/python docs/tables.py
 
 clean: ## remove caches and builds; results/ and .venv stay

@@ -50,7 +50,12 @@ def page_name(
     ]
     kinds = ("tasks", "cards", "tracks", "datasets", "sources")
     cards = [options.get(kind, {}) for kind in kinds]
-    made_with = [_assets.versions(), _page_links.repository(), options.get("superseded", {})]
+    made_with = [
+        _assets.versions(),
+        _page_links.repository(),
+        options.get("superseded", {}),
+        [tuple(link) for link in options.get("beside", ())],
+    ]
     return digest([board, said, list(history), code, made_with, cards])
 
 
@@ -79,7 +84,7 @@ def make_pages(
         records: the records that the board is of.
         history: rows of history.parquet.
         options: ``tasks``, ``cards``, ``tracks``, ``datasets``, ``sources``, ``load``, ``picture``
-            and ``superseded``, see :func:`.board.bench_publish`.
+            ``superseded`` and ``beside``, see :func:`.board.bench_publish`.
         name: what :func:`page_name` returned.
     """
     found = extras(board, records, options)
@@ -89,7 +94,7 @@ def make_pages(
     raw = {track: raw_figures(boards[track], board, by_id) for track in boards}
     pages = method_pages(board, options.get("cards", {}))
     fields = fields_of(board, cards)
-    shell = Shell(board, found.totals, fields, name)
+    shell = Shell(board, found.totals, fields, name, options.get("beside", ()))
     held = _held(board)
     yield "index.html", shell.page("index", overview=_overview(fields, boards, raw))
     with _charts.unchecked():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
@@ -14,25 +13,19 @@ from ._page_matrix import pair_verdict
 from ._plain import WORDS
 from ._suite import ROOM, find, read_suite
 from ._suite_file import DEFAULT, Side, Suite
+from ._suite_names import age, series
 from ._text import counted
 
 _KINDS: dict[Literal["low", "high"], str] = {"low": "baseline", "high": "upper anchor"}
-_VERSION = re.compile(r"\d+(\.\d+)*")
-
-
-def age(name: str) -> tuple[int, ...] | None:
-    """Return what suites of numbered names are ordered by; None: the name is no number."""
-    return tuple(map(int, name.split("."))) if _VERSION.fullmatch(name) else None
 
 
 def news(name: str) -> dict[str, Any]:
     """Return what a built-in suite changed against the one before it, by its notes and its file."""
     names = {path.stem.removeprefix("suite-") for path in ROOM.glob("suite-*.toml")}
-    mine = age(name)
-    older = [one for one in names if mine and (has := age(one)) and has < mine]
+    older = [one for one in names if series(one) == series(name) and age(one) < age(name)]
     if name not in names or not older:
         return {"before": "", "notes": [], "changes": []}
-    before = max(older, key=lambda one: age(one) or ())
+    before = max(older, key=age)
     try:
         suites = read_suite(find(before)), read_suite(find(name))
     except UsageError:

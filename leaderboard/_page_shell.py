@@ -30,6 +30,7 @@ class Shell:
         totals: Mapping[str, Any],
         fields: Sequence[Mapping[str, Any]],
         name: str,
+        beside: Sequence[Link] = (),
     ) -> None:
         """Take what all pages show of a board.
 
@@ -38,6 +39,7 @@ class Shell:
             totals: of records.
             fields: what the rail lists.
             name: of the page, see :func:`._page.page_name`.
+            beside: other suites' boards, from the first page.
         """
         import jinja2
 
@@ -63,6 +65,7 @@ class Shell:
             if classes
             else "",
             "fields": fields,
+            "beside": beside,
             "home": Link("Repository", _page_links.repository()),
             "here": "",
             "charts": {},

@@ -17,6 +17,7 @@ from bench.runs.figures import held
 from bench.runs.record import Record
 
 from ._anchors import Anchors, Frozen, anchors_file, read_anchors, write_anchors
+from ._beside import beside
 from ._cells import suite_cells
 from ._classes import ComparedRuns, compared_runs
 from ._exports import history_parquet, history_rows, merged, night_of, read_history, records_parquet
@@ -64,7 +65,7 @@ def publish(
         from ._page import make_pages, page_files, page_name
         from ._picture import names, pictures
 
-        options = {**options, "superseded": old}
+        options = {**options, "superseded": old, "beside": beside(folder, board)}
         name, files, drawn = (
             page_name(board, mine, history, options),
             page_files(board, options),

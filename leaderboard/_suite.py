@@ -5,7 +5,6 @@ Read from a file, checked, and frozen.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from bench.runs.record import Record
 from ._anchors import Anchors, anchors_file, read_anchors
 from ._suite_checks import contradiction
 from ._suite_file import DEFAULT, Suite
+from ._suite_names import age, series
 from ._text import one_line
 
 ROOM = Path(__file__).parent
@@ -29,7 +29,8 @@ def find(name: str | None, folders: Iterable[Path] = ()) -> Path:
     """Return the file of a suite.
 
     Args:
-        name: a suite's name, or the path of its file; None: the newest built-in one.
+        name: a suite's name, or the path of its file; None: the newest built-in one of
+            those named by a year.
         folders: where else suites may lie: the ``leaderboard`` rooms of plugins.
 
     Raises:
@@ -43,7 +44,9 @@ def find(name: str | None, folders: Iterable[Path] = ()) -> Path:
         for path in sorted(folder.glob("suite-*.toml"))
     }
     wanted = (
-        max((found for found, path in files.items() if path.parent == ROOM), key=_age)
+        max(
+            (one for one, path in files.items() if path.parent == ROOM and not series(one)), key=age
+        )
         if name is None
         else name
     )
@@ -53,11 +56,6 @@ def find(name: str | None, folders: Iterable[Path] = ()) -> Path:
             f"{', '.join(sorted(files))}; or give the path of a .toml file."
         )
     return files[wanted]
-
-
-def _age(name: str) -> list[int]:
-    """Return what suites are ordered by: 2026.10 is newer than 2026.9."""
-    return [int(part) for part in re.findall(r"\d+", name)]
 
 
 def load(path: Path, tier: str = DEFAULT) -> tuple[Suite, Anchors]:

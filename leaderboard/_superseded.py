@@ -11,7 +11,7 @@ import msgspec
 from bench.files import put
 
 from ._page_links import slug
-from ._page_news import age
+from ._suite_names import age, series
 from ._text import number, one_line, range_of
 
 FOLDER = "superseded"
@@ -57,9 +57,7 @@ def superseded(folder: Path, board: Mapping[str, Any]) -> tuple[dict[str, Any], 
         folder: where the board is written.
         board: the new board.
     """
-    mine, said = age(board["suite"]["name"]), []
-    if mine is None:
-        return {}, []
+    mine, said = board["suite"]["name"], []
     found: dict[tuple[int, ...], _Board] = {}
     for path in [*sorted((folder / FOLDER).glob("*.json")), folder / "leaderboard.json"]:
         if not path.is_file():
@@ -70,7 +68,8 @@ def superseded(folder: Path, board: Mapping[str, Any]) -> tuple[dict[str, Any], 
             said.append(f"{path} is no board and is not shown ({error}); remove it, or restore it.")
             continue
         when = age(old.suite.name)
-        if when is not None and when < mine and old.tracks and old.suite.tier == "default":
+        follows = series(old.suite.name) == series(mine) and when < age(mine)
+        if follows and old.tracks and old.suite.tier == "default":
             found[when] = old
     for old in found.values():
         _keep(folder / FOLDER / f"{old.suite.name}.json", old)

@@ -21,6 +21,7 @@ from ._compare import comparison
 from ._notes import left_out, no_records, note_other_problems
 from ._render import render
 from ._selection import is_trial, select
+from ._series import of_this_series
 from ._suite import declared, find, in_seeds, load, named, tuned_board
 from ._suite_file import DEFAULT, Suite
 from ._tables import metrics_of, table_of, tables_of
@@ -62,6 +63,9 @@ def bench_board(
         options.get("tier") or DEFAULT,
     )
     chosen = select(records, {**options, "methods": None})
+    whole, elsewhere = not any(options.get(name) for name in ("tasks", "methods", "preset")), []
+    if whole:
+        chosen, elsewhere = of_this_series(chosen, suite, options.get("suite_folders") or ())
     chosen, beyond = held(chosen, tasks)
     shown = [record for record in chosen if not is_trial(record, tasks.get(record.identity))]
     methods, trials = options.get("cards") or {}, len(chosen) - len(shown)
@@ -81,9 +85,8 @@ def bench_board(
         name = cache_key(group, [card, mine, suite.budget], stale, runs) if memo else ""
         tables.append(memo(name, build) if memo and name else build())
     note_other_problems(tables)
-    notes = [*left_out(trials, beyond, unused, suite), *retuned]
-    notes += [] if tables else [no_records(records)]
-    whole = not any(options.get(name) for name in ("tasks", "methods", "preset"))
+    notes = [*left_out(trials, beyond, unused, suite), *elsewhere, *retuned]
+    notes += [] if tables or elsewhere else [no_records(records)]
     return {
         "schema_version": SCHEMA_VERSION,
         "kind": "board",

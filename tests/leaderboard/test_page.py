@@ -7,6 +7,7 @@ from statistics import mean
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from bench.builtin.leaderboard._beside import beside
 from bench.builtin.leaderboard.board import bench_board, bench_publish
 from board_toy import CARDS, SUITE, TASKS, made_up, whole_suite
 from page_toy import HOSTILE, NEWEST, contents
@@ -338,6 +339,40 @@ def test_a_newer_board_and_one_of_another_kind_of_suite_are_not_superseded(tmp_p
     publish(tmp_path, small_records, suite=as_suite("real-1"))
     out = publish(tmp_path, small_records, suite=as_suite("2026.9"))
     assert not (out / "superseded").exists()
+
+
+def test_a_board_in_a_folder_of_another_is_linked_from_it_and_links_back(tmp_path, small_records):
+    out = publish(tmp_path, small_records, suite=as_suite("2026.9"))
+    assert "real-1" not in (out / "index.html").read_text()
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    publish(inner, small_records, suite=as_suite("real-1")).rename(out / "real-1")
+    for folder, suite in ((out, "2026.9"), (out / "real-1", "real-1")):
+        path = tmp_path / "suite-again.toml"
+        path.write_text(as_suite(suite))
+        board = bench_board(small_records, TASKS, {"suite": str(path), "cards": CARDS})
+        bench_publish(board, small_records, folder, {"tasks": TASKS, "cards": CARDS, "page": True})
+    assert '<a href="real-1/index.html">Suite real-1</a>' in (out / "index.html").read_text()
+    track = next((out / "tracks").glob("*.html")).read_text()
+    assert '<a href="../real-1/index.html">Suite real-1</a>' in track
+    assert '<a href="../index.html">Suite 2026.9</a>' in (out / "real-1" / "index.html").read_text()
+
+
+def test_what_lies_beside_a_board_and_is_none_is_not_linked(tmp_path, small_records):
+    out = publish(tmp_path, small_records, suite=as_suite("2026.9"))
+    for name, text in {
+        "cut": '{"suite"',
+        "list": "[]",
+        "pageless": '{"suite": {"name": "x"}}',
+    }.items():
+        (out / name).mkdir()
+        (out / name / "leaderboard.json").write_text(text)
+        if name != "pageless":
+            (out / name / "index.html").write_text("")
+    publish(tmp_path, small_records, suite=as_suite("2026.9"))
+    assert "Suite x" not in (out / "index.html").read_text()
+    board = {"suite": {"name": "2026.9"}}
+    assert beside(out, board) == []
 
 
 def test_a_damaged_older_board_is_named_and_the_page_is_made(tmp_path, small_records):

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import itertools
+from types import SimpleNamespace
+
+import pytest
+from bench.builtin.leaderboard._series import of_this_series
+from bench.builtin.leaderboard._suite_names import age, series
+from bench.builtin.leaderboard.board import bench_board
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.builtin.leaderboard import _suite
+
+YEAR, REAL = (_suite.read_suite(_suite.find(name)) for name in (None, "real-1"))
+
+
+def records(*tasks):
+    return [SimpleNamespace(track="noisy-labels", task=task) for task in tasks]
+
+
+@given(st.lists(st.integers(0, 3000), min_size=1, max_size=3), st.sampled_from(["", "real-", "a_"]))
+def test_a_suites_name_is_its_series_and_its_number(numbers, start):
+    name = start + ".".join(map(str, numbers))
+    assert series(name) == start.rstrip("-_")
+    assert age(name) == tuple(numbers)
+
+
+def test_later_numbers_are_newer_and_a_name_without_one_has_no_age():
+    assert age("2026.9") < age("2026.10") < age("2027.1")
+    assert age("real-9") < age("real-10")
+    assert (series("mine"), age("mine")) == ("mine", ())
+
+
+@pytest.mark.parametrize(
+    ("suite", "kept", "home"), [(YEAR, "noisy-digits", REAL), (REAL, "noisy-fashion", YEAR)]
+)
+def test_a_task_that_another_series_declares_is_left_to_its_board(suite, kept, home):
+    both = records("noisy-digits", "noisy-fashion", "noisy-fashion", "noisy-digits", "of-nobody")
+    found, said = of_this_series(both, suite)
+    assert [record.task for record in found] == [
+        task for task in (record.task for record in both) if task in (kept, "of-nobody")
+    ]
+    assert said == [
+        f"2 records of tasks of the suite {home.name} are on its own board: "
+        f"bench leaderboard --suite {home.name}"
+    ]
+
+
+def test_every_task_of_a_suite_stays_on_its_board_also_one_that_others_declare(tmp_path):
+    path = tmp_path / "suite-mine-1.toml"
+    path.write_text(
+        'schema_version = 2\nname = "mine-1"\ndevice = "cpu"\nseeds = 2\ndelta = 0.02\n[tracks.noisy-labels]\nlow = "ce"\n'
+        'high = "clean-labels"\n[[tracks.noisy-labels.tasks]]\ntask = "noisy-digits"\n'
+        'variants = ["sym40"]\nchance = 10.0\nseconds = 60\n'
+    )
+    mine = _suite.read_suite(path)
+    for suite, tasks in itertools.product([mine, YEAR], [("noisy-digits",), ("of-nobody",)]):
+        assert of_this_series(records(*tasks), suite, [tmp_path]) == (records(*tasks), [])
+
+
+def test_a_suite_file_that_cannot_be_read_hides_no_record(tmp_path):
+    (tmp_path / "suite-broken-1.toml").write_text("name = ")
+    assert of_this_series(records("noisy-digits"), YEAR, [tmp_path]) == (
+        records("noisy-digits"),
+        [],
+    )
+
+
+def test_a_board_of_nothing_but_another_series_says_where_its_records_are():
+    (record,) = records("noisy-fashion")
+    found = bench_board([record], {}, {})
+    assert found["tables"] == []
+    assert found["notes"] == [
+        "1 record of tasks of the suite real-1 is on its own board: bench leaderboard --suite real-1"
+    ]
