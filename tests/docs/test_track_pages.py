@@ -25,10 +25,7 @@ STATIC = ROOT / "docs" / "_static"
 NOT_YET = {
     "condensation",
     "graph-ood",
-    "label-errors",
-    "noisy-labels",
     "policy-optimization",
-    "selection",
     "unlearning",
 }
 """Pages that are not in three parts yet."""
