@@ -48,6 +48,15 @@ def named(name: str) -> tuple[str, str]:
     return name.replace("-", "_"), "".join(part.title() for part in name.split("-"))
 
 
+def _known(registry: Registry, track: str) -> None:
+    """Raise UsageError unless there is such a track."""
+    if track not in registry.tracks():
+        raise UsageError(
+            f"unknown track {track!r}.{near(track, registry.tracks())} The tracks: "
+            f"{', '.join(registry.tracks())}."
+        )
+
+
 def low_of(registry: Registry, track: str) -> Entry:
     """Return the track's baseline method: what a new method starts from.
 
@@ -56,11 +65,7 @@ def low_of(registry: Registry, track: str) -> Entry:
     """
     from bench.plugins.registry import task_card
 
-    if track not in registry.tracks():
-        raise UsageError(
-            f"unknown track {track!r}.{near(track, registry.tracks())} The tracks: "
-            f"{', '.join(registry.tracks())}."
-        )
+    _known(registry, track)
     known = {entry.name for entry in registry.rows("method") if entry.track == track}
     for task in registry.rows("task"):
         for reference in task_card(task).references if task.track == track else ():
@@ -73,15 +78,42 @@ def low_of(registry: Registry, track: str) -> Entry:
 
 
 def like_of(registry: Registry, name: str, track: str | None) -> Entry:
-    """Return the method called ``name``, in ``track`` if it is there; one that serves several
+    """Return the method called ``name``, in ``track`` where one is given; one that serves several
     tracks is one method.
 
     Raises:
-        UsageError: there is none, or several.
+        UsageError: there is none, or several, or none of that track, or no such track.
     """
     found = registry.select("method", name)
-    here = [entry for entry in found if entry.track == track] or found
+    if track is not None:
+        _known(registry, track)
+    here = [entry for entry in found if track in (None, entry.track)]
+    if not here:
+        raise UsageError(
+            f"{name} is a method of {' and '.join(sorted({entry.track for entry in found}))}, not "
+            f"of {track}, so a copy of it could not run there. {_copies(registry, str(track))}"
+        )
     return here[0] if len({entry.target for entry in here}) == 1 else registry.one("method", name)
+
+
+def _copies(registry: Registry, track: str) -> str:
+    """Say which methods of a track can be copied."""
+    entries = [entry for entry in registry.rows("method") if entry.track == track]
+    names = sorted({entry.name for entry in entries if _copied(entry)})
+    if not names:
+        return (
+            f"No method of {track} can be copied; write a class that derives from the track's, "
+            "as docs/plugins.md shows."
+        )
+    return f"Of {track} give one of these with --like: {', '.join(names)}."
+
+
+def _copied(like: Entry) -> bool:
+    try:
+        method_text(like.name, like, like.track)
+    except (UsageError, OSError):
+        return False
+    return True
 
 
 def tracks_of(registry: Registry, name: str) -> tuple[str, ...]:
@@ -110,8 +142,7 @@ def method_text(name: str, like: Entry, *tracks: str) -> str:
     tree = ast.parse(text)
     if any(isinstance(node, ast.ImportFrom) and node.level for node in ast.walk(tree)):
         raise UsageError(
-            f"{like.identity} imports files beside its own, so it can't be copied by itself; give "
-            "another with --like."
+            f"{like.identity} imports files beside its own, so it can't be copied by itself."
         )
     owner = next(
         (
@@ -130,9 +161,7 @@ def method_text(name: str, like: Entry, *tracks: str) -> str:
         None,
     )
     if owner is None or not isinstance(card, ast.Call):
-        raise UsageError(
-            f"{like.identity} has no card in the plain form; give another method with --like."
-        )
+        raise UsageError(f"{like.identity} has no card in the plain form to copy it by.")
     kept = [
         ast.get_source_segment(text, item)
         for item in card.keywords
@@ -200,7 +229,10 @@ def files_for(
     if kind == "dataset":
         return {f"{module}.py": templates.filled(templates.DATASET, fill)}
     start = like_of(registry, like, track) if like is not None else low_of(registry, track)
-    text = method_text(name, start, track, *others)
+    try:
+        text = method_text(name, start, track, *others)
+    except UsageError as error:
+        raise UsageError(f"{error} {_copies(registry, track)}") from None
     if kind == "method":
         return {f"{module}.py": text}
     return {

@@ -143,6 +143,20 @@ def test_a_new_plugin_is_a_package_whose_wheel_installs_runs_and_passes_its_own_
         (("method", "my-way"), "say which track my-way is for"),
         (("method", "my-way", "--track", "noisy"), "unknown track 'noisy'"),
         (("method", "my-way", "--like", "elrr"), "unknown method 'elrr'. Did you mean 'elr'"),
+        (
+            ("method", "my-way", "--like", "elr", "--track", "graph-ood"),
+            "elr is a method of label-errors and noisy-labels, not of graph-ood, so a copy of it "
+            "could not run there. Of graph-ood give one of these with --like: erm",
+        ),
+        (
+            ("plugin", "my-way", "--like", "elr", "--track", "graph-odd"),
+            "unknown track 'graph-odd'. Did you mean 'graph-ood'",
+        ),
+        (
+            ("method", "my-way", "--like", "oodgnn"),
+            "graph-ood/oodgnn imports files beside its own, so it can't be copied by itself. Of "
+            "graph-ood give one of these with --like: erm",
+        ),
     ],
 )
 def test_what_can_t_be_written_is_said_in_a_sentence(arguments, said, bench):
