@@ -10,6 +10,7 @@ from typing import Any
 
 import altair as alt
 
+from ._chart_labels import SIDES, shares, sides
 from ._text import range_of
 
 Row = Mapping[str, Any]
@@ -39,6 +40,8 @@ SHAPES = [
     "circle",
     "square",
 ]
+HEIGHT, EDGE = 300, 24
+"""Pixels of the chart of score against cost, and between its outermost points and its edges."""
 MOST_LINES = len(COLOURS)
 """Methods in one chart of lines: more can't be told apart."""
 
@@ -122,14 +125,19 @@ def pareto(rows: Sequence[Row], axis: str, title: str) -> dict[str, Any]:
         if row["cost"][axis]
     ]
     kinds = ["on the front", "dominated"]
+    _place_names(values, kinds[0])
     base = alt.Chart(alt.InlineData(values=values)).encode(
         x=alt.X(
             "cost:Q",
-            scale=alt.Scale(type="log", nice=False, padding=24),
+            scale=alt.Scale(type="log", nice=False, padding=EDGE),
             title=title,
             axis=alt.Axis(tickCount=5, format="~s", grid=False),
         ),
-        y=alt.Y("score:Q", title="normalised score", scale=alt.Scale(zero=False, padding=12)),
+        y=alt.Y(
+            "score:Q",
+            title="normalised score",
+            scale=alt.Scale(zero=False, nice=False, padding=EDGE),
+        ),
     )
     points = base.mark_point(filled=True, size=70, opacity=1).encode(
         color=alt.Color(
@@ -151,8 +159,29 @@ def pareto(rows: Sequence[Row], axis: str, title: str) -> dict[str, Any]:
     )
     front = base.transform_filter(alt.datum.front == kinds[0])
     line = front.mark_line(color=ACCENT, opacity=0.4, strokeWidth=1.5, interpolate="step-after")
-    names = front.mark_text(align="left", dx=8, dy=-7).encode(text="method:N")
-    return _spec(alt.layer(line, points, names).properties(height=300, width="container"))
+    names = [
+        base.transform_filter(alt.datum.side == side)
+        .mark_text(align=align, baseline="middle", dx=dx, dy=dy)
+        .encode(text="method:N")
+        for side, (align, dx, dy) in SIDES.items()
+        if any(value["side"] == side for value in values)
+    ]
+    return _spec(alt.layer(line, points, *names).properties(height=HEIGHT, width="container"))
+
+
+def _place_names(values: list[dict[str, Any]], front: str) -> None:
+    """Say of every point on which side its name stands: of those on the front, where there is
+    room. The others have tips, and a row in the table.
+    """
+    values.sort(key=lambda value: (value["front"] != front, -value["score"]))
+    if not values:
+        return
+    x = shares([value["cost"] for value in values], log=True)
+    y = shares([value["score"] for value in values])
+    names = [value["method"] for value in values if value["front"] == front]
+    places = sides(list(zip(x, y, strict=True)), names, HEIGHT, EDGE)
+    for k, value in enumerate(values):
+        value["side"] = places[k] if k < len(places) else None
 
 
 def lines(
