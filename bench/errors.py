@@ -93,8 +93,11 @@ def blamed(error: BaseException) -> str:
 
 
 def near(name: str, known: Iterable[str]) -> str:
-    """Return " Did you mean 'a' or 'b'?" for up to three near matches of
-    ``name``, or an empty string.
+    """Return " Did you mean 'a' or 'b'?" for up to three names that are like ``name`` or begin
+    with it, or an empty string.
     """
-    matches = difflib.get_close_matches(name, list(known), n=3, cutoff=0.6)
+    names = list(known)
+    begun = sorted(other for other in names if len(name) > 2 and other.startswith(name))
+    alike = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
+    matches = list(dict.fromkeys([*alike, *begun]))[:3]
     return f" Did you mean {' or '.join(repr(match) for match in matches)}?" if matches else ""

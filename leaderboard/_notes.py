@@ -106,8 +106,9 @@ def left_out(trials: int, invalid: Sequence[str], unused: int, suite: Suite) -> 
             f"{', '.join(invalid[:5])}{more}."
         )
     if unused:
+        are = "are" if unused > 1 else "is"
         notes.append(
-            f"{counted(unused, 'record')} of other seeds than 0 to {suite.seeds - 1} are not used "
-            f"in the tier {suite.tier}."
+            f"{counted(unused, 'record')} of other seeds than 0 to {suite.seeds - 1} {are} not "
+            f"used in the tier {suite.tier}."
         )
     return notes

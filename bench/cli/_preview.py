@@ -105,7 +105,7 @@ def text(prepared: Prepared, limits: Limits, style: str = "simple") -> str:
         ),
         "",
         (
-            f"{len(cells)} runs: {len(done)} recorded, {len(todo)} to "
+            f"{len(cells)} run{'s' * (len(cells) != 1)}: {len(done)} recorded, {len(todo)} to "
             f"run{f', {left} left out' if left else ''}."
         ),
     ]

@@ -100,16 +100,15 @@ def in_words(document: dict[str, Any], folder: str) -> str:
         if unseen
         else []
     )
+    count = document["records"]
+    held = f"{count} record{'s' * (count != 1)} in {folder!r}"
     if not findings:
         return "\n".join(
-            [f"{document['records']} records in {folder!r}: nothing is wrong with them.", *last]
+            [f"{held}: nothing is wrong with {'it' if count == 1 else 'them'}.", *last]
         )
     rows = [[row["severity"], row["rule"], row["count"], row["title"]] for row in findings]
     lines = [
-        (
-            f"{document['records']} records in {folder!r}, {document['touched']} of them with "
-            f"something to look at{_unread(findings)}:"
-        ),
+        (f"{held}, {document['touched']} of them with something to look at{_unread(findings)}:"),
         "",
         table(rows, ["severity", "rule", "records", "what"]),
     ]

@@ -206,6 +206,12 @@ def command(
     board = store.ask(
         lambda index: make_board(registry, records, {**options, "memo": index.memo}), refresh=False
     )
+    if not records:
+        kind = "no record that can be read" if store.damaged else "no record"
+        raise NothingSelected(
+            f"{kind} is in {str(folder)!r}; run something first, e.g. 'bench run --track "
+            "noisy-labels --preset smoke', or name another folder with --results."
+        )
     if not board.get("tables"):
         raise NothingSelected(
             (

@@ -79,6 +79,11 @@ def entries(registry: Registry, name: str) -> list[Entry]:
         UsageError: nothing is called so. NothingSelected: the path registers nothing.
     """
     path = Path(name)
+    if path.suffix == ".py" and not path.exists():
+        raise UsageError(
+            f"there is no file {name!r} (seen from {str(Path.cwd())!r}); give the path of a "
+            "plugin, or the name of a method, task or dataset."
+        )
     if _is_plugin(path):
         home = path.resolve()
         mine = [

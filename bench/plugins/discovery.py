@@ -231,7 +231,7 @@ def _collect(found: Found, index: Index) -> None:
 
 
 def _register(found: Found, index: Index, kind: str, source: str, target: object) -> None:
-    label = target.module if isinstance(target, Target) else str(target)
+    label = _label(target)
 
     def add() -> None:
         place = _as_target(target)
@@ -246,6 +246,14 @@ def _register(found: Found, index: Index, kind: str, source: str, target: object
     _try(found, label, source, add)
     if found.broken[known:] and found.broken[-1] in found.broken[:known]:
         found.broken.pop()  # one file that three hooks register is broken once
+
+
+def _label(target: object) -> str:
+    """Return what a user knows a target by: the name of a file that is no part of a package."""
+    if isinstance(target, Target):
+        local = target.module.startswith("bench_local_")
+        return Path(target.path).name if local else target.module
+    return str(target)
 
 
 def _as_target(given: object) -> Target:

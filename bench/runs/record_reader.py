@@ -193,8 +193,8 @@ class RecordReader:
         if not records or len({(record.cell, record.key) for record in records}) > 1:
             count = "no record" if not records else f"{len(records)} records"
             raise UsageError(
-                f"{count} in {str(self.root)!r} begin with {name!r}; 'bench leaderboard --json' "
-                "lists their ids."
+                f"{count} in {str(self.root)!r} begin{'s' * (not records)} with {name!r}; 'bench "
+                "leaderboard --json' lists their ids."
             )
         return records[-1]
 

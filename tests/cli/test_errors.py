@@ -62,7 +62,14 @@ USAGE = {
         (*RUN, "--method", "ce", "--task", "noisy-digit"),
         "unknown task 'noisy-digit' (from --task). Did you mean",
     ),
-    "an unknown track": ((*RUN, "--track", "noisy"), "unknown track 'noisy'"),
+    "an unknown track": (
+        (*RUN, "--track", "noisy"),
+        "unknown track 'noisy'. Did you mean 'noisy-labels'?",
+    ),
+    "a file to check that is not there": (
+        ("check", "nowhere.py"),
+        "there is no file 'nowhere.py' (seen from ",
+    ),
     "an unknown preset": (
         (*CE, "--preset", "smok"),
         "noisy-digits has no preset 'smok' (from --preset). Did you mean 'smoke'? Its presets: "
@@ -219,7 +226,7 @@ USAGE = {
         "'ce' is compared with itself; name two methods.",
     ),
     "a comparison with an unknown method": (("compare", "ce", "erl"), "unknown method 'erl'"),
-    "an unknown record": (("reproduce", "ffff"), "begin with 'ffff'"),
+    "an unknown record": (("reproduce", "ffff"), "begins with 'ffff'"),
     "an unknown cell": (("why", "ffff"), "has a cell that begins with 'ffff'"),
     "a record file that is not there": (
         ("reproduce", "nothing.json"),
@@ -251,6 +258,24 @@ def test_globs_of_different_tracks_select_nothing_and_the_tracks_are_named(bench
     assert "noisy-labels" in found.err
     assert "the track selection" in found.err
     assert bench.files() == recorded
+
+
+def test_a_folder_without_records_makes_no_board_and_what_to_run_is_said(bench, tmp_path):
+    (tmp_path / "empty").mkdir()
+    found = bench("leaderboard", "--results", "empty")
+    assert (found.code, found.out) == (3, "")
+    assert found.err.startswith("bench: no record is in 'empty'; run something first, e.g. 'bench")
+    assert found.err.count("\n") == 1
+
+
+def test_a_broken_file_is_named_as_it_was_given(bench, tmp_path):
+    (tmp_path / "torn.py").write_text("def solve(:\n")
+    found = bench("check", "torn.py")
+    assert (found.code, found.out) == (3, "")
+    assert (
+        "torn.py registers no method, task or dataset. torn.py is broken: SyntaxError in torn.py"
+        in (found.err)
+    )
 
 
 def test_a_glob_that_fits_no_task_is_left_out_where_another_method_runs(bench):

@@ -168,7 +168,7 @@ def test_the_doctor_says_what_is_unknown_of_records_of_earlier_versions(bench, r
     (bench.results / "records" / "aa").mkdir(exist_ok=True)
     (bench.results / "records" / "aa" / "broken.json").write_text("{")
     assert (
-        "1 records in 'results', 1 of them with something to look at, and 1 that can't be read:"
+        "1 record in 'results', 1 of them with something to look at, and 1 that can't be read:"
         in bench("results", "doctor", "--no-data").out
     )
     assert re.search(r"wrong +damaged +1 ", bench("results", "doctor", "--no-data").out)

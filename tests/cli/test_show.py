@@ -97,7 +97,7 @@ def test_what_a_record_does_not_have_is_said_in_a_sentence(
 
 def test_pictures_of_cards_of_unknown_records_and_of_exports_are_refused(bench, record):
     assert "--image needs a record" in bench("show", "elr", "--image", "x.png").err
-    assert "begin with '0123456789'" in bench("show", "0123456789").err
+    assert "begins with '0123456789'" in bench("show", "0123456789").err
     bench("results", "export", "carried/all.jsonl")
     found = bench("show", record["id"], "--results", "carried", "--image", "epochs=x.png")
     assert found.code == 4
