@@ -60,7 +60,7 @@ def comparison(
     prefer = chosen_classes(runs)
     for records, primary in groups:
         mine = compared_runs(
-            [record for record in records if any(call.fits(record) for call in calls)],
+            [record for record in records if any(_fits(call, record) for call in calls)],
             stale,
             prefer,
         )
@@ -109,7 +109,7 @@ def _find(
 ) -> Entrant | None:
     """Return the row that ``call`` names; of several the live and newest one, and say so."""
     fitting = sorted(
-        (member for member in members if call.fits(member.first)),
+        (member for member in members if _fits(call, member.first)),
         key=lambda member: (
             member.first.id not in stale,
             max(record.ended for record in member.everything),
@@ -242,6 +242,17 @@ def _verdict(meeting: _Meeting, p_holm: float | None) -> str:
     return "better" if meeting.result.mean > 0 else "worse"
 
 
+def _fits(call: MethodCall, record: Record) -> bool:
+    """Tell whether a record is of the method that was named: at its defaults, at the parameters
+    given, or, on a task with parameters of its own, where every record is custom, at any.
+    """
+    return call.fits(record) or (
+        not call.given
+        and "[" in record.variant
+        and call.name in (record.method, f"{record.track}/{record.method}")
+    )
+
+
 def _place(record: Record) -> tuple[Any, ...]:
     return (record.identity, record.preset, record.variant, record.device, record.seed)
 
@@ -251,8 +262,8 @@ def _nothing(ok: Sequence[Record], a: MethodCall, b: MethodCall, classes: Classe
     one on a task of the other, if there is any.
     """
     for here, lacking in ((a, b), (b, a)):
-        have = [record for record in ok if here.fits(record)]
-        theirs = {_place(record) for record in ok if lacking.fits(record)}
+        have = [record for record in ok if _fits(here, record)]
+        theirs = {_place(record) for record in ok if _fits(lacking, record)}
         apart = [record for record in have if _place(record) in theirs]
         if have:
             first, seeds = (apart or have)[0], {record.seed for record in apart or have}

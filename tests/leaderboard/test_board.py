@@ -782,6 +782,14 @@ def test_an_undecided_comparison_leans_and_says_how_many_seeds_would_decide():
     assert (same["verdict"], same["leans"], same["seeds_needed"]) == ("undecided", "", None)
 
 
+def test_methods_are_compared_on_a_task_with_parameters_of_its_own():
+    mine = {"variant": "hard[file=mine.csv]", "custom": True}
+    records = [*several("m", 60.0, 61.0, 62.5, **mine), *several("n", 70.0, 71.0, 72.0, **mine)]
+    (row,) = bench_compare(records, TASKS, "m", "n", {})["rows"]
+    assert (row["variant"], row["n"]) == ("hard[file=mine.csv]", 3)
+    assert row["difference"] == pytest.approx((60 + 61 + 62.5 - 70 - 71 - 72) / 3)
+
+
 def test_a_comparison_takes_parameters_and_else_the_defaults():
     records = [
         *several("m", 60.0, 61.0, 62.5, params={"a": 1.0, "b": "x"}),
