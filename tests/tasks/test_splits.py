@@ -38,6 +38,7 @@ SHAPES = {
     "letter": (20_000, 16),
     "satellite": (6_435, 36),
     "segment": (2_310, 18),
+    "csv": (150, 4),
 }
 CLASSES = {
     "iris": 3,
@@ -47,6 +48,7 @@ CLASSES = {
     "letter": 26,
     "satellite": 6,
     "segment": 7,
+    "csv": 3,
 }
 TASKS = {
     entry.identity: entry
