@@ -67,6 +67,9 @@ data: $(VENV)/.installed ## install real data and what reads it (Debian and Ubun
 
 demo: $(VENV)/.demo ## run four methods on noisy digits and show the board
 	$(BIN)/bench run --method ce,gce,elr,coteaching --task noisy-digits --seeds 5
+	@echo
+	@echo "next: 'source $(BIN)/activate', then 'bench show elr', 'bench compare elr ce', 'bench new method my-way --track noisy-labels'."
+	@echo "      docs/quickstart.md continues from here; docs/tutorials/method.md makes a method of your own."
 
 lint: $(VENV)/.installed ## ruff: rules and layout
 	$(BIN)/ruff check .

@@ -13,7 +13,10 @@ METRIC... -->`` and ``<!-- end sweep -->`` how paired gains depend on a paramete
 docs/records/sweeps/FILE.jsonl; ``rates``, ``splits``, ``coverage`` and ``claimed`` hold what
 tables_splits.py makes of such files; one between ``<!-- chart: TRACK -->`` and ``<!-- end chart
 -->`` the interval chart of a track, whose pictures are written into docs/_static/charts (see
-docs/tables_charts.py); one between ``<!-- devices: ONE OTHER -->`` and ``<!-- end
+docs/tables_charts.py); one between ``<!-- datasets: SUITE TRACK FIRST -->`` and
+``<!-- end datasets -->`` what the first methods reach on every dataset of a suite; one between
+``<!-- output: TASK VARIANT METHOD... -->`` and ``<!-- end output -->`` what ``bench run`` prints;
+one between ``<!-- devices: ONE OTHER -->`` and ``<!-- end
 devices -->`` how the same cells come out on two devices, from docs/records/devices/ONE.jsonl and
 OTHER.jsonl; one between ``<!-- systems: PART -->`` and ``<!-- end systems -->`` a part of the page
 of systems (see docs/tables_systems.py); docs/cli.md becomes what ``--help`` says, docs/published.md
@@ -36,6 +39,8 @@ from pathlib import Path
 import tables_figures
 from tables_cards import ROOT, cards, data, registry, tracks
 from tables_charts import chart, pictures, svg
+from tables_datasets import datasets
+from tables_output import output
 from tables_records import RECORDS, board, claims, devices, sweep
 from tables_splits import claimed, coverage, rates, splits
 from tables_systems import page as systems
@@ -46,6 +51,8 @@ MAKERS = {
     "claims": claims,
     "cards": cards,
     "data": data,
+    "datasets": datasets,
+    "output": output,
     "tracks": tracks,
     "sweep": sweep,
     "rates": rates,

@@ -82,15 +82,23 @@ def _pages() -> dict[str, str]:
 def tracks(place: str) -> str:
     """Return what the cards of the tracks say, by field.
 
-    ``place``: ``top`` for a page of the repository's folder, ``docs`` for one of docs/.
+    ``place``: ``top`` for a page of the repository's folder, where a field is a line; ``docs`` for
+    one of docs/, where a track is a row.
     """
     from bench.cards import FIELDS
 
     installed = registry()
-    found = installed.track_cards(installed.tracks())
+    found = installed.track_cards(installed.tracks()).values()
+    found = sorted(found, key=lambda card: (FIELDS.index(card.field), card.name))
+    if place == "top":
+        fields: dict[str, list[str]] = {}
+        for card in found:
+            link = f"[`{card.name}`](docs/tracks/{_pages()[card.name]})"
+            fields.setdefault(card.field, []).append(link)
+        return "\n" + "\n".join(f"- {name}: {', '.join(fields[name])}" for name in fields) + "\n\n"
     lines = ["| track | field | what its methods do |", "| --- | --- | --- |"]
-    for card in sorted(found.values(), key=lambda card: (FIELDS.index(card.field), card.name)):
-        page = f"{'docs/' if place == 'top' else ''}tracks/{_pages()[card.name]}"
+    for card in found:
+        page = f"tracks/{_pages()[card.name]}"
         lines.append(f"| [`{card.name}`]({page}) | {card.field} | {_plain(card.about)} |")
     return "\n" + "\n".join(lines) + "\n\n"
 

@@ -238,8 +238,8 @@ def run_other(command: str, words: list[str]) -> None:
 
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory):
-    """A reader's folder: the method of the README, a committed record, and the results folders that
-    two machines left.
+    """A reader's folder: the method and the table of the README, a committed record, and the
+    results folders that two machines left.
 
     What one page ran, the next finds recorded.
     """
@@ -256,6 +256,8 @@ def furnish(folder):
         if language == "python" and "MethodCard(" in text
     )
     (folder / "my_method.py").write_text(block)
+    rows = [f"{k % 7},{k % 5},{('setosa', 'virginica')[k % 2]}" for k in range(60)]
+    (folder / "flowers.csv").write_text("\n".join(["length,width,species", *rows]) + "\n")
     file = ROOT / "docs" / "records" / "selection.prune-digits.jsonl"
     lines = file.read_text().splitlines()
     (folder / "docs" / "records").mkdir(parents=True)
