@@ -89,11 +89,31 @@ class _Verbs(click.Group):
                 err=True,
             )
             code = 130
+        except ModuleNotFoundError as error:
+            if not _required(name := (error.name or "").partition(".")[0]):
+                raise
+            click.echo(
+                f"bench: the library {name!r}, which bench needs, is not installed for "
+                f"{sys.executable}; install datacentric-bench again with '{sys.executable} -m pip "
+                "install datacentric-bench'.",
+                err=True,
+            )
+            code = 4
         except BrokenPipeError:
             # the reader of a pipe has enough: no second error at exit
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             code = 0
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def _required(name: str) -> bool:
+    """Say whether a library, by the name that it is imported by, comes with every installation."""
+    import re
+    from importlib.metadata import requires
+
+    distribution = {"sklearn": "scikit-learn", "PIL": "pillow"}.get(name, name.replace("_", "-"))
+    lines = [line for line in requires("datacentric-bench") or () if "extra ==" not in line]
+    return distribution in {re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in lines}
 
 
 def _streams() -> None:

@@ -268,6 +268,16 @@ def test_a_folder_without_records_makes_no_board_and_what_to_run_is_said(bench, 
     assert found.err.count("\n") == 1
 
 
+def test_a_library_of_every_installation_that_is_missing_is_an_environment_error(tmp_path):
+    code = "import sys; sys.modules['torch'] = None; from bench.cli import main; main(['check', 'elr', '--quick'])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 4
+    assert done.stderr.startswith("bench: the library 'torch', which bench needs, is not installed")
+    assert done.stderr.count("\n") == 1
+
+
 def test_a_broken_file_is_named_as_it_was_given(bench, tmp_path):
     (tmp_path / "torn.py").write_text("def solve(:\n")
     found = bench("check", "torn.py")
