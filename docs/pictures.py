@@ -77,9 +77,15 @@ def first_kept() -> np.ndarray:
 
 
 PICTURES: dict[str, Callable[[], np.ndarray]] = {
+    "condensation": lambda: saved("condense-digits", "dm", "ipc1", "images", preset="smoke"),
+    "graph-ood": lambda: saved("spmotif", "erm", "b97", "graphs", preset="smoke"),
     "label-errors": lambda: saved("errors-mnist", "aum", "asym40", "suspicious"),
     "noisy-labels": lambda: saved("noisy-digits", "ce", "sym40", "epochs"),
+    "policy-optimization": lambda: saved(
+        "clock-arithmetic", "d3s", "gflop5", "step-1", preset="smoke"
+    ),
     "selection": first_kept,
+    "unlearning": lambda: saved("unlearn-class", "ft", "three", "phi", preset="smoke"),
 }
 """Page of docs/tracks -> what makes its picture."""
 

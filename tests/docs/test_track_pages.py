@@ -22,15 +22,7 @@ pictures = importlib.import_module("pictures")
 
 HEADINGS = ["What it is and what we found", "Tasks and methods", "All tables"]
 STATIC = ROOT / "docs" / "_static"
-NOT_YET = {
-    "condensation",
-    "graph-ood",
-    "policy-optimization",
-    "unlearning",
-}
-"""Pages that are not in three parts yet."""
 PAGES = sorted((ROOT / "docs" / "tracks").glob("*.md"))
-DONE = [page for page in PAGES if page.stem not in NOT_YET]
 IMAGE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+)\)")
 
 
@@ -41,7 +33,7 @@ def parts(page: Path) -> list[str]:
     return found[2::2]
 
 
-@pytest.mark.parametrize("page", DONE, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_page_of_a_track_opens_with_a_few_sentences_a_chart_and_a_picture(page):
     first = parts(page)[0]
     shown = {Path(link).parent.name: said for said, link in IMAGE.findall(first)}
@@ -51,7 +43,7 @@ def test_a_page_of_a_track_opens_with_a_few_sentences_a_chart_and_a_picture(page
     assert len(prose.split()) <= 180, "more than fits a screen beside chart and picture"
 
 
-@pytest.mark.parametrize("page", DONE, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_what_is_generated_of_a_track_stands_folded_in_the_last_part(page):
     *others, last = parts(page)
     assert {match[2] for part in others for match in tables.BLOCK.finditer(part)} <= {"chart"}
@@ -60,10 +52,6 @@ def test_what_is_generated_of_a_track_stands_folded_in_the_last_part(page):
     for match in blocks:
         outside = re.sub(r"<details>.*?</details>", "", match[4], flags=re.DOTALL)
         assert not outside.strip(), match[1]
-
-
-def test_only_the_pages_listed_are_not_in_parts_yet():
-    assert {page.stem for page in PAGES} >= NOT_YET
 
 
 def test_a_block_is_folded_by_its_headings_or_under_its_title():
