@@ -137,7 +137,7 @@ def test_the_site_builds_without_a_warning_or_a_dead_link_and_documents_every_pu
 
 
 @pytest.mark.slow
-def test_a_page_asks_for_nothing_from_elsewhere_has_no_error_and_fits_a_phone(site):
+def test_a_page_asks_for_nothing_from_elsewhere_has_no_error_and_fits_a_phone_and_a_desk(site):
     sync_api = pytest.importorskip(
         "playwright.sync_api", reason="playwright is not installed; run: make install"
     )
@@ -147,21 +147,23 @@ def test_a_page_asks_for_nothing_from_elsewhere_has_no_error_and_fits_a_phone(si
         "index.html",
         "quickstart.html",
         "tracks/noisy-labels.html",
+        "tracks/selection.html",
         "cli.html",
         "api/contracts.html",
         "decisions.html",
     )
     with sync_api.sync_playwright() as play:
         browser = play.chromium.launch(executable_path=BROWSER)
-        for scheme in ("light", "dark"):
-            tab = browser.new_page(viewport={"width": 360, "height": 740}, color_scheme=scheme)
+        for scheme, width in (("light", 360), ("dark", 360), ("dark", 1400)):
+            tab = browser.new_page(viewport={"width": width, "height": 740}, color_scheme=scheme)
             said, asked = [], []
             tab.on("console", lambda message, said=said: said.append(message.text))
             tab.on("pageerror", lambda error, said=said: said.append(str(error)))
             tab.on("request", lambda request, asked=asked: asked.append(request.url))
             for page in pages:
                 tab.goto((site / page).as_uri())
-                assert tab.evaluate("document.documentElement.scrollWidth") <= 360, page
+                tab.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+                assert tab.evaluate("document.documentElement.scrollWidth") <= width, page
             assert said == []
             assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
         browser.close()
