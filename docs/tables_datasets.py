@@ -31,16 +31,19 @@ def datasets(suite: str, track: str, first: str = "6") -> str:
     homes = _homes(found)
     rows = {row["method"]: row for row in sets["rows"]}
     scored = [cell for cell in found["cells"] if cell["state"] == "scored"]
-    low, high = scored[0]["low"]["name"], scored[0]["high"]["name"]
+    low, upper = scored[0]["low"]["name"], scored[0]["high"]
+    high = upper["name"]
+    best = f"`{high}`" if high else f"{upper['value']:g} ({upper['why']})"
     names = list(rows)[: int(first)]
     names += [name for name in rows if name in (low, found["best_plain"]) and name not in names]
     titles = _titles(track, scored)
+    plain = {row["method"] for row in found["rows"] if row["plain"]}
     primary, unit = _primary(board, scored[0])
     lines = [
         f"| method | {' | '.join(sets['datasets'])} | mean score [95 %] |",
         f"| --- |{' --- |' * len(sets['datasets'])} --- |",
     ]
-    for name in [*names, high]:
+    for name in [*names, *([high] if high else [])]:
         raw = [
             [_raw(board, cell, name) for cell in scored if homes[cell["task"]] == data]
             for data in sets["datasets"]
@@ -48,7 +51,7 @@ def datasets(suite: str, track: str, first: str = "6") -> str:
         if None in itertools.chain(*raw):
             continue  # an upper reference that is a figure was not run
         kind = {low: ", the baseline", high: ", the upper reference"}.get(
-            name, ", a plain baseline" if name == found["best_plain"] else ""
+            name, ", a plain baseline" if name in plain else ""
         )
         lines.append(
             f"| `{name}`: {_plain(titles[name])}{kind} | "
@@ -58,7 +61,7 @@ def datasets(suite: str, track: str, first: str = "6") -> str:
     said = (
         f"{primary[0].upper()}{primary[1:]}, in {unit or 'its own unit'}: the mean over "
         f"{board['suite']['seeds']} seeds and over {_variants(scored)}. Score: 0 is "
-        f"`{low}`, 1 is `{high}`; its mean over datasets, with the interval over datasets."
+        f"`{low}`, 1 is {best}; its mean over datasets, with the interval over datasets."
     )
     return "\n" + "\n".join(lines) + f"\n\n{said}\n\n"
 

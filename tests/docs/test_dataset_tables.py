@@ -16,10 +16,11 @@ tables = importlib.import_module("tables_datasets")
 TASKS = {"errors-digits": "sym40", "errors-wine": "sym20"}
 
 
-def suite(folder, tasks):
+def suite(folder, tasks, high='"true-errors"'):
     lines = [
         'schema_version = 2\nname = "two"\ndevice = "cpu"\ntiers = { default = 5 }',
-        'over_datasets = true\ndelta = 0.02\n[tracks.label-errors]\nlow = "random"\nhigh = "true-errors"',
+        'over_datasets = true\ndelta = 0.02\n[tracks.label-errors]\nlow = "random"',
+        f"high = {high}",
         *(
             f'[[tracks.label-errors.tasks]]\ntask = "{task}"\nvariants = ["{variant}"]\nchance = "low"\nseconds = 300'
             for task, variant in tasks.items()
@@ -57,6 +58,13 @@ def test_each_row_holds_what_a_method_reaches_on_every_dataset_in_the_unit_of_th
         assert shown == pytest.approx([measured(task, name) for task in TASKS], abs=0.051)
     means = [float(line.split("|")[4].split()[0]) for line in lines[2:5]]
     assert means == sorted(means, reverse=True)
+
+
+def test_an_upper_reference_that_is_a_figure_has_no_row_and_is_said_with_its_reason(tmp_path):
+    path = suite(tmp_path, TASKS, '{ value = 1.0, why = "every wrong label first" }')
+    text = tables.datasets(path, "label-errors", "3")
+    assert "1 is 1 (every wrong label first)" in text
+    assert "`true-errors`" not in text
 
 
 def test_a_suite_whose_runs_are_not_all_committed_has_a_sentence_in_place_of_a_table(tmp_path):
