@@ -29,6 +29,6 @@ def output(task: str, variant: str, *methods: str) -> str:
         and record.seed < SEEDS
         and not record.custom
     ]
-    text = markdown(board_text(registry(), found, {"preset": "default"}, "md"), WIDTH).strip()
+    text = markdown(board_text(registry(), found, {}, "md"), WIDTH).strip()
     said = [part for part in text.split("\n\n") if not part.startswith("All runs are of one class")]
     return "\n```text\n" + "\n\n".join(said) + "\n```\n\n"

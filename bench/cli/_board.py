@@ -134,8 +134,17 @@ def render(registry: Registry, board: dict[str, Any], style: str) -> str:
 def board_text(
     registry: Registry, records: Sequence[Record], options: dict[str, Any], style: str
 ) -> str:
-    """Return the board of ``records``, written out."""
-    return render(registry, make_board(registry, records, options), style)
+    """Return what a run shows of its ``records``: their tables, written out, and the boards of the
+    tracks that they are all of; how much of a suite is lacking is no news there.
+    """
+    board = make_board(registry, records, options)
+    if style == "md":
+        board["tracks"] = [
+            track
+            for track in board.get("tracks", [])
+            if any(row.get("place") for row in track["rows"])
+        ]
+    return render(registry, board, style)
 
 
 def stale_ids(registry: Registry, records: Sequence[Record]) -> set[str]:
