@@ -9,17 +9,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-NARROW = 230
+NARROW = 270
 """Pixels between the axes of a chart on a page of 390 pixels."""
-LETTER, LINE = 6.2, 13
+LETTER, LINE = 6.2, 12
 """Pixels of a letter and of a line at the size of labels."""
-POINT = 6
+POINT = 5
 """Pixels around the middle of a point that no name covers."""
 SIDES = {
-    "above left": ("right", -7, -8),
-    "above right": ("left", 7, -8),
-    "below right": ("left", 7, 10),
-    "below left": ("right", -7, 10),
+    "above left": ("right", -5, -13),
+    "above right": ("left", 5, -13),
+    "below right": ("left", 5, 13),
+    "below left": ("right", -5, 13),
 }
 """Where a name may stand -> its alignment, and pixels from the point to the name's near end and
 middle. Above and left of a point on a front of score against cost there is no point.

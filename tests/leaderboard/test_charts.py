@@ -48,7 +48,7 @@ def drawn(rows, width):
     return found
 
 
-@pytest.mark.parametrize("width", [230, 700])
+@pytest.mark.parametrize("width", [270, 700])
 @pytest.mark.parametrize("seed", range(4))
 def test_no_name_covers_another_or_leaves_the_chart(width, seed):
     rows = rows_of(seed, 16)
@@ -62,11 +62,11 @@ def test_no_name_covers_another_or_leaves_the_chart(width, seed):
 
 def test_a_point_alone_has_its_name():
     rows = rows_of(0, 1)
-    assert list(drawn(rows, 230)) == [rows[0]["method"]]
+    assert list(drawn(rows, 270)) == [rows[0]["method"]]
 
 
 def test_methods_without_a_cost_make_an_empty_chart():
     rows = rows_of(0, 2)
     for row in rows:
         row["cost"]["flops"] = None
-    assert drawn(rows, 230) == {}
+    assert drawn(rows, 270) == {}
