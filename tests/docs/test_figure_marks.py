@@ -30,6 +30,7 @@ PAGES = [
     ROOT / "README.md",
     ROOT / "docs" / "gpu.md",
     ROOT / "docs" / "leaderboard.md",
+    ROOT / "docs" / "real-data.md",
 ]
 
 
