@@ -21,7 +21,11 @@ from ._text import seconds
 
 
 def applicable(card: MethodCard | None, cell: SuiteCell, params: Mapping[str, Any] | None) -> str:
-    """Say which need of a method the cell does not meet; empty: it applies, or nothing is known."""
+    """Say why a method has no place in a cell: the suite does not ask for it there, or one of its
+    needs is not met; empty: it applies, or nothing is known.
+    """
+    if card and not cell.task.asks_for(card.name):
+        return f"the suite does not ask for it on {cell.task.task}"
     if card and cell.card and card.inputs == "pictures" and cell.card.inputs == "table":
         return f"{cell.task.task} has a table, and it takes pictures"
     for need in card.needs if card and cell.card else ():

@@ -38,7 +38,13 @@ class SuiteTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     visits: int | None = None
     """The most example visits, forward and backward together; None: what the protocol spends."""
     methods: tuple[str, ...] = ()
-    """The methods that ``bench run --suite`` runs here; none: all of the track."""
+    """The methods that ``bench run --suite`` runs here and the board waits for; none: all of the
+    track.
+    """
+
+    def asks_for(self, method: str) -> bool:
+        """Say whether the suite wants a method on this task."""
+        return not self.methods or method in self.methods
 
 
 class SuiteTrack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

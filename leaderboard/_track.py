@@ -103,15 +103,16 @@ def all_method_scores(
     methods: Mapping[str, MethodCard],
     clashing: Collection[str],
 ) -> list[MethodScores]:
-    """Return the scores of every installed method of the track and of
-    whatever else has records, by name.
+    """Return the scores of every installed method that the suite asks for on a task of the track,
+    and of whatever else has records, by name.
     """
     cards = {
         identity.partition("/")[2]: card
         for identity, card in methods.items()
         if identity.startswith(f"{track}/")
     }
-    names = sorted({*cards, *(method for cell in cells for method in cell.runs)})
+    asked = {name for name in cards for cell in cells if cell.task.asks_for(name)}
+    names = sorted({*asked, *(method for cell in cells for method in cell.runs)})
     params = {
         cell.name: next((entrant.first.task_params for entrant in cell.runs.values()), None)
         for cell in cells

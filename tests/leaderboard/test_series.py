@@ -7,6 +7,7 @@ import pytest
 from bench.builtin.leaderboard._series import of_this_series
 from bench.builtin.leaderboard._suite_names import age, series
 from bench.builtin.leaderboard.board import bench_board
+from board_toy import CARDS, SUITE, TASKS, whole_suite
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -74,3 +75,34 @@ def test_a_board_of_nothing_but_another_series_says_where_its_records_are():
     assert found["notes"] == [
         "1 record of tasks of the suite real-1 is on its own board: bench leaderboard --suite real-1"
     ]
+
+
+def part(tmp_path, task, methods):
+    """Return the board of a suite that asks for some methods alone on a task, and of its track."""
+    path = tmp_path / "suite-part.toml"
+    path.write_text(SUITE.replace(f'task = "{task}"', f'task = "{task}"\nmethods = {methods}'))
+    found = bench_board(
+        whole_suite(_suite.read_suite(path), TASKS, {"demo": ["null", "m"]}),
+        TASKS,
+        {"suite": str(path), "cards": CARDS},
+    )
+    (track,) = found["tracks"]
+    return {row["method"]: row for row in track["rows"]}, track
+
+
+def test_a_method_that_a_suite_asks_for_nowhere_is_not_waited_for(tmp_path):
+    whole, _ = part(tmp_path, "up", [])
+    assert whole["n"]["cells"]["demo/up/default/a"]["word"] == "missing"
+    some, _ = part(tmp_path, "up", ["null", "m"])
+    assert some["n"]["cells"]["demo/up/default/a"]["word"] == "not_applicable"
+    assert some["n"]["cells"]["demo/down/default/only"]["word"] == "missing"
+    assert "the suite does not ask for it on up" in some["n"]["why"]
+
+
+def test_a_method_that_no_task_of_a_track_asks_for_has_no_row(tmp_path):
+    path = tmp_path / "suite-part.toml"
+    path.write_text(SUITE.replace("seconds = 60", 'seconds = 60\nmethods = ["null", "m"]'))
+    records = whole_suite(_suite.read_suite(path), TASKS, {"demo": ["null", "m"]})
+    (track,) = bench_board(records, TASKS, {"suite": str(path), "cards": CARDS})["tracks"]
+    assert {row["method"] for row in track["rows"]} == {"null", "m", "oracle"}
+    assert track["coverage"]["expected"] == track["coverage"]["ok"]
