@@ -38,6 +38,7 @@ def datasets(suite: str, track: str, first: str = "6") -> str:
     names += [name for name in rows if name in (low, found["best_plain"]) and name not in names]
     titles = _titles(track, scored)
     plain = {row["method"] for row in found["rows"] if row["plain"]}
+    failed = {name: row["imputed"] for row in found["rows"] if (name := row["method"]) in names}
     primary, unit = _primary(board, scored[0])
     lines = [
         f"| method | {' | '.join(sets['datasets'])} | mean score [95 %] |",
@@ -54,15 +55,20 @@ def datasets(suite: str, track: str, first: str = "6") -> str:
             name, ", a plain baseline" if name in plain else ""
         )
         lines.append(
-            f"| `{name}`: {_plain(titles[name])}{kind} | "
+            f"| `{name}`{'' if name == high else f': {_plain(titles[name])}'}{kind} | "
             f"{' | '.join(f'{fmean(values):.1f}' for values in raw)} | "
-            f"{_score(rows[name]) if name in rows else '1'} |"
+            f"{_score(rows[name]) if name in rows else '1'}{' ‡' if failed.get(name) else ''} |"
         )
     said = (
         f"{primary[0].upper()}{primary[1:]}, in {unit or 'its own unit'}: the mean over "
         f"{board['suite']['seeds']} seeds and over {_variants(scored)}. Score: 0 is "
         f"`{low}`, 1 is {best}; its mean over datasets, with the interval over datasets."
     )
+    if lost := [f"{count} of `{name}`" for name, count in failed.items() if count]:
+        said += (
+            f" ‡ Runs failed: {', '.join(lost)}; the score counts them as chance, and the means "
+            "leave them out."
+        )
     return "\n" + "\n".join(lines) + f"\n\n{said}\n\n"
 
 
