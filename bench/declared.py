@@ -23,10 +23,13 @@ solution, which raises ``InvalidRun``.
 
 from __future__ import annotations
 
+import sys
 from types import EllipsisType
 from typing import Any, Literal
 
 import msgspec
+
+_LARGEST = sys.float_info.max
 
 Kind = Literal["bool", "int8", "int64", "float32", "float64", "float", "number"]
 """``float``: of any width.
@@ -57,8 +60,13 @@ def Meta(  # named like a class, since it stands in annotations
         lt: what every value is below.
 
     Raises:
-        ValueError: ``ge`` beside ``gt``, or ``le`` beside ``lt``.
+        ValueError: ``ge`` beside ``gt``, ``le`` beside ``lt``, or a bound with no finite number on
+            its right side.
     """
+    for name, bound in (("ge", ge), ("gt", gt), ("le", le), ("lt", lt)):
+        edge = {"gt": _LARGEST, "lt": -_LARGEST}.get(name)
+        if bound is not None and (not -_LARGEST <= bound <= _LARGEST or bound == edge):
+            raise ValueError(f"{name}={bound!r} is no bound of finite numbers; leave it out")
     make: Any = msgspec.Meta  # its overloads take two of the four at a time
     return make(ge=ge, gt=gt, le=le, lt=lt)  # type: ignore[no-any-return]
 

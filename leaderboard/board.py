@@ -44,9 +44,10 @@ def bench_board(
             the live one; ``suite`` names the suite (the newest built-in one otherwise),
             ``suite_folders`` where else suites lie; ``tier`` is the suite's tier: records of its
             cells with other seeds are not used (left out: the default tier, and tables by variant
-            hold all seeds); ``tuned`` asks for the board at an equal tuning budget; ``cards`` maps
-            ``track/name`` to the cards of methods, ``tracks`` the names of tracks to theirs;
-            ``memo(name, build)`` remembers what was made of a set of records.
+            hold all seeds); ``every_series`` keeps records of tasks that stand on the board of
+            another series of suites; ``tuned`` asks for the board at an equal tuning budget;
+            ``cards`` maps ``track/name`` to the cards of methods, ``tracks`` the names of tracks to
+            theirs; ``memo(name, build)`` remembers what was made of a set of records.
 
     Returns:
         Plain data without nan; means in the metric's unit, scores between the suite's anchors,
@@ -64,8 +65,8 @@ def bench_board(
     )
     chosen = select(records, {**options, "methods": None})
     whole, elsewhere = not any(options.get(name) for name in ("tasks", "methods", "preset")), []
-    if whole:
-        chosen, elsewhere = of_this_series(chosen, suite, options.get("suite_folders") or ())
+    if whole and not options.get("every_series"):
+        chosen, elsewhere = of_this_series(chosen, suite)
     chosen, beyond = held(chosen, tasks)
     shown = [record for record in chosen if not is_trial(record, tasks.get(record.identity))]
     methods, trials = options.get("cards") or {}, len(chosen) - len(shown)

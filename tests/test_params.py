@@ -7,6 +7,7 @@ from __future__ import annotations
 import inspect
 import math
 import re
+import sys
 from types import NoneType
 from typing import Annotated, ClassVar, Literal
 
@@ -30,6 +31,7 @@ from bench.params import (
 from bench.plugins.types import NotStatic, type_from_text, type_to_text
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
+inner = finite.filter(lambda value: abs(value) < sys.float_info.max)
 whole = st.integers(-(2**63), 2**63 - 1)
 nasty = (
     st.text(st.sampled_from('ab01.,|[]()"\\=- '))
@@ -372,9 +374,20 @@ def test_meta_takes_the_four_bounds_and_nothing_that_parameters_do_not_read():
         Meta(ge=0, gt=0)
 
 
+@pytest.mark.parametrize(
+    "bound",
+    [{"ge": math.inf}, {"le": math.nan}, {"gt": sys.float_info.max}, {"lt": -sys.float_info.max}],
+    ids=str,
+)
+def test_a_bound_that_no_finite_number_keeps_is_refused(bound):
+    (name,) = bound
+    with pytest.raises(ValueError, match=name):
+        Meta(**bound)
+
+
 @given(
     st.fixed_dictionaries({}, optional={"ge": finite, "le": finite})
-    | st.fixed_dictionaries({}, optional={"gt": finite, "lt": finite})
+    | st.fixed_dictionaries({}, optional={"gt": inner, "lt": inner})
 )
 def test_the_bounds_of_meta_are_those_that_a_value_is_checked_against(bounds):
     param = Param(Annotated[float, Meta(**bounds)])

@@ -137,7 +137,7 @@ def board_text(
     """Return what a run shows of its ``records``: their tables, written out, and the boards of the
     tracks that they are all of; how much of a suite is lacking is no news there.
     """
-    board = make_board(registry, records, options)
+    board = make_board(registry, records, {"every_series": True, **options})
     if style == "md":
         board["tracks"] = [
             track

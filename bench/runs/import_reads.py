@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.plugins.scan import FileScan
 from bench.plugins.source import Target, import_target, reach
-from bench.runs.loaded_modules import since, youngest
+from bench.runs.loaded_modules import mark, since
 from bench.runs.read_observer import ReadObserver, unnoticed
 
 _opened: list[tuple[frozenset[str], tuple[str, ...]]] = []
@@ -24,11 +24,11 @@ def imported(target: Target) -> type:
     """Import the class of a target, and remember what was opened meanwhile."""
     if target.module in sys.modules:
         return import_target(target)
-    last = youngest()
+    before = mark()
     with unnoticed(), ReadObserver(thorough=False) as observer:
         found = import_target(target)
     if files := observer.files():
-        _opened.append((frozenset(since(last)), tuple(files)))
+        _opened.append((frozenset(since(before)), tuple(files)))
     return found
 
 

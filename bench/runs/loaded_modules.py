@@ -8,25 +8,42 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection
+from types import ModuleType
+from typing import NamedTuple
 
+
+class Mark(NamedTuple):
+    """A place in the order in which modules were loaded: the youngest one then, and how many."""
+
+    name: str
+    module: ModuleType | None
+    position: int
+
+
+_NOTHING = Mark("", None, 0)
 _by_home: dict[str, dict[str, None]] = {}
-_seen: str | None = None
-"""The youngest name that ``_by_home`` has."""
+_seen = _NOTHING
 
 
-def youngest() -> str | None:
-    """Return the name that was added last."""
-    return next(reversed(sys.modules), None)
+def mark() -> Mark:
+    """Return the place of what is loaded now."""
+    name = next(reversed(sys.modules), "")
+    return Mark(name, sys.modules.get(name), len(sys.modules))
 
 
-def since(name: str | None) -> list[str]:
-    """Return the names added after ``name``, oldest first; all of them if it is no longer there."""
-    added = []
-    for each in reversed(sys.modules):
-        if each == name:
-            break
-        added.append(each)
-    return added[::-1]
+def since(place: Mark) -> list[str]:
+    """Return the names added after a place, oldest first; all of them where modules were taken out
+    before it, so that the place can't be found again.
+    """
+    added: list[str] = []
+    if sys.modules.get(place.name) is place.module:
+        for each in reversed(sys.modules):
+            if each == place.name:
+                if len(sys.modules) - len(added) == place.position:
+                    return added[::-1]
+                break
+            added.append(each)
+    return list(sys.modules)
 
 
 def below(homes: Collection[str]) -> list[str]:
@@ -34,5 +51,5 @@ def below(homes: Collection[str]) -> list[str]:
     global _seen
     for name in since(_seen):
         _by_home.setdefault(name.partition(".")[0], {})[name] = None
-    _seen = youngest()
+    _seen = mark()
     return [name for home in homes for name in _by_home.get(home, {}) if name in sys.modules]

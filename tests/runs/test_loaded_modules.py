@@ -27,19 +27,31 @@ def add(name: str) -> str:
 
 
 def test_nothing_was_added_after_the_youngest():
-    assert loaded_modules.since(loaded_modules.youngest()) == []
+    assert loaded_modules.since(loaded_modules.mark()) == []
 
 
 def test_what_was_added_since_comes_in_its_order(home):
-    last = loaded_modules.youngest()
+    place = loaded_modules.mark()
     added = [add(f"{home}.first"), add(f"{home}.second")]
-    assert loaded_modules.since(last) == added
+    assert loaded_modules.since(place) == added
 
 
-def test_all_names_were_added_since_one_that_is_gone(home):
-    last = add(f"{home}.gone")
-    del sys.modules[last]
-    assert loaded_modules.since(last) == list(sys.modules)
+def test_all_names_were_added_since_a_place_that_is_gone(home):
+    name = add(f"{home}.gone")
+    place = loaded_modules.mark()
+    del sys.modules[name]
+    assert loaded_modules.since(place) == list(sys.modules)
+
+
+def test_what_came_before_a_module_that_was_loaded_again_is_found(home):
+    name = add(f"{home}.again")
+    module, place = sys.modules[name], loaded_modules.mark()
+    between = add(f"{home}.between")
+    del sys.modules[name]
+    sys.modules[name] = module
+    assert between in loaded_modules.since(place)
+    sys.modules[name] = types.ModuleType(name)
+    assert between in loaded_modules.since(place)
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), max_size=12))
