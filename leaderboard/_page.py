@@ -52,6 +52,7 @@ def page_name(
     cards = [options.get(kind, {}) for kind in kinds]
     made_with = [
         _assets.versions(),
+        _assets.own_version(),
         _page_links.repository(),
         options.get("superseded", {}),
         [tuple(link) for link in options.get("beside", ())],

@@ -358,6 +358,13 @@ def test_a_board_in_a_folder_of_another_is_linked_from_it_and_links_back(tmp_pat
     assert '<a href="../index.html">Suite 2026.9</a>' in (out / "real-1" / "index.html").read_text()
 
 
+def test_another_version_of_the_package_makes_the_page_anew(tmp_path, small_records, monkeypatch):
+    publish(tmp_path, small_records)
+    monkeypatch.setattr("bench.__version__", "99.1")
+    out = publish(tmp_path, small_records)
+    assert "version = {99.1}" in (out / "submit.html").read_text()
+
+
 def test_what_lies_beside_a_board_and_is_none_is_not_linked(tmp_path, small_records):
     out = publish(tmp_path, small_records, suite=as_suite("2026.9"))
     for name, text in {
