@@ -66,7 +66,7 @@ data: $(VENV)/.installed ## install real data and what reads it (Debian and Ubun
 	$(PIP) install -e '.[tables]' -c constraints.txt
 
 demo: $(VENV)/.demo ## run four methods on noisy digits and show the board
-	$(BIN)/bench run --method ce,gce,elr,coteaching --task noisy-digits --seeds 5
+	$(BIN)/bench run --method ce,gce,elr,coteaching --task noisy-digits --variant sym40,asym40 --seeds 5
 	@echo
 	@echo "next: 'source $(BIN)/activate', then 'bench show elr', 'bench compare elr ce', 'bench new method my-way --track noisy-labels'."
 	@echo "      docs/quickstart.md continues from here; docs/tutorials/method.md makes a method of your own."
