@@ -11,7 +11,7 @@ from bench.errors import UsageError
 from ._page_links import Link, file_link, linked, track_page
 from ._page_matrix import pair_verdict
 from ._plain import WORDS
-from ._suite import ROOM, find, read_suite
+from ._suite import ROOM, read_suite, suite_files
 from ._suite_file import DEFAULT, Side, Suite
 from ._suite_names import age, series
 from ._text import counted
@@ -21,13 +21,13 @@ _KINDS: dict[Literal["low", "high"], str] = {"low": "baseline", "high": "upper a
 
 def news(name: str) -> dict[str, Any]:
     """Return what a built-in suite changed against the one before it, by its notes and its file."""
-    names = {path.stem.removeprefix("suite-") for path in ROOM.glob("suite-*.toml")}
-    older = [one for one in names if series(one) == series(name) and age(one) < age(name)]
-    if name not in names or not older:
+    files = suite_files()
+    older = [one for one in files if series(one) == series(name) and age(one) < age(name)]
+    if name not in files or not older:
         return {"before": "", "notes": [], "changes": []}
     before = max(older, key=age)
     try:
-        suites = read_suite(find(before)), read_suite(find(name))
+        suites = read_suite(files[before]), read_suite(files[name])
     except UsageError:
         return {"before": before, "notes": [], "changes": []}
     return {

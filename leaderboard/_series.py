@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from bench.runs.record import Record
 
-from ._suite import ROOM, find, read_suite
+from ._suite import read_suite, suite_files
 from ._suite_file import Suite
 from ._suite_names import age, series
 from ._text import counted
@@ -50,13 +50,10 @@ def _newest(suite: Suite) -> list[Suite]:
     """Return the newest built-in suite of every other series, those of the years last: what two
     series declare is theirs.
     """
-    newest: dict[str, str] = {}
-    for name in sorted(
-        (path.stem.removeprefix("suite-") for path in ROOM.glob("suite-*.toml")), key=age
-    ):
-        newest[series(name)] = name
+    files = suite_files()
+    newest = {series(name): files[name] for name in sorted(files, key=age)}
     return [
-        read_suite(find(name))
-        for kind, name in sorted(newest.items(), reverse=True)
+        read_suite(file)
+        for kind, file in sorted(newest.items(), reverse=True)
         if kind != series(suite.name)
     ]

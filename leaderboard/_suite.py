@@ -25,6 +25,15 @@ ROOM = Path(__file__).parent
 """Where the built-in suites lie."""
 
 
+def suite_files(folders: Iterable[Path] = ()) -> dict[str, Path]:
+    """Return suite -> its file, of the built-in suites and of those in other folders."""
+    return {
+        path.stem.removeprefix("suite-"): path
+        for folder in (ROOM, *folders)
+        for path in sorted(folder.glob("suite-*.toml"))
+    }
+
+
 def find(name: str | None, folders: Iterable[Path] = ()) -> Path:
     """Return the file of a suite.
 
@@ -38,11 +47,7 @@ def find(name: str | None, folders: Iterable[Path] = ()) -> Path:
     """
     if name is not None and name.endswith(".toml"):
         return Path(name)
-    files = {
-        path.stem.removeprefix("suite-"): path
-        for folder in (ROOM, *folders)
-        for path in sorted(folder.glob("suite-*.toml"))
-    }
+    files = suite_files(folders)
     wanted = (
         max(
             (one for one, path in files.items() if path.parent == ROOM and not series(one)), key=age

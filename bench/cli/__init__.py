@@ -111,9 +111,10 @@ def _required(name: str) -> bool:
     import re
     from importlib.metadata import requires
 
-    distribution = {"sklearn": "scikit-learn", "PIL": "pillow"}.get(name, name.replace("_", "-"))
+    from bench.plugins.installed import distribution_of
+
     lines = [line for line in requires("datacentric-bench") or () if "extra ==" not in line]
-    return distribution in {re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in lines}
+    return distribution_of(name) in {re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in lines}
 
 
 def _streams() -> None:

@@ -251,8 +251,7 @@ def _register(found: Found, index: Index, kind: str, source: str, target: object
 def _label(target: object) -> str:
     """Return what a user knows a target by: the name of a file that is no part of a package."""
     if isinstance(target, Target):
-        local = target.module.startswith("bench_local_")
-        return Path(target.path).name if local else target.module
+        return Path(target.path).name if target.root else target.module
     return str(target)
 
 

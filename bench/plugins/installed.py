@@ -15,7 +15,14 @@ import re
 import sys
 from pathlib import Path
 
+_NAMED = {"sklearn": "scikit-learn", "PIL": "pillow"}
+"""Import name -> distribution, where these differ in more than the hyphen."""
 _SECTION = re.compile(rb"^\s*\[\s*bench\s*\]", re.MULTILINE)
+
+
+def distribution_of(name: str) -> str:
+    """Return the likely name of the distribution that a module is imported from."""
+    return _NAMED.get(name, name.replace("_", "-"))
 
 
 @functools.cache

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import EnvironmentFault, UsageError
-from bench.plugins.installed import version_of
+from bench.plugins.installed import distribution_of, version_of
 from bench.runs.git import GitRefused, git
 from bench.runs.kernels import kernels
 
@@ -36,10 +36,7 @@ def _distributions() -> dict[str, list[str]]:
 
 @functools.cache
 def _version(name: str) -> str:
-    for candidate in (
-        name,
-        {"sklearn": "scikit-learn", "PIL": "pillow"}.get(name, name.replace("_", "-")),
-    ):
+    for candidate in (name, distribution_of(name)):
         if (found := version_of(candidate)) is not None:
             return found
     # asked first: the table of all distributions takes a third of a second
