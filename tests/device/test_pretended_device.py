@@ -111,6 +111,7 @@ def run(registry, folder, monkeypatch, device="meta", **request):
 
 TASKS = {
     "condensation": "condense-transfer",
+    "data-valuation": "value-mislabel",
     "graph-ood": "motif-basis",
     "label-errors": "errors-clusters",
     "noisy-labels": "noisy-digits",
@@ -123,6 +124,7 @@ TASKS = {
 }
 QUICK = {
     "condensation": ("dsa", "ncfm"),
+    "data-valuation": ("knn-shapley", "shapley-perm"),
     "graph-ood": ("erm", "mixup"),
     "label-errors": ("loss",),
     "noisy-labels": ("elr", "coteaching"),

@@ -21,6 +21,10 @@ TRACKS = (
     "privacy_audit",
     "graph_ood",
     "policy_optimization",
+    "data_valuation",
+    "data_valuation_games",
+    "data_valuation_linear",
+    "data_valuation_sampling",
 )
 TRAINING = (
     "augment",
