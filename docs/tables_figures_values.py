@@ -17,7 +17,8 @@ def value_of(record: Any, metric: str) -> float:
     """Return what a record says of a metric.
 
     ``NAME`` is one of its metrics, ``cost.NAME``, ``counters.NAME`` and ``gates.NAME`` are of
-    those; ``passes`` is 1 where all gates hold, else 0; ``flops`` are all operations;
+    those; ``logs.NAME`` is what the method logged of it last; ``passes`` is 1 where all gates
+    hold, else 0; ``flops`` are all operations;
     ``NAME@OTHER>=LIMIT`` is NAME at the first point of the curve where OTHER is there.
 
     Raises:
@@ -34,9 +35,11 @@ def value_of(record: Any, metric: str) -> float:
     if asked := _CURVE.fullmatch(metric):
         return _on_curve(record, metric, asked)
     group, _, name = metric.rpartition(".")
-    if group not in ("", "cost", "counters", "gates"):
-        raise FigureError(f"{group!r} is none of cost, counters, gates.")
+    if group not in ("", "cost", "counters", "gates", "logs"):
+        raise FigureError(f"{group!r} is none of cost, counters, gates, logs.")
     values = getattr(record, group or "metrics")
+    if group == "logs":
+        values = {key: value for entry in values for key, value in entry.items()}
     if name not in values:
         raise FigureError(
             f"{record.method} on {record.task} records no {metric!r}; it records "

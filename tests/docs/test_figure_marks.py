@@ -67,6 +67,7 @@ def record(method, seed, acc, task="letters", **other):
         "gates": {"accuracy": acc > 85},
         "cost": {"solve_cpu_s": acc / 100},
         "counters": {"forward": int(acc * 100)},
+        "logs": [{"step": 0, "rate": 0.5}, {"step": 1, "rate": acc / 100}],
         "flops": Flops(total=int(acc * 1e6)),
         "curve": [{"step": step, "acc": acc - 10 + step} for step in range(11)],
         "started": "2026-01-01T00:00:00Z",
@@ -161,6 +162,7 @@ def test_a_ratio_is_the_geometric_mean_of_paired_ratios_with_its_interval(made):
         ("mean acc of dm - dm@clean on letters[rate=1] sym40 from=sweeps/lam", "-6.0"),
         ("mean acc of nets on letters preset=paper", "70.0"),
         ("mean counters.forward of elr on letters sym40 to=0", "8,644"),
+        ("mean logs.rate of elr on letters sym40 to=2", "0.86"),
     ],
 )
 def test_a_mark_gives_what_its_form_says(made, said, gives):
