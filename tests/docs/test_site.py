@@ -167,3 +167,32 @@ def test_a_page_asks_for_nothing_from_elsewhere_has_no_error_and_fits_a_phone_an
             assert said == []
             assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
         browser.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_on_any_page(site, scheme):
+    sync_api = pytest.importorskip(
+        "playwright.sync_api", reason="playwright is not installed; run: make install"
+    )
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    if BROWSER is None:
+        pytest.skip("no Chromium is installed; run: make browser")
+    with sync_api.sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=BROWSER)
+        tab = browser.new_page(viewport={"width": 1400, "height": 1000}, color_scheme=scheme)
+        serious = {}
+        for page in sorted(site.rglob("*.html")):
+            if page.is_relative_to(site / "_static"):
+                continue
+            tab.goto(page.as_uri())
+            tab.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+            found = axe.run(tab, options={"resultTypes": ["violations"]}).response["violations"]
+            if kinds := [
+                f"{one['id']} x {len(one['nodes'])}: {one['nodes'][0]['html'][:200]}"
+                for one in found
+                if one["impact"] in ("serious", "critical")
+            ]:
+                serious[page.relative_to(site).as_posix()] = kinds
+        browser.close()
+    assert serious == {}
