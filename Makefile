@@ -12,6 +12,7 @@ RESULTS ?= results
 SPREAD := --dist loadfile --no-loadscope-reorder
 # Real data that Debian and Ubuntu package.
 DATA := dataset-fashion-mnist r-cran-mlbench
+SNIPPETS := vaderSentiment-3.3.2
 HARNESS := tests/test_params.py tests/test_public.py tests/cli tests/plugins tests/runs tests/datasets tests/checks
 NUMERICAL := tests/methods tests/training tests/tracks tests/tasks tests/leaderboard tests/conformance
 
@@ -64,6 +65,9 @@ data: $(VENV)/.installed ## install real data and what reads it (Debian and Ubun
 			echo "make: apt-get could not install $(DATA); docs/data.md says where else the data may come from." >&2; \
 		else echo "make: run 'sudo apt-get install $(DATA)' (Debian, Ubuntu); docs/data.md says where else the data may come from." >&2; fi; }
 	$(PIP) install -e '.[tables]' -c constraints.txt
+	@place=$$($(BIN)/python -c 'from bench.runs.inputs import data_root; print(data_root() / "snippets")') && { test -e "$$place/$(SNIPPETS).tar.gz" || \
+		$(PIP) download --no-deps --no-binary vaderSentiment -d "$$place" $(subst vaderSentiment-,vaderSentiment==,$(SNIPPETS)) || \
+		echo "make: pip could not download the source archive of $(SNIPPETS); docs/data.md says where it belongs." >&2; }
 
 demo: $(VENV)/.demo ## run four methods on noisy digits and show the board
 	$(BIN)/bench run --method ce,gce,elr,coteaching --task noisy-digits --variant sym40,asym40 --seeds 5

@@ -39,6 +39,8 @@ SHAPES = {
     "satellite": (6_435, 36),
     "segment": (2_310, 18),
     "csv": (150, 4),
+    "control-charts": (3_000, 1, 60),
+    "snippets": (8_000, 1, 512),  # of 23,619
 }
 CLASSES = {
     "iris": 3,
@@ -49,6 +51,8 @@ CLASSES = {
     "satellite": 6,
     "segment": 7,
     "csv": 3,
+    "control-charts": 6,
+    "snippets": 4,
 }
 TASKS = {
     entry.identity: entry
@@ -56,9 +60,10 @@ TASKS = {
     if "default" in task_card(entry).presets and entry.name not in ("moleculeace", "solubility")
 }
 """All whose data is here without an extra."""
-NOT_NUMBERED = ("graph-ood", "policy-optimization", "privacy-audit", "label-errors/vader-ratings")
+WORDS = ("label-errors/vader-ratings", "noisy-labels/noisy-words")
+NOT_NUMBERED = ("graph-ood", "policy-optimization", "privacy-audit", *WORDS)
 """Tracks whose rows are made, not taken from a dataset, the one that scores its training rows, and
-the task whose rows are hashed words.
+the tasks whose rows are hashed words.
 """
 
 
@@ -150,7 +155,7 @@ def judged_by(identity, case):
         return case.hidden.splits["ood_test"].graphs.edges.tolist()
     if identity.startswith("privacy"):
         return [*case.problems[0].y.tolist(), *case.hidden.trained_on.tolist()]
-    if identity.endswith("vader-ratings"):
+    if identity in WORDS:
         return case.hidden.x_test.tolist()
     # rows for other ends may be drawn where the test part is the data's own
     drawn = task_card(TASKS[identity]).test_set == "drawn"
