@@ -56,6 +56,7 @@ CLAIMED_ABOVE: dict[str, list[tuple[str, str, tuple[str, ...]]]] = {
         ("entropy-top", "grpo", ("clock-arithmetic",)),
         ("gspo", "grpo", ("clock-arithmetic",)),
         ("gspo-d3s", "gspo", ("clock-arithmetic",)),
+        ("incorrect", "grpo", ("clock-arithmetic",)),
         ("pods", "grpo", ("clock-arithmetic",)),
         ("pods", "random", ("clock-arithmetic",)),
     ],
