@@ -35,6 +35,15 @@ class ActivityShift(MoleculeTask):
                 seeds=3,
                 timeout=600,
             ),
+            "more": Preset(
+                variants={
+                    "chembl2147": {"target": "CHEMBL2147_Ki"},
+                    "chembl204": {"target": "CHEMBL204_Ki"},
+                },
+                params={"hidden": 64, "epochs": 60},
+                seeds=3,
+                timeout=600,
+            ),
         },
         test_set="fixed",
         budget="60 epochs of batch 128",

@@ -133,7 +133,7 @@ QUICK = {
     "unlearning-regression": ("cf-k",),
 }
 BEYOND = {"l2r-gnn": "forward derivatives are not pretended"}
-NEED_ENVIRONMENTS = {"groupdro", "irm", "vrex"}
+NEED_ENVIRONMENTS = {"coral", "groupdro", "irm", "vrex"}
 """Methods that not every graph task can give what they need."""
 
 
