@@ -137,7 +137,7 @@ def test_representers_add_up_to_the_logit_and_their_weights_to_the_model(tmp_pat
     logits = (QUERIES @ MODEL.weights).gather(1, PROBLEM.queries.y[:, None])[:, 0]
     torch.testing.assert_close(found.sum(0), logits, atol=1e-7, rtol=0)
     alpha = -MODEL.errors(MODEL.x, MODEL.y) / (PROBLEM.penalty * 25)
-    torch.testing.assert_close(MODEL.x.T @ alpha, MODEL.weights, atol=1e-7, rtol=0)
+    torch.testing.assert_close(MODEL.x.T @ alpha, MODEL.weights, atol=1e-8, rtol=0)
 
 
 def test_representers_of_a_sparse_model_add_up_to_its_logit(tmp_path):
@@ -156,7 +156,7 @@ def test_representers_of_a_model_of_low_rank_add_up_to_its_logit(tmp_path):
     found = given(LowRankRepresenters(lam=0.1), tmp_path)
     weights = proximal_fit(MODEL.x, MODEL.y, 0.1, shrunk_rank)
     logits = (QUERIES @ weights).gather(1, PROBLEM.queries.y[:, None])[:, 0]
-    torch.testing.assert_close(found.sum(0), logits, atol=1e-6, rtol=0)
+    torch.testing.assert_close(found.sum(0), logits, atol=1e-8, rtol=0)
     sizes = torch.linalg.svdvals(weights)
     assert float(sizes[0]) > 0.1
     assert float(sizes[-1]) < 1e-9
