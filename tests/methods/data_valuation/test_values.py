@@ -126,6 +126,23 @@ def test_neighbour_values_do_not_depend_on_the_chunk_and_are_the_mean_over_queri
     torch.testing.assert_close(again.attribution, found.attribution, atol=1e-12, rtol=0)
 
 
+def test_no_more_queries_than_fit_in_a_chunk_are_valued_at_once(tmp_path, monkeypatch):
+    from bench.builtin.methods.data_valuation import knn_shapley
+
+    problem, _ = clusters(n=40)
+    seen = []
+
+    def listened(a, b):
+        seen.append(len(a) * len(b))
+        return squared_distances(a, b)
+
+    monkeypatch.setattr(knn_shapley, "CHUNK", 3 * 40 + 39)
+    monkeypatch.setattr(knn_shapley, "squared_distances", listened)
+    NeighbourShapley(k=3).solve(problem, a_run(tmp_path))
+    assert max(seen) == 3 * 40
+    assert sum(seen) == 40 * 40
+
+
 def test_a_query_alone_has_the_values_of_a_validation_row_alone(tmp_path):
     problem, _ = clusters(queries=4)
     found = QueryShapley(k=3).solve(problem, a_run(tmp_path)).attribution

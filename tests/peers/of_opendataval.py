@@ -1,0 +1,77 @@
+"""What OpenDataVal says; runs in an environment of its own (see environments.py)."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from absent import STANDING_IN  # noqa: F401 - before it is imported
+from answering import fit_seconds, main, seconds
+from opendataval.dataval import DataShapley, KNNShapley
+from opendataval.dataval.margcontrib import TMCSampler
+from opendataval.model.api import Model
+from sklearn.linear_model import Ridge
+
+
+def _given(x, y, x_val, y_val):
+    def rows(array):
+        return torch.from_numpy(array.astype(np.float32))
+
+    def labels(array):
+        return torch.nn.functional.one_hot(torch.from_numpy(array), 10).float()
+
+    return rows(x), labels(y), rows(x_val), labels(y_val)
+
+
+def neighbours(x, y, x_val, y_val, k):
+    """Values of the nearest neighbours, and their processor time."""
+    torch.set_num_threads(1)
+    given, found = _given(x, y, x_val, y_val), []
+
+    def step():
+        made = KNNShapley(k_neighbors=int(k), batch_size=4096).input_data(*given)
+        found.append(made.train_data_values().evaluate_data_values())
+
+    took = seconds(step, 1)
+    return {
+        "value": np.asarray(found[0], dtype=np.float64),
+        "seconds": took,
+        "fit": fit_seconds(x[:300], y[:300], x_val[:300], y_val[:300]),
+    }
+
+
+class Squares(Model):
+    """Least squares on one-hot labels; its own wrapper of scikit-learn wants probabilities."""
+
+    fits = 0
+
+    def fit(self, x_train, y_train, *_, **__):
+        Squares.fits += 1
+        # a subset is a table and the numbers of its rows
+        x, y = (part.dataset[part.indices].numpy() for part in (x_train, y_train))
+        self.fitted = Ridge(1.0).fit(x, y)
+        return self
+
+    def predict(self, x):
+        return torch.from_numpy(np.asarray(self.fitted.predict(x.numpy())))
+
+
+def permutations(x, y, x_val, y_val, count):
+    """What random orders of least squares took; its orders end early where nothing changes."""
+    torch.set_num_threads(1)
+    valuation = DataShapley(sampler=TMCSampler(mc_epochs=int(count), random_state=0))
+    valuation.input_model_metric(Squares(), _accuracy).input_data(*_given(x, y, x_val, y_val))
+    took = seconds(valuation.train_data_values, 1)
+    return {
+        "value": np.asarray(valuation.evaluate_data_values(), dtype=np.float64),
+        "updates": Squares.fits,
+        "seconds": took,
+        "fit": fit_seconds(x, y, x_val, y_val),
+    }
+
+
+def _accuracy(wanted, said):
+    return float((said.argmax(1) == wanted.argmax(1)).float().mean())
+
+
+if __name__ == "__main__":
+    main(neighbours, permutations)
