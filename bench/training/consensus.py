@@ -33,7 +33,7 @@ def transition_of(
     under which neighbours of one true class and labels of their own would come to ``shares``.
 
     They are sought by Adam from a matrix that mostly keeps labels, by the sum of the distances of
-    all three orders; of all steps the best counts (UCSC-REAL/SimiFeat, hoc.py).
+    all three orders, as in UCSC-REAL/SimiFeat, hoc.py; of all steps the best counts.
 
     Args:
         shares: of labels, pairs and triples, see :func:`consensus_counts`.

@@ -38,7 +38,8 @@ class AverageMarginalEffect(Method):
         claim="Where few rows matter, a sparse regression on random sets finds them with few fits.",
         deviates="Columns are scaled by the known probability of the set, 1 / p for a row that is "
         "in and -1 / (1 - p) for one that is not; public code standardises within each set. The "
-        "strength of the penalty is chosen by five folds over 30 strengths; no knockoffs.",
+        "strength of the penalty is chosen by five folds over 30 strengths; no knockoffs. "
+        "Coefficients are not scaled back to effects, which changes no order.",
         signal="utility",
         libraries=("sklearn",),
         needs=("utility",),

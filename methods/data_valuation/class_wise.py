@@ -34,7 +34,8 @@ class ClassWise(Method):
         claim="Counting right answers on a row's own class apart from those on other classes finds "
         "wrong labels, and rows of high value, better than Shapley values of the accuracy.",
         deviates="A fixed number of orders, none cut short, where the authors' code makes 200 and "
-        "cuts them.",
+        "cuts them. Values of a class that sum to 0 or less are left as they are, where the "
+        "authors' code divides by the sum.",
         signal="utility",
         needs=("utility", "classes"),
         defaults_from="here",

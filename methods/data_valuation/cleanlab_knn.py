@@ -25,11 +25,12 @@ class CleanlabNeighbours(Method):
         bibtex=BIBTEX,
         deviates="The library is called, and differs from the exact values of the paper: queries "
         "are the training rows themselves, and a row has no value for a query unless it is among "
-        "the k nearest, the paper's approximation at its coarsest.",
+        "the k nearest, the paper's approximation at its coarsest. Ten neighbours, as the library "
+        "has.",
         signal="features",
         libraries=("cleanlab",),
         needs=("classes",),
-        defaults_from="paper",
+        defaults_from="here",
     )
     k: Annotated[int, Meta(ge=1)] = 10
     """Neighbours that vote."""

@@ -32,7 +32,8 @@ class OutOfBag(Method):
         claim="The out-of-bag estimate of a row finds wrong labels better than values by marginal "
         "gains, for the price of one forest.",
         deviates="500 trees instead of 800. A row that no tree left out has the median value. For "
-        "numbers the value is minus the mean squared error.",
+        "numbers the value is minus the mean squared error, and each split looks at the square "
+        "root of the number of columns, where the authors' code looks at all.",
         signal="oob",
         libraries=("sklearn",),
         defaults_from="here",

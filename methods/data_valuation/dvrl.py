@@ -42,9 +42,12 @@ class Reinforced(Method):
 }""",
         claim="A net that learns to choose rows by the reward of a predictor finds wrong labels "
         "better than leave-one-out and Shapley values do.",
-        deviates="The predictor is the utility's learner, fitted to its minimum on each chosen set "
-        "of all rows; the paper takes some steps of a net on a batch. A step of the chooser has "
-        "eight sets. Reward is the utility.",
+        deviates="The predictor is the utility's learner, fitted to its minimum on each chosen "
+        "set of all rows; the paper takes some steps of a net on a batch. A step of the chooser "
+        "has eight sets. Reward is the utility. The chooser has two hidden layers, and sees the "
+        "distance of the label from the validation model's answer beside the inputs, where public "
+        "code has five layers and joins that distance after them. The validation model is a "
+        "logistic regression (least squares for numbers).",
         signal="utility",
         needs=("utility",),
         defaults_from="here",

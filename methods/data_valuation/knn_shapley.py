@@ -42,10 +42,10 @@ class NeighbourShapley(Method):
         deviates="Distances are of the inputs, not of the features of a pretrained net. The values "
         "are exact for fewer rows than K too, where public code mostly starts from m / n. soft and "
         "threshold: an empty set is worth 0 and 1 / C. threshold: the radius is taken from the "
-        "data, and tuned in the paper.",
+        "data, and tuned in the paper. Ten neighbours; the example of the authors' code has one.",
         signal="features",
         needs=("classes",),
-        defaults_from="paper",
+        defaults_from="here",
     )
     k: Annotated[int, Meta(ge=1)] = 10
     """Neighbours that vote."""

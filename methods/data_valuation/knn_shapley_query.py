@@ -21,5 +21,5 @@ class QueryShapley(NeighbourShapley):
         deviates="As knn-shapley, for each query alone instead of the mean over validation rows.",
         signal="features",
         needs=("classes", "queries"),
-        defaults_from="paper",
+        defaults_from="here",
     )

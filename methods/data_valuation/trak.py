@@ -33,9 +33,11 @@ class Trak(LinearAttribution):
 }""",
         claim="A handful of models is enough to predict what fits on subsets would answer, better "
         "than other attributions at equal cost.",
-        deviates="One model, since the fit is convex and has one minimum. No projection: gradients "
-        "are outer products, so that their kernel is exact. The kernel is regularised by the "
-        "penalty of the model, which the authors' code leaves out.",
+        deviates="One model, since the fit is convex and has one minimum. No projection: "
+        "gradients are outer products, so that their kernel is exact. The kernel is regularised "
+        "by the penalty of the model, which the authors' code leaves out by default. The model is "
+        "fitted on all rows, where the paper averages over models of random parts of them, and "
+        "scores are not soft-thresholded.",
         signal="gradients",
         needs=("queries",),
         defaults_from="here",

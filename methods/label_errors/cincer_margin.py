@@ -31,13 +31,14 @@ class CincerMargin(NoisyLabelMethod):
   eprint = {2106.03922},
   archivePrefix = {arXiv}
 }""",
-        official_code="flawed",
+        official_code="ok",
         deviates="The suspicion alone, on rows that are all there; CINCER meets them one by one, "
-        "asks a person and shows counter-examples. The nets of two halves and the threshold are "
-        "those of the benchmark AQuA, whose code compares the prediction with the first class "
-        "instead of the given label; here it is the given label.",
+        "asks a person and shows counter-examples, from a margin of .2 on. The nets of two halves "
+        "and the threshold of .25 are those of the benchmark AQuA, whose code compares the "
+        "prediction with the first class instead of the given label; here it is the given label, "
+        "as in the code of CINCER's authors.",
         signal="oof",
-        defaults_from="paper",
+        defaults_from="here",
         tuning={"threshold": (0.0, 0.1, 0.25, 0.5)},
     )
     threshold: Annotated[float, Meta(ge=0, le=1)] = 0.25

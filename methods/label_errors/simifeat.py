@@ -35,8 +35,8 @@ class SimiFeat(Method):
         "by a shift of each picture by up to a pixel, not by mirrors and crops of four. Of tables "
         "nothing is shifted; their rounds differ by the threshold's random part alone. The "
         "transition matrix is found once, from the consensus of all rounds, where the authors "
-        "find it in the first and adapt it in the others. The shares of soft labels sum to 1 "
-        "instead of having length 1.",
+        "find it in the first and adapt it in the others; of its steps the best counts, in their "
+        "code the last. The shares of soft labels sum to 1 instead of having length 1.",
         signal="features",
         defaults_from="paper",
         tuning={"rule": ("rank", "vote"), "k": (5, 10, 20)},

@@ -90,17 +90,19 @@ class DivideMix(NoisyLabelMethod):
         "mixup at every rate of symmetric and asymmetric noise.",
         official_code="ok",
         deviates=(
-            "The rate of wrong labels sets what the authors set by hand for each dataset and rate: "
-            "no weight of the unlabelled rows below a rate of .35, 25 above, 50 from .85 on, where "
-            "the losses of five epochs are averaged too. An epoch after the warm-up has as many "
-            "steps as the task's, of half a batch of labelled and half a batch of unlabelled rows, "
-            "instead of one pass over the labelled ones. Where one kind is empty all rows are "
-            "drawn from. A row's first look is drawn once an epoch, and noise is added to the "
-            "second one, since inputs that are not mirrored or shifted would be seen twice alike. "
-            "BatchNorm sees labelled and unlabelled rows of a step together. The mixture of losses "
-            "starts from the exact split into two means instead of the best of random starts. The "
-            "board ranks the first net; the paper predicts with both (acc_ensemble, here the mean "
-            "of probabilities, there of logits). Rate, schedule and weight decay are the task's."
+            "The rate of wrong labels sets what the authors set by hand for each dataset and "
+            "rate: no weight of the unlabelled rows below a rate of .35, 25 above, 50 from .85 "
+            "on, where the losses of five epochs are averaged too; for asymmetric noise the "
+            "authors set that weight to 0 and penalise sure predictions in the warm-up, which a "
+            "rate alone does not tell. An epoch after the warm-up has as many steps as the "
+            "task's, of half a batch of labelled and half a batch of unlabelled rows, instead of "
+            "one pass over the labelled ones. Where one kind is empty all rows are drawn from. A "
+            "row's first look is drawn once an epoch, and noise is added to the second one, since "
+            "inputs that are not mirrored or shifted would be seen twice alike. BatchNorm sees "
+            "labelled and unlabelled rows of a step together. The mixture of losses starts from "
+            "the exact split into two means instead of the best of random starts. The board ranks "
+            "the first net; the paper predicts with both (acc_ensemble, here the mean of "
+            "probabilities, there of logits). Rate, schedule and weight decay are the task's."
         ),
         needs=("noise-rate",),
         stacked=True,

@@ -49,7 +49,7 @@ class RowsTask(Task):
     n_test: Annotated[int, Meta(ge=2)] = 400
     """Test rows, which they do not."""
     rate: Annotated[float, Meta(ge=0, lt=1)] = 0.2
-    """Share of the training rows that is corrupted, exactly."""
+    """Share of the training rows that is corrupted, exactly, before rows are copied (dup)."""
     val_noise: Annotated[float, Meta(ge=0, lt=1)] = 0.0
     """Share of the validation labels that is moved to another class too."""
     dup: Annotated[float, Meta(ge=0, le=0.5)] = 0.0

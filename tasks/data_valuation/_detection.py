@@ -61,7 +61,7 @@ DROPPED = (
         direction="none",
         unit="%",
         bounds=(0, 100),
-        title="without exactly the corrupted rows",
+        title="without the corrupted rows, as many rows as the nearest 5 %",
     ),
 )
 

@@ -18,7 +18,10 @@ from ._task import ValuationTask, values_by_test
 
 
 class ValueCleaning(ValuationTask):
-    """The lower the values of rows with wrong labels, the fewer rows must be looked at."""
+    """The lower the values of rows with wrong labels, the fewer rows must be looked at.
+
+    The model is least squares whatever the learner of the utility.
+    """
 
     card: ClassVar = TaskCard(
         name="value-cleaning",
