@@ -41,7 +41,7 @@ read.""",
         needs=("env",),
         libraries=("torch_geometric",),
         defaults_from="here",
-        trials=2,
+        trials=3,
     )
     lam: Annotated[float, Meta(ge=0)] = 1.0
     """Weight of the distance; 0 is empirical risk minimisation."""

@@ -2,6 +2,7 @@
 
 import itertools
 
+import msgspec
 import pytest
 import torch
 from bench.builtin.methods.graph_ood.coral import DeepCoral, distance
@@ -55,3 +56,18 @@ def test_without_its_term_it_is_the_baseline_bit_for_bit(toy, run_of, kind):
     ]
     for ours, expected in zip(*(net.parameters() for net in nets), strict=True):
         assert torch.equal(ours, expected)
+
+
+def test_the_covariances_of_the_environments_come_together(toy, run_of):
+    env = torch.arange(70) % 2
+    problem = toy(env=env, epochs=15)
+    wide = problem.graphs.x * torch.repeat_interleave(1.0 + 3 * env, problem.graphs.nodes)[:, None]
+    graphs = msgspec.structs.replace(problem.graphs, x=wide)
+    problem = msgspec.structs.replace(problem, graphs=graphs)
+
+    def apart(lam):
+        net = DeepCoral(lam=lam).solve(problem, run_of()).model.eval()
+        with torch.no_grad():
+            return distance(net(graphs.batch()).z, env, 2)
+
+    assert apart(100.0) < apart(0.0) / 2

@@ -59,3 +59,14 @@ def test_the_objective_is_the_loss_under_drawn_attention_and_its_information(toy
     cost = p * (p / r).log() + (1 - p) * ((1 - p) / (1 - r)).log()
     expected = graph_losses(model.net.head(z), batch.y).mean() + 0.5 * cost.mean()
     torch.testing.assert_close(method.loss(state, batch, model), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_dearer_its_information_the_nearer_attention_stays_to_r(toy, run_of):
+    problem = toy(epochs=15)
+
+    def distance(info):
+        model = StochasticAttention(info=info).solve(problem, run_of()).model.eval()
+        with torch.no_grad():
+            return information(model.score(problem.graphs.batch()), 0.8)
+
+    assert distance(10.0) < distance(0.0) / 4
