@@ -1,4 +1,4 @@
-"""The least core by random sets (Yan and Procaccia 2021)."""
+"""The least core by random sets (doi:10.1609/aaai.v35i6.16721)."""
 
 from __future__ import annotations
 
