@@ -151,7 +151,10 @@ def test_models_in_a_wrong_order_come_into_the_right_one_when_all_errors_are_rev
     # rows that are right change nothing when they are reviewed
     vain = scored(TASK, case, Solution(suspicion=(~bad).float()), setup(TASK)).metrics
     assert (vain["rank_stability"], vain["rank_true"]) == (1, vain["rank_given"])
-    assert fitted == [1]  # once for all detectors
+    # once for all detectors, whatever they are told of the problem
+    case.problems[0] = msgspec.structs.replace(problem, noise_rate=None)
+    assert scored(TASK, case, Solution(suspicion=bad.float()), setup(TASK)).metrics == best.metrics
+    assert fitted == [1]
 
 
 def test_without_wrong_labels_the_order_is_stable_and_the_cell_is_not_ranked(setup):
