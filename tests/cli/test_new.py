@@ -146,7 +146,7 @@ def test_a_new_plugin_is_a_package_whose_wheel_installs_runs_and_passes_its_own_
         (
             ("method", "my-way", "--like", "elr", "--track", "graph-ood"),
             "elr is a method of label-errors and noisy-labels, not of graph-ood, so a copy of it "
-            "could not run there. Of graph-ood give one of these with --like: erm",
+            "could not run there. Of graph-ood give one of these with --like: coral, ",
         ),
         (
             ("plugin", "my-way", "--like", "elr", "--track", "graph-odd"),
@@ -155,7 +155,7 @@ def test_a_new_plugin_is_a_package_whose_wheel_installs_runs_and_passes_its_own_
         (
             ("method", "my-way", "--like", "oodgnn"),
             "graph-ood/oodgnn imports files beside its own, so it can't be copied by itself. Of "
-            "graph-ood give one of these with --like: erm",
+            "graph-ood give one of these with --like: coral, ",
         ),
     ],
 )
