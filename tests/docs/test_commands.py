@@ -35,6 +35,10 @@ STAND_INS = {
 """What a reader puts in place of a placeholder, after which option."""
 
 PARSED = {
+    "python tests/peers/beside.py": (
+        "it makes an environment for each package; tests/peers/test_peers.py calls its functions"
+    ),
+    "python tests/peers/beside.py large": "as above",
     "bench results doctor": "it ends with 1 where it finds something; tests/cli/test_results.py asks it",
     "bench results doctor old/results --json": "as above",
     "bench results check mine.jsonl": "it ends with 1 where it finds something; tests/cli/test_results_check.py asks it",

@@ -162,7 +162,12 @@ def test_in_the_committed_records_a_method_beats_cross_entropy_on_four_of_five_s
         ) and not record["custom"]:
             reached.setdefault(record["method"], {})[record["seed"]] = record["metrics"]["acc_last"]
     null = reached.pop("ce")
-    reached.pop("rcal-lite")  # made for long tails; its own test holds it against the null there
+    for other in (
+        "rcal-lite",  # made for long tails; its own test holds it against the null there
+        "ce-large-batch",  # for labels that are diluted
+        "feasible",  # holds down the loss of every row, of wrong labels too, and claims no gain here
+    ):
+        reached.pop(other)
     assert len(reached) >= 13
     for method, accuracy in reached.items():
         assert sum(accuracy[seed] > null[seed] for seed in range(5)) >= 4, method

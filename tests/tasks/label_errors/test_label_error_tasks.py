@@ -10,6 +10,7 @@ from bench.builtin.datasets.clusters import Clusters
 from bench.builtin.datasets.digits import Digits
 from bench.builtin.datasets.vader import Vader
 from bench.builtin.methods.label_errors.aum import AreaUnderMargin
+from bench.builtin.methods.label_errors.cincer_margin import CincerMargin
 from bench.builtin.methods.label_errors.cleanlab_cl import CleanlabConfidentLearning
 from bench.builtin.methods.label_errors.flag_all import FlagAll
 from bench.builtin.methods.label_errors.flag_none import FlagNone
@@ -18,9 +19,11 @@ from bench.builtin.methods.label_errors.loss import Loss
 from bench.builtin.methods.label_errors.mapd import MetadataArchaeology
 from bench.builtin.methods.label_errors.oof_disagree import OutOfFoldDisagreement
 from bench.builtin.methods.label_errors.random import Guess
+from bench.builtin.methods.label_errors.simifeat import SimiFeat
 from bench.builtin.methods.noisy_labels.ce_early import EarlyStopping
 from bench.builtin.methods.noisy_labels.ce_ensemble import Ensemble
 from bench.builtin.methods.noisy_labels.coteaching import CoTeaching
+from bench.builtin.methods.noisy_labels.coteaching_estimated import CoTeachingEstimated
 from bench.builtin.methods.noisy_labels.elr import EarlyLearningRegularisation
 from bench.builtin.methods.noisy_labels.random_forest import RandomForest
 from bench.builtin.tasks.label_errors._metrics import METRICS
@@ -37,8 +40,10 @@ from bench.tracks.label_errors import Solution, judgement
 
 METHODS = [
     AreaUnderMargin(),
+    CincerMargin(),
     CleanlabConfidentLearning(),
     CoTeaching(),
+    CoTeachingEstimated(),
     EarlyLearningRegularisation(),
     EarlyStopping(),
     Ensemble(),
@@ -50,6 +55,7 @@ METHODS = [
     NeighbourVote(),
     OutOfFoldDisagreement(),
     RandomForest(),
+    SimiFeat(),
 ]
 
 
