@@ -3,7 +3,7 @@ its own: ``python tests/peers/beside.py [pydvl] [opendataval] [dattri] [captum] 
 of a table in Markdown: how far they are apart, and how many times as long the package takes.
 
 Times are processor seconds on one thread, as multiples of one fit of a loop of NumPy that runs in
-both environments (``answering.reference``); their ratio is given. ``large`` takes minutes.
+both environments (``peer_answers.reference``); their ratio is given. ``large`` takes minutes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import torch
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 import environments
-from answering import fit_seconds, seconds
 from bench.builtin.methods.data_valuation.grad_dot import GradientProduct
 from bench.builtin.methods.data_valuation.if_exact import ExactInfluence
 from bench.builtin.methods.data_valuation.knn_shapley import NeighbourShapley
@@ -27,6 +26,7 @@ from bench.builtin.methods.data_valuation.tracin import TracIn
 from bench.builtin.methods.data_valuation.trak import Trak
 from bench.builtin.tasks.data_valuation._metrics import spearman
 from environments import ask
+from peer_answers import fit_seconds, seconds
 from sklearn.datasets import load_digits
 from valuation_small import a_run, clusters
 

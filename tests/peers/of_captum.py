@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import torch
-from answering import main
 from captum.influence import TracInCP
+from peer_answers import main
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import TensorDataset

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import torch
-from answering import main
 from dattri.algorithm import trak
 from dattri.algorithm.influence_function import IFAttributorExplicit
 from dattri.metric import lds
 from dattri.task import AttributionTask
+from peer_answers import main
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset

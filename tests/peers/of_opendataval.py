@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 from absent import STANDING_IN  # noqa: F401 - before it is imported
-from answering import fit_seconds, main, seconds
 from opendataval.dataval import DataShapley, KNNShapley
 from opendataval.dataval.margcontrib import TMCSampler
 from opendataval.model.api import Model
+from peer_answers import fit_seconds, main, seconds
 from sklearn.linear_model import Ridge
 
 

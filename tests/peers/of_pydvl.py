@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from answering import fit_seconds, main, seconds
 from joblib import parallel_config
+from peer_answers import fit_seconds, main, seconds
 from pydvl.valuation import (
     Dataset,
     KNNShapleyValuation,
