@@ -25,7 +25,7 @@ BUDGETS: dict[str, float] = {
     "tests/counts": 8.0,
     "tests/datasets": 22.0,
     "tests/device": 20.0,
-    "tests/docs": 64.0,
+    "tests/docs": 90.0,
     "tests/examples": 30.0,
     "tests/executors": 32.0,
     "tests/leaderboard": 42.0,
@@ -39,7 +39,7 @@ BUDGETS: dict[str, float] = {
     "tests/training": 22.0,
 }
 """Folder (or file) of tests -> seconds that all its tests may take together."""
-WHOLE = 928.0
+WHOLE = 954.0
 """Seconds that all budgets may be together."""
 SHOWN = 25
 """Tests that are listed at the end, the slowest first."""
