@@ -118,7 +118,7 @@ class Watch:
             if event in _PATHS
             else None
         )
-        if isinstance(path, str | bytes | os.PathLike) and self._mine():
+        if isinstance(path, str | bytes | os.PathLike) and not _by_import() and self._mine():
             text = os.path.realpath(os.fsdecode(path))
             allowed = (*self.allowed, _TEMPORARY) if _by_library() else self.allowed
             if not text.startswith(("/dev/", "/proc/")) and not _inside(text, allowed):
@@ -157,6 +157,11 @@ def _held_by_others() -> set[tuple[int, ...]]:
                 status = os.stat(handle)  # noqa: PTH116
                 found.add((status.st_dev, status.st_ino))
     return found
+
+
+def _by_import() -> bool:
+    """Say whether Python's own import did it: a first import writes the module's compiled form."""
+    return sys._getframe(3).f_code.co_filename.startswith("<frozen importlib.")
 
 
 def _by_library() -> bool:

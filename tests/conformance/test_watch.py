@@ -112,3 +112,20 @@ def test_plain_adam_writes_nothing(home, tmp_path):
     with Watch([tmp_path / "plugin"], []) as watch:
         plugin.fit()
     assert watch.written == {}
+
+
+def test_a_first_import_may_write_the_compiled_form_of_a_module(home, tmp_path, monkeypatch):
+    lib = tmp_path / "lib"
+    lib.mkdir()
+    (lib / "helper_imported_late.py").write_text("value = 1\n")
+    monkeypatch.syspath_prepend(lib)
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    monkeypatch.setattr(sys, "pycache_prefix", None)
+    plugin = imported(
+        tmp_path / "plugin" / "plugin.py",
+        "def step():\n    import helper_imported_late\n    return helper_imported_late.value",
+    )
+    with Watch([tmp_path / "plugin"], []) as watch:
+        assert plugin.step() == 1
+    assert list((lib / "__pycache__").glob("*.pyc"))
+    assert watch.written == {}
