@@ -118,11 +118,22 @@ class Watch:
             if event in _PATHS
             else None
         )
-        if isinstance(path, str | bytes | os.PathLike) and not _by_import() and self._mine():
+        if isinstance(path, str | bytes | os.PathLike) and self._mine():
             text = os.path.realpath(os.fsdecode(path))
+            if "/__pycache__" in text and self._importing():
+                return
             allowed = (*self.allowed, _TEMPORARY) if _by_library() else self.allowed
             if not text.startswith(("/dev/", "/proc/")) and not _inside(text, allowed):
                 self.written[text] = None
+
+    def _importing(self) -> bool:
+        """Say whether an import writes, as Python and pytest write a module's compiled form."""
+        frame = sys._getframe(3)
+        while not _inside(frame.f_code.co_filename, self.homes):
+            if frame.f_code.co_filename.startswith("<frozen importlib"):
+                return True
+            frame = frame.f_back  # type: ignore[assignment]
+        return False
 
     def _mine(self) -> bool:
         frame = sys._getframe(3)
@@ -157,11 +168,6 @@ def _held_by_others() -> set[tuple[int, ...]]:
                 status = os.stat(handle)  # noqa: PTH116
                 found.add((status.st_dev, status.st_ino))
     return found
-
-
-def _by_import() -> bool:
-    """Say whether Python's own import did it: a first import writes the module's compiled form."""
-    return sys._getframe(3).f_code.co_filename.startswith("<frozen importlib.")
 
 
 def _by_library() -> bool:

@@ -2,6 +2,7 @@
 its own accord is not blamed on it.
 """
 
+import importlib.machinery
 import importlib.util
 import subprocess
 import sys
@@ -114,18 +115,52 @@ def test_plain_adam_writes_nothing(home, tmp_path):
     assert watch.written == {}
 
 
-def test_a_first_import_may_write_the_compiled_form_of_a_module(home, tmp_path, monkeypatch):
-    lib = tmp_path / "lib"
-    lib.mkdir()
-    (lib / "helper_imported_late.py").write_text("value = 1\n")
-    monkeypatch.syspath_prepend(lib)
-    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+class _Rewriting(importlib.machinery.SourceFileLoader):
+    """Makes the folder of compiled modules by itself, as pytest does for the modules it rewrites."""
+
+    def exec_module(self, module):
+        (Path(self.path).parent / "__pycache__").mkdir()
+        super().exec_module(module)
+
+
+@pytest.mark.parametrize(
+    "loader", [importlib.machinery.SourceFileLoader, _Rewriting], ids=["Python", "a rewriter"]
+)
+def test_a_first_import_may_write_the_compiled_form_of_a_module(
+    home, tmp_path, monkeypatch, loader
+):
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "imported_late.py").write_text("value = 1\n")
+    monkeypatch.setattr(sys, "dont_write_bytecode", loader is _Rewriting)
     monkeypatch.setattr(sys, "pycache_prefix", None)
+    monkeypatch.delitem(sys.modules, "imported_late", raising=False)
+    monkeypatch.setattr(
+        sys, "path_hooks", [importlib.machinery.FileFinder.path_hook((loader, [".py"]))]
+    )
+    monkeypatch.syspath_prepend(tmp_path / "lib")
     plugin = imported(
         tmp_path / "plugin" / "plugin.py",
-        "def step():\n    import helper_imported_late\n    return helper_imported_late.value",
+        "def step():\n    import imported_late\n    return imported_late.value",
     )
     with Watch([tmp_path / "plugin"], []) as watch:
         assert plugin.step() == 1
-    assert list((lib / "__pycache__").glob("*.pyc"))
+    assert (tmp_path / "lib" / "__pycache__").exists()
     assert watch.written == {}
+
+
+def test_what_a_module_writes_when_it_is_first_imported_is_seen(home, tmp_path):
+    beside = tmp_path / "plugin"
+    plugin = imported(beside / "plugin.py", "def step():\n    import writes_when_imported\n")
+    (beside / "writes_when_imported.py").write_text(
+        "import os\nos.makedirs('__pycache__')\nopen('__pycache__/best.txt', 'w').close()\n"
+    )
+    sys.path.insert(0, str(beside))
+    try:
+        with Watch([beside], []) as watch:
+            plugin.step()
+    finally:
+        sys.path.remove(str(beside))
+    assert list(watch.written) == [
+        str(home / "__pycache__"),
+        str(home / "__pycache__" / "best.txt"),
+    ]
