@@ -38,6 +38,8 @@ nitpick_ignore_regex = [
         r"py:.*",
         r"(Path|Any|Callable|Sequence|Mapping|Iterable|Iterator|Literal|Annotated|AbstractContextManager|optional)",
     ),
+    # a union with one of these is cut at its first comma
+    (r"py:.*", r"typing\.(Annotated|Literal)\[.*"),
     # of the harness itself; plugins never meet them
     (r"py:.*", r"(bench\..*\.)?(Registry|Entry|Artifacts|Prepared|Limits|Renewed)"),
 ]
