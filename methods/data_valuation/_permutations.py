@@ -7,6 +7,7 @@ from typing import Annotated
 import torch
 
 from bench import InvalidRun, Meta, Method, Run
+from bench.errors import ParameterError
 from bench.tracks.data_valuation import FITS, Problem, Reported, Solution
 from bench.tracks.data_valuation_games import game_of
 from bench.tracks.data_valuation_sampling import draw_orders, gains, of_rows
@@ -24,6 +25,19 @@ class PermutationMethod(Method):
     takes fewer fits, and is biased. 0: never.
     """
 
+    def __post_init__(self) -> None:
+        """Refuse orders that have no reverse.
+
+        Raises:
+            ParameterError: an odd number of orders is to come in pairs.
+        """
+        super().__post_init__()
+        if self.antithetic and self.permutations % 2:
+            raise ParameterError(
+                f"{self.name_of()} got antithetic=true, permutations={self.permutations}; orders "
+                "come with their reverse, so permutations takes an even number."
+            )
+
     def weights(self, n: int) -> torch.Tensor:
         """Return the weight of what is added at each place of an order, (n,)."""
         return torch.ones(n, dtype=torch.float64)
@@ -35,23 +49,35 @@ class PermutationMethod(Method):
     def solve(self, problem: Problem, run: Run) -> Solution:
         """Average over orders; report the means over the first of them at fixed numbers of fits."""
         game = game_of(problem)
-        n, count, whole = game.n, self.permutations, bool(self.truncation)
+        n, count, whole, step = (
+            game.n,
+            self.permutations,
+            bool(self.truncation),
+            self.antithetic + 1,
+        )
         if problem.max_fits is not None:
-            count = min(count, (problem.max_fits - whole) // n)
+            count = min(count, (problem.max_fits - whole) // n // step * step)
             if count < 1:
+                orders = "an order and its reverse take" if self.antithetic else "one order takes"
                 raise InvalidRun(
-                    f"max_fits is {problem.max_fits}, fewer than the {n + whole} that one order of "
-                    f"{n} rows takes; allow more fits"
+                    f"max_fits is {problem.max_fits}, fewer than the {step * n + whole} that "
+                    f"{orders} with {n} rows; allow more fits"
                 )
         orders = draw_orders(n, count, run.numpy_generator("method"), self.antithetic)
         orders = orders.to(game.device)
         weight = self.weights(n).to(game.device)
-        rows = of_rows(gains(game, orders, self.truncation) * weight, orders)
+        gained = gains(game, orders, self.truncation)
+        if whole and not gained.any():
+            raise InvalidRun(
+                f"truncation is {self.truncation:g}, and the value of no rows at all is nearer "
+                "than that to the value of all, so that no order would begin; use a smaller one"
+            )
+        rows = of_rows(gained * weight, orders)
         run.count(forward=game.visits)
         for fits in FITS if not whole else ():
             if n <= fits <= count * n:
                 run.report(fits, Reported(value=rows[: fits // n].mean(0)))
-        pairs = rows.view(-1, 2, n).mean(1) if self.antithetic and count % 2 == 0 else rows
+        pairs = rows.view(-1, step, n).mean(1)
         half = len(pairs) // 2
         return Solution(
             value=rows.mean(0),

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 import torch
 
-from bench import Meta, Method, MethodCard, Run
+from bench import InvalidRun, Meta, Method, MethodCard, Run
 from bench.tracks.data_valuation import Problem, Solution
 from bench.tracks.data_valuation_games import game_of
 
@@ -52,6 +52,11 @@ class AverageMarginalEffect(Method):
         """Draw sets, fit the regression on all and on each half."""
         game = game_of(problem)
         count = min(self.subsets, problem.max_fits or self.subsets)
+        if count < 20:
+            raise InvalidRun(
+                f"max_fits is {count}, fewer than the 20 sets that five folds of each half take; "
+                "allow more fits"
+            )
         share = np.resize(SHARES, count)[:, None]
         inside = run.numpy_generator("method").random((count, game.n)) < share
         values = game.values(torch.from_numpy(inside).to(game.device)).cpu().numpy()

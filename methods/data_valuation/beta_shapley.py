@@ -35,9 +35,9 @@ class BetaShapley(PermutationMethod):
         needs=("utility",),
         defaults_from="paper",
     )
-    alpha: Annotated[float, Meta(gt=0)] = 16.0
+    alpha: Annotated[float, Meta(ge=1e-6, le=1e6)] = 16.0
     """The larger, the more the first places weigh."""
-    beta: Annotated[float, Meta(gt=0)] = 1.0
+    beta: Annotated[float, Meta(ge=1e-6, le=1e6)] = 1.0
     """The larger, the more the last places weigh."""
 
     def weights(self, n: int) -> torch.Tensor:

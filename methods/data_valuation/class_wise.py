@@ -130,4 +130,5 @@ def scaled(value: torch.Tensor, whole: torch.Tensor, y: torch.Tensor) -> torch.T
     """
     total = torch.zeros(int(y.max()) + 1, dtype=value.dtype, device=value.device)
     sums = total.index_add(0, y, value)[y]
-    return torch.where(sums > 0, value * whole / sums.clamp_min(1e-12), value)
+    # gains that cancel leave a sum of rounding errors, which is no scale
+    return torch.where(sums > 1e-9, value * whole / sums.clamp_min(1e-9), value)

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from bench import Meta, Method, MethodCard, Run
+from bench import InvalidRun, Meta, Method, MethodCard, Run
 from bench.tracks.data_valuation import FITS, Problem, Reported, Solution
 from bench.tracks.data_valuation_games import game_of
 from bench.tracks.data_valuation_linear import design, fitted, outputs_of
@@ -58,7 +58,7 @@ class Reinforced(Method):
     """Sets of each step, one fit each."""
     hidden: Annotated[int, Meta(ge=1)] = 100
     """Width of its two hidden layers."""
-    rate: Annotated[float, Meta(gt=0)] = 0.01
+    rate: Annotated[float, Meta(gt=0, le=1)] = 0.01
     """Learning rate."""
 
     def solve(self, problem: Problem, run: Run) -> Solution:
@@ -67,6 +67,12 @@ class Reinforced(Method):
         steps = self.steps
         if problem.max_fits is not None:
             steps = min(steps, (problem.max_fits - 1) // self.sets)
+            if steps < 1:
+                raise InvalidRun(
+                    f"max_fits is {problem.max_fits}, fewer than the {self.sets + 1} that one step "
+                    f"of {self.sets} sets and the validation model take; allow more fits or use "
+                    "fewer sets"
+                )
         generator = run.numpy_generator("method")
         seen = _seen(problem)
         net = _net(seen.shape[1], self.hidden, int(generator.integers(2**31))).to(seen)

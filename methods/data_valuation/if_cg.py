@@ -31,7 +31,7 @@ class ConjugateGradients(LinearAttribution):
     )
     steps: Annotated[int, Meta(ge=1)] = 10
     """Products with the Hessian a query."""
-    damping: Annotated[float, Meta(ge=0)] = 0.0
+    damping: Annotated[float, Meta(ge=0, le=1e9)] = 0.0
     """Added to the diagonal of the Hessian."""
 
     def attribute(self, model: Fitted, queries: Rows) -> torch.Tensor:

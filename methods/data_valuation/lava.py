@@ -6,11 +6,12 @@ from typing import Annotated, ClassVar
 
 import torch
 
-from bench import Meta, Method, MethodCard, Run
+from bench import InvalidRun, Meta, Method, MethodCard, Run
 from bench.tracks.data_valuation import Problem, Solution
 from bench.tracks.data_valuation_games import squared_distances
 
-STEPS, TOLERANCE = 2000, 1e-7
+STEPS, TOLERANCE = 2000, 1e-6
+"""Steps of a transport, and the share of its weight that a row may be off at the end."""
 
 
 class Lava(Method):
@@ -41,7 +42,7 @@ class Lava(Method):
         needs=("classes",),
         defaults_from="here",
     )
-    entropy: Annotated[float, Meta(gt=0)] = 0.1
+    entropy: Annotated[float, Meta(gt=0, le=1000)] = 0.1
     """Weight of the entropy, of costs of at most 2."""
 
     def solve(self, problem: Problem, run: Run) -> Solution:
@@ -76,6 +77,9 @@ def potentials(cost: torch.Tensor, entropy: float) -> tuple[torch.Tensor, torch.
     Args:
         cost: of B problems (B, n, m).
         entropy: weight of the entropy relative to the product of the weights.
+
+    Raises:
+        InvalidRun: they have not settled when the steps are over.
     """
     n, m = cost.shape[1:]
     f = torch.zeros_like(cost[:, :, 0])
@@ -83,9 +87,13 @@ def potentials(cost: torch.Tensor, entropy: float) -> tuple[torch.Tensor, torch.
     for _ in range(STEPS):
         g = -entropy * ((scaled + f[:, :, None] / entropy).logsumexp(1) - log_n)
         last, f = f, -entropy * ((scaled + g[:, None] / entropy).logsumexp(2) - log_m)
-        if float((f - last).abs().max()) < TOLERANCE:
-            break
-    return f, g
+        moved = float((f - last).abs().max()) / entropy
+        if moved < TOLERANCE:
+            return f, g
+    raise InvalidRun(
+        f"the transport has not settled in {STEPS} steps: a row still has {100 * moved:.2g} % more "
+        f"or less than its weight; raise entropy, which is {entropy:g}"
+    )
 
 
 def calibrated(potential: torch.Tensor) -> torch.Tensor:

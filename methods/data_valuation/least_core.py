@@ -46,10 +46,10 @@ class LeastCore(Method):
         """Draw sets; solve for the least deficit, then for the smallest values with it."""
         game = game_of(problem)
         count = min(self.subsets, (problem.max_fits or self.subsets + 1) - 1)
-        if count < 1:
+        if count < 2:
             raise InvalidRun(
-                f"max_fits is {problem.max_fits}, and the value of all rows and of one set take 2; "
-                "allow more fits"
+                f"max_fits is {problem.max_fits}, and the value of all rows and of two sets take "
+                "3; allow more fits"
             )
         drawn = run.numpy_generator("method").random((count, game.n)) < 0.5
         masks = torch.from_numpy(drawn).to(game.device)
@@ -119,6 +119,12 @@ def smallest(inside: np.ndarray, least: np.ndarray, whole: float) -> np.ndarray:
     scale = float(np.abs(need).max())
     left = np.vstack([centred.T, need[None] / scale])
     right = np.r_[np.zeros(n), 1.0]
-    weight, _ = nnls(left, right, maxiter=10 * left.shape[1])
+    try:
+        weight, _ = nnls(left, right, maxiter=10 * left.shape[1])
+    except RuntimeError as error:
+        raise InvalidRun(
+            f"the least squares of {len(inside)} sets were not solved ({error}); ask for other "
+            "sets (subsets)"
+        ) from None
     residual = left @ weight - right
     return whole / n - scale * residual[:n] / residual[-1]

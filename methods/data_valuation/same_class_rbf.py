@@ -21,7 +21,7 @@ class SameClassNear(Method):
         plain=True,
         defaults_from="here",
     )
-    width: Annotated[float, Meta(gt=0)] = 1.0
+    width: Annotated[float, Meta(ge=1e-3, le=1e6)] = 1.0
     """Distance at which a row weighs exp(-1/2)."""
 
     def solve(self, problem: Problem, run: Run) -> Solution:

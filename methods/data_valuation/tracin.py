@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar
 import torch
 
 from bench import Meta, MethodCard
+from bench.errors import ParameterError
 from bench.tracks.data_valuation_linear import Fitted
 
 from ._linear import LinearAttribution, Rows
@@ -40,6 +41,19 @@ class TracIn(LinearAttribution):
     """Moments at which gradients are taken, evenly spaced."""
     steps: Annotated[int, Meta(ge=1)] = 100
     """Steps of the training."""
+
+    def __post_init__(self) -> None:
+        """Refuse more checkpoints than steps.
+
+        Raises:
+            ParameterError: there are not as many moments.
+        """
+        super().__post_init__()
+        if self.checkpoints > self.steps:
+            raise ParameterError(
+                f"{self.name_of()} got checkpoints={self.checkpoints}, steps={self.steps}; take at "
+                "most one checkpoint a step."
+            )
 
     def attribute(self, model: Fitted, queries: Rows) -> torch.Tensor:
         """Train, and add up at every checkpoint."""

@@ -42,7 +42,7 @@ class Trak(LinearAttribution):
         needs=("queries",),
         defaults_from="here",
     )
-    ridge: Annotated[float, Meta(ge=0)] = 1.0
+    ridge: Annotated[float, Meta(ge=0, le=1e6)] = 1.0
     """Weight of the regulariser, in units of the penalty times the number of rows."""
 
     def attribute(self, model: Fitted, queries: Rows) -> torch.Tensor:

@@ -30,7 +30,7 @@ class AttributionTask(RowsTask):
 
     n_test: Annotated[int, Meta(ge=2)] = 100
     """Queries."""
-    penalty: Annotated[float, Meta(gt=0)] = 0.01
+    penalty: Annotated[float, Meta(ge=1e-8, le=1000)] = 0.01
     """Weight of the penalty of the logistic regression that is attributed."""
 
     def prepare(self, run: Setup) -> Case:
@@ -91,9 +91,9 @@ def whole(problem: Problem, hidden: Hidden) -> tuple[Fitted, torch.Tensor]:
 
 
 def _rows(problem: Problem, hidden: Hidden, given: np.ndarray) -> np.ndarray:
-    """Return the first four queries, each with the rows that help and harm it most."""
+    """Return the first queries, at most four, each with the rows that help and harm it most."""
     pictures, captions = [], []
-    for t in range(4):
+    for t in range(min(4, given.shape[1])):
         order = np.argsort(given[:, t], kind="stable")
         pictures += [hidden.x_test[t], *problem.x[torch.from_numpy(order[[-1, -2, -3, 2, 1, 0]])]]
         said = [f"{problem.y[row]}" for row in order[[-1, -2, -3, 2, 1, 0]].tolist()]

@@ -12,7 +12,7 @@ from bench import Case, InvalidRun, Meta, Setup, Task
 from bench.declared import Array
 from bench.tracks.data_valuation import Problem, Utility
 from bench.tracks.data_valuation_games import Game, game_of
-from bench.training.data import Examples, standardised
+from bench.training.data import Examples
 
 
 class Hidden(msgspec.Struct, kw_only=True):
@@ -38,10 +38,8 @@ class Hidden(msgspec.Struct, kw_only=True):
 class RowsTask(Task):
     """Draws rows, corrupts some of them and hands out the rest of what a method needs."""
 
-    data: Literal["digits", "breast-cancer", "wine", "iris", "diabetes"] = "digits"
-    """The dataset; diabetes has numbers for labels."""
-    labels: Literal["classes", "numbers"] = "classes"
-    """What its labels are."""
+    data: Literal["digits", "breast-cancer", "wine", "iris"] = "digits"
+    """The dataset."""
     n_train: Annotated[int, Meta(ge=4)] = 300
     """Training rows."""
     n_val: Annotated[int, Meta(ge=2)] = 300
@@ -56,35 +54,15 @@ class RowsTask(Task):
     """Share of the training rows that are exact copies of others."""
     imbalance: Annotated[float, Meta(ge=1)] = 1.0
     """Training rows of the first class for one of the last; those between fall geometrically."""
-    learner: Literal["ridge", "logreg", "knn"] = "ridge"
-    """The learner of the utility."""
 
     def utility(self, classes: int) -> Utility:
-        """Return the utility; the empty set is worth a guess, or predicting 0.
-
-        Raises:
-            InvalidRun: the learner is for classes, and labels are numbers.
-        """
-        if not classes and self.learner != "ridge":
-            raise InvalidRun(
-                f"learner is {self.learner!r}, which is for classes, and the labels of {self.data} "
-                "are numbers; use learner=ridge"
-            )
-        if not classes:
-            return Utility(learner=self.learner, metric="negative-mse", empty=-1.0)
-        empty = 0.0 if self.learner == "knn" else 1 / classes
-        lam = 0.01 if self.learner == "logreg" else 1.0
-        return Utility(learner=self.learner, lam=lam, empty=empty)
+        """Return the utility; the empty set is worth a guess."""
+        return Utility(empty=1 / classes)
 
     def prepare(self, run: Setup) -> Case:
         """Draw and corrupt the rows."""
         data: Examples = run.dataset(self.data)
-        if bool(data.classes) != (self.labels == "classes"):
-            right = "classes" if data.classes else "numbers"
-            raise InvalidRun(
-                f"labels is {self.labels!r}, and those of {self.data} are {right}; use "
-                f"labels={right}"
-            )
+        self.fits_labels(data.classes)
         parts = self._split(data, run.numpy_generator("split"))
         x, x_val, x_test = _scaled(*(data.x[part] for part in parts))
         y, y_val, y_test = (data.y[part] for part in parts)
@@ -93,7 +71,7 @@ class RowsTask(Task):
         x, y, bad = self._corrupted(x, y, data.classes, generator)
         y_val = moved(y_val, data.classes, self.val_noise, generator)[0]
         twin = torch.arange(len(y), device=y.device)
-        copies = round(self.dup * len(y))
+        copies = min(round(self.dup * len(y)), len(y) // 2)  # no copy of a copy
         if copies:  # the last rows become copies of the first
             twin[-copies:] = torch.arange(copies, device=y.device)
             x, y, bad, truth = x[twin], y[twin], bad[twin], truth[twin]
@@ -119,6 +97,9 @@ class RowsTask(Task):
     def shaped(self, problem: Problem) -> Problem:
         """Return the problem as the task hands it out; tasks add what they ask for."""
         return problem
+
+    def fits_labels(self, classes: int) -> None:
+        """Hold the parameters against the labels of the dataset; ``classes`` is 0 for numbers."""
 
     def _corrupted(
         self, x: torch.Tensor, y: torch.Tensor, classes: int, generator: np.random.Generator
@@ -164,8 +145,6 @@ def moved(
     steps = generator.integers(1, max(2, classes), len(rows))
     if not len(rows):
         return y, bad
-    if not classes:
-        raise InvalidRun("labels that are numbers can't be moved to another class; use rate=0")
     at = torch.from_numpy(rows).to(y.device)
     y = y.clone()
     y[at] = (y[at] + torch.from_numpy(steps).to(y.device)) % classes
@@ -178,7 +157,10 @@ def _scaled(train: torch.Tensor, *others: torch.Tensor) -> list[torch.Tensor]:
     1 a column: all by the training rows.
     """
     if train.dim() == 2:
-        return standardised(train, *others)
+        mean, std = train.float().mean(0), train.float().std(0)
+        # a column that does not vary in the training rows keeps its scale
+        std = torch.where(std > 1e-6 * train.float().abs().amax(0), std, 1.0)
+        return [(part.float() - mean) / std for part in (train, *others)]
     scale = float(train.max()) or 1.0
     mean = (train.float() / scale).mean(0)
     return [part.float() / scale - mean for part in (train, *others)]

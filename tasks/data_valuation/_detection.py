@@ -73,13 +73,14 @@ def detected(
     bad = hidden.bad.cpu().numpy()
     found = detection(value, bad) | {"dup_gap": twins(value, hidden.twin.cpu().numpy())}
     if not problem.n_classes:
-        return found, {}
+        return found | dict.fromkeys(metric.name for metric in DROPPED), {}
     lines = dropped(problem, hidden, value)
     oracle = dropped(problem, hidden, np.where(bad, 0.0, 1.0))["lowest dropped"]
-    fifth = int(np.argmin(np.abs(SHARES - bad.mean())))
+    away = np.abs(SHARES - bad.mean())
     found |= {
         "acc_drop20": float(lines["lowest dropped"][4]),
         "acc_drop0": float(lines["lowest dropped"][0]),
-        "acc_oracle": float(oracle[fifth]),
+        # where more rows are corrupted than are ever dropped, no point of the line is without them
+        "acc_oracle": float(oracle[int(np.argmin(away))]) if away.min() <= 0.025 + 1e-9 else None,
     }
     return found, {name: list(zip(100 * SHARES, line, strict=True)) for name, line in lines.items()}

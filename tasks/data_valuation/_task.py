@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
 
 from bench import Case, Outcome, Run, Score, Setup, Watched
-from bench.tracks.data_valuation import Problem, Reported, Solution, value_of
+from bench.tracks.data_valuation import Problem, Reported, Solution, Utility, value_of
 from bench.tracks.data_valuation_sampling import draw_orders, gains, of_rows
 from bench.training.pictures import curves, histograms
 from bench.training.tiles import grid
@@ -27,6 +27,17 @@ class ValuationTask(RowsTask):
     """Judges one number a training row."""
 
     accepts: ClassVar = Solution
+
+    learner: Literal["ridge", "logreg", "knn"] = "ridge"
+    """The learner of the utility."""
+
+    def utility(self, classes: int) -> Utility:
+        """Return the utility; the empty set is worth a guess, or predicting 0."""
+        if not classes:
+            return Utility(learner=self.learner, metric="negative-mse", empty=-1.0)
+        empty = 0.0 if self.learner == "knn" else 1 / classes
+        lam = 0.01 if self.learner == "logreg" else 1.0
+        return Utility(learner=self.learner, lam=lam, empty=empty)
 
     def watch(self, case: Case, k: int, step: int, model: Reported) -> Watched:
         """Score values from the first ``step`` fits."""
@@ -60,9 +71,11 @@ class ValuationTask(RowsTask):
 
     def pointless(self, hidden: Hidden) -> str | None:
         """Say why this cell says nothing; None: it does."""
-        if bool(hidden.bad.any()):
-            return None
-        return "no row was corrupted, so there is nothing to find"
+        if not bool(hidden.bad.any()):
+            return "no row was corrupted, so there is nothing to find"
+        if bool(hidden.bad.all()):
+            return "every row was corrupted, so there is nothing to tell apart"
+        return None
 
     def tell_corrupted(self, problem: Problem, hidden: Hidden, run: Run) -> Solution:
         """The upper reference: knows which rows were corrupted."""

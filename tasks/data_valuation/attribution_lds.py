@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 import torch
 
-from bench import Meta, Metric, Preset, Reference, Run, Setup, TaskCard
+from bench import Case, InvalidRun, Meta, Metric, Preset, Reference, Run, Setup, TaskCard
 from bench.tracks.data_valuation import Problem
 from bench.tracks.data_valuation_linear import fit, margins
 
@@ -79,13 +79,30 @@ class AttributionLds(AttributionTask):
     share: Annotated[float, Meta(gt=0, lt=1)] = 0.5
     """Share of the rows that is in a part."""
 
+    def prepare(self, run: Setup) -> Case:
+        """Hand the rows out.
+
+        Raises:
+            InvalidRun: a part would hold no row, or all of them.
+        """
+        if not 0 < self._rows < self.n_train:
+            raise InvalidRun(
+                f"share is {self.share:g}, which is {self._rows} of {self.n_train} rows; a part "
+                "must hold at least one row and not all, so use another share or more rows"
+            )
+        return super().prepare(run)
+
+    @property
+    def _rows(self) -> int:
+        return round(self.share * self.n_train)
+
     def truth(self, problem: Problem, hidden: Hidden, run: Run) -> dict[str, torch.Tensor]:
         """Return who is in each part (M, N), and the margins of queries after its fit (M, T)."""
         n = len(problem.y)
         generator = run.numpy_generator("eval", "parts")
         masks = np.zeros((self.parts, n), dtype=bool)
         for mask in masks:
-            mask[generator.permutation(n)[: round(self.share * n)]] = True
+            mask[generator.permutation(n)[: self._rows]] = True
         model, queries = whole(problem, hidden)
         inside = torch.from_numpy(masks).to(problem.y.device)
         weights = fit(model.x, model.y, inside, problem.penalty)

@@ -8,13 +8,16 @@ import numpy as np
 import torch
 
 from bench import Meta, Metric, Preset, Reference, Run, TaskCard
-from bench.tracks.data_valuation import Problem, Solution
+from bench.tracks.data_valuation import Problem, Solution, Utility
 from bench.tracks.data_valuation_games import score
 from bench.tracks.data_valuation_linear import design, gram, outputs_of
 
 from ._data import Hidden
 from ._metrics import COST, RELIABILITY
 from ._task import ValuationTask, values_by_test
+
+LAM = Utility().lam
+"""Weight of the penalty of the least squares that labels are repaired for."""
 
 
 class ValueCleaning(ValuationTask):
@@ -106,11 +109,15 @@ class ValueCleaning(ValuationTask):
         found = {
             "inspected": float(first),
             "acc_mean": float(line[:51].mean()),
-            "found20": 100 * float(bad[fifth].sum()) / max(1, int(bad.sum())),
+            "found20": 100 * float(bad[fifth].sum()) / int(bad.sum()) if bad.any() else None,
             "acc_given": float(line[0]),
             "acc_clean": float(line[-1]),
         }
         return found, {"labels repaired": list(enumerate(line.tolist()))}
+
+    def pointless(self, hidden: Hidden) -> str | None:
+        """Wrong labels may be repaired in a better or worse order where all are wrong, too."""
+        return None if bool(hidden.bad.any()) else super().pointless(hidden)
 
     def order_by_test(self, problem: Problem, hidden: Hidden, run: Run) -> Solution:
         """The upper reference: repairs wrong labels alone, those that harm the test rows first."""
@@ -133,7 +140,7 @@ def repaired(problem: Problem, hidden: Hidden, order: torch.Tensor) -> np.ndarra
     labels = torch.where(place < count, hidden.y_true, problem.y)
     x = design(problem.x)
     everyone = torch.ones(1, n, dtype=torch.bool, device=x.device)
-    matrix = gram(x, outputs_of(problem.y, problem.n_classes), everyone, hidden.utility.lam)[0]
+    matrix = gram(x, outputs_of(problem.y, problem.n_classes), everyone, LAM)[0]
     wanted = torch.stack([outputs_of(one, problem.n_classes) for one in labels])
     weights = torch.linalg.solve(matrix, x.T @ wanted)
     found: np.ndarray = (

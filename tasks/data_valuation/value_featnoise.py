@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
 
-from bench import Metric, Preset, TaskCard
+from bench import InvalidRun, Metric, Preset, TaskCard
 from bench.tracks.data_valuation import Problem
 
 from ._data import Hidden
@@ -67,6 +67,33 @@ class ValueFeatnoise(ValuationTask):
         offers={"utility": {}, "classes": {"labels": "classes"}},
         references=REFERENCES,
     )
+
+    data: Literal["digits", "breast-cancer", "wine", "iris", "diabetes"] = "digits"
+    """The dataset; diabetes has numbers for labels."""
+    labels: Literal["classes", "numbers"] = "classes"
+    """What its labels are."""
+
+    def fits_labels(self, classes: int) -> None:
+        """Refuse what labels that are numbers do not have.
+
+        Raises:
+            InvalidRun: labels are of the other kind, or a parameter is for classes alone.
+        """
+        right = "classes" if classes else "numbers"
+        if self.labels != right:
+            raise InvalidRun(
+                f"labels is {self.labels!r}, and those of {self.data} are {right}; use "
+                f"labels={right}"
+            )
+        if classes:
+            return
+        for name, plain in (("learner", "ridge"), ("imbalance", 1.0), ("val_noise", 0.0)):
+            given = getattr(self, name)
+            if given != plain:
+                raise InvalidRun(
+                    f"{name} is {given!r}, which is for classes, and the labels of {self.data} are "
+                    f"numbers; use {name}={plain if name == 'learner' else f'{plain:g}'}"
+                )
 
     def _corrupted(
         self, x: torch.Tensor, y: torch.Tensor, classes: int, generator: np.random.Generator

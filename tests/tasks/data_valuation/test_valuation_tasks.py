@@ -23,7 +23,7 @@ from sklearn.linear_model import Ridge
 
 from bench.checks import check_problem, check_solution
 from bench.contracts import Outcome
-from bench.errors import InvalidRun
+from bench.errors import InvalidRun, ParameterError
 from bench.runs.artifacts import Artifacts
 from bench.runs.context import Setup
 from bench.runs.guard import leaves
@@ -143,7 +143,15 @@ def test_a_skewed_training_part_has_the_ratio_asked_for_and_nothing_else_is_skew
         ({"data": "diabetes"}, "those of diabetes are numbers; use labels=numbers"),
         (
             {"data": "diabetes", "labels": "numbers", "learner": "knn"},
-            "learner is 'knn', which is for classes",
+            "learner is 'knn', which is for classes, and .* use learner=ridge",
+        ),
+        (
+            {"data": "diabetes", "labels": "numbers", "imbalance": 4.0},
+            "imbalance is 4.0, which is for classes, and .* use imbalance=1",
+        ),
+        (
+            {"data": "diabetes", "labels": "numbers", "val_noise": 0.2},
+            "val_noise is 0.2, which is for classes, and .* use val_noise=0",
         ),
         ({"labels": "numbers"}, "those of digits are classes; use labels=classes"),
         ({"n_train": 1000, "imbalance": 50.0}, "too few rows of a class"),
@@ -153,6 +161,48 @@ def test_what_a_dataset_cannot_give_is_refused_in_a_sentence(made, fields, said)
     task = ValueFeatnoise(**{"n_train": 100, "n_val": 40, "n_test": 40, **fields})
     with pytest.raises(InvalidRun, match=said):
         task.prepare(made(task))
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "said"),
+    [
+        (
+            ValueMislabel,
+            {"data": "diabetes"},
+            "data takes a word out of digits, breast-cancer, wine, iris",
+        ),
+        (ValueMislabel, {"labels": "numbers"}, "has no parameter 'labels'"),
+        (AttributionLds, {"learner": "knn"}, "has no parameter 'learner'"),
+        (AttributionLoo, {"penalty": 1e-12}, "penalty takes a "),
+    ],
+)
+def test_a_parameter_that_a_task_has_no_use_for_is_refused_before_a_run(kind, fields, said):
+    with pytest.raises(ParameterError, match=said):
+        kind.make(fields)
+
+
+@pytest.mark.parametrize(("share", "rows"), [(0.001, 0), (0.999, 40)])
+def test_parts_of_no_row_or_of_all_are_refused_in_a_sentence(made, share, rows):
+    task = AttributionLds(n_train=40, n_val=20, n_test=6, share=share)
+    with pytest.raises(InvalidRun, match=f"share is {share}, which is {rows} of 40 rows; a part"):
+        task.prepare(made(task))
+
+
+@pytest.mark.parametrize("n", [7, 9])
+def test_half_of_an_odd_number_of_rows_are_copies_of_others_and_none_of_a_copy(made, n):
+    task = ValueMislabel(n_train=n, n_val=4, n_test=4, dup=0.5)
+    case = task.prepare(made(task))
+    problem, twin = case.problems[0], case.hidden.twin
+    assert torch.equal(problem.x[twin], problem.x)
+    assert torch.equal(problem.y[twin], problem.y)
+    assert int((twin != torch.arange(n)).sum()) == n // 2
+
+
+def test_a_column_that_does_not_vary_in_few_training_rows_keeps_its_scale(made):
+    for seed in range(20):
+        task = ValueMislabel(data="iris", n_train=4, n_val=40, n_test=40)
+        case = task.prepare(made(task, seed))
+        assert float(case.problems[0].x_val.abs().max()) < 100
 
 
 # Solutions ------------------------------------------------------------------------------------
@@ -209,11 +259,26 @@ def test_dropping_rows_is_a_fit_without_them(made):
 def test_a_clean_training_part_has_nothing_to_find_and_still_rows_to_drop(made):
     task, drop = ValueMislabel(**SMALL, rate=0.0), ValueRemoval(**SMALL, rate=0.0)
     value = Solution(value=torch.arange(60.0).double())
-    for one, reason in ((task, "no row was corrupted"), (drop, None)):
+    clean = ValueCleaning(**SMALL, rate=0.0)
+    for one, reason in ((task, "no row was corrupted"), (clean, "no row was"), (drop, None)):
         run = made(one)
         found = scored(one, one.prepare(run), value, run)
         assert (found.not_rankable or "").startswith(reason or "")
         assert bool(found.not_rankable) == bool(reason)
+    assert scored(clean, clean.prepare(made(clean)), value, made(clean)).metrics["found20"] is None
+    few = ValueExact(n_train=4, rate=0.0)
+    case = few.prepare(made(few))
+    exact = few.enumerate_sets(case.problems[0], case.hidden, made(few))
+    assert scored(few, case, exact, made(few)).not_rankable is None
+
+
+def test_where_all_rows_are_corrupted_nothing_can_be_told_apart_and_no_drop_leaves_right_rows(made):
+    task = ValueMislabel(**SMALL, rate=0.999)
+    run = made(task)
+    found = scored(task, task.prepare(run), Solution(value=torch.arange(60.0).double()), run)
+    assert found.not_rankable == "every row was corrupted, so there is nothing to tell apart"
+    assert found.metrics["acc_oracle"] is None
+    assert found.metrics["acc_drop20"] is not None
 
 
 def test_labels_are_repaired_from_the_lowest_value_on(made):
@@ -237,6 +302,16 @@ def test_labels_are_repaired_from_the_lowest_value_on(made):
     assert found["found20"] == 100
     assert worst["found20"] == 0
     assert worst["acc_mean"] <= found["acc_mean"]
+
+
+@pytest.mark.parametrize("learner", ["logreg", "knn"])
+def test_labels_are_repaired_for_the_same_least_squares_whatever_the_learner(made, learner):
+    task, other = ValueCleaning(**SMALL), ValueCleaning(**SMALL, learner=learner)
+    lines = [
+        repaired(case.problems[0], case.hidden, torch.arange(60))
+        for case in (one.prepare(made(one)) for one in (task, other))
+    ]
+    np.testing.assert_array_equal(*lines)
 
 
 def test_few_rows_are_held_against_all_their_sets_and_other_estimates_have_no_place(made):
@@ -289,6 +364,15 @@ def test_fits_without_a_row_are_the_truth_of_their_own_task(made):
     found = scored(task, case, Solution(attribution=3 * lost.T.contiguous()), run).metrics
     assert found["loo_r"] == pytest.approx(1)
     assert scored(task, case, Solution(value=torch.ones(40).double()), run).metrics["loo_r"] is None
+
+
+@pytest.mark.parametrize(("task", "queries"), [(AttributionLoo, 2), (AttributionLds, 3)])
+def test_two_or_three_queries_of_four_rows_are_scored_and_drawn(made, task, queries):
+    one = task(n_train=4, n_val=2, n_test=queries)
+    run = made(one)
+    given = torch.from_numpy(np.random.default_rng(0).standard_normal((4, queries)))
+    found = scored(one, one.prepare(run), Solution(attribution=given), run)
+    assert found.images["rows"].ndim == 3
 
 
 # Runs ---------------------------------------------------------------------------------------------
