@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from bench import Meta, Method, MethodCard, Run
-from bench.tracks.data_valuation import Problem, Solution
+
+from ._uses import TRACKS, used
 
 
 class OutOfBag(Method):
@@ -19,7 +20,7 @@ class OutOfBag(Method):
     card: ClassVar = MethodCard(
         name="data-oob",
         title="Data-OOB",
-        track="data-valuation",
+        track=TRACKS,
         paper="arXiv:2304.07718",
         bibtex="""@inproceedings{kwon2023data,
   title = {Data-OOB: Out-of-bag Estimate as a Simple and Efficient Data Value},
@@ -41,9 +42,9 @@ class OutOfBag(Method):
     trees: Annotated[int, Meta(ge=2)] = 500
     """Trees, each on a bootstrap sample."""
 
-    def solve(self, problem: Problem, run: Run) -> Solution:
+    def solve(self, problem: Any, run: Run) -> Any:
         """Grow the trees."""
-        trees = min(self.trees, problem.max_fits or self.trees)
+        trees = min(self.trees, getattr(problem, "max_fits", None) or self.trees)
         seed = int(run.numpy_generator("method").integers(2**31))
         x = problem.x.flatten(1).cpu().numpy().astype(np.float32)
         y = problem.y.cpu().numpy()
@@ -67,8 +68,10 @@ class OutOfBag(Method):
         value = _shares(right.sum(0), out.sum(0))
         halves = np.stack([_shares(*pair) for pair in zip(right, out, strict=True)])
         device = problem.y.device
-        return Solution(
-            value=torch.from_numpy(value).to(device),
+        return used(
+            torch.from_numpy(value).to(device),
+            problem,
+            run,
             halves=torch.from_numpy(halves).to(device),
             n_fits=trees,
         )
