@@ -7,7 +7,6 @@ from typing import Annotated
 import torch
 
 from bench import InvalidRun, Meta, Method, Run
-from bench.errors import ParameterError
 from bench.tracks.data_valuation import FITS, Problem, Reported, Solution
 from bench.tracks.data_valuation_games import game_of
 from bench.tracks.data_valuation_sampling import draw_orders, gains, of_rows
@@ -25,19 +24,6 @@ class PermutationMethod(Method):
     takes fewer fits, and is biased. 0: never.
     """
 
-    def __post_init__(self) -> None:
-        """Refuse orders that have no reverse.
-
-        Raises:
-            ParameterError: an odd number of orders is to come in pairs.
-        """
-        super().__post_init__()
-        if self.antithetic and self.permutations % 2:
-            raise ParameterError(
-                f"{self.name_of()} got antithetic=true, permutations={self.permutations}; orders "
-                "come with their reverse, so permutations takes an even number."
-            )
-
     def weights(self, n: int) -> torch.Tensor:
         """Return the weight of what is added at each place of an order, (n,)."""
         return torch.ones(n, dtype=torch.float64)
@@ -48,6 +34,11 @@ class PermutationMethod(Method):
 
     def solve(self, problem: Problem, run: Run) -> Solution:
         """Average over orders; report the means over the first of them at fixed numbers of fits."""
+        if self.antithetic and self.permutations % 2:
+            raise InvalidRun(
+                f"permutations is {self.permutations}, an odd number, and with antithetic=true "
+                "every order comes with its reverse; use an even number"
+            )
         game = game_of(problem)
         n, count, whole, step = (
             game.n,

@@ -6,8 +6,7 @@ from typing import Annotated, ClassVar
 
 import torch
 
-from bench import Meta, MethodCard
-from bench.errors import ParameterError
+from bench import InvalidRun, Meta, MethodCard
 from bench.tracks.data_valuation_linear import Fitted
 
 from ._linear import LinearAttribution, Rows
@@ -42,21 +41,13 @@ class TracIn(LinearAttribution):
     steps: Annotated[int, Meta(ge=1)] = 100
     """Steps of the training."""
 
-    def __post_init__(self) -> None:
-        """Refuse more checkpoints than steps.
-
-        Raises:
-            ParameterError: there are not as many moments.
-        """
-        super().__post_init__()
-        if self.checkpoints > self.steps:
-            raise ParameterError(
-                f"{self.name_of()} got checkpoints={self.checkpoints}, steps={self.steps}; take at "
-                "most one checkpoint a step."
-            )
-
     def attribute(self, model: Fitted, queries: Rows) -> torch.Tensor:
         """Train, and add up at every checkpoint."""
+        if self.checkpoints > self.steps:
+            raise InvalidRun(
+                f"checkpoints is {self.checkpoints}, and the training has {self.steps} steps; take "
+                "at most one checkpoint a step"
+            )
         widest = 0.5 * torch.linalg.eigvalsh(model.x.T @ model.x)[-1] / len(model.x)
         rate = 1 / (widest + model.lam)
         weights = torch.zeros_like(model.weights)

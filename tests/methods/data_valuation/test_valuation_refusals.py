@@ -29,10 +29,11 @@ def solved(method, problem, folder):
 
 
 @pytest.mark.parametrize("kind", [PermutationShapley, BetaShapley])
-def test_an_odd_number_of_orders_with_their_reverse_is_refused_before_a_run(kind):
-    with pytest.raises(ParameterError, match=r"permutations=7; orders come .* an even number\."):
-        kind.make({"permutations": 7, "antithetic": True})
-    assert kind(permutations=7).permutations == 7
+def test_an_odd_number_of_orders_with_their_reverse_is_refused(kind, tmp_path):
+    problem, _ = clusters(n=8)
+    with pytest.raises(InvalidRun, match=r"permutations is 7, an odd .*; use an even number"):
+        solved(kind(permutations=7, antithetic=True), problem, tmp_path)
+    assert solved(kind(permutations=7), problem, tmp_path).n_fits == 7 * 8
 
 
 def test_a_budget_never_leaves_an_order_without_its_reverse(tmp_path):
@@ -75,9 +76,10 @@ def test_a_budget_too_small_for_a_sampler_is_refused_and_one_that_just_fits_is_n
     assert solved(method, enough, tmp_path).n_fits <= fits + 1
 
 
-def test_more_checkpoints_than_steps_are_refused_before_a_run():
-    with pytest.raises(ParameterError, match=r"checkpoints=5, steps=3; take at most one"):
-        TracIn.make({"steps": 3})
+def test_more_checkpoints_than_steps_are_refused(tmp_path):
+    problem, _ = clusters(n=8, queries=2)
+    with pytest.raises(InvalidRun, match=r"checkpoints is 5, and .* has 3 steps; take at most one"):
+        solved(TracIn(steps=3), problem, tmp_path)
 
 
 def test_a_transport_that_does_not_settle_gives_no_values(tmp_path):
