@@ -133,6 +133,29 @@ def test_neither_the_size_of_a_batch_nor_of_a_chunk_changes_a_value(learner, mon
     torch.testing.assert_close(alone, found)
 
 
+def test_the_size_of_a_chunk_changes_no_value_along_an_order(monkeypatch):
+    from bench.tracks import data_valuation_games
+
+    game, orders = game_of(problem()), draw_orders(24, 7, np.random.default_rng(0))
+    found = game.prefixes(orders)
+    monkeypatch.setattr(data_valuation_games, "CHUNK", 24 * 3 * 2)  # two orders at a time
+    torch.testing.assert_close(game.prefixes(orders), found)
+
+
+@pytest.mark.parametrize("learner", ["ridge", "logreg", "knn"])
+def test_sets_of_one_class_or_two_have_a_value_and_of_none_that_of_the_empty_set(learner):
+    made = problem(learner=learner, lam=0.05, empty=0.25)
+    masks = torch.stack([made.y == 0, made.y != 0, torch.zeros(24, dtype=torch.bool)])
+    found = game_of(made).values(masks)
+    assert ((found >= 0) & (found <= 1)).all()
+    assert float(found[2]) == 0.25
+    if learner == "ridge":
+        expected = [ridge_value(made, mask.numpy()) for mask in masks]
+        np.testing.assert_allclose(found, expected, atol=1e-9)
+    if learner == "logreg":  # the only class that it saw
+        assert float(found[0]) == pytest.approx(float((made.y_val == 0).double().mean()))
+
+
 def test_a_game_counts_its_fits_and_neighbours_are_no_fit():
     for learner, expected in (("ridge", 7 + 2 * 24), ("knn", 0)):
         game = game_of(problem(learner=learner))

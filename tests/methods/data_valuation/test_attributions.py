@@ -2,6 +2,7 @@
 differentiation or by fits.
 """
 
+import msgspec
 import pytest
 import torch
 from bench.builtin.methods.data_valuation.grad_cos import GradientCosine
@@ -94,6 +95,16 @@ def test_much_damping_turns_influence_into_the_product_of_gradients(tmp_path):
     damped = given(ConjugateGradients(steps=60, damping=1e6), tmp_path)
     product = given(GradientProduct(), tmp_path)
     assert float(F.cosine_similarity(damped, product, dim=0).min()) > 0.999
+
+
+def test_a_large_penalty_turns_influence_into_the_product_of_gradients(tmp_path):
+    problem = msgspec.structs.replace(PROBLEM, penalty=1e5)
+    exact, product = (
+        given(method, tmp_path, problem) for method in (ExactInfluence(), GradientProduct())
+    )
+    assert float(F.cosine_similarity(exact, product, dim=0).min()) > 0.999
+    apart = given(ExactInfluence(), tmp_path), given(GradientProduct(), tmp_path)
+    assert float(F.cosine_similarity(*apart, dim=0).min()) < 0.999
 
 
 def test_products_and_cosines_are_those_of_whole_gradients(tmp_path):

@@ -351,6 +351,9 @@ def test_the_datamodelling_score_is_the_rank_correlation_with_fits_on_parts(made
     ]
     assert found.metrics["lds"] == pytest.approx(np.mean(each))
     assert found.metrics["lds_low"] < found.metrics["lds"] < found.metrics["lds_high"]
+    fresh = made(task)
+    same = (problem.y[:, None] == problem.queries.y).double()
+    assert scored(task, case, Solution(attribution=same), fresh).metrics["lds"] is not None
     constant = scored(task, case, Solution(attribution=torch.ones(40, 6).double()), run)
     assert constant.metrics["lds"] is None
 
