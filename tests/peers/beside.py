@@ -28,6 +28,7 @@ from bench.builtin.tasks.data_valuation._metrics import spearman
 from environments import ask
 from peer_answers import fit_seconds, seconds
 from sklearn.datasets import load_digits
+from threadpoolctl import threadpool_limits
 from valuation_small import a_run, clusters
 
 from bench.tracks.data_valuation import Problem, Utility
@@ -250,6 +251,7 @@ def _large():
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
+    threadpool_limits(1)  # of NumPy, which the reference loop uses: threads that wait are counted
     parts = {
         "pydvl": _pydvl,
         "opendataval": _opendataval,

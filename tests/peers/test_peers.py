@@ -6,6 +6,7 @@ import beside
 import environments
 import pytest
 import torch
+from threadpoolctl import threadpool_limits
 
 pytestmark = [pytest.mark.slow, pytest.mark.network]
 
@@ -14,7 +15,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.network]
 def _one_thread():
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    yield
+    with threadpool_limits(1):
+        yield
     torch.set_num_threads(threads)
 
 

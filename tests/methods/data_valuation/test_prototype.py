@@ -36,6 +36,24 @@ PROTOTYPE = {
     },
 }
 """Task, variant, metric -> method -> mean and standard deviation over five seeds of the prototype."""
+FURTHER = {
+    ("ap", "knn-shapley"): 96.9,
+    ("ap", "shapley-perm"): 94.6,
+    ("ap", "beta-shapley"): 89.3,
+    ("ap", "banzhaf-msr"): 67.1,
+    ("acc_drop20", "knn-shapley"): 91.3,
+    ("acc_drop20", "shapley-perm"): 91.9,
+    ("acc_drop20", "beta-shapley"): 90.8,
+    ("acc_drop20", "banzhaf-msr"): 91.3,
+    ("acc_drop0", "knn-shapley"): 87.5,
+    ("acc_oracle", "knn-shapley"): 91.8,
+    ("reliability", "shapley-perm"): 0.79,
+    ("reliability", "beta-shapley"): 0.55,
+    ("reliability", "banzhaf-msr 4000"): 0.74,  # 2,000 sets against 2,000 others
+}
+"""Metric, method of value-mislabel digits -> mean over five seeds of the prototype, which named no
+spread of these.
+"""
 SWEEP = [
     ("value-mislabel", ["knn-shapley", "data-oob", "shapley-perm", "beta-shapley", "banzhaf-msr", "loo"]),
     ("attribution-lds", ["if-exact", "trak", "grad-dot", "same-class-rbf"]),
@@ -82,3 +100,19 @@ def test_methods_stand_in_the_order_of_the_prototype():
     order = ["shapley-perm", "beta-shapley", "banzhaf-msr", "loo"]
     assert [means[method] for method in order] == sorted((means[m] for m in order), reverse=True)
     assert min(means["knn-shapley"], means["data-oob"]) > means["shapley-perm"]
+
+
+def test_where_no_spread_is_named_means_are_within_three_standard_errors_for_our_own_spread():
+    found = defaultdict(list)
+    for _, record in records_of(RECORDS / "sweeps" / "valuation-reliability.jsonl"):
+        more = " 4000" if record.params.get("subsets") == 4000 else ""
+        for metric, value in record.metrics.items():
+            found[metric, record.method + more].append(value)
+    for key, expected in FURTHER.items():
+        assert len(found[key]) == 10
+        error = stdev(found[key]) * (1 / 5 + 1 / 10) ** 0.5
+        assert abs(mean(found[key]) - expected) <= 3 * error, (key, mean(found[key]))
+    apart = mean(found["reliability", "banzhaf-msr 4000"]) - mean(
+        found["reliability", "banzhaf-msr"]
+    )
+    assert apart > 0.05  # halves of 2,000 sets repeat less than 2,000 do
