@@ -58,7 +58,7 @@ class ImplicitWeights(NoisyLabelMethod):
         "batch. A step divides the gradient of a seed by its root mean square over rows.",
         stacked=True,
         defaults_from="here",
-        trials=3,
+        trials=2,
         tuning={"lr_weights": (0.1, 0.3, 1.0), "damping": (0.03, 0.1, 0.3)},
     )
     share: Annotated[float, Meta(gt=0, lt=1)] = 0.2
