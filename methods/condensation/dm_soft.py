@@ -1,4 +1,4 @@
-"""Distribution matching with soft labels."""
+"""Distribution matching with soft labels (arXiv:2406.10485)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Random images with soft labels: what labels alone are worth."""
+"""Random images with soft labels (arXiv:2406.10485): what labels alone are worth."""
 
 from __future__ import annotations
 
