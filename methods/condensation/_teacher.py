@@ -11,6 +11,8 @@ from bench.tracks.condensation import Problem
 from bench.tracks.condensation_calls import seen
 from bench.tracks.selection import trained
 
+from ._part import digest
+
 LABELS = """@inproceedings{qin2024label,
   title = {A Label is Worth a Thousand Images in Dataset Distillation},
   author = {Qin, Tian and Deng, Zhiwei and {Alvarez-Melis}, David},
@@ -39,6 +41,7 @@ def soft_labels(
         "soft-label teachers": nets,
         "epochs": epochs,
         "net": [problem.width, problem.depth],
+        "part": digest(problem),
     }
     tensors, _ = run.cached(recipe, functools.partial(_build, problem, nets, epochs))
     params = [tensors[f"weights-{place}"] for place in range(len(tensors))]

@@ -15,6 +15,8 @@ from bench.tracks.selection import starts
 from bench.training.convnet import Net, Params
 from bench.training.fitting import Recipe, cross_entropy, epochs_of, fit
 
+from ._part import digest
+
 _CODE = {
     "experts": 100,
     "expert_epochs": 50,
@@ -179,6 +181,7 @@ class TrajectoryMatching(Method):
             "batch": self.batch_expert,
             "strategy": self.strategy,
             "net": [problem.width, problem.depth],
+            "part": digest(problem),
         }
         tensors, _ = run.cached(recipe, functools.partial(_walk, problem, self))
         return [tensors[f"weights-{place}"] for place in range(len(tensors))]

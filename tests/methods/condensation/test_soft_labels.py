@@ -3,6 +3,7 @@
 import pytest
 import torch
 from answering import answered
+from bench.builtin.methods.condensation._part import digest
 from bench.builtin.methods.condensation._teacher import soft_labels
 from bench.builtin.methods.condensation.dm import DistributionMatching
 from bench.builtin.methods.condensation.dm_soft import DistributionMatchingSoft
@@ -61,3 +62,10 @@ def test_cold_labels_of_teachers_that_are_right_are_the_hard_ones(run_of):
     small = RandomSoft(heat=0.01, teacher_epochs=20).solve(problem, run_of())
     hard = torch.nn.functional.one_hot(small.y, 3).float()
     torch.testing.assert_close(small.soft_y, hard, rtol=0, atol=1e-3)
+
+
+def test_what_is_kept_for_one_problem_of_a_run_is_not_taken_for_another():
+    problem = blobs()
+    assert digest(problem) == digest(blobs())
+    others = (blobs(noise=0.7), blobs(rows=25), blobs(classes=2, rows=36))
+    assert len({digest(problem), *map(digest, others)}) == 4
