@@ -11,8 +11,10 @@ from answering import answered
 from bench.builtin.methods.condensation.dc import GradientMatchingDC
 from bench.builtin.methods.condensation.dcc import ContrastiveMatching
 from bench.builtin.methods.condensation.dm import DistributionMatching
+from bench.builtin.methods.condensation.dm_soft import DistributionMatchingSoft
 from bench.builtin.methods.condensation.dsa import SiameseMatching
 from bench.builtin.methods.condensation.dsac import SiameseContrastiveMatching
+from bench.builtin.methods.condensation.ift import ImplicitCondensation
 from bench.builtin.methods.condensation.krr_st import (
     KernelSelfSupervised,
     _Aging,
@@ -21,6 +23,7 @@ from bench.builtin.methods.condensation.krr_st import (
 )
 from bench.builtin.methods.condensation.mdt import MaskedDistillation
 from bench.builtin.methods.condensation.mts import MaskedTemperature
+from bench.builtin.methods.condensation.mtt import TrajectoryMatching
 from bench.builtin.methods.condensation.ncfm import (
     CharacteristicMatching,
     _Frequencies,
@@ -50,6 +53,9 @@ METHODS = [
     TemperatureReal(),
     CharacteristicMatching(pool=1, pool_epochs=1, frequencies=16),
     KernelSelfSupervised(teacher_epochs=1, batch=16, pool=2),
+    TrajectoryMatching(experts=1, expert_epochs=1, latest=1, span=1, steps=2),
+    ImplicitCondensation(changes=3, first_steps=3, steps=1, terms=2),
+    DistributionMatchingSoft(teachers=1, teacher_epochs=1),
 ]
 
 
@@ -464,7 +470,7 @@ def accuracy(small, problem, rows=300):
     return float(accuracies(logits_of(net, params, problem.x[:rows]), problem.y[:rows]).mean())
 
 
-@pytest.mark.parametrize("name", ["dc", "dcc", "dsa", "dsac", "dm", "mdt", "ncfm"])
+@pytest.mark.parametrize("name", ["dc", "dcc", "dsa", "dsac", "dm", "mdt", "ncfm", "mtt", "ift"])
 def test_a_synthesis_beats_random_images_where_single_images_are_noisy(name, run_of):
     problem = problem_of(noise=2.0, updates=40, width=8, rows=30)
     module = importlib.import_module(f"bench.builtin.methods.condensation.{name}")
