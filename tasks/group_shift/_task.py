@@ -113,7 +113,10 @@ class GroupTask(Task):
 
     def prepare(self, run: Setup) -> Case:
         """Draw the parts; hide all but the training rows."""
-        parts = self.parts(run)
+        return self.case_of(self.parts(run), run)
+
+    def case_of(self, parts: Parts, run: Setup) -> Case:
+        """Return the case of drawn parts."""
         train, val, test = (part.to(run.device) for part in (parts.train, parts.val, parts.test))
         extra = [] if parts.upper is None else [parts.upper.to(run.device)]
         x, x_val, x_test, *upper = standardised(train.x, val.x, test.x, *extra)
@@ -124,9 +127,7 @@ class GroupTask(Task):
             n_classes=self.classes,
             schedule=Schedule("steps"),
             n_groups=self.classes * self.values,
-            train_groups=self.groups(train.y, train.attribute),
-            val_groups=LabelledGroups(x=x_val, y=val.y, group=self.groups(val.y, val.attribute)),
-            env=train.env,
+            **self._asked_for(train, x_val, val),
             **protocol,
         )
         hidden = Hidden(
@@ -140,6 +141,19 @@ class GroupTask(Task):
             upper=upper[0] if upper else None,
         )
         return Case(problems=[problem], hidden=hidden)
+
+    def _asked_for(self, train: Rows, x_val: torch.Tensor, val: Rows) -> dict[str, Any]:
+        """Return the fields that the card offers: any other would be shown to every method."""
+        found = {
+            "train-groups": self.groups(train.y, train.attribute),
+            "val-groups": LabelledGroups(x=x_val, y=val.y, group=self.groups(val.y, val.attribute)),
+            "env": train.env,
+        }
+        return {
+            need.replace("-", "_"): value
+            for need, value in found.items()
+            if need in self.card.offers
+        }
 
     def groups(self, y: torch.Tensor, attribute: torch.Tensor) -> torch.Tensor:
         """Return the groups of labels (n,) with these values of the attribute (n,), (n,)."""
@@ -175,7 +189,7 @@ class GroupTask(Task):
             return self._score_of_validation(chosen, hidden)
         conflict = self.conflicts(problem, hidden)
         images = pictures_of(problem.x, problem.y, hidden.a_train, outcome.curve)
-        metrics, arrays = self.figures(chosen, hidden, problem)
+        metrics, arrays = self.figures(chosen, hidden, problem, run)
         metrics |= self.last(outcome.solution.model, chosen, hidden)
         metrics |= scores.found_minority(outcome.solution, conflict)
         if 0 in hidden.chosen:
@@ -202,7 +216,7 @@ class GroupTask(Task):
         return hidden.a_train != problem.y
 
     def figures(
-        self, model: Any, hidden: Hidden, problem: Problem
+        self, model: Any, hidden: Hidden, problem: Problem, run: Setup
     ) -> tuple[dict[str, float | None], dict[str, Any]]:
         """Return what is measured of a model on the test rows, and arrays to keep."""
         logits = predict(model, hidden.x_test)
