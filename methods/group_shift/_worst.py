@@ -41,14 +41,15 @@ class WorstGroup(GroupMethod):
     """Step size of the groups' weights; 0 weighs them alike."""
     adjust: Annotated[float, Meta(ge=0)] = 0.0
     """The paper's C: small groups count as worse by C / sqrt(rows of the group)."""
-    weight_decay: Annotated[float, Meta(ge=0)] = 5.0
-    """Decoupled weight decay in place of the task's."""
+    weight_decay: Annotated[float, Meta(ge=0)] | None = 5.0
+    """Decoupled weight decay in place of the task's; None: the task's."""
     balanced: bool = True
     """Draw rows with a chance of one over the size of their group; else each once an epoch."""
 
     def optimiser(self, seeds: Any) -> torch.optim.Optimizer:
         """Return AdamW with this weight decay."""
-        return adamw(seeds.nets, seeds.problem.lr, self.weight_decay)
+        decay = seeds.problem.weight_decay if self.weight_decay is None else self.weight_decay
+        return adamw(seeds.nets, seeds.problem.lr, decay)
 
     def rows(self, state: WorstState, epoch: int, orders: torch.Tensor) -> torch.Tensor:
         """Return the rows of an epoch."""

@@ -36,8 +36,8 @@ class EnvironmentDRO(WorstGroup):
         stacked=True,
         defaults_from="here",
     )
-    weight_decay: Annotated[float, Meta(ge=0)] = 1e-4
-    """Decoupled weight decay in place of the task's."""
+    weight_decay: Annotated[float, Meta(ge=0)] | None = None
+    """Decoupled weight decay in place of the task's; None: the task's."""
 
     def start(self, seeds: Seeds) -> WorstState:
         """Begin with equal weights."""

@@ -20,6 +20,7 @@ TRACKS = (
     "unlearning",
     "privacy_audit",
     "graph_ood",
+    "group_shift",
     "policy_optimization",
     "data_valuation",
     "data_valuation_games",

@@ -40,6 +40,7 @@ CLAIMS = (
     # at least three methods without groups
     Claim("spurious-mnist", "rho95", "wga", "mat", "erm", 5.0),
     Claim("spurious-mnist", "rho95", "wga", "poe", "erm", 5.0),
+    Claim("spurious-mnist", "rho95", "wga", "selecmix", "erm", 5.0),
     Claim("spurious-mnist", "rho95", "wga", "jtt", "erm", 5.0),
     Claim("spurious-mnist", "rho95", "wga", "lff", "erm", 5.0),
     # labels have to be wrong for a penalty to pay
