@@ -28,7 +28,7 @@ class Penalised(GroupMethod):
     """Weight of the penalty after the jump; the whole loss is divided by it where it is above 1."""
     lam_before: Annotated[float, Meta(ge=0)] = 1.0
     """Weight of the penalty before."""
-    share: Annotated[float, Meta(ge=0, le=1)] = 1 / 3
+    share: Annotated[float, Meta(ge=0, le=1)] = 0.2
     """Share of the steps before the jump."""
 
     def start(self, seeds: Seeds) -> PenaltyState:

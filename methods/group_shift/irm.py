@@ -37,6 +37,7 @@ class InvariantRisk(Penalised):
         signal="env",
         stacked=True,
         defaults_from="here",
+        trials=6,
         tuning={"lam": (10.0, 100.0, 1000.0)},
     )
 
