@@ -253,7 +253,7 @@ def slow_lff(losses, y, before, decay):
 
 
 def test_lff_weighs_rows_by_the_normalised_averages_of_both_nets_losses(toy, run_of):
-    method = LearningFromFailure()
+    method = LearningFromFailure(q=0.7)
     problem = toy(rows=8)
     seeds = Seeds([problem, problem], [run_of(0), run_of(1)])
     state, before = method.start(seeds), [[{}, {}], [{}, {}]]
