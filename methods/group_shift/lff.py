@@ -57,8 +57,9 @@ class LearningFromFailure(GroupMethod):
         claim="Far more accurate on rows that contradict the bias than training on all alike, "
         "without knowing which they are.",
         official_code="ok",
-        deviates="AdamW and net of the task. The exponent is .5 instead of .7: with two classes and the "
-        "paper's, rows of the majority lose nearly all weight and the shortcut is learned in reverse.",
+        deviates="AdamW and net of the task. The exponent is .5 instead of .7: with two classes "
+        "and the paper's, rows of the majority lose nearly all weight and the shortcut is learned "
+        "in reverse.",
         signal="early-errors",
         stacked=True,
         defaults_from="here",

@@ -13,10 +13,8 @@ from official_loops.pairs import runs
 from bench.tracks.group_shift import Problem, Seeds
 
 ROWS, SEEDS = 3000, 5
-RATIO = 0.9
-"""The nets of the default task are large enough that a step's products cost more than launching
-them.
-"""
+RATIO = 1.3
+"""What a stack of five is at least quicker by, on the default task."""
 
 
 def problems():
@@ -49,7 +47,7 @@ def seconds(parts, workdir) -> float:
     return took
 
 
-def test_a_stack_of_five_seeds_takes_no_longer_than_the_seeds_one_by_one(tmp_path):
+def test_five_seeds_one_by_one_take_at_least_1_3_times_as_long_as_their_stack(tmp_path):
     single, stacked = (
         min(seconds(parts, tmp_path / f"{parts}-{turn}") for turn in range(2))
         for parts in (1, SEEDS)
