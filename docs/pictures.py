@@ -80,6 +80,7 @@ PICTURES: dict[str, Callable[[], np.ndarray]] = {
     "condensation": lambda: saved("condense-digits", "dm", "ipc1", "images", preset="smoke"),
     "data-valuation": lambda: saved("value-mislabel", "knn-shapley", "digits", "rows"),
     "graph-ood": lambda: saved("spmotif", "erm", "b97", "graphs", preset="smoke"),
+    "group-shift": lambda: saved("spurious-mnist", "erm", "rho95", "groups", preset="smoke"),
     "label-errors": lambda: saved("errors-mnist", "aum", "asym40", "suspicious"),
     "noisy-labels": lambda: saved("noisy-digits", "ce", "sym40", "epochs"),
     "policy-optimization": lambda: saved(

@@ -6,6 +6,7 @@ RECORDS = {
     "condensation": (("condensation:Problem",), ("condensation:SmallSet",)),
     "condensation-calibration": (("condensation:Problem",), ("condensation:SmallSet",)),
     "graph-ood": (("graph_ood:Problem",), ("graph_ood:Solution",)),
+    "group-shift": (("group_shift:Problem",), ("group_shift:Solution",)),
     "label-errors": (("noisy_labels:Problem",), ("label_errors:Solution", "noisy_labels:Solution")),
     "noisy-labels": (("noisy_labels:Problem",), ("noisy_labels:Solution",)),
     "policy-optimization": (

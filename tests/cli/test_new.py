@@ -49,7 +49,7 @@ def test_it_does_what_the_method_does_that_it_starts_from():
         (("--like", "el2n"), {"selection", "condensation"}),
         (("--like", "label-errors/elr"), {"label-errors"}),
         (("--like", "elr", "--track", "label-errors"), {"label-errors"}),
-        (("--like", "erm"), {"graph-ood"}),
+        (("--like", "graph-ood/erm"), {"graph-ood"}),
     ],
 )
 def test_a_method_serves_the_tracks_of_the_one_that_it_starts_from(arguments, tracks, bench):
