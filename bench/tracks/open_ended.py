@@ -146,11 +146,9 @@ def fitted(
             learns, of the same shape.
     """
     problem, seeds = problems[0], len(problems)
-    device = problem.x.device
     x = torch.stack([one.x for one in problems]).flatten(1, 2).repeat(nets, 1, 1)
     y = torch.stack([one.y for one in problems])
-    inits = [run.seeded("init", net) for net in range(nets) for run in runs]
-    stack = StackedMLP((problem.x.shape[2], *problem.widths, 1), inits, device)
+    stack = _stack(problem, [(run, net) for net in range(nets) for run in runs])
     optimiser = optimisers.adam(stack.parameters(), problem.lr)
 
     def errors() -> torch.Tensor:
@@ -167,6 +165,23 @@ def fitted(
         run.count(forward=(problem.steps + 1) * rows, backward=problem.steps * rows)
     with torch.no_grad():
         return stack, errors()
+
+
+def _stack(problem: Problem, members: Sequence[tuple[Run, int]]) -> StackedMLP:
+    """Return fresh nets, drawn as torch's layers are: with the larger weights of He the first net
+    that is close to most batches takes all of them.
+    """
+    sizes = (problem.x.shape[2], *problem.widths, 1)
+    inits = [run.seeded("init", net) for run, net in members]
+    stack = StackedMLP(sizes, inits, problem.x.device)
+    draws = [run.torch_generator("init", net, "biases", device="cpu") for run, net in members]
+    with torch.no_grad():
+        for weight, bias in zip(stack.weights, stack.biases, strict=True):
+            weight *= 6**-0.5
+            bound = weight.shape[2] ** -0.5
+            own = [torch.empty(bias.shape[1:]).uniform_(-bound, bound, generator=d) for d in draws]
+            bias.copy_(torch.stack(own))
+    return stack
 
 
 def _together(stack: StackedMLP, places: Sequence[int]) -> Any:
