@@ -79,7 +79,7 @@ class BlockMnist(AttributionTask):
                     "hard": {"pair": "4-9"},
                 },
                 seeds=3,
-                timeout=300,
+                timeout=600,
             ),
         },
         budget="any number of gradients, counted",

@@ -98,7 +98,7 @@ class DiffroarMnist(AttributionTask):
                 timeout=60,
             ),
             "default": Preset(
-                variants={"standard": {}, "robust": {"radius": 2.0}}, seeds=3, timeout=300
+                variants={"standard": {}, "robust": {"radius": 2.0}}, seeds=3, timeout=900
             ),
         },
         budget="any number of gradients, counted; nine nets are trained again for each row",
