@@ -152,7 +152,8 @@ def fitted(
     optimiser = optimisers.adam(stack.parameters(), problem.lr)
 
     def errors() -> torch.Tensor:
-        return (stack(x).view(nets, seeds, *y.shape[1:]) - y).square()
+        said: torch.Tensor = stack(x)
+        return (said.view(nets, seeds, *y.shape[1:]) - y).square()
 
     for step in range(problem.steps):
         found = errors()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import nn
 
-from bench import InvalidRun, Meta, MethodCard
+from bench import InvalidRun, MethodCard
 from bench.tracks.group_shift import Batch, GroupMethod, Model, Seeds, cross_entropy
 from bench.training.nets import StackedNet, build
 
@@ -139,7 +139,7 @@ class CrossDomainEnsemble(GroupMethod):
         defaults_from="here",
         tuning={"merge": ("mean", "entropy", "surest")},
     )
-    domains: Annotated[tuple[str, ...], Meta()] = tuple(DOMAINS)
+    domains: tuple[str, ...] = tuple(DOMAINS)
     """Middle domains, one net each."""
     merge: Literal["mean", "entropy", "surest"] = "mean"
     """The mean probability, weighted by softmax(-entropy / .2), or of the net of least entropy."""
