@@ -1,4 +1,6 @@
-"""Soft allocation of batches: a mixture of regressions, with a temperature that falls."""
+"""Soft allocation of batches (doi:10.1162/neco.1991.3.1.79): a mixture of regressions, with a
+temperature that falls.
+"""
 
 from __future__ import annotations
 
