@@ -30,7 +30,7 @@ BUDGETS: dict[str, float] = {
     "tests/executors": 32.0,
     "tests/leaderboard": 42.0,
     "tests/methods": 115.0,
-    "tests/methods/group_shift": 12.0,
+    "tests/methods/group_shift": 16.0,
     "tests/methods/input_attribution": 3.0,
     "tests/methods/open_ended": 3.0,
     "tests/peers": 1.0,
@@ -45,8 +45,7 @@ BUDGETS: dict[str, float] = {
     "tests/training": 22.0,
 }
 """Folder (or file) of tests -> seconds that all its tests may take together."""
-WHOLE = 982.0
-WHOLE = 968.0
+WHOLE = 1000.0
 """Seconds that all budgets may be together."""
 SHOWN = 25
 """Tests that are listed at the end, the slowest first."""
