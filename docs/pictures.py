@@ -81,8 +81,10 @@ PICTURES: dict[str, Callable[[], np.ndarray]] = {
     "data-valuation": lambda: saved("value-mislabel", "knn-shapley", "digits", "rows"),
     "graph-ood": lambda: saved("spmotif", "erm", "b97", "graphs", preset="smoke"),
     "group-shift": lambda: saved("spurious-mnist", "erm", "rho95", "groups", preset="smoke"),
+    "input-attribution": lambda: saved("block-mnist", "input-gradient", "robust", "scores"),
     "label-errors": lambda: saved("errors-mnist", "aum", "asym40", "suspicious"),
     "noisy-labels": lambda: saved("noisy-digits", "ce", "sym40", "epochs"),
+    "open-ended": lambda: saved("mixed-functions", "osl", "k3", "predictors"),
     "policy-optimization": lambda: saved(
         "clock-arithmetic", "d3s", "gflop5", "step-1", preset="smoke"
     ),

@@ -7,8 +7,10 @@ RECORDS = {
     "condensation-calibration": (("condensation:Problem",), ("condensation:SmallSet",)),
     "graph-ood": (("graph_ood:Problem",), ("graph_ood:Solution",)),
     "group-shift": (("group_shift:Problem",), ("group_shift:Solution",)),
+    "input-attribution": (("input_attribution:Problem",), ("input_attribution:Solution",)),
     "label-errors": (("noisy_labels:Problem",), ("label_errors:Solution", "noisy_labels:Solution")),
     "noisy-labels": (("noisy_labels:Problem",), ("noisy_labels:Solution",)),
+    "open-ended": (("open_ended:Problem",), ("open_ended:Solution",)),
     "policy-optimization": (
         (
             "policy_optimization.problem:PolicyProblem",

@@ -26,6 +26,8 @@ TRACKS = (
     "data_valuation_games",
     "data_valuation_linear",
     "data_valuation_sampling",
+    "input_attribution",
+    "open_ended",
 )
 TRAINING = (
     "augment",

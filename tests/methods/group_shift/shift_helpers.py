@@ -29,7 +29,9 @@ def every_method():
         and kind.__module__ == module.__name__
         and hasattr(kind, "card")
     }
-    return sorted((kind() for kind in kinds), key=lambda method: method.card.name)
+    # those for pictures have tests of their own: the small problems are rows of numbers
+    found = [kind() for kind in kinds if kind.card.inputs != "pictures"]
+    return sorted(found, key=lambda method: method.card.name)
 
 
 def shown_to(method, problem):
