@@ -7,6 +7,7 @@ RECORDS = {
     "condensation-calibration": (("condensation:Problem",), ("condensation:SmallSet",)),
     "graph-ood": (("graph_ood:Problem",), ("graph_ood:Solution",)),
     "label-errors": (("noisy_labels:Problem",), ("label_errors:Solution", "noisy_labels:Solution")),
+    "long-tail": (("long_tail:Problem",), ("long_tail:Solution",)),
     "noisy-labels": (("noisy_labels:Problem",), ("noisy_labels:Solution",)),
     "policy-optimization": (
         (
@@ -16,6 +17,7 @@ RECORDS = {
         ("policy_optimization.solution:Solution",),
     ),
     "privacy-audit": (("privacy_audit:Problem",), ("privacy_audit:Solution",)),
+    "recipes": (("recipes:Problem",), ("recipes:Solution",)),
     "selection": (("selection:Problem",), ("selection:Selection",)),
     **dict.fromkeys(
         ("unlearning-correction", "unlearning-privacy", "unlearning-regression"),
