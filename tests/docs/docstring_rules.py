@@ -30,6 +30,7 @@ TRAINING = (
     "augment",
     "bodies",
     "convnet",
+    "corruptions",
     "data",
     "decoder",
     "gnn",
