@@ -4,31 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-import torch
-
 from bench import Meta, MethodCard
-from bench.training.recipe import (
-    Batch,
-    Recipe,
-    Seeds,
-    drawn_beta,
-    drawn_orders,
-    soft,
-    streams,
-)
-from bench.training.rows import beside
+from bench.training.mixing import Mixing
 
 
-class _State:
-    """Each member's generators, and the weights and partners of the epoch at hand."""
-
-    def __init__(self, seeds: Seeds) -> None:
-        self.seeds = seeds
-        self.weights, self.partners = streams(seeds.runs, "weights"), streams(seeds.runs, "pairs")
-
-
-class Mixup(Recipe):
-    """Train on convex combinations of two rows and of their targets."""
+class Mixup(Mixing):
+    """Train on lam x + (1 - lam) x' with the targets lam y + (1 - lam) y', lam ~ Beta(alpha, alpha)
+    (equation 1).
+    """
 
     card: ClassVar = MethodCard(
         name="mixup",
@@ -45,8 +28,7 @@ class Mixup(Recipe):
 }""",
         claim="Training on convex mixtures of rows generalises better than training on the rows.",
         official_code="ok",
-        deviates="Rate, schedule and weight decay are the task's; there is no augmentation beside "
-        "it.",
+        deviates="Rate, schedule and weight decay are the task's.",
         signal="none",
         stacked=True,
         defaults_from="paper",
@@ -58,27 +40,7 @@ class Mixup(Recipe):
     they are.
     """
 
-    def start(self, seeds: Seeds) -> _State:
-        """Set up the private streams."""
-        return _State(seeds)
-
-    def draw(self, state: _State, epoch: int) -> None:
-        """Draw a weight for each step (K, steps), and partners."""
-        seeds = state.seeds
-        state.lam = drawn_beta(state.weights, self.alpha, seeds.steps, seeds.device)
-        state.pairs = drawn_orders(
-            state.partners, seeds.drawn, seeds.problem.batch_size, seeds.device
-        )
-
-    def inputs(self, state: _State, batch: Batch) -> torch.Tensor:
-        """Return lam x + (1 - lam) x of the partner."""
-        return self.mixed(state, batch, batch.x)
-
-    def targets(self, state: _State, batch: Batch) -> torch.Tensor:
-        """Return lam y + (1 - lam) y of the partner."""
-        return self.mixed(state, batch, soft(state.seeds, batch.y))
-
-    def mixed(self, state: _State, batch: Batch, values: torch.Tensor) -> torch.Tensor:
-        """Return mixtures of the batch's values (K, B, ...)."""
-        lam = state.lam[:, batch.step].view(-1, *[1] * (values.dim() - 1))
-        return lam * values + (1 - lam) * beside(values, state.pairs[batch.step])
+    @property
+    def concentration(self) -> float:
+        """Return alpha."""
+        return self.alpha
