@@ -160,10 +160,7 @@ class PictureTask(RecipeTask):
         others, val = (rest[part] for part in stratified_split(y[rest], self.n_val, generator))
         # the rows of the temperature come last, so that the upper reference takes them last
         more = np.concatenate([train, generator.permutation(others), val])[: 5 * self.n_train]
-        taken = {
-            name: torch.from_numpy(rows)
-            for name, rows in zip("tvm", (train, val, more), strict=True)
-        }
+        first, tuned, all_rows = map(torch.from_numpy, (train, val, more))
         greys = pool.x.float() / self.top
         pictures = test.x.float() / self.top
         outside = self.outside(run, pictures)

@@ -59,7 +59,7 @@ class TwoViews(RecipeTask):
         },
         budget="100 epochs of batch 32; what a method spends beyond one pass a step is counted",
         references=REFERENCES,
-        paper="arXiv:2303.08433",
+        paper="arXiv:2210.13512",
     )
     n_train: Annotated[int, Meta(ge=10, le=700)] = 400
     """Training rows, as many of each class."""
