@@ -20,7 +20,7 @@ class _State:
     def __init__(self, seeds: Seeds, bind: bool) -> None:
         self.seeds = seeds
         classes = seeds.problem.n_classes if bind else 0
-        order = seeds.y.argsort(1, stable=True)
+        order = seeds.y.argsort(dim=1, stable=True)
         starts = F.one_hot(seeds.y, seeds.problem.n_classes).sum(1).cumsum(1)
         sizes = F.one_hot(seeds.y, seeds.problem.n_classes).sum(1)
         first = starts - sizes

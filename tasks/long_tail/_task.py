@@ -71,7 +71,7 @@ class LongTailTask(Task):
         """Return how many rows each class has (C,), the largest first, at least one."""
         place = np.arange(classes) / max(1, classes - 1)
         if self.shape == "step":
-            place = np.round(np.arange(classes) >= classes // 2)
+            place = (np.arange(classes) >= classes // 2).astype(float)
         # the last of a falling sequence of floats may miss a whole number by one bit
         return np.maximum(1, np.floor(self.largest * self.ratio**-place + 1e-9)).astype(int)
 

@@ -28,12 +28,12 @@ class FewMnist(PictureTask):
             ),
             "default": Preset(
                 variants={"n500": {"n_train": 500}},
-                params={"epochs": 100},
+                params={"epochs": 60},
                 seeds=5,
                 timeout=300,
             ),
         },
-        budget="100 epochs of batch 32; what a method spends beyond one pass a step is counted",
+        budget="60 epochs of batch 32; what a method spends beyond one pass a step is counted",
         tuning={"holdout": 0.2},
         references=REFERENCES,
     )
