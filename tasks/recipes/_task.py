@@ -28,6 +28,7 @@ from ._scores import (
     reliability,
     severities,
 )
+from ._split import level_split
 
 _PROTOCOL = ("widths", "epochs", "batch_size", "lr", "momentum", "weight_decay")
 """Parameters that the problem takes over as they are."""
@@ -156,7 +157,7 @@ class PictureTask(RecipeTask):
                 f"{most}."
             )
         generator = run.numpy_generator("split", "train")
-        rest, train = stratified_split(y, self.n_train, generator)
+        rest, train = level_split(y, self.n_train, generator)
         others, val = (rest[part] for part in stratified_split(y[rest], self.n_val, generator))
         # the rows of the temperature come last, so that the upper reference takes them last
         more = np.concatenate([train, generator.permutation(others), val])[: 5 * self.n_train]

@@ -14,6 +14,7 @@ from bench.training.state import predict
 
 from ._metrics import CALIBRATION, REFERENCES, TRAINING
 from ._scores import accuracy, reliability
+from ._split import level_split
 from ._task import Hidden, RecipeTask
 
 _TEST, _VAL = 797, 300
@@ -74,7 +75,7 @@ class TwoViews(RecipeTask):
         greys, y = data.x.float() / 16, data.y.cpu().numpy()
         generator = run.numpy_generator("split")
         pool, test = stratified_split(y, _TEST, generator)
-        rest, train = stratified_split(y[pool], self.n_train, generator)
+        rest, train = level_split(y[pool], self.n_train, generator)
         val = pool[generator.permutation(rest)[:_VAL]]
         more = np.concatenate([pool[train], pool[generator.permutation(rest)]])
         pairs = {
