@@ -81,10 +81,12 @@ PICTURES: dict[str, Callable[[], np.ndarray]] = {
     "data-valuation": lambda: saved("value-mislabel", "knn-shapley", "digits", "rows"),
     "graph-ood": lambda: saved("spmotif", "erm", "b97", "graphs", preset="smoke"),
     "label-errors": lambda: saved("errors-mnist", "aum", "asym40", "suspicious"),
+    "long-tail": lambda: saved("tail-digits", "plain", "r30", "classes", preset="smoke"),
     "noisy-labels": lambda: saved("noisy-digits", "ce", "sym40", "epochs"),
     "policy-optimization": lambda: saved(
         "clock-arithmetic", "d3s", "gflop5", "step-1", preset="smoke"
     ),
+    "recipes": lambda: saved("few-digits", "plain", "n100", "severities", preset="smoke"),
     "selection": first_kept,
     "unlearning": lambda: saved("unlearn-class", "ft", "three", "phi", preset="smoke"),
 }

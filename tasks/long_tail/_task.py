@@ -167,7 +167,7 @@ class LongTailTask(Task):
             "training rows of the class",
             "%",
         )
-        return Score(metrics=metrics, arrays={"by_class": found.numpy()}, images={"classes": shown})
+        return Score(metrics=metrics, arrays={"by_class": found.cpu().numpy()}, images={"classes": shown})
 
     def train_on_balanced_rows(self, problem: Problem, hidden: Hidden, run: Run) -> Solution:
         """The upper reference: the baseline on as many rows, as many of each class."""
@@ -206,7 +206,7 @@ def by_class(logits: torch.Tensor, y: torch.Tensor, classes: int | None = None) 
 def rare(y: torch.Tensor, sizes: torch.Tensor) -> torch.Tensor:
     """Return which half of the rows with labels ``y`` (N,) is in the rarest classes, (N,) bool."""
     order = sizes[y].argsort(stable=True)
-    chosen = torch.zeros(len(y), dtype=torch.bool)
+    chosen = torch.zeros(len(y), dtype=torch.bool, device=y.device)
     chosen[order[: max(1, len(y) // 2)]] = True
     return chosen
 

@@ -94,9 +94,10 @@ class Overlap(RecipeTask):
         of_pair = generator.random(len(y)) < self.shared
         centres = np.where(of_pair[:, None], common[y // 2], own[y])
         rows = centres + generator.normal(0, _SPREAD, centres.shape)
-        parts = [torch.from_numpy(part) for part in np.split(rows, np.cumsum(sizes)[:-1])]
-        labels = [torch.from_numpy(part) for part in np.split(y, np.cumsum(sizes)[:-1])]
+        parts = [torch.from_numpy(part).to(run.device) for part in np.split(rows, np.cumsum(sizes)[:-1])]
+        labels = [torch.from_numpy(part).to(run.device) for part in np.split(y, np.cumsum(sizes)[:-1])]
         x, x_val, x_test, x_rest = standardised(*parts)
+        truth = posterior(parts[2].cpu().numpy(), own, common, self.shared)
         hidden = HiddenPosterior(
             x_test=x_test,
             y_test=labels[2],
@@ -104,7 +105,7 @@ class Overlap(RecipeTask):
             y_val=labels[1],
             x_more=torch.cat([x, x_rest]),
             y_more=torch.cat([labels[0], labels[3]]),
-            posterior=torch.from_numpy(posterior(parts[2].numpy(), own, common, self.shared)),
+            posterior=torch.from_numpy(truth).to(run.device),
         )
         return Case(problems=[self.problem(x, labels[0], _CLASSES)], hidden=hidden)
 

@@ -88,10 +88,10 @@ class TwoViews(RecipeTask):
             )
         }
         x, x_test, x_val, x_more, black = standardised(
-            pairs["train"], pairs["test"], pairs["val"], pairs["more"], torch.zeros(1)
+            pairs["train"], pairs["test"], pairs["val"], pairs["more"], greys.new_zeros(1)
         )
         labels = {
-            name: torch.from_numpy(y[rows])
+            name: torch.from_numpy(y[rows]).to(greys.device)
             for name, rows in (("train", pool[train]), ("test", test), ("val", val), ("more", more))
         }
         hidden = HiddenViews(

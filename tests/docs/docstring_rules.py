@@ -25,10 +25,13 @@ TRACKS = (
     "data_valuation_games",
     "data_valuation_linear",
     "data_valuation_sampling",
+    "recipes",
+    "long_tail",
 )
 TRAINING = (
     "augment",
     "bodies",
+    "calibration",
     "convnet",
     "corruptions",
     "data",
@@ -36,10 +39,14 @@ TRAINING = (
     "gnn",
     "graphs",
     "hub",
+    "mixing",
     "nets",
     "pictures",
+    "recipe",
+    "resample",
     "schedules",
     "stack",
+    "stages",
     "state",
     "tuned",
 )
