@@ -127,7 +127,7 @@ def fit(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """Return the loss of each row (...,) for outputs (..., C).
 
     Args:
-        outputs: logits, or values where C is 1.
+        outputs: logits (..., C), or values (..., 1).
         targets: labels (...,), int64: cross entropy; shares of the classes (..., C): cross entropy
             with them; real values (...,) or (..., 1), for C = 1: the squared error.
     """

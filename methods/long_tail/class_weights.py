@@ -1,4 +1,4 @@
-"""Inverse class sizes as weights (Japkowicz and Stephen, 2002)."""
+"""Inverse class sizes as weights (doi:10.3233/IDA-2002-6504)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Oversampling of rare classes."""
+"""Oversampling of rare classes (doi:10.3233/IDA-2002-6504)."""
 
 from __future__ import annotations
 

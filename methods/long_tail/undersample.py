@@ -1,4 +1,4 @@
-"""Undersampling of large classes."""
+"""Undersampling of large classes (doi:10.3233/IDA-2002-6504)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weight decay (Krogh and Hertz, 1991)."""
+"""Weight decay (Krogh and Hertz, NeurIPS 1991)."""
 
 from __future__ import annotations
 

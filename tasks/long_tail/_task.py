@@ -167,7 +167,9 @@ class LongTailTask(Task):
             "training rows of the class",
             "%",
         )
-        return Score(metrics=metrics, arrays={"by_class": found.cpu().numpy()}, images={"classes": shown})
+        return Score(
+            metrics=metrics, arrays={"by_class": found.cpu().numpy()}, images={"classes": shown}
+        )
 
     def train_on_balanced_rows(self, problem: Problem, hidden: Hidden, run: Run) -> Solution:
         """The upper reference: the baseline on as many rows, as many of each class."""

@@ -94,8 +94,7 @@ class Overlap(RecipeTask):
         of_pair = generator.random(len(y)) < self.shared
         centres = np.where(of_pair[:, None], common[y // 2], own[y])
         rows = centres + generator.normal(0, _SPREAD, centres.shape)
-        parts = [torch.from_numpy(part).to(run.device) for part in np.split(rows, np.cumsum(sizes)[:-1])]
-        labels = [torch.from_numpy(part).to(run.device) for part in np.split(y, np.cumsum(sizes)[:-1])]
+        parts, labels = (torch.from_numpy(whole).to(run.device).split(sizes) for whole in (rows, y))
         x, x_val, x_test, x_rest = standardised(*parts)
         truth = posterior(parts[2].cpu().numpy(), own, common, self.shared)
         hidden = HiddenPosterior(
