@@ -52,6 +52,6 @@ class Drw(Recipe):
     ) -> torch.Tensor:
         """Return the cross entropy, weighted or not."""
         seeds, weights = state
-        if batch.epoch < self.after * seeds.problem.epochs:
+        if batch.epoch < int(self.after * seeds.problem.epochs):
             return super().loss(state, batch, logits)
         return weighted_entropy(logits, batch, weights)

@@ -74,7 +74,7 @@ class Ldam(Recipe):
         """CE(s (cos - m_y at the label)), equation 13."""
         own = F.one_hot(batch.y, logits.shape[-1]) * state.margins[:, None]
         scaled = self.scale * (logits - own)
-        if batch.epoch < self.after * state.seeds.problem.epochs:
+        if batch.epoch < int(self.after * state.seeds.problem.epochs):
             return cross_entropy(scaled, batch.y)
         return weighted_entropy(scaled, batch, state.weights)
 

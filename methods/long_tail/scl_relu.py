@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, ClassVar
 
 import torch
@@ -73,7 +72,7 @@ class SclRelu(Recipe):
 
     def contrasts(self, state: _State, batch: Batch) -> bool:
         """Say whether the epoch trains features."""
-        return batch.epoch < self.share * state.seeds.problem.epochs
+        return batch.epoch < int(self.share * state.seeds.problem.epochs)
 
     def step(
         self, state: _State, nets: StackedNet, optimiser: torch.optim.Optimizer, batch: Batch
@@ -81,7 +80,7 @@ class SclRelu(Recipe):
         """Take a step; the head's rate falls over its own epochs."""
         problem, steps = state.seeds.problem, state.seeds.steps
         if not self.contrasts(state, batch):
-            first = math.ceil(self.share * problem.epochs)
+            first = int(self.share * problem.epochs)
             done = ((batch.epoch - first) * steps + batch.step) / (steps * (problem.epochs - first))
             optimisers.set_rate(optimiser, problem.schedule.rate(problem.lr, batch.epoch, done))
         train_step(self, nets, optimiser, state, batch)

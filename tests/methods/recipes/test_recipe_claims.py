@@ -12,10 +12,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from bench.builtin.datasets.digits import Digits
+from bench.builtin.methods.recipes.encouraging_loss import EncouragingLoss, bonus
+from bench.builtin.tasks.long_tail.tail_digits import TailDigits
+from recipes_small import runs, setups
 from scipy import stats
 
 import bench
 from bench.runs.transfer import records_of
+from bench.training.calibration import binned
+from bench.training.recipe import cross_entropy
+from bench.training.state import predict
 
 SEEDS = range(200, 210)
 
@@ -108,6 +115,26 @@ def test_a_claim_of_less_holds_where_the_value_is_below_the_other_and_its_margin
 @pytest.mark.skipif(not COMMITTED.is_file(), reason="the claims have not been run yet")
 def test_the_committed_records_bear_out_what_is_written_of_the_claims():
     assert fails(adjusted(gains(records_of(COMMITTED)))) == FAILED
+
+
+@pytest.mark.slow
+def test_an_encouraging_loss_with_the_wrong_sign_has_three_times_the_error_of_calibration(tmp_path):
+    class WrongSign(EncouragingLoss):
+        def loss(self, state, batch, logits):
+            lost = cross_entropy(logits, batch.y)
+            return lost - bonus((-lost).exp(), self.turn)
+
+    task, found = TailDigits(ratio=30.0), []
+    digits = {"digits": Digits().load(setups(tmp_path, {})[0])}
+    for method in (EncouragingLoss(), WrongSign()):
+        cases = [task.prepare(setup) for setup in setups(tmp_path, digits, 5, task="tail-digits")]
+        solutions = method.solve_stacked([case.problems[0] for case in cases], runs(tmp_path, 5))
+        error = 0.0
+        for case, solution in zip(cases, solutions, strict=True):
+            p = predict(solution.model, case.hidden.x_test).softmax(-1)
+            error += binned(p, case.hidden.y_test).ece
+        found.append(error)
+    assert found[1] >= 3 * found[0]
 
 
 @pytest.mark.slow
