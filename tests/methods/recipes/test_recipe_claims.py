@@ -56,7 +56,7 @@ CLAIMS = (
     Claim("long-tail", "tail-digits", "r30", "bal_acc", "logit-adjust", "plain", 2.5),
     Claim("long-tail", "tail-digits", "r30", "bal_acc", "logit-adjust", "class-weights", 1.0),
 )
-FAILED: set[tuple[str, str, str]] = set()
+FAILED = {("acc", "cutmix", "plain"), ("bal_acc", "logit-adjust", "class-weights")}
 """Metric and methods of claims that did not hold when they were run: the page shows them with
 their interval.
 """
@@ -112,7 +112,6 @@ def test_a_claim_of_less_holds_where_the_value_is_below_the_other_and_its_margin
     assert threefold.gain(10.0, 3.0) == pytest.approx(1.0)
 
 
-@pytest.mark.skipif(not COMMITTED.is_file(), reason="the claims have not been run yet")
 def test_the_committed_records_bear_out_what_is_written_of_the_claims():
     assert fails(adjusted(gains(records_of(COMMITTED)))) == FAILED
 
