@@ -113,7 +113,7 @@ def test_a_claim_of_less_holds_where_the_value_is_below_the_other_and_its_margin
 
 
 def test_the_committed_records_bear_out_what_is_written_of_the_claims():
-    assert fails(adjusted(gains(records_of(COMMITTED)))) == FAILED
+    assert fails(adjusted(gains(record for _, record in records_of(COMMITTED)))) == FAILED
 
 
 @pytest.mark.slow
