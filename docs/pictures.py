@@ -83,11 +83,13 @@ PICTURES: dict[str, Callable[[], np.ndarray]] = {
     "group-shift": lambda: saved("spurious-mnist", "erm", "rho95", "groups", preset="smoke"),
     "input-attribution": lambda: saved("block-mnist", "input-gradient", "robust", "scores"),
     "label-errors": lambda: saved("errors-mnist", "aum", "asym40", "suspicious"),
+    "long-tail": lambda: saved("tail-digits", "plain", "r30", "classes", preset="smoke"),
     "noisy-labels": lambda: saved("noisy-digits", "ce", "sym40", "epochs"),
     "open-ended": lambda: saved("mixed-functions", "osl", "k3", "predictors"),
     "policy-optimization": lambda: saved(
         "clock-arithmetic", "d3s", "gflop5", "step-1", preset="smoke"
     ),
+    "recipes": lambda: saved("few-digits", "plain", "n100", "severities", preset="smoke"),
     "selection": first_kept,
     "unlearning": lambda: saved("unlearn-class", "ft", "three", "phi", preset="smoke"),
 }

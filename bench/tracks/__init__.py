@@ -9,6 +9,7 @@ RECORDS = {
     "group-shift": (("group_shift:Problem",), ("group_shift:Solution",)),
     "input-attribution": (("input_attribution:Problem",), ("input_attribution:Solution",)),
     "label-errors": (("noisy_labels:Problem",), ("label_errors:Solution", "noisy_labels:Solution")),
+    "long-tail": (("long_tail:Problem",), ("long_tail:Solution",)),
     "noisy-labels": (("noisy_labels:Problem",), ("noisy_labels:Solution",)),
     "open-ended": (("open_ended:Problem",), ("open_ended:Solution",)),
     "policy-optimization": (
@@ -19,6 +20,7 @@ RECORDS = {
         ("policy_optimization.solution:Solution",),
     ),
     "privacy-audit": (("privacy_audit:Problem",), ("privacy_audit:Solution",)),
+    "recipes": (("recipes:Problem",), ("recipes:Solution",)),
     "selection": (("selection:Problem",), ("selection:Selection",)),
     **dict.fromkeys(
         ("unlearning-correction", "unlearning-privacy", "unlearning-regression"),

@@ -28,10 +28,13 @@ TRACKS = (
     "data_valuation_sampling",
     "input_attribution",
     "open_ended",
+    "recipes",
+    "long_tail",
 )
 TRAINING = (
     "augment",
     "bodies",
+    "calibration",
     "convnet",
     "corruptions",
     "data",
@@ -39,10 +42,14 @@ TRAINING = (
     "gnn",
     "graphs",
     "hub",
+    "mixing",
     "nets",
     "pictures",
+    "recipe",
+    "resample",
     "schedules",
     "stack",
+    "stages",
     "state",
     "tuned",
 )
