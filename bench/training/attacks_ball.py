@@ -205,11 +205,18 @@ def slope(
     model: Model, loss: Loss, points: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return each row's loss (...,), its gradient in the row, of the shape of ``points``, and the
-    logits (..., C); nothing of the model is differentiated if :func:`frozen` holds it.
+    logits (..., C).
+
+    Where the model has no gradient, or one that is no number, it is 0: such a model is not spared,
+    it stays where the attack began. Nothing of the model itself is differentiated if
+    :func:`~bench.training.attacks.frozen` holds it.
     """
     with torch.enable_grad():
         points = points.detach().requires_grad_()
         logits = model(points)
         values = loss(logits)
-        (gradient,) = torch.autograd.grad(values.sum(), points)
+        gradient = torch.zeros_like(points)
+        if values.requires_grad:
+            (found,) = torch.autograd.grad(values.sum(), points, allow_unused=True)
+            gradient = gradient if found is None else found.nan_to_num(0.0, 0.0, 0.0)
     return values.detach(), gradient, logits.detach()
