@@ -35,12 +35,12 @@ class RandomStart(AdversarialMethod):
         deviates="Rate and schedule are the task's, and nothing is stopped early.",
         stacked=True,
         defaults_from="paper",
-        tuning={"step": (0.75, 1.0, 1.25, 1.5)},
+        tuning={"size": (0.75, 1.0, 1.25, 1.5)},
     )
-    step: Annotated[float, Meta(gt=0)] = 1.25
+    size: Annotated[float, Meta(gt=0)] = 1.25
     """Size of the step, in radii."""
 
     def attack(self, state: Attacks, nets: StackedNet, batch: Batch) -> torch.Tensor:
         """Return the rows after one step from their starting points."""
-        loss, size = attacks.cross_entropy(batch.y), self.step * state.ball.eps
+        loss, size = attacks.cross_entropy(batch.y), self.size * state.ball.eps
         return state.ascend(nets, loss, batch.x, state.start(batch), steps=1, step=size)
