@@ -63,8 +63,8 @@ class RegMix(NeighbourMixing):
                 f"regmix got ladder={self.ladder}; give numbers of neighbours, 0 or more, like "
                 "(0, 1, 4)."
             )
-        chosen = self._chosen(problems, runs)
         seeds = Seeds(problems, runs)
+        chosen = self._chosen(seeds)
         seeds.nets = seeds.build()
         weights = torch.stack([nearest(seeds, k)[m] for m, k in enumerate(chosen)])
         for run, k in zip(runs, chosen, strict=True):
@@ -73,15 +73,13 @@ class RegMix(NeighbourMixing):
         train(self, seeds, state)
         return self.solutions(state, seeds)
 
-    def _chosen(self, problems: Sequence[Problem], runs: Sequence[Run]) -> list[int]:
+    def _chosen(self, seeds: Seeds) -> list[int]:
         """Return for each member the k whose trial errs least on the held-out rows."""
-        epochs = max(1, round(self.trial * problems[0].epochs))
-        short = [msgspec.structs.replace(problem, epochs=epochs) for problem in problems]
-        seeds = Seeds(short, runs)
+        epochs = max(1, round(self.trial * seeds.problem.epochs))
         count = min(max(1, round(self.share * seeds.n_rows)), seeds.n_rows - 1)
         orders = [
             torch.from_numpy(run.numpy_generator("method", "held out").permutation(seeds.n_rows))
-            for run in runs
+            for run in seeds.runs
         ]
         order = torch.stack(orders).to(seeds.device)
         held, kept = order[:, :count], order[:, count:]
@@ -89,6 +87,7 @@ class RegMix(NeighbourMixing):
         errors = []
         for place, k in enumerate(self.ladder):
             part = seeds.part(kept, "trial", place)
+            part.problem = msgspec.structs.replace(seeds.problem, epochs=epochs)
             part.nets = seeds.build(first=1 + place)
             state = _Trial(part, nearest(seeds, k, among), place)
             train(self, part, state, report=False)

@@ -57,9 +57,8 @@ class SupReMix(Recipe):
         seeds = Seeds(problems, runs)
         seeds.nets = seeds.build()
         epochs = max(1, round(self.epochs_share * problems[0].epochs))
-        short = [msgspec.structs.replace(problem, epochs=epochs) for problem in problems]
-        first = Seeds(short, runs).part(None, "first")
-        first.nets = seeds.nets
+        first = seeds.part(None, "first")
+        first.problem = msgspec.structs.replace(seeds.problem, epochs=epochs)
         stage = _Contrast(temperature=self.temperature)
         train(stage, first, _State(first), report=False)
         train(self, seeds, None)

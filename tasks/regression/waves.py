@@ -39,13 +39,11 @@ class Waves(RegressionTask):
 
     noise: Annotated[float, Meta(ge=0)] = 0.1
     """Standard deviation of the noise."""
-    columns: Annotated[int, Meta(ge=2)] = 5
-    """Inputs; those after the second do not count."""
 
     def rows(self, run: Setup) -> Examples:
         """Draw rows."""
         generator = run.numpy_generator("split", "rows")
         count = self.n_train + self.n_more + self.n_test
-        x = 2 * torch.from_numpy(generator.random((count, self.columns))) - 1
+        x = 2 * torch.from_numpy(generator.random((count, 2))) - 1
         noise = torch.from_numpy(generator.standard_normal(count))
         return Examples(x, 3 * (4 * x[:, 0]).sin() * (4 * x[:, 1]).cos() + self.noise * noise, 0)
