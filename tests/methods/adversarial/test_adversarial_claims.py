@@ -18,7 +18,6 @@ from scipy import stats
 import bench
 from bench.runs.transfer import records_of
 
-
 SEEDS = range(200, 210)
 
 
