@@ -27,8 +27,14 @@ TRACKS = (
     "data_valuation_sampling",
     "recipes",
     "long_tail",
+    "adversarial",
+    "regression",
 )
 TRAINING = (
+    "attacks",
+    "attacks_apgd",
+    "attacks_ball",
+    "attacks_square",
     "augment",
     "bodies",
     "calibration",
