@@ -55,7 +55,7 @@ class Elle(FgsmTraining):
         "are for radii a tenth as large.",
         stacked=True,
         defaults_from="here",
-        trials=3,
+        trials=4,
         tuning={"lam": (1.0, 10.0, 100.0, 1000.0)},
     )
     settings: ClassVar = {"paper": {"lam": 1000.0}}
