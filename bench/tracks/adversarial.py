@@ -137,7 +137,7 @@ class Attacks:
             nets: what is attacked.
             loss: what is raised.
             x: the rows (K, B, ...).
-            start: where it begins; None: at the rows.
+            start: where it begins (K, B, ...); None: at the rows.
             steps: None: as many as the problem says.
             step: size of one; None: 2.5 times the radius over the number of steps.
         """
