@@ -19,7 +19,7 @@ from bench.declared import Array
 from bench.training import attacks, recipe
 from bench.training.attacks import Ball, Loss
 from bench.training.nets import StackedNet
-from bench.training.recipe import Batch, Seeds, Solution
+from bench.training.recipe import Batch, Recipe, Seeds, Solution
 from bench.training.schedules import Schedule
 
 __all__ = [
@@ -159,7 +159,7 @@ class Attacks:
         return self.ascend(nets, attacks.divergence(clean), batch.x, start)
 
 
-class AdversarialMethod(recipe.Recipe, frozen=True, kw_only=True):
+class AdversarialMethod(Recipe, frozen=True, kw_only=True):
     """The shared loop on attacked rows.
 
     As it stands it is PGD training: cross entropy on rows after as many steps of projected ascent

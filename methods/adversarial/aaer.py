@@ -49,7 +49,7 @@ class Aaer(AdversarialMethod):
     """Weight of the change of the abnormal rows' logits beyond that of the others."""
     noise: Annotated[float, Meta(ge=0)] = 2.0
     """Half of the range of the noise, in radii."""
-    ramp: Annotated[float, Meta(gt=0, le=1)] = 1 / 3
+    ramp: Annotated[float, Meta(gt=0, le=1)] = 0.333
     """Share of the epochs in which the step grows to the radius."""
 
     def forward(self, state: Attacks, nets: StackedNet, batch: Batch) -> torch.Tensor:
