@@ -77,6 +77,7 @@ def first_kept() -> np.ndarray:
 
 
 PICTURES: dict[str, Callable[[], np.ndarray]] = {
+    "adversarial": lambda: saved("robust-digits", "pgd-at", "eps15", "changes"),
     "condensation": lambda: saved("condense-digits", "dm", "ipc1", "images", preset="smoke"),
     "data-valuation": lambda: saved("value-mislabel", "knn-shapley", "digits", "rows"),
     "graph-ood": lambda: saved("spmotif", "erm", "b97", "graphs", preset="smoke"),
@@ -90,6 +91,7 @@ PICTURES: dict[str, Callable[[], np.ndarray]] = {
         "clock-arithmetic", "d3s", "gflop5", "step-1", preset="smoke"
     ),
     "recipes": lambda: saved("few-digits", "plain", "n100", "severities", preset="smoke"),
+    "regression": lambda: saved("waves", "knn-mixup", "noise01", "predictions"),
     "selection": first_kept,
     "unlearning": lambda: saved("unlearn-class", "ft", "three", "phi", preset="smoke"),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 RECORDS = {
+    "adversarial": (("adversarial:Problem",), ("adversarial:Solution",)),
     "condensation": (("condensation:Problem",), ("condensation:SmallSet",)),
     "condensation-calibration": (("condensation:Problem",), ("condensation:SmallSet",)),
     "graph-ood": (("graph_ood:Problem",), ("graph_ood:Solution",)),
@@ -21,6 +22,7 @@ RECORDS = {
     ),
     "privacy-audit": (("privacy_audit:Problem",), ("privacy_audit:Solution",)),
     "recipes": (("recipes:Problem",), ("recipes:Solution",)),
+    "regression": (("regression:Problem",), ("regression:Solution",)),
     "selection": (("selection:Problem",), ("selection:Selection",)),
     **dict.fromkeys(
         ("unlearning-correction", "unlearning-privacy", "unlearning-regression"),

@@ -9,14 +9,14 @@ from typing import Annotated, Any, ClassVar
 import torch
 
 from bench import Meta, MethodCard, Run
-from bench.training.recipe import Model, Problem, Recipe, Seeds, Solution, train
+from bench.training.recipe import Model, Problem, Recipe, Seeds, Solution, fit, train
 from bench.training.stack import StackedNet
 
 from ._held_out import split
 
 
 class _State:
-    """The rows held out (K, h), their labels, and each member's best net so far."""
+    """The rows held out (K, h), their targets, and each member's best net so far."""
 
     def __init__(self, seeds: Seeds, held: torch.Tensor) -> None:
         self.seeds, self.held, self.y = seeds, held, seeds.y.gather(1, held)
@@ -26,7 +26,7 @@ class _State:
     def look(self) -> None:
         """Keep the nets of the members whose loss on the held-out rows is lower than ever."""
         logits = self.seeds.logits(self.seeds.nets, self.held)
-        now = -logits.log_softmax(-1).gather(-1, self.y[..., None])[..., 0].mean(1)
+        now = fit(logits, self.y).mean(1)
         better, self.lost = now < self.lost, torch.minimum(now, self.lost)
         theirs = (*self.seeds.nets.parameters(), *self.seeds.nets.buffers())
         with torch.no_grad():
@@ -42,7 +42,7 @@ class PlainEarly(Recipe):
     card: ClassVar = MethodCard(
         name="plain-early",
         title="Plain training, stopped early on held-out rows",
-        track=("recipes", "long-tail"),
+        track=("recipes", "long-tail", "regression"),
         deviates="The learning rate falls over all epochs as the task says, and the best epoch is "
         "taken afterwards; of equal ones the first.",
         signal="held-out",
@@ -51,7 +51,7 @@ class PlainEarly(Recipe):
         defaults_from="here",
     )
     share: Annotated[float, Meta(gt=0, le=0.5)] = 0.2
-    """Share of the rows that is held out, in proportion by class."""
+    """Share of the rows that is held out, in proportion by class where there are classes."""
 
     def solve_stacked(self, problems: Sequence[Problem], runs: Sequence[Run]) -> list[Any]:
         """Hold rows out, train on the others."""

@@ -19,7 +19,7 @@ class PlainLong(Recipe):
     card: ClassVar = MethodCard(
         name="plain-long",
         title="Plain training for twice the epochs",
-        track=("recipes", "long-tail"),
+        track=("recipes", "long-tail", "regression"),
         deviates="It takes more epochs than the task's budget: as many passes as methods that "
         "compute a second gradient or train a teacher.",
         stacked=True,

@@ -110,6 +110,7 @@ def run(registry, folder, monkeypatch, device="meta", **request):
 
 
 TASKS = {
+    "adversarial": "robust-digits",
     "condensation": "condense-transfer",
     "data-valuation": "value-mislabel",
     "graph-ood": "motif-basis",
@@ -122,12 +123,14 @@ TASKS = {
     "policy-optimization": "clock-arithmetic",
     "privacy-audit": "privacy-audit",
     "recipes": "few-digits",
+    "regression": "friedman",
     "selection": "prune-digits",
     "unlearning-privacy": "unlearn-random",
     "unlearning-correction": "unlearn-corrective",
     "unlearning-regression": "unlearn-regression",
 }
 QUICK = {
+    "adversarial": ("trades", "aaer"),
     "condensation": ("dsa", "ncfm"),
     "data-valuation": ("knn-shapley", "shapley-perm"),
     "graph-ood": ("erm", "mixup"),
@@ -139,6 +142,7 @@ QUICK = {
     "open-ended": ("osl", "clusterwise"),
     "privacy-audit": ("audit-lira",),
     "recipes": ("decoupled-mixup", "dropout", "trivial-augment"),
+    "regression": ("c-mixup", "supremix"),
     "selection": ("el2n", "surrogate-power"),
     "unlearning-regression": ("cf-k",),
 }

@@ -30,8 +30,14 @@ TRACKS = (
     "open_ended",
     "recipes",
     "long_tail",
+    "adversarial",
+    "regression",
 )
 TRAINING = (
+    "attacks",
+    "attacks_apgd",
+    "attacks_ball",
+    "attacks_square",
     "augment",
     "bodies",
     "calibration",

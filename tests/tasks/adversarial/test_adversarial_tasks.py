@@ -1,0 +1,281 @@
+"""What the tasks of adversarial training say of models whose robustness is known, and of models
+that hide their gradient.
+"""
+
+import msgspec
+import pytest
+import torch
+from adversarial_small import CPU
+from bench.builtin.datasets.digits import Digits
+from bench.builtin.tasks.adversarial._evaluation import attacked, figures, gates
+from bench.builtin.tasks.adversarial._task import Hidden
+from bench.builtin.tasks.adversarial.robust_digits import RobustDigits
+from bench.builtin.tasks.adversarial.robust_few_labels import RobustFewLabels
+
+from bench.contracts import Case, Outcome
+from bench.errors import BenchError
+from bench.runs.context import Run, Setup
+from bench.runs.tools import Tools
+from bench.tracks.adversarial import Problem, Solution
+from bench.training.recipe import Recipe
+
+
+class Serving(Tools):
+    def __init__(self, data):
+        self.data = data
+
+    def dataset(self, run, name, params):
+        return self.data
+
+    def report(self, run, step, model):
+        """Nobody looks."""
+
+
+@pytest.fixture(scope="module")
+def setup_of(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tasks")
+    of = {"task": "adversarial/robust-digits", "method": "m", "device": CPU, "workdir": folder}
+    data = Digits().load(Setup(seed=0, **of))
+
+    def make(kind=Setup, seed=0):
+        return kind(seed=seed, tools=Serving(data), **of)
+
+    return make
+
+
+SMALL = {"n_train": 500, "epochs": 12, "attack_steps": 15, "queries": 60, "widths": (64,)}
+
+
+@pytest.fixture(scope="module")
+def plain(setup_of):
+    """A task, its case, and a plain net that it was trained on."""
+    task = RobustDigits(**SMALL)
+    case = task.prepare(setup_of())
+    net = Recipe().solve(case.problems[0], setup_of(Run)).model
+    return task, case, net
+
+
+def score(plain, setup_of, model=None):
+    task, case, net = plain
+    solution = Solution(model=net if model is None else model(net))
+    outcome = Outcome(solution=solution, curve=[], kept={}, cost={}, counters={})
+    return task.evaluate(case, [outcome], setup_of())
+
+
+@pytest.fixture(scope="module")
+def honest(plain, setup_of):
+    return score(plain, setup_of)
+
+
+# Figures -----------------------------------------------------------------------------------
+
+
+def linear(seed=0):
+    """A linear net of two classes on rows far from the walls of the cube, and its margins."""
+    generator = torch.Generator().manual_seed(seed)
+    x = 0.5 + 0.1 * torch.randn(300, 1, 4, 4, generator=generator)
+    weight = torch.randn(2, 16, generator=generator)
+    middle = weight @ x.flatten(1).mean(0)
+
+    def model(points):
+        return points.flatten(1) @ weight.T - middle
+
+    found = model(x)
+    reach = 0.02 * (weight[0] - weight[1]).abs().sum()
+    return model, x, found.argmax(1), (found[:, 0] - found[:, 1]).abs() > reach
+
+
+def test_robust_is_the_closed_form_of_a_linear_net_to_the_row(setup_of):
+    model, x, y, safe = linear()
+    y = torch.where(torch.arange(300) % 10 == 0, 1 - y, y)  # some are wrong as they are
+    found = attacked(model, x, y, 0.02, setup_of(), steps=20, queries=30)
+    expected = safe & (model(x).argmax(1) == y)
+    assert 0.2 < expected.float().mean() < 0.8
+    assert torch.equal(found.robust, expected)
+    assert figures(found, y, 2)["robust"] == pytest.approx(100 * expected.float().mean().item())
+
+
+def test_robust_is_below_every_attack_and_of_rows_that_are_right(honest):
+    metrics = honest.metrics
+    names = ("acc", "fgsm", "pgd20", "pgd50", "apgd_ce", "apgd_dlr", "targeted", "square")
+    assert metrics["robust"] <= min(metrics[name] for name in names)
+    assert metrics["acc"] >= max(metrics[name] for name in names)
+    assert metrics["co_gap"] == pytest.approx(metrics["fgsm"] - metrics["robust"])
+    assert metrics["worst_class_robust"] <= metrics["robust"]
+    assert metrics["acc"] > 85
+    assert metrics["robust"] < 30
+
+
+@pytest.mark.parametrize(
+    "more", [{"eps": 0.25}, {"attack_steps": 30, "queries": 120}], ids=["radius", "steps"]
+)
+def test_a_larger_radius_or_more_steps_hardly_raise_robust(plain, setup_of, honest, more):
+    task, case, net = plain
+    harder = msgspec.structs.replace(task, **more)
+    # other numbers are drawn, and other step sizes follow: a row or two may go either way
+    assert score((harder, case, net), setup_of).metrics["robust"] <= honest.metrics["robust"] + 0.5
+
+
+def test_a_tiny_radius_leaves_the_accuracy(plain, setup_of, honest):
+    task, case, net = plain
+    at_once = score((msgspec.structs.replace(task, eps=1e-9), case, net), setup_of)
+    assert at_once.metrics["robust"] == at_once.metrics["acc"] == honest.metrics["acc"]
+
+
+def test_a_constant_model_is_right_on_one_class_and_no_attack_changes_that(plain, setup_of):
+    found = score(plain, setup_of, lambda net: lambda x: torch.eye(10)[:1].repeat(len(x), 1))
+    share = 100 * (plain[1].hidden.y_test == 0).float().mean().item()
+    assert found.metrics["robust"] == pytest.approx(share)
+    assert found.metrics["masked"] >= 1  # it has no gradient, and the board says so
+
+
+# Honest models and cheats ------------------------------------------------------------------
+
+
+def test_an_honest_net_passes_all_gates_and_has_no_sign_of_a_hidden_gradient(honest):
+    assert all(honest.gates.values())
+    assert honest.metrics["masked"] == 0
+    assert set(honest.images) == {"changes", "epochs"}
+
+
+def test_logits_times_forty_are_flagged_and_raise_robust_by_nothing(plain, setup_of, honest):
+    found = score(plain, setup_of, lambda net: lambda x: 40 * net(x))
+    assert found.metrics["pgd50"] > honest.metrics["pgd50"] + 20
+    assert found.metrics["robust"] <= honest.metrics["robust"] + 0.5
+    assert found.metrics["masked"] >= 2
+    assert found.metrics["zero_grad"] > 5
+
+
+def test_rounded_inputs_are_caught_by_the_search_without_a_gradient(plain, setup_of, honest):
+    found = score(plain, setup_of, lambda net: lambda x: net((8 * x).round() / 8))
+    assert found.metrics["fgsm"] > honest.metrics["fgsm"] + 20
+    assert not found.gates["gradient_leads"]
+    assert found.metrics["masked"] >= 2
+
+
+def test_noise_at_test_is_caught_by_asking_twice(plain, setup_of):
+    def noisy(net):
+        generator = torch.Generator().manual_seed(0)
+        return lambda x: net(x + 0.3 * torch.randn(x.shape, generator=generator))
+
+    assert not score(plain, setup_of, noisy).gates["repeats"]
+
+
+def test_probabilities_for_logits_are_caught(plain, setup_of):
+    found = score(plain, setup_of, lambda net: lambda x: net(x).softmax(-1))
+    assert not found.gates["logits"]
+
+
+def test_evaluation_by_single_steps_alone_would_rank_a_collapsed_net_first():
+    rows = torch.arange(100)
+    held = dict.fromkeys(
+        ("fgsm", "pgd20", "pgd50", "apgd_ce", "apgd_dlr", "targeted", "square"), rows < 10
+    )
+    from bench.builtin.tasks.adversarial._evaluation import Found
+
+    def found(**more):
+        return Found(
+            clean=rows < 95,
+            held={**held, **more},
+            points={},
+            zero_grad=0.0,
+            left_at_1=0.0,
+            repeats=True,
+            probabilities=False,
+        )
+
+    labels = rows % 10
+    collapsed, steady = (figures(found(fgsm=rows < limit), labels, 10) for limit in (60, 30))
+    assert collapsed["fgsm"] > steady["fgsm"]
+    assert collapsed["robust"] == steady["robust"] == 10
+    assert (collapsed["co_gap"], steady["co_gap"]) == (50, 20)
+    # the search without a gradient may be two points ahead of the others, and no more
+    assert gates(found(square=rows < 8))["gradient_leads"]
+    assert not gates(found(square=rows < 7))["gradient_leads"]
+
+
+# Cases -------------------------------------------------------------------------------------
+
+
+def test_the_parts_are_disjoint_in_the_cube_and_drawn_by_the_seed(setup_of):
+    cases = [RobustDigits().prepare(setup_of(seed=seed)) for seed in (0, 0, 1)]
+    for case in cases:
+        problem, hidden = case.problems[0], case.hidden
+        parts = [problem.x, hidden.x_test, hidden.x_more]
+        assert [len(part) for part in parts] == [700, 400, 697]
+        every = torch.cat(parts).flatten(1)
+        assert len(every) == 1797
+        assert every.min() == 0
+        assert every.max() == 1
+        assert problem.unlabelled is None
+    assert torch.equal(cases[0].problems[0].x, cases[1].problems[0].x)
+    assert not torch.equal(cases[0].problems[0].x, cases[2].problems[0].x)
+
+
+def test_few_labels_leave_the_other_training_rows_without_one(setup_of):
+    task = RobustFewLabels(labelled=70)
+    case = task.prepare(setup_of())
+    problem = case.problems[0]
+    assert (len(problem.x), len(problem.unlabelled)) == (70, 630)
+    assert torch.bincount(problem.y, minlength=10).min() >= 6
+    assert len(case.hidden.x_more) == 1397 - 70
+
+
+def test_held_out_rows_are_training_rows_and_their_figure_is_not_ranked(setup_of):
+    task = RobustDigits(holdout=0.2, epochs=1, attack_steps=5, queries=5, widths=(16,))
+    case, whole = task.prepare(setup_of()), RobustDigits().prepare(setup_of())
+    assert (len(case.problems[0].x), len(case.hidden.x_test)) == (560, 140)
+    ours = {tuple(row) for row in whole.problems[0].x.flatten(1).tolist()}
+    assert all(tuple(row) in ours for row in case.hidden.x_test.flatten(1).tolist())
+    net = Recipe().solve(case.problems[0], setup_of(Run)).model
+    outcome = Outcome(solution=Solution(model=net), curve=[], kept={}, cost={}, counters={})
+    found = task.evaluate(case, [outcome], setup_of())
+    assert set(found.metrics) == {"robust_val"}
+    assert found.not_rankable
+
+
+def test_the_curve_looks_every_fifth_epoch_and_gives_the_fall_since_its_best(plain, setup_of):
+    task, case, net = plain
+    assert task.watch(case, 0, 4, net).scores == {}
+    assert set(task.watch(case, 0, 5, net).scores) == {"acc", "pgd10"}
+    assert task.watch(case, 0, 12, net).scores
+    curve = [{"step": step, "pgd10": value} for step, value in ((5, 40.0), (10, 50.0), (12, 44.0))]
+    outcome = Outcome(solution=Solution(model=net), curve=curve, kept={}, cost={}, counters={})
+    assert task.evaluate(case, [outcome], setup_of()).metrics["robust_drop"] == 6.0
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"n_train": 1397}, "n_train=1397 leaves none of the 1397 rows"),
+        ({"n_train": 100, "labelled": 5}, "labelled=5 is not between the 10 classes"),
+        ({"n_train": 100, "labelled": 100}, "labelled=100 is not between the 10 classes"),
+    ],
+)
+def test_impossible_sizes_end_in_a_sentence(setup_of, fields, said):
+    with pytest.raises(BenchError, match=said):
+        RobustDigits(**fields).prepare(setup_of())
+
+
+def test_the_upper_reference_sees_all_rows_with_their_labels(setup_of, monkeypatch):
+    seen = []
+
+    class Looking:
+        def solve(self, problem, run):
+            seen.append(problem)
+
+    monkeypatch.setattr("bench.builtin.tasks.adversarial._task.AdversarialMethod", Looking)
+    task = RobustFewLabels(labelled=70)
+    case = task.prepare(setup_of())
+    task.train_on_more(case.problems[0], case.hidden, setup_of(Run))
+    assert len(seen[0].x) == len(seen[0].y) == 1397
+    assert seen[0].unlabelled is None
+
+
+def test_cases_hold_what_the_track_declares(setup_of):
+    from bench.checks import check_hidden, check_problem
+
+    case = RobustDigits().prepare(setup_of())
+    problem, scope = check_problem(case.problems[0], (Problem,))
+    assert isinstance(check_hidden(case.hidden, problem, scope), Hidden)
+    assert isinstance(case, Case)
