@@ -139,7 +139,15 @@ class CrossDomainEnsemble(GroupMethod):
         defaults_from="here",
         tuning={"merge": ("mean", "entropy", "surest")},
     )
-    domains: tuple[str, ...] = tuple(DOMAINS)
+    domains: tuple[str, ...] = (
+        "identity",
+        "emboss",
+        "low-pass",
+        "sharp",
+        "grey",
+        "sobel",
+        "laplace",
+    )
     """Middle domains, one net each."""
     merge: Literal["mean", "entropy", "surest"] = "mean"
     """The mean probability, weighted by softmax(-entropy / .2), or of the net of least entropy."""

@@ -12,14 +12,24 @@ from bench import Metric, Setup
 from bench.tracks.group_shift import Problem
 from bench.training.state import predict
 
-from ._metrics import METRICS, percent
+from ._metrics import METRICS
 from ._spurious import SpuriousTask
 from ._task import Hidden
 
 BLOCK_METRICS: tuple[Metric, ...] = (
     *METRICS,
-    percent("rand_core", "accuracy when the coordinates of the label are shuffled among rows"),
-    percent("rand_attr", "accuracy when the coordinates of the attribute are shuffled among rows"),
+    Metric(
+        name="rand_core",
+        unit="%",
+        bounds=(0, 100),
+        title="accuracy when the coordinates of the label are shuffled among rows",
+    ),
+    Metric(
+        name="rand_attr",
+        unit="%",
+        bounds=(0, 100),
+        title="accuracy when the coordinates of the attribute are shuffled among rows",
+    ),
 )
 
 

@@ -15,7 +15,7 @@ from bench.training.corruptions import SEVERITIES, corrupt
 from bench.training.state import predict
 
 from . import _scores as scores
-from ._metrics import JUDGED, percent
+from ._metrics import ECE, EPOCH, R2_CORE, SCORE_VAL
 from ._task import GroupTask, Hidden, Parts
 
 KINDS = ("noise", "blur", "rotate", "shift", "contrast", "impulse")
@@ -26,11 +26,62 @@ COPIES = 4
 """How often a picture comes in the training of the upper reference, once of it clean."""
 
 METRICS: tuple[Metric, ...] = (
-    percent("acc_shifted", "accuracy, mean over corruptions at severities 2 and 4", primary=True),
-    percent("acc_worst", "the same for the worst kind of corruption"),
-    percent("acc_clean", "accuracy on clean test pictures"),
-    *(percent(f"acc_{kind}", f"accuracy under {kind}, severities 2 and 4") for kind in KINDS),
-    *(metric for metric in JUDGED if metric.name in ("ece", "r2_core", "epoch", "score_val")),
+    Metric(
+        name="acc_shifted",
+        primary=True,
+        unit="%",
+        bounds=(0, 100),
+        title="accuracy, mean over corruptions at severities 2 and 4",
+    ),
+    Metric(
+        name="acc_worst",
+        unit="%",
+        bounds=(0, 100),
+        title="the same for the worst kind of corruption",
+    ),
+    Metric(
+        name="acc_clean",
+        unit="%",
+        bounds=(0, 100),
+        title="accuracy on clean test pictures",
+    ),
+    Metric(
+        name="acc_noise",
+        unit="%",
+        bounds=(0, 100),
+        title="accuracy under noise, severities 2 and 4",
+    ),
+    Metric(
+        name="acc_blur", unit="%", bounds=(0, 100), title="accuracy under blur, severities 2 and 4"
+    ),
+    Metric(
+        name="acc_rotate",
+        unit="%",
+        bounds=(0, 100),
+        title="accuracy under rotate, severities 2 and 4",
+    ),
+    Metric(
+        name="acc_shift",
+        unit="%",
+        bounds=(0, 100),
+        title="accuracy under shift, severities 2 and 4",
+    ),
+    Metric(
+        name="acc_contrast",
+        unit="%",
+        bounds=(0, 100),
+        title="accuracy under contrast, severities 2 and 4",
+    ),
+    Metric(
+        name="acc_impulse",
+        unit="%",
+        bounds=(0, 100),
+        title="accuracy under impulse, severities 2 and 4",
+    ),
+    ECE,
+    R2_CORE,
+    EPOCH,
+    SCORE_VAL,
 )
 
 

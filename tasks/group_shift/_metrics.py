@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from bench import Metric, Reference
-
-
-def percent(name: str, title: str, **options: Any) -> Metric:
-    """Return a metric in percent."""
-    return Metric(name=name, title=title, unit="%", bounds=(0, 100), **options)
-
 
 ERM = Reference(name="erm", kind="low")
 BALANCED = Reference(
@@ -21,13 +13,38 @@ BALANCED = Reference(
 )
 SPURIOUS_REFERENCES = (ERM, BALANCED)
 
-WGA = percent("wga", "accuracy on the worst group of the chosen epoch", primary=True)
-WGA_SHOWN = percent("wga", "accuracy on the worst group of the chosen epoch")
-
-GROUPS = (
-    percent("wga_last", "accuracy on the worst group of the model as returned"),
-    percent("acc_groupmean", "mean over groups of their accuracies"),
-    percent("acc_trainmix", "mean over groups, weighted as in training"),
+WGA = Metric(
+    name="wga",
+    primary=True,
+    unit="%",
+    bounds=(0, 100),
+    title="accuracy on the worst group of the chosen epoch",
+)
+WGA_SHOWN = Metric(
+    name="wga",
+    unit="%",
+    bounds=(0, 100),
+    title="accuracy on the worst group of the chosen epoch",
+)
+WGA_LAST = Metric(
+    name="wga_last",
+    unit="%",
+    bounds=(0, 100),
+    title="accuracy on the worst group of the model as returned",
+)
+GROUP_MEAN = Metric(
+    name="acc_groupmean",
+    unit="%",
+    bounds=(0, 100),
+    title="mean over groups of their accuracies",
+)
+AS_TRAINED = (
+    Metric(
+        name="acc_trainmix",
+        unit="%",
+        bounds=(0, 100),
+        title="mean over groups, weighted as in training",
+    ),
     Metric(
         name="wga_gap",
         direction="min",
@@ -35,36 +52,63 @@ GROUPS = (
         bounds=(-100, 100),
         title="accuracy weighted as in training minus that of the worst group",
     ),
-    percent("worst_class", "accuracy on the worst class"),
+    Metric(name="worst_class", unit="%", bounds=(0, 100), title="accuracy on the worst class"),
 )
+GROUPS = (WGA_LAST, GROUP_MEAN, *AS_TRAINED)
 """Accuracies of groups beside the worst."""
 
-JUDGED = (
-    percent("ece", "expected calibration error, 15 bins", direction="min"),
+ECE = Metric(
+    name="ece",
+    direction="min",
+    unit="%",
+    bounds=(0, 100),
+    title="expected calibration error, 15 bins",
+)
+PARITY_GAP = Metric(
+    name="parity_gap",
+    direction="min",
+    unit="points",
+    bounds=(0, 100),
+    title="largest difference between values of the attribute in the share of rows called 1",
+)
+R2_CORE = Metric(
+    name="r2_core",
+    direction="none",
+    bounds=(0, 1),
+    title="share of the features' variance that the label explains",
+)
+EPOCH = Metric(name="epoch", direction="none", bounds=(0, None), title="the epoch that was chosen")
+SCORE_VAL = Metric(
+    name="score_val",
+    validation=True,
+    unit="%",
+    bounds=(0, 100),
+    title="what the epoch is chosen by, on validation rows",
+)
+BELIEVED = (
     Metric(
-        name="parity_gap",
-        direction="min",
-        unit="points",
+        name="minority_prec",
+        unit="%",
         bounds=(0, 100),
-        title="largest difference between values of the attribute in the share of rows called 1",
+        title="rows believed to be minority that are",
     ),
-    percent("minority_prec", "rows believed to be minority that are"),
-    percent("minority_rec", "minority rows that are believed to be"),
     Metric(
-        name="r2_core",
-        direction="none",
-        bounds=(0, 1),
-        title="share of the features' variance that the label explains",
+        name="minority_rec",
+        unit="%",
+        bounds=(0, 100),
+        title="minority rows that are believed to be",
     ),
+)
+FEATURES = (
+    R2_CORE,
     Metric(
         name="r2_attr",
         direction="none",
         bounds=(0, 1),
         title="share of the features' variance that the attribute explains",
     ),
-    Metric(name="epoch", direction="none", bounds=(0, None), title="the epoch that was chosen"),
-    percent("score_val", "what the epoch is chosen by, on validation rows", validation=True),
 )
+JUDGED = (ECE, PARITY_GAP, *BELIEVED, *FEATURES, EPOCH, SCORE_VAL)
 """Figures of predictions, of features and of what a solution says."""
 
 METRICS = (WGA, *GROUPS, *JUDGED)

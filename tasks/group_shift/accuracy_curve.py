@@ -18,7 +18,7 @@ from bench.training.data import Examples
 from bench.training.pictures import scatter
 from bench.training.state import predict
 
-from ._metrics import ERM, percent
+from ._metrics import ERM
 from ._spurious import SpuriousTask
 from ._task import Hidden
 from .noisy_environments import in_channel
@@ -27,10 +27,6 @@ KEPT = 60.0
 """Trainings with a majority accuracy of at most so many per cent are left out."""
 LEAST = 4
 """Trainings that a parabola with an error needs."""
-
-
-def _finding(name: str, title: str, bounds: tuple[float | None, float | None]) -> Metric:
-    return Metric(name=name, title=title, direction="none", bounds=bounds)
 
 
 class AccuracyCurve(SpuriousTask):
@@ -50,14 +46,56 @@ class AccuracyCurve(SpuriousTask):
                 title="mean minority accuracy above the baseline's parabola at the same majority "
                 "accuracy",
             ),
-            _finding("pearson", "correlation of majority and minority accuracy", (-1, 1)),
-            _finding("r2_line", "share of the variance that a line explains", (0, 1)),
-            _finding("r2_parabola", "share of the variance that a parabola explains", (0, 1)),
-            _finding("curvature", "coefficient of the square, per 100 points", (None, None)),
-            _finding("p_square", "p of the F test of the square", (0, 1)),
-            percent("kept", "trainings whose majority accuracy is above 60 %", direction="none"),
-            percent("minority", "mean accuracy on minority rows of the kept trainings"),
-            percent("score_val", "the same on validation rows", validation=True),
+            Metric(
+                name="pearson",
+                title="correlation of majority and minority accuracy",
+                direction="none",
+                bounds=(-1, 1),
+            ),
+            Metric(
+                name="r2_line",
+                title="share of the variance that a line explains",
+                direction="none",
+                bounds=(0, 1),
+            ),
+            Metric(
+                name="r2_parabola",
+                title="share of the variance that a parabola explains",
+                direction="none",
+                bounds=(0, 1),
+            ),
+            Metric(
+                name="curvature",
+                title="coefficient of the square, per 100 points",
+                direction="none",
+                bounds=(None, None),
+            ),
+            Metric(
+                name="p_square",
+                title="p of the F test of the square",
+                direction="none",
+                bounds=(0, 1),
+            ),
+            Metric(
+                name="kept",
+                direction="none",
+                unit="%",
+                bounds=(0, 100),
+                title="trainings whose majority accuracy is above 60 %",
+            ),
+            Metric(
+                name="minority",
+                unit="%",
+                bounds=(0, 100),
+                title="mean accuracy on minority rows of the kept trainings",
+            ),
+            Metric(
+                name="score_val",
+                validation=True,
+                unit="%",
+                bounds=(0, 100),
+                title="the same on validation rows",
+            ),
         ),
         presets={
             "smoke": Preset(

@@ -13,21 +13,13 @@ from bench.tracks.group_shift import Problem
 from bench.training.state import predict
 
 from . import _scores as scores
-from ._metrics import ERM, percent
+from ._metrics import ERM
 from ._task import GroupTask, Hidden, Parts, Rows
 
 PARITY = (1, 2, 3)
 """Coordinates whose product is the hard feature; the easy one is coordinate 0."""
 LEARNED = 95.0
 """Per cent from which a feature counts as learned."""
-
-
-def _first(name: str, title: str) -> Metric:
-    return Metric(name=name, title=title, direction="none", bounds=(1, None))
-
-
-def _share(name: str, title: str) -> Metric:
-    return Metric(name=name, title=title, direction="none", bounds=(0, 1))
 
 
 class FeatureBias(GroupTask):
@@ -38,19 +30,56 @@ class FeatureBias(GroupTask):
         title="An easy and a hard feature in one label",
         track="group-shift",
         metrics=(
-            percent("acc_hard", "accuracy on the product of three signs", primary=True),
-            percent("acc_easy", "accuracy on the sign"),
-            _first("epoch_easy", "first epoch with the sign right on 95 % of validation rows"),
-            _first("epoch_hard", "first epoch with the product right on 95 % of validation rows"),
-            _share("r2_easy", "share of the features' variance that the sign explains"),
-            _share("r2_hard", "share of the features' variance that the product explains"),
+            Metric(
+                name="acc_hard",
+                primary=True,
+                unit="%",
+                bounds=(0, 100),
+                title="accuracy on the product of three signs",
+            ),
+            Metric(
+                name="acc_easy",
+                unit="%",
+                bounds=(0, 100),
+                title="accuracy on the sign",
+            ),
+            Metric(
+                name="epoch_easy",
+                direction="none",
+                bounds=(1, None),
+                title="first epoch with the sign right on 95 % of validation rows",
+            ),
+            Metric(
+                name="epoch_hard",
+                direction="none",
+                bounds=(1, None),
+                title="first epoch with the product right on 95 % of validation rows",
+            ),
+            Metric(
+                name="r2_easy",
+                direction="none",
+                bounds=(0, 1),
+                title="share of the features' variance that the sign explains",
+            ),
+            Metric(
+                name="r2_hard",
+                direction="none",
+                bounds=(0, 1),
+                title="share of the features' variance that the product explains",
+            ),
             Metric(
                 name="r2_excess",
                 direction="none",
                 bounds=(-4, 1),
                 title="share that the sign explains minus four times that of the product",
             ),
-            percent("score_val", "accuracy on validation rows", validation=True),
+            Metric(
+                name="score_val",
+                validation=True,
+                unit="%",
+                bounds=(0, 100),
+                title="accuracy on validation rows",
+            ),
         ),
         presets={
             "smoke": Preset(

@@ -9,11 +9,11 @@ import msgspec
 import numpy as np
 import torch
 
-from bench import Meta, Preset, Reference, Run, Setup, TaskCard
+from bench import Meta, Metric, Preset, Reference, Run, Setup, TaskCard
 from bench.tracks.group_shift import GroupMethod, Model, Problem, Solution
 from bench.training.nets import StackedNet
 
-from ._metrics import ERM, GROUPS, JUDGED, WGA_SHOWN, percent
+from ._metrics import ERM, GROUPS, JUDGED, WGA_SHOWN
 from ._spurious import flipped, split
 from ._task import GroupTask, Hidden, Parts, Rows
 
@@ -34,7 +34,13 @@ class NoisyEnvironments(GroupTask):
         track="group-shift",
         datasets=("mnist5k",),
         metrics=(
-            percent("acc_test", "accuracy in the environment with reversed colours", primary=True),
+            Metric(
+                name="acc_test",
+                primary=True,
+                unit="%",
+                bounds=(0, 100),
+                title="accuracy in the environment with reversed colours",
+            ),
             WGA_SHOWN,
             *GROUPS,
             *JUDGED,

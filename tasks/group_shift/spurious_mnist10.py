@@ -7,10 +7,20 @@ from typing import ClassVar, Literal
 import numpy as np
 import torch
 
-from bench import Preset, TaskCard
+from bench import Metric, Preset, TaskCard
 from bench.training.data import Examples
 
-from ._metrics import GROUPS, JUDGED, SPURIOUS_REFERENCES, WGA_SHOWN, percent
+from ._metrics import (
+    AS_TRAINED,
+    BELIEVED,
+    ECE,
+    EPOCH,
+    FEATURES,
+    SCORE_VAL,
+    SPURIOUS_REFERENCES,
+    WGA_LAST,
+    WGA_SHOWN,
+)
 from ._spurious import SpuriousTask
 
 COLOURS = torch.tensor(
@@ -43,14 +53,21 @@ class SpuriousMnist10(SpuriousTask):
         track="group-shift",
         datasets=("mnist5k",),
         metrics=(
-            percent(
-                "acc_groupmean",
-                "mean over groups of their accuracies, at the chosen epoch",
+            Metric(
+                name="acc_groupmean",
                 primary=True,
+                unit="%",
+                bounds=(0, 100),
+                title="mean over groups of their accuracies, at the chosen epoch",
             ),
             WGA_SHOWN,
-            *(metric for metric in GROUPS if metric.name != "acc_groupmean"),
-            *(metric for metric in JUDGED if metric.name != "parity_gap"),
+            WGA_LAST,
+            *AS_TRAINED,
+            ECE,
+            *BELIEVED,
+            *FEATURES,
+            EPOCH,
+            SCORE_VAL,
         ),
         presets={
             "smoke": Preset(
