@@ -85,6 +85,7 @@ PICTURES: dict[str, Callable[[], np.ndarray]] = {
     "policy-optimization": lambda: saved(
         "clock-arithmetic", "d3s", "gflop5", "step-1", preset="smoke"
     ),
+    "positive-unlabeled": lambda: saved("pu-digits", "nnpu", "long60", "curves"),
     "selection": first_kept,
     "unlearning": lambda: saved("unlearn-class", "ft", "three", "phi", preset="smoke"),
 }

@@ -15,6 +15,7 @@ RECORDS = {
         ),
         ("policy_optimization.solution:Solution",),
     ),
+    "positive-unlabeled": (("positive_unlabeled:Problem",), ("positive_unlabeled:Solution",)),
     "privacy-audit": (("privacy_audit:Problem",), ("privacy_audit:Solution",)),
     "selection": (("selection:Problem",), ("selection:Selection",)),
     **dict.fromkeys(

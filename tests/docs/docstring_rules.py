@@ -25,6 +25,7 @@ TRACKS = (
     "data_valuation_games",
     "data_valuation_linear",
     "data_valuation_sampling",
+    "positive_unlabeled",
 )
 TRAINING = (
     "augment",
