@@ -46,8 +46,8 @@ class SemiMnist(SemiTask):
         references=REFERENCES,
     )
     pool: Literal["own", "mismatch", "other-source"] = "own"
-    """``own``: all rows without labels; ``mismatch``: classes 0 to 5 are the task, and ``strangers``
-    of the pool are of classes 6 to 9; ``other-source``: the 8x8 digits, made larger.
+    """``own``: all rows without labels; ``mismatch``: the task is classes 0 to 5, and a share
+    ``strangers`` of the pool is of classes 6 to 9; ``other-source``: the 8x8 digits, made larger.
     """
     strangers: Annotated[float, Meta(ge=0, lt=1)] = 0.6
     """Share of the pool that is of no class of the task, where ``pool`` is mismatch."""

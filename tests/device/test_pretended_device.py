@@ -119,6 +119,7 @@ TASKS = {
     "positive-unlabeled": "pu-digits",
     "privacy-audit": "privacy-audit",
     "selection": "prune-digits",
+    "semi-supervised": "semi-digits",
     "unlearning-privacy": "unlearn-random",
     "unlearning-correction": "unlearn-corrective",
     "unlearning-regression": "unlearn-regression",
@@ -132,6 +133,7 @@ QUICK = {
     "positive-unlabeled": ("nnpu",),
     "privacy-audit": ("audit-lira",),
     "selection": ("el2n", "surrogate-power"),
+    "semi-supervised": ("fixmatch", "shrinkmatch"),
     "unlearning-regression": ("cf-k",),
 }
 BEYOND = {"l2r-gnn": "forward derivatives are not pretended"}

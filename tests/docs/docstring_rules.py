@@ -26,6 +26,7 @@ TRACKS = (
     "data_valuation_linear",
     "data_valuation_sampling",
     "positive_unlabeled",
+    "semi_supervised",
 )
 TRAINING = (
     "augment",
