@@ -71,7 +71,9 @@ class SemiSupervisedMethod(Method, frozen=True, kw_only=True):
         """Return the method's state; the nets are ``members.nets``."""
         return members
 
-    def optimiser(self, members: Members, parameters: list[torch.Tensor]) -> torch.optim.Optimizer:
+    def optimiser(
+        self, members: Members, parameters: Sequence[torch.Tensor]
+    ) -> torch.optim.Optimizer:
         """Return the optimiser; the loop sets its rate at each step if it is SGD."""
         problem = members.problem
         made = optimisers.sgd(parameters, problem.lr, problem.momentum, problem.weight_decay)
@@ -167,8 +169,8 @@ def _follow(average: Any, members: Members, move: float) -> None:
         mine, other = list(average.parameters()), list(members.nets.parameters())
         for one, now in zip(mine, other, strict=True):
             one.lerp_(now, move)
-        for one, now in zip(average.buffers(), members.nets.buffers(), strict=True):
-            one.copy_(now)
+        for kept, new in zip(average.buffers(), members.nets.buffers(), strict=True):
+            kept.copy_(new)
 
 
 def soft_cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

@@ -49,8 +49,7 @@ def resample(
     Args:
         pictures: (n, channels, H, W), floating.
         maps: (n, 2, 3), as :func:`affine_maps` makes them.
-        fill: what lies outside of a picture: a number, or one a picture that broadcasts to (n, 1,
-            1, 1).
+        fill: what lies outside of a picture: a number, or one for each picture (n, 1, 1, 1).
 
     Raises:
         BenchError: the inputs are no pictures, or there are not as many maps.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Annotated, ClassVar, Literal
 
@@ -112,7 +113,9 @@ class WeightAware(SemiSupervisedMethod):
         with evaluating(teacher):
             return teacher.features(members.x)
 
-    def optimiser(self, members: Members, parameters: list[torch.Tensor]) -> torch.optim.Optimizer:
+    def optimiser(
+        self, members: Members, parameters: Sequence[torch.Tensor]
+    ) -> torch.optim.Optimizer:
         """Return Adam."""
         return optimisers.adam(parameters, self.lr)
 
