@@ -29,17 +29,17 @@ BUDGETS: dict[str, float] = {
     "tests/examples": 30.0,
     "tests/executors": 32.0,
     "tests/leaderboard": 42.0,
-    "tests/methods": 115.0,
+    "tests/methods": 125.0,
     "tests/peers": 1.0,
     "tests/plugins": 24.0,
     "tests/runs": 115.0,
     "tests/speed": 33.0,
-    "tests/tasks": 110.0,
+    "tests/tasks": 114.0,
     "tests/tracks": 22.0,
     "tests/training": 22.0,
 }
 """Folder (or file) of tests -> seconds that all its tests may take together."""
-WHOLE = 954.0
+WHOLE = 968.0
 """Seconds that all budgets may be together."""
 SHOWN = 25
 """Tests that are listed at the end, the slowest first."""

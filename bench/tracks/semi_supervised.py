@@ -74,7 +74,12 @@ class SemiSupervisedMethod(Method, frozen=True, kw_only=True):
     def optimiser(
         self, members: Members, parameters: Sequence[torch.Tensor]
     ) -> torch.optim.Optimizer:
-        """Return the optimiser; the loop sets its rate at each step if it is SGD."""
+        """Return the optimiser; the loop sets its rate at each step if it is SGD.
+
+        Args:
+            members: the problems and their nets.
+            parameters: of nets and heads, each (K, ...).
+        """
         problem = members.problem
         made = optimisers.sgd(parameters, problem.lr, problem.momentum, problem.weight_decay)
         for group in made.param_groups:
