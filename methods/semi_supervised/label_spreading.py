@@ -1,4 +1,4 @@
-"""Label spreading on a graph of neighbours: semi-supervised learning without a net."""
+"""Label spreading on a graph of neighbours, without a net (NeurIPS 2003)."""
 
 from __future__ import annotations
 
