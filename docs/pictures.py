@@ -92,7 +92,9 @@ PICTURES: dict[str, Callable[[], np.ndarray]] = {
     ),
     "recipes": lambda: saved("few-digits", "plain", "n100", "severities", preset="smoke"),
     "regression": lambda: saved("waves", "knn-mixup", "noise01", "predictions"),
+    "positive-unlabeled": lambda: saved("pu-digits", "nnpu", "long60", "curves"),
     "selection": first_kept,
+    "semi-supervised": lambda: saved("semi-digits", "fixmatch", "lab4", "sure", preset="smoke"),
     "unlearning": lambda: saved("unlearn-class", "ft", "three", "phi", preset="smoke"),
 }
 """Page of docs/tracks -> what makes its picture."""

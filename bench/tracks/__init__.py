@@ -20,10 +20,12 @@ RECORDS = {
         ),
         ("policy_optimization.solution:Solution",),
     ),
+    "positive-unlabeled": (("positive_unlabeled:Problem",), ("positive_unlabeled:Solution",)),
     "privacy-audit": (("privacy_audit:Problem",), ("privacy_audit:Solution",)),
     "recipes": (("recipes:Problem",), ("recipes:Solution",)),
     "regression": (("regression:Problem",), ("regression:Solution",)),
     "selection": (("selection:Problem",), ("selection:Selection",)),
+    "semi-supervised": (("semi_supervised:Problem",), ("semi_supervised:Solution",)),
     **dict.fromkeys(
         ("unlearning-correction", "unlearning-privacy", "unlearning-regression"),
         (("unlearning.problem:Problem",), ("unlearning.problem:Solution",)),

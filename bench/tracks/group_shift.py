@@ -216,6 +216,25 @@ class GroupMethod(SupervisedMethod, frozen=True, kw_only=True):
         """Return the problems and their runs as one pass."""
         return Seeds(problems, runs)  # type: ignore[arg-type]
 
+    def solve_stacked(
+        self, problems: Sequence[supervised.Problem], runs: Sequence[Run]
+    ) -> list[supervised.Solution]:
+        """Train on several problems, those of one protocol at once."""
+        alike: dict[str, list[int]] = {}
+        for place, problem in enumerate(problems):
+            alike.setdefault(_protocol(problem), []).append(place)
+        found: dict[int, supervised.Solution] = {}
+        for places in alike.values():
+            part = self.solve_alike([problems[i] for i in places], [runs[i] for i in places])
+            found |= zip(places, part, strict=True)
+        return [found[place] for place in range(len(problems))]
+
+    def solve_alike(
+        self, problems: Sequence[supervised.Problem], runs: Sequence[Run]
+    ) -> list[supervised.Solution]:
+        """Train on several problems of one protocol at once."""
+        return super().solve_stacked(problems, runs)
+
     def optimiser(self, seeds: supervised.Seeds) -> torch.optim.Optimizer:
         """Return AdamW with the problem's weight decay for ``seeds.nets``."""
         return adamw(seeds.nets, seeds.problem.lr, seeds.problem.weight_decay)
@@ -226,6 +245,13 @@ class GroupMethod(SupervisedMethod, frozen=True, kw_only=True):
             Solution(model=self.readout(state, seeds.nets, k), **extra)
             for k, extra in enumerate(self.finish(state, seeds))
         ]
+
+
+def _protocol(problem: supervised.Problem) -> str:
+    """Return what is not data of a problem, as text."""
+    values = msgspec.structs.asdict(problem)
+    data = (torch.Tensor, LabelledGroups, Pretrained)
+    return repr([item for item in values.items() if not isinstance(item[1], data)])
 
 
 def adamw(nets: StackedNet, lr: float, weight_decay: float) -> torch.optim.Optimizer:

@@ -151,7 +151,7 @@ class JoinedRepresentations(GroupMethod):
         ]
         return torch.optim.SGD(groups, lr=self.head_lr, momentum=0.9, nesterov=True)
 
-    def solve_stacked(self, problems: Sequence[Any], runs: Sequence[Any]) -> list[Any]:
+    def solve_alike(self, problems: Sequence[Any], runs: Sequence[Any]) -> list[Any]:
         """Train the nets, then the linear layer, which is reported."""
         seeds: Any = self.gather(problems, runs)
         self.start(seeds)

@@ -50,7 +50,7 @@ class DeepFeatureReweighting(GroupMethod):
     refits: Annotated[int, Meta(ge=1)] = 10
     """Last layers on other balanced rows, whose weights are averaged."""
 
-    def solve_stacked(self, problems: Sequence[Any], runs: Sequence[Any]) -> list[Any]:
+    def solve_alike(self, problems: Sequence[Any], runs: Sequence[Any]) -> list[Any]:
         """Train as usual, unreported: what counts is the new last layer."""
         seeds: Any = self.gather(problems, runs)
         seeds.nets = seeds.build()

@@ -51,7 +51,7 @@ class EarlyStopping(GroupMethod):
     share: Annotated[float, Meta(gt=0, lt=1)] = 0.1
     """Share of the rows that is held out, in proportion by label."""
 
-    def solve_stacked(self, problems: Sequence[Any], runs: Sequence[Any]) -> list[Any]:
+    def solve_alike(self, problems: Sequence[Any], runs: Sequence[Any]) -> list[Any]:
         """Hold rows out, train on the others."""
         seeds: Any = self.gather(problems, runs)
         seeds.nets = seeds.build()

@@ -25,6 +25,8 @@ from .noisy_environments import in_channel
 
 KEPT = 60.0
 """Trainings with a majority accuracy of at most so many per cent are left out."""
+PROTOCOLS = 2305
+"""Seed of the protocols."""
 LEAST = 4
 """Trainings that a parabola with an error needs."""
 
@@ -112,7 +114,8 @@ class AccuracyCurve(SpuriousTask):
                 timeout=3600,
             ),
         },
-        budget="each training has the epochs, batch, rate, decay and width that were drawn for it",
+        budget="each training has epochs, batch, rate, decay and width of its own, the same "
+        "for every seed",
         tuning={"judged": "validation"},
         references=(ERM,),
         paper="arXiv:2305.02995",
@@ -132,9 +135,12 @@ class AccuracyCurve(SpuriousTask):
         return in_channel(x, attribute)
 
     def prepare(self, run: Setup) -> Case:
-        """Draw the rows once and a protocol for each problem."""
+        """Draw the rows once, for problems of several protocols.
+
+        The protocols are the same for every seed, so that seeds of one protocol train as a stack.
+        """
         case = super().prepare(run)
-        generator = run.numpy_generator("corruption", "protocols")
+        generator = np.random.default_rng(PROTOCOLS)
         problems = [
             msgspec.structs.replace(
                 case.problems[0],

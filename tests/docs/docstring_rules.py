@@ -32,6 +32,8 @@ TRACKS = (
     "long_tail",
     "adversarial",
     "regression",
+    "positive_unlabeled",
+    "semi_supervised",
 )
 TRAINING = (
     "attacks",

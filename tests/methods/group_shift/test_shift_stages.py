@@ -308,3 +308,26 @@ def test_the_forest_is_scikit_learn_s_where_all_classes_are_there(toy, run_of):
     shares = (model(problem.x).double().exp() * (20 + 3) - 1) / 20
     expected = model.forest.predict_proba(problem.x.numpy())
     np.testing.assert_allclose(shares.numpy(), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("method", [EmpiricalRisk(), EarlyStopping(share=0.2)])
+def test_problems_of_several_protocols_train_each_by_its_own(method, toy, run_of):
+    problems = [toy(seed) for seed in range(2)]
+    other = [
+        msgspec.structs.replace(problem, lr=problem.lr / 2, epochs=2, widths=(5,))
+        for problem in problems[:2]
+    ]
+    mixed = [problems[0], other[0], problems[1], other[1]]
+    together = method.solve_stacked(
+        [shown_to(method, problem) for problem in mixed], [run_of(seed) for seed in (0, 0, 1, 1)]
+    )
+    apart = [
+        method.solve_stacked(
+            [shown_to(method, problem) for problem in part], [run_of(seed) for seed in (0, 1)]
+        )
+        for part in (problems[:2], other)
+    ]
+    for solution, place in zip(together, ((0, 0), (1, 0), (0, 1), (1, 1)), strict=True):
+        expected = apart[place[0]][place[1]]
+        x = problems[0].x
+        assert torch.equal(solution.model(x), expected.model(x))

@@ -240,12 +240,14 @@ def test_the_square_is_significant_where_points_bend_and_not_on_a_noisy_line():
     assert line["pearson"] > 0.95
 
 
-def test_the_problems_of_a_curve_differ_in_protocol_alone_and_each_seed_draws_its_own(
+def test_the_problems_of_a_curve_differ_in_protocol_alone_which_is_the_same_for_every_seed(
     prepared, setup_of, score_of
 ):
     task = AccuracyCurve(n_train=300, trainings=4)
     case = prepared(task)
     assert len({problem.lr for problem in case.problems}) == 4
     assert all(problem.x is case.problems[0].x for problem in case.problems)
-    assert task.prepare(setup_of(task, 9)).problems[0].lr != case.problems[0].lr
+    other = task.prepare(setup_of(task, 9)).problems
+    assert [problem.lr for problem in other] == [problem.lr for problem in case.problems]
+    assert not torch.equal(other[0].x, case.problems[0].x)
     assert accuracy_curve.LEAST == 4
