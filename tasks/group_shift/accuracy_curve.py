@@ -121,7 +121,7 @@ class AccuracyCurve(SpuriousTask):
         paper="arXiv:2305.02995",
     )
     source: ClassVar = "mnist5k"
-    trainings: Annotated[int, Meta(ge=LEAST)] = 20
+    trainings: Annotated[int, Meta(ge=4)] = 20
     """Problems of a run, alike but for their protocol."""
 
     def pictures(self, data: Examples) -> torch.Tensor:
