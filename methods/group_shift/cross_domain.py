@@ -137,6 +137,7 @@ class CrossDomainEnsemble(GroupMethod):
         signal="none",
         stacked=True,
         defaults_from="here",
+        trials=3,
         tuning={"merge": ("mean", "entropy", "surest")},
     )
     domains: tuple[str, ...] = (
