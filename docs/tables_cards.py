@@ -164,12 +164,15 @@ def _seeds(count: int) -> str:
 
 
 def _link(paper: str) -> str:
-    where = (
-        f"https://doi.org/{paper.removeprefix('doi:')}"
-        if paper.startswith("doi:")
-        else f"https://arxiv.org/abs/{paper.removeprefix('arXiv:')}"
-    )
-    return f"[{paper}]({where})"
+    """Return a paper with a link, or as it stands if it is neither a number nor an address."""
+    for prefix, where in (
+        ("doi:", "https://doi.org/"),
+        ("arXiv:", "https://arxiv.org/abs/"),
+        ("https://", "https://"),
+    ):
+        if paper.startswith(prefix):
+            return f"[{paper.removeprefix('https://')}]({where}{paper.removeprefix(prefix)})"
+    return paper
 
 
 def _method(entry: Any) -> list[str]:

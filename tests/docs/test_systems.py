@@ -57,6 +57,13 @@ def test_each_paper_is_on_a_card_or_in_the_list_of_absences_and_in_one_place_alo
         assert made.entries_of(system) == [], system.title
 
 
+def test_a_paper_is_linked_by_its_number_or_its_address_and_otherwise_named(made):
+    assert made._link("arXiv:1710.09412") == "[arXiv:1710.09412](https://arxiv.org/abs/1710.09412)"
+    assert made._link("doi:10.1/2") == "[doi:10.1/2](https://doi.org/10.1/2)"
+    assert made._link("https://a.org/b?id=c") == "[a.org/b?id=c](https://a.org/b?id=c)"
+    assert made._link("NeurIPS 1991") == "NeurIPS 1991"
+
+
 def test_baselines_do_not_count_as_systems(made):
     counted, *parts = map(
         int,
