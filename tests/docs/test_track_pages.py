@@ -37,7 +37,8 @@ def parts(page: Path) -> list[str]:
 def test_a_page_of_a_track_opens_with_a_few_sentences_a_chart_and_a_picture(page):
     first = parts(page)[0]
     shown = {Path(link).parent.name: said for said, link in IMAGE.findall(first)}
-    assert shown.keys() == {"charts", "pictures"}
+    waiting = "No record of the track" in first  # no run of a new track is committed yet
+    assert shown.keys() == ({"pictures"} if waiting else {"charts", "pictures"})
     assert all(len(said.split()) >= 8 for said in shown.values()), "a picture stands for its text"
     prose = re.sub(r"<!-- .*? -->", "", IMAGE.sub("", tables.BLOCK.sub("", first)))
     assert len(prose.split()) <= 180, "more than fits a screen beside chart and picture"
