@@ -38,8 +38,7 @@ __all__ = [
 TRACK = TrackCard(
     name="adversarial",
     title="Adversarial training",
-    about="Train a classifier that small changes of its inputs, made to mislead it, do not "
-    "mislead.",
+    about="Train a classifier that small, malicious changes of inputs do not mislead.",
     field="training",
     ranked="training methods, by the share of test rows that none of several attacks breaks",
 )

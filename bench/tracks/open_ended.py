@@ -25,7 +25,7 @@ __all__ = ["OpenEndedMethod", "Problem", "Solution", "fitted"]
 TRACK = TrackCard(
     name="open-ended",
     title="Open-ended data",
-    about="Fit rows that follow several functions, where nobody says which row follows which.",
+    about="Fit rows of several functions, without knowing which row follows which.",
     field="shift",
     ranked="methods that fit several predictors, by how close the best of them comes to each "
     "hidden function",

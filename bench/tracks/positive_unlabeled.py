@@ -37,7 +37,7 @@ __all__ = [
 
 TRACK = TrackCard(
     name="positive-unlabeled",
-    title="Positive and unlabelled rows",
+    title="Positive and unlabelled",
     about="Train a classifier where only some of the positive rows are labelled.",
     field="few labels",
     ranked="training methods, by accuracy on labelled test rows",

@@ -14,7 +14,7 @@ __all__ = ["Problem", "Recipe", "Solution"]
 TRACK = TrackCard(
     name="recipes",
     title="Training recipes",
-    about="Train a net on few labelled rows, by changing examples, targets, weights or the step.",
+    about="Train a net on few labelled rows, with changed examples, targets or steps.",
     field="training",
     ranked="training methods, by test accuracy, and by the divergence from the true posterior "
     "where it is known; calibration, corruptions and outliers are columns",

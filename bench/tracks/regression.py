@@ -31,7 +31,7 @@ __all__ = [
 TRACK = TrackCard(
     name="regression",
     title="Regression recipes",
-    about="Train a net on few rows with real targets, by changing examples, targets or the step.",
+    about="Train a net on few real targets, with changed examples, targets or steps.",
     field="training",
     ranked="training methods, by the root mean squared error on test rows",
 )

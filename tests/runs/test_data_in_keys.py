@@ -174,7 +174,7 @@ def bench_of(tmp_path, monkeypatch, run_plan):
         def run(*tasks, **more):
             return run_plan(
                 paths=[str(folder)],
-                methods=("mean",),
+                methods=("toy/mean",),
                 tasks=tasks or ("*",),
                 preset="smoke",
                 executor=more.pop("executor", "inline"),
@@ -185,7 +185,7 @@ def bench_of(tmp_path, monkeypatch, run_plan):
             driver = Driver(Registry(paths=[str(folder)]), Store(tmp_path / "results"))
             done, todo = driver.split(
                 make_plan(
-                    Request(methods=("mean",), tasks=("*",), preset="smoke"), driver.registry
+                    Request(methods=("toy/mean",), tasks=("*",), preset="smoke"), driver.registry
                 ),
                 look=look,
             )
@@ -542,7 +542,7 @@ def _keys(tmp_path_factory):
     global KEYS
     KEYS = (
         Keys(registry),
-        make_plan(Request(methods=("mean",), tasks=("other",), preset="smoke"), registry).cells[0],
+        make_plan(Request(methods=("toy/mean",), tasks=("other",), preset="smoke"), registry).cells[0],
     )
 
 
