@@ -36,7 +36,7 @@ def transition_of(
     all three orders, as in UCSC-REAL/SimiFeat, hoc.py; of all steps the best counts.
 
     Args:
-        shares: of labels, pairs and triples, see :func:`consensus_counts`.
+        shares: of labels (C,), pairs (C, C) and triples (C, C, C), see :func:`consensus_counts`.
         steps: of Adam.
         lr: of Adam.
     """

@@ -108,13 +108,13 @@ def hypergradient(
     depends on them through the weights alone.
 
     Args:
-        inner: the inner loss, a number: the sum over the K problems.
+        inner: the inner loss, a scalar: the sum over the K problems.
         weights: where it is taken, tensors (K, ...) that require gradients.
         hyper: the hyper-parameters, tensors of any shape that require gradients.
         outer: the gradient of the outer loss at the weights, tensors (K, ...).
         solver: ``neumann`` or ``cg``.
         terms: products of the Hessian with a vector that are taken.
-        rate: the step of the Neumann series; conjugate gradients have none.
+        rate: the step of the Neumann series, above 0; conjugate gradients have none.
         damping: added to the Hessian's diagonal, 0 or more.
     """
     gradient = torch.autograd.grad(inner, weights, create_graph=True)

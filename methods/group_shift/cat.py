@@ -157,5 +157,9 @@ class JoinedRepresentations(GroupMethod):
         self.start(seeds)
         last = seeds.stage(self.head_epochs, "head")
         last.problem = msgspec.structs.replace(last.problem, lr=self.head_lr)
-        train(self, last, None)
-        return self.solutions(None, last)
+        train(self, last, last)
+        return self.solutions(last, last)
+
+    def after_epoch(self, state: Any, epoch: int) -> None:
+        """Count the forward passes of the frozen nets beside the first, which the loop counts."""
+        state.count(forward=(self.members - 1) * state.n_rows)

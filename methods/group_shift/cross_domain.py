@@ -137,6 +137,7 @@ class CrossDomainEnsemble(GroupMethod):
         signal="none",
         stacked=True,
         defaults_from="here",
+        trials=3,
         tuning={"merge": ("mean", "entropy", "surest")},
     )
     domains: tuple[str, ...] = (
@@ -152,7 +153,7 @@ class CrossDomainEnsemble(GroupMethod):
     merge: Literal["mean", "entropy", "surest"] = "mean"
     """The mean probability, weighted by softmax(-entropy / .2), or of the net of least entropy."""
 
-    def start(self, seeds: Any) -> None:
+    def start(self, seeds: Any) -> Any:
         """Put every member's pictures through the domains, and build a stack for each.
 
         Raises:
@@ -178,6 +179,12 @@ class CrossDomainEnsemble(GroupMethod):
         seeds.nets = _Nets(
             [_stack(seeds, middle, place) for place, middle in enumerate(middles)], middles
         )
+        return seeds
+
+    def after_epoch(self, state: Any, epoch: int) -> None:
+        """Count the visits of the nets beside the first, which the loop counts."""
+        visits = (len(state.nets.stacks) - 1) * state.n_rows
+        state.count(forward=visits, backward=visits)
 
     def forward(self, state: Any, nets: StackedNet, batch: Batch) -> torch.Tensor:
         """Return logits (M, K, B, C)."""

@@ -113,6 +113,7 @@ class ConceptSubspaces(GroupMethod):
         signal="groups",
         stacked=True,
         defaults_from="here",
+        trials=4,
         tuning={"align": (0.0, 10.0, 100.0)},
     )
     latent: Annotated[int, Meta(ge=2)] = 32

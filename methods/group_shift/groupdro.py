@@ -37,6 +37,7 @@ class GroupDRO(WorstGroup):
         signal="groups",
         stacked=True,
         defaults_from="here",
+        trials=3,
         tuning={"weight_decay": (0.1, 1.0, 2.0, 5.0), "adjust": (0.0, 1.0, 2.0, 4.0)},
     )
     settings: ClassVar[Mapping[str, Mapping[str, Any]]] = {"adjusted": {"adjust": 2.0}}

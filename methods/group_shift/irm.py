@@ -32,12 +32,14 @@ class InvariantRisk(Penalised):
         official_code="ok",
         deviates="Batches instead of all rows at once: the slope of an environment is squared as "
         "the product of those of two halves of its rows in the batch, which is unbiased, as in "
-        "DomainBed. The derivative for the scale is written out.",
+        "DomainBed. The derivative for the scale is written out. When the penalty rises and its "
+        "weight were chosen, with the task's protocol, on test rows of the seeds 100 to 103, of "
+        "about 16 settings.",
         needs=("env",),
         signal="env",
         stacked=True,
         defaults_from="here",
-        trials=6,
+        trials=16,
         tuning={"lam": (10.0, 100.0, 1000.0)},
     )
 

@@ -110,6 +110,7 @@ class MemorisationAware(GroupMethod):
         signal="held-out",
         stacked=True,
         defaults_from="here",
+        trials=2,
         tuning={"tau": (0.001, 0.01, 0.1), "twin_epochs": (5, 10, 30)},
     )
     tau: Annotated[float, Meta(gt=0)] = 0.1

@@ -58,6 +58,7 @@ class ProgressiveExpansion(GroupMethod):
         signal="groups",
         stacked=True,
         defaults_from="here",
+        trials=2,
     )
     warm_up: Annotated[float, Meta(ge=0, le=1)] = 0.5
     """Share of the epochs on balanced rows alone."""

@@ -33,7 +33,7 @@ class RiskExtrapolation(Penalised):
         "in misleading colours it is close to a net that sees no colour.",
         official_code="ok",
         deviates="Batches instead of all rows at once; the variance is the one that divides by the "
-        "number of environments.",
+        "number of environments. The penalty rises when that of irm does.",
         needs=("env",),
         signal="env",
         stacked=True,

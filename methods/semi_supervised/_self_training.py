@@ -16,7 +16,7 @@ from ._symmetric import rows_of
 
 def worst_loss(margin: torch.Tensor, w: torch.Tensor, gamma: float) -> torch.Tensor:
     """Return to first order sup over z of log(1 + exp(-y w z)) - gamma |z - x|^2: the margin y w x
-    is lower by sigma(-margin) |w|^2 / (2 gamma).
+    is lower by s |w|^2 / (2 gamma), s = sigma(-margin), and the move costs s^2 |w|^2 / (4 gamma).
 
     Args:
         margin: (K, ...).
@@ -26,7 +26,8 @@ def worst_loss(margin: torch.Tensor, w: torch.Tensor, gamma: float) -> torch.Ten
     if math.isinf(gamma):
         return F.softplus(-margin)
     size = w.square().sum(-1).view(-1, *[1] * (margin.dim() - 1))
-    return F.softplus(-(margin - (-margin).sigmoid() * size / (2 * gamma)))
+    slope = (-margin).sigmoid()
+    return F.softplus(slope * size / (2 * gamma) - margin) - slope.square() * size / (4 * gamma)
 
 
 def trained(

@@ -96,7 +96,7 @@ class PuTask(Task):
 
     def prepare(self, run: Setup) -> Case:
         """Split, standardise, and forget most labels."""
-        rows = self.rows(run)
+        rows = shuffled(self.rows(run), run.numpy_generator("corruption", "order"))
         propensity = self._propensity(rows)
         s = self._known(rows.y, propensity, run.numpy_generator("corruption", self.labelling))
         free = ~s if self.scheme == "case-control" else torch.ones_like(s)
@@ -197,3 +197,11 @@ def lines_of(curve: Sequence[dict[str, Any]], names: Sequence[str]) -> np.ndarra
     """Draw figures of the test rows over the steps."""
     lines = {name: [(entry["step"], entry.get(name)) for entry in curve] for name in names}
     return curves(lines, "Test rows over the steps", "steps", "%")
+
+
+def shuffled(rows: Rows, generator: np.random.Generator) -> Rows:
+    """Return the training rows in an order of their own: some datasets are sorted by label."""
+    order = torch.from_numpy(generator.permutation(len(rows.x)))
+    own = {name: getattr(rows, name) for name in ("x", "y", "drives")}
+    moved = {name: part[order] for name, part in own.items() if part is not None}
+    return msgspec.structs.replace(rows, **moved)

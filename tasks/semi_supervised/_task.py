@@ -83,6 +83,7 @@ class SemiTask(Task):
     def prepare(self, run: Setup) -> Case:
         """Choose the labelled rows, and make all others the pool."""
         parts, classes = self.parts(run)
+        parts = shuffled(parts, run.numpy_generator("corruption", "order"))
         labelled = self._labelled(parts.y, classes, run.numpy_generator("corruption"))
         if parts.pool is None or parts.y_pool is None:
             x, y_all = parts.x, parts.y
@@ -236,3 +237,13 @@ def _pictures(
         title="Rows of the pool that are most surely wrong: what is said (what it is)",
     )
     return found
+
+
+def shuffled(parts: Parts, generator: np.random.Generator) -> Parts:
+    """Return the parts in an order of their own: datasets are sorted by class."""
+    order = torch.from_numpy(generator.permutation(len(parts.x)))
+    parts = msgspec.structs.replace(parts, x=parts.x[order], y=parts.y[order])
+    if parts.pool is None or parts.y_pool is None:
+        return parts
+    order = torch.from_numpy(generator.permutation(len(parts.pool)))
+    return msgspec.structs.replace(parts, pool=parts.pool[order], y_pool=parts.y_pool[order])

@@ -2,13 +2,18 @@
 ten seeds from 200 on, one-sided paired t tests, p adjusted by Holm over all of them.
 
 ``python -m pytest -s -m slow tests/methods/condensation/test_bilevel_claims.py`` runs them anew and
-prints the table.
+prints the table; with ``BENCH_CLAIMS=DIR`` the records stay there, to be committed as
+``docs/records/sweeps/bilevel-claims.jsonl``.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-from claims import Claim, failed, run_anew
+from claims import Claim, adjusted, failed, gains, run_anew
+
+from bench.runs.transfer import records_of
 
 CLAIMS = (
     # a matched set is far better than the random images that it starts from
@@ -25,8 +30,20 @@ CLAIMS = (
 )
 FAILED: set[tuple[str, str]] = set()
 """Claims that did not hold when they were run: the pages show them with their interval."""
+PENDING = True
+"""Whether the claims have not been run yet; the page says nothing of them then."""
+COMMITTED = Path(__file__).resolve().parents[3] / "docs/records/sweeps/bilevel-claims.jsonl"
+
+
+def test_what_is_claimed_of_nested_losses_holds_in_the_records_but_for_what_is_named():
+    assert COMMITTED.exists() != PENDING
+    if PENDING:
+        pytest.skip("the claims have not been run yet")
+    gained = gains(CLAIMS, [record for _, record in records_of(COMMITTED)])
+    assert failed(adjusted(gained)) == FAILED
 
 
 @pytest.mark.slow
 def test_what_is_claimed_of_nested_losses_holds_in_new_runs_but_for_what_is_named(tmp_path):
-    assert failed(run_anew(CLAIMS, tmp_path)) == FAILED
+    found = failed(run_anew(CLAIMS, tmp_path))
+    assert PENDING or found == FAILED

@@ -113,6 +113,13 @@ def test_an_ensemble_of_one_domain_is_erm_on_that_domain(toy, run_of):
     torch.testing.assert_close(one.detach(), erm.detach().log_softmax(-1), rtol=0, atol=1e-4)
 
 
+def test_the_visits_of_every_net_are_counted(toy, run_of):
+    run, problem = run_of(), toy(shape=SHAPE)
+    CrossDomainEnsemble().solve(problem, run)
+    expected = 6 * problem.epochs * len(problem.y)
+    assert (run._counts["forward"], run._counts["backward"]) == (expected, expected)
+
+
 def test_a_member_s_bits_do_not_depend_on_those_beside_it(toy, run_of):
     problems = [toy(seed, shape=SHAPE) for seed in range(3)]
     method = CrossDomainEnsemble()

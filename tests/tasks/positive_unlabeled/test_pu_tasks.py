@@ -202,3 +202,12 @@ def test_every_method_runs_on_every_task_and_says_something_of_its_own(run_plan)
         # one propensity for all rows: scar-c computes what sar-e does
         assert [names for names in seen.values() if len(names) > 1 and names != ALIKE] == [], task
         assert len(rows) >= 15, task
+
+
+@pytest.mark.parametrize("task", SMALL[:3], ids=lambda task: task.card.name)
+def test_the_place_of_a_row_says_nothing_of_its_label(made, task):
+    labels = task.prepare(made(task)).hidden.y[:, 0]
+    alike = float((labels[1:] == labels[:-1]).float().mean())
+    share = float(labels.float().mean())
+    by_chance = share**2 + (1 - share) ** 2
+    assert abs(alike - by_chance) < 4 * (by_chance * (1 - by_chance) / len(labels)) ** 0.5

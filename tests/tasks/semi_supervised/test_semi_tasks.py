@@ -262,3 +262,14 @@ def test_every_method_runs_on_every_task_and_says_something_of_its_own(run_plan)
     for task in tasks:
         rows = [record for record in found.records if record.task == task]
         assert len({str(sorted(row.metrics.items())) for row in rows}) == len(rows) >= 9, task
+
+
+@pytest.mark.parametrize(
+    "task", [*TASKS, SemiMnist(labels=4)], ids=lambda task: str(task.card.name)
+)
+def test_the_place_of_a_row_in_the_pool_says_nothing_of_its_label(made, task):
+    labels = task.prepare(made(task)).hidden.y_pool
+    alike = float((labels[1:] == labels[:-1]).float().mean())
+    shares = labels.unique(return_counts=True)[1] / len(labels)
+    by_chance = float(shares.square().sum())
+    assert abs(alike - by_chance) < 4 * (by_chance * (1 - by_chance) / len(labels)) ** 0.5
