@@ -14,6 +14,19 @@ from tables_cards import ROOT, registry
 RECORDS = ROOT / "docs" / "records"
 
 _NOISY = ("noisy-digits", "noisy-mnist")
+_FEW, _TAILS = ("few-digits", "few-mnist"), ("tail-digits", "tail-mnist", "zipf-pairs")
+_ATTACKED, _TARGETS = ("robust-digits",), ("friedman", "progression", "waves")
+_BETTER_RECIPES = (
+    "amp",
+    "cutout",
+    "dropout",
+    "encouraging-loss",
+    "ls",
+    "mixup",
+    "sam",
+    "trivial-augment",
+    "weight-decay",
+)
 CLAIMED_ABOVE: dict[str, list[tuple[str, str, tuple[str, ...]]]] = {
     "noisy-labels": [
         ("gce", "ce", _NOISY),
@@ -60,6 +73,32 @@ CLAIMED_ABOVE: dict[str, list[tuple[str, str, tuple[str, ...]]]] = {
         ("pods", "grpo", ("clock-arithmetic",)),
         ("pods", "random", ("clock-arithmetic",)),
     ],
+    "recipes": [
+        *((name, "plain", _FEW) for name in _BETTER_RECIPES),
+        *((name, "mixup", _FEW) for name in ("cutmix", "decoupled-mixup", "manifold-mixup")),
+        ("cutmix", "cutout", _FEW),
+        ("asam", "sam", _FEW),
+        ("midpoint-mixup", "mixup", ("two-views",)),
+    ],
+    "long-tail": [
+        *((name, "plain", _TAILS) for name in ("class-weights", "resample", "encouraging-loss")),
+        *((name, "plain", _TAILS) for name in ("drw", "ldam", "nc-long-tail")),
+        *((name, "plain", _TAILS) for name in ("logit-adjust", "logit-adjust-post")),
+        ("class-balanced", "class-weights", _TAILS),
+        ("ldam-drw", "ldam", _TAILS),
+        ("logit-adjust", "ldam", _TAILS),
+    ],
+    "adversarial": [
+        *((name, "pgd-at", _ATTACKED) for name in ("avmixup", "mart", "trades")),
+        *((name, "trades", _ATTACKED) for name in ("arow", "ltd")),
+        *((name, "fgsm-at", _ATTACKED) for name in ("elle", "elle-a", "fgsm-rs", "pgd-at")),
+        ("n-fgsm", "fgsm-rs", _ATTACKED),
+        ("aaer", "n-fgsm", _ATTACKED),
+    ],
+    "regression": [
+        *((name, "plain", _TARGETS) for name in ("dropout", "mixup", "regmix", "sam", "supremix")),
+        *((name, "mixup", _TARGETS) for name in ("c-mixup", "manifold-mixup")),
+    ],
 }
 """Track -> which method its paper puts above which (``ce`` is also the teacher of
 ``self-distill``), and the tasks here that can tell.
@@ -93,9 +132,13 @@ def claims(track: str) -> str:
         if getattr(row.card, "claim", "") and track in row.card.tracks
     }
     stands = against_plain(track)
+    asked = {task for *_, tasks in CLAIMED_ABOVE.get(track, []) for task in tasks}
+    cards = [row.card for row in registry().rows("task") if row.name in asked]
+    percent = all(card.primary.unit == "%" for card in cards)
+    form, unit = ("+.1f", "points") if percent else ("+.3f", "the metric, + is better")
     lines = [
         (
-            "| method | the paper's claim, in our words | above | here, in points (95 % interval) "
+            f"| method | the paper's claim, in our words | above | here, in {unit} (95 % interval) "
             "| holds | the best plain baseline |"
         ),
         "| --- | --- | --- | --- | --- | --- |",
@@ -105,8 +148,8 @@ def claims(track: str) -> str:
         for rival, rows in orderings(track).get(method, [("", [])]):
             figures = "; ".join(
                 (
-                    f"{row['task']} {row['variant']} {row['difference']:+.1f} [{row['low']:+.1f}, "
-                    f"{row['high']:+.1f}]"
+                    f"{row['task']} {row['variant']} {row['difference']:{form}} "
+                    f"[{row['low']:{form}}, {row['high']:{form}}]"
                 )
                 for row in rows
             )
