@@ -51,8 +51,8 @@ class SclRelu(Recipe):
 }""",
         claim="Behind a ReLU the class means become orthogonal, however long the tail; rows of all "
         "classes in each batch make them so faster.",
-        deviates="The claim is about geometry; the head, its share of the epochs and its rate, "
-        "which starts anew, are chosen here.",
+        deviates="The claim is about geometry; the head on features over tau, its share of the "
+        "epochs and its rate, which starts anew, are chosen here.",
         signal="features",
         stacked=True,
         defaults_from="here",
@@ -88,7 +88,7 @@ class SclRelu(Recipe):
     def forward(self, state: _State, nets: StackedNet, batch: Batch) -> torch.Tensor:
         """Return features of length 1 (K, B + bound, D), later logits (K, B, C)."""
         if not self.contrasts(state, batch):
-            return nets.head(F.normalize(nets.features(batch.x), dim=-1).detach())
+            return nets.head((F.normalize(nets.features(batch.x), dim=-1) / self.tau).detach())
         x = torch.cat([batch.x, state.seeds.inputs(state.bound)], 1) if self.bind else batch.x
         return F.normalize(nets.features(x), dim=-1)
 
@@ -100,16 +100,18 @@ class SclRelu(Recipe):
         return contrast(logits, y, self.tau)
 
     def readout(self, state: _State, nets: StackedNet, k: int) -> torch.nn.Module:
-        """Return net ``k`` with its head on features of length 1."""
-        return _Normalised(nets.member(k))
+        """Return net ``k`` with its head on features of length 1 / tau."""
+        return _Normalised(nets.member(k), self.tau)
 
 
 class _Normalised(torch.nn.Module):
-    """A net whose head reads features of length 1."""
+    """A net whose head reads features of length 1 / tau, as the contrast does: on shorter ones the
+    rate of the task does not fit a head in some epochs.
+    """
 
-    def __init__(self, net: torch.nn.Module) -> None:
+    def __init__(self, net: torch.nn.Module, tau: float) -> None:
         super().__init__()
-        self.net = net
+        self.net, self.tau = net, tau
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
         """Return the features of inputs (n, ...), (n, D)."""
@@ -117,7 +119,7 @@ class _Normalised(torch.nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the logits (n, C)."""
-        found: torch.Tensor = self.net.head(self.features(x))  # type: ignore[operator]
+        found: torch.Tensor = self.net.head(self.features(x) / self.tau)  # type: ignore[operator]
         return found
 
 

@@ -222,6 +222,12 @@ def test_a_contrastive_net_freezes_its_features_for_the_head(tmp_path):
     assert not torch.equal(kept[4][-1], kept[9][-1])
 
 
+def test_the_head_of_a_contrastive_net_fits_the_rows_of_a_rare_class(tmp_path):
+    problem = blobs(0, sizes=TAIL, epochs=60, widths=(32, 32))
+    (found,) = outputs(SclRelu(), [problem], tmp_path)
+    assert (found.argmax(-1) == problem.y)[problem.y == 3].all()
+
+
 def test_the_smallest_angles_of_a_simplex_are_all_the_same():
     simplex = torch.eye(4)[None] + 3.0
     expected = torch.full((1, 4), np.arccos(-1 / 3), dtype=torch.float32)
