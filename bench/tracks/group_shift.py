@@ -92,7 +92,10 @@ class Problem(supervised.Problem, frozen=True, kw_only=True):
     Validation and test rows belong to the task, which chooses the epoch.
 
     Attributes:
+        widths: hidden units of a perceptron.
+        epochs: passes over the training rows.
         lr: learning rate of AdamW.
+        schedule: of the learning rate.
         weight_decay: of AdamW, decoupled.
         n_groups: G, labels times values of the attribute; 1 where the task has none.
         train_groups: group of each training row (N,), int64: label times the attribute's values,

@@ -56,7 +56,6 @@ class ImplicitWeights(NoisyLabelMethod):
         "weight. The held-out rows have given labels, wrong ones among them, as no clean rows are "
         "to be had. The net is the task's, at no minimum, so the Hessian is damped and that of a "
         "batch. A step divides the gradient of a seed by its root mean square over rows.",
-        stacked=True,
         defaults_from="here",
         trials=2,
         tuning={"lr_weights": (0.1, 0.3, 1.0), "damping": (0.03, 0.1, 0.3)},

@@ -119,7 +119,7 @@ class RegressionTask(Task):
                     f"holdout={self.holdout} leaves none of n_train={first} rows; take less."
                 )
         fit = slice(0, kept)
-        x, y = (_standardised(values.float(), fit) for values in (data.x, data.y))
+        x, y = (_standardised(values.float().to(run.device), fit) for values in (data.x, data.y))
         more = slice(first, first + self.n_more)
         test = slice(kept, first) if self.holdout else slice(len(y) - self.n_test, len(y))
         problem = Problem(x=x[fit], y=y[fit], **{name: getattr(self, name) for name in _PROTOCOL})

@@ -138,7 +138,7 @@ class SemiTask(Task):
             )
         found = []
         for one in range(classes - self.unlabelled_classes):
-            rows = (y == one).nonzero()[:, 0].numpy()
+            rows = (y == one).nonzero()[:, 0].cpu().numpy()
             if len(rows) < self.labels:
                 raise InvalidRun(
                     f"labels is {self.labels}, and class {one} has {len(rows)} rows; ask for fewer"

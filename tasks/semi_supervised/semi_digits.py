@@ -38,6 +38,6 @@ class SemiDigits(SemiTask):
         x, y = examples(run.dataset("digits"), 8, 16)
         train, test = (
             torch.from_numpy(part)
-            for part in stratified_split(y.numpy(), 359, run.numpy_generator("split", "test"))
+            for part in stratified_split(y.cpu().numpy(), 359, run.numpy_generator("split", "test"))
         )
         return Parts(x=x[train], y=y[train], x_test=x[test], y_test=y[test]), 10

@@ -59,7 +59,9 @@ class SemiMnist(SemiTask):
         x, y = examples(run.dataset("mnist5k"), 14, 255)
         train, test = (
             torch.from_numpy(part)
-            for part in stratified_split(y.numpy(), 1000, run.numpy_generator("split", "test"))
+            for part in stratified_split(
+                y.cpu().numpy(), 1000, run.numpy_generator("split", "test")
+            )
         )
         own = {"x": x[train], "y": y[train], "x_test": x[test], "y_test": y[test]}
         if self.pool == "own":

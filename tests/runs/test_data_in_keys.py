@@ -542,7 +542,9 @@ def _keys(tmp_path_factory):
     global KEYS
     KEYS = (
         Keys(registry),
-        make_plan(Request(methods=("toy/mean",), tasks=("other",), preset="smoke"), registry).cells[0],
+        make_plan(Request(methods=("toy/mean",), tasks=("other",), preset="smoke"), registry).cells[
+            0
+        ],
     )
 
 
