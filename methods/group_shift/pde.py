@@ -53,7 +53,7 @@ class ProgressiveExpansion(GroupMethod):
         official_code="flawed",
         deviates="Rows join without replacement; the official code may draw one twice. At most a "
         "tenth of all rows join. As many steps as the other methods: an epoch goes through the "
-        "rows at hand several times.",
+        "rows present several times.",
         needs=("train-groups",),
         signal="groups",
         stacked=True,
@@ -82,7 +82,7 @@ class ProgressiveExpansion(GroupMethod):
         return min(times * self.joins, int(self.cap * rows))
 
     def rows(self, state: _State, epoch: int, orders: torch.Tensor) -> torch.Tensor:
-        """Return passes over the rows at hand, one after the other, as long as an epoch is."""
+        """Return passes over the rows present, one after the other, as long as an epoch is."""
         count = orders.shape[1]
         more = self.joined(epoch, state.epochs, count)
         found = []

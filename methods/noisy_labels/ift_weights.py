@@ -78,7 +78,12 @@ class ImplicitWeights(NoisyLabelMethod):
     """
 
     def solve_stacked(self, problems: Sequence[Problem], runs: Sequence[Run]) -> list[Solution]:
+        """Solve problem by problem: the bits of a product with the Hessian depend on the stack."""
+        return [self.solve(problem, run) for problem, run in zip(problems, runs, strict=True)]
+
+    def solve(self, problem: Problem, run: Run) -> Solution:
         """Hold rows out, train on the others."""
+        problems, runs = [problem], [run]
         seeds = Seeds(problems, runs)
         count = max(1, round(self.share * seeds.n_rows))
         splits = [
@@ -95,7 +100,7 @@ class ImplicitWeights(NoisyLabelMethod):
         part = seeds.part(kept)
         state = _State(part, kept, held)
         train(self, part, state)
-        return self.solutions(state, part)
+        return self.solutions(state, part)[0]
 
     def loss(self, state: _State, batch: Batch, logits: torch.Tensor) -> torch.Tensor:
         """Return cross entropy times twice the logistic function of the row's hyper-parameter."""

@@ -30,7 +30,7 @@ class SelfTraining(Method):
   eprint = {2310.00027},
   archivePrefix = {arXiv}
 }""",
-        claim="What the robust classifier is held against.",
+        claim="What the robust classifier is compared with.",
         deviates="The paper states no algorithm in its abstract, which is all that was read; the "
         "worst row is found to first order, and the pool takes the better label.",
         needs=("symmetric",),

@@ -29,7 +29,7 @@ class CorruptedMnist(CorruptedTask):
         presets={
             "smoke": Preset(
                 variants={"plain": {}},
-                params={"n_train": 300, "n_other": 60, "epochs": 2, "widths": (32,)},
+                params={"n_train": 300, "n_other": 60, "epochs": 2, "widths": [32]},
                 seeds=1,
                 timeout=60,
             ),

@@ -84,7 +84,7 @@ class FeatureBias(GroupTask):
         presets={
             "smoke": Preset(
                 variants={"parity3": {}},
-                params={"n_train": 300, "epochs": 3, "widths": (32,)},
+                params={"n_train": 300, "epochs": 3, "widths": [32]},
                 seeds=1,
                 timeout=60,
             ),

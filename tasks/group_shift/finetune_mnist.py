@@ -37,7 +37,7 @@ class FinetuneMnist(CorruptedTask):
         presets={
             "smoke": Preset(
                 variants={"plain": {}},
-                params={"n_pretrain": 100, "n_train": 200, "epochs": 2, "widths": (32, 32)},
+                params={"n_pretrain": 100, "n_train": 200, "epochs": 2, "widths": [32, 32]},
                 seeds=1,
                 timeout=60,
             ),

@@ -33,7 +33,7 @@ class LinSlab(BlockTask):
         presets={
             "smoke": Preset(
                 variants={"slab5": {"slabs": 5}},
-                params={"n_train": 300, "epochs": 3, "widths": (32,)},
+                params={"n_train": 300, "epochs": 3, "widths": [32]},
                 seeds=1,
                 timeout=60,
             ),

@@ -48,7 +48,7 @@ class NoisyEnvironments(GroupTask):
         presets={
             "smoke": Preset(
                 variants={"eta25": {"eta": 0.25}},
-                params={"n_train": 300, "epochs": 3, "widths": (32,)},
+                params={"n_train": 300, "epochs": 3, "widths": [32]},
                 seeds=1,
                 timeout=60,
             ),

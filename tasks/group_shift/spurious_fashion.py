@@ -26,7 +26,7 @@ class SpuriousFashion(SpuriousTask):
         presets={
             "smoke": Preset(
                 variants={"rho95": {"rho": 0.95}},
-                params={"n_train": 300, "epochs": 2, "widths": (32,)},
+                params={"n_train": 300, "epochs": 2, "widths": [32]},
                 seeds=1,
                 timeout=60,
             ),

@@ -26,7 +26,7 @@ class SpuriousMnist(SpuriousTask):
         presets={
             "smoke": Preset(
                 variants={"rho95": {"rho": 0.95}},
-                params={"n_train": 300, "epochs": 3, "widths": (32,)},
+                params={"n_train": 300, "epochs": 3, "widths": [32]},
                 seeds=1,
                 timeout=60,
             ),

@@ -72,7 +72,7 @@ class SpuriousMnist10(SpuriousTask):
         presets={
             "smoke": Preset(
                 variants={"conflict5": {"rho": 0.95}},
-                params={"n_train": 300, "epochs": 3, "widths": (32,)},
+                params={"n_train": 300, "epochs": 3, "widths": [32]},
                 seeds=1,
                 timeout=60,
             ),

@@ -231,7 +231,7 @@ def _pictures(
         for row in rows
     ]
     found["sure"] = grid(
-        (problem.x[problem.unlabelled[rows]] - problem.x.min()).cpu(),
+        (problem.x[problem.unlabelled[rows.cpu()].to(problem.x.device)] - problem.x.min()).cpu(),
         captions,
         columns=8,
         title="Rows of the pool that are most surely wrong: what is said (what it is)",

@@ -41,6 +41,7 @@ SHAPES = {
     "csv": (150, 4),
     "control-charts": (3_000, 1, 60),
     "snippets": (8_000, 1, 512),  # of 23,619
+    "patches": (400, 1, 28, 28),
 }
 CLASSES = {
     "iris": 3,
@@ -61,9 +62,27 @@ TASKS = {
 }
 """All whose data is here without an extra."""
 WORDS = ("label-errors/vader-ratings", "noisy-labels/noisy-words")
-NOT_NUMBERED = ("graph-ood", "policy-optimization", "privacy-audit", *WORDS)
-"""Tracks whose rows are made, not taken from a dataset, the one that scores its training rows, and
-the tasks whose rows are hashed words.
+MADE = (
+    "group-shift/accuracy-curve",
+    "group-shift/dominoes-mnist",
+    "group-shift/feature-bias",
+    "group-shift/linslab",
+    "group-shift/noisy-environments",
+    "group-shift/spurious-digits",
+    "group-shift/spurious-mnist",
+    "group-shift/spurious-mnist10",
+    "input-attribution/block-mnist",
+    "input-attribution/diffroar-mnist",
+    "long-tail/zipf-pairs",
+    "open-ended/mixed-functions",
+    "positive-unlabeled/pu-gaussians",
+    "positive-unlabeled/spml-synthetic",
+    "recipes/overlap",
+)
+"""Tasks that make rows, or pictures of several rows or with marks: a figure of theirs names no row."""
+NOT_NUMBERED = ("graph-ood", "policy-optimization", "privacy-audit", *WORDS, *MADE)
+"""Tracks whose rows are made, not taken from a dataset, the one that scores its training rows,
+tasks whose rows are hashed words, and others that make theirs.
 """
 
 
@@ -147,7 +166,7 @@ def tags(case, names=("x", "x_val", "x_pool", "x_test")):
 
 def judged_by(identity, case):
     """Return what is the same if and only if the task judges by the same
-    rows: rows by their place among all, questions or graphs.
+    rows: rows by their place among all, questions, graphs or the problem's own rows.
     """
     if identity.startswith("policy"):
         return [split.ids.tolist() for split in case.hidden.splits.values()]
@@ -155,6 +174,8 @@ def judged_by(identity, case):
         return case.hidden.splits["ood_test"].graphs.edges.tolist()
     if identity.startswith("privacy"):
         return [*case.problems[0].y.tolist(), *case.hidden.trained_on.tolist()]
+    if identity.startswith(("open-ended", "input-attribution")):
+        return case.problems[0].x.flatten().tolist()
     if identity in WORDS:
         return case.hidden.x_test.tolist()
     # rows for other ends may be drawn where the test part is the data's own

@@ -9,6 +9,7 @@ import torch
 from bench.builtin.datasets.clusters import Clusters
 from bench.builtin.datasets.digits import Digits
 from bench.builtin.datasets.vader import Vader
+from bench.builtin.methods.data_valuation.data_oob import OutOfBag
 from bench.builtin.methods.label_errors.aum import AreaUnderMargin
 from bench.builtin.methods.label_errors.cincer_margin import CincerMargin
 from bench.builtin.methods.label_errors.cleanlab_cl import CleanlabConfidentLearning
@@ -53,6 +54,7 @@ METHODS = [
     Loss(),
     MetadataArchaeology(),
     NeighbourVote(),
+    OutOfBag(),
     OutOfFoldDisagreement(),
     RandomForest(),
     SimiFeat(),
@@ -332,6 +334,6 @@ def test_every_detector_and_reference_runs_and_says_something_of_its_own(run_pla
         name: metrics["acc_noisy"] for name, metrics in figures.items() if metrics["f1"] is not None
     }
     # they order the rows, and flag none
-    assert figures.keys() - anchors.keys() == {"ce-early", "ce-ensemble"}
+    assert figures.keys() - anchors.keys() == {"ce-early", "ce-ensemble", "data-oob"}
     # paired: the anchors are the seed's
     assert set(anchors.values()) == {figures["flag-none"]["acc_noisy"]}
