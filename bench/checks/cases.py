@@ -19,13 +19,14 @@ from bench.errors import BenchError, InvalidRun
 from bench.runs.guard import leaves
 from bench.texts import text_of
 from bench.tracks import RECORDS
+from bench.tracks.newer import NEWER
 
 
 def kinds_of(track: str, task: type[Task]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """Return the types of a track's problem and of its solution; none
     where neither this package nor the task says them.
     """
-    problems, solutions = RECORDS.get(track, ((), ()))
+    problems, solutions = {**RECORDS, **NEWER}.get(track, ((), ()))
     accepted = task.accepts if isinstance(task.accepts, tuple) else (task.accepts,)
     return tuple(map(_type, problems)), accepted or tuple(map(_type, solutions))
 
