@@ -126,7 +126,8 @@ def claimed(track: str) -> str:
     """Return what tests/methods/TRACK/test_TRACK_claims.py claimed before the runs, and what became
     of it, as Markdown.
     """
-    sys.path.append(str(ROOT / "tests" / "methods" / track))
+    methods = ROOT / "tests" / "methods"
+    sys.path += [str(methods / track), str(methods)]  # claims.py, which they share, is above
     tested = importlib.import_module(f"test_{track}_claims")
     lines = [
         "| claim | task | over random rows, ten splits (95 % interval) | adjusted p | |",

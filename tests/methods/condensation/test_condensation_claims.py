@@ -12,11 +12,10 @@ import os
 from typing import NamedTuple
 
 import pytest
+from claims import SEEDS, holm
 from scipy import stats
 
 import bench
-
-SEEDS = range(200, 210)
 
 
 class Claim(NamedTuple):
@@ -87,15 +86,6 @@ def gains(tmp_path_factory):
         ]
         for claim in CLAIMS
     }
-
-
-def holm(p_values):
-    """Return p values adjusted by Holm."""
-    found, highest = [0.0] * len(p_values), 0.0
-    for rank, place in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
-        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[place]))
-        found[place] = highest
-    return found
 
 
 @pytest.mark.slow

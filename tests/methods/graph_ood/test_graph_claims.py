@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from claims import holm
 from scipy import stats
 
 from bench.runs.transfer import records_of
@@ -50,15 +51,6 @@ def gains():
         claim: [reached[claim.better, seed] - reached[claim.other, seed] for seed in SEEDS]
         for claim in CLAIMS
     }
-
-
-def holm(p_values):
-    """Return p values adjusted by Holm."""
-    found, highest = [0.0] * len(p_values), 0.0
-    for rank, place in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
-        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[place]))
-        found[place] = highest
-    return found
 
 
 def test_the_claims_hold_or_fail_as_the_committed_records_say(gains):

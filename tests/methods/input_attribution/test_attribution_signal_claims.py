@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from claims import SEEDS, adjusted
 from scipy import stats
 
 import bench
 from bench.runs.transfer import records_of
-
-SEEDS = range(200, 210)
 
 
 class Claim(NamedTuple):
@@ -43,16 +42,6 @@ PENDING = True
 COMMITTED = Path(__file__).resolve().parents[3] / "docs/records/sweeps/attribution-claims.jsonl"
 
 
-def holm(p_values):
-    """Return p values adjusted by Holm."""
-    order = sorted(range(len(p_values)), key=p_values.__getitem__)
-    found, highest = [0.0] * len(p_values), 0.0
-    for rank, place in enumerate(order):
-        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[place]))
-        found[place] = highest
-    return found
-
-
 def gains(records):
     """Return the gain of each claim beyond its margin, seed by seed."""
     reached = {(one.task, one.variant, one.method, one.seed): one.metrics for one in records}
@@ -65,12 +54,6 @@ def gains(records):
         ]
         for claim in CLAIMS
     }
-
-
-def adjusted(gained):
-    """Return each claim's p, adjusted over all of them."""
-    tested = [stats.ttest_1samp(gained[claim], 0.0, alternative="greater") for claim in CLAIMS]
-    return dict(zip(CLAIMS, holm([result.pvalue for result in tested]), strict=True))
 
 
 def fails(p_values):

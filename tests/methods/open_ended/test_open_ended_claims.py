@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from claims import SEEDS, holm
 from scipy import stats
 
 import bench
 from bench.runs.transfer import records_of
-
-SEEDS = range(200, 210)
 
 
 class Bound(NamedTuple):
@@ -46,16 +45,6 @@ CLAIMS = (
 FAILED: set[Bound | Ahead] = set()
 """Claims that did not hold when they were run: the page shows them with their interval."""
 COMMITTED = Path(__file__).resolve().parents[3] / "docs/records/sweeps/open-ended-claims.jsonl"
-
-
-def holm(p_values):
-    """Return p values adjusted by Holm."""
-    order = sorted(range(len(p_values)), key=p_values.__getitem__)
-    found, highest = [0.0] * len(p_values), 0.0
-    for rank, place in enumerate(order):
-        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[place]))
-        found[place] = highest
-    return found
 
 
 def gains(records):

@@ -15,6 +15,7 @@ import pytest
 from bench.builtin.datasets.digits import Digits
 from bench.builtin.methods.recipes.encouraging_loss import EncouragingLoss, bonus
 from bench.builtin.tasks.long_tail.tail_digits import TailDigits
+from claims import SEEDS, adjusted
 from recipes_small import runs, setups
 from scipy import stats
 
@@ -23,8 +24,6 @@ from bench.runs.transfer import records_of
 from bench.training.calibration import binned
 from bench.training.recipe import cross_entropy
 from bench.training.state import predict
-
-SEEDS = range(200, 210)
 
 
 class Claim(NamedTuple):
@@ -63,16 +62,6 @@ their interval.
 COMMITTED = Path(__file__).resolve().parents[3] / "docs/records/sweeps/recipe-claims.jsonl"
 
 
-def holm(p_values):
-    """Return p values adjusted by Holm."""
-    order = sorted(range(len(p_values)), key=p_values.__getitem__)
-    found, highest = [0.0] * len(p_values), 0.0
-    for rank, place in enumerate(order):
-        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[place]))
-        found[place] = highest
-    return found
-
-
 def gains(records):
     """Return the gain of each claim, seed by seed."""
     reached = {
@@ -90,12 +79,6 @@ def gains(records):
         ]
         for claim in CLAIMS
     }
-
-
-def adjusted(gained):
-    """Return each claim's p, adjusted over all of them."""
-    tested = [stats.ttest_1samp(gained[claim], 0.0, alternative="greater") for claim in CLAIMS]
-    return dict(zip(CLAIMS, holm([result.pvalue for result in tested]), strict=True))
 
 
 def fails(p_values):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from claims import holm
 from scipy import stats
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -51,16 +52,6 @@ FAILED = {
     Claim("prune-digits", "surrogate-power", "auc"),
 }
 """Claims that did not hold when they were run."""
-
-
-def holm(p_values):
-    """Return p values adjusted by Holm."""
-    order = sorted(range(len(p_values)), key=p_values.__getitem__)
-    found, highest = [0.0] * len(p_values), 0.0
-    for rank, place in enumerate(order):
-        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[place]))
-        found[place] = highest
-    return found
 
 
 def measured():
