@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import random
 import shutil
 import sys
 import tempfile
@@ -53,6 +54,17 @@ def pytest_collection_finish(session):
 
         torch.set_num_threads(1)
         threadpoolctl.threadpool_limits(1)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Start the global random numbers anew before each test and its fixtures: else what a test draws
+    depends on the tests that its worker ran before it.
+    """
+    random.seed(0)
+    for module, seed in (("numpy.random", "seed"), ("torch", "manual_seed")):
+        if module in sys.modules:
+            getattr(sys.modules[module], seed)(0)
 
 
 # Runs: a cache for the session, and one call that plans and runs ------------

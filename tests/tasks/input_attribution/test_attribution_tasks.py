@@ -163,7 +163,7 @@ def test_retrained_nets_do_not_depend_on_those_beside_them():
 
 def test_the_attack_stays_in_its_ball_and_its_box_and_raises_the_loss():
     generator = torch.Generator().manual_seed(0)
-    nets = StackedMLP((36, 8, 3), [contextlib.nullcontext()] * 2, torch.device("cpu"))
+    nets = StackedMLP((36, 64, 3), [contextlib.nullcontext()] * 2, torch.device("cpu"))
     x = torch.rand(2, 20, 1, 6, 6, generator=generator)
     y = torch.randint(3, (2, 20), generator=generator)
     moved = l2_pgd(0.5, 5)(nets, x, y)
