@@ -66,9 +66,9 @@ def fgsm(
     """Return the rows after one step, of the shape of ``x``.
 
     Args:
-        model: from inputs (*lead, ...) to logits (*lead, C), each row by itself.
+        model: from inputs ``(*lead, ...)`` to logits ``(*lead, C)``, each row by itself.
         loss: what is raised.
-        x: the rows (*lead, ...).
+        x: the rows ``(*lead, ...)``.
         ball: where the attack may go.
         lead: number of leading axes.
         start: where the step is taken from, of the shape of ``x``; None: the rows.
@@ -93,15 +93,15 @@ def pgd(
     """Return the rows after projected ascent, of the shape of ``x``.
 
     Args:
-        model: from inputs (*lead, ...) to logits (*lead, C), each row by itself.
+        model: from inputs ``(*lead, ...)`` to logits ``(*lead, C)``, each row by itself.
         loss: what is raised.
-        x: the rows (*lead, ...).
+        x: the rows ``(*lead, ...)``.
         ball: where the attack may go.
         steps: how many.
         step: their size.
         lead: number of leading axes.
         start: where the ascent begins, of the shape of ``x``; None: at the rows.
-        labels: (*lead,); a row that is once classified otherwise is returned as it was then, so
+        labels: ``(*lead,)``; a row that is once classified otherwise is returned as it was then, so
             that more steps never undo a success. None: the last points are returned.
     """
     at = x if start is None else start

@@ -33,14 +33,14 @@ def apgd(
     step was not halved then and nothing better came since.
 
     Args:
-        model: from inputs (*lead, ...) to logits (*lead, C), each row by itself.
+        model: from inputs ``(*lead, ...)`` to logits ``(*lead, C)``, each row by itself.
         loss: what is raised.
-        x: the rows (*lead, ...).
+        x: the rows ``(*lead, ...)``.
         ball: where the search may go.
         steps: gradient steps.
         lead: number of leading axes.
         start: where the search begins, of the shape of ``x``; None: at the rows.
-        labels: (*lead,); a row that is once classified otherwise is returned as it was then.
+        labels: ``(*lead,)``; a row that is once classified otherwise is returned as it was then.
     """
     at = before = x if start is None else ball.project(start, x, lead)
     value, gradient, logits = slope(model, loss, at)
@@ -90,9 +90,9 @@ def targeted(
     largest margin, of the shape of ``x``; a row that one of them breaks is broken.
 
     Args:
-        model: from inputs (*lead, ...) to logits (*lead, C), each row by itself.
-        x: the rows (*lead, ...).
-        labels: true classes (*lead,).
+        model: from inputs ``(*lead, ...)`` to logits ``(*lead, C)``, each row by itself.
+        x: the rows ``(*lead, ...)``.
+        labels: true classes ``(*lead,)``.
         ball: where the search may go.
         steps: gradient steps of each search.
         classes: how many wrong classes are tried, those with the largest logits of the clean row.
@@ -126,7 +126,7 @@ def repeated(x: torch.Tensor, times: int, lead: int) -> torch.Tensor:
 
 def strongest(model: Model, points: torch.Tensor, labels: torch.Tensor, times: int) -> torch.Tensor:
     """Return of ``times`` points a row, laid out as :func:`repeated` does, the one that is farthest
-    on the wrong side, (*lead, ...), for labels (*lead,).
+    on the wrong side, ``(*lead, ...)``, for labels ``(*lead,)``.
     """
     lead = labels.dim()
     with torch.no_grad():
@@ -151,5 +151,5 @@ def _wide(values: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
 
 
 def _where(rows: torch.Tensor, new: torch.Tensor, old: torch.Tensor) -> torch.Tensor:
-    """Return new values for some rows (*lead,) of tensors (*lead, ...)."""
+    """Return new values for some rows ``(*lead,)`` of tensors ``(*lead, ...)``."""
     return torch.where(_wide(rows, new), new, old)

@@ -61,7 +61,7 @@ class Ball(msgspec.Struct, frozen=True, kw_only=True):
 
         Args:
             points: where the attack is, of the shape of ``x``.
-            x: the rows (*lead, ...).
+            x: the rows ``(*lead, ...)``.
             lead: number of leading axes.
         """
         if self.norm == "linf":
@@ -73,7 +73,7 @@ class Ball(msgspec.Struct, frozen=True, kw_only=True):
         return inside.clamp(self.low, self.high)
 
     def direction(self, gradient: torch.Tensor, lead: int) -> torch.Tensor:
-        """Return the direction of a step, of the shape of ``gradient`` (*lead, ...)."""
+        """Return the direction of a step, of the shape of ``gradient`` ``(*lead, ...)``."""
         rule = self.rule or {"linf": "sign", "l2": "unit"}[self.norm]
         if rule == "sign":
             return gradient.sign()
@@ -83,7 +83,7 @@ class Ball(msgspec.Struct, frozen=True, kw_only=True):
         """Return points drawn uniformly from the ball around each row, then put into the box.
 
         Args:
-            x: the rows (*lead, ...).
+            x: the rows ``(*lead, ...)``.
             lead: number of leading axes.
             generators: one for all rows, or one for each entry of the first axis.
         """
@@ -120,12 +120,12 @@ def drawn(
 
 
 def _length(change: torch.Tensor, lead: int) -> torch.Tensor:
-    """Return the Euclidean length of each row (*lead, ...), (*lead, 1, ..., 1)."""
+    """Return the Euclidean length of each row ``(*lead, ...)``, ``(*lead, 1, ..., 1)``."""
     return _wide(change.flatten(lead).norm(dim=-1), change)
 
 
 def _wide(values: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    """Return values (*lead,) so that they go with rows (*lead, ...)."""
+    """Return values ``(*lead,)`` so that they go with rows ``(*lead, ...)``."""
     return values.view(*values.shape, *[1] * (x.dim() - values.dim()))
 
 

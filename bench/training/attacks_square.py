@@ -41,9 +41,9 @@ def square(
     by itself and the whole change is scaled back to eps.
 
     Args:
-        model: from inputs (*lead, ...) to logits (*lead, C), each row by itself.
-        x: the rows, pictures (*lead, channels, height, width) or vectors (*lead, d).
-        labels: true classes (*lead,).
+        model: from inputs ``(*lead, ...)`` to logits ``(*lead, C)``, each row by itself.
+        x: the rows, pictures ``(*lead, channels, height, width)`` or vectors ``(*lead, d)``.
+        labels: true classes ``(*lead,)``.
         ball: where the search may go.
         queries: calls of the model after the first.
         generators: one for all rows, or one for each entry of the first axis.

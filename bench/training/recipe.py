@@ -84,7 +84,8 @@ class Recipe(SupervisedMethod, frozen=True, kw_only=True):
 
     Besides the hooks of :class:`~bench.training.supervised.SupervisedMethod`: ``draw`` is called at
     the start of every epoch, which is where a method takes its random numbers; ``loss`` is
-    :func:`fit` of ``targets``; ``optimiser`` is the problem's; the solution has a ``teacher``.
+    :func:`~bench.training.recipe.fit` of ``targets``; ``optimiser`` is the problem's; the solution
+    has a ``teacher``.
     """
 
     def optimiser(self, seeds: Seeds) -> torch.optim.Optimizer:
