@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 
 import torch
 
-from bench import Meta, MethodCard
+from bench import InvalidRun, Meta, MethodCard
 from bench.tracks.group_shift import GroupMethod, Model, Seeds, train
 from bench.training.data import stratified_split
 from bench.training.stack import StackedNet
@@ -52,10 +52,19 @@ class EarlyStopping(GroupMethod):
     """Share of the rows that is held out, in proportion by label."""
 
     def solve_alike(self, problems: Sequence[Any], runs: Sequence[Any]) -> list[Any]:
-        """Hold rows out, train on the others."""
+        """Hold rows out, train on the others.
+
+        Raises:
+            InvalidRun: no row is left to train on.
+        """
         seeds: Any = self.gather(problems, runs)
         seeds.nets = seeds.build()
         count = max(1, round(self.share * seeds.n_rows))
+        if count >= seeds.n_rows:
+            raise InvalidRun(
+                f"share {self.share} holds out all of the {seeds.n_rows} training rows; take a "
+                "smaller share, or more rows"
+            )
         splits = [
             stratified_split(
                 problem.y.cpu().numpy(), count, run.numpy_generator("method", "held out")

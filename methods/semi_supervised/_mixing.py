@@ -40,5 +40,6 @@ def mixed(rows: torch.Tensor, weight: torch.Tensor, partner: torch.Tensor) -> to
 
 def sharpened(p: torch.Tensor, temperature: float) -> torch.Tensor:
     """Return probabilities (..., C) to the power 1 / T, normalised again."""
-    power: torch.Tensor = p ** (1 / temperature)
+    # of the largest, so that not all of a row's powers round to zero
+    power: torch.Tensor = (p / p.amax(-1, keepdim=True)) ** (1 / temperature)
     return power / power.sum(-1, keepdim=True)

@@ -39,7 +39,7 @@ class MixMatch(SemiSupervisedMethod):
         stacked=True,
         defaults_from="here",
     )
-    temperature: Annotated[float, Meta(gt=0)] = 0.5
+    temperature: Annotated[float, Meta(ge=0.01)] = 0.5
     """Of the guessed labels."""
     alpha: Annotated[float, Meta(gt=0)] = 0.5
     """Both parameters of the Beta distribution of a mixture's weight."""

@@ -33,7 +33,7 @@ class UnsupervisedAugmentation(SemiSupervisedMethod):
         stacked=True,
         defaults_from="paper",
     )
-    temperature: Annotated[float, Meta(gt=0)] = 0.4
+    temperature: Annotated[float, Meta(ge=1e-6)] = 0.4
     """Of the targets; towards 0 they are hard."""
     cutoff: Annotated[float, Meta(ge=0)] = 0.8
     """Least probability of a target's class before sharpening."""

@@ -63,7 +63,7 @@ class UnMixMatch(SemiSupervisedMethod):
     )
     alpha: Annotated[float, Meta(gt=0)] = 0.75
     """Both parameters of the Beta distribution of a mixture's weight."""
-    temperature: Annotated[float, Meta(gt=0)] = 0.5
+    temperature: Annotated[float, Meta(ge=0.01)] = 0.5
     """Of the guessed labels, and of the contrast."""
     memory: Annotated[float, Meta(ge=0, lt=1)] = 0.999
     """Memory of the mean output."""

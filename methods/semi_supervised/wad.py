@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from torch.nn import functional as F
 
-from bench import Meta, MethodCard
+from bench import InvalidRun, Meta, MethodCard
 from bench.tracks.semi_supervised import Batch, Members, SemiSupervisedMethod, soft_cross_entropy
 from bench.training import optimisers
 from bench.training.fitting import passes_of
@@ -80,7 +80,7 @@ class WeightAware(SemiSupervisedMethod):
     """The teacher's space: learned by contrast of two strong views, or the inputs."""
     passes: Annotated[int, Meta(ge=1)] = 10
     """Passes over all rows that learn the space."""
-    temperature: Annotated[float, Meta(gt=0)] = 0.5
+    temperature: Annotated[float, Meta(ge=0.01)] = 0.5
     """Of the contrast."""
     lr: Annotated[float, Meta(gt=0)] = 5e-4
     """Of Adam, which trains space and net."""
@@ -132,8 +132,17 @@ class WeightAware(SemiSupervisedMethod):
         return own + (weight * soft_cross_entropy(logits[:, size:], guess)).mean(1)
 
     def parts(self, members: Members) -> list[int]:
-        """Return six equal parts, between which rows are promoted five times."""
+        """Return six equal parts, between which rows are promoted five times.
+
+        Raises:
+            InvalidRun: there are fewer steps than parts.
+        """
         steps = members.problem.steps
+        if steps <= _ROUNDS:
+            raise InvalidRun(
+                f"rows are promoted between {_ROUNDS + 1} parts of the training, and the task has "
+                f"steps {steps}; give it steps {_ROUNDS + 1} or more"
+            )
         edges = [steps * at // (_ROUNDS + 1) for at in range(_ROUNDS + 2)]
         return [high - low for low, high in pairwise(edges)]
 

@@ -103,7 +103,7 @@ class FeatureBias(GroupTask):
     """What chooses the epoch: nothing, features are those of the last."""
     told: Annotated[float, Meta(ge=0, le=1)] = 1.0
     """Share of training rows whose class tells the product; it is drawn at random in the others."""
-    n_train: Annotated[int, Meta(ge=1)] = 4000
+    n_train: Annotated[int, Meta(ge=2)] = 4000
     """Training rows."""
 
     def parts(self, run: Setup) -> Parts:

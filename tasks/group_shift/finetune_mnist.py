@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 import numpy as np
@@ -56,6 +56,8 @@ class FinetuneMnist(CorruptedTask):
             ),
         ),
     )
+    net: Literal["mlp"] = "mlp"
+    """The net that was trained and is tuned."""
     epochs: Annotated[int, Meta(ge=1)] = 20
     """Passes over the training rows."""
     n_pretrain: Annotated[int, Meta(ge=10)] = 1500

@@ -52,7 +52,7 @@ class LinSlab(BlockTask):
     """Slabs of the label's coordinate."""
     dimensions: Annotated[int, Meta(ge=2)] = 10
     """Coordinates."""
-    n_train: Annotated[int, Meta(ge=1)] = 4000
+    n_train: Annotated[int, Meta(ge=2)] = 4000
     """Training rows."""
 
     def parts(self, run: Setup) -> Parts:

@@ -19,6 +19,7 @@ from bench.builtin.methods.group_shift.vrex import RiskExtrapolation
 from shift_helpers import batch_of, shown_to, trained
 from torch.nn import functional as F
 
+from bench.errors import InvalidRun
 from bench.tracks.group_shift import Seeds, cross_entropy
 
 
@@ -300,6 +301,11 @@ def test_early_stopping_trains_on_rows_that_it_does_not_hold_out(toy, run_of):
     run = run_of(0)
     EarlyStopping(share=0.2).solve_stacked([problem], [run])
     assert run._counts == {"forward": 3 * 80 + 3 * 20, "backward": 3 * 80}
+
+
+def test_early_stopping_refuses_to_hold_out_every_row(toy, run_of):
+    with pytest.raises(InvalidRun, match=r"share 0\.999 holds out all of the 20 training rows"):
+        EarlyStopping(share=0.999).solve_stacked([toy(rows=20)], [run_of(0)])
 
 
 def test_the_forest_is_scikit_learn_s_where_all_classes_are_there(toy, run_of):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from bench.builtin.methods.semi_supervised._contrast import contrastive
+from bench.builtin.methods.semi_supervised._mixing import sharpened
 from bench.builtin.methods.semi_supervised._self_training import worst_loss
 from bench.builtin.methods.semi_supervised._symmetric import rows_of
 from bench.builtin.methods.semi_supervised.arazo import ConfirmationBias
@@ -294,6 +295,21 @@ def test_weights_of_the_pool_are_the_lead_of_the_nearest_class_in_the_teachers_s
     assert int(state.promoted.sum()) == 10
     method.after_part(state, members, 1)
     assert len(set(members.lists[0].tolist())) == 9 + 5 + int(0.064 * 51)
+
+
+def test_weights_refuse_a_training_with_fewer_steps_than_parts(tmp_path):
+    problem = msgspec.structs.replace(pictures(0)[0], steps=5)
+    with pytest.raises(InvalidRun, match="steps 5; give it steps 6 or more"):
+        trained(WeightAware(features="pixels"), [problem], tmp_path)
+
+
+@pytest.mark.parametrize("temperature", [0.01, 0.5, 1.0])
+def test_sharpened_probabilities_are_the_softmax_of_logarithms_at_any_temperature(temperature):
+    p = torch.softmax(torch.randn(5, 10), -1)
+    wanted = (p.double().log() / temperature).softmax(-1)
+    assert torch.allclose(sharpened(p, temperature).double(), wanted, atol=1e-5)
+    even = sharpened(torch.full((1, 10), 0.1), temperature)
+    assert torch.allclose(even, torch.full((1, 10), 0.1))
 
 
 # Two Gaussians ----------------------------------------------------------------------------------
