@@ -158,7 +158,7 @@ def _leaderboard(folder: str, *options: str) -> Any:
     from bench.cli import leaderboard_, main
 
     call = ["leaderboard", "--results", folder, *options, "--no-stale", "--format", "md"]
-    with mock.patch.object(leaderboard_, "open_registry", lambda *_: registry()):
+    with mock.patch.object(leaderboard_, "open_registry", return_value=registry()):
         return CliRunner().invoke(main, call, catch_exceptions=False)
 
 
