@@ -91,8 +91,8 @@ else
 		$(BIN)/bench check '$(TRACK)/*' --quick --device cpu
 endif
 
-test-methods: $(VENV)/.installed ## the quick form of bench check on the built-in methods that make test leaves out
-	BENCH_TEST_BUDGETS=off $(BIN)/python -m pytest -n $(JOBS) -m slow tests/conformance -k passes_the_quick_form
+test-methods: $(VENV)/.installed ## the quick form of bench check, and a pretended device, for the built-in methods and tracks that make test leaves out
+	BENCH_TEST_BUDGETS=off $(BIN)/python -m pytest -n $(JOBS) -m slow tests/conformance tests/device -k 'passes_the_quick_form or mix_no_devices'
 
 test-kernels: $(VENV)/.installed ## the numerical tests once more, under other kernels of BLAS and torch than this machine's own
 	@set -e; other=$$($(BIN)/python tests/other_kernels.py); echo "with $$other"; \

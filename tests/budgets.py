@@ -19,17 +19,17 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 BUDGETS: dict[str, float] = {
     "tests": 30.0,
-    "tests/checks": 37.0,
+    "tests/checks": 38.0,
     "tests/cli": 140.0,
-    "tests/conformance": 61.0,
+    "tests/conformance": 45.0,
     "tests/counts": 8.0,
     "tests/datasets": 22.0,
-    "tests/device": 20.0,
-    "tests/docs": 90.0,
+    "tests/device": 12.0,
+    "tests/docs": 85.0,
     "tests/examples": 30.0,
     "tests/executors": 32.0,
     "tests/leaderboard": 42.0,
-    "tests/methods": 125.0,
+    "tests/methods": 126.0,
     "tests/methods/adversarial": 5.0,
     "tests/methods/group_shift": 16.0,
     "tests/methods/input_attribution": 3.0,
@@ -41,7 +41,7 @@ BUDGETS: dict[str, float] = {
     "tests/plugins": 24.0,
     "tests/runs": 115.0,
     "tests/speed": 33.0,
-    "tests/tasks": 114.0,
+    "tests/tasks": 122.0,
     "tests/tasks/adversarial": 5.0,
     "tests/tasks/group_shift": 16.0,
     "tests/tasks/input_attribution": 6.0,
@@ -57,6 +57,10 @@ WHOLE = 1090.0
 """Seconds that all budgets may be together."""
 SHOWN = 25
 """Tests that are listed at the end, the slowest first."""
+SLACK = 1.4
+"""How many times its budget a folder may take before it fails a run: the calibration is one kind of
+work, and on another processor other kinds are up to a third slower beside it.
+"""
 _REFERENCE = 0.0106
 """Seconds of the calibration on the machine that the budgets were measured on."""
 _AGAIN = 20.0
@@ -137,13 +141,13 @@ class Budgets:
         return dict(found)
 
     def exceeded(self) -> list[str]:
-        """Say in sentences which folders took longer than they may."""
+        """Say in sentences which folders took longer than they may, the slack included."""
         return [
             f"{folder} took {cost:.3g} s of processor time, its budget is "
             f"{self.budgets.get(folder, 0):g} s: share fixtures, take smaller sizes, "
             "or mark as 'slow' what repeats another check (tests/budgets.py)"
             for folder, cost in sorted(self.folders().items())
-            if cost > self.budgets.get(folder, 0)
+            if cost > SLACK * self.budgets.get(folder, 0)
         ]
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:

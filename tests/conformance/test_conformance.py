@@ -395,15 +395,12 @@ def failures(names, quick, folder):
     return [(report.name, report.failed()) for report in reports if not report.ok]
 
 
+SAMPLE = {"input-attribution", "noisy-labels", "open-ended", "privacy-audit", "regression"}
 QUICK = [
-    pytest.param(methods[:1], marks=pytest.mark.slow)
-    if track == "policy-optimization"
-    else methods[:1]
+    methods[:1] if track in SAMPLE else pytest.param(methods[:1], marks=pytest.mark.slow)
     for track, methods in METHODS.items()
 ]
-"""A method of each track but the longest shows that its tasks and shared
-code pass; ``make test-methods`` takes all others.
-"""
+"""One method of some quick tracks; ``make test-methods`` takes all others."""
 QUICK += [
     pytest.param(part, marks=pytest.mark.slow)
     for methods in METHODS.values()

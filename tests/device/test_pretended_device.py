@@ -150,6 +150,8 @@ QUICK = {
     "semi-supervised": ("fixmatch", "shrinkmatch"),
     "unlearning-regression": ("cf-k",),
 }
+SAMPLE = {"group-shift", "noisy-labels", "open-ended", "positive-unlabeled"}
+"""Tracks of ``make test``; ``make test-methods`` takes all others."""
 BEYOND = {"l2r-gnn": "forward derivatives are not pretended"}
 NEED_ENVIRONMENTS = {"coral", "groupdro", "irm", "vrex"}
 """Methods that not every graph task can give what they need."""
@@ -159,7 +161,10 @@ def failures(records):
     return {record.method: record.error.message for record in records if record.status != "ok"}
 
 
-@pytest.mark.parametrize("track", QUICK)
+@pytest.mark.parametrize(
+    "track",
+    [track if track in SAMPLE else pytest.param(track, marks=pytest.mark.slow) for track in QUICK],
+)
 def test_a_method_and_its_task_mix_no_devices(track, tmp_path, monkeypatch):
     records = run(
         Registry(), tmp_path, monkeypatch, methods=QUICK[track], tasks=(TASKS[track],), track=track
