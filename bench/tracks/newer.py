@@ -17,5 +17,6 @@ NEWER: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "recipes": (("recipes:Problem",), ("recipes:Solution",)),
     "regression": (("regression:Problem",), ("regression:Solution",)),
     "semi-supervised": (("semi_supervised:Problem",), ("semi_supervised:Solution",)),
+    "weak-supervision": (("weak_supervision:Problem",), ("weak_supervision:Solution",)),
 }
 """Track -> its types, ``module:type`` within ``bench.tracks``."""
