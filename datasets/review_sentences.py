@@ -91,9 +91,7 @@ def _read(file: Path) -> tuple[dict[str, float], dict[str, float]]:
     return found, lexicon
 
 
-def _rows(
-    archive: tarfile.TarFile, name: str, columns: tuple[int, int]
-) -> list[tuple[str, float]]:
+def _rows(archive: tarfile.TarFile, name: str, columns: tuple[int, int]) -> list[tuple[str, float]]:
     packed = archive.extractfile(name)
     assert packed is not None, f"{name} is a folder"
     lines = [line.split("\t") for line in packed.read().decode("utf-8").splitlines() if line]

@@ -37,6 +37,7 @@ BUDGETS: dict[str, float] = {
     "tests/methods/open_ended": 3.0,
     "tests/methods/recipes": 7.0,
     "tests/methods/regression": 3.0,
+    "tests/methods/weak_supervision": 6.0,
     "tests/peers": 1.0,
     "tests/plugins": 24.0,
     "tests/runs": 115.0,
@@ -49,6 +50,7 @@ BUDGETS: dict[str, float] = {
     "tests/tasks/open_ended": 2.0,
     "tests/tasks/recipes": 5.0,
     "tests/tasks/regression": 2.0,
+    "tests/tasks/weak_supervision": 4.0,
     "tests/tracks": 22.0,
     "tests/training": 22.0,
 }

@@ -10,7 +10,7 @@ Shapes: K members (seeds), N rows, m sources, C classes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import msgspec
@@ -30,6 +30,7 @@ __all__ = [
     "Sentences",
     "Solution",
     "WeakSupervisionMethod",
+    "alternate",
     "posterior",
     "vote_shares",
 ]
@@ -178,6 +179,37 @@ def vote_shares(panel: Panel) -> torch.Tensor:
     total = counts.sum(-1, keepdim=True)
     even = torch.full_like(counts, 1 / panel.classes)
     return torch.where(total > 0, counts / total.clamp_min(1), even)
+
+
+def alternate(
+    panel: Panel,
+    step: Callable[[torch.Tensor], torch.Tensor],
+    rounds: int,
+    tolerance: float,
+) -> torch.Tensor:
+    """Return the probabilities (K, N, C) that a step no longer moves, from the shares of the votes
+    on; a member that has settled stays as it is while others go on.
+
+    Args:
+        panel: the votes.
+        step: from probabilities to those of the next round, both (K, N, C).
+        rounds: most rounds.
+        tolerance: largest change of a probability, in [0, 1], of a member that has settled.
+    """
+    q = vote_shares(panel)
+    active = torch.ones(len(q), 1, 1, dtype=torch.bool, device=q.device)
+    spent = torch.zeros(len(q), dtype=torch.int64, device=q.device)
+    for _ in range(rounds):
+        spent += active[:, 0, 0]
+        new = torch.where(active, step(q), q)
+        active = active & ((new - q).abs().amax((1, 2), keepdim=True) > tolerance)
+        q = new
+        if not bool(active.any()):
+            break
+    for run, passes in zip(panel.runs, spent.tolist(), strict=True):
+        run.count(forward=passes * q.shape[1])
+        run.log(passes, rounds=passes)
+    return q
 
 
 def posterior(panel: Panel, log_likelihood: torch.Tensor) -> torch.Tensor:

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 import torch
 
 from bench import Meta, MethodCard
-from bench.tracks.weak_supervision import Panel, WeakSupervisionMethod, posterior, vote_shares
+from bench.tracks.weak_supervision import Panel, WeakSupervisionMethod, alternate, posterior
 
 
 class DawidSkene(WeakSupervisionMethod):
@@ -45,19 +45,13 @@ class DawidSkene(WeakSupervisionMethod):
 
     def labels(self, panel: Panel) -> torch.Tensor:
         """Alternate the tables (eq. 2.3) and the labels (eq. 2.5), (K, N, C)."""
-        q, active = vote_shares(panel), torch.ones_like(panel.prior[:, :1, None], dtype=torch.bool)
         symbols = torch.cat([panel.marks, 1 - panel.casts[..., None]], -1)
-        flat, shape = symbols.flatten(2).mT.contiguous(), (*symbols.shape[2:], panel.classes)
-        for done in range(1, self.rounds + 1):
-            counts = (flat @ q).unflatten(1, shape[:2]) + self.smoothing
+        flat, shape = symbols.flatten(2).mT.contiguous(), symbols.shape[2:]
+
+        def step(q: torch.Tensor) -> torch.Tensor:
+            counts = (flat @ q).unflatten(1, shape) + self.smoothing
             if self.shares == "learned":
-                # a member that is done keeps its labels, so what it computes here is not used
-                panel.prior = q.mean(1)
-            new = posterior(panel, (counts / counts.sum(2, keepdim=True)).log())
-            new = torch.where(active, new, q)
-            moved = (new - q).abs().amax((1, 2), keepdim=True)
-            q, active = new, active & (moved > self.tolerance)
-            if not bool(active.any()):
-                break
-        panel.count(done)
-        return q
+                panel.prior = q.mean(1)  # eq. 2.4
+            return posterior(panel, (counts / counts.sum(2, keepdim=True)).log())
+
+        return alternate(panel, step, self.rounds, self.tolerance)

@@ -48,7 +48,7 @@ class LabelModel(WeakSupervisionMethod):
 
     def labels(self, panel: Panel) -> torch.Tensor:
         """Fit the tables, and apply Bayes' rule to the votes that are cast (K, N, C)."""
-        rows, sources = panel.casts.shape[1:]
+        sources = panel.casts.shape[2]
         if sources < 3:
             raise InvalidRun(
                 f"label-model tells sources apart by how they agree with two others, and there are "

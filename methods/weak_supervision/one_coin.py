@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 import torch
 
 from bench import Meta, MethodCard
-from bench.tracks.weak_supervision import Panel, WeakSupervisionMethod, posterior, vote_shares
+from bench.tracks.weak_supervision import Panel, WeakSupervisionMethod, alternate, posterior
 
 
 class OneCoin(WeakSupervisionMethod):
@@ -42,18 +42,14 @@ class OneCoin(WeakSupervisionMethod):
 
     def labels(self, panel: Panel) -> torch.Tensor:
         """Alternate accuracies and labels (K, N, C)."""
-        q, active = vote_shares(panel), torch.ones_like(panel.prior[:, :1, None], dtype=torch.bool)
-        cast, rest = panel.casts.sum(1), panel.classes - 1
-        same = torch.eye(panel.classes, dtype=torch.bool, device=q.device)
-        for done in range(1, self.rounds + 1):
+        cast = panel.casts.sum(1)
+        same = torch.eye(panel.classes, dtype=torch.bool, device=cast.device)
+
+        def step(q: torch.Tensor) -> torch.Tensor:
             right = (panel.marks * q[:, :, None]).sum((1, 3))
             accuracy = (right + self.smoothing) / (cast + 2 * self.smoothing)
-            log_right, log_wrong = accuracy.log(), ((1 - accuracy) / rest).log()
-            table = torch.where(same, log_right[..., None, None], log_wrong[..., None, None])
-            new = torch.where(active, posterior(panel, table), q)
-            moved = (new - q).abs().amax((1, 2), keepdim=True)
-            q, active = new, active & (moved > self.tolerance)
-            if not bool(active.any()):
-                break
-        panel.count(done)
-        return q
+            wrong = (1 - accuracy) / (panel.classes - 1)
+            table = torch.where(same, accuracy[..., None, None], wrong[..., None, None])
+            return posterior(panel, table.log())
+
+        return alternate(panel, step, self.rounds, self.tolerance)

@@ -67,9 +67,7 @@ class WeakCancer(WeakTask):
         train = run.numpy_generator("split", "order").permutation(train)
         measured = data.x.numpy()[train][:, list(MEASURES.values())]
         edges = np.quantile(measured, (self.low, self.high), axis=0)
-        votes = np.where(
-            measured > edges[1], MALIGNANT, np.where(measured < edges[0], BENIGN, -1)
-        )
+        votes = np.where(measured > edges[1], MALIGNANT, np.where(measured < edges[0], BENIGN, -1))
         own, other = standardised(data.x[train], data.x[test])
         return Voted(
             x=own,

@@ -78,12 +78,17 @@ class WeakReviews(WeakTask):
 
     def _words(self, train: list[str], test: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
         """Return TF-IDF weights of the words (N, D) and (T, D), of length 1, from the training
-        rows alone.
+        rows alone; columns without a word are 0.
         """
         from sklearn.feature_extraction.text import TfidfVectorizer
 
         weigh = TfidfVectorizer(
             min_df=self.least, max_features=self.vocabulary, dtype=np.float32
         ).fit(train)
-        own, other = (weigh.transform(part).toarray() for part in (train, test))
+        # as many columns whatever the seed, so that seeds stack
+        missing = self.vocabulary - len(weigh.vocabulary_)
+        own, other = (
+            np.pad(weigh.transform(part).toarray(), ((0, 0), (0, missing)))
+            for part in (train, test)
+        )
         return torch.from_numpy(own), torch.from_numpy(other)

@@ -130,6 +130,7 @@ TASKS = {
     "unlearning-privacy": "unlearn-random",
     "unlearning-correction": "unlearn-corrective",
     "unlearning-regression": "unlearn-regression",
+    "weak-supervision": "weak-generated",
 }
 QUICK = {
     "adversarial": ("trades", "aaer"),
@@ -149,6 +150,7 @@ QUICK = {
     "selection": ("el2n", "surrogate-power"),
     "semi-supervised": ("fixmatch", "shrinkmatch"),
     "unlearning-regression": ("cf-k",),
+    "weak-supervision": ("dawid-skene", "label-model"),
 }
 BEYOND = {"l2r-gnn": "forward derivatives are not pretended"}
 NEED_ENVIRONMENTS = {"coral", "groupdro", "irm", "vrex"}

@@ -34,6 +34,7 @@ TRACKS = (
     "regression",
     "positive_unlabeled",
     "semi_supervised",
+    "weak_supervision",
 )
 TRAINING = (
     "attacks",

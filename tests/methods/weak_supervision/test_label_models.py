@@ -196,8 +196,9 @@ def test_a_source_that_never_votes_changes_nothing(tmp_path, method):
     votes, _ = votes_from(rows=200)
     silent = torch.cat([votes, torch.full((200, 1), -1)], 1)
     one, other = (labelled(method, voted(part), tmp_path) for part in (votes, silent))
-    torch.testing.assert_close(one, other, atol=0.01 if named(method) == "label-model" else 1e-6,
-                               rtol=0)
+    torch.testing.assert_close(
+        one, other, atol=0.01 if named(method) == "label-model" else 1e-6, rtol=0
+    )
 
 
 @pytest.mark.parametrize("method", MODELS[:1] + MODELS[2:], ids=named)
