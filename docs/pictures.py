@@ -96,6 +96,9 @@ PICTURES: dict[str, Callable[[], np.ndarray]] = {
     "selection": first_kept,
     "semi-supervised": lambda: saved("semi-digits", "fixmatch", "lab4", "sure", preset="smoke"),
     "unlearning": lambda: saved("unlearn-class", "ft", "three", "phi", preset="smoke"),
+    "weak-supervision": lambda: saved(
+        "weak-cancer", "majority", "thresholds", "sources", preset="smoke"
+    ),
 }
 """Page of docs/tracks -> what makes its picture."""
 
