@@ -33,6 +33,7 @@ class ReviewSentences(Dataset):
         had="local",
         get="pip download --no-deps --no-binary vaderSentiment vaderSentiment==3.3.2 "
         "-d $BENCH_DATA/snippets",
+        fingerprint="feb0c6625e98d0d7c9758c4ad335ed612904e0bcb8b3cc18183a47b1770349c5",
         bibtex="""@inproceedings{hutto2014vader,
   title = {VADER: A Parsimonious Rule-based Model for Sentiment Analysis of Social Media Text},
   author = {Hutto, C. J. and Gilbert, Eric},

@@ -35,6 +35,7 @@ TRACKS = (
     "positive_unlabeled",
     "semi_supervised",
     "weak_supervision",
+    "noisy_regression",
 )
 TRAINING = (
     "attacks",
