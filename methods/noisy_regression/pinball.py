@@ -11,7 +11,7 @@ from bench.tracks.noisy_regression import Batch, Recipe, gaps
 
 
 class Pinball(Recipe):
-    """Learn a quantile of the targets: one above the median, since targets are only ever too low."""
+    """Learn a quantile of the targets, one above the median: targets are never too high."""
 
     card: ClassVar = MethodCard(
         name="pinball",
