@@ -54,13 +54,19 @@ class LabelModel(WeakSupervisionMethod):
                 f"label-model tells sources apart by how they agree with two others, and there are "
                 f"{sources}; give at least 3 sources"
             )
-        mu, z = self.fitted(panel), panel.marks.flatten(2)
+        drawn = [run.numpy_generator("method").random() for run in panel.runs]
+        scale = torch.tensor(drawn, dtype=panel.casts.dtype, device=panel.casts.device)
+        mu, z = self.fitted(panel, scale), panel.marks.flatten(2)
         prior = panel.prior.clamp_min(1e-12)
         return (z @ mu.log() + prior.log()[:, None]).softmax(-1)
 
-    def fitted(self, panel: Panel) -> torch.Tensor:
+    def fitted(self, panel: Panel, scale: torch.Tensor) -> torch.Tensor:
         """Return the probability of each vote under each class (K, mC, C): minimise
         |O - mu P mu'|^2 off the blocks of a source with itself, plus |mu P 1 - diag O|^2.
+
+        Args:
+            panel: the votes.
+            scale: of the tables at the start (K,), from 0 to 1.
         """
         rows, sources = panel.casts.shape[1:]
         classes, marks = panel.classes, panel.marks.flatten(2)
@@ -70,8 +76,7 @@ class LabelModel(WeakSupervisionMethod):
         shares = moments.diagonal(dim1=1, dim2=2)
         same = torch.eye(classes, dtype=moments.dtype, device=moments.device).repeat(sources, 1)
         mu = same * (shares[..., None] * self.precision / prior[:, None]).clamp(0, 1)
-        drawn = [run.numpy_generator("method").random() for run in panel.runs]
-        mu = mu * torch.tensor(drawn, dtype=mu.dtype, device=mu.device)[:, None, None]
+        mu = mu * scale[:, None, None]
         speed = torch.zeros_like(mu)
         for _ in range(self.steps):
             weighed = mu * prior[:, None]

@@ -15,7 +15,8 @@ RIDGE = 1.0
 """Half of it times the squared weights stands beside the summed loss, as in scikit-learn; the
 constants are free.
 """
-STEPS = 200
+STEPS, TOLERANCE = 200, 1e-5
+"""Most steps of L-BFGS, and the largest gradient of the mean loss at which it ends."""
 _DENSE = 0.1
 
 
@@ -47,7 +48,7 @@ class EndModel:
             np.zeros((columns + 1) * classes),
             jac=True,
             method="L-BFGS-B",
-            options={"maxiter": STEPS, "gtol": 1e-4},
+            options={"maxiter": STEPS, "gtol": TOLERANCE * len(x)},
         )
         self.weights = found.x.reshape(columns + 1, classes)
 

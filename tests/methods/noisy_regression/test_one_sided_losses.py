@@ -53,8 +53,9 @@ def lowered(seed=0, rows=200, **protocol):
 
 def predicted(method, problem, folder):
     (run,) = runs(folder, 1, track="noisy-regression", method=method.card.name)
+    model = method.solve(problem, run).model
     with torch.no_grad():
-        return method.solve(problem, run).model(problem.x)
+        return model(problem.x)
 
 
 def of_step(method, d):
@@ -62,7 +63,8 @@ def of_step(method, d):
     rows = len(d)
     f = torch.zeros(1, rows, 1, requires_grad=True)
     x = torch.zeros(1, rows, 1)
-    batch = Batch(epoch=0, step=0, rows=torch.arange(rows)[None], x=x, y=d[None])
+    places = torch.arange(rows)[None]
+    batch = Batch(epoch=0, step=0, rows=places, flat=places, x=x, y=d[None])
     method.loss(None, batch, f).mean().backward()
     return f.grad.flatten()
 
