@@ -34,7 +34,7 @@ BUDGETS: dict[str, float] = {
     "tests/methods/group_shift": 16.0,
     "tests/methods/input_attribution": 3.0,
     "tests/methods/long_tail": 4.0,
-    "tests/methods/noisy_regression": 3.0,
+    "tests/methods/noisy_regression": 6.0,
     "tests/methods/open_ended": 3.0,
     "tests/methods/recipes": 7.0,
     "tests/methods/regression": 3.0,

@@ -30,6 +30,7 @@ __all__ = [
     "Sentences",
     "Solution",
     "WeakSupervisionMethod",
+    "WordVectors",
     "alternate",
     "posterior",
     "vote_shares",
@@ -60,6 +61,18 @@ class Sentences(msgspec.Struct, frozen=True):
     texts: tuple[str, ...]
     rating: Annotated[torch.Tensor, Array("n", dtype="float32")]
     lexicon: Annotated[torch.Tensor, Array("n", dtype="float32")]
+
+
+class WordVectors(msgspec.Struct, frozen=True):
+    """A vector for each piece of a word, whatever stands around it.
+
+    Attributes:
+        vectors: (V, d), float32, in the order of the tokenizer's vocabulary.
+        tokenizer: how texts are cut into pieces, as the library tokenizers writes it.
+    """
+
+    vectors: Annotated[torch.Tensor, Array("V", "d", dtype="float32")]
+    tokenizer: str
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):

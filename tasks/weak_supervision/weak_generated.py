@@ -12,7 +12,7 @@ from bench import Meta, Preset, Setup, TaskCard
 from ._metrics import METRICS, REFERENCES
 from ._task import Voted, WeakTask
 
-_INPUTS = 50
+_INPUTS = 200
 
 
 class WeakGenerated(WeakTask):
@@ -64,7 +64,7 @@ class WeakGenerated(WeakTask):
     """Chance of a source to vote on a row."""
     copies: Annotated[int, Meta(ge=0)] = 0
     """Further sources that all say what the least accurate one says."""
-    apart: Annotated[float, Meta(ge=0)] = 1.5
+    apart: Annotated[float, Meta(ge=0)] = 2.0
     """Distance of a class's mean from 0, each class along an input of its own."""
 
     def voted(self, run: Setup) -> Voted:

@@ -64,7 +64,7 @@ class WeakReviews(WeakTask):
                 "sentences; take fewer"
             )
         x, x_test = self._words([data.texts[i] for i in train], [data.texts[i] for i in test])
-        votes = votes_of([data.texts[i] for i in train], data.lexicon.numpy()[train])
+        votes, names = self._votes(run, [data.texts[i] for i in train], data.lexicon.numpy()[train])
         good = torch.from_numpy((rating > 0).astype(np.int64))
         return Voted(
             x=x,
@@ -72,9 +72,15 @@ class WeakReviews(WeakTask):
             votes=torch.from_numpy(votes),
             x_test=x_test,
             y_test=good[torch.from_numpy(test)],
-            names=NAMES,
+            names=names,
             classes=2,
         )
+
+    def _votes(
+        self, run: Setup, texts: list[str], lexicon: np.ndarray
+    ) -> tuple[np.ndarray, tuple[str, ...]]:
+        """Return what the sources say of the training rows (N, m), and their names."""
+        return votes_of(texts, lexicon), NAMES
 
     def _words(self, train: list[str], test: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
         """Return TF-IDF weights of the words (N, D) and (T, D), of length 1, from the training

@@ -1,4 +1,4 @@
-"""Tests of claims share a module one folder above."""
+"""Tests of claims share a module one folder above, and a script stands beside the tests."""
 
 import sys
 from pathlib import Path
