@@ -31,6 +31,7 @@ class Vectors(Dataset):
         had="local",
         get="pip download --no-deps --only-binary wordllama wordllama==0.4.0.post1 "
         "-d $BENCH_DATA/word-vectors",
+        fingerprint="dee1e04d2f829425676ddc4185d4cd22783f71862dff6daf042eb5498863f79e",
         libraries=("safetensors",),
     )
 
