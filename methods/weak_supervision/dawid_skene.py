@@ -9,6 +9,16 @@ import torch
 from bench import Meta, MethodCard
 from bench.tracks.weak_supervision import Panel, WeakSupervisionMethod, alternate, posterior
 
+BIBTEX = """@article{dawid1979maximum,
+  title = {Maximum Likelihood Estimation of Observer Error-Rates Using the EM Algorithm},
+  author = {Dawid, A. P. and Skene, A. M.},
+  journal = {Journal of the Royal Statistical Society, Series C},
+  volume = {28},
+  number = {1},
+  pages = {20--28},
+  year = {1979}
+}"""
+
 
 class DawidSkene(WeakSupervisionMethod):
     """Each source has a table of how likely it votes what under each class; tables and labels are
@@ -20,15 +30,7 @@ class DawidSkene(WeakSupervisionMethod):
         title="Confusion matrices, by EM (Dawid-Skene)",
         track="weak-supervision",
         paper="doi:10.2307/2346806",
-        bibtex="""@article{dawid1979maximum,
-  title = {Maximum Likelihood Estimation of Observer Error-Rates Using the EM Algorithm},
-  author = {Dawid, A. P. and Skene, A. M.},
-  journal = {Journal of the Royal Statistical Society, Series C},
-  volume = {28},
-  number = {1},
-  pages = {20--28},
-  year = {1979}
-}""",
+        bibtex=BIBTEX,
         deviates="Abstaining is a vote of its own. Counts are smoothed, and the shares of the "
         "classes are fixed: all the same unless they are told.",
         stacked=True,

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from bench.builtin.methods.weak_supervision.dawid_skene import DawidSkene
+from bench.builtin.methods.weak_supervision.dawid_skene_prior import DawidSkenePrior
 from bench.builtin.methods.weak_supervision.dev_forest import DevForest
 from bench.builtin.methods.weak_supervision.dev_weights import DevWeights
 from bench.builtin.methods.weak_supervision.label_model import LabelModel, ordered
@@ -74,6 +75,17 @@ def test_learned_shares_of_the_classes_are_the_means_of_the_round_before(tmp_pat
     told = voted(votes, class_prior=q.mean(0))
     one, other = DawidSkene(rounds=1, shares="learned"), DawidSkene(rounds=1)
     torch.testing.assert_close(labelled(one, problem, tmp_path), labelled(other, told, tmp_path))
+
+
+def test_even_shares_that_are_told_change_nothing_and_uneven_ones_do(tmp_path):
+    votes, _ = votes_from(rows=80)
+    plain = labelled(DawidSkene(), voted(votes), tmp_path)
+    even, uneven = (
+        labelled(DawidSkenePrior(), voted(votes, class_prior=torch.tensor(shares)), tmp_path)
+        for shares in ([0.5, 0.5], [0.8, 0.2])
+    )
+    assert torch.equal(even, plain)
+    assert float((uneven[:, 0] - plain[:, 0]).mean()) > 0.01
 
 
 def test_one_accuracy_a_source_is_that_of_a_count_vote_by_vote(tmp_path):
