@@ -133,4 +133,4 @@ def sources(problem: Problem, y: np.ndarray) -> np.ndarray:
     cast = votes >= 0
     right = ((votes == y[:, None]) & cast).sum(0)
     table = np.stack([cast.mean(0), right / np.where(cast.sum(0), cast.sum(0), np.nan)], 1)
-    return heat_map(100 * table, problem.names, ("votes, %", "right, %"), "Sources")
+    return heat_map(100 * table, problem.names, ("votes", "right"), "Share of rows, %")

@@ -23,9 +23,9 @@ MEASURES = {
     "concavity": 6,
     "concave points": 7,
     "symmetry": 8,
-    "fractal dimension": 9,
-    "error of texture": 11,
-    "error of smoothness": 14,
+    "fractal": 9,
+    "texture error": 11,
+    "symmetry error": 18,
 }
 """Source -> its column."""
 MALIGNANT, BENIGN = 0, 1

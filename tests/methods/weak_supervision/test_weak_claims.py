@@ -26,7 +26,7 @@ CLAIMS = (
 FAILED: set[tuple[str, str]] = set()
 """Claims that did not hold when they were run: the page shows them with their interval."""
 PENDING = True
-"""Whether the claims have not been run yet; the page says nothing of them then."""
+"""Whether the claims have not been run yet, which the page says."""
 COMMITTED = (
     Path(__file__).resolve().parents[3] / "docs/records/sweeps/weak-supervision-claims.jsonl"
 )
