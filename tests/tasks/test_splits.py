@@ -79,6 +79,7 @@ MADE = (
     "input-attribution/block-mnist",
     "input-attribution/diffroar-mnist",
     "long-tail/zipf-pairs",
+    "noisy-regression/sensor-friedman",
     "open-ended/mixed-functions",
     "positive-unlabeled/pu-gaussians",
     "positive-unlabeled/spml-synthetic",
