@@ -86,6 +86,7 @@ PICTURES: dict[str, Callable[[], np.ndarray]] = {
     "label-errors": lambda: saved("errors-mnist", "aum", "asym40", "suspicious"),
     "long-tail": lambda: saved("tail-digits", "plain", "r30", "classes", preset="smoke"),
     "noisy-labels": lambda: saved("noisy-digits", "ce", "sym40", "epochs"),
+    "noisy-regression": lambda: saved("sensor-friedman", "mse", "half", "predictions"),
     "open-ended": lambda: saved("mixed-functions", "osl", "k3", "predictors"),
     "policy-optimization": lambda: saved(
         "clock-arithmetic", "d3s", "gflop5", "step-1", preset="smoke"
@@ -96,6 +97,9 @@ PICTURES: dict[str, Callable[[], np.ndarray]] = {
     "selection": first_kept,
     "semi-supervised": lambda: saved("semi-digits", "fixmatch", "lab4", "sure", preset="smoke"),
     "unlearning": lambda: saved("unlearn-class", "ft", "three", "phi", preset="smoke"),
+    "weak-supervision": lambda: saved(
+        "weak-cancer", "majority", "thresholds", "sources", preset="smoke"
+    ),
 }
 """Page of docs/tracks -> what makes its picture."""
 

@@ -12,10 +12,12 @@ NEWER: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "group-shift": (("group_shift:Problem",), ("group_shift:Solution",)),
     "input-attribution": (("input_attribution:Problem",), ("input_attribution:Solution",)),
     "long-tail": (("long_tail:Problem",), ("long_tail:Solution",)),
+    "noisy-regression": (("noisy_regression:Problem",), ("noisy_regression:Solution",)),
     "open-ended": (("open_ended:Problem",), ("open_ended:Solution",)),
     "positive-unlabeled": (("positive_unlabeled:Problem",), ("positive_unlabeled:Solution",)),
     "recipes": (("recipes:Problem",), ("recipes:Solution",)),
     "regression": (("regression:Problem",), ("regression:Solution",)),
     "semi-supervised": (("semi_supervised:Problem",), ("semi_supervised:Solution",)),
+    "weak-supervision": (("weak_supervision:Problem",), ("weak_supervision:Solution",)),
 }
 """Track -> its types, ``module:type`` within ``bench.tracks``."""

@@ -119,6 +119,7 @@ TASKS = {
     "label-errors": "errors-clusters",
     "long-tail": "tail-digits",
     "noisy-labels": "noisy-digits",
+    "noisy-regression": "sensor-friedman",
     "open-ended": "mixed-functions",
     "policy-optimization": "clock-arithmetic",
     "positive-unlabeled": "pu-digits",
@@ -130,6 +131,7 @@ TASKS = {
     "unlearning-privacy": "unlearn-random",
     "unlearning-correction": "unlearn-corrective",
     "unlearning-regression": "unlearn-regression",
+    "weak-supervision": "weak-generated",
 }
 QUICK = {
     "adversarial": ("trades", "aaer"),
@@ -141,6 +143,7 @@ QUICK = {
     "label-errors": ("loss",),
     "long-tail": ("ldam-drw", "nc-long-tail", "scl-relu"),
     "noisy-labels": ("elr", "coteaching"),
+    "noisy-regression": ("skew-mixture",),
     "open-ended": ("osl", "clusterwise"),
     "positive-unlabeled": ("nnpu",),
     "privacy-audit": ("audit-lira",),
@@ -149,6 +152,7 @@ QUICK = {
     "selection": ("el2n", "surrogate-power"),
     "semi-supervised": ("fixmatch", "shrinkmatch"),
     "unlearning-regression": ("cf-k",),
+    "weak-supervision": ("dawid-skene", "label-model"),
 }
 SAMPLE = {"group-shift", "noisy-labels", "open-ended", "positive-unlabeled"}
 """Tracks of ``make test``; ``make test-methods`` takes all others."""

@@ -34,6 +34,8 @@ TRACKS = (
     "regression",
     "positive_unlabeled",
     "semi_supervised",
+    "weak_supervision",
+    "noisy_regression",
 )
 TRAINING = (
     "attacks",

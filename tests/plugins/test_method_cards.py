@@ -101,6 +101,8 @@ def test_every_primary_metric_declares_bounds_and_ends_where_its_scale_does(regi
         "moleculeace",
         "overlap",
         "progression",
+        "sensor-diabetes",
+        "sensor-friedman",
         "solubility",
         "value-exact",
         "waves",

@@ -12,6 +12,7 @@ from bench.runs.artifacts import Artifacts
 from bench.runs.context import Setup
 from bench.runs.guard import leaves
 from bench.runs.tools import Tools
+from bench.tracks.weak_supervision import Sentences
 from bench.training.data import Examples, RatedTexts
 
 QUICK = {
@@ -61,7 +62,11 @@ TASKS = {
     if "default" in task_card(entry).presets and entry.name not in ("moleculeace", "solubility")
 }
 """All whose data is here without an extra."""
-WORDS = ("label-errors/vader-ratings", "noisy-labels/noisy-words")
+WORDS = (
+    "label-errors/vader-ratings",
+    "noisy-labels/noisy-words",
+    "weak-supervision/weak-reviews",
+)
 MADE = (
     "group-shift/accuracy-curve",
     "group-shift/dominoes-mnist",
@@ -74,10 +79,12 @@ MADE = (
     "input-attribution/block-mnist",
     "input-attribution/diffroar-mnist",
     "long-tail/zipf-pairs",
+    "noisy-regression/sensor-friedman",
     "open-ended/mixed-functions",
     "positive-unlabeled/pu-gaussians",
     "positive-unlabeled/spml-synthetic",
     "recipes/overlap",
+    "weak-supervision/weak-generated",
 )
 """Tasks that make rows, or pictures of several rows or with marks: a figure of theirs names no row."""
 NOT_NUMBERED = ("graph-ood", "policy-optimization", "privacy-audit", *WORDS, *MADE)
@@ -99,6 +106,11 @@ class Numbered(Tools):
                 [f"word-{row}" for row in range(7500)],
                 signs.expand(-1, 10).to(torch.int8).contiguous(),
             )
+        if name == "review-sentences":
+            signs = torch.arange(2500) % 2 * 2.0 - 1
+            words = "abcdefgh"
+            texts = (f"w{words[row % 8]} z{words[row // 8 % 8]}" for row in range(2500))
+            return Sentences(tuple(texts), signs, signs)
         rows = torch.arange(SHAPES[name][0])
         if params.get("split") == "test":  # other rows than those of the training part
             rows = rows[:2_000] + len(rows)
