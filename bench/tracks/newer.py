@@ -13,6 +13,7 @@ NEWER: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "input-attribution": (("input_attribution:Problem",), ("input_attribution:Solution",)),
     "long-tail": (("long_tail:Problem",), ("long_tail:Solution",)),
     "open-ended": (("open_ended:Problem",), ("open_ended:Solution",)),
+    "poisoning": (("poisoning:Problem",), ("poisoning:Solution",)),
     "positive-unlabeled": (("positive_unlabeled:Problem",), ("positive_unlabeled:Solution",)),
     "recipes": (("recipes:Problem",), ("recipes:Solution",)),
     "regression": (("regression:Problem",), ("regression:Solution",)),
