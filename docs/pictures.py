@@ -87,6 +87,7 @@ PICTURES: dict[str, Callable[[], np.ndarray]] = {
     "long-tail": lambda: saved("tail-digits", "plain", "r30", "classes", preset="smoke"),
     "noisy-labels": lambda: saved("noisy-digits", "ce", "sym40", "epochs"),
     "open-ended": lambda: saved("mixed-functions", "osl", "k3", "predictors"),
+    "poisoning": lambda: saved("unlearnable-mnist", "ce", "emin", "changes"),
     "policy-optimization": lambda: saved(
         "clock-arithmetic", "d3s", "gflop5", "step-1", preset="smoke"
     ),

@@ -52,7 +52,7 @@ class PoisoningTask(Task):
     """The net that all methods train."""
     widths: tuple[int, ...] = (256,)
     """Widths of its hidden layers or stages."""
-    epochs: Annotated[int, Meta(ge=1)] = 30
+    epochs: Annotated[int, Meta(ge=1)] = 10
     """Passes over the training rows."""
     batch_size: Annotated[int, Meta(ge=1)] = 64
     """Rows of a batch."""

@@ -41,7 +41,7 @@ class BackdoorMnist(PoisoningTask):
                 timeout=300,
             ),
         },
-        budget="30 epochs of batch 64",
+        budget="10 epochs of batch 64",
         offers={"poison-rate": {}},
         tuning={"holdout": 0.2},
         references=REFERENCES,

@@ -45,7 +45,7 @@ class UnlearnableMnist(PoisoningTask):
                 timeout=300,
             ),
         },
-        budget="30 epochs of batch 64; each pass of an attack costs as much as one of training",
+        budget="10 epochs of batch 64; each pass of an attack costs as much as one of training",
         offers={"epsilon": {}},
         tuning={"holdout": 0.2},
         references=REFERENCES,

@@ -33,6 +33,7 @@ TRACKS = (
     "adversarial",
     "regression",
     "positive_unlabeled",
+    "poisoning",
     "semi_supervised",
 )
 TRAINING = (
@@ -58,6 +59,7 @@ TRAINING = (
     "noise_rate",
     "optimisers",
     "pictures",
+    "poison",
     "recipe",
     "resample",
     "rows",

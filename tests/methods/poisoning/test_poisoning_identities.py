@@ -207,7 +207,5 @@ def test_clusters_are_their_share_of_a_class():
     ],
 )
 def test_values_outside_of_their_bounds_end_in_a_sentence(kind, fields):
-    from bench.params import checked
-
     with pytest.raises(BenchError, match=next(iter(fields))):
-        checked(kind, fields)
+        kind(**fields)
