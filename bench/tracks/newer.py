@@ -18,5 +18,9 @@ NEWER: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "recipes": (("recipes:Problem",), ("recipes:Solution",)),
     "regression": (("regression:Problem",), ("regression:Solution",)),
     "semi-supervised": (("semi_supervised:Problem",), ("semi_supervised:Solution",)),
+    "synthetic-data": (
+        ("synthetic_data:Chain", "synthetic_data:Mixed"),
+        ("synthetic_data:Fitted", "synthetic_data:Centres"),
+    ),
 }
 """Track -> its types, ``module:type`` within ``bench.tracks``."""

@@ -42,8 +42,8 @@ class HolisticRobust(PoisoningMethod):
         official_code="ok",
         deviates="No inputs are moved by default (epsilon 0; the authors' code has a ball of .5 in "
         "L2), as no test row of the track is. The worst distribution is found by a bisection, not "
-        "by a conic solver, with the same result. With r 0 it is the sample's own; the authors' code "
-        "takes .001 for it.",
+        "by a conic solver, with the same result. With r 0 it is the sample's own, for which the "
+        "authors' code takes .001.",
         signal="loss",
         stacked=True,
         defaults_from="here",
