@@ -96,6 +96,7 @@ PICTURES: dict[str, Callable[[], np.ndarray]] = {
     "positive-unlabeled": lambda: saved("pu-digits", "nnpu", "long60", "curves"),
     "selection": first_kept,
     "semi-supervised": lambda: saved("semi-digits", "fixmatch", "lab4", "sure", preset="smoke"),
+    "synthetic-data": lambda: saved("collapse-regression", "ols", "iso", "generations"),
     "unlearning": lambda: saved("unlearn-class", "ft", "three", "phi", preset="smoke"),
 }
 """Page of docs/tracks -> what makes its picture."""

@@ -38,6 +38,7 @@ BUDGETS: dict[str, float] = {
     "tests/methods/poisoning": 4.0,
     "tests/methods/recipes": 7.0,
     "tests/methods/regression": 3.0,
+    "tests/methods/synthetic_data": 2.0,
     "tests/peers": 1.0,
     "tests/plugins": 24.0,
     "tests/runs": 115.0,
@@ -51,6 +52,7 @@ BUDGETS: dict[str, float] = {
     "tests/tasks/poisoning": 4.0,
     "tests/tasks/recipes": 5.0,
     "tests/tasks/regression": 2.0,
+    "tests/tasks/synthetic_data": 3.0,
     "tests/tracks": 22.0,
     "tests/training": 22.0,
 }

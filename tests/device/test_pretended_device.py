@@ -128,6 +128,7 @@ TASKS = {
     "regression": "friedman",
     "selection": "prune-digits",
     "semi-supervised": "semi-digits",
+    "synthetic-data": "clean-and-noisy",
     "unlearning-privacy": "unlearn-random",
     "unlearning-correction": "unlearn-corrective",
     "unlearning-regression": "unlearn-regression",
@@ -150,6 +151,7 @@ QUICK = {
     "regression": ("c-mixup", "supremix"),
     "selection": ("el2n", "surrogate-power"),
     "semi-supervised": ("fixmatch", "shrinkmatch"),
+    "synthetic-data": ("ambient-mix", "wiener"),
     "unlearning-regression": ("cf-k",),
 }
 BEYOND = {"l2r-gnn": "forward derivatives are not pretended"}

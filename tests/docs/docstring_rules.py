@@ -35,6 +35,7 @@ TRACKS = (
     "positive_unlabeled",
     "poisoning",
     "semi_supervised",
+    "synthetic_data",
 )
 TRAINING = (
     "attacks",
