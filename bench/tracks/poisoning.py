@@ -106,7 +106,7 @@ def without(
         share: of the rows that is left out, in [0, 1).
     """
     kept = max(1, seeds.n_rows - round(share * seeds.n_rows))
-    rows = suspect.argsort(-1, stable=True)[:, :kept].sort(-1).values
+    rows = suspect.argsort(dim=-1, stable=True)[:, :kept].sort(-1).values
     part = seeds.part(rows, "kept")
     part.nets = seeds.build(first=1)
     train(method, part, None)

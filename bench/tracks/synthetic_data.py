@@ -156,7 +156,8 @@ def ridge(rows: Rows, lam: float) -> torch.Tensor:
         )
     gram = rows.x.T @ rows.x / count
     gram += lam * torch.eye(size, dtype=gram.dtype, device=gram.device)
-    return torch.linalg.solve(gram, rows.x.T @ rows.y / count)
+    found: torch.Tensor = torch.linalg.solve(gram, rows.x.T @ rows.y / count)
+    return found
 
 
 class Mixed(msgspec.Struct, frozen=True, kw_only=True):

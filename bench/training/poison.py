@@ -43,8 +43,6 @@ STEPS = 20
 """Steps of the sign of the gradient for every row, each a tenth of the radius."""
 BETWEEN = 10
 """Steps of the surrogate between two rounds of the noise."""
-LEAST = 6
-"""Rounds of error-minimising noise at least: a small surrogate fits its first noise at once."""
 ENOUGH = 0.01
 """Share of wrong rows, in [0, 1], at which a round was the last one."""
 
@@ -161,7 +159,7 @@ def error_minimising(
     optimiser = optimisers.sgd(net.parameters(), surrogate.lr, 0.9, 0.0)
     delta = x.new_zeros(groups, *x.shape[1:])
     at = x
-    for done in range(surrogate.rounds):
+    for _ in range(surrogate.rounds):
         for _ in range(BETWEEN):
             _descend(net, optimiser, at, y, next(batches).to(x.device))
         with attacks.frozen(net):
@@ -173,7 +171,7 @@ def error_minimising(
         with evaluating(net):
             wrong = (net(at[None])[0].argmax(-1) != y).float().mean()
         run.count(forward=(STEPS + 1) * len(x), backward=STEPS * len(x))
-        if wrong < ENOUGH and done + 1 >= LEAST:
+        if wrong < ENOUGH:
             break
     return _noisy(x, y, at, epsilon)
 

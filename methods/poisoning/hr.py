@@ -1,4 +1,4 @@
-"""Holistic robust training (arXiv:2303.05182)."""
+"""Holistic robust training (arXiv:2303.02251)."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ class HolisticRobust(PoisoningMethod):
         name="hr",
         title="Holistic robust training",
         track="poisoning",
-        paper="arXiv:2303.05182",
+        paper="arXiv:2303.02251",
         bibtex="""@inproceedings{bennouna2023certified,
   title = {Certified Robust Neural Networks: Generalization and Corruption Resistance},
   author = {Bennouna, Amine and Lucas, Ryan and Van Parys, Bart},
   booktitle = {ICML},
   year = {2023},
-  eprint = {2303.05182},
+  eprint = {2303.02251},
   archivePrefix = {arXiv}
 }""",
         claim="One loss protects against poisoned rows, moved inputs and small samples at once, "
         "and training on it generalises better than guarding against each alone.",
         official_code="ok",
         deviates="No inputs are moved by default (epsilon 0; the authors' code has a ball of .5 in "
-        "L2), as no test row of the track is. The worst distribution is found by a bisection, not "
-        "by a conic solver, with the same result. With r 0 it is the sample's own, for which the "
-        "authors' code takes .001.",
+        "L2), as no test row of the track is, and an ascent begins at the row. The worst "
+        "distribution is found by a bisection, not by a conic solver, with the same result. With r "
+        "0 it is the sample's own, for which the authors' code takes .001.",
         signal="loss",
         stacked=True,
         defaults_from="here",
@@ -98,7 +98,7 @@ def worst(losses: torch.Tensor, alpha: float, r: float, order: str = "hd") -> to
     moves to the largest loss, and p with KL(q || p) <= ``r``. The mass is taken from the *smallest*
     losses, and p_i = q_i / (eta - l_i) up to a factor. Order ``hr``: first KL(uniform || q) <= r,
     then the mass moves; the losses below a threshold nu count as nu, and nu is where a mass of
-    alpha lies below. Source: arXiv:2303.05182; RyanLucas3/HR_Neural_Networks, HR.py.
+    alpha lies below. Source: arXiv:2303.02251; RyanLucas3/HR_Neural_Networks, HR.py.
 
     Args:
         losses: of the rows, any finite numbers.

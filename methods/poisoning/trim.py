@@ -43,5 +43,5 @@ class Trim(PoisoningMethod):
         losses = cross_entropy(logits, batch.y)
         size = losses.shape[-1]
         kept = size - int(self.share * size)
-        rows = losses.detach().argsort(-1, stable=True)[:, :kept]
+        rows = losses.detach().argsort(dim=-1, stable=True)[:, :kept]
         return losses * torch.zeros_like(losses).scatter(-1, rows, size / kept)

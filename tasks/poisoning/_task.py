@@ -200,7 +200,8 @@ def caught(suspect: torch.Tensor | None, touched: torch.Tensor) -> float | None:
 
 def changes(problem: Problem, hidden: Hidden) -> np.ndarray:
     """Return touched rows: before the attack, what it changes times ten, and after it."""
-    rows = hidden.touched.nonzero()[:SHOWN, 0]
+    rows = hidden.touched.nonzero()[:, 0]
+    rows = rows[:: max(1, len(rows) // SHOWN)][:SHOWN]  # of all classes: rows are sorted by them
     before, after = hidden.x_clean[rows], problem.x[rows]
     change = (0.5 + 5 * (after - before)).clamp(0, 1)
     said = [f"label {label}" for label in problem.y[rows].tolist()]
