@@ -57,7 +57,7 @@ class PgdTraining(PoisoningMethod):
         "no claim about poisoned rows, against which others use it.",
         official_code="ok",
         deviates="The radius is half of the attacker's, which the task tells, and rises over the "
-        "first epochs: at the whole radius a net of this size does not begin to learn.",
+        "first epochs.",
         signal="none",
         needs=("epsilon",),
         stacked=True,
