@@ -88,6 +88,7 @@ PICTURES: dict[str, Callable[[], np.ndarray]] = {
     "noisy-labels": lambda: saved("noisy-digits", "ce", "sym40", "epochs"),
     "noisy-regression": lambda: saved("sensor-friedman", "mse", "half", "predictions"),
     "open-ended": lambda: saved("mixed-functions", "osl", "k3", "predictors"),
+    "poisoning": lambda: saved("unlearnable-mnist", "ce", "emin", "changes"),
     "policy-optimization": lambda: saved(
         "clock-arithmetic", "d3s", "gflop5", "step-1", preset="smoke"
     ),
@@ -96,6 +97,7 @@ PICTURES: dict[str, Callable[[], np.ndarray]] = {
     "positive-unlabeled": lambda: saved("pu-digits", "nnpu", "long60", "curves"),
     "selection": first_kept,
     "semi-supervised": lambda: saved("semi-digits", "fixmatch", "lab4", "sure", preset="smoke"),
+    "synthetic-data": lambda: saved("collapse-regression", "ols", "iso", "generations"),
     "unlearning": lambda: saved("unlearn-class", "ft", "three", "phi", preset="smoke"),
     "weak-supervision": lambda: saved(
         "weak-cancer", "majority", "thresholds", "sources", preset="smoke"

@@ -14,10 +14,15 @@ NEWER: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "long-tail": (("long_tail:Problem",), ("long_tail:Solution",)),
     "noisy-regression": (("noisy_regression:Problem",), ("noisy_regression:Solution",)),
     "open-ended": (("open_ended:Problem",), ("open_ended:Solution",)),
+    "poisoning": (("poisoning:Problem",), ("poisoning:Solution",)),
     "positive-unlabeled": (("positive_unlabeled:Problem",), ("positive_unlabeled:Solution",)),
     "recipes": (("recipes:Problem",), ("recipes:Solution",)),
     "regression": (("regression:Problem",), ("regression:Solution",)),
     "semi-supervised": (("semi_supervised:Problem",), ("semi_supervised:Solution",)),
     "weak-supervision": (("weak_supervision:Problem",), ("weak_supervision:Solution",)),
+    "synthetic-data": (
+        ("synthetic_data:Chain", "synthetic_data:Mixed"),
+        ("synthetic_data:Fitted", "synthetic_data:Centres"),
+    ),
 }
 """Track -> its types, ``module:type`` within ``bench.tracks``."""

@@ -33,9 +33,11 @@ TRACKS = (
     "adversarial",
     "regression",
     "positive_unlabeled",
+    "poisoning",
     "semi_supervised",
     "weak_supervision",
     "noisy_regression",
+    "synthetic_data",
 )
 TRAINING = (
     "attacks",
@@ -60,6 +62,7 @@ TRAINING = (
     "noise_rate",
     "optimisers",
     "pictures",
+    "poison",
     "recipe",
     "resample",
     "rows",
