@@ -17,5 +17,6 @@ NEWER: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "recipes": (("recipes:Problem",), ("recipes:Solution",)),
     "regression": (("regression:Problem",), ("regression:Solution",)),
     "semi-supervised": (("semi_supervised:Problem",), ("semi_supervised:Solution",)),
+    "target-shift": (("target_shift:Problem",), ("target_shift:Solution",)),
 }
 """Track -> its types, ``module:type`` within ``bench.tracks``."""
