@@ -68,8 +68,9 @@ class RegularizedShift(Method):
 def nearest(matrix: np.ndarray, wanted: np.ndarray, penalty: float) -> np.ndarray:
     """Return argmin ||M theta - b|| + penalty ||theta|| over theta >= -1, (C,).
 
-    Norms are not squared. The minimiser is on the path of the squared problem, min ||M theta - b||^2
-    + lam ||theta||^2, along which the objective has one valley, so lam is found by golden section.
+    Norms are not squared. The minimiser is on the path of the squared problem, min ||M theta -
+    b||^2 + lam ||theta||^2, along which the objective has one valley: lam is found by golden
+    section.
     """
 
     def at(lam: float) -> np.ndarray:

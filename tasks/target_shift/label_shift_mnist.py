@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from typing import Annotated, ClassVar
 
@@ -14,12 +13,11 @@ from torch.nn import functional as F
 from bench import Case, Meta, Metric, Outcome, Preset, Run, Score, Setup, Task, TaskCard
 from bench.declared import Array
 from bench.errors import InvalidRun
-from bench.runs.guard import fingerprint
 from bench.tracks.target_shift import Classes, Problem, Solution
 from bench.training.data import Examples, stratified_split
+from bench.training.fixed_net import Recipe, fixed_net, outputs
 from bench.training.pictures import scatter
 
-from ..input_attribution._nets import trained
 from ._metrics import MSE_W, REFERENCES
 
 
@@ -28,11 +26,13 @@ class Hidden(msgspec.Struct, kw_only=True):
 
     Attributes:
         y_target: labels of the target rows (M,).
+        p_target: the net's probabilities for them (M, W).
         weights: share of each class among the target rows over its share among the validation rows
             (C,).
     """
 
     y_target: Annotated[torch.Tensor, Array("M", dtype="int64", ge=0)]
+    p_target: Annotated[torch.Tensor, Array("M", "W", dtype="float64", ge=0, le=1)]
     weights: Annotated[torch.Tensor, Array("W", dtype="float64", ge=0)]
 
 
@@ -73,7 +73,7 @@ class LabelShiftMnist(Task):
         presets={
             "smoke": Preset(
                 variants={"alpha01": {"alpha": 0.1}},
-                params={"n_train": 300, "n_val": 200, "n_target": 100, "epochs": 5},
+                params={"n_train": 300, "n_val": 200, "n_target": 100, "epochs": 40},
                 seeds=1,
                 timeout=60,
             ),
@@ -108,7 +108,7 @@ class LabelShiftMnist(Task):
     width: Annotated[int, Meta(ge=1)] = 64
     """Width of the net's hidden layer."""
     epochs: Annotated[int, Meta(ge=1)] = 10
-    """Passes of Adam over the training rows."""
+    """Passes of AdamW over the training rows."""
 
     def prepare(self, run: Setup) -> Case:
         """Split, train the net, and draw the target.
@@ -130,19 +130,21 @@ class LabelShiftMnist(Task):
         train, val = generator.permutation(known[train]), generator.permutation(known[val])
         target = drawn(y, pool, self.shares(data.classes, run), self.n_target, run)
         x = F.avg_pool2d(data.x.float() / 255, 2)
-        rows = {
-            name: torch.from_numpy(part).to(x.device)
-            for name, part in (("train", train), ("val", val), ("target", target))
-        }
-        logits = self.answers(x, data.y, rows, data.classes, run)
+        train, val, target = (torch.from_numpy(part).to(x.device) for part in (train, val, target))
+        recipe = Recipe(widths=(self.width,), epochs=self.epochs)
+        net = fixed_net(x[train], data.y[train], data.classes, recipe, run)
         classes = Classes(
-            logits_val=logits["val"], y_val=data.y[rows["val"]], logits_target=logits["target"]
+            logits_val=outputs(net, x[val]),
+            y_val=data.y[val],
+            logits_target=outputs(net, x[target]),
         )
-        y_target = data.y[rows["target"]]
+        y_target = data.y[target]
         shares = torch.bincount(y_target, minlength=data.classes).double() / len(y_target)
         return Case(
             problems=[Problem(n_weights=data.classes, classes=classes)],
-            hidden=Hidden(y_target=y_target, weights=shares / classes.shares),
+            hidden=Hidden(
+                y_target=y_target, p_target=classes.p_target, weights=shares / classes.shares
+            ),
         )
 
     def shares(self, classes: int, run: Setup) -> np.ndarray:
@@ -154,33 +156,11 @@ class LabelShiftMnist(Task):
         found[generator.integers(classes)] = self.tweak
         return found
 
-    def answers(
-        self,
-        x: torch.Tensor,
-        y: torch.Tensor,
-        rows: dict[str, torch.Tensor],
-        classes: int,
-        run: Setup,
-    ) -> dict[str, torch.Tensor]:
-        """Return the net's logits for the validation and the target rows; it is trained once for
-        all methods of a seed.
-        """
-        recipe = {
-            "net": self.card.name,
-            "seed": run.seed,
-            "width": self.width,
-            "epochs": self.epochs,
-            "rows": fingerprint(rows),
-        }
-        build = functools.partial(_answers, x, y, rows, (self.width, classes), self.epochs)
-        found, _ = run.cached(recipe, build)
-        return found
-
     def evaluate(self, case: Case, outcomes: Sequence[Outcome], run: Setup) -> Score:
         """Judge the weights, and the target rows' classes under them."""
-        problem, hidden = case.problems[0], case.hidden
+        hidden: Hidden = case.hidden
         solution: Solution = outcomes[0].solution
-        p = problem.classes.p_target
+        p = hidden.p_target
         own = p if solution.p_target is None else solution.p_target
         y, told = hidden.y_target, hidden.weights
         weights = solution.weights.to(told)
@@ -217,23 +197,3 @@ def drawn(
 def accuracy(scores: torch.Tensor, y: torch.Tensor) -> float:
     """Return how many of the classes with the largest score are right, in percent."""
     return 100 * float((scores.argmax(1) == y).double().mean())
-
-
-def _answers(
-    x: torch.Tensor,
-    y: torch.Tensor,
-    rows: dict[str, torch.Tensor],
-    widths: Sequence[int],
-    epochs: int,
-    run: Run,
-) -> dict[str, torch.Tensor]:
-    nets = trained(
-        x[rows["train"]][None],
-        y[rows["train"]],
-        widths,
-        [run.seeded("init")],
-        [run.torch_generator("order", device="cpu")],
-        epochs=epochs,
-    )
-    with torch.no_grad():
-        return {name: nets(x[rows[name]][None])[0].clone() for name in ("val", "target")}
