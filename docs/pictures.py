@@ -95,6 +95,7 @@ PICTURES: dict[str, Callable[[], np.ndarray]] = {
     "positive-unlabeled": lambda: saved("pu-digits", "nnpu", "long60", "curves"),
     "selection": first_kept,
     "semi-supervised": lambda: saved("semi-digits", "fixmatch", "lab4", "sure", preset="smoke"),
+    "target-shift": lambda: saved("target-shift-regression", "retasa", "strong", "weights"),
     "unlearning": lambda: saved("unlearn-class", "ft", "three", "phi", preset="smoke"),
 }
 """Page of docs/tracks -> what makes its picture."""

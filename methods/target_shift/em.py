@@ -29,9 +29,10 @@ class CalibratedEM(Method):
   archivePrefix = {arXiv}
 }""",
         claim="With biases in the calibration, EM estimates weights better than BBSE and RLLS.",
-        deviates="formula checked against the authors' package abstention 0.1.3.1 "
-        "(EMImbalanceAdapter); calibration is fitted by Newton's steps, and EM ends at a change "
-        "of 1e-8 instead of 1e-6 or 100 rounds",
+        deviates="formula and calibration checked against the authors' package abstention 0.1.3.1 "
+        "(EMImbalanceAdapter, TempScaling), given calibrated probabilities: its own option "
+        "iterates on uncalibrated ones; calibration is fitted by Newton's steps, and EM ends at a "
+        "change of 1e-8 instead of 1e-6 or 100 rounds",
         signal="held-out",
         needs=("classes",),
         defaults_from="paper",

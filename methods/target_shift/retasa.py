@@ -36,7 +36,7 @@ class Retasa(Method):
         signal="features",
         needs=("numbers",),
         defaults_from="here",
-        trials=4,
+        trials=3,
     )
     alpha: Annotated[float, Meta(gt=0)] = 0.05
     """Weight of the penalty."""

@@ -127,6 +127,7 @@ TASKS = {
     "regression": "friedman",
     "selection": "prune-digits",
     "semi-supervised": "semi-digits",
+    "target-shift": "label-shift-mnist",
     "unlearning-privacy": "unlearn-random",
     "unlearning-correction": "unlearn-corrective",
     "unlearning-regression": "unlearn-regression",
@@ -148,6 +149,7 @@ QUICK = {
     "regression": ("c-mixup", "supremix"),
     "selection": ("el2n", "surrogate-power"),
     "semi-supervised": ("fixmatch", "shrinkmatch"),
+    "target-shift": ("bbse", "em"),
     "unlearning-regression": ("cf-k",),
 }
 BEYOND = {"l2r-gnn": "forward derivatives are not pretended"}

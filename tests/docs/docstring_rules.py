@@ -34,6 +34,9 @@ TRACKS = (
     "regression",
     "positive_unlabeled",
     "semi_supervised",
+    "target_shift",
+    "target_shift_classes",
+    "target_shift_kernels",
 )
 TRAINING = (
     "attacks",

@@ -78,6 +78,9 @@ MADE = (
     "positive-unlabeled/pu-gaussians",
     "positive-unlabeled/spml-synthetic",
     "recipes/overlap",
+    "target-shift/label-shift-mnist",
+    "target-shift/target-shift-diabetes",
+    "target-shift/target-shift-regression",
 )
 """Tasks that make rows, or pictures of several rows or with marks: a figure of theirs names no row."""
 NOT_NUMBERED = ("graph-ood", "policy-optimization", "privacy-audit", *WORDS, *MADE)
@@ -176,7 +179,9 @@ def judged_by(identity, case):
         return [*case.problems[0].y.tolist(), *case.hidden.trained_on.tolist()]
     if identity.startswith(("open-ended", "input-attribution")):
         return case.problems[0].x.flatten().tolist()
-    if identity in WORDS:
+    if identity == "target-shift/label-shift-mnist":
+        return case.hidden.p_target.flatten().tolist()
+    if identity in WORDS or identity.startswith("target-shift"):
         return case.hidden.x_test.tolist()
     # rows for other ends may be drawn where the test part is the data's own
     drawn = task_card(TASKS[identity]).test_set == "drawn"
