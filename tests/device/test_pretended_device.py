@@ -110,6 +110,7 @@ def run(registry, folder, monkeypatch, device="meta", **request):
 
 
 TASKS = {
+    "accuracy-estimation": "estimate-digits",
     "adversarial": "robust-digits",
     "condensation": "condense-transfer",
     "data-valuation": "value-mislabel",
@@ -133,6 +134,7 @@ TASKS = {
     "unlearning-regression": "unlearn-regression",
 }
 QUICK = {
+    "accuracy-estimation": ("atc", "sf-dap"),
     "adversarial": ("trades", "aaer"),
     "condensation": ("dsa", "ncfm"),
     "data-valuation": ("knn-shapley", "shapley-perm"),

@@ -34,6 +34,8 @@ TRACKS = (
     "regression",
     "positive_unlabeled",
     "semi_supervised",
+    "accuracy_estimation",
+    "accuracy_estimation_adapted",
     "target_shift",
     "target_shift_classes",
     "target_shift_kernels",

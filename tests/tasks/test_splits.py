@@ -63,6 +63,8 @@ TASKS = {
 """All whose data is here without an extra."""
 WORDS = ("label-errors/vader-ratings", "noisy-labels/noisy-words")
 MADE = (
+    "accuracy-estimation/estimate-digits",
+    "accuracy-estimation/estimate-mnist",
     "group-shift/accuracy-curve",
     "group-shift/dominoes-mnist",
     "group-shift/feature-bias",
@@ -181,6 +183,8 @@ def judged_by(identity, case):
         return case.problems[0].x.flatten().tolist()
     if identity == "target-shift/label-shift-mnist":
         return case.hidden.p_target.flatten().tolist()
+    if identity.startswith("accuracy-estimation"):
+        return case.problems[0].targets[case.hidden.kinds.index("clean")].flatten().tolist()
     if identity in WORDS or identity.startswith("target-shift"):
         return case.hidden.x_test.tolist()
     # rows for other ends may be drawn where the test part is the data's own
