@@ -21,7 +21,8 @@ __all__ = ["adapted", "entropy", "information"]
 
 def entropy(p: torch.Tensor) -> torch.Tensor:
     """Return the entropy in nats of probabilities over the last axis (..., C), without it."""
-    return torch.special.entr(p).sum(-1)
+    terms: torch.Tensor = torch.special.entr(p)
+    return terms.sum(-1)
 
 
 def information(logits: torch.Tensor) -> torch.Tensor:

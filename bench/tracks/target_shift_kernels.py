@@ -29,7 +29,7 @@ def silverman(x: torch.Tensor) -> torch.Tensor:
     """
     rows, columns = x.shape
     spread = x.double().std(0)
-    factor = (4 / ((columns + 2) * rows)) ** (1 / (columns + 4))
+    factor = float((4 / ((columns + 2) * rows)) ** (1 / (columns + 4)))
     return torch.where(spread > 0, spread, torch.ones_like(spread)) * factor
 
 

@@ -102,7 +102,7 @@ def test_estimates_are_judged_as_by_hand():
     assert best.images["estimates"].dtype == np.uint8
     without = Case(problems=[None], hidden=Hidden(right=right, kinds=("clean", "noise", "blur")))
     assert judged(task, without, [50.0] * 3, None).metrics["mae_real"] is None
-    assert rank_correlation(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 1.0])) == -1
+    assert rank_correlation(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 1.0])) < -0.99
 
 
 def test_a_hundred_labelled_rows_are_as_good_as_all_where_a_set_has_no_more(setup_of):
