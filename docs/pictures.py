@@ -77,6 +77,7 @@ def first_kept() -> np.ndarray:
 
 
 PICTURES: dict[str, Callable[[], np.ndarray]] = {
+    "accuracy-estimation": lambda: saved("estimate-digits", "atc", "mlp", "estimates"),
     "adversarial": lambda: saved("robust-digits", "pgd-at", "eps15", "changes"),
     "condensation": lambda: saved("condense-digits", "dm", "ipc1", "images", preset="smoke"),
     "data-valuation": lambda: saved("value-mislabel", "knn-shapley", "digits", "rows"),
@@ -98,6 +99,7 @@ PICTURES: dict[str, Callable[[], np.ndarray]] = {
     "selection": first_kept,
     "semi-supervised": lambda: saved("semi-digits", "fixmatch", "lab4", "sure", preset="smoke"),
     "synthetic-data": lambda: saved("collapse-regression", "ols", "iso", "generations"),
+    "target-shift": lambda: saved("target-shift-regression", "retasa", "strong", "weights"),
     "unlearning": lambda: saved("unlearn-class", "ft", "three", "phi", preset="smoke"),
     "weak-supervision": lambda: saved(
         "weak-cancer", "majority", "thresholds", "sources", preset="smoke"

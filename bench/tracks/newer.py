@@ -8,6 +8,7 @@ stale.
 from __future__ import annotations
 
 NEWER: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "accuracy-estimation": (("accuracy_estimation:Problem",), ("accuracy_estimation:Solution",)),
     "adversarial": (("adversarial:Problem",), ("adversarial:Solution",)),
     "group-shift": (("group_shift:Problem",), ("group_shift:Solution",)),
     "input-attribution": (("input_attribution:Problem",), ("input_attribution:Solution",)),
@@ -24,5 +25,6 @@ NEWER: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("synthetic_data:Chain", "synthetic_data:Mixed"),
         ("synthetic_data:Fitted", "synthetic_data:Centres"),
     ),
+    "target-shift": (("target_shift:Problem",), ("target_shift:Solution",)),
 }
 """Track -> its types, ``module:type`` within ``bench.tracks``."""

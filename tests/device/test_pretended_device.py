@@ -110,6 +110,7 @@ def run(registry, folder, monkeypatch, device="meta", **request):
 
 
 TASKS = {
+    "accuracy-estimation": "estimate-digits",
     "adversarial": "robust-digits",
     "condensation": "condense-transfer",
     "data-valuation": "value-mislabel",
@@ -130,12 +131,14 @@ TASKS = {
     "selection": "prune-digits",
     "semi-supervised": "semi-digits",
     "synthetic-data": "clean-and-noisy",
+    "target-shift": "label-shift-mnist",
     "unlearning-privacy": "unlearn-random",
     "unlearning-correction": "unlearn-corrective",
     "unlearning-regression": "unlearn-regression",
     "weak-supervision": "weak-generated",
 }
 QUICK = {
+    "accuracy-estimation": ("atc", "sf-dap"),
     "adversarial": ("trades", "aaer"),
     "condensation": ("dsa", "ncfm"),
     "data-valuation": ("knn-shapley", "shapley-perm"),
@@ -155,6 +158,7 @@ QUICK = {
     "selection": ("el2n", "surrogate-power"),
     "semi-supervised": ("fixmatch", "shrinkmatch"),
     "synthetic-data": ("ambient-mix", "wiener"),
+    "target-shift": ("bbse", "em"),
     "unlearning-regression": ("cf-k",),
     "weak-supervision": ("dawid-skene", "label-model"),
 }

@@ -38,6 +38,11 @@ TRACKS = (
     "weak_supervision",
     "noisy_regression",
     "synthetic_data",
+    "accuracy_estimation",
+    "accuracy_estimation_adapted",
+    "target_shift",
+    "target_shift_classes",
+    "target_shift_kernels",
 )
 TRAINING = (
     "attacks",

@@ -106,6 +106,8 @@ def test_every_primary_metric_declares_bounds_and_ends_where_its_scale_does(regi
         "sensor-diabetes",
         "sensor-friedman",
         "solubility",
+        "target-shift-diabetes",
+        "target-shift-regression",
         "value-exact",
         "waves",
     }

@@ -68,6 +68,8 @@ WORDS = (
     "weak-supervision/weak-reviews",
 )
 MADE = (
+    "accuracy-estimation/estimate-digits",
+    "accuracy-estimation/estimate-mnist",
     "group-shift/accuracy-curve",
     "group-shift/dominoes-mnist",
     "group-shift/feature-bias",
@@ -85,6 +87,9 @@ MADE = (
     "positive-unlabeled/spml-synthetic",
     "recipes/overlap",
     "weak-supervision/weak-generated",
+    "target-shift/label-shift-mnist",
+    "target-shift/target-shift-diabetes",
+    "target-shift/target-shift-regression",
 )
 """Tasks that make rows, or pictures of several rows or with marks: a figure of theirs names no row."""
 NOT_NUMBERED = ("graph-ood", "policy-optimization", "privacy-audit", *WORDS, *MADE)
@@ -188,7 +193,11 @@ def judged_by(identity, case):
         return [*case.problems[0].y.tolist(), *case.hidden.trained_on.tolist()]
     if identity.startswith(("open-ended", "input-attribution")):
         return case.problems[0].x.flatten().tolist()
-    if identity in WORDS:
+    if identity == "target-shift/label-shift-mnist":
+        return case.hidden.p_target.flatten().tolist()
+    if identity.startswith("accuracy-estimation"):
+        return case.problems[0].targets[case.hidden.kinds.index("clean")].flatten().tolist()
+    if identity in WORDS or identity.startswith("target-shift"):
         return case.hidden.x_test.tolist()
     # rows for other ends may be drawn where the test part is the data's own
     drawn = task_card(TASKS[identity]).test_set == "drawn"
