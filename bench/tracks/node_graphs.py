@@ -77,6 +77,10 @@ class NodeMethod(Method, frozen=True, kw_only=True):
     def after_step(self, state: Any, members: Members, step: int) -> None:
         """Do what the method does between steps; ``step`` counts those that are behind."""
 
+    def report(self, run: Run, step: int, model: Model) -> None:
+        """Hand a model to whoever looks at the steps."""
+        run.report(step, model)
+
     def finish(self, state: Any, members: Members, k: int) -> dict[str, Any]:
         """Return the fields of member ``k``'s solution besides the model."""
         return {}
@@ -96,6 +100,7 @@ class NodeMethod(Method, frozen=True, kw_only=True):
         )
         state = self.start(members, nets)
         self._descend(state, members, nets)
+        nets.eval()
         return [
             Solution(model=nets.member(k), **self.finish(state, members, k))
             for k in range(members.members)
@@ -118,7 +123,7 @@ class NodeMethod(Method, frozen=True, kw_only=True):
             for k, tick in enumerate(ticks):
                 tick()
                 if done % every == 0 or done == problem.steps:
-                    members.runs[k].report(done, nets.member(k))
+                    self.report(members.runs[k], done, nets.member(k))
 
 
 class Fixed(torch.nn.Module):

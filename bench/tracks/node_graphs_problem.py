@@ -116,9 +116,7 @@ class Members:
     def __init__(self, problems: Sequence[Problem], runs: Sequence[Run]) -> None:
         self.problem, self.problems, self.runs = problems[0], list(problems), list(runs)
         self.members, self.nodes, self.device = len(problems), len(problems[0].x), runs[0].device
-        graphs = [
-            NodeGraph(one.x.to(self.device), one.edges.to(self.device)) for one in problems
-        ]
+        graphs = [NodeGraph(one.x.to(self.device), one.edges.to(self.device)) for one in problems]
         self.graph = NodeGraph.beside(graphs)
         self.x = self.graph.x.view(self.members, self.nodes, -1)
         self.y = torch.stack([one.y for one in problems]).to(self.device)

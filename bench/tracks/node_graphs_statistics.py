@@ -85,9 +85,7 @@ def twins(edges: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     return found
 
 
-def leak(
-    edges: torch.Tensor, y: torch.Tensor, train: torch.Tensor, test: torch.Tensor
-) -> float:
+def leak(edges: torch.Tensor, y: torch.Tensor, train: torch.Tensor, test: torch.Tensor) -> float:
     """Return the share of the test nodes that have a twin among the training nodes, in percent.
 
     Args:

@@ -19,7 +19,16 @@ from bench.training.node_graph import NodeGraph
 from bench.training.operators import Operator
 from bench.training.stack import affine
 
-__all__ = ["Affine", "Drop", "MemberModel", "NodeNet", "Normal", "ResidualNet", "along"]
+__all__ = [
+    "Affine",
+    "Drop",
+    "MemberModel",
+    "NodeNet",
+    "Normal",
+    "PlainNet",
+    "ResidualNet",
+    "along",
+]
 
 
 def along(operator: Operator, x: torch.Tensor) -> torch.Tensor:
@@ -177,4 +186,30 @@ class ResidualNet(NodeNet):
     def head(self, features: torch.Tensor, graph: NodeGraph) -> torch.Tensor:
         """Map units (K, n, h) to outputs (K, n, C)."""
         found: torch.Tensor = self.outer(features)
+        return found
+
+
+class PlainNet(NodeNet):
+    """The net of arXiv:1609.02907: A relu(A x W1 + b1) W2 + b2, A = D^-1/2 (A + I) D^-1/2.
+
+    Args:
+        members: K.
+        sizes: f, h and C.
+        dropout: share dropped before each product.
+    """
+
+    def __init__(self, members: int, sizes: tuple[int, int, int], dropout: float) -> None:
+        super().__init__()
+        features, hidden, outputs = sizes
+        self.inner = Affine(members, features, hidden)
+        self.outer = Affine(members, hidden, outputs)
+        self.drop = Drop(dropout)
+
+    def features(self, x: torch.Tensor, graph: NodeGraph) -> torch.Tensor:
+        """Map features (K, n, f) to units (K, n, h)."""
+        return F.relu(self.inner(along(graph.symmetric(loops=True), self.drop(x))))
+
+    def head(self, features: torch.Tensor, graph: NodeGraph) -> torch.Tensor:
+        """Map units (K, n, h) to outputs (K, n, C)."""
+        found: torch.Tensor = self.outer(along(graph.symmetric(loops=True), self.drop(features)))
         return found
