@@ -36,7 +36,7 @@ class FairGNN(NodeMethod):
   eprint = {2009.01454},
   archivePrefix = {arXiv}
 }""",
-        claim="With few known sensitive labels, predictions become fair at little loss of accuracy.",
+        claim="With few known second labels, predictions become fair at little loss of accuracy.",
         official_code="flawed",
         deviates="The classifier is the residual net of gcn with two logits, and rate, steps and "
         "dropout are the task's; beta is .01 in place of 1. The estimator stays as it was after "

@@ -29,8 +29,8 @@ class GraphAttention(NodeMethod):
 }""",
         claim="Weights of neighbours that depend on their units are better than fixed ones.",
         deviates="The net is that of arXiv:2302.11640 with 64 units and one linear map after the "
-        "attention instead of two. Weights are not dropped, and there are no loops: the node itself "
-        "comes by the residual connection.",
+        "attention instead of two. Weights are not dropped, and there are no loops: the node "
+        "itself comes by the residual connection.",
         stacked=True,
         defaults_from="paper",
     )

@@ -28,11 +28,11 @@ class SeparateAttention(NodeMethod):
   eprint = {2302.11640},
   archivePrefix = {arXiv}
 }""",
-        claim="Keeping a node's own units apart helps attention where neighbours are of other classes.",
+        claim="A node's own units apart help attention where neighbours are of other classes.",
         official_code="ok",
         deviates="The net is that of arXiv:2302.11640 with 64 units and one linear map after the "
-        "attention instead of two. Weights are not dropped, and there are no loops: the node itself "
-        "has units of its own.",
+        "attention instead of two. Weights are not dropped, and there are no loops: the node "
+        "itself has units of its own.",
         stacked=True,
         defaults_from="paper",
     )

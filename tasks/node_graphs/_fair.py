@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 import torch
 
@@ -64,8 +65,8 @@ class FairHidden(Hidden, kw_only=True):
         gcn: test accuracy of the graph net without a penalty; None before the evaluation.
     """
 
-    seen: dict[int, tuple[float, float]] = {}
-    said: dict[int, torch.Tensor] = {}
+    seen: dict[int, tuple[float, float]] = msgspec.field(default_factory=dict)
+    said: dict[int, torch.Tensor] = msgspec.field(default_factory=dict)
     gcn: float | None = None
 
 
@@ -97,10 +98,9 @@ class FairTask(NodeTask):
         return hidden.said[hidden.step]
 
     def reveal(self, case: Case, run: Setup) -> None:
-        """Train the graph net without a penalty, from the streams of the row ``gcn``."""
-        hidden, kept = FairHidden(whole=case.hidden.whole, labels=case.hidden.labels), case
-        reference = Case(problems=kept.problems, hidden=hidden)
-        task = self
+        """Train the graph net without a penalty, as the method ``gcn`` does."""
+        hidden = FairHidden(whole=case.hidden.whole, labels=case.hidden.labels)
+        reference, task = Case(problems=case.problems, hidden=hidden), self
 
         class Watching(_Convolutions, frozen=True, kw_only=True):
             """The net, looked at by this task."""
@@ -116,9 +116,8 @@ class FairTask(NodeTask):
         """Score the chosen step, and the estimates of the second label."""
         found = super().evaluate(case, outcomes, run)
         hidden: FairHidden = case.hidden
-        metrics = figures(
-            hidden, torch.from_numpy(found.arrays["logits"]).to(hidden.labels.device), 2
-        )
+        logits = torch.from_numpy(found.arrays["logits"]).to(hidden.labels.device)
+        metrics = figures(hidden, logits, 2)
         names = {metric.name for metric in FAIR}
         found.metrics = {
             **{name: value for name, value in found.metrics.items() if name in names},

@@ -105,7 +105,7 @@ class Minesweeper(NodeTask):
 
 
 def grid(side: int) -> np.ndarray:
-    """Return the pairs of cells of a square grid that share a side or a corner (2, m), once each."""
+    """Return the pairs of cells of a square grid that share a side or a corner (2, m)."""
     cells = np.arange(side * side).reshape(side, side)
     pairs = [
         (cells[:, :-1], cells[:, 1:]),
