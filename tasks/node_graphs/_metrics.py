@@ -36,7 +36,7 @@ EDGE = Metric(
 ADJUSTED = Metric(
     name="adjusted_homophily",
     direction="none",
-    bounds=(None, 1),
+    bounds=(None, 1 + 1e-6),
     title="edge homophily above what degrees alone give, as a share of the rest to 1",
 )
 INFORMATIVENESS = Metric(

@@ -91,7 +91,7 @@ def test_minesweeper_has_the_shares_that_the_published_graph_has(made):
     task = Minesweeper(side=100)
     whole = task.whole(made(task))
     assert whole.edges.shape[1] == 2 * 39_402
-    assert float(whole.y.float().mean()) == 0.2
+    assert int(whole.y.sum()) == 2000
     shares = [0.5, 0.086, 0.173, 0.144, 0.068, 0.023, 0.0065]
     torch.testing.assert_close(whole.x.mean(0), torch.tensor(shares), rtol=0, atol=0.01)
     assert bool((whole.x.sum(1) == 1).all())
@@ -218,7 +218,8 @@ def test_fair_blocks_says_what_a_net_without_a_penalty_reaches_and_gates_by_it(m
     assert case.hidden.gcn is not None
     assert score.gates["accuracy"] == (score.metrics["acc"] >= case.hidden.gcn - 8)
     by_second = torch.nn.functional.one_hot(whole.sensitive, 2).float()
-    worst = judged(task, task.prepare(made(task)), run, Solution(model=Fixed(by_second)))
+    again = made(task)
+    worst = judged(task, task.prepare(again), again, Solution(model=Fixed(by_second)))
     assert worst.metrics["parity"] == 100.0
     assert worst.metrics["unfair"] == 200.0
 
