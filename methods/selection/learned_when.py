@@ -29,7 +29,7 @@ class LearnedWhen(Selector):
         claim="Nets of one architecture learn the rows of a dataset in the same order.",
         deviates="The paper measures the order, and chooses no rows by it. A row counts when it is "
         "in the batch, not at the end of an epoch.",
-        signal="dynamics",
+        signal="labels",
         defaults_from="here",
         tuning={"order": ("hard", "easy", "moderate"), "nets": (1, 3, 5)},
     )

@@ -24,7 +24,7 @@ class LabelledKernel(Selector):
         track="selection",
         paper="arXiv:2401.08808",
         bibtex="""@inproceedings{guo2024lpntk,
-  title = {lpNTK: Better Generalisation with Less Data via Sample Interaction During Learning},
+  title = {Sample Relationship from Learning Dynamics Matters for Generalisation},
   author = {Guo, Shangmin and Ren, Yi and Albrecht, Stefano V. and Smith, Kenny},
   booktitle = {ICLR},
   year = {2024},
