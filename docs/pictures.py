@@ -88,6 +88,7 @@ PICTURES: dict[str, Callable[[], np.ndarray]] = {
     "long-tail": lambda: saved("tail-digits", "plain", "r30", "classes", preset="smoke"),
     "noisy-labels": lambda: saved("noisy-digits", "ce", "sym40", "epochs"),
     "noisy-regression": lambda: saved("sensor-friedman", "mse", "half", "predictions"),
+    "node-graphs": lambda: saved("minesweeper", "gcn-plain", "grid", "graph"),
     "open-ended": lambda: saved("mixed-functions", "osl", "k3", "predictors"),
     "poisoning": lambda: saved("unlearnable-mnist", "ce", "emin", "changes"),
     "policy-optimization": lambda: saved(

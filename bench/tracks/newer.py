@@ -14,6 +14,7 @@ NEWER: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "input-attribution": (("input_attribution:Problem",), ("input_attribution:Solution",)),
     "long-tail": (("long_tail:Problem",), ("long_tail:Solution",)),
     "noisy-regression": (("noisy_regression:Problem",), ("noisy_regression:Solution",)),
+    "node-graphs": (("node_graphs:Problem",), ("node_graphs:Solution",)),
     "open-ended": (("open_ended:Problem",), ("open_ended:Solution",)),
     "poisoning": (("poisoning:Problem",), ("poisoning:Solution",)),
     "positive-unlabeled": (("positive_unlabeled:Problem",), ("positive_unlabeled:Solution",)),
