@@ -184,6 +184,11 @@ class ContinualMethod(Method, frozen=True, kw_only=True):
         """Return what the nets are fed (K, B', ...), the batch's rows first."""
         return batch.x
 
+    def forward(self, state: Any, members: Members, batch: Chunk) -> torch.Tensor:
+        """Return the logits (K, B', C) of what ``inputs`` returned."""
+        logits: torch.Tensor = members.nets(self.inputs(state, batch))
+        return logits
+
     def loss(self, state: Any, batch: Chunk, logits: torch.Tensor) -> torch.Tensor:
         """Return losses whose mean over the last axis is each net's objective, (K, B') or (K, 1).
 
@@ -253,7 +258,7 @@ class ContinualMethod(Method, frozen=True, kw_only=True):
 
     def step(self, state: Any, members: Members, batch: Chunk) -> None:
         """Move the nets by one batch."""
-        logits = members.nets(self.inputs(state, batch))
+        logits = self.forward(state, members, batch)
         members.optimiser.zero_grad(set_to_none=True)
         optimisers.descend(self.loss(state, batch, logits))
         members.count(forward=logits.shape[1], backward=logits.shape[1])
