@@ -33,6 +33,7 @@ class Ash(WideNet):
         signal="none",
         stacked=True,
         defaults_from="here",
+        trials=None,
         tuning={"lr": (1e-3, 3e-3, 1e-2)},
     )
     alpha: Annotated[float, Meta(gt=0)] = 3.0

@@ -32,6 +32,7 @@ class AshRelu(WideNet):
         plain=True,
         stacked=True,
         defaults_from="here",
+        trials=None,
         tuning={"lr": (1e-3, 3e-3, 1e-2)},
     )
 

@@ -47,6 +47,7 @@ class ElasticWeightConsolidation(ContinualMethod):
         signal="dynamics",
         stacked=True,
         defaults_from="here",
+        trials=None,
         tuning={"lam": (1.0, 10.0, 100.0)},
     )
     lam: Annotated[float, Meta(ge=0)] = 100.0

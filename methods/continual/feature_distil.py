@@ -37,6 +37,7 @@ class FeatureDistillation(Distiller):
         needs=("task-id",),
         stacked=True,
         defaults_from="here",
+        trials=None,
         tuning={"alpha": (0.1, 1.0, 10.0)},
     )
     alpha: Annotated[float, Meta(ge=0)] = 1.0

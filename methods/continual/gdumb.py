@@ -51,6 +51,7 @@ class GreedySamplerDumbLearner(ContinualMethod):
         needs=("memory",),
         stacked=True,
         defaults_from="here",
+        trials=None,
         tuning={"passes": (30, 60, 120), "lr": (0.03, 0.1)},
     )
     passes: Annotated[int, Meta(ge=1)] = 60

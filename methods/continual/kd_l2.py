@@ -40,6 +40,7 @@ class DistillationAndPull(Distiller):
         needs=("task-id",),
         stacked=True,
         defaults_from="here",
+        trials=None,
         tuning={"lam": (0.01, 0.1, 1.0)},
     )
     alpha: Annotated[float, Meta(ge=0)] = 1.0

@@ -21,6 +21,7 @@ class L2(ContinualMethod):
         plain=True,
         stacked=True,
         defaults_from="here",
+        trials=None,
         tuning={"lam": (1e-4, 1e-3, 1e-2)},
     )
     lam: Annotated[float, Meta(ge=0)] = 1e-3

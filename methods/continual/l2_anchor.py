@@ -32,6 +32,7 @@ class AnchoredWeights(ContinualMethod):
         plain=True,
         stacked=True,
         defaults_from="here",
+        trials=None,
         tuning={"lam": (0.1, 1.0, 10.0)},
     )
     lam: Annotated[float, Meta(ge=0)] = 1.0

@@ -39,6 +39,7 @@ class LearningWithoutForgetting(Distiller):
         needs=("task-id",),
         stacked=True,
         defaults_from="here",
+        trials=None,
         tuning={"alpha": (1.0, 3.0, 10.0)},
     )
     alpha: Annotated[float, Meta(ge=0)] = 3.0

@@ -34,6 +34,7 @@ class ShrinkPerturb(ContinualMethod):
         signal="none",
         stacked=True,
         defaults_from="here",
+        trials=None,
         tuning={"lr": (0.01, 0.03, 0.1), "noise": (0.01, 0.05)},
     )
     lr: Annotated[float, Meta(gt=0)] = 0.03

@@ -46,6 +46,7 @@ class SynapticIntelligence(ContinualMethod):
         signal="dynamics",
         stacked=True,
         defaults_from="here",
+        trials=None,
         tuning={"c": (0.1, 1.0)},
     )
     c: Annotated[float, Meta(ge=0)] = 1.0

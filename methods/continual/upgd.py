@@ -39,6 +39,7 @@ class UtilityPerturbed(ContinualMethod):
         signal="dynamics",
         stacked=True,
         defaults_from="here",
+        trials=None,
         tuning={"lr": (0.01, 0.03, 0.1), "noise": (0.001, 0.01)},
     )
     lr: Annotated[float, Meta(gt=0)] = 0.03

@@ -36,6 +36,7 @@ class WassersteinInit(ContinualMethod):
         signal="none",
         stacked=True,
         defaults_from="here",
+        trials=None,
         tuning={"lam": (1e-4, 1e-3, 1e-2)},
     )
     lam: Annotated[float, Meta(ge=0)] = 1e-3

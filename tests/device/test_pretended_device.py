@@ -112,6 +112,7 @@ def run(registry, folder, monkeypatch, device="meta", **request):
 TASKS = {
     "adversarial": "robust-digits",
     "condensation": "condense-transfer",
+    "continual": "split-digits",
     "data-valuation": "value-mislabel",
     "graph-ood": "motif-basis",
     "group-shift": "spurious-digits",
@@ -134,6 +135,7 @@ TASKS = {
 QUICK = {
     "adversarial": ("trades", "aaer"),
     "condensation": ("dsa", "ncfm"),
+    "continual": ("derpp",),
     "data-valuation": ("knn-shapley", "shapley-perm"),
     "graph-ood": ("erm", "mixup"),
     "group-shift": ("groupdro", "mat"),

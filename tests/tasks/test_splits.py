@@ -161,7 +161,9 @@ def tags(case, names=("x", "x_val", "x_pool", "x_test")):
         for path, tensor in leaves(case.hidden)
         if path.rpartition(".")[2] in names and path != "data.x"
     ]
-    return case.problems[0].x.flatten(1)[:, 0], torch.cat(found)
+    problem = case.problems[0]
+    rows = torch.cat(problem.stream._x) if hasattr(problem, "stream") else problem.x
+    return rows.flatten(1)[:, 0], torch.cat(found)
 
 
 def judged_by(identity, case):
