@@ -117,7 +117,7 @@ def balance(memory: Memory, x: torch.Tensor, y: torch.Tensor, t: int, keys: torc
     # places in the order in which they are given away: empty or lost ones first
     taken = torch.zeros_like(memory.y, dtype=torch.bool)
     taken[:, :used] = stays[:, :used]
-    free = taken.int().argsort(1, stable=True)
+    free = taken.int().argsort(dim=1, stable=True)
     new = stays[:, used:]
     count = (new.cumsum(1) - 1).clamp_min(0)
     memory.seen += size

@@ -53,8 +53,9 @@ class DistillationAndPull(Distiller):
     ) -> torch.Tensor:
         """Return alpha times the sum of binary cross entropies over earlier classes (K, B)."""
         assert state.nets is not None
-        said = state.nets.head(features).sigmoid()
-        apart = F.binary_cross_entropy_with_logits(logits, said, reduction="none")
+        # as softmaxes over two outcomes, row by row: one member's bits never depend on others
+        said = two_outcomes(state.nets.head(features)).exp()
+        apart = -(said * two_outcomes(logits)).sum(3)
         return self.alpha * apart.masked_fill(~state.old(batch.t), 0.0).sum(2)
 
     def before_step(self, state: Teacher, members: Members, batch: Chunk) -> None:
@@ -62,3 +63,8 @@ class DistillationAndPull(Distiller):
         if state.nets is not None and self.lam:
             point = [own.detach() for own in state.nets.parameters()]
             pull(members.nets, (self.lam * far for far in moved(members.nets, point)))
+
+
+def two_outcomes(logits: torch.Tensor) -> torch.Tensor:
+    """Return log sigmoid(z) and log sigmoid(-z) of logits (K, B, C), (K, B, C, 2)."""
+    return F.log_softmax(torch.stack([logits, torch.zeros_like(logits)], -1), -1)

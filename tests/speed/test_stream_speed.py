@@ -57,13 +57,17 @@ def test_five_streams_in_a_stack_take_half_of_one_after_the_other(tmp_path):
     def runs():
         return [stream_run(tmp_path, seed) for seed in range(5)]
 
-    method, took = ExperienceReplay(), []
-    method.solve_stacked(problems(), runs())
-    for _ in range(3):
-        of_stack, alone, own = problems(), problems(), runs()
-        quick = seconds(lambda: method.solve_stacked(of_stack, own))
-        own = runs()
-        slow = seconds(lambda: [method.solve(*pair) for pair in zip(alone, own, strict=True)])
-        took.append((quick, slow))
-    quick, slow = (min(side) for side in zip(*took, strict=True))
+    method = ExperienceReplay()
+
+    def stacked():
+        of_stack, own = problems(), runs()
+        return seconds(lambda: method.solve_stacked(of_stack, own))
+
+    def one_by_one():
+        alone = list(zip(problems(), runs(), strict=True))
+        return seconds(lambda: [method.solve(*pair) for pair in alone])
+
+    stacked()
+    pairs = [(stacked(), one_by_one()) for _ in range(3)]
+    quick, slow = (min(side) for side in zip(*pairs, strict=True))
     assert slow / quick >= 2, slow / quick

@@ -1,5 +1,7 @@
 """The stream is read once, and the store is the only memory: cheats are refused."""
 
+from typing import ClassVar
+
 import msgspec
 import pytest
 import torch
@@ -22,7 +24,7 @@ def named(name):
 class Hoarder(ContinualMethod, frozen=True, kw_only=True):
     """Keeps every batch it was handed, and learns all of them at each step."""
 
-    card = named("hoarder")
+    card: ClassVar = named("hoarder")
 
     def start(self, members):
         return []
@@ -41,7 +43,7 @@ class Hoarder(ContinualMethod, frozen=True, kw_only=True):
 class Copier(Hoarder, frozen=True, kw_only=True):
     """Keeps copies, which nobody overwrites."""
 
-    card = named("copier")
+    card: ClassVar = named("copier")
 
     def inputs(self, state, batch):
         state.append((batch.x.clone(), batch.y.clone()))
@@ -51,7 +53,7 @@ class Copier(Hoarder, frozen=True, kw_only=True):
 class Deep(ContinualMethod, frozen=True, kw_only=True):
     """Hides copies in an object within a table."""
 
-    card = named("deep")
+    card: ClassVar = named("deep")
 
     def start(self, members):
         class Box:
@@ -68,7 +70,7 @@ class Deep(ContinualMethod, frozen=True, kw_only=True):
 class KeepsTheEnd(ContinualMethod, frozen=True, kw_only=True):
     """Keeps the rows that it is shown at the end of a task."""
 
-    card = named("keeps-the-end")
+    card: ClassVar = named("keeps-the-end")
 
     def start(self, members):
         return []
@@ -84,7 +86,7 @@ class KeepsTheEnd(ContinualMethod, frozen=True, kw_only=True):
 class Rereader(ContinualMethod, frozen=True, kw_only=True):
     """Reads the stream, then once more."""
 
-    card = named("rereader")
+    card: ClassVar = named("rereader")
 
     def fit(self, members):
         super().fit(members)
@@ -94,7 +96,7 @@ class Rereader(ContinualMethod, frozen=True, kw_only=True):
 class Overfiller(ContinualMethod, frozen=True, kw_only=True):
     """Writes behind the last place of its store."""
 
-    card = named("overfiller")
+    card: ClassVar = named("overfiller")
 
     def start(self, members):
         return members.memory()
@@ -109,7 +111,7 @@ class Overfiller(ContinualMethod, frozen=True, kw_only=True):
 class TwoStores(ContinualMethod, frozen=True, kw_only=True):
     """Opens its store twice."""
 
-    card = named("two-stores")
+    card: ClassVar = named("two-stores")
 
     def start(self, members):
         first = Memory(

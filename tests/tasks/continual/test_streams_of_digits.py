@@ -25,6 +25,7 @@ class Scans(Tools):
         x = torch.zeros(300, 1, 8, 8, dtype=torch.uint8)
         x.view(300, 64)[rows, rows % 10 + 20] = 200
         x.view(300, 64)[:, 0] = (rows % 250).to(torch.uint8)
+        x.view(300, 64)[:, 1] = (rows // 250).to(torch.uint8)
         return Examples(x, rows % 10, 10)
 
     def report(self, run, step, model):
