@@ -113,7 +113,7 @@ def pictures(matrix: np.ndarray, stored: np.ndarray, capacity: int) -> dict[str,
     names = [str(task + 1) for task in range(len(matrix))]
     rows = [f"after {name}" for name in names]
     found = {
-        "matrix": heat_map(matrix, rows, names, "Accuracy on each task (%) after each task"),
+        "matrix": heat_map(matrix.round(1), rows, names, "Accuracy on each task (%)"),
     }
     if capacity:
         steps = range(1, len(matrix) + 1)

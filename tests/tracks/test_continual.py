@@ -89,8 +89,10 @@ class Rereader(ContinualMethod, frozen=True, kw_only=True):
     card: ClassVar = named("rereader")
 
     def fit(self, members):
-        super().fit(members)
-        return super().fit(members)
+        state = super().fit(members)
+        for _ in members.chunks():
+            pass
+        return state
 
 
 class Overfiller(ContinualMethod, frozen=True, kw_only=True):
