@@ -78,6 +78,7 @@ def first_kept() -> np.ndarray:
 
 PICTURES: dict[str, Callable[[], np.ndarray]] = {
     "adversarial": lambda: saved("robust-digits", "pgd-at", "eps15", "changes"),
+    "algorithmic": lambda: saved("modular", "weight-decay", "frac70", "spectrum"),
     "condensation": lambda: saved("condense-digits", "dm", "ipc1", "images", preset="smoke"),
     "continual": lambda: saved("split-digits", "er", "online", "matrix"),
     "data-valuation": lambda: saved("value-mislabel", "knn-shapley", "digits", "rows"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 NEWER: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "adversarial": (("adversarial:Problem",), ("adversarial:Solution",)),
+    "algorithmic": (("algorithmic:Problem",), ("algorithmic:Solution",)),
     "continual": (("continual:Problem",), ("continual:Solution",)),
     "group-shift": (("group_shift:Problem",), ("group_shift:Solution",)),
     "input-attribution": (("input_attribution:Problem",), ("input_attribution:Solution",)),

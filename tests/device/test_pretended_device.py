@@ -111,6 +111,7 @@ def run(registry, folder, monkeypatch, device="meta", **request):
 
 TASKS = {
     "adversarial": "robust-digits",
+    "algorithmic": "modular",
     "condensation": "condense-transfer",
     "continual": "split-digits",
     "data-valuation": "value-mislabel",
@@ -134,6 +135,7 @@ TASKS = {
 }
 QUICK = {
     "adversarial": ("trades", "aaer"),
+    "algorithmic": ("dropout",),
     "condensation": ("dsa", "ncfm"),
     "continual": ("derpp",),
     "data-valuation": ("knn-shapley", "shapley-perm"),

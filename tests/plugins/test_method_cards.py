@@ -97,6 +97,7 @@ def test_every_primary_metric_declares_bounds_and_ends_where_its_scale_does(regi
     }
     assert ranked == {
         "friedman",
+        "gotu",
         "mixed-functions",
         "moleculeace",
         "overlap",

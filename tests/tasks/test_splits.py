@@ -63,6 +63,10 @@ TASKS = {
 """All whose data is here without an extra."""
 WORDS = ("label-errors/vader-ratings", "noisy-labels/noisy-words")
 MADE = (
+    "algorithmic/gotu",
+    "algorithmic/modular",
+    "algorithmic/modular-noisy",
+    "algorithmic/parity",
     "group-shift/accuracy-curve",
     "group-shift/dominoes-mnist",
     "group-shift/feature-bias",
@@ -80,8 +84,15 @@ MADE = (
     "recipes/overlap",
 )
 """Tasks that make rows, or pictures of several rows or with marks: a figure of theirs names no row."""
-NOT_NUMBERED = ("graph-ood", "policy-optimization", "privacy-audit", *WORDS, *MADE)
-"""Tracks whose rows are made, not taken from a dataset, the one that scores its training rows,
+NOT_NUMBERED = (
+    "continual/plastic-digits",
+    "graph-ood",
+    "policy-optimization",
+    "privacy-audit",
+    *WORDS,
+    *MADE,
+)
+"""Tracks whose rows are made, not taken from a dataset, those that score their training rows,
 tasks whose rows are hashed words, and others that make theirs.
 """
 
@@ -178,7 +189,9 @@ def judged_by(identity, case):
         return [*case.problems[0].y.tolist(), *case.hidden.trained_on.tolist()]
     if identity.startswith(("open-ended", "input-attribution")):
         return case.problems[0].x.flatten().tolist()
-    if identity in WORDS:
+    if identity.startswith("algorithmic/modular"):
+        return case.hidden.seen.tolist()
+    if identity in WORDS or identity.startswith("algorithmic"):
         return case.hidden.x_test.tolist()
     # rows for other ends may be drawn where the test part is the data's own
     drawn = task_card(TASKS[identity]).test_set == "drawn"
