@@ -28,7 +28,7 @@ def fisher_by_loop(nets, x):
         for c in range(len(log_p)):
             gradients = torch.autograd.grad(log_p[c], parameters, retain_graph=True)
             for total, own in zip(found, gradients, strict=True):
-                total += float(log_p[c].exp()) * own.square() / x.shape[1]
+                total += float(log_p[c].detach().exp()) * own.square() / x.shape[1]
     return found
 
 
