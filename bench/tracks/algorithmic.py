@@ -78,8 +78,8 @@ class Solution(msgspec.Struct, kw_only=True):
 
     Attributes:
         model: from rows (n, k) to outputs (n, C).
-        units: of a ``square`` net the weights of each unit, first code, second code and output (3,
-            units, codes); None: the net is another.
+        units: weights of each unit of a ``square`` net (3, u, p), of the first code, the second and
+            the output; None: the net is another.
     """
 
     model: Annotated[Model, Outputs("C")]
@@ -229,7 +229,7 @@ class AlgorithmicMethod(Method, frozen=True, kw_only=True):
             if shrink != 1:
                 with torch.no_grad():
                     for own in members.nets.parameters():
-                        own *= shrink
+                        own.mul_(shrink)
             members.optimiser.step()
             self.after_step(state, members, batch, losses.detach())
             for k, tick in enumerate(ticks):

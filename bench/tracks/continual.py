@@ -1,6 +1,6 @@
 """Track ``continual``: learn from a stream of tasks that is read once.
 
-Shapes: K members (seeds), B rows of a batch, n rows of a task, C classes, T tasks.
+Shapes: K members (seeds), B rows of a batch, R rows that a step feeds, n rows of a task, C classes, T tasks.
 """
 
 from __future__ import annotations
@@ -181,21 +181,21 @@ class ContinualMethod(Method, frozen=True, kw_only=True):
         """Do what the method does before task ``t``."""
 
     def inputs(self, state: Any, batch: Chunk) -> torch.Tensor:
-        """Return what the nets are fed (K, B', ...), the batch's rows first."""
+        """Return what the nets are fed (K, R, ...), the batch's rows first."""
         return batch.x
 
     def forward(self, state: Any, members: Members, batch: Chunk) -> torch.Tensor:
-        """Return the logits (K, B', C) of what ``inputs`` returned."""
+        """Return the logits (K, R, C) of what ``inputs`` returned."""
         logits: torch.Tensor = members.nets(self.inputs(state, batch))
         return logits
 
     def loss(self, state: Any, batch: Chunk, logits: torch.Tensor) -> torch.Tensor:
-        """Return losses whose mean over the last axis is each net's objective, (K, B') or (K, 1).
+        """Return losses whose mean over the last axis is each net's objective, (K, R) or (K, 1).
 
         Args:
             state: what ``start`` returned.
             batch: the rows of the step.
-            logits: of what ``inputs`` returned (K, B', C).
+            logits: of what ``inputs`` returned (K, R, C).
         """
         return cross_entropy(logits, batch.y)
 
@@ -203,7 +203,7 @@ class ContinualMethod(Method, frozen=True, kw_only=True):
         """Use or change the gradients before the nets move."""
 
     def after_step(self, state: Any, members: Members, batch: Chunk, logits: torch.Tensor) -> None:
-        """Do what the method does when the nets have moved; ``logits`` are those of the step."""
+        """Do what the method does when the nets have moved; ``logits`` (K, R, C) are the step's."""
 
     def end(
         self, state: Any, members: Members, t: int, rows: tuple[torch.Tensor, torch.Tensor]

@@ -1,4 +1,4 @@
-"""The net of Hard ASH with ReLU: what its units add."""
+"""The net of Hard ASH with ReLU (arXiv:2404.17651): what its units add."""
 
 from __future__ import annotations
 
