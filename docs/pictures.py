@@ -79,7 +79,9 @@ def first_kept() -> np.ndarray:
 PICTURES: dict[str, Callable[[], np.ndarray]] = {
     "accuracy-estimation": lambda: saved("estimate-digits", "atc", "mlp", "estimates"),
     "adversarial": lambda: saved("robust-digits", "pgd-at", "eps15", "changes"),
+    "algorithmic": lambda: saved("modular", "weight-decay", "frac70", "spectrum"),
     "condensation": lambda: saved("condense-digits", "dm", "ipc1", "images", preset="smoke"),
+    "continual": lambda: saved("split-digits", "er", "online", "matrix"),
     "data-valuation": lambda: saved("value-mislabel", "knn-shapley", "digits", "rows"),
     "graph-ood": lambda: saved("spmotif", "erm", "b97", "graphs", preset="smoke"),
     "group-shift": lambda: saved("spurious-mnist", "erm", "rho95", "groups", preset="smoke"),

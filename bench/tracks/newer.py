@@ -10,6 +10,8 @@ from __future__ import annotations
 NEWER: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "accuracy-estimation": (("accuracy_estimation:Problem",), ("accuracy_estimation:Solution",)),
     "adversarial": (("adversarial:Problem",), ("adversarial:Solution",)),
+    "algorithmic": (("algorithmic:Problem",), ("algorithmic:Solution",)),
+    "continual": (("continual:Problem",), ("continual:Solution",)),
     "group-shift": (("group_shift:Problem",), ("group_shift:Solution",)),
     "input-attribution": (("input_attribution:Problem",), ("input_attribution:Solution",)),
     "long-tail": (("long_tail:Problem",), ("long_tail:Solution",)),

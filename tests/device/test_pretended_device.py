@@ -112,7 +112,9 @@ def run(registry, folder, monkeypatch, device="meta", **request):
 TASKS = {
     "accuracy-estimation": "estimate-digits",
     "adversarial": "robust-digits",
+    "algorithmic": "modular",
     "condensation": "condense-transfer",
+    "continual": "split-digits",
     "data-valuation": "value-mislabel",
     "graph-ood": "motif-basis",
     "group-shift": "spurious-digits",
@@ -141,7 +143,9 @@ TASKS = {
 QUICK = {
     "accuracy-estimation": ("atc", "sf-dap"),
     "adversarial": ("trades", "aaer"),
+    "algorithmic": ("dropout",),
     "condensation": ("dsa", "ncfm"),
+    "continual": ("derpp",),
     "data-valuation": ("knn-shapley", "shapley-perm"),
     "graph-ood": ("erm", "mixup"),
     "group-shift": ("groupdro", "mat"),

@@ -99,6 +99,7 @@ def test_every_primary_metric_declares_bounds_and_ends_where_its_scale_does(regi
         "clean-and-noisy",
         "collapse-regression",
         "friedman",
+        "gotu",
         "mixed-functions",
         "moleculeace",
         "overlap",

@@ -70,6 +70,10 @@ WORDS = (
 MADE = (
     "accuracy-estimation/estimate-digits",
     "accuracy-estimation/estimate-mnist",
+    "algorithmic/gotu",
+    "algorithmic/modular",
+    "algorithmic/modular-noisy",
+    "algorithmic/parity",
     "group-shift/accuracy-curve",
     "group-shift/dominoes-mnist",
     "group-shift/feature-bias",
@@ -92,8 +96,15 @@ MADE = (
     "target-shift/target-shift-regression",
 )
 """Tasks that make rows, or pictures of several rows or with marks: a figure of theirs names no row."""
-NOT_NUMBERED = ("graph-ood", "policy-optimization", "privacy-audit", *WORDS, *MADE)
-"""Tracks whose rows are made, not taken from a dataset, the one that scores its training rows,
+NOT_NUMBERED = (
+    "continual/plastic-digits",
+    "graph-ood",
+    "policy-optimization",
+    "privacy-audit",
+    *WORDS,
+    *MADE,
+)
+"""Tracks whose rows are made, not taken from a dataset, those that score their training rows,
 tasks whose rows are hashed words, and others that make theirs.
 """
 
@@ -178,7 +189,9 @@ def tags(case, names=("x", "x_val", "x_pool", "x_test")):
         for path, tensor in leaves(case.hidden)
         if path.rpartition(".")[2] in names and path != "data.x"
     ]
-    return case.problems[0].x.flatten(1)[:, 0], torch.cat(found)
+    problem = case.problems[0]
+    rows = torch.cat(problem.stream._x) if hasattr(problem, "stream") else problem.x
+    return rows.flatten(1)[:, 0], torch.cat(found)
 
 
 def judged_by(identity, case):
@@ -198,6 +211,9 @@ def judged_by(identity, case):
     if identity.startswith("accuracy-estimation"):
         return case.problems[0].targets[case.hidden.kinds.index("clean")].flatten().tolist()
     if identity in WORDS or identity.startswith("target-shift"):
+    if identity.startswith("algorithmic/modular"):
+        return case.hidden.seen.tolist()
+    if identity in WORDS or identity.startswith("algorithmic"):
         return case.hidden.x_test.tolist()
     # rows for other ends may be drawn where the test part is the data's own
     drawn = task_card(TASKS[identity]).test_set == "drawn"
