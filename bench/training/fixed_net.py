@@ -24,7 +24,7 @@ from bench.training.schedules import Schedule
 from bench.training.stack import MemberNet, StackedNet
 from bench.training.state import streams
 
-__all__ = ["FixedNet", "Recipe", "descended", "fixed_net", "outputs"]
+__all__ = ["FixedNet", "Recipe", "descended", "fixed_net", "outputs", "trained"]
 
 _PART = 2048
 """Rows that a net reads at once."""
@@ -138,7 +138,46 @@ def fixed_net(
         "classes": n_classes,
         **{name: list(v) if isinstance(v, tuple) else str(v) for name, v in own.items()},
     }
-    weights, _ = run.cached(key, functools.partial(_trained, x, y, n_classes, recipe, which))
+    weights, _ = run.cached(key, functools.partial(_weights, x, y, n_classes, recipe, which))
+    return _net_of(x, n_classes, recipe, weights)
+
+
+def trained(
+    x: torch.Tensor, y: torch.Tensor, n_classes: int, recipe: Recipe, run: Run, *axes: int | str
+) -> FixedNet:
+    """Return a net trained on these rows, anew, from the streams ``init`` and ``order`` of the run.
+
+    Args:
+        x: rows (n, ...), float32.
+        y: labels (n,), int64.
+        n_classes: C.
+        recipe: the net and its training.
+        run: gives the streams.
+        axes: of the streams, so that one run can train several nets.
+    """
+    shape = tuple(x.shape[1:])
+    stack = _fresh(recipe.net, shape, n_classes, recipe.widths, run.seeded("init", *axes), x.device)
+    order = run.torch_generator("order", *axes, device="cpu")
+    batches = epochs_of(len(x), recipe.batch_size, recipe.epochs, [order])
+    descended(
+        stack,
+        [rows[0].to(x.device) for rows in batches],
+        recipe,
+        lambda rows: cross_entropy(stack(x[rows][None]), y[rows][None]),
+    )
+    weights = {name: tensor.detach().clone() for name, tensor in stack.state_dict().items()}
+    return _net_of(x, n_classes, recipe, weights)
+
+
+def _weights(
+    x: torch.Tensor, y: torch.Tensor, n_classes: int, recipe: Recipe, which: int, run: Run
+) -> dict[str, torch.Tensor]:
+    return trained(x, y, n_classes, recipe, run, which).weights
+
+
+def _net_of(
+    x: torch.Tensor, n_classes: int, recipe: Recipe, weights: dict[str, torch.Tensor]
+) -> FixedNet:
     return FixedNet(
         net=recipe.net,
         shape=tuple(x.shape[1:]),
@@ -146,23 +185,6 @@ def fixed_net(
         widths=recipe.widths,
         weights=weights,
     )
-
-
-def _trained(
-    x: torch.Tensor, y: torch.Tensor, n_classes: int, recipe: Recipe, which: int, run: Run
-) -> dict[str, torch.Tensor]:
-    """Train a net from the streams of an artifact, and return its weights by name."""
-    shape = tuple(x.shape[1:])
-    stack = _fresh(recipe.net, shape, n_classes, recipe.widths, run.seeded("init", which), x.device)
-    order = run.torch_generator("order", which, device="cpu")
-    batches = list(epochs_of(len(x), recipe.batch_size, recipe.epochs, [order]))
-    descended(
-        stack,
-        [rows.to(x.device)[0] for rows in batches],
-        recipe,
-        lambda rows: cross_entropy(stack(x[rows][None]), y[rows][None]),
-    )
-    return {name: tensor.detach().clone() for name, tensor in stack.state_dict().items()}
 
 
 def descended(
