@@ -86,6 +86,7 @@ PICTURES: dict[str, Callable[[], np.ndarray]] = {
     "label-errors": lambda: saved("errors-mnist", "aum", "asym40", "suspicious"),
     "long-tail": lambda: saved("tail-digits", "plain", "r30", "classes", preset="smoke"),
     "noisy-labels": lambda: saved("noisy-digits", "ce", "sym40", "epochs"),
+    "ood-detection": lambda: saved("ood-digits", "msp", "mlp", "scores"),
     "open-ended": lambda: saved("mixed-functions", "osl", "k3", "predictors"),
     "policy-optimization": lambda: saved(
         "clock-arithmetic", "d3s", "gflop5", "step-1", preset="smoke"

@@ -12,6 +12,10 @@ NEWER: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "group-shift": (("group_shift:Problem",), ("group_shift:Solution",)),
     "input-attribution": (("input_attribution:Problem",), ("input_attribution:Solution",)),
     "long-tail": (("long_tail:Problem",), ("long_tail:Solution",)),
+    "ood-detection": (
+        ("ood_detection:Problem",),
+        ("ood_detection:Solution", "fixed_model:Scored"),
+    ),
     "open-ended": (("open_ended:Problem",), ("open_ended:Solution",)),
     "positive-unlabeled": (("positive_unlabeled:Problem",), ("positive_unlabeled:Solution",)),
     "recipes": (("recipes:Problem",), ("recipes:Solution",)),

@@ -42,6 +42,7 @@ SHAPES = {
     "control-charts": (3_000, 1, 60),
     "snippets": (8_000, 1, 512),  # of 23,619
     "patches": (400, 1, 28, 28),
+    "glyphs": (400, 1, 28, 28),
 }
 CLASSES = {
     "iris": 3,
@@ -129,7 +130,9 @@ def prepared(tmp_path_factory):
         if (identity, seed, method) not in made:
             entry = TASKS[identity]
             preset = task_card(entry).presets["default"]
-            quick = QUICK | (TRAINED if entry.track.startswith(("unlearning", "privacy")) else {})
+            quick = QUICK | (
+                TRAINED if entry.track.startswith(("unlearning", "privacy", "ood")) else {}
+            )
             params = {
                 **preset.params,
                 **next(iter(preset.variants.values())),
