@@ -25,6 +25,8 @@ KNOWN = 6
 """Classes that the net is trained on."""
 SINGLY = 24
 """Rows that are scored by themselves as well."""
+_ORACLE_STEPS = 300
+"""Fewest steps of the upper reference."""
 _LEAST = 20
 """Fewest rows of a part."""
 
@@ -65,7 +67,7 @@ class OodTask(Task):
     """Passes of its training."""
     n_known: Annotated[int, Meta(ge=0)] = 0
     """Rows of the net's classes, all parts together; 0: all there are."""
-    n_out: Annotated[int, Meta(ge=2 * _LEAST)] = 2000
+    n_out: Annotated[int, Meta(ge=40)] = 2000
     """Most rows of a kind out of the distribution, half of which are judged by."""
 
     @property
@@ -193,7 +195,8 @@ class OodTask(Task):
         known = problem.x.repeat(-(-len(out) // len(problem.x)), *[1] * (problem.x.dim() - 1))
         x = torch.cat([known[: len(out)], out])
         y = (torch.arange(len(x), device=x.device) < len(x) - len(out)).long()
-        net = trained(x, y, 2, msgspec.structs.replace(self.recipe, epochs=5), run, "oracle")
+        epochs = max(5, -(-_ORACLE_STEPS * self.recipe.batch_size // len(x)))
+        net = trained(x, y, 2, msgspec.structs.replace(self.recipe, epochs=epochs), run, "oracle")
         return Solution(score=lambda x: (net(x)[:, 1] - net(x)[:, 0])[:, None])
 
     def told_wild(self, problem: Problem, hidden: Hidden, run: Run) -> Solution:

@@ -100,7 +100,8 @@ def test_a_score_is_one_number_a_row_and_leaves_the_net_alone(method, problem, s
         alone = torch.cat([score(method(), problem, row[None], tmp_path) for row in shown[:3]])
     assert whole.shape == (18,)
     assert bool(whole.isfinite().all())
-    assert torch.allclose(alone, whole[:3], atol=1e-5, rtol=1e-5)
+    # other batch sizes round otherwise, which distances in narrow directions enlarge
+    assert bool(((alone - whole[:3]).abs() < 1e-3 * whole.std()).all())
     assert fingerprint(problem) == before
 
 
@@ -243,12 +244,12 @@ def test_projections_of_sal_are_those_of_the_singular_vectors_class_by_class():
 
 
 def test_sal_flags_strange_rows_and_tells_them_better_than_all_wild_rows_do(problem, tmp_path):
-    found = SeparateAndLearn(kept=0.9).solve(problem, run_of(tmp_path))
+    found = SeparateAndLearn(kept=0.9, epochs=80, lr=5e-3).solve(problem, run_of(tmp_path))
     assert found.flagged.shape == found.suspicion.shape == (80,)
     assert torch.equal(found.flagged, found.suspicion >= found.suspicion[found.flagged].min())
     strange = torch.arange(80) >= 60
     assert found.flagged[strange].float().mean() > found.flagged[~strange].float().mean()
-    other = WildAsOod().solve(problem, run_of(tmp_path))
+    other = WildAsOod(epochs=80, lr=5e-3).solve(problem, run_of(tmp_path))
     for solution in (found, other):
         accuracy = (solution.model(problem.x_val).argmax(1) == problem.y_val).float().mean()
         assert accuracy > 0.9
@@ -257,13 +258,16 @@ def test_sal_flags_strange_rows_and_tells_them_better_than_all_wild_rows_do(prob
 
 
 def test_sal_that_flags_nothing_says_so(problem, tmp_path):
-    same = msgspec.structs.replace(problem, wild=problem.x[:1])
+    h = problem.model.features(problem.x)
+    g = last_gradients(problem.model.head(h), h, problem.y)
+    usual = (g - class_means(g, problem.y, 3)[problem.y]).norm(dim=1).argmin()
+    same = msgspec.structs.replace(problem, wild=problem.x[usual][None])
     with pytest.raises(InvalidRun, match="lower the threshold"):
         SeparateAndLearn(kept=0.999).solve(same, run_of(tmp_path))
 
 
 def test_outlier_exposure_lowers_the_probability_of_outliers(problem, tmp_path):
-    found = OutlierExposure(epochs=6).solve(problem, run_of(tmp_path))
+    found = OutlierExposure(epochs=60).solve(problem, run_of(tmp_path))
     plain = problem.model(problem.outliers).softmax(1).amax(1)
     assert found.score(problem.outliers)[:, 0].mean() < plain.mean()
     assert (found.model(problem.x_val).argmax(1) == problem.y_val).float().mean() > 0.9

@@ -49,7 +49,7 @@ def test_fpr95_takes_the_highest_scores_that_are_95_percent_rounded_down_and_let
 
 def test_average_precision_of_perfect_scores_is_whole_and_kinds_count_alike():
     perfect = judged(np.array([2.0, 3.0]), np.array([0.0, 1.0, 1.0]))
-    assert perfect == {"auroc": 100, "fpr95": 0, "aupr_in": 100, "aupr_out": 100}
+    assert perfect == pytest.approx({"auroc": 100, "fpr95": 0, "aupr_in": 100, "aupr_out": 100})
     turned = judged(np.array([0.0]), np.array([1.0, 1.0, 1.0]))
     assert turned["aupr_in"] == pytest.approx(25)
     means = together({"classes": perfect, "glyphs": turned, "noise": turned}, ("classes", "glyphs"))
