@@ -20,6 +20,10 @@ NEWER: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "positive-unlabeled": (("positive_unlabeled:Problem",), ("positive_unlabeled:Solution",)),
     "recipes": (("recipes:Problem",), ("recipes:Solution",)),
     "regression": (("regression:Problem",), ("regression:Solution",)),
+    "selective-prediction": (
+        ("selective_prediction:Problem",),
+        ("selective_prediction:Solution", "fixed_model:Scored"),
+    ),
     "semi-supervised": (("semi_supervised:Problem",), ("semi_supervised:Solution",)),
 }
 """Track -> its types, ``module:type`` within ``bench.tracks``."""

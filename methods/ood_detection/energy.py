@@ -14,7 +14,7 @@ class Energy(ScoreMethod):
     card: ClassVar = MethodCard(
         name="energy",
         title="Energy score",
-        track="ood-detection",
+        track=("ood-detection", "selective-prediction"),
         paper="arXiv:2010.03759",
         bibtex="""@inproceedings{liu2020energy,
   title = {Energy-Based Out-of-Distribution Detection},

@@ -18,7 +18,7 @@ class NearestFeatures(ScoreMethod):
     card: ClassVar = MethodCard(
         name="knn",
         title="k-th nearest training features",
-        track="ood-detection",
+        track=("ood-detection", "selective-prediction"),
         paper="arXiv:2204.06507",
         bibtex="""@inproceedings{sun2022knn,
   title = {Out-of-Distribution Detection with Deep Nearest Neighbors},

@@ -14,7 +14,7 @@ class MaximumProbability(ScoreMethod):
     card: ClassVar = MethodCard(
         name="msp",
         title="Maximum softmax probability",
-        track="ood-detection",
+        track=("ood-detection", "selective-prediction"),
         paper="arXiv:1610.02136",
         bibtex="""@inproceedings{hendrycks2017baseline,
   title = {A Baseline for Detecting Misclassified and Out-of-Distribution Examples in Neural

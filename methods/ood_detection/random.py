@@ -19,7 +19,7 @@ class Guess(ScoreMethod):
     card: ClassVar = MethodCard(
         name="random",
         title="Random scores",
-        track="ood-detection",
+        track=("ood-detection", "selective-prediction"),
         signal="none",
         plain=True,
         defaults_from="here",
