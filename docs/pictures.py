@@ -95,6 +95,7 @@ PICTURES: dict[str, Callable[[], np.ndarray]] = {
     "regression": lambda: saved("waves", "knn-mixup", "noise01", "predictions"),
     "positive-unlabeled": lambda: saved("pu-digits", "nnpu", "long60", "curves"),
     "selection": first_kept,
+    "selective-prediction": lambda: saved("reject-digits", "msp", "mlp", "risk"),
     "semi-supervised": lambda: saved("semi-digits", "fixmatch", "lab4", "sure", preset="smoke"),
     "unlearning": lambda: saved("unlearn-class", "ft", "three", "phi", preset="smoke"),
 }

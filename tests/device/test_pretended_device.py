@@ -127,6 +127,7 @@ TASKS = {
     "recipes": "few-digits",
     "regression": "friedman",
     "selection": "prune-digits",
+    "selective-prediction": "reject-digits",
     "semi-supervised": "semi-digits",
     "unlearning-privacy": "unlearn-random",
     "unlearning-correction": "unlearn-corrective",
@@ -149,6 +150,7 @@ QUICK = {
     "recipes": ("decoupled-mixup", "dropout", "trivial-augment"),
     "regression": ("c-mixup", "supremix"),
     "selection": ("el2n", "surrogate-power"),
+    "selective-prediction": ("fixed-reject",),
     "semi-supervised": ("fixmatch", "shrinkmatch"),
     "unlearning-regression": ("cf-k",),
 }

@@ -35,6 +35,7 @@ TRACKS = (
     "adversarial",
     "regression",
     "positive_unlabeled",
+    "selective_prediction",
     "semi_supervised",
 )
 TRAINING = (

@@ -131,7 +131,9 @@ def prepared(tmp_path_factory):
             entry = TASKS[identity]
             preset = task_card(entry).presets["default"]
             quick = QUICK | (
-                TRAINED if entry.track.startswith(("unlearning", "privacy", "ood")) else {}
+                TRAINED
+                if entry.track.startswith(("unlearning", "privacy", "ood", "selective"))
+                else {}
             )
             params = {
                 **preset.params,
