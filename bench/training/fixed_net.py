@@ -210,7 +210,7 @@ def descended(
     for step, batch in enumerate(batches):
         optimisers.set_rate(optimiser, schedule.rate(recipe.lr, 0, step / len(batches)))
         optimiser.zero_grad(set_to_none=True)
-        loss(batch).sum().backward()  # type: ignore[no-untyped-call]
+        loss(batch).sum().backward()
         optimiser.step()
     stack.eval()
 
