@@ -16,14 +16,14 @@ LIBRARIES = ("sklearn", "mlxtend", "PIL")
 
 def glyphs(run: Setup) -> torch.Tensor:
     """Return letters (2000, 1, 28, 28) in an order of the seed's."""
-    return _drawn(scaled(run.dataset("glyphs").x), run, "glyphs")
+    return drawn(scaled(run.dataset("glyphs").x), run, "glyphs")
 
 
 def enlarged(run: Setup, known: np.ndarray) -> torch.Tensor:
     """Return small digits of the classes that the net does not know, enlarged to 28x28 pixels."""
     data = run.dataset("digits")
     others = ~torch.isin(data.y, torch.from_numpy(known).to(data.y.device))
-    x = _drawn(scaled(data.x[others], 16.0), run, "digits")
+    x = drawn(scaled(data.x[others], 16.0), run, "digits")
     return F.interpolate(x, (28, 28), mode="bilinear", align_corners=False)
 
 
@@ -42,12 +42,13 @@ def far(
     draw = run.numpy_generator("corruption", "kinds")
     return {
         "digits": enlarged(run, known),
-        "patches": _drawn(scaled(run.dataset("patches").x), run, "patches"),
+        "patches": drawn(scaled(run.dataset("patches").x), run, "patches"),
         "noise": noise(test, count, draw),
         "shuffled": shuffled(torch.cat([test, train[: len(test)]]), draw),
     }
 
 
-def _drawn(x: torch.Tensor, run: Setup, name: str) -> torch.Tensor:
+def drawn(x: torch.Tensor, run: Setup, name: str) -> torch.Tensor:
+    """Return pictures (n, ...) in an order of the seed's."""
     order = run.numpy_generator("corruption", name).permutation(len(x))
     return x[torch.from_numpy(order).to(x.device)]
