@@ -25,7 +25,7 @@ class OodDigits(OodTask):
         presets={
             "smoke": Preset(
                 variants={"mlp": {}},
-                params={"epochs": 4, "n_known": 300, "n_out": 100, "widths": [32, 32]},
+                params={"epochs": 4, "n_known": 300, "n_out": 100, "widths": [32, 128]},
                 seeds=1,
                 timeout=60,
             ),

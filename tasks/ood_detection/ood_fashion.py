@@ -35,7 +35,7 @@ class OodFashion(OodTask):
         presets={
             "smoke": Preset(
                 variants={"mlp": {"net": "mlp"}},
-                params={"epochs": 3, "n_known": 300, "n_out": 60, "widths": [32, 32]},
+                params={"epochs": 3, "n_known": 300, "n_out": 60, "widths": [32, 128]},
                 seeds=1,
                 timeout=60,
             ),

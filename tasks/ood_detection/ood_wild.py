@@ -38,7 +38,7 @@ class OodWild(OodTask):
                     "n_known": 300,
                     "n_out": 200,
                     "n_wild": 60,
-                    "widths": [32, 32],
+                    "widths": [32, 128],
                 },
                 seeds=1,
                 timeout=60,
