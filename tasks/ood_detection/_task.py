@@ -107,9 +107,10 @@ class OodTask(Task):
         found = []
         for own in np.split(rows, ends[:-1]):
             at = torch.from_numpy(own)
-            found.append((scaled(data.x[at], most), label[at].to(run.device)))
+            found.append((scaled(data.x[at.to(data.x.device)], most), label[at].to(run.device)))
         others = run.numpy_generator("corruption", "others").permutation(np.flatnonzero(~inside))
-        return found, scaled(data.x[torch.from_numpy(others)], most), known
+        at = torch.from_numpy(others).to(data.x.device)
+        return found, scaled(data.x[at], most), known
 
     def halves(
         self, kinds: dict[str, torch.Tensor]

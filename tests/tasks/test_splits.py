@@ -79,6 +79,8 @@ MADE = (
     "positive-unlabeled/pu-gaussians",
     "positive-unlabeled/spml-synthetic",
     "recipes/overlap",
+    "selective-prediction/reject-digits",
+    "selective-prediction/reject-mnist",
 )
 """Tasks that make rows, or pictures of several rows or with marks: a figure of theirs names no row."""
 NOT_NUMBERED = ("graph-ood", "policy-optimization", "privacy-audit", *WORDS, *MADE)
