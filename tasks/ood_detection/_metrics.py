@@ -170,8 +170,8 @@ def flags(
         return figures
     if flagged is not None:
         right = float((flagged & truth).sum())
-        figures["flag_prec"] = 100 * right / flagged.sum() if flagged.any() else None
-        figures["flag_rec"] = 100 * right / truth.sum() if truth.any() else None
+        figures["flag_prec"] = 100 * right / float(flagged.sum()) if flagged.any() else None
+        figures["flag_rec"] = 100 * right / float(truth.sum()) if truth.any() else None
     if suspicion is not None and 0 < truth.sum() < len(truth):
         own = torch.from_numpy(suspicion)
         figures["flag_auroc"] = auroc(own[torch.from_numpy(truth)], own[torch.from_numpy(~truth)])
