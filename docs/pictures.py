@@ -91,6 +91,7 @@ PICTURES: dict[str, Callable[[], np.ndarray]] = {
     "noisy-labels": lambda: saved("noisy-digits", "ce", "sym40", "epochs"),
     "noisy-regression": lambda: saved("sensor-friedman", "mse", "half", "predictions"),
     "node-graphs": lambda: saved("minesweeper", "gcn-plain", "grid", "graph"),
+    "ood-detection": lambda: saved("ood-digits", "msp", "mlp", "scores"),
     "open-ended": lambda: saved("mixed-functions", "osl", "k3", "predictors"),
     "poisoning": lambda: saved("unlearnable-mnist", "ce", "emin", "changes"),
     "policy-optimization": lambda: saved(
@@ -100,6 +101,7 @@ PICTURES: dict[str, Callable[[], np.ndarray]] = {
     "regression": lambda: saved("waves", "knn-mixup", "noise01", "predictions"),
     "positive-unlabeled": lambda: saved("pu-digits", "nnpu", "long60", "curves"),
     "selection": first_kept,
+    "selective-prediction": lambda: saved("reject-digits", "msp", "mlp", "risk"),
     "semi-supervised": lambda: saved("semi-digits", "fixmatch", "lab4", "sure", preset="smoke"),
     "synthetic-data": lambda: saved("collapse-regression", "ols", "iso", "generations"),
     "target-shift": lambda: saved("target-shift-regression", "retasa", "strong", "weights"),

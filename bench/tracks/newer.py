@@ -17,11 +17,19 @@ NEWER: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "long-tail": (("long_tail:Problem",), ("long_tail:Solution",)),
     "noisy-regression": (("noisy_regression:Problem",), ("noisy_regression:Solution",)),
     "node-graphs": (("node_graphs:Problem",), ("node_graphs:Solution",)),
+    "ood-detection": (
+        ("ood_detection:Problem",),
+        ("ood_detection:Solution", "fixed_model:Scored"),
+    ),
     "open-ended": (("open_ended:Problem",), ("open_ended:Solution",)),
     "poisoning": (("poisoning:Problem",), ("poisoning:Solution",)),
     "positive-unlabeled": (("positive_unlabeled:Problem",), ("positive_unlabeled:Solution",)),
     "recipes": (("recipes:Problem",), ("recipes:Solution",)),
     "regression": (("regression:Problem",), ("regression:Solution",)),
+    "selective-prediction": (
+        ("selective_prediction:Problem",),
+        ("selective_prediction:Solution", "fixed_model:Scored"),
+    ),
     "semi-supervised": (("semi_supervised:Problem",), ("semi_supervised:Solution",)),
     "weak-supervision": (("weak_supervision:Problem",), ("weak_supervision:Solution",)),
     "synthetic-data": (

@@ -43,6 +43,7 @@ SHAPES = {
     "control-charts": (3_000, 1, 60),
     "snippets": (8_000, 1, 512),  # of 23,619
     "patches": (400, 1, 28, 28),
+    "glyphs": (400, 1, 28, 28),
 }
 CLASSES = {
     "iris": 3,
@@ -94,6 +95,8 @@ MADE = (
     "target-shift/label-shift-mnist",
     "target-shift/target-shift-diabetes",
     "target-shift/target-shift-regression",
+    "selective-prediction/reject-digits",
+    "selective-prediction/reject-mnist",
 )
 """Tasks that make rows, or pictures of several rows or with marks: a figure of theirs names no row."""
 NOT_NUMBERED = (
@@ -157,7 +160,11 @@ def prepared(tmp_path_factory):
         if (identity, seed, method) not in made:
             entry = TASKS[identity]
             preset = task_card(entry).presets["default"]
-            quick = QUICK | (TRAINED if entry.track.startswith(("unlearning", "privacy")) else {})
+            quick = QUICK | (
+                TRAINED
+                if entry.track.startswith(("unlearning", "privacy", "ood", "selective"))
+                else {}
+            )
             params = {
                 **preset.params,
                 **next(iter(preset.variants.values())),
