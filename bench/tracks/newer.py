@@ -8,6 +8,7 @@ stale.
 from __future__ import annotations
 
 NEWER: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "active-learning": (("active_learning:Problem",), ("active_learning:Solution",)),
     "adversarial": (("adversarial:Problem",), ("adversarial:Solution",)),
     "group-shift": (("group_shift:Problem",), ("group_shift:Solution",)),
     "input-attribution": (("input_attribution:Problem",), ("input_attribution:Solution",)),
