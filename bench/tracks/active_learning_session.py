@@ -21,7 +21,7 @@ from bench.runs.context import Run
 from bench.tracks.active_learning_problem import Problem
 from bench.training import nets, optimisers
 from bench.training.rows import beside, taken
-from bench.training.stack import MemberNet, StackedNet
+from bench.training.stack import MemberNet, StackedMLP, StackedNet
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 _CHUNK = 8192
@@ -173,13 +173,18 @@ class Session:
             after(net, step.at + 1)
         return net
 
-    def update(self, optimiser: torch.optim.Optimizer, losses: torch.Tensor) -> None:
-        """Take a step down the mean of each member's losses (K, B), and count it."""
+    def update(
+        self, optimiser: torch.optim.Optimizer, losses: torch.Tensor, visits: int = 0
+    ) -> None:
+        """Take a step down the mean of each member's losses (K, B), and count its ``visits``; 0:
+        B.
+        """
         optimiser.zero_grad(set_to_none=True)
         optimisers.descend(losses)
         optimiser.step()
+        visits = visits or losses.shape[1]
         for run in self.runs:
-            run.count(forward=losses.shape[1], backward=losses.shape[1])
+            run.count(forward=visits, backward=visits)
 
     def view(self, k: int) -> View:
         """Return what member ``k`` may look at to choose rows."""
@@ -217,6 +222,7 @@ class View:
         unknown[self.known] = False
         self.open = unknown.nonzero()[:, 0]
         self.net: MemberNet = session.nets.member(k)
+        self._session, self._member = session, k
 
     def features(self, rows: torch.Tensor) -> torch.Tensor:
         """Return what the last layer reads of rows (r,), (r, D)."""
@@ -241,10 +247,35 @@ class View:
         """Probabilities of the open rows (m, C)."""
         return self.logits.softmax(1)
 
+    @property
+    def layers(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Weights (out, in) and biases (out,) of a perceptron's layers.
+
+        Raises:
+            InvalidRun: the net is another.
+        """
+        nets = self._session.nets
+        if not isinstance(nets, StackedMLP):
+            raise InvalidRun(
+                f"the net is {self.problem.net}, and the method reads the layers of a perceptron; "
+                "take net=mlp, or kernel=ll where the method has that"
+            )
+        pairs = zip(nets.weights, nets.biases, strict=True)
+        k = self._member
+        return [(weight.detach()[k], bias.detach()[k, 0]) for weight, bias in pairs]
+
     def dropped(self, masks: int) -> torch.Tensor:
         """Return probabilities of the open rows (masks, m, C), each time with the share of features
         dropped that training drops, the same for all rows.
+
+        Raises:
+            InvalidRun: training drops none.
         """
+        if not self.problem.dropout:
+            raise InvalidRun(
+                "dropout is 0, and the method reads how far nets with dropout disagree; take a "
+                "task with dropout above 0"
+            )
         drawn, hidden = self.generator("dropout"), self.hidden
         kept = mask(hidden.new_empty(masks, 1, hidden.shape[1]), self.problem.dropout, drawn)
         with torch.no_grad():

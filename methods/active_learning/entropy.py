@@ -1,4 +1,4 @@
-"""The rows whose predicted label has the highest entropy (doi:10.1145/584091.584093 defines it)."""
+"""The rows whose predicted label has the highest entropy (doi:10.1109/IJCNN.2014.6889457, eq. 3)."""
 
 from __future__ import annotations
 
@@ -17,10 +17,18 @@ class Entropy(ActiveMethod):
         name="entropy",
         title="Highest entropy",
         track="active-learning",
+        paper="doi:10.1109/IJCNN.2014.6889457",
+        bibtex="""@inproceedings{wang2014active,
+  title = {A New Active Labeling Method for Deep Learning},
+  author = {Wang, Dan and Shang, Yi},
+  booktitle = {IJCNN},
+  year = {2014}
+}""",
+        claim="A net that asks the rows it is least sure of learns from fewer labels.",
+        deviates="No row gets its predicted label.",
         needs=("classes",),
         stacked=True,
-        plain=True,
-        defaults_from="here",
+        defaults_from="paper",
     )
 
     def ask(self, state: None, view: View) -> torch.Tensor:

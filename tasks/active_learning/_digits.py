@@ -49,7 +49,7 @@ def split(x: torch.Tensor, y: torch.Tensor, n_test: int, n_pool: int, run: Setup
 def other_labels(
     y: torch.Tensor, chosen: np.ndarray, classes: int, drawn: np.random.Generator
 ) -> torch.Tensor:
-    """Return labels (N,) where those of the rows ``chosen`` (k,) are another class, each as likely."""
+    """Return labels (N,), those of the rows ``chosen`` (k,) another class, each as likely."""
     moved = y.clone()
     shift = torch.from_numpy(drawn.integers(1, classes, len(chosen))).to(y.device)
     rows = torch.from_numpy(chosen).to(y.device)

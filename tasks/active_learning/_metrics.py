@@ -68,7 +68,7 @@ REFERENCES = (
     Reference(
         name="all-labels",
         kind="high",
-        title="the same net with the true targets of all rows, for the steps of all rounds together",
+        title="the net of all rows' true targets, after the steps of all rounds together",
         solve="all_labels",
     ),
 )
