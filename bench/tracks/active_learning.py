@@ -15,7 +15,8 @@ from bench.contracts import Method
 from bench.runs.context import Run
 from bench.tracks.active_learning_oracle import Ledger, Oracle
 from bench.tracks.active_learning_problem import Model, Problem, Solution
-from bench.tracks.active_learning_session import Loss, Session, Step, View, mask, risk
+from bench.tracks.active_learning_session import Loss, Session, Step, mask, risk
+from bench.tracks.active_learning_view import View
 
 __all__ = [
     "ActiveMethod",
@@ -84,7 +85,7 @@ class ActiveMethod(Method, frozen=True, kw_only=True):
             for k, run in enumerate(runs):
                 run.report(mark, self.readout(state, session, k))
                 if session.rest:
-                    view = session.view(k)
+                    view = View(session, k)
                     asked.append(view.checked(self.ask(state, view)))
                     # at once: the ledger's clock counts the seconds of the choice
                     view.problem.oracle(asked[k])

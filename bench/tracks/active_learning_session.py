@@ -1,31 +1,25 @@
-"""The state of the shared loop of the track ``active-learning``: what is known, nets, and what a
-choice of rows may look at.
+"""The state of the shared loop of the track ``active-learning``: what is known, and nets.
 
-Shapes: K members (seeds), N rows, n known ones, m open ones, C outputs, B rows of an update.
+Shapes: K members (seeds), N rows, n known ones, C outputs, B rows of an update.
 """
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import msgspec
 import numpy as np
 import torch
 from torch.nn import functional as F
 
-from bench.errors import InvalidRun
 from bench.runs.context import Run
 from bench.tracks.active_learning_problem import Problem
 from bench.training import nets, optimisers
 from bench.training.rows import beside, taken
-from bench.training.stack import MemberNet, StackedMLP, StackedNet
+from bench.training.stack import StackedNet
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-_CHUNK = 8192
-"""Rows whose features are computed at once."""
 
 
 class Step(msgspec.Struct):
@@ -186,10 +180,6 @@ class Session:
         for run in self.runs:
             run.count(forward=visits, backward=visits)
 
-    def view(self, k: int) -> View:
-        """Return what member ``k`` may look at to choose rows."""
-        return View(self, k)
-
     def learn(self, asked: Sequence[torch.Tensor]) -> None:
         """Go on to the next round, with the rows that each member asked."""
         pairs = zip(self.problems, asked, strict=True)
@@ -198,121 +188,6 @@ class Session:
         self.y = torch.cat([self.y, answers], 1)
         self.fresh = answers.shape[1]
         self.round += 1
-
-
-class View:
-    """What one member may look at to choose rows: its net, and its rows without their targets.
-
-    Attributes:
-        problem: the member's.
-        run: the member's.
-        round: 0 at the first choice.
-        count: how many rows to choose.
-        known: the known rows (n,).
-        y: their targets (n,) or (n, C).
-        open: the others (m,), ascending.
-        net: the member's net.
-    """
-
-    def __init__(self, session: Session, k: int) -> None:
-        self.problem, self.run, self.round = session.problems[k], session.runs[k], session.round
-        self.count = session.rest
-        self.known, self.y = session.known[k], session.y[k]
-        unknown = torch.ones(len(self.problem.x), dtype=torch.bool, device=session.device)
-        unknown[self.known] = False
-        self.open = unknown.nonzero()[:, 0]
-        self.net: MemberNet = session.nets.member(k)
-        self._session, self._member = session, k
-
-    def features(self, rows: torch.Tensor) -> torch.Tensor:
-        """Return what the last layer reads of rows (r,), (r, D)."""
-        self.run.count(forward=len(rows))
-        with torch.no_grad():
-            parts = [self.net.features(taken(self.problem.x, part)) for part in rows.split(_CHUNK)]
-        return torch.cat(parts)
-
-    @functools.cached_property
-    def hidden(self) -> torch.Tensor:
-        """What the last layer reads of the open rows (m, D)."""
-        return self.features(self.open)
-
-    @functools.cached_property
-    def logits(self) -> torch.Tensor:
-        """Outputs of the open rows (m, C)."""
-        with torch.no_grad():
-            return self.net.head(self.hidden)
-
-    @property
-    def p(self) -> torch.Tensor:
-        """Probabilities of the open rows (m, C)."""
-        return self.logits.softmax(1)
-
-    @property
-    def layers(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        """Weights (out, in) and biases (out,) of a perceptron's layers.
-
-        Raises:
-            InvalidRun: the net is another.
-        """
-        nets = self._session.nets
-        if not isinstance(nets, StackedMLP):
-            raise InvalidRun(
-                f"the net is {self.problem.net}, and the method reads the layers of a perceptron; "
-                "take net=mlp, or kernel=ll where the method has that"
-            )
-        pairs = zip(nets.weights, nets.biases, strict=True)
-        k = self._member
-        return [(weight.detach()[k], bias.detach()[k, 0]) for weight, bias in pairs]
-
-    def dropped(self, masks: int) -> torch.Tensor:
-        """Return probabilities of the open rows (masks, m, C), each time with the share of features
-        dropped that training drops, the same for all rows.
-
-        Raises:
-            InvalidRun: training drops none.
-        """
-        if not self.problem.dropout:
-            raise InvalidRun(
-                "dropout is 0, and the method reads how far nets with dropout disagree; take a "
-                "task with dropout above 0"
-            )
-        drawn, hidden = self.generator("dropout"), self.hidden
-        kept = mask(hidden.new_empty(masks, 1, hidden.shape[1]), self.problem.dropout, drawn)
-        with torch.no_grad():
-            return (
-                self.net.head((hidden * kept).flatten(0, 1)).softmax(1).view(masks, len(hidden), -1)
-            )
-
-    def generator(self, name: str) -> torch.Generator:
-        """Return a generator of the method's own for this round, on the run's device."""
-        return self.run.torch_generator("method", name, self.round)
-
-    def highest(self, scores: torch.Tensor) -> torch.Tensor:
-        """Return the open rows (count,) of the highest scores (m,), the first of equal ones."""
-        return self.open[scores.sort(descending=True, stable=True).indices[: self.count]]
-
-    def checked(self, rows: Any) -> torch.Tensor:
-        """Return the rows chosen, if they are as many open ones as are to be asked.
-
-        Raises:
-            InvalidRun: they are not.
-        """
-        fits = isinstance(rows, torch.Tensor) and rows.shape == (self.count,)
-        if not fits or len(set(rows.tolist()) - set(self.known.tolist())) != self.count:
-            raise InvalidRun(
-                f"ask is to choose {self.count} different rows that are not known, and chose "
-                f"{rows!r:.80}"
-            )
-        chosen: torch.Tensor = rows
-        return chosen
-
-
-def mask(like: torch.Tensor, rate: float, drawn: torch.Generator) -> torch.Tensor:
-    """Return factors of the shape of ``like``, any shape: 0 with probability ``rate`` in [0, 1),
-    else 1 / (1 - rate).
-    """
-    kept = torch.empty_like(like, device=drawn.device).bernoulli_(1 - rate, generator=drawn)
-    return kept.to(like.device).div_(1 - rate)
 
 
 def risk(problem: Problem) -> Loss:
@@ -330,3 +205,11 @@ def _orders(drawn: np.random.Generator, count: int, steps: int, size: int) -> to
     passes = -(-steps * size // count)
     places = np.concatenate([drawn.permutation(count) for _ in range(passes)])
     return torch.from_numpy(places[: steps * size].reshape(steps, size))
+
+
+def mask(like: torch.Tensor, rate: float, drawn: torch.Generator) -> torch.Tensor:
+    """Return factors of the shape of ``like``, any shape: 0 with probability ``rate`` in [0, 1),
+    else 1 / (1 - rate).
+    """
+    kept = torch.empty_like(like, device=drawn.device).bernoulli_(1 - rate, generator=drawn)
+    return kept.to(like.device).div_(1 - rate)

@@ -1,4 +1,4 @@
-"""The rows whose predicted label has the highest entropy (doi:10.1109/IJCNN.2014.6889457, eq. 3)."""
+"""The rows whose predicted label has the highest entropy (doi:10.1109/IJCNN.2014.6889457)."""
 
 from __future__ import annotations
 

@@ -196,7 +196,7 @@ class ActiveTask(Task):
         images = {"curve": _drawn(outcome.curve, len(y), numbers)}
         if hidden.shown is not None and ledger.rows:
             first = torch.tensor(ledger.rows[:_SHOWN])
-            captions = [f"{row:.0f}" if row >= 0 else "none" for row in hidden.true[first].tolist()]
+            captions = [_caption(row) for row in hidden.true[first].tolist()]
             images["asked"] = grid(
                 hidden.shown[first].cpu().numpy(), captions, columns=10, title="Rows asked first"
             )
@@ -214,6 +214,13 @@ class ActiveTask(Task):
     def outlier_free(self, problem: Problem, hidden: Hidden, run: Run) -> Solution:
         """The control: entropy on the rows with a right answer alone."""
         return without_outliers(problem, hidden.stranger, run)
+
+
+def _caption(target: float) -> str:
+    """Return a label, or a number."""
+    if isinstance(target, float):
+        return f"{target:.2f}"
+    return str(target) if target >= 0 else "none"
 
 
 def _outliers(hidden: Hidden) -> float | None:
