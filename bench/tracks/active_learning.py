@@ -101,4 +101,5 @@ class ActiveMethod(Method, frozen=True, kw_only=True):
 
 def entropy(p: torch.Tensor) -> torch.Tensor:
     """Return the entropy of probabilities (..., C) in nats, (...,)."""
-    return -torch.special.xlogy(p, p).sum(-1)
+    found: torch.Tensor = -torch.special.xlogy(p, p).sum(-1)
+    return found

@@ -13,7 +13,7 @@ from ._task import ActiveTask, Pool
 
 
 class AlFriedman(ActiveTask):
-    """Ten inputs, five of which matter: a smoke test, since it tells no ways to choose apart."""
+    """Ten inputs, five of which matter: a smoke test, since it tells no methods apart."""
 
     kind: ClassVar[Literal["labels", "numbers"]] = "numbers"
     outputs: ClassVar[int] = 1

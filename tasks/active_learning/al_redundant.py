@@ -14,9 +14,7 @@ from ._task import ActiveTask, Pool
 
 
 class AlRedundant(ActiveTask):
-    """A pool of 3,000 rows of six inputs, four fifths of them near forty points, like the 1,000 test
-    rows.
-    """
+    """A pool of 3,000 rows, four fifths of them near forty points; 1,000 test rows."""
 
     kind: ClassVar[Literal["labels", "numbers"]] = "numbers"
     outputs: ClassVar[int] = 1

@@ -16,7 +16,7 @@ from ._task import ActiveTask, Pool
 
 
 class AlRotated(ActiveTask):
-    """A pool of 1,438 digits, each three times and turned by three angles; 359 others to judge by."""
+    """A pool of 1,438 digits, each turned by three angles, and 359 others to judge by."""
 
     kind: ClassVar[Literal["labels", "numbers"]] = "numbers"
     outputs: ClassVar[int] = 1
