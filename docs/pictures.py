@@ -77,6 +77,7 @@ def first_kept() -> np.ndarray:
 
 
 PICTURES: dict[str, Callable[[], np.ndarray]] = {
+    "active-learning": lambda: saved("al-digits", "margin", "clean", "curve"),
     "adversarial": lambda: saved("robust-digits", "pgd-at", "eps15", "changes"),
     "condensation": lambda: saved("condense-digits", "dm", "ipc1", "images", preset="smoke"),
     "data-valuation": lambda: saved("value-mislabel", "knn-shapley", "digits", "rows"),

@@ -110,6 +110,7 @@ def run(registry, folder, monkeypatch, device="meta", **request):
 
 
 TASKS = {
+    "active-learning": "al-digits",
     "adversarial": "robust-digits",
     "condensation": "condense-transfer",
     "data-valuation": "value-mislabel",
@@ -132,6 +133,7 @@ TASKS = {
     "unlearning-regression": "unlearn-regression",
 }
 QUICK = {
+    "active-learning": ("badge", "bmdal"),
     "adversarial": ("trades", "aaer"),
     "condensation": ("dsa", "ncfm"),
     "data-valuation": ("knn-shapley", "shapley-perm"),

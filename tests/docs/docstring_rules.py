@@ -34,6 +34,11 @@ TRACKS = (
     "regression",
     "positive_unlabeled",
     "semi_supervised",
+    "active_learning",
+    "active_learning_oracle",
+    "active_learning_problem",
+    "active_learning_session",
+    "active_learning_view",
 )
 TRAINING = (
     "attacks",
