@@ -60,7 +60,7 @@ def blobs(seed=0, rows=60, classes=3, start=None, **fields):
     ledger = Ledger(targets, known, budget)
     fields = {
         "batch": 4,
-        "steps": 8,
+        "steps": 4,
         "batch_size": 8,
         "widths": (7,),
         "n_outputs": 1 if kind == "numbers" else classes,

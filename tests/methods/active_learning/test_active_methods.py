@@ -91,9 +91,7 @@ def test_every_method_learns_from_one_label_a_class_and_where_a_class_is_missing
     first = [int((y == label).int().argmax()) for label in range(3)]
     missing = torch.where(y == 0)[0][:3].tolist()
     for folder, start in (("one", first), ("none", missing)):
-        rows, logits = asked(
-            METHODS[name], tmp_path / folder, name, start=start, steps=2, budget=4
-        )
+        rows, logits = asked(METHODS[name], tmp_path / folder, name, start=start, steps=2, budget=4)
         assert len(rows) == 4
         assert logits.shape == (60, 3)
         assert bool(logits.isfinite().all())

@@ -282,7 +282,7 @@ class Plain(ActiveMethod):
 
 
 class Beyond(Plain):
-    card = MethodCard(name="beyond", title="Asks beyond its budget", track="active-learning")
+    card: ClassVar = MethodCard(name="beyond", title="Asks beyond its budget", track="active-learning")
 
     def solve(self, problem, run):
         found = super().solve(problem, run)
@@ -294,7 +294,7 @@ class Beyond(Plain):
 
 
 class Later(Plain):
-    card = MethodCard(name="later", title="Asks after solve", track="active-learning")
+    card: ClassVar = MethodCard(name="later", title="Asks after solve", track="active-learning")
 
     def solve(self, problem, run):
         found = super().solve(problem, run)
@@ -307,7 +307,7 @@ class Later(Plain):
 
 
 class Looked(Plain):
-    card = MethodCard(name="looked", title="Asks in a report", track="active-learning")
+    card: ClassVar = MethodCard(name="looked", title="Asks in a report", track="active-learning")
 
     def readout(self, state, session, k):
         def model(x):
@@ -318,7 +318,7 @@ class Looked(Plain):
 
 
 class Listed(Plain):
-    card = MethodCard(name="listed", title="Lists rows not asked", track="active-learning")
+    card: ClassVar = MethodCard(name="listed", title="Lists rows not asked", track="active-learning")
 
     def solve(self, problem, run):
         found = super().solve(problem, run)
@@ -327,7 +327,7 @@ class Listed(Plain):
 
 
 class First(Plain):
-    card = MethodCard(name="first", title="Asks all at once", track="active-learning")
+    card: ClassVar = MethodCard(name="first", title="Asks all at once", track="active-learning")
 
     def begin(self, session):
         rows = torch.arange(len(session.problem.x))
@@ -336,7 +336,7 @@ class First(Plain):
 
 
 class Once(Plain):
-    card = MethodCard(name="once", title="Reports its best round", track="active-learning")
+    card: ClassVar = MethodCard(name="once", title="Reports its best round", track="active-learning")
 
     def solve(self, problem, run):
         report, run.report = run.report, lambda step, model: None
