@@ -270,6 +270,8 @@ def test_a_ledger_never_gives_out_more_than_its_budget(requests, budget):
 # Cheats ----------------------------------------------------------------------
 
 CHEATS = """
+from typing import ClassVar
+
 import torch
 from bench import Method, MethodCard
 from bench.errors import InvalidRun
