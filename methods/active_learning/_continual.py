@@ -5,11 +5,12 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from itertools import repeat
-from typing import ClassVar
+from typing import Annotated
 
 import msgspec
 import torch
 
+from bench import Meta
 from bench.tracks.active_learning import ActiveMethod, Session, Step, View, entropy
 from bench.training import optimisers
 from bench.training.rows import beside
@@ -22,17 +23,20 @@ class Memory(msgspec.Struct):
 
 
 class Continual(ActiveMethod):
-    """Train on the new rows alone for a share of the steps, from the last round's net on.
+    """Train on the new rows for a share of the steps, from the last round's net on."""
 
-    Attributes:
-        share: of the steps that the training of a round takes, in (0, 1].
-        replayed: known rows of earlier rounds beside each batch; 0: none.
-        distilled: weight of the squared difference to the logits that those rows had.
-    """
+    share: Annotated[float, Meta(gt=0, le=1)] = 0.25
+    """Share of the steps that a later round takes."""
 
-    share: ClassVar[float]
-    replayed: ClassVar[int] = 0
-    distilled: ClassVar[float] = 0.0
+    @property
+    def beside(self) -> int:
+        """Known rows of earlier rounds beside each batch; 0: none."""
+        return 0
+
+    @property
+    def held(self) -> float:
+        """Weight of the squared difference to the logits that those rows had, 0 or more."""
+        return 0.0
 
     def begin(self, session: Session) -> Memory:
         """Return the memory, which is empty."""
@@ -57,9 +61,9 @@ class Continual(ActiveMethod):
         loss, old = self.loss(state, session), session.known.shape[1] - session.fresh
         steps = max(1, round(self.share * session.problem.steps))
         again: Iterator[Step | None] = repeat(None)
-        if self.replayed:
+        if self.beside:
             again = session.steps(
-                session.known[:, :old], session.y[:, :old], steps, "old", size=self.replayed
+                session.known[:, :old], session.y[:, :old], steps, "old", size=self.beside
             )
         fresh = session.steps(session.known[:, old:], session.y[:, old:], steps, "new")
         for step, other in zip(fresh, again, strict=False):
@@ -70,10 +74,10 @@ class Continual(ActiveMethod):
             losses = loss(z[:, :size], step.y).mean(1)
             if other is not None:
                 losses = losses + loss(z[:, size:], other.y).mean(1)
-                if self.distilled:
+                if self.held:
                     assert state.logits is not None
                     then = beside(state.logits, other.places)
-                    losses = losses + self.distilled * (z[:, size:] - then).square().mean((1, 2))
+                    losses = losses + self.held * (z[:, size:] - then).square().mean((1, 2))
             session.update(optimiser, losses[:, None], x.shape[1])
 
     def ask(self, state: Memory, view: View) -> torch.Tensor:

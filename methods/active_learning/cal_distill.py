@@ -35,9 +35,17 @@ class CalDistill(Continual):
         stacked=True,
         defaults_from="here",
     )
-    share: Annotated[float, Meta(gt=0, le=1)] = 0.25  # type: ignore[misc]
-    """Share of the steps that a later round takes."""
-    replayed: Annotated[int, Meta(ge=1)] = 64  # type: ignore[misc]
+    replayed: Annotated[int, Meta(ge=1)] = 64
     """Rows of earlier rounds beside each batch; all where they are fewer."""
-    distilled: Annotated[float, Meta(ge=0)] = 0.5  # type: ignore[misc]
+    distilled: Annotated[float, Meta(ge=0)] = 0.5
     """Weight of the squared difference to the logits that a row had when it was new."""
+
+    @property
+    def beside(self) -> int:
+        """As ``replayed`` says."""
+        return self.replayed
+
+    @property
+    def held(self) -> float:
+        """As ``distilled`` says."""
+        return self.distilled

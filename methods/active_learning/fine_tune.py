@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
-from bench import Meta, MethodCard
+from bench import MethodCard
 
 from ._continual import Continual
 
@@ -34,5 +34,3 @@ class FineTune(Continual):
         stacked=True,
         defaults_from="here",
     )
-    share: Annotated[float, Meta(gt=0, le=1)] = 0.25  # type: ignore[misc]
-    """Share of the steps that a later round takes."""

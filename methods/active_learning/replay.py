@@ -34,7 +34,10 @@ class Replay(Continual):
         stacked=True,
         defaults_from="here",
     )
-    share: Annotated[float, Meta(gt=0, le=1)] = 0.25  # type: ignore[misc]
-    """Share of the steps that a later round takes."""
-    replayed: Annotated[int, Meta(ge=1)] = 64  # type: ignore[misc]
+    replayed: Annotated[int, Meta(ge=1)] = 64
     """Rows of earlier rounds beside each batch; all where they are fewer."""
+
+    @property
+    def beside(self) -> int:
+        """As ``replayed`` says."""
+        return self.replayed

@@ -47,12 +47,19 @@ CHOOSE = Metric(
     bounds=(0, None),
     title="seconds of choosing, all rounds together",
 )
-LOG_RMSE = Metric(
-    name="log_rmse",
+RMSE_CURVE = Metric(
+    name="rmse_curve",
     primary=True,
     direction="min",
-    title="mean over the rounds, without the start, of the natural logarithm of the root mean "
-    "squared error on test rows",
+    bounds=(0, None),
+    title="geometric mean over the rounds, without the start, of the root mean squared error on "
+    "test rows",
+)
+LOG_RMSE = Metric(
+    name="log_rmse",
+    direction="min",
+    bounds=(-28, None),
+    title="natural logarithm of that mean",
 )
 RMSE_FINAL = Metric(
     name="rmse_final",
@@ -61,7 +68,7 @@ RMSE_FINAL = Metric(
     title="root mean squared error on test rows when the budget is spent",
 )
 CLASSES = (CURVE, ACC_FINAL, LABELS_TO_95, OUTLIERS_ASKED, CHOOSE)
-NUMBERS = (LOG_RMSE, RMSE_FINAL, CHOOSE)
+NUMBERS = (RMSE_CURVE, LOG_RMSE, RMSE_FINAL, CHOOSE)
 
 REFERENCES = (
     Reference(name="random", kind="low", title="rows drawn at random"),

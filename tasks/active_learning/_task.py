@@ -187,6 +187,7 @@ class ActiveTask(Task):
         if numbers:
             errors = [entry["rmse"] for entry in outcome.curve]
             metrics["log_rmse"] = log_rmse(errors[1:] or errors)
+            metrics["rmse_curve"] = float(np.exp(metrics["log_rmse"]))
             metrics["rmse_final"] = rmse(said[:, 0], y)
         else:
             metrics["curve"] = float(np.mean([entry["acc"] for entry in outcome.curve]))

@@ -96,6 +96,8 @@ def test_every_primary_metric_declares_bounds_and_ends_where_its_scale_does(regi
         if card.name in open_ended and "default" in card.presets
     }
     assert ranked == {
+        "al-redundant",
+        "al-rotated",
         "friedman",
         "mixed-functions",
         "moleculeace",
