@@ -46,6 +46,18 @@ def split(x: torch.Tensor, y: torch.Tensor, n_test: int, n_pool: int, run: Setup
     return Pictures(x[own], y[own], x[others], y[others])
 
 
+def fewer(y: torch.Tensor, share: float, drawn: np.random.Generator) -> torch.Tensor:
+    """Return rows of labels (N,) of which class c keeps ``share`` to the power of c, as many for
+    every seed, (k,), int64.
+    """
+    labels = y.cpu().numpy()
+    parts = []
+    for label in range(int(labels.max()) + 1):
+        own = drawn.permutation(np.flatnonzero(labels == label))
+        parts.append(own[: round(share**label * len(own))])
+    return torch.from_numpy(np.concatenate(parts)).to(y.device)
+
+
 def other_labels(
     y: torch.Tensor, chosen: np.ndarray, classes: int, drawn: np.random.Generator
 ) -> torch.Tensor:

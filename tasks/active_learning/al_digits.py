@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-import torch
-
 from bench import Meta, Preset, Setup, TaskCard
 from bench.training.data import standardised
 
-from ._digits import digits, teacher
+from ._digits import digits, fewer, teacher
 from ._metrics import CLASSES, REFERENCES
 from ._task import ActiveTask, Pool
 
@@ -58,9 +56,8 @@ class AlDigits(ActiveTask):
         data = digits(run, self.n_pool)
         x, y = data.x, data.y
         if self.falling < 1:
-            drawn = run.numpy_generator("corruption", "falling")
-            kept = drawn.random(len(y)) < self.falling ** y.cpu().numpy()
-            x, y = x[torch.from_numpy(kept)], y[torch.from_numpy(kept)]
+            kept = fewer(y, self.falling, run.numpy_generator("corruption", "falling"))
+            x, y = x[kept], y[kept]
         own, other = standardised(x, data.x_test)
         answers, stranger = y, None
         if self.answers == "teacher":

@@ -63,6 +63,9 @@ TASKS = {
 """All whose data is here without an extra."""
 WORDS = ("label-errors/vader-ratings", "noisy-labels/noisy-words")
 MADE = (
+    "active-learning/al-outliers",
+    "active-learning/al-redundant",
+    "active-learning/al-rotated",
     "group-shift/accuracy-curve",
     "group-shift/dominoes-mnist",
     "group-shift/feature-bias",

@@ -7,7 +7,7 @@ import torch
 from active_small import Deaf, blobs
 from bench.builtin.datasets.digits import Digits
 from bench.builtin.methods.active_learning.entropy import Entropy
-from bench.builtin.tasks.active_learning._digits import laid_over, other_labels
+from bench.builtin.tasks.active_learning._digits import fewer, laid_over, other_labels
 from bench.builtin.tasks.active_learning._metrics import interval, labels_to, log_rmse
 from bench.builtin.tasks.active_learning.al_digits import AlDigits
 from bench.builtin.tasks.active_learning.al_friedman import AlFriedman
@@ -417,6 +417,13 @@ def test_outliers_are_two_digits_of_different_classes_and_are_labelled_as_either
     kept = float((given == y)[stranger].float().mean())
     assert 0.3 < kept < 0.7
     assert bool(((given == y) | (given == other))[stranger].all())
+
+
+def test_later_classes_are_rarer_by_one_factor_and_the_rest_is_dropped():
+    y = torch.arange(400) % 4
+    kept = fewer(y, 0.5, np.random.default_rng(0))
+    assert y[kept].bincount().tolist() == [100, 50, 25, 12]
+    assert len(kept.unique()) == len(kept)
 
 
 def test_wrong_labels_are_another_class_each_as_likely():
