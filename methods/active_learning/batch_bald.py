@@ -13,6 +13,8 @@ from ._dropout import disagreement
 
 _LARGEST = 10
 """Rows of a batch that are chosen together."""
+_BLOCK = 64
+"""Rows whose joint information is computed at once."""
 
 
 class BatchBald(ActiveMethod):
@@ -60,24 +62,40 @@ def _together(
     p: torch.Tensor, size: int, taken: list[int], most: int, drawn: torch.Generator
 ) -> list[int]:
     """Return ``size`` places of probabilities (masks, m, C), none of those taken."""
-    alone = entropy(p).mean(0)  # E H(y_i | mask)
     joint = p.new_ones(len(p), 1)  # p(labels of the batch | mask), a column each
     weight = p.new_ones(1)  # of a sampled configuration
     chosen: list[int] = []
-    scores = disagreement(p)
+    # what a row adds never grows with the batch, since labels are independent given the mask
+    bound = disagreement(p)
+    bound[taken] = -torch.inf
     for _ in range(size):
-        if chosen:
-            # a(B + i) up to what does not depend on i: H(y_B, y_i) - E H(y_i)
-            scores = joint_entropy(p, joint, weight) - alone
-        scores = scores.clone()
-        scores[[*taken, *chosen]] = -torch.inf
-        place = int(scores.argmax())
+        place = _best(p, joint, weight, bound) if chosen else int(bound.argmax())
         chosen.append(place)
+        bound[place] = -torch.inf
         joint = (joint[:, :, None] * p[:, None, place]).flatten(1)
         weight = weight.repeat_interleave(p.shape[2])
         if joint.shape[1] > most:
             joint, weight = _sampled(joint, weight, most, drawn)
     return chosen
+
+
+def _best(p: torch.Tensor, joint: torch.Tensor, weight: torch.Tensor, bound: torch.Tensor) -> int:
+    """Return the place that adds most to the batch, and write what rows add into their bounds (m,);
+    rows are looked at in the order of these, until no bound is above what was found.
+    """
+    alone, own = entropy(p).mean(0), joint.mean(0)
+    before = -(weight * torch.special.xlogy(own, own)).sum()
+    seen = torch.zeros_like(bound, dtype=torch.bool)
+    best = -torch.inf
+    while True:
+        left = bound.masked_fill(seen, -torch.inf)
+        some = left.topk(min(_BLOCK, len(left)))
+        if float(some.values[0]) <= best:
+            return int(bound.masked_fill(~seen, -torch.inf).argmax())
+        rows = some.indices[some.values > -torch.inf]
+        bound[rows] = joint_entropy(p[:, rows], joint, weight) - before - alone[rows]
+        seen[rows] = True
+        best = max(best, float(bound[rows].max()))
 
 
 def joint_entropy(p: torch.Tensor, joint: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:

@@ -15,7 +15,12 @@ from bench.builtin.methods.active_learning._geometry import (
     to,
 )
 from bench.builtin.methods.active_learning.badge import gradients_apart
-from bench.builtin.methods.active_learning.batch_bald import BatchBald, joint_entropy
+from bench.builtin.methods.active_learning.batch_bald import (
+    BatchBald,
+    _sampled,
+    _together,
+    joint_entropy,
+)
 from bench.builtin.methods.active_learning.bmdal import (
     Bmdal,
     frank_wolfe,
@@ -165,9 +170,25 @@ def test_the_joint_entropy_is_that_of_all_labels_counted_one_by_one():
         assert float(found[row]) == pytest.approx(total, rel=1e-5)
 
 
-def test_sampled_configurations_give_the_joint_entropy_on_average(tmp_path):
-    from bench.builtin.methods.active_learning.batch_bald import _sampled
+def test_a_joint_batch_is_that_of_a_greedy_search_over_all_rows():
+    drawn = torch.Generator().manual_seed(2)
+    p = (3 * torch.randn(6, 90, 2, generator=drawn)).softmax(2)
+    chosen: list[int] = []
+    for _ in range(5):
+        gains = []
+        for row in range(90):
+            total = 0.0
+            for labels in itertools.product(range(2), repeat=len(chosen) + 1):
+                pairs = zip([*chosen, row], labels, strict=True)
+                own = float(torch.stack([p[:, at, label] for at, label in pairs]).prod(0).mean())
+                total -= own * np.log(max(own, 1e-30))
+            conditional = float(-torch.special.xlogy(p[:, row], p[:, row]).sum(1).mean())
+            gains.append(-np.inf if row in chosen else total - conditional)
+        chosen.append(int(np.argmax(gains)))
+    assert _together(p, 5, [], 1000, drawn) == chosen
 
+
+def test_sampled_configurations_give_the_joint_entropy_on_average(tmp_path):
     drawn = torch.Generator().manual_seed(0)
     p = torch.rand(5, 4, 3, generator=drawn)
     p = p / p.sum(2, keepdim=True)
