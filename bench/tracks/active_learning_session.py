@@ -92,8 +92,8 @@ class Session:
         of its own, all of them before one comes again.
 
         Args:
-            rows: what is trained on.
-            y: their targets.
+            rows: what is trained on (K, n).
+            y: their targets (K, n) or (K, n, C).
             steps: updates.
             axes: tell streams of one round apart.
             size: rows of an update, at most all; 0: the problem's.
@@ -152,8 +152,8 @@ class Session:
         """Return fresh nets, trained on rows (K, n) with targets (K, n) or (K, n, C).
 
         Args:
-            rows: what is trained on.
-            y: their targets.
+            rows: what is trained on (K, n).
+            y: their targets (K, n) or (K, n, C).
             loss: from outputs (K, B, C) and targets to losses (K, B).
             axes: tell trainings of one round apart.
             steps: updates; 0: the problem's.
@@ -181,7 +181,7 @@ class Session:
             run.count(forward=visits, backward=visits)
 
     def learn(self, asked: Sequence[torch.Tensor]) -> None:
-        """Go on to the next round, with the rows that each member asked."""
+        """Go on to the next round, with the rows that each member asked (count,)."""
         pairs = zip(self.problems, asked, strict=True)
         answers = torch.stack([problem.oracle(rows) for problem, rows in pairs])
         self.known = torch.cat([self.known, torch.stack(list(asked)).to(self.device)], 1)

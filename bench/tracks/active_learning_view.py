@@ -111,7 +111,7 @@ class View:
         return self.open[scores.sort(descending=True, stable=True).indices[: self.count]]
 
     def checked(self, rows: Any) -> torch.Tensor:
-        """Return the rows chosen, if they are as many open ones as are to be asked.
+        """Return the rows chosen (count,), if they are as many open ones as are to be asked.
 
         Raises:
             InvalidRun: they are not.
