@@ -78,6 +78,7 @@ def first_kept() -> np.ndarray:
 
 PICTURES: dict[str, Callable[[], np.ndarray]] = {
     "accuracy-estimation": lambda: saved("estimate-digits", "atc", "mlp", "estimates"),
+    "active-learning": lambda: saved("al-digits", "margin", "clean", "curve"),
     "adversarial": lambda: saved("robust-digits", "pgd-at", "eps15", "changes"),
     "algorithmic": lambda: saved("modular", "weight-decay", "frac70", "spectrum"),
     "condensation": lambda: saved("condense-digits", "dm", "ipc1", "images", preset="smoke"),

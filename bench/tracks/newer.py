@@ -9,6 +9,7 @@ from __future__ import annotations
 
 NEWER: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "accuracy-estimation": (("accuracy_estimation:Problem",), ("accuracy_estimation:Solution",)),
+    "active-learning": (("active_learning:Problem",), ("active_learning:Solution",)),
     "adversarial": (("adversarial:Problem",), ("adversarial:Solution",)),
     "algorithmic": (("algorithmic:Problem",), ("algorithmic:Solution",)),
     "continual": (("continual:Problem",), ("continual:Solution",)),

@@ -111,6 +111,7 @@ def run(registry, folder, monkeypatch, device="meta", **request):
 
 TASKS = {
     "accuracy-estimation": "estimate-digits",
+    "active-learning": "al-digits",
     "adversarial": "robust-digits",
     "algorithmic": "modular",
     "condensation": "condense-transfer",
@@ -144,6 +145,7 @@ TASKS = {
 }
 QUICK = {
     "accuracy-estimation": ("atc", "sf-dap"),
+    "active-learning": ("badge", "bmdal"),
     "adversarial": ("trades", "aaer"),
     "algorithmic": ("dropout",),
     "condensation": ("dsa", "ncfm"),

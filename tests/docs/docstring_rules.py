@@ -50,6 +50,11 @@ TRACKS = (
     "target_shift",
     "target_shift_classes",
     "target_shift_kernels",
+    "active_learning",
+    "active_learning_oracle",
+    "active_learning_problem",
+    "active_learning_session",
+    "active_learning_view",
 )
 TRAINING = (
     "attacks",

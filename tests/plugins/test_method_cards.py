@@ -98,6 +98,8 @@ def test_every_primary_metric_declares_bounds_and_ends_where_its_scale_does(regi
     assert ranked == {
         "clean-and-noisy",
         "collapse-regression",
+        "al-redundant",
+        "al-rotated",
         "friedman",
         "gotu",
         "mixed-functions",
