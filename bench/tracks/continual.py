@@ -2,7 +2,6 @@
 
 Shapes: K members (seeds), B rows of a batch, R rows that a step feeds, n rows of a task, C classes,
 T tasks.
-
 """
 
 from __future__ import annotations

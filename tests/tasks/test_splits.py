@@ -220,10 +220,9 @@ def judged_by(identity, case):
         return case.hidden.p_target.flatten().tolist()
     if identity.startswith("accuracy-estimation"):
         return case.problems[0].targets[case.hidden.kinds.index("clean")].flatten().tolist()
-    if identity in WORDS or identity.startswith("target-shift"):
     if identity.startswith("algorithmic/modular"):
         return case.hidden.seen.tolist()
-    if identity in WORDS or identity.startswith("algorithmic"):
+    if identity in WORDS or identity.startswith(("algorithmic", "target-shift")):
         return case.hidden.x_test.tolist()
     # rows for other ends may be drawn where the test part is the data's own
     drawn = task_card(TASKS[identity]).test_set == "drawn"
