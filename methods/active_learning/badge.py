@@ -32,16 +32,14 @@ class Badge(ActiveMethod):
 }""",
         claim="Whatever the batch and the net, it is as good as or better than uncertainty or "
         "diversity alone.",
-        official_code="ok",
+        deviates="The first row is the one of the largest gradient, not one drawn at random.",
         needs=("classes",),
         stacked=True,
         defaults_from="paper",
     )
 
     def ask(self, state: None, view: View) -> torch.Tensor:
-        """Return the open rows (count,) of algorithm 1; as in the authors' code the first is the
-        one of the largest gradient.
-        """
+        """Return the open rows (count,) of algorithm 1, the first that of the largest gradient."""
         errors = view.p - F.one_hot(view.logits.argmax(1), view.problem.n_outputs)
         lengths = errors.square().sum(1) * view.hidden.square().sum(1)
         chosen = k_means_plus_plus(
