@@ -70,6 +70,7 @@ TRAINING = (
     "stages",
     "state",
     "tiles",
+    "triggers",
     "tuned",
 )
 ERRORS = (
