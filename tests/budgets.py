@@ -49,7 +49,7 @@ BUDGETS: dict[str, float] = {
     "tests/tasks/input_attribution": 6.0,
     "tests/tasks/long_tail": 2.0,
     "tests/tasks/open_ended": 2.0,
-    "tests/tasks/poisoning": 4.0,
+    "tests/tasks/poisoning": 6.0,
     "tests/tasks/recipes": 5.0,
     "tests/tasks/regression": 2.0,
     "tests/tasks/synthetic_data": 3.0,
