@@ -52,7 +52,7 @@ BUDGETS: dict[str, float] = {
     "tests/tasks/poisoning": 6.0,
     "tests/tasks/recipes": 5.0,
     "tests/tasks/regression": 2.0,
-    "tests/tasks/synthetic_data": 3.0,
+    "tests/tasks/synthetic_data": 4.0,
     "tests/tracks": 22.0,
     "tests/training": 22.0,
 }
