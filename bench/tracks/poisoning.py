@@ -2,7 +2,8 @@
 clean ones.
 
 Inputs lie in the unit cube and are not standardised. What an attacker may do is in
-:mod:`bench.training.poison`; the task does it before a method sees the rows.
+:mod:`bench.training.poison` and :mod:`bench.training.triggers`; the task does it before a method
+sees the rows.
 
 Shapes: K members (seeds), B rows of a batch, N training rows, C classes.
 """

@@ -84,8 +84,8 @@ class Chain(msgspec.Struct, frozen=True, kw_only=True):
         y: answers of the first generation (T,), float64, real ones.
         noise: what the answers of the others are off by (G - 1, T), float64; only for methods that
             need ``noise``, as all do that fit a chain.
-        real: for each generation rows with real answers, inputs and in the last column answers (G,
-            R, d + 1), float64; only for methods that need ``real``.
+        real: (G, R, d + 1), float64: for each generation rows with real answers, the inputs and, in
+            the last column, the answers; only for methods that need ``real``.
         sd: standard deviation of the noise.
     """
 

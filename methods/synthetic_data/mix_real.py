@@ -1,4 +1,4 @@
-"""Least squares on each generation and some rows with real answers."""
+"""Least squares on each generation and some rows with real answers (arXiv:2402.07712)."""
 
 from __future__ import annotations
 

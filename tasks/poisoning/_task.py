@@ -16,7 +16,7 @@ from bench.declared import Array
 from bench.errors import BenchError
 from bench.runs.guard import fingerprint
 from bench.tracks.poisoning import PoisoningMethod, Problem, Solution
-from bench.training import poison
+from bench.training import triggers
 from bench.training.data import Examples, stratified_split
 from bench.training.pictures import curves
 from bench.training.poison import Poisoned, Surrogate
@@ -180,8 +180,8 @@ def obeyed(model: Any, x: torch.Tensor, y: torch.Tensor) -> float:
     """Return the share, in percent, of the pictures (n, 1, height, width) that the trigger turns
     into its target; those with the target's label (n,) are left out.
     """
-    others = x[y != poison.TARGET]
-    return percent(predict(model, poison.patched(others)).argmax(-1) == poison.TARGET)
+    others = x[y != triggers.TARGET]
+    return percent(predict(model, triggers.patched(others)).argmax(-1) == triggers.TARGET)
 
 
 def caught(suspect: torch.Tensor | None, touched: torch.Tensor) -> float | None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import torch
 
 from bench import Meta, Preset, Run, TaskCard
-from bench.training import poison
+from bench.training import triggers
 from bench.training.poison import Poisoned
 
 from ._metrics import OTHERS, REFERENCES, TRIGGERED
@@ -70,5 +70,5 @@ class BackdoorMnist(PoisoningTask):
     def attack(self, x: torch.Tensor, y: torch.Tensor, run: Run) -> Poisoned:
         """Put triggers on some rows."""
         if self.kind == "patch":
-            return poison.backdoor(x, y, self.rate, run)
-        return poison.clean_label_backdoor(x, y, self.surrogate(), self.rate, self.epsilon, run)
+            return triggers.backdoor(x, y, self.rate, run)
+        return triggers.clean_label_backdoor(x, y, self.surrogate(), self.rate, self.epsilon, run)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar
 import torch
 
 from bench import Meta, Preset, Run, TaskCard
-from bench.training import poison
+from bench.training import triggers
 from bench.training.poison import Poisoned
 
 from ._metrics import ACC, OTHERS, REFERENCES
@@ -57,4 +57,4 @@ class FlippedMnist(PoisoningTask):
 
     def attack(self, x: torch.Tensor, y: torch.Tensor, run: Run) -> Poisoned:
         """Draw labels anew."""
-        return poison.flipped(x, y, 10, self.rate, run)
+        return triggers.flipped(x, y, 10, self.rate, run)

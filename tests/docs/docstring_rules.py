@@ -97,6 +97,7 @@ TRAINING = (
     "state",
     "stream",
     "tiles",
+    "triggers",
     "tuned",
 )
 ERRORS = (

@@ -6,9 +6,10 @@ import pytest
 import torch
 from poisoning_small import rows_of, run_of
 
-from bench.training import poison
-from bench.training.poison import NOISES, TARGET, Surrogate, noise
+from bench.training import triggers
+from bench.training.poison import NOISES, Surrogate, noise
 from bench.training.state import predict
+from bench.training.triggers import TARGET
 
 EPSILON = 0.15
 SURROGATE = Surrogate(net="mlp", widths=(16,), n_classes=4, epochs=5, batch_size=16, rounds=3)
@@ -80,7 +81,7 @@ def test_a_surrogate_is_another_net_than_the_methods(tmp_path):
 
 def test_a_backdoor_is_a_white_corner_on_rows_of_other_classes_that_get_its_label(tmp_path):
     x, y = rows_of()
-    found = poison.backdoor(x, y, 0.1, run_of(tmp_path))
+    found = triggers.backdoor(x, y, 0.1, run_of(tmp_path))
     touched = found.touched
     assert touched.sum() == 6
     assert (y[touched] != TARGET).all()
@@ -93,7 +94,7 @@ def test_a_backdoor_is_a_white_corner_on_rows_of_other_classes_that_get_its_labe
 
 def test_a_clean_label_backdoor_changes_pictures_of_the_target_alone_and_no_label(tmp_path):
     x, y = rows_of()
-    found = poison.clean_label_backdoor(x, y, SURROGATE, 0.5, EPSILON, run_of(tmp_path))
+    found = triggers.clean_label_backdoor(x, y, SURROGATE, 0.5, EPSILON, run_of(tmp_path))
     assert found.touched.sum() == round(0.5 * int((y == TARGET).sum()))
     assert (y[found.touched] == TARGET).all()
     assert torch.equal(found.y, y)
@@ -104,7 +105,7 @@ def test_a_clean_label_backdoor_changes_pictures_of_the_target_alone_and_no_labe
 
 def test_flipped_labels_are_as_many_as_asked_for_and_all_wrong(tmp_path):
     x, y = rows_of(rows=200)
-    found = poison.flipped(x, y, 4, 0.25, run_of(tmp_path))
+    found = triggers.flipped(x, y, 4, 0.25, run_of(tmp_path))
     assert found.touched.sum() == 50
     assert torch.equal(found.touched, found.y != y)
     assert torch.bincount((found.y - y)[found.touched] % 4, minlength=4)[1:].min() >= 8

@@ -29,7 +29,7 @@ from poisoning_small import methods_of, pictures, run_of, trained
 
 from bench.errors import BenchError
 from bench.tracks.poisoning import cross_entropy
-from bench.training import poison
+from bench.training import triggers
 from bench.training.recipe import Batch
 
 METHODS = methods_of("poisoning")
@@ -175,7 +175,7 @@ def test_ranks_within_classes_are_shares_of_rows_not_above():
 @pytest.mark.parametrize("kind", [SpectralSignatures, ActivationClusters])
 def test_detectors_suspect_rows_with_a_trigger_before_others(kind, tmp_path):
     problem = pictures(rows=240, side=8, epochs=12, widths=(16,))
-    found = poison.backdoor(problem.x, problem.y, 0.06, run_of(tmp_path, 3))
+    found = triggers.backdoor(problem.x, problem.y, 0.06, run_of(tmp_path, 3))
     import msgspec
 
     attacked = msgspec.structs.replace(problem, x=found.x, y=found.y)

@@ -16,7 +16,7 @@ from bench.errors import BenchError
 from bench.runs.context import Run, Setup
 from bench.runs.tools import Tools
 from bench.tracks.poisoning import Problem, Solution
-from bench.training import poison
+from bench.training import triggers
 
 SMALL = {"n_train": 100, "epochs": 4, "widths": (16,)}
 TASKS = {
@@ -151,7 +151,7 @@ def test_a_model_that_always_says_the_target_has_rows_of_it_left_out_of_the_trig
         return torch.eye(10)[:1].repeat(len(x), 1)
 
     assert obeyed(says, hidden.x_test, hidden.y_test) == 100
-    assert sum(seen) == int((hidden.y_test != poison.TARGET).sum())
+    assert sum(seen) == int((hidden.y_test != triggers.TARGET).sum())
 
 
 def test_suspicion_is_an_area_by_hand_with_ties_as_halves():

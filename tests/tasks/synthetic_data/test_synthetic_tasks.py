@@ -6,6 +6,7 @@ import pytest
 import torch
 from bench.builtin.methods.synthetic_data.accumulate import Accumulate
 from bench.builtin.methods.synthetic_data.ols import LeastSquares
+from bench.builtin.tasks.synthetic_data import clean_and_noisy
 from bench.builtin.tasks.synthetic_data.clean_and_noisy import (
     SIZES,
     CleanAndNoisy,
@@ -27,6 +28,14 @@ MIXED = CleanAndNoisy(clean=20, noisy=40)
 
 def setup_of(folder, seed=0):
     return run_of(folder, seed, "synthetic-data", Setup)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_curve():
+    """One sample of each size: the curve is most of what a case costs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(clean_and_noisy, "DRAWS", 1)
+        yield
 
 
 @pytest.fixture(scope="module")
