@@ -182,13 +182,11 @@ class EstimationTask(Task):
             "bias": float(off.mean()),
             "spearman": rank_correlation(said, truth),
         }
-        groups = {
-            kind: tuple(
-                values[[place for place, own in enumerate(hidden.kinds) if own == kind]].numpy()
-                for values in (truth, said)
-            )
-            for kind in sorted(set(hidden.kinds))
-        }
+        named = [kind if kind in ("clean", "real") else "corrupted" for kind in hidden.kinds]
+        groups = {}
+        for kind in sorted(set(named)):
+            own = [place for place, name in enumerate(named) if name == kind]
+            groups[kind] = (truth[own].numpy(), said[own].numpy())
         picture = scatter(
             groups, "Estimated against true accuracy", "true accuracy, %", "estimated, %"
         )
