@@ -122,12 +122,6 @@ class Members:
         self.y = torch.stack([one.y for one in problems]).to(self.device)
         self.train = (self.y >= 0).to(self.x.dtype)
 
-    def beside(self, x: torch.Tensor) -> NodeGraph:
-        """Return the graphs with other features (K, n, d)."""
-        graph = NodeGraph.__new__(NodeGraph)
-        graph.__dict__.update(self.graph.__dict__, x=x.flatten(0, 1))
-        return graph
-
     def known(self) -> torch.Tensor:
         """Return the second label (K, n), -1 where unknown; for methods that need it."""
         told = [one.sensitive for one in self.problems]
