@@ -1,7 +1,7 @@
 """Track ``continual``: learn from a stream of tasks that is read once.
 
-Shapes: K members (seeds), B rows of a batch, R rows that a step feeds, n rows of a task, C classes, T
-tasks.
+Shapes: K members (seeds), B rows of a batch, R rows that a step feeds, n rows of a task, C classes,
+T tasks.
 """
 
 from __future__ import annotations
