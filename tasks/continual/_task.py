@@ -94,16 +94,22 @@ class SplitTask(Task):
         task = np.empty(CLASSES, dtype=np.int64)
         classes = run.numpy_generator("split", "classes").permutation(CLASSES)
         task[classes] = np.arange(CLASSES) // (CLASSES // self.tasks)
-        x, x_test = standardised(data.x[train.reshape(-1)], data.x[judged])
-        labels = data.y[train.reshape(-1)]
-        device, told = run.device, torch.from_numpy(task)
+        device = run.device
+        told, pixels, known = (
+            torch.from_numpy(task).to(device),
+            data.x.to(device),
+            data.y.to(device),
+        )
+        own, others = (torch.from_numpy(rows).to(device) for rows in (train.reshape(-1), judged))
+        x, x_test = standardised(pixels[own], pixels[others])
+        labels = known[own]
         places = [(told[labels] == t).nonzero()[:, 0] for t in range(self.tasks)]
         stream = Stream(
-            [x[own].to(device) for own in places],
-            [labels[own].to(device) for own in places],
+            [x[rows] for rows in places],
+            [labels[rows] for rows in places],
             [
-                _orders(run.numpy_generator("order", t), self.epochs, len(own)).to(device)
-                for t, own in enumerate(places)
+                _orders(run.numpy_generator("order", t), self.epochs, len(rows)).to(device)
+                for t, rows in enumerate(places)
             ],
             self.batch_size,
         )
@@ -116,14 +122,14 @@ class SplitTask(Task):
             batch_size=self.batch_size,
             lr=self.lr,
             memory=Store(self.memory),
-            task_id=told.to(device),
+            task_id=told.clone(),
         )
         hidden = Hidden(
-            x_test=x_test.to(device),
-            y_test=data.y[judged].to(device),
-            task=told.to(device),
-            whole=x.to(device),
-            labels=labels.to(device),
+            x_test=x_test,
+            y_test=known[others],
+            task=told,
+            whole=x,
+            labels=labels,
         )
         return Case(problems=[problem], hidden=hidden)
 

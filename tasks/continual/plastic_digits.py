@@ -119,13 +119,16 @@ class PlasticDigits(Task):
         if self.rows > len(data.y):
             raise BenchError(f"rows={self.rows}, but there are {len(data.y)} digits; take fewer.")
         chosen = run.numpy_generator("split", "rows").permutation(len(data.y))[: self.rows]
-        (x,) = standardised(data.x[chosen])
-        x, y = x.flatten(1), data.y[chosen]
+        taken = torch.from_numpy(chosen).to(run.device)
+        (x,) = standardised(data.x.to(run.device)[taken])
+        x, y = x.flatten(1), data.y.to(run.device)[taken]
         generator = run.numpy_generator("split", "tasks")
         inputs, labels, orders = [], [], []
         for t in range(self.tasks):
             if self.kind == "permuted":
-                inputs.append(x[:, torch.from_numpy(generator.permutation(x.shape[1]))])
+                inputs.append(
+                    x[:, torch.from_numpy(generator.permutation(x.shape[1])).to(run.device)]
+                )
                 labels.append(y.clone())
             else:
                 inputs.append(x.clone())
