@@ -34,6 +34,7 @@ class FixedReject(Method):
         "and c e^-r for one that is left out, whose minimiser has the sign of Bayes' rule.",
         signal="held-out",
         defaults_from="here",
+        trials=6,
     )
     hidden: Annotated[int, Meta(ge=1)] = 64
     """Width of the hidden layer."""
