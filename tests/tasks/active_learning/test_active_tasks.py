@@ -17,6 +17,7 @@ from bench.builtin.tasks.active_learning.al_rotated import AlRotated
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.conformance.reach import reached
 from bench.contracts import Outcome
 from bench.errors import InvalidRun
 from bench.runs.artifacts import Artifacts
@@ -92,10 +93,11 @@ def solved(tools, task, solve):
 
 
 @pytest.mark.parametrize("task", SMALL, ids=NAMES)
-def test_no_field_of_the_problem_holds_targets_and_the_oracle_answers_with_them(tools, task):
+def test_nothing_of_the_problem_leads_to_the_targets_and_the_oracle_answers_with_them(tools, task):
     case = task.prepare(run_of(tools, task))
     problem, hidden = case.problems[0], case.hidden
     answers = hidden.ledger._targets
+    assert reached({"problem": problem}, [hidden]) == []
     for name, leaf in leaves(problem):
         if isinstance(leaf, torch.Tensor):
             assert leaf.shape != answers.shape or not torch.equal(leaf, answers), name
