@@ -10,8 +10,10 @@ from __future__ import annotations
 NEWER: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "adversarial": (("adversarial:Problem",), ("adversarial:Solution",)),
     "group-shift": (("group_shift:Problem",), ("group_shift:Solution",)),
+    "imputation": (("imputation:Problem",), ("imputation:Imputed",)),
     "input-attribution": (("input_attribution:Problem",), ("input_attribution:Solution",)),
     "long-tail": (("long_tail:Problem",), ("long_tail:Solution",)),
+    "missing-data": (("missing_data:Problem",), ("missing_data:Solution",)),
     "open-ended": (("open_ended:Problem",), ("open_ended:Solution",)),
     "positive-unlabeled": (("positive_unlabeled:Problem",), ("positive_unlabeled:Solution",)),
     "recipes": (("recipes:Problem",), ("recipes:Solution",)),
