@@ -10,8 +10,8 @@ from ._promissing import Pruned
 
 
 class CompensatedPromissing(Pruned):
-    """Leave missing inputs out of the first layer, scale its bias by the share of the inputs that is
-    observed, and add a learned vector times the share that is missing.
+    """Leave missing inputs out of the first layer, scale its bias by the share of the inputs that
+    is observed, and add a learned vector times the share that is missing.
     """
 
     card: ClassVar = MethodCard(

@@ -10,8 +10,8 @@ from ._promissing import Pruned
 
 
 class Promissing(Pruned):
-    """Leave missing inputs out of the first layer, and scale its bias by the share of the inputs that
-    is observed.
+    """Leave missing inputs out of the first layer, and scale its bias by the share of the inputs
+    that is observed.
     """
 
     card: ClassVar = MethodCard(
