@@ -82,9 +82,11 @@ PICTURES: dict[str, Callable[[], np.ndarray]] = {
     "data-valuation": lambda: saved("value-mislabel", "knn-shapley", "digits", "rows"),
     "graph-ood": lambda: saved("spmotif", "erm", "b97", "graphs", preset="smoke"),
     "group-shift": lambda: saved("spurious-mnist", "erm", "rho95", "groups", preset="smoke"),
+    "imputation": lambda: saved("impute-breast-cancer", "iterative", "mcar", "holes"),
     "input-attribution": lambda: saved("block-mnist", "input-gradient", "robust", "scores"),
     "label-errors": lambda: saved("errors-mnist", "aum", "asym40", "suspicious"),
     "long-tail": lambda: saved("tail-digits", "plain", "r30", "classes", preset="smoke"),
+    "missing-data": lambda: saved("missing-clusters", "mask-indicator", "mnar", "confidence"),
     "noisy-labels": lambda: saved("noisy-digits", "ce", "sym40", "epochs"),
     "open-ended": lambda: saved("mixed-functions", "osl", "k3", "predictors"),
     "policy-optimization": lambda: saved(

@@ -74,13 +74,14 @@ MADE = (
     "input-attribution/block-mnist",
     "input-attribution/diffroar-mnist",
     "long-tail/zipf-pairs",
+    "missing-data/missing-linear",
     "open-ended/mixed-functions",
     "positive-unlabeled/pu-gaussians",
     "positive-unlabeled/spml-synthetic",
     "recipes/overlap",
 )
 """Tasks that make rows, or pictures of several rows or with marks: a figure of theirs names no row."""
-NOT_NUMBERED = ("graph-ood", "policy-optimization", "privacy-audit", *WORDS, *MADE)
+NOT_NUMBERED = ("graph-ood", "imputation", "policy-optimization", "privacy-audit", *WORDS, *MADE)
 """Tracks whose rows are made, not taken from a dataset, the one that scores its training rows,
 tasks whose rows are hashed words, and others that make theirs.
 """
