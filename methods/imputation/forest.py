@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Annotated, ClassVar
 
 import torch
+from sklearn.ensemble import ExtraTreesRegressor
 
 from bench import Meta, MethodCard, Run
 from bench.tracks.imputation import Filled, Imputer
 
-from ._sklearn import filled_by
+from ._sklearn import IterativeImputer, filled_by
 
 
 class Forest(Imputer):
@@ -49,10 +50,6 @@ class Forest(Imputer):
 
     def fit(self, x: torch.Tensor, run: Run) -> Filled:
         """Grow the forests of all rounds."""
-        from sklearn.ensemble import ExtraTreesRegressor
-        from sklearn.experimental import enable_iterative_imputer  # noqa: F401
-        from sklearn.impute import IterativeImputer
-
         seeds = run.numpy_generator("method").integers(2**31, size=2)
         imputer = IterativeImputer(
             ExtraTreesRegressor(self.trees, random_state=int(seeds[0])),

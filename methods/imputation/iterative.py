@@ -9,7 +9,7 @@ import torch
 from bench import Meta, MethodCard, Run
 from bench.tracks.imputation import Filled, Imputer
 
-from ._sklearn import filled_by
+from ._sklearn import IterativeImputer, filled_by
 
 
 class Iterative(Imputer):
@@ -47,9 +47,6 @@ class Iterative(Imputer):
 
     def fit(self, x: torch.Tensor, run: Run) -> Filled:
         """Fit the regressions of all rounds."""
-        from sklearn.experimental import enable_iterative_imputer  # noqa: F401
-        from sklearn.impute import IterativeImputer
-
         imputer = IterativeImputer(
             max_iter=self.rounds,
             n_nearest_features=self.nearest if x.shape[1] > self.nearest + 1 else None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, ClassVar
 
 import torch
+from sklearn.impute import KNNImputer
 
 from bench import Meta, MethodCard, Run
 from bench.tracks.imputation import Filled, Imputer
@@ -46,8 +47,6 @@ class NearestRows(Imputer):
 
     def fit(self, x: torch.Tensor, run: Run) -> Filled:
         """Keep the rows."""
-        from sklearn.impute import KNNImputer
-
         return filled_by(
             KNNImputer(n_neighbors=self.neighbours, weights="distance", keep_empty_features=True), x
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, ClassVar
 
 import torch
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 from bench import Meta, Method, MethodCard, Run
 from bench.tracks.missing_data import Model, Problem, Solution
@@ -42,11 +43,6 @@ class GradientBoosting(Method):
 
     def solve(self, problem: Problem, run: Run) -> Solution:
         """Grow the trees."""
-        from sklearn.ensemble import (
-            HistGradientBoostingClassifier,
-            HistGradientBoostingRegressor,
-        )
-
         values = problem.y.is_floating_point()
         kind: Any = HistGradientBoostingRegressor if values else HistGradientBoostingClassifier
         trees = kind(
