@@ -50,6 +50,7 @@ TRAINING = (
     "corruptions",
     "data",
     "decoder",
+    "descriptors",
     "gnn",
     "graphs",
     "hub",
