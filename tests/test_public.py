@@ -38,6 +38,19 @@ not_rankable cost counters flops curve logs reference peeks custom needs error w
 
 RECORDS = str(Path(__file__).parents[1] / "docs" / "records")
 
+DESCRIBED = [
+    "rows",
+    "shape",
+    "classes",
+    "class_rows",
+    "duplicates",
+    "class_balance",
+    "intrinsic_dim",
+    "label_sharpness",
+    "equal_rows_differ",
+    "neighbour_agreement",
+    "missing",
+]
 DOCUMENTS = {
     ("list",): ["schema_version", "methods", "tasks", "datasets", "tracks", "broken"],
     ("show", "noisy-labels/ce"): ["schema_version", "found"],
@@ -54,6 +67,7 @@ DOCUMENTS = {
         "tables",
         "notes",
     ],
+    ("describe", "wine"): ["schema_version", "dataset", "params", *DESCRIBED],
     ("doctor",): ["schema_version", "healthy", "checks"],
 }
 

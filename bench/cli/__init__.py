@@ -18,6 +18,7 @@ _VERBS = {
     "run": "Run methods on tasks and record the results.",
     "list": "List methods, tasks, datasets or tracks.",
     "show": "Show the card of a method, task or dataset, or a record and its pictures.",
+    "describe": "Say what a dataset looks like before anything is trained on it.",
     "leaderboard": "Turn records into a board.",
     "nightly": "Run everything, check recorded runs, and make the site.",
     "compare": "Compare two methods, paired by seed.",

@@ -90,6 +90,7 @@ MADE = (
     "input-attribution/diffroar-mnist",
     "long-tail/zipf-pairs",
     "noisy-regression/sensor-friedman",
+    "missing-data/missing-linear",
     "open-ended/mixed-functions",
     "positive-unlabeled/pu-gaussians",
     "positive-unlabeled/spml-synthetic",
@@ -111,6 +112,8 @@ NOT_NUMBERED = (
     *MADE,
 )
 """Tracks whose rows are made, not taken from a dataset, those that score their training rows,
+NOT_NUMBERED = ("graph-ood", "imputation", "policy-optimization", "privacy-audit", *WORDS, *MADE)
+"""Tracks whose rows are made, not taken from a dataset, the one that scores its training rows,
 tasks whose rows are hashed words, and others that make theirs.
 """
 
