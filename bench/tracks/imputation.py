@@ -16,7 +16,7 @@ import torch
 
 from bench.cards import TrackCard
 from bench.contracts import Method
-from bench.declared import Array
+from bench.declared import Array, Meta
 from bench.errors import InvalidRun
 from bench.runs.context import Run
 from bench.tracks import missing_data
@@ -42,9 +42,11 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         x: the table (N, d), float32, NaN in the holes; the observed cells of each column have mean
             0 and variance 1.
+        steps: the most gradient steps that an imputer takes; 0: as many as it likes.
     """
 
     x: Annotated[torch.Tensor, Array("N", "d", dtype="float32", nan=True)]
+    steps: Annotated[int, Meta(ge=0)] = 0
 
 
 class Imputed(msgspec.Struct, kw_only=True):

@@ -13,7 +13,7 @@ import torch
 from torch.nn import functional as F
 
 from bench.cards import TrackCard
-from bench.declared import Array, Outputs
+from bench.declared import Array, Meta, Outputs
 from bench.runs.context import Run
 from bench.training import recipe, supervised
 from bench.training.recipe import Recipe, Seeds
@@ -43,11 +43,13 @@ class Problem(recipe.Problem, frozen=True, kw_only=True):
             variance 1.
         net: ``mlp``, trained for the epochs of the protocol, or ``least-squares``: a linear map
             with the least squared error, and of several the one of the least norm.
+        steps: the most gradient steps that an imputer takes; 0: as many as it likes.
     """
 
     x: Annotated[torch.Tensor, Array("N", "d", dtype="float32", nan=True)]
     net: Literal["mlp", "least-squares"] = "mlp"
     widths: tuple[int, ...] = (64,)
+    steps: Annotated[int, Meta(ge=0)] = 0
 
 
 class Solution(msgspec.Struct, kw_only=True):

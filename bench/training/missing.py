@@ -46,8 +46,8 @@ def hidden_cells(
     elif mechanism == "mnar":
         scores = _scaled(x) * generator.standard_normal(columns)
     chance = 1 / (1 + np.exp(-scores - _intercepts(scores, share)))
-    hidden = (generator.random((rows, columns)) < chance) & may
-    kept = generator.integers(columns, size=rows)
+    hidden: np.ndarray = (generator.random((rows, columns)) < chance) & may
+    kept = np.asarray(generator.integers(columns, size=rows))
     lost = hidden.all(1)
     hidden[lost, kept[lost]] = False
     return hidden

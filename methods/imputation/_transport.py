@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
+import msgspec
 import torch
 from scipy.optimize import linear_sum_assignment
 
@@ -41,6 +42,12 @@ class Transport(Imputer):
     def transform(self, columns: int, runs: Sequence[Run]) -> tuple[Map, list[torch.nn.Parameter]]:
         """Return the map under which batches are compared, and its parameters (K, ...)."""
         return (lambda rows: rows), []
+
+    def solve_stacked(self, problems: Sequence[Any], runs: Sequence[Run]) -> list[Any]:
+        """Fill several tables, or train on them, in no more steps than the problem allows."""
+        most = problems[0].steps or self.steps
+        own = msgspec.structs.replace(self, steps=min(self.steps, most))
+        return super(Transport, own).solve_stacked(problems, runs)
 
     def fits(self, tables: Sequence[torch.Tensor], runs: Sequence[Run]) -> list[Filled]:
         """Complete K tables (N, d) at once."""

@@ -58,7 +58,7 @@ MECHANISMS: dict[str, dict[str, Any]] = {
 }
 PRESETS = {
     "smoke": Preset(
-        variants={"mcar": MECHANISMS["mcar"]}, params={"rows": 60}, seeds=1, timeout=60
+        variants={"mcar": MECHANISMS["mcar"]}, params={"rows": 60, "steps": 20}, seeds=1, timeout=60
     ),
     "default": Preset(variants=MECHANISMS, seeds=5, timeout=300),
 }
@@ -88,6 +88,9 @@ class ImputationTask(Task):
     rows: Annotated[int, Meta(ge=0)] = 0
     """Rows of the table, drawn by the seed; 0: all there are."""
 
+    steps: Annotated[int, Meta(ge=0)] = 0
+    """The most gradient steps that an imputer takes; 0: as many as it likes."""
+
     def prepare(self, run: Setup) -> Case:
         """Take the rows, hide cells, and scale by what is left."""
         x = run.dataset(self.source).x.double()
@@ -105,7 +108,8 @@ class ImputationTask(Task):
         mean, scale = observed_scale(shown)
         table, given = ((part - mean) / scale for part in (x, shown))
         return Case(
-            problems=[Problem(x=given.float())], hidden=Hidden(table=table.float(), holes=holes)
+            problems=[Problem(x=given.float(), steps=self.steps)],
+            hidden=Hidden(table=table.float(), holes=holes),
         )
 
     def evaluate(self, case: Case, outcomes: Sequence[Outcome], run: Setup) -> Score:

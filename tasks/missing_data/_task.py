@@ -48,7 +48,7 @@ ACCURACY = (
     ),
 )
 
-_PROTOCOL = ("net", "widths", "epochs", "batch_size", "lr", "optimiser")
+_PROTOCOL = ("net", "widths", "epochs", "batch_size", "lr", "optimiser", "steps")
 
 
 class Rows(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,6 +110,9 @@ class MissingTask(Task):
     """Learning rate at the start; it falls on half a cosine."""
     optimiser: Literal["adam", "sgd"] = "adam"
     """Whose rate it is."""
+
+    steps: Annotated[int, Meta(ge=0)] = 0
+    """The most gradient steps that an imputer takes; 0: as many as it likes."""
 
     def complete_rows(self, run: Setup) -> Rows:
         """Return the rows before anything is hidden, drawn or split by the seed."""

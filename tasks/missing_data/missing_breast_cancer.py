@@ -24,7 +24,7 @@ class MissingBreastCancer(MissingTask):
         presets={
             "smoke": Preset(
                 variants={"mcar": {"mechanism": "mcar"}},
-                params={"epochs": 2, "widths": [8]},
+                params={"epochs": 2, "widths": [8], "steps": 20},
                 seeds=1,
                 timeout=60,
             ),

@@ -22,7 +22,7 @@ class MissingClusters(MissingTask):
         presets={
             "smoke": Preset(
                 variants={"mcar": {"mechanism": "mcar"}},
-                params={"epochs": 2, "widths": [8]},
+                params={"epochs": 2, "widths": [8], "steps": 20},
                 seeds=1,
                 timeout=60,
             ),

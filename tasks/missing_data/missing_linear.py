@@ -38,7 +38,7 @@ class MissingLinear(MissingTask):
         presets={
             "smoke": Preset(
                 variants={"d20": {"columns": 20}},
-                params={"n_train": 60, "n_test": 60},
+                params={"n_train": 60, "n_test": 60, "steps": 20},
                 seeds=1,
                 timeout=60,
             ),

@@ -31,7 +31,7 @@ def scored(task, case, table, setups):
 
 def test_methods_see_nothing_of_hidden_cells_and_the_scale_is_that_of_observed_ones(case):
     x, holes = case.problems[0].x, case.hidden.holes
-    assert set(Problem.__struct_fields__) == {"x"}
+    assert set(Problem.__struct_fields__) == {"x", "steps"}
     assert torch.equal(x.isnan(), holes)
     assert 0.2 < float(holes.double().mean()) < 0.4
     assert torch.equal(x[~holes], case.hidden.table[~holes])
