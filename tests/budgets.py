@@ -39,10 +39,10 @@ BUDGETS: dict[str, float] = {
     "tests/methods/imputation": 5.0,
     "tests/methods/input_attribution": 3.0,
     "tests/methods/long_tail": 4.0,
+    "tests/methods/missing_data": 4.0,
     "tests/methods/node_graphs": 6.0,
     "tests/methods/noisy_regression": 6.0,
     "tests/methods/ood_detection": 5.0,
-    "tests/methods/missing_data": 4.0,
     "tests/methods/open_ended": 3.0,
     "tests/methods/poisoning": 4.0,
     "tests/methods/recipes": 7.0,
@@ -65,25 +65,23 @@ BUDGETS: dict[str, float] = {
     "tests/tasks/imputation": 2.0,
     "tests/tasks/input_attribution": 6.0,
     "tests/tasks/long_tail": 2.0,
+    "tests/tasks/missing_data": 2.0,
     "tests/tasks/node_graphs": 4.0,
     "tests/tasks/noisy_regression": 2.0,
     "tests/tasks/ood_detection": 5.0,
-    "tests/tasks/missing_data": 2.0,
     "tests/tasks/open_ended": 2.0,
     "tests/tasks/poisoning": 6.0,
     "tests/tasks/recipes": 5.0,
     "tests/tasks/regression": 2.0,
     "tests/tasks/selective_prediction": 2.0,
-    "tests/tasks/synthetic_data": 3.0,
+    "tests/tasks/synthetic_data": 4.0,
     "tests/tasks/target_shift": 3.0,
     "tests/tasks/weak_supervision": 4.0,
-    "tests/tasks/synthetic_data": 4.0,
     "tests/tracks": 22.0,
     "tests/training": 22.0,
 }
 """Folder (or file) of tests -> seconds that all its tests may take together."""
-WHOLE = 1150.0
-WHOLE = 1103.0
+WHOLE = 1200.0
 """Seconds that all budgets may be together."""
 SHOWN = 25
 """Tests that are listed at the end, the slowest first."""

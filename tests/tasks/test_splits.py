@@ -106,15 +106,17 @@ MADE = (
 NOT_NUMBERED = (
     "continual/plastic-digits",
     "graph-ood",
+    "imputation",
+    "node-graphs",
+    "poisoning/unlearnable-mnist",
     "policy-optimization",
     "privacy-audit",
+    "synthetic-data",
     *WORDS,
     *MADE,
 )
-"""Tracks whose rows are made, not taken from a dataset, those that score their training rows,
-NOT_NUMBERED = ("graph-ood", "imputation", "policy-optimization", "privacy-audit", *WORDS, *MADE)
-"""Tracks whose rows are made, not taken from a dataset, the one that scores its training rows,
-tasks whose rows are hashed words, and others that make theirs.
+"""Tracks and tasks whose rows are made, not taken from a dataset, those that score their training
+rows, tasks whose rows are hashed words, and others that make theirs.
 """
 
 
