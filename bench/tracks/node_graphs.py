@@ -95,9 +95,7 @@ class NodeMethod(Method, frozen=True, kw_only=True):
         nets = self.net(members)
         nets.draw([run.seeded("init") for run in runs])
         nets.to(members.device)
-        nets.drop_from(
-            [run.torch_generator("augment", "dropout", device=members.device) for run in runs]
-        )
+        nets.drop_from([run.torch_generator("augment", "dropout") for run in runs])
         state = self.start(members, nets)
         self._descend(state, members, nets)
         nets.eval()

@@ -148,9 +148,7 @@ def _estimated(members: Members, known: torch.Tensor) -> torch.Tensor:
     nets = PlainNet(members.members, sizes, problem.dropout)
     nets.draw([run.seeded("init", "estimator") for run in members.runs])
     nets.to(members.device)
-    nets.drop_from(
-        [run.torch_generator("augment", "estimator", device=members.device) for run in members.runs]
-    )
+    nets.drop_from([run.torch_generator("augment", "estimator") for run in members.runs])
     optimiser, target = _adam(nets, members), known.clamp_min(0).to(members.x.dtype)
     for _ in range(problem.steps):
         said = nets(members.x, members.graph)[..., 0]
