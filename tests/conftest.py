@@ -12,7 +12,14 @@ import warnings
 from pathlib import Path
 
 import budgets
+import hypothesis
 import pytest
+
+# How long an example takes is the machine's business: a busy one fails none.
+hypothesis.settings.register_profile(
+    "bench", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("bench")
 
 
 def pytest_configure(config):

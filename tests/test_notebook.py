@@ -80,7 +80,7 @@ def test_errors_are_sentences_and_not_exits(tmp_path):
     with pytest.raises(bench.BenchError, match="unknown method 'elrr'"):
         bench.method("elrr")
     with pytest.raises(
-        bench.BenchError, match="'mixup' names 6 methods: graph-ood/mixup, group-shift/mixup, "
+        bench.BenchError, match="'mixup' names 7 methods: graph-ood/mixup, group-shift/mixup, "
     ):
         bench.method("mixup")
     with pytest.raises(bench.BenchError, match="no results folder"):

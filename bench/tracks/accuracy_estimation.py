@@ -21,7 +21,7 @@ __all__ = ["Problem", "Solution", "agreement", "probabilities"]
 TRACK = TrackCard(
     name="accuracy-estimation",
     title="Accuracy estimation",
-    about="Say how accurate a trained net is on rows without labels that differ from its own.",
+    about="Say how accurate a net is on shifted rows that have no labels.",
     field="shift",
     ranked="estimates of a net's accuracy, by their mean error over sets of shifted rows",
 )

@@ -23,7 +23,7 @@ __all__ = ["Encoder", "Model", "Problem", "Solution", "Training", "least_squares
 
 TRACK = TrackCard(
     name="missing-data",
-    title="Prediction with missing values",
+    title="Missing values",
     about="Predict from rows with holes, in training and in use.",
     field="streams and defects",
     ranked="imputers, and nets that read holes, by accuracy on test rows with holes, or by the "

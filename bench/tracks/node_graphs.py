@@ -47,7 +47,7 @@ __all__ = [
 TRACK = TrackCard(
     name="node-graphs",
     title="Nodes of a graph",
-    about="Say the class of each node of one graph, given the classes of some of its nodes.",
+    about="Say the class of each node of a graph from the classes of some nodes.",
     field="shift",
     ranked="nets and other rules, by their scores on test nodes",
 )

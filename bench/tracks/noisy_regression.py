@@ -21,7 +21,7 @@ __all__ = ["Batch", "Problem", "Recipe", "Seeds", "Solution", "gaps"]
 
 TRACK = TrackCard(
     name="noisy-regression",
-    title="One-sided noise in regression",
+    title="One-sided noise in targets",
     about="Train a net on real targets of which some are too low.",
     field="wrong labels",
     ranked="losses, by the mean absolute error on test rows with clean targets",

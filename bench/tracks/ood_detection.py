@@ -24,8 +24,7 @@ __all__ = ["Model", "Problem", "ScoreMethod", "Scored", "Solution", "beside_rows
 TRACK = TrackCard(
     name="ood-detection",
     title="Out-of-distribution detection",
-    about="Score rows so that those of unknown kinds stand below those of the kinds a net was "
-    "trained on.",
+    about="Score rows so that those of unknown kinds stand below those of known ones.",
     field="shift",
     ranked="scores of rows, by how well they tell near kinds that the net never saw from its own",
 )

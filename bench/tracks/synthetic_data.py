@@ -37,7 +37,7 @@ __all__ = [
 
 TRACK = TrackCard(
     name="synthetic-data",
-    title="Synthetic and noisy data",
+    title="Synthetic data",
     about="Learn from rows that a model made, or from few clean and many noisy ones.",
     field="streams and defects",
     ranked="ways to fit and to mix, by how far what is learned is from what rows were drawn from",

@@ -24,8 +24,7 @@ __all__ = ["Classes", "Numbers", "Problem", "Solution", "classes_of", "numbers_o
 TRACK = TrackCard(
     name="target-shift",
     title="Target shift",
-    about="Say how much more or less often labels occur where a model is used, without labels from "
-    "there.",
+    about="Say how much more or less often labels occur where a model is used.",
     field="shift",
     ranked="methods that weigh classes or rows, by how well a predictor does in the target with "
     "their weights",

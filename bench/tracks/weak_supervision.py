@@ -39,7 +39,7 @@ __all__ = [
 TRACK = TrackCard(
     name="weak-supervision",
     title="Weak supervision",
-    about="Find out labels from sources that vote, err and abstain, without a true label.",
+    about="Find out labels from sources that vote, err and abstain.",
     field="wrong labels",
     ranked="label models, by the test accuracy of one classifier that is trained on their labels",
 )
