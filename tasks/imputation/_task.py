@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 import numpy as np
@@ -53,12 +53,17 @@ REFERENCES = (
     Reference(name="complete", kind="high", title="The complete table", solve="tell_cells"),
 )
 
-MECHANISMS: dict[str, dict[str, Any]] = {
-    name: {"mechanism": name} for name in ("mcar", "mar", "mnar")
+MECHANISMS = {
+    "mcar": {"mechanism": "mcar"},
+    "mar": {"mechanism": "mar"},
+    "mnar": {"mechanism": "mnar"},
 }
 PRESETS = {
     "smoke": Preset(
-        variants={"mcar": MECHANISMS["mcar"]}, params={"rows": 60, "steps": 20}, seeds=1, timeout=60
+        variants={"mcar": {"mechanism": "mcar"}},
+        params={"rows": 60, "steps": 20},
+        seeds=1,
+        timeout=60,
     ),
     "default": Preset(variants=MECHANISMS, seeds=5, timeout=300),
 }

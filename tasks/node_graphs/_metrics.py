@@ -36,13 +36,13 @@ EDGE = Metric(
 ADJUSTED = Metric(
     name="adjusted_homophily",
     direction="none",
-    bounds=(None, 1 + 1e-6),
+    bounds=(None, 1.000001),
     title="edge homophily above what degrees alone give, as a share of the rest to 1",
 )
 INFORMATIVENESS = Metric(
     name="label_informativeness",
     direction="none",
-    bounds=(-1e-6, 1 + 1e-6),
+    bounds=(-1e-6, 1.000001),
     title="what a neighbour's class says of a node's class, as a share of its entropy",
 )
 LEAK = Metric(

@@ -84,23 +84,72 @@ FLAGS = (
         "it",
     ),
 )
-
-
-def of_kind(kind: str, title: str) -> Metric:
-    """Return the column of one kind of rows."""
-    return Metric(
-        name=f"auroc_{kind}",
-        unit="%",
-        bounds=(0, 100),
-        chance=50,
-        title=f"chance that a row of the net's classes scores above one of {title}",
-    )
-
-
 SHARED = (NEAR_AUROC, FAR_AUROC, NEAR_FPR, FAR_FPR, AUPR_IN, AUPR_OUT, ID_ACC)
-OF_CLASSES = of_kind("classes", "the classes that the net was not trained on")
-OF_NOISE = of_kind("noise", "uniform noise")
-OF_SHUFFLED = of_kind("shuffled", "its own test rows with their pixels shuffled")
+WITHOUT_FAR = (NEAR_AUROC, NEAR_FPR, AUPR_IN, AUPR_OUT, ID_ACC)
+_ABOVE = "chance that a row of the net's classes scores above one of "
+OF_CLASSES = Metric(
+    name="auroc_classes",
+    unit="%",
+    bounds=(0, 100),
+    chance=50,
+    title=f"{_ABOVE}the classes that the net was not trained on",
+)
+OF_MNIST = Metric(
+    name="auroc_mnist",
+    unit="%",
+    bounds=(0, 100),
+    chance=50,
+    title=f"{_ABOVE}handwritten digits",
+)
+OF_GLYPHS = Metric(
+    name="auroc_glyphs",
+    unit="%",
+    bounds=(0, 100),
+    chance=50,
+    title=f"{_ABOVE}letters",
+)
+OF_OTHER_DIGITS = Metric(
+    name="auroc_digits",
+    unit="%",
+    bounds=(0, 100),
+    chance=50,
+    title=f"{_ABOVE}digits of the other classes from another scanner",
+)
+OF_DIGITS = Metric(
+    name="auroc_digits",
+    unit="%",
+    bounds=(0, 100),
+    chance=50,
+    title=f"{_ABOVE}digits from another scanner",
+)
+OF_PATCHES = Metric(
+    name="auroc_patches",
+    unit="%",
+    bounds=(0, 100),
+    chance=50,
+    title=f"{_ABOVE}patches of photographs",
+)
+OF_WILD = Metric(
+    name="auroc_wild",
+    unit="%",
+    bounds=(0, 100),
+    chance=50,
+    title=f"{_ABOVE}that kind",
+)
+OF_NOISE = Metric(
+    name="auroc_noise",
+    unit="%",
+    bounds=(0, 100),
+    chance=50,
+    title=f"{_ABOVE}uniform noise",
+)
+OF_SHUFFLED = Metric(
+    name="auroc_shuffled",
+    unit="%",
+    bounds=(0, 100),
+    chance=50,
+    title=f"{_ABOVE}its own test rows with their pixels shuffled",
+)
 
 REFERENCES = (
     Reference(name="msp", kind="low"),

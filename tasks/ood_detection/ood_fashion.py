@@ -8,7 +8,17 @@ import numpy as np
 
 from bench import Case, Meta, Preset, Setup, TaskCard
 
-from ._metrics import OF_CLASSES, OF_NOISE, OF_SHUFFLED, REFERENCES, SHARED, of_kind
+from ._metrics import (
+    OF_CLASSES,
+    OF_DIGITS,
+    OF_GLYPHS,
+    OF_MNIST,
+    OF_NOISE,
+    OF_PATCHES,
+    OF_SHUFFLED,
+    REFERENCES,
+    SHARED,
+)
 from ._pictures import DATASETS, LIBRARIES, drawn, far, glyphs
 from ._task import OodTask, scaled
 
@@ -25,10 +35,10 @@ class OodFashion(OodTask):
         metrics=(
             *SHARED,
             OF_CLASSES,
-            of_kind("mnist", "handwritten digits"),
-            of_kind("glyphs", "letters"),
-            of_kind("digits", "digits from another scanner"),
-            of_kind("patches", "patches of photographs"),
+            OF_MNIST,
+            OF_GLYPHS,
+            OF_DIGITS,
+            OF_PATCHES,
             OF_NOISE,
             OF_SHUFFLED,
         ),

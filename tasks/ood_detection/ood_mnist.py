@@ -6,7 +6,16 @@ from typing import ClassVar, Literal
 
 from bench import Case, Preset, Setup, TaskCard
 
-from ._metrics import OF_CLASSES, OF_NOISE, OF_SHUFFLED, REFERENCES, SHARED, of_kind
+from ._metrics import (
+    OF_CLASSES,
+    OF_GLYPHS,
+    OF_NOISE,
+    OF_OTHER_DIGITS,
+    OF_PATCHES,
+    OF_SHUFFLED,
+    REFERENCES,
+    SHARED,
+)
 from ._pictures import DATASETS, LIBRARIES, far, glyphs
 from ._task import OodTask
 
@@ -23,9 +32,9 @@ class OodMnist(OodTask):
         metrics=(
             *SHARED,
             OF_CLASSES,
-            of_kind("glyphs", "letters"),
-            of_kind("digits", "digits of the other classes from another scanner"),
-            of_kind("patches", "patches of photographs"),
+            OF_GLYPHS,
+            OF_OTHER_DIGITS,
+            OF_PATCHES,
             OF_NOISE,
             OF_SHUFFLED,
         ),

@@ -9,7 +9,7 @@ import torch
 from bench import Case, Meta, Preset, Reference, Setup, TaskCard
 from bench.errors import InvalidRun
 
-from ._metrics import FLAGS, REFERENCES, SHARED, of_kind
+from ._metrics import FLAGS, OF_WILD, REFERENCES, WITHOUT_FAR
 from ._pictures import LIBRARIES, glyphs
 from ._task import OodTask
 
@@ -26,8 +26,8 @@ class OodWild(OodTask):
         datasets=("glyphs", "mnist5k"),
         libraries=LIBRARIES,
         metrics=(
-            *(one for one in SHARED if "far" not in one.name),
-            of_kind("wild", "that kind"),
+            *WITHOUT_FAR,
+            OF_WILD,
             *FLAGS,
         ),
         presets={
