@@ -36,7 +36,7 @@ class AdversarialAgreement(Method):
         claim="Adaptive adversarial perturbations on the adapted net's input make estimates better "
         "than those of methods that need source rows.",
         deviates="written from the abstract: the adaptation, the perturbation and its length are "
-        "ours, and no second implementation was found",
+        "ours, and the formula was not checked against a second implementation",
         signal="features",
         defaults_from="here",
     )

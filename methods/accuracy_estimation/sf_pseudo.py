@@ -31,8 +31,8 @@ class AdaptedAgreement(Method):
         claim="The disagreement of a net with pseudo-labels of a net that is adapted to the target "
         "without source rows estimates its accuracy there.",
         deviates="the step before the perturbation of sf-dap, written from the abstract: "
-        "adaptation by information maximisation without pseudo-labels in the loss is ours; no "
-        "second implementation was found",
+        "adaptation by information maximisation without pseudo-labels in the loss is ours; the "
+        "formula was not checked against a second implementation",
         signal="features",
         defaults_from="here",
     )

@@ -29,7 +29,7 @@ class KernelMeanMatching(Method):
         "shift, also where labels are numbers.",
         deviates="written from descriptions of the method: weights are 0 or more and have a ridge "
         "penalty, where the paper bounds them and their mean in a quadratic program; kernels and "
-        "bandwidths are ours, and no second implementation was found",
+        "bandwidths are ours, and the formula was not checked against a second implementation",
         libraries=("scipy",),
         signal="features",
         needs=("numbers",),

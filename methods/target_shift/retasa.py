@@ -31,8 +31,8 @@ class Retasa(Method):
         claim="Weights of numbers from a regularised integral equation, without matching of "
         "distributions, adapt regression better than what was there before.",
         deviates="written from the abstract: the regularised equation is the paper's; its "
-        "discretisation, kernels, bandwidths and penalty are ours, and neither the authors' code "
-        "nor a second implementation was found",
+        "discretisation, kernels, bandwidths and penalty are ours, and the formula was not "
+        "checked against a second implementation",
         signal="features",
         needs=("numbers",),
         defaults_from="here",
