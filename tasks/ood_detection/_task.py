@@ -41,6 +41,7 @@ class Hidden(msgspec.Struct, frozen=True, kw_only=True):
         out: kind -> rows to judge by (n, ...).
         seen: kind -> rows of the other half (m, ...).
         order: in which the test rows and then all kinds are shown (T + all n,).
+        wild: the unlabelled rows (W, ...), which a reference's problem does not hold.
         wild_out: which unlabelled rows are out of the distribution (W,), bool.
     """
 
@@ -49,6 +50,7 @@ class Hidden(msgspec.Struct, frozen=True, kw_only=True):
     out: Annotated[dict[str, torch.Tensor], Array(..., dtype="float32")]
     seen: Annotated[dict[str, torch.Tensor], Array(..., dtype="float32")]
     order: Annotated[torch.Tensor, Array("M", dtype="int64", ge=0, distinct=True)]
+    wild: Annotated[torch.Tensor | None, Array("W", ..., dtype="float32")] = None
     wild_out: Annotated[torch.Tensor | None, Array("W", dtype="bool")] = None
 
 
@@ -158,6 +160,7 @@ class OodTask(Task):
             out=out,
             seen=seen,
             order=order.to(x.device),
+            wild=told.get("wild"),
             wild_out=wild_out,
         )
         return Case(problems=[problem], hidden=hidden)
@@ -202,10 +205,10 @@ class OodTask(Task):
 
     def told_wild(self, problem: Problem, hidden: Hidden, run: Run) -> Solution:
         """An upper reference where there are unlabelled rows: it is told which of them are out."""
-        assert problem.wild is not None
+        assert hidden.wild is not None
         assert hidden.wild_out is not None
         recipe = msgspec.structs.replace(self.recipe, epochs=5)
-        return told_apart(problem, problem.wild[hidden.wild_out], 10.0, recipe, run)
+        return told_apart(problem, hidden.wild[hidden.wild_out], 10.0, recipe, run)
 
 
 def scaled(x: torch.Tensor, most: float = 255.0) -> torch.Tensor:
