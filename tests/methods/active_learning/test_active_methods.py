@@ -36,6 +36,7 @@ from bench.builtin.methods.active_learning.fine_tune import FineTune
 from bench.builtin.methods.active_learning.inhibited import Inhibited
 from bench.builtin.methods.active_learning.partial import Partial
 from bench.builtin.methods.active_learning.rad import RobustDistillation, law
+from bench.builtin.methods.active_learning.random_forest import RandomForest
 from bench.builtin.methods.active_learning.random_long import RandomLong
 from bench.builtin.methods.active_learning.replay import Replay
 from bench.builtin.methods.active_learning.smoothed import Smoothed
@@ -44,7 +45,7 @@ from scipy.optimize import linprog
 from bench.errors import InvalidRun
 from bench.tracks.active_learning import Session, View, risk
 
-METHODS = methods()
+METHODS = {**methods(), "random-forest": RandomForest(trees=10)}
 
 
 @pytest.fixture(scope="module")
