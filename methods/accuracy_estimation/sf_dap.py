@@ -39,6 +39,7 @@ class AdversarialAgreement(Method):
         "ours, and the formula was not checked against a second implementation",
         signal="features",
         defaults_from="here",
+        trials=3,
     )
     settings: ClassVar = {"adaptive": {"adaptive": True, "eps": 1.0}}
     epochs: Annotated[int, Meta(ge=0)] = 3
