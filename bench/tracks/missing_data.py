@@ -43,6 +43,7 @@ class Problem(recipe.Problem, frozen=True, kw_only=True):
             variance 1.
         net: ``mlp``, trained for the epochs of the protocol, or ``least-squares``: a linear map
             with the least squared error, and of several the one of the least norm.
+        widths: of the hidden layers of ``mlp``.
         steps: the most gradient steps that an imputer takes; 0: as many as it likes.
     """
 
@@ -87,7 +88,7 @@ class Training(Recipe, frozen=True, kw_only=True):
         Args:
             problems: K problems of one protocol.
             runs: their runs.
-            tables: the encoded training rows of each.
+            tables: the encoded training rows (N, w) of each.
             encoders: how each encodes other rows.
             intercept: whether ``least-squares`` has a constant besides the columns of a table.
         """

@@ -59,7 +59,7 @@ class FixedNet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         shape: of one row.
         n_classes: C.
         widths: of the hidden layers of ``mlp``, or channels of the stages of another net.
-        weights: of a stack of one such net, by the names of its state.
+        weights: the state of a stack of one such net, by name: tensors (1, ...).
     """
 
     net: str

@@ -1,4 +1,4 @@
-"""Agreement of a net with a copy that is adapted to the target."""
+"""Agreement of a net with a copy that is adapted to the target (arXiv:2307.10062)."""
 
 from __future__ import annotations
 

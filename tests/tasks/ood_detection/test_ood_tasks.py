@@ -2,6 +2,7 @@
 refused, and the references.
 """
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -184,6 +185,15 @@ def test_the_oracle_tells_kinds_that_it_has_seen(case, tmp_path):
     solution = task.told_kinds(case.problems[0], case.hidden, run_of(tmp_path))
     found = evaluated(case, solution.score, run_of(tmp_path), task)
     assert found.metrics["far_auroc"] > 80
+
+
+def test_the_oracle_of_unlabelled_rows_needs_none_of_the_problem(tmp_path):
+    task = OodWild(net="mlp", n_wild=40, share=0.5, **SIZES)
+    case = task.prepare(run_of(tmp_path))
+    # a run masks what a card offers and a reference can't ask for
+    masked = msgspec.structs.replace(case.problems[0], wild=None)
+    solution = task.told_wild(masked, case.hidden, run_of(tmp_path))
+    assert evaluated(case, solution.score, run_of(tmp_path), task).metrics["near_auroc"] is not None
 
 
 def test_a_net_of_another_shape_is_refused(tmp_path):
