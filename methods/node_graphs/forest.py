@@ -1,4 +1,6 @@
-"""A random forest on the features of a node and the mean over its neighbours."""
+"""A random forest on the features of a node and the mean over its neighbours
+(doi:10.1023/A:1010933404324).
+"""
 
 from __future__ import annotations
 

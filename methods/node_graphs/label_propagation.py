@@ -1,4 +1,6 @@
-"""Labels spread along the edges, without features (local and global consistency)."""
+"""Labels spread along the edges, without features
+(Learning with Local and Global Consistency (NeurIPS 2003)).
+"""
 
 from __future__ import annotations
 

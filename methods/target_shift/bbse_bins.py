@@ -1,4 +1,4 @@
-"""Black box shift estimation on bins of numbers."""
+"""Black box shift estimation (arXiv:1802.03916) on bins of numbers."""
 
 from __future__ import annotations
 

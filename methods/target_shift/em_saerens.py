@@ -1,4 +1,4 @@
-"""EM on the net's own probabilities (Saerens et al. 2002)."""
+"""EM on the net's own probabilities (doi:10.1162/089976602753284446)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Kernel mean matching for target shift (Zhang et al. 2013)."""
+"""Kernel mean matching for target shift.
+
+Domain Adaptation under Target and Conditional Shift (ICML 2013).
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ class KernelMeanMatching(Method):
         name="kmm-ts",
         title="Kernel mean matching for target shift",
         track="target-shift",
-        paper="Zhang, Schoelkopf, Muandet and Wang (2013), ICML",
+        paper="Domain Adaptation under Target and Conditional Shift (ICML 2013)",
         bibtex="""@inproceedings{zhang2013domain,
   title = {Domain Adaptation under Target and Conditional Shift},
   author = {Zhang, Kun and Sch{\\"o}lkopf, Bernhard and Muandet, Krikamol and Wang, Zhikun},
