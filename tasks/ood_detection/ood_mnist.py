@@ -40,7 +40,10 @@ class OodMnist(OodTask):
         ),
         presets={
             "smoke": Preset(
-                variants={"mlp": {"net": "mlp"}},
+                variants={
+                    "mlp": {"net": "mlp"},
+                    "exposed": {"net": "mlp", "outliers": "glyphs"},
+                },
                 params={"epochs": 3, "n_known": 300, "n_out": 60, "widths": [32, 128]},
                 seeds=1,
                 timeout=60,
