@@ -225,7 +225,8 @@ class AlgorithmicMethod(Method, frozen=True, kw_only=True):
             losses = self.loss(state, batch, self.forward(state, members, batch))
             members.optimiser.zero_grad(set_to_none=True)
             optimisers.descend(losses)
-            members.count(forward=losses.shape[1], backward=losses.shape[1])
+            size = batch.y.shape[1]
+            members.count(forward=size, backward=size)
             if shrink != 1:
                 with torch.no_grad():
                     for own in members.nets.parameters():

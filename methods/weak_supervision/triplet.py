@@ -31,7 +31,7 @@ class Triplet(WeakSupervisionMethod):
 }""",
         claim="Accuracies of sources need no iterative fit: triplets have a closed form.",
         deviates="The median over all triplets of a source, without dependencies between sources. "
-        "With more than two classes each class is held against the others, and the probabilities "
+        "With more than two classes each class is compared with the others, and the probabilities "
         "are divided by their sum.",
         stacked=True,
         defaults_from="here",

@@ -127,8 +127,9 @@ class Gotu(Task):
     """Rate of Adam."""
 
     def prepare(self, run: Setup) -> Case:
-        """Take the cube apart."""
+        """Take the cube apart, and draw in which column a bit stands."""
         x = cube(self._bits)
+        columns = run.numpy_generator("split", "columns").permutation(self._bits)
         simple = x.copy()
         if self.function == "and":
             y = both(x)
@@ -139,7 +140,7 @@ class Gotu(Task):
             simple[:, self._frozen] = 1
             least = retrieved(simple)
         problem = Problem(
-            x=_on(x[~unseen], run),
+            x=_on(x[~unseen][:, columns], run),
             y=_on(y[~unseen], run),
             n_out=1,
             signs=True,
@@ -148,10 +149,10 @@ class Gotu(Task):
             lr=self.lr,
         )
         hidden = Hidden(
-            x_test=_on(x[unseen], run),
+            x_test=_on(x[unseen][:, columns], run),
             y_test=_on(y[unseen], run),
             simple=_on(least[unseen], run),
-            whole=_on(x, run),
+            whole=_on(x[:, columns], run),
             values=_on(y, run),
         )
         return Case(problems=[problem], hidden=hidden)

@@ -231,6 +231,8 @@ def judged_by(identity, case):
         return case.hidden.holes.tolist()
     if identity.startswith("synthetic-data"):
         return getattr(case.hidden, "clean", case.problems[0].x).flatten().tolist()
+    if identity == "algorithmic/gotu":
+        return case.hidden.y_test.tolist()
     if identity.startswith("algorithmic/modular"):
         return case.hidden.seen.tolist()
     if identity in WORDS or identity.startswith(("algorithmic", "target-shift")):
