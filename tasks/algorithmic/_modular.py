@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -49,16 +50,21 @@ class Hidden(msgspec.Struct, frozen=True, kw_only=True):
     """What no method sees.
 
     Attributes:
-        pairs: all pairs of codes (p^2, 2).
         true: the rule's answer to each (p^2,).
         seen: which of them the problem shows (p^2,), bool.
         wrong: which of the shown ones have a wrong label (N,), bool.
     """
 
-    pairs: Annotated[torch.Tensor, Array("m", 2, dtype="int64", ge=0)]
     true: Annotated[torch.Tensor, Array("m", dtype="int64", ge=0)]
     seen: Annotated[torch.Tensor, Array("m", dtype="bool")]
     wrong: Annotated[torch.Tensor, Array("N", dtype="bool")]
+
+    @property
+    def pairs(self) -> torch.Tensor:
+        """All pairs of codes (p^2, 2), in the order of ``true``."""
+        p = math.isqrt(len(self.true))
+        places = torch.arange(p * p, device=self.true.device)
+        return torch.stack([places // p, places % p], 1)
 
 
 class ModularTask(Task):
@@ -115,7 +121,6 @@ class ModularTask(Task):
             betas=(0.9, 0.98),
         )
         hidden = Hidden(
-            pairs=torch.from_numpy(pairs).to(to),
             true=torch.from_numpy(true).to(to),
             seen=torch.from_numpy(seen).to(to),
             wrong=torch.from_numpy(wrong).to(to),

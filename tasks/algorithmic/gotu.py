@@ -75,7 +75,7 @@ class Gotu(Task):
         presets={
             "smoke": Preset(
                 variants={"and": {}},
-                params={"d": 4, "steps": 40, "widths": [16]},
+                params={"d": 6, "steps": 40, "widths": [16]},
                 seeds=1,
                 timeout=60,
             ),

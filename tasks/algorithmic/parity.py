@@ -119,7 +119,11 @@ class Parity(Task):
         )
         unseen = on(y[others])
         hidden = Hidden(
-            x_test=on(x[others]), y_test=unseen, simple=unseen.clone(), whole=on(x), values=on(y)
+            x_test=on(x[others]),
+            y_test=unseen,
+            simple=unseen.clone(),
+            whole=on(x[order]),
+            values=on(y[order]),
         )
         return Case(problems=[problem], hidden=hidden)
 
