@@ -63,8 +63,8 @@ USAGE = {
         "unknown task 'noisy-digit' (from --task). Did you mean",
     ),
     "an unknown track": (
-        (*RUN, "--track", "noisy"),
-        "unknown track 'noisy'. Did you mean 'noisy-labels'?",
+        (*RUN, "--track", "noisy-label"),
+        "unknown track 'noisy-label'. Did you mean 'noisy-labels'",
     ),
     "a file to check that is not there": (
         ("check", "nowhere.py"),
@@ -186,8 +186,8 @@ USAGE = {
         "--cpu-time got 'inf'",
     ),
     "a method and a task of different tracks": (
-        (*RUN, "--method", "ce", "--task", "prune-digits"),
-        "the method 'ce' belongs to the track noisy-labels, the task 'prune-digits' to the track "
+        (*RUN, "--method", "sop-plus", "--task", "prune-digits"),
+        "the method 'sop-plus' belongs to the track noisy-labels, the task 'prune-digits' to the track "
         "selection; a method runs on the tasks of its own track.",
     ),
     "a reference and a task of different tracks": (
@@ -208,8 +208,8 @@ USAGE = {
         "the task 'prune-mnist' belongs to the track selection",
     ),
     "a method of another track than the one named": (
-        (*RUN, "--method", "gce", "--track", "selection"),
-        "there is no method 'gce' in the track 'selection', but there is noisy-labels/gce; name "
+        (*RUN, "--method", "sop-plus", "--track", "selection"),
+        "there is no method 'sop-plus' in the track 'selection', but there is noisy-labels/sop-plus; name "
         "that track, or another method.",
     ),
     "a plugin that is not there": (
