@@ -143,7 +143,7 @@ class ChainMethod(Method, frozen=True, kw_only=True):
 
 
 def ridge(rows: Rows, lam: float) -> torch.Tensor:
-    """Return the weights (d,) that minimise |y - x w|^2 / T + ``lam`` |w|^2; with 0 least squares.
+    """Return the weights (d,) that minimise ``|y - x w|^2 / T + lam |w|^2``; with 0 least squares.
 
     Raises:
         InvalidRun: there are fewer rows than inputs, and ``lam`` is 0.
@@ -221,8 +221,9 @@ def expectation_maximisation(
     """Return the centres (k, d) of a mixture of equal weights in which every row has a variance of
     its own: the best of 20 starts by likelihood, each of 100 rounds, all at once.
 
-    A round gives row i to centre c with the share r_ic in proportion to exp(-|x_i - m_c|^2 / 2v_i),
-    and moves m_c to the mean of the rows with the weights r_ic / v_i.
+    A round gives row i to centre c with the share r_ic in proportion to
+    ``exp(-|x_i - m_c|^2 / 2v_i)``, and moves m_c to the mean of the rows with the weights
+    r_ic / v_i.
 
     Args:
         x: rows (n, d), at least k.
@@ -245,5 +246,5 @@ def expectation_maximisation(
 
 
 def _scores(x: torch.Tensor, variance: torch.Tensor, centres: torch.Tensor) -> torch.Tensor:
-    """Return -|x_i - m_c|^2 / 2v_i (starts, n, k) for centres (starts, k, d)."""
+    """Return ``-|x_i - m_c|^2 / 2v_i`` (starts, n, k) for centres (starts, k, d)."""
     return -torch.cdist(x, centres).square() / (2 * variance[:, None])

@@ -34,7 +34,7 @@ def silverman(x: torch.Tensor) -> torch.Tensor:
 
 
 def gaussian(one: torch.Tensor, other: torch.Tensor, bandwidth: torch.Tensor) -> torch.Tensor:
-    """Return exp(-|one_i - other_j|^2 / 2), each column in its bandwidths, (n, m), in [0, 1].
+    """Return ``exp(-|one_i - other_j|^2 / 2)``, each column in its bandwidths, (n, m), in [0, 1].
 
     Args:
         one: rows (n, d).
