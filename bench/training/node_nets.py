@@ -128,9 +128,9 @@ class NodeNet(nn.Module):
     def member(self, k: int) -> MemberModel:
         """Return a copy of member ``k`` as it is now."""
         net = copy.deepcopy(self)
-        for parameter in net.parameters():
-            parameter.data = parameter.data[k : k + 1].clone()
-            parameter.grad = None
+        for module in net.modules():
+            for name, parameter in list(module.named_parameters(recurse=False)):
+                setattr(module, name, nn.Parameter(parameter.detach()[k : k + 1].clone()))
         return MemberModel(net)
 
 
