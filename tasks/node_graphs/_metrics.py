@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from sklearn.metrics import f1_score, roc_auc_score
+from sklearn.metrics import f1_score
 
 from bench import Metric, Reference
 from bench.tracks.node_graphs import (
@@ -12,6 +12,7 @@ from bench.tracks.node_graphs import (
     edge_homophily,
     label_informativeness,
 )
+from bench.training import calibration
 
 LEAST_LEAK = 1.0
 """Percent of the test nodes that may have a twin among the training nodes."""
@@ -73,8 +74,8 @@ def auroc(logits: torch.Tensor, y: torch.Tensor) -> float:
     """Return the area under the ROC curve of class 1 in percent; 50 where one class is absent."""
     if not 0 < int(y.sum()) < len(y):
         return 50.0
-    margin = (logits[:, 1].double() - logits[:, 0].double()).cpu().numpy()
-    return 100 * float(roc_auc_score(y.cpu().numpy(), margin))
+    margin = logits[:, 1].double() - logits[:, 0].double()
+    return calibration.auroc(margin[y == 1], margin[y == 0])
 
 
 def accuracy(logits: torch.Tensor, y: torch.Tensor) -> float:

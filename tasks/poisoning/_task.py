@@ -17,6 +17,7 @@ from bench.errors import BenchError
 from bench.runs.guard import fingerprint
 from bench.tracks.poisoning import PoisoningMethod, Problem, Solution
 from bench.training import triggers
+from bench.training.calibration import auroc
 from bench.training.data import Examples, stratified_split
 from bench.training.pictures import curves
 from bench.training.poison import Poisoned, Surrogate
@@ -188,14 +189,9 @@ def caught(suspect: torch.Tensor | None, touched: torch.Tensor) -> float | None:
     """Return the area under the ROC curve of suspicions (N,), in percent; None where there are
     none, or all or no rows are touched (N,). Ties count half.
     """
-    count = int(touched.sum())
-    if suspect is None or count in (0, len(touched)):
+    if suspect is None or int(touched.sum()) in (0, len(touched)):
         return None
-    from scipy import stats
-
-    ranks = stats.rankdata(suspect.double().cpu().numpy())[touched.cpu().numpy()].sum()
-    area = (ranks - count * (count + 1) / 2) / (count * (len(touched) - count))
-    return 100 * float(area)
+    return auroc(suspect[touched], suspect[~touched])
 
 
 def changes(problem: Problem, hidden: Hidden) -> np.ndarray:

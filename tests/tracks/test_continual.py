@@ -79,8 +79,8 @@ class KeepsTheEnd(ContinualMethod, frozen=True, kw_only=True):
         state.append(rows[0])
 
     def begin(self, state, members, t):
-        if state:
-            assert bool(state[0].isnan().all())
+        assert len(state) == t
+        assert all(bool(rows.isnan().all()) for rows in state)
 
 
 class Rereader(ContinualMethod, frozen=True, kw_only=True):
