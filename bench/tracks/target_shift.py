@@ -105,13 +105,6 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     classes: Classes | None = None
     numbers: Numbers | None = None
 
-    @property
-    def n_target(self) -> int:
-        """How many target rows the method is shown; 0: none."""
-        if self.classes is not None:
-            return len(self.classes.logits_target)
-        return 0 if self.numbers is None else len(self.numbers.x_target)
-
     def validate(self) -> None:
         """Hold the number of weights against what they weigh.
 
@@ -136,30 +129,18 @@ class Solution(msgspec.Struct, kw_only=True):
     Attributes:
         weights: share in the target over share in the source: of each class, or of each source
             row's label (W,), 0 or more. Of source rows only their ratios count.
-        p_target: probabilities of the target rows before the weights are applied (n_target, W), in
-            [0, 1], where the method calibrates them; None: the net's.
     """
 
     weights: Annotated[torch.Tensor, Array("W", dtype="float64", ge=0)]
-    p_target: Annotated[
-        torch.Tensor | None, Array("n_target", "W", dtype="float64", ge=0, le=1)
-    ] = None
 
     def validate(self, problem: Problem) -> None:
         """Refuse weights that leave nothing.
 
         Raises:
-            InvalidRun: all weights are 0, or probabilities of a row do not add up to 1.
+            InvalidRun: all weights are 0.
         """
         if not bool((self.weights > 0).any()):
             raise InvalidRun("all weights are 0, so that nothing is left; give a positive one")
-        if self.p_target is not None:
-            off = float((self.p_target.sum(1) - 1).abs().max())
-            if off > 1e-4:
-                raise InvalidRun(
-                    f"probabilities of a row of p_target add up to {off:.3g} more or less than 1; "
-                    "divide each row by its sum"
-                )
 
 
 def classes_of(problem: Problem) -> Classes:

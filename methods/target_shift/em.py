@@ -52,4 +52,4 @@ class CalibratedEM(Method):
         """
         p = calibrated(classes_of(problem), self.calibration)
         prior = p.val.mean(0)
-        return Solution(weights=shares(p.target, prior, self.tolerance) / prior, p_target=p.target)
+        return Solution(weights=shares(p.target, prior, self.tolerance) / prior)

@@ -14,6 +14,7 @@ from bench import Case, Meta, Metric, Outcome, Preset, Run, Score, Setup, Task, 
 from bench.declared import Array
 from bench.errors import InvalidRun
 from bench.tracks.target_shift import Classes, Problem, Solution
+from bench.tracks.target_shift_classes import calibrated
 from bench.training.data import Examples, stratified_split
 from bench.training.fixed_net import Recipe, fixed_net, outputs
 from bench.training.pictures import scatter
@@ -26,13 +27,16 @@ class Hidden(msgspec.Struct, kw_only=True):
 
     Attributes:
         y_target: labels of the target rows (M,).
-        p_target: the net's probabilities for them (M, W).
+        p_target: probabilities for them (M, W), of the net with a temperature and a bias a class
+            fitted on the validation rows: the same for all methods, so that weights alone differ.
+        right: whether the net as it is says their label (M,).
         weights: share of each class among the target rows over its share among the validation rows
             (C,).
     """
 
     y_target: Annotated[torch.Tensor, Array("M", dtype="int64", ge=0)]
     p_target: Annotated[torch.Tensor, Array("M", "W", dtype="float64", ge=0, le=1)]
+    right: Annotated[torch.Tensor, Array("M", dtype="bool")]
     weights: Annotated[torch.Tensor, Array("W", dtype="float64", ge=0)]
 
 
@@ -51,15 +55,15 @@ class LabelShiftMnist(Task):
                 primary=True,
                 unit="%",
                 bounds=(-100, 100),
-                title="accuracy on the target rows, probabilities times weights, minus that of the "
-                "net's probabilities times the true weights",
+                title="accuracy on the target rows, calibrated probabilities times weights, minus "
+                "that with the true weights",
             ),
             Metric(
                 name="acc",
                 unit="%",
                 bounds=(0, 100),
-                title="accuracy on the target rows, of the class with the largest probability "
-                "times weight",
+                title="accuracy on the target rows, of the class with the largest calibrated "
+                "probability times weight",
             ),
             MSE_W,
             Metric(
@@ -143,7 +147,10 @@ class LabelShiftMnist(Task):
         return Case(
             problems=[Problem(n_weights=data.classes, classes=classes)],
             hidden=Hidden(
-                y_target=y_target, p_target=classes.p_target, weights=shares / classes.shares
+                y_target=y_target,
+                p_target=calibrated(classes, "bcts").target,
+                right=classes.logits_target.argmax(1) == y_target,
+                weights=shares / classes.shares,
             ),
         )
 
@@ -160,16 +167,14 @@ class LabelShiftMnist(Task):
         """Judge the weights, and the target rows' classes under them."""
         hidden: Hidden = case.hidden
         solution: Solution = outcomes[0].solution
-        p = hidden.p_target
-        own = p if solution.p_target is None else solution.p_target
-        y, told = hidden.y_target, hidden.weights
+        p, y, told = hidden.p_target, hidden.y_target, hidden.weights
         weights = solution.weights.to(told)
-        reached = accuracy(own * weights, y)
+        reached = accuracy(p * weights, y)
         metrics = {
             "acc_gap": reached - accuracy(p * told, y),
             "acc": reached,
             "mse_w": float((weights - told).square().mean()),
-            "acc_none": accuracy(p, y),
+            "acc_none": 100 * float(hidden.right.double().mean()),
         }
         picture = scatter(
             {"classes": (told.cpu().numpy(), weights.cpu().numpy())},
