@@ -52,6 +52,7 @@ class Transport(Imputer):
     def fits(self, tables: Sequence[torch.Tensor], runs: Sequence[Run]) -> list[Filled]:
         """Complete K tables (N, d) at once."""
         x = torch.stack([table.double() for table in tables])
+        holes = x.isnan()
         cells, drawn = _start(x, runs)
         through, parameters = self.transform(x.shape[2], runs)
         rates = [torch.optim.RMSprop([cells], self.lr)]
@@ -61,10 +62,11 @@ class Transport(Imputer):
         if size > x.shape[1] // 2:
             size = 2 ** int(math.log2(max(2, x.shape[1] // 2)))
         for step in range(self.steps):
+            # both batches go through the map as one
             pairs = [torch.stack([_rows(own, x.shape[1], size) for own in drawn]) for _ in "ab"]
-            table = torch.where(x.isnan(), cells, x)
-            one, other = (through(_taken(table, rows.to(x.device))) for rows in pairs)
-            loss = transport(one, other)
+            table = torch.where(holes, cells, x)
+            rows = through(_taken(table, torch.cat(pairs, 1).to(x.device)))
+            loss = transport(*rows.split(size, 1))
             for rate in rates:
                 rate.zero_grad()
             loss.sum().backward()
@@ -73,7 +75,7 @@ class Transport(Imputer):
             if (step + 1) % max(1, self.steps // 10) == 0:
                 for run, cost in zip(runs, loss.tolist(), strict=True):
                     run.log(step + 1, transport=cost)
-        done = torch.where(x.isnan(), cells.detach(), x)
+        done = torch.where(holes, cells.detach(), x)
         return [Filled(table=own, fill=nearest_rows(own)) for own in done]
 
 

@@ -52,38 +52,40 @@ class TransformedMatching(Transport):
         half, hidden = columns // 2, self.width * columns
         sides = [(columns - half, half), (half, columns - half)] * self.depth
         nets = [
-            tuple(_Subnet(inner, hidden, out, runs, (place, what)) for what in ("scale", "shift"))
-            for place, (inner, out) in enumerate(sides)
+            _Subnets(inner, hidden, out, runs, place) for place, (inner, out) in enumerate(sides)
         ]
 
         def through(rows: torch.Tensor) -> torch.Tensor:
             one, other = rows[..., :half], rows[..., half:]
             for first, second in zip(nets[::2], nets[1::2], strict=True):
-                one = _coupled(one, other, *first)
-                other = _coupled(other, one, *second)
+                one = _coupled(one, first(other))
+                other = _coupled(other, second(one))
             return torch.cat([one, other], -1)
 
-        return through, [part for pair in nets for net in pair for part in net.parameters()]
+        return through, [part for net in nets for part in net.parameters()]
 
 
-def _coupled(
-    rows: torch.Tensor, by: torch.Tensor, scale: nn.Module, shift: nn.Module
-) -> torch.Tensor:
-    """Return one half of the columns scaled and shifted by what the other says; the logarithm of a
-    scale is between -2 and 2, by 2 * .636 atan(s / 2).
+def _coupled(rows: torch.Tensor, said: torch.Tensor) -> torch.Tensor:
+    """Return one half of the columns (K, B, out) scaled and shifted by what nets say of the other
+    half (2K, B, out); the logarithm of a scale is between -2 and 2, by 2 * .636 atan(s / 2).
     """
-    moved: torch.Tensor = rows * (1.272 * (scale(by) / 2).atan()).exp() + shift(by)
+    scale, shift = said.chunk(2)
+    moved: torch.Tensor = rows * (1.272 * (scale / 2).atan()).exp() + shift
     return moved
 
 
-class _Subnet(nn.Module):
-    """K perceptrons of two hidden layers with SELU, in float64, drawn as torch's layers are."""
+class _Subnets(nn.Module):
+    """K perceptrons that say scales and K that say shifts, each of two hidden layers with SELU, in
+    float64, drawn as torch's layers are.
+    """
 
-    def __init__(
-        self, inner: int, hidden: int, out: int, runs: Sequence[Run], axes: tuple[int, str]
-    ) -> None:
+    def __init__(self, inner: int, hidden: int, out: int, runs: Sequence[Run], place: int) -> None:
         super().__init__()
-        drawn = [run.torch_generator("init", *axes, device="cpu") for run in runs]
+        drawn = [
+            run.torch_generator("init", place, what, device="cpu")
+            for what in ("scale", "shift")
+            for run in runs
+        ]
         self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
         for width, height in ((inner, hidden), (hidden, hidden), (hidden, out)):
             bound = width**-0.5
@@ -95,7 +97,8 @@ class _Subnet(nn.Module):
                 kept.append(nn.Parameter(torch.stack(own).to(runs[0].device)))
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
-        """Map rows (K, B, inner) to (K, B, out)."""
+        """Map rows (K, B, inner) to scales and shifts (2K, B, out)."""
+        rows = torch.cat([rows, rows])
         for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             rows = torch.baddbmm(bias, rows, weight)
             if layer < 2:
