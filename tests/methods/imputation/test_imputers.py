@@ -153,8 +153,8 @@ def test_the_map_of_tdm_is_invertible_and_moves_every_column(tmp_path):
     )
     assert float(torch.linalg.det(moved).abs()) > 1e-6
     assert bool(((through(rows) - rows).abs() > 1e-9).all())
-    # 3 blocks of 2 halves, each with 2 nets of 3 layers with weights and biases
-    assert len(parts) == 3 * 2 * 2 * 3 * 2
+    # 3 blocks of 2 halves, each with a stack of 2 nets of 3 layers with weights and biases
+    assert len(parts) == 3 * 2 * 3 * 2
 
 
 def test_transport_moves_cells_towards_the_table(tmp_path):
