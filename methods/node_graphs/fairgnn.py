@@ -39,8 +39,10 @@ class FairGNN(NodeMethod):
         claim="With few known second labels, predictions become fair at little loss of accuracy.",
         official_code="flawed",
         deviates="The classifier is the residual net of gcn with two logits, and rate, steps and "
-        "dropout are the task's; beta is .01 in place of 1. The estimator stays as it was after "
-        "its own training, as in the authors' code, whose optimiser holds it without a gradient. "
+        "dropout are the task's; beta is 0, so that no adversary is at work: at the authors' 1 its "
+        "loss grows without bound where estimates are confident (settings). The estimator stays "
+        "as it was after its own training, as in the authors' code, whose optimiser holds it "
+        "without a gradient. "
         "The authors choose the epoch on test nodes of NBA; here validation nodes choose it.",
         needs=("sensitive",),
         stacked=True,
@@ -53,8 +55,8 @@ class FairGNN(NodeMethod):
     }
     alpha: Annotated[float, Meta(ge=0)] = 10.0
     """Weight of the covariance."""
-    beta: Annotated[float, Meta(ge=0)] = 0.01
-    """Weight of the adversary."""
+    beta: Annotated[float, Meta(ge=0)] = 0.0
+    """Weight of the adversary; 0: none."""
     shuffled: bool = False
     """The control: permute the estimates over the nodes, so that they say nothing."""
 

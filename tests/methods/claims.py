@@ -5,25 +5,42 @@ adjusted by Holm over all claims of a file.
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import NamedTuple
 
+import pytest
 from scipy import stats
 
 import bench
+from bench.runs.transfer import records_of
 
 SEEDS = range(200, 210)
+SWEEPS = Path(__file__).resolve().parents[2] / "docs" / "records" / "sweeps"
 
 
 class Claim(NamedTuple):
-    """``better`` reaches more than ``other`` by more than ``margin``, in the metric's unit."""
+    """``better`` reaches more than ``other`` by more than ``margin``, in the metric's unit.
+
+    A method may have parameters, as on the command line: ``name[param=value]``.
+    ``other`` may be a weighted sum of methods, as (method, weight) pairs; of none it is 0, and so
+    is an empty ``better``. ``variant`` may be two: that of ``better`` and that of ``other``. Of an
+    error, ``better`` is the method with the larger one.
+    """
 
     track: str
     task: str
-    variant: str
+    variant: str | tuple[str, str]
     metric: str
     better: str
-    other: str
+    other: str | tuple[tuple[str, float], ...]
     margin: float = 0.0
+
+    def terms(self):
+        """Return (variant, method, weight) of each part of what is claimed to be above 0."""
+        both = self.variant if isinstance(self.variant, tuple) else (self.variant, self.variant)
+        rest = ((self.other, 1.0),) if isinstance(self.other, str) else self.other
+        first = [(both[0], self.better, 1.0)] if self.better else []
+        return first + [(both[1], name, -weight) for name, weight in rest]
 
 
 def holm(p_values):
@@ -41,14 +58,28 @@ def holm(p_values):
 
 def gains(claims, records):
     """Return the gain of each claim, seed by seed."""
-    reached = {
-        (record.track, record.task, record.variant, record.method, record.seed): record.metrics
-        for record in records
-    }
+    runs: dict[tuple, list] = {}
+    for record in records:
+        key = (record.track, record.task, record.variant, record.method, record.seed)
+        runs.setdefault(key, []).append(record)
+
+    def reached(claim, variant, call, seed):
+        name, _, given = call.rstrip("]").partition("[")
+        asked = dict(pair.split("=") for pair in given.split(",") if pair)
+        [found] = [
+            record
+            for record in runs[*claim[:2], variant, name, seed]
+            if record.custom == bool(asked)
+            and all(str(record.params[key]).lower() == value for key, value in asked.items())
+        ]
+        return found.metrics[claim.metric]
+
     return {
         claim: [
-            reached[*claim[:3], claim.better, seed][claim.metric]
-            - reached[*claim[:3], claim.other, seed][claim.metric]
+            sum(
+                weight * reached(claim, variant, call, seed)
+                for variant, call, weight in claim.terms()
+            )
             - claim.margin
             for seed in SEEDS
         ]
@@ -65,8 +96,22 @@ def adjusted(gained):
 
 
 def failed(p_values):
-    """Return (better, other) of the claims that do not hold."""
-    return {(claim.better, claim.other) for claim, p in p_values.items() if p >= 0.05}
+    """Return the claims that do not hold."""
+    return {claim for claim, p in p_values.items() if p >= 0.05}
+
+
+def committed(name):
+    """Return the records of docs/records/sweeps/NAME.jsonl; none where the runs are to come."""
+    file = SWEEPS / f"{name}.jsonl"
+    return [record for _, record in records_of(file)] if file.exists() else []
+
+
+def failed_in(name, claims):
+    """Return the claims that do not hold in committed records; skip where there are none."""
+    records = committed(name)
+    if not records:
+        pytest.skip("the claims have not been run yet")
+    return failed(adjusted(gains(claims, records)))
 
 
 def run_anew(claims, folder):
@@ -75,11 +120,14 @@ def run_anew(claims, folder):
     With ``BENCH_CLAIMS`` the records stay in that folder, and what is there is not run again.
     """
     folder = os.environ.get("BENCH_CLAIMS") or str(folder)
+    wanted: dict[tuple[str, str, str], set[str]] = {}
+    for claim in claims:
+        for variant, name, _ in claim.terms():
+            wanted.setdefault((*claim[:2], variant), set()).add(name)
     records = []
-    for track, task, variant in dict.fromkeys(claim[:3] for claim in claims):
-        mine = [claim for claim in claims if claim[:3] == (track, task, variant)]
+    for (track, task, variant), names in wanted.items():
         records += bench.run(
-            method=sorted({name for claim in mine for name in (claim.better, claim.other)}),
+            method=sorted(names),
             task=task,
             track=track,
             variant=variant,
@@ -90,12 +138,45 @@ def run_anew(claims, folder):
             results=folder,
         )
     gained = gains(claims, records)
-    p_values = adjusted(gained)
+    print("\n".join(lines(gained)))
+    return adjusted(gained)
+
+
+def lines(gained, errors=()):
+    """Return the rows of a Markdown table: each claim, its gain and what became of it.
+
+    Args:
+        gained: each claim's gains, seed by seed.
+        errors: (task, metric) of which less is better.
+    """
+    p_values, rows = adjusted(gained), []
     for claim, values in gained.items():
+        places = 3 if max(abs(value) for value in values) < 1 else 2
         low, high = stats.ttest_1samp(values, 0.0).confidence_interval()
-        print(
-            f"| `{claim.better}` above `{claim.other}` | {claim.task} {claim.variant} | "
-            f"{sum(values) / len(values):+.2f} [{low:+.2f}, {high:+.2f}] | "
-            f"{p_values[claim]:.2g} | {'holds' if p_values[claim] < 0.05 else 'fails'} |"
+        mean = sum(values) / len(values)
+        figures = f"{mean:+.{places}f} [{low:+.{places}f}, {high:+.{places}f}]"
+        variant = " against ".join(dict.fromkeys(part for part, *_ in claim.terms()))
+        rows.append(
+            f"| {said(claim, (claim.task, claim.metric) in errors)} | {claim.task} {variant} | "
+            f"{claim.metric} | {figures} | {p_values[claim]:.2g} | "
+            f"{'holds' if p_values[claim] < 0.05 else 'fails'} |"
         )
-    return p_values
+    return rows
+
+
+def said(claim, error=False):
+    """Return what is claimed in words; of an error, the smaller one first."""
+    other = (
+        f"`{claim.other}`"
+        if isinstance(claim.other, str)
+        else " + ".join(f"{weight:g} `{name}`" for name, weight in claim.other)
+    )
+    if not claim.better:
+        return f"{other} below {-claim.margin:g}"
+    if not other:
+        return f"`{claim.better}` {'below' if error else 'above'} {claim.margin:g}"
+    asked = f" by more than {claim.margin:g}" if claim.margin > 0 else ""
+    asked = f", or less than {-claim.margin:g} apart" if claim.margin < 0 else asked
+    if error:
+        return f"{other} below `{claim.better}`{asked}"
+    return f"`{claim.better}` above {other}{asked}"

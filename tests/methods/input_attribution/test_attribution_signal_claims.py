@@ -1,95 +1,34 @@
 """What is claimed of scores of pixels, written down before the runs: ten seeds from 200 on, default
 presets, one-sided paired t tests, p adjusted by Holm over all of them.
 
-``python -m pytest -s -m slow tests/methods/input_attribution/test_attribution_signal_claims.py``
-runs them.
+``python -m pytest -s -m slow tests/methods/input_attribution/test_attribution_signal_claims.py`` runs them. With
+``BENCH_CLAIMS=DIR`` the records stay there, to be committed as
+``docs/records/sweeps/attribution-claims.jsonl``.
 """
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-from typing import NamedTuple
-
 import pytest
-from claims import SEEDS, adjusted
-from scipy import stats
+from claims import Claim, failed, failed_in, run_anew
 
-import bench
-from bench.runs.transfer import records_of
-
-
-class Claim(NamedTuple):
-    """The method reaches more on the net ``better`` than on ``other``, by more than ``margin``."""
-
-    task: str
-    metric: str
-    method: str
-    better: str
-    other: str
-    margin: float
-
-
-CLAIMS = (
-    Claim("block-mnist", "signal", "input-gradient", "robust", "standard", 10.0),
-    Claim("block-mnist", "signal", "logit-gradient", "robust", "standard", 10.0),
-    Claim("diffroar-mnist", "diffroar", "input-gradient", "robust", "standard", 0.0),
+CLAIMS = tuple(
+    # a net that stands attacks shows the pixels that it reads more clearly
+    Claim("input-attribution", task, ("robust", "standard"), metric, method, method, margin)
+    for task, metric, method, margin in (
+        ("block-mnist", "signal", "input-gradient", 10.0),
+        ("block-mnist", "signal", "logit-gradient", 10.0),
+        ("diffroar-mnist", "diffroar", "input-gradient", 0.0),
+    )
 )
 FAILED: set[Claim] = set()
 """Claims that did not hold when they were run: the page shows them with their interval."""
-PENDING = True
-"""Whether the runs are still to come; then there are no committed records."""
-COMMITTED = Path(__file__).resolve().parents[3] / "docs/records/sweeps/attribution-claims.jsonl"
-
-
-def gains(records):
-    """Return the gain of each claim beyond its margin, seed by seed."""
-    reached = {(one.task, one.variant, one.method, one.seed): one.metrics for one in records}
-    return {
-        claim: [
-            reached[claim.task, claim.better, claim.method, seed][claim.metric]
-            - reached[claim.task, claim.other, claim.method, seed][claim.metric]
-            - claim.margin
-            for seed in SEEDS
-        ]
-        for claim in CLAIMS
-    }
-
-
-def fails(p_values):
-    return {claim for claim in CLAIMS if p_values[claim] >= 0.05}
+COMMITTED = "attribution-claims"
 
 
 def test_what_is_claimed_of_scores_holds_in_the_committed_records_but_for_what_is_named():
-    if PENDING:
-        assert not COMMITTED.exists()
-        return
-    assert fails(adjusted(gains(record for _, record in records_of(COMMITTED)))) == FAILED
+    assert failed_in(COMMITTED, CLAIMS) == FAILED
 
 
 @pytest.mark.slow
 def test_what_is_claimed_of_scores_holds_in_new_runs_but_for_what_is_named(tmp_path):
-    # with BENCH_CLAIMS the records stay in that folder, and what is there is not run again
-    folder = os.environ.get("BENCH_CLAIMS") or str(tmp_path)
-    records = []
-    for task in dict.fromkeys(claim.task for claim in CLAIMS):
-        mine = [claim for claim in CLAIMS if claim.task == task]
-        records += bench.run(
-            method=sorted({claim.method for claim in mine}),
-            task=task,
-            track="input-attribution",
-            variant=sorted({name for claim in mine for name in (claim.better, claim.other)}),
-            seeds=SEEDS,
-            device="cpu",
-            flops=False,
-            quiet=True,
-            results=folder,
-        )
-    gained = gains(records)
-    p_values = adjusted(gained)
-    for claim, values in gained.items():
-        low, high = stats.ttest_1samp(values, 0.0).confidence_interval()
-        print(
-            f"{claim}: {sum(values) / 10:+.3f} [{low:+.3f}, {high:+.3f}], p {p_values[claim]:.2g}"
-        )
-    assert fails(p_values) == FAILED
+    assert failed(run_anew(CLAIMS, tmp_path)) == FAILED
