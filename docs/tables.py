@@ -11,8 +11,10 @@ the datasets; one between ``<!-- tracks: PLACE -->`` and ``<!-- end tracks -->``
 the tracks say, with links from a page at that place; one between ``<!-- sweep: FILE PARAMETER
 METRIC... -->`` and ``<!-- end sweep -->`` how paired gains depend on a parameter, from
 docs/records/sweeps/FILE.jsonl; ``rates``, ``splits``, ``coverage`` and ``claimed`` hold what
-tables_splits.py makes of such files; one between ``<!-- chart: TRACK -->`` and ``<!-- end chart
--->`` the interval chart of a track, whose pictures are written into docs/_static/charts (see
+tables_splits.py makes of such files; one between ``<!-- preregistered: TRACK -->`` and
+``<!-- end preregistered -->`` what its tests claim and what the runs say (see
+docs/tables_preregistered.py); one between ``<!-- chart: TRACK -->`` and ``<!-- end chart -->`` the
+interval chart of a track, whose pictures are written into docs/_static/charts (see
 docs/tables_charts.py); one between ``<!-- datasets: SUITE TRACK FIRST -->`` and
 ``<!-- end datasets -->`` what the first methods reach on every dataset of a suite; one between
 ``<!-- output: TASK VARIANT METHOD... -->`` and ``<!-- end output -->`` what ``bench run`` prints;
@@ -24,8 +26,8 @@ what ``bench paper --publish`` writes. Figures in sentences are made anew too, w
 what (see docs/tables_figures.py). ``--check`` changes nothing and exits 1 if a block or a figure is
 stale. A mark that can't be computed is an error in either case.
 
-On the pages of docs/tracks/ and on docs/real-data.md every block but a chart and the means by
-dataset is folded: a reader opens the table that they
+On the pages of docs/tracks/ and on docs/real-data.md every block but a chart, claims written before
+the runs and the means by dataset is folded: a reader opens the table that they
 look for.
 """
 
@@ -42,6 +44,7 @@ from tables_cards import ROOT, cards, data, registry, tracks
 from tables_charts import chart, pictures, svg
 from tables_datasets import datasets
 from tables_output import output
+from tables_preregistered import preregistered
 from tables_records import RECORDS, board, claims, devices, sweep
 from tables_splits import claimed, coverage, rates, splits
 from tables_systems import page as systems
@@ -54,6 +57,7 @@ MAKERS = {
     "data": data,
     "datasets": datasets,
     "output": output,
+    "preregistered": preregistered,
     "tracks": tracks,
     "sweep": sweep,
     "rates": rates,
@@ -95,7 +99,7 @@ def renewed(text: str, errors: list[str], fold: bool = False) -> str:
     def anew(match: re.Match[str]) -> str:
         kind, words = match[2], match[3].split()
         made = MAKERS[kind](*words)
-        if fold and kind not in ("chart", "datasets"):
+        if fold and kind not in ("chart", "datasets", "preregistered"):
             made = folded(made, TITLES.get(kind, "{}").format(words[0]))
         return match[1] + made + match[5]
 
