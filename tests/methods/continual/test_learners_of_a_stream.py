@@ -17,7 +17,7 @@ from bench.builtin.methods.continual.derpp import DarkExperienceReplay
 from bench.builtin.methods.continual.er import ExperienceReplay
 from bench.builtin.methods.continual.ewc import ElasticWeightConsolidation
 from bench.builtin.methods.continual.feature_distil import FeatureDistillation
-from bench.builtin.methods.continual.gdumb import GreedySamplerDumbLearner, balance
+from bench.builtin.methods.continual.gdumb import GreedySamplerDumbLearner, balance, clipped
 from bench.builtin.methods.continual.hard_ash import HardAsh
 from bench.builtin.methods.continual.kd_l2 import DistillationAndPull
 from bench.builtin.methods.continual.l2 import L2
@@ -431,3 +431,21 @@ def test_replay_keeps_what_naive_training_forgets(tmp_path):
 def test_values_out_of_range_are_refused(kind, wrong):
     with pytest.raises(ParameterError, match=next(iter(wrong))):
         kind(**wrong)
+
+
+def test_gdumb_scales_the_gradient_of_each_net_alone_down_to_its_length():
+    weights = [torch.zeros(2, 3, 4, requires_grad=True), torch.zeros(2, 1, 4, requires_grad=True)]
+    generator = torch.Generator().manual_seed(0)
+    for weight in weights:
+        weight.grad = torch.randn(weight.shape, generator=generator)
+        weight.grad[1] *= 1e-3
+    before = [weight.grad.clone() for weight in weights]
+    clipped(weights, 0.5)
+    for k in range(2):
+        alone = [torch.zeros(part[k].shape, requires_grad=True) for part in before]
+        for weight, part in zip(alone, before, strict=True):
+            weight.grad = part[k].clone()
+        torch.nn.utils.clip_grad_norm_(alone, 0.5)
+        for weight, own in zip(weights, alone, strict=True):
+            torch.testing.assert_close(weight.grad[k], own.grad)
+    assert torch.equal(weights[0].grad[1], before[0][1])
