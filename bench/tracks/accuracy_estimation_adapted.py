@@ -49,7 +49,7 @@ def adapted(problem: Problem, run: Run, epochs: int, lr: float, batch: int) -> S
 
     Raises:
         InvalidRun: sets have different numbers of rows, so that they cannot be trained side by
-            side.
+            side, or the weights are not finite in the end.
 
     Source: arXiv:2002.08546, the loss without pseudo-labels.
     """
@@ -87,4 +87,9 @@ def adapted(problem: Problem, run: Run, epochs: int, lr: float, batch: int) -> S
         optimisers.descend(information(stack(own)))
         optimiser.step()
         run.count(forward=own.shape[0] * own.shape[1], backward=own.shape[0] * own.shape[1])
+    # the likeliest class of outputs that are not finite would be counted like an answer
+    if not all(bool(parameter.isfinite().all()) for parameter in moved):
+        raise InvalidRun(
+            f"adapting at lr={lr:g} ends in weights that are not finite; take a smaller lr"
+        )
     return stack

@@ -58,7 +58,7 @@ class Bmdal(ActiveMethod):
     """Whether known rows count as chosen (the paper's mode TP), or not (P)."""
     sketch: Annotated[int, Meta(ge=1)] = 512
     """Length of a sketched gradient."""
-    sigma: Annotated[float, Meta(gt=0)] = 1e-3
+    sigma: Annotated[float, Meta(ge=1e-5, le=1e5)] = 1e-3
     """Standard deviation of the noise of the Gaussian process."""
 
     def ask(self, state: None, view: View) -> torch.Tensor:

@@ -13,7 +13,7 @@ import msgspec
 import torch
 from scipy.optimize import linear_sum_assignment
 
-from bench import Meta, Run
+from bench import InvalidRun, Meta, Run
 from bench.tracks.imputation import Fill, Filled, Imputer, observed
 
 NEIGHBOURS = 10
@@ -102,8 +102,13 @@ def transport(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
     """Return the cost of carrying each batch (K, B, d) to the other, (K,): the mean distance
     between rows that the best assignment pairs. Of equal weights no plan is better than an
     assignment.
+
+    Raises:
+        InvalidRun: a distance is not finite.
     """
     apart = torch.cdist(one.detach(), other.detach(), compute_mode="donot_use_mm_for_euclid_dist")
+    if not bool(apart.isfinite().all()):
+        raise InvalidRun("cells moved so far that distances are not finite; take a smaller lr")
     plans = [linear_sum_assignment(own)[1] for own in apart.cpu().numpy()]
     places = torch.stack([torch.from_numpy(plan) for plan in plans]).to(one.device)
     cost: torch.Tensor = torch.linalg.vector_norm(one - _taken(other, places), dim=2).mean(1)

@@ -36,7 +36,7 @@ class SoftImpute(Imputer):
         stacked=True,
         defaults_from="here",
     )
-    penalty: Annotated[float, Meta(gt=0, lt=1)] = 0.1
+    penalty: Annotated[float, Meta(ge=1e-6, lt=1)] = 0.1
     """What singular values are shrunk by, as a share of the largest one of the table with means in
     its holes.
     """

@@ -45,9 +45,9 @@ class SkewMixture(Recipe):
         stacked=True,
         defaults_from="here",
     )
-    tau: Annotated[float, Meta(gt=0)] = 0.5
+    tau: Annotated[float, Meta(ge=1e-3, le=1e3)] = 0.5
     """Size of the normal noise at the start, in standard deviations of the targets."""
-    a: Annotated[float, Meta(gt=0)] = 0.5
+    a: Annotated[float, Meta(ge=1e-3, le=1e3)] = 0.5
     """Size of what is missing at the start, in standard deviations of the targets."""
     p: Annotated[float, Meta(gt=0, lt=1)] = 0.5
     """Share of low targets at the start."""

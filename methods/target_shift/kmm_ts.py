@@ -38,9 +38,9 @@ class KernelMeanMatching(Method):
         needs=("numbers",),
         defaults_from="here",
     )
-    smooth: Annotated[float, Meta(gt=0)] = 0.1
+    smooth: Annotated[float, Meta(ge=1e-9)] = 0.1
     """Penalty of the conditional mean, times the number of source rows."""
-    ridge: Annotated[float, Meta(gt=0)] = 1e-3
+    ridge: Annotated[float, Meta(ge=1e-9)] = 1e-3
     """Penalty of the weights, times the number of source rows."""
 
     def solve(self, problem: Problem, run: Run) -> Solution:

@@ -38,7 +38,7 @@ class Retasa(Method):
         defaults_from="here",
         trials=3,
     )
-    alpha: Annotated[float, Meta(gt=0)] = 0.05
+    alpha: Annotated[float, Meta(ge=1e-9)] = 0.05
     """Weight of the penalty."""
 
     def solve(self, problem: Problem, run: Run) -> Solution:

@@ -22,7 +22,7 @@ class DevWeights(WeakSupervisionMethod):
         plain=True,
         defaults_from="here",
     )
-    smoothing: Annotated[float, Meta(gt=0)] = 1.0
+    smoothing: Annotated[float, Meta(ge=1e-6)] = 1.0
     """Added to the counts of right and of wrong votes."""
 
     def labels(self, panel: Panel) -> torch.Tensor:

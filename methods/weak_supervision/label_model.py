@@ -87,6 +87,11 @@ class LabelModel(WeakSupervisionMethod):
             mu = mu - self.lr * speed
         least = min(0.01, 10.0 ** -int(np.ceil(np.log10(rows))))
         panel.count(1)
+        if not bool(mu.isfinite().all()):
+            raise InvalidRun(
+                f"the tables are not finite after {self.steps} steps at lr={self.lr:g}; take a "
+                "smaller lr"
+            )
         return ordered(mu.clamp(least, 1 - least), prior)
 
 

@@ -37,7 +37,7 @@ class OneCoin(WeakSupervisionMethod):
     """Most rounds of EM."""
     tolerance: Annotated[float, Meta(gt=0)] = 1e-6
     """EM ends when no probability moves by more."""
-    smoothing: Annotated[float, Meta(gt=0)] = 0.01
+    smoothing: Annotated[float, Meta(ge=1e-6)] = 0.01
     """Added to the counts of right and of wrong votes."""
 
     def labels(self, panel: Panel) -> torch.Tensor:

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 import torch
 
-from bench import Meta, Preset, Setup, TaskCard
+from bench import InvalidRun, Meta, Preset, Setup, TaskCard
 from bench.training.data import standardised
 from bench.training.resample import affine_maps, resample
 
@@ -74,7 +74,16 @@ class AlRotated(ActiveTask):
     """Test rows."""
 
     def pool(self, run: Setup) -> Pool:
-        """Return digits turned by up to sixty degrees, and the angles in units of sixty."""
+        """Return digits turned by up to sixty degrees, and the angles in units of sixty.
+
+        Raises:
+            InvalidRun: the pool would not hold one digit.
+        """
+        if 0 < self.n_pool < 3:
+            raise InvalidRun(
+                f"n_pool is {self.n_pool}, and each digit is there three times; take at least 3, "
+                "or 0 for all"
+            )
         data = split(*_all(run), self.n_test, self.n_pool // 3 if self.n_pool else 0, run)
         drawn = run.numpy_generator("corruption", "angles")
         x = data.x.repeat(3, 1, 1, 1)

@@ -13,6 +13,7 @@ from scipy.spatial.distance import cdist
 
 from bench import Case, Meta, Metric, Outcome, Preset, Reference, Run, Score, Setup, Task
 from bench.declared import Array
+from bench.errors import InvalidRun
 from bench.tracks.imputation import Imputed, Problem
 from bench.training.missing import hidden_cells, observed_scale
 from bench.training.pictures import heat_map, scatter
@@ -97,7 +98,16 @@ class ImputationTask(Task):
     """The most gradient steps that an imputer takes; 0: as many as it likes."""
 
     def prepare(self, run: Setup) -> Case:
-        """Take the rows, hide cells, and scale by what is left."""
+        """Take the rows, hide cells, and scale by what is left.
+
+        Raises:
+            InvalidRun: one row is asked for.
+        """
+        if self.rows == 1:
+            raise InvalidRun(
+                "rows is 1, and a table of one row has no spread to scale by; take at least 2, or "
+                "0 for all"
+            )
         x = run.dataset(self.source).x.double()
         if self.rows:
             order = run.numpy_generator("split", "rows").permutation(len(x))[: self.rows]

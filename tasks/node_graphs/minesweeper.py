@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 import torch
 
-from bench import Meta, Preset, Reference, Run, Setup, TaskCard
+from bench import InvalidRun, Meta, Preset, Reference, Run, Setup, TaskCard
 from bench.tracks.node_graphs import Fixed, Problem, Solution
 
 from ._metrics import CLASSES, LOW, MAJORITY
@@ -72,7 +72,11 @@ class Minesweeper(NodeTask):
     """Share of the cells, mines too, that do not say how many mines are around them."""
 
     def whole(self, run: Setup) -> Whole:
-        """Draw mines and covered cells, exactly as many as said, and the parts."""
+        """Draw mines and covered cells, exactly as many as said, and the parts.
+
+        Raises:
+            InvalidRun: all cells of a part are mines, or none is.
+        """
         n, generator = self.side**2, run.numpy_generator("corruption", "mines")
         y = np.zeros(n, dtype=np.int64)
         y[generator.permutation(n)[: max(1, round(self.mines * n))]] = 1
@@ -81,11 +85,18 @@ class Minesweeper(NodeTask):
         edges = undirected(grid(self.side), n)
         around = np.bincount(edges[1].numpy(), weights=y[edges[0].numpy()], minlength=n)
         column = np.where(covered, 0, 1 + around.astype(np.int64).clip(max=MOST))
+        parts = drawn_parts(n, (0.5, 0.25), run.numpy_generator("split", "parts"))
+        for number, name in enumerate(("training", "validation", "test")):
+            if len(np.unique(y[parts.numpy() == number])) < 2:
+                raise InvalidRun(
+                    f"with mines={self.mines:g} and side={self.side} all {name} cells are of one "
+                    "class; take a share nearer to one half, or a larger side"
+                )
         return Whole(
             x=torch.eye(MOST + 2)[torch.from_numpy(column)],
             edges=edges,
             y=torch.from_numpy(y),
-            parts=drawn_parts(n, (0.5, 0.25), run.numpy_generator("split", "parts")),
+            parts=parts,
         )
 
     def with_others(self, problem: Problem, hidden: Hidden, run: Run) -> Solution:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 
-from bench import Meta, Preset, Run, TaskCard
+from bench import InvalidRun, Meta, Preset, Run, TaskCard
 from bench.training import triggers
 from bench.training.poison import Poisoned
 
@@ -68,7 +68,17 @@ class BackdoorMnist(PoisoningTask):
         return {"poison_rate": self.rate if self.kind == "patch" else self.rate / 10}
 
     def attack(self, x: torch.Tensor, y: torch.Tensor, run: Run) -> Poisoned:
-        """Put triggers on some rows."""
+        """Put triggers on some rows.
+
+        Raises:
+            InvalidRun: no row would get one.
+        """
+        own = y if self.kind == "patch" else y[y == triggers.TARGET]
+        if not round(self.rate * len(own)):
+            raise InvalidRun(
+                f"rate={self.rate:g} of {len(own)} rows puts the trigger on none; take a larger "
+                "rate, or more training rows"
+            )
         if self.kind == "patch":
             return triggers.backdoor(x, y, self.rate, run)
         return triggers.clean_label_backdoor(x, y, self.surrogate(), self.rate, self.epsilon, run)

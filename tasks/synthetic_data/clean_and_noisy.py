@@ -96,7 +96,7 @@ class CleanAndNoisy(Task):
     """Standard deviation of the noise."""
     k: Annotated[int, Meta(ge=1, le=8)] = 4
     """Gaussians, of variance 1 in every direction."""
-    size: Annotated[int, Meta(ge=1)] = 5
+    size: Annotated[int, Meta(ge=2)] = 5
     """Dimensions."""
     spread: Annotated[float, Meta(gt=0)] = 2.0
     """Standard deviation of the centres."""

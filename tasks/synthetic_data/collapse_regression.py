@@ -109,8 +109,10 @@ class CollapseRegression(Task):
     """Generations after the first."""
     sd: Annotated[float, Meta(ge=0)] = 0.5
     """Standard deviation of the noise of answers; without it they have variance 1."""
-    share: Annotated[float, Meta(ge=0, le=1)] = 0.2
-    """Rows with real answers for methods that need them, as a share of a generation's."""
+    share: Annotated[float, Meta(gt=0, le=1)] = 0.2
+    """Rows with real answers for methods that need them, as a share of a generation's; at
+    least one row.
+    """
 
     def prepare(self, run: Setup) -> Case:
         """Draw the truth, and inputs and noise of all generations."""

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 import torch
 
-from bench import Case, Meta, Preset, Setup, TaskCard
+from bench import Case, InvalidRun, Meta, Preset, Setup, TaskCard
 
 from ._metrics import REFERENCES
 from ._numbers import METRICS, NumbersTask, case_of
@@ -60,16 +60,26 @@ class TargetShiftRegression(NumbersTask):
     """Target rows that judge."""
 
     def prepare(self, run: Setup) -> Case:
-        """Draw numbers, and inputs given the numbers."""
+        """Draw numbers, and inputs given the numbers.
+
+        Raises:
+            InvalidRun: the target's density is 0 at all source rows.
+        """
         generator = run.numpy_generator("split")
         slopes = generator.uniform(0.5, 1.5, self.inputs)
         y = generator.standard_normal(self.n_source)
         moved = self.mean + self.spread * generator.standard_normal(self.n_target + self.n_test)
         x, x_moved = (self.inputs_of(part, slopes, generator) for part in (y, moved))
-        weights = (
-            np.exp(0.5 * np.square(y) - 0.5 * np.square((y - self.mean) / self.spread))
-            / self.spread
-        )
+        with np.errstate(over="ignore"):
+            weights = (
+                np.exp(0.5 * np.square(y) - 0.5 * np.square((y - self.mean) / self.spread))
+                / self.spread
+            )
+        if not 0 < weights.sum() < np.inf:
+            raise InvalidRun(
+                f"with mean={self.mean:g} and spread={self.spread:g} no source row is where the "
+                "target's numbers are; take a mean nearer to 0, or a larger spread"
+            )
         kept = self.n_target
         parts = (x, y, x_moved[:kept], x_moved[kept:], moved[kept:], weights)
         return case_of(*(torch.from_numpy(part).to(run.device) for part in parts))

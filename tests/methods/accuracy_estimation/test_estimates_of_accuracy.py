@@ -217,3 +217,9 @@ def test_sets_that_do_not_fit_together_are_refused_in_a_sentence(problem, run):
     with pytest.raises(InvalidRun, match="there are 3 target sets and logits of 2"):
         check_problem(msgspec.structs.replace(problem, logits=problem.logits[:2]))
     assert agreement(torch.tensor([1, 2, 3]), torch.tensor([1, 0, 3])) == pytest.approx(200 / 3)
+
+
+@pytest.mark.parametrize("kind", [AdaptedAgreement, AdversarialAgreement])
+def test_answers_of_a_copy_whose_weights_are_not_finite_are_not_counted(kind, problem, run):
+    with pytest.raises(InvalidRun, match=r"lr=1e\+38 ends in weights .*; take a smaller lr"):
+        kind(epochs=3, lr=1e38, batch_size=32).solve(problem, run)

@@ -42,7 +42,7 @@ from bench.builtin.methods.active_learning.replay import Replay
 from bench.builtin.methods.active_learning.smoothed import Smoothed
 from scipy.optimize import linprog
 
-from bench.errors import InvalidRun
+from bench.errors import InvalidRun, ParameterError
 from bench.tracks.active_learning import Session, View, risk
 
 METHODS = {**methods(), "random-forest": RandomForest(trees=10)}
@@ -403,3 +403,17 @@ def test_a_smoothed_and_an_inhibited_loss_are_those_of_the_formulas(view):
     total = z.exp().sum(2) + np.exp(1.0)
     own = z.gather(2, y[..., None])[..., 0].exp()
     torch.testing.assert_close(Inhibited(logit=1.0).loss(None, session)(z, y), -(own / total).log())
+
+
+@pytest.mark.parametrize("sigma", [1e-300, 1e300])
+def test_a_noise_of_the_gaussian_process_that_rounds_away_is_refused(sigma):
+    with pytest.raises(ParameterError, match="sigma"):
+        Bmdal(sigma=sigma)
+
+
+@pytest.mark.parametrize("sigma", [1e-5, 1e5])
+def test_the_least_and_the_largest_noise_leave_a_gaussian_process(sigma):
+    generator = torch.Generator().manual_seed(0)
+    pool = torch.randn(20, 30, generator=generator, dtype=torch.float64)
+    chosen = max_det(pool, pool[:4], 5, sigma)
+    assert len(set(chosen.tolist())) == 5

@@ -16,7 +16,7 @@ from missing_small import a_run, class_problem, fill_problem, low_rank, value_pr
 from scipy.optimize import linprog
 
 from bench.checks import check_problem, check_solution
-from bench.errors import ParameterError
+from bench.errors import InvalidRun, ParameterError
 from bench.tracks import imputation, missing_data
 
 NAN = float("nan")
@@ -207,3 +207,14 @@ def test_a_column_without_an_observed_cell_is_filled_by_every_imputer(tmp_path):
 def test_values_out_of_range_are_refused(kind, wrong):
     with pytest.raises(ParameterError, match=next(iter(wrong))):
         kind(**wrong)
+
+
+def test_cells_that_moved_beyond_all_numbers_are_refused_in_a_sentence():
+    far = torch.full((1, 2, 3), 1e300, dtype=torch.float64)
+    with pytest.raises(InvalidRun, match="distances are not finite; take a smaller lr"):
+        transport(far, -far)
+
+
+def test_a_penalty_that_leaves_no_ridge_is_refused():
+    with pytest.raises(ParameterError, match=r"penalty=1e-300; penalty takes a number at least"):
+        SoftImpute(penalty=1e-300)

@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from recipes_small import runs
 
+from bench.errors import ParameterError
 from bench.tracks.noisy_regression import Batch, Problem
 
 METHODS = (
@@ -166,3 +167,13 @@ def test_targets_that_say_little_still_give_a_model(tmp_path, method, case):
     if case == "all the same":
         problem = Problem(x=problem.x, y=torch.zeros(30), widths=(4,), epochs=2, optimiser="adam")
     assert bool(predicted(method, problem, tmp_path).isfinite().all())
+
+
+@pytest.mark.parametrize("wrong", [{"tau": 1e-300}, {"a": 1e-300}, {"tau": 1e30}, {"a": 1e30}])
+def test_sizes_of_noise_that_float32_does_not_hold_are_refused(wrong):
+    with pytest.raises(ParameterError, match=next(iter(wrong))):
+        SkewMixture(**wrong)
+    least, most = torch.tensor(1e-3).log(), torch.tensor(1e3).log()
+    d = torch.tensor([-3.0, 0.0, 3.0])
+    for tau, a in ((least, least), (least, most), (most, least), (most, most)):
+        assert bool(log_density(d, tau, a, torch.tensor(0.0)).isfinite().all())

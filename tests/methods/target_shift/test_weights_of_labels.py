@@ -22,7 +22,7 @@ from scipy.optimize import minimize
 from target_shift_small import classes_problem, numbers_problem, shift_run
 
 from bench.checks import check_problem
-from bench.errors import InvalidRun
+from bench.errors import InvalidRun, ParameterError
 from bench.tracks.target_shift import Classes, Numbers, Problem, Solution
 from bench.tracks.target_shift_classes import calibrated, confusion, fit_biases
 from bench.tracks.target_shift_kernels import gaussian, silverman
@@ -324,3 +324,14 @@ def test_problems_and_solutions_that_make_no_sense_are_refused_in_a_sentence():
     problem = by_hand()
     with pytest.raises(InvalidRun, match="all weights are 0"):
         Solution(weights=torch.zeros(3)).validate(problem)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [(KernelMeanMatching, "ridge"), (KernelMeanMatching, "smooth"), (Retasa, "alpha")],
+)
+def test_penalties_that_round_away_are_refused_and_the_least_is_enough(kind, name, run):
+    with pytest.raises(ParameterError, match=f"{name}=1e-300"):
+        kind(**{name: 1e-300})
+    found = kind(**{name: 1e-9}).solve(numbers_problem()[0], run).weights
+    assert bool((found >= 0).all() & found.isfinite().all())

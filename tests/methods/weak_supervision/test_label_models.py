@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from weak_small import labelled, panel_of, voted, votes_from, weak_run
 
-from bench.errors import InvalidRun
+from bench.errors import InvalidRun, ParameterError
 
 MODELS = (Majority(), MajorityHard(), OneCoin(), DawidSkene(), LabelModel(), Triplet())
 TOLD = (DevWeights(), DevForest(trees=5))
@@ -245,3 +245,26 @@ def test_fewer_than_three_sources_are_refused_in_a_sentence(tmp_path, method):
     votes, _ = votes_from(rows=20, accuracy=(0.9, 0.8))
     with pytest.raises(InvalidRun, match="there are 2; give at least 3 sources"):
         labelled(method, voted(votes), tmp_path)
+
+
+def test_tables_that_are_not_finite_are_refused_in_a_sentence(tmp_path):
+    panel = panel_of(voted(votes_from(rows=50)[0]), tmp_path)
+    with pytest.raises(
+        InvalidRun, match=r"not finite after 100 steps at lr=1e\+30; take a smaller"
+    ):
+        LabelModel(lr=1e30).labels(panel)
+
+
+@pytest.mark.parametrize("kind", [DevWeights, OneCoin])
+def test_a_smoothing_that_rounds_away_is_refused(kind):
+    with pytest.raises(ParameterError, match="smoothing=1e-300"):
+        kind(smoothing=1e-300)
+
+
+@pytest.mark.parametrize("kind", [DevWeights, OneCoin])
+def test_the_least_smoothing_is_enough_for_sources_that_are_always_right(kind, tmp_path):
+    y = torch.arange(60) % 2
+    told = voted(torch.stack([y, y, y], 1), dev_labels=y)
+    found = kind(smoothing=1e-6).labels(panel_of(told, tmp_path))
+    assert bool(found.isfinite().all())
+    assert torch.equal(found[0].argmax(1), y)

@@ -158,6 +158,12 @@ def test_a_budget_or_a_start_beyond_the_pool_is_refused_in_a_sentence(tools, fie
         task.prepare(run_of(tools, task))
 
 
+def test_a_pool_too_small_for_one_turned_digit_is_refused_in_a_sentence(tools):
+    task = msgspec.structs.replace(SMALL[6], n_pool=2)
+    with pytest.raises(InvalidRun, match=r"n_pool is 2, .*; take at least 3, or 0 for all"):
+        task.prepare(run_of(tools, task))
+
+
 def test_a_control_that_may_not_ask_enough_and_classes_of_numbers_are_refused(tools):
     task = msgspec.structs.replace(SMALL[2], budget=120)
     case = task.prepare(run_of(tools, task))

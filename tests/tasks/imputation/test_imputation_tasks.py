@@ -87,6 +87,11 @@ def test_values_out_of_range_are_refused(wrong):
         ImputeWine(**wrong)
 
 
+def test_a_table_of_one_row_is_refused_in_a_sentence(setups):
+    with pytest.raises(InvalidRun, match=r"rows is 1, .*; take at least 2, or 0 for all"):
+        ImputeWine(rows=1).prepare(setups("imputation/impute-wine"))
+
+
 def test_seeds_draw_other_holes(task, setups):
     one, other = (
         task.prepare(setups("imputation/impute-wine", seed)).hidden.holes for seed in (0, 1)

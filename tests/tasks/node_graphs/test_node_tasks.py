@@ -230,6 +230,15 @@ def test_impossible_parameters_are_refused_in_a_sentence(made):
         task.prepare(made(task))
 
 
+@pytest.mark.parametrize("mines", [1e-300, 0.9999])
+def test_a_grid_with_cells_of_one_class_is_refused_in_a_sentence(mines, made):
+    task = Minesweeper(side=8, mines=mines)
+    with pytest.raises(
+        InvalidRun, match=r"cells are of one class; take a share nearer to one half"
+    ):
+        task.prepare(made(task))
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [

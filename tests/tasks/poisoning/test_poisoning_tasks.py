@@ -12,7 +12,7 @@ from poisoning_small import CPU
 
 from bench.checks import check_hidden, check_problem
 from bench.contracts import Outcome
-from bench.errors import BenchError
+from bench.errors import BenchError, InvalidRun
 from bench.runs.context import Run, Setup
 from bench.runs.tools import Tools
 from bench.tracks.poisoning import Problem, Solution
@@ -187,3 +187,18 @@ def test_a_method_cannot_reach_rows_before_the_attack(cases):
         problem = case.problems[0]
         assert problem.x.untyped_storage().data_ptr() not in shared
         assert problem.y.untyped_storage().data_ptr() not in shared
+
+
+@pytest.mark.parametrize(
+    ("task", "said"),
+    [
+        (BackdoorMnist(**SMALL, rate=1e-3), "rate=0.001 of 100 rows puts the trigger on none"),
+        (
+            BackdoorMnist(**SMALL, kind="clean-label", rate=0.02),
+            "rate=0.02 of 10 rows puts the trigger on none",
+        ),
+    ],
+)
+def test_a_rate_that_touches_no_row_is_refused_in_a_sentence(task, said, setup_of):
+    with pytest.raises(InvalidRun, match=said):
+        task.prepare(setup_of())

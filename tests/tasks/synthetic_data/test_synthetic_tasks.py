@@ -18,7 +18,7 @@ from poisoning_small import run_of
 
 from bench.checks import check_hidden, check_problem
 from bench.contracts import Outcome
-from bench.errors import BenchError
+from bench.errors import BenchError, ParameterError
 from bench.runs.context import Setup
 from bench.tracks.synthetic_data import Centres, Chain, Fitted, Mixed
 
@@ -160,3 +160,10 @@ def test_the_seed_draws_centres_and_rows(folder, chain, mixed):
         again, other = (task.prepare(setup_of(folder, seed)) for seed in (0, 1))
         assert torch.equal(again.problems[0].x, case.problems[0].x)
         assert not torch.equal(other.problems[0].x, case.problems[0].x)
+
+
+def test_no_real_rows_and_one_dimension_are_refused():
+    with pytest.raises(ParameterError, match="share=0; share takes a number above 0"):
+        CollapseRegression(share=0.0)
+    with pytest.raises(ParameterError, match="size=1; size takes a whole number at least 2"):
+        CleanAndNoisy(size=1)

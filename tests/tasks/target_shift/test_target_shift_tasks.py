@@ -152,6 +152,8 @@ def test_only_ratios_of_the_weights_of_rows_count(setup_of):
     [
         (LabelShiftMnist(n_train=250, n_val=40), "n_train and n_val are 250 and 40"),
         (TargetShiftDiabetes(width=0.01), "width=0.01 keeps"),
+        (TargetShiftRegression(mean=100.0), "with mean=100 and spread=0.5 no source row"),
+        (TargetShiftRegression(spread=1e-300), "with mean=1 and spread=1e-300 no source row"),
     ],
 )
 def test_sizes_that_leave_nothing_are_refused_in_a_sentence(task, said, setup_of):
