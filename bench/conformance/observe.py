@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -15,6 +15,23 @@ from bench.training.stack import StackedNet
 
 _ROWS = 10
 """Values of an array of a hidden part from which it counts as rows."""
+
+
+class Seen(NamedTuple):
+    """What is noted of an array of a hidden part, or of a mask that a problem holds."""
+
+    digest: str
+    """Of its type, shape and bytes."""
+    axes: int = 2
+    """Number of its axes."""
+    rows: int = 0
+    """Rows that it is of; of pairs of rows, how many rows they name at least."""
+    kind: str = "values"
+    """``mask``: says yes or no of each row; ``pairs``: says which rows are joined, as edges do;
+    ``classes``: a whole number for each row; ``values``: anything else.
+    """
+    hidden: bool = True
+    """Whether it is in the hidden part; else in a problem."""
 
 
 class ModuleCalls:
@@ -58,22 +75,18 @@ def answers_seen() -> Iterator[dict[str, str]]:
 
 
 @contextlib.contextmanager
-def hidden_seen() -> Iterator[dict[str, dict[str, tuple[int, str]]]]:
-    """Note of every array of a hidden part that holds several values its
-    number of axes and its digest, by cell and path.
+def hidden_seen() -> Iterator[dict[str, dict[str, Seen]]]:
+    """Note what every array of a hidden part is that holds several values, and every mask of a
+    problem, by cell and path.
     """
     from bench.runs.worker import Worker
 
-    found: dict[str, dict[str, tuple[int, str]]] = {}
+    found: dict[str, dict[str, Seen]] = {}
     solutions = Worker._solutions
 
     def noted(worker: Worker, seed_runs: list[Any], *others: Any) -> list[list[Any]]:
         for seed_run in seed_runs:
-            found[seed_run.spec.cell] = {
-                path: (leaf.ndim, leaf_digest(leaf))
-                for path, leaf in leaves(seed_run.case.hidden)
-                if _varied(leaf)
-            }
+            found[seed_run.spec.cell] = noted_of(seed_run.case)
         return solutions(worker, seed_runs, *others)
 
     Worker._solutions = noted  # type: ignore[assignment, method-assign]
@@ -81,6 +94,28 @@ def hidden_seen() -> Iterator[dict[str, dict[str, tuple[int, str]]]]:
         yield found
     finally:
         Worker._solutions = solutions  # type: ignore[method-assign]
+
+
+def noted_of(case: Any) -> dict[str, Seen]:
+    """Return what arrays a case has that say which rows are held out, by path: those of its hidden
+    part that hold several values, and the masks of its problems.
+    """
+    found = {path: _seen(leaf, True) for path, leaf in leaves(case.hidden) if _varied(leaf)}
+    for path, leaf in leaves(case.problems):
+        if _varied(leaf) and (seen := _seen(leaf, False)).kind == "mask":
+            found[f"problems{path}"] = seen
+    return found
+
+
+def _seen(leaf: Any, hidden: bool) -> Seen:
+    """Return what an array is."""
+    array = leaf.detach().cpu().numpy() if isinstance(leaf, torch.Tensor) else leaf
+    whole, rows, kind = array.dtype.kind in "iu", len(array), "values"
+    if array.ndim == 1:
+        kind = "mask" if array.dtype.kind == "b" else "classes" if whole else "values"
+    elif whole and array.ndim == 2 and rows == 2 and array.min() >= 0:
+        kind, rows = "pairs", int(array.max()) + 1
+    return Seen(leaf_digest(leaf), array.ndim, rows, kind, hidden)
 
 
 def _varied(leaf: Any) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from bench.cards import TaskCard
+from bench.conformance.observe import Seen
 from bench.conformance.report import Finding
 from bench.plugins.registry import task_card
 from bench.runs.plan import Cell
@@ -138,20 +139,23 @@ def ordered(card: TaskCard, cells: Sequence[Cell], records: Records) -> Iterator
 
 
 def test_set(
-    card: TaskCard, cells: Sequence[Cell], hidden: Mapping[str, Mapping[str, tuple[int, str]]]
+    card: TaskCard, cells: Sequence[Cell], hidden: Mapping[str, Mapping[str, Seen]]
 ) -> Iterator[Finding]:
     """Say whether the hidden parts of two seeds are as the card says: without a table in common
     where seeds draw the test set, else with an array in common.
 
+    A table of all rows may be in common where another array says which of them are held out, and
+    is another one for the other seed.
+
     Args:
         card: of the task.
         cells: two seeds of one row.
-        hidden: of each cell its arrays of several values: axes and digest by path.
+        hidden: of each cell what its arrays are, by path.
     """
     if len(cells) != 2 or cells[0].spec.group != cells[1].spec.group:
         return
     first, second = (hidden.get(cell.spec.cell, {}) for cell in cells)
-    shared = [path for path, array in first.items() if second.get(path) == array]
+    shared = [path for path, array in first.items() if second.get(path) == array and array.hidden]
     if card.test_set != "drawn":
         said = (
             f"the card says test_set={card.test_set!r}, and no array of the hidden part is "
@@ -163,7 +167,8 @@ def test_set(
     tables = [
         path
         for path in shared
-        if first[path][0] > 1 or not any(axes > 1 for axes, _ in first.values())
+        if (first[path].axes > 1 or not any(one.axes > 1 for one in first.values() if one.hidden))
+        and not _split_anew(first[path], first, second)
     ]
     said = (
         (
@@ -174,3 +179,18 @@ def test_set(
         else ""
     )
     yield judged("test-set", cells[1], not tables, said)
+
+
+def _split_anew(table: Seen, first: Mapping[str, Seen], second: Mapping[str, Seen]) -> bool:
+    """Say whether two seeds take a table apart in different ways: every mask of its rows differs.
+    Pairs of rows are taken apart by what differs of the rows that they name, masks or classes.
+    """
+    if table.kind == "pairs":
+        return any(
+            one.kind in ("mask", "classes")
+            and one.rows >= table.rows
+            and second.get(path) not in (None, one)
+            for path, one in first.items()
+        )
+    masks = [path for path, one in first.items() if one.kind == "mask" and one.rows == table.rows]
+    return bool(masks) and all(second.get(path) not in (None, first[path]) for path in masks)

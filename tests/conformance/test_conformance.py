@@ -5,14 +5,23 @@ breaks, and what has none passes.
 from __future__ import annotations
 
 import time
+import types
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
+from bench import Case
 from bench.conformance import RULES, check, entries
+from bench.conformance.observe import noted_of
 from bench.conformance.trials import Trials
+from bench.conformance.verdicts import test_set as judged_set
 from bench.errors import NothingSelected, UsageError
+from bench.params import resolve
 from bench.plugins.registry import Registry
+from bench.plugins.source import import_target
+from bench.runs.context import Setup
 
 MOCK = str(Path(__file__).parents[1] / "mock")
 
@@ -511,3 +520,124 @@ def test_a_card_that_is_wrong_about_its_test_set_is_found(said, test, broken, tm
     assert {
         finding.rule for report in check(str(path), device="cpu") for finding in report.failed()
     } == broken
+
+
+SPLIT = '''
+from typing import ClassVar
+import torch
+from bench import Case, Metric, Preset, Reference, Score, Task, TaskCard
+
+class Table(Task):
+    """Fill in the rest of a table that is the same for every seed."""
+    card: ClassVar = TaskCard(
+        name="table", title="Fill in a table", track="table", metrics=(Metric(name="acc", primary=True, bounds=(0, 1)),),
+        presets={{"smoke": Preset(variants={{"plain": {{}}}}, seeds=1)}},
+        references=(Reference(name="guess", kind="low", solve="guess"), Reference(name="truth", kind="high", solve="truth")),
+    )
+
+    def prepare(self, run):
+        y, order = torch.arange(40) % 5, torch.randperm(40, generator=run.torch_generator("split"))
+        {drawn}
+        return Case(problems=[y[shown]], hidden={{"table": {table}, "y": y, "shown": shown, **more}})
+
+    def evaluate(self, case, outcomes, run):
+        return Score(metrics={{"acc": float((outcomes[0].solution == case.hidden["y"]).double().mean())}})
+
+    def guess(self, problem, hidden, run):
+        return torch.randint(5, (40,), generator=run.torch_generator("method"))
+
+    def truth(self, problem, hidden, run):
+        return hidden["y"]
+'''
+ROWS, EDGES = torch.arange(80.0).view(40, 2), torch.stack([torch.arange(39), torch.arange(1, 40)])
+DRAWN, SAME = "shown, more = order < 20, {}", "shown, more = torch.arange(40) < 20, {}"
+
+
+@pytest.mark.parametrize(("drawn", "broken"), [(DRAWN, set()), (SAME, {"test-set"})])
+def test_a_table_of_all_seeds_is_no_test_set_where_the_seed_draws_what_of_it_is_hidden(
+    drawn, broken, tmp_path
+):
+    path = tmp_path / "table.py"
+    path.write_text(SPLIT.format(table="torch.arange(80.0).view(40, 2)", drawn=drawn))
+    assert {
+        finding.rule for report in check(str(path), device="cpu") for finding in report.failed()
+    } == broken
+
+
+def says_drawn(*cases):
+    """Say whether two seeds' cases pass for drawn ones."""
+    cells = [
+        types.SimpleNamespace(
+            spec=types.SimpleNamespace(cell=str(seed), group="group", label=lambda: "a row")
+        )
+        for seed in range(2)
+    ]
+    card = types.SimpleNamespace(test_set="drawn")
+    seen = {str(seed): noted_of(case) for seed, case in enumerate(cases)}
+    (finding,) = judged_set(card, cells, seen)
+    return finding.outcome == "passed"
+
+
+def table_case(seed, table, shown=None, told=None, **more):
+    """A table of 40 rows of which some are shown; the mask is hidden, or told in the problem."""
+    order = torch.from_numpy(np.random.default_rng(seed).permutation(40))
+    made = {name: make(order) for name, make in more.items()}
+    hidden = {"table": table, "y": torch.arange(40) % 5, **made}
+    if shown is not None:
+        hidden["shown"] = shown(order)
+    problem = {"train": told(order)} if told is not None else {}
+    return Case(problems=[problem], hidden=hidden)
+
+
+def anew(order):
+    return order < 20
+
+
+def always(order):
+    return torch.arange(40) < 20
+
+
+@pytest.mark.parametrize(
+    ("table", "fields", "drawn"),
+    [
+        (ROWS, {"shown": anew}, True),
+        (ROWS, {"told": anew}, True),
+        (EDGES, {"shown": anew}, True),
+        # of a graph labels may be drawn in place of rows
+        (EDGES, {"labels": lambda order: order % 3}, True),
+        # the hidden rows of the table are the same for every seed
+        (ROWS, {}, False),
+        (ROWS, {"shown": always}, False),
+        (ROWS, {"told": always}, False),
+        (EDGES, {"shown": always}, False),
+        # and so they are where something else of the rows, or of others, is drawn
+        (ROWS, {"shown": always, "wrong": lambda order: order < 9}, False),
+        (ROWS, {"wrong": lambda order: order[:20] < 9}, False),
+        (ROWS, {"labels": lambda order: order % 3}, False),
+        (EDGES, {"wrong": lambda order: order[:20] < 9}, False),
+    ],
+)
+def test_what_says_which_rows_are_hidden_has_to_differ_between_seeds(table, fields, drawn):
+    assert says_drawn(*(table_case(seed, table, **fields) for seed in (0, 1))) == drawn
+
+
+@pytest.mark.parametrize(
+    "task", ["algorithmic/modular", "algorithmic/modular-noisy", "node-graphs/minesweeper"]
+)
+def test_tasks_whose_table_or_grid_is_the_same_for_every_seed_draw_what_is_hidden(task, tmp_path):
+    (entry,) = [row for row in Registry().rows("task") if row.identity == task]
+    made = import_target(entry.target).make(resolve(entry.name, entry.params, {}))
+    cases = [
+        made.prepare(
+            Setup(
+                seed=seed,
+                task=task,
+                method="t/m",
+                device=torch.device("cpu"),
+                workdir=tmp_path,
+            )
+        )
+        for seed in (0, 1)
+    ]
+    assert says_drawn(*cases)
+    assert not says_drawn(cases[0], cases[0])
