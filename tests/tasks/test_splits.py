@@ -24,6 +24,8 @@ QUICK = {
     "per_class": 9,
     "rounds": 1,
     "lower_epochs": 1,
+    "score_steps": 1,
+    "score_width": 8,
 }
 TRAINED = {"epochs": 1, "widths": (8,), "batch_size": 1024}
 """Make small what the split does not depend on, and what a task trains before it asks."""
