@@ -14,7 +14,9 @@ METHODS = ROOT / "tests" / "methods"
 
 @functools.cache
 def preregistered(track: str) -> str:
-    """Return what tests/methods/TRACK/test_*_claims.py claim of a track, as a Markdown table."""
+    """Return what the files tests/methods/**/test_*_claims.py claim of a track, as a Markdown
+    table.
+    """
     sys.path.append(str(METHODS))
     claims = importlib.import_module("claims")
     errors = {
@@ -25,10 +27,11 @@ def preregistered(track: str) -> str:
         if metric.direction == "min"
     }
     found: list[str] = []
-    for module in tested(track):
-        records = claims.committed(module.COMMITTED)
+    for module in tested():
+        mine = [claim for claim in module.CLAIMS if claim.track == track]
+        records = claims.committed(module.COMMITTED) if mine else []
         if records:
-            found += claims.lines(claims.gains(module.CLAIMS, records), errors)
+            found += claims.lines(claims.gains(module.CLAIMS, records), errors, track)
     if not found:
         return "\nThe claims of this track have not been run yet.\n\n"
     head = [
@@ -38,8 +41,10 @@ def preregistered(track: str) -> str:
     return "\n" + "\n".join([*head, *found]) + "\n\n"
 
 
-def tested(track: str) -> list[ModuleType]:
-    """Return the test modules with claims of a track."""
-    folder = METHODS / track.replace("-", "_")
-    sys.path.append(str(folder))
-    return [importlib.import_module(file.stem) for file in sorted(folder.glob("test_*_claims.py"))]
+@functools.cache
+def tested() -> list[ModuleType]:
+    """Return the test modules whose claims have the form of tests/methods/claims.py."""
+    files = sorted(METHODS.rglob("test_*_claims.py"))
+    files = [file for file in files if "import Claim, failed, failed_in" in file.read_text()]
+    sys.path.extend(dict.fromkeys(str(file.parent) for file in files))
+    return [importlib.import_module(file.stem) for file in files]

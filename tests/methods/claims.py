@@ -142,15 +142,18 @@ def run_anew(claims, folder):
     return adjusted(gained)
 
 
-def lines(gained, errors=()):
+def lines(gained, errors=(), track=""):
     """Return the rows of a Markdown table: each claim, its gain and what became of it.
 
     Args:
-        gained: each claim's gains, seed by seed.
+        gained: each claim's gains, seed by seed; p is adjusted over all of them.
         errors: (task, metric) of which less is better.
+        track: whose claims are shown; all where it is empty.
     """
     p_values, rows = adjusted(gained), []
     for claim, values in gained.items():
+        if track not in ("", claim.track):
+            continue
         places = 3 if max(abs(value) for value in values) < 1 else 2
         low, high = stats.ttest_1samp(values, 0.0).confidence_interval()
         mean = sum(values) / len(values)

@@ -1,19 +1,15 @@
 """What is claimed of tables with holes, written down before the runs: ten seeds from 200 on,
 default presets, one-sided paired t tests, p adjusted by Holm over all of them.
 
-``python -m pytest -s -m slow tests/methods/imputation/test_imputation_claims.py`` runs them; with
+``python -m pytest -s -m slow tests/methods/imputation/test_imputation_claims.py`` runs them. With
 ``BENCH_CLAIMS=DIR`` the records stay there, to be committed as
 ``docs/records/sweeps/imputation-claims.jsonl``.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-from claims import Claim, adjusted, failed, gains, run_anew
-
-from bench.runs.transfer import records_of
+from claims import Claim, failed, failed_in, run_anew
 
 WINE, CANCER = ("imputation", "impute-wine"), ("imputation", "impute-breast-cancer")
 CLUSTERS, LINEAR = ("missing-data", "missing-clusters"), ("missing-data", "missing-linear")
@@ -46,33 +42,13 @@ CLAIMS = (
 )
 FAILED: set[Claim] = set()
 """Claims that did not hold when they were run: the page shows them with their interval."""
-PENDING = set(CLAIMS)
-"""Claims whose runs are not committed yet."""
-COMMITTED = Path(__file__).resolve().parents[3] / "docs/records/sweeps/imputation-claims.jsonl"
+COMMITTED = "imputation-claims"
 
 
-def committed():
-    """Return the claims whose runs are committed, with their gains."""
-    records = [one for _, one in records_of(COMMITTED)] if COMMITTED.is_file() else []
-    ready = [claim for claim in CLAIMS if claim not in PENDING]
-    return gains(ready, records)
-
-
-def missed(p_values):
-    """Return the claims that do not hold; several of them name the same two methods."""
-    return {claim for claim, p in p_values.items() if failed({claim: p})}
-
-
-def test_what_is_pending_of_holes_has_no_committed_record_and_what_is_not_has_all():
-    assert COMMITTED.is_file() != (set(CLAIMS) == PENDING)
-    assert set(committed()) == set(CLAIMS) - PENDING
-
-
-def test_what_is_claimed_of_holes_holds_in_the_committed_records_but_for_what_is_named():
-    gained = committed()
-    assert (missed(adjusted(gained)) if gained else set()) == FAILED
+def test_what_is_claimed_of_tables_with_holes_holds_in_the_records_but_for_what_is_named():
+    assert failed_in(COMMITTED, CLAIMS) == FAILED
 
 
 @pytest.mark.slow
-def test_what_is_claimed_of_holes_holds_in_new_runs_but_for_what_is_named(tmp_path):
-    assert missed(run_anew(CLAIMS, tmp_path)) - PENDING == FAILED
+def test_what_is_claimed_of_tables_with_holes_holds_in_new_runs_but_for_what_is_named(tmp_path):
+    assert failed(run_anew(CLAIMS, tmp_path)) == FAILED
