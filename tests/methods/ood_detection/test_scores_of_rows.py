@@ -293,6 +293,11 @@ def test_temperatures_at_which_scores_are_none_are_refused(kind, temperature):
         kind(temperature=temperature)
 
 
+def test_a_step_beyond_the_range_of_pixels_is_refused():
+    with pytest.raises(ParameterError, match="step"):
+        Odin(step=1.5)
+
+
 @pytest.mark.parametrize("method", [Energy(temperature=1e-6), Odin(temperature=1e-6)])
 def test_scores_at_the_least_temperature_are_finite(method, problem, shown, tmp_path):
     assert bool(score(method, problem, shown, tmp_path).isfinite().all())
