@@ -114,7 +114,8 @@ class Checked(nn.Module):
             )
         finite = logits.isfinite()
         if not finite.all():
-            _check_shown(inputs, self._where)
+            if not self._broken(inputs):
+                _check_shown(inputs, self._where)
             place = place_of(~finite)
             value = logits[~finite][0].item()
             raise InvalidRun(
@@ -130,6 +131,19 @@ class Checked(nn.Module):
                     f"{LARGEST:.3g}, the largest number of the 32 bits in which figures are made; "
                     "training diverged."
                 )
+
+    def _broken(self, inputs: tuple[Any, ...]) -> bool:
+        """Return whether the model says nothing finite of finite inputs either: rows with holes are
+        no excuse for weights that diverged.
+        """
+        if not all(isinstance(one, torch.Tensor) and one.dtype in _FLOATS for one in inputs):
+            return False
+        try:
+            said = self.inner(*(one.nan_to_num(0.0, 0.0, 0.0) for one in inputs))
+        except Exception:  # a model may refuse other rows than the task's
+            return False
+        logits = getattr(said, self._part, None) if self._part else said
+        return isinstance(logits, torch.Tensor) and not bool(logits.isfinite().all())
 
     def __getattr__(self, name: str) -> Any:
         try:

@@ -29,7 +29,7 @@ class LowDegree(Method):
         defaults_from="here",
         trials=None,
     )
-    ridge: Annotated[float, Meta(gt=0)] = 1e-6
+    ridge: Annotated[float, Meta(gt=0, le=1e6)] = 1e-6
     """Weight of the squared coefficients."""
     most: Annotated[int, Meta(ge=1, le=16)] = 6
     """Largest degree; beyond it the rows are left as they are fitted."""

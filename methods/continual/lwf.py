@@ -44,7 +44,7 @@ class LearningWithoutForgetting(Distiller):
     )
     alpha: Annotated[float, Meta(ge=0)] = 3.0
     """Weight of the distance."""
-    temperature: Annotated[float, Meta(gt=0)] = 2.0
+    temperature: Annotated[float, Meta(ge=0.01, le=1000)] = 2.0
     """Temperature T of both softmaxes."""
 
     def distil(

@@ -51,7 +51,7 @@ class SynapticIntelligence(ContinualMethod):
     )
     c: Annotated[float, Meta(ge=0)] = 1.0
     """Weight of the term."""
-    xi: Annotated[float, Meta(gt=0)] = 0.1
+    xi: Annotated[float, Meta(ge=1e-6)] = 0.1
     """What is added to the square of the way, so that it is not divided by 0."""
 
     def start(self, members: Members) -> _State:

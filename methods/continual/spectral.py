@@ -67,7 +67,7 @@ class SpectralRegularisation(ContinualMethod):
     )
     lam: Annotated[float, Meta(ge=0)] = 1e-4
     """Weight of the term."""
-    k: Annotated[int, Meta(ge=1)] = 2
+    k: Annotated[int, Meta(ge=1, le=10)] = 2
     """Exponent of the singular value."""
 
     def start(self, members: Members) -> _State:

@@ -29,7 +29,7 @@ class Energy(ScoreMethod):
         "that of the package pytorch-ood 0.4.0.",
         defaults_from="paper",
     )
-    temperature: Annotated[float, Meta(gt=0)] = 1.0
+    temperature: Annotated[float, Meta(ge=1e-6, le=1e4)] = 1.0
     """T."""
 
     def scorer(self, problem: FixedProblem, run: Run) -> Model:

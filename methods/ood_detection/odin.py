@@ -36,9 +36,9 @@ class Odin(ScoreMethod):
         signal="gradients",
         defaults_from="paper",
     )
-    temperature: Annotated[float, Meta(gt=0)] = 1000.0
+    temperature: Annotated[float, Meta(ge=1e-6, le=1e6)] = 1000.0
     """T."""
-    step: Annotated[float, Meta(ge=0)] = 0.0014
+    step: Annotated[float, Meta(ge=0, le=1)] = 0.0014
     """Length of the step, pixels in [0, 1]."""
 
     def scorer(self, problem: FixedProblem, run: Run) -> Model:

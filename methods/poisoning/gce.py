@@ -34,7 +34,7 @@ class GeneralisedCrossEntropy(PoisoningMethod):
         stacked=True,
         defaults_from="paper",
     )
-    q: Annotated[float, Meta(gt=0, le=1)] = 0.7
+    q: Annotated[float, Meta(ge=1e-6, le=1)] = 0.7
     """Between cross entropy (towards 0) and absolute error (1)."""
 
     def loss(self, state: Any, batch: Batch, logits: torch.Tensor) -> torch.Tensor:

@@ -147,7 +147,8 @@ def tilted(
     losses = losses if floor is None else torch.maximum(losses, floor)
     gap = losses[..., -1:] - losses
     scale = gap[..., :1].clamp_min(1e-12)
-    least = -40 - r / (1 - q[..., -1:]).clamp_min(1e-2)
+    # no lower than what float64 holds the inverse of: there all mass is on the largest loss
+    least = (-40 - r / (1 - q[..., -1:]).clamp_min(1e-2)).clamp_min(-650)
     low, high = scale.log() + least, scale.log() + 30
     for _ in range(ROUNDS):
         middle = (low + high) / 2

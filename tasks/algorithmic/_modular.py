@@ -149,7 +149,7 @@ class ModularTask(Task):
             "grok_step": first_above(curve, "acc", 95),
             "ipr": None if solution.units is None else ipr(solution.units.cpu().numpy()),
         }
-        if self.noise:
+        if self.noise and "memorised" in {metric.name for metric in self.card.metrics}:
             own, wrong = said[hidden.seen], hidden.wrong
             metrics["memorised"] = share(own[wrong] == case.problems[0].y[wrong])
             metrics["corrected"] = share(own[wrong] == hidden.true[hidden.seen][wrong])

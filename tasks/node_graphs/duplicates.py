@@ -57,7 +57,8 @@ class Duplicates(NodeTask):
     def whole(self, run: Setup) -> Whole:
         """Draw digits, edges, copies and parts; filter if asked to."""
         data, generator = run.dataset("digits"), run.numpy_generator("corruption", "edges")
-        chosen = np.sort(generator.permutation(len(data.y))[: self.base])
+        # unsorted: in the dataset many digits follow the one before them
+        chosen = generator.permutation(len(data.y))[: self.base]
         y = data.y.cpu().numpy()[chosen]
         if len(np.unique(y)) < 2:
             raise InvalidRun(f"the {self.base} digits drawn are of one class; draw more")

@@ -88,8 +88,10 @@ class PatternDigits(NodeTask):
     def whole(self, run: Setup) -> Whole:
         """Draw noise, edges and parts."""
         data = run.dataset("digits")
-        y, n = data.y.cpu().numpy(), len(data.y)
-        x = data.x.flatten(1).float().cpu() / 16
+        n = len(data.y)
+        # in the dataset many digits follow the one before them: the place of a node must not say
+        order = run.numpy_generator("split", "nodes").permutation(n)
+        y, x = data.y.cpu().numpy()[order], data.x.flatten(1).float().cpu()[order] / 16
         noise = run.numpy_generator("corruption", "noise").standard_normal(x.shape)
         generator = run.numpy_generator("corruption", "edges")
         pairs = [base_pairs(y, generator), pattern_pairs(y, self.added, self.gamma, generator)]

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 import torch
 
-from bench import Meta, Preset, Setup, TaskCard
+from bench import InvalidRun, Meta, Preset, Setup, TaskCard
 
 from ._task import METRICS, REFERENCES, SensorTask
 
@@ -38,7 +38,17 @@ class SensorDiabetes(SensorTask):
     """Rows of a batch."""
 
     def rows(self, run: Setup) -> tuple[torch.Tensor, torch.Tensor, int]:
-        """Take the patients in an order of the seed's."""
+        """Take the patients in an order of the seed's.
+
+        Raises:
+            InvalidRun: all training rows have the same number in a column.
+        """
         data = run.dataset("diabetes")
         order = torch.from_numpy(run.numpy_generator("split").permutation(len(data.y)))
-        return data.x[order], data.y[order], self.n_train
+        x = data.x[order]
+        if bool((x[: self.n_train] == x[0]).all(0).any()):
+            raise InvalidRun(
+                f"n_train={self.n_train} rows have the same number in a column, which has no "
+                "spread to scale by; take more training rows"
+            )
+        return x, data.y[order], self.n_train

@@ -99,6 +99,8 @@ class PoisoningTask(Task):
             count = max(data.classes, round(self.holdout * len(rows)))
             test = _taken(y, rows, count, run.numpy_generator("split", "holdout"))
             rows = np.setdiff1d(rows, test)
+        # the dataset is sorted by label, and the place of a row must not say what its label was
+        rows = run.numpy_generator("split", "order").permutation(rows)
         clean = Poisoned(x=x[rows], y=y[rows], touched=y[rows] < 0)
         found, _ = run.cached(
             {
@@ -197,7 +199,7 @@ def caught(suspect: torch.Tensor | None, touched: torch.Tensor) -> float | None:
 def changes(problem: Problem, hidden: Hidden) -> np.ndarray:
     """Return touched rows: before the attack, what it changes times ten, and after it."""
     rows = hidden.touched.nonzero()[:, 0]
-    rows = rows[:: max(1, len(rows) // SHOWN)][:SHOWN]  # of all classes: rows are sorted by them
+    rows = rows[:: max(1, len(rows) // SHOWN)][:SHOWN]
     before, after = hidden.x_clean[rows], problem.x[rows]
     change = (0.5 + 5 * (after - before)).clamp(0, 1)
     said = [f"label {label}" for label in problem.y[rows].tolist()]

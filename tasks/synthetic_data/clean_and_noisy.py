@@ -92,13 +92,13 @@ class CleanAndNoisy(Task):
     """Rows without noise."""
     noisy: Annotated[int, Meta(ge=8)] = 540
     """Rows with noise."""
-    noise: Annotated[float, Meta(gt=0)] = 1.0
+    noise: Annotated[float, Meta(gt=0, le=1e6)] = 1.0
     """Standard deviation of the noise."""
     k: Annotated[int, Meta(ge=1, le=8)] = 4
     """Gaussians, of variance 1 in every direction."""
     size: Annotated[int, Meta(ge=2)] = 5
     """Dimensions."""
-    spread: Annotated[float, Meta(gt=0)] = 2.0
+    spread: Annotated[float, Meta(gt=0, le=1e6)] = 2.0
     """Standard deviation of the centres."""
 
     def prepare(self, run: Setup) -> Case:

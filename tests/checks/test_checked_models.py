@@ -248,6 +248,15 @@ def test_logits_that_hold_no_plain_numbers_are_refused(change, word):
         Checked(lambda x: change(line(x)), C, "", "in the answer")(torch.ones(N, 2))
 
 
+def test_a_model_that_diverged_is_at_fault_where_rows_have_holes_too():
+    x = torch.ones(N, 2)
+    x[:, 0] = torch.nan
+    with pytest.raises(InvalidRun, match=r"the method's model is not finite .*training diverged"):
+        Checked(lambda x: x.nan_to_num(0.0)[:, :1].expand(-1, C) + torch.nan, C, "", "at report 1")(
+            x
+        )
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_row_of_the_task_that_is_not_finite_is_no_fault_of_the_method(value):
     x = torch.ones(N, 2)

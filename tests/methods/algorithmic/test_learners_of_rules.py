@@ -207,6 +207,7 @@ def test_weight_decay_finds_the_rule_where_plain_training_fits_and_does_not(tmp_
         (IprPrune, {"share": -0.1}),
         (DegreeCurriculum, {"leap": 0}),
         (LowDegree, {"ridge": 0.0}),
+        (LowDegree, {"ridge": 1e30}),
     ],
 )
 def test_values_out_of_range_are_refused(kind, wrong):

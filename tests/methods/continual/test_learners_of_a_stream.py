@@ -422,9 +422,13 @@ def test_replay_keeps_what_naive_training_forgets(tmp_path):
         (DarkExperienceReplay, {"alpha": -1.0}),
         (ElasticWeightConsolidation, {"gamma": 1.5}),
         (SynapticIntelligence, {"xi": 0.0}),
+        (SynapticIntelligence, {"xi": 1e-300}),
+        (LearningWithoutForgetting, {"temperature": 1e-300}),
+        (LearningWithoutForgetting, {"temperature": 1e30}),
         (GreedySamplerDumbLearner, {"passes": 0}),
         (UtilityPerturbed, {"beta": 1.0}),
         (SpectralRegularisation, {"k": 0}),
+        (SpectralRegularisation, {"k": 10_000}),
         (HardAsh, {"width": 0}),
     ],
 )

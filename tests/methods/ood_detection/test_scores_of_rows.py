@@ -28,7 +28,7 @@ from bench.builtin.methods.ood_detection.vim import VirtualLogit
 from bench.builtin.methods.ood_detection.wild_as_ood import WildAsOod
 from torch.nn import functional as F
 
-from bench.errors import InvalidRun
+from bench.errors import InvalidRun, ParameterError
 from bench.runs.context import Run
 from bench.runs.guard import fingerprint
 from bench.tracks.ood_detection import Problem
@@ -284,3 +284,20 @@ def test_a_weight_of_zero_leaves_outliers_without_effect(problem, tmp_path):
     )
     # a perceptron reads each row by itself, so that outliers matter through their loss alone
     assert torch.allclose(first.score(problem.x_val), other.score(problem.x_val), atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [Energy, Odin])
+@pytest.mark.parametrize("temperature", [1e-300, 1e30])
+def test_temperatures_at_which_scores_are_none_are_refused(kind, temperature):
+    with pytest.raises(ParameterError, match="temperature"):
+        kind(temperature=temperature)
+
+
+def test_a_step_beyond_the_range_of_pixels_is_refused():
+    with pytest.raises(ParameterError, match="step"):
+        Odin(step=1.5)
+
+
+@pytest.mark.parametrize("method", [Energy(temperature=1e-6), Odin(temperature=1e-6)])
+def test_scores_at_the_least_temperature_are_finite(method, problem, shown, tmp_path):
+    assert bool(score(method, problem, shown, tmp_path).isfinite().all())

@@ -132,3 +132,13 @@ def test_a_larger_ball_of_distributions_has_no_lower_worst_loss():
     assert found[0] == pytest.approx(losses.mean())
     assert found[-1] < losses.max()
     assert HolisticRobust().alpha == 0.05
+
+
+@pytest.mark.parametrize("order", ["hd", "hr"])
+@pytest.mark.parametrize(("alpha", "r"), [(0.99, 10.0), (0.0, 1e30), (0.05, 1e30)])
+def test_a_ball_that_float64_does_not_hold_puts_all_mass_on_the_largest_loss(alpha, r, order):
+    losses = torch.rand(3, 64, generator=torch.Generator().manual_seed(5))
+    p = worst(losses, alpha, r, order)
+    torch.testing.assert_close(p.sum(1), torch.ones(3))
+    assert torch.equal(p.argmax(1), losses.argmax(1))
+    assert float(p.amax(1).min()) > 0.99

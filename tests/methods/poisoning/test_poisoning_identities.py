@@ -204,6 +204,7 @@ def test_clusters_are_their_share_of_a_class():
         (Trim, {"share": 1.0}),
         (PgdTraining, {"share": 1.5}),
         (GeneralisedCrossEntropy, {"q": 0.0}),
+        (GeneralisedCrossEntropy, {"q": 1e-300}),
         (Squeeze, {"threshold": 1.0}),
     ],
 )

@@ -89,6 +89,12 @@ def test_cosines_follow_the_rule_everywhere_and_correct_every_wrong_label(run):
     assert metrics["fit_step"] is metrics["grok_step"] is metrics["ipr"] is None
 
 
+def test_a_task_reports_only_what_its_card_declares_where_labels_are_wrong(run):
+    task = Modular(p=11, noise=0.25)
+    metrics = scored(task, task.prepare(run), waves(11), run)
+    assert set(metrics) <= {metric.name for metric in task.card.metrics}
+
+
 def test_a_table_of_the_given_labels_memorises_and_says_nothing_of_unseen_pairs(run):
     task = ModularNoisy(p=11, noise=0.25)
     case = task.prepare(run)

@@ -87,6 +87,14 @@ def test_labels_of_validation_and_test_nodes_are_hidden_and_another_seed_draws_a
     assert not torch.equal(other.x, problem.x)
 
 
+@pytest.mark.parametrize("task", SMALL[1:3], ids=lambda task: task.card.name)
+def test_the_number_of_a_node_says_nothing_of_its_label(made, task):
+    y = task.prepare(made(task)).hidden.labels
+    # sorted like the dataset, three in ten digits follow the one before them
+    assert float(((y[1:] - y[:-1]) % 10 == 1).double().mean()) < 0.2
+    assert float((y[10:] == y[:-10]).double().mean()) < 0.2
+
+
 def test_minesweeper_has_the_shares_that_the_published_graph_has(made):
     task = Minesweeper(side=100)
     whole = task.whole(made(task))

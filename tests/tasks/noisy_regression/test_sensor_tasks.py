@@ -80,3 +80,9 @@ def test_a_model_that_shifts_by_the_test_rows_it_is_shown_is_invalid(made):
     outcome = Outcome(solution=solution, curve=[], kept={}, cost={}, counters={})
     with pytest.raises(InvalidRun, match="depends on the rows that it is shown together with"):
         task.evaluate(case, [outcome], run)
+
+
+def test_training_rows_that_leave_a_column_without_spread_are_refused_in_a_sentence(made):
+    task = SensorDiabetes(n_train=2)
+    with pytest.raises(InvalidRun, match="n_train=2 rows have the same number in a column"):
+        task.prepare(made(task))

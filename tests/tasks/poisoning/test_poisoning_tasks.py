@@ -189,6 +189,12 @@ def test_a_method_cannot_reach_rows_before_the_attack(cases):
         assert problem.y.untyped_storage().data_ptr() not in shared
 
 
+@pytest.mark.parametrize("name", TASKS)
+def test_the_place_of_a_row_says_nothing_of_its_label(name, cases):
+    y = cases[name].hidden.y_clean
+    assert float((y[1:] == y[:-1]).double().mean()) < 0.3
+
+
 @pytest.mark.parametrize(
     ("task", "said"),
     [

@@ -163,7 +163,9 @@ def test_the_seed_draws_centres_and_rows(folder, chain, mixed):
 
 
 def test_no_real_rows_and_one_dimension_are_refused():
-    with pytest.raises(ParameterError, match="share=0; share takes a number above 0"):
+    with pytest.raises(ParameterError, match=r"share=0\.0; share takes a number above 0"):
         CollapseRegression(share=0.0)
     with pytest.raises(ParameterError, match="size=1; size takes a whole number at least 2"):
         CleanAndNoisy(size=1)
+    with pytest.raises(ParameterError, match="spread"):
+        CleanAndNoisy(spread=1e200)
