@@ -76,7 +76,7 @@ class CleanAndNoisyDigits(Task):
         presets={
             "smoke": Preset(
                 variants={"noise1": {"noise": 1.0}},
-                params={"rows": 200, "clean": 0.3, "steps": 20, "widths": [16], "samples": 50},
+                params={"rows": 200, "clean": 0.2, "steps": 400, "widths": [32], "samples": 100},
                 seeds=1,
                 timeout=60,
             ),
