@@ -189,7 +189,8 @@ def sigma_law(chosen: torch.Tensor, levels: torch.Tensor, clamp: bool = False) -
     lowest = torch.special.ndtr((own.log() - MEAN) / SD)
     share = chosen if clamp else lowest + chosen * (1 - lowest)
     drawn = MEAN + SD * torch.special.ndtri(share.clamp(1e-12, 1 - 1e-12))
-    return torch.maximum(drawn.exp(), own).float()
+    found: torch.Tensor = torch.maximum(drawn.exp(), own).float()
+    return found
 
 
 def learn(
