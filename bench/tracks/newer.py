@@ -36,8 +36,8 @@ NEWER: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "semi-supervised": (("semi_supervised:Problem",), ("semi_supervised:Solution",)),
     "weak-supervision": (("weak_supervision:Problem",), ("weak_supervision:Solution",)),
     "synthetic-data": (
-        ("synthetic_data:Chain", "synthetic_data:Mixed"),
-        ("synthetic_data:Fitted", "synthetic_data:Centres"),
+        ("synthetic_data:Chain", "synthetic_data:Mixed", "synthetic_diffusion:Noised"),
+        ("synthetic_data:Fitted", "synthetic_data:Centres", "synthetic_diffusion:Samples"),
     ),
     "target-shift": (("target_shift:Problem",), ("target_shift:Solution",)),
 }

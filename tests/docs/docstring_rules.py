@@ -49,6 +49,7 @@ TRACKS = (
     "weak_supervision",
     "noisy_regression",
     "synthetic_data",
+    "synthetic_diffusion",
     "accuracy_estimation",
     "accuracy_estimation_adapted",
     "target_shift",

@@ -100,6 +100,7 @@ def test_every_primary_metric_declares_bounds_and_ends_where_its_scale_does(regi
     }
     assert ranked == {
         "clean-and-noisy",
+        "clean-and-noisy-digits",
         "collapse-regression",
         "al-redundant",
         "al-rotated",
