@@ -22,8 +22,8 @@ FOLDER = Path(__file__).resolve().parent / "_static" / "pictures"
 COLOURS = 32
 
 
-def saved(task: str, method: str, variant: str, name: str, preset: str = "default") -> np.ndarray:
-    """Return a picture (height, width, 3) that a run of seed 0 saves, uint8."""
+def saved(task: str, method: str, variant: str, *names: str, preset: str = "default") -> np.ndarray:
+    """Return pictures that a run of seed 0 saves, one above the other (height, width, 3), uint8."""
     from bench.runs.store import Store
 
     with tempfile.TemporaryDirectory() as folder:
@@ -38,9 +38,19 @@ def saved(task: str, method: str, variant: str, name: str, preset: str = "defaul
             results=folder,
         )
         [record] = Store(Path(folder)).read()
-        file = Path(folder, "files", record.id, Path(record.images[name]).name)
-        with Image.open(file) as opened:
-            return np.asarray(opened.convert("RGB"))
+        found = []
+        for name in names:
+            file = Path(folder, "files", record.id, Path(record.images[name]).name)
+            with Image.open(file) as opened:
+                image = opened.convert("RGB")
+            # each with colours of its own, so that many greys of one take none of the others'
+            own = image.quantize(COLOURS // len(names), dither=Image.Dither.NONE)
+            found.append(np.asarray((own if len(names) > 1 else image).convert("RGB")))
+    width = max(image.shape[1] for image in found)
+    sides = [((0, 0), (0, width - image.shape[1]), (0, 0)) for image in found]
+    return np.concatenate(
+        [np.pad(*pair, constant_values=255) for pair in zip(found, sides, strict=True)]
+    )
 
 
 def first_kept() -> np.ndarray:
@@ -78,7 +88,7 @@ def first_kept() -> np.ndarray:
 
 PICTURES: dict[str, Callable[[], np.ndarray]] = {
     "accuracy-estimation": lambda: saved("estimate-digits", "atc", "mlp", "estimates"),
-    "active-learning": lambda: saved("al-digits", "margin", "clean", "curve"),
+    "active-learning": lambda: saved("al-outliers", "margin", "outliers40", "curve", "asked"),
     "adversarial": lambda: saved("robust-digits", "pgd-at", "eps15", "changes"),
     "algorithmic": lambda: saved("modular", "weight-decay", "frac70", "spectrum"),
     "condensation": lambda: saved("condense-digits", "dm", "ipc1", "images", preset="smoke"),

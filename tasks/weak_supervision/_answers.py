@@ -2,7 +2,7 @@
 was looked at.
 
 Source: arXiv:2205.02318 (several questions a row, answers mapped to votes or abstention) and
-arXiv:2102.09690 (what a model says of texts without content is taken off its answers).
+arXiv:2102.09690 (what a model says of texts without content can be taken off its answers).
 """
 
 from __future__ import annotations
@@ -123,17 +123,16 @@ def _word(model: Any, text: str) -> int:
     return _tokens(model, text)[0]
 
 
-def votes_of_odds(odds: np.ndarray, empty: np.ndarray, silent: float) -> np.ndarray:
+def votes_of_odds(odds: np.ndarray, centre: np.ndarray, silent: float) -> np.ndarray:
     """Return what the sources say (n, 5), -1 where they abstain: a source says good where the log
-    odds are above those of texts without content, bad where they are below, and nothing of the
-    texts that are nearest to them.
+    odds are above its centre, bad where they are below, and nothing of the texts nearest to it.
 
     Args:
         odds: of the texts (n, 5).
-        empty: of texts without content (e, 5); their mean counts.
+        centre: of each source (5,).
         silent: share of the texts that a source abstains on, in [0, 1).
     """
-    lead = odds - empty.mean(0)
+    lead = odds - centre
     unsure = abs(lead) <= np.quantile(abs(lead), silent, axis=0, method="lower")
     unsure &= silent > 0
     return np.where(unsure | (lead == 0), -1, np.where(lead > 0, GOOD, BAD))

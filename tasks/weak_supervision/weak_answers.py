@@ -46,8 +46,10 @@ class WeakAnswers(WeakReviews):
     sources: Literal["prompts", "both"] = "prompts"
     """Prompts alone, or the lists of words too."""
     silent: Annotated[float, Meta(ge=0, lt=1)] = 0.3
-    """Share of the sentences that a source says nothing of, those whose two answers are about as
-    likely as of a text without content.
+    """Share of the sentences that a source says nothing of, those nearest to its centre."""
+    centre: Literal["median", "empty"] = "median"
+    """From which log odds of its two answers on a source says good: their median over the training
+    rows, or their mean over three texts without content (arXiv:2102.09690).
     """
 
     def _votes(
@@ -59,7 +61,9 @@ class WeakAnswers(WeakReviews):
         odds = log_odds(run, [*every, *EMPTY]).cpu().numpy()
         place = {text: row for row, text in enumerate(every)}
         own = odds[[place[text] for text in texts]]
-        votes = votes_of_odds(own, odds[len(every) :], self.silent)
+        empty = odds[len(every) :].mean(0)
+        centre = np.median(own, axis=0) if self.centre == "median" else empty
+        votes = votes_of_odds(own, centre, self.silent)
         if self.sources == "prompts":
             return votes, tuple(QUESTIONS)
         return np.concatenate([votes_of(texts, lexicon), votes], 1), (*NAMES, *QUESTIONS)

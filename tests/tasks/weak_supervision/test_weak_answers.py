@@ -68,12 +68,12 @@ def test_answers_are_those_of_every_question_asked_alone(model, monkeypatch):
         torch.testing.assert_close(_answers.answered(model, texts), wanted, rtol=0, atol=1e-4)
 
 
-def test_a_source_says_what_is_likelier_than_of_an_empty_text_and_nothing_of_the_nearest():
+def test_a_source_says_good_above_its_centre_bad_below_and_nothing_of_the_nearest():
     odds = np.array([[3.0], [1.0], [1.2], [-2.0], [0.4]])
-    empty = np.array([[0.5], [1.5]])  # 1 in the mean
-    votes = _answers.votes_of_odds(odds, empty, silent=0.25)
+    votes = _answers.votes_of_odds(odds, np.array([1.0]), silent=0.25)
     assert votes[:, 0].tolist() == [1, -1, -1, 0, 0]
-    assert _answers.votes_of_odds(odds, empty, silent=0.0)[:, 0].tolist() == [1, -1, 1, 0, 0]
+    without = _answers.votes_of_odds(odds, np.array([1.0]), silent=0.0)
+    assert without[:, 0].tolist() == [1, -1, 1, 0, 0]
 
 
 class _Serving(Deaf):
@@ -109,6 +109,10 @@ def test_all_seeds_share_the_answers_and_both_kinds_of_sources_stand_side_by_sid
     assert prompts.names == tuple(ASKED)
     silent = (prompts.votes < 0).double().mean(0)
     assert bool(((silent >= 0.2) & (silent < 0.5)).all())
+    good = (prompts.votes == 1).sum(0) / (prompts.votes >= 0).sum(0)
+    assert bool(((good > 0.3) & (good < 0.7)).all())
+    empty = voted(WeakAnswers(**sizes, centre="empty"), 0)
+    assert not torch.equal(empty.votes, prompts.votes)
     both = voted(WeakAnswers(**sizes, sources="both"), 0)
     assert both.names == (*NAMES, *ASKED)
     assert torch.equal(both.votes[:, len(NAMES) :], prompts.votes)
