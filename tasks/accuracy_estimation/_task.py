@@ -150,7 +150,8 @@ class EstimationTask(Task):
         self, x: torch.Tensor, y: torch.Tensor, run: Setup
     ) -> list[tuple[str, torch.Tensor, torch.Tensor]]:
         """Return kind, rows and labels of each set, in an order of the seed's, so that a place says
-        nothing of a set.
+        nothing of a set; and each set's rows in an order of its own, so that what the net says of a
+        clean row is no label of its corrupted copies.
         """
         found = [("clean", x, y)]
         for kind in CORRUPTIONS:
@@ -161,7 +162,15 @@ class EstimationTask(Task):
         if other is not None:
             found.append(("real", *other))
         order = run.numpy_generator("corruption", "sets").permutation(len(found))
-        return [found[place] for place in order]
+        orders = [
+            torch.from_numpy(run.numpy_generator("corruption", "rows", place).permutation(len(own)))
+            for place, (_, own, _) in enumerate(found)
+        ]
+        mixed = [
+            (kind, rows[own.to(rows.device)], labels[own.to(rows.device)])
+            for (kind, rows, labels), own in zip(found, orders, strict=True)
+        ]
+        return [mixed[place] for place in order]
 
     def evaluate(self, case: Case, outcomes: Sequence[Outcome], run: Setup) -> Score:
         """Compare estimates with the truth."""

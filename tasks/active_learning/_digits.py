@@ -77,7 +77,8 @@ def laid_over(
     """
     labels = y.cpu().numpy()
     rows = drawn.permutation(len(labels))[: round(share * len(labels))]
-    partners = np.array([drawn.choice(np.flatnonzero(labels != labels[row])) for row in rows])
+    others = [drawn.choice(np.flatnonzero(labels != labels[row])) for row in rows]
+    partners = np.array(others, dtype=np.int64)
     stranger = np.zeros(len(labels), dtype=bool)
     stranger[rows] = True
     other = np.where(drawn.random(len(rows)) < 0.5, labels[rows], labels[partners])

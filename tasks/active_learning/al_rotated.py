@@ -77,14 +77,19 @@ class AlRotated(ActiveTask):
         """Return digits turned by up to sixty degrees, and the angles in units of sixty.
 
         Raises:
-            InvalidRun: the pool would not hold one digit.
+            InvalidRun: the pool would not hold one digit, or the test takes all.
         """
         if 0 < self.n_pool < 3:
             raise InvalidRun(
                 f"n_pool is {self.n_pool}, and each digit is there three times; take at least 3, "
                 "or 0 for all"
             )
-        data = split(*_all(run), self.n_test, self.n_pool // 3 if self.n_pool else 0, run)
+        x, y = _all(run)
+        if self.n_test >= len(y):
+            raise InvalidRun(
+                f"n_test is {self.n_test}, and there are {len(y)} digits; leave some for the pool"
+            )
+        data = split(x, y, self.n_test, self.n_pool // 3 if self.n_pool else 0, run)
         drawn = run.numpy_generator("corruption", "angles")
         x = data.x.repeat(3, 1, 1, 1)
         parts = []

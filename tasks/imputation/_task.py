@@ -70,6 +70,8 @@ PRESETS = {
 }
 BUDGET = "the table with holes; iterations and steps are the method's own"
 
+_LEAST = 10
+"""Fewest rows of a table."""
 _SHOWN = 30
 """Rows in the picture of a table."""
 
@@ -101,12 +103,12 @@ class ImputationTask(Task):
         """Take the rows, hide cells, and scale by what is left.
 
         Raises:
-            InvalidRun: one row is asked for.
+            InvalidRun: fewer than ten rows are asked for.
         """
-        if self.rows == 1:
+        if 0 < self.rows < _LEAST:
             raise InvalidRun(
-                "rows is 1, and a table of one row has no spread to scale by; take at least 2, or "
-                "0 for all"
+                f"rows is {self.rows}, and what is left of a column of so few has no spread to "
+                f"scale by; take at least {_LEAST}, or 0 for all"
             )
         x = run.dataset(self.source).x.double()
         if self.rows:

@@ -85,6 +85,19 @@ def test_a_case_keeps_to_its_contract_and_holds_all_sets_in_an_order_of_the_seed
     )
 
 
+def test_a_row_of_one_set_is_no_copy_of_the_row_at_its_place_in_another(setup_of):
+    task = EstimateDigits(**SMALL)
+    case = task.prepare(setup_of(task))
+    sets = dict(zip(case.hidden.kinds, case.problems[0].targets, strict=True))
+    clean, other = sets["clean"], sets["contrast"]
+
+    def apart(rows):
+        return float((clean - rows).square().mean())
+
+    # planted: side by side, the net's answers to clean rows would be labels of all their copies
+    assert apart(other) > 0.8 * apart(other.roll(1, 0))
+
+
 def test_estimates_are_judged_as_by_hand():
     task = EstimateMnist()
     right = torch.zeros(3, 10, dtype=torch.bool)

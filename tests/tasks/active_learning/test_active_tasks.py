@@ -158,10 +158,22 @@ def test_a_budget_or_a_start_beyond_the_pool_is_refused_in_a_sentence(tools, fie
         task.prepare(run_of(tools, task))
 
 
-def test_a_pool_too_small_for_one_turned_digit_is_refused_in_a_sentence(tools):
-    task = msgspec.structs.replace(SMALL[6], n_pool=2)
-    with pytest.raises(InvalidRun, match=r"n_pool is 2, .*; take at least 3, or 0 for all"):
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"n_pool": 2}, "n_pool is 2, .*; take at least 3, or 0 for all"),
+        ({"n_test": 1797}, "n_test is 1797, .*; leave some for the pool"),
+    ],
+)
+def test_a_pool_too_small_for_one_turned_digit_is_refused_in_a_sentence(tools, fields, said):
+    task = msgspec.structs.replace(SMALL[6], **fields)
+    with pytest.raises(InvalidRun, match=said):
         task.prepare(run_of(tools, task))
+
+
+def test_no_share_of_outliers_leaves_the_pool_as_it_is(tools):
+    task = msgspec.structs.replace(SMALL[2], share=0.0)
+    assert not bool(task.prepare(run_of(tools, task)).hidden.stranger.any())
 
 
 def test_a_control_that_may_not_ask_enough_and_classes_of_numbers_are_refused(tools):

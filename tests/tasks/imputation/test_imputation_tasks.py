@@ -87,9 +87,10 @@ def test_values_out_of_range_are_refused(wrong):
         ImputeWine(**wrong)
 
 
-def test_a_table_of_one_row_is_refused_in_a_sentence(setups):
-    with pytest.raises(InvalidRun, match=r"rows is 1, .*; take at least 2, or 0 for all"):
-        ImputeWine(rows=1).prepare(setups("imputation/impute-wine"))
+@pytest.mark.parametrize("rows", [1, 9])
+def test_a_table_of_few_rows_is_refused_in_a_sentence(rows, setups):
+    with pytest.raises(InvalidRun, match=rf"rows is {rows}, .*; take at least 10, or 0 for all"):
+        ImputeWine(rows=rows).prepare(setups("imputation/impute-wine"))
 
 
 def test_seeds_draw_other_holes(task, setups):
