@@ -55,7 +55,7 @@ class ScoreNet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     Attributes:
         width: of both hidden layers.
         shape: of one row.
-        weights: the state of the layers, by name: tensors (...).
+        weights: of the layers, by name: tensors of any shape.
     """
 
     width: int
