@@ -183,7 +183,7 @@ def sigma_law(chosen: torch.Tensor, levels: torch.Tensor, clamp: bool = False) -
 
     Args:
         chosen: numbers in [0, 1), float64, of the shape of ``levels``.
-        levels: standard deviation of the noise that rows have, 0 or more.
+        levels: standard deviation of the noise that rows have (K, B), 0 or more.
         clamp: as in the authors' code, where such a draw teaches nothing: input, estimate and
             target are the same.
     """
