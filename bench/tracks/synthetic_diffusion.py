@@ -159,7 +159,9 @@ class Denoisers:
         Source: arXiv:2206.00364, algorithm 1, without churn.
         """
         ends = HIGHEST ** (1 / BEND), LOWEST ** (1 / BEND)
-        path = [(ends[0] + k / (steps - 1) * (ends[1] - ends[0])) ** BEND for k in range(steps)]
+        path: list[float] = [
+            (ends[0] + k / (steps - 1) * (ends[1] - ends[0])) ** BEND for k in range(steps)
+        ]
         x = path[0] * start
         for now, then in zip(path, [*path[1:], 0.0], strict=True):
             slope = self._slope(x, now)
@@ -181,7 +183,7 @@ def sigma_law(chosen: torch.Tensor, levels: torch.Tensor, clamp: bool = False) -
 
     Args:
         chosen: numbers in [0, 1), float64, of the shape of ``levels``.
-        levels: standard deviation of the noise that rows have, 0 or more.
+        levels: standard deviation of the noise that rows have (K, B), 0 or more.
         clamp: as in the authors' code, where such a draw teaches nothing: input, estimate and
             target are the same.
     """
@@ -189,8 +191,7 @@ def sigma_law(chosen: torch.Tensor, levels: torch.Tensor, clamp: bool = False) -
     lowest = torch.special.ndtr((own.log() - MEAN) / SD)
     share = chosen if clamp else lowest + chosen * (1 - lowest)
     drawn = MEAN + SD * torch.special.ndtri(share.clamp(1e-12, 1 - 1e-12))
-    found: torch.Tensor = torch.maximum(drawn.exp(), own).float()
-    return found
+    return torch.maximum(drawn.exp(), own).float()
 
 
 def learn(
