@@ -34,9 +34,9 @@ class BatchBald(ActiveMethod):
   archivePrefix = {arXiv}
 }""",
         claim="Rows chosen together repeat each other less than the best rows alone.",
-        deviates="Dropout as in bald. At most ten rows are chosen together, since 16 masks carry "
-        "no more than log 16 nats; of a larger batch the next ten follow, without a training "
-        "between them.",
+        deviates="Dropout as in bald. At most ten rows are chosen together, since 16 masks "
+        "carry no more than log 16 nats; of a larger batch the next ten follow, without "
+        "retraining in between.",
         needs=("classes",),
         stacked=True,
         defaults_from="here",

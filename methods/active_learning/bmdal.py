@@ -37,10 +37,11 @@ class Bmdal(ActiveMethod):
         claim="Clusters around known rows, with sketched gradients of all layers, need fewer "
         "targets than random rows and than the other selectors.",
         official_code="ok",
-        deviates="The paper's best kernel is kernel=gradient; the default is the last layer, which "
-        "every net has. Nets are the task's. A net of several outputs has the gradient of its "
-        "largest one. Weights have torch's scale and not that of the neural tangent kernel. Where "
-        "the authors' Frank-Wolfe and k-means++ fill up with random rows, the next best follow.",
+        deviates="The paper's best kernel is kernel=gradient; the default is the last layer, "
+        "which every net has. Nets are the task's. A net of several outputs has the gradient of "
+        "its largest one. Weights have torch's parametrisation and not that of the neural "
+        "tangent kernel. The authors' Frank-Wolfe and k-means++ fill a short batch with random "
+        "rows; here the next best rows fill it.",
         stacked=True,
         defaults_from="here",
     )

@@ -27,7 +27,7 @@ class Clipped(ActiveMethod):
   eprint = {2210.03005},
   archivePrefix = {arXiv}
 }""",
-        claim="Never to ask the most uncertain rows gains more than any correction of confidence.",
+        claim="Excluding the most uncertain rows gains more than any correction of the confidence.",
         deviates="Nets of the task, no transformer.",
         needs=("classes",),
         stacked=True,

@@ -24,7 +24,7 @@ class LeastConfident(ActiveMethod):
   booktitle = {IJCNN},
   year = {2014}
 }""",
-        claim="A net that asks the rows it is least sure of learns from fewer labels.",
+        claim="A net that queries its least certain rows needs fewer labels.",
         deviates="No row gets its predicted label.",
         needs=("classes",),
         stacked=True,

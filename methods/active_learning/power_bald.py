@@ -29,7 +29,8 @@ class PowerBald(ActiveMethod):
   eprint = {2106.12059},
   archivePrefix = {arXiv}
 }""",
-        claim="Noise on the scores does as well as batches chosen together, at no cost.",
+        claim="Random noise on the scores performs as well as joint selection of a batch, at no "
+        "cost.",
         deviates="Dropout as in bald.",
         needs=("classes",),
         stacked=True,

@@ -27,8 +27,8 @@ class RobustDistillation(ActiveMethod):
   eprint = {2210.01213},
   archivePrefix = {arXiv}
 }""",
-        claim="Where a teacher is sometimes wrong, rows drawn by it teach more than the most "
-        "uncertain ones.",
+        claim="If a teacher is sometimes wrong, this selection is better than the most "
+        "uncertain rows.",
         deviates="The law is derived from the abstract's optimisation problem, with one minus the "
         "margin as the gain of a row; how the paper scales gains is not known.",
         needs=("classes",),

@@ -31,8 +31,8 @@ class AveragedGem(ContinualMethod):
   eprint = {1812.00420},
   archivePrefix = {arXiv}
 }""",
-        claim="Keeping the loss on stored rows from rising, by their average gradient, costs "
-        "little and forgets less.",
+        claim="Constraining the gradient so that the mean loss on stored rows does not rise "
+        "reduces forgetting at low cost.",
         official_code="ok",
         deviates="The store is a reservoir over the stream, where the paper stores rows of each "
         "task.",

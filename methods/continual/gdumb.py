@@ -42,11 +42,11 @@ class GreedySamplerDumbLearner(ContinualMethod):
   year = {2020},
   doi = {10.1007/978-3-030-58536-5_31}
 }""",
-        claim="A balanced store, greedily filled, and a net trained on it alone reach what methods "
-        "made for the stream reach.",
-        deviates="Which rows of a class stay is decided by one random key a row, which gives every "
-        "row of a class the same chance; the paper evicts at random. No CutMix, and half a cosine "
-        "instead of restarts. 60 passes at a batch of 10, where the paper has up to 256.",
+        claim="A net trained only on a greedily filled, balanced store performs as well as "
+        "methods designed for streams.",
+        deviates="A random key for each row decides which rows of a class stay, so that all "
+        "rows of a class have the same probability; the paper evicts at random. No CutMix, and "
+        "half a cosine instead of restarts. 60 passes at a batch of 10; the paper has up to 256.",
         signal="labels",
         needs=("memory",),
         stacked=True,

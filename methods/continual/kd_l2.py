@@ -21,7 +21,7 @@ class DistillationAndPull(Distiller):
 
     card: ClassVar = MethodCard(
         name="kd-l2",
-        title="Distillation with a pull on weights",
+        title="Distillation with a penalty on weight changes",
         track="continual",
         paper="arXiv:2203.17269",
         bibtex="""@article{smith2022closer,

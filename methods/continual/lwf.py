@@ -30,7 +30,7 @@ class LearningWithoutForgetting(Distiller):
   eprint = {1606.09282},
   archivePrefix = {arXiv}
 }""",
-        claim="Keeping what the net said of new data for earlier tasks keeps these, without their "
+        claim="Preserving the net's outputs on new data preserves earlier tasks without their "
         "data.",
         deviates="One head for all classes, as the track has it: the paper has a head a task and "
         "is told the task at test time. The head of a new task is not trained alone first. The "

@@ -30,12 +30,11 @@ class UtilityPerturbed(ContinualMethod):
   eprint = {2302.03281},
   archivePrefix = {arXiv}
 }""",
-        claim="Moving and shaking useful weights less keeps what was learned and the ability to "
-        "learn.",
+        claim="Smaller and less noisy updates of useful weights preserve knowledge and plasticity.",
         official_code="flawed",
-        deviates="The largest utility is corrected for its start as the others are, and is kept "
-        "above 0; the authors' code does neither. It steps by its own rate, whatever optimiser the "
-        "task has.",
+        deviates="The largest utility is bias-corrected as the others are, and is kept above 0; "
+        "the authors' code does neither. It steps by its own rate, whatever optimiser the task "
+        "has.",
         signal="dynamics",
         stacked=True,
         defaults_from="here",

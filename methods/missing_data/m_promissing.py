@@ -30,7 +30,7 @@ class CompensatedPromissing(Pruned):
 }""",
         claim="As accurate as imputation, and less sure where more is missing.",
         deviates="Equations as other authors cite them; nets and steps are the task's. A linear "
-        "map gets the shares as columns.",
+        "map gets the share of observed inputs as an extra column.",
         signal="none",
         stacked=True,
         defaults_from="paper",

@@ -31,7 +31,7 @@ class MeanEarly(Training):
         name="mean-early",
         title="Mean of the column, stopped early",
         track="missing-data",
-        deviates="Instead of least squares, gradient descent from 0, stopped at one of 300 steps.",
+        deviates="Gradient descent from 0 with early stopping replaces least squares (300 steps).",
         signal="held-out",
         plain=True,
         stacked=True,

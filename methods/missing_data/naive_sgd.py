@@ -29,8 +29,7 @@ class NaiveSgd(Method):
   eprint = {2301.13585},
   archivePrefix = {arXiv}
 }""",
-        claim="The bias of zeros in the holes is that of a ridge penalty, and vanishes where there "
-        "are many columns.",
+        claim="Zero imputation has the bias of a ridge penalty, which vanishes with many columns.",
         deviates="The step is 1 over the mean squared norm of the rows, which was not checked "
         "against the paper; the mean of the targets is taken off; labels are one-hot rows.",
         signal="none",

@@ -28,9 +28,9 @@ class Promissing(Pruned):
   eprint = {2206.01640},
   archivePrefix = {arXiv}
 }""",
-        claim="As accurate as imputation, and less sure where more is missing.",
+        claim="As accurate as imputation, and less confident if more values are missing.",
         deviates="Equations as other authors cite them; nets and steps are the task's. A linear "
-        "map gets the shares as columns.",
+        "map gets the share of observed inputs as an extra column.",
         signal="none",
         stacked=True,
         defaults_from="paper",

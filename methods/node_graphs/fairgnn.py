@@ -38,12 +38,12 @@ class FairGNN(NodeMethod):
 }""",
         claim="With few known second labels, predictions become fair at little loss of accuracy.",
         official_code="flawed",
-        deviates="The classifier is the residual net of gcn with two logits, and rate, steps and "
-        "dropout are the task's; beta is 0, so that no adversary is at work: at the authors' 1 its "
-        "loss grows without bound where estimates are confident (settings). The estimator stays "
-        "as it was after its own training, as in the authors' code, whose optimiser holds it "
-        "without a gradient. "
-        "The authors choose the epoch on test nodes of NBA; here validation nodes choose it.",
+        deviates="The classifier is the residual net of gcn with two logits, and rate, steps "
+        "and dropout are the task's. beta is 0, which switches the adversary off: at the "
+        "authors' 1 its loss grows without bound where estimates are confident (settings). The "
+        "estimator is not trained further, as in the authors' code, whose optimiser holds it "
+        "without a gradient. The authors choose the epoch on test nodes of NBA; here validation "
+        "nodes choose it.",
         needs=("sensitive",),
         stacked=True,
         defaults_from="here",

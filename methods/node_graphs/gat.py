@@ -28,9 +28,9 @@ class GraphAttention(NodeMethod):
   archivePrefix = {arXiv}
 }""",
         claim="Weights of neighbours that depend on their units are better than fixed ones.",
-        deviates="The net is that of arXiv:2302.11640 with 64 units and one linear map after the "
-        "attention instead of two. Weights are not dropped, and there are no loops: the node "
-        "itself comes by the residual connection.",
+        deviates="The net is that of arXiv:2302.11640 with 64 units and one linear map after "
+        "the attention instead of two. No dropout on attention weights, and no loops: the "
+        "residual connection carries the node itself.",
         stacked=True,
         defaults_from="paper",
     )

@@ -28,10 +28,10 @@ class SeparateAttention(NodeMethod):
   eprint = {2302.11640},
   archivePrefix = {arXiv}
 }""",
-        claim="A node's own units apart help attention where neighbours are of other classes.",
+        claim="Keeping a node's own representation separate helps attention under heterophily.",
         official_code="ok",
-        deviates="The net is that of arXiv:2302.11640 with 64 units and one linear map after the "
-        "attention instead of two. Weights are not dropped, and there are no loops: the node "
+        deviates="The net is that of arXiv:2302.11640 with 64 units and one linear map after "
+        "the attention instead of two. No dropout on attention weights, and no loops: the node "
         "itself has units of its own.",
         stacked=True,
         defaults_from="paper",

@@ -24,7 +24,7 @@ class NeighbourLists(Method, frozen=True, kw_only=True):
 
     card: ClassVar = MethodCard(
         name="neighbour-lists",
-        title="Nearest list of neighbours",
+        title="Training node with the most similar neighbours",
         track="node-graphs",
         libraries=("scipy",),
         plain=True,

@@ -26,7 +26,7 @@ class SampleAndAggregate(NodeMethod):
   eprint = {1706.02216},
   archivePrefix = {arXiv}
 }""",
-        claim="Separate maps for a node and for the mean over its neighbours.",
+        claim="Separate maps for a node and for its neighbours' mean classify unseen nodes.",
         deviates="The net is that of arXiv:2302.11640 with one linear map a layer instead of two; "
         "the mean is over all neighbours, none are sampled, and the loss is supervised alone.",
         stacked=True,

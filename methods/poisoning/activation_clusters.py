@@ -28,8 +28,8 @@ class ActivationClusters(PoisoningMethod):
   eprint = {1811.03728},
   archivePrefix = {arXiv}
 }""",
-        claim="Activations of rows with a trigger form a cluster of their own in the target's "
-        "class, which tells them nearly without error.",
+        claim="Activations of poisoned rows form a separate cluster in the target class, which "
+        "identifies them almost without error.",
         deviates="Ten principal components stand for the paper's ten independent ones, and a "
         "cluster is left out by its size alone, not by a look at a new net's answers.",
         signal="features",

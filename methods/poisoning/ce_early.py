@@ -43,8 +43,9 @@ class EarlyCrossEntropy(PoisoningMethod):
         name="ce-early",
         title="Cross entropy, stopped early on held-out rows",
         track="poisoning",
-        deviates="The learning rate falls over all epochs as the task says, and the best epoch is "
-        "taken afterwards; of equal ones the first. There are no clean rows to stop by.",
+        deviates="The learning rate falls over all epochs as the task says, and the epoch with "
+        "the lowest held-out loss is kept; of equal ones the first. There are no clean rows to "
+        "stop by.",
         signal="held-out",
         stacked=True,
         plain=True,

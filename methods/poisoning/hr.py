@@ -40,10 +40,10 @@ class HolisticRobust(PoisoningMethod):
         claim="One loss protects against poisoned rows, moved inputs and small samples at once, "
         "and training on it generalises better than guarding against each alone.",
         official_code="ok",
-        deviates="No inputs are moved by default (epsilon 0; the authors' code has a ball of .5 in "
-        "L2), as no test row of the track is, and an ascent begins at the row. The worst "
-        "distribution is found by a bisection, not by a conic solver, with the same result. With r "
-        "0 it is the sample's own, for which the authors' code takes .001.",
+        deviates="Inputs do not move by default (epsilon 0; the authors' code has an L2 ball of "
+        ".5), since no test row is perturbed. An ascent begins at the row. A bisection finds the "
+        "worst distribution, not a conic solver, with the same result. With r 0 it is the "
+        "sample's own distribution; the authors' code takes r .001 there.",
         signal="loss",
         stacked=True,
         defaults_from="here",

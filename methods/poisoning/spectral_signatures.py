@@ -32,8 +32,9 @@ class SpectralSignatures(PoisoningMethod):
 }""",
         claim="Rows with a trigger stand out along the first principal direction of their class's "
         "features; without them no backdoor is left.",
-        deviates="The same share of all rows is left out, each judged within its class, whatever "
-        "the attacker's: the paper leaves out one and a half times the number it allows him.",
+        deviates="The same share of all rows is removed, each judged within its class, "
+        "independent of the attack; the paper removes 1.5 times the assumed number of poisoned "
+        "rows.",
         signal="features",
         stacked=True,
         defaults_from="here",

@@ -26,8 +26,8 @@ class Trim(PoisoningMethod):
   eprint = {1810.11874},
   archivePrefix = {arXiv}
 }""",
-        claim="Early in training rows with small losses are the good ones; fitting these alone "
-        "recovers what bad rows cost, with wrong labels and backdoors.",
+        claim="Early in training, rows with small losses are mostly clean; training only on "
+        "them restores the accuracy.",
         deviates="Rows are chosen anew in every batch; the paper trains from the start on the rows "
         "with the smallest losses of all, several times.",
         signal="loss",

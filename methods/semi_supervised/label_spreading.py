@@ -28,7 +28,7 @@ class Spreading(Method):
   booktitle = {NeurIPS},
   year = {2003}
 }""",
-        claim="Labels that are smooth along the data need few of them.",
+        claim="If labels vary smoothly over the data, few labels suffice.",
         deviates="scikit-learn's, with a graph of nearest neighbours instead of a Gaussian kernel "
         "(NeurIPS 2003); no views.",
         libraries=("sklearn",),

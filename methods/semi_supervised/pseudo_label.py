@@ -26,8 +26,8 @@ class PseudoLabel(SemiSupervisedMethod):
   year = {2013},
 }""",
         claim="Training on the net's own confident answers lowers the error of few labels.",
-        deviates="Only rows above a cutoff count, as in the library of Microsoft, whose ramp over "
-        "the first .4 of the steps this has too; no pretraining and no dropout.",
+        deviates="Only rows above a cutoff count, as in the library of Microsoft, with the same "
+        "ramp over the first .4 of the steps; no pretraining and no dropout.",
         stacked=True,
         defaults_from="paper",
     )

@@ -50,8 +50,8 @@ class ShrinkMatch(SemiSupervisedMethod):
   eprint = {2308.06777},
   archivePrefix = {arXiv}
 }""",
-        claim="Rows that a cutoff throws away teach something in a class space without the classes "
-        "that they are confused with.",
+        claim="Rows below the cutoff are useful once the classes they are confused with are "
+        "removed.",
         official_code="ok",
         deviates="Views, net and steps are the task's. The share of sure rows has a memory of .99, "
         "in the authors' code .999 over many more steps.",

@@ -68,7 +68,7 @@ class WeightAware(SemiSupervisedMethod):
   eprint = {2308.11874},
   archivePrefix = {arXiv}
 }""",
-        claim="Weights from a space without labels keep strangers in the pool from doing harm.",
+        claim="Weights from a space learned without labels limit the harm by strangers.",
         official_code="ok",
         deviates="Views, net and steps are the task's. The space is learned for ten passes over "
         "all rows; the authors take hundreds. Promoted rows leave the pool's part of the loss.",

@@ -36,8 +36,7 @@ OUTLIERS_ASKED = Metric(
     direction="none",
     unit="%",
     bounds=(0, 100),
-    title="share of the questions that went to rows without a right answer: outliers, rows of "
-    "another source, wrong labels",
+    title="share of the queried rows that are outliers, of another source, or wrongly labelled",
 )
 CHOOSE = Metric(
     name="choose_s",
@@ -82,7 +81,7 @@ REFERENCES = (
 CONTROL = Reference(
     name="outlier-free",
     kind="control",
-    title="entropy, kept from rows without a right answer",
+    title="entropy on the pool without outliers and without the rows of a noisy source",
     solve="outlier_free",
 )
 

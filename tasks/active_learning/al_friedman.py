@@ -19,7 +19,7 @@ class AlFriedman(ActiveTask):
     outputs: ClassVar[int] = 1
     card: ClassVar = TaskCard(
         name="al-friedman",
-        title="Friedman's function, whose values are asked for",
+        title="Active learning of Friedman's function",
         track="active-learning",
         metrics=NUMBERS,
         presets={

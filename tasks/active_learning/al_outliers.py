@@ -22,7 +22,7 @@ class AlOutliers(ActiveTask):
 
     card: ClassVar = TaskCard(
         name="al-outliers",
-        title="Digits whose labels are asked for, among rows without a right answer",
+        title="Active learning on digits with outliers or wrong labels in the pool",
         track="active-learning",
         datasets=("digits",),
         metrics=CLASSES,

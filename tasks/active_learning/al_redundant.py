@@ -20,7 +20,7 @@ class AlRedundant(ActiveTask):
     outputs: ClassVar[int] = 1
     card: ClassVar = TaskCard(
         name="al-redundant",
-        title="Rows of which most are near-copies",
+        title="Regression on a pool of mostly near-duplicates",
         track="active-learning",
         metrics=NUMBERS,
         presets={

@@ -22,7 +22,7 @@ class AlRotated(ActiveTask):
     outputs: ClassVar[int] = 1
     card: ClassVar = TaskCard(
         name="al-rotated",
-        title="Digits, whose angle is asked for",
+        title="Active learning of the rotation angle of digits",
         track="active-learning",
         datasets=("digits",),
         metrics=NUMBERS,

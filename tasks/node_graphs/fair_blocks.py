@@ -20,7 +20,7 @@ class FairBlocks(FairTask):
 
     card: ClassVar = TaskCard(
         name="fair-blocks",
-        title="Classes that go with a second label",
+        title="Classes that correlate with a sensitive label",
         track="node-graphs",
         libraries=("sklearn", "scipy"),
         metrics=FAIR,

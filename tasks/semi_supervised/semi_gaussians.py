@@ -39,7 +39,7 @@ class SemiGaussians(Task):
 
     card: ClassVar = TaskCard(
         name="semi-gaussians",
-        title="Two Gaussians, ten labels, a pool that has moved",
+        title="Two Gaussians, ten labels, shifted pool",
         track="semi-supervised",
         metrics=LINEAR,
         presets={
