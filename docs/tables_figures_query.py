@@ -41,7 +41,8 @@ def parse(said: str) -> Query:
         FigureError: the words are not those of a mark.
     """
     words = said.split()
-    forms = [word for word in words[:2] if word in FORMS]
+    # a metric may be called as a form is: of 'mean error of', the second word is the metric
+    forms = [word for word in words[: 1 + ("of" not in words[2:3])] if word in FORMS]
     if not forms or words[0] not in FORMS:
         raise FigureError(f"it begins with {words[0]!r}; begin with one of {', '.join(FORMS)}.")
     if len(forms) == 2 and (forms[0] not in OUTER or forms[1] not in INNER):

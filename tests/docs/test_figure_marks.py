@@ -196,6 +196,7 @@ def test_a_mark_gives_what_its_form_says(made, said, gives):
             r"letters\[rate=1\] and letters\[rate=2\]",
         ),
         ("mean acc of dm on letters[rate=3] sym40 from=sweeps/lam", "only of nothing"),
+        ("mean error of elr on words", "no records are committed"),  # a metric, not a form
         ("mean acc of elr on words", "no records are committed"),
         ("mean acc of elr on letters sym40 from=sweeps/beta", "some of lam"),
         ("mean acc of elr on letters sym40 preset=extended", "in the preset 'extended'"),
