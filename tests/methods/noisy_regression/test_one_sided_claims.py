@@ -18,7 +18,7 @@ CLAIMS = (
     Claim(TRACK, "sensor-friedman", "half", "mae_clean", "mse", "skew-mixture"),
     Claim(TRACK, "sensor-friedman", "half", "mae_clean", "mae", "upper-unlabelled"),
 )
-FAILED: set[Claim] = set()
+FAILED: set[Claim] = {CLAIMS[2]}
 """Claims that did not hold when they were run: the page shows them with their interval."""
 COMMITTED = "noisy-regression-claims"
 

@@ -25,7 +25,7 @@ CLAIMS = (
     # with three inputs kernel means do better than our discretisation of ReTaSA
     Claim(TRACK, "target-shift-regression", "wide", "mse", "retasa", "kmm-ts"),
 )
-FAILED: set[Claim] = set()
+FAILED: set[Claim] = {CLAIMS[4]}
 """Claims that did not hold when they were run: the page shows them with their interval."""
 COMMITTED = "target-shift-claims"
 
