@@ -693,7 +693,7 @@ def test_a_suite_beside_those_of_the_years_is_never_the_newest():
 
 
 def test_an_unknown_suite_has_near_matches():
-    with pytest.raises(UsageError, match=r"Did you mean '2026\.6' or '2026\.5' or '2026\.4'\?"):
+    with pytest.raises(UsageError, match=r"Did you mean '2026\.7' or '2026\.6' or '2026\.5'\?"):
         _suite.find("2026.9")
 
 

@@ -143,7 +143,8 @@ def run_anew(claims, folder):
 
 
 def lines(gained, errors=(), track=""):
-    """Return the rows of a Markdown table: each claim, its gain and what became of it.
+    """Return the rows of a Markdown table: each claim, the difference or figure that it is about,
+    and what became of it.
 
     Args:
         gained: each claim's gains, seed by seed; p is adjusted over all of them.
@@ -154,9 +155,11 @@ def lines(gained, errors=(), track=""):
     for claim, values in gained.items():
         if track not in ("", claim.track):
             continue
-        places = 3 if max(abs(value) for value in values) < 1 else 2
-        low, high = stats.ttest_1samp(values, 0.0).confidence_interval()
-        mean = sum(values) / len(values)
+        # as it was measured: without the margin, and a figure alone without its sign
+        shown = [(value + claim.margin) * (1 if claim.better else -1) for value in values]
+        places = 3 if max(abs(value) for value in shown) < 1 else 2
+        low, high = stats.ttest_1samp(shown, 0.0).confidence_interval()
+        mean = sum(shown) / len(shown)
         figures = f"{mean:+.{places}f} [{low:+.{places}f}, {high:+.{places}f}]"
         variant = " against ".join(dict.fromkeys(part for part, *_ in claim.terms()))
         rows.append(
@@ -175,7 +178,7 @@ def said(claim, error=False):
         else " + ".join(f"{weight:g} `{name}`" for name, weight in claim.other)
     )
     if not claim.better:
-        return f"{other} below {-claim.margin:g}"
+        return f"{other} below {0 - claim.margin:g}"
     if not other:
         return f"`{claim.better}` {'below' if error else 'above'} {claim.margin:g}"
     asked = f" by more than {claim.margin:g}" if claim.margin > 0 else ""
