@@ -89,10 +89,21 @@ def gains(claims, records):
 
 def adjusted(gained):
     """Return each claim's p, adjusted over all of them."""
-    tested = [
-        stats.ttest_1samp(values, 0.0, alternative="greater").pvalue for values in gained.values()
-    ]
-    return dict(zip(gained, holm(tested), strict=True))
+    return dict(zip(gained, holm([p_value(values) for values in gained.values()]), strict=True))
+
+
+def p_value(values):
+    """Return the p of a mean above 0; of equal values 0 or 1, for which t is not defined."""
+    if min(values) == max(values):
+        return float(values[0] <= 0)
+    return stats.ttest_1samp(values, 0.0, alternative="greater").pvalue
+
+
+def interval(values):
+    """Return the 95 % interval of a mean."""
+    if min(values) == max(values):
+        return values[0], values[0]
+    return tuple(stats.ttest_1samp(values, 0.0).confidence_interval())
 
 
 def failed(p_values):
@@ -158,7 +169,7 @@ def lines(gained, errors=(), track=""):
         # as it was measured: without the margin, and a figure alone without its sign
         shown = [(value + claim.margin) * (1 if claim.better else -1) for value in values]
         places = 3 if max(abs(value) for value in shown) < 1 else 2
-        low, high = stats.ttest_1samp(shown, 0.0).confidence_interval()
+        low, high = interval(shown)
         mean = sum(shown) / len(shown)
         figures = f"{mean:+.{places}f} [{low:+.{places}f}, {high:+.{places}f}]"
         variant = " against ".join(dict.fromkeys(part for part, *_ in claim.terms()))
