@@ -35,7 +35,7 @@ def preregistered(track: str) -> str:
     if not found:
         return "\nThe claims of this track have not been run yet.\n\n"
     head = [
-        "| claim | task and variant | metric | difference, or figure (95 % interval) | adjusted p | |",
+        "| claim | task and variant | metric | difference or figure (95 % interval) | p | |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     return "\n" + "\n".join([*head, *found]) + "\n\n"

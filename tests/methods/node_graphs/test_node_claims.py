@@ -31,7 +31,7 @@ CLAIMS = (
     Claim(TRACK, "duplicates", "leaky", "score", "neighbour-lists", "gcn"),
     Claim(TRACK, "duplicates", "filtered", "score", "label-propagation", "neighbour-lists"),
 )
-FAILED: set[Claim] = set()
+FAILED: set[Claim] = {CLAIMS[9]}
 """Claims that did not hold when they were run: the page shows them with their interval."""
 COMMITTED = "node-graphs-claims"
 
