@@ -55,7 +55,7 @@ def _blank(match: re.Match[str]) -> str:
 def figure(said: str) -> str:
     """Return the figure that the words of a mark ask for, as it stands in the text."""
     query = parse(said)
-    if query.metrics == ["score"]:
+    if query.metrics == ["score"] and not query.variants:  # with one it is a task's metric
         return _score(query)
     rows = list(cells(query))
     wanted = seeds_of(query.options.get("seeds"))
@@ -137,7 +137,7 @@ def _score(query: Query) -> str:
     """Return the score of a method on the board of a track, alone or with its 95 % interval."""
     from tables_records import track_board
 
-    if query.forms not in (["mean"], ["interval"]) or len(query.methods) != 1 or query.variants:
+    if query.forms not in (["mean"], ["interval"]) or len(query.methods) != 1:
         raise FigureError("write it as 'mean score of METHOD on TRACK' or 'interval score of ...'.")
     rows = {
         row["method"]: row
