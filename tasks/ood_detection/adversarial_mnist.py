@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 import torch
 
-from bench import Case, InvalidRun, Meta, Metric, Outcome, Preset, Score, Setup, TaskCard
+from bench import Case, InvalidRun, Meta, Outcome, Preset, Score, Setup, TaskCard
 from bench.tracks.ood_detection_scores import ScoreProblem
 from bench.training.attacks import Ball, cross_entropy, fgsm, pgd
 from bench.training.data import Examples
@@ -18,18 +18,10 @@ from bench.training.fixed_net import FixedNet, fixed_net
 from bench.training.score_net import ScoreRecipe, score_net
 from bench.training.state import predict
 
+from ._attacked import ATTACKED
 from ._metrics import AUPR_IN, AUPR_OUT, NEAR_AUROC, NEAR_FPR, REFERENCES
 from ._task import Hidden, OodTask, scaled
 
-ATTACKS = {
-    "fgsm05": "one step of .05 along the sign of the gradient",
-    "fgsm10": "one step of .1 along the sign of the gradient",
-    "pgd05": "ten steps within .05",
-    "pgd10": "ten steps within .1",
-    "l2": "one step of length 1 along the gradient",
-    "sign": "noise of .1 or -.1 a pixel, which is no attack",
-}
-"""Name -> what is done to the rows."""
 _LEAST = 20
 """Fewest rows that are attacked and judged by."""
 
@@ -48,26 +40,7 @@ class AdversarialMnist(OodTask):
             NEAR_FPR,
             AUPR_IN,
             AUPR_OUT,
-            *(
-                Metric(
-                    name=f"auroc_{name}",
-                    unit="%",
-                    bounds=(0, 100),
-                    chance=50,
-                    title=f"chance that a clean row scores above an attacked one: {how}",
-                )
-                for name, how in ATTACKS.items()
-            ),
-            *(
-                Metric(
-                    name=f"fooled_{name}",
-                    direction="none",
-                    unit="%",
-                    bounds=(0, 100),
-                    title=f"share of rows that the net gets wrong after {how}",
-                )
-                for name, how in ATTACKS.items()
-            ),
+            *ATTACKED,
         ),
         presets={
             "smoke": Preset(
