@@ -10,7 +10,6 @@ from scipy import stats
 
 from bench import Metric
 
-_STRENGTHS = ("clean rows", *(f"rows corrupted at severity {k}" for k in range(1, 6)))
 REWARD = Metric(
     name="reward",
     primary=True,
@@ -19,44 +18,124 @@ REWARD = Metric(
     title="mean reward on corrupted rows: 1 for a right answer, -4 for a wrong one, 0 for none; "
     "over six kinds and five severities",
 )
+REWARD_ID = Metric(
+    name="reward_id",
+    unit="reward",
+    bounds=(-4, 1),
+    title="mean reward on clean rows",
+)
+_OF = (
+    "from the optimal constant solution: divergence from the shares of the classes for a net of "
+    "probabilities, mean squared difference for a net of rewards"
+)
+ABSTAIN_0 = Metric(
+    name="abstain_0",
+    direction="none",
+    unit="%",
+    bounds=(0, 100),
+    title="share of clean rows without an answer",
+)
+ABSTAIN_1 = Metric(
+    name="abstain_1",
+    direction="none",
+    unit="%",
+    bounds=(0, 100),
+    title="share of rows corrupted at severity 1 without an answer",
+)
+ABSTAIN_2 = Metric(
+    name="abstain_2",
+    direction="none",
+    unit="%",
+    bounds=(0, 100),
+    title="share of rows corrupted at severity 2 without an answer",
+)
+ABSTAIN_3 = Metric(
+    name="abstain_3",
+    direction="none",
+    unit="%",
+    bounds=(0, 100),
+    title="share of rows corrupted at severity 3 without an answer",
+)
+ABSTAIN_4 = Metric(
+    name="abstain_4",
+    direction="none",
+    unit="%",
+    bounds=(0, 100),
+    title="share of rows corrupted at severity 4 without an answer",
+)
+ABSTAIN_5 = Metric(
+    name="abstain_5",
+    direction="none",
+    unit="%",
+    bounds=(0, 100),
+    title="share of rows corrupted at severity 5 without an answer",
+)
+OCS_0 = Metric(
+    name="ocs_0",
+    direction="none",
+    unit="distance",
+    bounds=(0, None),
+    title=f"distance of the outputs on clean rows {_OF}",
+)
+OCS_1 = Metric(
+    name="ocs_1",
+    direction="none",
+    unit="distance",
+    bounds=(0, None),
+    title=f"distance of the outputs on rows corrupted at severity 1 {_OF}",
+)
+OCS_2 = Metric(
+    name="ocs_2",
+    direction="none",
+    unit="distance",
+    bounds=(0, None),
+    title=f"distance of the outputs on rows corrupted at severity 2 {_OF}",
+)
+OCS_3 = Metric(
+    name="ocs_3",
+    direction="none",
+    unit="distance",
+    bounds=(0, None),
+    title=f"distance of the outputs on rows corrupted at severity 3 {_OF}",
+)
+OCS_4 = Metric(
+    name="ocs_4",
+    direction="none",
+    unit="distance",
+    bounds=(0, None),
+    title=f"distance of the outputs on rows corrupted at severity 4 {_OF}",
+)
+OCS_5 = Metric(
+    name="ocs_5",
+    direction="none",
+    unit="distance",
+    bounds=(0, None),
+    title=f"distance of the outputs on rows corrupted at severity 5 {_OF}",
+)
+OCS_SLOPE = Metric(
+    name="ocs_slope",
+    direction="none",
+    unit="correlation",
+    bounds=(-1, 1),
+    title="rank correlation of that distance with severity, clean rows included, mean over the "
+    "kinds; below 0 where outputs drift to the constant",
+)
 METRICS = (
     REWARD,
-    Metric(
-        name="reward_id",
-        unit="reward",
-        bounds=(-4, 1),
-        title="mean reward on clean rows",
-    ),
-    *(
-        Metric(
-            name=f"abstain_{k}",
-            direction="none",
-            unit="%",
-            bounds=(0, 100),
-            title=f"share of {rows} without an answer",
-        )
-        for k, rows in enumerate(_STRENGTHS)
-    ),
-    *(
-        Metric(
-            name=f"ocs_{k}",
-            direction="none",
-            unit="distance",
-            bounds=(0, None),
-            title=f"distance of the outputs on {rows} from the optimal constant solution: "
-            "divergence from the shares of the classes for a net of probabilities, mean squared "
-            "difference for a net of rewards",
-        )
-        for k, rows in enumerate(_STRENGTHS)
-    ),
-    Metric(
-        name="ocs_slope",
-        direction="none",
-        unit="correlation",
-        bounds=(-1, 1),
-        title="rank correlation of that distance with severity, clean rows included, mean over the "
-        "kinds; below 0 where outputs drift to the constant",
-    ),
+    REWARD_ID,
+    ABSTAIN_0,
+    ABSTAIN_1,
+    ABSTAIN_2,
+    ABSTAIN_3,
+    ABSTAIN_4,
+    ABSTAIN_5,
+    OCS_0,
+    OCS_1,
+    OCS_2,
+    OCS_3,
+    OCS_4,
+    OCS_5,
+    OCS_SLOPE,
 )
 
 
