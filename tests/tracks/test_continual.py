@@ -71,6 +71,7 @@ class KeepsTheEnd(ContinualMethod, frozen=True, kw_only=True):
     """Keeps the rows that it is shown at the end of a task."""
 
     card: ClassVar = named("keeps-the-end")
+    begun: ClassVar[list[int]] = []
 
     def start(self, members):
         return []
@@ -79,6 +80,7 @@ class KeepsTheEnd(ContinualMethod, frozen=True, kw_only=True):
         state.append(rows[0])
 
     def begin(self, state, members, t):
+        self.begun.append(t)
         assert len(state) == t
         assert all(bool(rows.isnan().all()) for rows in state)
 
@@ -150,7 +152,9 @@ def test_a_method_that_keeps_copies_rereads_or_overfills_the_store_is_refused(ki
 
 
 def test_the_rows_of_an_ended_task_are_overwritten_too(tmp_path):
+    KeepsTheEnd.begun.clear()
     KeepsTheEnd().solve(blobs(), stream_run(tmp_path))
+    assert KeepsTheEnd.begun == [0, 1]
 
 
 def test_a_chunk_is_overwritten_when_the_next_is_asked_for_and_the_problem_is_left_as_it_was():
