@@ -43,9 +43,10 @@ def saved(task: str, method: str, variant: str, *names: str, preset: str = "defa
             file = Path(folder, "files", record.id, Path(record.images[name]).name)
             with Image.open(file) as opened:
                 image = opened.convert("RGB")
-            # each with colours of its own, so that many greys of one take none of the others'
-            own = image.quantize(COLOURS // len(names), dither=Image.Dither.NONE)
-            found.append(np.asarray((own if len(names) > 1 else image).convert("RGB")))
+            if len(names) > 1:
+                # each with colours of its own, so that many greys of one take none of the others'
+                image = image.quantize(COLOURS // len(names), dither=Image.Dither.NONE)
+            found.append(np.asarray(image.convert("RGB")))
     width = max(image.shape[1] for image in found)
     sides = [((0, 0), (0, width - image.shape[1]), (0, 0)) for image in found]
     return np.concatenate(

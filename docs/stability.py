@@ -96,15 +96,14 @@ def read(folder: Path) -> dict[tuple[str, str], dict[int, Scored]]:
 def pool(record: Any) -> list[bytes]:
     """Return the rows (n,) that a record's task gave to choose among, each by its bytes."""
     import torch
+    from tables_cards import registry
 
-    from bench.plugins.registry import Registry
     from bench.plugins.source import import_target
     from bench.runs.context import Setup
     from bench.runs.tools import Tools
 
-    registry = Registry()
-    data = {row.name: row for row in registry.rows("dataset")}
-    tasks = {row.identity: row for row in registry.rows("task")}
+    data = {row.name: row for row in registry().rows("dataset")}
+    tasks = {row.identity: row for row in registry().rows("task")}
 
     class Serving(Tools):
         def dataset(self, run: Any, name: str, params: dict[str, Any]) -> Any:

@@ -17,8 +17,7 @@ def preregistered(track: str) -> str:
     """Return what the files tests/methods/**/test_*_claims.py claim of a track, as a Markdown
     table.
     """
-    sys.path.append(str(METHODS))
-    claims = importlib.import_module("claims")
+    claims, modules = tested()
     errors = {
         (row.card.name, metric.name)
         for row in registry().rows("task")
@@ -27,7 +26,7 @@ def preregistered(track: str) -> str:
         if metric.direction == "min"
     }
     found: list[str] = []
-    for module in tested():
+    for module in modules:
         mine = [claim for claim in module.CLAIMS if claim.track == track]
         records = claims.committed(module.COMMITTED) if mine else []
         if records:
@@ -42,9 +41,9 @@ def preregistered(track: str) -> str:
 
 
 @functools.cache
-def tested() -> list[ModuleType]:
-    """Return the test modules whose claims have the form of tests/methods/claims.py."""
+def tested() -> tuple[ModuleType, list[ModuleType]]:
+    """Return tests/methods/claims.py, and the test modules whose claims have its form."""
     files = sorted(METHODS.rglob("test_*_claims.py"))
     files = [file for file in files if "import Claim, failed, failed_in" in file.read_text()]
-    sys.path.extend(dict.fromkeys(str(file.parent) for file in files))
-    return [importlib.import_module(file.stem) for file in files]
+    sys.path.extend(dict.fromkeys(str(folder) for folder in (METHODS, *(f.parent for f in files))))
+    return importlib.import_module("claims"), [importlib.import_module(f.stem) for f in files]
