@@ -175,19 +175,22 @@ class NoisyLabelTask(Task):
         taken = torch.from_numpy(rows).to(train.y.device)
         x, x_test = standardised(train.x[taken], test.x, by_channel=self.by_channel)
         given = self.given(train, rows, x, generator)
+        # many datasets are sorted by class, where the place of a row would tell its true label
+        order = run.numpy_generator("split", "order").permutation(len(rows))
+        given, true = (torch.from_numpy(labels[order]).to(x.device) for labels in (given, y[rows]))
         protocol = {name: getattr(self, name) for name in _PROTOCOL}
         problem = Problem(
-            x=x,
-            y=torch.from_numpy(given).to(x.device),
+            x=x[torch.from_numpy(order).to(x.device)],
+            y=given,
             n_classes=train.classes,
             widths=self.widths if self.net == "mlp" else self.channels,
             schedule=Schedule(self.schedule, self.lr_min, self.period, self.milestones, self.gamma),
-            noise_rate=float((given != y[rows]).mean()),
+            noise_rate=float((given != true).double().mean()),
             **protocol,
         )
-        case = Case(problems=[problem], hidden=Hidden(x_test, test.y, train.y[taken]))
+        case = Case(problems=[problem], hidden=Hidden(x_test, test.y, true))
         return (
-            held_out(problem, self.holdout, train.y[taken], run.numpy_generator("split", "holdout"))
+            held_out(problem, self.holdout, true, run.numpy_generator("split", "holdout"))
             if self.holdout
             else case
         )

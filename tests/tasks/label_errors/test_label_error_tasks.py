@@ -175,9 +175,9 @@ def test_flagging_nothing_is_the_noisy_anchor_and_the_true_errors_are_the_oracle
     ).metrics
     assert best["acc_drop"] == best["acc_oracle"]
     assert best["f1_drop"] == best["f1_oracle"]
-    assert best["acc_oracle"] > best["acc_noisy"] + 5  # the wrong labels do harm ...
+    assert best["acc_oracle"] > best["acc_noisy"] + 2  # the wrong labels do harm ...
     # ... and it is not that fewer rows do better
-    assert best["acc_oracle"] > best["acc_random"] + 5
+    assert best["acc_oracle"] > best["acc_random"] + 2
     assert {name for name, value in best.items() if value is not None} == {
         metric.name for metric in METRICS
     }

@@ -73,7 +73,7 @@ class Serving(Tools):
         return self.parts_[params["split"]]
 
 
-def prepared(task, tmp_path, rows=2000, classes=10, y=None):
+def prepared(task, tmp_path, rows=2000, classes=10, y=None, seed=0):
     generator = torch.Generator().manual_seed(0)
     y = torch.arange(rows) % classes if y is None else torch.as_tensor(y)
     train = Examples(
@@ -84,7 +84,7 @@ def prepared(task, tmp_path, rows=2000, classes=10, y=None):
     )
     test = Examples(train.x[:100], y[:100], classes)
     run = Setup(
-        seed=0, task="t", method="m", device=CPU, workdir=tmp_path, tools=Serving(train, test)
+        seed=seed, task="t", method="m", device=CPU, workdir=tmp_path, tools=Serving(train, test)
     )
     return task.prepare(run)
 
@@ -289,8 +289,14 @@ def test_labels_by_people_are_the_file_s_and_seeds_change_nothing(
     y = np.random.default_rng(0).integers(0, 10, 500)
     monkeypatch.setenv("BENCH_DATA", str(tmp_path / "data"))
     labels = people(y, tmp_path / "data")
-    case = prepared(NoisyCifar10(noise="human", people_said=said), tmp_path, y=y)
-    np.testing.assert_array_equal(case.problems[0].y.numpy(), labels[field])
+    case, other = (
+        prepared(NoisyCifar10(noise="human", people_said=said), tmp_path, y=y, seed=seed)
+        for seed in (0, 1)
+    )
+    pairs = sorted(zip(y.tolist(), labels[field].tolist(), strict=True))
+    for each in (case, other):
+        given = each.hidden.y_true.tolist(), each.problems[0].y.tolist()
+        assert sorted(zip(*given, strict=True)) == pairs
     assert case.problems[0].noise_rate == pytest.approx((labels[field] != y).mean())
 
 
