@@ -38,8 +38,8 @@ def find(name: str | None, folders: Iterable[Path] = ()) -> Path:
     """Return the file of a suite.
 
     Args:
-        name: a suite's name, or the path of its file; None: the newest built-in one of
-            those named by a year.
+        name: a suite's name, that of a series for its newest one (``real`` for ``real-2``), or
+            the path of a file; None: the newest built-in one of those named by a year.
         folders: where else suites may lie: the ``leaderboard`` rooms of plugins.
 
     Raises:
@@ -48,19 +48,20 @@ def find(name: str | None, folders: Iterable[Path] = ()) -> Path:
     if name is not None and name.endswith(".toml"):
         return Path(name)
     files = suite_files(folders)
-    wanted = (
-        max(
-            (one for one, path in files.items() if path.parent == ROOM and not series(one)), key=age
-        )
-        if name is None
-        else name
-    )
-    if wanted not in files:
+    if name in files:
+        return files[name]
+    years = name is None  # a plugin's suites are asked for by name
+    alike = [
+        one
+        for one, path in files.items()
+        if series(one) == (name or "") and age(one) and (path.parent == ROOM or not years)
+    ]
+    if not alike or name == "":
         raise UsageError(
-            f"unknown suite {wanted!r}.{near(wanted, files)} The suites: "
+            f"unknown suite {name!r}.{near(str(name), files)} The suites: "
             f"{', '.join(sorted(files))}; or give the path of a .toml file."
         )
-    return files[wanted]
+    return files[max(alike, key=age)]
 
 
 def load(path: Path, tier: str = DEFAULT) -> tuple[Suite, Anchors]:

@@ -42,7 +42,8 @@ _FORMATS = ("md", "json", "csv", "latex")
 @click.option(
     "--suite",
     metavar="NAME",
-    help="Suite whose tracks are scored: a name, or a .toml file.  [default: the newest]",
+    help="Suite whose tracks are scored: a name, a series like real for its newest suite, or a "
+    ".toml file.  [default: the newest of the years]",
 )
 @click.option(
     "--tier",

@@ -44,7 +44,7 @@ _HELP = """Run methods on tasks, record every result, and skip recorded runs.
 bench run --method ce,elr --task noisy-digits --seeds 5
 bench run --track noisy-labels --preset smoke
 bench run --method 'elr[lam=1|3|7]' --task 'noisy-*' --dry-run
-bench run --suite real-1 --seeds 3
+bench run --suite real --seeds 3
 """
 
 
@@ -63,8 +63,8 @@ bench run --suite real-1 --seeds 3
 @click.option(
     "--suite",
     metavar="NAME",
-    help="What a suite declares: its tasks, variants, methods and seeds; --track, --task, --method "
-    "and --variant take a part of it.",
+    help="What a suite declares: its tasks, variants, methods and seeds; a series, like real, "
+    "means its newest suite. --track, --task, --method and --variant take a part of it.",
 )
 @click.option("--all", "everything", is_flag=True, help="Every method on every task that fits.")
 @click.option(

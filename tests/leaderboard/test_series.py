@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bench.builtin.leaderboard import _suite
 
-YEAR, REAL = (_suite.read_suite(_suite.find(name)) for name in (None, "real-1"))
+YEAR, REAL = (_suite.read_suite(_suite.find(name)) for name in (None, "real"))
 
 
 def records(*tasks):
@@ -68,7 +68,7 @@ def test_a_board_of_nothing_but_another_series_says_where_its_records_are():
     found = bench_board([record], {}, {})
     assert found["tables"] == []
     assert found["notes"] == [
-        "1 record of tasks of the suite real-1 is on its own board: bench leaderboard --suite real-1"
+        "1 record of tasks of the suite real-2 is on its own board: bench leaderboard --suite real-2"
     ]
 
 

@@ -2,6 +2,7 @@
 every method, and apart from the training rows.
 """
 
+import numpy as np
 import pytest
 import torch
 
@@ -124,9 +125,26 @@ theirs.
 """
 
 
+MAY_TELL = {
+    ("algorithmic/gotu", "y_test"),  # all inputs of a function, in the order of their numbers
+    ("data-valuation", "twin"),  # the place of a row itself
+    ("node-graphs/duplicates", "labels"),  # copies stand beside their rows in the leaky variant
+    ("node-graphs/duplicates", "whole.y"),
+    ("node-graphs/fair-blocks", "whole.told"),
+    ("poisoning", "y_test"),  # as many as there are rows of another kind
+    ("label-errors/errors-clusters", "y_test"),
+    ("unlearning-privacy", "data.y_true"),  # no score asks for labels from before the noise
+    # these do tell what is hidden, as docs/trust.md says
+    ("data-valuation/value-mislabel", "y_true"),
+    ("selection", "y_true"),
+    ("unlearning-correction", "corrupted"),
+}
+"""What the places of rows tell, by task and name."""
+
+
 class Numbered(Tools):
     """Serves datasets of the real shapes in which every figure of a row is its number, so that a
-    row is known whatever becomes of its scale.
+    row is known whatever becomes of its scale. Rows are sorted by class, as those of many datasets.
     """
 
     def dataset(self, run, name, params):
@@ -142,7 +160,7 @@ class Numbered(Tools):
             words = "abcdefgh"
             texts = (f"w{words[row % 8]} z{words[row // 8 % 8]}" for row in range(2500))
             return Sentences(tuple(texts), signs, signs)
-        rows = torch.arange(SHAPES[name][0])
+        rows, classes = torch.arange(SHAPES[name][0]), CLASSES.get(name, 10)
         if params.get("split") == "test":  # other rows than those of the training part
             rows = rows[:2_000] + len(rows)
         x = (
@@ -153,8 +171,8 @@ class Numbered(Tools):
         )
         return Examples(
             x,
-            x[:, 0] if name == "diabetes" else rows % CLASSES.get(name, 10),
-            0 if name == "diabetes" else CLASSES.get(name, 10),
+            x[:, 0] if name == "diabetes" else rows % SHAPES[name][0] * classes // SHAPES[name][0],
+            0 if name == "diabetes" else classes,
         )
 
     def quiet(self):
@@ -163,13 +181,14 @@ class Numbered(Tools):
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
-    """Return the case of a task's first default variant, made once for
-    each task, seed and method.
+    """Return the case of a default variant of a task, the first one unless it is named, made once
+    for each task, seed, method and variant.
     """
     made = {}
 
-    def case(identity, seed, method="m"):
-        if (identity, seed, method) not in made:
+    def case(identity, seed, method="m", variant=None):
+        variant = variant or next(iter(task_card(TASKS[identity]).presets["default"].variants))
+        if (identity, seed, method, variant) not in made:
             entry = TASKS[identity]
             preset = task_card(entry).presets["default"]
             quick = QUICK | (
@@ -179,7 +198,7 @@ def prepared(tmp_path_factory):
             )
             params = {
                 **preset.params,
-                **next(iter(preset.variants.values())),
+                **preset.variants[variant],
                 **{name: value for name, value in quick.items() if name in entry.params},
             }
             task = import_target(entry.target).make(resolve(entry.name, entry.params, params))
@@ -193,8 +212,8 @@ def prepared(tmp_path_factory):
                 artifacts=Artifacts(folder),
                 tools=Numbered(),
             )
-            made[identity, seed, method] = task.prepare(run)
-        return made[identity, seed, method]
+            made[identity, seed, method, variant] = task.prepare(run)
+        return made[identity, seed, method, variant]
 
     return case
 
@@ -288,3 +307,59 @@ def test_problems_of_two_seeds_have_one_shape_so_that_they_stack(prepared, ident
         for seed in (0, 1)
     )
     assert first == second
+
+
+def excess(values):
+    """Return by how many standard deviations equal neighbours, a trend or likeness of neighbours
+    exceed what an order drawn at random gives.
+    """
+    places, generator = np.arange(len(values)), np.random.default_rng(0)
+
+    def found(one):
+        return (
+            (one[1:] == one[:-1]).mean(),
+            abs(np.corrcoef(one, places)[0, 1]),
+            np.corrcoef(one[1:], one[:-1])[0, 1],
+        )
+
+    drawn = np.array([found(generator.permutation(values)) for _ in range(40)])
+    return float(((found(values) - drawn.mean(0)) / (drawn.std(0) + 1e-6)).max())
+
+
+def told_by_place(case):
+    """Return what arrays of the hidden part, one figure for each row of an array of a problem, the
+    places of rows tell, by name; those that a problem holds too are left out.
+    """
+    shown = [
+        torch.as_tensor(leaf)
+        for _, leaf in leaves(case.problems)
+        if isinstance(leaf, torch.Tensor | np.ndarray) and leaf.ndim
+    ]
+    told = {}
+    for path, leaf in leaves(case.hidden):
+        if not isinstance(leaf, torch.Tensor | np.ndarray) or leaf.ndim != 1 or len(leaf) < 40:
+            continue
+        values = torch.as_tensor(leaf)
+        alike = [one for one in shown if len(one) == len(values)]
+        if (
+            alike
+            and values.double().std() > 0
+            and not any(one.shape == values.shape and bool((one == values).all()) for one in alike)
+            and (found := excess(values.double().numpy())) > 6
+        ):
+            told[path] = found
+    return told
+
+
+@pytest.mark.parametrize(
+    ("identity", "variant"),
+    [
+        (identity, variant)
+        for identity, entry in TASKS.items()
+        for variant in task_card(entry).presets["default"].variants
+    ],
+)
+def test_the_place_of_a_row_tells_nothing_that_is_hidden(prepared, identity, variant):
+    told = told_by_place(prepared(identity, 0, variant=variant))
+    why = [name for part, name in MAY_TELL if identity.startswith(part)]
+    assert set(told) <= set(why)
