@@ -10,13 +10,16 @@ from bench.builtin.datasets.digits import Digits
 from bench.builtin.tasks.adversarial._evaluation import attacked, figures, gates
 from bench.builtin.tasks.adversarial._task import Hidden
 from bench.builtin.tasks.adversarial.robust_digits import RobustDigits
+from bench.builtin.tasks.adversarial.robust_fashion import RobustFashion
 from bench.builtin.tasks.adversarial.robust_few_labels import RobustFewLabels
+from bench.builtin.tasks.adversarial.robust_mnist import RobustMnist
 
 from bench.contracts import Case, Outcome
 from bench.errors import BenchError
 from bench.runs.context import Run, Setup
 from bench.runs.tools import Tools
 from bench.tracks.adversarial import Problem, Solution
+from bench.training.data import Examples
 from bench.training.recipe import Recipe
 
 
@@ -210,6 +213,24 @@ def test_the_parts_are_disjoint_in_the_cube_and_drawn_by_the_seed(setup_of):
         assert problem.unlabelled is None
     assert torch.equal(cases[0].problems[0].x, cases[1].problems[0].x)
     assert not torch.equal(cases[0].problems[0].x, cases[2].problems[0].x)
+
+
+@pytest.mark.parametrize(("kind", "rows"), [(RobustMnist, 5000), (RobustFashion, 9000)])
+def test_larger_pictures_are_drawn_by_the_seed_and_no_row_is_in_two_parts(tmp_path, kind, rows):
+    # every pixel of a picture is its number, so that a row is known by its scaled figure
+    pictures = torch.arange(rows).view(-1, 1, 1, 1).expand(-1, 1, 28, 28) / rows * 255
+    data = Examples(pictures, torch.arange(rows) * 10 // rows, 10)
+    of = {"task": "adversarial/x", "method": "m", "device": CPU, "workdir": tmp_path}
+    numbers = []
+    for seed in (0, 1):
+        case = kind(n_train=1000).prepare(Setup(seed=seed, tools=Serving(data), **of))
+        parts = [case.problems[0].x, case.hidden.x_test, case.hidden.x_more]
+        assert [len(part) for part in parts] == [1000, 400, 3600 if rows == 5000 else 4000]
+        every = torch.cat([part[:, 0, 0, 0] for part in parts])
+        assert len(every.unique()) == len(every)
+        assert torch.bincount(case.hidden.y_test, minlength=10).tolist() == [40] * 10
+        numbers.append(every.tolist())
+    assert numbers[0] != numbers[1]
 
 
 def test_few_labels_leave_the_other_training_rows_without_one(setup_of):
