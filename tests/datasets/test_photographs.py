@@ -1,11 +1,14 @@
 """Photographs with an attribute, from folders in the layouts of their authors, written here by hand."""
 
 import csv
+import sqlite3
+from contextlib import closing
 
 import numpy as np
 import pytest
 import torch
 from bench.builtin.datasets.celeba import CelebA
+from bench.builtin.datasets.focus import CATEGORIES, LOCATIONS, Focus
 from bench.builtin.datasets.waterbirds import Waterbirds
 from PIL import Image
 
@@ -94,7 +97,7 @@ def test_every_photograph_has_the_label_attribute_and_part_of_its_row(home, load
     assert found.attribute.tolist() == expected
 
 
-@pytest.mark.parametrize("kind", [Waterbirds, CelebA])
+@pytest.mark.parametrize("kind", [Waterbirds, CelebA, Focus])
 def test_a_folder_that_is_not_there_is_named_with_how_to_have_it(home, load, kind):
     with pytest.raises(DataUnavailable, match=r"there is no folder .*(unpack|put them) "):
         load(kind())
@@ -137,3 +140,69 @@ def test_a_face_without_a_part_is_refused_with_its_name(home, load):
     )
     with pytest.raises(DataUnavailable, match=r"has no row of '3.png'"):
         load(CelebA(size=8))
+
+
+def settings(home, rows):
+    folder = home / "focus"
+    for row, (name, *_) in enumerate(rows):
+        painted(folder / name.lstrip("/"), row)
+    with closing(sqlite3.connect(folder / "annotations.db")) as base:
+        base.execute(
+            "CREATE TABLE annotations (file_name TEXT PRIMARY KEY, category TEXT, time TEXT, "
+            "weather TEXT, locations TEXT, humans TEXT)"
+        )
+        base.executemany("INSERT INTO annotations VALUES (?, ?, ?, ?, ?, 'no')", rows)
+        base.commit()
+
+
+def test_what_of_a_setting_is_uncommon_depends_on_the_category(home, load):
+    settings(
+        home,
+        [
+            ("/a/0.png", "car", "day", "sunny", "grass, street"),
+            ("/a/1.png", "car", "night", "foggy", "grass, snow"),
+            ("/a/2.png", "ship", "day", "cloudy", "water"),
+            ("/a/3.png", "ship", "none", "none", "street"),
+            ("/a/4.png", "frog", "night", "raining", "water"),
+            ("/a/5.png", "dog", "night", "partly cloudy", "none"),
+        ],
+    )
+    found = load(Focus(size=8))
+    assert [CATEGORIES[label] for label in found.y] == ["car", "car", "ship", "ship", "frog", "dog"]
+    assert found.x[:, 0, 0, 0].tolist() == [20 * row for row in range(6)]
+    assert found.uncommon.int().tolist() == [
+        [0, 0, 0],
+        [1, 1, 1],
+        [0, 0, 0],
+        [0, 0, 1],
+        [0, 1, 0],
+        [1, 0, 0],
+    ]
+
+
+def test_every_category_has_locations_in_which_it_is_uncommon_and_others():
+    places = frozenset.union(*LOCATIONS.values())
+    assert tuple(LOCATIONS) == CATEGORIES
+    assert places == {"forest", "grass", "indoors", "rocks", "sand", "street", "snow", "water"}
+    assert all(found and found < places for found in LOCATIONS.values())
+
+
+def test_annotations_that_are_no_database_have_no_rows_or_name_another_thing_are_refused(
+    home, load
+):
+    path = home / "focus" / "annotations.db"
+    path.parent.mkdir(parents=True)
+    with pytest.raises(DataUnavailable, match="is missing"):
+        load(Focus(size=8))
+    path.write_text("no database " * 100)
+    with pytest.raises(DataUnavailable, match="can't be read"):
+        load(Focus(size=8))
+    path.unlink()
+    settings(home, [("/a/0.png", "tree", "day", "sunny", "grass")])
+    with pytest.raises(DataUnavailable, match=r"category of .* is 'tree' in a row"):
+        load(Focus(size=8))
+    with closing(sqlite3.connect(path)) as base:
+        base.execute("DELETE FROM annotations")
+        base.commit()
+    with pytest.raises(DataUnavailable, match="has no rows"):
+        load(Focus(size=8))

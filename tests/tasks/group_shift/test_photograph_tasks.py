@@ -3,7 +3,9 @@
 import pytest
 import torch
 from bench.builtin.datasets._photographs import Photographs
+from bench.builtin.datasets.focus import Settings
 from bench.builtin.tasks.group_shift.celeba import CelebA
+from bench.builtin.tasks.group_shift.focus import Focus
 from bench.builtin.tasks.group_shift.waterbirds import Waterbirds
 from shift_serving import Serving
 
@@ -100,7 +102,7 @@ def test_a_table_without_test_rows_is_refused_in_a_sentence(setup_of):
         task.prepare(setup_of(task, data=photographs(part=1)))
 
 
-@pytest.mark.parametrize("task", [Waterbirds, CelebA])
+@pytest.mark.parametrize("task", [Waterbirds, CelebA, Focus])
 def test_without_the_photographs_a_run_is_unavailable_with_how_to_have_them(
     task, monkeypatch, tmp_path, capsys
 ):
@@ -116,3 +118,47 @@ def test_without_the_photographs_a_run_is_unavailable_with_how_to_have_them(
             ]
         )
     assert f"the data set '{name}' is not on this machine" in capsys.readouterr().err
+
+
+def objects():
+    """Four hundred objects of ten categories; every pixel of a picture is its number."""
+    rows = torch.arange(400)
+    count = rows // 100  # how much of the setting is uncommon
+    uncommon = torch.arange(3)[None] < count[:, None]
+    x = (rows % 200).view(-1, 1, 1, 1).expand(-1, 3, 8, 8).to(torch.uint8)
+    return Settings(x=x.clone(), y=rows % 10, uncommon=uncommon)
+
+
+def test_objects_are_in_common_settings_in_training_and_in_all_settings_in_the_test(setup_of):
+    task = Focus(net="mlp", widths=(8,))
+    case = task.prepare(setup_of(task, data=objects()))
+    problem, hidden = case.problems[0], case.hidden
+    assert (len(problem.y), len(hidden.y_val), len(hidden.y_test)) == (60, 16, 24 + 150)
+    assert hidden.a_train.max() == hidden.a_val.max() == 0
+    assert hidden.a_test.bincount()[0] == 24
+    assert hidden.a_test.max() == 3
+    # the upper reference has half of its rows in exchange for others of the same labels
+    same = (hidden.upper == problem.x).flatten(1).all(1)
+    assert 28 <= int(same.sum()) <= 40
+
+
+def test_accuracy_is_that_of_the_rows_whose_setting_is_uncommon_in_so_many_ways(setup_of):
+    task = Focus(net="mlp", widths=(8,))
+    setup = setup_of(task, data=objects())
+    case = task.prepare(setup)
+    problem, hidden = case.problems[0], case.hidden
+
+    class Knows(torch.nn.Module):
+        """Is right where at most one thing is uncommon."""
+
+        def forward(self, x):
+            right = torch.nn.functional.one_hot(hidden.y_test, 10)
+            return torch.where(hidden.a_test[:, None] <= 1, right, right.roll(1, 1)).float()
+
+    found, _ = task.figures(Knows(), hidden, problem, setup)
+    assert [found[f"acc_{name}"] for name in ("common", "one", "two", "three")] == [100, 100, 0, 0]
+    ones = int((hidden.a_test == 1).sum())
+    assert found["acc_uncommon"] == pytest.approx(100 * ones / 150)
+    few = hidden.a_test == 0
+    hidden.a_test = torch.where(few, 0, 1)
+    assert task.figures(Knows(), hidden, problem, setup)[0]["acc_three"] is None
