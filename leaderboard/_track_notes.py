@@ -76,7 +76,7 @@ def track_notes(
         )
     for cell in cells:
         notes += cell.notes
-        if cell.thin:
+        if cell.thin and cell.runs:
             notes.append(
                 f"{cell.task.task} {cell.variant} is thin, shown and not counted: {cell.thin}."
             )

@@ -14,6 +14,9 @@ from bench.params import describe_type, render_value
 from bench.plugins.entries import Entry
 from bench.plugins.registry import Registry
 
+_OFFICIAL = {"ok": "read", "flawed": "read, and differs from the paper", "none": ""}
+"""What a method's card says of its authors' code."""
+
 
 def track_document(track: str, registry: Registry) -> dict[str, Any]:
     """Return what is known of a track as plain data; ``card`` is None
@@ -82,7 +85,7 @@ def card_text(group: list[Entry]) -> str:
         facts |= {
             "paper": card.paper,
             "claim": card.claim,
-            "official code": card.official_code,
+            "authors' code": _OFFICIAL[card.official_code],
             "deviates": card.deviates,
             "signal": card.signal,
             "needs": ", ".join(card.needs),

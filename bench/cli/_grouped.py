@@ -56,22 +56,33 @@ class Failures:
         self._say = say
         self._count: Counter[tuple[str, str, str]] = Counter()
         self._methods: dict[tuple[str, str, str], list[str]] = {}
+        self._traced = ""
 
-    def note(self, record: Record, label: str, rerun: str) -> None:
-        """Take a record that is not ``ok``, what it is of, and the command that shows it again."""
+    def note(self, record: Record, label: str, rerun: str, show: str) -> None:
+        """Take a record that is not ``ok``, what it is of, the command that runs it again, and the
+        one that shows it.
+        """
         if record.error is None:
             return
         message = first_line(record)
+        if record.status == "failed" and not self._traced:
+            self._traced = show
         kind = record.status, record.error.type, alike(message)
         self._count[kind] += 1
         self._methods.setdefault(kind, []).append(record.method)
         if self._count[kind] <= _SHOWN:
+            where = (
+                f" ({record.error.frames[-1]})"
+                if record.status == "failed" and record.error.frames
+                else ""
+            )
             self._say(
-                f"{record.status}: {label}: {record.error.type}: {message}. See it again: {rerun}"
+                f"{record.status}: {label}: {record.error.type}: {message}{where}. "
+                f"See it again: {rerun}"
             )
 
     def end(self) -> None:
-        """Say how many of each kind were not said one by one."""
+        """Say how many of each kind were not said one by one, and where a traceback is."""
         for (status, name, _), count in self._count.items():
             if count > _SHOWN:
                 methods = _names(self._methods[status, name, _][_SHOWN:], "methods")
@@ -79,6 +90,8 @@ class Failures:
                     f"{status}: {count - _SHOWN} more runs of {methods} ended with {name} like "
                     "that; all of them are recorded."
                 )
+        if self._traced:
+            self._say(f"the traceback of the first one: {self._traced}")
 
 
 def first_line(record: Record) -> str:

@@ -110,6 +110,8 @@ class Shown:
             for name, about in self._arrays().items()
         ]
         lines += ["", table(arrays, ["array", "type", "shape"])] if arrays else []
+        if record.error and (ended := record.error.log.rstrip() or "\n".join(record.error.frames)):
+            lines += ["", ended]
         return "\n".join(lines)
 
     def write_pictures(self, wanted: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -17,6 +18,7 @@ from bench.cli._notebook import line, notebook_progress
 from bench.cli._options import Command, warn
 from bench.cli._progress import Bar
 from bench.errors import UsageError
+from bench.texts import shell_word
 
 if TYPE_CHECKING:
     from bench.executors import Executor
@@ -123,16 +125,21 @@ def run_cells(
                 continue
             records.append(record)
             if record.error is not None:
-                command = whole(
-                    keyed.cell,
-                    driver.registry,
-                    driver.again,
-                    driver.store.root,
-                    sys.stderr.encoding or "utf-8",
+                root, encoding = driver.store.root, sys.stderr.encoding or "utf-8"
+                command = whole(keyed.cell, driver.registry, driver.again, root, encoding)
+                failures.note(
+                    record, keyed.cell.spec.label(), command, _show(record.id, root, encoding)
                 )
-                failures.note(record, keyed.cell.spec.label(), command)
     failures.end()
     return records
+
+
+def _show(record: str, results: Path, encoding: str) -> str:
+    """Return the command that shows a record, to paste into a shell."""
+    words = ["bench", "show", record]
+    if results.resolve() != Path("results").resolve():
+        words += ["--results", str(results.resolve())]
+    return " ".join(shell_word(word, encoding) for word in words)
 
 
 @contextmanager

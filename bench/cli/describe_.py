@@ -64,7 +64,7 @@ def command(dataset: str, plugins: tuple[str, ...], as_json: bool) -> None:
 def _lines(found: dict[str, Any]) -> list[list[Any]]:
     """Return the rows of the table for readers."""
     counts = (found["class_rows"] or {}).values()
-    sizes = f", of {min(counts):,} to {max(counts):,} rows" if counts else ""
+    sizes = f", of {_range(min(counts), max(counts))} rows" if counts else ""
     sharp = "infinite" if found["equal_rows_differ"] else _figure(found["label_sharpness"])
     return [
         ["rows", f"{found['rows']:,}", f"each of shape {tuple(found['shape'])}"],
@@ -88,6 +88,10 @@ def _lines(found: dict[str, Any]) -> list[list[Any]]:
         ],
         ["missing", _figure(found["missing"], " %"), "values that are missing"],
     ]
+
+
+def _range(least: int, most: int) -> str:
+    return f"{least:,}" if least == most else f"{least:,} to {most:,}"
 
 
 def _figure(value: float | None, unit: str = "") -> str:

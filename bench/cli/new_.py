@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from bench.cli._options import completer, open_registry, plugins_option, tracks_completer, warn
 from bench.errors import UsageError
+
+if TYPE_CHECKING:
+    from bench.plugins.registry import Registry
 
 _HELP = """Write a method, task or dataset to start from: one file that runs as it is.
 
@@ -61,11 +65,27 @@ def command(
                 f"say which track {name} is for, with --track, or which method to start from, "
                 f"with --like; the tracks: {', '.join(registry.tracks())}."
             )
+    if kind == "task":
+        _refuse_taken(registry, track or name)
     folder = Path(out) if out is not None else Path(name) if kind == "plugin" else Path()
     paths = write(folder, files_for(kind, name, registry, track or name, like, others))
     for path in paths:
         click.echo(str(path))
     warn(f"next: {_next(kind, name, paths[0], folder)}")
+
+
+def _refuse_taken(registry: Registry, track: str) -> None:
+    """Refuse a track that has tasks: a new task brings its own problem and methods, which the
+    methods and tasks of that track could not read.
+    """
+    taken = sorted(entry.name for entry in registry.rows("task") if entry.track == track)
+    if taken:
+        raise UsageError(
+            f"the track {track!r} has a problem and methods of its own already, and 'bench new "
+            "task' writes a new track; leave --track out or name a new one. A task that joins "
+            f"{track!r} returns that track's problem: start from the file of one of its tasks, "
+            f"like {taken[0]}, or from docs/tutorials/task.md."
+        )
 
 
 def _next(kind: str, name: str, path: Path, folder: Path) -> str:

@@ -94,6 +94,8 @@ def ended(cells: Sequence[Cell], records: Records, rule: str = "solves") -> Iter
             else rule
         )
         broken.add(blamed)
+        if record.status == "failed" and record.error and record.error.frames:
+            message += f" ({record.error.frames[-1]})"
         yield judged(
             blamed,
             cell,

@@ -92,6 +92,12 @@ def test_a_dataset_of_a_plugin_file_is_described_with_its_parameters(bench, own)
     }
 
 
+def test_classes_of_one_size_are_described_by_it(bench):
+    said = [bench("describe", *words).out for words in (("iris",), ("wine",))]
+    assert "different labels, of 50 rows" in said[0]
+    assert "different labels, of 48 to 71 rows" in said[1]
+
+
 def test_equal_rows_with_different_labels_are_infinitely_sharp(bench, own):
     file = own("return Rows(torch.tensor([[1.0], [1.0], [3.0]]), torch.tensor([0, 1, 1]))")
     assert "label sharpness      infinite" in bench("describe", "my-table", "--plugins", file).out

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -682,12 +684,15 @@ def test_a_method_that_raises_is_a_failed_record_and_the_others_go_on(bench, plu
     assert found.code == 1
     assert (
         "failed: noisy-digits sym40 boom seed 0: ValueError: the method's solve failed: the sky "
-        "fell. See it again: bench run --method noisy-labels/boom --task"
+        "fell (boom.py:12 solve). See it again: bench run --method noisy-labels/boom --task"
     ) in found.err
     records = {record["method"]: record for record in json.loads(found.out)["records"]}
     assert records["ce"]["status"] == "ok"
     assert records["boom"]["error"]["type"] == "ValueError"
     assert records["boom"]["error"]["frames"][-1] == "boom.py:12 solve"
+    show = re.search("the traceback of the first one: bench show (.*)", found.err)[1]
+    shown = bench("show", *shlex.split(show)).out
+    assert shown.rstrip().endswith("boom.py:12 solve")
 
 
 def test_a_wrong_tool_bench_key_is_named(bench, tmp_path):

@@ -81,6 +81,14 @@ def test_a_new_task_and_a_new_data_set_pass_the_suite_as_they_are(bench):
     assert [report.failed() for report in reports] == [[], [], [], []]
 
 
+@pytest.mark.parametrize("arguments", [("my-task", "--track", "noisy-labels"), ("noisy-labels",)])
+def test_a_new_task_does_not_join_a_track_that_has_tasks(arguments, bench):
+    found = bench("new", "task", *arguments)
+    assert found.code == 2
+    assert "the track 'noisy-labels' has a problem and methods of its own already" in found.err
+    assert not list(Path().glob("*.py"))
+
+
 @pytest.mark.slow
 def test_a_new_plugin_is_a_package_whose_wheel_installs_runs_and_passes_its_own_test(
     bench, tmp_path

@@ -127,6 +127,7 @@ def test_a_method_says_where_its_defaults_come_from_and_what_tune_tries(bench):
             for line in bench("show", name).out.splitlines()
             if line.startswith("defaults from:")
         ), name
+    assert "authors' code:     read\n" in bench("show", "elr").out
     assert "--tune tries:      lam 1.0, 3.0, 7.0; beta 0.5, 0.7, 0.9\n" in bench("show", "elr").out
     assert "defaults from:" not in bench("show", "noisy-labels/ce").out  # it has none
 

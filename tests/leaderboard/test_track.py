@@ -297,6 +297,15 @@ def close(records, cell, share):
     return [drawn(record) for record in records]
 
 
+def test_a_frozen_thin_cell_is_noted_only_where_it_has_runs(suite_file):
+    options = {"suite": str(suite_file), "cards": CARDS}
+    records = close(anchors(), "b", 0.1)
+    bench_freeze(records, BOUNDED, options)
+    for shown, thin in ((records, 1), ([one for one in records if one.variant != "b"], 0)):
+        (found,) = bench_board(shown, BOUNDED, options)["tracks"]
+        assert len([note for note in found["notes"] if "up b is thin" in note]) == thin
+
+
 def test_a_cell_whose_anchors_span_too_little_of_the_metric_is_thin_with_the_reason(track):
     found = track([*close(anchors(), "b", 0.1), *runs("m", 0.5)], tasks=BOUNDED)
     cells = {cell["cell"]: cell for cell in found["cells"]}
