@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from bench.runs.store import Store
 
 
+ENDS = ("ok", "failed", "crashed", "timeout", "oom", "invalid", "interrupted")
+"""How a run can end; as in ``bench.runs.record.Status``, whose import would be slow here."""
+
+
 @click.group("results", invoke_without_command=True)
 @click.pass_context
 def command(context: click.Context) -> None:
@@ -73,6 +77,13 @@ def _open(results: str | None) -> Store:
     metavar="NAME",
     help="Only these methods. Repeatable, comma lists.",
 )
+@click.option(
+    "--status",
+    "statuses",
+    multiple=True,
+    type=click.Choice(ENDS),
+    help="Only records of runs that ended so. Repeatable.",
+)
 @results_option
 def export(
     file: str,
@@ -80,6 +91,7 @@ def export(
     by_task: bool,
     tasks: tuple[str, ...],
     methods: tuple[str, ...],
+    statuses: tuple[str, ...],
     results: str | None,
 ) -> None:
     """Write every record into FILE: .jsonl, one JSON document a line, .parquet, a row a record for
@@ -93,12 +105,17 @@ def export(
 
     if by_task and form not in (None, "jsonl"):
         raise UsageError(f"--by-task writes .jsonl files and not {form}; leave --format out.")
-    if by_task and methods:
-        raise UsageError("--by-task writes every record of a task; leave --method out.")
+    if by_task and (methods or statuses):
+        option = "--method" if methods else "--status"
+        raise UsageError(f"--by-task writes every record of a task; leave {option} out.")
     store, wanted, only = _open(results), split_names(tasks), split_names(methods)
 
     def chosen(record: Record) -> bool:
-        return (not wanted or record.task in wanted) and (not only or record.method in only)
+        return (
+            (not wanted or record.task in wanted)
+            and (not only or record.method in only)
+            and (not statuses or record.status in statuses)
+        )
 
     count = (
         _export_by_task(store, Path(file), chosen)

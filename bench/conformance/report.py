@@ -22,7 +22,7 @@ RULES = {
     "same-seed": "the same seed gives the same bits",
     "other-seed": "another seed gives another result",
     "fresh-process": "a process of its own gives the same bits",
-    "stack": "a seed's bits do not depend on its neighbours in a stack",
+    "stack": "a seed's bits depend neither on its neighbours in a stack nor on their number",
     "counts": "no fewer visits are counted than its modules see with a gradient",
     "files": "nothing is written outside its folder",
     "network": "nothing is downloaded",

@@ -46,7 +46,7 @@ RULES = {
     "outside": Rule(
         "wrong",
         "a figure outside the bounds of its metric",
-        "don't use it; mend the task or its card, then run the cell again",
+        "don't use it; fix the task or its card, then run the cell again",
     ),
     "two-numbers": Rule(
         "wrong",

@@ -151,7 +151,7 @@ def _of_record(where: str, record: Record, registry: Registry) -> Iterator[Fault
         yield fault(
             "status",
             said=f"it ended as {record.status} ({reason[:200].rstrip('.')}); "
-            "mend the method and run it again, or leave it out",
+            "fix the method and run it again, or export with --status ok",
         )
         return
     yield from (fault("metrics", said=said) for said in _metrics(record, card))
@@ -159,7 +159,7 @@ def _of_record(where: str, record: Record, registry: Registry) -> Iterator[Fault
         yield fault(
             "gates",
             said=f"it fails {' and '.join(failed)}, so the board gives it the floor of its task; "
-            "mend the method, or leave the row out",
+            "fix the method, or leave the row out",
         )
     if (record.provenance.get("bench_git") or {}).get("dirty"):
         yield fault(
@@ -229,7 +229,7 @@ def _metrics(record: Record, card: TaskCard) -> Iterator[str]:
         if name not in known:
             yield f"{record.task} has no metric {name!r}; its metrics: {', '.join(known)}"
         elif value is not None and (wrong := outside(known[name], value)):
-            yield f"{name} = {value:g}, {wrong}; mend the task or its card, then run it again"
+            yield f"{name} = {value:g}, {wrong}; fix the task or its card, then run it again"
     if record.metrics.get(card.primary.name) is None:
         yield f"it has no {card.primary.name}, which the board ranks; run it again"
 

@@ -312,6 +312,25 @@ def test_an_export_by_task_says_what_it_removed_and_what_it_left_alone(bench, re
     )
 
 
+def test_an_export_leaves_out_runs_that_ended_otherwise_than_asked(bench, recorded):
+    from typing import get_args
+
+    from bench.cli.results_ import ENDS
+    from bench.runs.record import Status
+
+    assert get_args(Status) == ENDS
+    error = {"type": "ValueError", "message": "no", "frames": [], "log": "", "rerun": ""}
+    document = json.loads(recorded.read_text())
+    document |= {"status": "failed", "attempt": 2, "error": error, "metrics": {}}
+    recorded.with_name(recorded.name.replace("-1.json", "-2.json")).write_text(json.dumps(document))
+    assert bench("results", "export", "all.jsonl").err == "bench: wrote 2 records to all.jsonl.\n"
+    found = bench("results", "export", "--status", "ok", "good.jsonl")
+    assert found.err == "bench: wrote 1 records to good.jsonl.\n"
+    assert bench("results", "export", "--status", "oom", "none.jsonl").code == 3
+    refused = bench("results", "export", "--by-task", "--status", "ok", "out")
+    assert (refused.code, "leave --status out" in refused.err) == (2, True)
+
+
 def test_an_export_by_task_is_of_lines_and_needs_a_folder(bench, recorded, tmp_path):
     assert bench("results", "export", "--by-task", "--format", "csv", "out").code == 2
     (tmp_path / "taken").write_text("mine")

@@ -131,6 +131,16 @@ DEFECTS = {
             ),
         },
     ),
+    "a stack that divides by its size": (
+        "stack",
+        {
+            "card": ", stacked=True",
+            "stacked": (
+                "return [types.SimpleNamespace(slope=0.0, offset=1 / len(problems), width=None) "
+                "for _ in problems]"
+            ),
+        },
+    ),
     "visits that are not counted": (
         "counts",
         {
@@ -217,6 +227,28 @@ def test_an_example_that_goes_through_two_modules_in_turn_is_one_visit(tmp_path)
     assert [finding.outcome for finding in report.findings if finding.rule == "counts"] == [
         "passed"
     ]
+
+
+SCALAR = '''
+from typing import ClassVar
+from bench import MethodCard
+from bench.tracks.noisy_labels import NoisyLabelMethod, cross_entropy
+
+class Scalar(NoisyLabelMethod):
+    """Cross entropy, its mean taken over the nets of a stack too."""
+    card: ClassVar = MethodCard(name="scalar", title="Mean over all nets", track="noisy-labels", stacked=True)
+
+    def loss(self, state, batch, logits):
+        return cross_entropy(logits, batch.y).mean()
+'''
+
+
+def test_a_loss_that_is_one_number_for_all_nets_is_caught(tmp_path):
+    path = tmp_path / "scalar.py"
+    path.write_text(SCALAR)
+    (report,) = check(str(path), device="cpu", quick=True)
+    assert {finding.rule for finding in report.failed()} == {"stack"}
+    assert "a mean over everything is one number for K nets" in report.failed()[0].said
 
 
 TASK = '''
