@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -18,10 +21,12 @@ OFFICIAL = {
 
 @functools.cache
 def registry() -> Any:
-    """Return what is installed."""
+    """Return the plugins of this repository, without those that other packages bring."""
     from bench.plugins.registry import Registry
 
-    return Registry()
+    others = ",".join(point.name for point in entry_points(group="bench"))
+    with mock.patch.dict(os.environ, {"BENCH_DISABLE_PLUGINS": others}):
+        return Registry()
 
 
 @functools.cache
