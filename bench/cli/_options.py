@@ -21,6 +21,7 @@ from bench.texts import plain, printable
 
 if TYPE_CHECKING:
     from bench.plugins.registry import Registry
+    from bench.runs.store import Store
 
 Command = Callable[..., Any]
 
@@ -190,3 +191,17 @@ def warn(message: str) -> None:
     """Say something on stderr, on a line of its own."""
     Bar.aside()
     click.echo(printable(f"bench: {message}"), err=True)
+
+
+def open_results(results: str | None) -> Store:
+    """Return the store of a results folder that is there.
+
+    Raises:
+        UsageError: there is none.
+    """
+    from bench.runs.store import Store
+
+    folder = results_folder(results)
+    if not folder.is_dir():
+        raise UsageError(f"no results folder at {str(folder)!r}; name it with --results.")
+    return Store(folder)

@@ -3,33 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli import _renew, _results_check
+from bench.cli import _renew, _results_check, _results_export
 from bench.cli._adding import add_records
 from bench.cli._options import (
     emit_json,
     json_option,
     open_registry,
+    open_results,
     plugins_option,
     results_folder,
     results_option,
-    split_names,
     warn,
 )
-from bench.errors import EnvironmentFault, NothingSelected, UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from bench.runs.record import Record
-    from bench.runs.store import Store
-
-
-ENDS = ("ok", "failed", "crashed", "timeout", "oom", "invalid", "interrupted")
-"""How a run can end; as in ``bench.runs.record.Status``, whose import would be slow here."""
+from bench.errors import EnvironmentFault, UsageError
 
 
 @click.group("results", invoke_without_command=True)
@@ -38,110 +27,6 @@ def command(context: click.Context) -> None:
     """Export, import and merge records, find wrong ones, and clean up."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
-
-
-def _open(results: str | None) -> Store:
-    from bench.runs.store import Store
-
-    folder = results_folder(results)
-    if not folder.is_dir():
-        raise UsageError(f"no results folder at {str(folder)!r}; name it with --results.")
-    return Store(folder)
-
-
-@command.command("export")
-@click.argument("file")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(("jsonl", "parquet", "csv")),
-    help="The format.  [default: what FILE ends in]",
-)
-@click.option(
-    "--by-task",
-    is_flag=True,
-    help="FILE is a folder: write one sorted file a track and task into it, TRACK.TASK.jsonl, "
-    "and remove those whose records are gone.",
-)
-@click.option(
-    "--task",
-    "tasks",
-    multiple=True,
-    metavar="NAME",
-    help="Only these tasks. Repeatable, comma lists.",
-)
-@click.option(
-    "--method",
-    "methods",
-    multiple=True,
-    metavar="NAME",
-    help="Only these methods. Repeatable, comma lists.",
-)
-@click.option(
-    "--status",
-    "statuses",
-    multiple=True,
-    type=click.Choice(ENDS),
-    help="Only records of runs that ended so. Repeatable.",
-)
-@results_option
-def export(
-    file: str,
-    form: str | None,
-    by_task: bool,
-    tasks: tuple[str, ...],
-    methods: tuple[str, ...],
-    statuses: tuple[str, ...],
-    results: str | None,
-) -> None:
-    """Write every record into FILE: .jsonl, one JSON document a line, .parquet, a row a record for
-    pandas or DuckDB, or .csv.
-
-    A .csv is for reading: it has figures, costs and parameters, not the whole record, and can't be
-    imported. Any folder that holds a .jsonl export can be given as --results. Arrays and pictures
-    stay behind; 'merge' carries them.
-    """
-    from bench.runs.exports import export as write
-
-    if by_task and form not in (None, "jsonl"):
-        raise UsageError(f"--by-task writes .jsonl files and not {form}; leave --format out.")
-    if by_task and (methods or statuses):
-        option = "--method" if methods else "--status"
-        raise UsageError(f"--by-task writes every record of a task; leave {option} out.")
-    store, wanted, only = _open(results), split_names(tasks), split_names(methods)
-
-    def chosen(record: Record) -> bool:
-        return (
-            (not wanted or record.task in wanted)
-            and (not only or record.method in only)
-            and (not statuses or record.status in statuses)
-        )
-
-    count = (
-        _export_by_task(store, Path(file), chosen)
-        if by_task
-        else write(store, Path(file), chosen, form or "")
-    )
-    for damaged in store.damaged:
-        warn(f"the record {damaged.path} is left out: {damaged.reason}.")
-    if not count:
-        raise NothingSelected(f"no record in {str(store.root)!r} fits; nothing was written.")
-    warn(f"wrote {count} records to {file}.")
-
-
-def _export_by_task(store: Store, folder: Path, chosen: Callable[[Record], bool]) -> int:
-    """Write a file a track and task, and say which further files were removed or found."""
-    from bench.runs.export_folder import export_by_task
-
-    done = export_by_task(store, folder, chosen)
-    for name in done.removed:
-        warn(f"removed {folder / name}: there is no record of its track and task any more.")
-    for name in done.others:
-        warn(
-            f"{folder / name} is no file of one track and task; it was left alone, and its records "
-            "count with the others."
-        )
-    return done.records
 
 
 _renumber = click.option(
@@ -256,7 +141,7 @@ def doctor(
             f"results doctor got two folders, {folder!r} and {results!r} (from --results); give "
             "one."
         )
-    store = _open(folder if folder is not None else results)
+    store = open_results(folder if folder is not None else results)
 
     def say(text: str) -> None:
         if not as_json and sys.stderr.isatty():
@@ -285,7 +170,7 @@ def gc(dry_run: bool, results: str | None, as_json: bool) -> None:
 
     from bench.runs.cleanup import removable, remove_all
 
-    store = _open(results)
+    store = open_results(results)
     found = removable(store)
     left = [] if dry_run else remove_all(store, found)
     size = sum(item.bytes for item in found)
@@ -313,5 +198,6 @@ def gc(dry_run: bool, results: str | None, as_json: bool) -> None:
         )
 
 
+command.add_command(_results_export.command)
 command.add_command(_renew.command)
 command.add_command(_results_check.command)

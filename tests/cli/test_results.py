@@ -315,7 +315,7 @@ def test_an_export_by_task_says_what_it_removed_and_what_it_left_alone(bench, re
 def test_an_export_leaves_out_runs_that_ended_otherwise_than_asked(bench, recorded):
     from typing import get_args
 
-    from bench.cli.results_ import ENDS
+    from bench.cli._results_export import ENDS
     from bench.runs.record import Status
 
     assert get_args(Status) == ENDS
