@@ -146,7 +146,7 @@ class UnlearnCorrective(NetTask):
 
     def prepare(self, run: Setup) -> Case:
         """Corrupt, train the original, and name some of the corrupted rows."""
-        data = load(run, self.data, self.n_train, self.n_val, 10, 0.0)
+        data = self._shuffled(load(run, self.data, self.n_train, self.n_val, 10, 0.0), run)
         generator = run.numpy_generator("corruption", self.kind)
         count = round(self.corrupted * len(data.y))
         x, y = data.x.clone(), data.y.clone()
@@ -191,6 +191,15 @@ class UnlearnCorrective(NetTask):
                 original=originals["outputs"][0],
             ),
         )
+
+    def _shuffled(self, data: Data, run: Setup) -> Data:
+        """Return the data with the training rows in an order that the seed draws: where they are
+        sorted by class, a label unlike its neighbours' would tell that it was swapped.
+        """
+        order = run.numpy_generator("split", "order").permutation(len(data.y))
+        rows = torch.from_numpy(order).to(data.y.device)
+        parts = {name: getattr(data, name)[rows] for name in ("x", "y", "y_true")}
+        return msgspec.structs.replace(data, **parts)
 
     def _tested(self, data: Data) -> tuple[torch.Tensor, torch.Tensor, int]:
         """Return test inputs and labels, those of the affected domain

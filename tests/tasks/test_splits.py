@@ -137,7 +137,6 @@ MAY_TELL = {
     # these do tell what is hidden, as docs/trust.md says
     ("data-valuation/value-mislabel", "y_true"),
     ("selection", "y_true"),
-    ("unlearning-correction", "corrupted"),
 }
 """What the places of rows tell, by task and name."""
 
