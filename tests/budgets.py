@@ -55,7 +55,7 @@ BUDGETS: dict[str, float] = {
     "tests/plugins": 24.0,
     "tests/runs": 124.0,
     "tests/speed": 36.0,
-    "tests/tasks": 150.0,
+    "tests/tasks": 170.0,
     "tests/tasks/accuracy_estimation": 4.0,
     "tests/tasks/active_learning": 10.0,
     "tests/tasks/adversarial": 5.0,
