@@ -4,12 +4,23 @@ import pytest
 import torch
 from bench.builtin.datasets.digits import Digits
 from bench.builtin.datasets.mnist5k import Mnist5k
-from shift_serving import Serving
 
 from bench.contracts import Outcome
 from bench.runs.context import Setup
+from bench.runs.tools import Tools
 
 CPU = torch.device("cpu")
+
+
+class _Serving(Tools):
+    def __init__(self, data):
+        self._data = data
+
+    def dataset(self, run, name, params):
+        return self._data[name]
+
+    def report(self, run, step, model):
+        """Nobody looks."""
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +42,7 @@ def setup_of(shift_data, tmp_path_factory):
             method="group-shift/erm",
             device=CPU,
             workdir=folder,
-            tools=Serving(shift_data),
+            tools=_Serving(shift_data),
         )
 
     return make

@@ -7,7 +7,7 @@ from bench.builtin.datasets.focus import Settings
 from bench.builtin.tasks.group_shift.celeba import CelebA
 from bench.builtin.tasks.group_shift.focus import Focus
 from bench.builtin.tasks.group_shift.waterbirds import Waterbirds
-from shift_serving import Serving
+from serving import Serving
 
 from bench.errors import InvalidRun
 from bench.runs.context import Run, Setup
@@ -37,7 +37,7 @@ def setup_of(tmp_path):
             method="group-shift/erm",
             device=torch.device("cpu"),
             workdir=tmp_path,
-            tools=Serving({name: photographs() if data is None else data}),
+            tools=Serving(photographs() if data is None else data),
         )
 
     return make
