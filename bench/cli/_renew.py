@@ -13,8 +13,8 @@ from bench.cli._options import (
     json_option,
     names_option,
     open_registry,
+    open_results,
     plugins_option,
-    results_folder,
     results_option,
     say,
     split_names,
@@ -84,13 +84,10 @@ def command(
     from bench.runs.old_code import Trees
     from bench.runs.provenance import machine
     from bench.runs.renewal import survey
-    from bench.runs.store import Store
 
     absolute_paths()
     registry = open_registry(plugins)
-    store = Store(results_folder(results))
-    if not store.root.is_dir():
-        raise UsageError(f"no results folder at {str(store.root)!r}; name it with --results.")
+    store = open_results(results)
     records = _selected(registry, store.briefs(), filters)
     for damaged in store.damaged:
         warn(f"the record {damaged.path} is not used: {damaged.reason}.")
