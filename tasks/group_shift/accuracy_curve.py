@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 import torch
 
-from bench import Case, Meta, Metric, Outcome, Preset, Run, Score, Setup, TaskCard, Watched
+from bench import Case, InvalidRun, Meta, Metric, Outcome, Preset, Run, Score, Setup, TaskCard, Watched
 from bench.tracks.group_shift import GroupMethod, Problem
 from bench.training.data import Examples
 from bench.training.pictures import scatter
@@ -102,7 +102,7 @@ class AccuracyCurve(SpuriousTask):
         presets={
             "smoke": Preset(
                 variants={"rho95": {"rho": 0.95}},
-                params={"n_train": 300, "trainings": 4},
+                params={"n_train": 400, "trainings": 8},
                 seeds=1,
                 timeout=60,
             ),
@@ -159,7 +159,11 @@ class AccuracyCurve(SpuriousTask):
         return Watched({})
 
     def evaluate(self, case: Case, outcomes: Sequence[Outcome], run: Setup) -> Score:
-        """Hold the points of the method against the baseline's parabola."""
+        """Hold the points of the method against the baseline's parabola.
+
+        Raises:
+            InvalidRun: too few trainings of the baseline or of the method are above ``KEPT``.
+        """
         hidden: Hidden = case.hidden
         part = "val" if self.judged == "validation" else "test"
         points = np.array(
@@ -170,6 +174,8 @@ class AccuracyCurve(SpuriousTask):
             mean = float(kept[:, 1].mean()) if len(kept) else None
             return Score(metrics={"score_val": mean}, not_rankable="scored on validation rows")
         baseline = np.array([self._baseline(case, k, run) for k in range(len(points))])
+        demand("baseline", baseline, LEAST)
+        demand("method", points, 1)
         return Score(
             metrics=curve_figures(points, baseline),
             arrays={"points": points, "baseline": baseline},
@@ -208,6 +214,20 @@ def accuracies(model: Any, hidden: Hidden, part: str) -> tuple[float, float]:
     x, y, a = (getattr(hidden, f"{name}_{part}") for name in "xya")
     right = (predict(model, x).argmax(-1) == y).double()
     return 100 * float(right[a == y].mean()), 100 * float(right[a != y].mean())
+
+
+def demand(whose: str, points: np.ndarray, least: int) -> None:
+    """Refuse points (n, 2), in percent, of which fewer than ``least`` are above ``KEPT``.
+
+    Raises:
+        InvalidRun: there are fewer.
+    """
+    above = int((points[:, 0] > KEPT).sum())
+    if above < least:
+        raise InvalidRun(
+            f"{above} of {len(points)} trainings of the {whose} have a majority accuracy above "
+            f"{KEPT:g} %, and the figures need {least}; raise trainings or n_train."
+        )
 
 
 def curve_figures(points: np.ndarray, baseline: np.ndarray) -> dict[str, float | None]:

@@ -7,7 +7,7 @@ import torch
 from bench.builtin.tasks.group_shift import accuracy_curve, feature_bias
 from bench.builtin.tasks.group_shift._corrupted import KINDS, mixed
 from bench.builtin.tasks.group_shift._others import patches
-from bench.builtin.tasks.group_shift.accuracy_curve import AccuracyCurve, curve_figures
+from bench.builtin.tasks.group_shift.accuracy_curve import AccuracyCurve, curve_figures, demand
 from bench.builtin.tasks.group_shift.corrupted_mnist import CorruptedMnist
 from bench.builtin.tasks.group_shift.dominoes_mnist import DominoesMnist
 from bench.builtin.tasks.group_shift.feature_bias import FeatureBias
@@ -15,6 +15,7 @@ from bench.builtin.tasks.group_shift.finetune_mnist import FinetuneMnist
 from bench.builtin.tasks.group_shift.linslab import LinSlab
 from bench.builtin.tasks.group_shift.noisy_environments import NoisyEnvironments
 
+from bench import InvalidRun
 from bench.runs.context import Run
 from bench.tracks.group_shift import GroupMethod, Solution
 
@@ -228,6 +229,19 @@ def test_trainings_that_failed_are_left_out_and_too_few_points_have_no_curve():
     found = curve_figures(points, points)
     assert found == {"kept": pytest.approx(200 / 3), "minority": 35.0}
     assert curve_figures(points[:1], points) == {"kept": 0.0}
+
+
+def test_a_curve_without_enough_trainings_says_whose_they_are_and_how_many_it_needs():
+    points = np.array([[60.0, 90.0], [70.0, 30.0], [80.0, 40.0], [90.0, 40.0]])
+    demand("method", points, 1)
+    with pytest.raises(InvalidRun, match=r"3 of 4 trainings of the baseline .* need 4; raise"):
+        demand("baseline", points, 4)
+
+
+def test_every_seed_of_the_smallest_preset_has_trainings_to_spare():
+    """Half of the trainings could fail: which ones do depends on the processor."""
+    smoke = AccuracyCurve.card.presets["smoke"].params
+    assert smoke["trainings"] >= 2 * accuracy_curve.LEAST
 
 
 def test_the_square_is_significant_where_points_bend_and_not_on_a_noisy_line():
