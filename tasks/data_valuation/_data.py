@@ -117,11 +117,16 @@ class RowsTask(Task):
             )
         order = generator.permutation(len(data.y))
         if self.imbalance > 1:
-            order = self._skewed(order, data.y.cpu().numpy()[order], data.classes)
+            labels = data.y.cpu().numpy()[order]
+            order = self._skewed(order, labels, data.classes, generator)
         return list(torch.from_numpy(order[: sum(sizes)]).to(data.y.device).split(sizes))
 
-    def _skewed(self, order: np.ndarray, y: np.ndarray, classes: int) -> np.ndarray:
-        """Return the rows with so many of each class first that the training part is skewed."""
+    def _skewed(
+        self, order: np.ndarray, y: np.ndarray, classes: int, generator: np.random.Generator
+    ) -> np.ndarray:
+        """Return the rows with so many of each class first, in a random order, that the training
+        part is skewed.
+        """
         share = self.imbalance ** -(np.arange(classes) / max(1, classes - 1))
         wanted = self.n_train * share / share.sum()
         take = np.floor(wanted).astype(int)
@@ -133,7 +138,7 @@ class RowsTask(Task):
                 f"imbalance={self.imbalance:g}; ask for fewer rows or a smaller imbalance"
             )
         rest = np.setdiff1d(np.arange(len(order)), first)
-        return np.concatenate([order[np.sort(first)], order[rest]])
+        return np.concatenate([order[generator.permutation(first)], order[rest]])
 
 
 def moved(

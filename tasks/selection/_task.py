@@ -54,6 +54,10 @@ class PruningTask(Task):
     def prepare(self, run: Setup) -> Case:
         """Take the parts, move labels; with ``holdout`` leave the test rows out."""
         train, test = self.parts(run)
+        # many datasets are sorted by class, where the place of a row would tell its true label
+        order = run.numpy_generator("split", "order").permutation(len(train.y))
+        rows = torch.from_numpy(order).to(train.y.device)
+        train = Examples(train.x[rows], train.y[rows], train.classes)
         y, x = train.y.cpu().numpy(), train.x
         given, wrong = moved(y, self.label_noise, train.classes, run.numpy_generator("corruption"))
         problem = Problem(

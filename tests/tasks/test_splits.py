@@ -134,9 +134,6 @@ MAY_TELL = {
     ("poisoning", "y_test"),  # as many as there are rows of another kind
     ("label-errors/errors-clusters", "y_test"),
     ("unlearning-privacy", "data.y_true"),  # no score asks for labels from before the noise
-    # these do tell what is hidden, as docs/trust.md says
-    ("data-valuation/value-mislabel", "y_true"),
-    ("selection", "y_true"),
 }
 """What the places of rows tell, by task and name."""
 
