@@ -12,7 +12,19 @@ import msgspec
 import numpy as np
 import torch
 
-from bench import Case, InvalidRun, Meta, Metric, Outcome, Preset, Run, Score, Setup, TaskCard, Watched
+from bench import (
+    Case,
+    InvalidRun,
+    Meta,
+    Metric,
+    Outcome,
+    Preset,
+    Run,
+    Score,
+    Setup,
+    TaskCard,
+    Watched,
+)
 from bench.tracks.group_shift import GroupMethod, Problem
 from bench.training.data import Examples
 from bench.training.pictures import scatter
