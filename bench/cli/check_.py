@@ -69,4 +69,8 @@ def command(
         )
     else:
         click.echo("\n\n".join(report.markdown() for report in reports))
+        failing = [report.name for report in reports if not report.ok]
+        if len(reports) > 1:  # the reports of many plugins fill more than a screen
+            ended = f"these {len(failing)} fail: {', '.join(failing)}." if failing else "all pass."
+            click.echo(f"bench: of {len(reports)} plugins, {ended}", err=True)
     return 0 if all(report.ok for report in reports) else 1

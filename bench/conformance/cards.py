@@ -10,6 +10,7 @@ from typing import Any, get_args
 import msgspec
 
 from bench.cards import MethodCard, TaskCard
+from bench.conformance.hooks import spelling
 from bench.conformance.report import Finding
 from bench.errors import ParameterError
 from bench.params import Param, check_value, render_value, resolve
@@ -35,6 +36,7 @@ def static_findings(entry: Entry) -> list[Finding]:
             outcome="failed" if wrong else "passed",
             said="; ".join(wrong),
         ),
+        spelling(import_target(entry.target)),
     ]
 
 

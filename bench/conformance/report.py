@@ -11,6 +11,7 @@ RULES = {
     "parameters": (
         "every parameter has a default within its bounds, and refuses what is outside them"
     ),
+    "hooks": "what it overrides is spelt as its base class spells it",
     "solves": "every smoke preset of its tracks is solved",
     "solution": (
         "what it returns and reports, and every output of its models, has the shape, type and "
@@ -40,6 +41,8 @@ RULES = {
     "rows": "the data has rows, finite figures, and labels that differ",
 }
 """Rule -> what it asks for."""
+ORDER = ("failed", "skipped", "passed")
+"""Outcomes, those that are read first before others."""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,7 +81,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return [finding for finding in self.findings if finding.outcome == "failed"]
 
     def markdown(self) -> str:
-        """Return the report as Markdown: a line a rule, and what failed with the reason."""
+        """Return the report as Markdown: a line a rule, and the reasons, of what failed first."""
         lines = [
             f"## {self.kind} {self.name}: {'passes' if self.ok else 'fails'}",
             "",
@@ -94,7 +97,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
                 if bad:
                     outcome = f"**failed** ({bad} of {len(mine)})"
                 lines.append(f"| {rule} | {asks} | {outcome} |")
-        for finding in self.findings:
+        for finding in sorted(self.findings, key=lambda finding: ORDER.index(finding.outcome)):
             if finding.outcome != "passed" or finding.said:
                 where = f" on {finding.subject}" if finding.subject else ""
                 lines += ["", f"- {finding.rule}{where}, {finding.outcome}: {_line(finding.said)}"]

@@ -30,3 +30,16 @@ def test_a_name_that_is_unknown_is_a_sentence(bench):
     done = bench("check", "elrr")
     assert done.code == 2
     assert "unknown method 'elrr'. Did you mean 'elr'" in done.err
+
+
+def test_reasons_of_what_failed_come_first(bench, plugin):
+    done = bench("check", str(plugin("boom", "raise ValueError('no')")), "--quick")
+    assert done.out.split("\n- ")[1].startswith("solves on ")
+    assert "plugins" not in done.err
+
+
+def test_a_check_of_several_plugins_ends_with_those_that_fail(bench, plugin):
+    more = ["--plugins", MOCK, "--plugins", str(plugin("constan-t", "raise ValueError('no')"))]
+    done = bench("check", "mock-regression/constan*", "--quick", *more)
+    assert done.code == 1
+    assert done.err.endswith("bench: of 2 plugins, these 1 fail: mock-regression/constan-t.\n")

@@ -251,6 +251,25 @@ def test_a_loss_that_is_one_number_for_all_nets_is_caught(tmp_path):
     assert "a mean over everything is one number for K nets" in report.failed()[0].said
 
 
+def test_a_function_that_is_nearly_one_of_the_base_class_is_caught(tmp_path):
+    path = tmp_path / "scalar.py"
+    path.write_text(SCALAR.replace("def loss", "def los"))
+    (report,) = check(str(path), device="cpu", quick=True)
+    assert [finding.said for finding in report.failed()] == [
+        "nothing calls los(), and its base class has loss(); rename it to loss if it is meant to "
+        "override that, or call it"
+    ]
+
+
+def test_a_function_that_the_file_calls_itself_is_no_slip_of_another(tmp_path):
+    name = "def value(self):\n        return 0.0"
+    body = FIT.format(slope="self.value()")
+    (report,) = check(
+        planted(tmp_path, fields=name, body=body), plugins=[MOCK], device="cpu", quick=True
+    )
+    assert report.failed() == []
+
+
 TASK = '''
 from typing import ClassVar
 import torch
