@@ -71,14 +71,14 @@ class Continual(ActiveMethod):
             size = step.x.shape[1]
             x = step.x if other is None else torch.cat([step.x, other.x], 1)
             z = nets.head(drop(nets.features(x)))
-            losses = loss(z[:, :size], step.y).mean(1)
-            if other is not None:
-                losses = losses + loss(z[:, size:], other.y).mean(1)
-                if self.held:
-                    assert state.logits is not None
-                    then = beside(state.logits, other.places)
-                    losses = losses + self.held * (z[:, size:] - then).square().mean((1, 2))
-            session.update(optimiser, losses[:, None], x.shape[1])
+            # new and old rows weigh the same
+            losses = loss(z, step.y if other is None else torch.cat([step.y, other.y], 1))
+            if other is not None and self.held:
+                assert state.logits is not None
+                then = beside(state.logits, other.places)
+                apart = (z[:, size:] - then).square().mean(2)
+                losses = torch.cat([losses[:, :size], losses[:, size:] + self.held * apart], 1)
+            session.update(optimiser, losses)
 
     def ask(self, state: Memory, view: View) -> torch.Tensor:
         """Return the open rows (count,) of the highest entropy."""

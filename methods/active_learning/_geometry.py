@@ -74,7 +74,7 @@ def k_means_plus_plus(
 
     Args:
         distances: squared, from a place to all.
-        best: squared distances from the nearest centre (m,); unused before a first place is given.
+        best: squared distances from the nearest centre (m,), infinite where there is none yet.
         count: places to choose, at most m.
         drawn: draws them.
         first: the place to begin with; None: it is drawn like the others.

@@ -41,15 +41,23 @@ class Badge(ActiveMethod):
     def ask(self, state: None, view: View) -> torch.Tensor:
         """Return the open rows (count,) of algorithm 1, the first that of the largest gradient."""
         errors = view.p - F.one_hot(view.logits.argmax(1), view.problem.n_outputs)
-        lengths = errors.square().sum(1) * view.hidden.square().sum(1)
-        chosen = k_means_plus_plus(
-            gradients_apart(errors, view.hidden),
-            lengths,
-            view.count,
-            view.generator("centres"),
-            first=int(lengths.argmax()),
-        )
-        return view.open[chosen]
+        return view.open[diverse(errors, view.hidden, view.count, view.generator("centres"))]
+
+
+def diverse(
+    errors: torch.Tensor, hidden: torch.Tensor, count: int, drawn: torch.Generator
+) -> torch.Tensor:
+    """Return the places (count,) of the outer products of errors (m, C) and hidden layers (m, D)
+    that k-means++ chooses: the longest, then each by its squared distance from those before it.
+    """
+    lengths = errors.square().sum(1) * hidden.square().sum(1)
+    return k_means_plus_plus(
+        gradients_apart(errors, hidden),
+        torch.full_like(lengths, torch.inf),  # there is no centre yet
+        count,
+        drawn,
+        first=int(lengths.argmax()),
+    )
 
 
 def gradients_apart(errors: torch.Tensor, hidden: torch.Tensor) -> Distances:

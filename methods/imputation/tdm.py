@@ -67,10 +67,10 @@ class TransformedMatching(Transport):
 
 def _coupled(rows: torch.Tensor, said: torch.Tensor) -> torch.Tensor:
     """Return one half of the columns (K, B, out) scaled and shifted by what nets say of the other
-    half (2K, B, out); the logarithm of a scale is between -2 and 2, by 2 * .636 atan(s / 2).
+    half (2K, B, out); the logarithm of a scale is between -2 and 2, by 2 * .636 atan(s).
     """
     scale, shift = said.chunk(2)
-    moved: torch.Tensor = rows * (1.272 * (scale / 2).atan()).exp() + shift
+    moved: torch.Tensor = rows * (1.272 * scale.atan()).exp() + shift
     return moved
 
 

@@ -30,11 +30,12 @@ class NaiveSgd(Method):
   archivePrefix = {arXiv}
 }""",
         claim="Zero imputation has the bias of a ridge penalty, which vanishes with many columns.",
-        deviates="The step is 1 over the mean squared norm of the rows, which was not checked "
-        "against the paper; the mean of the targets is taken off; labels are one-hot rows.",
+        deviates="The step is 1 over the mean squared norm of the rows; the bounds of the paper "
+        "are for a smaller one, by the root of the number of rows. The mean of the targets is "
+        "taken off, and labels are one-hot rows.",
         signal="none",
         stacked=True,
-        defaults_from="paper",
+        defaults_from="here",
     )
     rate: Annotated[float, Meta(gt=0, lt=2)] = 1.0
     """Step, in units of 1 over the mean squared norm of the rows."""

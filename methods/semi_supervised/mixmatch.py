@@ -34,7 +34,9 @@ class MixMatch(SemiSupervisedMethod):
         claim="Guessing, sharpening and mixing together need far fewer labels than each alone.",
         official_code="ok",
         deviates="Views, net and steps are the task's. The pool's part weighs 10, in the paper 75 "
-        "to 100 over a million steps, and grows over .4 of the steps.",
+        "to 100 over a million steps, and grows over .4 of the steps. A batch has one "
+        "weight of its mixtures, in the paper each row has its own, and alpha is .5, there .75 "
+        "for most data.",
         inputs="pictures",
         stacked=True,
         defaults_from="here",

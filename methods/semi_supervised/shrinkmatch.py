@@ -12,13 +12,15 @@ from bench.training.stack import StackedNet
 
 
 class _State:
-    """The last batch means of the outputs (K, window, C), the share of sure rows (K,), the head."""
+    """The last batch means of the outputs (K, window, C), the share of sure rows (K,), None before
+    the first batch, and the head.
+    """
 
     def __init__(self, members: Members, window: int) -> None:
         self.means = torch.zeros(members.members, 0, members.problem.n_classes)
         self.means = self.means.to(members.x)
         self.window = window
-        self.sure = torch.zeros(members.members).to(members.x)
+        self.sure: torch.Tensor | None = None
         with torch.no_grad():
             width = members.nets.features(members.x[:, :2]).shape[-1]
         narrow = max(1, width // 4)
@@ -54,7 +56,8 @@ class ShrinkMatch(SemiSupervisedMethod):
         "removed.",
         official_code="ok",
         deviates="Views, net and steps are the task's. The share of sure rows has a memory of .99, "
-        "in the authors' code .999 over many more steps.",
+        "in the authors' code .999 over many more steps. The hidden layer of the auxiliary head "
+        "has ReLU, in their code a batch normalisation and a leaky one.",
         inputs="pictures",
         stacked=True,
         defaults_from="here",
@@ -88,7 +91,8 @@ class ShrinkMatch(SemiSupervisedMethod):
         sure = (p.amax(-1) >= self.cutoff).to(own.dtype)
         found = soft_cross_entropy(own, batch.y).mean(1)
         found = found + (sure * soft_cross_entropy(strong, p)).mean(1)
-        state.sure = self.memory * state.sure + (1 - self.memory) * sure.mean(1)
+        then = sure.mean(1) if state.sure is None else state.sure
+        state.sure = self.memory * then + (1 - self.memory) * sure.mean(1)
         if not self.weight:
             members.note(batch, sure)
             return found

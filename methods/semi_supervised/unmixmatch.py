@@ -16,12 +16,13 @@ from ._mixing import Mixing, mixed, sharpened
 
 
 class _State:
-    """The mixtures, the running mean output (K, C), the two further heads, and the turns."""
+    """The mixtures, the running mean output (K, C), None before the first batch, the two further
+    heads, and the turns.
+    """
 
     def __init__(self, members: Members) -> None:
-        classes = members.problem.n_classes
         self.mixing = Mixing(members)
-        self.mean = torch.full((members.members, classes), 1 / classes).to(members.x)
+        self.mean: torch.Tensor | None = None
         self.turning: StackedNet = members.head("turns", 4)
         with torch.no_grad():
             width = members.nets.features(members.x[:, :2]).shape[-1]
@@ -56,7 +57,8 @@ class UnMixMatch(SemiSupervisedMethod):
         "others lose.",
         official_code="ok",
         deviates="Views, net and steps are the task's. The weight of turns is .5; the authors' "
-        "configuration file has 10, and .1 for alpha.",
+        "configuration file has 10, and .1 for alpha. The weight of the contrast is that of "
+        "NT-Xent; the authors' code multiplies it by .5 / .07 more.",
         inputs="pictures",
         stacked=True,
         defaults_from="here",
@@ -84,7 +86,8 @@ class UnMixMatch(SemiSupervisedMethod):
         one, two = (members.strong(batch.u, name) for name in ("pool", "pool again"))
         with torch.no_grad():
             p = members.nets(weak).softmax(-1)
-            state.mean = self.memory * state.mean + (1 - self.memory) * p.mean(1)
+            then = p.mean(1) if state.mean is None else state.mean
+            state.mean = self.memory * then + (1 - self.memory) * p.mean(1)
             even = p / (classes * state.mean[:, None])
             q = sharpened(even / even.sum(-1, keepdim=True), self.temperature)
         x = torch.cat([own, one, two, weak], 1)

@@ -71,7 +71,7 @@ class WeightAware(SemiSupervisedMethod):
         claim="Weights from a space learned without labels limit the harm by strangers.",
         official_code="ok",
         deviates="Views, net and steps are the task's. The space is learned for ten passes over "
-        "all rows; the authors take hundreds. Promoted rows leave the pool's part of the loss.",
+        "all rows; the authors take hundreds. Features are those of a perceptron.",
         inputs="pictures",
         stacked=True,
         defaults_from="paper",
@@ -147,10 +147,13 @@ class WeightAware(SemiSupervisedMethod):
         return [high - low for low, high in pairwise(edges)]
 
     def after_part(self, state: _State, members: Members, part: int) -> None:
-        """Promote the rows whose guess the net agrees with most: .1 (1 - i / 5)^2 of the pool."""
+        """Promote the rows whose guess the net agrees with most: after part i, counted from 1, the
+        share .1 (1 - i / 5)^2 of those that are left.
+        """
         pool = members.pool.shape[1]
-        count = int(0.1 * (1 - part / _ROUNDS) ** 2 * pool)
-        if part >= _ROUNDS or not count:
+        left = pool - int(state.promoted[0].sum())
+        count = int(0.1 * max(0.0, 1 - (part + 1) / _ROUNDS) ** 2 * left)
+        if not count:
             return
         with evaluating(members.nets):
             x = torch.stack([own[at] for own, at in zip(members.x, members.pool, strict=True)])

@@ -81,7 +81,7 @@ REFERENCES = (
 CONTROL = Reference(
     name="outlier-free",
     kind="control",
-    title="entropy on the pool without outliers and without the rows of a noisy source",
+    title="entropy on the pool without outliers, inverted digits and rows of a noisy source",
     solve="outlier_free",
 )
 

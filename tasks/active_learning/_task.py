@@ -31,7 +31,8 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True):
         x: standardised inputs (N, ...).
         answers: what the oracle says: labels (N,), probabilities (N, C), or numbers (N,).
         true: true labels (N,), -1 for a row that has none, or numbers.
-        stranger: rows without a right answer (N,), bool; None: there are none.
+        stranger: rows that the control leaves out (N,), bool: outliers, wrong answers or whole
+            sources; None: there are none.
         x_test: inputs of the test rows (T, ...).
         y_test: their targets (T,).
         shown: the rows as pictures (N, 1 or 3, H, W); None: they are none.
@@ -54,7 +55,7 @@ class Hidden(msgspec.Struct, frozen=True, kw_only=True):
         x_test: inputs (T, ...), float32.
         y_test: their labels or numbers (T,).
         true: true labels of the pool (N,), -1 for a row that has none, or numbers.
-        stranger: rows without a right answer (N,), bool.
+        stranger: rows that the control leaves out (N,), bool.
         shown: the rows as pictures (N, 1 or 3, H, W).
     """
 

@@ -1,5 +1,6 @@
 """Ways to choose rows, held against slow computations and against each other."""
 
+import copy
 import itertools
 
 import msgspec
@@ -14,7 +15,7 @@ from bench.builtin.methods.active_learning._geometry import (
     nearest,
     to,
 )
-from bench.builtin.methods.active_learning.badge import gradients_apart
+from bench.builtin.methods.active_learning.badge import diverse, gradients_apart
 from bench.builtin.methods.active_learning.batch_bald import (
     BatchBald,
     _sampled,
@@ -44,6 +45,7 @@ from scipy.optimize import linprog
 
 from bench.errors import InvalidRun, ParameterError
 from bench.tracks.active_learning import Session, View, risk
+from bench.training import optimisers
 
 METHODS = {**methods(), "random-forest": RandomForest(trees=10)}
 
@@ -243,6 +245,17 @@ def test_k_means_plus_plus_draws_far_rows_and_never_one_twice():
     assert sorted(k_means_plus_plus(to(x), best, 4, drawn).tolist()) == [0, 1, 2, 3]
 
 
+def test_badge_draws_by_the_distance_from_chosen_gradients_alone_however_short_one_is():
+    gradients = torch.tensor([[10.0], [-3.0], [0.1]])
+    drawn, counts = torch.Generator().manual_seed(0), torch.zeros(3)
+    for _ in range(600):
+        first, second = diverse(gradients, torch.ones(3, 1), 2, drawn).tolist()
+        assert first == 0
+        counts[second] += 1
+    # squared distances from the longest: 13^2 and 9.9^2
+    assert float(counts[1] / 600) == pytest.approx(169 / (169 + 98.01), abs=0.06)
+
+
 def slow_lcmd(pool, centres, count):
     centres, chosen = list(centres), []
     for _ in range(count):
@@ -389,6 +402,21 @@ def test_training_that_goes_on_costs_less_and_without_a_memory_reads_new_rows_al
     # 40 steps at the start; then ten of the 4 new rows, beside 6 and 10 old ones
     assert visits(FineTune(), "b") == 40 * 6 + 2 * 10 * 4
     assert visits(Replay(), "c") == 40 * 6 + 10 * (4 + 6) + 10 * (4 + 10)
+
+
+def test_a_step_on_all_new_rows_beside_all_old_ones_is_a_step_on_all_known_rows(tmp_path):
+    problem, _ = blobs(steps=4, dropout=0.0)
+    session = Session([problem], [active_run(tmp_path)])
+    method = Replay(share=0.25, replayed=6)
+    state = method.begin(session)
+    method.train(state, session)
+    wanted = copy.deepcopy(session.nets)
+    session.learn([torch.tensor([40, 41])])
+    optimiser, x = session.optimiser(wanted), session.inputs(session.known)
+    optimisers.set_rate(optimiser, session.rate(0.0))
+    session.update(optimiser, method.loss(state, session)(wanted(x), session.y))
+    method.train(state, session)
+    assert torch.allclose(session.nets(x), wanted(x), atol=1e-5)
 
 
 def test_a_smoothed_and_an_inhibited_loss_are_those_of_the_formulas(view):

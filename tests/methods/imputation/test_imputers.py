@@ -1,5 +1,7 @@
 """Imputers: formulas by hand, limits in which two must agree, and what they may not read."""
 
+import math
+
 import msgspec
 import pytest
 import torch
@@ -11,7 +13,7 @@ from bench.builtin.methods.imputation.mean import ColumnMean
 from bench.builtin.methods.imputation.median import ColumnMedian
 from bench.builtin.methods.imputation.ot import BatchTransport
 from bench.builtin.methods.imputation.soft_impute import SoftImpute
-from bench.builtin.methods.imputation.tdm import TransformedMatching
+from bench.builtin.methods.imputation.tdm import TransformedMatching, _coupled
 from missing_small import a_run, class_problem, fill_problem, low_rank, value_problem
 from scipy.optimize import linprog
 
@@ -155,6 +157,12 @@ def test_the_map_of_tdm_is_invertible_and_moves_every_column(tmp_path):
     assert bool(((through(rows) - rows).abs() > 1e-9).all())
     # 3 blocks of 2 halves, each with a stack of 2 nets of 3 layers with weights and biases
     assert len(parts) == 3 * 2 * 3 * 2
+
+
+def test_a_block_scales_one_half_by_the_clamped_exponential_of_its_coupling():
+    rows, scale, shift = torch.tensor([[[2.0]]]), torch.tensor([[[0.5]]]), torch.tensor([[[3.0]]])
+    wanted = 2.0 * math.exp(2 * 0.636 * math.atan(0.5)) + 3.0
+    assert float(_coupled(rows, torch.cat([scale, shift]))) == pytest.approx(wanted)
 
 
 def test_transport_moves_cells_towards_the_table(tmp_path):

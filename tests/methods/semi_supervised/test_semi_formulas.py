@@ -263,8 +263,7 @@ def test_only_mixtures_that_begin_with_labelled_rows_are_asked_for_a_class(tmp_p
         net, lam = members.nets.member(k), generator.beta(0.75, 0.75)
         lam = max(lam, 1 - lam)
         p = net(batch.u[k]).softmax(-1)
-        mean = 0.999 / 3 + 0.001 * p.mean(0)
-        even = p / (3 * mean)
+        even = p / (3 * p.mean(0))  # the running mean begins with the first batch's
         q = (even / even.sum(1, keepdim=True)) ** 2
         q = q / q.sum(1, keepdim=True)
         x = torch.cat([batch.x[k], batch.u[k], batch.u[k], batch.u[k]])
@@ -291,10 +290,13 @@ def test_weights_of_the_pool_are_the_lead_of_the_nearest_class_in_the_teachers_s
         assert float(state.weights[0, place]) == pytest.approx(best[0] - best[1], abs=1e-5)
     before = [len(own) for own in members.lists]
     method.after_part(state, members, 0)
-    assert [len(own) for own in members.lists] == [own + 5 for own in before]
-    assert int(state.promoted.sum()) == 10
+    # .1 (1 - i / 5)^2 of the 51 rows, then of the 48 that are left; none after the fifth part
+    assert [len(own) for own in members.lists] == [own + 3 for own in before]
+    assert int(state.promoted.sum()) == 6
     method.after_part(state, members, 1)
-    assert len(set(members.lists[0].tolist())) == 9 + 5 + int(0.064 * 51)
+    assert len(set(members.lists[0].tolist())) == 9 + 3 + int(0.036 * 48)
+    method.after_part(state, members, 4)
+    assert len(set(members.lists[0].tolist())) == 9 + 3 + int(0.036 * 48)
 
 
 def test_weights_refuse_a_training_with_fewer_steps_than_parts(tmp_path):
