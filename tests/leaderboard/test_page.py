@@ -160,6 +160,18 @@ def test_the_overview_says_who_leads_and_by_how_much_in_the_metrics_unit(tmp_pat
         assert gains[place][2] == word
 
 
+def test_tracks_that_were_not_run_are_named_in_one_sentence_and_lead_nowhere(pages):
+    text = pages["index.html"]
+    (said,) = re.findall(r"Not run yet, of the suite's tracks: (.*)\.</p>", text)
+    absent = said.split(", ")
+    assert "Condensation" in absent
+    assert "Selection" not in absent
+    rows = re.findall(r'<th scope="row" role="rowheader">(.*?)(?:<span|</th>)', text)
+    assert len(rows) == 3
+    assert all(row.startswith('<a href="tracks/') for row in rows)
+    assert "Condensation" not in text.replace(said, "")
+
+
 def test_method_score_and_place_are_the_first_columns_and_every_column_has_help(pages):
     text = pages["tracks/selection.html"]
     (head,) = re.findall(r'<table id="board".*?<thead>(.*?)</thead>', text, re.DOTALL)
