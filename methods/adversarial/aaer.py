@@ -49,15 +49,16 @@ class Aaer(AdversarialMethod):
     """Weight of the change of the abnormal rows' logits beyond that of the others."""
     noise: Annotated[float, Meta(ge=0)] = 2.0
     """Half of the range of the noise, in radii."""
-    ramp: Annotated[float, Meta(gt=0, le=1)] = 0.333
-    """Share of the epochs in which the step grows to the radius."""
+    ramp: Annotated[float, Meta(ge=0, le=1)] = 0.333
+    """Share of the epochs in which the step grows from 0 to the radius."""
 
     def forward(self, state: Attacks, nets: StackedNet, batch: Batch) -> torch.Tensor:
         """Return the logits of the noisy rows, without gradient, and of the attacked ones, (2, K,
         B, C).
         """
         problem = state.seeds.problem
-        grown = min(1.0, (batch.epoch + 1) / (self.ramp * problem.epochs))
+        done = batch.epoch + batch.step / state.seeds.steps
+        grown = min(1.0, done / (self.ramp * problem.epochs)) if self.ramp else 1.0
         start = state.start(batch, self.noise * state.ball.eps)
         state.seeds.count(forward=batch.y.shape[1], backward=batch.y.shape[1])
         with attacks.frozen(nets):
@@ -66,7 +67,9 @@ class Aaer(AdversarialMethod):
         return torch.stack([before, nets(attacked)])
 
     def loss(self, state: Attacks, batch: Batch, logits: torch.Tensor) -> torch.Tensor:
-        """CE(z_adv) + lam1 share (lam2 mean of the falls + lam3 max(V_abnormal - V_normal, 0))."""
+        """CE(z_adv) + lam1 share (lam2 mean of the falls + lam3 max(V_abnormal - V_normal, 0)); CE
+        alone where all rows of a batch are abnormal.
+        """
         first, last = (cross_entropy(one, batch.y) for one in logits)
         abnormal = (first > last).to(last)
         share = abnormal.mean(1, keepdim=True)
@@ -74,7 +77,7 @@ class Aaer(AdversarialMethod):
         falls = _mean(first - last, abnormal)
         excess = _mean(change, abnormal) - _mean(change, 1 - abnormal).detach()
         extra = self.lam2 * falls + self.lam3 * excess.clamp_min(0)
-        return last + self.lam1 * share * extra
+        return last + self.lam1 * share * (share < 1) * extra
 
 
 def _mean(values: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:

@@ -7,7 +7,8 @@ from typing import Annotated, ClassVar
 import torch
 
 from bench import Meta, MethodCard
-from bench.tracks.adversarial import Attacks, Batch, divergence, smoothed
+from bench.tracks.adversarial import Attacks, Batch, Seeds, divergence, smoothed
+from bench.training.nets import StackedNet
 
 from .trades import Trades
 
@@ -43,6 +44,14 @@ class Arow(Trades):
     """Weight of the divergence."""
     smoothing: Annotated[float, Meta(ge=0, lt=1)] = 0.2
     """Share of the target that is spread over all classes."""
+
+    def start(self, seeds: Seeds) -> Attacks:
+        """Set up the streams of the attacks."""
+        return Attacks(seeds)
+
+    def attack(self, state: Attacks, nets: StackedNet, batch: Batch) -> torch.Tensor:
+        """Return rows whose outputs diverge from the clean ones, from a start in the ball."""
+        return state.diverge(nets, batch, state.start(batch))
 
     def loss(self, state: Attacks, batch: Batch, logits: torch.Tensor) -> torch.Tensor:
         """Smoothed CE(z) + beta KL(p || p_adv) (1 - p_adv of y); the weight has a gradient too."""

@@ -21,7 +21,7 @@ from ._sampling import Sampler, alike
 
 class WorstState:
     """Groups of the rows (K, N) and how many there are, how rows are drawn, the weights q (K, G) on
-    the simplex, and c / sqrt(n_g).
+    the simplex, and c / sqrt(n_g). A group without rows has neither a weight nor a bonus.
     """
 
     def __init__(
@@ -29,9 +29,10 @@ class WorstState:
     ) -> None:
         self.group, self.groups = group, groups
         self.sampler = Sampler(seeds, alike(group, groups), "rows") if balanced else None
-        self.q = torch.full((len(group), groups), 1 / groups, device=seeds.device)
         counts = group.new_zeros(len(group), groups).scatter_add(1, group, torch.ones_like(group))
-        self.bonus = adjust / counts.clamp_min(1).sqrt()
+        present = (counts > 0).to(torch.float32)
+        self.q = present / present.sum(1, keepdim=True)
+        self.bonus = adjust * present / counts.clamp_min(1).sqrt()
 
 
 class WorstGroup(GroupMethod):

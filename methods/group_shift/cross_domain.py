@@ -132,7 +132,8 @@ class CrossDomainEnsemble(GroupMethod):
         official_code="ok",
         deviates="The paper merges regressions by learnt uncertainties; its code for classes "
         "merges nothing. Here probabilities are averaged, or weighted by entropy. Grey is left "
-        "out of pictures with one channel, where it is the picture.",
+        "out of pictures with one channel, where it is the picture. Six or seven nets are trained; "
+        "'deep-ensemble[members=6]' has as many.",
         inputs="pictures",
         signal="none",
         stacked=True,

@@ -28,7 +28,8 @@ class DomainAdversarial(Adversarial):
   archivePrefix = {arXiv}
 }""",
         claim="Features from which domains cannot be told carry over to another domain.",
-        deviates="Domains are training environments, and none is the test's, as in DomainBed. A "
+        deviates="Domains are training environments, and none is the test's, as in DomainBed. The "
+        "weight of the reversed gradient is constant, in the paper it grows from 0 to 1. A "
         "linear discriminator with a step of its own before each step of the net.",
         needs=("env",),
         signal="env",

@@ -74,7 +74,8 @@ class SelectiveAugmentation(GroupMethod):
         claim="Mixing rows of one label across domains, or of one domain across labels, makes "
         "predictors less dependent on the domain, without a penalty.",
         deviates="Attributes are the domains. Partners come from all training rows, of a group "
-        "that fits, drawn alike; one weight a batch.",
+        "that fits, drawn alike; one weight a batch. The first rows are those of the epoch, in the "
+        "authors' code as many of each group.",
         needs=("train-groups",),
         signal="groups",
         stacked=True,

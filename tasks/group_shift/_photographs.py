@@ -9,6 +9,7 @@ import torch
 
 from bench import InvalidRun, Meta, Reference, Run, Setup
 from bench.tracks.group_shift import GroupMethod, Problem, Solution
+from bench.training.supervised import train
 
 from ._metrics import ERM
 from ._task import GroupTask, Hidden, Parts, Rows
@@ -63,7 +64,10 @@ class PhotographTask(GroupTask):
         return hidden.a_train != usual[problem.y]
 
     def train_on_equal_groups(self, problem: Problem, hidden: Hidden, run: Run) -> Solution:
-        """The upper reference: the baseline on as many rows, drawn so that every group is alike."""
+        """The upper reference: the baseline after its last epoch, on as many training and
+        validation rows, drawn so that every group is alike. It has seen the rows that choose the
+        epoch of others.
+        """
         x = torch.cat([problem.x, hidden.x_val])
         y = torch.cat([problem.y, hidden.y_val])
         group = self.groups(y, torch.cat([hidden.a_train, hidden.a_val]))
@@ -74,7 +78,10 @@ class PhotographTask(GroupTask):
             replacement=True,
             generator=run.torch_generator("method", "equal groups", device="cpu"),
         ).to(x.device)
-        found: Any = GroupMethod().solve(
-            msgspec.structs.replace(problem, x=x[rows], y=y[rows]), run
-        )
+        method, drawn = GroupMethod(), msgspec.structs.replace(problem, x=x[rows], y=y[rows])
+        seeds = method.gather([drawn], [run])
+        seeds.nets = seeds.build(method.nets, extra=method.extra)
+        state = method.start(seeds)
+        train(method, seeds, state, report=False)
+        found: Any = method.solutions(state, seeds)[0]
         return found

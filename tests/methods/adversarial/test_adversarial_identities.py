@@ -65,7 +65,7 @@ LABELS = torch.tensor([[0, 1, 2, 3, 0, 1]])
         (Arow(beta=0.0, smoothing=0.0), Plain()),
         (Elle(lam=0.0), FgsmTraining()),
         (VertexMixup(gamma=1.0, near=1.0, far=1.0), None),
-        (Aaer(lam1=0.0, ramp=1e-6), NoisyFgsm()),
+        (Aaer(lam1=0.0, ramp=0.0), NoisyFgsm()),
         (RandomStart(size=0.0 + 1e-12), None),
     ],
     ids=["trades", "arow", "elle", "avmixup", "aaer", "fgsm-rs"],
@@ -217,6 +217,27 @@ def test_aaer_has_no_term_where_no_row_is_abnormal():
     z[0].scatter_add_(-1, LABELS[..., None], torch.full((1, 6, 1), 2.0).double())
     found = Aaer().loss(None, batch(LABELS), z)
     torch.testing.assert_close(found, cross_entropy(z[1], LABELS))
+
+
+def test_aaer_has_no_term_where_all_rows_are_abnormal():
+    z = logits(4)
+    z[1] = z[0].clone()
+    z[1].scatter_add_(-1, LABELS[..., None], torch.full((1, 6, 1), 2.0).double())
+    found = Aaer().loss(None, batch(LABELS), z)
+    torch.testing.assert_close(found, cross_entropy(z[1], LABELS))
+
+
+def test_the_step_of_aaer_grows_from_nothing_over_a_third_of_the_epochs(tmp_path):
+    problem = msgspec.structs.replace(pair()[0], epochs=3)
+    seeds = Seeds([problem], [run_of(tmp_path, 0)])
+    method, still = Aaer(ramp=1.0), Aaer(ramp=0.0)
+    seeds.nets = seeds.build(1)
+    state = method.start(seeds)
+    state.draw()
+    first = next(iter(seeds.epoch(0, seeds.order())))
+    none, whole = (one.forward(state, seeds.nets, first) for one in (method, still))
+    assert torch.equal(none[0], none[1])
+    assert not torch.equal(whole[0], whole[1])
 
 
 def test_the_error_of_linearity_is_that_of_the_loss_between_two_points(tmp_path):

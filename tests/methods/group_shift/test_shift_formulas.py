@@ -177,6 +177,18 @@ def test_the_weight_of_the_worse_group_grows_and_the_adjustment_acts_through_it_
         assert float(loss) == pytest.approx(float((state.q * means).sum()), rel=1e-6)
 
 
+def test_a_group_without_rows_takes_no_weight_from_those_that_have_some(toy, run_of):
+    y, logits = torch.tensor([[0, 0, 1, 1]]), torch.tensor([[[5.0, 0], [5, 0], [5, 0], [5, 0]]])
+    problem = msgspec.structs.replace(toy(rows=4), y=y[0], train_groups=torch.tensor([0, 0, 3, 3]))
+    method, seeds = GroupDRO(eta=1.0, adjust=4.0), Seeds([problem], [run_of(0)])
+    state = method.start(seeds)
+    assert state.q.tolist() == [[0.5, 0.0, 0.0, 0.5]]
+    for _ in range(20):
+        loss = method.loss(state, batch_of(y), logits)
+    assert state.q[0, 1] == state.q[0, 2] == 0
+    assert float(loss) == pytest.approx(float(cross_entropy(logits, y)[0, 2]), rel=1e-3)
+
+
 @pytest.mark.parametrize("kind", [GroupDRO, EnvironmentDRO])
 def test_groupdro_with_one_group_is_erm(kind, toy, run_of):
     one = torch.zeros(96, dtype=torch.int64)

@@ -75,8 +75,15 @@ def test_rows_contradict_the_shortcut_whose_attribute_is_not_the_usual_one_of_th
 def test_the_upper_reference_trains_on_as_many_rows_of_which_every_group_has_its_share(
     setup_of, monkeypatch
 ):
-    seen = []
-    monkeypatch.setattr(GroupMethod, "solve", lambda self, problem, run: seen.append(problem))
+    seen, gather = [], GroupMethod.gather
+
+    def watched(self, problems, runs):
+        seen.extend(problems)
+        return gather(self, problems, runs)
+
+    monkeypatch.setattr(GroupMethod, "gather", watched)
+    # it has seen the validation rows, which must not choose its epoch
+    monkeypatch.setattr(Run, "report", lambda *_: pytest.fail("an epoch was reported"))
     task = Waterbirds(net="mlp", widths=(8,))
     case = task.prepare(setup_of(task))
     problem, hidden = case.problems[0], case.hidden
