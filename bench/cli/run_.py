@@ -71,7 +71,7 @@ bench run --suite real --seeds 3
     "--preset",
     default="default",
     show_default=True,
-    help="Size of the tasks: smoke, default or paper.",
+    help="Size of the tasks: smoke, default, extended, paper; a task says which it has.",
 )
 @click.option(
     "--variant",
