@@ -45,13 +45,17 @@ _EVERY = 10.0
     "--from",
     "since",
     metavar="COMMIT",
-    help="The commit of the old code.  [default: what each record names]",
+    help="The commit of the old code.  [default: the one that each record names]",
 )
 @click.option("--track", shell_complete=tracks_completer, help="Only this track.")
 @names_option("method", help="Only these methods. Repeatable, comma lists, globs.")
 @names_option("task", help="Only these tasks. Repeatable, comma lists, globs.")
 @click.option("--preset", help="Only this preset.  [default: all]")
-@click.option("--jobs", type=click.IntRange(1, 4096), help="Runs at a time.  [default: one a core]")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 4096),
+    help="Runs at a time.  [default: one for each core]",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be run and renewed; do nothing.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress.")
 @results_option
@@ -67,17 +71,17 @@ def command(
     plugins: tuple[str, ...],
     **filters: Any,
 ) -> int:
-    """Carry records that code alone made stale over to today's keys, by proof.
+    """Move records that only a change of code made stale to the current keys, after a proof.
 
-    Of every method on a task a sample runs on this machine: with the code that is here, and with
-    the old code, a temporary git worktree of the commit that the records name. Where both give the
-    same bit for bit, all records of the pair, of every class of machine, are written anew under
-    their new keys; seconds stay those of the run. Where the sample was recorded on this class of
-    machine and the new code gives the same, the record stands for the run of the old code; with
-    --from the old code runs in any case. Records of other data, libraries or parameters, failed
-    ones and those of a GPU are left alone, and named.
+    For every method on a task, a sample of runs is executed on this machine, with the current code
+    and with the old code, from a temporary git worktree of the commit that the records name. If
+    both give the same results bit for bit, all records of the pair, of every class of machine, are
+    written again under their new keys, with their original times. If the sample was recorded on
+    this class of machine and the new code gives the same results, the old code need not run; with
+    --from it runs in any case. Records of other data, libraries or parameters, failed records and
+    those of a GPU are left unchanged, and named.
 
-    Exit code 1 where stale records were not renewed.
+    The exit code is 1 if stale records were not renewed.
     """
     from bench.runs.driver import Driver
     from bench.runs.folders import absolute_paths

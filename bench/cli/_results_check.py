@@ -16,14 +16,14 @@ from bench.texts import printable
 @plugins_option
 @json_option
 def command(files: tuple[str, ...], plugins: tuple[str, ...], as_json: bool) -> int:
-    """Check exported records (.jsonl, .parquet, .json) before they are handed in: one sentence for
-    each fault.
+    """Check exported records (.jsonl, .parquet, .json) before you submit them, and print one
+    sentence for each fault.
 
-    Looked at are the record itself, its digests and its key, whether its task, method and
-    parameters are known here, the bounds of its metrics, its gates, and whether its row has all
-    seeds. Nothing is written.
+    The command checks the record itself, its digests and its key. It checks that its task, method
+    and parameters are known here, that its metrics are within their bounds, that it passes its
+    gates, and that its row has all seeds. It writes nothing.
 
-    Exit code 1 where there is a fault.
+    The exit code is 1 if there is a fault.
     """
     import msgspec
 

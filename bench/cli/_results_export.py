@@ -31,8 +31,8 @@ ENDS = ("ok", "failed", "crashed", "timeout", "oom", "invalid", "interrupted")
 @click.option(
     "--by-task",
     is_flag=True,
-    help="FILE is a folder: write one sorted file a track and task into it, TRACK.TASK.jsonl, "
-    "and remove those whose records are gone.",
+    help="FILE is a folder: write one sorted file for each track and task into it, "
+    "TRACK.TASK.jsonl, and remove the files of tasks without records.",
 )
 @click.option(
     "--task",
@@ -53,7 +53,7 @@ ENDS = ("ok", "failed", "crashed", "timeout", "oom", "invalid", "interrupted")
     "statuses",
     multiple=True,
     type=click.Choice(ENDS),
-    help="Only records of runs that ended so. Repeatable.",
+    help="Only records of runs with this status. Repeatable.",
 )
 @results_option
 def command(
@@ -65,12 +65,12 @@ def command(
     statuses: tuple[str, ...],
     results: str | None,
 ) -> None:
-    """Write every record into FILE: .jsonl, one JSON document a line, .parquet, a row a record for
-    pandas or DuckDB, or .csv.
+    """Write every record into FILE: .jsonl, with one JSON document on each line; .parquet, with a
+    row for each record, for pandas or DuckDB; or .csv.
 
-    A .csv is for reading: it has figures, costs and parameters, not the whole record, and can't be
-    imported. Any folder that holds a .jsonl export can be given as --results. Arrays and pictures
-    stay behind; 'merge' carries them.
+    A .csv is for spreadsheets: it has figures, costs and parameters, but not the whole record, and
+    can't be imported. A folder with a .jsonl export can be given as --results. An export has no
+    arrays and pictures; 'merge' copies them.
     """
     from bench.runs.exports import export as write
 

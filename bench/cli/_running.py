@@ -49,7 +49,7 @@ _OPTIONS = (
     click.option(
         "--jobs",
         type=click.IntRange(1, 4096),
-        help="Runs at a time.  [default: one a core, or as many as fit on the GPUs]",
+        help="Runs at a time.  [default: one for each core, or as many as fit on the GPUs]",
     ),
     click.option(
         "--timeout",

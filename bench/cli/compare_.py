@@ -53,8 +53,8 @@ def command(
     plugins: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Compare methods A and B: the mean paired difference over seeds with
-    its t interval, for every variant both have run.
+    """Compare methods A and B: print the mean paired difference over seeds with its t interval, for
+    every variant that both have run.
     """
     from bench.runs.proofs import withdrawn_said
     from bench.runs.record_reader import collector_paused

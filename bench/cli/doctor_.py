@@ -29,7 +29,7 @@ _LOW_DISK = 1 << 30
 def command(results: str | None, plugins: tuple[str, ...], as_json: bool) -> int:
     """Check libraries, device, folders, plugins and records.
 
-    Exit code 4 if anything is.
+    The exit code is 4 if a check fails.
     """
     from bench.plugins.cache_folder import cache_folder
     from bench.runs import provenance

@@ -43,19 +43,19 @@ _FORMATS = ("md", "json", "csv", "latex")
     "--suite",
     metavar="NAME",
     help="Suite whose tracks are scored: a name, a series like real for its newest suite, or a "
-    ".toml file.  [default: the newest of the years]",
+    ".toml file.  [default: the newest yearly suite]",
 )
 @click.option(
     "--tier",
     metavar="NAME",
-    help="Tier of the suite: how many seeds are compared.  [default: default; of chosen "
-    "methods, tasks or a preset all seeds]",
+    help="Tier of the suite: how many seeds are compared.  [default: default; all seeds if "
+    "methods, tasks or a preset are chosen]",
 )
 @click.option(
     "--tuned",
     is_flag=True,
-    help="The board at an equal tuning budget: parameters that --tune chose, of the suite's "
-    "tracks that have one.",
+    help="The board at an equal tuning budget, with the parameters that --tune chose, for the "
+    "tracks that have one in the suite.",
 )
 @click.option(
     "--format",
@@ -63,7 +63,7 @@ _FORMATS = ("md", "json", "csv", "latex")
     type=click.Choice(_FORMATS),
     default="md",
     show_default=True,
-    help="What to print; latex: the tracks.",
+    help="What to print; latex prints the boards of the tracks.",
 )
 @click.option(
     "--out",
@@ -80,8 +80,8 @@ _FORMATS = ("md", "json", "csv", "latex")
 @click.option(
     "--history",
     metavar="FILE",
-    help="Add this board to a history.parquet (made if need be); the page then shows all its "
-    "nights.",
+    help="Add this board to a history.parquet, which is created if it is missing; the page then "
+    "shows all its nights.",
 )
 @click.option(
     "--serve",
@@ -99,8 +99,8 @@ _FORMATS = ("md", "json", "csv", "latex")
     "--freeze",
     "freezing",
     is_flag=True,
-    help="Freeze the suite's anchors, of each tier that the records hold with all seeds, "
-    "instead of printing.",
+    help="Freeze the suite's anchors instead of printing, for each tier for which the records "
+    "have all seeds.",
 )
 @click.option(
     "--stale/--no-stale",

@@ -35,8 +35,8 @@ from bench.errors import EnvironmentFault
 def command(
     record: str, executor: str, results: str | None, plugins: tuple[str, ...], as_json: bool
 ) -> int:
-    """Run RECORD (an id, the beginning of one, or a file) again, and say
-    whether its figures come out bit for bit the same.
+    """Rerun RECORD (an id, the beginning of one, or a file), and say whether its figures are equal
+    bit for bit.
     """
     from bench.runs.renewed import in_words
     from bench.runs.replay import cell_of, changes, data_differs, differing

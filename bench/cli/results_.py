@@ -51,8 +51,8 @@ def import_(
     """Add the records of exports (.jsonl, .parquet) and single records (.json) to the results
     folder, all or none.
 
-    A record that is there already is left alone. One whose id another record has gets the next free
-    attempt.
+    A record that is in the folder already is not added again. A record whose id is taken by another
+    record gets the next free attempt.
     """
     from bench.runs.store import Store
     from bench.runs.transfer import from_files
@@ -75,12 +75,12 @@ def merge_(
     folders: tuple[str, ...], dry_run: bool, results: str | None, plugins: tuple[str, ...]
 ) -> None:
     """Add the records of other results folders, with their arrays and pictures, to this one, and
-    what their machines did of a night.
+    their reports of nights.
 
-    A record that is there already is left alone. One whose id another record has gets the next free
-    attempt. Two of one key whose figures differ are both kept, and named; figures that a task's
-    card says are read off a clock don't count. Records of another kind of machine have keys of
-    their own.
+    A record that is in the folder already is not added again. A record whose id is taken by another
+    record gets the next free attempt. If two records of one key have different figures, both are
+    kept, and the command names them; it ignores figures that are measured times. Records of another
+    kind of machine have other keys.
     """
     from bench.runs.nightly_merge import carry
     from bench.runs.store import Store
@@ -128,9 +128,9 @@ def doctor(
 ) -> int:
     """Say which records of a folder are wrong or can't be trusted, why, and what to do.
 
-    DIR is a results folder, like --results.
+    DIR is a results folder, like --results. The command changes nothing.
 
-    Exit code 1 where anything was found. Nothing is changed.
+    The exit code is 1 if there is such a record.
     """
     import sys
 
@@ -160,11 +160,11 @@ def doctor(
 @results_option
 @json_option
 def gc(dry_run: bool, results: str | None, as_json: bool) -> None:
-    """Remove attempts that a later one replaced, files of no record, and what writers that died
-    left half-written.
+    """Remove attempts that a later one replaced, files that belong to no record, and temporary
+    files of killed writers.
 
-    Never an ok record, the last attempt of a cell, or a record that can't be read. Everything that
-    goes is listed; --dry-run only lists.
+    The command never removes an ok record, the last attempt of a key, or a record that can't be
+    read. It lists everything that it removes; --dry-run only lists.
     """
     import msgspec
 

@@ -63,8 +63,8 @@ bench run --suite real --seeds 3
 @click.option(
     "--suite",
     metavar="NAME",
-    help="What a suite declares: its tasks, variants, methods and seeds; a series, like real, "
-    "means its newest suite. --track, --task, --method and --variant take a part of it.",
+    help="Run what a suite declares: its tasks, variants, methods and seeds; a series, like "
+    "real, means its newest suite. --track, --task, --method and --variant select a part of it.",
 )
 @click.option("--all", "everything", is_flag=True, help="Every method on every task that fits.")
 @click.option(

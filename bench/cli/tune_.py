@@ -37,7 +37,7 @@ from bench.errors import NothingSelected, UsageError, near
     type=click.IntRange(1, 10_000),
     default=9,
     show_default=True,
-    help="Times that each candidate is timed, in turns.",
+    help="How often each candidate is timed, in turns.",
 )
 @click.option(
     "--dry-run",
@@ -57,8 +57,8 @@ def command(
     """Measure which of several equivalent implementations is fastest on this kind of device, and
     write the tables.
 
-    A table is a Python file beside the module that uses it, and part of the key: results on this
-    kind of device, of code that reaches it, become stale when a choice changes.
+    A table is a Python file beside the module that uses it, and part of the key. If a choice
+    changes, results of code that imports the table, on this kind of device, become stale.
     """
     from bench.executors import memory
     from bench.runs.provenance import THREADS, choose_device, cpu, gpu
