@@ -60,13 +60,15 @@ def meaning(cell: str) -> Decimal | str:
 
 
 def alike(texts: set[str]) -> tuple[str, str] | None:
-    """Return two texts that differ in case, in spaces or in the form of their characters alone.
+    """Return two texts that differ in case, in spaces, in the form of a character or in characters
+    without a shape alone.
 
     Single letters may be classes in both cases.
     """
     seen: dict[str, str] = {}
     for text in sorted(texts):
-        form = " ".join(unicodedata.normalize("NFKC", text).split())
+        shown = "".join(sign for sign in text if unicodedata.category(sign) != "Cf")
+        form = " ".join(unicodedata.normalize("NFKC", shown).split())
         form = form if len(form) == 1 else form.casefold()
         if (other := seen.setdefault(form, text)) != text:
             return other, text

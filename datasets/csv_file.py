@@ -110,7 +110,7 @@ def _refuse_alike(file: str, name: str, texts: Sequence[str]) -> None:
     if pair := alike(set(texts)):
         raise DataUnavailable(
             f"column {name!r} of {file!r} holds {pair[0]!r} and {pair[1]!r}, which differ in case, "
-            "spaces or the form of a character alone; write them alike, or apart."
+            "spaces, invisible characters or the form of a character alone; write them alike."
         )
 
 
@@ -158,10 +158,11 @@ def _columns(
         return [numbers]
     _refuse_mixed(file, name, cells, len(numbers))
     texts = sorted(set(cells))
-    if len(texts) > TEXTS:
+    if len(texts) > TEXTS or len(texts) == len(cells):
         raise DataUnavailable(
-            f"column {name!r} of {file!r} holds {len(texts)} different texts, like {cells[0]!r}; "
-            f"leave it out, or write it as numbers or as at most {TEXTS} kinds."
+            f"column {name!r} of {file!r} holds {len(texts)} different texts in {len(cells)} rows, "
+            f"like {cells[0]!r}; leave it out, or write it as numbers or as at most {TEXTS} kinds "
+            "that rows share."
         )
     _refuse_alike(file, name, texts)
     _refuse_copy(file, name, cells, labels)
@@ -221,10 +222,12 @@ def _refuse_copy(
 
 
 def _tell_index(file: str, name: str, numbers: list[float]) -> None:
-    if all(value == numbers[0] + k for k, value in enumerate(numbers)):
+    least = min(numbers)
+    if all(value == least + k for k, value in enumerate(sorted(numbers))):
         warnings.warn(
-            f"column {name!r} of {file!r} numbers the rows: it tells their order, and makes rows "
-            "different that are equal otherwise; leave it out unless this is meant.",
+            f"column {name!r} of {file!r} numbers the rows: it tells an order of theirs, which may "
+            "be that of the classes, and makes rows different that are equal otherwise; leave it "
+            "out unless this is meant.",
             BenchWarning,
             stacklevel=2,
         )

@@ -100,7 +100,7 @@ def test_what_a_dataset_warns_of_is_said_beside_the_figures(bench, tmp_path):
     assert found.code == 0
     assert json.loads(found.out)["rows"] == 40
     assert found.err.startswith("bench: column 'id' of ")
-    assert "numbers the rows: it tells their order" in found.err
+    assert "numbers the rows: it tells an order of theirs" in found.err
 
 
 def test_classes_of_one_size_are_described_by_it(bench):
