@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-import csv
-import math
+import warnings
 from collections import Counter
-from pathlib import Path
+from collections.abc import Hashable, Sequence
+from decimal import Decimal
 from typing import ClassVar
 
 import torch
 
-from bench import Dataset, DatasetCard, DataUnavailable, Setup
+from bench import BenchWarning, Dataset, DatasetCard, DataUnavailable, Setup
 from bench.errors import near
 from bench.training.data import Examples
+
+from ._csv_cells import alike, disguised, meaning, number
+from ._csv_table import table
 
 LEAST = 5
 """Rows that each class has at least: a fifth of them is what methods are judged by."""
 TEXTS = 50
 """Different texts of a column that becomes a column of 0 and 1 for each."""
-MISSING = ("", "?", "na", "n/a", "nan", "null", "none")
-"""How files write that a value is missing, in lower case."""
+LARGE = 1e15
+"""Numbers below: squares of larger ones, summed over rows, leave float32 on some devices."""
+NARROW = 1e-7
+"""Spread above: tasks divide by at least 1e-8, and a column below that would vanish."""
+ROUNDED = 1e-3
+"""Most that float32 may move a number of a column, in standard deviations of the column."""
 
 
 class CsvFile(Dataset):
@@ -57,76 +64,29 @@ class CsvFile(Dataset):
                 "no CSV file was named; name one and its column of classes in brackets, as in "
                 "--task 'noisy-csv[file=flowers.csv,label=species]'."
             )
-        names, rows = _table(self.file)
+        names, rows = table(self.file)
         place = _label(self.file, names, self.label)
-        _refuse_missing(self.file, names, rows)
-        labels = [row[place] for row in rows]
+        if len(names) < 2:
+            raise DataUnavailable(
+                f"{self.file!r} has no column beside {names[place]!r}; add those to learn from, "
+                "separated by commas, semicolons or tabs."
+            )
+        texts = [row[place] for row in rows]
+        _refuse_alike(self.file, names[place], texts)
+        labels = [meaning(text) for text in texts]
         _refuse_few(self.file, names[place], labels)
-        columns: list[list[float]] = []
+        columns: list[Sequence[float]] = []
         for k, name in enumerate(names):
             if k != place:
-                columns += _numbers(self.file, name, [row[k] for row in rows])
-        if not columns:
-            raise DataUnavailable(
-                f"{self.file!r} has no column beside {names[place]!r}; add those to learn from."
-            )
-        x = torch.tensor(columns, dtype=torch.float32).T.contiguous()
-        first = {tuple(row): k for k, row in reversed([*enumerate(x.tolist())])}
-        kept = sorted(first.values())
-        labels = [labels[k] for k in kept]
+                columns += _columns(self.file, name, [row[k] for row in rows], labels)
+        exact = torch.tensor(columns, dtype=torch.float64).T
+        x = exact.float().contiguous()
+        kept = _first(self.file, exact.tolist(), x.tolist())
         if len(kept) < len(rows):
+            labels = [labels[k] for k in kept]
             _refuse_few(self.file, names[place], labels, "where equal rows count once, ")
-        classes = _ordered(labels)
+        classes = {label: k for k, label in enumerate(sorted(set(labels), key=_order))}
         return Examples(x[kept], torch.tensor([classes[label] for label in labels]), len(classes))
-
-
-def _table(file: str) -> tuple[list[str], list[list[str]]]:
-    """Return the names of the columns and the rows, all of one length, without space around."""
-    try:
-        text = Path(file).expanduser().read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataUnavailable(
-            f"{file!r} is not UTF-8 text (its byte {error.start} is not); save it as UTF-8."
-        ) from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise DataUnavailable(
-            f"the CSV file {file!r} can't be read ({reason}); name one relative to "
-            f"{str(Path.cwd())!r}, where the command starts, or with its whole path."
-        ) from None
-    head = text.partition("\n")[0]
-    separator = max(",;\t", key=head.count)
-    try:
-        lines = [
-            (reader.line_num, [cell.strip() for cell in row])
-            for reader in [csv.reader(text.splitlines(), delimiter=separator, strict=True)]
-            for row in reader
-            if any(map(str.strip, row))
-        ]
-    except csv.Error as error:
-        raise DataUnavailable(f"{file!r} is no CSV file ({error}); save it as one.") from None
-    if len(lines) < 2:
-        raise DataUnavailable(
-            f"{file!r} has {len(lines)} line{'s' * (len(lines) != 1)}; it needs a line of column "
-            "names and a line for each row."
-        )
-    (_, names), rows = lines[0], lines[1:]
-    if all(_number(name) is not None for name in names):
-        raise DataUnavailable(
-            f"{file!r} has no header: its first line holds numbers alone ({names[0]}, ...); put a "
-            "line with the names of the columns above it."
-        )
-    if twice := [name for name, count in Counter(names).items() if count > 1]:
-        raise DataUnavailable(
-            f"two columns of {file!r} are named {twice[0]!r}; give each a name of its own."
-        )
-    for number, row in rows:
-        if len(row) != len(names):
-            raise DataUnavailable(
-                f"line {number} of {file!r} has {len(row)} values where its header has "
-                f"{len(names)}; give it one for each column."
-            )
-    return names, [row for _, row in rows]
 
 
 def _label(file: str, names: list[str], label: str) -> int:
@@ -139,28 +99,27 @@ def _label(file: str, names: list[str], label: str) -> int:
     return names.index(label) if label else len(names) - 1
 
 
-def _refuse_missing(file: str, names: list[str], rows: list[list[str]]) -> None:
-    missing = [
-        (number, name)
-        for number, row in enumerate(rows, 1)
-        for name, cell in zip(names, row, strict=True)
-        if cell.lower() in MISSING
-    ]
-    if missing:
-        columns = {name for _, name in missing}
+def _order(label: Decimal | str) -> tuple[bool, Decimal, str]:
+    """Return the key by which numbers come first, in their order, and texts in the alphabet's."""
+    if isinstance(label, str):
+        return True, Decimal(0), label
+    return False, label, ""
+
+
+def _refuse_alike(file: str, name: str, texts: Sequence[str]) -> None:
+    if pair := alike(set(texts)):
         raise DataUnavailable(
-            f"{file!r} has {len(missing)} missing value{'s' * (len(missing) > 1)} in "
-            f"{len(columns)} column{'s' * (len(columns) > 1)}, the first in row {missing[0][0]}, "
-            f"column {missing[0][1]!r}; fill them in, or leave their rows or columns out."
+            f"column {name!r} of {file!r} holds {pair[0]!r} and {pair[1]!r}, which differ in case, "
+            "spaces, invisible characters or the form of a character alone; write them alike."
         )
 
 
-def _refuse_few(file: str, name: str, labels: list[str], where: str = "") -> None:
+def _refuse_few(file: str, name: str, labels: Sequence[Decimal | str], where: str = "") -> None:
     """Raise DataUnavailable where there are too few classes, or too few rows of one."""
     counts = Counter(labels)
     if len(counts) < 2:
         raise DataUnavailable(
-            f"{where}column {name!r} of {file!r} holds one class alone, {labels[0]!r}; a "
+            f"{where}column {name!r} of {file!r} holds one class alone, {str(labels[0])!r}; a "
             "classifier needs two. Name another column with label=."
         )
     rare, rows = min(counts.items(), key=lambda item: item[1])
@@ -168,41 +127,107 @@ def _refuse_few(file: str, name: str, labels: list[str], where: str = "") -> Non
         few = sum(count < LEAST for count in counts.values())
         raise DataUnavailable(
             f"{where}column {name!r} of {file!r} holds {len(counts)} classes, {few} of them with "
-            f"fewer than {LEAST} rows ({rare!r} has {rows}); name the column of classes with "
+            f"fewer than {LEAST} rows ({str(rare)!r} has {rows}); name the column of classes with "
             "label=, or leave such classes out."
         )
 
 
-def _ordered(labels: list[str]) -> dict[str, int]:
-    """Return class -> its number: in order of number where all are, else of the alphabet."""
-    numbers = {label: _number(label) for label in set(labels)}
-    ordered = (
-        sorted(numbers)
-        if None in numbers.values()
-        else sorted(numbers, key=lambda label: (numbers[label] or 0.0, label))
-    )
-    return {label: k for k, label in enumerate(ordered)}
+def _first(file: str, exact: list[list[float]], rounded: list[list[float]]) -> list[int]:
+    """Return the places of the rows that are equal to no earlier one."""
+    seen: dict[tuple[float, ...], int] = {}
+    for k, row in enumerate(rounded):
+        first = seen.setdefault(tuple(row), k)
+        if exact[first] != exact[k]:
+            raise DataUnavailable(
+                f"rows {first + 1} and {k + 1} of {file!r} differ by less than float32 holds, in "
+                "which nets compute; round the numbers of their columns, or subtract what they "
+                "have in common."
+            )
+    return list(seen.values())
 
 
-def _numbers(file: str, name: str, cells: list[str]) -> list[list[float]]:
+def _columns(
+    file: str, name: str, cells: list[str], labels: Sequence[Hashable]
+) -> list[Sequence[float]]:
     """Return a column of numbers as it is, and one of texts as a column of 0 and 1 for each."""
-    numbers = [_number(cell) for cell in cells]
-    found = [value for value in numbers if value is not None]
-    if len(found) == len(cells):
-        return [found]
+    numbers = [value for value in map(number, cells) if value is not None]
+    if len(numbers) == len(cells):
+        _refuse_imprecise(file, name, cells, numbers)
+        _refuse_copy(file, name, numbers, labels)
+        _tell_index(file, name, numbers)
+        return [numbers]
+    _refuse_mixed(file, name, cells, len(numbers))
     texts = sorted(set(cells))
-    if len(texts) > TEXTS:
-        first = next(cell for cell, value in zip(cells, numbers, strict=True) if value is None)
+    if len(texts) > TEXTS or len(texts) == len(cells):
         raise DataUnavailable(
-            f"column {name!r} of {file!r} holds {len(texts)} different texts, like {first!r}; "
-            f"leave it out, or write it as numbers or as at most {TEXTS} kinds."
+            f"column {name!r} of {file!r} holds {len(texts)} different texts in {len(cells)} rows, "
+            f"like {cells[0]!r}; leave it out, or write it as numbers or as at most {TEXTS} kinds "
+            "that rows share."
         )
+    _refuse_alike(file, name, texts)
+    _refuse_copy(file, name, cells, labels)
     return [[float(cell == text) for cell in cells] for text in texts]
 
 
-def _number(cell: str) -> float | None:
-    try:
-        value = float(cell)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) and abs(value) < 1e30 else None
+def _refuse_mixed(file: str, name: str, cells: list[str], numbers: int) -> None:
+    """Raise DataUnavailable where a column that is not all numbers holds some, in any form."""
+    kinds = set(cells)
+    odd = {kind for kind in kinds if (number(kind) is None if numbers else disguised(kind))}
+    if odd:
+        row, cell = next((row, cell) for row, cell in enumerate(cells, 1) if cell in odd)
+        beside = f", and numbers in {numbers} of its {len(cells)} rows" if numbers else ""
+        raise DataUnavailable(
+            f"column {name!r} of {file!r} holds {cell!r} in row {row}{beside}; write all its "
+            "values as numbers like 1234.5, without signs of currency, percent or thousands, or, "
+            "if they are kinds, begin each with a letter."
+        )
+
+
+def _refuse_imprecise(file: str, name: str, cells: list[str], numbers: list[float]) -> None:
+    """Raise DataUnavailable where float32 can't hold what a column says."""
+    begun = f"column {name!r} of {file!r} holds"
+    for row, value in enumerate(numbers, 1):
+        if abs(value) >= LARGE:
+            raise DataUnavailable(
+                f"{begun} {cells[row - 1]!r} in row {row}, where nets train on numbers below "
+                f"{LARGE:.0e}; write the column in a larger unit, or leave it out."
+            )
+    (least, low), (most, high) = (find(zip(numbers, cells, strict=True)) for find in (min, max))
+    told = f"{begun} numbers from {low!r} to {high!r}"
+    exact = torch.tensor(numbers, dtype=torch.float64)
+    lost = float((exact - exact.float()).abs().max())
+    spread = float(exact.std()) if least < most else 0.0
+    if lost > ROUNDED * spread if spread else len(set(map(meaning, cells))) > 1:
+        raise DataUnavailable(
+            f"{told}, whose differences are lost in float32, in which nets "
+            "compute; subtract the smallest from all, or leave it out."
+        )
+    if 0 < spread <= NARROW:
+        raise DataUnavailable(
+            f"{told}, whose spread is too small to train on; write them in a "
+            "smaller unit, or leave the column out."
+        )
+
+
+def _refuse_copy(
+    file: str, name: str, values: Sequence[Hashable], labels: Sequence[Hashable]
+) -> None:
+    """Raise DataUnavailable where a column is the class under other names."""
+    kinds = len(set(labels))
+    if len(set(values)) == kinds == len(set(zip(values, labels, strict=True))):
+        raise DataUnavailable(
+            f"column {name!r} of {file!r} has another value for each class and the same for all "
+            "rows of a class, so it is the class itself; leave it out."
+        )
+
+
+def _tell_index(file: str, name: str, numbers: list[float]) -> None:
+    least = min(numbers)
+    if all(value == least + k for k, value in enumerate(sorted(numbers))):
+        warnings.warn(
+            f"column {name!r} of {file!r} numbers the rows: it tells an order of theirs, which may "
+            "be that of the classes, and makes rows different that are equal otherwise; leave it "
+            "out unless this is meant.",
+            BenchWarning,
+            stacklevel=2,
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from bench.cli._options import (
     table,
     warn,
 )
-from bench.errors import UsageError
+from bench.errors import BenchWarning, UsageError
+from bench.texts import text_of
 
 _HELP = """Say what a dataset looks like before anything is trained on it.
 
@@ -52,9 +54,15 @@ def command(dataset: str, plugins: tuple[str, ...], as_json: bool) -> None:
     entry = registry.get("dataset", name)
     if said := ready_cache():
         warn(said)
-    with tempfile.TemporaryDirectory(prefix="bench-describe-") as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-describe-") as folder,
+        warnings.catch_warnings(record=True) as warned,
+    ):
+        warnings.simplefilter("always", BenchWarning)
         data, params = loaded(entry, texts, Path(folder))
         found = described(name, data)
+    for text in dict.fromkeys(text_of(item.message) for item in warned):
+        warn(text)
     if as_json:
         emit_json({"schema_version": 1, "dataset": name, "params": params, **found})
     else:

@@ -92,6 +92,17 @@ def test_a_dataset_of_a_plugin_file_is_described_with_its_parameters(bench, own)
     }
 
 
+def test_what_a_dataset_warns_of_is_said_beside_the_figures(bench, tmp_path):
+    rows = [f"{k},{k * k % 29},{'ab'[k % 2]}" for k in range(40)]
+    path = tmp_path / "mine.csv"
+    path.write_text("\n".join(["id,u,y", *rows]))
+    found = bench("describe", f"csv[file={path}]", "--json")
+    assert found.code == 0
+    assert json.loads(found.out)["rows"] == 40
+    assert found.err.startswith("bench: column 'id' of ")
+    assert "numbers the rows: it tells an order of theirs" in found.err
+
+
 def test_classes_of_one_size_are_described_by_it(bench):
     said = [bench("describe", *words).out for words in (("iris",), ("wine",))]
     assert "different labels, of 50 rows" in said[0]
