@@ -80,11 +80,11 @@ def check_record(record: Record) -> None:
 
 
 def _check_figures(record: Record) -> None:
-    for name in (*record.metrics, *record.gates):
+    for name in record.metrics:
         try:
             check_figure_name(name)
         except ValueError as error:
-            raise RecordError(f"it has a figure or gate whose {error}") from None
+            raise RecordError(f"it has a metric whose {error}") from None
     for name, value in (*record.metrics.items(), *record.cost.items()):
         if value is not None and not math.isfinite(value):
             raise RecordError(f"{name[:80]} is {value}; a figure that has no value must be null")
