@@ -57,10 +57,12 @@ def run(tmp_path, with_kernels):
     (tmp_path / "plugin.py").write_text(PLUGIN)
 
     def call(methods, executor):
+        options = (
+            "run --plugins plugin.py --task noisy-digits --variant sym40 --preset smoke --seeds 1 "
+            f"--device cpu --jobs 1 --executor {executor}"
+        )
         done = subprocess.run(
-            [sys.executable, "-m", "bench", "run", "--plugins", "plugin.py", "--method", methods]
-            + ["--task", "noisy-digits", "--variant", "sym40", "--preset", "smoke"]
-            + ["--seeds", "1", "--device", "cpu", "--jobs", "1", "--executor", executor],
+            [sys.executable, "-m", "bench", *options.split(), "--method", methods],
             capture_output=True,
             text=True,
             check=False,
