@@ -6,16 +6,13 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING
+from typing import Any
 
 import msgspec
 
 from bench.cards_parts import check_figure_name
 from bench.runs.record_versions import RecordError
 from bench.runs.renewal_note import contradiction
-
-if TYPE_CHECKING:
-    from bench.runs.record import Record
 
 _DIGEST = re.compile(r"[0-9a-f]{32}")
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -43,9 +40,9 @@ class _Provenance(msgspec.Struct, frozen=True):
     choices: dict[str, str] | None = None
 
 
-def check_record(record: Record) -> None:
-    """Refuse a record that is not consistent: with figures that are not finite, costs that can't
-    be, or texts that could be a harmful file name or break a line.
+def check_record(record: Any) -> None:
+    """Refuse a record (:class:`bench.runs.record.Record`) that is not consistent: with figures that
+    are not finite, costs that can't be, or texts that could be a harmful file name or break a line.
 
     Raises:
         RecordError: it is so; the text says what is wrong.
@@ -79,7 +76,7 @@ def check_record(record: Record) -> None:
         raise RecordError(why)
 
 
-def _check_figures(record: Record) -> None:
+def _check_figures(record: Any) -> None:
     for name in record.metrics:
         try:
             check_figure_name(name)
