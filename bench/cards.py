@@ -7,6 +7,8 @@ contract, so that the index reads it from the syntax tree.
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import msgspec
@@ -40,6 +42,11 @@ TEST_SETS = {
 """What a task may judge by, in words."""
 
 _FIELD = re.compile(r"[a-z0-9]+([ -][a-z0-9]+)*")
+
+
+def _twice(names: Iterable[str]) -> str:
+    """Return the first name that comes twice; empty: none does."""
+    return next((name for name, count in Counter(names).items() if count > 1), "")
 
 
 class _Named(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -225,8 +232,25 @@ class TaskCard(_Card, frozen=True, kw_only=True, forbid_unknown_fields=True):
             )
         if sum(metric.primary for metric in self.metrics) != 1:
             raise ValueError(f"task {self.name!r} must mark exactly one of its metrics as primary")
+        if twice := _twice(metric.name for metric in self.metrics):
+            raise ValueError(
+                f"task {self.name!r} has two metrics {twice!r}; give each a name of its own"
+            )
+        if not self.presets:
+            raise ValueError(
+                f"task {self.name!r} has no presets, so it can't run; give one, like 'default'"
+            )
         for preset in self.presets:
             check_name("preset", preset)
+        if twice := _twice(reference.name for reference in self.references):
+            raise ValueError(
+                f"task {self.name!r} has two references {twice!r}; a row is one of them"
+            )
+        if sum(item.kind == "low" for item in self.references) > 1:
+            raise ValueError(
+                f"task {self.name!r} has several low references; a board has one, others can be "
+                "of kind 'control'"
+            )
 
     @property
     def primary(self) -> Metric:

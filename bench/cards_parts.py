@@ -9,6 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_FIGURE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
 def check_name(kind: str, name: str) -> None:
@@ -18,6 +19,15 @@ def check_name(kind: str, name: str) -> None:
     if len(name) > 64 or not _NAME.fullmatch(name):
         raise ValueError(
             f"{kind} name {name[:80]!r} is not kebab-case of at most 64 characters, like 'elr-plus'"
+        )
+
+
+def check_figure_name(name: str) -> None:
+    """Raise ``ValueError`` unless ``name`` is one word that tables, pages and marks can hold."""
+    if not _FIGURE.fullmatch(name):
+        raise ValueError(
+            f"name {name[:80]!r} is not one word of letters, digits, '_', '-' and '.' that begins "
+            "with a letter or digit and has at most 64 characters, like 'acc_last'"
         )
 
 
@@ -51,14 +61,29 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """What it measures, in a line; the board prints it."""
 
     def __post_init__(self) -> None:
-        if (
-            self.bounds is not None
-            and None not in self.bounds
-            and not self.bounds[0] < self.bounds[1]  # type: ignore[operator]
+        try:
+            check_figure_name(self.name)
+        except ValueError as error:
+            raise ValueError(f"a metric's {error}") from None
+        if not self.unit.isprintable():
+            raise ValueError(f"metric {self.name!r} has unit={self.unit[:80]!r}; give one line")
+        low, high = self.bounds or (None, None)
+        if any(end is not None and not math.isfinite(end) for end in (low, high)) or (
+            low is not None and high is not None and not low < high
         ):
             raise ValueError(
                 f"metric {self.name!r} has the bounds {self.bounds}; the first must be below the "
-                "second, None for an open end"
+                "second, both finite, None for an open end"
+            )
+        if self.chance is not None and not (
+            math.isfinite(self.chance)
+            and (low is None or low <= self.chance)
+            and (high is None or self.chance <= high)
+        ):
+            raise ValueError(
+                f"metric {self.name!r} has chance={self.chance}"
+                + (f" and the bounds {self.bounds}" if self.bounds else "")
+                + "; give a finite number within the bounds, or None"
             )
 
 
@@ -75,6 +100,8 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Wall-clock limit of one run, in seconds; a stack of seeds gets it once for each."""
 
     def __post_init__(self) -> None:
+        if not self.variants:
+            raise ValueError("a preset has no variants; give at least one, like {'plain': {}}")
         for name in self.variants:
             check_name("variant", name)
         if not 0 < self.timeout < math.inf:

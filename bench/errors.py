@@ -7,8 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import os
+import traceback
 from collections.abc import Iterable, Iterator
 from typing import Any
+
+FORKED = 73
+"""Exit code of a process that a plugin forked and that came out of the plugin's code."""
 
 
 class BenchError(Exception):
@@ -68,16 +73,26 @@ class BenchWarning(UserWarning):
 def blaming(where: str) -> Iterator[None]:
     """Note of an error that a plugin's code raises inside where that was, like ``the task's
     evaluate``, for :func:`blamed`; what is noted first stays.
+
+    A process that the plugin forked inside and that comes out here ends: what it has is not the
+    run's.
     """
+    process = os.getpid()
     try:
         yield
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
+        if os.getpid() != process:
+            with contextlib.suppress(BaseException):
+                traceback.print_exception(error)
         # an error may refuse attributes, or raise when it is asked for one
         with contextlib.suppress(Exception):
             told: Any = error
             if not hasattr(told, "bench_where"):
                 told.bench_where = where
         raise
+    finally:
+        if os.getpid() != process:
+            os._exit(FORKED)
 
 
 def blamed(error: BaseException) -> str:

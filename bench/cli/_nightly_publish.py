@@ -6,11 +6,11 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
 import msgspec
 
 from bench.cli._board import make_board, publish, stale_ids
 from bench.cli._options import (
+    echo,
     emit_json,
     warn,
 )
@@ -82,7 +82,7 @@ def publish_night(
             }
         )
     else:
-        click.echo(text)
+        echo(text)
         for line in said:
             warn(line)
     return 1 if red else 0

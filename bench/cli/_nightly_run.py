@@ -10,6 +10,7 @@ import click
 
 from bench.cli._nightly_checks import check_again
 from bench.cli._options import (
+    echo,
     emit_json,
     warn,
 )
@@ -76,7 +77,7 @@ def show_shards(
         f"{found.names[found.here]}."
     )
     if found.waiting:
-        click.echo(_wait(found))
+        echo(_wait(found))
     for row in rows:
         click.echo(
             f"{row['shard']}: {row['runs']} runs, {row['to_run']} to do, about "

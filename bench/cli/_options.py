@@ -187,6 +187,11 @@ def say(text: str) -> None:
     click.echo(wrapped(printable(text), columns()))
 
 
+def echo(text: str) -> None:
+    """Print text on stdout, its lines as they are; control characters are written out."""
+    click.echo(printable(text))
+
+
 def warn(message: str) -> None:
     """Say something on stderr, on a line of its own."""
     Bar.aside()

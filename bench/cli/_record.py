@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import json
 import re
 import shutil
 import tempfile
@@ -144,6 +143,11 @@ class Shown:
                     f"the picture {name!r} is not at {str(pictures[name])!r}; an export carries "
                     "records without their pictures."
                 )
+            if not _is_whole(pictures[name]):
+                raise EnvironmentFault(
+                    f"the picture {name!r} at {str(pictures[name])!r} is no whole PNG file; "
+                    "restore it from a copy, or run the cell again."
+                )
             chosen.append((name, file))
         for name, file in chosen:
             _copy(pictures[name], Path(file))
@@ -173,6 +177,8 @@ class Shown:
                 f"the arrays of {record.id} are not at {str(arrays)!r}; an export carries records "
                 "without them. Run the cell again."
             )
+        if _heads(arrays) is None:
+            raise EnvironmentFault(_damaged(arrays))
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise UsageError(
                 f"--save got {str(folder)!r}, which is there already and not an empty folder; "
@@ -199,17 +205,55 @@ class Shown:
         return {name: self.folder / Path(file).name for name, file in self.record.images.items()}
 
     def _arrays(self) -> dict[str, Any]:
-        """Return type and shape of every array, from the head of the file alone."""
+        """Return type and shape of every array; of a damaged file nothing, which is said."""
         file = self.folder / Path(self.record.arrays).name
         if not self.record.arrays or not file.is_file():
             return {}
-        with file.open("rb") as stream:
-            head = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
-        return {
-            name: {"dtype": about["dtype"], "shape": about["shape"]}
-            for name, about in sorted(head.items())
-            if name != "__metadata__"
-        }
+        if (found := _heads(file)) is None:
+            warn(_damaged(file))
+        return found or {}
+
+
+def _heads(file: Path) -> dict[str, Any] | None:
+    """Return type and shape of every array in a file of safetensors, from its head alone; None: it
+    is damaged or cut off.
+    """
+    size = file.stat().st_size
+    with file.open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        head = stream.read(length) if 0 < length <= size - 8 else b""
+    try:
+        arrays = msgspec.json.decode(head, type=dict[str, Any])
+        arrays.pop("__metadata__", None)
+        heads = msgspec.convert(arrays, dict[str, _Head])
+    except msgspec.MsgspecError:
+        return None
+    if size != 8 + length + max((item.data_offsets[1] for item in heads.values()), default=0):
+        return None
+    return {
+        name: {"dtype": item.dtype, "shape": item.shape} for name, item in sorted(heads.items())
+    }
+
+
+class _Head(msgspec.Struct):
+    """What a file of safetensors says of an array."""
+
+    dtype: str
+    shape: list[int]
+    data_offsets: tuple[int, int]
+
+
+def _damaged(file: Path) -> str:
+    return (
+        f"the arrays at {str(file)!r} are damaged or cut off; restore the file from a copy, or run "
+        "the cell again."
+    )
+
+
+def _is_whole(picture: Path) -> bool:
+    """Say whether a file begins and ends as a PNG does."""
+    data = picture.read_bytes()
+    return data.startswith(b"\x89PNG\r\n\x1a\n") and data.endswith(b"IEND\xaeB`\x82")
 
 
 def _about(metric: Any) -> list[str]:
@@ -220,6 +264,8 @@ def _pixels(path: Path) -> str:
     """Return ``width x height`` from the head of a PNG."""
     if not path.is_file():
         return "not here"
+    if not _is_whole(path):
+        return "damaged"
     with path.open("rb") as stream:
         head = stream.read(24)
     return f"{int.from_bytes(head[16:20], 'big')} x {int.from_bytes(head[20:24], 'big')}"

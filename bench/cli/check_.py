@@ -5,7 +5,15 @@ from __future__ import annotations
 import click
 import msgspec
 
-from bench.cli._options import completer, emit_json, json_option, plugins_option, split_names, warn
+from bench.cli._options import (
+    completer,
+    echo,
+    emit_json,
+    json_option,
+    plugins_option,
+    split_names,
+    warn,
+)
 
 _HELP = """Check that plugins keep the contracts, by running them.
 
@@ -57,7 +65,7 @@ def command(
 
     def say(text: str) -> None:
         if not as_json and sys.stderr.isatty():
-            click.echo(f"bench: {text}", err=True)
+            warn(text)
 
     reports = check(
         name, tasks=split_names(tasks), plugins=plugins, device=device, quick=quick, say=say
@@ -68,9 +76,9 @@ def command(
             {"schema_version": 1, "ok": all(report.ok for report in reports), "reports": found}
         )
     else:
-        click.echo("\n\n".join(report.markdown() for report in reports))
+        echo("\n\n".join(report.markdown() for report in reports))
         failing = [report.name for report in reports if not report.ok]
         if len(reports) > 1:  # the reports of many plugins fill more than a screen
             ended = f"these {len(failing)} fail: {', '.join(failing)}." if failing else "all pass."
-            click.echo(f"bench: of {len(reports)} plugins, {ended}", err=True)
+            warn(f"of {len(reports)} plugins, {ended}")
     return 0 if all(report.ok for report in reports) else 1

@@ -9,6 +9,7 @@ import click
 
 from bench.cli._options import completer, open_registry, plugins_option, tracks_completer, warn
 from bench.errors import UsageError
+from bench.texts import shell_word
 
 if TYPE_CHECKING:
     from bench.plugins.registry import Registry
@@ -90,9 +91,10 @@ def _refuse_taken(registry: Registry, track: str) -> None:
 
 def _next(kind: str, name: str, path: Path, folder: Path) -> str:
     if kind == "plugin":
-        return f"pip install -e {folder}, then bench check {name}"
-    return f"change {path}, then bench check {path}" + (
+        return f"pip install -e {shell_word(str(folder))}, then bench check {name}"
+    word = shell_word(str(path))
+    return f"change {word}, then bench check {word}" + (
         ""
         if kind == "dataset"
-        else f", then bench run --plugins {path} --method '*{name}*' --preset smoke"
+        else f", then bench run --plugins {word} --method '*{name}*' --preset smoke"
     )

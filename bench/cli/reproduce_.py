@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from bench.cli._options import (
+    echo,
     emit_json,
     json_option,
     open_registry,
@@ -88,18 +89,18 @@ def command(
     else:
         _print(old.id, same, said, rows, found)
         if origin := in_words(old):
-            click.echo(f"  it was {origin}.")
+            echo(f"  it was {origin}.")
     return 0 if same else 1
 
 
 def _print(name: str, same: bool, said: list[str], rows: dict[str, Any], found: Any) -> None:
-    click.echo(
+    echo(
         f"{name}: "
         f"{'the same, bit for bit' if same else 'not the same'}{' (same key)' if not said else ''}."
     )
     for change in said:
-        click.echo(f"  since then: {change}")
+        echo(f"  since then: {change}")
     for metric, (before, now) in rows.items():
-        click.echo(f"  {metric}: recorded {before}, now {now}")
+        echo(f"  {metric}: recorded {before}, now {now}")
     if found.error is not None:
-        click.echo(f"  now {found.status}: {found.error.type}: {found.error.message}")
+        echo(f"  now {found.status}: {found.error.type}: {found.error.message}")

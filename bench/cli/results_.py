@@ -9,6 +9,7 @@ import click
 from bench.cli import _renew, _results_check, _results_export
 from bench.cli._adding import add_records
 from bench.cli._options import (
+    echo,
     emit_json,
     json_option,
     open_registry,
@@ -151,7 +152,7 @@ def doctor(
     if as_json:
         emit_json(document)
     else:
-        click.echo(in_words(document, str(store.root)))
+        echo(in_words(document, str(store.root)))
     return 1 if document["findings"] else 0
 
 

@@ -13,6 +13,7 @@ from bench.cli._cards import card_text, track_document, track_text
 from bench.cli._layout import wide_option
 from bench.cli._options import (
     completer,
+    echo,
     emit_json,
     json_option,
     open_registry,
@@ -98,7 +99,7 @@ def command(
                 f"{name!r} names no BibTeX entry on its card; 'bench show {name}' shows what it "
                 "says of its source."
             )
-        click.echo("\n\n".join(dict.fromkeys(found)))
+        echo("\n\n".join(dict.fromkeys(found)))
     elif as_json:
         emit_json(
             {

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.cli._options import (
+    echo,
     emit_json,
     json_option,
     open_registry,
@@ -82,29 +83,29 @@ def command(cell: str, results: str | None, plugins: tuple[str, ...], as_json: b
             }
         )
         return
-    click.echo(
+    echo(
         f"cell {first.cell}\n  {render_call(f'{first.track}/{first.method}', first.params)} on "
         f"{render_call(first.task, first.task_params)}"
     )
-    click.echo(
+    echo(
         f"  preset {first.preset}, variant {first.variant}, seed {first.seed}, {first.device}, "
         f"{first.dtype}, {first.form}"
     )
     if now is None:
-        click.echo("its plugins are not here, so there is no key now")
+        echo("its plugins are not here, so there is no key now")
     elif now.ingredients["data"] is None:
-        click.echo("key now: that of the data that a run will load")
+        echo("key now: that of the data that a run will load")
     else:
-        click.echo(f"key now {now.key}")
+        echo(f"key now {now.key}")
     for record, row in zip(records, rows, strict=True):
-        click.echo(
+        echo(
             f"record {row['record']}: {row['status']}, {row['ended']}, "
             f"{'live' if row['live'] else 'stale'}"
         )
         if origin := in_words(record):
-            click.echo(f"  it was {origin}")
+            echo(f"  it was {origin}")
         for change in row["changes"]:
-            click.echo(f"  since then: {change}")
+            echo(f"  since then: {change}")
 
 
 def _held(

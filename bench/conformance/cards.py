@@ -16,6 +16,7 @@ from bench.errors import ParameterError
 from bench.params import Param, check_value, render_value, resolve
 from bench.plugins.entries import Entry
 from bench.plugins.source import import_target
+from bench.runs.loaded_job import no_solve
 
 
 def static_findings(entry: Entry) -> list[Finding]:
@@ -65,6 +66,9 @@ def _missing(entry: Entry) -> Iterator[str]:
             "it names no low reference, so that no board can say what doing nothing gives; "
             "add Reference(name=..., kind='low')"
         )
+    for reference in card.references if isinstance(card, TaskCard) else ():
+        if reference.solve and (said := no_solve(found, reference.solve)):
+            yield said
 
 
 def _worth_knowing(entry: Entry) -> str:

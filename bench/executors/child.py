@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
+from bench.errors import FORKED
 from bench.executors.processes import data_size
 from bench.runs.limits import Limits
 from bench.runs.result import MEMORY_RESERVE
@@ -56,7 +57,11 @@ def serve(
         confine(job.limits, len(job.specs), job.specs[0].device)
         from bench.runs.run_job import run_job
 
+        own = os.getpid()
+
         def send(message: dict[str, Any]) -> None:
+            if os.getpid() != own:  # a plugin forked: what its child has is not the run's
+                os._exit(FORKED)
             data = memoryview(encode(message) + b"\n")
             while data:
                 data = data[os.write(talk, data) :]

@@ -14,6 +14,9 @@ from bench.plugins.source import Target
 from bench.plugins.types import type_from_text
 from bench.texts import encode
 
+_PATIENCE = 120
+"""Seconds that the import of a file may take."""
+
 
 def described(target: Target) -> dict[str, Any] | str:
     """Have a side process import a file.
@@ -22,18 +25,36 @@ def described(target: Target) -> dict[str, Any] | str:
         By class what it declares, or as text what is wrong with it; a text alone where the whole
         file is.
     """
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.plugins.describe", encode(target).decode()],
-        capture_output=True,
-        encoding="utf-8",
-        errors="backslashreplace",
-        check=False,
-        timeout=120,
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "bench.plugins.describe", encode(target).decode()],
+            capture_output=True,
+            encoding="utf-8",
+            errors="backslashreplace",
+            check=False,
+            timeout=_PATIENCE,
+        )
+    except subprocess.TimeoutExpired:
+        return f"its import took longer than {_PATIENCE} s"
+    lines = done.stdout.strip().splitlines()
+    found = _document(lines[-1]) if lines else None
+    if done.returncode == 0 and found is not None:
+        return found
+    said = done.stderr.strip().splitlines()
+    if done.returncode and said:
+        return said[-1]
+    return (
+        f"its import ended the process (exit code {done.returncode}) before the cards could be "
+        "read; a plugin's file must not call sys.exit or os._exit when it is imported"
     )
-    if done.returncode:
-        return (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+
+
+def _document(line: str) -> dict[str, Any] | None:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def params_of(said: dict[str, Any]) -> dict[str, Param]:

@@ -23,7 +23,7 @@ from bench.runs.artifacts import Artifacts
 from bench.runs.context import Run, Setup
 from bench.runs.folders import attempt
 from bench.runs.record import Flops
-from bench.runs.result import Result
+from bench.runs.result import Result, from_keyboard
 from bench.runs.seed_run import SeedRun, separate
 from bench.runs.solution_digest import Solved, digest_of
 from bench.runs.spec import RunSpec
@@ -62,8 +62,8 @@ def count(make: Callable[[], Worker], spec: RunSpec, solved: Solved, result: Res
         result.error = {"type": "InvalidRun", "message": str(error), "frames": []}
     except NotCounted as reason:
         _leave_out(result, str(reason), spec.device == "cpu")
-    except KeyboardInterrupt:
-        _leave_out(result, "the second pass was interrupted")
+    except KeyboardInterrupt as error:
+        _leave_out(result, "the second pass was interrupted", not from_keyboard(error))
     # the first pass stands, whatever a stranger's code does in the second
     except BaseException as error:
         _leave_out(

@@ -235,7 +235,8 @@ class Driver:
             return self._write(keyed, result, ended, confined)
         except RecordError as error:  # what came over the pipe is no result that a worker makes
             said = {"type": "RecordError", "message": f"its result can't be recorded: {error}"}
-            return self._write(keyed, Result(status="invalid", error=said), ended, confined)
+            nothing = dead("invalid", "", ended.seconds)
+            return self._write(keyed, msgspec.structs.replace(nothing, error=said), ended, confined)
 
     def _write(self, keyed: Keyed, result: Result, ended: Ended, confined: bool) -> Record:
         if result.data is None and ended.results is None:  # it died, and its data was told before

@@ -23,6 +23,17 @@ from bench.runs.spec import Job, RunSpec
 Send = Callable[[dict[str, Any]], None]
 
 
+def no_solve(task: type[Task], name: str) -> str:
+    """Say that what a reference names as ``solve`` is no method of its task; empty: it is one."""
+    if callable(getattr(task, name, None)):
+        return ""
+    return (
+        f"the card names a reference with solve={name!r}, which is no method of "
+        f"{task.__qualname__}; define {name}(self, problem, hidden, run), or leave solve out "
+        "where the reference is a method's name"
+    )
+
+
 class LoadedJob:
     """A job's task and method, loaded once, the device they run on, and what they depend on."""
 
@@ -50,6 +61,8 @@ class LoadedJob:
             if not issubclass(method, Method):
                 raise BenchError(f"{job.method.qualname} is no Method.")
             self.method = method.make(spec.params)
+        elif said := no_solve(task, job.reference):
+            raise BenchError(said)
         self.targets = [
             target
             for target in (job.method, job.task, *job.datasets.values())

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import re
 from typing import Any, Literal
 
 import msgspec
 
+from bench.runs.record_checks import check_record as check_record
 from bench.runs.record_versions import UPGRADES, refuse_repeats
 from bench.runs.record_versions import RecordError as RecordError
-from bench.runs.renewal_note import Renewed, contradiction
+from bench.runs.renewal_note import Renewed
 from bench.runs.spec import RunSpec
 
 SCHEMA_VERSION = 4
@@ -183,7 +183,7 @@ def encode_record(record: Record) -> bytes:
     """Write a record as JSON with a fixed order of keys, checked first.
 
     Raises:
-        RecordError: a figure is not finite, or it is larger than a record may be.
+        RecordError: it is inconsistent, or it is larger than a record may be.
     """
     if isinstance(record, Brief):
         raise RecordError(
@@ -241,32 +241,3 @@ def _upgraded(data: bytes) -> Record:
         return msgspec.convert({**document, "schema_version": SCHEMA_VERSION}, Record)
     except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
         raise RecordError(f"it is damaged: {error}") from None
-
-
-_DIGEST = re.compile(r"[0-9a-f]{32}")
-_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_SPOKEN = ("track", "method", "task", "preset", "variant", "device", "dtype", "form")
-
-
-def check_record(record: Record) -> None:
-    """Raise RecordError unless the record is consistent: finite figures, and nothing that could be
-    a harmful file name or break a line.
-    """
-    for name, value in (*record.metrics.items(), *record.cost.items()):
-        if value is not None and not math.isfinite(value):
-            raise RecordError(f"{name} is {value}; a figure that has no value must be null")
-    if not (_DIGEST.fullmatch(record.cell) and _DIGEST.fullmatch(record.key)):
-        raise RecordError("its cell or key is no digest")
-    if not (1 <= record.attempt < 10**6 and 0 <= record.seed < 2**63):
-        raise RecordError("its attempt or seed is out of range")
-    for name in _SPOKEN:
-        text = getattr(record, name)
-        if not text.isprintable() or not 0 < len(text) <= 1000:
-            raise RecordError(f"its {name} is empty, longer than 1,000 characters or not printable")
-    for file in (*filter(None, [record.arrays]), *record.images.values()):
-        if not _FILE.fullmatch(file):
-            raise RecordError(f"it names the file {file[:100]!r}, which is no plain file name")
-    if record.status != "ok" and record.error is None:
-        raise RecordError(f"it has status {record.status} and says no reason")
-    if record.renewed is not None and (why := contradiction(record, record.renewed)):
-        raise RecordError(why)

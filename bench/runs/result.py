@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import resource
+import signal
 import sys
 import traceback
 from collections.abc import Iterator
@@ -96,6 +97,8 @@ def failed(error: BaseException) -> Result:
         )
         if issubclass(type(error), SystemExit):  # whose text is a bare number at most
             message = f"it called for the end of the process (SystemExit: {message or 'no code'})"
+        elif issubclass(type(error), KeyboardInterrupt):
+            message = f"it raised KeyboardInterrupt{f': {message}' if message else ''}"
         if status == "failed" and (where := blamed(error)):
             message = f"{where} failed: {message}" if message else f"{where} failed"
         return Result(
@@ -108,6 +111,16 @@ def failed(error: BaseException) -> Result:
             started=now(),
             ended=now(),
         )
+
+
+def from_keyboard(error: BaseException) -> bool:
+    """Say whether an error may be the user's Ctrl-C: where the signal ends the process, as in one
+    that runs a job, a plugin raised it.
+    """
+    return (
+        isinstance(error, KeyboardInterrupt)
+        and signal.getsignal(signal.SIGINT) is not signal.SIG_DFL
+    )
 
 
 def dead(status: str, message: str, seconds: float) -> Result:

@@ -8,7 +8,7 @@ import msgspec
 
 from bench.runs.counting import count
 from bench.runs.loaded_job import Send
-from bench.runs.result import Result, as_text, failed, now
+from bench.runs.result import Result, as_text, failed, from_keyboard, now
 from bench.runs.solution_digest import Solved
 from bench.runs.spec import Job, RunSpec
 from bench.runs.worker import Worker
@@ -27,9 +27,9 @@ def run_job(job: Job, send: Send) -> list[Result]:
 def _results(job: Job, send: Send) -> list[Result]:
     try:
         worker = Worker(job, send)
-    except KeyboardInterrupt:
-        raise
     except BaseException as error:  # a stranger's import may raise anything
+        if from_keyboard(error):
+            raise
         return [failed(error) for _ in job.specs]
     results = _first_pass(worker, job)
     wanted = [
@@ -68,9 +68,9 @@ def _attempt(worker: Worker, specs: Sequence[RunSpec], twin: bool) -> list[Resul
     started = now()
     try:
         return worker.run(specs, twin)
-    except KeyboardInterrupt:
-        raise
     except BaseException as error:  # SystemExit of a plugin included
+        if from_keyboard(error):
+            raise
         return [
             msgspec.structs.replace(
                 failed(error), started=started, data=worker.data.get(spec.cell, {})

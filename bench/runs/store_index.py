@@ -24,8 +24,8 @@ from bench.runs.record import SCHEMA_VERSION, Brief, Failure, Flops
 from bench.runs.record_place import Place
 from bench.runs.renewal_note import Renewed
 
-LAYOUT = 4
-"""Raise it when a table or the meaning of a row changes."""
+LAYOUT = 5
+"""Raise it when a table or the meaning of a row changes, or a record is refused that was not."""
 
 FORMAT = zlib.crc32(repr((LAYOUT, SCHEMA_VERSION, reading.KEPT)).encode()) & 0x7FFFFFFF
 """What an index was made for.

@@ -198,6 +198,8 @@ SPOILED = {
     "an unknown status": (b'"status":"ok"', b'"status":"great"', "damaged"),
     "an unknown field": (b'"method":', b'"evil":1,"method":', "damaged"),
     "a file elsewhere": (b'"arrays":""', b'"arrays":"../../x"', "no plain file name"),
+    "versions that are none": (b'"versions":{', b'"versions":null,"more":{', "provenance.versions"),
+    "a figure without a name": (b'"metrics":{', b'"metrics":{"":1.0,', "not one word"),
 }
 
 

@@ -35,6 +35,21 @@ def test_a_new_method_passes_the_suite_as_it_is(arguments, bench):
     assert [report.failed() for report in reports] == [[]] * len(reports) != []
 
 
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        (("method", "x", "--track", "noisy-labels"), "bench check 'a b;c/x.py'"),
+        (("method", "x", "--track", "noisy-labels"), "bench run --plugins 'a b;c/x.py'"),
+        (("dataset", "x"), "bench check 'a b;c/x.py'"),
+        (("plugin", "x", "--track", "noisy-labels"), "pip install -e 'a b;c'"),
+    ],
+)
+def test_the_commands_that_come_next_can_be_pasted_whatever_the_folder_is_called(
+    arguments, command, bench
+):
+    assert command in bench("new", *arguments, "--out", "a b;c").err
+
+
 def test_it_does_what_the_method_does_that_it_starts_from():
     text = method_text("my-way", Registry().one("method", "noisy-labels/elr"), "noisy-labels")
     assert "class MyWay(" in text

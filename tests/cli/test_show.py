@@ -105,6 +105,37 @@ def test_pictures_of_cards_of_unknown_records_and_of_exports_are_refused(bench, 
     assert "not here" in bench("show", record["id"], "--results", "carried").out
 
 
+@pytest.mark.parametrize("left", [0, 40, -8], ids=["nothing", "its head", "all but the end"])
+def test_a_damaged_file_of_a_record_is_said_and_nothing_of_it_is_exported(bench, record, left):
+    folder = bench.results / "files" / record["id"]
+    arrays, picture = folder / "arrays.safetensors", folder / "image-1.png"
+    for file in (arrays, picture):
+        file.write_bytes(file.read_bytes()[:left])
+    found = bench("show", record["id"])
+    assert found.code == 0
+    assert "are damaged or cut off; restore the file from a copy" in found.err
+    assert "damaged" in next(line for line in found.out.splitlines() if "image-1.png" in line)
+    found = bench("show", record["id"], "--json")
+    assert json.loads(found.out)["arrays"] == {}
+    found = bench("show", record["id"], "--image", "epochs=x.png")
+    assert (found.code, len(found.err.splitlines())) == (4, 1)
+    assert "is no whole PNG file" in found.err
+    assert not (bench.results.parent / "x.png").exists()
+
+
+def test_text_of_a_record_reaches_no_terminal_raw(bench, record):
+    file = bench.results / "records" / record["cell"][:2] / f"{record['id']}.json"
+    document = json.loads(file.read_bytes())
+    document["provenance"]["versions"]["torch"] = "2\x1b]0;title\x07"
+    document["key"] = document["key"][::-1]
+    file.write_text(json.dumps(document))
+    for words in (("why", record["cell"][:16]), ("show", record["cell"][:16])):
+        found = bench(*words)
+        assert found.code == 0
+        assert "\x1b" not in found.out + found.err
+    assert "\\x1b]0;title\\x07" in bench("why", record["cell"][:16]).out
+
+
 def test_a_method_of_several_tracks_is_shown_once_with_all_of_them(bench):
     text = bench("show", "elr").out
     assert text.startswith("method label-errors/elr, noisy-labels/elr\n")

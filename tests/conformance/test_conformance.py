@@ -351,6 +351,25 @@ def test_what_is_wrong_with_a_task_or_a_data_set_is_found(parts, broken, tmp_pat
     assert tasks(tmp_path, **parts) == broken
 
 
+def test_a_reference_whose_way_is_no_method_of_the_task_is_found(tmp_path):
+    from bench.conformance.cards import static_findings
+
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from typing import ClassVar\n"
+        "from bench import Metric, Preset, Reference, Task, TaskCard\n\n"
+        "class Mine(Task):\n"
+        '    """A task."""\n'
+        "    card: ClassVar = TaskCard(name='mine', title='Mine', track='my-track',\n"
+        "        metrics=(Metric(name='acc', primary=True),),\n"
+        "        presets={'smoke': Preset(variants={'plain': {}})},\n"
+        "        references=(Reference(name='zz', kind='low', solve='nope'),))\n"
+    )
+    finding = static_findings(Registry(paths=[str(path)]).one("task", "mine"))[0]
+    assert finding.outcome == "failed"
+    assert "solve='nope', which is no method of Mine" in finding.said
+
+
 def test_a_card_that_keeps_from_a_board_what_it_needs_passes_with_a_note():
     from bench.conformance.cards import static_findings
     from bench.plugins.registry import Registry

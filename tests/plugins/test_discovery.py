@@ -279,6 +279,16 @@ BREAKAGES = {
         METHOD.format(name="mine", track="my-track").replace('title="Mine"', "title=str(1 / 0)"),
         "ZeroDivisionError",
     ),
+    "leaves": (
+        METHOD.format(name="mine", track="my-track").replace('title="Mine"', "title=str(1)")
+        + "\nimport sys\nsys.exit(0)\n",
+        "its import ended the process (exit code 0)",
+    ),
+    "leaves with a code": (
+        METHOD.format(name="mine", track="my-track").replace('title="Mine"', "title=str(1)")
+        + "\nimport os\nprint('7')\nos._exit(3)\n",
+        "its import ended the process (exit code 3)",
+    ),
 }
 
 
@@ -538,7 +548,7 @@ def test_a_quotient_and_a_spread_constant_are_read_without_importing(tmp_path, m
         from ._metrics import METRICS
 
         class Mine(Task):
-            card: ClassVar = TaskCard(name="mine", title="Mine", track="my-track", metrics=(Metric(name="first"), *METRICS), presets={})
+            card: ClassVar = TaskCard(name="mine", title="Mine", track="my-track", metrics=(Metric(name="first"), *METRICS), presets={'smoke': Preset(variants={'plain': {}})})
             share: float = 2 / 9
         """,
     )

@@ -27,7 +27,7 @@ def card(*metrics, track="t", name="k"):
         title="K",
         track=track,
         metrics=(msgspec.structs.replace(metrics[0], primary=True), *metrics[1:]),
-        presets={"smoke": Preset(variants={})},
+        presets={"smoke": Preset(variants={"plain": {}})},
     )
 
 

@@ -668,6 +668,47 @@ def test_a_record_that_could_do_harm_is_refused(make_record, change):
         check_record(record)
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"provenance": {"versions": None}}, r"provenance\.versions"),
+        ({"provenance": {"versions": "2.0"}}, r"provenance\.versions"),
+        ({"provenance": {"versions": ["a"]}}, r"provenance\.versions"),
+        ({"provenance": {"versions": {"torch": 2}}}, r"provenance\.versions"),
+        ({"provenance": {"kernels": "none"}}, r"provenance\.kernels"),
+        ({"provenance": {"files": ["a.py"]}}, r"provenance\.files"),
+        ({"provenance": {"bench_git": "main"}}, r"provenance\.bench_git"),
+        ({"metrics": {"": 1.0}}, "name '' is not one word"),
+        ({"metrics": {"=cmd|<b>\n": 1.0}}, "is not one word"),
+        ({"cost": {"solve_s": -5.0}}, "its cost 'solve_s' is -5, which no run can take"),
+        ({"cost": {"solve_s": 1e308}}, r"its cost 'solve_s' is 1e\+308"),
+        ({"counters": {"forward": -(10**6)}}, r"its 'forward' is -1e\+06, which no run can count"),
+        ({"flops": Flops(total=-1)}, "its 'flops.total' is -1"),
+        ({"flops": Flops(total=1, artifacts=-1)}, "its 'flops.artifacts' is -1"),
+        ({"flops": Flops(total=1, artifacts=2)}, "took 2 operations of 1 in all"),
+        ({"ended": "2026\x1b]0;title\x07"}, "its ended is .* no time like"),
+        ({"ended": "2026-01-01\x1b00:00:00+00:00"}, "its ended is"),
+        ({"started": ""}, "its started is ''"),
+    ],
+)
+def test_a_record_that_no_run_can_have_made_is_damaged_where_it_is_read(
+    store, make_record, change, said
+):
+    record = make_record(0)
+    for name, value in change.items():
+        setattr(record, name, value)
+    path = store.write(make_record(0))
+    path.write_bytes(msgspec.json.encode(record))
+    with pytest.raises(RecordError, match=said):
+        decode_record(path.read_bytes())
+    assert store.briefs() == []
+
+
+def test_what_a_record_of_an_earlier_version_does_not_say_is_no_damage(make_record):
+    for provenance in ({}, {"kernels": None, "gpu": None, "cpu_class": None}, {"of later": [1]}):
+        check_record(make_record(0, provenance=provenance))
+
+
 def test_a_brief_has_every_field_of_a_record():
     assert set(Record.__struct_fields__) | {"name", "row", "content", "edited", "gap"} == set(
         Brief.__struct_fields__

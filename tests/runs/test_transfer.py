@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import bench
-from bench.cards import Metric, TaskCard
+from bench.cards import Metric, Preset, TaskCard
 from bench.errors import UsageError
 from bench.runs.cleanup import removable, remove_all
 from bench.runs.exports import export
@@ -275,7 +275,7 @@ def test_figures_read_off_a_clock_need_not_agree(filled, make_record):
             name=record.task,
             title="t",
             track=record.track,
-            presets={},
+            presets={"default": Preset(variants={"v": {}})},
             metrics=(Metric(name="none", primary=True), Metric(name="acc", clock=clock)),
         )
         for clock in (False, True)
