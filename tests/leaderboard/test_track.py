@@ -241,6 +241,25 @@ def test_one_key_with_two_numbers_is_nondeterminism_and_counts_as_chance(track):
     )
 
 
+def test_one_key_may_have_two_readings_of_a_clock(track):
+    speed = Metric(name="fits_per_s", direction="none", clock=True)
+    gap = TASKS["demo/down"].primary
+    tasks = TASKS | {"demo/down": msgspec.structs.replace(TASKS["demo/down"], metrics=(gap, speed))}
+    first = [
+        msgspec.structs.replace(record, metrics={**record.metrics, "fits_per_s": 100.0})
+        for record in [*anchors(), *runs("m", 0.5)]
+    ]
+    second = [
+        msgspec.structs.replace(record, attempt=2, metrics={**record.metrics, "fits_per_s": 101.0})
+        for record in first
+        if record.task == "down"
+    ]
+    alone, again = track(first, tasks=tasks)["by"], track([*first, *second], tasks=tasks)["by"]
+    assert (again["m"]["imputed"], again["m"]["score"]) == (0, alone["m"]["score"])
+    undeclared = track([*first, *second])["by"]["m"]
+    assert undeclared["imputed"] == 3, "a figure that no card calls a clock's has to agree"
+
+
 def test_anchors_that_can_not_be_told_apart_make_a_cell_thin(track):
     records = [record for record in [*anchors(), *runs("m", 0.5)] if record.variant != "b"]
     same = [
