@@ -291,6 +291,41 @@ def test_anchors_that_can_not_be_told_apart_make_a_cell_thin(track):
     assert track(said)["cells"][0]["state"] == "thin"
 
 
+@pytest.mark.parametrize("task", ["up", "down"])
+def test_an_upper_anchor_worse_than_the_baseline_turns_no_ranking_upside_down(
+    track, suite_file, task
+):
+    """The upper anchor takes the wrong side of the baseline, on a metric of either direction."""
+    alone = SUITE.replace('task = "up"', "", 1).partition("[[")[0] + next(
+        "[[" + part for part in SUITE.split("[[")[1:] if f'task = "{task}"' in part
+    )
+    suite_file.write_text(alone)
+    records = [
+        record
+        for record in [
+            *runs("null", 0.0, reference="low"),
+            *runs("oracle", -0.75, reference="high", peeks=True),
+            *runs("m", 0.25),
+            *runs("n", -0.25),
+        ]
+        if record.task == task
+    ]
+    found = track(records)
+    assert {cell["state"] for cell in found["cells"]} == {"thin"}
+    assert {row["place"] for row in found["rows"]} == {None}
+    where = {"up": "up a", "down": "down only"}[task]
+    assert (
+        f"{where} is thin, shown and not counted: its upper anchor is worse than the baseline."
+        in found["notes"]
+    )
+    bench_freeze(records, TASKS, {"suite": str(suite_file), "cards": CARDS})
+    frozen = json.loads(suite_file.with_name("anchors-small.json").read_text())["cells"]
+    assert {(cell["informative"], cell["thin"]) for cell in frozen.values()} == {
+        (False, "its upper anchor is worse than the baseline")
+    }
+    assert {cell["state"] for cell in track(records)["cells"]} == {"thin"}
+
+
 BOUNDED = TASKS | {
     "demo/up": card(
         "up", Metric(name="acc", primary=True, unit="%", bounds=(0.0, 100.0)), ("a", "b")
