@@ -80,8 +80,8 @@ _FORMATS = ("md", "json", "csv", "latex")
 @click.option(
     "--history",
     metavar="FILE",
-    help="Add this board to a history.parquet (made if need be); the page then shows all its "
-    "nights.",
+    help="Add this whole board to a history.parquet (made if need be); the page then shows all "
+    "its nights.",
 )
 @click.option(
     "--serve",
@@ -153,20 +153,18 @@ def command(
     )
     if history is not None and out is None and not serve:
         raise UsageError("--history is for a page; add --out DIR or --serve.")
+    parts = {"--method": methods, "--task": tasks, "--track": track, "--preset": preset}
+    if history is not None and (partial := [name for name, given in parts.items() if given]):
+        raise UsageError(
+            "--history keeps nights of the whole board, and a part would take the place of one; "
+            f"leave {', '.join(partial)} out."
+        )
     if tuned and (history is not None or freezing):
         raise UsageError(
             f"--tuned does not go with {'--freeze' if freezing else '--history'}, which is of the "
             "board of defaults; leave one out."
         )
-    chosen = {
-        "--method": methods,
-        "--task": tasks,
-        "--track": track,
-        "--preset": preset,
-        "--tier": tier,
-        "--out": out,
-        "--serve": serve,
-    }
+    chosen = parts | {"--tier": tier, "--out": out, "--serve": serve}
     if freezing and (idle := [name for name, given in chosen.items() if given]):
         raise UsageError(
             "--freeze freezes every tier of the whole suite and prints no board; leave "

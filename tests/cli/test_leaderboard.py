@@ -154,6 +154,18 @@ def test_history_keeps_nights_and_replaces_one_that_is_told_again(lab, tmp_path)
 
 
 @pytest.mark.parametrize(
+    "part", [("--track", "demo"), ("--task", "up"), ("--method", "m"), ("--preset", "default")]
+)
+def test_a_part_of_a_board_is_no_night_of_the_history(lab, tmp_path, part):
+    file = tmp_path / "history.parquet"
+    assert lab("--out", tmp_path / "out", "--no-page", "--history", file).code == 0
+    kept = file.read_bytes()
+    done = lab("--out", tmp_path / "part", "--no-page", "--history", file, *part)
+    assert (done.code, f"leave {part[0]} out." in done.err) == (2, True), done.err
+    assert (file.read_bytes(), (tmp_path / "part").exists()) == (kept, False)
+
+
+@pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
         (("--suite", "smal"), 2, "unknown suite 'smal'. Did you mean 'small'?"),
