@@ -252,16 +252,20 @@ def test_where_less_is_better_the_smallest_leads():
     assert board["tables"][0]["rows"][0]["vs_low"]["mean"] > 0
 
 
-def test_rows_that_no_seed_moves_are_told_apart_and_have_no_interval():
-    found = rows(
-        [*several("a", 3.0, 3.0, 3.0), *several("b", 2.0, 2.0, 2.0), *several("c", 2.5, 2.5, 2.5)]
-    )
-    assert {name: row["range"] for name, row in found.items()} == {
-        "a": [1, 1],
-        "c": [2, 2],
-        "b": [3, 3],
-    }
-    assert {(row["low"], row["high"]) for row in found.values()} == {(None, None)}
+def test_rows_that_no_seed_moves_are_told_apart_from_five_seeds_on_and_have_no_interval():
+    def ranges(seeds):
+        found = rows(
+            [
+                record
+                for name, value in (("a", 3.0), ("b", 2.0), ("c", 2.5))
+                for record in several(name, *[value] * seeds)
+            ]
+        )
+        assert {(row["low"], row["high"]) for row in found.values()} == {(None, None)}
+        return {name: row["range"] for name, row in found.items()}
+
+    assert ranges(5) == {"a": [1, 1], "c": [2, 2], "b": [3, 3]}
+    assert ranges(3) == {"a": [1, 3], "c": [1, 3], "b": [1, 3]}, "few equal figures may be chance"
 
 
 def test_a_row_that_equals_another_in_every_run_stands_below_it_without_a_place_and_is_in_no_pair():
@@ -750,6 +754,21 @@ def test_a_comparison_is_paired_and_positive_where_the_first_is_better():
         ]["verdict"]
         == "undecided"
     )
+
+
+def test_two_equal_differences_decide_nothing_neither_in_a_comparison_nor_against_the_baseline():
+    records = [
+        *several("m", 60.0, 61.0),
+        *several("n", 59.0, 60.0),
+        *several("null", 58.0, 59.0, reference="low"),
+    ]
+    found = bench_compare(records, TASKS, "m", "n", {})
+    (row,) = found["rows"]
+    assert (row["difference"], row["p"], row["p_holm"]) == (1.0, None, None)
+    assert (row["verdict"], row["leans"], row["seeds_needed"]) == ("undecided", "", None)
+    against = rows(records)["m"]["vs_low"]
+    assert (against["mean"], against["p"], against["p_holm"]) == (2.0, None, None)
+    assert rows(records)["m"]["range"] == [1, 3]
 
 
 def test_an_undecided_comparison_leans_and_says_how_many_seeds_would_decide():
