@@ -771,6 +771,52 @@ def test_two_equal_differences_decide_nothing_neither_in_a_comparison_nor_agains
     assert rows(records)["m"]["range"] == [1, 3]
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs", "shown"),
+    [
+        ((12345.6, 12346.6, 12344.5), (12345.2, 12346.2, 12344.2), "+0.37 [+0.22, +0.51]"),
+        (
+            (50.003, 50.0031, 50.0029),
+            (50.0, 50.0, 50.0),
+            "+0.0030 [+0.0028, +0.0032]",
+        ),
+        (
+            (3.1e-10, 3.2e-10, 3e-10),
+            (1.1e-10, 1.2e-10, 1.05e-10),
+            "+1.98e-10 [+1.91e-10, +2.06e-10]",
+        ),
+    ],
+)
+def test_a_difference_beside_a_verdict_shows_its_sign_and_size(ours, theirs, shown):
+    found = bench_compare([*several("x", *ours), *several("y", *theirs)], TASKS, "x", "y", {})
+    text = bench_render(found, "md")
+    assert (found["rows"][0]["verdict"], shown in text) == ("better", True), text
+
+
+def test_a_tiny_metric_is_shown_with_an_exponent_and_no_tables_decimals_grow_without_need():
+    tiny = TaskCard(
+        name="toy",
+        title="t",
+        track="demo",
+        metrics=(Metric(name="acc", primary=True),),
+        presets=CARD.presets,
+    )
+    figures = several("m", 3.1e-10, 3.2e-10, 3.0e-10)
+    page = bench_render(bench_board(figures, {"demo/toy": tiny}, {}), "md")
+    assert ("3.1e-10" in page, "0.00000000" in page) == (True, False)
+    unsure = bench_render(
+        bench_compare(
+            [*several("x", 50.4, 50.0, 49.6), *several("y", 50.0, 50.4, 49.597)],
+            TASKS,
+            "x",
+            "y",
+            {},
+        ),
+        "md",
+    )
+    assert "0.00 [-0.99, +0.99]" in unsure
+
+
 def test_an_undecided_comparison_leans_and_says_how_many_seeds_would_decide():
     tables = [
         record
