@@ -187,7 +187,7 @@ def command(
     options: dict[str, Any] = {
         "track": track,
         "preset": preset,
-        "methods": list(split_names(methods)),
+        "methods": _methods(registry, records, methods, track, folder),
         "tasks": _identities(registry, records, tasks, track),
         "suite": suite,
         "tier": tier,
@@ -253,6 +253,39 @@ def _identities(
             else [entry.identity for entry in registry.select("task", name, track, "--task")]
         )
     ]
+
+
+def _methods(
+    registry: Registry,
+    records: list[Brief],
+    methods: tuple[str, ...],
+    track: str | None,
+    folder: Path,
+) -> list[str]:
+    """Return the methods that were named: those of the records, else those that are installed.
+
+    Raises:
+        UsageError: a name is of neither. NothingSelected: none of them ever ran.
+    """
+    mine = [record for record in records if track in (None, record.track)]
+    recorded = {
+        name for record in mine for name in (record.method, f"{record.track}/{record.method}")
+    }
+    found = [
+        identity
+        for name in split_names(methods)
+        for identity in (
+            [name]
+            if name in recorded
+            else [entry.identity for entry in registry.select("method", name, track, "--method")]
+        )
+    ]
+    if found and recorded.isdisjoint(found):
+        raise NothingSelected(
+            f"no record of {', '.join(methods)} is in {str(folder)!r}; run 'bench run --method "
+            f"{found[0]} --task ...' first, or name another method."
+        )
+    return found
 
 
 def _publish(

@@ -181,6 +181,11 @@ def test_a_part_of_a_board_is_no_night_of_the_history(lab, tmp_path, part):
         (("--suite", " "), 2, "--suite is empty; give it a value, or leave --suite out."),
         (("--task", "up", "--task", ""), 2, "--task is empty"),
         (("--out", ""), 2, "--out is empty"),
+        (("--method", "nosuch"), 2, "unknown method 'nosuch' (from --method)."),
+        (("--method", "m,nosuch"), 2, "unknown method 'nosuch' (from --method)."),
+        (("--method", "m", "--method", "demo/x"), 2, "unknown method 'demo/x' (from --method)."),
+        (("--method", "elr,gce"), 3, "no record of elr,gce is in"),
+        (("--method", "m", "--track", "noisy-labels"), 2, "unknown method 'm'"),
         (("--history", "h.parquet"), 2, "--history is for a page; add --out DIR or --serve."),
     ],
 )
@@ -197,6 +202,18 @@ def test_freezing_writes_the_anchors_beside_the_suite_and_the_board_then_uses_th
     (track,) = json.loads(lab("--json").out)["tracks"]
     assert all(cell["frozen"] for cell in track["cells"])
     assert [row["place"] is None for row in track["rows"]] == [False, False, False, True]
+
+
+def test_methods_are_chosen_by_name_with_or_without_their_track(lab):
+    def shown(*methods):
+        done = lab("--json", "--method", ",".join(methods))
+        assert done.code == 0, done.err
+        tables = json.loads(done.out)["tables"]
+        return {row["method"] for table in tables for row in table["rows"]}
+
+    assert shown("m") == shown("demo/m") == shown("m", "elr") == {"m", "null"}
+    assert shown("m", "demo/n") == {"m", "n", "null"}
+    assert shown("oracle") == {"oracle", "null"}, "a reference of the task's own"
 
 
 def test_latex_is_printed(lab):
