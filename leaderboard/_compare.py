@@ -68,6 +68,8 @@ def comparison(
         ours, theirs = (_find(members, call, stale, notes) for call in calls)
         if ours is None or theirs is None:
             continue
+        if ours is theirs:
+            notes.append(f"In {_where(ours)} {a} and {b} are the same runs.")
         notes.extend(_lonely_seeds(ours, theirs, a, b))
         result = paired(ours.values, theirs.values, SIGNS.get(primary.direction, 1))
         if result is not None:

@@ -862,7 +862,11 @@ def test_a_comparison_takes_parameters_and_else_the_defaults():
         *several("m", 80.0, 81.0, 82.0, params={"a": 0.5, "b": "y"}, custom=True),
     ]
     assert bench_compare(records, TASKS, "m[a=.5,b=x]", "m", {})["rows"][0]["a_mean"] == 71.0
-    assert bench_compare(records, TASKS, "m[a=1]", "m", {})["rows"][0]["verdict"] == "equal"
+    same = bench_compare(records, TASKS, "m[a=1]", "m", {})
+    assert (same["rows"][0]["verdict"], same["notes"]) == (
+        "equal",
+        ["In demo/toy default hard cpu m[a=1] and m are the same runs."],
+    )
     assert bench_compare(records, TASKS, "m[a=.5]", "m", {})["notes"] == [
         (
             "Several rows of demo/toy default hard cpu are m[a=.5]: m[a=0.5,b=x], m[a=0.5,b=y]. "
