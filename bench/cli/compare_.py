@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from bench.cli._board import render, stale_ids
+from bench.cli._board import render, stale_ids, with_folders
 from bench.cli._layout import columns, markdown, wide_option
 from bench.cli._options import (
     completer,
@@ -109,6 +109,7 @@ def command(
             "no plugin compares methods; the built-in one is missing from this installation. "
             "Install datacentric-bench again."
         )
+    found = with_folders(found, results, plugins)
     if not found["rows"]:
         raise NothingSelected(
             (

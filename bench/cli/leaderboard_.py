@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli._board import freeze, leaderboard_rooms, make_board, publish, render, stale_ids
+from bench.cli._board import (
+    freeze,
+    leaderboard_rooms,
+    make_board,
+    publish,
+    render,
+    stale_ids,
+    with_folders,
+)
+from bench.cli._board_choices import chosen_methods, chosen_tasks
 from bench.cli._layout import columns, markdown, wide_option
 from bench.cli._options import (
     json_option,
@@ -18,7 +27,6 @@ from bench.cli._options import (
     refuse_empty,
     results_folder,
     results_option,
-    split_names,
     tracks_completer,
     warn,
 )
@@ -187,8 +195,8 @@ def command(
     options: dict[str, Any] = {
         "track": track,
         "preset": preset,
-        "methods": _methods(registry, records, methods, track, folder),
-        "tasks": _identities(registry, records, tasks, track),
+        "methods": chosen_methods(registry, records, methods, track, folder),
+        "tasks": chosen_tasks(registry, records, tasks, track),
         "suite": suite,
         "tier": tier,
         "tuned": tuned,
@@ -219,6 +227,7 @@ def command(
             ).rstrip()
         )
     if out is None and not serve:
+        board = with_folders(board, results, plugins)
         text = render(registry, board, "json" if as_json else style)
         with printing_back():
             click.echo(text if as_json or style != "md" else markdown(printable(text), columns()))
@@ -237,55 +246,6 @@ def command(
         serve,
         port,
     )
-
-
-def _identities(
-    registry: Registry, records: list[Brief], tasks: tuple[str, ...], track: str | None
-) -> list[str]:
-    """Return the tasks that were named: those of the records, else those that are installed."""
-    recorded = {record.identity for record in records}
-    return [
-        identity
-        for name in split_names(tasks)
-        for identity in (
-            [name]
-            if name in recorded
-            else [entry.identity for entry in registry.select("task", name, track, "--task")]
-        )
-    ]
-
-
-def _methods(
-    registry: Registry,
-    records: list[Brief],
-    methods: tuple[str, ...],
-    track: str | None,
-    folder: Path,
-) -> list[str]:
-    """Return the methods that were named: those of the records, else those that are installed.
-
-    Raises:
-        UsageError: a name is of neither. NothingSelected: none of them ever ran.
-    """
-    mine = [record for record in records if track in (None, record.track)]
-    recorded = {
-        name for record in mine for name in (record.method, f"{record.track}/{record.method}")
-    }
-    found = [
-        identity
-        for name in split_names(methods)
-        for identity in (
-            [name]
-            if name in recorded
-            else [entry.identity for entry in registry.select("method", name, track, "--method")]
-        )
-    ]
-    if found and recorded.isdisjoint(found):
-        raise NothingSelected(
-            f"no record of {', '.join(methods)} is in {str(folder)!r}; run 'bench run --method "
-            f"{found[0]} --task ...' first, or name another method."
-        )
-    return found
 
 
 def _publish(

@@ -1,6 +1,7 @@
 """``bench leaderboard`` as users call it: files, suites, anchors, history, hostile records."""
 
 import json
+import shlex
 
 import msgspec
 import pytest
@@ -214,6 +215,29 @@ def test_methods_are_chosen_by_name_with_or_without_their_track(lab):
     assert shown("m") == shown("demo/m") == shown("m", "elr") == {"m", "null"}
     assert shown("m", "demo/n") == {"m", "n", "null"}
     assert shown("oracle") == {"oracle", "null"}, "a reference of the task's own"
+
+
+def test_commands_of_a_board_name_its_results_and_plugins_and_those_of_a_page_do_not(lab, tmp_path):
+    folder = tmp_path / "it's mine"
+    folder.mkdir()
+    rest = [record for record in lab.records if record.method not in ("null", "oracle")]
+    (folder / "all.jsonl").write_bytes(
+        b"".join(encode_record(record).replace(b"\n", b"") + b"\n" for record in rest)
+    )
+    done = lab("--json", "--results", folder)
+    board = json.loads(done.out)
+    parts = [*board["tracks"], *board["tables"]]
+    told = [note for part in parts for note in part["notes"] if "run: bench run" in note]
+    assert len(told) == 4, "one of the track and one of each table"
+    for note in told:
+        words = shlex.split(note.partition("run: ")[2])
+        assert words[-4:] == ["--results", str(folder), "--plugins", str(lab.folder)]
+    assert lab("--results", folder, "--out", tmp_path / "out", "--no-page").code == 0
+    assert str(folder) not in (tmp_path / "out" / "leaderboard.json").read_text()
+    compared = lab.bench(
+        "compare", "m", "null[a=1]", "--plugins", lab.folder, "--results", lab.bench.results
+    )
+    assert f"--results {lab.bench.results} --plugins {lab.folder}" in compared.err, compared.err
 
 
 def test_latex_is_printed(lab):

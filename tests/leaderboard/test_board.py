@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shlex
 import subprocess
 import sys
 
@@ -565,6 +566,23 @@ def test_the_command_for_a_missing_null_runs_the_same_problem():
     )
 
 
+@pytest.mark.parametrize(
+    "variant", ["sym40 $(touch pwned)", "easy[file=it's|x.csv]", "`id`", "a;b && c"]
+)
+def test_commands_hand_what_records_say_to_a_shell_as_words(variant):
+    name, _, inside = variant.partition("[")
+    records = [make("m", seed, 1.0, variant=variant) for seed in range(2)]
+    (note,) = table(records)["notes"]
+    strangers = bench_compare(records, TASKS, "m", "new[x='$(id)']", {})["notes"][-1]
+    for said in (note, strangers):
+        words = shlex.split(said.partition("; run: ")[2])
+        assert words[:2] == ["bench", "run"]
+        options = dict(zip(words[2::2], words[3::2], strict=True))
+        assert options["--variant"] == name
+        assert options["--task"] == "demo/toy" + (f"[{inside}" if inside else "")
+    assert options["--method"] == "new[x='$(id)']"
+
+
 @pytest.mark.parametrize("status", ["invalid", "failed", "timeout"])
 def test_a_null_that_ran_and_is_not_ok_is_not_called_missing(status):
     nulls = [
@@ -883,11 +901,11 @@ def test_a_comparison_of_strangers_says_what_to_run():
     assert found["rows"] == []
     assert found["notes"] == [
         (
-            "No seed of a task is common to new and null; run: bench run --method 'new' --task "
-            "demo/toy --preset default --seeds 0-2 --device cpu"
+            "No seed of a task is common to new and null; run: bench run --method new --task "
+            "demo/toy --preset default --variant hard --seeds 0-2 --device cpu"
         )
     ]
-    assert "--method 'a' --method 'b'" in bench_compare([], TASKS, "a", "b", {})["notes"][0]
+    assert "--method a --method b" in bench_compare([], TASKS, "a", "b", {})["notes"][0]
     assert bench_render(bench_compare([], TASKS, "a", "b", {}), "csv") == ""
 
 

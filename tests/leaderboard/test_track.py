@@ -519,9 +519,20 @@ def test_without_anchors_there_is_no_score_and_the_board_says_what_to_run(track)
         "anchors are missing",
     )
     assert any(
-        "run: bench run --track demo --method null,oracle --task down,up --seeds 3 --device cpu"
-        in note
+        "run: bench run --track demo --method null,oracle --task down,up --preset default --seeds 3 "
+        "--device cpu" in note
         for note in found["notes"]
+    )
+
+
+def test_the_command_for_missing_anchors_names_each_preset_of_the_suite(track, suite_file):
+    suite_file.write_text(SUITE.replace('task = "up"', 'task = "up"\npreset = "smoke"'))
+    told = (
+        "bench run --track demo --method null,oracle --task {} --preset {} --seeds 3 --device cpu"
+    )
+    (note,) = [note for note in track(runs("m", 0.5))["notes"] if "have not all run" in note]
+    assert note.partition("run: ")[2] == " && ".join(
+        told.format(*which) for which in (("down", "default"), ("up", "smoke"))
     )
 
 
