@@ -195,10 +195,11 @@ def decimals(values: Iterable[float | None], unit: str = "") -> int:
 
 
 def telling(mean: float, low: float | None, high: float | None, digits: int) -> int:
-    """Return ``digits``, or where these hide the sign of a difference that its interval leaves no
-    doubt of, as many decimals as give the end next to 0 two digits.
+    """Return ``digits``, or where these leave less than two digits of a difference, and hide a sign
+    that its interval leaves no doubt of, as many decimals as give the end next to 0 two digits.
     """
-    if low is not None and high is not None and low <= 0 <= high:
+    unsure = low is not None and high is not None and low <= 0 <= high
+    if unsure or abs(mean) >= 10 ** (1 - digits):
         return digits
     ends = [abs(end) for end in (mean, low, high) if end]
     least = min(filter(math.isfinite, ends), default=1.0)
