@@ -12,19 +12,21 @@ from typing import Literal
 
 import msgspec
 
+from bench.cards import Metric
 from bench.digests import digest
 from bench.errors import EnvironmentFault, UsageError
 
+from ._ranks import SIGNS
 from ._rows import Entrant, figure
 from ._statistics import mean, sample_sd
 from ._suite_file import Fixed, Side, Suite
 
-Bounds = tuple[float | None, float | None]
-"""The least and the largest value of a metric; None: that end is open."""
 SHARE = 0.05
 """The least distance of two anchors as a share of what the metric can span."""
 DEVIATIONS = 5.0
 """The least distance of two anchors in deviations of one run over seeds."""
+REVERSED = "its upper anchor is worse than the baseline"
+"""What is the matter with a cell where scores would rank the worse before the better."""
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -46,7 +48,9 @@ class Frozen(
     """The digest of the task's parameters: other parameters are another problem."""
     primary: str
     informative: bool
-    """False: the task itself says that the anchors can't be told apart."""
+    """False: the task itself says that the anchors can't be told apart, or the upper one is worse
+    than the baseline.
+    """
     low: Run | None
     """None: it is a fixed value."""
     high: Run | None
@@ -163,10 +167,17 @@ def _unlike(cells: Mapping[str, Frozen], suite: Suite, tier: str) -> str:
 
 
 def measured(
-    entrants: Sequence[Entrant], low: Side, high: Side, primary: str, bounds: Bounds | None = None
+    entrants: Sequence[Entrant], low: Side, high: Side, primary: str, metric: Metric | None = None
 ) -> Frozen | None:
-    """Return the anchors of a cell as its records have them now, over the
-    seeds at hand; None where one has fewer than two.
+    """Return the anchors of a cell as its records have them now, over the seeds at hand; None where
+    one has fewer than two.
+
+    Args:
+        entrants: the rows of the cell.
+        low: what scores 0.
+        high: what scores 1.
+        primary: the metric's name.
+        metric: what the card says of it; None: no card does.
     """
     found: dict[str, Run | None] = {"low": None, "high": None}
     informative = True
@@ -179,29 +190,32 @@ def measured(
             informative &= not any(record.not_rankable for record in member.records)
     if not entrants:
         return None
-    problem, thin = (
-        digest(entrants[0].first.task_params),
-        thin_because([found["low"] or low, found["high"] or high], primary, bounds),
-    )
+    thin = thin_because([found["low"] or low, found["high"] or high], primary, metric)
     return Frozen(
-        problem=problem,
+        problem=digest(entrants[0].first.task_params),
         primary=primary,
-        informative=informative,
+        informative=informative and thin != REVERSED,
         low=found["low"],
         high=found["high"],
         thin=thin,
     )
 
 
-def thin_because(sides: Sequence[Run | Side], primary: str, bounds: Bounds | None) -> str:
-    """Say why two anchors, runs or fixed values, lie too close together; empty: they do not.
+def is_reversed(low: float, high: float, metric: Metric | None) -> bool:
+    """Say whether the upper anchor is worse than the low one; no if nobody knows what is better."""
+    return metric is not None and SIGNS.get(metric.direction, 0) * (high - low) < 0
+
+
+def thin_because(sides: Sequence[Run | Side], primary: str, metric: Metric | None) -> str:
+    """Say why two anchors, runs or fixed values, lie too close together or the wrong way round;
+    empty: they do not.
 
     Args:
         sides: the low and the high anchor.
         primary: the metric's name.
-        bounds: its declared least and largest value; None: not declared. An open end counts as the
-            anchor nearest to it, so that an error that has no largest value is held against what
-            the worse anchor reaches.
+        metric: what the card says of it; None: no card does. An open end of its bounds counts as
+            the anchor nearest to it, so that an error that has no largest value is held against
+            what the worse anchor reaches.
     """
     low, high = (
         side.mean if isinstance(side, Run) else side.value
@@ -210,10 +224,12 @@ def thin_because(sides: Sequence[Run | Side], primary: str, bounds: Bounds | Non
     )
     spreads = [side.sd**2 for side in sides if isinstance(side, Run)]
     apart, deviation = abs(high - low), (sum(spreads) / len(spreads)) ** 0.5 if spreads else 0.0
-    if bounds is not None:
+    if is_reversed(low, high, metric):
+        return REVERSED
+    if metric is not None and metric.bounds is not None:
         least, most = (
             fallback if end is None else end
-            for end, fallback in zip(bounds, (min(low, high), max(low, high)), strict=True)
+            for end, fallback in zip(metric.bounds, (min(low, high), max(low, high)), strict=True)
         )
         if apart < SHARE * (most - least):
             return (

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from bench.cards import TaskCard
 from bench.runs.record import Record
 
+from ._commands import bench_run
+
 _SHOWN = 200
 
 
@@ -44,7 +46,7 @@ def _command(low: str, records: Sequence[Record]) -> str:
     """
     first = records[0]
     name, bracket, inside = first.variant.partition("[")
-    task = f"'{first.identity}[{inside}'" if bracket else first.identity
+    task = f"{first.identity}{bracket}{inside}"
     seeds = sorted({record.seed for record in records})
     parts = []
     for seed in seeds:
@@ -53,7 +55,13 @@ def _command(low: str, records: Sequence[Record]) -> str:
         else:
             parts.append([seed, seed])
     listed = ",".join(f"{start}-{end}" for start, end in parts)
-    return (
-        f"bench run --method {first.track}/{low} --task {task} --preset {first.preset} "
-        f"--variant {name} --seeds {listed} --device {first.device}"
+    return bench_run(
+        [
+            ("--method", f"{first.track}/{low}"),
+            ("--task", task),
+            ("--preset", first.preset),
+            ("--variant", name),
+            ("--seeds", listed),
+            ("--device", first.device),
+        ]
     )

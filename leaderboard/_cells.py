@@ -10,11 +10,11 @@ from typing import Any, Literal
 
 import msgspec
 
-from bench.cards import TaskCard
+from bench.cards import Metric, TaskCard
 from bench.digests import digest
 from bench.runs.record import Record
 
-from ._anchors import Anchors, Frozen, Run, measured
+from ._anchors import REVERSED, Anchors, Frozen, Run, is_reversed, measured
 from ._rows import Entrant, entrants
 from ._suite_file import Fixed, Side, Suite, SuiteTask
 
@@ -73,26 +73,23 @@ class SuiteCell:
         return max(self.chance, LEAST)
 
     @cached_property
-    def apart(self) -> bool:
-        """Say whether the anchors can be told apart at all."""
+    def senseless(self) -> str:
+        """Say why no score between the anchors says anything; empty: it does."""
         assert self.anchors is not None, "asked of anchored cells alone"
         error = (
             sum(run.sd**2 / run.n for run in (self.anchors.low, self.anchors.high) if run) ** 0.5
         )
-        return (
-            self.anchors.informative
-            and self.high != self.low
-            and abs(self.high - self.low) > ERRORS * error
-        )
+        apart = self.high != self.low and abs(self.high - self.low) > ERRORS * error
+        if apart and is_reversed(self.low, self.high, _metric(self.card, self.anchors.primary)):
+            return REVERSED
+        return "" if apart and self.anchors.informative else "its anchors can't be told apart"
 
     @property
     def thin(self) -> str:
         """Say why the cell is shown and not counted; empty: it counts, or it has no anchors."""
         if self.anchors is None:
             return ""
-        if not self.apart:
-            return "its anchors can't be told apart"
-        return "" if self.counts else self.anchors.thin
+        return self.senseless or ("" if self.counts else self.anchors.thin)
 
     @property
     def state(self) -> Literal["scored", "saturated", "thin", "unanchored"]:
@@ -122,6 +119,11 @@ def _value(side: Side, run: Run | None) -> float:
         return side.value
     assert run is not None, "asked of anchored cells alone"
     return run.mean
+
+
+def _metric(card: TaskCard | None, name: str) -> Metric | None:
+    """Return what a card says of its primary metric; None: that is another one than ``name``."""
+    return card.primary if card and card.primary.name == name else None
 
 
 def suite_cells(
@@ -162,12 +164,7 @@ def suite_cells(
         primary = frozen.primary if frozen else card.primary.name if card else ""
         members = entrants(mine, primary, aside)
         sides = (suite.tracks[track].side(task, "low"), suite.tracks[track].side(task, "high"))
-        now = measured(
-            members,
-            *sides,
-            primary,
-            card.primary.bounds if card and card.primary.name == primary else None,
-        )
+        now = measured(members, *sides, primary, _metric(card, primary))
         cell = SuiteCell(
             name,
             task,
@@ -194,7 +191,7 @@ def _keep_some(cells: Sequence[SuiteCell]) -> None:
     """Let thin cells count where a track would have no other."""
     if not any(cell.state == "scored" for cell in cells):
         for cell in cells:
-            cell.counts = bool(cell.anchors and cell.anchors.thin and cell.apart)
+            cell.counts = bool(cell.anchors and cell.anchors.thin and not cell.senseless)
             if cell.counts:
                 assert cell.anchors is not None
                 cell.notes.append(

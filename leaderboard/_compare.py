@@ -12,6 +12,7 @@ from bench.params import split_call
 from bench.runs.record import Record
 
 from ._classes import Classes, ComparedRuns, chosen_classes, compared_runs
+from ._commands import bench_run
 from ._method_calls import MethodCall
 from ._ranks import SIGNS, difference_of
 from ._rows import Entrant, differing, entrants, figure
@@ -68,6 +69,8 @@ def comparison(
         ours, theirs = (_find(members, call, stale, notes) for call in calls)
         if ours is None or theirs is None:
             continue
+        if ours is theirs:
+            notes.append(f"In {_where(ours)} {a} and {b} are the same runs.")
         notes.extend(_lonely_seeds(ours, theirs, a, b))
         result = paired(ours.values, theirs.values, SIGNS.get(primary.direction, 1))
         if result is not None:
@@ -221,6 +224,7 @@ def _seeds_needed(meeting: _Meeting, level: float) -> int | str | None:
     spread, size, run = sample_sd(differences), abs(meeting.result.mean), len(differences)
     if (
         meeting.primary.direction not in SIGNS
+        or meeting.result.p is None
         or not spread
         or not size
         or not math.isfinite(spread)
@@ -267,9 +271,16 @@ def _nothing(ok: Sequence[Record], a: MethodCall, b: MethodCall, classes: Classe
         apart = [record for record in have if _place(record) in theirs]
         if have:
             first, seeds = (apart or have)[0], {record.seed for record in apart or have}
-            command = (
-                f"bench run --method '{lacking.text}' --task {first.identity} --preset "
-                f"{first.preset} --seeds {min(seeds)}-{max(seeds)} --device {first.device}"
+            name, bracket, inside = first.variant.partition("[")
+            command = bench_run(
+                [
+                    ("--method", lacking.text),
+                    ("--task", f"{first.identity}{bracket}{inside}"),
+                    ("--preset", first.preset),
+                    ("--variant", name),
+                    ("--seeds", f"{min(seeds)}-{max(seeds)}"),
+                    ("--device", first.device),
+                ]
             )
             if apart:
                 wanted = classes.named(apart)
@@ -278,7 +289,5 @@ def _nothing(ok: Sequence[Record], a: MethodCall, b: MethodCall, classes: Classe
                     f"machine of {wanted}: {command}"
                 )
             return f"No seed of a task is common to {a.text} and {b.text}; run: {command}"
-    return (
-        f"Neither {a.text} nor {b.text} has a run that succeeded; run: bench run --method "
-        f"'{a.text}' --method '{b.text}' --task TASK"
-    )
+    command = bench_run([("--method", a.text), ("--method", b.text), ("--task", "TASK")])
+    return f"Neither {a.text} nor {b.text} has a run that succeeded; run: {command}"

@@ -11,12 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._aggregate import Array, pooled_df, student
-from ._statistics import ALPHA, holm_array
+from ._statistics import ALPHA, CERTAIN, ROUNDING, holm_array
 
-CERTAIN = 5
-"""Seeds from which on two rows that never vary differ beyond doubt: with
-fewer, coarse figures often repeat by chance.
-"""
 WORDS = {1: "better", -1: "worse", 2: "same", 0: "undecided"}
 _CHUNK = 1 << 22
 """Most differences that are held at once: what bounds the memory."""
@@ -52,9 +48,8 @@ class Family(NamedTuple):
     @property
     def leans(self) -> NDArray[np.int8]:
         """(P,) the sign of an undecided difference whose own interval excludes 0, else 0."""
-        return np.where(
-            (self.state == 0) & ((self.low > 0) | (self.high < 0)), np.sign(self.mean), 0
-        ).astype(np.int8)
+        apart = ((self.low > 0) | (self.high < 0)) & (self.p < ALPHA)
+        return np.where((self.state == 0) & apart, np.sign(self.mean), 0).astype(np.int8)
 
     @property
     def wins(self) -> NDArray[np.bool_]:
@@ -80,8 +75,8 @@ def family(scores: Array, delta: float, sign: int = 1) -> Family:
     A pair's error is that of the mean over tasks of the paired differences; the degrees of freedom
     are pooled over the family, since those of one pair's few seeds are too unsure where the tasks'
     spreads are unlike. Differences that are equal at all seeds of a task take the family's mean
-    variance there, unless nothing varies or both rows are constant over :data:`CERTAIN` seeds:
-    figures that come in coarse steps repeat by chance.
+    variance there, unless both rows are constant over :data:`CERTAIN` seeds: figures that come in
+    coarse steps repeat by chance. Of fewer seeds and no variance at all nothing is said.
 
     Args:
         scores: seeds in any order, alike for all rows; a figure that is not finite leaves its pairs
@@ -93,10 +88,12 @@ def family(scores: Array, delta: float, sign: int = 1) -> Family:
     first, second = np.triu_indices(rows, 1)
     mean, variances = np.empty(len(first)), np.empty((len(first), tasks))
     fixed = np.empty((len(first), tasks), bool)
+    largest = np.abs(scores).max(-1)
+    grain = ROUNDING * np.maximum(largest[first], largest[second])
     for part in _parts(len(first), tasks * seeds):
         differences = np.sort(scores[first[part]] - scores[second[part]], -1)
         mean[part] = differences.mean(-1).mean(-1)
-        fixed[part] = differences[..., 0] == differences[..., -1]
+        fixed[part] = differences[..., -1] - differences[..., 0] <= grain[part]
         variances[part] = np.where(fixed[part], 0.0, differences.var(-1, ddof=1))
     constant = scores.max(-1) == scores.min(-1)
     sure = constant[first] & constant[second] if seeds >= CERTAIN else np.zeros_like(fixed)
@@ -106,11 +103,12 @@ def family(scores: Array, delta: float, sign: int = 1) -> Family:
     error = np.sqrt(variances.sum(-1) / seeds) / tasks
     mean *= sign
     low, high, p = student(mean, error, df)
+    unsaid = (error == 0) & (mean != 0) & (seeds < CERTAIN)
+    p = np.where(unsaid, 1.0, p)
     p_holm, level = holm_array(p)
     better = (p_holm < ALPHA) & (np.abs(mean) >= delta) & (mean != 0)
-    state = np.where(better, np.sign(mean), np.where((-delta < low) & (high < delta), 2, 0)).astype(
-        np.int8
-    )
+    same = (-delta < low) & (high < delta) & ~unsaid
+    state = np.where(better, np.sign(mean), np.where(same, 2, 0)).astype(np.int8)
     return Family(
         rows, seeds, first, second, mean, error, low, high, p, p_holm, level, state, df, delta
     )

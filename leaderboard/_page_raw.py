@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from bench.runs.record import Record
 
-from ._render_tables import decimals
+from ._render_tables import decimals, telling
 from ._statistics import Paired, mean, paired
 from ._text import number
 
@@ -39,7 +39,9 @@ class Raw(NamedTuple):
     def gain(self, method: str) -> tuple[str, str]:
         """Return the difference to the baseline, and its interval; empty: there is none."""
         found = self.gained.get(method)
-        return (number(found.mean, self.digits, "+"), self._interval(found)) if found else ("", "")
+        if found is None:
+            return "", ""
+        return number(found.mean, self._digits(found), "+"), self._interval(found)
 
     def sentence(self, method: str) -> tuple[str, str]:
         """Say how far a method stands from the baseline, and within which interval; empty: it is
@@ -49,7 +51,7 @@ class Raw(NamedTuple):
         if found is None or found.same:
             return "", ""
         up = (found.mean > 0) == (self.direction != "min")
-        far = number(abs(found.mean), self.digits)
+        far = number(abs(found.mean), self._digits(found))
         unit = "points" if self.unit == "%" else self.unit
         whom = self.baseline or "the baseline"
         said = f"{_unit(far, unit)} {'higher' if up else 'lower'} than {whom}"
@@ -59,7 +61,10 @@ class Raw(NamedTuple):
         if found.low is None or found.high is None:
             return ""
         ends = (-found.high, -found.low) if flipped else (found.low, found.high)
-        return f"[{', '.join(number(end, self.digits) for end in ends)}]"
+        return f"[{', '.join(number(end, self._digits(found)) for end in ends)}]"
+
+    def _digits(self, found: Paired) -> int:
+        return telling(found.mean, found.low, found.high, self.digits)
 
 
 def raw_figures(track: Row, board: Row, records: Mapping[str, Record]) -> list[Raw]:
@@ -102,7 +107,8 @@ def _raw(
         if method not in lows
         and (difference := paired(figures, low, -1 if direction == "min" else 1))
     }
-    digits = 1 if unit in ("%", "points") else min(3, decimals(shown.values(), unit))
+    four = decimals(shown.values(), unit)  # of a tiny metric two digits are enough
+    digits = 1 if unit in ("%", "points") else min(four, max(3, four - 2))
     one = lows.pop() if len(lows) == 1 else ""
     return Raw(name, title, unit, direction, len(cells), one, digits, shown, gained)
 

@@ -239,7 +239,7 @@ def _saturated(
         ]
         if not loose:
             continue
-        reached = all_method_scores(track, found, suite, methods, clashes(mine))
+        reached = all_method_scores(track, found, suite, methods, clashes(mine, tasks))
         reasons = decided(found, reached, plain_of(track, methods))
         for task in tasks_of(loose):
             if obstacle := undecided(task, found, reached):

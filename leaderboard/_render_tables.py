@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ._text import (
+    MOST_DECIMALS,
     Column,
     class_column,
     defaults_column,
@@ -185,12 +186,26 @@ def statuses(row: Row) -> str:
 
 def decimals(values: Iterable[float | None], unit: str = "") -> int:
     """Return two decimals for percentages; else as many as give the
-    largest of ``values`` four digits, at most eight.
+    largest of ``values`` four digits, at most :data:`.MOST_DECIMALS`.
     """
     if unit in ("%", "points"):
         return 2
     largest = max((abs(value) for value in values if value is not None), default=0.0)
-    return min(8, max(0, 4 - math.ceil(math.log10(largest)))) if largest else 2
+    return min(MOST_DECIMALS, max(0, 4 - math.ceil(math.log10(largest)))) if largest else 2
+
+
+def telling(mean: float, low: float | None, high: float | None, digits: int) -> int:
+    """Return ``digits``, or where these leave less than two digits of a difference, and hide a sign
+    that its interval leaves no doubt of, as many decimals as give the end next to 0 two digits.
+    """
+    unsure = low is not None and high is not None and low <= 0 <= high
+    if unsure or abs(mean) >= 10 ** (1 - digits):
+        return digits
+    ends = [abs(end) for end in (mean, low, high) if end]
+    least = min(filter(math.isfinite, ends), default=1.0)
+    if round(least, digits):
+        return digits
+    return min(MOST_DECIMALS, 1 + math.ceil(-math.log10(least)))
 
 
 def interval(row: Row, digits: int, sign: str = "") -> str:
@@ -203,8 +218,9 @@ def interval(row: Row, digits: int, sign: str = "") -> str:
 
 
 def difference(found: Row | None, digits: int) -> str:
-    return (
-        "—"
-        if found is None
-        else f"{number(found['mean'], digits, '+')} {interval(found, digits, '+')}"
-    )
+    """Return ``mean [low, high]`` with at least so many decimals, or a dash."""
+    if found is None:
+        return "—"
+    if found["mean"] is not None:
+        digits = telling(found["mean"], found["low"], found["high"], digits)
+    return f"{number(found['mean'], digits, '+')} {interval(found, digits, '+')}"

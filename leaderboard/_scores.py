@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.cards import MethodCard
+from bench.cards import MethodCard, TaskCard
+from bench.runs.figures import disagreements
 from bench.runs.record import Record
 
 from ._cells import SuiteCell
@@ -208,17 +209,9 @@ def _shown(
     }
 
 
-def clashes(records: Sequence[Record]) -> set[str]:
-    """Return the keys under which records of a CPU say different numbers:
-    same key, same number is what a key promises.
+def clashes(records: Sequence[Record], tasks: Mapping[str, TaskCard]) -> set[str]:
+    """Return the keys under which records of a CPU say different numbers: same key, same number is
+    what a key promises. Readings of a clock, as the task's card says, promise nothing.
     """
-    seen: dict[str, dict[str, float | None]] = {}
-    found = set()
-    for record in records:
-        if (
-            record.status == "ok"
-            and record.device == "cpu"
-            and seen.setdefault(record.key, record.metrics) != record.metrics
-        ):
-            found.add(record.key)
-    return found
+    cpu = (record for record in records if record.device == "cpu")
+    return {record.key for record, _, _ in disagreements(cpu, tasks)}

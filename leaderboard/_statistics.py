@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
 CONFIDENCE = 0.95
 ALPHA = 0.05
+CERTAIN = 5
+"""Seeds from which on differences that never vary are beyond doubt: with fewer, coarse figures
+often repeat by chance.
+"""
+ROUNDING = 1e-12
+"""The share of a figure that rounding may leave of a difference."""
 
 
 class Paired(NamedTuple):
@@ -26,7 +32,9 @@ class Paired(NamedTuple):
     low: float | None
     high: float | None
     p: float | None
-    """Two-sided, in [0, 1]; None with fewer than two common seeds."""
+    """Two-sided, in [0, 1]; None where the seeds are too few to say: fewer than two, or fewer than
+    :data:`CERTAIN` that all show one difference.
+    """
     n: int
     """Common seeds."""
     same: bool
@@ -80,13 +88,14 @@ def t_quantile(df: int) -> float:
 def t_test(values: Sequence[float]) -> float | None:
     """Return the two-sided p in [0, 1] of a mean of 0; None for fewer than two values.
 
-    Values that do not vary leave no doubt: p is 0, or 1 where they all are 0.
+    Values that do not vary leave no doubt: p is 1 where they all are 0, else 0, and None of fewer
+    than :data:`CERTAIN` values, which may be equal by chance.
     """
     sd = sample_sd(values)
     if sd is None:
         return None
     if sd == 0:
-        return float(values[0] == 0)
+        return 1.0 if values[0] == 0 else 0.0 if len(values) >= CERTAIN else None
     from scipy.special import stdtr
 
     return float(2 * stdtr(len(values) - 1, -abs(mean(values) * math.sqrt(len(values)) / sd)))
@@ -103,15 +112,30 @@ def paired(ours: Mapping[int, float], theirs: Mapping[int, float], sign: int = 1
     Returns:
         The mean difference with its 95 % t interval and p; None if no seed is common.
     """
-    differences = [
-        sign * (ours[seed] - theirs[seed]) for seed in sorted(ours.keys() & theirs.keys())
-    ]
-    if not differences:
+    seeds = sorted(ours.keys() & theirs.keys())
+    if not seeds:
         return None
+    differences = _settled(
+        [sign * (ours[seed] - theirs[seed]) for seed in seeds],
+        max(abs(side[seed]) for side in (ours, theirs) for seed in seeds),
+    )
     low, high = t_interval(differences) or (None, None)
     return Paired(
         mean(differences), low, high, t_test(differences), len(differences), not any(differences)
     )
+
+
+def _settled(differences: list[float], largest: float) -> list[float]:
+    """Return the differences of figures up to ``largest``, all the same where rounding alone tells
+    them apart: 0.4 - 0.3 is not quite 0.3 - 0.2. From :data:`CERTAIN` on there is no doubt either
+    way.
+    """
+    grain = ROUNDING * largest
+    spread = max(differences) - min(differences)
+    if len(differences) >= CERTAIN or not 0 < spread <= grain:
+        return differences
+    centre = mean(differences)
+    return [centre if abs(centre) > grain else 0.0] * len(differences)
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:

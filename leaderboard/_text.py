@@ -10,6 +10,8 @@ from typing import Any
 Column = tuple[str, str, list[str]]
 """Heading, alignment, cells."""
 
+MOST_DECIMALS = 8
+"""Decimals beyond which a number that needs more is written with an exponent."""
 _ENTITIES = str.maketrans({character: f"&#{ord(character)};" for character in "&<>|`*\\"})
 
 
@@ -28,10 +30,13 @@ def escape(text: str) -> str:
 
 
 def number(value: float | None, digits: int, sign: str = "") -> str:
-    """Return a number with so many decimals; a dash for none, no sign where it rounds to zero."""
+    """Return a number with so many decimals, huge and tiny ones with an exponent; a dash for none,
+    no sign where it rounds to zero.
+    """
     if value is None:
         return "—"
-    text = f"{value:{sign}.{digits}f}" if abs(value) < 1e9 else f"{value:{sign}.3g}"
+    tiny = digits >= MOST_DECIMALS and 0 < abs(value) < 100 * 10**-MOST_DECIMALS
+    text = f"{value:{sign}.3g}" if tiny or abs(value) >= 1e9 else f"{value:{sign}.{digits}f}"
     return text.lstrip("+-") if not text.strip("+-0.") else text
 
 

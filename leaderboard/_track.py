@@ -54,7 +54,7 @@ def track_board(
     """
     runs = runs or compared_runs(records, stale)
     cells = suite_cells(track, suite, anchors, runs.records, tasks, stale, runs.aside)
-    clashing, plain = clashes(records), plain_of(track, methods)
+    clashing, plain = clashes(records, tasks), plain_of(track, methods)
     found = all_method_scores(track, cells, suite, methods, clashing)
     if saturate(cells, found, plain, suite):
         found = all_method_scores(track, cells, suite, methods, clashing)

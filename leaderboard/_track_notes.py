@@ -7,6 +7,7 @@ from typing import Any
 
 from ._cells import SuiteCell
 from ._classes import Classes
+from ._commands import bench_run
 from ._suite_file import Fixed, Suite
 
 
@@ -49,9 +50,23 @@ def track_notes(
             {side for cell in bare for side in cell.sides if not isinstance(side, Fixed)}
         )
         tasks = sorted({cell.task.task for cell in bare})
-        command = (
-            f"bench run --track {track} --method {','.join(names)} --task {','.join(tasks)} "
-            f"--seeds {suite.seeds} --device {suite.device}"
+        command = " && ".join(
+            bench_run(
+                [
+                    ("--track", track),
+                    ("--method", ",".join(names)),
+                    (
+                        "--task",
+                        ",".join(
+                            sorted({one.task.task for one in bare if one.task.preset == preset})
+                        ),
+                    ),
+                    ("--preset", preset),
+                    ("--seeds", suite.seeds),
+                    ("--device", suite.device),
+                ]
+            )
+            for preset in sorted({cell.task.preset for cell in bare})
         )
         if any(cell.runs[name].aside for cell in bare for name in names if name in cell.runs):
             wanted = classes.named(

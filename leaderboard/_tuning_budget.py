@@ -12,6 +12,7 @@ from bench.digests import digest
 from bench.runs.record import Record
 
 from ._classes import OTHER_CLASS
+from ._commands import bench_run
 from ._suite_file import Suite
 from ._text import counted
 
@@ -138,9 +139,17 @@ def budget_notes(
     if lacking:
         apart = any(OTHER_CLASS in why for why in lacking.values())
         where = "on the class of machine of the others, run" if apart else "run"
+        command = bench_run(
+            [
+                ("--track", track),
+                ("--method", ",".join(sorted(lacking))),
+                ("--tune", suite.budget),
+                ("--seeds", suite.seeds),
+                ("--device", suite.device),
+            ]
+        )
         notes.append(
             f"{counted(len(lacking), 'method')} lack{'s' * (len(lacking) == 1)} tuned runs; "
-            f"{where}: bench run --track {track} --method {','.join(sorted(lacking))} --tune "
-            f"{suite.budget} --seeds {suite.seeds} --device {suite.device}"
+            f"{where}: {command}"
         )
     return notes

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.cli._options import warn
 from bench.errors import EnvironmentFault, PluginError, UsageError
+from bench.texts import shell_word
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Container, Iterable, Iterator, Sequence
@@ -129,6 +130,30 @@ def render(registry: Registry, board: dict[str, Any], style: str) -> str:
     if text is None:
         raise UsageError(f"no plugin writes the format {style!r}; give md, json, csv or latex.")
     return str(text).rstrip("\n")
+
+
+def with_folders(
+    board: dict[str, Any], results: str | None, plugins: Iterable[str]
+) -> dict[str, Any]:
+    """Return a board or a comparison whose commands fill the folder of results that was read, with
+    the plugins that were given.
+    """
+    given = [("--results", results), *(("--plugins", path) for path in plugins)]
+    words = "".join(f" {name} {shell_word(value)}" for name, value in given if value)
+
+    def told(part: dict[str, Any]) -> dict[str, Any]:
+        notes = [
+            note.replace(" && bench run ", f"{words} && bench run ") + words
+            if "run: bench run " in note
+            else note
+            for note in part["notes"]
+        ]
+        return {**part, "notes": notes}
+
+    parts: dict[str, Any] = {
+        name: [told(part) for part in board[name]] for name in ("tracks", "tables") if name in board
+    }
+    return {**told(board), **parts}
 
 
 def board_text(

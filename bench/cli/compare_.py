@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from bench.cli._board import render, stale_ids
+from bench.cli._board import render, stale_ids, with_folders
 from bench.cli._layout import columns, markdown, wide_option
 from bench.cli._options import (
     completer,
@@ -21,6 +21,7 @@ from bench.cli._options import (
 )
 from bench.cli._stdout import printing_back
 from bench.errors import NothingSelected, PluginError, UsageError
+from bench.params import split_call
 from bench.texts import printable
 
 
@@ -69,16 +70,23 @@ def command(
         warn(f"the record {damaged.path} is not used: {damaged.reason}.")
     for sentence in withdrawn_said(store.withdrawn):
         warn(sentence)
-    for name in (a, b):
-        short = name.partition("[")[0].rpartition("/")[2]
-        if short not in {record.method for record in records}:
-            registry.select("method", name.partition("[")[0], track)
+    recorded = {
+        name for record in records for name in (record.method, f"{record.track}/{record.method}")
+    }
+    for text in (a, b):
+        name = text.partition("[")[0].strip()
+        if name not in recorded:
+            registry.select("method", name, track)
             raise NothingSelected(
-                f"no record of {name!r} in {str(store.root)!r}; run 'bench run --method {short} "
+                f"no record of {text!r} in {str(store.root)!r}; run 'bench run --method {name} "
                 "--task ...' first."
             )
-    if a == b:
-        raise UsageError(f"{a!r} is compared with itself; name two methods.")
+    if _one_method(a, b):
+        raise UsageError(
+            f"{a!r} is compared with itself; name two methods."
+            if a == b
+            else f"{a!r} and {b!r} are one method; name two."
+        )
     options = {
         "track": track,
         "preset": preset,
@@ -101,6 +109,7 @@ def command(
             "no plugin compares methods; the built-in one is missing from this installation. "
             "Install datacentric-bench again."
         )
+    found = with_folders(found, results, plugins)
     if not found["rows"]:
         raise NothingSelected(
             (
@@ -111,3 +120,10 @@ def command(
     text = render(registry, found, "json" if as_json else style)
     with printing_back():
         click.echo(text if as_json or style != "md" else markdown(printable(text), columns()))
+
+
+def _one_method(a: str, b: str) -> bool:
+    """Say whether two calls name one method at the same parameters, with or without its track."""
+    (one, given), (other, others) = split_call(a), split_call(b)
+    (track, _, name), (beside, _, twin) = one.rpartition("/"), other.rpartition("/")
+    return (name, given) == (twin, others) and ("" in (track, beside) or track == beside)

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli._board import freeze, leaderboard_rooms, make_board, publish, render, stale_ids
+from bench.cli._board import (
+    freeze,
+    leaderboard_rooms,
+    make_board,
+    publish,
+    render,
+    stale_ids,
+    with_folders,
+)
+from bench.cli._board_choices import chosen_methods, chosen_tasks
 from bench.cli._layout import columns, markdown, wide_option
 from bench.cli._options import (
     json_option,
@@ -18,7 +27,6 @@ from bench.cli._options import (
     refuse_empty,
     results_folder,
     results_option,
-    split_names,
     tracks_completer,
     warn,
 )
@@ -80,8 +88,8 @@ _FORMATS = ("md", "json", "csv", "latex")
 @click.option(
     "--history",
     metavar="FILE",
-    help="Add this board to a history.parquet, which is created if it is missing; the page then "
-    "shows all its nights.",
+    help="Add this whole board to a history.parquet, which is created if it is missing; the page "
+    "then shows all its nights.",
 )
 @click.option(
     "--serve",
@@ -153,20 +161,18 @@ def command(
     )
     if history is not None and out is None and not serve:
         raise UsageError("--history is for a page; add --out DIR or --serve.")
+    parts = {"--method": methods, "--task": tasks, "--track": track, "--preset": preset}
+    if history is not None and (partial := [name for name, given in parts.items() if given]):
+        raise UsageError(
+            "--history keeps nights of the whole board, and a part would take the place of one; "
+            f"leave {', '.join(partial)} out."
+        )
     if tuned and (history is not None or freezing):
         raise UsageError(
             f"--tuned does not go with {'--freeze' if freezing else '--history'}, which is of the "
             "board of defaults; leave one out."
         )
-    chosen = {
-        "--method": methods,
-        "--task": tasks,
-        "--track": track,
-        "--preset": preset,
-        "--tier": tier,
-        "--out": out,
-        "--serve": serve,
-    }
+    chosen = parts | {"--tier": tier, "--out": out, "--serve": serve}
     if freezing and (idle := [name for name, given in chosen.items() if given]):
         raise UsageError(
             "--freeze freezes every tier of the whole suite and prints no board; leave "
@@ -189,8 +195,8 @@ def command(
     options: dict[str, Any] = {
         "track": track,
         "preset": preset,
-        "methods": list(split_names(methods)),
-        "tasks": _identities(registry, records, tasks, track),
+        "methods": chosen_methods(registry, records, methods, track, folder),
+        "tasks": chosen_tasks(registry, records, tasks, track),
         "suite": suite,
         "tier": tier,
         "tuned": tuned,
@@ -221,6 +227,7 @@ def command(
             ).rstrip()
         )
     if out is None and not serve:
+        board = with_folders(board, results, plugins)
         text = render(registry, board, "json" if as_json else style)
         with printing_back():
             click.echo(text if as_json or style != "md" else markdown(printable(text), columns()))
@@ -239,22 +246,6 @@ def command(
         serve,
         port,
     )
-
-
-def _identities(
-    registry: Registry, records: list[Brief], tasks: tuple[str, ...], track: str | None
-) -> list[str]:
-    """Return the tasks that were named: those of the records, else those that are installed."""
-    recorded = {record.identity for record in records}
-    return [
-        identity
-        for name in split_names(tasks)
-        for identity in (
-            [name]
-            if name in recorded
-            else [entry.identity for entry in registry.select("task", name, track, "--task")]
-        )
-    ]
 
 
 def _publish(

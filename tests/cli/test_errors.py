@@ -227,6 +227,14 @@ USAGE = {
         ("compare", "ce", "ce"),
         "'ce' is compared with itself; name two methods.",
     ),
+    "a method compared with itself in its track": (
+        ("compare", "ce", "noisy-labels/ce"),
+        "'ce' and 'noisy-labels/ce' are one method; name two.",
+    ),
+    "a method compared in a track that has none of it": (
+        ("compare", "ce", "noisy-label/ce"),
+        "unknown method 'noisy-label/ce'. Did you mean 'noisy-labels/ce'",
+    ),
     "a comparison with an unknown method": (("compare", "ce", "erl"), "unknown method 'erl'"),
     "an unknown record": (("reproduce", "ffff"), "begins with 'ffff'"),
     "an unknown cell": (("why", "ffff"), "has a cell that begins with 'ffff'"),

@@ -1,6 +1,7 @@
 """``bench leaderboard`` as users call it: files, suites, anchors, history, hostile records."""
 
 import json
+import shlex
 
 import msgspec
 import pytest
@@ -154,6 +155,18 @@ def test_history_keeps_nights_and_replaces_one_that_is_told_again(lab, tmp_path)
 
 
 @pytest.mark.parametrize(
+    "part", [("--track", "demo"), ("--task", "up"), ("--method", "m"), ("--preset", "default")]
+)
+def test_a_part_of_a_board_is_no_night_of_the_history(lab, tmp_path, part):
+    file = tmp_path / "history.parquet"
+    assert lab("--out", tmp_path / "out", "--no-page", "--history", file).code == 0
+    kept = file.read_bytes()
+    done = lab("--out", tmp_path / "part", "--no-page", "--history", file, *part)
+    assert (done.code, f"leave {part[0]} out." in done.err) == (2, True), done.err
+    assert (file.read_bytes(), (tmp_path / "part").exists()) == (kept, False)
+
+
+@pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
         (("--suite", "smal"), 2, "unknown suite 'smal'. Did you mean 'small'?"),
@@ -169,6 +182,11 @@ def test_history_keeps_nights_and_replaces_one_that_is_told_again(lab, tmp_path)
         (("--suite", " "), 2, "--suite is empty; give it a value, or leave --suite out."),
         (("--task", "up", "--task", ""), 2, "--task is empty"),
         (("--out", ""), 2, "--out is empty"),
+        (("--method", "nosuch"), 2, "unknown method 'nosuch' (from --method)."),
+        (("--method", "m,nosuch"), 2, "unknown method 'nosuch' (from --method)."),
+        (("--method", "m", "--method", "demo/x"), 2, "unknown method 'demo/x' (from --method)."),
+        (("--method", "elr,gce"), 3, "no record of elr,gce is in"),
+        (("--method", "m", "--track", "noisy-labels"), 2, "unknown method 'm'"),
         (("--history", "h.parquet"), 2, "--history is for a page; add --out DIR or --serve."),
     ],
 )
@@ -185,6 +203,41 @@ def test_freezing_writes_the_anchors_beside_the_suite_and_the_board_then_uses_th
     (track,) = json.loads(lab("--json").out)["tracks"]
     assert all(cell["frozen"] for cell in track["cells"])
     assert [row["place"] is None for row in track["rows"]] == [False, False, False, True]
+
+
+def test_methods_are_chosen_by_name_with_or_without_their_track(lab):
+    def shown(*methods):
+        done = lab("--json", "--method", ",".join(methods))
+        assert done.code == 0, done.err
+        tables = json.loads(done.out)["tables"]
+        return {row["method"] for table in tables for row in table["rows"]}
+
+    assert shown("m") == shown("demo/m") == shown("m", "elr") == {"m", "null"}
+    assert shown("m", "demo/n") == {"m", "n", "null"}
+    assert shown("oracle") == {"oracle", "null"}, "a reference of the task's own"
+
+
+def test_commands_of_a_board_name_its_results_and_plugins_and_those_of_a_page_do_not(lab, tmp_path):
+    folder = tmp_path / "it's mine"
+    folder.mkdir()
+    rest = [record for record in lab.records if record.method not in ("null", "oracle")]
+    (folder / "all.jsonl").write_bytes(
+        b"".join(encode_record(record).replace(b"\n", b"") + b"\n" for record in rest)
+    )
+    done = lab("--json", "--results", folder)
+    board = json.loads(done.out)
+    parts = [*board["tracks"], *board["tables"]]
+    told = [note for part in parts for note in part["notes"] if "run: bench run" in note]
+    assert len(told) == 4, "one of the track and one of each table"
+    for note in told:
+        words = shlex.split(note.partition("run: ")[2])
+        assert words[-4:] == ["--results", str(folder), "--plugins", str(lab.folder)]
+    assert lab("--results", folder, "--out", tmp_path / "out", "--no-page").code == 0
+    assert str(folder) not in (tmp_path / "out" / "leaderboard.json").read_text()
+    compared = lab.bench(
+        "compare", "m", "null[a=1]", "--plugins", lab.folder, "--results", lab.bench.results
+    )
+    assert f"--results {lab.bench.results} --plugins {lab.folder}" in compared.err, compared.err
 
 
 def test_latex_is_printed(lab):

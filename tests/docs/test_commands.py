@@ -177,7 +177,11 @@ def quick(words: list[str]) -> list[str]:
                 "--results",
                 RECORDS,
                 *(["--no-stale"] if words[0] == "leaderboard" else []),
-                *(["--task", "noisy-digits"] if "--out" in words else []),
+                *(
+                    ["--task", "noisy-digits"]
+                    if "--out" in words and "--history" not in words
+                    else []
+                ),
             ]
         case "check":
             return [*words, *(["--quick"] if "--quick" not in words else [])]

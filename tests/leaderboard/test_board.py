@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shlex
 import subprocess
 import sys
 
@@ -252,16 +253,20 @@ def test_where_less_is_better_the_smallest_leads():
     assert board["tables"][0]["rows"][0]["vs_low"]["mean"] > 0
 
 
-def test_rows_that_no_seed_moves_are_told_apart_and_have_no_interval():
-    found = rows(
-        [*several("a", 3.0, 3.0, 3.0), *several("b", 2.0, 2.0, 2.0), *several("c", 2.5, 2.5, 2.5)]
-    )
-    assert {name: row["range"] for name, row in found.items()} == {
-        "a": [1, 1],
-        "c": [2, 2],
-        "b": [3, 3],
-    }
-    assert {(row["low"], row["high"]) for row in found.values()} == {(None, None)}
+def test_rows_that_no_seed_moves_are_told_apart_from_five_seeds_on_and_have_no_interval():
+    def ranges(seeds):
+        found = rows(
+            [
+                record
+                for name, value in (("a", 3.0), ("b", 2.0), ("c", 2.5))
+                for record in several(name, *[value] * seeds)
+            ]
+        )
+        assert {(row["low"], row["high"]) for row in found.values()} == {(None, None)}
+        return {name: row["range"] for name, row in found.items()}
+
+    assert ranges(5) == {"a": [1, 1], "c": [2, 2], "b": [3, 3]}
+    assert ranges(3) == {"a": [1, 3], "c": [1, 3], "b": [1, 3]}, "few equal figures may be chance"
 
 
 def test_a_row_that_equals_another_in_every_run_stands_below_it_without_a_place_and_is_in_no_pair():
@@ -561,6 +566,23 @@ def test_the_command_for_a_missing_null_runs_the_same_problem():
     )
 
 
+@pytest.mark.parametrize(
+    "variant", ["sym40 $(touch pwned)", "easy[file=it's|x.csv]", "`id`", "a;b && c"]
+)
+def test_commands_hand_what_records_say_to_a_shell_as_words(variant):
+    name, _, inside = variant.partition("[")
+    records = [make("m", seed, 1.0, variant=variant) for seed in range(2)]
+    (note,) = table(records)["notes"]
+    strangers = bench_compare(records, TASKS, "m", "new[x='$(id)']", {})["notes"][-1]
+    for said in (note, strangers):
+        words = shlex.split(said.partition("; run: ")[2])
+        assert words[:2] == ["bench", "run"]
+        options = dict(zip(words[2::2], words[3::2], strict=True))
+        assert options["--variant"] == name
+        assert options["--task"] == "demo/toy" + (f"[{inside}" if inside else "")
+    assert options["--method"] == "new[x='$(id)']"
+
+
 @pytest.mark.parametrize("status", ["invalid", "failed", "timeout"])
 def test_a_null_that_ran_and_is_not_ok_is_not_called_missing(status):
     nulls = [
@@ -752,6 +774,67 @@ def test_a_comparison_is_paired_and_positive_where_the_first_is_better():
     )
 
 
+def test_two_equal_differences_decide_nothing_neither_in_a_comparison_nor_against_the_baseline():
+    records = [
+        *several("m", 60.0, 61.0),
+        *several("n", 59.0, 60.0),
+        *several("null", 58.0, 59.0, reference="low"),
+    ]
+    found = bench_compare(records, TASKS, "m", "n", {})
+    (row,) = found["rows"]
+    assert (row["difference"], row["p"], row["p_holm"]) == (1.0, None, None)
+    assert (row["verdict"], row["leans"], row["seeds_needed"]) == ("undecided", "", None)
+    against = rows(records)["m"]["vs_low"]
+    assert (against["mean"], against["p"], against["p_holm"]) == (2.0, None, None)
+    assert rows(records)["m"]["range"] == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "shown"),
+    [
+        ((12345.6, 12346.6, 12344.5), (12345.2, 12346.2, 12344.2), "+0.37 [+0.22, +0.51]"),
+        (
+            (50.003, 50.0031, 50.0029),
+            (50.0, 50.0, 50.0),
+            "+0.0030 [+0.0028, +0.0032]",
+        ),
+        (
+            (3.1e-10, 3.2e-10, 3e-10),
+            (1.1e-10, 1.2e-10, 1.05e-10),
+            "+1.98e-10 [+1.91e-10, +2.06e-10]",
+        ),
+    ],
+)
+def test_a_difference_beside_a_verdict_shows_its_sign_and_size(ours, theirs, shown):
+    found = bench_compare([*several("x", *ours), *several("y", *theirs)], TASKS, "x", "y", {})
+    text = bench_render(found, "md")
+    assert (found["rows"][0]["verdict"], shown in text) == ("better", True), text
+
+
+def test_a_tiny_metric_is_shown_with_an_exponent_and_no_tables_decimals_grow_without_need():
+    tiny = TaskCard(
+        name="toy",
+        title="t",
+        track="demo",
+        metrics=(Metric(name="acc", primary=True),),
+        presets=CARD.presets,
+    )
+    figures = several("m", 3.1e-10, 3.2e-10, 3.0e-10)
+    page = bench_render(bench_board(figures, {"demo/toy": tiny}, {}), "md")
+    assert ("3.1e-10" in page, "0.00000000" in page) == (True, False)
+    unsure = bench_render(
+        bench_compare(
+            [*several("x", 50.4, 50.0, 49.6), *several("y", 50.0, 50.4, 49.597)],
+            TASKS,
+            "x",
+            "y",
+            {},
+        ),
+        "md",
+    )
+    assert "0.00 [-0.99, +0.99]" in unsure
+
+
 def test_an_undecided_comparison_leans_and_says_how_many_seeds_would_decide():
     tables = [
         record
@@ -797,7 +880,11 @@ def test_a_comparison_takes_parameters_and_else_the_defaults():
         *several("m", 80.0, 81.0, 82.0, params={"a": 0.5, "b": "y"}, custom=True),
     ]
     assert bench_compare(records, TASKS, "m[a=.5,b=x]", "m", {})["rows"][0]["a_mean"] == 71.0
-    assert bench_compare(records, TASKS, "m[a=1]", "m", {})["rows"][0]["verdict"] == "equal"
+    same = bench_compare(records, TASKS, "m[a=1]", "m", {})
+    assert (same["rows"][0]["verdict"], same["notes"]) == (
+        "equal",
+        ["In demo/toy default hard cpu m[a=1] and m are the same runs."],
+    )
     assert bench_compare(records, TASKS, "m[a=.5]", "m", {})["notes"] == [
         (
             "Several rows of demo/toy default hard cpu are m[a=.5]: m[a=0.5,b=x], m[a=0.5,b=y]. "
@@ -814,11 +901,11 @@ def test_a_comparison_of_strangers_says_what_to_run():
     assert found["rows"] == []
     assert found["notes"] == [
         (
-            "No seed of a task is common to new and null; run: bench run --method 'new' --task "
-            "demo/toy --preset default --seeds 0-2 --device cpu"
+            "No seed of a task is common to new and null; run: bench run --method new --task "
+            "demo/toy --preset default --variant hard --seeds 0-2 --device cpu"
         )
     ]
-    assert "--method 'a' --method 'b'" in bench_compare([], TASKS, "a", "b", {})["notes"][0]
+    assert "--method a --method b" in bench_compare([], TASKS, "a", "b", {})["notes"][0]
     assert bench_render(bench_compare([], TASKS, "a", "b", {}), "csv") == ""
 
 

@@ -88,7 +88,20 @@ def test_rows_that_no_seed_moves_differ_beyond_doubt_from_five_seeds_on():
     x = np.concatenate([steady, np.random.default_rng(0).normal(0, 0.2, (3, 5))])[:, None]
     assert family(x, 0.02).p[0] == 0
     assert family(x[..., :3], 0.02).p[0] > 0.1, "three equal figures may be chance"
-    assert family(x[:2, ..., :3], 0.02).p[0] == 0, "where nothing varies, nothing is chance"
+    nothing = family(x[:2, ..., :3], 0.02)
+    assert (nothing.p[0], WORDS[nothing.state[0]], nothing.leans[0]) == (1, "undecided", 0)
+    assert family(x[:2], 0.02).p[0] == 0
+
+
+@pytest.mark.parametrize("apart", [0.1, 0.01])
+def test_two_rows_with_one_difference_at_few_seeds_are_undecided_even_where_rounding_varies_it(
+    apart,
+):
+    ours = np.array([0.4, 0.3, 0.35])
+    found = family(np.stack([ours, ours - apart])[:, None], 0.02)
+    assert (found.p[0], WORDS[found.state[0]], found.leans[0]) == (1, "undecided", 0)
+    same = family(np.stack([ours, ours])[:, None], 0.02)
+    assert WORDS[same.state[0]] == "same"
 
 
 @pytest.mark.parametrize("seeds", [3, 5])

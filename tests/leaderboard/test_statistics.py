@@ -38,14 +38,29 @@ def test_one_value_has_no_interval_and_no_p():
     assert (sample_sd([3.0]), t_interval([3.0]), t_test([3.0])) == (None, None, None)
 
 
-def test_differences_that_do_not_vary_leave_no_doubt():
-    assert t_test([2.0, 2.0, 2.0]) == 0
+def test_differences_that_do_not_vary_leave_no_doubt_from_five_seeds_on():
+    assert t_test([2.0] * 5) == 0
+    assert [t_test([2.0] * n) for n in (2, 3, 4)] == [None] * 3, "equal figures may be chance"
     assert t_test([0.0, 0.0]) == 1
     assert t_interval([2.0, 2.0]) is None, "what no seed moves has no interval"
 
 
 def test_tiny_differences_that_vary_are_not_taken_for_constant():
     assert t_test([1e-200, -1e-200, 3e-200]) == pytest.approx(t_test([1, -1, 3]))
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"), [((60.0, 61.0), (59.0, 60.0)), ((0.4, 0.3), (0.3, 0.2))]
+)
+def test_two_equal_differences_have_a_mean_and_no_p_whatever_rounding_leaves_of_them(ours, theirs):
+    found = paired(dict(enumerate(ours)), dict(enumerate(theirs)))
+    assert found.mean == pytest.approx(ours[0] - theirs[0])
+    assert (found.low, found.high, found.p, found.same) == (None, None, None, False)
+
+
+def test_differences_that_rounding_alone_makes_are_none():
+    found = paired({0: 0.1 + 0.2, 1: 0.3}, {0: 0.3, 1: 0.1 + 0.2})
+    assert (found.mean, found.p, found.same) == (0.0, 1.0, True)
 
 
 def test_only_common_seeds_are_compared():
@@ -80,7 +95,7 @@ def test_the_order_of_values_changes_nothing(values, random):
 def test_no_finite_values_make_the_statistics_fail(values):
     low, high = t_interval(values) or (0.0, 0.0)
     p = t_test(values)
-    assert math.isnan(p) or 0 <= p <= 1
+    assert p is None or math.isnan(p) or 0 <= p <= 1
     assert not low > high
 
 

@@ -23,9 +23,10 @@ CELLS = [("up", "a", "acc"), ("up", "b", "acc"), ("down", "only", "gap")]
 
 
 def runs(method, *scores, **fields):
-    """Return records of a method that reaches these normalised scores (one
-    a cell, or one for all) with seeds that vary a little.
+    """Return records of a method that reaches these normalised scores (one a cell, or one for all)
+    with seeds that vary a little, those of the null and its twin the other way round: differences vary too.
     """
+    step = -0.001 if method in ("null", "a") else 0.001
     scores = scores if len(scores) == 3 else scores * 3
     return [
         made_up(
@@ -35,7 +36,7 @@ def runs(method, *scores, **fields):
             method,
             seed,
             metric,
-            LOW[metric] + (HIGH[metric] - LOW[metric]) * (score + 0.001 * (seed - 1)),
+            LOW[metric] + (HIGH[metric] - LOW[metric]) * (score + step * (seed - 1)),
             **fields,
         )
         for (task, variant, metric), score in zip(CELLS, scores, strict=True)
@@ -241,6 +242,25 @@ def test_one_key_with_two_numbers_is_nondeterminism_and_counts_as_chance(track):
     )
 
 
+def test_one_key_may_have_two_readings_of_a_clock(track):
+    speed = Metric(name="fits_per_s", direction="none", clock=True)
+    gap = TASKS["demo/down"].primary
+    tasks = TASKS | {"demo/down": msgspec.structs.replace(TASKS["demo/down"], metrics=(gap, speed))}
+    first = [
+        msgspec.structs.replace(record, metrics={**record.metrics, "fits_per_s": 100.0})
+        for record in [*anchors(), *runs("m", 0.5)]
+    ]
+    second = [
+        msgspec.structs.replace(record, attempt=2, metrics={**record.metrics, "fits_per_s": 101.0})
+        for record in first
+        if record.task == "down"
+    ]
+    alone, again = track(first, tasks=tasks)["by"], track([*first, *second], tasks=tasks)["by"]
+    assert (again["m"]["imputed"], again["m"]["score"]) == (0, alone["m"]["score"])
+    undeclared = track([*first, *second])["by"]["m"]
+    assert undeclared["imputed"] == 3, "a figure that no card calls a clock's has to agree"
+
+
 def test_anchors_that_can_not_be_told_apart_make_a_cell_thin(track):
     records = [record for record in [*anchors(), *runs("m", 0.5)] if record.variant != "b"]
     same = [
@@ -270,6 +290,41 @@ def test_anchors_that_can_not_be_told_apart_make_a_cell_thin(track):
         for record in records
     ]
     assert track(said)["cells"][0]["state"] == "thin"
+
+
+@pytest.mark.parametrize("task", ["up", "down"])
+def test_an_upper_anchor_worse_than_the_baseline_turns_no_ranking_upside_down(
+    track, suite_file, task
+):
+    """The upper anchor takes the wrong side of the baseline, on a metric of either direction."""
+    alone = SUITE.replace('task = "up"', "", 1).partition("[[")[0] + next(
+        "[[" + part for part in SUITE.split("[[")[1:] if f'task = "{task}"' in part
+    )
+    suite_file.write_text(alone)
+    records = [
+        record
+        for record in [
+            *runs("null", 0.0, reference="low"),
+            *runs("oracle", -0.75, reference="high", peeks=True),
+            *runs("m", 0.25),
+            *runs("n", -0.25),
+        ]
+        if record.task == task
+    ]
+    found = track(records)
+    assert {cell["state"] for cell in found["cells"]} == {"thin"}
+    assert {row["place"] for row in found["rows"]} == {None}
+    where = {"up": "up a", "down": "down only"}[task]
+    assert (
+        f"{where} is thin, shown and not counted: its upper anchor is worse than the baseline."
+        in found["notes"]
+    )
+    bench_freeze(records, TASKS, {"suite": str(suite_file), "cards": CARDS})
+    frozen = json.loads(suite_file.with_name("anchors-small.json").read_text())["cells"]
+    assert {(cell["informative"], cell["thin"]) for cell in frozen.values()} == {
+        (False, "its upper anchor is worse than the baseline")
+    }
+    assert {cell["state"] for cell in track(records)["cells"]} == {"thin"}
 
 
 BOUNDED = TASKS | {
@@ -464,9 +519,20 @@ def test_without_anchors_there_is_no_score_and_the_board_says_what_to_run(track)
         "anchors are missing",
     )
     assert any(
-        "run: bench run --track demo --method null,oracle --task down,up --seeds 3 --device cpu"
-        in note
+        "run: bench run --track demo --method null,oracle --task down,up --preset default --seeds 3 "
+        "--device cpu" in note
         for note in found["notes"]
+    )
+
+
+def test_the_command_for_missing_anchors_names_each_preset_of_the_suite(track, suite_file):
+    suite_file.write_text(SUITE.replace('task = "up"', 'task = "up"\npreset = "smoke"'))
+    told = (
+        "bench run --track demo --method null,oracle --task {} --preset {} --seeds 3 --device cpu"
+    )
+    (note,) = [note for note in track(runs("m", 0.5))["notes"] if "have not all run" in note]
+    assert note.partition("run: ")[2] == " && ".join(
+        told.format(*which) for which in (("down", "default"), ("up", "smoke"))
     )
 
 

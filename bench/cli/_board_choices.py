@@ -1,0 +1,66 @@
+"""Which tasks and methods a board is asked for: names of records, else of what is installed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.cli._options import split_names
+from bench.errors import NothingSelected
+
+if TYPE_CHECKING:
+    from bench.plugins.registry import Registry
+    from bench.runs.record import Brief
+
+
+def chosen_tasks(
+    registry: Registry, records: list[Brief], tasks: tuple[str, ...], track: str | None
+) -> list[str]:
+    """Return the tasks that were named: those of the records, else those that are installed.
+
+    Raises:
+        UsageError: a name is of neither.
+    """
+    recorded = {record.identity for record in records}
+    return [
+        identity
+        for name in split_names(tasks)
+        for identity in (
+            [name]
+            if name in recorded
+            else [entry.identity for entry in registry.select("task", name, track, "--task")]
+        )
+    ]
+
+
+def chosen_methods(
+    registry: Registry,
+    records: list[Brief],
+    methods: tuple[str, ...],
+    track: str | None,
+    folder: Path,
+) -> list[str]:
+    """Return the methods that were named: those of the records, else those that are installed.
+
+    Raises:
+        UsageError: a name is of neither. NothingSelected: none of them ever ran.
+    """
+    mine = [record for record in records if track in (None, record.track)]
+    recorded = {
+        name for record in mine for name in (record.method, f"{record.track}/{record.method}")
+    }
+    found = [
+        identity
+        for name in split_names(methods)
+        for identity in (
+            [name]
+            if name in recorded
+            else [entry.identity for entry in registry.select("method", name, track, "--method")]
+        )
+    ]
+    if found and recorded.isdisjoint(found):
+        raise NothingSelected(
+            f"no record of {', '.join(methods)} is in {str(folder)!r}; run 'bench run --method "
+            f"{found[0]} --task ...' first, or name another method."
+        )
+    return found
