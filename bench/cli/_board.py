@@ -157,10 +157,16 @@ def with_folders(
 
 
 def board_text(
-    registry: Registry, records: Sequence[Record], options: dict[str, Any], style: str
+    registry: Registry,
+    records: Sequence[Record],
+    options: dict[str, Any],
+    style: str,
+    results: str | None = None,
+    plugins: Iterable[str] = (),
 ) -> str:
     """Return what a run shows of its ``records``: their tables, written out, and the boards of the
-    tracks that they are all of; how much of a suite is lacking is no news there.
+    tracks that they are all of; how much of a suite is lacking is no news there. Its commands fill
+    the folder of results and load the plugins that were given.
     """
     board = make_board(registry, records, {"every_series": True, **options})
     if style == "md":
@@ -169,7 +175,7 @@ def board_text(
             for track in board.get("tracks", [])
             if any(row.get("place") for row in track["rows"])
         ]
-    return render(registry, board, style)
+    return render(registry, with_folders(board, results, plugins), style)
 
 
 def stale_ids(registry: Registry, records: Sequence[Record]) -> set[str]:

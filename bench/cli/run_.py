@@ -31,7 +31,6 @@ from bench.errors import EnvironmentFault
 from bench.texts import printable
 
 if TYPE_CHECKING:
-    from bench.plugins.registry import Registry
     from bench.runs.plan import NotRun
     from bench.runs.record import Record
 
@@ -161,15 +160,16 @@ def command(
             say(text(prepared, session.limits))
         return 0
     records, not_run = session.finish(prepared)
-    _report(session.registry, records, not_run, as_json, quiet)
+    if not as_json and not quiet and records:
+        board = board_text(registry, records, {}, "md", options["results"], options["plugins"])
+        click.echo(markdown(printable(board), columns()))
+    _report(records, not_run, as_json)
     if any(record.status != "ok" for record in records):
         return 1
     return EnvironmentFault.exit_code if session.driver.not_run and all_named(request) else 0
 
 
-def _report(
-    registry: Registry, records: list[Record], not_run: list[NotRun], as_json: bool, quiet: bool
-) -> None:
+def _report(records: list[Record], not_run: list[NotRun], as_json: bool) -> None:
     import msgspec
 
     if as_json:
@@ -189,7 +189,5 @@ def _report(
             }
         )
         return
-    if not quiet and records:
-        click.echo(markdown(printable(board_text(registry, records, {}, "md")), columns()))
     for said in not_run_lines(not_run, "runs"):
         warn(said)

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 
@@ -468,3 +470,16 @@ def test_two_blas_kernels_are_two_keys_and_why_and_doctor_name_them(bench, monke
     assert "Nehalem" in next(
         line for line in bench("doctor").out.splitlines() if line.startswith("kernels")
     )
+
+
+def test_the_command_for_a_baseline_that_is_missing_fills_the_folder_of_the_run(bench, plugin):
+    path = plugin("calm", "return Solution(model=lambda x: torch.zeros(len(x), 10))")
+    where = ["--results", "my results", "--plugins", str(path)]
+    done = bench(
+        "run", "--method", "calm", "--task", "noisy-digits", "--preset", "smoke", "--seeds", "1",
+        "--no-flops", "--executor", "inline", *where,
+    )  # fmt: skip
+    (command,) = re.findall(r"is missing; run: bench (.*)", done.out)
+    assert shlex.split(command)[-4:] == where
+    again = bench(*shlex.split(command), "--executor", "inline", "--no-flops", "--json")
+    assert [record["method"] for record in json.loads(again.out)["records"]] == ["ce"]
