@@ -61,7 +61,7 @@ class LoadedJob:
             if not issubclass(method, Method):
                 raise BenchError(f"{job.method.qualname} is no Method.")
             self.method = method.make(spec.params)
-        elif said := no_solve(task, job.reference):
+        elif job.reference and (said := no_solve(task, job.reference)):
             raise BenchError(said)
         self.targets = [
             target
