@@ -28,7 +28,7 @@ CLAIMS = (
     # among outliers, clusters do better than margins
     Claim(TRACK, "al-outliers", "outliers40", "curve", "bmdal", "margin"),
 )
-FAILED: set[Claim] = set()
+FAILED = {CLAIMS[4], CLAIMS[5]}
 """Claims that did not hold when they were run: the page shows them with their interval."""
 COMMITTED = "active-learning-claims"
 
