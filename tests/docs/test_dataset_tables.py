@@ -61,9 +61,9 @@ def test_each_row_holds_what_a_method_reaches_on_every_dataset_in_the_unit_of_th
 
 
 def test_an_upper_reference_that_is_a_figure_has_no_row_and_is_said_with_its_reason(tmp_path):
-    path = suite(tmp_path, TASKS, '{ value = 1.0, why = "every wrong label first" }')
+    path = suite(tmp_path, TASKS, '{ value = 100.0, why = "every wrong label first" }')
     text = tables.datasets(path, "label-errors", "3")
-    assert "1 is 1 (every wrong label first)" in text
+    assert "1 is 100 (every wrong label first)" in text
     assert "`true-errors`" not in text
 
 

@@ -260,7 +260,7 @@ def test_a_comparison_loses_the_seeds_that_two_methods_ran_on_different_classes(
     assert found["rows"] == []
     assert found["notes"][-1].startswith(
         "m and n ran on different classes of machines; run, on a machine of AMD avx2: bench run "
-        "--method 'n' "
+        "--method n "
     )
 
 
@@ -273,8 +273,8 @@ def test_anchors_of_another_class_are_not_called_missing_but_asked_for_on_the_cl
     )["tracks"]
     assert track["notes"][1] == (
         "The anchors of down, up ran on another class of machine than the others; run, on a "
-        "machine of AMD avx2: bench run --track demo --method null,oracle --task down,up --seeds 3 "
-        "--device cpu"
+        "machine of AMD avx2: bench run --track demo --method null,oracle --task down,up --preset "
+        "default --seeds 3 --device cpu"
     )
 
 
