@@ -25,7 +25,7 @@ CLAIMS = (
     # a method is worth its name above the plain rows
     Claim(TRACK, "semi-digits", "lab4", "acc", "uda", "label-spreading"),
 )
-FAILED: set[Claim] = set()
+FAILED = {CLAIMS[1], CLAIMS[3], CLAIMS[5]}
 """Claims that did not hold when they were run: the page shows them with their interval."""
 COMMITTED = "semi-supervised-claims"
 
