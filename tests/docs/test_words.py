@@ -78,6 +78,11 @@ def test_no_page_and_no_help_has_words_that_readers_stumble_over(pattern):
     assert found == []
 
 
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CHANGELOG.md", ROOT / "docs" / "decisions.md"])
+def test_no_page_holds_the_marks_of_two_edits_that_met(page):
+    assert not re.search(r"^(?:<{7} |>{7} |={7}$)", page.read_text(), re.MULTILINE)
+
+
 def test_the_words_are_found_where_they_stand():
     line = "The null is inert; a data set that nobody mends, held against the runs at hand."
     assert sum(bool(re.search(pattern, line, re.IGNORECASE)) for pattern in BETTER) == 7
