@@ -236,8 +236,8 @@ def test_the_step_of_aaer_grows_from_nothing_over_a_third_of_the_epochs(tmp_path
     state.draw()
     first = next(iter(seeds.epoch(0, seeds.order())))
     none, whole = (one.forward(state, seeds.nets, first) for one in (method, still))
-    assert torch.equal(none[0], none[1])
-    assert not torch.equal(whole[0], whole[1])
+    assert torch.allclose(none[0], none[1], atol=1e-6)
+    assert not torch.allclose(whole[0], whole[1], atol=1e-3)
 
 
 def test_the_error_of_linearity_is_that_of_the_loss_between_two_points(tmp_path):
