@@ -28,7 +28,7 @@ BUDGETS: dict[str, float] = {
     "tests/docs": 140.0,
     "tests/examples": 30.0,
     "tests/executors": 32.0,
-    "tests/leaderboard": 45.0,
+    "tests/leaderboard": 50.0,
     "tests/methods": 124.0,
     "tests/methods/accuracy_estimation": 1.0,
     "tests/methods/active_learning": 7.0,
@@ -81,7 +81,7 @@ BUDGETS: dict[str, float] = {
     "tests/training": 22.0,
 }
 """Folder (or file) of tests -> seconds that all its tests may take together."""
-WHOLE = 1355.0
+WHOLE = 1360.0
 """Seconds that all budgets may be together."""
 SHOWN = 25
 """Tests that are listed at the end, the slowest first."""
