@@ -21,16 +21,7 @@ def chosen_tasks(
     Raises:
         UsageError: a name is of neither.
     """
-    recorded = {record.identity for record in records}
-    return [
-        identity
-        for name in split_names(tasks)
-        for identity in (
-            [name]
-            if name in recorded
-            else [entry.identity for entry in registry.select("task", name, track, "--task")]
-        )
-    ]
+    return _chosen(registry, "task", tasks, {record.identity for record in records}, track)
 
 
 def chosen_methods(
@@ -49,18 +40,25 @@ def chosen_methods(
     recorded = {
         name for record in mine for name in (record.method, f"{record.track}/{record.method}")
     }
-    found = [
-        identity
-        for name in split_names(methods)
-        for identity in (
-            [name]
-            if name in recorded
-            else [entry.identity for entry in registry.select("method", name, track, "--method")]
-        )
-    ]
+    found = _chosen(registry, "method", methods, recorded, track)
     if found and recorded.isdisjoint(found):
         raise NothingSelected(
             f"no record of {', '.join(methods)} is in {str(folder)!r}; run 'bench run --method "
             f"{found[0]} --task ...' first, or name another method."
         )
     return found
+
+
+def _chosen(
+    registry: Registry, kind: str, names: tuple[str, ...], recorded: set[str], track: str | None
+) -> list[str]:
+    """Return the names that are recorded as they are, and what the others select."""
+    return [
+        identity
+        for name in split_names(names)
+        for identity in (
+            [name]
+            if name in recorded
+            else [entry.identity for entry in registry.select(kind, name, track, f"--{kind}")]
+        )
+    ]
