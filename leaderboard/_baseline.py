@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from bench.cards import TaskCard
 from bench.runs.record import Record
 
-from ._commands import bench_run
+from ._commands import run_beside
 
 _SHOWN = 200
 
@@ -41,12 +41,9 @@ def missing_baseline(records: Sequence[Record], card: TaskCard) -> str:
 
 
 def _command(low: str, records: Sequence[Record]) -> str:
-    """Return the command that runs the baseline on the variant of a table, its parameters in
-    brackets included, for the seeds of the others.
+    """Return the command that runs the baseline on the variant of a table, for the seeds of the
+    others.
     """
-    first = records[0]
-    name, bracket, inside = first.variant.partition("[")
-    task = f"{first.identity}{bracket}{inside}"
     seeds = sorted({record.seed for record in records})
     parts = []
     for seed in seeds:
@@ -55,13 +52,4 @@ def _command(low: str, records: Sequence[Record]) -> str:
         else:
             parts.append([seed, seed])
     listed = ",".join(f"{start}-{end}" for start, end in parts)
-    return bench_run(
-        [
-            ("--method", f"{first.track}/{low}"),
-            ("--task", task),
-            ("--preset", first.preset),
-            ("--variant", name),
-            ("--seeds", listed),
-            ("--device", first.device),
-        ]
-    )
+    return run_beside(records[0], f"{records[0].track}/{low}", listed)

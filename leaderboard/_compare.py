@@ -12,7 +12,7 @@ from bench.params import split_call
 from bench.runs.record import Record
 
 from ._classes import Classes, ComparedRuns, chosen_classes, compared_runs
-from ._commands import bench_run
+from ._commands import bench_run, run_beside
 from ._method_calls import MethodCall
 from ._ranks import SIGNS, difference_of
 from ._rows import Entrant, differing, entrants, figure
@@ -271,17 +271,7 @@ def _nothing(ok: Sequence[Record], a: MethodCall, b: MethodCall, classes: Classe
         apart = [record for record in have if _place(record) in theirs]
         if have:
             first, seeds = (apart or have)[0], {record.seed for record in apart or have}
-            name, bracket, inside = first.variant.partition("[")
-            command = bench_run(
-                [
-                    ("--method", lacking.text),
-                    ("--task", f"{first.identity}{bracket}{inside}"),
-                    ("--preset", first.preset),
-                    ("--variant", name),
-                    ("--seeds", f"{min(seeds)}-{max(seeds)}"),
-                    ("--device", first.device),
-                ]
-            )
+            command = run_beside(first, lacking.text, f"{min(seeds)}-{max(seeds)}")
             if apart:
                 wanted = classes.named(apart)
                 return (
