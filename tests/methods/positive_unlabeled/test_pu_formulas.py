@@ -294,17 +294,33 @@ def test_a_fit_is_that_of_scikit_learn_and_above_one_it_is_where_the_gradient_is
     weight = generator.random(80)
     label = y[:, 0].double()
     tensor = torch.from_numpy(weight)
-    found = fit(x, tensor[None, None], (tensor * label)[None, None], torch.zeros(1, 1, 6).double())
+    found, _ = fit(
+        x, tensor[None, None], (tensor * label)[None, None], torch.zeros(1, 1, 6).double()
+    )
     sklearn = LogisticRegression(tol=1e-10, max_iter=1000).fit(
         problem.x.double().numpy(), label.numpy(), sample_weight=weight
     )
     np.testing.assert_allclose(found[0, 0, :5], sklearn.coef_[0], atol=1e-4)
     assert float(found[0, 0, 5]) == pytest.approx(float(sklearn.intercept_[0]), abs=1e-4)
     target = problem.s[:, 0].double() / 0.3
-    beyond = fit(x, torch.ones(1, 1, 80).double(), target[None, None], found)
+    beyond, _ = fit(x, torch.ones(1, 1, 80).double(), target[None, None], found)
     gradient = ((x[0] @ beyond[0, 0]).sigmoid() - target) @ x[0]
     gradient[:5] += beyond[0, 0, :5]
     assert float(gradient.abs().max()) < 1e-5
+
+
+def test_a_curvature_that_is_kept_ends_where_newton_steps_end_and_inactive_columns_stay():
+    problem, _ = blobs(rows=200, labels=3, seed=5)
+    x, s = design(problem.x[None]), problem.s.T[None].double()
+    ones, start = torch.ones_like(s), torch.zeros(1, 3, x.shape[-1]).double()
+    near, held = fit(x, ones, s, start)
+    target = (s + 0.2).clamp(max=1.0)
+    newton, _ = fit(x, ones, target, start)
+    active = torch.tensor([[True, False, True]])
+    kept, again = fit(x, ones, target, near, held, active)
+    torch.testing.assert_close(kept[:, active[0]], newton[:, active[0]], rtol=0, atol=1e-7)
+    assert torch.equal(kept[:, 1], near[:, 1])
+    assert torch.equal(again[0][:, 1], held[0][:, 1])
 
 
 @pytest.mark.parametrize("constant", [True, False])
@@ -336,7 +352,7 @@ def test_a_round_of_em_is_that_of_a_plain_loop_over_scikit_learn(tmp_path, const
     # the last fit is that of sar-e; where the propensities are 1 it is the one before
     e = np.maximum(e, 0.02)
     z = predict(found.model, problem.x)[:, 0].double()
-    last = fit(
+    last, _ = fit(
         design(problem.x[None]),
         torch.ones(1, 1, 150).double(),
         torch.from_numpy(s / e)[None, None],
