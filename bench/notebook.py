@@ -173,9 +173,10 @@ def run(
             if dry_run
             else Results(*session.finish(prepared), registry=session.registry)
         )
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
+        what = f"{error}; " if str(error) else ""
         raise KeyboardInterrupt(
-            "what was finished is recorded; run the same call again to go on"
+            f"{what}what was finished is recorded; run the same call again to go on"
         ) from None
 
 

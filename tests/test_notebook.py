@@ -294,7 +294,11 @@ def test_an_interrupted_notebook_keeps_what_was_finished_and_leaves_no_process_b
     )
     errors = [output for output in cut.outputs if output.output_type == "error"]
     assert [(error["ename"], error["evalue"]) for error in errors] == [
-        ("KeyboardInterrupt", "what was finished is recorded; run the same call again to go on")
+        (
+            "KeyboardInterrupt",
+            "1 run of slow on noisy-digits was cut off; what was finished is recorded; run the "
+            "same call again to go on",
+        )
     ]
     assert "stopped: 1 of 2 runs" in "".join(shown(cut))
     assert shown(left) == ["True [] False\n"]

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from bench.errors import BenchError
-from bench.texts import printable
+from bench.texts import printable, shell_word
 
 _VERBS = {
     "run": "Run methods on tasks and record the results.",
@@ -83,10 +83,13 @@ class _Verbs(click.Group):
         except click.ClickException as error:
             _echo_usage(error)
             code = 2
-        except (KeyboardInterrupt, click.Abort):
+        except (KeyboardInterrupt, click.Abort) as error:
+            # click raises its own error from the one that says what was cut off
+            what = printable(str(error.__cause__ or error))
             click.echo(
-                "bench: interrupted; what was finished is recorded. Run the same command again to "
-                "go on.",
+                f"bench: interrupted{what and f': {what}'}; what was finished is recorded. To go "
+                "on: "
+                f"{_again(sys.argv[1:] if args is None else args)}",
                 err=True,
             )
             code = 130
@@ -105,6 +108,12 @@ class _Verbs(click.Group):
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             code = 0
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def _again(args: Sequence[str]) -> str:
+    """Return the command of these arguments, to paste into a shell."""
+    encoding = sys.stderr.encoding or "utf-8"
+    return " ".join(shell_word(word, encoding) for word in ("bench", *args))
 
 
 def _required(name: str) -> bool:

@@ -56,13 +56,17 @@ class Failures:
         self._say = say
         self._count: Counter[tuple[str, str, str]] = Counter()
         self._methods: dict[tuple[str, str, str], list[str]] = {}
+        self._cut_off: list[Record] = []
         self._traced = ""
 
     def note(self, record: Record, label: str, rerun: str, show: str) -> None:
         """Take a record that is not ``ok``, what it is of, the command that runs it again, and the
-        one that shows it.
+        one that shows it. What the user cut off is no failure: :meth:`cut_off` says it.
         """
         if record.error is None:
+            return
+        if record.status == "interrupted":
+            self._cut_off.append(record)
             return
         message = first_line(record)
         if record.status == "failed" and not self._traced:
@@ -80,6 +84,16 @@ class Failures:
                 f"{record.status}: {label}: {record.error.type}: {message}{where}. "
                 f"See it again: {rerun}"
             )
+
+    def cut_off(self) -> str:
+        """Say which runs an interrupt cut off, in one part of a sentence; empty: none."""
+        if not self._cut_off:
+            return ""
+        methods = _names([record.method for record in self._cut_off], "methods")
+        tasks = _names([record.task for record in self._cut_off], "tasks")
+        count = len(self._cut_off)
+        runs = f"{count} runs" if count > 1 else "1 run"
+        return f"{runs} of {methods} on {tasks} {'were' if count > 1 else 'was'} cut off"
 
     def end(self) -> None:
         """Say how many of each kind were not said one by one, and where a traceback is."""

@@ -110,10 +110,31 @@ def run_cells(
 ) -> list[Record]:
     """Run cells under a bar and return their records; say at once what of
     each that is not ``ok``.
+
+    Raises:
+        KeyboardInterrupt: the command was interrupted; it says what was cut off.
     """
+    failures = Failures(warn)
+    try:
+        return list(_records(driver, todo, engine, jobs, quiet, cached, failures))
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(failures.cut_off()) from None
+    finally:
+        failures.end()
+
+
+def _records(
+    driver: Driver,
+    todo: list[Keyed],
+    engine: Executor,
+    jobs: int,
+    quiet: bool,
+    cached: int,
+    failures: Failures,
+) -> Iterator[Record]:
     from bench.runs.rerun import whole
 
-    records, said, failures = [], len(driver.notes), Failures(warn)
+    said = len(driver.notes)
     with _progress(len(todo), cached, quiet) as (notice, advance):
         for keyed, record in driver.run(todo, engine, jobs, notice):
             if record is None or record.status != "interrupted":
@@ -123,15 +144,13 @@ def run_cells(
             said = len(driver.notes)
             if record is None:
                 continue
-            records.append(record)
             if record.error is not None:
                 root, encoding = driver.store.root, sys.stderr.encoding or "utf-8"
                 command = whole(keyed.cell, driver.registry, driver.again, root, encoding)
                 failures.note(
                     record, keyed.cell.spec.label(), command, _show(record.id, root, encoding)
                 )
-    failures.end()
-    return records
+            yield record
 
 
 def _show(record: str, results: Path, encoding: str) -> str:

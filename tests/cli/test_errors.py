@@ -764,8 +764,8 @@ def test_ctrl_c_finishes_what_ends_within_five_seconds_and_records_the_rest_as_i
     started = tmp_path / "started"
     started.mkdir()
     wait = (
-        f"open({str(started)!r} + '/' + type(self).__name__, 'w').close(); import time; "
-        f"time.sleep({{}}); return super().solve(problem, run)"
+        f"open({str(started)!r} + '/' + type(self).__name__ + str(run.seed), 'w').close(); import "
+        f"time; time.sleep({{}}); return super().solve(problem, run)"
     )
     paths = [
         plugin(name, wait.format(seconds))
@@ -781,6 +781,8 @@ def test_ctrl_c_finishes_what_ends_within_five_seconds_and_records_the_rest_as_i
         "--executor",
         "local",
         "--jobs",
+        "4",
+        "--seeds",
         "2",
     ]
     command += [
@@ -797,7 +799,7 @@ def test_ctrl_c_finishes_what_ends_within_five_seconds_and_records_the_rest_as_i
         env={**os.environ, "BENCH_CACHE": str(shared_cache)},
     )
     deadline = time.monotonic() + 60
-    while len(list(started.iterdir())) < 2 and time.monotonic() < deadline:
+    while len(list(started.iterdir())) < 4 and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
@@ -806,7 +808,13 @@ def test_ctrl_c_finishes_what_ends_within_five_seconds_and_records_the_rest_as_i
         "stopping: what ends within 5 s is finished, the rest is recorded as interrupted. Once "
         "more kills at once."
     ) in err
-    assert "interrupted; what was finished is recorded. Run the same command again to go on." in err
+    again = shlex.join(["bench", *command[3:]])
+    assert (
+        "bench: interrupted: 2 runs of slow on noisy-digits were cut off; what was finished is "
+        f"recorded. To go on: {again}\n"
+    ) in err
+    # once, however many runs were open
+    assert err.count("cut off") == err.count("bench run") == 1
     assert "Traceback" not in err
     kept = bench.files()
     assert {name: kept[name] for name in recorded} == recorded
