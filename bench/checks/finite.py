@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from bench.checks.arrays import Wrong, check_finite
 from bench.errors import InvalidRun
@@ -44,6 +45,7 @@ def look(value: Any, path: str) -> None:
             and array.dtype.is_floating_point
             and array.layout == torch.strided
             and not valueless(array)
+            and not is_lazy(array)
         ):
             try:
                 check_finite(array.detach())

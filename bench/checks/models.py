@@ -13,7 +13,8 @@ import torch
 from torch import nn
 
 from bench.checks.agreement import check_function, check_weights, shown_again, wipe
-from bench.checks.arrays import described, name_of, place_of, without_subclass
+from bench.checks.arrays import Wrong, described, name_of, place_of, without_subclass
+from bench.checks.finite import look
 from bench.errors import InvalidRun, blaming
 from bench.runs.guard import leaves, no_plain
 from bench.runs.isolation import attributes
@@ -45,7 +46,13 @@ class Checked(nn.Module):
     ) -> None:
         super().__init__()
         self.__dict__.update(
-            training=False, _columns=columns, _part=part, _where=where, _twice=twice, _net=None
+            training=False,
+            _columns=columns,
+            _part=part,
+            _where=where,
+            _twice=twice,
+            _net=None,
+            _known=False,
         )
         if isinstance(model, nn.Module):
             self.inner = model
@@ -86,7 +93,26 @@ class Checked(nn.Module):
                 "a plain tensor is wanted, as .as_subclass(torch.Tensor) makes it."
             )
         self._check(plain, said, rows, inputs)
+        if not self._known:
+            self._check_parameters()
+            self.__dict__["_known"] = True
         return said, plain
+
+    def _check_parameters(self) -> None:
+        """Raise InvalidRun if a parameter of the model is not finite, which its outputs may hide.
+
+        Only those of a model that is a net: a function may hold nets that are not its own, such as
+        those of other seeds, and so does the member of a stack, which has no parameters.
+        """
+        if not isinstance(self.inner, nn.Module):
+            return
+        try:
+            look(self.inner, "")
+        except Wrong as wrong:
+            raise InvalidRun(
+                f"the method's model is not finite {self._where}: its parameter {wrong}, though "
+                "its outputs are finite; training diverged, so return a model of finite weights."
+            ) from None
 
     def _check(self, logits: Any, said: Any, rows: int | None, inputs: tuple[Any, ...]) -> None:
         shape = (

@@ -284,3 +284,46 @@ def test_a_report_that_is_no_model_is_said_to_the_method(model):
         InvalidRun, match=r"the method's report is not valid: the model is .* at report 1"
     ):
         check_report(model, problem, scope, kinds[1], "at report 1")
+
+
+class Hiding(nn.Module):
+    """A net whose outputs are finite whatever its weights are."""
+
+    def __init__(self, value):
+        super().__init__()
+        self.net = nn.Linear(3, 2)
+        self.register_buffer("mask", torch.full((2,), -torch.inf))
+        with torch.no_grad():
+            self.net.weight[1, 0] = value
+
+    def forward(self, x):
+        return self.net(x).nan_to_num(0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused_though_the_outputs_hide_them(value):
+    with pytest.raises(InvalidRun) as found:
+        Checked(Hiding(value), 2, "", "in the answer")(torch.zeros(4, 3))
+    assert str(found.value) == (
+        f"the method's model is not finite in the answer: its parameter net.weight holds {value} "
+        "at row 1 (place [1, 0]), though its outputs are finite; training diverged, so return a "
+        "model of finite weights."
+    )
+
+
+def test_finite_weights_beside_buffers_of_infinities_and_unused_lazy_layers_are_right():
+    model = Hiding(1.0)
+    model.unused = nn.LazyLinear(2)
+    assert Checked(model, 2, "", "in the answer")(torch.zeros(4, 3)).shape == (4, 2)
+
+
+def test_a_member_whose_neighbour_in_the_stack_diverged_is_right():
+    from contextlib import nullcontext
+
+    from bench.training.stack import StackedMLP
+
+    stack = StackedMLP((3, 2), [nullcontext(), nullcontext()], torch.device("cpu"))
+    with torch.no_grad():
+        stack.weights[0][1] = float("nan")
+    model = stack.member(0)
+    assert Checked(model, 2, "", "in the answer")(torch.zeros(4, 3)).shape == (4, 2)
