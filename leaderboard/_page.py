@@ -94,10 +94,12 @@ def make_pages(
     boards = {track["track"]: track for track in board["tracks"]}
     raw = {track: raw_figures(boards[track], board, by_id) for track in boards}
     pages = method_pages(board, options.get("cards", {}))
-    fields = fields_of(board, cards)
-    shell = Shell(board, found.totals, fields, name, options.get("beside", ()))
     held = _held(board)
-    yield "index.html", shell.page("index", overview=_overview(fields, boards, raw))
+    fields = fields_of(held, board, cards)
+    shell = Shell(board, found.totals, fields, name, options.get("beside", ()))
+    lacking = [track for track in board["suite"]["tracks"] if track not in held]
+    absent = [one["title"] for of in fields_of(lacking, board, cards) for one in of["tracks"]]
+    yield "index.html", shell.page("index", overview=_overview(fields, boards, raw), absent=absent)
     with _charts.unchecked():
         for track in held:
             views = (
@@ -195,9 +197,7 @@ def _used(view: Mapping[str, Any], texts: Mapping[str, str]) -> dict[str, str]:
 
 
 def _held(board: Mapping[str, Any]) -> list[str]:
-    """Return every track with a table, those of the suite first."""
-    names = dict.fromkeys(
-        [*board["suite"]["tracks"], *(table["track"] for table in board["tables"])]
-    )
+    """Return every track with a table, which has a page: those of the suite first."""
     held = {table["track"] for table in board["tables"]}
+    names = dict.fromkeys([*board["suite"]["tracks"], *sorted(held)])
     return [name for name in names if name in held]

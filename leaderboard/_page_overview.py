@@ -24,18 +24,15 @@ _CLAUSE = re.compile("[:;] ")
 _DIRECTIONS = {"max": "higher is better", "min": "lower is better"}
 
 
-def fields_of(board: Row, cards: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the fields with their tracks, in the order of ``bench.cards.FIELDS``: every track of
-    the suite, and those outside it that have a table.
+def fields_of(names: Sequence[str], board: Row, cards: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the fields of some tracks with these tracks, in the order of ``bench.cards.FIELDS``
+    and of ``names``.
     """
-    held = {table["track"] for table in board["tables"]}
-    names = dict.fromkeys([*board["suite"]["tracks"], *sorted(held)])
     found: dict[str, list[dict[str, str]]] = {}
     for name in names:
         field = cards[name].field if name in cards else OTHER
-        page = track_page(name) if name in held else ""
         found.setdefault(field, []).append(
-            {"name": name, "title": title_of(name, board, cards), "page": page}
+            {"name": name, "title": title_of(name, board, cards), "page": track_page(name)}
         )
     order = {field: place for place, field in enumerate(FIELDS)}
     ranked = sorted(found, key=lambda field: (order.get(field, len(order)), field == OTHER, field))
