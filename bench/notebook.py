@@ -219,7 +219,7 @@ def load_results(
         for record in latest(Store(folder).briefs()).values()
         if (not track or record.track == track)
         and (not preset or record.preset == preset)
-        and (not methods or methods & {record.method, f"{record.track}/{record.method}"})
+        and (not methods or methods.intersection(record.method_names))
         and (not tasks or tasks & {record.task, record.identity})
     ]
     found.sort(key=lambda record: (record.identity, record.variant, record.method, record.seed))

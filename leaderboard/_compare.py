@@ -251,9 +251,7 @@ def _fits(call: MethodCall, record: Record) -> bool:
     given, or, on a task with parameters of its own, where every record is custom, at any.
     """
     return call.fits(record) or (
-        not call.given
-        and "[" in record.variant
-        and call.name in (record.method, f"{record.track}/{record.method}")
+        not call.given and "[" in record.variant and call.name in record.method_names
     )
 
 

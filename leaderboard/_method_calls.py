@@ -23,7 +23,7 @@ class MethodCall:
         """Tell whether ``record`` is of this method: at its defaults, or
         at the parameters given.
         """
-        if self.name not in (record.method, f"{record.track}/{record.method}"):
+        if self.name not in record.method_names:
             return False
         if not self.given:
             return not record.custom

@@ -14,9 +14,8 @@ def select(records: Sequence[Record], options: Mapping[str, Any]) -> list[Record
 
     The low references stay whatever the methods: the baseline is on every board.
     """
-    track, tasks, methods, preset = (
-        options.get(name) for name in ("track", "tasks", "methods", "preset")
-    )
+    track, tasks, preset = (options.get(name) for name in ("track", "tasks", "preset"))
+    methods = frozenset(options.get("methods") or ())
 
     def chosen(record: Record) -> bool:
         return (
@@ -26,8 +25,7 @@ def select(records: Sequence[Record], options: Mapping[str, Any]) -> list[Record
             and (
                 not methods
                 or record.reference == "low"
-                or record.method in methods
-                or f"{record.track}/{record.method}" in methods
+                or not methods.isdisjoint(record.method_names)
             )
         )
 

@@ -37,9 +37,7 @@ def chosen_methods(
         UsageError: a name is of neither. NothingSelected: none of them ever ran.
     """
     mine = [record for record in records if track in (None, record.track)]
-    recorded = {
-        name for record in mine for name in (record.method, f"{record.track}/{record.method}")
-    }
+    recorded = {name for record in mine for name in record.method_names}
     found = _chosen(registry, "method", methods, recorded, track)
     if found and recorded.isdisjoint(found):
         raise NothingSelected(

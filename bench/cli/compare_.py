@@ -70,9 +70,7 @@ def command(
         warn(f"the record {damaged.path} is not used: {damaged.reason}.")
     for sentence in withdrawn_said(store.withdrawn):
         warn(sentence)
-    recorded = {
-        name for record in records for name in (record.method, f"{record.track}/{record.method}")
-    }
+    recorded = {name for record in records for name in record.method_names}
     for text in (a, b):
         name = text.partition("[")[0].strip()
         if name not in recorded:

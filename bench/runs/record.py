@@ -139,6 +139,11 @@ class Record(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         return f"{self.track}/{self.task}"
 
     @property
+    def method_names(self) -> tuple[str, str]:
+        """What its method is called: ``method`` and ``track/method``."""
+        return self.method, f"{self.track}/{self.method}"
+
+    @property
     def group(self) -> str:
         """The digest of the cell without its seed: what one row of a board averages over."""
         return RunSpec(**{name: getattr(self, name) for name in RunSpec.__struct_fields__}).group

@@ -84,6 +84,11 @@ def test_a_brief_says_what_its_record_says_but_curve_logs_and_frames(store, make
     )
 
 
+def test_a_record_s_method_is_known_by_its_name_alone_and_with_its_track(make_record):
+    record = make_record(0)
+    assert record.method_names == (record.method, f"{record.track}/{record.method}")
+
+
 def test_a_brief_is_never_written_as_a_record(store, make_record):
     store.write(make_record())
     with pytest.raises(RecordError, match="shortened copy"):
