@@ -224,7 +224,7 @@ def _seeds_needed(meeting: _Meeting, level: float) -> int | str | None:
     spread, size, run = sample_sd(differences), abs(meeting.result.mean), len(differences)
     if (
         meeting.primary.direction not in SIGNS
-        or meeting.result.p is None
+        or meeting.result.low is None  # equal differences have no spread, whatever rounding leaves
         or not spread
         or not size
         or not math.isfinite(spread)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._aggregate import Array, pooled_df, student
-from ._statistics import ALPHA, CERTAIN, ROUNDING, holm_array
+from ._statistics import ALPHA, CERTAIN, ROUNDING, holm_array, sign_test
 
 WORDS = {1: "better", -1: "worse", 2: "same", 0: "undecided"}
 _CHUNK = 1 << 22
@@ -75,8 +75,9 @@ def family(scores: Array, delta: float, sign: int = 1) -> Family:
     A pair's error is that of the mean over tasks of the paired differences; the degrees of freedom
     are pooled over the family, since those of one pair's few seeds are too unsure where the tasks'
     spreads are unlike. Differences that are equal at all seeds of a task take the family's mean
-    variance there, unless both rows are constant over :data:`CERTAIN` seeds: figures that come in
-    coarse steps repeat by chance. Of fewer seeds and no variance at all nothing is said.
+    variance there: figures that come in coarse steps repeat by chance. They have no variance
+    only where both rows have one figure at :data:`CERTAIN` seeds or more. Where nothing of a pair
+    varies, p is that of the sign test.
 
     Args:
         scores: seeds in any order, alike for all rows; a figure that is not finite leaves its pairs
@@ -96,18 +97,18 @@ def family(scores: Array, delta: float, sign: int = 1) -> Family:
         fixed[part] = differences[..., -1] - differences[..., 0] <= grain[part]
         variances[part] = np.where(fixed[part], 0.0, differences.var(-1, ddof=1))
     constant = scores.max(-1) == scores.min(-1)
-    sure = constant[first] & constant[second] if seeds >= CERTAIN else np.zeros_like(fixed)
+    equal = constant[first] & constant[second] & (scores[first, :, 0] == scores[second, :, 0])
     typical = variances.mean(0) if len(first) else np.zeros(tasks)
-    variances = np.where(fixed & ~sure, typical, variances)
+    variances = np.where(fixed & ~(equal & (seeds >= CERTAIN)), typical, variances)
     df = pooled_df(variances, seeds)
     error = np.sqrt(variances.sum(-1) / seeds) / tasks
     mean *= sign
     low, high, p = student(mean, error, df)
-    unsaid = (error == 0) & (mean != 0) & (seeds < CERTAIN)
-    p = np.where(unsaid, 1.0, p)
+    void = (error == 0) & (mean != 0)
+    p = np.where(void, sign_test(seeds), p)
     p_holm, level = holm_array(p)
     better = (p_holm < ALPHA) & (np.abs(mean) >= delta) & (mean != 0)
-    same = (-delta < low) & (high < delta) & ~unsaid
+    same = (-delta < low) & (high < delta) & ~void
     state = np.where(better, np.sign(mean), np.where(same, 2, 0)).astype(np.int8)
     return Family(
         rows, seeds, first, second, mean, error, low, high, p, p_holm, level, state, df, delta

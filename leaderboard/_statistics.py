@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 CONFIDENCE = 0.95
 ALPHA = 0.05
 CERTAIN = 5
-"""Seeds from which on differences that never vary are beyond doubt: with fewer, coarse figures
-often repeat by chance.
+"""Seeds from which on two rows that never vary and are equal are the same: with fewer, coarse
+figures often repeat by chance.
 """
 ROUNDING = 1e-12
 """The share of a figure that rounding may leave of a difference."""
@@ -32,8 +32,8 @@ class Paired(NamedTuple):
     low: float | None
     high: float | None
     p: float | None
-    """Two-sided, in [0, 1]; None where the seeds are too few to say: fewer than two, or fewer than
-    :data:`CERTAIN` that all show one difference.
+    """Two-sided, in [0, 1]: of the t test, or of the sign test where all seeds show one
+    difference; None of fewer than two seeds.
     """
     n: int
     """Common seeds."""
@@ -88,17 +88,25 @@ def t_quantile(df: int) -> float:
 def t_test(values: Sequence[float]) -> float | None:
     """Return the two-sided p in [0, 1] of a mean of 0; None for fewer than two values.
 
-    Values that do not vary leave no doubt: p is 1 where they all are 0, else 0, and None of fewer
-    than :data:`CERTAIN` values, which may be equal by chance.
+    Of values that do not vary it is 1 where they all are 0, else that of :func:`sign_test`.
     """
     sd = sample_sd(values)
     if sd is None:
         return None
     if sd == 0:
-        return 1.0 if values[0] == 0 else 0.0 if len(values) >= CERTAIN else None
+        return 1.0 if values[0] == 0 else sign_test(len(values))
     from scipy.special import stdtr
 
     return float(2 * stdtr(len(values) - 1, -abs(mean(values) * math.sqrt(len(values)) / sd)))
+
+
+def sign_test(n: int) -> float:
+    """Return the two-sided p of the sign test of n >= 1 differences of one sign.
+
+    It is what n equal differences say: without a spread the t test is void, and figures that come
+    in coarse steps repeat by chance, so that equal ones say no more than their sign.
+    """
+    return 2.0 ** (1 - n)
 
 
 def paired(ours: Mapping[int, float], theirs: Mapping[int, float], sign: int = 1) -> Paired | None:
@@ -110,7 +118,8 @@ def paired(ours: Mapping[int, float], theirs: Mapping[int, float], sign: int = 1
         sign: 1 where more is better, -1 where less is: a positive difference then favours ``ours``.
 
     Returns:
-        The mean difference with its 95 % t interval and p; None if no seed is common.
+        The mean difference with its 95 % t interval, which equal differences do not have, and p;
+        None if no seed is common.
     """
     seeds = sorted(ours.keys() & theirs.keys())
     if not seeds:
@@ -127,12 +136,10 @@ def paired(ours: Mapping[int, float], theirs: Mapping[int, float], sign: int = 1
 
 def _settled(differences: list[float], largest: float) -> list[float]:
     """Return the differences of figures up to ``largest``, all the same where rounding alone tells
-    them apart: 0.4 - 0.3 is not quite 0.3 - 0.2. From :data:`CERTAIN` on there is no doubt either
-    way.
+    them apart: 0.4 - 0.3 is not quite 0.3 - 0.2.
     """
     grain = ROUNDING * largest
-    spread = max(differences) - min(differences)
-    if len(differences) >= CERTAIN or not 0 < spread <= grain:
+    if not 0 < max(differences) - min(differences) <= grain:
         return differences
     centre = mean(differences)
     return [centre if abs(centre) > grain else 0.0] * len(differences)

@@ -253,7 +253,7 @@ def test_where_less_is_better_the_smallest_leads():
     assert board["tables"][0]["rows"][0]["vs_low"]["mean"] > 0
 
 
-def test_rows_that_no_seed_moves_are_told_apart_from_five_seeds_on_and_have_no_interval():
+def test_three_rows_that_no_seed_moves_are_told_apart_from_seven_seeds_on_and_have_no_interval():
     def ranges(seeds):
         found = rows(
             [
@@ -265,8 +265,8 @@ def test_rows_that_no_seed_moves_are_told_apart_from_five_seeds_on_and_have_no_i
         assert {(row["low"], row["high"]) for row in found.values()} == {(None, None)}
         return {name: row["range"] for name, row in found.items()}
 
-    assert ranges(5) == {"a": [1, 1], "c": [2, 2], "b": [3, 3]}
-    assert ranges(3) == {"a": [1, 3], "c": [1, 3], "b": [1, 3]}, "few equal figures may be chance"
+    assert ranges(7) == {"a": [1, 1], "c": [2, 2], "b": [3, 3]}
+    assert ranges(5) == {"a": [1, 3], "c": [1, 3], "b": [1, 3]}, "few equal figures may be chance"
 
 
 def test_a_row_that_equals_another_in_every_run_stands_below_it_without_a_place_and_is_in_no_pair():
@@ -774,19 +774,32 @@ def test_a_comparison_is_paired_and_positive_where_the_first_is_better():
     )
 
 
-def test_two_equal_differences_decide_nothing_neither_in_a_comparison_nor_against_the_baseline():
+@pytest.mark.parametrize("seeds", [2, 5])
+def test_up_to_five_equal_differences_decide_nothing_in_a_comparison_or_against_the_baseline(seeds):
+    shares = [100 * right / 114 for right in (60, 61, 63, 70, 65)[:seeds]]
     records = [
-        *several("m", 60.0, 61.0),
-        *several("n", 59.0, 60.0),
-        *several("null", 58.0, 59.0, reference="low"),
+        *several("m", *(share + 200 / 114 for share in shares)),
+        *several("n", *(share + 100 / 114 for share in shares)),
+        *several("null", *shares, reference="low"),
     ]
     found = bench_compare(records, TASKS, "m", "n", {})
     (row,) = found["rows"]
-    assert (row["difference"], row["p"], row["p_holm"]) == (1.0, None, None)
+    p = 2.0 ** (1 - seeds)
+    assert (row["low"], row["high"], row["p"], row["p_holm"]) == (None, None, p, p)
+    assert row["difference"] == pytest.approx(100 / 114)
     assert (row["verdict"], row["leans"], row["seeds_needed"]) == ("undecided", "", None)
+    assert "+0.88 [" not in bench_render(found, "md")
+    assert "+0.88" in bench_render(found, "md")
     against = rows(records)["m"]["vs_low"]
-    assert (against["mean"], against["p"], against["p_holm"]) == (2.0, None, None)
+    assert (against["low"], against["p"], against["p_holm"]) == (None, p, min(1.0, 2 * p))
     assert rows(records)["m"]["range"] == [1, 3]
+
+
+def test_six_equal_differences_decide_alone():
+    shares = [60.0, 61.0, 63.5, 70.0, 65.0, 66.0]
+    records = [*several("m", *(share + 1 for share in shares)), *several("n", *shares)]
+    (row,) = bench_compare(records, TASKS, "m", "n", {})["rows"]
+    assert (row["low"], row["p"], row["verdict"]) == (None, 1 / 32, "better")
 
 
 @pytest.mark.parametrize(

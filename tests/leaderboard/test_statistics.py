@@ -38,9 +38,13 @@ def test_one_value_has_no_interval_and_no_p():
     assert (sample_sd([3.0]), t_interval([3.0]), t_test([3.0])) == (None, None, None)
 
 
-def test_differences_that_do_not_vary_leave_no_doubt_from_five_seeds_on():
-    assert t_test([2.0] * 5) == 0
-    assert [t_test([2.0] * n) for n in (2, 3, 4)] == [None] * 3, "equal figures may be chance"
+@pytest.mark.parametrize("n", [2, 3, 4, 5, 6, 10])
+@pytest.mark.parametrize("value", [2.0, -1e-9])
+def test_differences_that_do_not_vary_have_the_p_of_the_sign_test(n, value):
+    assert t_test([value] * n) == pytest.approx(stats.binomtest(n, n).pvalue, rel=1e-12)
+
+
+def test_values_that_do_not_vary_have_no_interval_and_of_zeros_p_is_1():
     assert t_test([0.0, 0.0]) == 1
     assert t_interval([2.0, 2.0]) is None, "what no seed moves has no interval"
 
@@ -52,10 +56,28 @@ def test_tiny_differences_that_vary_are_not_taken_for_constant():
 @pytest.mark.parametrize(
     ("ours", "theirs"), [((60.0, 61.0), (59.0, 60.0)), ((0.4, 0.3), (0.3, 0.2))]
 )
-def test_two_equal_differences_have_a_mean_and_no_p_whatever_rounding_leaves_of_them(ours, theirs):
+def test_two_equal_differences_have_a_mean_and_no_interval_whatever_rounding_leaves_of_them(
+    ours, theirs
+):
     found = paired(dict(enumerate(ours)), dict(enumerate(theirs)))
     assert found.mean == pytest.approx(ours[0] - theirs[0])
-    assert (found.low, found.high, found.p, found.same) == (None, None, None, False)
+    assert (found.low, found.high, found.p, found.same) == (None, None, 0.5, False)
+
+
+@given(
+    st.lists(st.integers(0, 1000), min_size=2, max_size=10),
+    st.integers(1, 100),
+    st.integers(1, 997),
+)
+def test_shares_of_rows_that_differ_by_the_same_rows_at_every_seed_are_judged_by_their_signs_alone(
+    right, more, rows
+):
+    theirs = {seed: 100 * count / rows for seed, count in enumerate(right)}
+    ours = {seed: 100 * (count + more) / rows for seed, count in enumerate(right)}
+    found, n = paired(ours, theirs), len(right)
+    assert found.mean == pytest.approx(100 * more / rows, rel=1e-6)
+    assert (found.low, found.high, found.p, found.same) == (None, None, 2.0 ** (1 - n), False)
+    assert (found.p < 0.05) == (n >= 6), "five equal differences do not decide"
 
 
 def test_differences_that_rounding_alone_makes_are_none():

@@ -5,6 +5,7 @@ adjusted by Holm over all claims of a file.
 from __future__ import annotations
 
 import functools
+import math
 import os
 from pathlib import Path
 from typing import NamedTuple
@@ -111,16 +112,23 @@ def adjusted(gained):
 
 
 def p_value(values):
-    """Return the p of a mean above 0; of equal values 0 or 1, for which t is not defined."""
-    if min(values) == max(values):
-        return float(values[0] <= 0)
+    """Return the p of a mean above 0; of values that rounding alone tells apart, for which t is
+    void, that of the sign test.
+    """
+    if equal(values):
+        return 2.0 ** -len(values) if min(values) > 0 else 1.0
     return stats.ttest_1samp(values, 0.0, alternative="greater").pvalue
 
 
+def equal(values):
+    """Say whether rounding alone tells values apart, as of shares of a hundred."""
+    return math.isclose(min(values), max(values), rel_tol=1e-9, abs_tol=1e-12)
+
+
 def interval(values):
-    """Return the 95 % interval of a mean."""
-    if min(values) == max(values):
-        return values[0], values[0]
+    """Return the 95 % interval of a mean; None: there is none of equal values."""
+    if equal(values):
+        return None
     return tuple(stats.ttest_1samp(values, 0.0).confidence_interval())
 
 
@@ -187,9 +195,9 @@ def lines(gained, errors=(), track=""):
         # as it was measured: without the margin, and a figure alone without its sign
         shown = [(value + claim.margin) * (1 if claim.better else -1) for value in values]
         places = 3 if max(abs(value) for value in shown) < 1 else 2
-        low, high = interval(shown)
-        mean = sum(shown) / len(shown)
-        figures = f"{mean:+.{places}f} [{low:+.{places}f}, {high:+.{places}f}]"
+        figures = f"{sum(shown) / len(shown):+.{places}f}"
+        if ends := interval(shown):
+            figures += f" [{ends[0]:+.{places}f}, {ends[1]:+.{places}f}]"
         variant = " against ".join(dict.fromkeys(part for part, *_ in claim.terms()))
         rows.append(
             f"| {said(claim, (claim.task, claim.metric) in errors)} | {claim.task} {variant} | "
