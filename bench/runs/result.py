@@ -17,6 +17,7 @@ import msgspec
 
 from bench.errors import blamed
 from bench.runs.record import Flops
+from bench.runs.record_calls import wrong_call
 from bench.texts import escaped, readable, text_of
 
 _STATUSES = {
@@ -82,7 +83,7 @@ def failed(error: BaseException) -> Result:
             f"{Path(frame.filename).name}:{frame.lineno} {frame.name}"
             for frame in traceback.extract_tb(_own(error, "__traceback__"))[-6:]
         ]
-        status = _status(error)
+        status, said = _status(error), wrong_call(error) or text_of(error)
         if status != "unavailable":  # which is no error of anybody's code
             with contextlib.suppress(Exception):  # the run may have closed its output
                 traceback.print_exception(error)
@@ -92,7 +93,7 @@ def failed(error: BaseException) -> Result:
             # they may hold what filled the memory
             traceback.clear_frames(_own(told, "__traceback__"))
             told = _own(told, "__context__")
-        message = text_of(error)[:4000] or (
+        message = said[:4000] or (
             "there was no memory left within its limit" if status == "oom" else ""
         )
         if issubclass(type(error), SystemExit):  # whose text is a bare number at most
