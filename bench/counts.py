@@ -17,9 +17,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
-from torch._C._dynamo import eval_frame
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from bench.counts_dispatch import uncompiled, without_rules
 from bench.counts_formulas import ARITHMETIC, FORMULAS, NESTED
 from bench.counts_linalg import Formula
 from bench.counts_outside import Outside
@@ -110,8 +110,10 @@ class _Mode(TorchDispatchMode):
         super().__init__()  # type: ignore[no-untyped-call]
         self._counter = counter
         self._rules: dict[Any, Formula | torch._C.DispatchKey | str | None] = {}
-        self._silent = set[Any]()
-        """Kernels that count nothing: most of all calls. The hash of an operator is slow."""
+        self._silent: dict[Any, Any] = {}
+        """Kernels that count nothing, most of all calls, and how to call them: as a partial, whose
+        call the watch does not hear. The hash of an operator is slow.
+        """
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -140,8 +142,16 @@ class _Mode(TorchDispatchMode):
             except AttributeError:  # an operator of operators
                 kernel = None
             if kernel in self._silent:
+                kernel = self._silent[kernel]
                 return kernel(*args, **kwargs) if kwargs else kernel(*args)
-        kwargs = kwargs or {}
+        return self._look(func, types, args, kwargs or {})
+
+    def _look(
+        self, func: Any, types: Sequence[type], args: Sequence[Any], kwargs: dict[str, Any]
+    ) -> Any:
+        """Count an operator. It stands apart: the watch takes longer, the more names a function
+        has, and most calls don't come here.
+        """
         for kind in types:
             if kind is not torch.Tensor and kind is not torch.nn.Parameter and _own_dispatch(kind):
                 # a subclass takes itself apart first: what it does inside comes back here
@@ -174,7 +184,7 @@ class _Mode(TorchDispatchMode):
         if func not in self._rules:
             self._rules[func] = _rule(func)
             if self._rules[func] is None:
-                self._silent.add(func._op)
+                self._silent[func._op] = functools.partial(func._op)
         rule = self._rules[func]
         if isinstance(rule, torch._C.DispatchKey) and any(
             isinstance(value, torch.Tensor) and value.is_nested for value in args
@@ -206,11 +216,9 @@ class _Mode(TorchDispatchMode):
         )
 
 
-# the method, and all that it calls
-eval_frame.set_code_exec_strategy(
-    _Mode.__torch_dispatch__.__code__,
-    eval_frame._FrameExecStrategy(eval_frame._FrameAction.SKIP, eval_frame._FrameAction.SKIP),
-)
+without_rules(_Mode)
+for _function in (_Mode.__torch_dispatch__, _Mode._look):
+    uncompiled(_function)
 
 
 def _rule(func: Any) -> Formula | torch._C.DispatchKey | str | None:
