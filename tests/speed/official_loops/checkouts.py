@@ -68,7 +68,7 @@ REPOSITORIES = {
     "ssd": Repository(
         "if-loops/selective-synaptic-dampening",
         "cdfdc0e35c1908e032a6e150d882b0fa17833f85",
-        ("torchvision", "wandb"),
+        ("torchvision", "wandb", "seaborn"),
     ),
     "salun": Repository(
         "OPTML-Group/Unlearn-Saliency",
@@ -93,7 +93,7 @@ REPOSITORIES = {
     "laf": Repository(
         "ShaofeiShen768/LAF",
         "bda3694ddcddb6d3ee01077605996d23cdbb1e50",
-        ("torchvision", "torchsummary", "xgboost"),
+        ("torchvision", "torchsummary", "xgboost", "seaborn"),
     ),
     "l-codec": Repository(
         "vsingh-group/LCODEC-deep-unlearning", "1d4873edd71bcf8dd23f7290e52c5a5185a1107d"
