@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Annotated, ClassVar
 
@@ -9,15 +10,11 @@ import torch
 
 from bench import Meta, MethodCard
 from bench.tracks.unlearning import (
-    Batch,
     Group,
     Nets,
     UnlearningMethod,
     beside,
-    cross_entropy,
-    divergence,
     set_rate,
-    step,
 )
 
 
@@ -81,23 +78,67 @@ class Scrub(UnlearningMethod):
         """Alternate max steps on S and min steps on R."""
         nets = group.originals()
         taught = group.known(group.originals(), group.forget, group.retain)
+        slopes = _Slopes(taught, self.temperature)
         forget, retain = group.rows(group.forget, "forget"), group.rows(group.retain, "retain")
         optimiser = group.sgd(nets, self.lr)
 
-        def apart(batch: Batch, logits: torch.Tensor) -> torch.Tensor:
-            return divergence(beside(taught, batch.rows), logits, self.temperature)
+        def step(logits: torch.Tensor, slope: torch.Tensor) -> None:
+            optimiser.zero_grad(set_to_none=True)
+            logits.backward(slope)  # type: ignore[no-untyped-call]
+            optimiser.step()
 
         for epoch in group.epochs(self.epochs):
             set_rate(optimiser, self.lr)
             if epoch < self.msteps:
                 for batch in forget.epoch():
-                    step(optimiser, -apart(batch, nets(batch.x)))
+                    logits = nets(batch.x)
+                    step(logits, slopes.divergence(logits.detach(), batch.rows, -1.0))
             cosine = 0.5 * (1 + math.cos(math.pi * epoch / self.epochs)) if self.falling else 1.0
             set_rate(optimiser, self.lr * cosine)
             for batch in retain.epoch():
                 logits = nets(batch.x)
+                known = logits.detach()
                 step(
-                    optimiser,
-                    self.gamma * cross_entropy(logits, batch.y) + self.alpha * apart(batch, logits),
+                    logits,
+                    slopes.cross_entropy(known, batch.y, self.gamma)
+                    + slopes.divergence(known, batch.rows, self.alpha),
                 )
         return nets
+
+
+class _Slopes:
+    """Gradients of the losses in the logits (M, B, C), weighted and averaged over the batch.
+
+    They have the bits that autograd gives through ``divergence`` and ``cross_entropy``. At a small
+    net that way takes longer than the net, and what the teacher puts out never changes.
+    """
+
+    def __init__(self, taught: torch.Tensor, temperature: float) -> None:
+        self._taught = (taught / temperature).log_softmax(-1).exp()
+        self._temperature = temperature
+
+    def divergence(self, logits: torch.Tensor, rows: torch.Tensor, weight: float) -> torch.Tensor:
+        temperature = self._temperature
+        fall = beside(self._taught, rows) * _share(rows.shape[1], weight, temperature**2)
+        return _through(fall, (logits / temperature).log_softmax(-1)) / temperature
+
+    def cross_entropy(self, logits: torch.Tensor, y: torch.Tensor, weight: float) -> torch.Tensor:
+        fall = torch.zeros_like(logits).scatter_(-1, y[..., None], _share(y.shape[1], weight))
+        return _through(fall, logits.log_softmax(-1))
+
+
+@functools.cache
+def _share(size: int, *weights: float) -> float:
+    """Return -1 / size times the weights, rounded to float32 after each as autograd does."""
+    share = torch.tensor(-1 / size)
+    for weight in weights:
+        share = share * weight
+    return float(share)
+
+
+def _through(gradient: torch.Tensor, output: torch.Tensor) -> torch.Tensor:
+    """Return the gradient before ``log_softmax`` of that after it."""
+    found: torch.Tensor = torch.ops.aten._log_softmax_backward_data(
+        gradient, output, -1, output.dtype
+    )
+    return found
