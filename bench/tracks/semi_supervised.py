@@ -17,15 +17,8 @@ from bench.cards import TrackCard
 from bench.contracts import Method
 from bench.errors import InvalidRun
 from bench.runs.context import Run
-from bench.tracks.semi_supervised_problem import (
-    Batch,
-    Members,
-    Model,
-    Problem,
-    Solution,
-    View,
-    viewed,
-)
+from bench.tracks.semi_supervised_problem import Batch, Members, Model, Problem, Solution
+from bench.tracks.semi_supervised_views import View, viewed
 from bench.training import optimisers
 from bench.training.state import predict
 

@@ -17,35 +17,15 @@ from msgspec import Meta
 from bench.declared import Array, Outputs, Size
 from bench.errors import InvalidRun
 from bench.runs.context import Run
+from bench.tracks.semi_supervised_views import View, viewed
 from bench.training.fitting import passes_of
 from bench.training.nets import StackedNet, build
-from bench.training.resample import affine_maps, resample
 from bench.training.rows import beside
 from bench.training.stack import StackedMLP
 
-__all__ = ["Batch", "Members", "Model", "Problem", "Solution", "View", "viewed"]
+__all__ = ["Batch", "Members", "Model", "Problem", "Solution"]
 
 Model = Callable[[torch.Tensor], torch.Tensor]
-
-
-class View(msgspec.Struct, frozen=True, kw_only=True):
-    """What a random view does to a picture; each number is the most that is drawn, either way.
-
-    Attributes:
-        rotation: in degrees.
-        zoom: share by which it grows or shrinks, in [0, 1).
-        shear: how far a row moves for each row that it lies from the middle.
-        shift: pixels, right or left and up or down.
-        contrast: share by which contrast grows or shrinks, in [0, 1).
-        blank: side of one blank square, in pixels; 0: none.
-    """
-
-    rotation: Annotated[float, Meta(ge=0)] = 0.0
-    zoom: Annotated[float, Meta(ge=0, lt=1)] = 0.0
-    shear: Annotated[float, Meta(ge=0)] = 0.0
-    shift: Annotated[float, Meta(ge=0)] = 0.0
-    contrast: Annotated[float, Meta(ge=0, lt=1)] = 0.0
-    blank: Annotated[int, Meta(ge=0)] = 0
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -262,39 +242,3 @@ class Members:
         """Count visits of rows for every member."""
         for run in self.runs:
             run.count(forward=forward, backward=backward)
-
-
-def viewed(x: torch.Tensor, view: View, drawn: torch.Tensor, fill: torch.Tensor) -> torch.Tensor:
-    """Return random views of pictures: one affine resample, contrast, one blank square.
-
-    Args:
-        x: pictures (K, B, channels, H, W).
-        view: the most that is done.
-        drawn: eight numbers a picture (K, B, 8), in [0, 1).
-        fill: what is blank in each member's pictures (K,).
-    """
-    flat, numbers = x.flatten(0, 1), 2 * drawn.flatten(0, 1).to(x.dtype) - 1
-    blank = fill.to(x.dtype).repeat_interleave(x.shape[1]).view(-1, 1, 1, 1)
-    height, width = x.shape[-2:]
-    maps = affine_maps(
-        numbers[:, 0] * math.radians(view.rotation),
-        numbers[:, 1] * view.shear,
-        numbers[:, 2] * view.zoom,
-        numbers[:, 3] * view.shift / width,
-        numbers[:, 4] * view.shift / height,
-        like=numbers[:, 0],
-    )
-    found = resample(flat, maps, blank)
-    if view.contrast:
-        found = blank + (found - blank) * (1 + view.contrast * numbers[:, 5, None, None, None])
-    if view.blank:
-        places = drawn.flatten(0, 1)[:, 6:]
-        top = (places[:, :1] * (height - view.blank + 1)).floor()
-        left = (places[:, 1:] * (width - view.blank + 1)).floor()
-        rows = torch.arange(height, device=x.device) - top
-        columns = torch.arange(width, device=x.device) - left
-        inside = ((rows >= 0) & (rows < view.blank))[:, :, None] & (
-            (columns >= 0) & (columns < view.blank)
-        )[:, None]
-        found = torch.where(inside[:, None], blank, found)
-    return found.view_as(x)

@@ -20,6 +20,7 @@ from bench.runs.artifacts import Artifacts
 from bench.runs.context import Setup
 from bench.runs.guard import leaves
 from bench.tracks.semi_supervised import Solution, View, viewed
+from bench.training.resample import affine_maps, resample
 
 
 class _Serving(Deaf):
@@ -156,6 +157,31 @@ def test_a_shift_is_in_pixels_contrast_leaves_what_is_blank_and_the_square_is_as
     blank = viewed(x, View(blank=3), torch.rand(1, 1, 8), fill)
     assert int(((blank - x).abs() > 1e-4).sum()) == 9
     assert int((blank == -1).sum()) >= 9
+
+
+def test_a_view_has_the_bits_of_the_plain_maps_of_a_resample():
+    view, generator = View(rotation=30, zoom=0.2, shear=0.3, shift=0.9), torch.Generator()
+    for members, rows, height, width in (
+        (1, 1, 8, 8),
+        (3, 33, 8, 8),
+        (2, 96, 28, 28),
+        (1, 7, 6, 9),
+    ):
+        x = torch.randn(members, rows, 1, height, width, generator=generator)
+        drawn = torch.rand(members, rows, 8, generator=generator)
+        fill = torch.randn(members, generator=generator)
+        number = (2 * drawn.flatten(0, 1) - 1).T
+        maps = affine_maps(
+            number[0] * math.radians(30),
+            number[1] * 0.3,
+            number[2] * 0.2,
+            number[3] * 0.9 / width,
+            number[4] * 0.9 / height,
+            like=number[0],
+        )
+        blank = fill.repeat_interleave(rows)[:, None, None, None]
+        plain = resample(x.flatten(0, 1), maps, blank).view_as(x)
+        assert torch.equal(viewed(x, view, drawn, fill), plain)
 
 
 # Scores -----------------------------------------------------------------------------------------
