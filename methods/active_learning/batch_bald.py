@@ -107,8 +107,10 @@ def joint_entropy(p: torch.Tensor, joint: torch.Tensor, weight: torch.Tensor) ->
         joint: those of configurations of the batch (masks, c).
         weight: of each configuration in the sum (c,): 1, or one over how likely it was drawn.
     """
-    together = torch.einsum("kc,kmy->mcy", joint, p) / len(p)
-    return -(weight[:, None] * torch.special.xlogy(together, together)).sum((1, 2))
+    # one product, one logarithm in place and one more product, over rows whose labels lie together
+    together = (p / len(p)).flatten(1).T @ joint
+    together *= together.clamp_min(torch.finfo(p.dtype).tiny).log_()
+    return -(together @ weight).view(p.shape[1:]).sum(1)
 
 
 def _sampled(
