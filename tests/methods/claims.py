@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from bench.builtin.leaderboard._statistics import sign_test
 from scipy import stats
 
 import bench
@@ -116,7 +117,7 @@ def p_value(values):
     void, that of the sign test.
     """
     if equal(values):
-        return 2.0 ** -len(values) if min(values) > 0 else 1.0
+        return sign_test(len(values)) / 2 if min(values) > 0 else 1.0
     return stats.ttest_1samp(values, 0.0, alternative="greater").pvalue
 
 
