@@ -116,3 +116,14 @@ def near(name: str, known: Iterable[str]) -> str:
     alike = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
     matches = list(dict.fromkeys([*alike, *begun]))[:3]
     return f" Did you mean {' or '.join(repr(match) for match in matches)}?" if matches else ""
+
+
+def listed(names: Iterable[str], word: str = "and") -> str:
+    """Return one name or more as a part of a sentence: "a, b and c"."""
+    *first, last = names
+    return f"{', '.join(first)} {word} {last}" if first else last
+
+
+def type_name(kind: type) -> str:
+    """Return what messages call a type: the module that users import it from, and its name."""
+    return f"{kind.__module__.removeprefix('bench.builtin.')}.{kind.__qualname__}"

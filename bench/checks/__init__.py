@@ -22,7 +22,7 @@ from bench.checks.models import Checked
 from bench.checks.records import check_model, check_record, kind_of
 from bench.checks.scope import Scope
 from bench.declared import Outputs, Parameters
-from bench.errors import InvalidRun, blaming
+from bench.errors import InvalidRun, blaming, listed, type_name
 
 __all__ = ["Checked", "Scope", "check_hidden", "check_problem", "check_report", "check_solution"]
 
@@ -53,7 +53,7 @@ def check_problem(
         if missing:
             raise InvalidRun(
                 f"{whose}: it is {described(problem)} without {missing[0]!r}; the track's problem "
-                f"is {_names(kinds)}."
+                f"is {listed(map(type_name, kinds), 'or')}."
             )
     scope = Scope(problem, finite=finite)
     return check_record(problem, scope, whose), scope
@@ -92,7 +92,11 @@ def check_solution(
         device: where the problem's tensors are; None: tensors stay where they are.
     """
     whose = f"the method's solution{which} is not valid"
-    right = f"; return {_names(kinds)}" if kinds else "; return the track's solution"
+    right = (
+        f"; return {listed(map(type_name, kinds), 'or')}"
+        if kinds
+        else "; return the track's solution"
+    )
     if solution is None:
         raise InvalidRun(f"{whose}: solve returned nothing (None){right}.")
     if inspect.isgenerator(solution) or inspect.iscoroutine(solution) or isinstance(solution, type):
@@ -168,13 +172,6 @@ def check_report(
 
 def _puts_out(kinds: Sequence[Any]) -> bool:
     return any(isinstance(field.mark, Outputs) for kind in kinds for field in fields_of(kind))
-
-
-def _names(kinds: Sequence[Any]) -> str:
-    names = [
-        f"{kind.__module__.removeprefix('bench.builtin.')}.{kind.__qualname__}" for kind in kinds
-    ]
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
 
 
 # Records ------------------------------------------------------------------------------

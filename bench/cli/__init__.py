@@ -88,8 +88,7 @@ class _Verbs(click.Group):
             what = printable(str(error.__cause__ or error))
             click.echo(
                 f"bench: interrupted{what and f': {what}'}; what was finished is recorded. To go "
-                "on: "
-                f"{_again(sys.argv[1:] if args is None else args)}",
+                f"on: {_again(sys.argv[1:] if args is None else args)}",
                 err=True,
             )
             code = 130

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from bench.errors import listed
+
 if TYPE_CHECKING:
     from bench.runs.plan import NotRun
     from bench.runs.record import Record
@@ -41,10 +43,8 @@ def not_run_lines(items: Iterable[NotRun], unit: str) -> list[str]:
 
 
 def _names(names: Sequence[str], kind: str) -> str:
-    *first, last = dict.fromkeys(names)
-    if len(first) >= _NAMES:
-        return f"{len(first) + 1} {kind}"
-    return f"{', '.join(first)} and {last}" if first else last
+    unlike = list(dict.fromkeys(names))
+    return f"{len(unlike)} {kind}" if len(unlike) > _NAMES else listed(unlike)
 
 
 class Failures:

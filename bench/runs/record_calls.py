@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from bench.errors import listed, type_name
+
 _SAID = re.compile(
     r"Missing required argument '(?P<lacks>\w+)'|Unexpected keyword argument '(?P<odd>\w+)'"
     r"|Extra positional arguments provided"
@@ -41,10 +43,9 @@ def wrong_call(error: BaseException) -> str:
         if said["odd"]
         else "got values without names"
     )
-    may = f", and may have {_names(free)}" if free else ""
-    must = f"has to have {_names(needed)}" if needed else "needs no field"
-    name = f"{kind.__module__.removeprefix('bench.builtin.')}.{kind.__qualname__}"
-    return f"{name} {wrong}; it {must}{may}, each by its name; see {page_of(kind)}"
+    may = f", and may have {listed(free)}" if free else ""
+    must = f"has to have {listed(needed)}" if needed else "needs no field"
+    return f"{type_name(kind)} {wrong}; it {must}{may}, each by its name; see {page_of(kind)}"
 
 
 def page_of(kind: type) -> str:
@@ -87,8 +88,3 @@ def _value(node: ast.expr, frame: FrameType) -> Any:
         # not getattr, which may run code
         return getattr(_value(node.value, frame), "__dict__", {}).get(node.attr)
     return None
-
-
-def _names(names: list[str]) -> str:
-    *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last

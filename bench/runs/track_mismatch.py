@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from bench.errors import BenchError, NothingSelected, UsageError
+from bench.errors import BenchError, NothingSelected, UsageError, listed
 from bench.params import split_call
 from bench.plugins.registry import Registry, task_card
 
@@ -68,13 +68,13 @@ def _sentence(
         f"{_in_words(theirs, 'track')}; a method runs on the tasks of its own track."
     )
     wanted = _names(other, tracks, registry)
-    said += f" The {other}s of {_and(tracks)} are {_listed(wanted)}." if wanted else ""
+    said += f" The {other}s of {listed(sorted(tracks))} are {_listed(wanted)}." if wanted else ""
     siblings = sorted(
         f"{home}/{_short(text).rpartition('/')[2]}"
         for home in theirs
         if tracks_of(kind, f"{home}/{_short(text).rpartition('/')[2]}", None, registry)
     )
-    return said + (f" Of that name there is {_and(siblings)} too." if siblings else "")
+    return said + (f" Of that name there is {listed(sorted(siblings))} too." if siblings else "")
 
 
 def tracks_of(kind: str, text: str, track: str | None, registry: Registry) -> set[str]:
@@ -115,9 +115,4 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _in_words(tracks: set[str], word: str) -> str:
-    return f"the {word}{'s' * (len(tracks) > 1)} {_and(tracks)}"
-
-
-def _and(names: Iterable[str]) -> str:
-    *first, last = sorted(names)
-    return f"{', '.join(first)} and {last}" if first else last
+    return f"the {word}{'s' * (len(tracks) > 1)} {listed(sorted(tracks))}"

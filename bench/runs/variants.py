@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from bench.cards import Preset
-from bench.errors import UsageError, near
+from bench.errors import UsageError, listed, near
 from bench.params import parse_value, render_call, resolve
 from bench.plugins.entries import Entry
 from bench.plugins.registry import task_card
@@ -105,10 +105,7 @@ def _said(task: Entry, inline: Mapping[str, Any], label: str, names: Sequence[st
     call = render_call(task.name, inline)
     if len(names) == 1:
         return f"{call}: variant {names[0]} is {label} then, and runs under that name."
-    return (
-        f"{call}: the variants {', '.join(names[:-1])} and {names[-1]} are one then; it runs "
-        f"once, as {label}."
-    )
+    return f"{call}: the variants {listed(names)} are one then; it runs once, as {label}."
 
 
 def _inline(task: Entry, call: Mapping[str, Sequence[str]]) -> Iterable[dict[str, Any]]:
