@@ -27,24 +27,30 @@ class Claim(NamedTuple):
 
     A method may have parameters, as on the command line: ``name[param=value]``.
     ``other`` may be a weighted sum of methods, as (method, weight) pairs; of none it is 0, and so
-    is an empty ``better``. ``variant`` may be two: that of ``better`` and that of ``other``. Of an
-    error, ``better`` is the method with the larger one.
+    is an empty ``better``. ``variant`` and ``metric`` may be two: that of ``better`` and that of
+    ``other``. Of an error, ``better`` is the method with the larger one.
     """
 
     track: str
     task: str
     variant: str | tuple[str, str]
-    metric: str
+    metric: str | tuple[str, str]
     better: str
     other: str | tuple[tuple[str, float], ...]
     margin: float = 0.0
+    preset: str = "default"
 
     def terms(self):
-        """Return (variant, method, weight) of each part of what is claimed to be above 0."""
-        both = self.variant if isinstance(self.variant, tuple) else (self.variant, self.variant)
+        """Return (variant, metric, method, weight) of each part of what is claimed to be above 0."""
+        first, second = zip(both(self.variant), both(self.metric), strict=True)
         rest = ((self.other, 1.0),) if isinstance(self.other, str) else self.other
-        first = [(both[0], self.better, 1.0)] if self.better else []
-        return first + [(both[1], name, -weight) for name, weight in rest]
+        better = [(*first, self.better, 1.0)] if self.better else []
+        return better + [(*second, name, -weight) for name, weight in rest]
+
+
+def both(given):
+    """Return what is given for both sides of a claim, or for each."""
+    return given if isinstance(given, tuple) else (given, given)
 
 
 def holm(p_values):
@@ -60,14 +66,14 @@ def holm(p_values):
     return found
 
 
-def gains(claims, records):
+def gains(claims, records, seeds=SEEDS):
     """Return the gain of each claim, seed by seed."""
     runs: dict[tuple, list] = {}
     for record in records:
         key = (record.track, record.task, record.variant, record.method, record.seed)
         runs.setdefault(key, []).append(record)
 
-    def reached(claim, variant, call, seed):
+    def reached(claim, variant, metric, call, seed):
         name, _, given = call.rstrip("]").partition("[")
         asked = dict(pair.split("=") for pair in given.split(",") if pair)
         [found] = [
@@ -78,16 +84,13 @@ def gains(claims, records):
         ]
         # a run that fails counts as chance, as on the boards
         ended = found.status == "ok"
-        return found.metrics[claim.metric] if ended else chance(*claim[:2], claim.metric)
+        return found.metrics[metric] if ended else chance(*claim[:2], metric)
 
     return {
         claim: [
-            sum(
-                weight * reached(claim, variant, call, seed)
-                for variant, call, weight in claim.terms()
-            )
+            sum(weight * reached(claim, *part, seed) for *part, weight in claim.terms())
             - claim.margin
-            for seed in SEEDS
+            for seed in seeds
         ]
         for claim in claims
     }
@@ -144,38 +147,39 @@ def committed(name):
     return [record for _, record in records_of(file)] if file.exists() else []
 
 
-def failed_in(name, claims):
+def failed_in(name, claims, seeds=SEEDS):
     """Return the claims that do not hold in committed records; skip where there are none."""
     records = committed(name)
     if not records:
         pytest.skip("the claims have not been run yet")
-    return failed(adjusted(gains(claims, records)))
+    return failed(adjusted(gains(claims, records, seeds)))
 
 
-def run_anew(claims, folder):
+def run_anew(claims, folder, seeds=SEEDS):
     """Run the claims, print their table and return each one's adjusted p.
 
     With ``BENCH_CLAIMS`` the records stay in that folder, and what is there is not run again.
     """
     folder = os.environ.get("BENCH_CLAIMS") or str(folder)
-    wanted: dict[tuple[str, str, str], set[str]] = {}
+    wanted: dict[tuple[str, str, str, str], set[str]] = {}
     for claim in claims:
-        for variant, name, _ in claim.terms():
-            wanted.setdefault((*claim[:2], variant), set()).add(name)
+        for variant, _, name, _ in claim.terms():
+            wanted.setdefault((*claim[:2], claim.preset, variant), set()).add(name)
     records = []
-    for (track, task, variant), names in wanted.items():
+    for (track, task, preset, variant), names in wanted.items():
         records += bench.run(
             method=sorted(names),
             task=task,
             track=track,
+            preset=preset,
             variant=variant,
-            seeds=SEEDS,
+            seeds=seeds,
             device="cpu",
             flops=False,
             quiet=True,
             results=folder,
         )
-    gained = gains(claims, records)
+    gained = gains(claims, records, seeds)
     print("\n".join(lines(gained)))
     return adjusted(gained)
 
@@ -195,17 +199,23 @@ def lines(gained, errors=(), track=""):
             continue
         # as it was measured: without the margin, and a figure alone without its sign
         shown = [(value + claim.margin) * (1 if claim.better else -1) for value in values]
-        places = 3 if max(abs(value) for value in shown) < 1 else 2
-        figures = f"{sum(shown) / len(shown):+.{places}f}"
-        if ends := interval(shown):
-            figures += f" [{ends[0]:+.{places}f}, {ends[1]:+.{places}f}]"
-        variant = " against ".join(dict.fromkeys(part for part, *_ in claim.terms()))
+        variants, metrics = (
+            " against ".join(dict.fromkeys(both(given))) for given in (claim.variant, claim.metric)
+        )
         rows.append(
-            f"| {said(claim, (claim.task, claim.metric) in errors)} | {claim.task} {variant} | "
-            f"{claim.metric} | {figures} | {p_values[claim]:.2g} | "
+            f"| {said(claim, (claim.task, claim.metric) in errors)} | {claim.task} {variants} | "
+            f"{metrics} | {figures(shown)} | {p_values[claim]:.2g} | "
             f"{'holds' if p_values[claim] < 0.05 else 'fails'} |"
         )
     return rows
+
+
+def figures(values):
+    """Return the mean and its interval, as a page shows them."""
+    places = 3 if max(abs(value) for value in values) < 1 else 2
+    mean = f"{sum(values) / len(values):+.{places}f}"
+    ends = interval(values)
+    return f"{mean} [{ends[0]:+.{places}f}, {ends[1]:+.{places}f}]" if ends else mean
 
 
 def said(claim, error=False):
@@ -213,7 +223,9 @@ def said(claim, error=False):
     other = (
         f"`{claim.other}`"
         if isinstance(claim.other, str)
-        else " + ".join(f"{weight:g} `{name}`" for name, weight in claim.other)
+        else " + ".join(
+            f"`{name}`" if weight == 1 else f"{weight:g} `{name}`" for name, weight in claim.other
+        )
     )
     if not claim.better:
         return f"{other} below {0 - claim.margin:g}"
