@@ -19,7 +19,9 @@ CLAIMS = (
 )
 FAILED = {CLAIMS[2]}
 """Claims whose adjusted p is .05 or more: the page shows them with their interval."""
+COMMITTED = "spmotif-levels"
+SEEDS = range(200, 220)
 
 
 def test_the_claims_hold_or_fail_as_the_committed_records_say():
-    assert failed_in("spmotif-levels", CLAIMS, range(200, 220)) == FAILED
+    assert failed_in(COMMITTED, CLAIMS, SEEDS) == FAILED
