@@ -12,6 +12,7 @@ _BETTER_RECIPES = (
     "encouraging-loss",
     "ls",
     "mixup",
+    "noise-pretrain",
     "sam",
     "trivial-augment",
     "weight-decay",
