@@ -33,10 +33,11 @@ class CoTeachingEstimated(CoTeaching):
         "than by training on all rows.",
         official_code="flawed",
         deviates="As coteaching, but for the rate: the confident joint (arXiv:1911.00068) of the "
-        "given labels and of the votes of 20 neighbours in other folds, where the authors propose "
-        "a validation set.",
+        "given labels and of trees that did not see the row, where the authors propose a "
+        "validation set.",
         signal="dynamics",
         stacked=True,
+        libraries=("sklearn",),
         defaults_from="paper",
         tuning={"ramp": (1, 2, 5, 10, 15, 20, 30, 40)},
     )

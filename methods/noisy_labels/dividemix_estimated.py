@@ -32,9 +32,10 @@ class DivideMixEstimated(DivideMix):
         "mixup at every rate of symmetric and asymmetric noise.",
         official_code="ok",
         deviates="As dividemix, but for the rate: the confident joint (arXiv:1911.00068) of the "
-        "given labels and of the votes of 20 neighbours in other folds, where the authors choose "
-        "the weight of unlabelled rows on a validation set.",
+        "given labels and of trees that did not see the row, where the authors choose the weight "
+        "of unlabelled rows on a validation set.",
         stacked=True,
+        libraries=("sklearn",),
         defaults_from="here",
         trials=0,
         tuning={"warm_up": (0.05, 0.1, 0.2), "noise": (0.0, 0.3, 1.0)},

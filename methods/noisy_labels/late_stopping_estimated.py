@@ -31,8 +31,9 @@ class LateStoppingEstimated(LateStopping):
         "losing hard right ones, and beats selection by small losses.",
         official_code="ok",
         deviates="As late-stopping, but for the rate: the confident joint (arXiv:1911.00068) of "
-        "the given labels and of the votes of 20 neighbours in other folds, where the authors tune "
-        "the shrink factor for each dataset and rate.",
+        "the given labels and of trees that did not see the row, where the authors tune the "
+        "shrink factor for each dataset and rate.",
+        libraries=("sklearn",),
         defaults_from="here",
         trials=None,
         tuning={"pace": (0.25, 0.5, 1.0), "cap": (1 / 3, 2 / 3, 1.0)},

@@ -3,12 +3,13 @@ differs.
 """
 
 import msgspec
+import numpy as np
 import pytest
 import torch
 from bench.builtin.datasets.digits import Digits
 from bench.builtin.datasets.letter import Letter
 from bench.builtin.datasets.mnist5k import Mnist5k
-from bench.builtin.methods.noisy_labels._estimated import with_estimated_rate
+from bench.builtin.methods.noisy_labels._estimated import out_of_bag, with_estimated_rate
 from bench.builtin.methods.noisy_labels.coteaching import CoTeaching
 from bench.builtin.methods.noisy_labels.coteaching_estimated import CoTeachingEstimated
 from bench.builtin.methods.noisy_labels.dividemix import DivideMix
@@ -51,6 +52,37 @@ def test_the_record_of_a_run_keeps_the_rate_that_was_estimated(toy, run_of):
     assert run._logs == [{"step": 0, "noise_rate": rate}]
 
 
+def test_only_trees_that_were_grown_without_a_row_judge_it(toy, run_of):
+    """Against scikit-learn's trees one by one, and labels of which one is not given."""
+    from sklearn.ensemble import ExtraTreesClassifier
+
+    problem = msgspec.structs.replace(toy(rows=40, classes=3), n_classes=4)
+    found = out_of_bag(problem, run_of())["probabilities"]
+    seed = int(run_of().numpy_generator("split", "out-of-bag").integers(2**31))
+    x, y = problem.x.numpy(), problem.y.numpy()
+    trees = (
+        ExtraTreesClassifier(100, min_samples_leaf=3, bootstrap=True, random_state=seed)
+        .fit(x, y)
+        .estimators_
+    )
+    seen = [np.random.RandomState(tree.random_state).randint(0, 40, 40) for tree in trees]
+    for row in range(40):
+        unseen = [
+            t.predict_proba(x[row : row + 1])[0]
+            for t, s in zip(trees, seen, strict=True)
+            if row not in s
+        ]
+        assert 20 < len(unseen) < 60
+        np.testing.assert_allclose(found[row, :3], np.mean(unseen, 0), rtol=0, atol=1e-12)
+    assert (found[:, 3] == 0).all()
+
+
+def test_rows_of_one_label_are_all_held_right(toy, run_of):
+    problem = toy(rows=20)
+    one = msgspec.structs.replace(problem, y=torch.full_like(problem.y, 2), noise_rate=None)
+    assert with_estimated_rate(one, run_of()).noise_rate == 0
+
+
 def far_from_true(task, data, seed, run_of, folder):
     """Return how far the estimate is from the true share of wrong labels."""
 
@@ -84,8 +116,8 @@ def test_on_digits_the_estimate_is_within_five_points_of_the_truth(noise, digits
         (NoisyDigits(noise="asym", rate=0.4), Digits()),
         (NoisyMnist(noise="sym", rate=0.4), Mnist5k()),
         (NoisyMnist(noise="asym", rate=0.4), Mnist5k()),
-        # all 18,765 rows of letters; of 4,000 the estimate is too high (docs/tracks/noisy-labels.md).
-        # They have no noise asym, which needs classes that are known to be similar
+        # letters have no noise asym, which needs classes that are known to be similar
+        (NoisyLetter(noise="sym", rate=0.4, n_train=4000), Letter()),
         (NoisyLetter(noise="sym", rate=0.4), Letter()),
         (NoisyLetter(noise="pair", rate=0.4), Letter()),
     ],
