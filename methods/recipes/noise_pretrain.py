@@ -85,6 +85,7 @@ class NoisePretrain(Recipe):
         inputs="pictures",
         stacked=True,
         defaults_from="here",
+        trials=5,
         tuning={"kind": ("both", "leaves", "spectra"), "pictures": (250, 1000, 4000)},
     )
     kind: Literal["both", "leaves", "spectra"] = "both"
