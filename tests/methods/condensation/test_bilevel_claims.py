@@ -24,7 +24,7 @@ CLAIMS = (
     # rows whose gradients oppose the held-out ones lose their weight
     Claim("noisy-labels", "noisy-digits", "sym40", "acc_last", "ift-weights", "ce"),
 )
-FAILED: set[Claim] = set()
+FAILED = {CLAIMS[1]}
 """Claims that did not hold when they were run: the page shows them with their interval."""
 COMMITTED = "bilevel-claims"
 
