@@ -40,7 +40,7 @@ CLAIMS = (
     Claim(*REVERSED, "dann", "erm"),
     Claim(*REVERSED, "els", "dann"),
 )
-FAILED: set[Claim] = set()
+FAILED = set(CLAIMS) - {CLAIMS[0], CLAIMS[1], CLAIMS[3], CLAIMS[12]}
 """Claims that did not hold when they were run: the page shows them with their interval."""
 COMMITTED = "shift-method-claims"
 
