@@ -37,7 +37,7 @@ def spectra(count: int, height: int, width: int, generator: torch.Generator) -> 
 
 def leaves(count: int, height: int, width: int, generator: torch.Generator) -> torch.Tensor:
     """Return pictures (count, height, width) on [0, 1] of squares of one grey each, which fall at
-    random places and hide what lies below, until nothing of the ground is seen.
+    random places and hide what lies below, until they cover the picture.
 
     Radii, in sides of the picture, have a density that falls with their third power from .03 to 1;
     none is below a pixel.
@@ -56,7 +56,7 @@ def leaves(count: int, height: int, width: int, generator: torch.Generator) -> t
         rows = (((torch.arange(height) - y[..., None] * height).abs() <= half) * bit).sum(1)
         columns = (((torch.arange(width) - x[..., None] * width).abs() <= half) * bit).sum(1)
         found = rows[:, :, None] & columns[:, None]
-        lowest = (found & -found).clamp_min(1).double().log2().long()
+        lowest = (found & -found).clamp_min(1).double().frexp().exponent.long() - 1
         shown = torch.where(
             bare & (found > 0), grey.gather(1, lowest.flatten(1)).view_as(shown), shown
         )

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from torch.nn import functional as F
 
-from bench import Meta, MethodCard
+from bench import InvalidRun, Meta, MethodCard
 from bench.training.recipe import Batch, Recipe, Seeds, train
 from bench.training.resample import resample
 from bench.training.stack import StackedNet
@@ -95,13 +95,21 @@ class NoisePretrain(Recipe):
     pictures: Annotated[int, Meta(ge=4)] = 1000
     """Pictures that are generated for each seed."""
     width: Annotated[int, Meta(ge=2)] = 128
-    """Outputs of the net of the first stage, whose last layer is thrown away."""
+    """Outputs of the net of the first stage, more than there are classes; its last layer is thrown
+    away.
+    """
 
     def start(self, seeds: Seeds) -> None:
         """Take the first stage."""
         checked(self, seeds)
+        classes = seeds.problem.n_classes
+        if self.width <= classes:
+            raise InvalidRun(
+                f"width is {self.width}, and the task has {classes} classes; give noise-pretrain a "
+                f"width of at least {classes + 1}"
+            )
         stage = seeds.part(None, "pictures")
-        stage.nets = seeds.build(first=1, extra=self.width - seeds.problem.n_classes)
+        stage.nets = seeds.build(first=1, extra=self.width - classes)
         train(_Views(), stage, _State(stage, self.kind, self.pictures), report=False)
         own = seeds.nets.state_dict()
         for name, taught in stage.nets.state_dict().items():

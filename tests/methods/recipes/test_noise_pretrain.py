@@ -171,3 +171,8 @@ def test_rows_that_are_no_pictures_are_refused(tmp_path):
     seeds = Seeds([blobs(0)], runs(tmp_path, 1))
     with pytest.raises(InvalidRun, match="noise-pretrain changes pictures"):
         NoisePretrain().start(seeds)
+
+
+def test_no_more_outputs_than_classes_are_refused(tmp_path):
+    with pytest.raises(InvalidRun, match="width of at least 5"):
+        NoisePretrain(width=4).start(seeds_of(tmp_path))
