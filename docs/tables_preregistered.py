@@ -32,7 +32,8 @@ def preregistered(track: str) -> str:
         records = claims.committed(module.COMMITTED) if mine else []
         if records:
             seeds = getattr(module, "SEEDS", claims.SEEDS)
-            found += claims.lines(claims.gains(module.CLAIMS, records, seeds), errors, track)
+            gained = claims.gains(module.CLAIMS, records, seeds)
+            found += claims.lines(gained, errors, track, len(module.CLAIMS))
     if not found:
         return "\nThe claims of this track have not been run yet.\n\n"
     head = [

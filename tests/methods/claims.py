@@ -67,11 +67,20 @@ def holm(p_values):
 
 
 def gains(claims, records, seeds=SEEDS):
-    """Return the gain of each claim, seed by seed."""
+    """Return the gain of each claim, seed by seed; a claim about a method that has no runs is left
+    out.
+    """
     runs: dict[tuple, list] = {}
     for record in records:
         key = (record.track, record.task, record.variant, record.method, record.seed)
         runs.setdefault(key, []).append(record)
+    there = {key[:-1] for key in runs}
+
+    def was_run(claim):
+        return all(
+            (*claim[:2], variant, call.partition("[")[0]) in there
+            for variant, _, call, _ in claim.terms()
+        )
 
     def reached(claim, variant, metric, call, seed):
         name, _, given = call.rstrip("]").partition("[")
@@ -92,7 +101,7 @@ def gains(claims, records, seeds=SEEDS):
             - claim.margin
             for seed in seeds
         ]
-        for claim in claims
+        for claim in filter(was_run, claims)
     }
 
 
@@ -110,9 +119,13 @@ def chance(track, task, metric):
     return found.chance
 
 
-def adjusted(gained):
-    """Return each claim's p, adjusted over all of them."""
-    return dict(zip(gained, holm([p_value(values) for values in gained.values()]), strict=True))
+def adjusted(gained, count=0):
+    """Return each claim's p, adjusted over ``count`` claims (0: those that are there); one that is
+    not there counts with the largest p, which is the most that it can do to the others.
+    """
+    raw = [p_value(values) for values in gained.values()]
+    raw += [1.0] * (count - len(raw))
+    return dict(zip(gained, holm(raw), strict=False))
 
 
 def p_value(values):
@@ -152,7 +165,7 @@ def failed_in(name, claims, seeds=SEEDS):
     records = committed(name)
     if not records:
         pytest.skip("the claims have not been run yet")
-    return failed(adjusted(gains(claims, records, seeds)))
+    return failed(adjusted(gains(claims, records, seeds), len(claims)))
 
 
 def run_anew(claims, folder, seeds=SEEDS):
@@ -184,7 +197,7 @@ def run_anew(claims, folder, seeds=SEEDS):
     return adjusted(gained)
 
 
-def lines(gained, errors=(), track=""):
+def lines(gained, errors=(), track="", count=0):
     """Return the rows of a Markdown table: each claim, the difference or figure that it is about,
     and what became of it.
 
@@ -192,8 +205,9 @@ def lines(gained, errors=(), track=""):
         gained: each claim's gains, seed by seed; p is adjusted over all of them.
         errors: (task, metric) of which less is better.
         track: whose claims are shown; all where it is empty.
+        count: claims that p is adjusted over, those that were not run included.
     """
-    p_values, rows = adjusted(gained), []
+    p_values, rows = adjusted(gained, count), []
     for claim, values in gained.items():
         if track not in ("", claim.track):
             continue

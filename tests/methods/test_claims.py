@@ -1,0 +1,63 @@
+"""What tests of claims share, on hand-made records."""
+
+from types import SimpleNamespace
+
+import pytest
+from claims import SEEDS, Claim, adjusted, figures, gains, holm, interval, lines, p_value
+
+ABOVE = Claim("t", "a", "v", "acc", "m", "n", 1.0)
+
+
+def records(method, variant="v", **metrics):
+    """Return a run of each seed, whose figures grow with the seed."""
+    return [
+        SimpleNamespace(
+            track="t",
+            task="a",
+            variant=variant,
+            method=method,
+            seed=seed,
+            custom=False,
+            params={},
+            status="ok",
+            metrics={name: value + 0.1 * (seed % 7) for name, value in metrics.items()},
+        )
+        for seed in SEEDS
+    ]
+
+
+def test_a_gain_is_the_difference_beyond_the_margin():
+    found = gains((ABOVE,), records("m", acc=5.0) + records("n", acc=3.0))
+    assert found[ABOVE] == pytest.approx([1.0] * 10)
+
+
+def test_both_sides_may_have_a_variant_and_a_metric_of_their_own():
+    claim = Claim("t", "a", ("v", "w"), ("fgsm", "robust"), "m", "m")
+    found = gains((claim,), records("m", fgsm=50.0) + records("m", "w", robust=4.0))
+    assert found[claim] == pytest.approx([46.0] * 10)
+    assert "| a v against w | fgsm against robust | +46.00 |" in lines(found)[0]
+
+
+def test_a_figure_below_a_number_is_claimed_of_one_method():
+    claim = Claim("t", "a", "v", "acc", "", (("m", 1.0),), -20.0)
+    found = gains((claim,), records("m", acc=12.0))
+    assert found[claim][0] == pytest.approx(8.0 - 0.1 * (SEEDS[0] % 7))
+    assert lines(found)[0].startswith("| `m` below 20 | a v | acc | +12")
+
+
+def test_a_claim_about_a_method_without_runs_is_left_out_and_counts_with_the_largest_p():
+    other = ABOVE._replace(better="k")
+    found = gains((ABOVE, other), records("m", acc=5.0) + records("n", acc=3.0))
+    assert set(found) == {ABOVE}
+    assert adjusted(found, 2)[ABOVE] == pytest.approx(2 * adjusted(found)[ABOVE])
+
+
+def test_p_values_are_adjusted_as_holm_does():
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+
+
+def test_equal_gains_get_the_p_of_a_sign_test_and_no_interval():
+    assert p_value([2.0] * 10) == pytest.approx(2.0**-10)
+    assert p_value([-2.0] * 10) == 1.0
+    assert interval([2.0] * 10) is None
+    assert figures([2.0] * 10) == "+2.00"
