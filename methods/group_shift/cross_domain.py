@@ -14,24 +14,7 @@ from bench.training.nets import StackedNet, build
 
 from ._domains import DOMAINS
 
-
-class Scale:
-    """Puts pixels of every member's pictures back into [0, 1].
-
-    Args:
-        x: training rows (N, c, H, W), a member each.
-    """
-
-    def __init__(self, x: Sequence[torch.Tensor]) -> None:
-        self.low, high = (
-            torch.stack([getattr(rows, end)() for rows in x]).view(-1, 1, 1, 1, 1)
-            for end in ("amin", "amax")
-        )
-        self.width = high - self.low
-
-    def __call__(self, x: torch.Tensor, k: int | slice = slice(None)) -> torch.Tensor:
-        """Return the pictures (K, n, c, H, W) of all members, or (n, c, H, W) of one, on [0, 1]."""
-        return ((x - self.low[k]) / self.width[k]).clamp(0, 1)
+Moments = tuple[torch.Tensor, torch.Tensor]
 
 
 class Middle:
@@ -39,23 +22,30 @@ class Middle:
 
     Args:
         name: of the domain.
-        x: training rows (N, c, H, W) on [0, 1], a member each.
+        low: the least value of the training rows (K,).
+        high: the largest (K,).
     """
 
-    def __init__(self, name: str, x: Sequence[torch.Tensor]) -> None:
-        self._seen = DOMAINS[name]
-        found = [self._seen(rows) for rows in x]
-        self.shape = found[0].shape[1:]
-        self.mean = torch.stack([rows.mean() for rows in found]).view(-1, 1, 1, 1, 1)
-        spread = torch.stack([rows.std() for rows in found]).clamp_min(1e-8)
-        self.spread = spread.view(-1, 1, 1, 1, 1)
+    def __init__(self, name: str, low: torch.Tensor, high: torch.Tensor) -> None:
+        self.name, self.low, self.high = name, low, high
+        self.mean, self.spread = torch.zeros_like(low), torch.ones_like(low)
 
-    def of(self, x: torch.Tensor, k: int | slice = slice(None)) -> torch.Tensor:
-        """Return the standardised domain of pictures on [0, 1], (K, n, c, H, W) of all members or
-        (n, c, H, W) of one.
+    def fit(self, x: Sequence[torch.Tensor]) -> None:
+        """Take mean and spread from training rows (N, c, H, W), a member each."""
+        found = [self.raw(rows, k) for k, rows in enumerate(x)]
+        self.mean = torch.stack([rows.mean() for rows in found])
+        self.spread = torch.stack([rows.std() for rows in found]).clamp_min(1e-8)
+
+    def raw(self, x: torch.Tensor, k: int) -> torch.Tensor:
+        """Return the domain of a member's pictures (n, c, H, W), whose pixels are put back into
+        [0, 1] first.
         """
-        seen = self._seen(x.flatten(0, -4))
-        return (seen.view(*x.shape[:-3], *self.shape) - self.mean[k]) / self.spread[k]
+        on_scale = ((x - self.low[k]) / (self.high[k] - self.low[k])).clamp(0, 1)
+        return DOMAINS[self.name](on_scale)
+
+    def of(self, x: torch.Tensor, k: int) -> torch.Tensor:
+        """Return the standardised domain of a member's pictures."""
+        return (self.raw(x, k) - self.mean[k]) / self.spread[k]
 
 
 class _Nets(StackedNet):
@@ -63,17 +53,18 @@ class _Nets(StackedNet):
     than another.
     """
 
-    def __init__(
-        self, stacks: Sequence[StackedNet], middles: Sequence[Middle], scale: Scale
-    ) -> None:
+    def __init__(self, stacks: Sequence[StackedNet], middles: Sequence[Middle]) -> None:
         super().__init__()
-        self.stacks, self.middles, self.scale = nn.ModuleList(stacks), list(middles), scale
+        self.stacks, self.middles = nn.ModuleList(stacks), list(middles)
         self.members = stacks[0].members
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map inputs (K, B, c, H, W) to logits (M, K, B, C)."""
-        x, pairs = self.scale(x), zip(self.stacks, self.middles, strict=True)
-        return torch.stack([stack(middle.of(x)) for stack, middle in pairs])
+        found = []
+        for stack, middle in zip(self.stacks, self.middles, strict=True):
+            seen = [middle.of(own, k) for k, own in enumerate(x)]
+            found.append(stack(torch.stack(seen)))
+        return torch.stack(found)
 
 
 class _Merged(nn.Module):
@@ -83,13 +74,13 @@ class _Merged(nn.Module):
         super().__init__()
         stacks: Any = nets.stacks
         self.nets = nn.ModuleList(stack.member(k) for stack in stacks)
-        self._middles, self._scale, self._k, self._merge = nets.middles, nets.scale, k, merge
+        self._middles, self._k, self._merge = nets.middles, k, merge
         self.eval()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map inputs (n, c, H, W) to logits (n, C)."""
-        x, pairs = self._scale(x, self._k), zip(self.nets, self._middles, strict=True)
-        said = torch.stack([net(middle.of(x, self._k)) for net, middle in pairs])
+        seen = zip(self.nets, self._middles, strict=True)
+        said = torch.stack([net(middle.of(x, self._k)) for net, middle in seen])
         return self._merge(said.log_softmax(-1))
 
 
@@ -181,12 +172,14 @@ class CrossDomainEnsemble(GroupMethod):
                 "pictures (channels, height, width), so run it on a task of pictures"
             )
         x = [one.x.to(seeds.device) for one in seeds.problems]
-        scale = Scale(x)
-        scaled = [scale(rows, k) for k, rows in enumerate(x)]
+        low, high = (torch.stack([getattr(rows, end)() for rows in x]) for end in ("amin", "amax"))
         names = [name for name in self.domains if name != "grey" or problem.x.shape[1] > 1]
-        middles = [Middle(name, scaled) for name in names or ["identity"]]
-        stacks = [_stack(seeds, middle, place) for place, middle in enumerate(middles)]
-        seeds.nets = _Nets(stacks, middles, scale)
+        middles = [Middle(name, low, high) for name in names or ["identity"]]
+        for middle in middles:
+            middle.fit(x)
+        seeds.nets = _Nets(
+            [_stack(seeds, middle, place) for place, middle in enumerate(middles)], middles
+        )
         return seeds
 
     def after_epoch(self, state: Any, epoch: int) -> None:
@@ -214,11 +207,12 @@ def _stack(seeds: Seeds, middle: Middle, place: int) -> StackedNet:
     those of the baseline where the domain has as many channels as the pictures.
     """
     problem = seeds.problem
-    if not place and middle.shape == problem.x.shape[1:]:
+    shape = middle.raw(problem.x[:1].to(seeds.device), 0).shape[1:]
+    if not place and shape == problem.x.shape[1:]:
         return seeds.nets
     return build(
         problem.net,
-        middle.shape,
+        shape,
         problem.n_classes,
         [run.seeded("init", place or "first") for run in seeds.runs],
         seeds.device,

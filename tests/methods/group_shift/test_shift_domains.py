@@ -7,7 +7,6 @@ from bench.builtin.methods.group_shift._domains import DOMAINS, emboss, laplace,
 from bench.builtin.methods.group_shift.cross_domain import (
     CrossDomainEnsemble,
     Middle,
-    Scale,
     by_entropy,
     mean,
     surest,
@@ -72,23 +71,13 @@ def test_grey_is_the_mean_of_the_channels_in_each():
 
 def test_a_domain_is_standardised_by_its_training_rows():
     x = 3 * pictures(n=20) - 1
-    scale = Scale([x])
-    middle = Middle("sobel", [scale(x, 0)])
-    seen = middle.of(scale(x, 0), 0)
+    middle = Middle("sobel", x.min()[None], x.max()[None])
+    middle.fit([x])
+    seen = middle.of(x, 0)
     assert float(seen.mean()) == pytest.approx(0, abs=1e-5)
     assert float(seen.std()) == pytest.approx(1, abs=1e-4)
-    beyond = middle.of(scale(x + 100, 0), 0)
-    assert torch.allclose(beyond, middle.of(scale(torch.full_like(x, float(x.max())), 0), 0))
-
-
-@pytest.mark.parametrize("name", DOMAINS)
-def test_domains_of_all_members_at_once_are_those_of_each(name):
-    members = [(1 + k) * pictures(n=6) - k for k in range(3)]
-    scale = Scale(members)
-    middle = Middle(name, [scale(x, k) for k, x in enumerate(members)])
-    together = middle.of(scale(torch.stack(members)))
-    for k, x in enumerate(members):
-        torch.testing.assert_close(together[k], middle.of(scale(x, k), k))
+    beyond = middle.of(x + 100, 0)
+    assert torch.allclose(beyond, middle.of(torch.full_like(x, float(x.max())), 0))
 
 
 def test_merges_are_as_by_hand():
@@ -116,8 +105,9 @@ def standard(problem):
 
 def test_an_ensemble_of_one_domain_is_erm_on_that_domain(toy, run_of):
     problem = toy(shape=SHAPE)
-    scaled = Scale([problem.x])(problem.x, 0)
-    seen = msgspec.structs.replace(problem, x=Middle("laplace", [scaled]).of(scaled, 0))
+    middle = Middle("laplace", problem.x.amin()[None], problem.x.amax()[None])
+    middle.fit([problem.x])
+    seen = msgspec.structs.replace(problem, x=middle.of(problem.x, 0))
     one = CrossDomainEnsemble(domains=("laplace",)).solve(problem, run_of()).model(problem.x)
     erm = EmpiricalRisk().solve(seen, run_of()).model(seen.x)
     torch.testing.assert_close(one.detach(), erm.detach().log_softmax(-1), rtol=0, atol=1e-4)
