@@ -74,7 +74,7 @@ def _sentence(
         for home in theirs
         if tracks_of(kind, f"{home}/{_short(text).rpartition('/')[2]}", None, registry)
     )
-    return said + (f" Of that name there is {listed(sorted(siblings))} too." if siblings else "")
+    return said + (f" Of that name there is {listed(siblings)} too." if siblings else "")
 
 
 def tracks_of(kind: str, text: str, track: str | None, registry: Registry) -> set[str]:

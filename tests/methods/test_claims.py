@@ -3,7 +3,18 @@
 from types import SimpleNamespace
 
 import pytest
-from claims import SEEDS, Claim, adjusted, figures, gains, holm, interval, lines, p_value
+from claims import (
+    SEEDS,
+    Claim,
+    adjusted,
+    figures,
+    gains,
+    holm,
+    interval,
+    lines,
+    p_value,
+    without_runs,
+)
 
 ABOVE = Claim("t", "a", "v", "acc", "m", "n", 1.0)
 
@@ -45,10 +56,15 @@ def test_a_figure_below_a_number_is_claimed_of_one_method():
     assert lines(found)[0].startswith("| `m` below 20 | a v | acc | +12")
 
 
-def test_a_claim_about_a_method_without_runs_is_left_out_and_counts_with_the_largest_p():
-    other = ABOVE._replace(better="k")
-    found = gains((ABOVE, other), records("m", acc=5.0) + records("n", acc=3.0))
-    assert set(found) == {ABOVE}
+def test_a_claim_about_a_method_without_runs_is_named_and_has_no_gain():
+    other, there = ABOVE._replace(better="k"), records("m", acc=5.0) + records("n", acc=3.0)
+    assert without_runs((ABOVE, other), there) == {other}
+    with pytest.raises(KeyError):
+        gains((ABOVE, other), there)
+
+
+def test_a_claim_that_is_not_there_counts_with_the_largest_p():
+    found = gains((ABOVE,), records("m", acc=5.0) + records("n", acc=3.0))
     assert adjusted(found, 2)[ABOVE] == pytest.approx(2 * adjusted(found)[ABOVE])
 
 

@@ -27,6 +27,10 @@ FAILED: set[Claim] = set()
 COMMITTED = "graph-claims"
 
 
+def test_every_claim_is_of_another_pair_or_figure():
+    assert len(set(CLAIMS)) == len(CLAIMS)
+
+
 def test_what_is_claimed_of_newer_graph_methods_holds_in_the_committed_records():
     assert failed_in(COMMITTED, CLAIMS) == FAILED
 
