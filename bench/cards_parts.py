@@ -59,14 +59,37 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """What a trivial predictor reaches."""
     title: str = ""
     """What it measures, in a line; the board prints it."""
+    column: bool = False
+    """True: tables show it beside the primary metric. Where no metric of a task says so, they show
+    the first few that judge.
+    """
+    limits: str = ""
+    """Of several metrics that the primary one can't be better than: what the worst of them is
+    called, e.g. ``strongest attack``. Tables show each of them, and name the worst of each row.
+    """
+    warns: str = ""
+    """What is suspected of a run in which it is above 0, e.g. ``masked gradients suspected``.
+    Tables show it, and boards say of how many seeds it is suspected.
+    """
+
+    @property
+    def shown(self) -> bool:
+        """Whether tables show it beside the primary metric, whatever else they show."""
+        return self.column or bool(self.limits) or bool(self.warns)
 
     def __post_init__(self) -> None:
         try:
             check_figure_name(self.name)
         except ValueError as error:
             raise ValueError(f"a metric's {error}") from None
-        if not self.unit.isprintable():
-            raise ValueError(f"metric {self.name!r} has unit={self.unit[:80]!r}; give one line")
+        for field in ("unit", "limits", "warns"):
+            if not (text := getattr(self, field)).isprintable():
+                raise ValueError(f"metric {self.name!r} has {field}={text[:80]!r}; give one line")
+        if self.limits and self.direction == "none":
+            raise ValueError(
+                f"metric {self.name!r} has limits={self.limits!r} and no direction; say which way "
+                "is better, so that the worst of several can be named"
+            )
         low, high = self.bounds or (None, None)
         if any(end is not None and not math.isfinite(end) for end in (low, high)) or (
             low is not None and high is not None and not low < high

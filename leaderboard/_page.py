@@ -190,10 +190,10 @@ def _overview(
 
 def _used(view: Mapping[str, Any], texts: Mapping[str, str]) -> dict[str, str]:
     """Return the help that the columns of a track's page ask for, by the number of its text."""
-    asked = [*view["columns"], *view["table_columns"]]
-    numbers = {text: place for place, text in enumerate(texts.values())}
-    wanted = [texts["method"], texts["plot"], *(one.help for one in asked)]
-    return {text: f"help{numbers[text]}" for text in dict.fromkeys(wanted)}
+    asked = [*view["columns"], *(one for table in view["tables"] for one in table["columns"])]
+    wanted = dict.fromkeys([texts["method"], texts["plot"], *(one.help for one in asked)])
+    numbers = {text: place for place, text in enumerate(dict.fromkeys([*texts.values(), *wanted]))}
+    return {text: f"help{numbers[text]}" for text in wanted}
 
 
 def _held(board: Mapping[str, Any]) -> list[str]:

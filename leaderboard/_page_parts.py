@@ -179,6 +179,7 @@ def remarks(row: Row) -> str:
     said += [f"needs {', '.join(row['needs'])}"] if row["needs"] else []
     said += [f"{row['reference']} reference"] if row["reference"] else []
     said += ["stale"] if row["stale"] else []
+    said += row["warnings"]
     said += [row["why"]] if row["why"] else []
     return "; ".join(said)
 

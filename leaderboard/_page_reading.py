@@ -75,5 +75,8 @@ HELP = {
     "mean": "Mean over seeds, in the metric's unit. ↑: higher is better, ↓: lower is.",
     "interval": "Student's 95 % interval for the mean over seeds.",
     "seeds": "Seeds that ended well.",
+    "metric": "Another metric of the task. Mean over seeds",
+    "worst": "The metric in which the row is worst, of those that the first one can't be better "
+    "than.",
 }
 """Column -> what it shows."""

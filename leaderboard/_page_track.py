@@ -15,7 +15,7 @@ from ._page_raw import Raw
 from ._page_reading import HELP
 from ._page_records import Extras
 from ._page_sources import failures
-from ._page_tables import COLUMNS, table_rows
+from ._page_tables import table_rows
 from ._ranks import EQUAL
 from ._render_datasets import datasets_panel
 from ._rows import on_axis
@@ -99,7 +99,6 @@ def track_view(
             for place, table in enumerate(board["tables"])
             if table["track"] == name
         ],
-        "table_columns": COLUMNS,
         "left_out": "" if room.curves else "Learning curves are left out: the records hold them.",
         "method_help": HELP["method"],
         "plot_help": HELP["plot"],

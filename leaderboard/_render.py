@@ -81,6 +81,8 @@ def _flat(tables: Sequence[Row]) -> list[dict[str, Any]]:
                     "params",
                     "record_ids",
                     "metrics",
+                    "worst",
+                    "warnings",
                     "cost",
                     "statuses",
                     "needs",
@@ -95,6 +97,7 @@ def _flat(tables: Sequence[Row]) -> list[dict[str, Any]]:
                 "params": json.dumps(row["params"], sort_keys=True),
                 "statuses": statuses(row),
                 "needs": " ".join(row["needs"]),
+                "warnings": "; ".join(row["warnings"]),
                 "record_ids": " ".join(row["record_ids"]),
             }
             difference = row["vs_low"] or dict.fromkeys(("mean", "low", "high", "p", "p_holm", "n"))
@@ -104,6 +107,7 @@ def _flat(tables: Sequence[Row]) -> list[dict[str, Any]]:
                     ("vs_low", difference),
                     ("cost", row["cost"]),
                     ("metrics", row["metrics"]),
+                    ("worst", row["worst"]),
                 )
                 for name, value in values.items()
             }

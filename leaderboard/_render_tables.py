@@ -34,8 +34,6 @@ LEGEND = {
     "provisional": "\\* provisional: it lacks seeds that another row has.",
     "stale": "stale: computed by code or libraries that have changed since; run it again.",
 }
-EXTRA_METRICS = 3
-"""How many metrics a Markdown table shows beside the primary one; JSON and CSV hold all."""
 
 
 def table_markdown(table: Row) -> str:
@@ -135,27 +133,32 @@ def _primary(table: Row) -> list[Column]:
 
 
 def _metrics(table: Row) -> list[Column]:
-    """Show the first few other metrics that have values; those that judge
-    before mere descriptions.
-    """
-    valued = [
-        metric
-        for metric in table["metrics"]
-        if any(row["metrics"][metric["name"]] is not None for row in table["rows"])
+    """Show the other metrics that are columns, and in which of them rows are worst."""
+    return [
+        *((escape(head), "right", cells) for head, _, cells in metric_columns(table)),
+        *(
+            (escape(head), "left", [escape(cell) for cell in cells])
+            for head, cells in worst_columns(table)
+        ),
     ]
-    judging = [metric for metric in valued if metric["direction"] in ARROWS]
-    columns: list[Column] = []
-    for metric in (judging or valued)[:EXTRA_METRICS]:
+
+
+def metric_columns(table: Row) -> list[tuple[str, Row, list[str]]]:
+    """Return the columns of a table beside the primary metric: head, metric, and a cell a row."""
+    known = {metric["name"]: metric for metric in table["metrics"]}
+    columns = []
+    for metric in (known[name] for name in table["columns"]):
         values = [row["metrics"][metric["name"]] for row in table["rows"]]
         digits = decimals(values, metric["unit"])
-        columns.append(
-            (
-                escape(metric["name"]) + ARROWS.get(metric["direction"], ""),
-                "right",
-                [number(value, digits) for value in values],
-            )
-        )
+        head = metric["name"] + ARROWS.get(metric["direction"], "")
+        columns.append((head, metric, [number(value, digits) for value in values]))
     return columns
+
+
+def worst_columns(table: Row) -> list[tuple[str, list[str]]]:
+    """Return the columns that name the metric in which each row is worst: head and cells."""
+    heads = dict.fromkeys(head for row in table["rows"] for head in row["worst"])
+    return [(head, [row["worst"].get(head, "—") for row in table["rows"]]) for head in heads]
 
 
 def _costs(rows: Sequence[Row], device: str) -> list[Column]:

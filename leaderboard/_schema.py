@@ -121,7 +121,8 @@ class Front(_Part):
 
 class TrackRow(_Part):
     """A method in a track; ``range`` holds the ends of the 95 % range of
-    the true rank, ``iqm`` and ``p_better`` value, low and high.
+    the true rank, ``iqm`` and ``p_better`` value, low and high, ``warnings``
+    what metrics of its tasks let one suspect.
     """
 
     place: int | None
@@ -153,6 +154,7 @@ class TrackRow(_Part):
     cost: TrackCost
     machine_class: str = msgspec.field(name="class")
     front: Front
+    warnings: list[str]
     why: str
 
 

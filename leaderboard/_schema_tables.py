@@ -51,6 +51,9 @@ class Cost(Part):
 class Row(Part):
     """A method in one table, in the metric's unit; ``range`` holds the
     ends of the 95 % range of the true rank.
+
+    ``worst`` names the metric in which the row is worst, of those that limit the primary one, by
+    what it is called there; ``warnings`` says what metrics let one suspect.
     """
 
     place: int | None
@@ -68,6 +71,8 @@ class Row(Part):
     min: float | None
     max: float | None
     metrics: dict[str, float | None]
+    worst: dict[str, str]
+    warnings: list[str]
     cost: Cost
     machine_class: str = msgspec.field(name="class")
     statuses: dict[str, int]
@@ -85,7 +90,9 @@ class Row(Part):
 
 
 class Table(Part):
-    """A task, preset, variant and device; ``test_set`` as in a cell of the suite."""
+    """A task, preset, variant and device; ``test_set`` as in a cell of the suite, ``columns`` the
+    names of the metrics that are shown beside the primary one, in order.
+    """
 
     track: str
     task: str
@@ -97,6 +104,7 @@ class Table(Part):
     test_set: Literal["drawn", "official", "fixed", ""]
     primary: Metric
     metrics: list[Metric]
+    columns: list[str]
     seeds_expected: int | None
     rows: list[Row]
     notes: list[str]

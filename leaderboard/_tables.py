@@ -13,6 +13,7 @@ from bench.digests import digest
 from bench.runs.record import Record
 
 from ._classes import ComparedRuns, class_notes, main_class
+from ._metric_columns import columns_of, suspected, warning_notes, worst_of
 from ._notes import table_notes
 from ._ranks import compare_with_low, in_order, place
 from ._rows import entrants, row_of
@@ -94,8 +95,12 @@ def table_of(
         | {"plain": bool((own := methods.get(member.first.method)) and own.plain)}
         for member in members
     ]
+    for member, row in zip(members, rows, strict=True):
+        row["worst"] = worst_of(others, row["metrics"])
+        row["warnings"] = suspected(others, member.ok)
     compare_with_low(members, rows, primary.direction)
     notes = place(members, rows, primary.direction)
+    rows = in_order(rows, primary.direction)
     preset = card.presets.get(first.preset) if card else None
     return {
         "track": first.track,
@@ -108,10 +113,12 @@ def table_of(
         "test_set": card.test_set if card else "",
         "primary": _metric(primary),
         "metrics": [_metric(metric) for metric in others],
+        "columns": columns_of(others, rows),
         "seeds_expected": preset.seeds if preset else None,
-        "rows": in_order(rows, primary.direction),
+        "rows": rows,
         "notes": [
             *notes,
+            *warning_notes(rows),
             *table_notes(records, compared, card, primary.name),
             *class_notes(compared, classes, timed),
         ],

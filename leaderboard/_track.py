@@ -15,6 +15,7 @@ from ._anchors import Anchors
 from ._cells import SuiteCell, described, suite_cells
 from ._classes import ComparedRuns, compared_runs, main_class, track_class_notes
 from ._family import family
+from ._metric_columns import warning_notes
 from ._over_datasets import over_datasets
 from ._rows import on_axis
 from ._saturation import compare_with_plain, plain_of, saturate, tasks_of
@@ -93,6 +94,7 @@ def track_board(
     if ranked:
         _fill(board, rows, [found[place] for place in ranked], ranked, suite, cells)
     board["rows"] = sorted(rows, key=in_order)
+    board["notes"] += warning_notes(board["rows"])
     return board
 
 

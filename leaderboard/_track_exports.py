@@ -116,6 +116,7 @@ def track_lines(track: Row) -> list[dict[str, Any]]:
                 "defaults": row["defaults"],
                 "class": row["class"],
                 "needs": " ".join(row["needs"]),
+                "warnings": "; ".join(row["warnings"]),
                 "why": row["why"],
             }
         )

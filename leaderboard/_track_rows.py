@@ -13,6 +13,7 @@ from bench.cards import MethodCard
 from ._cells import SuiteCell
 from ._classes import Classes, other_class_texts
 from ._costs import cost_of
+from ._metric_columns import suspected
 from ._ranks import EQUAL
 from ._scores import MethodScores
 from ._text import counted, one_line
@@ -67,6 +68,12 @@ def row_of(
         "cost": cost_of(one, cells, classes, timed),
         "class": classes.named(record for record in one.records if record.status == "ok"),
         "front": {"flops": False, "visits": False, "seconds": False},
+        "warnings": [
+            f"{said} of {cell.task.task} {cell.variant}"
+            for cell in cells
+            if cell.card and (entrant := cell.runs.get(one.method))
+            for said in suspected(cell.card.metrics, entrant.ok)
+        ],
         "why": _why(one, high),
     }
 

@@ -13,34 +13,55 @@ METRICS = (
         chance=10,
         title="test rows that are right, and that no attack breaks",
     ),
-    Metric(name="acc", unit="%", bounds=(0, 100), title="accuracy without an attack"),
+    Metric(name="acc", unit="%", bounds=(0, 100), title="accuracy without an attack", column=True),
     Metric(
-        name="fgsm", unit="%", bounds=(0, 100), title="right under one step of the gradient's sign"
+        name="fgsm",
+        unit="%",
+        bounds=(0, 100),
+        title="right under one step of the gradient's sign",
+        limits="strongest attack",
     ),
     Metric(
-        name="pgd20", unit="%", bounds=(0, 100), title="right under 20 steps on the cross entropy"
+        name="pgd20",
+        unit="%",
+        bounds=(0, 100),
+        title="right under 20 steps on the cross entropy",
+        limits="strongest attack",
     ),
     Metric(
         name="pgd50",
         unit="%",
         bounds=(0, 100),
         title="right under 50 steps on the cross entropy, from three starts",
+        limits="strongest attack",
     ),
     Metric(
-        name="apgd_ce", unit="%", bounds=(0, 100), title="right under APGD on the cross entropy"
+        name="apgd_ce",
+        unit="%",
+        bounds=(0, 100),
+        title="right under APGD on the cross entropy",
+        limits="strongest attack",
     ),
-    Metric(name="apgd_dlr", unit="%", bounds=(0, 100), title="right under APGD on the DLR loss"),
+    Metric(
+        name="apgd_dlr",
+        unit="%",
+        bounds=(0, 100),
+        title="right under APGD on the DLR loss",
+        limits="strongest attack",
+    ),
     Metric(
         name="targeted",
         unit="%",
         bounds=(0, 100),
         title="right under APGD towards each of four classes",
+        limits="strongest attack",
     ),
     Metric(
         name="square",
         unit="%",
         bounds=(0, 100),
         title="right under a random search without a gradient",
+        limits="strongest attack",
     ),
     Metric(
         name="co_gap",
@@ -67,6 +88,7 @@ METRICS = (
         direction="none",
         bounds=(0, 4),
         title="signs of a hidden gradient, of four: the figures of gradient attacks are too high",
+        warns="masked gradients suspected",
     ),
     Metric(
         name="zero_grad",

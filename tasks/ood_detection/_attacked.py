@@ -12,6 +12,7 @@ ABOVE_FGSM05 = Metric(
     bounds=(0, 100),
     chance=50,
     title=f"{_ABOVE}one step of .05 along the sign of the gradient",
+    column=True,
 )
 ABOVE_FGSM10 = Metric(
     name="auroc_fgsm10",
@@ -19,6 +20,7 @@ ABOVE_FGSM10 = Metric(
     bounds=(0, 100),
     chance=50,
     title=f"{_ABOVE}one step of .1 along the sign of the gradient",
+    column=True,
 )
 ABOVE_PGD05 = Metric(
     name="auroc_pgd05",
@@ -26,6 +28,7 @@ ABOVE_PGD05 = Metric(
     bounds=(0, 100),
     chance=50,
     title=f"{_ABOVE}ten steps within .05",
+    column=True,
 )
 ABOVE_PGD10 = Metric(
     name="auroc_pgd10",
@@ -33,6 +36,7 @@ ABOVE_PGD10 = Metric(
     bounds=(0, 100),
     chance=50,
     title=f"{_ABOVE}ten steps within .1",
+    column=True,
 )
 ABOVE_L2 = Metric(
     name="auroc_l2",
@@ -40,6 +44,7 @@ ABOVE_L2 = Metric(
     bounds=(0, 100),
     chance=50,
     title=f"{_ABOVE}one step of length 1 along the gradient",
+    column=True,
 )
 ABOVE_SIGN = Metric(
     name="auroc_sign",
@@ -47,6 +52,7 @@ ABOVE_SIGN = Metric(
     bounds=(0, 100),
     chance=50,
     title=f"{_ABOVE}noise of .1 or -.1 a pixel, which is no attack",
+    column=True,
 )
 FOOLED_FGSM05 = Metric(
     name="fooled_fgsm05",

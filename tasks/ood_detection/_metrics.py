@@ -26,6 +26,7 @@ FAR_AUROC = Metric(
     bounds=(0, 100),
     chance=50,
     title="the same, mean over the far kinds",
+    column=True,
 )
 NEAR_FPR = Metric(
     name="near_fpr95",
@@ -34,6 +35,7 @@ NEAR_FPR = Metric(
     bounds=(0, 100),
     chance=95,
     title="share of near rows that pass where 95 % of the net's rows do, mean over the kinds",
+    column=True,
 )
 FAR_FPR = Metric(
     name="far_fpr95",
@@ -42,6 +44,7 @@ FAR_FPR = Metric(
     bounds=(0, 100),
     chance=95,
     title="the same of far rows",
+    column=True,
 )
 AUPR_IN = Metric(
     name="near_aupr_in",
@@ -68,12 +71,14 @@ FLAGS = (
         unit="%",
         bounds=(0, 100),
         title="share of the flagged unlabelled rows that are out of the distribution",
+        column=True,
     ),
     Metric(
         name="flag_rec",
         unit="%",
         bounds=(0, 100),
         title="share of the unlabelled rows out of the distribution that are flagged",
+        column=True,
     ),
     Metric(
         name="flag_auroc",
@@ -93,6 +98,7 @@ OF_CLASSES = Metric(
     bounds=(0, 100),
     chance=50,
     title=f"{_ABOVE}the classes that the net was not trained on",
+    column=True,
 )
 OF_MNIST = Metric(
     name="auroc_mnist",
@@ -100,6 +106,7 @@ OF_MNIST = Metric(
     bounds=(0, 100),
     chance=50,
     title=f"{_ABOVE}handwritten digits",
+    column=True,
 )
 OF_GLYPHS = Metric(
     name="auroc_glyphs",
@@ -107,6 +114,7 @@ OF_GLYPHS = Metric(
     bounds=(0, 100),
     chance=50,
     title=f"{_ABOVE}letters",
+    column=True,
 )
 OF_OTHER_DIGITS = Metric(
     name="auroc_digits",
@@ -114,6 +122,7 @@ OF_OTHER_DIGITS = Metric(
     bounds=(0, 100),
     chance=50,
     title=f"{_ABOVE}digits of the other classes from another scanner",
+    column=True,
 )
 OF_DIGITS = Metric(
     name="auroc_digits",
@@ -121,6 +130,7 @@ OF_DIGITS = Metric(
     bounds=(0, 100),
     chance=50,
     title=f"{_ABOVE}digits from another scanner",
+    column=True,
 )
 OF_PATCHES = Metric(
     name="auroc_patches",
@@ -128,6 +138,7 @@ OF_PATCHES = Metric(
     bounds=(0, 100),
     chance=50,
     title=f"{_ABOVE}patches of photographs",
+    column=True,
 )
 OF_WILD = Metric(
     name="auroc_wild",
@@ -142,6 +153,7 @@ OF_NOISE = Metric(
     bounds=(0, 100),
     chance=50,
     title=f"{_ABOVE}uniform noise",
+    column=True,
 )
 OF_SHUFFLED = Metric(
     name="auroc_shuffled",
@@ -149,6 +161,7 @@ OF_SHUFFLED = Metric(
     bounds=(0, 100),
     chance=50,
     title=f"{_ABOVE}its own test rows with their pixels shuffled",
+    column=True,
 )
 
 REFERENCES = (

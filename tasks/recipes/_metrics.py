@@ -35,6 +35,7 @@ CALIBRATION = (
         unit="%",
         bounds=(0, 100),
         title="expected calibration error, 15 bins, raw",
+        column=True,
     ),
     Metric(
         name="ece_ts",
@@ -42,6 +43,7 @@ CALIBRATION = (
         unit="%",
         bounds=(0, 100),
         title="the same after the temperature",
+        column=True,
     ),
     Metric(
         name="mce",
@@ -65,6 +67,7 @@ TRAINING = (
         unit="%",
         bounds=(0, 100),
         title="test rows on which model and teacher agree, where there is a teacher",
+        column=True,
     ),
     Metric(
         name="fidelity_kl",
@@ -87,12 +90,14 @@ SHIFTED = (
         unit="%",
         bounds=(0, 100),
         title="accuracy on corrupted test rows, mean of seven corruptions at five severities",
+        column=True,
     ),
     Metric(
         name="ood_auroc",
         unit="%",
         bounds=(0, 100),
         title="how well confidence tells test rows from patches of photographs",
+        column=True,
     ),
 )
 

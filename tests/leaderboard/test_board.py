@@ -157,6 +157,7 @@ def test_the_board_states_its_version_first_and_a_fixed_order_of_keys():
         "test_set",
         "primary",
         "metrics",
+        "columns",
         "seeds_expected",
         "rows",
         "notes",
@@ -191,6 +192,8 @@ def test_the_board_states_its_version_first_and_a_fixed_order_of_keys():
         "mixed",
         "vs_low",
         "why",
+        "worst",
+        "warnings",
     ]
 
 

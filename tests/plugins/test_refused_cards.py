@@ -57,6 +57,17 @@ def test_a_unit_of_two_lines_is_refused():
         Metric(name="acc", unit="a\nb")
 
 
+@pytest.mark.parametrize("field", ["limits", "warns"])
+def test_words_of_a_metric_of_two_lines_are_refused(field):
+    with pytest.raises(ValueError, match=f"{field}='a"):
+        Metric(name="acc", **{field: "a\nb"})
+
+
+def test_a_metric_that_limits_the_primary_one_says_which_way_is_better():
+    with pytest.raises(ValueError, match="has limits='worst' and no direction"):
+        Metric(name="acc", direction="none", limits="worst")
+
+
 def test_a_preset_without_variants_is_refused():
     with pytest.raises(ValueError, match="has no variants; give at least one"):
         Preset(variants={})

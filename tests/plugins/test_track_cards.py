@@ -310,6 +310,8 @@ def test_what_cards_only_tell_their_readers_is_no_part_of_a_key_and_what_runs_de
     )
     assert digest(card) != digest(card.replace("'env'", "'groups'"))
     assert digest(metric) == digest(metric.replace("Share", "Part"))
+    shown = "title='Share', column=True, limits='worst', warns='doubt'"
+    assert digest(metric) == digest(metric.replace("title='Share'", shown))
     assert digest(metric) != digest(metric.replace("100", "1"))
     assert digest("run(title='One')") != digest("run(title='Two')")  # of cards alone
 
