@@ -44,6 +44,7 @@ def here(page):
         pytest.param("light", 390, marks=pytest.mark.slow),
         pytest.param("dark", 390, marks=pytest.mark.slow),
         pytest.param("light", 1000, marks=pytest.mark.slow),
+        pytest.param("dark", 1000, marks=pytest.mark.slow),
     ],
 )
 def test_axe_finds_nothing_on_any_kind_of_page(opened, theme, width):
