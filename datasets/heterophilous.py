@@ -17,10 +17,18 @@ HOW = (
     "clone yandex-research/heterophilous-graphs and copy its folder data there, named "
     "heterophilous-graphs"
 )
+DIRECTED = ("squirrel", "chameleon")
+"""Graphs of links, which have files with directions; their other files hold each edge once, from
+the lower number to the higher.
+"""
 
 
 class Heterophilous(Dataset):
-    """One graph with features and labels of its nodes, its edges as given, and ten splits."""
+    """One graph with features and labels of its nodes, its edges as given, and ten splits.
+
+    Edges have a direction in the four graphs of Wikipedia's pages, ``squirrel`` and ``chameleon``
+    and their filtered forms: from a page to the page that it links to.
+    """
 
     card: ClassVar = DatasetCard(
         name="heterophilous",
@@ -45,13 +53,15 @@ class Heterophilous(Dataset):
     """Name of the graph."""
 
     def load(self, run: Setup) -> dict[str, torch.Tensor]:
-        """Return ``x`` (n, f) float32, ``y`` (n,) int64, ``arcs`` (2, A) int64 from source to
-        target as given, and ``parts`` (10, n) int64: 0 training, 1 validation, 2 test, -1 none.
+        """Return ``x`` (n, f) float32, ``y`` (n,) int64, ``arcs`` (2, A) int64 as given, from
+        source to target where edges have a direction, and ``parts`` (10, n) int64: 0 training, 1
+        validation, 2 test, -1 none.
 
         Raises:
             DataUnavailable: the file is not there, or holds something else.
         """
-        path = folder_of("heterophilous-graphs", how=HOW) / f"{self.subset}.npz".replace("-", "_")
+        name = self.subset + "-directed" * self.subset.startswith(DIRECTED)
+        path = folder_of("heterophilous-graphs", how=HOW) / f"{name}.npz".replace("-", "_")
         if not path.is_file():
             raise DataUnavailable(f"{str(path)!r} is missing; {HOW}.")
         recipe = {"dataset": "heterophilous", "subset": self.subset, "files": stamps([path])}

@@ -71,6 +71,6 @@ class HeterophilousGraphs(NodeTask):
             edges=undirected(arcs.numpy(), n),
             y=data["y"],
             parts=data["parts"][run.seed % len(data["parts"])],
-            # twins have the same targets: a node is the second end
+            # pages that link to the same pages are twins; a node stands second
             arcs=arcs.flip(0) if directed else None,
         )
