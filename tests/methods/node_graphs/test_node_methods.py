@@ -9,6 +9,7 @@ from bench.builtin.methods.node_graphs.gat import GraphAttention
 from bench.builtin.methods.node_graphs.gat_sep import SeparateAttention
 from bench.builtin.methods.node_graphs.gcn import GraphConvolution
 from bench.builtin.methods.node_graphs.gcn_plain import PlainConvolution
+from bench.builtin.methods.node_graphs.h2gcn_lite import NearAndFar, beyond
 from bench.builtin.methods.node_graphs.label_propagation import LabelPropagation
 from bench.builtin.methods.node_graphs.mlp import NoEdges
 from bench.builtin.methods.node_graphs.neighbour_lists import NeighbourLists
@@ -29,6 +30,7 @@ NETS = (
     GraphAttention(),
     SeparateAttention(),
     SmoothedFeatures(),
+    NearAndFar(),
 )
 ALL = (*NETS, LabelPropagation(), NeighbourLists(), Forest(trees=5))
 
@@ -112,6 +114,38 @@ def test_the_plain_net_is_two_products_with_the_normalised_matrix():
     inner = (a @ problem.x @ net.inner.weight[0].T + net.inner.bias[0]).relu()
     wanted = a @ inner @ net.outer.weight[0].T + net.outer.bias[0]
     torch.testing.assert_close(net(members.x, members.graph)[0], wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_a_net_that_looks_two_edges_away_is_that_of_dense_matrices():
+    problem, _ = blocks(dropout=0.0)
+    members = Members([problem], [node_run(None)])
+    method = NearAndFar()
+    net = method.net(members)
+    net.draw([node_run(None).seeded("init")])
+    near = dense(problem)
+    far = ((near @ near > 0) & (near == 0)).float().fill_diagonal_(0)
+    assert 0 < int(far.sum()) < 40 * 39 - int(near.sum()), "some nodes are neither near nor far"
+
+    def normal(matrix):
+        scale = matrix.sum(1).clamp_min(1).rsqrt()
+        return scale[:, None] * matrix * scale[None]
+
+    own = (problem.x @ net.inner.weight[0].T + net.inner.bias[0]).relu()
+    one = torch.cat([normal(near) @ own, normal(far) @ own], 1)
+    two = torch.cat([normal(near) @ one, normal(far) @ one], 1)
+    wanted = torch.cat([own, one, two], 1) @ net.outer.weight[0].T + net.outer.bias[0]
+    torch.testing.assert_close(net(members.x, members.graph)[0], wanted, rtol=1e-4, atol=1e-5)
+    # training, which finds the far nodes once, minimises what these logits say
+    entropy = torch.nn.functional.cross_entropy(wanted[problem.train], problem.y[problem.train])
+    found = method.loss(method.start(members, net), members, net)[0]
+    torch.testing.assert_close(found, entropy, rtol=1e-4, atol=1e-5)
+
+
+def test_two_edges_away_are_nodes_with_a_common_neighbour_and_no_edge():
+    # a path of three, a triangle, a lone node
+    edges = joined([[0, 1, 3, 4, 5], [1, 2, 4, 5, 3]], 7)
+    far = beyond(NodeGraph(torch.zeros(7, 1), edges))
+    assert far.edges.T.tolist() == [[2, 0], [0, 2]]
 
 
 @pytest.mark.parametrize("method", ALL, ids=lambda method: method.card.name)
