@@ -121,6 +121,8 @@ def _published(row: Row, digits: int) -> str:
     if row["published"] is None:
         return "not read"
     figure = f"{row['published']:.{digits}f}"
+    if row["published"] and not float(figure):  # a p value, say
+        figure = f"{row['published']:.2e}"
     if row["sd"] is not None:
         return f"{figure} ± {row['sd']:.{digits}f}"
     return f"{figure}, no sd: counts 0" if row["cell"] else figure

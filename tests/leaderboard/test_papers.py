@@ -250,6 +250,12 @@ def test_the_built_in_tables_are_read_and_every_figure_says_where_it_was_read():
     assert all(row.published is None for row in read_paper(found["gce-fashion"]).rows)
 
 
+def test_every_row_of_a_built_in_table_that_can_be_run_says_what_a_run_costs():
+    for name, path in files().items():
+        for row in listed(name, read_paper(path))["rows"]:
+            assert bool(row["cost"]) == bool(row["cell"]), (name, row["method"])
+
+
 def test_every_method_and_every_metric_of_a_built_in_table_is_one_of_the_product():
     from bench.cli._papers import Papers
     from bench.plugins.registry import Registry
@@ -401,6 +407,17 @@ def test_a_row_without_records_is_not_run_and_one_without_a_cell_not_in_the_prod
 def test_a_deviation_that_is_missing_is_said(tmp_path):
     _, document = shown(runs("m", [82.3] * 3), row("published = 82.3\n"), tmp_path)
     assert "82.3, no sd: counts 0" in bench_render(document, "md")
+
+
+def test_a_figure_too_small_for_the_decimals_of_its_table_is_not_printed_as_zero(tmp_path):
+    rows = "".join(
+        f'[[rows]]\nmethod = "{name}"\npublished = {figure}\n'
+        for name, figure in (("small", "4.35e-25"), ("none", "0.0"), ("plain", "0.63"))
+    )
+    _, document = shown([], rows, tmp_path)
+    lines = [line.split("|") for line in bench_render(document, "md").splitlines()]
+    figures = {line[1].strip(): line[3].strip() for line in lines if len(line) > 3}
+    assert (figures["small"], figures["none"], figures["plain"]) == ("4.35e-25", "0.00", "0.63")
 
 
 def test_a_figure_that_nobody_read_gets_no_verdict_and_is_called_not_read(tmp_path):
