@@ -19,8 +19,8 @@ from bench.cli._board import make_board
 @functools.cache
 def datasets(suite: str, track: str, first: str = "6") -> str:
     """Return, as Markdown, the means on each dataset of the ``first`` methods, of the baseline, of
-    the best plain one and of the upper reference, with the mean score over datasets; a sentence
-    where the suite's runs are not all committed.
+    the best plain one and of the upper reference, with the mean score over datasets, and what is
+    left out of it with the reason; a sentence where the suite's runs are not all committed.
     """
     chosen = {"suite": suite, "track": track, "tier": "default"}
     board = make_board(registry(), records(), chosen)
@@ -40,8 +40,10 @@ def datasets(suite: str, track: str, first: str = "6") -> str:
     plain = {row["method"] for row in found["rows"] if row["plain"]}
     failed = {name: row["imputed"] for row in found["rows"] if (name := row["method"]) in names}
     primary, unit = _primary(board, scored[0])
+    several = len(sets["datasets"]) > 1
+    score = "mean score [95 %]" if several else "score"
     lines = [
-        f"| method | {' | '.join(sets['datasets'])} | mean score [95 %] |",
+        f"| method | {' | '.join(sets['datasets'])} | {score} |",
         f"| --- |{' --- |' * len(sets['datasets'])} --- |",
     ]
     for name in [*names, *([high] if high else [])]:
@@ -62,14 +64,33 @@ def datasets(suite: str, track: str, first: str = "6") -> str:
     said = (
         f"{primary[0].upper()}{primary[1:]}, in {unit or 'its own unit'}: the mean over "
         f"{board['suite']['seeds']} seeds and over {_variants(scored)}. Score: 0 is "
-        f"`{low}`, 1 is {best}; its mean over datasets, with the interval over datasets."
+        f"`{low}`, 1 is {best}; "
+        + (
+            "its mean over datasets, with the interval over datasets."
+            if several
+            else "of one dataset there is no interval over datasets."
+        )
     )
     if lost := [f"{count} of `{name}`" for name, count in failed.items() if count]:
         said += (
             f" ‡ Runs failed: {', '.join(lost)}; the score counts them as chance, and the means "
             "leave them out."
         )
-    return "\n" + "\n".join(lines) + f"\n\n{said}\n\n"
+    return "\n" + "\n".join(lines) + f"\n\n{said}\n\n{_left_out(found['cells'], homes)}"
+
+
+def _left_out(cells: list[Mapping[str, Any]], homes: Mapping[str, str]) -> str:
+    """Return the cells of a track that its scores do not count, with the reason."""
+    why: dict[tuple[str, str], list[str]] = {}
+    for cell in cells:
+        if cell["state"] != "scored":
+            reason = cell["saturated"] or cell["thin"]
+            said = f"{cell['state']}: {reason}" if reason else str(cell["state"])
+            why.setdefault((homes[cell["task"]], said), []).append(f"`{cell['variant']}`")
+    if not why:
+        return ""
+    lines = [f"- {data}, {' and '.join(names)}: {said}." for (data, said), names in why.items()]
+    return "\n".join(["Left out of the means and the scores:", "", *lines, "", ""])
 
 
 def _titles(track: str, cells: list[Mapping[str, Any]]) -> dict[str, str]:
@@ -85,7 +106,7 @@ def _titles(track: str, cells: list[Mapping[str, Any]]) -> dict[str, str]:
 def _homes(track: Mapping[str, Any]) -> dict[str, str]:
     """Return task -> dataset, as the track's table over datasets has it."""
     installed, homes = registry(), {}
-    for task in track["scored_tasks"]:
+    for task in dict.fromkeys(cell["task"] for cell in track["cells"]):
         sets = installed.get("task", f"{track['track']}/{task}").card.datasets
         homes[task] = sets[0] if len(sets) == 1 else task
     return homes
@@ -124,5 +145,9 @@ def _score(row: Mapping[str, Any]) -> str:
 
 def _variants(cells: list[Mapping[str, Any]]) -> str:
     names = list(dict.fromkeys(cell["variant"] for cell in cells))
-    each = max(sum(cell["task"] == task for cell in cells) for task in {c["task"] for c in cells})
-    return f"{each} variant{'s' if each > 1 else ''} of each ({', '.join(f'`{n}`' for n in names)})"
+    tasks = {cell["task"] for cell in cells}
+    each = max(sum(cell["task"] == task for cell in cells) for task in tasks)
+    listed = ", ".join(f"`{name}`" for name in names)
+    if len(tasks) == 1:
+        return f"its {each} variants ({listed})" if each > 1 else f"its one variant ({listed})"
+    return f"{each} variant{'s' if each > 1 else ''} of each ({listed})"

@@ -16,13 +16,13 @@ tables = importlib.import_module("tables_datasets")
 TASKS = {"errors-digits": "sym40", "errors-wine": "sym20"}
 
 
-def suite(folder, tasks, high='"true-errors"'):
+def suite(folder, tasks, high='"true-errors"', track="label-errors", chance='"low"'):
     lines = [
         'schema_version = 2\nname = "two"\ndevice = "cpu"\ntiers = { default = 5 }',
-        'over_datasets = true\ndelta = 0.02\n[tracks.label-errors]\nlow = "random"',
+        f'over_datasets = true\ndelta = 0.02\n[tracks.{track}]\nlow = "random"',
         f"high = {high}",
         *(
-            f'[[tracks.label-errors.tasks]]\ntask = "{task}"\nvariants = ["{variant}"]\nchance = "low"\nseconds = 300'
+            f'[[tracks.{track}.tasks]]\ntask = "{task}"\nvariants = {json.dumps(variant.split())}\nchance = {chance}\nseconds = 300'
             for task, variant in tasks.items()
         ),
     ]
@@ -71,3 +71,37 @@ def test_a_suite_whose_runs_are_not_all_committed_has_a_sentence_in_place_of_a_t
     text = tables.datasets(suite(tmp_path, TASKS | {"errors-iris": "none"}), "label-errors", "3")
     assert "are not all committed yet" in text
     assert "|" not in text
+
+
+def test_a_dataset_that_is_left_out_is_named_with_the_reason_and_one_alone_has_no_interval(
+    tmp_path,
+):
+    path = suite(tmp_path, {"errors-fashion": "sym20 asym40", "errors-letter": "sym40"})
+    text = tables.datasets(path, "label-errors", "3")
+    assert "| method | fashion-mnist | score |" in text
+    assert "over its 2 variants (`sym20`, `asym40`)" in text
+    assert "of one dataset there is no interval" in text
+    assert "[95 %]" not in text
+    [line] = [line for line in text.splitlines() if line.startswith("- ")]
+    assert line.startswith("- letter, `sym40`: saturated: ")
+    assert "a plain baseline, reaches" in line
+
+
+def test_variants_that_tell_nothing_are_named_with_their_reason_beside_those_that_count(tmp_path):
+    tasks = {"prune-fashion": "clean noise10", "prune-satellite": "clean noise10"}
+    path = suite(tmp_path, tasks, '"clean-rows"', "selection", "10.0")
+    text = tables.datasets(path, "selection", "3")
+    assert "over its one variant (`noise10`)" in text
+    lines = [line for line in text.splitlines() if line.startswith("- ")]
+    assert [line.partition(": thin: ")[0] for line in lines] == [
+        "- fashion-mnist, `clean`",
+        "- satellite, `clean`",
+        "- satellite, `noise10`",
+    ]
+    assert all("its anchors" in line for line in lines)
+
+
+def test_a_table_of_all_datasets_leaves_nothing_out(tmp_path):
+    text = tables.datasets(suite(tmp_path, TASKS), "label-errors", "3")
+    assert "Left out" not in text
+    assert "its mean over datasets, with the interval over datasets." in text
