@@ -34,8 +34,8 @@ class BestTargeted(AdversarialMethod):
         claim="An attack that maximises the error, not a bound of it, gives robust training "
         "without robust overfitting.",
         official_code="none",
-        deviates="The step follows the sign of the gradient, of the size that PGD takes here; the "
-        "attacks on all wrong classes run side by side.",
+        deviates="The abstract alone was read: the step follows the sign of the gradient and has "
+        "the size that PGD takes here. The attacks on all wrong classes run side by side.",
         stacked=True,
         defaults_from="here",
     )

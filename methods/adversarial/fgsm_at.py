@@ -33,7 +33,7 @@ class FgsmTraining(AdversarialMethod):
         "no claim about stronger attacks.",
         official_code="none",
         deviates="No clean rows by default; the paper's objective is half of each (setting "
-        "'paper').",
+        "'paper'), a weight that is recalled and was not looked up.",
         stacked=True,
         defaults_from="here",
         tuning={"mix": (0.0, 0.25, 0.5)},

@@ -51,8 +51,9 @@ class SclRelu(Recipe):
 }""",
         claim="Behind a ReLU the class means become orthogonal, however long the tail; rows of all "
         "classes in each batch make them so faster.",
-        deviates="The claim is about geometry; the head on features over tau, its share of the "
-        "epochs and its rate, which starts anew, are chosen here.",
+        deviates="The abstract alone was read. The claim is about geometry; tau, the head on "
+        "features over tau, its share of the epochs and its rate, which starts anew, are chosen "
+        "here.",
         signal="features",
         stacked=True,
         defaults_from="here",

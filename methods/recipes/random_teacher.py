@@ -46,7 +46,7 @@ class RandomTeacher(Recipe):
         "stage trains all layers on the same rows.",
         signal="none",
         stacked=True,
-        defaults_from="paper",
+        defaults_from="here",
         tuning={"alpha": (0.1, 0.2, 0.5, 1.0)},
     )
     alpha: Annotated[float, Meta(ge=0)] = 0.2
