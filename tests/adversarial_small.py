@@ -58,7 +58,7 @@ def methods_of(track):
     """Return every method class of the track, by name: those of its room and of ``recipes``."""
     found = {}
     for home in (track, "recipes"):
-        package = importlib.import_module(f"bench.builtin.methods.{home}")
+        package = importlib.import_module(f"bench.builtin.methods.{home.replace('-', '_')}")
         for module in pkgutil.iter_modules(package.__path__):
             if module.name[0] == "_":
                 continue
