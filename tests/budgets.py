@@ -58,7 +58,7 @@ BUDGETS: dict[str, float] = {
     "tests/tasks": 170.0,
     "tests/tasks/accuracy_estimation": 1.0,
     "tests/tasks/active_learning": 8.0,
-    "tests/tasks/adversarial": 4.0,
+    "tests/tasks/adversarial": 6.0,
     "tests/tasks/algorithmic": 2.0,
     "tests/tasks/continual": 2.0,
     "tests/tasks/group_shift": 16.0,

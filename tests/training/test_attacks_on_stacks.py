@@ -33,6 +33,12 @@ def rows(net):
     return x, net(x).argmax(-1)
 
 
+@pytest.fixture(scope="module")
+def wavy(net):
+    """The net behind waves, where a further step often lowers the loss again."""
+    return lambda points: net(points + 0.3 * (40 * points).sin())
+
+
 def generator(seed=0):
     return torch.Generator().manual_seed(seed)
 
@@ -193,6 +199,43 @@ def test_further_steps_of_pgd_never_mend_a_row_that_was_broken(net, rows):
     assert broken.any()
 
 
+@pytest.mark.parametrize("attack", ["pgd", "apgd", "apgd-dlr", "targeted"])
+def test_an_attack_that_goes_on_where_a_weaker_one_ended_breaks_the_same_rows_and_more(
+    wavy, rows, attack
+):
+    x = rows[0]
+    y = wavy(x).argmax(-1)
+    broken, at = torch.zeros(ROWS, dtype=torch.bool), x
+    for eps, steps in ((0.05, 2), (0.05, 6), (0.1, 6), (0.2, 6), (0.4, 12)):
+        ball, named = Ball(eps=eps), {"steps": steps, "start": at}
+        at = {
+            "pgd": lambda b=ball, n=named: attacks.pgd(
+                wavy, attacks.cross_entropy(y), x, b, step=b.eps, lead=1, labels=y, **n
+            ),
+            "apgd": lambda b=ball, n=named: attacks.apgd(
+                wavy, attacks.cross_entropy(y), x, b, lead=1, labels=y, **n
+            ),
+            "apgd-dlr": lambda b=ball, n=named: attacks.apgd(
+                wavy, attacks.dlr(y), x, b, lead=1, labels=y, **n
+            ),
+            "targeted": lambda b=ball, n=named: attacks.targeted(wavy, x, y, b, classes=2, **n),
+        }[attack]()
+        now = attacks.wrong(wavy(at), y)
+        assert (now >= broken).all()
+        broken = now
+    assert broken.any()
+
+
+def test_more_of_apgd_from_its_best_point_never_lowers_the_loss(wavy, rows):
+    x, y = rows
+    loss, at = attacks.cross_entropy(y), x
+    reached = loss(wavy(x))
+    for eps, steps in ((0.05, 2), (0.05, 5), (0.1, 5), (0.3, 5)):
+        at = attacks.apgd(wavy, loss, x, Ball(eps=eps), steps=steps, lead=1, start=at)
+        assert (loss(wavy(at)) >= reached).all()
+        reached = loss(wavy(at))
+
+
 # APGD --------------------------------------------------------------------------------------
 
 
@@ -349,6 +392,36 @@ def test_a_linear_net_of_two_classes_is_broken_exactly_where_its_margin_says(nor
     expected = gap < reach
     assert 0.2 < expected.double().mean() < 0.8
     assert torch.equal(attacks.wrong(model(found), y), expected)
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_attacks_towards_all_classes_break_a_linear_net_where_one_margin_of_many_is_too_small(norm):
+    drawn = generator(4)
+    x = 0.5 + 0.1 * torch.randn(300, 16, generator=drawn).double()
+    # classes of very different slope: the runner-up is often not the one that is soonest reached
+    weight = torch.randn(6, 16, generator=drawn).double() * torch.linspace(0.2, 2, 6)[:, None]
+    middle = weight @ x.mean(0)
+
+    def model(points):
+        return points @ weight.T - middle
+
+    y, eps = model(x).argmax(-1), 0.02 if norm == "linf" else 0.07
+    safe = []
+    for row, own in enumerate(y.tolist()):
+        margins = (model(x[row : row + 1])[0, own] - model(x[row : row + 1])[0]).tolist()
+        gaps = [weight[t] - weight[own] for t in range(6)]
+        reach = [float(gap.abs().sum() if norm == "linf" else gap.norm()) for gap in gaps]
+        safe.append(all(margins[t] > eps * reach[t] for t in range(6) if t != own))
+    expected = ~torch.tensor(safe)
+    assert 0.2 < expected.double().mean() < 0.8
+    ball = Ball(eps=eps, norm=norm)
+    every, one = (
+        attacks.wrong(model(attacks.targeted(model, x, y, ball, steps=20, classes=classes)), y)
+        for classes in (5, 1)
+    )
+    assert torch.equal(every, expected)
+    assert (one <= every).all()
+    assert one.sum() < every.sum()
 
 
 def test_a_scale_of_the_logits_blinds_cross_entropy_in_float32_and_not_the_dlr_loss():
