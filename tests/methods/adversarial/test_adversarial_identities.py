@@ -348,7 +348,7 @@ def test_votes_by_distance_are_a_sum_of_windows(tmp_path):
 
 @pytest.mark.parametrize(
     "name",
-    # these attack none of the batch's rows through this hook
+    # these attack none of the batch's rows through this hook; the next test has them
     [name for name in STACKED if name not in ("plain", "srst-awr", "aaer", "noise")],
 )
 def test_what_a_method_trains_on_is_within_its_ball_and_the_cube(name, tmp_path):
@@ -364,6 +364,36 @@ def test_what_a_method_trains_on_is_within_its_ball_and_the_cube(name, tmp_path)
     assert (found - step.x).abs().max() <= (0.2 if name == "avmixup" else reach) + 1e-6
     assert found.min() >= 0
     assert found.max() <= 1
+
+
+@pytest.mark.parametrize("name", ["aaer", "noise", "srst-awr"])
+def test_what_a_method_feeds_its_nets_itself_is_within_its_ball_and_the_cube(name, tmp_path):
+    problems = pair(unlabelled=20)
+    seeds = Seeds(problems, [run_of(tmp_path, seed) for seed in range(2)])
+    seeds.nets = seeds.build()
+    method, fed = METHODS[name](), []
+    state = method.start(seeds)
+    method.rows(state, 0, seeds.order())
+    # the last epoch, in which the step of aaer is the whole radius
+    step = next(seeds.epoch(seeds.problem.epochs - 1))
+    seeds.nets.register_forward_pre_hook(lambda nets, args: fed.append(args[0].detach()))
+    method.forward(state, seeds.nets, step)
+    shown, eps = fed[-1], seeds.problem.eps
+    x = step.x
+    if name == "srst-awr":
+        own = state.parts[step.step]
+        x = torch.stack([one.unlabelled[rows] for one, rows in zip(problems, own, strict=True)])
+        known, clean, shown = shown.split((step.x.shape[1], x.shape[1], x.shape[1]), 1)
+        assert torch.equal(known, step.x)
+        assert torch.equal(clean, x)
+    reach = {"aaer": 3 * eps}.get(name, eps)
+    centres = x.repeat(1, shown.shape[1] // x.shape[1], 1)
+    for points in [*fed[:-1], shown] if name != "noise" else [shown]:
+        assert (points - centres).abs().max() <= reach + 1e-6
+        assert points.min() >= 0
+        assert points.max() <= 1
+    # and most of the way is used
+    assert (shown - centres).abs().max() > (0.9 if name != "aaer" else 0.6) * reach
 
 
 @pytest.mark.parametrize(

@@ -159,12 +159,35 @@ def test_margins_grow_with_rarity_up_to_the_largest(tmp_path):
             torch.testing.assert_close(found[k, i], lost)
 
 
-def test_margins_of_nothing_are_cross_entropy_on_scaled_cosines(tmp_path):
-    problems = [blobs(seed, TAIL) for seed in range(2)]
-    found = outputs(Ldam(largest=0.0, scale=5.0), problems, tmp_path)
-    assert all(float(logits.abs().max()) <= 5.0001 for logits in found)
-    late = outputs(LdamDrw(largest=0.0, scale=5.0, after=1.0), problems, tmp_path)
-    assert all(torch.equal(one, other) for one, other in zip(found, late, strict=True))
+class Cosines(Plain):
+    """Plain training of a net whose logits are five times the cosines of features and classes."""
+
+    def forward(self, state, nets, batch):
+        hidden = batch.x
+        for weight, bias in list(zip(nets.weights, nets.biases, strict=True))[:-1]:
+            hidden = (torch.einsum("kbi,koi->kbo", hidden, weight) + bias).relu()
+        return 5 * torch.cosine_similarity(hidden[:, :, None], nets.weights[-1][:, None], dim=-1)
+
+    def readout(self, state, nets, k):
+        def model(x):
+            alone = type(nets.member(k)).features(nets.member(k), x)
+            return 5 * torch.cosine_similarity(alone[:, None], nets.weights[-1][k][None], dim=-1)
+
+        return model
+
+
+@pytest.mark.parametrize("sizes", [(12, 12, 12, 12), TAIL], ids=["equal", "tail"])
+def test_margins_of_nothing_are_plain_training_of_scaled_cosines(sizes, tmp_path):
+    problems = [blobs(seed, sizes) for seed in range(2)]
+    expected = outputs(Cosines(), problems, tmp_path)
+    methods = [Ldam(largest=0.0, scale=5.0), LdamDrw(largest=0.0, scale=5.0, after=1.0)]
+    if sizes[0] == sizes[-1]:  # weights of equal classes are equal
+        methods.append(LdamDrw(largest=0.0, scale=5.0, after=0.0))
+    for method in methods:
+        for found, plain in zip(outputs(method, problems, tmp_path), expected, strict=True):
+            torch.testing.assert_close(found, plain.detach(), rtol=0, atol=1e-4)
+    wide = outputs(Ldam(scale=5.0), problems, tmp_path)
+    assert not torch.allclose(wide[0], expected[0], atol=1e-2)
 
 
 def test_the_asymmetric_loss_by_hand():

@@ -1,8 +1,11 @@
 """Settings at which a recipe must be another: plain training, or mixup."""
 
+import types
+
 import numpy as np
 import pytest
 import torch
+from bench.builtin.methods.recipes import distill_rounds
 from bench.builtin.methods.recipes.amp import Amp
 from bench.builtin.methods.recipes.asam import Asam
 from bench.builtin.methods.recipes.cutout import Cutout
@@ -213,6 +216,70 @@ def test_a_student_at_temperature_one_learns_the_mixture_of_label_and_teacher(pr
     taught = solutions[0].teacher(problems[0].x)
     assert taught.shape == (48, 4)
     assert not torch.equal(taught, solutions[0].model(problems[0].x))
+
+
+def student(method, x, y, taught, penalty):
+    """Return the weights (D, C) of a linear net that minimise the method's loss and a penalty on
+    their squares, by Newton's steps in double precision.
+    """
+    state, rows = types.SimpleNamespace(taught=taught), torch.arange(len(y))[None]
+    batch = Batch(0, 0, rows, rows, x[None], y[None])
+
+    def objective(weights):
+        logits = (x @ weights.view(x.shape[1], -1))[None]
+        lost = method.loss(state, batch, logits)
+        return lost.sum() + penalty / 2 * weights.square().sum()
+
+    weights = torch.zeros(x.shape[1] * taught.shape[1], dtype=x.dtype)
+    for _ in range(8):
+        gradient = torch.autograd.functional.jacobian(objective, weights)
+        curvature = torch.autograd.functional.hessian(objective, weights)
+        weights = weights - torch.linalg.solve(curvature, gradient)
+    return weights.view(x.shape[1], -1)
+
+
+def rows_and_labels():
+    x = torch.randn(30, 3, generator=torch.Generator().manual_seed(2)).double()
+    return x, torch.arange(30) % 4
+
+
+def test_rounds_on_squared_errors_are_ridge_on_labels_and_ridge(monkeypatch):
+    # far above all logits the teacher's term is a squared error, here that of the labels is one too
+    classes, penalty, alpha, tau = 4, 2.0, 0.3, 1e6
+    x, y = rows_and_labels()
+    centred = torch.nn.functional.one_hot(y, classes).double() - 1 / classes
+
+    def squared(logits, labels):
+        return (logits - centred[None]).square().sum(-1) / (2 * classes)
+
+    monkeypatch.setattr(distill_rounds, "cross_entropy", squared)
+    method = DistillRounds(alpha=alpha, tau=tau)
+
+    def ridge(penalty):
+        return x @ torch.linalg.solve(x.T @ x + penalty * torch.eye(3).double(), x.T)
+
+    smoother = ridge(penalty)
+    found = expected = smoother @ centred
+    for _ in range(3):
+        taught = (found / tau).softmax(-1)
+        found = x @ student(method, x, y, taught, penalty / classes)
+        expected = smoother @ (alpha * centred + (1 - alpha) * expected)
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
+    # where the rounds end the labels alone have a larger penalty
+    for _ in range(200):
+        expected = smoother @ (alpha * centred + (1 - alpha) * expected)
+    torch.testing.assert_close(expected, ridge(penalty / alpha) @ centred, rtol=0, atol=1e-6)
+    assert not torch.allclose(found, smoother @ centred, atol=1e-2)
+
+
+@pytest.mark.parametrize("tau", [1.0, 4.0])
+def test_a_student_of_a_net_with_a_larger_penalty_is_that_net(tau):
+    # so rounds with cross entropy end as plain training with the penalty over alpha
+    x, y = rows_and_labels()
+    end = x @ student(DistillRounds(alpha=1.0), x, y, torch.ones(30, 4).double() / 4, 2.0 / 0.3)
+    taught = (end / tau).softmax(-1)
+    again = x @ student(DistillRounds(alpha=0.3, tau=tau), x, y, taught, 2.0)
+    torch.testing.assert_close(again, end, rtol=0, atol=1e-6)
 
 
 def test_more_rounds_of_distillation_train_that_many_more_nets(problems, tmp_path):
