@@ -6,9 +6,10 @@ import torch
 from bench.builtin.datasets.digits import Digits
 from bench.builtin.tasks.long_tail._task import by_class, collapse, rare
 from bench.builtin.tasks.long_tail.tail_digits import TailDigits
+from bench.builtin.tasks.long_tail.tail_fashion import TailFashion
 from bench.builtin.tasks.long_tail.tail_mnist import TailMnist
 from bench.builtin.tasks.long_tail.zipf_pairs import ZipfPairs
-from recipes_small import setups
+from recipes_small import numbered, setups
 
 from bench.checks import check_problem
 from bench.contracts import Outcome
@@ -60,6 +61,28 @@ def test_no_test_row_is_trained_on(cases):
     )
     assert not test & train
     assert not test & even
+
+
+def test_a_tail_of_clothing_is_drawn_by_the_seed_and_judged_by_the_datas_own_test_part(tmp_path):
+    served = numbered(12000, 200)
+    task = TailFashion(**TailFashion.card.presets["extended"].variants["r100"])
+    drawn = []
+    for setup in setups(tmp_path, {"fashion-mnist": served}, 2, task="tail-fashion"):
+        case = task.prepare(setup)
+        problem, hidden = case.problems[0], case.hidden
+        sizes = problem.y.bincount()
+        assert sorted(sizes.tolist(), reverse=True) == task.sizes(10).tolist()
+        assert (int(sizes.max()), int(sizes.min())) == (500, 5)
+        assert hidden.y_even.bincount().max() - hidden.y_even.bincount().min() <= 1
+        assert torch.equal(hidden.y_test, served("test").y)
+        # a row's number, up to shift and scale
+        train, even, test = (x[:, 0, 0, 0] for x in (problem.x, hidden.x_even, hidden.x_test))
+        assert test.diff().min() > 0
+        assert max(train.max(), even.max()) < test.min()
+        assert len(train.unique()) == len(train) == len(even) == len(even.unique())
+        check_problem(problem, 0)
+        drawn.append(sizes.tolist())
+    assert drawn[0] != drawn[1]
 
 
 def test_a_class_that_is_too_small_ends_in_a_sentence(data, tmp_path):

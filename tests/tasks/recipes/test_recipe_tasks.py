@@ -8,9 +8,10 @@ from bench.builtin.datasets.digits import Digits
 from bench.builtin.datasets.patches import Patches
 from bench.builtin.tasks.recipes._scores import calibration, corrupted, fidelity, outliers
 from bench.builtin.tasks.recipes.few_digits import FewDigits
+from bench.builtin.tasks.recipes.few_fashion import FewFashion
 from bench.builtin.tasks.recipes.overlap import Overlap, divergence, posterior
 from bench.builtin.tasks.recipes.two_views import TwoViews
-from recipes_small import setups
+from recipes_small import numbered, setups
 
 from bench.checks import check_problem
 from bench.contracts import Outcome
@@ -167,6 +168,37 @@ def test_a_model_that_is_surer_of_outliers_ranks_below_one_half():
     sure, unsure = torch.eye(3) * 5, torch.zeros(4, 3)
     assert outliers(sure, unsure) == 100.0
     assert outliers(unsure, sure) == 0.0
+
+
+@pytest.mark.parametrize("variant", ["n500", "n1000"])
+def test_few_articles_of_clothing_are_drawn_by_the_seed_and_judged_by_the_datas_own_test_part(
+    data, variant, tmp_path
+):
+    count = {"n500": 500, "n1000": 1000}[variant]
+    served = {"fashion-mnist": numbered(7000, 200), "patches": data["patches"]}
+    task = FewFashion(**FewFashion.card.presets["extended"].variants[variant])
+    seen = []
+    for setup in setups(tmp_path, served, 2, task="few-fashion"):
+        case = task.prepare(setup)
+        problem, hidden = case.problems[0], case.hidden
+        mean, std = hidden.scale
+        train, val, more, test = (
+            ((x[:, 0, 0, 0] * std + mean) * 7200).round().int()
+            for x in (problem.x, hidden.x_val, hidden.x_more, hidden.x_test)
+        )
+        assert test.tolist() == list(range(7000, 7200))
+        assert torch.equal(hidden.y_test, served["fashion-mnist"]("test").y)
+        assert problem.y.bincount().tolist() == [count // 10] * 10
+        assert hidden.y_val.bincount().tolist() == [40] * 10
+        for rows, y in ((train, problem.y), (val, hidden.y_val), (more, hidden.y_more)):
+            assert torch.equal(y, rows.long() * 10 // 7000)
+            assert len(rows.unique()) == len(rows)
+        assert not set(train.tolist()) & set(val.tolist())
+        assert len(more) == 5 * count
+        assert torch.equal(more[:count], train)
+        check_problem(problem, 0)
+        seen.append(train)
+    assert not torch.equal(*seen)
 
 
 # Two views ---------------------------------------------------------------------
