@@ -173,8 +173,9 @@ def failed_in(name, claims, seeds=SEEDS, pending=frozenset()):
     return failed(adjusted(gains(ran, records, seeds), len(claims)))
 
 
-def run_anew(claims, folder, seeds=SEEDS):
-    """Run the claims, print their table and return each one's adjusted p.
+def run_anew(claims, folder, seeds=SEEDS, plugins=()):
+    """Run the claims, print their table and return each one's adjusted p; ``plugins`` are files of
+    methods that are in no room.
 
     With ``BENCH_CLAIMS`` the records stay in that folder, and what is there is not run again.
     """
@@ -196,6 +197,7 @@ def run_anew(claims, folder, seeds=SEEDS):
             flops=False,
             quiet=True,
             results=folder,
+            plugins=plugins,
         )
     gained = gains(claims, records, seeds)
     print("\n".join(lines(gained)))
