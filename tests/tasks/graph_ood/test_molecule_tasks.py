@@ -1,5 +1,6 @@
 """Molecules: splits that no scaffold crosses, no molecule twice, scores in the target's unit."""
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -126,3 +127,44 @@ def test_activity_cliffs_have_a_score_of_their_own_and_the_target_is_asked_for(b
     ).metrics
     assert found["ood_cliff"] > 0
     assert found["ood_cliff"] != found["ood_test"]
+
+
+TARGETS = [
+    (name, variant)
+    for preset in ("default", "more")
+    for name, variant in ActivityShift.card.presets[preset].variants.items()
+]
+
+
+def test_the_presets_name_three_targets():
+    assert {name for name, _ in TARGETS} == {"chembl234", "chembl2147", "chembl204"}
+
+
+@pytest.mark.parametrize(("name", "variant"), TARGETS, ids=[name for name, _ in TARGETS])
+def test_every_target_of_the_presets_is_asked_for_and_judged_in_its_unit(bench, name, variant):
+    """The error of a net is that of its guesses in the unit of the activities, not of the
+    standardised ones: twice the activities, twice the error.
+    """
+    errors = []
+    for data in (made(), doubled(made())):
+        tools = bench(ActivityShift(epochs=1, hidden=8, **variant), data=data)
+        assert tools.asked == [{"target": f"{name.upper()}_Ki"}] * 2
+        problem = tools.case.problems[0]
+        assert float(problem.y.std(correction=0)) == pytest.approx(1, abs=1e-5)
+        solution = GraphMethod().solve(problem, tools.run)
+        outcome = Outcome(solution=solution, curve=[], kept=tools.run._kept, cost={}, counters={})
+        found = tools.task.evaluate(tools.case, [outcome], tools.setup).metrics
+        test, train = (tools.case.hidden.splits[name] for name in ("ood_test", "train"))
+        with torch.no_grad():
+            said = tools.run._kept["id_val"].eval()(test.graphs.batch()).logits[:, 0].double()
+        y, known = test.y[:, 0].double(), train.y[:, 0].double()
+        guess = said * known.std(correction=0) + known.mean()
+        squares = [(float(g) - float(t)) ** 2 for g, t in zip(guess, y, strict=True)]
+        assert found["ood_test"] == pytest.approx((sum(squares) / len(squares)) ** 0.5, rel=1e-4)
+        errors.append(found["ood_test"])
+    assert errors[1] == pytest.approx(2 * errors[0], rel=1e-4)
+
+
+def doubled(data):
+    """Return the molecules with twice the activity."""
+    return msgspec.structs.replace(data, y=2 * data.y)
