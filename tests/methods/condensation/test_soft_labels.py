@@ -7,7 +7,9 @@ from bench.builtin.methods.condensation._part import digest
 from bench.builtin.methods.condensation._teacher import soft_labels
 from bench.builtin.methods.condensation.dm import DistributionMatching
 from bench.builtin.methods.condensation.dm_soft import DistributionMatchingSoft
+from bench.builtin.methods.condensation.k_means_soft import KMeansSoft
 from bench.builtin.methods.condensation.random_soft import RandomSoft
+from bench.builtin.methods.selection.k_means import KMeans
 from bench.builtin.methods.selection.random import Random
 from trajectories import blobs
 
@@ -15,7 +17,11 @@ from bench.runs.context import Run
 from bench.tracks.condensation import stored
 from bench.tracks.selection import trained
 
-PAIRS = ((RandomSoft, Random), (DistributionMatchingSoft, DistributionMatching))
+PAIRS = (
+    (RandomSoft, Random),
+    (DistributionMatchingSoft, DistributionMatching),
+    (KMeansSoft, KMeans),
+)
 
 
 @pytest.fixture
