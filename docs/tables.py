@@ -13,9 +13,11 @@ METRIC... -->`` and ``<!-- end sweep -->`` how paired gains depend on a paramete
 docs/records/sweeps/FILE.jsonl; ``rates``, ``splits``, ``coverage`` and ``claimed`` hold what
 tables_splits.py makes of such files; one between ``<!-- preregistered: TRACK -->`` and
 ``<!-- end preregistered -->`` what its tests claim and what the runs say (see
-docs/tables_preregistered.py); one between ``<!-- chart: TRACK -->`` and ``<!-- end chart -->`` the
-interval chart of a track, whose pictures are written into docs/_static/charts (see
-docs/tables_charts.py); one between ``<!-- datasets: SUITE TRACK FIRST -->`` and
+docs/tables_preregistered.py); one between ``<!-- effects: all -->`` and ``<!-- end effects -->``
+which methods of several tracks have a claim that holds; one between ``<!-- chart: TRACK -->`` and
+``<!-- end chart -->`` the interval chart of a track, whose pictures are written into
+docs/_static/charts (see docs/tables_charts.py); one between
+``<!-- datasets: SUITE TRACK FIRST -->`` and
 ``<!-- end datasets -->`` what the first methods reach on every dataset of a suite; one between
 ``<!-- output: TASK VARIANT METHOD... -->`` and ``<!-- end output -->`` what ``bench run`` prints;
 one between ``<!-- devices: ONE OTHER -->`` and ``<!-- end
@@ -44,7 +46,7 @@ from tables_cards import ROOT, cards, data, registry, tracks
 from tables_charts import chart, pictures, svg
 from tables_datasets import datasets
 from tables_output import output
-from tables_preregistered import preregistered
+from tables_preregistered import effects, preregistered
 from tables_records import RECORDS, board, claims, devices, sweep
 from tables_splits import claimed, coverage, rates, splits
 from tables_systems import page as systems
@@ -65,6 +67,7 @@ MAKERS = {
     "coverage": coverage,
     "claimed": claimed,
     "devices": devices,
+    "effects": effects,
     "systems": systems,
 }
 """Kind of block -> what makes it of the words that follow."""
@@ -83,6 +86,7 @@ TITLES = {
     "splits": "Gains on other splits: {}",
     "coverage": "How often intervals hold the gain on other splits: {}",
     "claimed": "Claims written down before the run: {}",
+    "effects": "Which methods have a claim that holds",
 }
 """Kind of block -> what a folded one is called, with its first word; a board has headings."""
 

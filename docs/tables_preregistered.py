@@ -46,6 +46,49 @@ def preregistered(track: str) -> str:
 
 
 @functools.cache
+def effects(_: str) -> str:
+    """Return which claims of the methods of tests/methods/test_claims_together.py hold over all of
+    its files, and how many settings of a method were compared, as a Markdown table.
+    """
+    claims, _modules = tested()
+    test = importlib.import_module("test_claims_together")
+    p_values, waiting = test.together()
+    void = claims.failed(p_values)
+    errors = {
+        (row.card.name, metric.name)
+        for row in registry().rows("task")
+        for metric in row.card.metrics
+        if metric.direction == "min"
+    }
+    lines, held = [], 0
+    for method in test.METHODS:
+        mine = test.about(method, p_values)
+        cells = [
+            "; ".join(
+                f"{claims.said(claim, (claim.task, claim.metric) in errors)} ({claim.task} "
+                f"{claim.variant})"
+                for claim in mine
+                if (claim in void) is fails
+            )
+            for fails in (False, True)
+        ]
+        held += bool(cells[0])
+        if test.about(method, waiting):
+            cells[1] += "; " * bool(cells[1]) + "others have not been run yet"
+        lines.append(
+            f"| `{method}` | {cells[0] or '-'} | {cells[1] or '-'} | "
+            f"{test.settings(method) or '-'} |"
+        )
+    head = [
+        f"{held} of {len(lines)} methods have a claim that holds, for or against them.",
+        "",
+        "| method | claims that hold | claims that fail | settings compared and committed |",
+        "| --- | --- | --- | --- |",
+    ]
+    return "\n" + "\n".join([*head, *lines]) + "\n\n"
+
+
+@functools.cache
 def tested() -> tuple[ModuleType, list[ModuleType]]:
     """Return tests/methods/claims.py, and the test modules whose claims have its form."""
     files = sorted(METHODS.rglob("test_*_claims.py"))
