@@ -68,7 +68,7 @@ def standing_of(track: Row, raw: Sequence[Raw]) -> dict[str, Any] | None:
     placed = [row for row in track["rows"] if row["place"]]
     if not placed:
         return None
-    entrants = [row for row in placed if row["reference"] != "high"] or placed
+    entrants = entrants_of(track)
     leader = entrants[0]
     shown = plot_of(placed[:FIRST])
     assert shown is not None, "a row with a place has a score"
@@ -86,6 +86,12 @@ def standing_of(track: Row, raw: Sequence[Raw]) -> dict[str, Any] | None:
         "rows": [{"method": row["method"], "bold": row["leading"]} for row in placed[:FIRST]],
         "more": len(placed) - len(placed[:FIRST]),
     }
+
+
+def entrants_of(track: Row) -> list[Row]:
+    """Return the placed rows of a track without its upper reference, unless it is alone."""
+    placed = [row for row in track["rows"] if row["place"]]
+    return [row for row in placed if row["reference"] != "high"] or placed
 
 
 def _sure(track: Row, leader: Row, entrants: Sequence[Row]) -> list[tuple[str, str]]:

@@ -80,7 +80,7 @@ def publish(
     if missing:
         return [*said, f"{how}. The other files are complete."]
     if options.get("page"):
-        for file, picture in pictures(board).items():
+        for file, picture in pictures(board, options.get("tracks")).items():
             put(folder / file, picture.encode())
         _put_pages(folder, dict(make_pages(board, mine, history, options, name)))
         said.append(
