@@ -92,6 +92,14 @@ def test_a_paper_in_part_says_in_what_part(made):
     assert PAGE.count("- In part: ") == len(parts) > 0
 
 
+def test_a_paper_that_is_not_here_says_why(made):
+    absent, _ = listed(made, "Not here yet")
+    assert absent
+    assert [system.title for system in absent if not system.note] == []
+    shown = part("Not here yet").lower()
+    assert [system.title for system in absent if system.note.rstrip(".").lower() not in shown] == []
+
+
 def test_a_plugin_that_the_list_names_and_that_is_not_there_is_an_error(made):
     wrong = made.System("noisy labels", "method", "A paper", "noisy-labels/nothing", "")
     with pytest.raises(ValueError, match="noisy-labels/nothing"):
