@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 
 import yaml
+from packaging.version import Version
 from trove_classifiers import classifiers
 
 ROOT = Path(__file__).parents[1]
@@ -78,9 +79,29 @@ def test_the_oldest_python_is_the_same_wherever_it_is_named():
     assert tested == {named[0], named[-1]}
 
 
-def test_the_citation_names_the_version_of_the_package():
+def test_the_citation_names_the_last_release_and_the_package_is_that_or_one_on_the_way():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
-    assert citation["version"] == PROJECT["version"]
+    headings = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    unreleased, last = (
+        headings[0] == "Unreleased",
+        next(one for one in headings if one[0].isdigit()),
+    )
+    assert citation["version"] == last
+    version = Version(PROJECT["version"])
+    assert version.is_devrelease == unreleased
+    assert version >= Version(last)
+
+
+def test_what_breaks_plugins_or_records_goes_into_a_new_minor_version():
+    text = (ROOT / "CHANGELOG.md").read_text()
+    sections = re.findall(r"^## \[(.+?)\](.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    if sections[0][0] == "Unreleased" and "### Breaking changes" in sections[0][1]:
+        version, last = Version(PROJECT["version"]), Version(sections[1][0])
+        assert version.release[:2] > last.release[:2]
+
+
+def test_the_citation_names_the_authors_of_the_package():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert [author["name"] for author in citation["authors"]] == [
         author["name"] for author in PROJECT["authors"]
     ]
