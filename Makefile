@@ -4,6 +4,7 @@ LOWEST ?= build/lowest
 # Workers of pytest: one more than two cores have, since some tests wait for processes.
 JOBS ?= 3
 TRACK ?=
+PART ?=
 PRESET ?= default
 DEVICE ?= cuda
 SITE ?= build/site
@@ -101,8 +102,8 @@ test-kernels: $(VENV)/.installed ## the numerical tests once more, under other k
 test-lowest: $(LOWEST)/.installed ## the tests of the harness, the methods and the tasks with the lowest versions of all dependencies, in an environment of their own
 	BENCH_TEST_BUDGETS=off $(LOWEST)/bin/python -m pytest -n $(JOBS) $(SPREAD) $(HARNESS) $(NUMERICAL)
 
-test-slow: $(VENV)/.installed ## the tests that take longer
-	$(BIN)/python -m pytest -n $(JOBS) -m slow
+test-slow: $(VENV)/.installed ## the tests that take longer, many hours together, or with PART=2/8 the second of eight parts
+	$(if $(PART),BENCH_TEST_PART=$(PART) )$(BIN)/python -m pytest -n $(JOBS) $(SPREAD) -m slow
 
 gpu: $(VENV)/.demo ## every method and task on the GPU; TRACK=name for one track, PRESET=paper, DEVICE=cpu to try it without one
 	$(BIN)/bench run $(if $(TRACK),--track $(TRACK),--all) --preset $(PRESET) --device $(DEVICE)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import budgets
 import hypothesis
+import parts
 import pytest
 
 # How long an example takes is the machine's business: a busy one fails none.
@@ -36,6 +37,7 @@ def pytest_configure(config):
     # a second pass takes longer than most runs; tests that count say so
     os.environ["BENCH_FLOPS"] = "0"
     budgets.register(config)
+    config.pluginmanager.register(parts)
 
 
 @pytest.hookimpl(hookwrapper=True)
