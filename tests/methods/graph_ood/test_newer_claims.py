@@ -22,7 +22,7 @@ CLAIMS = (
     Claim(*SPURIOUS, "ood_test", "erm", "ciga"),
     Claim("graph-ood", "motif-basis", "covariate", "ood_test", "coral", "erm"),
 )
-FAILED: set[Claim] = set()
+FAILED = {*CLAIMS[1:3], *CLAIMS[4:]}
 """Claims that did not hold when they were run: the page shows them with their interval."""
 COMMITTED = "graph-claims"
 
