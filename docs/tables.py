@@ -10,8 +10,9 @@ its tasks and methods say; one between ``<!-- data: all -->`` and ``<!-- end dat
 the datasets; one between ``<!-- tracks: PLACE -->`` and ``<!-- end tracks -->`` what the cards of
 the tracks say, with links from a page at that place; one between ``<!-- sweep: FILE PARAMETER
 METRIC... -->`` and ``<!-- end sweep -->`` how paired gains depend on a parameter, from
-docs/records/sweeps/FILE.jsonl; ``rates``, ``splits``, ``coverage`` and ``claimed`` hold what
-tables_splits.py makes of such files; one between ``<!-- preregistered: TRACK -->`` and
+docs/records/sweeps/FILE.jsonl; one between ``<!-- searched: FILE TASK VARIANT METRIC METHOD -->`` and
+``<!-- end searched -->`` what each setting that was tried reached, beside METHOD; ``rates``,
+``splits``, ``coverage`` and ``claimed`` hold what tables_splits.py makes of such files; one between ``<!-- preregistered: TRACK -->`` and
 ``<!-- end preregistered -->`` what its tests claim and what the runs say (see
 docs/tables_preregistered.py); one between ``<!-- effects: all -->`` and ``<!-- end effects -->``
 which methods of several tracks have a claim that holds; one between ``<!-- chart: TRACK -->`` and
@@ -48,6 +49,7 @@ from tables_datasets import datasets
 from tables_output import output
 from tables_preregistered import effects, preregistered
 from tables_records import RECORDS, board, claims, devices, sweep
+from tables_searched import searched
 from tables_splits import claimed, coverage, rates, splits
 from tables_systems import page as systems
 
@@ -62,6 +64,7 @@ MAKERS = {
     "preregistered": preregistered,
     "tracks": tracks,
     "sweep": sweep,
+    "searched": searched,
     "rates": rates,
     "splits": splits,
     "coverage": coverage,
@@ -82,6 +85,7 @@ TITLES = {
     "claims": "What the papers claim, and what holds here: {}",
     "cards": "Cards of the tasks and methods: {}",
     "sweep": "Sweep: {}",
+    "searched": "Settings that were tried: {}",
     "rates": "Learning rates: {}",
     "splits": "Gains on other splits: {}",
     "coverage": "How often intervals hold the gain on other splits: {}",
