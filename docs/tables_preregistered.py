@@ -32,10 +32,7 @@ def preregistered(track: str) -> str:
         records = claims.committed(module.COMMITTED) if mine else []
         if records:
             seeds = getattr(module, "SEEDS", claims.SEEDS)
-            pending = getattr(module, "PENDING", ())
-            ran = [claim for claim in module.CLAIMS if claim not in pending]
-            gained = claims.gains(ran, records, seeds)
-            found += claims.lines(gained, errors, track, len(module.CLAIMS))
+            found += claims.lines(claims.gains(module.CLAIMS, records, seeds), errors, track)
     if not found:
         return "\nThe claims of this track have not been run yet.\n\n"
     head = [

@@ -162,15 +162,12 @@ def committed(name):
     return [record for _, record in records_of(file)] if file.exists() else []
 
 
-def failed_in(name, claims, seeds=SEEDS, pending=frozenset()):
-    """Return the claims that do not hold in committed records; skip where there are none. Those
-    that are ``pending`` have no runs yet, and count with the largest p.
-    """
+def failed_in(name, claims, seeds=SEEDS):
+    """Return the claims that do not hold in committed records; skip where there are none."""
     records = committed(name)
     if not records:
         pytest.skip("the claims have not been run yet")
-    ran = [claim for claim in claims if claim not in pending]
-    return failed(adjusted(gains(ran, records, seeds), len(claims)))
+    return failed(adjusted(gains(claims, records, seeds)))
 
 
 def run_anew(claims, folder, seeds=SEEDS, plugins=()):
@@ -204,7 +201,7 @@ def run_anew(claims, folder, seeds=SEEDS, plugins=()):
     return adjusted(gained)
 
 
-def lines(gained, errors=(), track="", count=0):
+def lines(gained, errors=(), track=""):
     """Return the rows of a Markdown table: each claim, the difference or figure that it is about,
     and what became of it.
 
@@ -212,9 +209,8 @@ def lines(gained, errors=(), track="", count=0):
         gained: each claim's gains, seed by seed; p is adjusted over all of them.
         errors: (task, metric) of which less is better.
         track: whose claims are shown; all where it is empty.
-        count: claims that p is adjusted over, those that were not run included.
     """
-    p_values, rows = adjusted(gained, count), []
+    p_values, rows = adjusted(gained), []
     for claim, values in gained.items():
         if track not in ("", claim.track):
             continue
