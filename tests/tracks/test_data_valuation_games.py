@@ -74,7 +74,7 @@ def test_batched_ridge_utilities_are_those_of_a_loop_of_single_fits(numbers):
     masks = torch.cat([some_sets(24), torch.zeros(1, 24, dtype=torch.bool)])
     found = game_of(made).values(masks)
     expected = [ridge_value(made, mask.numpy()) for mask in masks]
-    np.testing.assert_allclose(found, expected, atol=1e-9)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("numbers", [False, True])
@@ -85,10 +85,10 @@ def test_rank_one_updates_along_an_order_end_where_a_direct_solve_does(numbers, 
     game = game_of(made)
     orders = draw_orders(24, 6, np.random.default_rng(2))
     found = game.prefixes(orders)
-    np.testing.assert_allclose(found, Game.prefixes(game, orders), atol=1e-8)
+    np.testing.assert_allclose(found, Game.prefixes(game, orders), rtol=0, atol=1e-9)
     assert (found[:, 0] == -0.25).all()
     monkeypatch.setattr(data_valuation_games, "REFRESH", 7)
-    np.testing.assert_allclose(game.prefixes(orders), found, atol=1e-8)
+    np.testing.assert_allclose(game.prefixes(orders), found, rtol=0, atol=1e-9)
 
 
 def test_logistic_utilities_are_those_of_scikit_learn_and_a_lone_class_is_no_crash():
@@ -151,7 +151,7 @@ def test_sets_of_one_class_or_two_have_a_value_and_of_none_that_of_the_empty_set
     assert float(found[2]) == 0.25
     if learner == "ridge":
         expected = [ridge_value(made, mask.numpy()) for mask in masks]
-        np.testing.assert_allclose(found, expected, atol=1e-9)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)
     if learner == "logreg":  # the only class that it saw
         assert float(found[0]) == pytest.approx(float((made.y_val == 0).double().mean()))
 
@@ -309,7 +309,7 @@ def test_the_samplers_come_near_the_enumerated_values_of_a_learner():
     orders = draw_orders(8, 400, np.random.default_rng(0))
     rows = of_rows(gains(game_of(made), orders), orders)
     away = (rows.mean(0) - semivalues(exact, "shapley")).abs()
-    assert (away <= 5 * rows.std(0) / 20 + 1e-9).all()
+    assert (away <= 4 * rows.std(0) / 20 + 1e-9).all()
     masks = torch.from_numpy(np.random.default_rng(1).random((4000, 8)) < 0.5)
     found = by_membership(masks, game_of(made).values(masks))
     assert (found - semivalues(exact, "banzhaf")).abs().max() < 0.03

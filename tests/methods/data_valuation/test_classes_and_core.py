@@ -49,7 +49,7 @@ def test_class_wise_values_are_a_loop_of_fits_scaled_to_the_accuracy_on_each_cla
         own, _ = shares(problem, np.ones(24, dtype=bool), c)
         expected[labels == c] *= own / expected[labels == c].sum()
     found = ClassWise(permutations=count).solve(problem, a_run(tmp_path))
-    np.testing.assert_allclose(found.value, expected, atol=1e-9)
+    np.testing.assert_allclose(found.value, expected, rtol=0, atol=1e-9)
     assert found.n_fits == 24 * count + 3
 
 

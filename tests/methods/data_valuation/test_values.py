@@ -212,14 +212,18 @@ def test_truncated_orders_cost_fewer_fits_and_say_that_they_are_biased(tmp_path)
 
 @pytest.mark.parametrize(
     ("method", "target"),
-    [(PermutationShapley(permutations=4000), "shapley"), (Banzhaf(subsets=40_000), "banzhaf")],
+    [
+        (PermutationShapley(permutations=4000), "shapley"),
+        (BetaShapley(permutations=4000), "beta"),
+        (Banzhaf(subsets=40_000), "banzhaf"),
+    ],
 )
 def test_many_samples_come_near_the_enumerated_values(method, target, tmp_path):
     problem, _ = clusters(n=7)
     exact = semivalues(game_of(problem).values(all_sets(7)), target)
     solution = method.solve(problem, a_run(tmp_path, tools=Listening()))
     assert solution.estimates == target
-    allowed = 4.5 * solution.stderr + 1e-9 if target == "shapley" else 0.006
+    allowed = 0.006 if target == "banzhaf" else 4 * solution.stderr + 1e-9
     assert ((solution.value - exact).abs() <= allowed).all()
 
 
@@ -463,17 +467,51 @@ def test_a_right_label_that_is_made_wrong_lowers_the_value_of_its_row(method, tm
     assert np.mean(lower) >= 0.9
 
 
-def test_exact_copies_get_values_that_are_alike(tmp_path):
+def with_copies():
+    """A problem whose rows 20 to 23 are copies of its first."""
     problem, _ = clusters()
     x, y = problem.x.clone(), problem.y.clone()
     x[20:24], y[20:24] = x[:4], y[:4]
-    twins = msgspec.structs.replace(problem, x=x, y=y)
-    for method in (LeaveOneOut(), Influence(), SelfInfluence(), Lava()):
-        found = value(method, twins, tmp_path)
+    return msgspec.structs.replace(problem, x=x, y=y)
+
+
+def test_exact_copies_get_the_same_value_where_nothing_is_drawn_for_a_row_alone(tmp_path):
+    for method in (LeaveOneOut(), Influence(), SelfInfluence(), Lava(), Reinforced(steps=20)):
+        found = value(method, with_copies(), tmp_path)
         torch.testing.assert_close(found[20:24], found[:4], atol=1e-8, rtol=1e-6)
-    solution = PermutationShapley(permutations=300).solve(twins, a_run(tmp_path, tools=Listening()))
+
+
+@pytest.mark.parametrize(
+    "method", [ORDERS, BetaShapley(permutations=40)], ids=lambda method: method.card.name
+)
+def test_exact_copies_are_within_four_of_the_standard_errors_that_orders_give(method, tmp_path):
+    solution = method.solve(with_copies(), a_run(tmp_path, tools=Listening()))
     apart = (solution.value[20:24] - solution.value[:4]).abs()
-    assert (apart <= 4.5 * (solution.stderr[20:24] + solution.stderr[:4])).all()
+    assert (apart <= 4 * (solution.stderr[20:24] ** 2 + solution.stderr[:4] ** 2).sqrt()).all()
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        PermutationShapley(permutations=10),
+        PermutationShapley(permutations=10, antithetic=True),
+        PermutationShapley(permutations=10, truncation=0.05),
+        BetaShapley(permutations=10),
+        Banzhaf(subsets=200),
+        SubsampledInfluence(subsets=200),
+        AverageMarginalEffect(subsets=80),
+        ClassWise(permutations=5),
+        LeastCore(subsets=80),
+        OutOfBag(trees=15),
+    ],
+    ids=lambda method: method.card.name,
+)
+def test_samplers_give_copies_values_within_four_standard_errors_over_streams(method, tmp_path):
+    found = torch.stack([value(method, with_copies(), tmp_path, seed) for seed in range(12)])
+    apart = found[:, 20:24] - found[:, :4]
+    error = apart.std(0) / len(apart) ** 0.5
+    assert (apart.mean(0).abs() <= 4 * error + 1e-12).all()
+    assert (error > 0).any()  # something was drawn
 
 
 def test_distances_are_those_of_all_pairs():
