@@ -30,7 +30,7 @@ from bench.executors.connection import PINNED
 
 for _module in (
     "matching", "condensation", "noisy_labels", "noisy_nets", "selection", "unlearning",
-    "unlearning_parts", "graph_ood", "policy",
+    "unlearning_parts", "graph_ood", "policy", "active_learning",
 ):  # fmt: skip
     importlib.import_module(f"official_loops.{_module}")
 

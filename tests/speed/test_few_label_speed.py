@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import time
+from pathlib import Path
 
+import pytest
 import torch
 from bench.builtin.methods.semi_supervised.fixmatch import FixMatch
 from bench.builtin.methods.semi_supervised.shrinkmatch import shrunk
+from official_loops import active_learning  # noqa: F401 - registers its loops
+from official_loops.checkouts import Checkout
+from official_loops.pairs import LOOPS, compare
 from semi_small import pictures, semi_run
 
 
@@ -72,3 +78,14 @@ def test_five_seeds_in_a_stack_take_two_thirds_of_one_after_the_other(tmp_path):
     pairs = [(seconds(stacked), seconds(one_by_one)) for _ in range(2)]
     quick, slow = (min(side) for side in zip(*pairs, strict=True))
     assert slow / quick >= 1.5, slow / quick
+
+
+@pytest.mark.slow
+def test_the_largest_cluster_takes_half_of_the_time_of_the_public_class():
+    folder = os.environ.get("BENCH_BMDAL")
+    if not folder:
+        pytest.skip("BENCH_BMDAL names no checkout of github.com/dholzmueller/bmdal_reg")
+    [lcmd] = [loop for loop in LOOPS if loop.name == "lcmd"]
+    row = compare(lcmd, Checkout(lcmd.key, Path(folder), pinned=False))
+    assert row.difference == 0
+    assert row.ratio >= 2, row.ratio

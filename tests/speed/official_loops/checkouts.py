@@ -64,6 +64,7 @@ REPOSITORIES = {
     "deepcore": Repository(
         "PatrickZH/DeepCore", "74ec709f5ccba3b1e921b06c6e312d57741de3f8", ("torchvision",)
     ),
+    "bmdal": Repository("dholzmueller/bmdal_reg", "08c28e131d9dc49cf1e47ddb80f7230ca4e10d72"),
     "scrub": Repository("meghdadk/SCRUB", "98ffb1196ffbec2665092598c13ad3b6ec3d095d"),
     "ssd": Repository(
         "if-loops/selective-synaptic-dampening",
