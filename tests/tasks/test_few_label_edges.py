@@ -1,18 +1,23 @@
 """Tracks of few labels where there is nothing left to learn from, or nothing left to ask."""
 
+import msgspec
 import numpy as np
 import pytest
 import torch
 from bench.builtin.datasets.digits import Digits
 from bench.builtin.methods.active_learning.entropy import Entropy
+from bench.builtin.methods.positive_unlabeled.nnpu import NonNegativeRisk
 from bench.builtin.methods.semi_supervised.fixmatch import FixMatch
 from bench.builtin.methods.semi_supervised.sup import LabelledOnly
 from bench.builtin.methods.weak_supervision.dev_forest import DevForest
 from bench.builtin.methods.weak_supervision.dev_weights import DevWeights
+from bench.builtin.tasks.active_learning.al_cifar10 import AlCifar10
 from bench.builtin.tasks.active_learning.al_digits import AlDigits
 from bench.builtin.tasks.active_learning.al_fashion import AlFashion
+from bench.builtin.tasks.positive_unlabeled.pu_cifar10 import PuCifar10
 from bench.builtin.tasks.positive_unlabeled.pu_fashion import PuFashion
 from bench.builtin.tasks.semi_supervised._task import Parts, SemiTask
+from bench.builtin.tasks.semi_supervised.semi_cifar10 import SemiCifar10
 from bench.builtin.tasks.semi_supervised.semi_fashion import SemiFashion
 from bench.builtin.tasks.weak_supervision.weak_answers import WeakAnswers
 from positive_small import Deaf
@@ -33,8 +38,15 @@ def clothes(rows):
     return Examples(x, torch.arange(rows) % 10, 10)
 
 
+def things(rows, classes):
+    """Return pictures in colour, values from 0 to 255."""
+    drawn = torch.Generator().manual_seed(rows + classes)
+    x = torch.randint(0, 256, (rows, 3, 32, 32), generator=drawn, dtype=torch.uint8)
+    return Examples(x, torch.arange(rows) % classes, classes)
+
+
 class _Serving(Deaf):
-    """Serves digits and clothes, and has a task score reports."""
+    """Serves digits, clothes and pictures in colour, and has a task score reports."""
 
     def __init__(self, folder):
         super().__init__()
@@ -43,6 +55,8 @@ class _Serving(Deaf):
     def dataset(self, run, name, params):
         if name == "fashion-mnist":
             return clothes(200 if params["split"] == "train" else 50)
+        if name.startswith("cifar"):
+            return things(30 if params["split"] == "train" else 10, int(name.removeprefix("cifar")))
         return Digits().load(
             Setup(seed=0, task="t", method="m", device=torch.device("cpu"), workdir=self.folder)
         )
@@ -148,6 +162,58 @@ def test_clothes_are_drawn_class_by_class_and_judged_by_their_own_test_rows(tmp_
     assert torch.equal(case.hidden.x_test.argmax(0), clothes(50).x.float().argmax(0))
     assert set(task.card.presets) == {"smoke", "extended"}
     assert task.card.test_set == "official"
+
+
+PAPER = (
+    (AlCifar10, "clean", Entropy(), {"start": 10, "budget": 10, "batch": 10, "batch_size": 3}),
+    (PuCifar10, "vehicles", NonNegativeRisk(),
+     {"count": 6, "batch_size": 3, "positives_a_batch": 2}),
+    (SemiCifar10, "lab4", FixMatch(cutoff=0), {"labels": 1, "batch_size": 2, "mu": 1}),
+    (SemiCifar10, "ood", FixMatch(cutoff=0), {"labels": 1, "batch_size": 2, "mu": 1}),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("net", ["cnn", pytest.param("", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("kind", "variant", "method", "sizes"), PAPER, ids=lambda own: getattr(own, "card", own)
+)
+def test_a_preset_of_a_paper_trains_on_pictures_in_colour(
+    tmp_path, kind, variant, method, sizes, net
+):
+    preset = kind.card.presets["paper"]
+    small = {"steps": 3, **({"net": net, "widths": (4, 8)} if net else {})}
+    task = msgspec.convert({**preset.params, **preset.variants[variant], **sizes, **small}, kind)
+    tools = _Serving(tmp_path)
+    case = task.prepare(run_of(tools, task))
+    problem = case.problems[0]
+    assert (problem.net, problem.x.shape[1:]) == (net or "resnet18", (3, 32, 32))
+    assert len(case.hidden.x_test) == 10
+    score = judged(tools, task, case, method.solve)
+    assert 0 <= score.metrics[task.card.primary.name] <= 100
+
+
+@pytest.mark.parametrize(("variant", "classes"), [("lab4", 10), ("ood", 100)])
+def test_a_pool_of_strangers_is_another_dataset_and_has_no_class_of_the_task(
+    tmp_path, variant, classes
+):
+    task = SemiCifar10(**SemiCifar10.card.presets["paper"].variants[variant] | {"labels": 1})
+    case = task.prepare(run_of(_Serving(tmp_path), task))
+    pool = case.problems[0].x[case.problems[0].unlabelled]
+    assert bool((case.hidden.y_pool < 0).all()) == (variant == "ood")
+    # the pool is in another order, and on the scale of the problem
+    served = things(30, classes).x.float()
+    if variant == "ood":
+        pair = [own.mean((1, 2, 3)).sort().values for own in (pool, served)]
+        assert float(torch.corrcoef(torch.stack(pair))[0, 1]) > 0.9999
+    else:
+        assert len(pool) == 20
+
+
+def test_vehicles_are_the_positive_pictures(tmp_path):
+    task = PuCifar10(count=6, net="cnn", widths=(4, 8))
+    case = task.prepare(run_of(_Serving(tmp_path), task))
+    assert float(case.problems[0].prior) == pytest.approx(0.4)
+    assert case.hidden.y_test.flatten().tolist() == [row in (0, 1, 8, 9) for row in range(10)]
 
 
 def test_without_clothes_and_without_a_language_model_a_sentence_says_how_to_have_them(
