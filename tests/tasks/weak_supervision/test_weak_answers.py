@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from bench.builtin.datasets.review_sentences import ReviewSentences
+from bench.builtin.datasets.smollm2 import SmolLM2
 from bench.builtin.tasks.weak_supervision import _answers, weak_answers
 from bench.builtin.tasks.weak_supervision._words import NAMES
 from bench.builtin.tasks.weak_supervision.weak_answers import WeakAnswers
@@ -40,7 +42,9 @@ def model(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def _few_questions(monkeypatch):
+def _few_questions(monkeypatch, request):
+    if request.node.get_closest_marker("slow"):
+        return
     for module in (_answers, weak_answers):
         monkeypatch.setattr(module, "QUESTIONS", ASKED)
 
@@ -121,3 +125,21 @@ def test_all_seeds_share_the_answers_and_both_kinds_of_sources_stand_side_by_sid
     few = voted(WeakAnswers(**sizes, n_train=15), 0)
     assert few.votes.shape == (15, 3)
     assert len(opened) == 2
+
+
+@pytest.mark.slow
+def test_the_smoke_preset_asks_the_model_of_the_wheel_and_its_votes_are_scored(run_plan, real):
+    library("transformers")
+    real(ReviewSentences())
+    real(SmolLM2())
+    records = run_plan(
+        paths=[], methods=("majority", "one-coin"), tasks=("weak-answers",), preset="smoke",
+        device="cpu",
+    ).records  # fmt: skip
+    assert {record.method: record.status for record in records} == {
+        "majority": "ok",
+        "one-coin": "ok",
+    }
+    for record in records:
+        assert 0 < record.metrics["coverage"] <= 100
+        assert 0 <= record.metrics["end_acc"] <= 100
