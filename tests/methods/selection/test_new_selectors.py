@@ -1,5 +1,7 @@
 """Scores of typical rows, lpNTK and the time of learning, each against a slow form."""
 
+import math
+
 import pytest
 import torch
 from bench.builtin.methods.selection.learned_when import LearnedWhen, Shares
@@ -19,7 +21,7 @@ from torch.nn import functional as F
 
 from bench.errors import InvalidRun
 from bench.runs.context import Run
-from bench.tracks.selection import Problem, starts
+from bench.tracks.selection import Problem, starts, trained
 from bench.training.convnet import Perceptron
 from bench.training.fitting import Recipe, cross_entropy, fit, passes_of
 
@@ -110,6 +112,21 @@ def test_nets_that_say_the_same_agree_and_others_disagree_by_the_formula():
     ]
     assert disagreement(logits).tolist() == pytest.approx(wanted, rel=1e-4)
     torch.testing.assert_close(disagreement(logits[:1].expand(3, -1, -1)), torch.zeros(5))
+
+
+def test_confidence_is_the_mean_highest_probability_of_the_nets_row_by_row(run_of):
+    problem = problem_of(rows=20)
+    net, params = trained(problem, run_of(), "scores", nets=3, epochs=4)
+    found = Confidence(nets=3).scores(problem, run_of())
+    for row in range(20):
+        total = 0.0
+        for k in range(3):
+            own = [tensor[k : k + 1] for tensor in params]
+            z = [float(value) for value in net.logits(own, problem.x[row][None, None])[0, 0]]
+            total += math.exp(max(z)) / sum(math.exp(value) for value in z)
+        assert float(found[row]) == pytest.approx(-total / 3, rel=1e-5)
+    easy = Confidence(nets=3, order="easy").scores(problem, run_of())
+    torch.testing.assert_close(easy, -found)
 
 
 def test_the_change_of_a_net_is_the_symmetric_divergence():

@@ -1,11 +1,14 @@
 """Tables that a rule makes: what is shown, the metrics by hand, and what cheats would reach."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from bench.builtin.methods.algorithmic.low_degree import LowDegree
+from bench.builtin.tasks.algorithmic import _modular
 from bench.builtin.tasks.algorithmic._cube import both, cube, influence, parity, retrieved
-from bench.builtin.tasks.algorithmic._modular import first_above, ipr, power
+from bench.builtin.tasks.algorithmic._modular import first_above, ipr, power, spectrum_picture
 from bench.builtin.tasks.algorithmic.gotu import Gotu
 from bench.builtin.tasks.algorithmic.modular import Modular
 from bench.builtin.tasks.algorithmic.modular_noisy import ModularNoisy
@@ -87,6 +90,78 @@ def test_cosines_follow_the_rule_everywhere_and_correct_every_wrong_label(run):
     assert metrics["rule"] == metrics["acc"] == metrics["corrected"] == 100
     assert metrics["memorised"] == 0
     assert metrics["fit_step"] is metrics["grok_step"] is metrics["ipr"] is None
+
+
+@given(st.integers(0, 2**31), st.floats(0, 1))
+@settings(max_examples=25, deadline=None)
+def test_a_wrong_label_is_memorised_or_corrected_or_neither_and_never_both(seed, kept):
+    p, task = 7, ModularNoisy(p=7, noise=0.4)
+    made = Setup(
+        seed=seed % 5,
+        task="algorithmic/x",
+        method="algorithmic/m",
+        device=torch.device("cpu"),
+        workdir=Path(),
+        tools=Deaf(),
+    )
+    case = task.prepare(made)
+    problem, drawn = case.problems[0], np.random.default_rng(seed)
+    # some of the given labels, some of the rule's, and anything else
+    said = np.where(drawn.random((p, p)) < kept, drawn.integers(0, p, (p, p)), -1)
+    a, b = problem.x.T
+    given = np.where(drawn.random(len(problem.y)) < 0.5, problem.y, said[a, b])
+    said[a, b] = given
+    said = np.where(said < 0, np.add.outer(range(p), range(p)) % p, said)
+    metrics = scored(
+        task, case, lambda x: torch.eye(p)[torch.from_numpy(said)[x[:, 0], x[:, 1]]], made
+    )
+    wrong = case.hidden.wrong.numpy()
+    assert metrics["memorised"] + metrics["corrected"] <= 100 + 1e-9
+    own = said[a, b][wrong]
+    assert metrics["memorised"] == pytest.approx(100 * (own == problem.y.numpy()[wrong]).mean())
+    rule = ((a + b) % p).numpy()[wrong]
+    assert metrics["corrected"] == pytest.approx(100 * (own == rule).mean())
+
+
+def test_the_picture_of_frequencies_shows_the_strongest_units_by_their_own(run, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        _modular,
+        "heat_map",
+        lambda shares, rows, columns, title: drawn.append((shares, rows, columns)) or np.zeros(1),
+    )
+    p, places = 11, np.arange(11)
+    frequencies = [3, 1, 5, 2, 4, 1]
+    units = np.zeros((3, 7, p))
+    for unit, frequency in enumerate(frequencies):
+        # the sixth unit is a mixture, and the last one is dead
+        units[0, unit] = (unit + 1) * np.cos(2 * np.pi * frequency * places / p + unit) + 0.5
+    units[0, 5] += 3 * np.sin(2 * np.pi * 4 * places / p)
+    spectrum_picture(units, most=4)
+    [(shares, rows, columns)] = drawn
+    assert (rows, columns) == (["1", "2", "3", "4"], ["1", "2", "3", "4", "5"])
+    # of the units 3 to 6: by their strongest frequency, a pure wave before a mixture
+    assert shares.tolist() == [
+        [0.8, 0, 0, 0.2, 0],
+        [0, 1, 0, 0, 0],
+        [0, 0, 0, 1, 0],
+        [0, 0, 0, 0, 1],
+    ]
+
+
+def test_a_net_with_units_has_a_picture_of_their_frequencies_and_others_have_none(run):
+    task = Modular(p=7)
+    case = task.prepare(run)
+    outcomes = [
+        Outcome(
+            solution=Solution(model=waves(7), units=units), curve=[], kept={}, cost={}, counters={}
+        )
+        for units in (None, torch.randn(3, 5, 7, generator=torch.Generator().manual_seed(0)))
+    ]
+    without, found = (task.evaluate(case, [outcome], run).images for outcome in outcomes)
+    assert set(without) == {"steps"}
+    assert set(found) == {"steps", "spectrum"}
+    assert found["spectrum"].dtype == np.uint8
 
 
 def test_a_task_reports_only_what_its_card_declares_where_labels_are_wrong(run):

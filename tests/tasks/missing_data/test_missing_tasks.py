@@ -1,5 +1,7 @@
 """The tasks of missing values: holes in training and test rows, scores by hand, what is refused."""
 
+from typing import ClassVar
+
 import numpy as np
 import pytest
 import torch
@@ -8,8 +10,10 @@ from bench.builtin.tasks.missing_data.missing_clusters import MissingClusters
 from bench.builtin.tasks.missing_data.missing_linear import MissingLinear
 from missing_small import a_run
 
+from bench import MethodCard
 from bench.contracts import Outcome
 from bench.errors import InvalidRun, ParameterError
+from bench.tracks.imputation import Filled, Imputer
 from bench.tracks.missing_data import Solution
 
 
@@ -68,6 +72,32 @@ def test_a_model_that_fills_rows_by_the_other_test_rows_is_refused(clusters, cas
         filled = torch.where(x.isnan(), x.nanmean(0), x)
         return filled[:, :4]
 
+    with pytest.raises(InvalidRun, match="depends on the rows that it is shown together"):
+        scored(clusters, case, model, setups)
+
+
+class Peeking(Imputer, frozen=True, kw_only=True):
+    """Fills rows by the means of all that it was ever asked to fill, or of those it is asked now."""
+
+    card: ClassVar = MethodCard(name="peeking", title="Peeks", track=("missing-data", "imputation"))
+    keeps: bool = True
+
+    def fit(self, x, run):
+        seen = []
+
+        def fill(rows):
+            seen.append(rows)
+            known = torch.cat(seen if self.keeps else seen[-1:])
+            return torch.where(rows.isnan(), known.nanmean(0), rows)
+
+        return Filled(table=x.nan_to_num(0.0), fill=fill)
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_an_imputer_that_learns_from_the_test_rows_is_refused(
+    clusters, case, setups, tmp_path, keeps
+):
+    model = Peeking(keeps=keeps).solve(case.problems[0], a_run(tmp_path)).model
     with pytest.raises(InvalidRun, match="depends on the rows that it is shown together"):
         scored(clusters, case, model, setups)
 
