@@ -26,6 +26,7 @@ CLAIMS = (
     # sparse units need no memory, and it is the units that do it
     Claim(*ONLINE, "hard-ash", "naive", 40.0),
     Claim(*ONLINE, "hard-ash", "ash-relu", 20.0),
+    Claim(*ONLINE, "naive", "ash-relu", -20.0),
     # what is held near its start still learns late in the stream
     Claim(*PLASTIC, "spectral", "naive"),
     Claim(*PLASTIC, "l2-init", "naive"),
