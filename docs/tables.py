@@ -10,16 +10,16 @@ its tasks and methods say; one between ``<!-- data: all -->`` and ``<!-- end dat
 the datasets; one between ``<!-- tracks: PLACE -->`` and ``<!-- end tracks -->`` what the cards of
 the tracks say, with links from a page at that place; one between ``<!-- sweep: FILE PARAMETER
 METRIC... -->`` and ``<!-- end sweep -->`` how paired gains depend on a parameter, from
-docs/records/sweeps/FILE.jsonl; one between ``<!-- searched: FILE TASK VARIANT METRIC METHOD -->`` and
-``<!-- end searched -->`` what each setting that was tried reached, beside METHOD; ``rates``,
-``splits``, ``coverage`` and ``claimed`` hold what tables_splits.py makes of such files; one between ``<!-- preregistered: TRACK -->`` and
-``<!-- end preregistered -->`` what its tests claim and what the runs say (see
-docs/tables_preregistered.py); one between ``<!-- effects: all -->`` and ``<!-- end effects -->``
-which methods of several tracks have a claim that holds; one between ``<!-- chart: TRACK -->`` and
-``<!-- end chart -->`` the interval chart of a track, whose pictures are written into
-docs/_static/charts (see docs/tables_charts.py); one between
-``<!-- datasets: SUITE TRACK FIRST -->`` and
-``<!-- end datasets -->`` what the first methods reach on every dataset of a suite; one between
+docs/records/sweeps/FILE.jsonl; one between ``<!-- searched: FILE TASK VARIANT METRIC METHOD -->``
+and ``<!-- end searched -->`` what each setting that was tried reached, beside METHOD; ``rates``,
+``splits``, ``coverage`` and ``claimed`` hold what tables_splits.py makes of such files; one
+between ``<!-- preregistered: TRACK -->`` and ``<!-- end preregistered -->`` what its tests claim
+and what the runs say (see docs/tables_preregistered.py); one between ``<!-- effects: all -->``
+and ``<!-- end effects -->`` which methods of several tracks have a claim that holds; one between
+``<!-- chart: TRACK -->`` and ``<!-- end chart -->`` the interval chart of a track, whose pictures
+are written into docs/_static/charts (see docs/tables_charts.py); one between ``<!-- datasets:
+SUITE TRACK FIRST -->`` and ``<!-- end datasets -->`` what the first methods reach on every
+dataset of a suite; one between
 ``<!-- output: TASK VARIANT METHOD... -->`` and ``<!-- end output -->`` what ``bench run`` prints;
 one between ``<!-- devices: ONE OTHER -->`` and ``<!-- end
 devices -->`` how the same cells come out on two devices, from docs/records/devices/ONE.jsonl and

@@ -1,6 +1,7 @@
 """The methods: their formulas against plain ones, what they ignore, limits where they coincide."""
 
 import msgspec
+import numpy as np
 import pytest
 import torch
 from bench.builtin.methods.node_graphs.fairgnn import FairGNN, covariance
@@ -16,6 +17,7 @@ from bench.builtin.methods.node_graphs.neighbour_lists import NeighbourLists
 from bench.builtin.methods.node_graphs.sage import SampleAndAggregate
 from bench.builtin.methods.node_graphs.sgc import SmoothedFeatures
 from node_small import Noting, blocks, joined, node_run
+from sklearn.ensemble import RandomForestClassifier
 
 from bench.errors import InvalidRun
 from bench.tracks.node_graphs import Members
@@ -148,7 +150,10 @@ def test_two_edges_away_are_nodes_with_a_common_neighbour_and_no_edge():
     assert far.edges.T.tolist() == [[2, 0], [0, 2]]
 
 
-@pytest.mark.parametrize("method", ALL, ids=lambda method: method.card.name)
+# a forest draws rows by their numbers
+@pytest.mark.parametrize(
+    "method", [*NETS, LabelPropagation(), NeighbourLists()], ids=lambda method: method.card.name
+)
 def test_logits_follow_nodes_that_get_other_numbers(method, tmp_path):
     problem, _ = blocks(dropout=0.0)
     order = torch.randperm(40, generator=torch.Generator().manual_seed(0))
@@ -160,14 +165,41 @@ def test_logits_follow_nodes_that_get_other_numbers(method, tmp_path):
         train=problem.train[order],
         edges=place[problem.edges],
     )
-    if isinstance(method, Forest):
-        pytest.skip("a forest draws rows by their numbers")
     torch.testing.assert_close(
         logits_of(method, other, tmp_path),
         logits_of(method, problem, tmp_path)[order],
         rtol=1e-4,
         atol=1e-4,
     )
+
+
+@pytest.mark.parametrize("neighbours", [True, False])
+def test_a_forest_reads_a_node_and_the_mean_over_its_neighbours_and_no_hidden_label(
+    neighbours, tmp_path
+):
+    problem, _ = blocks(classes=3)
+    # no training node is of the second class
+    y = torch.where(problem.y == 1, 2, problem.y)
+    problem = msgspec.structs.replace(problem, y=y)
+    rows = []
+    for node in range(40):
+        near = problem.edges[0][problem.edges[1] == node].tolist()
+        mean = np.mean([problem.x[other].numpy() for other in near], 0) if near else np.zeros(5)
+        rows.append(
+            np.concatenate(
+                [problem.x[node].numpy(), mean] if neighbours else [problem.x[node].numpy()]
+            )
+        )
+    method = Forest(trees=7, leaf=2, neighbours=neighbours)
+    drawn = node_run(tmp_path, 0, "forest").numpy_generator("method", "forest")
+    plain = RandomForestClassifier(
+        7, min_samples_leaf=2, random_state=int(drawn.integers(2**31))
+    ).fit(np.float32(rows)[::2], y[::2])
+    wanted = plain.predict_proba(np.float32(rows))
+    found = logits_of(method, problem, tmp_path)
+    assert problem.train.tolist() == [True, False] * 20
+    np.testing.assert_allclose(found[:, [0, 2]], wanted, atol=1e-6)
+    assert not bool(found[:, 1].any())
 
 
 def test_a_net_without_edges_ignores_them_and_smoothing_no_times_is_that_net(tmp_path):

@@ -18,6 +18,7 @@ from bench.builtin.methods.ood_detection.pixel_knn import NearestPixels
 from bench.builtin.methods.ood_detection.random import Guess
 from bench.builtin.methods.ood_detection.react import ReAct
 from bench.builtin.methods.ood_detection.relative_mahalanobis import RelativeMahalanobis
+from bench.builtin.methods.ood_detection.sage_score import SageScore
 from bench.builtin.methods.ood_detection.sal import (
     SeparateAndLearn,
     class_means,
@@ -31,7 +32,8 @@ from torch.nn import functional as F
 from bench.errors import InvalidRun, ParameterError
 from bench.runs.context import Run
 from bench.runs.guard import fingerprint
-from bench.tracks.ood_detection import Problem
+from bench.tracks import ood_detection
+from bench.tracks.ood_detection import Problem, told_apart
 from bench.training.fixed_net import Recipe, fixed_net
 
 POST_HOC = (
@@ -241,6 +243,96 @@ def test_projections_of_sal_are_those_of_the_singular_vectors_class_by_class():
             centred = g[c == k] - means[k]
             v = torch.linalg.svd(centred)[2][:directions]
             assert torch.allclose(found[c == k], (centred @ v.T).abs().mean(1))
+
+
+@pytest.mark.parametrize("kept", [0.95, 0.7])
+def test_sal_flags_rows_beyond_the_quantile_of_the_training_rows(problem, tmp_path, kept):
+    found = SeparateAndLearn(kept=kept, epochs=1).solve(problem, run_of(tmp_path))
+
+    def along(x, c, means):
+        """Return |(g - m_c) . v| for every row, v the singular vector of its class."""
+        h, p = problem.model.features(x).double().numpy(), problem.model(x).softmax(1).numpy()
+        g = np.stack([(p[row, k] - 1) * h[row] for row, k in enumerate(c)])
+        means = {k: g[c == k].mean(0) for k in range(3)} if means is None else means
+        far = np.zeros(len(x))
+        for k in set(c.tolist()):
+            own = g[c == k] - means[k]
+            far[c == k] = abs(own @ np.linalg.svd(own)[2][0])
+        return far, means
+
+    usual, means = along(problem.x, problem.y.numpy(), None)
+    said = problem.model(problem.wild).argmax(1).numpy()
+    far, _ = along(problem.wild, said, means)
+    np.testing.assert_allclose(found.suspicion, far, rtol=1e-3, atol=1e-6)
+    edge = np.sort(usual)
+    place = kept * (len(edge) - 1)
+    below = int(place)
+    edge = edge[below] + (place - below) * (edge[below + 1] - edge[below])
+    # no row is so near to the edge that rounding could move it across
+    assert abs(far - edge).min() > 1e-5
+    assert found.flagged.tolist() == (far > edge).tolist()
+
+
+def test_rows_are_told_apart_beside_their_classes_by_the_loss_of_sal(
+    problem, tmp_path, monkeypatch
+):
+    kept = []
+    monkeypatch.setattr(
+        ood_detection,
+        "descended",
+        lambda both, batches, recipe, loss: kept.append((both, batches, loss)),
+    )
+    out = problem.outliers[:7]
+    found = told_apart(problem, out, 2.5, Recipe(epochs=2), run_of(tmp_path))
+    [(both, batches, loss)] = kept
+    head = both[1]
+    assert not bool(head.weight.any())
+    assert torch.equal(found.score(out), torch.zeros(7, 1))
+    with torch.no_grad():
+        head.weight.normal_(generator=torch.Generator().manual_seed(0))
+        head.bias.fill_(0.3)
+    known, other = batches[0]
+    total, apart = 0.0, 0.0
+    for row in known.tolist():
+        p = problem.model(problem.x[row][None])[0].softmax(0)
+        total -= float(p[problem.y[row]].log()) / len(known)
+    weight, bias = head.weight.detach()[0], float(head.bias.detach())
+    for row, inside in [(problem.x[r], 1) for r in known] + [(out[r], 0) for r in other]:
+        line = weight @ problem.model.features(row[None])[0] + bias
+        apart -= float((line if inside else -line).sigmoid().log()) / (len(known) + len(other))
+    assert float(loss(batches[0]).detach()) == pytest.approx(total + 2.5 * apart, rel=1e-4)
+    assert set(torch.cat([b for _, b in batches]).tolist()) <= set(range(7))
+
+
+def test_sage_is_the_geometric_mean_of_three_shares_of_stranger_training_rows(
+    problem, shown, tmp_path
+):
+    method = SageScore(k=3, latents=16, width=32, epochs=20)
+    net = method._trained(problem, run_of(tmp_path))
+
+    def measured(rows, own):
+        found = []
+        for row in rows.flatten(1):
+            z, back, logits = (part[0].double() for part in net(row[None]))
+            near = sorted(float((z - other.double()).abs().sum()) for other in latents)
+            found.append(
+                (
+                    np.log(max(np.mean(near[own : own + 3]), 1e-12)),
+                    float((back - row.double()).square().mean()),
+                    -float(logits.softmax(0).max().log()),
+                )
+            )
+        return np.array(found)
+
+    latents = [net(row[None])[0][0] for row in problem.x.flatten(1)]
+    usual = measured(problem.x, 1)
+    wanted = [
+        np.prod([1 - (usual[:, at] < own[at]).mean() for at in range(3)]) ** (1 / 3)
+        for own in measured(shown, 0)
+    ]
+    found = score(method, problem, shown, tmp_path).numpy()
+    assert len(set(np.round(wanted, 3))) > 5
+    np.testing.assert_allclose(found, wanted, atol=1e-6)
 
 
 def test_sal_flags_strange_rows_and_tells_them_better_than_all_wild_rows_do(problem, tmp_path):

@@ -131,7 +131,7 @@ def test_the_picture_of_frequencies_shows_the_strongest_units_by_their_own(run, 
         lambda shares, rows, columns, title: drawn.append((shares, rows, columns)) or np.zeros(1),
     )
     p, places = 11, np.arange(11)
-    frequencies = [3, 1, 5, 2, 4, 1]
+    frequencies = [3, 1, 5, 2, 4, 5]
     units = np.zeros((3, 7, p))
     for unit, frequency in enumerate(frequencies):
         # the sixth unit is a mixture, and the last one is dead
@@ -140,11 +140,11 @@ def test_the_picture_of_frequencies_shows_the_strongest_units_by_their_own(run, 
     spectrum_picture(units, most=4)
     [(shares, rows, columns)] = drawn
     assert (rows, columns) == (["1", "2", "3", "4"], ["1", "2", "3", "4", "5"])
-    # of the units 3 to 6: by their strongest frequency, a pure wave before a mixture
+    # the units 3 to 6, by their strongest frequency and then by its power
     assert shares.tolist() == [
-        [0.8, 0, 0, 0.2, 0],
         [0, 1, 0, 0, 0],
         [0, 0, 0, 1, 0],
+        [0, 0, 0, 0.2, 0.8],
         [0, 0, 0, 0, 1],
     ]
 

@@ -9,6 +9,7 @@ import torch
 from bench.builtin.tasks.ood_detection._metrics import flags, fpr95, judged, together
 from bench.builtin.tasks.ood_detection._task import noise, scores_of, shuffled
 from bench.builtin.tasks.ood_detection.ood_digits import OodDigits
+from bench.builtin.tasks.ood_detection.ood_fashion import OodFashion
 from bench.builtin.tasks.ood_detection.ood_mnist import OodMnist
 from bench.builtin.tasks.ood_detection.ood_wild import OodWild
 from hypothesis import given, settings
@@ -110,6 +111,38 @@ def test_the_net_knows_six_classes_and_the_near_kind_has_the_others(tmp_path):
     assert not bright & known
     other = task.prepare(run_of(tmp_path, seed=1))
     assert known != {int(row[0].sum(0).argmax()) for row in other.problems[0].x}
+
+
+def bright_columns(rows):
+    """Return the columns that tell the classes of pictures."""
+    return {int(row[0].sum(0).argmax()) for row in rows}
+
+
+def test_of_articles_other_classes_are_near_and_all_digits_far_and_halves_are_apart(tmp_path):
+    run = run_of(tmp_path)
+    case = OodFashion(net="mlp", n_known=220, **SIZES).prepare(run)
+    problem, hidden = case.problems[0], case.hidden
+    assert [len(problem.x), len(problem.x_val), len(hidden.x_test)] == [132, 22, 66]
+    near = {"classes"}
+    far = {"mnist", "glyphs", "digits", "patches", "noise", "shuffled"}
+    assert set(hidden.out) == set(hidden.seen) == near | far
+    known, others = bright_columns(problem.x), bright_columns(hidden.out["classes"])
+    assert len(known) == 6
+    assert not known & others
+    assert bright_columns(hidden.seen["classes"]) <= set(range(10)) - known
+    # digits are no articles, so that each of theirs is out of the distribution
+    assert bright_columns(hidden.out["mnist"]) == set(range(10))
+    for kind, name, most in (("mnist", "mnist5k", 255), ("glyphs", "glyphs", 255)):
+        served = {row.numpy().tobytes() for row in run.dataset(name).x.float() / most}
+        judged_by, learned = (
+            {row.numpy().tobytes() for row in rows[kind]} for rows in (hidden.out, hidden.seen)
+        )
+        assert judged_by | learned <= served
+        assert not judged_by & learned
+        assert len(judged_by) == len(learned) == 40
+    # the pixels of test rows, in another order
+    pixels = {tuple(sorted(row.flatten().tolist())) for row in (*hidden.x_test, *problem.x[:66])}
+    assert all(tuple(sorted(row.flatten().tolist())) in pixels for row in hidden.out["shuffled"])
 
 
 def test_letters_that_are_offered_as_outliers_are_no_kind_to_judge_by(tmp_path):

@@ -33,7 +33,23 @@ def test_errors_among_kept_rows_are_means_over_all_orders_of_equal_scores(rows):
     for order in itertools.permutations(range(len(rows))):
         if all(scores[a] >= scores[b] for a, b in itertools.pairwise(order)):
             found.append(np.cumsum(wrong[list(order)]) / np.arange(1, len(rows) + 1))
-    assert np.allclose(risks(scores, wrong), np.mean(found, axis=0))
+    mean = np.mean(found, axis=0)
+    assert np.allclose(risks(scores, wrong), mean)
+    # the largest k whose mean error is low enough, and not the mean of each order's largest k
+    judgement = judged(scores, wrong, 0.0, 0.1)
+    for name, most in (("cov_at_1", 0.01), ("halved", wrong.mean() / 2)):
+        enough = [k for k in range(1, len(rows) + 1) if mean[k - 1] <= most + 1e-9]
+        assert judgement[name] == pytest.approx(100 * max(enough, default=0) / len(rows)), name
+    half = max(1, len(rows) // 2)
+    assert judgement["acc_filtered"] == pytest.approx(100 - 100 * mean[half - 1])
+    assert judgement["aurc"] == pytest.approx(100 * mean.mean())
+
+
+def test_rows_of_one_score_are_kept_by_their_mean_error_and_not_by_a_lucky_order():
+    scores, wrong = np.zeros(4), np.array([True, False, False, False])
+    # three of four orders begin with a right answer, and the mean error is a quarter at any k
+    found = judged(scores, wrong, 0.0, 0.1)
+    assert found["cov_at_1"] == found["halved"] == 0
 
 
 @given(ROWS, st.floats(0.01, 0.49))
