@@ -1,6 +1,6 @@
 """How scores are judged: the error among the rows that are kept. Percent throughout.
 
-Where scores are equal, figures are means over all orders of the equal rows.
+Where scores are equal, the error is its mean over all orders of the equal rows.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ METRICS = (
         name="cov_at_1",
         unit="%",
         bounds=(0, 100),
-        title="largest share of rows that can be kept with an error of at most 1 %",
+        title="largest share of rows, by score, whose expected error is at most 1 %",
     ),
     Metric(
         name="halved",
         unit="%",
         bounds=(0, 100),
-        title="largest share of rows that can be kept with at most half of the net's error",
+        title="largest share of rows, by score, whose expected error is at most half of the net's",
     ),
     Metric(
         name="loss",
