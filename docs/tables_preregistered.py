@@ -16,9 +16,11 @@ METHODS = ROOT / "tests" / "methods"
 @functools.cache
 def preregistered(track: str) -> str:
     """Return what the files tests/methods/**/test_*_claims.py claim of a track, as a Markdown
-    table.
+    table. Of files whose claims are one family, p is adjusted over all of them.
     """
     claims, modules = tested()
+    family = importlib.import_module("test_claims_together")
+    names = {file.rpartition("/")[2] for file in family.FILES}
     errors = {
         (row.card.name, metric.name)
         for row in registry().rows("task")
@@ -32,7 +34,9 @@ def preregistered(track: str) -> str:
         records = claims.committed(module.COMMITTED) if mine else []
         if records:
             seeds = getattr(module, "SEEDS", claims.SEEDS)
-            found += claims.lines(claims.gains(module.CLAIMS, records, seeds), errors, track)
+            gained = claims.gains(module.CLAIMS, records, seeds)
+            p_values = family.together()[0] if module.__name__ in names else None
+            found += claims.lines(gained, errors, track, p_values)
     if not found:
         return "\nThe claims of this track have not been run yet.\n\n"
     head = [

@@ -201,16 +201,17 @@ def run_anew(claims, folder, seeds=SEEDS, plugins=()):
     return adjusted(gained)
 
 
-def lines(gained, errors=(), track=""):
+def lines(gained, errors=(), track="", p_values=None):
     """Return the rows of a Markdown table: each claim, the difference or figure that it is about,
     and what became of it.
 
     Args:
-        gained: each claim's gains, seed by seed; p is adjusted over all of them.
+        gained: each claim's gains, seed by seed.
         errors: (task, metric) of which less is better.
         track: whose claims are shown; all where it is empty.
+        p_values: of the claims, adjusted; None: over these alone.
     """
-    p_values, rows = adjusted(gained), []
+    p_values, rows = p_values or adjusted(gained), []
     for claim, values in gained.items():
         if track not in ("", claim.track):
             continue
