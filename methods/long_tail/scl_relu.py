@@ -90,7 +90,11 @@ class SclRelu(Recipe):
         """Return features of length 1 (K, B + bound, D), later logits (K, B, C)."""
         if not self.contrasts(state, batch):
             return nets.head((F.normalize(nets.features(batch.x), dim=-1) / self.tau).detach())
-        x = torch.cat([batch.x, state.seeds.inputs(state.bound)], 1) if self.bind else batch.x
+        x = batch.x
+        if self.bind:
+            bound = state.bound.shape[1]
+            state.seeds.count(forward=bound, backward=bound)
+            x = torch.cat([x, state.seeds.inputs(state.bound)], 1)
         return F.normalize(nets.features(x), dim=-1)
 
     def loss(self, state: _State, batch: Batch, logits: torch.Tensor) -> torch.Tensor:
