@@ -1,33 +1,29 @@
 """Write the generated parts of the docs anew: tables of results from committed records, the
 reference of the command line.
 
-Every block between ``<!-- table: NAME -->`` and ``<!-- end table -->`` in README.md and docs/
-becomes the board of the task NAME in the preset ``default``, or in the one that follows the name,
-made by ``bench leaderboard`` from docs/records/*.jsonl; one between ``<!-- claims: TRACK -->`` and
-``<!-- end claims -->`` holds what the papers of the track claim, from the methods' cards, against
-the same records; one between ``<!-- cards: TRACK -->`` and ``<!-- end cards -->`` what the cards of
-its tasks and methods say; one between ``<!-- data: all -->`` and ``<!-- end data -->`` how to have
-the datasets; one between ``<!-- tracks: PLACE -->`` and ``<!-- end tracks -->`` what the cards of
-the tracks say, with links from a page at that place; one between ``<!-- sweep: FILE PARAMETER
-METRIC... -->`` and ``<!-- end sweep -->`` how paired gains depend on a parameter, from
-docs/records/sweeps/FILE.jsonl; one between ``<!-- searched: FILE TASK VARIANT METRIC METHOD -->``
-and ``<!-- end searched -->`` what each setting that was tried reached, beside METHOD; ``rates``,
-``splits``, ``coverage`` and ``claimed`` hold what tables_splits.py makes of such files; one
-between ``<!-- preregistered: TRACK -->`` and ``<!-- end preregistered -->`` what its tests claim
-and what the runs say (see docs/tables_preregistered.py); one between ``<!-- effects: all -->``
-and ``<!-- end effects -->`` which methods of several tracks have a claim that holds; one between
-``<!-- chart: TRACK -->`` and ``<!-- end chart -->`` the interval chart of a track, whose pictures
-are written into docs/_static/charts (see docs/tables_charts.py); one between ``<!-- datasets:
-SUITE TRACK FIRST -->`` and ``<!-- end datasets -->`` what the first methods reach on every
-dataset of a suite; one between
-``<!-- output: TASK VARIANT METHOD... -->`` and ``<!-- end output -->`` what ``bench run`` prints;
-one between ``<!-- devices: ONE OTHER -->`` and ``<!-- end
-devices -->`` how the same cells come out on two devices, from docs/records/devices/ONE.jsonl and
-OTHER.jsonl; one between ``<!-- systems: PART -->`` and ``<!-- end systems -->`` a part of the page
-of systems (see docs/tables_systems.py); docs/cli.md becomes what ``--help`` says, docs/published.md
-what ``bench paper --publish`` writes. Figures in sentences are made anew too, where a mark says of
-what (see docs/tables_figures.py). ``--check`` changes nothing and exits 1 if a block or a figure is
-stale. A mark that can't be computed is an error in either case.
+README.md and docs/ hold blocks from ``<!-- KIND: WORDS -->`` to ``<!-- end KIND -->``:
+
+- ``table: TASK [PRESET]``: the board of a task, by ``bench leaderboard`` from docs/records.
+- ``claims: TRACK``: what the papers of the track claim, from the cards, against these records.
+- ``cards: TRACK``: what the cards of its tasks and methods say.
+- ``data: all``, ``described: all``: how to have the datasets, and what ``bench describe`` says.
+- ``tracks: PLACE``: what the cards of the tracks say, with links from a page at that place.
+- ``preregistered: TRACK``, ``effects: all``: what tests claim, and what the runs say of it.
+- ``sweep: FILE PARAMETER METRIC...``: how paired gains depend on a parameter, from
+  docs/records/sweeps/FILE.jsonl.
+- ``searched: FILE TASK VARIANT METRIC METHOD``: what each setting that was tried reached, beside
+  METHOD, from such a file.
+- ``rates``, ``splits``, ``coverage``, ``claimed``: what tables_splits.py makes of such files.
+- ``chart: TRACK``: the interval chart of a track; its pictures lie in docs/_static/charts.
+- ``datasets: SUITE TRACK FIRST``: what the first methods reach on every dataset of a suite.
+- ``output: TASK VARIANT METHOD...``: what ``bench run`` prints.
+- ``devices: ONE OTHER``: how the same cells come out on two devices, from docs/records/devices.
+- ``systems: PART``: a part of the page of systems.
+
+docs/cli.md becomes what ``--help`` says, docs/published.md what ``bench paper --publish`` writes.
+Figures in sentences are made anew too, where a mark says of what (see docs/tables_figures.py).
+``--check`` changes nothing and exits 1 if a block or a figure is stale. A mark that can't be
+computed is an error in either case.
 
 On the pages of docs/tracks/ and on docs/real-data.md every block but a chart, claims written before
 the runs and the means by dataset is folded: a reader opens the table that they
@@ -46,6 +42,7 @@ import tables_figures
 from tables_cards import ROOT, cards, data, registry, tracks
 from tables_charts import chart, pictures, svg
 from tables_datasets import datasets
+from tables_described import described
 from tables_output import output
 from tables_preregistered import effects, preregistered
 from tables_records import RECORDS, board, claims, devices, sweep
@@ -60,6 +57,7 @@ MAKERS = {
     "cards": cards,
     "data": data,
     "datasets": datasets,
+    "described": described,
     "output": output,
     "preregistered": preregistered,
     "tracks": tracks,
