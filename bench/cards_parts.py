@@ -121,8 +121,15 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """How many seeds run unless the command says otherwise: 0 to ``seeds - 1``."""
     timeout: float = 600.0
     """Wall-clock limit of one run, in seconds; a stack of seeds gets it once for each."""
+    methods: tuple[str, ...] = ()
+    """The methods that run where neither the command nor a suite names any; none: all that fit.
+
+    Others still run by name. It is in no key.
+    """
 
     def __post_init__(self) -> None:
+        for name in self.methods:
+            check_name("method", name)
         if not self.variants:
             raise ValueError("a preset has no variants; give at least one, like {'plain': {}}")
         for name in self.variants:

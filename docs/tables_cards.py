@@ -148,13 +148,7 @@ def _task(card: Any, data: dict[str, Any]) -> str:
         "; ".join(f"`{name}` ({data[name].licence}, {data[name].had})" for name in card.datasets)
         or "made by the task"
     )
-    sizes = "; ".join(
-        (
-            f"{name}: {', '.join(f'`{variant}`' for variant in preset.variants)}, "
-            f"{_seeds(preset.seeds)}"
-        )
-        for name, preset in card.presets.items()
-    )
+    sizes = "; ".join(f"{name}: {_size(preset)}" for name, preset in card.presets.items())
     anchors = (
         ", ".join(f"`{reference.name}` ({reference.kind})" for reference in card.references) or "-"
     )
@@ -164,8 +158,14 @@ def _task(card: Any, data: dict[str, Any]) -> str:
     )
 
 
-def _seeds(count: int) -> str:
-    return f"{count} seed{'s' if count > 1 else ''}"
+def _size(preset: Any) -> str:
+    variants = ", ".join(f"`{variant}`" for variant in preset.variants)
+    methods = [_counted(len(preset.methods), "method")] if preset.methods else []
+    return ", ".join([variants, *methods, _counted(preset.seeds, "seed")])
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'s' if count > 1 else ''}"
 
 
 def _link(paper: str) -> str:

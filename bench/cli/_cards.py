@@ -144,6 +144,11 @@ def card_text(group: list[Entry]) -> str:
         ]
         lines += ["", table(presets, ["preset", "variant", "seeds", "parameters"])]
         lines += [
+            f"preset {name} runs {', '.join(preset.methods)}; others run by name"
+            for name, preset in card.presets.items()
+            if preset.methods
+        ]
+        lines += [
             "",
             table(
                 [

@@ -128,13 +128,12 @@ def _chosen(suite: Mapping[str, Any], request: Request) -> list[Mapping[str, Any
 def _methods(
     task: Mapping[str, Any], asked: Sequence[str], registry: Registry
 ) -> tuple[str, ...] | None:
-    """Return the methods to run on a task, () for all; None: none of those asked for is of its
-    track.
-    """
+    """Return the methods to run on a task; None: none of those asked for is of its track."""
     from bench.runs.track_mismatch import tracks_of
 
     if not asked:
-        return tuple(task["methods"])
+        # the board waits for all, whatever a preset names
+        return tuple(task["methods"]) or ("*",)
     kept = tuple(
         text for text in asked if task["track"] in tracks_of("method", text, None, registry)
     )

@@ -141,7 +141,11 @@ def _row(entry: Entry, clash: bool) -> dict[str, Any]:
     elif isinstance(card, TaskCard):
         row |= {
             "presets": {
-                name: {"variants": list(preset.variants), "seeds": preset.seeds}
+                name: {
+                    "variants": list(preset.variants),
+                    "seeds": preset.seeds,
+                    "methods": list(preset.methods),
+                }
                 for name, preset in card.presets.items()
             },
             "metrics": [

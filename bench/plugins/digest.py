@@ -12,7 +12,7 @@ _DESCRIPTIVE = frozenset(
     # no number depends on them
     (
         "title paper bibtex claim official_code deviates licence signal plain defaults_from trials "
-        "source size get budget unit clock_arrays inputs column limits warns"
+        "source size get budget unit clock_arrays inputs column limits warns methods"
     ).split()
 )
 

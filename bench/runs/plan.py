@@ -14,8 +14,8 @@ from bench.cards import Preset, TaskCard
 from bench.errors import NothingSelected, ParameterError, UsageError, near
 from bench.params import changed, parse_value, resolve, split_call
 from bench.plugins.entries import Entry
-from bench.plugins.registry import Registry, dataset_card, method_card, task_card
-from bench.runs.provenance import missing
+from bench.plugins.registry import Registry, method_card, task_card
+from bench.runs.left_out import only_named, unavailable, unnamed
 from bench.runs.seeds import parse_seeds
 from bench.runs.spec import RunSpec
 from bench.runs.track_mismatch import refuse_mismatch
@@ -198,6 +198,10 @@ def _pair(
     reference = next((item for item in card.references if item.name == solver.name), None)
     if solver.entry is None and (reference is None or not reference.solve):
         return
+    if not request.methods and reference is None and unnamed(preset, solver.name):
+        said = only_named(task.name, request.preset, preset)
+        plan.notes += [] if said in plan.notes else [said]
+        return
 
     def skip(status: str, reason: str) -> None:
         plan.not_run.append(
@@ -206,7 +210,7 @@ def _pair(
             )
         )
 
-    if reason := _unavailable(registry, task, card, solver):
+    if reason := unavailable(registry, task, solver.entry):
         return skip("unavailable", reason)
     if solver.entry and method_card(solver.entry).inputs == "pictures" and card.inputs == "table":
         return skip("not_applicable", f"{solver.name} takes pictures, and {task.name} has a table")
@@ -264,21 +268,6 @@ def _pair(
                     timeout=preset.timeout,
                 )
             )
-
-
-def _unavailable(registry: Registry, task: Entry, card: TaskCard, solver: _Solver) -> str:
-    for name in card.datasets:
-        if name not in {entry.name for entry in registry.rows("dataset")}:
-            return f"{task.name} uses the dataset {name!r}, which no plugin registers"
-        if absent := missing(dataset_card(registry.get("dataset", name)).libraries):
-            return (
-                f"the dataset {name!r} needs the library {absent[0]!r}, which is not "
-                f"installed; run 'pip install {absent[0]}'"
-            )
-    libraries = [*card.libraries, *(method_card(solver.entry).libraries if solver.entry else ())]
-    if absent := missing(libraries):
-        return f"the library {absent[0]!r} is not installed; run 'pip install {absent[0]}'"
-    return ""
 
 
 def _preset(request: Request, task: Entry, card: TaskCard) -> Preset:

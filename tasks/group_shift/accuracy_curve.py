@@ -118,7 +118,12 @@ class AccuracyCurve(SpuriousTask):
                 seeds=1,
                 timeout=60,
             ),
-            "default": Preset(variants={"rho95": {"rho": 0.95}}, seeds=5, timeout=900),
+            "default": Preset(
+                variants={"rho95": {"rho": 0.95}},
+                seeds=5,
+                timeout=900,
+                methods=("erm", "erm-decay", "deep-ensemble", "jtt", "mat", "poe"),
+            ),
             "extended": Preset(
                 variants={"rho50": {"rho": 0.5}, "rho95": {"rho": 0.95}, "rho99": {"rho": 0.99}},
                 params={"trainings": 60},

@@ -73,6 +73,22 @@ def test_a_suite_runs_its_tasks_variants_methods_and_the_seeds_of_its_default_ti
     assert all(seeds == [0, 1] for seeds in rows.values())
 
 
+def test_a_suite_without_methods_runs_all_where_the_preset_names_some(planned, suite):
+    table = """
+[tracks.group-shift]
+low = "erm"
+high = "balanced"
+[[tracks.group-shift.tasks]]
+task = "accuracy-curve"
+variants = ["rho95"]
+chance = "low"
+seconds = 300
+"""
+    suite.write_text(SUITE + table)
+    methods = {row[0] for row in planned("--track", "group-shift")}
+    assert {"erm", "mat", "wide", "mixup"} <= methods
+
+
 def test_track_task_method_variant_seeds_and_preset_take_a_part_or_the_place(planned):
     assert {row[1] for row in planned("--track", "selection")} == {"prune-digits"}
     assert {row[1] for row in planned("--task", "noisy-*")} == {"noisy-digits"}
