@@ -199,8 +199,8 @@ def _pair(
     if solver.entry is None and (reference is None or not reference.solve):
         return
     if not request.methods and reference is None and unnamed(preset, solver.name):
-        said = only_named(task.name, request.preset, preset)
-        plan.notes += [] if said in plan.notes else [said]
+        note = only_named(task.name, request.preset, preset)
+        plan.notes += [] if note in plan.notes else [note]
         return
 
     def skip(status: str, reason: str) -> None:
