@@ -4,6 +4,7 @@ and what came of its claim; or that it is not here yet.
 ``systems.tsv`` names the papers: ``family``, ``kind`` (method, task or baseline), ``title``,
 ``here`` (track/name of plugins whose cards cite another paper) and ``note`` (what is missing, or
 what it needs). A paper is here where a card's BibTeX has its title, or where ``here`` says so.
+Papers of methods and tasks that the list does not have are read from the cards.
 """
 
 from __future__ import annotations
@@ -79,8 +80,44 @@ def _tracks(entry: Any) -> tuple[str, ...]:
     return entry.card.tracks if hasattr(entry.card, "tracks") else (entry.card.track,)
 
 
+@functools.cache
+def further() -> list[System]:
+    """Return the papers that cards cite and the list does not have, by track and title."""
+    listed = {plain_title(system.title) for system in systems()}
+    stand = {_place(entry) for system in systems() for entry in entries_of(system)}
+    cards = [entry for kind in ("method", "task") for entry in registry().rows(kind)]
+    titles = {_papers(entry)[0]: title for entry in cards if (title := _title(entry))}
+    found: dict[tuple[str, str], dict[str, None]] = {}
+    for entry in cards:
+        if entry.card.paper and _place(entry) not in stand:
+            # tasks cite by number what a method cites in full
+            title = _title(entry) or titles.get(_papers(entry)[0], str(entry.card.title))
+            if plain_title(title) not in listed:
+                found.setdefault((home(entry), title), {})[_place(entry)] = None
+    return [
+        System(f"[`{track}`](tracks/{_pages()[track]})", "", title, ",".join(places), "")
+        for (track, title), places in sorted(found.items())
+    ]
+
+
+def _place(entry: Any) -> str:
+    return f"{home(entry)}/{entry.name}"
+
+
+def _papers(entry: Any) -> list[str]:
+    return [part.strip() for part in entry.card.paper.split(",")]
+
+
+def _title(entry: Any) -> str:
+    """Return the title that the BibTeX of a card has; empty where there is none."""
+    title = TITLE.search(entry.card.bibtex)
+    return re.sub(r"[{}\\]", "", " ".join(title[1].split())) if title else ""
+
+
 def page(part: str) -> str:
-    """Return a part of the page: ``count``, ``here``, ``baselines`` or ``absent``."""
+    """Return a part of the page: ``count``, ``here``, ``baselines``, ``absent``
+    or ``further``.
+    """
     counted = [system for system in systems() if system.kind != "baseline"]
     baselines = [system for system in systems() if system.kind == "baseline"]
     lines = {
@@ -90,6 +127,7 @@ def page(part: str) -> str:
         "absent": lambda: _by_family(
             (system for system in counted if not entries_of(system)), _named
         ),
+        "further": lambda: _by_family(further(), _told),
     }[part]()
     return "\n" + "\n".join(lines) + "\n\n"
 
@@ -153,6 +191,25 @@ def _described(system: System) -> list[str]:
     for entry in entries:
         name = f"`{entry.name}`" if len(entries) > 1 else ""
         lines += _facts(entry, name)
+    return lines
+
+
+def _told(system: System) -> list[str]:
+    """Return a paper that the list does not have, with its links, plugins and their verdicts."""
+    entries = entries_of(system)
+    papers = dict.fromkeys(
+        paper.removeprefix(system.title).strip(" ()")
+        for entry in entries
+        for paper in _papers(entry)
+    )
+    lines = [
+        f"- {_plain(system.title)}{'' if system.title.endswith('?') else '.'} "
+        f"{', '.join(map(_link, papers))}. Here: {', '.join(map(_where, entries))}."
+    ]
+    for entry in entries:
+        if hasattr(entry.card, "deviates"):
+            name = f" of `{entry.name}`" if len(entries) > 1 else ""
+            lines.append(f"  - Verdict{name}: {_verdict(entry)}.")
     return lines
 
 

@@ -100,6 +100,46 @@ def test_a_paper_that_is_not_here_says_why(made):
     assert [system.title for system in absent if system.note.rstrip(".").lower() not in shown] == []
 
 
+def test_a_method_or_task_with_a_paper_is_on_the_page_unless_another_stands_there_for_its_paper(
+    made,
+):
+    named = set(re.findall(r"\[`([^`]+)`\]\(tracks/([^)]+)\)", PAGE))
+    entries = [entry for kind in ("method", "task") for entry in made.registry().rows(kind)]
+    there = [e for e in entries if (e.name, made._pages()[made.home(e)]) in named]
+    titles = {made.plain_title(system.title) for system in made.systems()}
+    papers = {entry.card.paper for entry in there}
+    for entry in entries:
+        if entry.card.paper and entry not in there:
+            cited = made.TITLE.search(entry.card.bibtex)
+            known = made.plain_title(cited[1]) in titles if cited else entry.card.paper in papers
+            assert known, entry.name
+
+
+def test_a_paper_of_a_card_is_in_the_list_or_also_here_and_not_in_both(made):
+    lines = [line for line in part("Also here").splitlines() if line.startswith("- ")]
+    assert len(lines) == len(made.further()) > 100
+    for line, system in zip(lines, made.further(), strict=True):
+        title = made.plain_title(system.title)
+        assert made.plain_title(line.removeprefix("- ")).startswith(title)
+        assert title not in map(made.plain_title, (other.title for other in made.systems()))
+        for entry in made.entries_of(system):
+            assert f"`{entry.name}`" in line
+            cited = made.TITLE.search(entry.card.bibtex)
+            assert cited is None or made.plain_title(cited[1]) == title
+            assert all(number in line for number in re.findall(r"\d{4}\.\d{5}", entry.card.paper))
+
+
+def test_papers_of_data_valuation_are_also_here(made):
+    titles = {made.plain_title(system.title) for system in made.further()}
+    for title in (
+        "Beta Shapley: a Unified and Noise-reduced Data Valuation Framework for Machine Learning",
+        "Data Banzhaf: A Robust Data Valuation Framework for Machine Learning",
+        "TRAK: Attributing Model Behavior at Scale",
+        "Understanding Black-box Predictions via Influence Functions",
+    ):
+        assert made.plain_title(title) in titles
+
+
 def test_a_plugin_that_the_list_names_and_that_is_not_there_is_an_error(made):
     wrong = made.System("noisy labels", "method", "A paper", "noisy-labels/nothing", "")
     with pytest.raises(ValueError, match="noisy-labels/nothing"):
