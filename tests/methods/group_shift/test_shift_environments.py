@@ -200,9 +200,24 @@ def test_distances_are_those_within_the_plane_of_the_prototypes():
     assert torch.allclose(distances(z, prototypes), by_hand, atol=1e-4)
 
 
-def test_the_probabilities_of_a_row_sum_to_1(toy, run_of):
-    probabilities = said(ConceptSubspaces(), toy(), run_of()).softmax(-1)
-    assert torch.allclose(probabilities.sum(1), torch.ones(len(probabilities)))
+def test_the_log_odds_of_two_classes_are_linear_in_the_code(toy, run_of):
+    problem, method = toy(), ConceptSubspaces()
+    seeds, state = begun(method, problem, run_of())
+    train(method, seeds, state)
+    model, (first, second) = seeds.nets.member(0), seeds.nets.prototypes[0][0].detach()
+    logits, z = model(problem.x).detach(), model.features(problem.x).detach()
+    # t^2 - (t - L)^2 of the place t on the line through both, L apart
+    by_hand = 2 * (z - first) @ (second - first) - (second - first).square().sum()
+    odds = logits.log_softmax(-1)
+    torch.testing.assert_close(odds[:, 1] - odds[:, 0], by_hand, rtol=1e-3, atol=1e-3)
+
+
+def test_what_is_said_of_a_row_of_concepts_does_not_depend_on_the_rows_beside_it(toy, run_of):
+    problem = toy()
+    model = solved(ConceptSubspaces(), [problem], [run_of()])[0].model
+    whole = model(problem.x)
+    for rows in (slice(0, 1), slice(7, 40)):
+        torch.testing.assert_close(model(problem.x[rows]), whole[rows], rtol=1e-4, atol=1e-4)
 
 
 def test_the_loss_of_concepts_is_its_parts(toy, run_of):

@@ -1,5 +1,6 @@
 """Methods of several stages and methods with environments, against slow computations and limits."""
 
+import copy
 import itertools
 
 import msgspec
@@ -149,6 +150,43 @@ def test_rows_join_in_steps_after_the_warm_up_up_to_the_cap(toy, run_of):
     assert all(before <= after for before, after in itertools.pairwise(seen))
 
 
+class Spied:
+    """What an optimiser had before and after each of its steps.
+
+    Attributes:
+        rates: the learning rates of all its groups, before each step.
+        counts: Adam's own count of steps, after each.
+    """
+
+    def __init__(self, monkeypatch, kind):
+        self.rates, self.counts = [], []
+        made = kind.optimiser
+
+        def optimiser(method, seeds):
+            found = made(method, seeds)
+            found.register_step_pre_hook(lambda one, *_: self.rates.append(self.rates_of(one)))
+            found.register_step_post_hook(lambda one, *_: self.counts.append(self.steps_of(one)))
+            return found
+
+        monkeypatch.setattr(kind, "optimiser", optimiser)
+
+    @staticmethod
+    def rates_of(optimiser):
+        return {group["lr"] for group in optimiser.param_groups}
+
+    @staticmethod
+    def steps_of(optimiser):
+        return {int(state["step"]) for state in optimiser.state.values()}
+
+
+def test_the_rate_of_an_expansion_is_a_hundredth_after_the_warm_up(toy, run_of, monkeypatch):
+    spied = Spied(monkeypatch, ProgressiveExpansion)
+    method = ProgressiveExpansion(warm_up=0.5)
+    trained(method, [toy(epochs=4, lr=2e-3)], [run_of(0)])
+    # three steps an epoch
+    assert [rate for (rate,) in spied.rates] == pytest.approx([2e-3] * 6 + [2e-5] * 6)
+
+
 def test_an_expansion_without_rows_to_join_is_training_on_balanced_rows(toy, run_of):
     method = ProgressiveExpansion(joins=0)
     problem = toy(rows=200)
@@ -202,6 +240,54 @@ def test_the_contrastive_loss_is_that_of_loops_over_pairs():
             pairs = [j for j in others if y[k, j] == y[k, i]]
             terms = [-0.7 * p[j] ** 0.7 * np.log(p[j]) for j in pairs]
             assert float(found[k, i]) == pytest.approx(np.mean(terms) if terms else 0.0, rel=1e-6)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_a_step_of_selecmix_descends_on_mixtures_with_the_partner_s_label(classes, toy, run_of):
+    problem = toy(rows=24, classes=classes, rho=0.7)
+    method, seeds = SelecMix(), Seeds([problem], [run_of(0)])
+    seeds.nets = seeds.build()
+    state, net = method.start(seeds), copy.deepcopy(seeds.nets)
+    state.same[0, 0], lam = True, state.lam[0].clone()
+    batch = next(iter(seeds.epoch(0)))
+    x, y = batch.x[0], batch.y[0]
+    with torch.no_grad():
+        seen = F.normalize(state.encoders.features(batch.x)[0], dim=-1)
+    optimiser = torch.optim.SGD(seeds.nets.parameters(), lr=1.0)
+    method.step(state, seeds.nets, optimiser, batch)
+
+    assert 0 <= float(lam.min()) < float(lam.max()) <= 0.5
+    mixed, labels = [], []
+    for row in range(24):
+        alike = [other for other in range(24) if y[other] == y[row]]
+        partner = min(alike, key=lambda other: float(seen[row] @ seen[other]))
+        weight = float(lam[batch.rows[0, row]])
+        mixed.append(weight * x[row] + (1 - weight) * x[partner])
+        labels.append(int(y[partner]))
+    loss = F.cross_entropy(net(torch.stack(mixed)[None])[0], torch.tensor(labels))
+    if classes == 2:
+        loss = loss + F.cross_entropy(net(x[None])[0], y)
+    loss.backward()
+    for before, after in zip(net.parameters(), seeds.nets.parameters(), strict=True):
+        torch.testing.assert_close(before - after, before.grad, rtol=1e-3, atol=1e-5)
+
+
+def test_a_mixture_of_two_labels_has_that_of_the_row_that_weighs_more(toy, run_of):
+    problem = toy(rows=24, classes=3, rho=0.7)
+    method, seeds = SelecMix(), Seeds([problem], [run_of(0)])
+    seeds.nets = seeds.build()
+    state, net = method.start(seeds), copy.deepcopy(seeds.nets)
+    state.same[0, 0] = False
+    state.lam.zero_()  # nothing of the row itself is left
+    batch = next(iter(seeds.epoch(0)))
+    with torch.no_grad():
+        seen = F.normalize(state.encoders.features(batch.x), dim=-1)
+    partner = contradicting(seen @ seen.mT, batch.y, torch.tensor([False]))[0]
+    assert bool((batch.y[0, partner] != batch.y[0]).all())
+    method.step(state, seeds.nets, torch.optim.SGD(seeds.nets.parameters(), lr=1.0), batch)
+    F.cross_entropy(net(batch.x[:, partner])[0], batch.y[0, partner]).backward()
+    for before, after in zip(net.parameters(), seeds.nets.parameters(), strict=True):
+        torch.testing.assert_close(before - after, before.grad, rtol=1e-3, atol=1e-5)
 
 
 def test_selecmix_counts_the_passes_of_its_encoder_and_of_the_rows_themselves(toy, run_of):
@@ -263,6 +349,14 @@ def test_the_weight_jumps_and_the_loss_is_divided_by_it(kind, toy, run_of):
     for epoch, lam in ((0, 2.0), (1, 2.0), (2, 50.0), (3, 50.0)):
         found = method.loss(state, batch_of(batch.y, epoch=epoch), logits)
         torch.testing.assert_close(found[:, 0], (risk + lam * penalty) / lam)
+
+
+@pytest.mark.parametrize("kind", [InvariantRisk, RiskExtrapolation])
+def test_the_optimiser_begins_anew_where_the_weight_jumps(kind, toy, run_of, monkeypatch):
+    spied = Spied(monkeypatch, kind)
+    trained(kind(share=0.5), [toy(epochs=4)], [run_of(0)])
+    # three steps an epoch, and a jump after two epochs
+    assert [count for (count,) in spied.counts] == [1, 2, 3, 4, 5, 6] * 2
 
 
 @pytest.mark.parametrize("kind", [InvariantRisk, RiskExtrapolation])

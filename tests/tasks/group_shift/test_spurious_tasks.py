@@ -2,16 +2,22 @@
 reach.
 """
 
+import msgspec
 import numpy as np
 import pytest
 import torch
+from bench.builtin.methods.group_shift.jtt import JustTrainTwice
+from bench.builtin.methods.group_shift.lff import LearningFromFailure
 from bench.builtin.tasks.group_shift._spurious import drawn_attribute, flipped, split
 from bench.builtin.tasks.group_shift.spurious_digits import SpuriousDigits
+from bench.builtin.tasks.group_shift.spurious_fashion import SpuriousFashion
 from bench.builtin.tasks.group_shift.spurious_mnist import SpuriousMnist
 from bench.builtin.tasks.group_shift.spurious_mnist10 import SpuriousMnist10
+from serving import Serving
 
-from bench.runs.context import Run
+from bench.runs.context import Run, Setup
 from bench.tracks.group_shift import GroupMethod, Solution
+from bench.training.data import Examples
 
 TASKS = [SpuriousDigits(), SpuriousMnist(), SpuriousMnist10(rho=0.98)]
 ids = {"ids": lambda task: task.card.name}
@@ -76,6 +82,56 @@ def test_a_digit_is_drawn_in_one_channel_alone(prepared):
     ink = (x - x.min()).flatten(2).sum(2)
     assert torch.equal(ink.argmax(1), a)
     assert float(ink.min(1).values.max()) == 0.0
+
+
+@pytest.fixture
+def articles(tmp_path):
+    """Return the case of made-up articles, of which the brightest pixel is the row's number."""
+    y = torch.arange(200) % 10
+    x = torch.zeros(200, 1, 28, 28, dtype=torch.uint8)
+    x[:, 0, 4, 6] = torch.arange(1, 201)
+    x[:, 0, 5, 7] = 255  # on no second row and column
+    run = Setup(
+        seed=0, task="group-shift/spurious-fashion", method="m", device=torch.device("cpu"),
+        workdir=tmp_path, tools=Serving(Examples(x, y, 10)),
+    )  # fmt: skip
+    task = SpuriousFashion(widths=(8,), epochs=1)
+    return task, task.prepare(run), y
+
+
+def test_tops_are_held_against_all_other_articles_in_the_channel_of_their_attribute(articles):
+    _, case, y = articles
+    problem, hidden = case.problems[0], case.hidden
+    assert (problem.n_classes, problem.n_groups, len(problem.y)) == (2, 4, 120)
+    parts = [(problem.x, problem.y, hidden.a_train)]
+    parts += [
+        (getattr(hidden, f"x_{p}"), getattr(hidden, f"y_{p}"), getattr(hidden, f"a_{p}"))
+        for p in ("val", "test")
+    ]
+    seen = []
+    for x, label, attribute in parts:
+        assert x.shape[1:] == (2, 14, 14)
+        ink = x - x.amin()
+        assert torch.equal(ink.flatten(2).sum(2).argmax(1), attribute)
+        own = ink[torch.arange(len(x)), attribute]
+        assert torch.equal((own > 1e-6).flatten(1).sum(1), torch.ones(len(x)).long())
+        seen.append((own[:, 2, 3], label))
+    bright, label = (torch.cat(some) for some in zip(*seen, strict=True))
+    # each of the 200 rows is in one part, and the pixel says which it is
+    rows = (bright / bright.max() * 200).round().long() - 1
+    assert sorted(rows.tolist()) == list(range(200))
+    tops = torch.isin(y[rows], torch.tensor([2, 4, 6]))
+    assert torch.equal(label, tops.long())
+
+
+def test_articles_are_scored_by_their_worst_group(articles, score_of):
+    task, case, _ = articles
+    hidden = case.hidden
+    reader = Fixed(lambda x: (x - x.min()).flatten(2).sum(2).argmax(1))
+    found = score_of(task, case, Solution(model=reader)).metrics
+    assert (found["wga"], found["acc_groupmean"]) == (0.0, 50.0)
+    told = Fixed(lambda x: hidden.y_test if len(x) == len(hidden.y_test) else hidden.y_val)
+    assert score_of(task, case, Solution(model=told)).metrics["wga"] == 100.0
 
 
 def test_the_upper_reference_sees_the_same_digits_with_free_attributes(prepared):
@@ -165,6 +221,30 @@ def test_the_problem_shares_no_memory_with_what_is_hidden(prepared):
     mine = {problem.val_groups.x.data_ptr(), problem.x.data_ptr(), problem.y.data_ptr()}
     theirs = {getattr(hidden, name).data_ptr() for name in ("x_val", "x_test", "y_val", "upper")}
     assert not mine & theirs
+
+
+def solved(method, prepared, setup_of, **protocol):
+    """Return solutions of two seeds of spurious-digits, and which rows contradict the square."""
+    task, seeds = SpuriousDigits(), (100, 101)
+    cases = [prepared(task, seed) for seed in seeds]
+    hidden = {"train_groups": None, "val_groups": None, **protocol}
+    problems = [msgspec.structs.replace(case.problems[0], **hidden) for case in cases]
+    runs = [setup_of(task, seed, Run) for seed in seeds]
+    conflicts = [case.hidden.a_train != case.problems[0].y for case in cases]
+    return list(zip(method.solve_stacked(problems, runs), conflicts, strict=True))
+
+
+def test_after_three_epochs_lff_weighs_rows_that_contradict_the_square_more(prepared, setup_of):
+    for solution, conflict in solved(LearningFromFailure(), prepared, setup_of, epochs=3):
+        weight = solution.weight
+        assert float(weight[~conflict].mean()) + 0.1 < float(weight[conflict].mean())
+
+
+def test_the_errors_of_jtt_are_the_rows_that_contradict_the_square(prepared, setup_of):
+    for solution, conflict in solved(JustTrainTwice(), prepared, setup_of, epochs=1):
+        wrong = solution.minority
+        assert float(wrong[conflict].double().mean()) >= 0.9
+        assert float(conflict[wrong].double().mean()) >= 0.9
 
 
 def test_training_without_the_shortcut_is_far_above_training_with_it(setup_of, score_of):
