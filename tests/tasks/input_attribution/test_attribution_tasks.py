@@ -1,6 +1,7 @@
 """The tasks of input attribution: what they draw, what scores of pixels are worth, and the nets."""
 
 import contextlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,10 +17,12 @@ from bench.checks import check_problem
 from bench.contracts import Outcome
 from bench.errors import InvalidRun
 from bench.runs.context import Setup
+from bench.runs.transfer import records_of
 from bench.tracks.input_attribution import Solution
 from bench.training.stack import StackedMLP
 from bench.training.supervised import cross_entropy
 
+RECORDS = Path(__file__).parents[3] / "docs" / "records"
 SMALL = {"n_train": 120, "n_test": 80, "width": 16, "epochs": 3}
 
 
@@ -185,3 +188,16 @@ def test_blocks_put_the_digit_where_they_are_told():
     x = blocks(rows, torch.tensor([True, False])).x
     assert torch.equal(x[0, :, 28:], rows.x[0])
     assert torch.equal(x[1, :, :28], rows.x[1])
+
+
+def test_random_scores_have_a_diffroar_near_0_on_average_in_the_committed_records():
+    # not at every seed: eight small nets are compared on one test set
+    for variant in ("standard", "robust"):
+        found = [
+            record.metrics["diffroar"]
+            for _, record in records_of(RECORDS / "input-attribution.diffroar-mnist.jsonl")
+            if (record.method, record.variant, record.preset) == ("random", variant, "default")
+        ]
+        assert len(found) == 5
+        assert abs(np.mean(found)) < 2
+        assert abs(np.mean(found)) < 3 * np.std(found, ddof=1) / np.sqrt(5)
