@@ -36,6 +36,8 @@ SEARCHES = {
     "dir": "rationales-search",
     "gsat": "rationales-search",
     "ciga": "rationales-search",
+    "stablegnn": "graph-search",
+    "coral": "graph-search",
 }
 """Method -> file of docs/records/sweeps that holds the settings that were compared."""
 
