@@ -82,7 +82,7 @@ class SuiteCell:
         apart = self.high != self.low and abs(self.high - self.low) > ERRORS * error
         if apart and is_reversed(self.low, self.high, _metric(self.card, self.anchors.primary)):
             return REVERSED
-        return "" if apart and self.anchors.informative else "its anchors can't be told apart"
+        return "" if apart and self.anchors.informative else "its anchors can't be separated"
 
     @property
     def thin(self) -> str:

@@ -280,7 +280,7 @@ def test_anchors_that_can_not_be_told_apart_make_a_cell_thin(track):
     assert [cell["state"] for cell in found["cells"]] == ["scored", "thin", "scored"]
     assert found["by"]["m"]["score"] == pytest.approx(0.5)
     assert any(
-        "up b is thin, shown and not counted: its anchors can't be told apart" in note
+        "up b is thin, shown and not counted: its anchors can't be separated" in note
         for note in found["notes"]
     )
     said = [
