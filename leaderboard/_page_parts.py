@@ -14,6 +14,7 @@ from ._render_tables import ARROWS
 from ._render_tracks import VERDICTS
 from ._text import class_cells, flops, number, range_of, seeds_text, visits
 from ._track_facts import shown_rows
+from ._unaided import unaided_cells
 
 Row = Mapping[str, Any]
 
@@ -96,6 +97,7 @@ def board_columns(track: Row, raw: Sequence[Raw], papers: bool) -> list[Column]:
         column("score", "Score [95 %]"),
         column("place", "#"),
         column("range", "Range"),
+        *([column("unaided", "# w/o needs")] if unaided_cells(shown_rows(track)) else []),
         *reached,
         column("null", "Verdict", numeric=False),
         *([column("plain", "vs best plain", numeric=False)] if best else []),
@@ -157,6 +159,7 @@ def _cells(row: Row, raw: Sequence[Raw], card: Any) -> dict[str, Cell]:
         "score": score(row),
         "place": Cell(str(row["place"] or "—")),
         "range": Cell(range_of(row)),
+        "unaided": Cell(str(row.get("place_unaided") or "—")),
         **reached,
         "null": verdict(row["vs_null"]),
         "plain": verdict(row["vs_plain"]),

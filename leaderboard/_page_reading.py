@@ -47,6 +47,8 @@ HELP = {
     "place": "Place by the score; equal scores share it. It says who did best here, not how sure "
     "that is: see the range.",
     "range": "The true rank lies in this range. All ranges of a board hold together at 95 %.",
+    "unaided": "Place among the methods that need nothing but the problem. Those that need more "
+    "have none here; their remarks say what.",
     "plot": "The score (dot) with its 95 % interval over seeds (thick). Thin: tasks are resampled "
     "too. The vertical lines are the baseline (0) and the upper anchor (1).",
     "raw": "What the method reached in the metric's own unit: the mean over the tasks that count.",

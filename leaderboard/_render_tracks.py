@@ -21,6 +21,7 @@ from ._text import (
     visits,
 )
 from ._track_facts import below, fixed_tests, reliability, shown_rows
+from ._unaided import unaided_columns
 
 Row = Mapping[str, Any]
 
@@ -60,9 +61,12 @@ def _caption(track: Row, suite: Row) -> str:
 
 
 def _columns(track: Row, rows: Sequence[Row]) -> list[Column]:
+    found = unaided_columns(rows)
+    without, needs = found[:1], found[1:]
     return [
         ("#", "right", [str(row["place"] or "—") for row in rows]),
         ("range", "right", [range_of(row) for row in rows]),
+        *without,
         ("method", "left", [_named(row) for row in rows]),
         ("score [95 %]", "right", [score_of(row) for row in rows]),
         ("IQM", "right", [number(row["iqm"][0] if row["iqm"] else None, 3) for row in rows]),
@@ -93,6 +97,7 @@ def _columns(track: Row, rows: Sequence[Row]) -> list[Column]:
             ],
         ),
         ("solve s", "right", [number(row["cost"]["seconds"], 1) for row in rows]),
+        *needs,
         *defaults_column(rows),
         *class_column(rows),
     ]
@@ -148,6 +153,7 @@ def _lines(track: Row, rows: Sequence[Row]) -> list[str]:
             "† needs more than the problem: "
             f"{escape(', '.join(sorted({need for row in rows for need in row['needs']})))}."
         ): any(row["needs"] for row in rows),
+        "# without †: the place among those that need no more.": bool(unaided_columns(rows)),
         "‡ runs that failed count as chance, at least -1; the range then starts at the place.": any(
             row["imputed"] for row in rows
         ),

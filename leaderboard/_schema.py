@@ -122,7 +122,8 @@ class Front(_Part):
 class TrackRow(_Part):
     """A method in a track; ``range`` holds the ends of the 95 % range of
     the true rank, ``iqm`` and ``p_better`` value, low and high, ``warnings``
-    what metrics of its tasks let one suspect.
+    what metrics of its tasks let one suspect. ``place_unaided`` is the place
+    among the rows that need nothing, where others need something.
     """
 
     place: int | None
@@ -156,6 +157,7 @@ class TrackRow(_Part):
     front: Front
     warnings: list[str]
     why: str
+    place_unaided: int | None = None
 
 
 class Agreement(_Part):

@@ -25,6 +25,7 @@ from ._suite_file import Suite
 from ._track_notes import coverage, track_notes, why_no_places
 from ._track_rows import in_order, row_of, without_duplicates
 from ._tuning_budget import budget_notes
+from ._unaided import rank_unaided
 from ._verdicts import TEST, against, agreement, columns, leave_one_out
 
 FEWEST_TASKS = 3
@@ -93,6 +94,7 @@ def track_board(
     }
     if ranked:
         _fill(board, rows, [found[place] for place in ranked], ranked, suite, cells)
+    rank_unaided(rows)
     board["rows"] = sorted(rows, key=in_order)
     board["notes"] += warning_notes(board["rows"])
     return board

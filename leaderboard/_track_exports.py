@@ -68,6 +68,7 @@ def track_lines(track: Row) -> list[dict[str, Any]]:
             key: row[key]
             for key in (
                 "place",
+                "place_unaided",
                 "leading",
                 "method",
                 "reference",

@@ -8,6 +8,7 @@ from typing import Any
 from ._plain import plain_lines
 from ._ranks import EQUAL
 from ._text import counted, number, test_set_text
+from ._unaided import unaided_lines
 
 Row = Mapping[str, Any]
 
@@ -27,7 +28,7 @@ def reliability(track: Row) -> list[str]:
     """Say how far the headline can be relied on: who can't be separated from the first, agreement
     of three summaries, leave-one-task-out, the test.
     """
-    lines = leaders(track)
+    lines = [*leaders(track), *unaided_lines(track)]
     if top := track["agreement"]:
         if top["agree"]:
             lines.append(

@@ -36,6 +36,7 @@ def row_of(
     known = one.scores[~np.isnan(one.scores).any(1)] if one.scores.size else one.scores
     return {
         "place": None,
+        "place_unaided": None,
         "range": None,
         "leading": False,
         "method": one.method,
