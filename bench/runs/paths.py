@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sysconfig
 import urllib.parse
 from typing import Any
@@ -15,6 +16,8 @@ STANDARD = tuple(
 )
 _SYSTEM = ("/proc", "/sys", "/dev", "/etc")
 _CODE = (".py", ".pyc", ".pyi", ".so", ".pyd", ".pth")
+_COMPILED = re.compile(r"\.(pyc|pyd|dylib|so(\.\d+)*)$")
+"""Compiled code; a library of the system often has its version behind the name."""
 _getcwd = os.getcwd  # as it is, whoever replaces it to see who asks
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
@@ -38,9 +41,7 @@ def ignored(path: str, cache: tuple[str, ...]) -> bool:
         return (
             path.endswith(_CODE) or ".dist-info" in path or ".egg-info" in path or path in LIBRARIES
         )
-    return (
-        within(path, STANDARD) or path.endswith((".pyc", ".so", ".pyd")) or "/__pycache__" in path
-    )
+    return within(path, STANDARD) or _COMPILED.search(path) is not None or "/__pycache__" in path
 
 
 def within(path: str, folders: tuple[str, ...]) -> bool:
