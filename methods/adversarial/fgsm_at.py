@@ -36,6 +36,7 @@ class FgsmTraining(AdversarialMethod):
         "'paper'), a weight that is recalled and was not looked up.",
         stacked=True,
         defaults_from="here",
+        trials=3,
         tuning={"mix": (0.0, 0.25, 0.5)},
     )
     settings: ClassVar = {"paper": {"mix": 0.5}}

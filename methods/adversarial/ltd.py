@@ -51,6 +51,7 @@ class LowTemperature(Trades):
         "form, trained on the clean rows; its training costs a pass more.",
         stacked=True,
         defaults_from="here",
+        trials=3,
         tuning={"temperature": (1.0, 2.0, 5.0), "beta": (1.0, 3.0, 6.0)},
     )
     temperature: Annotated[float, Meta(gt=0)] = 2.0

@@ -34,6 +34,7 @@ class Adam(Recipe):
         deviates="The claim is about the training loss; there is no weight decay.",
         stacked=True,
         defaults_from="here",
+        trials=4,
         tuning={"lr": (1e-4, 3e-4, 1e-3, 3e-3)},
     )
     lr: Annotated[float, Meta(gt=0)] = 1e-3

@@ -37,6 +37,7 @@ class ClassBalanced(Recipe):
         signal="labels",
         stacked=True,
         defaults_from="here",
+        trials=5,
         tuning={"beta": (0.0, 0.9, 0.99, 0.999, 0.9999)},
     )
     settings: ClassVar = {"cifar": {"beta": 0.9999}}

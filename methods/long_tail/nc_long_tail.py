@@ -50,6 +50,7 @@ class NcLongTail(Recipe):
         signal="features",
         stacked=True,
         defaults_from="here",
+        trials=3,
         tuning={"within": (0.001, 0.01, 0.1), "between": (0.01, 0.1, 1.0)},
     )
     within: Annotated[float, Meta(ge=0)] = 0.01

@@ -57,6 +57,7 @@ class SclRelu(Recipe):
         signal="features",
         stacked=True,
         defaults_from="here",
+        trials=3,
         tuning={"tau": (0.05, 0.1, 0.2), "share": (0.5, 0.7, 0.9)},
     )
     settings: ClassVar = {"bound": {"bind": True}}

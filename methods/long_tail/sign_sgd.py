@@ -35,6 +35,7 @@ class SignSgd(Recipe):
         deviates="The claim is about the training loss; there is no weight decay.",
         stacked=True,
         defaults_from="here",
+        trials=4,
         tuning={"lr": (3e-5, 1e-4, 3e-4, 1e-3)},
     )
     lr: Annotated[float, Meta(gt=0)] = 3e-4

@@ -45,6 +45,7 @@ class Cutout(Recipe):
         inputs="pictures",
         stacked=True,
         defaults_from="here",
+        trials=3,
         tuning={"share": (0.25, 0.375, 0.5)},
     )
     share: Annotated[float, Meta(ge=0, le=1)] = 0.5

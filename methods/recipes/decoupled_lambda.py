@@ -36,6 +36,7 @@ class DecoupledLambda(Mixing):
         signal="none",
         stacked=True,
         defaults_from="here",
+        trials=3,
         tuning={"label_weight": (0.5, 0.7, 0.9), "stop": (0.25, 0.5, 0.75, 1.0)},
     )
     alpha: Annotated[float, Meta(ge=0)] = 1.0

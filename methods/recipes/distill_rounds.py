@@ -51,6 +51,7 @@ class DistillRounds(Recipe):
         signal="none",
         stacked=True,
         defaults_from="here",
+        trials=4,
         tuning={"alpha": (0.0, 0.2, 0.5, 0.8), "tau": (1.0, 2.0, 4.0)},
     )
     settings: ClassVar = {"teacher-alone": {"alpha": 0.0}}

@@ -47,6 +47,7 @@ class RandomTeacher(Recipe):
         signal="none",
         stacked=True,
         defaults_from="here",
+        trials=4,
         tuning={"alpha": (0.1, 0.2, 0.5, 1.0)},
     )
     alpha: Annotated[float, Meta(ge=0)] = 0.2

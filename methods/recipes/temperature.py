@@ -47,6 +47,7 @@ class Temperature(Recipe):
         signal="held-out",
         stacked=True,
         defaults_from="here",
+        trials=3,
         tuning={"share": (0.1, 0.2, 0.3)},
     )
     share: Annotated[float, Meta(gt=0, le=0.5)] = 0.2

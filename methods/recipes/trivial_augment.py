@@ -48,6 +48,7 @@ class TrivialAugment(Recipe):
         inputs="pictures",
         stacked=True,
         defaults_from="here",
+        trials=3,
         tuning={"strength": (0.5, 1.0, 1.5)},
     )
     strength: Annotated[float, Meta(ge=0, le=1.5)] = 1.0

@@ -29,6 +29,7 @@ class WeightDecay(Recipe):
         "better.",
         stacked=True,
         defaults_from="here",
+        trials=5,
         tuning={"decay": (5e-4, 1e-3, 5e-3, 1e-2, 5e-2)},
     )
     decay: Annotated[float, Meta(ge=0)] = 5e-3

@@ -36,6 +36,7 @@ class CMixup(NeighbourMixing):
         signal="labels",
         stacked=True,
         defaults_from="here",
+        trials=3,
         tuning={"width": (0.1, 0.3, 1.0), "alpha": (0.2, 1.0, 2.0)},
     )
     width: Annotated[float, Meta(gt=0)] = 0.3

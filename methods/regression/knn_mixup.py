@@ -32,6 +32,7 @@ class KnnMixup(NeighbourMixing):
         signal="features",
         stacked=True,
         defaults_from="here",
+        trials=3,
         tuning={"k": (1, 4, 16), "alpha": (0.2, 1.0, 2.0)},
     )
     k: Annotated[int, Meta(ge=0)] = 4

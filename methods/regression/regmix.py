@@ -40,6 +40,7 @@ class RegMix(NeighbourMixing):
         signal="features",
         stacked=True,
         defaults_from="here",
+        trials=3,
         tuning={"alpha": (0.2, 1.0, 2.0)},
     )
     ladder: tuple[int, ...] = (0, 1, 4, 16, 64)

@@ -44,6 +44,7 @@ class SupReMix(Recipe):
         signal="labels",
         stacked=True,
         defaults_from="here",
+        trials=3,
         tuning={"temperature": (0.1, 0.3, 1.0), "epochs_share": (0.25, 0.5, 1.0)},
     )
     temperature: Annotated[float, Meta(gt=0)] = 0.3
