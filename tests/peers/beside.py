@@ -1,6 +1,7 @@
 """Hold values and attributions beside those of the packages that people use, each in an environment of
 its own: ``python tests/peers/beside.py [pydvl] [opendataval] [dattri] [captum] [large]`` prints rows
-of a table in Markdown: how far they are apart, and how many times as long the package takes.
+of a table in Markdown: how far they are apart, how many times as long the package takes, and how
+much memory both use where there are many rows.
 
 Times are processor seconds on one thread, as multiples of one fit of a loop of NumPy that runs in
 both environments (``peer_answers.reference``); their ratio is given. ``large`` takes minutes.
@@ -26,7 +27,7 @@ from bench.builtin.methods.data_valuation.tracin import TracIn
 from bench.builtin.methods.data_valuation.trak import Trak
 from bench.builtin.tasks.data_valuation._metrics import spearman
 from environments import ask
-from peer_answers import fit_seconds, seconds
+from peer_answers import fit_seconds, grown, seconds
 from sklearn.datasets import load_digits
 from threadpoolctl import threadpool_limits
 from valuation_small import a_run, clusters
@@ -38,6 +39,8 @@ from bench.tracks.data_valuation_sampling import draw_orders, gains, of_rows
 
 ROWS = 300
 """Training rows, and validation rows, where times are compared."""
+ORDERS = 20
+"""Random orders of these rows, the same number for all; each order takes one fit a row."""
 
 
 def digits() -> dict[str, np.ndarray]:
@@ -55,6 +58,14 @@ def drawn(n: int, queries: int, columns: int = 16) -> dict[str, np.ndarray]:
     x = generator.standard_normal((n + queries, columns)).astype(np.float32).astype(np.float64)
     y = generator.integers(0, 10, n + queries)
     return {"x": x[:n], "y": y[:n], "x_val": x[n:], "y_val": y[n:]}
+
+
+def whole(n: int, queries: int, columns: int = 16) -> dict[str, np.ndarray]:
+    """Return rows as :func:`drawn` of whole numbers, whose squared distances are exact in single
+    precision, so that rounding changes no order.
+    """
+    rows = drawn(n, queries, columns)
+    return {name: (a * 100).round() if name[0] == "x" else a for name, a in rows.items()}
 
 
 def problem(rows: dict[str, np.ndarray]) -> Problem:
@@ -78,35 +89,39 @@ def in_fits(took, per=1, rows=None):
 
 
 def neighbours(peer, rows, k=10):
-    """Return the largest distance of the values of neighbours, and how many times as long the peer
-    takes.
+    """Return the largest distance of the values of neighbours, how many times as long the peer takes,
+    and the memory of both in bytes.
     """
     theirs = ask(peer, "neighbours", **rows, k=k)
     made, found = problem(rows), []
     turns = 3 if len(rows["y"]) <= 1_000 else 1
-    took = seconds(lambda: found.append(solved(NeighbourShapley(k=k), made)), turns)
+    took, memory = grown(
+        lambda: seconds(lambda: found.append(solved(NeighbourShapley(k=k), made)), turns)
+    )
     first = {name: array[:ROWS] for name, array in rows.items()}
     return {
         "apart": float(np.abs(theirs["value"] - found[0].value.numpy()).max()),
         "times": float(theirs["seconds"] / theirs["fit"]) / in_fits(took, rows=first),
         "seconds": took,
         "their_seconds": float(theirs["seconds"]),
+        "memory": memory,
+        "their_memory": int(theirs["memory"]),
     }
 
 
-def permutations(peer, count):
-    """Return how many times as long the peer takes for one value of a set along an order, each with
-    its least squares or the nearest that it has.
+def permutations(peer):
+    """Return how many times as long the peer takes for equally many orders of the same rows, each with
+    its least squares or the nearest that it has, and the fits of both.
     """
     rows = digits()
-    theirs = ask(peer, "permutations", **rows, count=count)
+    theirs = ask(peer, "permutations", **rows, count=ORDERS)
     game = game_of(problem(rows))
-    orders = draw_orders(ROWS, 20, np.random.default_rng(0))
-    took = in_fits(seconds(lambda: gains(game, orders), 3), orders.numel())
+    orders = draw_orders(ROWS, ORDERS, np.random.default_rng(0))
+    took = in_fits(seconds(lambda: gains(game, orders), 3))
     return {
-        "times": float(theirs["seconds"] / theirs["updates"] / theirs["fit"]) / took,
-        "ours": took,
-        "theirs": float(theirs["seconds"] / theirs["updates"] / theirs["fit"]),
+        "times": float(theirs["seconds"] / theirs["fit"]) / took,
+        "fits": game.fits // 3,
+        "their_fits": int(theirs["updates"]),
     }
 
 
@@ -198,15 +213,25 @@ def datamodelling():
     return float(np.abs(ours - theirs).max())
 
 
-def _row(peer, what, apart="", times=""):
+def _row(peer, what, apart="", times="", memory=("-", "-")):
     package = environments.PEERS[peer].package.replace("==", " ")
     near = f"{apart:.0e}" if apart != "" else "-"
-    print(f"| {package} | {what} | {near} | {f'{times:.1f}' if times else '-'} |", flush=True)
+    long = f"{times:.1f}" if times else "-"
+    print(f"| {package} | {what} | {near} | {long} | {' | '.join(memory)} |", flush=True)
 
 
-def _neighbours(peer, what, rows, k=10):
+def _neighbours(peer, what, rows, k=10, large=False):
     found = neighbours(peer, rows, k)
-    _row(peer, f"`knn-shapley`, {what}", found["apart"], found["times"])
+    memory = [f"{found[name] / 1e6:,.0f}" for name in ("their_memory", "memory")]
+    shown = memory if large else ("-", "-")
+    _row(peer, f"`knn-shapley`, {what}", found["apart"], found["times"], shown)
+
+
+def _permutations(peer):
+    found = permutations(peer)
+    fits = f"{ORDERS} orders of 300 digits, {found['fits']:,} fits each"
+    assert found["fits"] == found["their_fits"], found
+    _row(peer, f"`shapley-perm`, {fits}", times=found["times"])
 
 
 def _pydvl():
@@ -217,16 +242,13 @@ def _pydvl():
         _row("pydvl", f"`shapley-perm`, {what}: {known[name]:.1f} standard errors away")
     for name, what in (("miner", "six miners"), ("pair", "one left and two right shoes")):
         _row("pydvl", f"`least-core`, {what}", known[name])
-    found = permutations("pydvl", 2)
-    _row("pydvl", "`shapley-perm`, a set's value along an order, 300 digits", times=found["times"])
+    _permutations("pydvl")
 
 
 def _opendataval():
-    _neighbours("opendataval", "200 normal rows, 200 queries", drawn(200, 200))
+    _neighbours("opendataval", "200 rows of whole numbers, 50 queries", whole(200, 50))
     _neighbours("opendataval", "300 digits, 300 queries", digits())
-    found = permutations("opendataval", 1)
-    what = "`shapley-perm`, a set's value along an order, 300 digits"
-    _row("opendataval", what, times=found["times"])
+    _permutations("opendataval")
 
 
 def _dattri():
@@ -240,13 +262,18 @@ def _captum():
     _row("captum", "`tracin`, 40 rows, 8 queries, 3 checkpoints", attributions("captum")["tracin"])
 
 
-LARGE = (("opendataval", 1_000), ("pydvl", 20))
-"""Package, and queries to 50,000 rows; pyDVL loops over the rows of each query in Python."""
+LARGE = {"opendataval": whole, "pydvl": drawn}
+"""Package -> rows to value. OpenDataVal needs distances without rounding, pyDVL none that are equal."""
+
+
+def large(peer):
+    """Return 50,000 rows and 1,000 queries for a package."""
+    return LARGE[peer](50_000, 1_000)
 
 
 def _large():
-    for peer, queries in LARGE:
-        _neighbours(peer, f"50,000 normal rows, {queries:,} queries", drawn(50_000, queries))
+    for peer, kind in (("opendataval", "rows of whole numbers"), ("pydvl", "normal rows")):
+        _neighbours(peer, f"50,000 {kind}, 1,000 queries", large(peer), large=True)
 
 
 if __name__ == "__main__":
@@ -262,6 +289,7 @@ if __name__ == "__main__":
     wrong = [name for name in sys.argv[1:] if name not in parts]
     if wrong:
         sys.exit(f"beside: got {wrong[0]!r}; name one of {', '.join(parts)}.")
-    print("| package | what | apart | times as long |\n| --- | --- | --- | --- |")
+    print("| package | what | apart | times as long | its MB | our MB |")
+    print("| --- | --- | --- | --- | --- | --- |")
     for name in sys.argv[1:] or ["pydvl", "opendataval", "dattri", "captum"]:
         parts[name]()

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from absent import STANDING_IN  # noqa: F401 - before it is imported
 from opendataval.dataval import DataShapley, KNNShapley
-from opendataval.dataval.margcontrib import TMCSampler
+from opendataval.dataval.margcontrib.sampler import MonteCarloSampler
 from opendataval.model.api import Model
-from peer_answers import fit_seconds, main, seconds
+from peer_answers import fit_seconds, grown, main, seconds
 from sklearn.linear_model import Ridge
 
 
@@ -23,7 +23,7 @@ def _given(x, y, x_val, y_val):
 
 
 def neighbours(x, y, x_val, y_val, k):
-    """Values of the nearest neighbours, and their processor time."""
+    """Values of the nearest neighbours, their processor time and memory."""
     torch.set_num_threads(1)
     given, found = _given(x, y, x_val, y_val), []
 
@@ -31,9 +31,10 @@ def neighbours(x, y, x_val, y_val, k):
         made = KNNShapley(k_neighbors=int(k), batch_size=4096).input_data(*given)
         found.append(made.train_data_values().evaluate_data_values())
 
-    took = seconds(step, 1)
+    took, memory = grown(lambda: seconds(step, 1))
     return {
         "value": np.asarray(found[0], dtype=np.float64),
+        "memory": memory,
         "seconds": took,
         "fit": fit_seconds(x[:300], y[:300], x_val[:300], y_val[:300]),
     }
@@ -56,9 +57,11 @@ class Squares(Model):
 
 
 def permutations(x, y, x_val, y_val, count):
-    """What random orders of least squares took; its orders end early where nothing changes."""
+    """What random orders of least squares took, each of all rows."""
     torch.set_num_threads(1)
-    valuation = DataShapley(sampler=TMCSampler(mc_epochs=int(count), random_state=0))
+    valuation = DataShapley(
+        sampler=MonteCarloSampler(mc_epochs=int(count), min_cardinality=1, random_state=0)
+    )
     valuation.input_model_metric(Squares(), _accuracy).input_data(*_given(x, y, x_val, y_val))
     took = seconds(valuation.train_data_values, 1)
     return {
@@ -70,7 +73,9 @@ def permutations(x, y, x_val, y_val, count):
 
 
 def _accuracy(wanted, said):
-    return float((said.argmax(1) == wanted.argmax(1)).float().mean())
+    # an order would end after ten rows that change nothing; every second value is a little higher
+    right = (said.argmax(1) == wanted.argmax(1)).float().mean()
+    return float(right) + Squares.fits % 2 * 1e-6
 
 
 if __name__ == "__main__":

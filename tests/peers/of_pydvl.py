@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from joblib import parallel_config
-from peer_answers import fit_seconds, main, seconds
+from peer_answers import fit_seconds, grown, main, seconds
 from pydvl.valuation import (
     Dataset,
     KNNShapleyValuation,
@@ -26,7 +26,7 @@ def _named(x, y):
 
 
 def neighbours(x, y, x_val, y_val, k):
-    """Values of the nearest neighbours, and the processor time in fits of the reference loop."""
+    """Values of the nearest neighbours, their processor time and memory."""
     train, test = _named(x, y), _named(x_val, y_val)
 
     def step():
@@ -34,9 +34,10 @@ def neighbours(x, y, x_val, y_val, k):
         found.append(KNNShapleyValuation(model, test, progress=False).fit(train).result)
 
     found = []
-    took = seconds(step, 1)
+    took, memory = grown(lambda: seconds(step, 1))
     return {
         "value": found[0].values[np.argsort(found[0].indices)],
+        "memory": memory,
         "seconds": took,
         "fit": fit_seconds(x[:300], y[:300], x_val[:300], y_val[:300]),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -25,6 +26,20 @@ def seconds(step, repeats=3):
         step()
         found.append(time.process_time() - start)
     return min(found)
+
+
+def grown(step):
+    """Return what a step returns, and by how many bytes the memory of this process grows in it at
+    most (Linux, which can forget the peak before).
+    """
+    Path("/proc/self/clear_refs").write_text("5")
+    before = _held("VmRSS")
+    return step(), _held("VmHWM") - before
+
+
+def _held(field):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) << 10 for line in lines if line.startswith(field))
 
 
 def reference(x, y, x_val, y_val, fits=100):
