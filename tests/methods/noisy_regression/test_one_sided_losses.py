@@ -117,13 +117,13 @@ def test_the_density_of_the_noise_integrates_to_one_and_has_its_mean(tau, a, p):
 
 
 def test_the_noise_that_is_learned_is_near_the_one_that_was_drawn(tmp_path):
-    problem, _ = lowered(rows=3000, epochs=30, batch_size=100)
-    noisy = np.random.default_rng(1).normal(0, 0.2, 3000)
+    problem, _ = lowered(rows=2000)
+    noisy = np.random.default_rng(1).normal(0, 0.2, 2000)
     problem = Problem(
         x=problem.x,
         y=problem.y + torch.from_numpy(noisy).float(),
         widths=(16,),
-        epochs=30,
+        epochs=20,
         batch_size=100,
         lr=0.02,
         optimiser="adam",
@@ -140,7 +140,7 @@ def test_the_noise_that_is_learned_is_near_the_one_that_was_drawn(tmp_path):
 def test_a_method_that_knows_the_side_is_nearer_to_clean_targets_than_the_squared_error(
     tmp_path, method
 ):
-    problem, clean = lowered(rows=600, epochs=20)
+    problem, clean = lowered(rows=400, epochs=12)
     wrong = [
         float((predicted(one, problem, tmp_path)[:, 0] - clean).abs().mean())
         for one in (method, SquaredError())
