@@ -1,12 +1,16 @@
-"""What tests of claims share, on hand-made records."""
+"""What tests of claims share, on hand-made records; and that committed ones are of today's code."""
 
+from collections import Counter
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from claims import (
     SEEDS,
+    SWEEPS,
     Claim,
     adjusted,
+    committed,
     figures,
     gains,
     holm,
@@ -15,6 +19,9 @@ from claims import (
     p_value,
     without_runs,
 )
+
+from bench.cli._board import stale_ids
+from bench.plugins.registry import Registry
 
 ABOVE = Claim("t", "a", "v", "acc", "m", "n", 1.0)
 
@@ -77,3 +84,41 @@ def test_equal_gains_get_the_p_of_a_sign_test_and_no_interval():
     assert p_value([-2.0] * 10) == 1.0
     assert interval([2.0] * 10) is None
     assert figures([2.0] * 10) == "+2.00"
+
+
+# Committed records -----------------------------------------------------------
+
+HERE = Path(__file__).resolve().parent
+WITHOUT_A_TEST = {
+    "valuation-reliability": "bench run --task value-mislabel --seeds 100-109 --device cpu --method "
+    "'knn-shapley,shapley-perm,beta-shapley,banzhaf-msr,banzhaf-msr[subsets=4000]' --results DIR",
+}
+"""File of records that pages quote -> what runs them; those of claims are run by their tests."""
+OLDER = {"plain-claims"}
+"""Files whose runs are to be repeated; docs/tracks/noisy-labels.md says so."""
+
+
+def what_runs(name):
+    """Return the command that runs what a file of claims rests on."""
+    for file in HERE.rglob("test_*claims.py"):
+        if f'COMMITTED = "{name}"' in file.read_text():
+            shown = file.relative_to(HERE.parents[1])
+            return f"BENCH_CLAIMS=DIR python -m pytest -s -m slow {shown}"
+    return WITHOUT_A_TEST[name]
+
+
+def test_no_claim_rests_on_runs_of_older_code():
+    registry, said = Registry(), []
+    claimed = {file.stem for file in SWEEPS.glob("*-claims.jsonl")}
+    for name in sorted((claimed | {"elr-plus-turns", *WITHOUT_A_TEST}) - OLDER):
+        records = committed(name)
+        assert records, name
+        stale = stale_ids(registry, records)
+        if stale:
+            of = Counter(f"{one.task}/{one.method}" for one in records if one.id in stale)
+            said.append(
+                f"{name}.jsonl: {len(stale)} of {len(records)} runs ({', '.join(sorted(of))}); "
+                f"run '{what_runs(name)}', then 'bench results export "
+                f"docs/records/sweeps/{name}.jsonl --results DIR'"
+            )
+    assert not said, "runs of older code:\n" + "\n".join(said)
