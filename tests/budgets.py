@@ -25,16 +25,16 @@ BUDGETS: dict[str, float] = {
     "tests/counts": 6.0,
     "tests/datasets": 22.0,
     "tests/device": 7.0,
-    "tests/docs": 140.0,
+    "tests/docs": 175.0,
     "tests/examples": 30.0,
     "tests/executors": 32.0,
-    "tests/leaderboard": 50.0,
-    "tests/methods": 124.0,
+    "tests/leaderboard": 70.0,
+    "tests/methods": 135.0,
     "tests/methods/accuracy_estimation": 1.0,
     "tests/methods/active_learning": 7.0,
     "tests/methods/adversarial": 5.0,
     "tests/methods/algorithmic": 3.0,
-    "tests/methods/continual": 4.0,
+    "tests/methods/continual": 7.0,
     "tests/methods/group_shift": 12.0,
     "tests/methods/imputation": 3.0,
     "tests/methods/input_attribution": 2.0,
@@ -81,7 +81,7 @@ BUDGETS: dict[str, float] = {
     "tests/training": 22.0,
 }
 """Folder (or file) of tests -> seconds that all its tests may take together."""
-WHOLE = 1368.0
+WHOLE = 1437.0
 """Seconds that all budgets may be together."""
 SHOWN = 25
 """Tests that are listed at the end, the slowest first."""
