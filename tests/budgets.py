@@ -52,8 +52,8 @@ BUDGETS: dict[str, float] = {
     "tests/methods/target_shift": 4.0,
     "tests/methods/weak_supervision": 6.0,
     "tests/peers": 1.0,
-    "tests/plugins": 24.0,
-    "tests/runs": 124.0,
+    "tests/plugins": 34.0,
+    "tests/runs": 140.0,
     "tests/speed": 36.0,
     "tests/tasks": 170.0,
     "tests/tasks/accuracy_estimation": 1.0,
@@ -81,7 +81,7 @@ BUDGETS: dict[str, float] = {
     "tests/training": 22.0,
 }
 """Folder (or file) of tests -> seconds that all its tests may take together."""
-WHOLE = 1437.0
+WHOLE = 1463.0
 """Seconds that all budgets may be together."""
 SHOWN = 25
 """Tests that are listed at the end, the slowest first."""
