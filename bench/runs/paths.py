@@ -15,7 +15,7 @@ STANDARD = tuple(
     dict.fromkeys(os.path.realpath(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib"))
 )
 _SYSTEM = ("/proc", "/sys", "/dev", "/etc")
-_CODE = (".py", ".pyc", ".pyi", ".so", ".pyd", ".pth")
+_CODE = (".py", ".pyi", ".pth")
 _COMPILED = re.compile(r"\.(pyc|pyd|dylib|so(\.\d+)*)$")
 """Compiled code; a library of the system often has its version behind the name."""
 _getcwd = os.getcwd  # as it is, whoever replaces it to see who asks
@@ -35,13 +35,13 @@ def ignored(path: str, cache: tuple[str, ...]) -> bool:
     """
     if within(path, _SYSTEM) and not within(path, ("/dev/shm",)):  # noqa: S108 - where some keep data
         return True
-    if within(path, cache):
+    if within(path, cache) or _COMPILED.search(path):
         return True
     if within(path, LIBRARIES):
         return (
             path.endswith(_CODE) or ".dist-info" in path or ".egg-info" in path or path in LIBRARIES
         )
-    return within(path, STANDARD) or _COMPILED.search(path) is not None or "/__pycache__" in path
+    return within(path, STANDARD) or "/__pycache__" in path
 
 
 def within(path: str, folders: tuple[str, ...]) -> bool:

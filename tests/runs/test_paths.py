@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bench.runs.inputs import LIBRARIES
 from bench.runs.paths import ignored
 
 
@@ -13,6 +14,11 @@ from bench.runs.paths import ignored
 )
 def test_a_shared_library_is_no_data_whatever_version_its_name_ends_with(path):
     assert ignored(path, ())
+
+
+@pytest.mark.parametrize("name", ["libgomp.so.1", "libz.so", "module.py", "names.pth"])
+def test_code_beside_installed_libraries_is_no_data(name):
+    assert ignored(f"{LIBRARIES[0]}/lib/{name}", ())
 
 
 @pytest.mark.parametrize("path", ["/d/rows.so.csv", "/d/so", "/d/lib.so.old", "/d/x.1.2"])
