@@ -28,15 +28,6 @@ COUNTS = [4, 0, 6, 2, 0]
 
 
 @pytest.fixture
-def home(tmp_path, monkeypatch):
-    """An empty folder of local datasets, and no network."""
-    monkeypatch.setenv("BENCH_DATA", str(tmp_path / "data"))
-    monkeypatch.delenv("BENCH_HUB", raising=False)
-    (tmp_path / "data").mkdir()
-    return tmp_path / "data"
-
-
-@pytest.fixture
 def load(tmp_path, graph_library):
     return lambda dataset: dataset.load(
         Setup(seed=0, task="t", method="m", device=torch.device("cpu"), workdir=tmp_path)

@@ -48,15 +48,6 @@ class _Serving(Deaf):
 
 
 @pytest.fixture
-def home(tmp_path, monkeypatch):
-    """An empty folder of local datasets, and no network."""
-    monkeypatch.setenv("BENCH_DATA", str(tmp_path / "data"))
-    monkeypatch.delenv("BENCH_HUB", raising=False)
-    (tmp_path / "data").mkdir()
-    return tmp_path / "data"
-
-
-@pytest.fixture
 def run(tmp_path):
     """Return a task's run of a seed."""
     return lambda seed=0: Setup(
