@@ -7,6 +7,7 @@ import statistics
 import time
 
 import numpy as np
+import pytest
 import torch
 from adversarial_small import CPU, curved, run_of
 from bench.builtin.methods.regression.c_mixup import CMixup
@@ -68,8 +69,9 @@ def test_an_attack_on_a_divergence_gains_a_third_by_clean_logits_computed_once()
     assert ratio(every_step, once) >= 1.3
 
 
-def test_attacks_on_stacked_seeds_gain_a_quarter_and_more_over_one_seed_after_the_other():
-    # about 1.4 on an idle machine: 1.37 to 1.41
+# two fifths are the aim, and 1.37 to 1.41 is what an idle machine measures
+@pytest.mark.parametrize("gain", [1.25, pytest.param(1.4, marks=pytest.mark.slow)])
+def test_attacks_on_stacked_seeds_gain_over_one_seed_after_the_other(gain):
     stack, (x, y) = nets(5), rows(5)
     alone = [nets(1) for _ in range(5)]
     for k, net in enumerate(alone):
@@ -88,7 +90,7 @@ def test_attacks_on_stacked_seeds_gain_a_quarter_and_more_over_one_seed_after_th
         )
 
     torch.testing.assert_close(one_by_one(), together(), rtol=0, atol=1e-3)
-    assert ratio(one_by_one, together) >= 1.25
+    assert ratio(one_by_one, together) >= gain
 
 
 def test_partners_of_all_rows_take_a_hundredth_of_a_density_a_row(tmp_path):
