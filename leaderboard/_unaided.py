@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bench.errors import listed
+
 from ._text import Column, escape
 
 Row = Mapping[str, Any]
@@ -45,5 +47,5 @@ def unaided_lines(track: Row) -> list[str]:
     firsts = [row["method"] for row in track["rows"] if row.get("place_unaided") == 1]
     if not firsts:
         return []
-    who = f"{' and '.join(firsts)} {'is' if len(firsts) == 1 else 'share'} first"
-    return [f"Among methods that need nothing but the problem, {who}."]
+    verb = "is" if len(firsts) == 1 else "share"
+    return [f"Among methods that need nothing but the problem, {listed(firsts)} {verb} first."]
