@@ -291,7 +291,7 @@ def test_a_library_that_is_missing_makes_a_row_that_says_how_to_get_it(monkeypat
     from bench.runs.plan import Request, make_plan
 
     monkeypatch.setattr(
-        "bench.runs.plan.missing",
+        "bench.runs.left_out.missing",
         lambda names: [name for name in names if name in ("cleanlab", "vaderSentiment")],
     )
     plan = make_plan(Request(track="label-errors", preset="smoke"), Registry())
