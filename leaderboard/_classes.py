@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from bench.digests import digest
 from bench.runs.kernels import in_words
-from bench.runs.machine_classes import Vote, class_of, elect, names_of
+from bench.runs.machine_classes import Vote, class_of, clock_of, elect, names_of
 from bench.runs.record import Record
 
 from ._text import counted
@@ -28,11 +28,20 @@ class Classes:
         sources = {id(record.provenance): record.provenance for record in records}
         self._of = {name: class_of(source) for name, source in sources.items()}
         self.sources = {self._of[name]: source for name, source in sources.items()}
-        self.names = names_of(self.sources)
+        self.names = names_of(
+            {name: {**source, "limited_from": None} for name, source in self.sources.items()}
+        )
+        self._clocks = {name: clock_of(source) for name, source in sources.items()}
+        self.clocks = names_of({self._clocks[name]: source for name, source in sources.items()})
+        """Short names of what seconds are comparable within."""
 
     def of(self, record: Record) -> str:
         """Return the class of one of the records, as a digest."""
         return self._of[id(record.provenance)]
+
+    def clock(self, record: Record) -> str:
+        """Return what the seconds of one of the records are comparable within, as a digest."""
+        return self._clocks[id(record.provenance)]
 
     def named(self, records: Iterable[Record]) -> str:
         """Return the short names of the classes of some records, as one
@@ -233,13 +242,13 @@ def class_notes(records: Sequence[Record], classes: Classes, timed: str) -> list
     Args:
         records: those of one table that are compared.
         classes: of the machines that computed them.
-        timed: the class whose seconds are shown.
+        timed: the clock whose seconds are shown.
     """
     seeds: dict[str, set[int]] = defaultdict(set)
     for record in records:
         seeds[classes.names[classes.of(record)]].add(record.seed)
     if len(seeds) < 2:
-        return []
+        return _limited_note(records, classes, timed)
     said = "; ".join(
         f"seed{'s' * (len(found) > 1)} {', '.join(map(str, sorted(found)))} on {name}"
         for name, found in sorted(seeds.items())
@@ -247,7 +256,7 @@ def class_notes(records: Sequence[Record], classes: Classes, timed: str) -> list
     return [
         (
             f"The runs of a seed share a class of machine: {said}. Seconds are of "
-            f"{classes.names[timed]} alone."
+            f"{classes.clocks[timed]} alone."
         )
     ]
 
@@ -256,26 +265,42 @@ def track_class_notes(compared: Sequence[Record], classes: Classes, timed: str) 
     """Say how many runs of a track ran on which class of machine, where there are several."""
     told = classes.summary(compared)
     if len(told) < 2:
-        return []
+        return _limited_note(compared, classes, timed)
     said = "; ".join(f"{one['name']} ({counted(one['records'], 'run')})" for one in told)
     return [
         (
             f"Classes of machines: {said}. The runs of one task, variant and seed share a class. "
-            f"Seconds are of {classes.names[timed]} alone."
+            f"Seconds are of {classes.clocks[timed]} alone."
         )
     ]
 
 
-def main_class(records: Iterable[Record], classes: Classes) -> str:
-    """Return the class that most cells have a run of, then most runs: seconds are of it alone,
-    since those of two are not comparable.
+def _limited_note(records: Sequence[Record], classes: Classes, timed: str) -> list[str]:
+    """Say how many runs have other seconds, since their processor was limited to the class."""
+    others = [record for record in records if classes.clock(record) != timed]
+    if not others:
+        return []
+    said = ", ".join(sorted({classes.clocks[classes.clock(record)] for record in others}))
+    return [
+        (
+            f"{counted(len(others), 'run')} of {len(records)} came from {said}: same kernels, same "
+            f"bits, other seconds. Seconds are of {classes.clocks[timed]} alone."
+        )
+    ]
+
+
+def main_clock(records: Iterable[Record], classes: Classes) -> str:
+    """Return the clock that most cells have a run of, then most runs: seconds are of it alone,
+    since those of two are not comparable (see :func:`bench.runs.machine_classes.clock_of`).
     """
     cells: dict[str, set[tuple[str, str]]] = defaultdict(set)
     counts: dict[str, int] = defaultdict(int)
     for record in records:
-        name = classes.of(record)
+        name = classes.clock(record)
         cells[name].add((record.task, record.variant))
         counts[name] += 1
     return min(
-        counts, key=lambda name: (-len(cells[name]), -counts[name], classes.names[name]), default=""
+        counts,
+        key=lambda name: (-len(cells[name]), -counts[name], classes.clocks[name]),
+        default="",
     )

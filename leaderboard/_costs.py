@@ -21,7 +21,7 @@ def cost_of(
     """Return what one seed of all cells costs: the sum over cells of the median over seeds; None
     where a cell has no run that succeeded.
 
-    Seconds are of the runs of the class ``timed`` alone: those of two classes are not comparable.
+    Seconds are of the runs of the clock ``timed`` alone: those of two are not comparable.
     """
     ran = [
         [record for record in cell.runs[one.method].records if record.status == "ok"]
@@ -47,7 +47,7 @@ def cost_of(
     return {
         "seconds": summed(
             lambda record: seconds(record.cost, record.device),
-            [[one for one in group if classes.of(one) == timed] for group in ran],
+            [[one for one in group if classes.clock(one) == timed] for group in ran],
         ),
         "visits": summed(
             lambda record: record.counters.get("forward", 0) + record.counters.get("backward", 0)

@@ -120,7 +120,7 @@ def row_of(
         metrics: names of what is averaged.
         stale: ids of records whose key is no longer the live one.
         classes: of the machines that computed the records.
-        timed: the class whose seconds are shown.
+        timed: the clock whose seconds are shown.
         defaults: where its parameters come from, in words.
     """
     values = list(entrant.values.values())
@@ -144,7 +144,9 @@ def row_of(
             name: _over(mean, (record.metrics.get(name) for record in entrant.ok))
             for name in metrics
         },
-        "cost": _cost(entrant.ok, [record for record in entrant.ok if classes.of(record) == timed]),
+        "cost": _cost(
+            entrant.ok, [record for record in entrant.ok if classes.clock(record) == timed]
+        ),
         "class": classes.named(entrant.ok),
         "statuses": dict(
             sorted(

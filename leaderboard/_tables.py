@@ -12,7 +12,7 @@ from bench.cards import MethodCard, Metric, TaskCard
 from bench.digests import digest
 from bench.runs.record import Record
 
-from ._classes import ComparedRuns, class_notes, main_class
+from ._classes import ComparedRuns, class_notes, main_clock
 from ._metric_columns import columns_of, suspected, warning_notes, worst_of
 from ._notes import table_notes
 from ._ranks import compare_with_low, in_order, place
@@ -81,7 +81,7 @@ def table_of(
     primary, *others = metrics_of(records, card)
     members = entrants(records, primary.name, runs.aside)
     compared = [record for member in members for record in member.ok]
-    timed = main_class(compared, classes)
+    timed = main_clock(compared, classes)
     names = [metric.name for metric in (primary, *others) if metric.name]
     rows = [
         row_of(

@@ -13,7 +13,7 @@ from bench.runs.record import Record
 from ._aggregate import Array, Resamples, iqm, mean_ranks, on_front, superiority, track_interval
 from ._anchors import Anchors
 from ._cells import SuiteCell, described, suite_cells
-from ._classes import ComparedRuns, compared_runs, main_class, track_class_notes
+from ._classes import ComparedRuns, compared_runs, main_clock, track_class_notes
 from ._family import family
 from ._metric_columns import warning_notes
 from ._over_datasets import over_datasets
@@ -65,7 +65,7 @@ def track_board(
     for one in found:
         one.scores = one.scores[places]
     compared = [record for one in found for record in one.records]
-    timed = main_class(compared, runs.classes)
+    timed = main_clock(compared, runs.classes)
     rows = [row_of(one, cells, track, methods, stale, runs.classes, timed) for one in found]
     obstacle = why_no_places(cells, suite, scored)
     for row in rows:

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from bench.errors import BenchError
+from bench.instructions import limited
 from bench.texts import printable, shell_word
 
 _VERBS = {
@@ -76,6 +77,7 @@ class _Verbs(click.Group):
         _streams()
         _any_text()
         try:
+            limited()  # before anything loads NumPy or torch
             code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         except BenchError as error:
             click.echo(printable(f"bench: {error}"), err=True)

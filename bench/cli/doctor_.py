@@ -56,7 +56,8 @@ def command(results: str | None, plugins: tuple[str, ...], as_json: bool) -> int
             True,
             gpu["name"]
             if gpu
-            else f"no GPU; {provenance.cpu()['model']}, {provenance.machine()['cores']} cores",
+            else f"no GPU; {provenance.cpu()['model']}, {provenance.cpu()['class']}, "
+            f"{provenance.machine()['cores']} cores",
         )
     )
     rows.append(("kernels", *_kernels()))

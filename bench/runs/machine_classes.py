@@ -23,6 +23,14 @@ def class_of(source: Mapping[str, Any]) -> str:
     return digest({name: source.get(name) for name in ("cpu_class", "kernels", "gpu")})
 
 
+def clock_of(source: Mapping[str, Any]) -> str:
+    """Return what the seconds of a record are comparable within: its class, and the class of the
+    processor where :mod:`bench.instructions` limited it.
+    """
+    own = source.get("limited_from")
+    return digest([class_of(source), own]) if own else class_of(source)
+
+
 def names_of(sources: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """Return a short name of each class, like ``AMD avx2``: with its kernels, then with a piece of
     its digest, where two would have the same.
@@ -39,10 +47,9 @@ def names_of(sources: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
 
 
 def _named(name: str, source: Mapping[str, Any], detail: int) -> str:
-    text = str(source.get("cpu_class") or "unknown class")
-    machine, *parts = text.split("-")
-    known = [machine, *parts] if machine != "x86_64" else parts
-    cpu = " ".join(filter(None, (_VENDORS.get(part, part) for part in known))) or text
+    cpu = _in_words(str(source.get("cpu_class") or "unknown class"))
+    if own := source.get("limited_from"):
+        cpu = f"{cpu} on {_in_words(str(own)).rpartition(' ')[2]}"
     gpu, kernels = source.get("gpu"), source.get("kernels")
     blas = (
         str(kernels.get("numpy_blas") or "").rpartition(" ")[2]
@@ -57,6 +64,12 @@ def _named(name: str, source: Mapping[str, Any], detail: int) -> str:
             *([name[:4]] if detail > 1 else []),
         ]
     )
+
+
+def _in_words(text: str) -> str:
+    machine, *parts = text.split("-")
+    known = [machine, *parts] if machine != "x86_64" else parts
+    return " ".join(filter(None, (_VENDORS.get(part, part) for part in known))) or text
 
 
 def environment_of(source: Mapping[str, Any]) -> Callable[[str, Iterable[str]], dict[str, Any]]:

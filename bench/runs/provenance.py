@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import EnvironmentFault, UsageError
+from bench.instructions import VARIABLE, limited
 from bench.plugins.installed import distribution_of, version_of
 from bench.runs.git import GitRefused, git
 from bench.runs.kernels import kernels
@@ -53,14 +54,22 @@ def missing(libraries: Iterable[str]) -> list[str]:
     return [name for name in libraries if versions((name,))[name] == "missing"]
 
 
+def _cpuinfo() -> str:
+    file = Path("/proc/cpuinfo")
+    return file.read_text("utf-8", "replace") if file.is_file() else ""
+
+
 @functools.cache
 def cpu() -> dict[str, str]:
-    """Return the processor's model, its model with its flags, and its
-    instruction class, which decides the bits of a float sum.
+    """Return the processor's model, its model with its flags, and the instruction classes.
+
+    ``class`` is that of the instructions that compute, which decide the bits of a float sum;
+    ``own`` is the processor's. They differ where :mod:`bench.instructions` limits them.
+
+    Raises:
+        EnvironmentFault: the processor does not have the instructions asked for.
     """
-    text = ""
-    if Path("/proc/cpuinfo").is_file():
-        text = Path("/proc/cpuinfo").read_text("utf-8", "replace")
+    text = _cpuinfo()
     model = re.search(r"model name\s*: (.*)", text)
     vendor = re.search(r"vendor_id\s*: (.*)", text)
     flags = set((re.search(r"flags\s*: (.*)", text) or [""])[0].split())
@@ -71,10 +80,17 @@ def cpu() -> dict[str, str]:
         if {"avx2", "fma"} <= flags
         else "base"
     )
+    asked = limited()
+    if asked and level == "base":
+        raise EnvironmentFault(
+            f"{VARIABLE} is {asked}, which this processor does not have; unset it."
+        )
+    kind = f"{platform.machine()}-{vendor[1] if vendor else 'unknown'}"
     return {
         "model": model[1] if model else platform.processor() or platform.machine(),
         "id": f"{model[1] if model else platform.processor()} {' '.join(sorted(flags))}",
-        "class": f"{platform.machine()}-{vendor[1] if vendor else 'unknown'}-{level}",
+        "class": f"{kind}-{asked or level}",
+        "own": f"{kind}-{level}",
     }
 
 
@@ -205,6 +221,7 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.release()}",
         "cpu": cpu()["model"],
+        **({"limited_from": cpu()["own"]} if cpu()["own"] != cpu()["class"] else {}),
         "cores": len(os.sched_getaffinity(0))
         if hasattr(os, "sched_getaffinity")
         else os.cpu_count(),

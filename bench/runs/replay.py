@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
 from bench.cards import TaskCard
 from bench.digests import digest
 from bench.errors import BenchError
+from bench.instructions import VARIABLE
 from bench.plugins.registry import Registry, task_card
+from bench.runs import provenance
 from bench.runs.data_calls import FILE
 from bench.runs.kernels import differences
 from bench.runs.keys import Keyed
@@ -86,7 +89,9 @@ def changes(record: Record, now: Keyed, data: Sequence[str] = ()) -> list[str]:
         if then.get(name) != environment.get(name):
             said.append(f"{title} was {then.get(name)}, is {environment.get(name)}")
     if then.get("cpu_class") != environment["cpu"]:
-        said.append(f"processor class was {then.get('cpu_class')}, is {environment['cpu']}")
+        said.append(
+            f"processor class was {then.get('cpu_class')}, is {environment['cpu']}{_hint(then)}"
+        )
     said += differences(then.get("kernels"), environment["kernels"])
     files: dict[str, str] = then.get("files", {})
     for module in sorted({*files, *now.ingredients["files"]}):
@@ -99,6 +104,13 @@ def changes(record: Record, now: Keyed, data: Sequence[str] = ()) -> list[str]:
     return said or [
         "the harness changed in a way that can change numbers (its protocol number rose)"
     ]
+
+
+def _hint(then: Mapping[str, Any]) -> str:
+    """Say how a processor of today computes with the kernels of a record, where it can."""
+    own = str(provenance.cpu()["own"])
+    narrower = own.endswith("-avx512") and then.get("cpu_class") == own.replace("avx512", "avx2")
+    return f" (set {VARIABLE}=avx2 to compute with its kernels)" if narrower else ""
 
 
 def data_differs(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:

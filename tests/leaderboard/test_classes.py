@@ -307,3 +307,22 @@ def test_a_board_of_records_that_say_no_class_is_made_all_the_same(board, record
     assert [one["name"] for one in found["classes"]] == ["unknown class"]
     assert any(row["place"] for row in found["tracks"][0]["rows"])
     assert made_up("demo", "up", "a", "m", 0, "acc", 1.0).provenance == ENVIRONMENT
+
+
+def test_a_limited_processor_shares_the_board_but_not_the_seconds(records, board):
+    limited = NARROW | {"limited_from": "x86_64-AuthenticAMD-avx512"}
+    fast = [record for record in records if record.method == "n"]
+    made = [record for record in records if record.method != "n"]
+    found = board([*on(made, NARROW), *on(fast, limited, slower=0.5)])
+    rows = {row["method"]: row for row in found["tables"][0]["rows"]}
+    assert rows["n"]["place"] is not None
+    assert rows["n"]["class"] == rows["m"]["class"] == "AMD avx2"
+    assert rows["n"]["cost"]["solve_s"] is None
+    assert rows["n"]["cost"]["forward"] is not None
+    assert rows["m"]["cost"]["solve_s"] is not None
+    (note,) = [note for note in found["tables"][0]["notes"] if "other seconds" in note]
+    assert note == (
+        "3 runs of 15 came from AMD avx2 on avx512: same kernels, same bits, other seconds. "
+        "Seconds are of AMD avx2 alone."
+    )
+    assert any("AMD avx2 on avx512" in note for note in found["tracks"][0]["notes"])
