@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ._classes import other_class_text
+from ._class_notes import other_class_text
 from ._rows import Entrant, differing, figure
 from ._statistics import Paired, holm, paired
 

@@ -12,7 +12,8 @@ from bench.cards import MethodCard, Metric, TaskCard
 from bench.digests import digest
 from bench.runs.record import Record
 
-from ._classes import ComparedRuns, class_notes, main_clock
+from ._class_notes import class_notes
+from ._classes import ComparedRuns, main_clock
 from ._metric_columns import columns_of, suspected, warning_notes, worst_of
 from ._notes import table_notes
 from ._ranks import compare_with_low, in_order, place

@@ -13,7 +13,8 @@ from bench.runs.record import Record
 from ._aggregate import Array, Resamples, iqm, mean_ranks, on_front, superiority, track_interval
 from ._anchors import Anchors
 from ._cells import SuiteCell, described, suite_cells
-from ._classes import ComparedRuns, compared_runs, main_clock, track_class_notes
+from ._class_notes import track_class_notes
+from ._classes import ComparedRuns, compared_runs, main_clock
 from ._family import family
 from ._metric_columns import warning_notes
 from ._over_datasets import over_datasets

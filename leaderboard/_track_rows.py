@@ -11,7 +11,8 @@ import numpy as np
 from bench.cards import MethodCard
 
 from ._cells import SuiteCell
-from ._classes import Classes, other_class_texts
+from ._class_notes import other_class_texts
+from ._classes import Classes
 from ._costs import cost_of
 from ._metric_columns import suspected
 from ._ranks import EQUAL

@@ -11,7 +11,7 @@ from bench.cards import MethodCard, TaskCard
 from bench.digests import digest
 from bench.runs.record import Record
 
-from ._classes import OTHER_CLASS
+from ._class_notes import OTHER_CLASS
 from ._commands import bench_run
 from ._suite_file import Suite
 from ._text import counted

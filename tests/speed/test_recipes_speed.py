@@ -10,9 +10,15 @@ import numpy as np
 import pytest
 import torch
 from adversarial_small import CPU, curved, run_of
+from bench.builtin.datasets.digits import Digits
+from bench.builtin.methods.adversarial.pgd_at import PgdTraining
 from bench.builtin.methods.regression.c_mixup import CMixup
+from bench.builtin.tasks.adversarial.robust_digits import RobustDigits
+from official_loops.pairs import runs
+from serving import Serving
 from sklearn.neighbors import KernelDensity
 
+from bench.runs.context import Setup
 from bench.tracks.regression import Seeds
 from bench.training import attacks
 from bench.training.attacks import Ball
@@ -69,9 +75,8 @@ def test_an_attack_on_a_divergence_gains_a_third_by_clean_logits_computed_once()
     assert ratio(every_step, once) >= 1.3
 
 
-# two fifths are the aim, and 1.37 to 1.41 is what an idle machine measures
-@pytest.mark.parametrize("gain", [1.25, pytest.param(1.4, marks=pytest.mark.slow)])
-def test_attacks_on_stacked_seeds_gain_over_one_seed_after_the_other(gain):
+def test_attacks_on_stacked_seeds_gain_a_quarter_over_one_seed_after_the_other():
+    # an attack alone, of which matrix products are four fifths: 1.37 to 1.41 on an idle machine
     stack, (x, y) = nets(5), rows(5)
     alone = [nets(1) for _ in range(5)]
     for k, net in enumerate(alone):
@@ -90,7 +95,35 @@ def test_attacks_on_stacked_seeds_gain_over_one_seed_after_the_other(gain):
         )
 
     torch.testing.assert_close(one_by_one(), together(), rtol=0, atol=1e-3)
-    assert ratio(one_by_one, together) >= gain
+    assert ratio(one_by_one, together) >= 1.25
+
+
+@pytest.mark.slow
+def test_training_against_pgd_on_stacked_seeds_gains_two_fifths_over_one_seed_after_the_other(
+    tmp_path,
+):
+    # as the board runs it: the nets, batches and epochs' attacks of robust-digits, fewer epochs
+    place = {
+        "task": "adversarial/robust-digits",
+        "method": "adversarial/speed",
+        "device": CPU,
+        "workdir": tmp_path,
+    }
+    tools = Serving(Digits().load(Setup(seed=0, **place)))
+    problems = [
+        RobustDigits(epochs=4).prepare(Setup(seed=seed, tools=tools, **place)).problems[0]
+        for seed in range(5)
+    ]
+
+    def trained(parts):
+        made = runs("adversarial", 5, tmp_path)
+        for first in range(0, 5, parts):
+            PgdTraining().solve_stacked(
+                problems[first : first + parts], made[first : first + parts]
+            )
+
+    trained(5)
+    assert ratio(lambda: trained(1), lambda: trained(5)) >= 1.4
 
 
 def test_partners_of_all_rows_take_a_hundredth_of_a_density_a_row(tmp_path):
