@@ -9,6 +9,7 @@ of it is copied.
 from __future__ import annotations
 
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +30,11 @@ METHODS = ("bbse", "bbse-soft", "rlls", "rlls-soft", "em", "em-saerens")
 
 def public(case, method):
     """Return the weights (C,) of the public package; its cone problem is solved by SciPy."""
-    from abstention import label_shift
-    from abstention.calibration import TempScaling
+    with warnings.catch_warnings():
+        # it imports scipy.misc, which newer versions of SciPy announce to remove
+        warnings.filterwarnings("ignore", "scipy.misc is deprecated", DeprecationWarning)
+        from abstention import label_shift
+        from abstention.calibration import TempScaling
 
     classes = classes_problem(**case).classes
     p_val, p_target = (part.double().numpy() for part in (classes.p_val, classes.p_target))
