@@ -72,7 +72,13 @@ def leaf_digest(value: Any, depth: int = 0) -> str:
     import numpy as np  # a plan digests nothing, and a command that plans starts without NumPy
 
     if hasattr(value, "detach"):
+        if valueless(value):  # such as the layout of a stack of nets, whose values lie elsewhere
+            return leaf_digest(f"{value.dtype}{tuple(value.shape)} meta")
         value = value.detach().cpu()
+        if value.is_nested:
+            return _digest_of(list(value.unbind()), depth)
+        if value.is_quantized:
+            value = value.dequantize()
         if str(value.layout) != "torch.strided":
             value = value.to_dense()
         if value.dtype.is_floating_point and str(value.dtype).removeprefix("torch.") not in (

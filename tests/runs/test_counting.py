@@ -15,6 +15,7 @@ from torch import nn
 
 from bench.runs.record import decode_record, encode_record
 from bench.runs.solution_digest import digest_of
+from bench.training.convstack import PlainNet, StackedConvNet
 
 TOY = str(Path(__file__).parent / "counting_toy.py")
 PRODUCT = 2 * 8**3
@@ -209,6 +210,19 @@ def test_a_digest_sees_every_number_that_a_solution_holds():
     with torch.no_grad():
         net.weight[0, 0] += 1
     assert digest_of(net) != before
+
+
+def test_a_member_of_a_stack_of_convolutional_nets_has_a_digest():
+    # the stack keeps the layout of its body without values
+    def member(shift=0.0):
+        bodies = [PlainNet("cnn", 1, 3, (4, 4, 4)) for _ in range(2)]
+        for body in bodies:
+            for parameter in body.parameters():
+                nn.init.constant_(parameter, 0.1 + shift)
+        return StackedConvNet(bodies, torch.device("cpu"), "grouped").member(0)
+
+    assert digest_of(member()) == digest_of(member())
+    assert digest_of(member()) != digest_of(member(0.1))
 
 
 def test_counting_a_method_of_the_product_agrees_with_a_count_by_hand(run_plan):

@@ -611,6 +611,32 @@ def test_type_and_shape_belong_to_a_fingerprint():
     assert len({guard.leaf_digest(array) for array in zeros}) == len(zeros)
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda value: torch.tensor([[0.0, value]]).to_sparse(),
+        lambda value: torch.nested.nested_tensor([torch.tensor([value]), torch.zeros(2)]),
+        lambda value: torch.quantize_per_tensor(torch.tensor([value]), 0.1, 0, torch.qint8),
+    ],
+    ids=["sparse", "nested", "quantised"],
+)
+@pytest.mark.filterwarnings("ignore:.*(prototype|deprecated)")
+def test_tensors_of_other_layouts_have_a_digest_of_what_they_hold(make):
+    assert guard.leaf_digest(make(0.5)) == guard.leaf_digest(make(0.5))
+    assert guard.leaf_digest(make(0.5)) != guard.leaf_digest(make(0.7))
+
+
+def test_a_tensor_without_values_has_a_digest_of_its_form():
+    empty = [
+        torch.zeros(2, device="meta"),
+        torch.zeros(3, device="meta"),
+        torch.zeros(2, device="meta", dtype=torch.int64),
+        torch.zeros(2),
+    ]
+    assert len({guard.leaf_digest(tensor) for tensor in empty}) == len(empty)
+    assert guard.leaf_digest(empty[0]) == guard.leaf_digest(torch.ones(2, device="meta"))
+
+
 def test_graph_data_is_fingerprinted_by_its_parts(graph_library):
     graph = graph_library.data.Data(x=torch.zeros(2, 1), edge_index=torch.tensor([[0], [1]]))
     before = guard.fingerprints([graph])
