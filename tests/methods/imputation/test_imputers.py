@@ -147,6 +147,15 @@ def test_tdm_without_blocks_is_ot_bit_for_bit(tmp_path):
     assert torch.equal(*tables)
 
 
+def test_the_nets_of_tdm_grow_with_the_columns_up_to_64_units(tmp_path):
+    hidden = {
+        columns: {part.shape[1] for part in parts if part.shape[1] == part.shape[2]}
+        for columns in (20, 32, 33, 200)
+        for _, parts in [TransformedMatching().transform(columns, [a_run(tmp_path)])]
+    }
+    assert hidden == {20: {40}, 32: {64}, 33: {64}, 200: {64}}
+
+
 def test_the_map_of_tdm_is_invertible_and_moves_every_column(tmp_path):
     through, parts = TransformedMatching().transform(5, [a_run(tmp_path)])
     rows = torch.randn(1, 7, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
