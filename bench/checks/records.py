@@ -83,7 +83,9 @@ def _field(value: Any, field: Field, scope: Scope, where: str) -> Any:
             raise Wrong(f"{field.name} is None")
         return value
     if field.arrays:
-        return _arrays(value, field.name, field.arrays, scope)
+        # several where one is declared would be met by the task's own code only
+        check = _array if field.kind is torch.Tensor else _arrays
+        return check(value, field.name, field.arrays, scope)
     if isinstance(field.mark, Size):
         return _size(value, field.name, field.mark, scope)
     if field.mark is not None:

@@ -135,6 +135,22 @@ def test_a_wrong_plain_value_is_invalid(track, field, value):
         answer(replaced(solution, **{field.name: value}), problem, track)
 
 
+@pytest.mark.parametrize(
+    ("track", "field"),
+    [(track, field) for track, field in TENSORS if field.kind is torch.Tensor],
+    ids=lambda value: getattr(value, "name", value),
+)
+@pytest.mark.parametrize("several", [lambda one: [one], lambda one: (one,), lambda one: {"a": one}])
+def test_several_tensors_are_invalid_where_one_is_declared(track, field, several):
+    problem, solution = MADE[track]()
+    with pytest.raises(InvalidRun, match=f"not valid: {field.name} is a (list|tuple|dict)"):
+        answer(
+            replaced(solution, **{field.name: several(getattr(solution, field.name))}),
+            problem,
+            track,
+        )
+
+
 # Widths are converted, kinds are not -----------------------------------------------------
 
 
