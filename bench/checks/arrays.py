@@ -12,6 +12,9 @@ import torch
 from bench.declared import Array, Bound
 from bench.runs.guard import no_plain
 
+LARGEST = torch.finfo(torch.float32).max
+"""Largest number of the 32 bits in which figures are made."""
+
 Sizes = Callable[[str], int | None]
 """From the name of a size to the size; None: not known yet."""
 
@@ -209,6 +212,8 @@ def _check_values(
         return
     if tensor.dtype.is_floating_point and (finite is None or id(tensor) not in finite):
         check_finite(tensor, array.nan, array.infinite)
+        if not array.infinite:
+            _check_size(tensor)
         if finite is not None and not (array.nan or array.infinite):
             finite[id(tensor)] = tensor
     bounds = {name: _value(bound, sizes) for name, bound in array.bounds.items()}
@@ -217,6 +222,15 @@ def _check_values(
     if array.distinct and len(tensor.unique()) < tensor.numel():
         values, counts = tensor.unique(return_counts=True)
         raise Wrong(f"holds {values[counts > 1][0].item():g} {int(counts[counts > 1][0])} times")
+
+
+def _check_size(tensor: torch.Tensor) -> None:
+    """Raise Wrong if numbers of 64 bits are so large that their squares, or sums, are infinite."""
+    if tensor.dtype == torch.float64 and (large := tensor.abs() > LARGEST).any():
+        raise Wrong(
+            f"holds {tensor[large][0].item():.3g} at {place_of(large)}, beyond {LARGEST:.3g}, the "
+            "largest number of 32 bits"
+        )
 
 
 def _value(bound: Bound, sizes: Sizes) -> float | None:

@@ -13,14 +13,13 @@ import torch
 from torch import nn
 
 from bench.checks.agreement import check_function, check_weights, shown_again, wipe
-from bench.checks.arrays import Wrong, described, name_of, place_of, without_subclass
+from bench.checks.arrays import LARGEST, Wrong, described, name_of, place_of, without_subclass
 from bench.checks.finite import look
 from bench.errors import InvalidRun, blaming
 from bench.runs.guard import leaves, no_plain
 from bench.runs.isolation import attributes
 
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
-LARGEST = torch.finfo(torch.float32).max
 
 
 class Checked(nn.Module):

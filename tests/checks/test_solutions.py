@@ -12,7 +12,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made import MADE, N, answer, replaced, wrong_tensors
+from made import MADE, N, answer, drawn, replaced, wrong_tensors
 
 from bench.checks import Scope, check_problem
 from bench.checks.fields import fields_of
@@ -149,6 +149,17 @@ def test_several_tensors_are_invalid_where_one_is_declared(track, field, several
             problem,
             track,
         )
+
+
+def test_a_number_of_64_bits_beyond_those_of_32_is_invalid_where_its_size_counts():
+    problem, solution = MADE["noisy-labels"]()
+    scores = drawn(N).double()
+    scores[2] = -1e300
+    found = answer(replaced(solution, clean_score=scores), problem, "noisy-labels")
+    assert torch.equal(found.clean_score, scores)  # only their order counts
+    problem, solution = MADE["graph-ood"]()
+    with pytest.raises(InvalidRun, match=r"weights holds -1e\+300 at row 2, beyond 3.4e\+38"):
+        answer(replaced(solution, weights=scores.nan_to_num()), problem, "graph-ood")
 
 
 # Widths are converted, kinds are not -----------------------------------------------------
