@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from bench.checks.arrays import name_of
 from bench.errors import InvalidRun
 
 ROWS = 64
@@ -111,6 +112,13 @@ def net_of(solution: Any, problem: Any) -> nn.Module | None:
     from bench.training.state import streams
 
     own = {name: weights[name] for name in problem.weights}
+    for name, part in own.items():
+        if part.dtype != (right := problem.weights[name].dtype):
+            raise InvalidRun(
+                f"the method's solution is not valid: weights[{name!r}] is {name_of(part.dtype)}, "
+                f"and must be {name_of(right)} as in the problem; convert it with "
+                f".to({right})."
+            )
     with streams(None):
         net: nn.Module = form.of([own], next(iter(own.values())).device).member(0)
     return net.eval()

@@ -162,6 +162,14 @@ def test_a_number_of_64_bits_beyond_those_of_32_is_invalid_where_its_size_counts
         answer(replaced(solution, weights=scores.nan_to_num()), problem, "graph-ood")
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.int64])
+def test_weights_of_a_net_of_another_type_than_its_own_are_invalid(dtype):
+    problem, solution = MADE["unlearning-privacy"]()
+    weights = {**solution.weights, "0.weight": solution.weights["0.weight"].to(dtype)}
+    with pytest.raises(InvalidRun, match=r"weights\['0.weight'\] is \w+, and must be float32"):
+        answer(replaced(solution, weights=weights), problem, "unlearning-privacy")
+
+
 # Widths are converted, kinds are not -----------------------------------------------------
 
 
