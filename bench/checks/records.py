@@ -19,8 +19,10 @@ from bench.checks.models import Checked
 from bench.checks.plain import check_plain
 from bench.checks.policies import check_policy
 from bench.checks.scope import Scope
+from bench.checks.streams import check_stream
 from bench.declared import Array, Outputs, Parameters, Size
 from bench.errors import InvalidRun
+from bench.training.stream import Stream
 
 
 def kind_of(value: Any) -> Any:
@@ -101,6 +103,8 @@ def _field(value: Any, field: Field, scope: Scope, where: str) -> Any:
         raise Wrong(f"{field.name} is {described(value)}, and must be a {field.kind.__name__}")
     if is_part or _declared_parts(value):
         return _nested(value, field.name, scope)
+    if field.kind is Stream and isinstance(value, Stream):
+        check_stream(value, field.name, scope)
     look(value, field.name)
     return value
 

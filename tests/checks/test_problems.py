@@ -21,7 +21,9 @@ from bench.checks.fields import fields_of
 from bench.contracts import Case, Task
 from bench.declared import Array, Size
 from bench.errors import InvalidRun
+from bench.tracks import continual
 from bench.training.graphs import Graphs
+from bench.training.stream import Stream
 
 BLAME = "the task's problem is not valid, which is no fault of the method: "
 TENSORS = [
@@ -106,7 +108,7 @@ def test_no_class_at_all_and_labels_that_are_floats_are_refused(track):
     problem, _ = MADE[track]()
     with pytest.raises(InvalidRun, match="n_classes is 0"):
         check_problem(replaced(problem, n_classes=0))
-    with pytest.raises(InvalidRun, match=r"y is float32; a number of a class or row is no float"):
+    with pytest.raises(InvalidRun, match=r"y holds numbers, and n_classes is 3"):
         check_problem(replaced(problem, y=problem.y.float()))
 
 
@@ -317,3 +319,38 @@ def test_sizes_come_first_parts_have_sizes_of_their_own_and_an_annotation_that_n
         with pytest.raises(InvalidRun, match=said):
             check_problem(replaced(good, **wrong))
     assert check_problem(replaced(good, count=np.int64(3)))[0].count == 3
+
+
+# Streams, which hand out rows by themselves ------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "said"),
+    [
+        ("x", torch.tensor([[1.0], [float("nan")]]), "x of task 1 of stream holds nan at row 1"),
+        ("x", torch.zeros(2, 1).double(), "x of task 1 of stream is float64"),
+        ("y", torch.tensor([1, -1]), "y of task 1 of stream holds -1 at row 1"),
+        ("y", torch.tensor([1, C]), f"y of task 1 of stream holds {C} at row 1"),
+        ("y", torch.tensor([0.0, 1.0]), "y of task 1 of stream is float32"),
+        ("y", torch.tensor([0]), r"y of task 1 of stream has the shape \(1,\)"),
+        ("orders", torch.tensor([[0, 2]]), "orders of task 1 of stream holds 2 at row 0"),
+    ],
+)
+def test_a_row_of_a_stream_that_cannot_be_learned_from_is_refused_with_its_task(part, value, said):
+    parts = {
+        "x": [torch.ones(2, 1)] * 2,
+        "y": [torch.tensor([0, 1])] * 2,
+        "orders": [torch.tensor([[1, 0]])] * 2,
+    }
+    good = continual.Problem(stream=Stream(**parts, batch_size=2), n_classes=C, tasks=2)
+    assert check_problem(good)[0] is good
+    parts[part] = [parts[part][0], value]
+    with pytest.raises(InvalidRun, match=BLAME + said):
+        check_problem(replaced(good, stream=Stream(**parts, batch_size=2)))
+
+
+def test_a_stream_with_labels_of_fewer_tasks_than_inputs_is_refused():
+    one = torch.tensor([0])
+    stream = Stream([torch.ones(1, 1)] * 2, [one], [one[None]] * 2, batch_size=1)
+    with pytest.raises(InvalidRun, match="inputs, labels and orders of 1 and 2 tasks"):
+        check_problem(continual.Problem(stream=stream, n_classes=C, tasks=2))
