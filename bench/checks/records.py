@@ -167,7 +167,7 @@ def _arrays(value: Any, name: str, arrays: tuple[Array, ...], scope: Scope) -> A
 
 def _array(value: Any, name: str, arrays: tuple[Array, ...], scope: Scope) -> Any:
     """Check a tensor against the declaration that it comes nearest to."""
-    near = arrays
+    near = arrays = _open(arrays, scope)
     if len(arrays) > 1 and isinstance(value, torch.Tensor):
         near = tuple(array for array in arrays if _kin(value, array)) or arrays
     try:
@@ -181,6 +181,22 @@ def _array(value: Any, name: str, arrays: tuple[Array, ...], scope: Scope) -> An
         found.to(scope.device)
         if scope.device is not None and found.device != scope.device
         else found
+    )
+
+
+def _open(arrays: tuple[Array, ...], scope: Scope) -> tuple[Array, ...]:
+    """Return the declarations that are left: where there are two or more classes, labels that may
+    be numbers of a class or targets of a regression are the former.
+    """
+    shapes = [
+        array.shape
+        for array in arrays
+        if array.dtype.startswith("int")
+        and isinstance(array.bounds["lt"], str)
+        and (scope.size(array.bounds["lt"]) or 0) > 1
+    ]
+    return tuple(
+        array for array in arrays if not (array.dtype.startswith("float") and array.shape in shapes)
     )
 
 

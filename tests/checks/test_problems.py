@@ -21,7 +21,7 @@ from bench.checks.fields import fields_of
 from bench.contracts import Case, Task
 from bench.declared import Array, Size
 from bench.errors import InvalidRun
-from bench.tracks import continual
+from bench.tracks import continual, data_valuation
 from bench.training.graphs import Graphs
 from bench.training.stream import Stream
 
@@ -108,7 +108,7 @@ def test_no_class_at_all_and_labels_that_are_floats_are_refused(track):
     problem, _ = MADE[track]()
     with pytest.raises(InvalidRun, match="n_classes is 0"):
         check_problem(replaced(problem, n_classes=0))
-    with pytest.raises(InvalidRun, match=r"y holds numbers, and n_classes is 3"):
+    with pytest.raises(InvalidRun, match=r"y is float32; a number of a class or row is no float"):
         check_problem(replaced(problem, y=problem.y.float()))
 
 
@@ -163,7 +163,7 @@ def test_a_protocol_that_is_none_is_refused(name, value, said):
             lambda: replaced(_unlearning()[0], forget=torch.ones(N, dtype=torch.bool)),
             "forget names 7 of the 7 rows",
         ),
-        (lambda: replaced(_unlearning()[0], y=drawn(N)), "y holds numbers, and n_classes is 3"),
+        (lambda: replaced(_unlearning()[0], y=drawn(N)), "y is float32; a number of a class or row is no float"),
         (
             lambda: replaced(_unlearning(0)[0], y=labels() * 0),
             "y holds whole numbers, and n_classes is 0: 0 says a regression",
@@ -354,3 +354,14 @@ def test_a_stream_with_labels_of_fewer_tasks_than_inputs_is_refused():
     stream = Stream([torch.ones(1, 1)] * 2, [one], [one[None]] * 2, batch_size=1)
     with pytest.raises(InvalidRun, match="inputs, labels and orders of 1 and 2 tasks"):
         check_problem(continual.Problem(stream=stream, n_classes=C, tasks=2))
+
+
+# Labels that may be classes or targets -----------------------------------------------------------
+
+
+def test_targets_of_a_regression_are_refused_where_there_are_classes():
+    x = drawn(N, 2)
+    targets = data_valuation.Problem(x=x, y=drawn(N), x_val=x, y_val=drawn(N), n_classes=0)
+    assert check_problem(targets)[0] is targets
+    with pytest.raises(InvalidRun, match=f"{BLAME}y is float32; a number of a class or row is no"):
+        check_problem(replaced(targets, n_classes=C))
