@@ -13,6 +13,7 @@ NEWER: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "adversarial": (("adversarial:Problem",), ("adversarial:Solution",)),
     "algorithmic": (("algorithmic:Problem",), ("algorithmic:Solution",)),
     "continual": (("continual:Problem",), ("continual:Solution",)),
+    "data-valuation": (("data_valuation:Problem",), ("data_valuation:Solution",)),
     "group-shift": (("group_shift:Problem",), ("group_shift:Solution",)),
     "imputation": (("imputation:Problem",), ("imputation:Imputed",)),
     "input-attribution": (("input_attribution:Problem",), ("input_attribution:Solution",)),
