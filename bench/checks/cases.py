@@ -14,12 +14,14 @@ import torch
 
 from bench.checks import Scope, check_hidden, check_problem, check_report, check_solution
 from bench.checks.arrays import Wrong, check_finite, described
+from bench.checks.hoards import check_hoards
 from bench.contracts import Case, Outcome, Task
 from bench.errors import BenchError, InvalidRun
 from bench.runs.guard import leaves
 from bench.texts import text_of
 from bench.tracks import RECORDS
 from bench.tracks.newer import NEWER
+from bench.training.stream import Stream
 
 
 def kinds_of(track: str, task: type[Task]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
@@ -48,6 +50,7 @@ class Checks:
     def __init__(self, track: str, task: type[Task], peeks: bool = False) -> None:
         self._problems, self._solutions = kinds_of(track, task)
         self._required = () if peeks else self._solutions
+        self._peeks = peeks
         self._scopes: list[Scope] = []
 
     def case(self, case: Any, loaded: Sequence[tuple[str, Any]] = ()) -> None:
@@ -90,9 +93,10 @@ class Checks:
 
     def report(self, case: Case, k: int, step: int, model: Any) -> Any:
         """Return what was reported of problem ``k`` as the task may look at it."""
-        return check_report(
-            model, case.problems[k], self._scopes[k], self._solutions, f"at report {step}"
-        )
+        problem, where = case.problems[k], f"at report {step}"
+        if isinstance(stream := getattr(problem, "stream", None), Stream) and not self._peeks:
+            check_hoards(stream, where)
+        return check_report(model, problem, self._scopes[k], self._solutions, where)
 
     def outcome(self, case: Case, k: int, outcome: Outcome, device: torch.device) -> Outcome:
         """Return what came of problem ``k`` as the task may rely on it."""

@@ -163,7 +163,10 @@ def test_a_protocol_that_is_none_is_refused(name, value, said):
             lambda: replaced(_unlearning()[0], forget=torch.ones(N, dtype=torch.bool)),
             "forget names 7 of the 7 rows",
         ),
-        (lambda: replaced(_unlearning()[0], y=drawn(N)), "y is float32; a number of a class or row is no float"),
+        (
+            lambda: replaced(_unlearning()[0], y=drawn(N)),
+            "y is float32; a number of a class or row is no float",
+        ),
         (
             lambda: replaced(_unlearning(0)[0], y=labels() * 0),
             "y holds whole numbers, and n_classes is 0: 0 says a regression",
