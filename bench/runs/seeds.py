@@ -28,6 +28,11 @@ def parse_seeds(text: str | tuple[int, ...] | None, default: int) -> list[int]:
                 "list like 0-4,7."
             )
         return list(range(int(text)))
+    if re.fullmatch(r"\d+", text.strip()):
+        raise UsageError(
+            f"--seeds got {text!r}, and a number alone is how many seeds; give at most 999999, or "
+            f"{text.strip()}-{text.strip()} for the seed of that number."
+        )
     seeds: dict[int, None] = {}
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d{1,9})(?:-(\d{1,9}))?\s*", part)

@@ -410,7 +410,14 @@ def test_seeds_are_a_number_or_a_list(text, seeds):
     assert plan.parse_seeds(text, 2) == seeds
 
 
-@pytest.mark.parametrize("text", ["0", "", "a", "3-1", "1-", "-1", "1,,2", "0-9999999"])
+@pytest.mark.parametrize("text", ["0", "", "a", "3-1", "1-", "-1", "1,,2", "0-9999999", "1000000"])
 def test_a_text_that_is_no_list_of_seeds_is_a_usage_error_that_repeats_it(text):
     with pytest.raises(plan.UsageError, match="--seeds got"):
         plan.parse_seeds(text, 2)
+
+
+def test_a_number_is_never_a_seed_however_long_it_is():
+    assert len(plan.parse_seeds("999999", 2)) == 999_999
+    with pytest.raises(plan.UsageError, match="give at most 999999, or 1000000-1000000 for the"):
+        plan.parse_seeds("1000000", 2)
+    assert plan.parse_seeds("1000000-1000000", 2) == [1_000_000]
