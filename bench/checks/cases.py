@@ -14,6 +14,7 @@ import torch
 
 from bench.checks import Scope, check_hidden, check_problem, check_report, check_solution
 from bench.checks.arrays import Wrong, check_finite, described
+from bench.checks.fields import is_record
 from bench.checks.hoards import check_hoards
 from bench.contracts import Case, Outcome, Task
 from bench.errors import BenchError, InvalidRun
@@ -130,6 +131,17 @@ def answers(found: Any, wanted: int) -> list[Any]:
             f"the method's solve_stacked got {wanted} problems and returned {len(found)} "
             "solutions; return one for each, in their order."
         )
+    places: dict[int, int] = {}
+    for place, solution in enumerate(found):
+        for part in (solution, getattr(solution, "model", None)):
+            # a net that is not trained may be anybody's
+            if is_record(part) or (isinstance(part, torch.nn.Module) and list(part.parameters())):
+                if (first := places.setdefault(id(part), place)) != place:
+                    raise InvalidRun(
+                        f"the method's solve_stacked returned one {type(part).__name__} for "
+                        f"problems {first + 1} and {place + 1}; return one of its own for each, in "
+                        "their order."
+                    )
     return list(found)
 
 

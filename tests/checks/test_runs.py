@@ -280,6 +280,15 @@ def test_training_that_diverges_is_invalid_at_its_report_and_not_chance(run_plan
             "solve_stacked returned a Solution; a list of 2",
         ),
         ("return [None] * len(problems)", "solve returned nothing (None)"),
+        (
+            "return [self.solve(problems[0], runs[0])] * 2",
+            "solve_stacked returned one Solution for problems 1 and 2; return one of its own",
+        ),
+        (
+            "net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10))\n"
+            "return [Solution(model=net), Solution(model=net)]",
+            "solve_stacked returned one Sequential for problems 1 and 2; return one of its own",
+        ),
     ],
 )
 def test_a_stack_gives_a_solution_for_each_problem(plant, several, said):
