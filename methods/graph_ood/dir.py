@@ -40,9 +40,10 @@ the other net's embeddings, in which the rest of the graph would be hidden. Both
 edge have one score, the mean of the two, and of m edges the first ceil(r m) are kept; the authors
 score and keep directions, floor(r m) of them. A step is taken for each batch, with one optimiser
 for all; the authors take one for each epoch, and another for the rests' head. The variance of the
-risks counts as it is; the authors' code multiplies the risks by the size of the batch first. Rests
-leave the running statistics of batch norm alone; the authors' net has none. Numbers are multiplied
-by the sigmoid of the rest's prediction too, which the paper does for classes alone.""",
+risks is their mean squared distance from their mean; the authors' code divides by one less, and
+multiplies the risks by the size of the batch first. Rests leave the running statistics of batch
+norm alone; the authors' net has none. Numbers are multiplied by the sigmoid of the rest's
+prediction too, which the paper does for classes alone.""",
         libraries=("torch_geometric",),
         defaults_from="paper",
     )
