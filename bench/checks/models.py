@@ -81,8 +81,10 @@ class Checked(nn.Module):
         return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
 
     def _asked(self, inputs: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, Any]:
+        # what it writes into its inputs would be the task's rows from then on
+        own = [part.clone() if isinstance(part, torch.Tensor) else part for part in inputs]
         with blaming(f"the method's model {self._where}"):
-            said = self.inner(*inputs, **named)
+            said = self.inner(*own, **named)
         rows = len(inputs[0]) if inputs and hasattr(inputs[0], "__len__") else None
         logits = getattr(said, self._part, None) if self._part else said
         plain: Any = without_subclass(logits) if isinstance(logits, torch.Tensor) else logits

@@ -327,3 +327,30 @@ def test_a_member_whose_neighbour_in_the_stack_diverged_is_right():
         stack.weights[0][1] = float("nan")
     model = stack.member(0)
     assert Checked(model, 2, "", "in the answer")(torch.zeros(4, 3)).shape == (4, 2)
+
+
+# What a model does to what it is shown ---------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "write", [lambda x: x.mul_(0), lambda x: x.data.zero_(), lambda x: x.detach().numpy().fill(9.0)]
+)
+def test_what_a_model_writes_into_its_inputs_changes_no_row_of_the_task(write):
+    def model(x):
+        logits = line(x).clone()
+        with torch.no_grad():
+            write(x)
+        return logits
+
+    rows = torch.randn(N, 2)
+    before = rows.clone()
+    checked = Checked(model, C, "", "in the answer")
+    assert torch.equal(checked(rows), checked(rows))
+    assert torch.equal(rows, before)
+
+
+def test_the_slope_at_the_inputs_reaches_them_through_the_checks():
+    rows = torch.randn(N, 2, requires_grad=True)
+    (found,) = torch.autograd.grad(Checked(line, C, "", "in the answer")(rows).sum(), rows)
+    (wanted,) = torch.autograd.grad(line(rows).sum(), rows)
+    assert torch.equal(found, wanted)
