@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -16,6 +15,7 @@ from bench.runs.data_index import Want
 from bench.runs.figures import figures
 from bench.runs.folders import at
 from bench.runs.import_reads import opened_by
+from bench.runs.kept import copied
 from bench.runs.loading import check_pin, kind_of, load
 from bench.runs.provenance import kernels_here
 from bench.runs.read_observer import aside, noted, unnoticed
@@ -57,7 +57,7 @@ class WorkerTools(Tools):
             {"step": step, **figures(seed_run.worker.card, watched.scores, f" at report {step}")}
         )
         for name in watched.keep:
-            run._kept[name] = copy.deepcopy(model)
+            run._kept[name] = copied(model)
         synchronize(run.device)
         seed_run.report_s += time.perf_counter() - start
         seed_run.report_cpu_s += time.process_time() - start_cpu
