@@ -81,10 +81,18 @@ class Checked(nn.Module):
         return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
 
     def _asked(self, inputs: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, Any]:
-        # what it writes into its inputs would be the task's rows from then on
-        own = [part.clone() if isinstance(part, torch.Tensor) else part for part in inputs]
+        tensors = [
+            part.detach()
+            for part in inputs
+            if isinstance(part, torch.Tensor) and not no_plain(part)
+        ]
+        before = [part.clone() for part in tensors]
         with blaming(f"the method's model {self._where}"):
-            said = self.inner(*own, **named)
+            said = self.inner(*inputs, **named)
+        for part, own in zip(tensors, before, strict=True):
+            if not torch.equal(part, own):  # else it would be the task's rows from then on
+                said = _apart(said, part)
+                part.copy_(own)
         rows = len(inputs[0]) if inputs and hasattr(inputs[0], "__len__") else None
         logits = getattr(said, self._part, None) if self._part else said
         plain: Any = without_subclass(logits) if isinstance(logits, torch.Tensor) else logits
@@ -177,6 +185,17 @@ class Checked(nn.Module):
             return super().__getattr__(name)
         except AttributeError:
             return getattr(self.inner, name)
+
+
+def _apart(said: Any, shown: torch.Tensor) -> Any:
+    """Return what a model said in memory of its own where it is a part of what it was shown."""
+    if (
+        isinstance(said, torch.Tensor)
+        and no_plain(said) == ""
+        and said.untyped_storage().data_ptr() == shown.untyped_storage().data_ptr()
+    ):
+        return said.clone()
+    return said
 
 
 def _check_shown(inputs: tuple[Any, ...], where: str) -> None:

@@ -349,6 +349,13 @@ def test_what_a_model_writes_into_its_inputs_changes_no_row_of_the_task(write):
     assert torch.equal(rows, before)
 
 
+def test_a_model_that_answers_in_the_memory_of_its_inputs_says_what_it_wrote_there():
+    rows = torch.randn(N, C)
+    before = rows.clone()
+    assert torch.equal(Checked(lambda x: x.mul_(2), C, "", "in the answer")(rows), 2 * before)
+    assert torch.equal(rows, before)
+
+
 def test_the_slope_at_the_inputs_reaches_them_through_the_checks():
     rows = torch.randn(N, 2, requires_grad=True)
     (found,) = torch.autograd.grad(Checked(line, C, "", "in the answer")(rows).sum(), rows)
