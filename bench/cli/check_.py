@@ -5,15 +5,17 @@ from __future__ import annotations
 import click
 import msgspec
 
+from bench.cli._layout import columns, markdown, wide_option
 from bench.cli._options import (
     completer,
-    echo,
     emit_json,
     json_option,
     plugins_option,
     split_names,
     warn,
 )
+from bench.cli._stdout import printing_aside
+from bench.texts import printable
 
 _HELP = """Check that plugins keep the contracts, by running them.
 
@@ -45,6 +47,7 @@ bench check 'noisy-labels/*' --quick
     help="auto (the GPU if there is one), cpu or cuda.",
 )
 @plugins_option
+@wide_option
 @json_option
 def command(
     name: str,
@@ -67,16 +70,18 @@ def command(
         if not as_json and sys.stderr.isatty():
             warn(text)
 
-    reports = check(
-        name, tasks=split_names(tasks), plugins=plugins, device=device, quick=quick, say=say
-    )
+    with printing_aside():  # a method that prints would bury the report
+        reports = check(
+            name, tasks=split_names(tasks), plugins=plugins, device=device, quick=quick, say=say
+        )
     if as_json:
         found = [msgspec.to_builtins(report) | {"ok": report.ok} for report in reports]
         emit_json(
             {"schema_version": 1, "ok": all(report.ok for report in reports), "reports": found}
         )
     else:
-        echo("\n\n".join(report.markdown() for report in reports))
+        text = "\n\n".join(report.markdown() for report in reports)
+        click.echo(markdown(printable(text), columns()))
         failing = [report.name for report in reports if not report.ok]
         if len(reports) > 1:  # the reports of many plugins fill more than a screen
             ended = f"these {len(failing)} fail: {', '.join(failing)}." if failing else "all pass."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -82,12 +83,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     def markdown(self) -> str:
         """Return the report as Markdown: a line a rule, and the reasons, of what failed first."""
-        lines = [
-            f"## {self.kind} {self.name}: {'passes' if self.ok else 'fails'}",
-            "",
-            "| rule | asks that | outcome |",
-            "| --- | --- | --- |",
-        ]
+        rows = [("rule", "asks that", "outcome")]
         for rule, asks in RULES.items():
             mine = [finding for finding in self.findings if finding.rule == rule]
             if mine:
@@ -96,12 +92,23 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
                 outcome = "passed" if good else "skipped"
                 if bad:
                     outcome = f"**failed** ({bad} of {len(mine)})"
-                lines.append(f"| {rule} | {asks} | {outcome} |")
+                rows.append((rule, asks, outcome))
+        lines = [f"## {self.kind} {self.name}: {'passes' if self.ok else 'fails'}", ""]
+        lines += _table(rows)
         for finding in sorted(self.findings, key=lambda finding: ORDER.index(finding.outcome)):
             if finding.outcome != "passed" or finding.said:
                 where = f" on {finding.subject}" if finding.subject else ""
                 lines += ["", f"- {finding.rule}{where}, {finding.outcome}: {_line(finding.said)}"]
         return "\n".join(lines)
+
+
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lay out a table in Markdown whose columns stand below one another; the first row heads it."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "| " + " | ".join(map(str.ljust, row, widths)) + " |"
+        for row in (rows[0], ["-" * width for width in widths], *rows[1:])
+    ]
 
 
 def _line(text: str) -> str:

@@ -43,3 +43,16 @@ def test_a_check_of_several_plugins_ends_with_those_that_fail(bench, plugin):
     done = bench("check", "constan*", "--quick", *more)
     assert done.code == 1
     assert done.err.endswith("bench: of 2 plugins, these 1 fail: noisy-labels/constan-t.\n")
+
+
+def test_what_a_plugin_prints_stays_out_of_the_report(bench, plugin):
+    done = bench("check", str(plugin("loud", "print('a word' * 99); raise ValueError")), "--quick")
+    assert "a word" in done.err
+    assert done.out.startswith("## method noisy-labels/loud: fails")
+    assert "a word" not in done.out
+
+
+def test_the_columns_of_a_report_stand_below_one_another(bench):
+    done = bench("check", "mock-regression/constant", "--quick", "--plugins", MOCK)
+    table = [line for line in done.out.split("\n") if line.startswith("|")]
+    assert len({tuple(i for i, mark in enumerate(line) if mark == "|") for line in table}) == 1

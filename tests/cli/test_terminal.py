@@ -12,6 +12,7 @@ import struct
 import subprocess
 import sys
 import termios
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -261,3 +262,11 @@ def test_words_beside_the_line_of_progress_clear_it_first(monkeypatch, capsys, w
     assert f"\r{' ' * 49}\rbench: " in said
     assert "\x1b" not in said
     assert said.endswith("\n")
+
+
+def test_the_report_of_a_check_fits_the_terminal(tmp_path, session_cache):
+    mock = str(Path(__file__).parents[1] / "mock")
+    command = ["check", "mock-regression/constant", "--quick", "--plugins", mock]
+    shown, code = on_a_terminal(command, 70, BENCH_CACHE=str(session_cache))
+    assert code == 0
+    assert max(map(len, shown[shown.index("## method") :].split("\n"))) <= 70

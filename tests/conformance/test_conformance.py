@@ -4,6 +4,7 @@ breaks, and what has none passes.
 
 from __future__ import annotations
 
+import re
 import time
 import types
 from pathlib import Path
@@ -533,7 +534,10 @@ def test_a_report_has_a_line_a_rule_and_says_what_failed_without_markup(tmp_path
     path = planted(tmp_path, body="raise ValueError('<b>\\n| no')")
     (report,) = check(path, plugins=[MOCK], device="cpu", quick=True)
     text = report.markdown()
-    assert "| solves | every smoke preset of its tracks is solved | **failed** (2 of 2) |" in text
+    row = (
+        r"\| solves +\| every smoke preset of its tracks is solved +\| \*\*failed\*\* \(2 of 2\) \|"
+    )
+    assert re.search(row, text)
     assert "<b>" not in text
     assert set(RULES) >= {finding.rule for finding in report.findings}
 
