@@ -48,7 +48,9 @@ def check(
     from bench.plugins.registry import Registry
     from bench.runs.provenance import choose_device
 
-    registry = Registry([*plugins, *([name] if _is_plugin(Path(name)) else [])])
+    registry = Registry(plugins)
+    if _is_plugin(Path(name)) and not _is_a_name_beside_a_folder(registry, name):
+        registry = Registry([*plugins, name])
     found = entries(registry, name)
     wanted = [
         entry for pattern in tasks for entry in registry.select("task", pattern, None, "--task")
@@ -84,7 +86,7 @@ def entries(registry: Registry, name: str) -> list[Entry]:
             f"there is no file {name!r} (seen from {str(Path.cwd())!r}); give the path of a "
             "plugin, or the name of a method, task or dataset."
         )
-    if _is_plugin(path):
+    if _is_plugin(path) and not _is_a_name_beside_a_folder(registry, name):
         home = path.resolve()
         mine = [
             entry
@@ -97,13 +99,26 @@ def entries(registry: Registry, name: str) -> list[Entry]:
             broken = "".join(f" {item.name} is broken: {item.error}" for item in registry.broken)
             raise NothingSelected(f"{name} registers no method, task or dataset.{broken}")
         return mine
-    every = {
-        kind: {text for entry in registry.rows(kind) for text in (entry.name, entry.identity)}
-        for kind in ("method", "task", "dataset")
-    }
-    kinds = [kind for kind, known in every.items() if fnmatch.filter(known, name)]
+    kinds = _kinds(registry, name)
     return [entry for kind in kinds or ["method"] for entry in registry.select(kind, name)]
 
 
 def _is_plugin(path: Path) -> bool:
     return path.exists() and (path.suffix == ".py" or path.is_dir())
+
+
+def _kinds(registry: Registry, name: str) -> list[str]:
+    """Return the kinds of plugin of which some are called so; a glob may name several."""
+    every = {
+        kind: {text for entry in registry.rows(kind) for text in (entry.name, entry.identity)}
+        for kind in ("method", "task", "dataset")
+    }
+    return [kind for kind, known in every.items() if fnmatch.filter(known, name)]
+
+
+def _is_a_name_beside_a_folder(registry: Registry, name: str) -> bool:
+    """Say whether a folder only happens to be called like a plugin, as that of its package is."""
+    from bench.plugins.discovery import holds_plugins
+
+    folder = Path(name)
+    return folder.is_dir() and not holds_plugins(folder) and bool(_kinds(registry, name))

@@ -175,13 +175,22 @@ class _LazyBoard:
         return import_module(self._target).bench_published(papers, records, tasks, options)
 
 
+def holds_plugins(folder: Path) -> bool:
+    """Say whether a folder has rooms (``methods/`` and so on) or Python files of its own."""
+    return bool(_rooms(folder)) or any(folder.glob("*.py"))
+
+
+def _rooms(folder: Path) -> dict[str, Path]:
+    return {name: folder / name for name in _ROOMS if (folder / name).is_dir()}
+
+
 def _add_path(manager: pluggy.PluginManager, index: Index, path: Path) -> None:
     if path.is_dir():
-        rooms = {name: path / name for name in _ROOMS if (path / name).is_dir()}
-        if not rooms and not any(path.glob("*.py")):
+        rooms = _rooms(path)
+        if not holds_plugins(path):
             raise PluginError(
                 f"the folder {path} holds neither rooms (methods/, tasks/, datasets/) nor Python "
-                "files",
+                "files; if it is a package, install it with pip",
                 str(path),
             )
         if rooms:

@@ -542,6 +542,16 @@ def test_a_report_has_a_line_a_rule_and_says_what_failed_without_markup(tmp_path
     assert set(RULES) >= {finding.rule for finding in report.findings}
 
 
+def test_a_folder_that_is_only_called_like_a_method_does_not_hide_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("constant", "src").mkdir(parents=True)
+    Path("nothing").mkdir()
+    (report,) = check("constant", plugins=[MOCK], device="cpu", quick=True)
+    assert report.name == "mock-regression/constant"
+    with pytest.raises(NothingSelected, match="nothing holds neither rooms"):
+        check("nothing", plugins=[MOCK])
+
+
 def test_what_is_not_there_is_said_in_a_sentence(tmp_path):
     with pytest.raises(UsageError, match="unknown method 'elrr'"):
         check("elrr")
