@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bench.cli._options import (
+    number,
     open_registry,
     warn,
 )
@@ -40,10 +41,11 @@ def add_records(
     before = set(differing())
     merged = merge(store, incoming, dry_run)
     if not merged.added + merged.known:
-        raise NothingSelected("there is no record to add.")
+        raise NothingSelected("there is no record to add; 'bench results export' writes some.")
     would = "would be" if dry_run else "are" if len(merged.renumbered) > 1 else "is"
     warn(
-        f"{'would add' if dry_run else 'added'} {merged.added} records to {str(store.root)!r}; "
+        f"{'would add' if dry_run else 'added'} {number(merged.added, 'record')} to "
+        f"{str(store.root)!r}; "
         f"{merged.known} {'is' if merged.known == 1 else 'are'} there already."
     )
     if merged.renumbered:

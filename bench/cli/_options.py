@@ -182,6 +182,11 @@ def table(rows: list[list[Any]], headers: list[str], style: str = "simple") -> s
     return tabulate(rows, headers=headers, tablefmt=style, disable_numparse=True)
 
 
+def number(count: int, word: str) -> str:
+    """Return how many there are of something: ``1 record``, ``2,000 records``."""
+    return f"{count:,} {word}{'s' * (count != 1)}"
+
+
 def say(text: str) -> None:
     """Print text on stdout as this terminal can show it: no line is wider, unless a name is."""
     click.echo(wrapped(printable(text), columns()))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bench.cli._options import emit_json, json_option, open_registry, plugins_option
+from bench.cli._options import emit_json, json_option, number, open_registry, plugins_option
 from bench.errors import NothingSelected
 from bench.texts import printable
 
@@ -53,7 +53,8 @@ def command(files: tuple[str, ...], plugins: tuple[str, ...], as_json: bool) -> 
             click.echo(printable(fault.said))
         rules = ", ".join(f"{count} {rule}" for rule, count in counted(found.faults).items())
         click.echo(
-            f"{found.records} records of {found.rows} rows, {len(found.faults)} faults"
+            f"{number(found.records, 'record')} of {number(found.rows, 'row')}, "
+            f"{number(len(found.faults), 'fault')}"
             f"{f' ({rules})' if rules else ''}."
         )
     return 1 if found.faults else 0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli._options import open_results, results_option, split_names, warn
+from bench.cli._options import number, open_results, results_option, split_names, warn
 from bench.errors import NothingSelected, UsageError
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def command(
         warn(f"the record {damaged.path} is left out: {damaged.reason}.")
     if not count:
         raise NothingSelected(f"no record in {str(store.root)!r} fits; nothing was written.")
-    warn(f"wrote {count} records to {file}.")
+    warn(f"wrote {number(count, 'record')} to {file}.")
 
 
 def _export_by_task(store: Store, folder: Path, chosen: Callable[[Record], bool]) -> int:

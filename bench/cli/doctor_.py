@@ -11,6 +11,7 @@ import click
 from bench.cli._options import (
     emit_json,
     json_option,
+    number,
     open_registry,
     plugins_option,
     results_folder,
@@ -136,4 +137,4 @@ def _records(folder: Path) -> tuple[bool, str]:
             f"{count} records, {len(store.damaged)} damaged: {store.damaged[0].path}: "
             f"{store.damaged[0].reason}; remove or restore the file",
         )
-    return True, f"{count} records"
+    return True, number(count, "record")

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from bench.runs.plan import Cell
     from bench.runs.record import Record
 
+_ABSENT = "its plugins are not here (name them with --plugins)"
+
 
 @click.command("why")
 @click.argument("cell")
@@ -66,7 +68,7 @@ def command(cell: str, results: str | None, plugins: tuple[str, ...], as_json: b
     if here is not None:
         rows, now = _held(Driver(registry, store), here, records)
     else:
-        rows = [_row(record, ["its plugins are not here"]) for record in records]
+        rows = [_row(record, [_ABSENT]) for record in records]
     for row in rows:
         if row["record"] in store.withdrawn:
             row["changes"].append(store.withdrawn[row["record"]][1])
@@ -92,7 +94,7 @@ def command(cell: str, results: str | None, plugins: tuple[str, ...], as_json: b
         f"{first.dtype}, {first.form}"
     )
     if now is None:
-        echo("its plugins are not here, so there is no key now")
+        echo(f"{_ABSENT}, so there is no key now")
     elif now.ingredients["data"] is None:
         echo("key now: that of the data that a run will load")
     else:

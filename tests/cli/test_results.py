@@ -45,11 +45,11 @@ def recorded(bench, one_record):
 @pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
 def test_records_travel_by_export_and_import(bench, recorded, suffix):
     found = bench("results", "export", f"out.{suffix}")
-    assert (found.code, found.err) == (0, f"bench: wrote 1 records to out.{suffix}.\n")
+    assert (found.code, found.err) == (0, f"bench: wrote 1 record to out.{suffix}.\n")
     found = bench("results", "import", f"out.{suffix}", "--results", "there")
     assert (found.code, found.err) == (
         0,
-        "bench: added 1 records to 'there'; 0 are there already.\n",
+        "bench: added 1 record to 'there'; 0 are there already.\n",
     )
     found = bench("results", "import", f"out.{suffix}", "--results", "there", "--dry-run")
     assert "would add 0 records to 'there'; 1 is there already" in found.err
@@ -72,7 +72,7 @@ def test_two_records_of_one_id_are_both_kept_and_said(bench, recorded, tmp_path,
     from_ = "other" if verb == "merge" else str(other)
     before = bench.files()
     found = bench("results", verb, from_, "--dry-run", *old)
-    assert "would add 1 records" in found.err
+    assert "would add 1 record" in found.err
     assert "1 of them would be kept under the next free attempt" in found.err
     assert bench.files() == before
     found = bench("results", verb, from_, *old)
@@ -231,7 +231,11 @@ CASES = {
         2,
         "no results folder at 'nowhere'",
     ),
-    "nothing to merge": (("results", "merge", "empty"), 3, "there is no record to add"),
+    "nothing to merge": (
+        ("results", "merge", "empty"),
+        3,
+        "there is no record to add; 'bench results export' writes some",
+    ),
     "an unknown status": (
         (*RUN, "--only", "old"),
         2,
@@ -307,7 +311,7 @@ def test_an_export_by_task_says_what_it_removed_and_what_it_left_alone(bench, re
             "any more.",
             "bench: out/mine.jsonl is no file of one track and task; it was left alone, and its "
             "records count with the others.",
-            "bench: wrote 1 records to out.",
+            "bench: wrote 1 record to out.",
         ],
     )
 
@@ -325,7 +329,7 @@ def test_an_export_leaves_out_runs_that_ended_otherwise_than_asked(bench, record
     recorded.with_name(recorded.name.replace("-1.json", "-2.json")).write_text(json.dumps(document))
     assert bench("results", "export", "all.jsonl").err == "bench: wrote 2 records to all.jsonl.\n"
     found = bench("results", "export", "--status", "ok", "good.jsonl")
-    assert found.err == "bench: wrote 1 records to good.jsonl.\n"
+    assert found.err == "bench: wrote 1 record to good.jsonl.\n"
     assert bench("results", "export", "--status", "oom", "none.jsonl").code == 3
     refused = bench("results", "export", "--by-task", "--status", "ok", "out")
     assert (refused.code, "leave --status out" in refused.err) == (2, True)

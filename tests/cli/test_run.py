@@ -360,6 +360,7 @@ def test_why_names_what_changed_since_a_record_was_written(bench, tmp_path):
         path,
     )
     cell = json.loads(next(bench.results.rglob("records/*/*.json")).read_text())["cell"]
+    assert "not here (name them with --plugins), so there" in bench("why", cell[:12]).out
     assert ", live" in bench("why", cell[:12], "--plugins", path).out
     path.write_text(MY_METHOD.replace("(1 - self.trust) *", "(1.0 - self.trust) *"))
     said = bench("why", cell[:12], "--plugins", path).out
