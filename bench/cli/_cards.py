@@ -10,6 +10,7 @@ from bench.cards import TEST_SETS, MethodCard, TaskCard
 from bench.cli._options import (
     table,
 )
+from bench.cli._settings import settings_table
 from bench.params import describe_type, render_value
 from bench.plugins.entries import Entry
 from bench.plugins.registry import Registry
@@ -128,6 +129,7 @@ def card_text(group: list[Entry]) -> str:
             for name, param in entry.params.items()
         ]
         lines += ["", table(rows, ["parameter", "default", "takes", "what"])]
+        lines += settings_table(entry)
     if isinstance(card, TaskCard):
         presets = [
             [

@@ -23,6 +23,7 @@ from bench.cli._options import (
     say,
 )
 from bench.cli._record import Shown, is_record
+from bench.cli._settings import settings_of
 from bench.errors import NothingSelected, UsageError, near
 from bench.params import describe_type
 from bench.plugins.entries import Entry
@@ -155,6 +156,7 @@ def _document(entry: Entry) -> dict[str, Any]:
         "source": entry.source,
         "card": msgspec.to_builtins(entry.card),
         "params": params,
+        "settings": settings_of(entry),
     }
 
 

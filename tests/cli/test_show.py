@@ -229,3 +229,17 @@ def test_plain_baselines_are_said_to_be_plain_in_lists_and_on_cards(bench):
     assert {
         line.split()[0].partition("/")[2] for line in lines if "(plain baseline)" in line
     } == plain
+
+
+def test_the_parameter_sets_of_papers_are_shown_as_a_run_takes_them(bench):
+    lines = bench("show", "imputation/tdm").out.splitlines()
+    assert [line.split() for line in lines][-1] == ["paper", "tdm[steps=10000,batch=512]"]
+    (found,) = json.loads(bench("show", "imputation/tdm", "--json").out)["found"]
+    assert found["settings"] == {"paper": {"steps": 10000, "batch": 512}}
+    assert "setting" not in bench("show", "noisy-labels/ce").out
+
+
+def test_parameter_sets_that_are_no_literals_or_are_inherited_are_shown_too(bench):
+    for name in ("dividemix", "dividemix-estimated"):
+        (found,) = json.loads(bench("show", name, "--json").out)["found"]
+        assert found["settings"]["cifar100-sym20"]["warm_up"] == 0.1
