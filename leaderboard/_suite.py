@@ -57,9 +57,10 @@ def find(name: str | None, folders: Iterable[Path] = ()) -> Path:
         if series(one) == (name or "") and age(one) and (path.parent == ROOM or not years)
     ]
     if not alike or name == "":
+        known = sorted(files, key=lambda one: (series(one), age(one)))
         raise UsageError(
-            f"unknown suite {name!r}.{near(str(name), files)} The suites: "
-            f"{', '.join(sorted(files))}; or give the path of a .toml file."
+            f"unknown suite {name!r}.{near(str(name), files)} The suites: {', '.join(known)}; or "
+            "give the path of a .toml file."
         )
     return files[max(alike, key=age)]
 

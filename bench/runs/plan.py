@@ -105,7 +105,9 @@ def make_plan(request: Request, registry: Registry) -> Plan:
 def _tasks(request: Request, registry: Registry) -> Iterable[tuple[Entry, dict[str, list[str]]]]:
     names = request.tasks or (("*",) if request.track or request.all or request.methods else ())
     if not names:
-        raise UsageError("say what to run: --method NAME and --task NAME, --track NAME, or --all.")
+        raise UsageError(
+            "say what to run: --method NAME and --task NAME, --track NAME, --suite NAME, or --all."
+        )
     if request.track is not None and request.track not in registry.tracks():
         raise UsageError(
             f"unknown track {request.track!r}.{near(request.track, registry.tracks())} The "

@@ -50,7 +50,7 @@ USAGE = {
     ),
     "nothing to run": (
         ("run",),
-        "say what to run: --method NAME and --task NAME, --track NAME, or --all.",
+        "say what to run: --method NAME and --task NAME, --track NAME, --suite NAME, or --all.",
     ),
     "an unknown method": (
         (*RUN, "--method", "coteachin", "--task", "noisy-digits"),

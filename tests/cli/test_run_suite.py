@@ -135,6 +135,7 @@ def test_an_unknown_suite_is_refused_with_those_there_are(bench):
     done = bench("run", "--suite", "real-9", "--dry-run")
     assert done.code == 2
     assert "unknown suite 'real-9'. Did you mean 'real-2' or 'real-1'" in done.err
+    assert "2026.9, 2026.10, real-1" in done.err
 
 
 def test_a_suite_s_cells_run_and_are_found_the_second_time(bench, suite, tmp_path):
