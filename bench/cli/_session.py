@@ -96,11 +96,10 @@ class Session:
         """Run cells, show how far they are, and return their records."""
         from bench.cli._running import run_cells
 
-        return (
-            run_cells(driver, todo, self.executor(todo), self.jobs, self.quiet, cached)
-            if todo
-            else []
-        )
+        if not todo:  # a folder that can't be written has its board all the same
+            return []
+        driver.store.open_for_writing()
+        return run_cells(driver, todo, self.executor(todo), self.jobs, self.quiet, cached)
 
     # From a request to its records -----------------------------------------------------
 
@@ -120,8 +119,6 @@ class Session:
         for sentence in plan.notes:
             warn(sentence)
         refuse_named(plan, request)
-        if not dry_run:
-            self.store.open_for_writing()
         if choice.tune:
             if choice.only or choice.budget:
                 raise UsageError(

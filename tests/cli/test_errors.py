@@ -18,6 +18,7 @@ import pytest
 from click.testing import CliRunner
 
 from bench.cli import main
+from bench.errors import EnvironmentFault
 from bench.runs.record import SCHEMA_VERSION
 
 RUN = ("run", "--quiet", "--executor", "inline", "--device", "cpu", "--preset", "smoke")
@@ -373,6 +374,18 @@ def test_a_results_folder_that_cannot_be_written_is_refused_before_anything_runs
     assert found.code == 4
     assert "the results folder '/proc/results' can't be written" in found.err
     assert "name another with --results or BENCH_RESULTS" in found.err
+
+
+def test_recorded_runs_are_shown_from_a_folder_that_cannot_be_written(bench, recorded, monkeypatch):
+    def refused(_):
+        raise EnvironmentFault("the results folder can't be written")
+
+    monkeypatch.setattr("bench.runs.store.Store.open_for_writing", refused)
+    found = bench(*(word for word in CE if word != "--quiet"))
+    assert found.code == 0
+    assert "### noisy-digits" in found.out
+    assert bench(*CE, "--seeds", "7").code == 4
+    assert bench.files() == recorded
 
 
 def test_a_full_disk_ends_with_a_sentence_and_an_intact_store(bench, recorded, monkeypatch):
