@@ -12,6 +12,8 @@ from bench.errors import UsageError
 from bench.texts import shell_word
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bench.plugins.registry import Registry
 
 _HELP = """Write a method, task or dataset to start from: one file that runs as it is.
@@ -68,6 +70,8 @@ def command(
             )
     if kind == "task":
         _refuse_taken(registry, track or name)
+    elif kind != "plugin":  # a package may be made of a method that is there
+        _refuse_name(registry, kind, name, [track, *others] if track else [""])
     folder = Path(out) if out is not None else Path(name) if kind == "plugin" else Path()
     paths = write(folder, files_for(kind, name, registry, track or name, like, others))
     for path in paths:
@@ -89,12 +93,23 @@ def _refuse_taken(registry: Registry, track: str) -> None:
         )
 
 
+def _refuse_name(registry: Registry, kind: str, name: str, tracks: Sequence[str]) -> None:
+    """Refuse a name that is taken in one of the tracks: two plugins of one name can't be run."""
+    for entry in registry.rows(kind):
+        if entry.name == name and entry.track in tracks:
+            raise UsageError(
+                f"there is a {kind} {entry.identity!r} already, of {entry.source}; give another "
+                f"name, like 'my-{name}'."
+            )
+
+
 def _next(kind: str, name: str, path: Path, folder: Path) -> str:
     if kind == "plugin":
         return f"pip install -e {shell_word(str(folder))}, then bench check {name}"
     word = shell_word(str(path))
+    methods = f"'*{name}*'" if kind == "task" else name  # a task brings several
     return f"change {word}, then bench check {word}" + (
         ""
         if kind == "dataset"
-        else f", then bench run --plugins {word} --method '*{name}*' --preset smoke"
+        else f", then bench run --plugins {word} --method {methods} --preset smoke"
     )

@@ -105,6 +105,23 @@ def test_a_new_task_does_not_join_a_track_that_has_tasks(arguments, bench):
 
 
 @pytest.mark.slow
+def test_a_name_that_is_taken_is_refused_where_it_could_not_be_run(bench, tmp_path):
+    for arguments in (
+        ("method", "elr", "--track", "noisy-labels"),
+        ("method", "elr", "--like", "ce"),
+        ("dataset", "digits"),
+    ):
+        done = bench("new", *arguments)
+        assert done.code == 2
+        assert f"already, of builtin; give another name, like 'my-{arguments[1]}'." in done.err
+        assert not list(tmp_path.glob("*.py"))
+    assert bench("new", "method", "elr", "--track", "graph-ood").code == 0
+
+
+def test_what_runs_next_is_the_new_method_alone(bench):
+    assert " --method s --preset" in bench("new", "method", "s", "--track", "noisy-labels").err
+
+
 def test_a_new_plugin_is_a_package_whose_wheel_installs_runs_and_passes_its_own_test(
     bench, tmp_path
 ):
