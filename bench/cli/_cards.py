@@ -17,6 +17,8 @@ from bench.plugins.registry import Registry
 
 _OFFICIAL = {"ok": "read", "flawed": "read, and differs from the paper", "none": ""}
 """What a method's card says of its authors' code."""
+_NAMED = 3
+"""Most tasks that a list names."""
 
 
 def track_document(track: str, registry: Registry) -> dict[str, Any]:
@@ -71,6 +73,12 @@ def origin(card: MethodCard) -> str:
         else f"{card.trials or 'no'} setting{'s' * (card.trials != 1)} tried"
     )
     return f"chosen here, {tried}"
+
+
+def source_text(row: dict[str, Any]) -> str:
+    """Say where a method of a list comes from; a reference may belong to more tasks than fit."""
+    tasks = row.get("tasks", ())
+    return row["source"] if len(tasks) <= _NAMED else f"{len(tasks)} tasks, like {tasks[0]}"
 
 
 def card_text(group: list[Entry]) -> str:

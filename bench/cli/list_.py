@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from bench.cards import MethodCard, TaskCard
+from bench.cli._cards import source_text
 from bench.cli._layout import wide_option
 from bench.cli._options import (
     emit_json,
@@ -244,7 +245,7 @@ def _print(document: dict[str, Any]) -> None:
                         f"{row['track']}/{row['name']}",
                         _what(row),
                         row.get("paper", ""),
-                        row["source"],
+                        source_text(row),
                         _status(row),
                     ]
                     for row in rows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -229,6 +230,12 @@ def test_plain_baselines_are_said_to_be_plain_in_lists_and_on_cards(bench):
     assert {
         line.split()[0].partition("/")[2] for line in lines if "(plain baseline)" in line
     } == plain
+
+
+def test_a_reference_of_many_tasks_does_not_name_them_all_in_a_list(bench):
+    listed = bench("list", "methods", "--track", "noisy-labels").out
+    assert re.search(r"clean-labels .* \d+ tasks, like digits-fit  +high reference", listed)
+    assert max(map(len, listed.split("\n"))) < 200
 
 
 def test_the_parameter_sets_of_papers_are_shown_as_a_run_takes_them(bench):
