@@ -74,15 +74,17 @@ class Result(msgspec.Struct, kw_only=True):
     ended: str = ""
 
 
+_SHARED = tuple(Path(__file__).absolute().parents[1] / name for name in ("training", "tracks"))
+"""Folders of loops that call methods: an error there is most likely of what a method returned."""
+
+
 def failed(error: BaseException) -> Result:
     """Return the result of a run that raised ``error``, which is printed
     to the run's log; what its frames hold is let go.
     """
     with _reserve():
-        frames = [
-            f"{Path(frame.filename).name}:{frame.lineno} {frame.name}"
-            for frame in traceback.extract_tb(_own(error, "__traceback__"))[-6:]
-        ]
+        stack = traceback.extract_tb(_own(error, "__traceback__"))[-6:]
+        frames = [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in stack]
         status, said = _status(error), wrong_call(error) or text_of(error)
         if status != "unavailable":  # which is no error of anybody's code
             with contextlib.suppress(Exception):  # the run may have closed its output
@@ -102,6 +104,8 @@ def failed(error: BaseException) -> Result:
             message = f"it raised KeyboardInterrupt{f': {message}' if message else ''}"
         if status == "failed" and (where := blamed(error)):
             message = f"{where} failed: {message}" if message else f"{where} failed"
+            if stack and Path(stack[-1].filename).parent in _SHARED:
+                message += "; the code that methods share raised it: look at what it was given"
         return Result(
             status=status,
             error={

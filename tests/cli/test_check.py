@@ -6,6 +6,20 @@ import json
 from pathlib import Path
 
 MOCK = str(Path(__file__).parents[1] / "mock")
+NONE = '''
+from typing import ClassVar
+from bench import MethodCard
+from bench.tracks.noisy_labels import NoisyLabelMethod
+
+
+class Forgets(NoisyLabelMethod):
+    """A method whose loss lacks a return."""
+
+    card: ClassVar = MethodCard(name="forgets", title="Forgets", track="noisy-labels", stacked=True)
+
+    def loss(self, state, batch, logits):
+        logits.sum()
+'''
 
 
 def test_a_plugin_that_keeps_the_contracts_exits_0_with_a_report(bench):
@@ -56,3 +70,10 @@ def test_the_columns_of_a_report_stand_below_one_another(bench):
     done = bench("check", "mock-regression/constant", "--quick", "--plugins", MOCK)
     table = [line for line in done.out.split("\n") if line.startswith("|")]
     assert len({tuple(i for i, mark in enumerate(line) if mark == "|") for line in table}) == 1
+
+
+def test_a_loss_that_is_none_is_told_to_lie_with_what_the_shared_code_was_given(bench, tmp_path):
+    (tmp_path / "none.py").write_text(NONE)
+    done = bench("check", "none.py", "--quick")
+    assert done.code == 1
+    assert "the code that methods share raised it: look at what it was given (" in done.out
