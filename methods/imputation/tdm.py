@@ -12,7 +12,6 @@ from bench import Meta, MethodCard, Run
 
 from ._transport import Map, Transport
 
-
 _MOST = 64
 """Hidden units at most. A table of 200 columns would have 400, and one run would take minutes."""
 
