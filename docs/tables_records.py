@@ -140,15 +140,17 @@ def board(task: str, preset: str = "default") -> str:
         for file in files:
             shutil.copy(file, folder)
         done = _leaderboard(folder, "--task", task, "--preset", preset)
+    # a command in it names the records that are committed, not their copy
+    said = done.stdout.replace(folder, RECORDS.relative_to(ROOT).as_posix())
     if done.exit_code == 3:
         return f"\nNo record of `{task}` is committed in the preset `{preset}`.\n\n"
     if done.exit_code:
-        said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        why = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         sys.exit(
             f"tables: no board of {task!r}, 'bench leaderboard' left with exit code "
-            f"{done.exit_code}: {said}"
+            f"{done.exit_code}: {why}"
         )
-    return "\n" + done.stdout.strip() + "\n\n"
+    return "\n" + said.strip() + "\n\n"
 
 
 def _leaderboard(folder: str, *options: str) -> Any:

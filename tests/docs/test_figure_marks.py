@@ -328,3 +328,18 @@ def test_a_mark_cannot_be_seen_on_a_page_and_leaves_the_text_around_it_alone():
     shown = re.sub(r"<!--.*?-->", "", html)
     assert "<p>It <em>is</em> <strong>1</strong> %.</p>" in shown
     assert "<td><strong>1</strong></td>" in shown
+
+
+def test_a_command_in_a_table_names_the_committed_records_and_no_copy_of_them(monkeypatch):
+    records = importlib.import_module("tables_records")
+
+    class Ended:
+        exit_code = 0
+
+        def __init__(self, folder):
+            self.stdout = f"The baseline is missing; run: bench run --results {folder}\n"
+
+    monkeypatch.setattr(records, "_leaderboard", lambda folder, *options: Ended(folder))
+    records.board.cache_clear()
+    assert records.board("noisy-digits").strip().endswith("bench run --results docs/records")
+    records.board.cache_clear()
