@@ -141,5 +141,5 @@ def test_a_method_with_a_defect_fails_the_test_of_its_package_with_the_report(ca
     )
     said = call("pytest -q -p no:cacheprovider test_bad.py", code=1)
     assert "## method experimental-design/bad: fails" in said
-    assert "| card |" in said
+    assert "| card " in said
     assert "trials.py" not in said
