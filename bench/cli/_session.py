@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from bench.cli._options import warn
+from bench.cli._options import number, warn
 from bench.cli._where import Where, limit_words, limits_of
 from bench.errors import EnvironmentFault, UsageError
 from bench.params import render_call
@@ -260,7 +260,7 @@ def seeds_said(
     ]
     shown = ", ".join(spans[:5]) + (f" and {len(spans) - 5} more spans" if len(spans) > 5 else "")
     return (
-        f"{len(seeds):,} seed{'s' * (len(seeds) != 1)}, {shown}: {to_run:,} runs"
+        f"{number(len(seeds), 'seed')}, {shown}: {to_run:,} runs"
         + (f", and {recorded:,} recorded already" if recorded else "")
         + "."
     )

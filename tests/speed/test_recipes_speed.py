@@ -15,10 +15,9 @@ from bench.builtin.methods.adversarial.pgd_at import PgdTraining
 from bench.builtin.methods.regression.c_mixup import CMixup
 from bench.builtin.tasks.adversarial.robust_digits import RobustDigits
 from official_loops.pairs import runs
-from serving import Serving
 from sklearn.neighbors import KernelDensity
+from stacks import problems_of, solve
 
-from bench.runs.context import Setup
 from bench.tracks.regression import Seeds
 from bench.training import attacks
 from bench.training.attacks import Ball
@@ -103,24 +102,10 @@ def test_training_against_pgd_on_stacked_seeds_gains_two_fifths_over_one_seed_af
     tmp_path,
 ):
     # as the board runs it: the nets, batches and epochs' attacks of robust-digits, fewer epochs
-    place = {
-        "task": "adversarial/robust-digits",
-        "method": "adversarial/speed",
-        "device": CPU,
-        "workdir": tmp_path,
-    }
-    tools = Serving(Digits().load(Setup(seed=0, **place)))
-    problems = [
-        RobustDigits(epochs=4).prepare(Setup(seed=seed, tools=tools, **place)).problems[0]
-        for seed in range(5)
-    ]
+    problems = problems_of(RobustDigits(epochs=4), Digits(), 5, tmp_path)
 
     def trained(parts):
-        made = runs("adversarial", 5, tmp_path)
-        for first in range(0, 5, parts):
-            PgdTraining().solve_stacked(
-                problems[first : first + parts], made[first : first + parts]
-            )
+        solve(PgdTraining(), problems, runs("adversarial", 5, tmp_path), parts)
 
     trained(5)
     assert ratio(lambda: trained(1), lambda: trained(5)) >= 1.4

@@ -7,16 +7,14 @@ from __future__ import annotations
 import time
 
 import pytest
-import torch
 from bench.builtin.datasets.mnist5k import Mnist5k
 from bench.builtin.methods.group_shift.erm import EmpiricalRisk
 from bench.builtin.methods.group_shift.groupdro import GroupDRO
 from bench.builtin.tasks.group_shift.spurious_mnist import SpuriousMnist
 from official_loops.pairs import runs
-from serving import Serving
+from stacks import problems_of, solve
 
 from bench.executors import memory
-from bench.runs.context import Setup
 
 SEEDS = 5
 RATIO = 1.1
@@ -30,25 +28,15 @@ process, erm had 1.15.
 @pytest.fixture(scope="module")
 def problems(tmp_path_factory):
     """Return the problems of the first seeds of spurious-mnist, prepared once."""
-    place = {
-        "task": "group-shift/spurious-mnist",
-        "method": "group-shift/speed",
-        "device": torch.device("cpu"),
-        "workdir": tmp_path_factory.mktemp("prepared"),
-    }
-    tools = Serving(Mnist5k().load(Setup(seed=0, **place)))
-    return [
-        SpuriousMnist().prepare(Setup(seed=seed, tools=tools, **place)).problems[0]
-        for seed in range(SEEDS)
-    ]
+    folder = tmp_path_factory.mktemp("prepared")
+    return problems_of(SpuriousMnist(), Mnist5k(), SEEDS, folder)
 
 
 def seconds(method, problems, parts, workdir) -> float:
     """Return the processor time of solving for all seeds, ``parts`` of them at a time."""
     made = runs("group-shift", SEEDS, workdir)
     start = time.process_time()
-    for first in range(0, SEEDS, parts):
-        method.solve_stacked(problems[first : first + parts], made[first : first + parts])
+    solve(method, problems, made, parts)
     return time.process_time() - start
 
 
@@ -61,6 +49,5 @@ def test_five_seeds_one_by_one_take_longer_than_their_stack(method, problems, tm
         turns = [
             [seconds(method, problems, parts, tmp_path) for parts in (1, SEEDS)] for _ in range(3)
         ]
-    print(turns)
     single, stacked = (min(took) for took in zip(*turns, strict=True))
     assert single / stacked >= RATIO, (single, stacked)
