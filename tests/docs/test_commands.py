@@ -90,6 +90,7 @@ PARSED = {
     "bench run --all --preset smoke --device cuda --per-gpu 14": "it needs a GPU; docs/gpu.md says what came of it",
     "python docs/tables.py --check": "tests/docs/test_docs.py runs it",
     "python docs/tables.py docs/tracks/noisy-labels.md": "it would write the page; tests/docs/test_docs.py checks all",
+    "python tests/speed/against_official.py --checkouts FOLDER": "it needs clones of 24 repositories; tests/speed/test_against_official.py compares a loop",
     "python docs/stability.py results": "tests/docs/test_stability.py runs it on a folder",
     "python docs/pictures.py noisy-labels": "it would write the picture; tests/docs/test_track_pages.py makes one",
     "python docs/unmarked.py docs/tracks/noisy-labels.md": "tests/docs/test_figure_marks.py asks the same of every page",

@@ -12,7 +12,6 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import platform
 import statistics
 import sys
 from pathlib import Path
@@ -27,6 +26,7 @@ from official_loops.checkouts import REPOSITORIES, Checkout, Refused, to_clone
 from official_loops.pairs import LOOPS, Disagreement, Loop, Row, compare
 
 from bench.executors.connection import PINNED
+from bench.runs import provenance
 
 for _module in (
     "matching", "condensation", "noisy_labels", "noisy_nets", "selection", "unlearning",
@@ -84,30 +84,38 @@ def opened(loops: list[Loop], paths: dict[str, Path], pinned: bool) -> dict[str,
 
 
 def table(rows: list[Row]) -> str:
-    """Return what was measured as text, and the geometric means."""
+    """Return what was measured as Markdown, and the geometric means."""
     lines = [
         [
-            row.loop,
+            f"`{row.loop}`",
             f"{row.ratio:.2f}",
             "" if row.given is None else f"{row.given:.2f}",
             "" if row.stacked is None else f"{row.stacked:.2f} ({row.members})",
             f"{1e3 * row.ours:.1f}",
             f"{1e3 * row.official:.1f}",
-            f"{row.agrees}: {row.difference:.0e}",
+            f"{row.difference:.0e}",
             f"{row.repository}@{row.commit[:7]}",
-            ", ".join(row.stubs),
         ]
         for row in rows
     ]
     heads = [
-        "loop", "ratio", "batches given", "stacked (nets)", "ours, ms", "official, ms", "agreement",
-        "repository", "empty packages",
+        "loop", "one net", "batches given", "stacked (nets)", "ours, ms", "theirs, ms", "apart",
+        "code",
     ]  # fmt: skip
-    text = tabulate.tabulate(lines, heads)
-    for name, figures in means(rows).items():
-        text += f"\n{name}: {figures}"
-    notes = "\n".join(f"{row.loop}: {row.note}" for row in rows if row.note)
-    return text + (f"\n\n{notes}" if notes else "")
+    # columns of figures are numbers only where all loops have them
+    aligned = ["left", *["right"] * 6, "left"]
+    text = tabulate.tabulate(
+        lines, heads, tablefmt="github", colalign=aligned, disable_numparse=True
+    )
+    text += "\n\n" + "\n".join(f"- {name}: {figures}" for name, figures in means(rows).items())
+    return text + "\n\n" + "\n".join(_said(row) for row in rows)
+
+
+def _said(row: Row) -> str:
+    """Return what is compared of a loop before it is timed, and what a reader must know."""
+    empty = f"Empty packages: {', '.join(row.stubs)}." if row.stubs else ""
+    known = " ".join(filter(None, [row.note, empty]))
+    return f"- `{row.loop}` ({row.agrees}){f': {known}' if known else ''}"
 
 
 def means(rows: list[Row]) -> dict[str, str]:
@@ -137,7 +145,7 @@ def document(rows: list[Row], failed: dict[str, str], rounds: int) -> dict[str, 
         "not_compared": NOT_COMPARED,
         "rounds": rounds,
         "torch": torch.__version__,
-        "machine": platform.machine(),
+        "machine": provenance.cpu()["class"],
         "threads": torch.get_num_threads(),
         "allocator": {name: os.environ.get(name, "") for name in PINNED if "MALLOC" in name},
     }
@@ -194,8 +202,8 @@ def main(given, checkouts, only, rounds, any_commit, as_json, out) -> None:
             out.write_text(json.dumps(document(rows, failed, rounds), indent=1) + "\n")
     click.echo(json.dumps(document(rows, failed, rounds), indent=1) if as_json else table(rows))
     if not as_json:
-        lines = [f"{name}: {why}" for name, why in (failed | NOT_COMPARED).items()]
-        click.echo("\nNot compared:\n" + "\n".join(lines))
+        lines = [f"- {name}: {why}" for name, why in (failed | NOT_COMPARED).items()]
+        click.echo("\nNot compared:\n\n" + "\n".join(lines))
     if failed:
         sys.exit(1)
 

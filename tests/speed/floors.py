@@ -127,22 +127,25 @@ def measured(name: str, call: Callable[[], Any], limit: float, rounds: int = 7) 
 
 
 def table(rows: list[Floor]) -> str:
-    """Return the rows as text."""
+    """Return the rows as Markdown; a limit that does not hold is marked."""
     lines = [
         [
-            row.loop,
+            f"`{row.loop}`",
             f"{row.gflop:.3f}",
-            row.calls,
+            str(row.calls),
             f"{1e3 * row.seconds:.1f}",
             f"{1e3 * row.floor:.1f}",
             f"{row.ratio:.2f}",
-            f"{row.limit:g}",
-            "" if row.ratio <= row.limit else "above",
+            f"{row.limit:g}{' (above)' if row.ratio > row.limit else ''}",
         ]
         for row in rows
     ]
     return tabulate.tabulate(
-        lines, ["loop", "GFLOP", "products", "ms", "floor, ms", "ratio", "limit", ""]
+        lines,
+        ["loop", "GFLOP", "products", "loop, ms", "products, ms", "ratio", "limit"],
+        tablefmt="github",
+        colalign=["left", *["right"] * 6],
+        disable_numparse=True,
     )
 
 
