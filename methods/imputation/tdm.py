@@ -35,9 +35,10 @@ class TransformedMatching(Transport):
         claim="More accurate than transport in the data space and other imputers, whatever hides "
         "the values.",
         official_code="ok",
-        deviates="2,000 steps; the authors run 10,000 (settings). Hidden layers have at most 64 "
-        "units; the authors have two for each column. Rows that are not in the table "
-        "get the mean of the ten nearest completed rows, since the paper fills the table alone.",
+        deviates="2,000 steps of at most 64 rows; the authors run 10,000 steps of up to 512 "
+        "(settings). Hidden layers have at most 64 units; the authors have two for each column. "
+        "Rows that are not in the table get the mean of the ten nearest completed rows, since the "
+        "paper fills the table alone.",
         signal="features",
         libraries=("scipy",),
         stacked=True,
@@ -46,6 +47,10 @@ class TransformedMatching(Transport):
     settings: ClassVar = {"paper": {"steps": 10000, "batch": 512}}
     depth: Annotated[int, Meta(ge=0, le=10)] = 3
     """Coupling blocks of the map; 0: the identity."""
+    batch: Annotated[int, Meta(ge=2)] = 64
+    """Rows of a batch, half of those of ``ot``: the nets take most of a step's time. A table of
+    fewer than twice as many gives batches of the largest power of two in half of its rows.
+    """
     width: Annotated[int, Meta(ge=1)] = 2
     """Units of a hidden layer of a block's nets, for each column of the table; 64 at most."""
 
