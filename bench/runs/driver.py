@@ -32,7 +32,7 @@ from bench.runs.plan import Cell, NotRun, Plan
 from bench.runs.record import Record, RecordError
 from bench.runs.rerun import Again, kept
 from bench.runs.result import Result, dead
-from bench.runs.schedule import Expected, longest_first
+from bench.runs.schedule import Expected, Waiting, longest_first
 from bench.runs.spec import Job, run_key
 from bench.runs.store import Store
 from bench.texts import readable
@@ -155,15 +155,19 @@ class Driver:
         by_cell = {keyed.cell.spec.cell: keyed for keyed in todo}
         with self._locks() as locks:
             session = DriverSession(self.store.root, locks, self._began, self.keys)
+            waiting = Waiting(self.expected)
             session.sweep()
             try:
                 for ended in executor.run(
-                    session.jobs(self._groups(todo, session, parallel), self._job), notice
+                    session.jobs(self._groups(todo, session, parallel), self._job, waiting.sorted),
+                    notice,
                 ):
                     for position, spec in enumerate(ended.job.specs):
                         keyed = by_cell[spec.cell]
                         record = self._keep(keyed, ended, position, executor.enforces_limits)
                         locks.release(keyed.key)
+                        if record is not None:
+                            waiting.learn(record)
                         yield keyed, record
                     session.close(ended.job, interrupted=ended.status == "interrupted")
                     yield from session.recorded_elsewhere()
@@ -186,7 +190,7 @@ class Driver:
             [rest[cell.spec.cell] for cell in part]
             for part in batches([keyed.cell for keyed in rest.values()], parallel)
         ]
-        return longest_first(groups, lambda keyed: self.expected.of(keyed.cell))
+        return longest_first(groups, lambda keyed: self.expected.at_most(keyed.cell))
 
     def _job(self, group: Sequence[Keyed]) -> Job:
         first = group[0].cell

@@ -50,10 +50,18 @@ class DriverSession:
         return found
 
     def jobs(
-        self, groups: Sequence[Sequence[Keyed]], make: Callable[[Sequence[Keyed]], Job]
+        self,
+        groups: Sequence[Sequence[Keyed]],
+        make: Callable[[Sequence[Keyed]], Job],
+        order: Callable[[Sequence[Sequence[Keyed]]], Sequence[Sequence[Keyed]]] = lambda left: left,
     ) -> Iterator[Job | None]:
-        """Yield jobs that no other driver runs or has run since this one
-        looked; None where all that is left is at work elsewhere.
+        """Yield jobs that no other driver runs or has run since this one looked; None where all
+        that is left is at work elsewhere.
+
+        Args:
+            groups: the cells of each job.
+            make: returns the job of some cells.
+            order: returns the order of those that are left, before another is sent out.
         """
         waiting = deque(groups)
         while waiting:
@@ -66,7 +74,7 @@ class DriverSession:
                     passed += 1
                 elif mine:
                     yield self._open(make(mine), mine)
-                    passed = 0
+                    passed, waiting = 0, deque(order(waiting))
             if waiting:
                 yield None
 

@@ -1,5 +1,5 @@
-"""How long runs are expected to take, from the records of earlier ones: the longest goes first, so
-that none is left alone at the end.
+"""How long runs are expected to take, from the records of earlier ones and of those that ended
+meanwhile: the longest goes first, so that none is left alone at the end.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
+from bench.runs.keys import Keyed
 from bench.runs.plan import Cell
 from bench.runs.record import Record
 
@@ -23,20 +24,31 @@ class Expected:
     def __init__(self, records: Iterable[Record] = ()) -> None:
         self._sums: dict[Any, tuple[float, int]] = {}
         for record in records:
-            if record.status != "interrupted":
-                seconds = seconds_of(record)
-                for name in _names(record, record.group):
-                    total, count = self._sums.get(name, (0.0, 0))
-                    self._sums[name] = total + seconds, count + 1
+            self.add(record)
+
+    def add(self, record: Record) -> None:
+        """Learn from a run."""
+        if record.status == "interrupted":
+            return
+        seconds = seconds_of(record)
+        for name in (*_names(record, record.group), _method(record)):
+            total, count = self._sums.get(name, (0.0, 0))
+            self._sums[name] = total + seconds, count + 1
 
     def of(self, cell: Cell) -> float:
-        """Return the seconds; where nothing like it was ever run, its
-        limit, so that it comes first.
+        """Return the seconds; where nothing like it was ever run, its limit."""
+        return self._first(_names(cell.spec, cell.spec.group), cell)
+
+    def at_most(self, cell: Cell) -> float:
+        """Return the seconds by which a run is sent out: what other methods took on its variant
+        says little of it, what it took elsewhere on the track says more. Of a method that was never
+        run it is the limit, so that it is tried early.
         """
-        for name in _names(cell.spec, cell.spec.group):
-            if name in self._sums:
-                return self._mean(name)
-        return cell.timeout
+        own, on_variant, _ = _names(cell.spec, cell.spec.group)
+        return self._first((own, on_variant, _method(cell.spec)), cell)
+
+    def _first(self, names: Iterable[Any], cell: Cell) -> float:
+        return next((self._mean(name) for name in names if name in self._sums), cell.timeout)
 
     def recorded(self, cell: Cell) -> float | None:
         """Return the mean seconds of the records of the cell's own group; None: there is none."""
@@ -54,9 +66,35 @@ def longest_first(jobs: Iterable[Sequence[T]], seconds: Callable[[T], float]) ->
     return sorted(jobs, key=lambda job: -sum(map(seconds, job)))
 
 
+class Waiting:
+    """The order of jobs that wait, as more is learned of what they take."""
+
+    def __init__(self, expected: Expected) -> None:
+        self.expected = expected
+        self._ended = 0
+
+    def learn(self, record: Record) -> None:
+        """Take a run into account that has ended."""
+        self.expected.add(record)
+        self._ended += 1
+
+    def sorted(self, jobs: Sequence[Sequence[Keyed]]) -> Sequence[Sequence[Keyed]]:
+        """Return jobs, the longest first; as they are while fewer runs have ended since than a
+        twentieth of the jobs: to sort thousands after every run would cost more than it saves.
+        """
+        if 20 * self._ended < len(jobs):
+            return jobs
+        self._ended = 0
+        return longest_first(jobs, lambda keyed: self.expected.at_most(keyed.cell))
+
+
 def _names(item: Any, group: str) -> tuple[Any, ...]:
     place = (item.track, item.task, item.preset, item.variant, item.device)
     return group, (*place, item.method), place
+
+
+def _method(item: Any) -> tuple[Any, ...]:
+    return item.track, item.preset, item.device, item.method
 
 
 def seconds_of(record: Record) -> float:

@@ -18,7 +18,7 @@ import pytest
 from bench.errors import UsageError
 from bench.runs.cell_locks import CellLocks
 from bench.runs.limits import Limits, fair_memory, machine_memory, parse_size
-from bench.runs.schedule import Expected
+from bench.runs.schedule import Expected, Waiting
 
 HOLDER = (
     "import sys; from pathlib import Path; from bench.runs.cell_locks import CellLocks\nwith "
@@ -244,6 +244,12 @@ def test_the_longest_is_expected_from_its_own_records_then_its_methods_then_its_
     )
     assert expected.of(new) == pytest.approx((3.0 * 2 + 13.0 * 2) / 4)
     assert Expected().of(new) == new.timeout
+    assert expected.at_most(new) == new.timeout  # it may be the slowest of all
+    elsewhere = msgspec.structs.replace(
+        by_method["least-squares"],
+        spec=msgspec.structs.replace(by_method["least-squares"].spec, variant="clean"),
+    )
+    assert (expected.of(elsewhere), expected.at_most(elsewhere)) == (elsewhere.timeout, 13.0)
     groups = ran.driver._groups(
         [ran.driver.keys.of(cell) for cell in ran.plan.cells],
         SimpleNamespace(resumable=lambda _: []),
@@ -261,6 +267,48 @@ def test_the_longest_is_expected_from_its_own_records_then_its_methods_then_its_
         "constant",
         "constant",
     ]
+
+
+def test_what_waits_is_sorted_again_as_runs_end_but_not_after_each_of_thousands(run_plan):
+    ran = run_plan(
+        track="mock-regression",
+        preset="smoke",
+        variants=("noisy",),
+        methods=("constant", "least-squares"),
+        seeds="1",
+    )
+    for record in ran.records:
+        record.cost = {"solve_s": 2.0 if record.method == "constant" else 12.0}
+    jobs = sorted(
+        ([ran.driver.keys.of(cell)] for cell in ran.plan.cells),
+        key=lambda job: job[0].cell.spec.method,
+    )
+    waiting = Waiting(Expected())
+    assert waiting.sorted(jobs) is jobs
+    for record in ran.records:
+        waiting.learn(record)
+    assert waiting.sorted(jobs * 21) == jobs * 21
+    assert [job[0].cell.spec.method for job in waiting.sorted(jobs)] == [
+        "least-squares",
+        "constant",
+    ]
+    assert waiting.sorted(jobs) is jobs  # nothing ended since
+
+
+def test_the_jobs_that_are_left_are_ordered_before_each_is_sent_out(tmp_path):
+    from bench.runs.driver_session import DriverSession
+
+    keyed = [
+        SimpleNamespace(key=f"{place:032x}", cell=SimpleNamespace(spec=SimpleNamespace(cell="ab")))
+        for place in range(5)
+    ]
+    with CellLocks(tmp_path) as locks:
+        jobs = DriverSession(tmp_path, locks, 0.0, None).jobs(
+            [[one] for one in keyed],
+            lambda mine: SimpleNamespace(name=mine[0].key, workdir=tmp_path / "work"),
+            lambda left: list(reversed(left)),
+        )
+        assert [int(job.name, 16) for job in jobs] == [0, 4, 1, 3, 2]
 
 
 def test_a_run_that_was_killed_is_expected_to_take_as_long_again(run_plan):
