@@ -190,7 +190,7 @@ class Driver:
             [rest[cell.spec.cell] for cell in part]
             for part in batches([keyed.cell for keyed in rest.values()], parallel)
         ]
-        return longest_first(groups, lambda keyed: self.expected.at_most(keyed.cell))
+        return longest_first(groups, lambda keyed: self.expected.priority(keyed.cell))
 
     def _job(self, group: Sequence[Keyed]) -> Job:
         first = group[0].cell

@@ -39,7 +39,7 @@ class Expected:
         """Return the seconds; where nothing like it was ever run, its limit."""
         return self._first(_names(cell.spec, cell.spec.group), cell)
 
-    def at_most(self, cell: Cell) -> float:
+    def priority(self, cell: Cell) -> float:
         """Return the seconds by which a run is sent out: what other methods took on its variant
         says little of it, what it took elsewhere on the track says more. Of a method that was never
         run it is the limit, so that it is tried early.
@@ -85,7 +85,7 @@ class Waiting:
         if 20 * self._ended < len(jobs):
             return jobs
         self._ended = 0
-        return longest_first(jobs, lambda keyed: self.expected.at_most(keyed.cell))
+        return longest_first(jobs, lambda keyed: self.expected.priority(keyed.cell))
 
 
 def _names(item: Any, group: str) -> tuple[Any, ...]:

@@ -73,7 +73,7 @@ def full_matrix(places: int = PLACES, seeds: int = SEEDS) -> Work:
 
 def orders(work: Work) -> dict[str, list[float]]:
     """Return the jobs' seconds in the driver's order, and in a random one."""
-    first = longest_first(work.jobs, work.expected.at_most)
+    first = longest_first(work.jobs, work.expected.priority)
     shuffled = list(first)
     random.Random(0).shuffle(shuffled)  # noqa: S311
     return {

@@ -244,12 +244,12 @@ def test_the_longest_is_expected_from_its_own_records_then_its_methods_then_its_
     )
     assert expected.of(new) == pytest.approx((3.0 * 2 + 13.0 * 2) / 4)
     assert Expected().of(new) == new.timeout
-    assert expected.at_most(new) == new.timeout  # it may be the slowest of all
+    assert expected.priority(new) == new.timeout  # it may be the slowest of all
     elsewhere = msgspec.structs.replace(
         by_method["least-squares"],
         spec=msgspec.structs.replace(by_method["least-squares"].spec, variant="clean"),
     )
-    assert (expected.of(elsewhere), expected.at_most(elsewhere)) == (elsewhere.timeout, 13.0)
+    assert (expected.of(elsewhere), expected.priority(elsewhere)) == (elsewhere.timeout, 13.0)
     groups = ran.driver._groups(
         [ran.driver.keys.of(cell) for cell in ran.plan.cells],
         SimpleNamespace(resumable=lambda _: []),
