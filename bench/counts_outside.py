@@ -8,6 +8,7 @@ whatever is done with the array.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from types import CodeType, FrameType, ModuleType
@@ -45,6 +46,11 @@ _THREADS = ("start_new_thread", "start_joinable_thread")
 _NAMES = PRODUCTS.union(_LEAVING, _VALUES_ONLY, _THREADS)
 """C functions and methods that are looked at in every call: their arguments say what they do."""
 
+_PLAIN = frozenset(
+    (list, dict, set, frozenset, tuple, str, bytes, int, float, type(re.compile("")))
+)
+"""Kinds of objects whose methods compute nothing that is counted."""
+
 _IMPORTING = "<frozen importlib._bootstrap>"
 
 _STARTS = {
@@ -78,6 +84,10 @@ class Outside(Watch):
         self._ends: set[CodeType] = set()  # functions whose ends are listened to
         self._open: set[FrameType] = set()  # their calls that have not ended
         self._silent: set[Any] = set()  # C functions that compute nothing by themselves
+        # what nothing is to be heard of any more: Python functions by their place in memory, since
+        # the hash of one's code reads all of it, and C functions
+        self._quiet: dict[int, CodeType] = {}
+        self._mute: set[Any] = set()
         self._before: Any = None
         self._around: Outside | None = None
         self._imports = 0
@@ -103,28 +113,39 @@ class Outside(Watch):
         self._add(what)
 
     def hear(self, frame: FrameType, event: str, argument: Any) -> None:
-        """Hear an event of the interpreter. Most say nothing: they leave by the first test."""
+        """Hear an event of the interpreter. There are millions, and most say nothing: those of
+        functions that were looked at leave by the first tests.
+        """
         if self._around is not None:
             self._around.hear(frame, event, argument)
-        if event == "call":
+        if event == "c_call":
+            if (
+                argument not in self._mute
+                and type(getattr(argument, "__self__", None)) not in _PLAIN
+            ):
+                self._c_enters(frame, argument)
+        elif event == "call":
             code = frame.f_code  # each look is an event for audit hooks: one a call
-            if code not in self._seen:
-                self._enters(frame)
-            if code in self._ends:
-                self._open.add(frame)
-        elif event == "c_call":
-            owner = getattr(argument, "__self__", None)
-            if argument.__name__ in _NAMES:
-                if not self._imports:
-                    self._called(frame, argument)
-            elif (owner is None or isinstance(owner, ModuleType)) and argument not in self._silent:
-                self._belongs(argument)
+            if id(code) not in self._quiet:
+                self._enters(frame, code)
         elif event == "return":
-            if frame in self._open:
+            if self._open and frame in self._open:
                 self._open.discard(frame)
                 self._leaves(frame, argument)
         elif self.values_only and not self._imports and argument.__name__ in _VALUES_ONLY:
             self.values_only = False
+
+    def _c_enters(self, frame: FrameType, function: Any) -> None:
+        """Hear of a C function."""
+        owner = getattr(function, "__self__", None)
+        if function.__name__ in _NAMES:
+            if not self._imports:
+                self._called(frame, function)
+        elif owner is None or isinstance(owner, ModuleType):
+            if function in self._silent:
+                self._mute.add(function)
+            else:
+                self._belongs(function)
 
     def _belongs(self, function: Any) -> None:
         """Look at the package of a C function that has not been found to compute nothing."""
@@ -135,15 +156,19 @@ class Outside(Watch):
         elif not self._imports:  # what a library does when it is first imported is no method's work
             self.name(package)
 
-    def _enters(self, frame: FrameType) -> None:
-        """Hear of a Python function that has not been looked at."""
-        code = frame.f_code
-        if code.co_name == "_find_and_load" and code.co_filename == _IMPORTING:
-            self._imports += 1
-            self._ends.add(code)
-        elif not self._imports:
-            self._seen.add(code)
-            self._look(frame)
+    def _enters(self, frame: FrameType, code: CodeType) -> None:
+        """Hear of a Python function that has not been looked at, or whose end is listened to."""
+        if code not in self._seen:
+            if code.co_name == "_find_and_load" and code.co_filename == _IMPORTING:
+                self._imports += 1
+                self._ends.add(code)
+            elif not self._imports:
+                self._seen.add(code)
+                self._look(frame)
+        if code in self._ends:
+            self._open.add(frame)
+        elif code in self._seen:
+            self._quiet[id(code)] = code
 
     def _leaves(self, frame: FrameType, answer: Any) -> None:
         """Hear what a function that multiplies answers, and that an import ends."""
