@@ -91,48 +91,49 @@ def table(rows: list[Row]) -> str:
             f"{row.ratio:.2f}",
             "" if row.given is None else f"{row.given:.2f}",
             "" if row.stacked is None else f"{row.stacked:.2f} ({row.members})",
-            f"{1e3 * row.ours:.1f}",
-            f"{1e3 * row.official:.1f}",
+            f"{1e3 * row.ours:.3g}",
+            f"{1e3 * row.official:.3g}",
             f"{row.difference:.0e}",
             f"{row.repository}@{row.commit[:7]}",
         ]
         for row in rows
     ]
     heads = [
-        "loop", "one net", "batches given", "stacked (nets)", "ours, ms", "theirs, ms", "apart",
-        "code",
+        "loop", "times as fast", "without loading", "stacked (nets)", "bench, ms", "reference, ms",
+        "apart", "reference code",
     ]  # fmt: skip
     # columns of figures are numbers only where all loops have them
     aligned = ["left", *["right"] * 6, "left"]
     text = tabulate.tabulate(
         lines, heads, tablefmt="github", colalign=aligned, disable_numparse=True
     )
-    text += "\n\n" + "\n".join(f"- {name}: {figures}" for name, figures in means(rows).items())
-    return text + "\n\n" + "\n".join(_said(row) for row in rows)
-
-
-def _said(row: Row) -> str:
-    """Return what is compared of a loop before it is timed, and what a reader must know."""
-    empty = f"Empty packages: {', '.join(row.stubs)}." if row.stubs else ""
-    known = " ".join(filter(None, [row.note, empty]))
-    return f"- `{row.loop}` ({row.agrees}){f': {known}' if known else ''}"
+    parts = [[f"- {name}: {figures}" for name, figures in means(rows).items()]]
+    parts.append(
+        [f"- `{row.loop}` ({row.agrees}){f': {row.note}' * bool(row.note)}" for row in rows]
+    )
+    if empty := sorted({name for row in rows for name in row.stubs}):
+        parts.append([f"Packages that empty ones replaced: {', '.join(empty)}."])
+    return "\n\n".join([text, *("\n".join(part) for part in parts)])
 
 
 def means(rows: list[Row]) -> dict[str, str]:
     """Return geometric means of the ratios, loops apart left out."""
     kept = [row for row in rows if not row.apart]
+    left_out = ", ".join(f"`{row.loop}`" for row in rows if row.apart)
     found = {}
     for name, ratios in (
-        ("geometric mean", [row.ratio for row in kept]),
-        ("with batches given", [row.ratio if row.given is None else row.given for row in kept]),
+        ("times as fast", [row.ratio for row in kept]),
+        ("without loading", [row.given for row in kept if row.given is not None]),
         ("stacked", [row.stacked for row in kept if row.stacked is not None]),
     ):
         if ratios:
             slower = sum(ratio < 1 for ratio in ratios)
             found[name] = (
-                f"{statistics.geometric_mean(ratios):.2f} over {len(ratios)} loops, {slower} of "
-                "them slower than official code"
+                f"geometric mean {statistics.geometric_mean(ratios):.2f} of {len(ratios)} loops, "
+                f"{slower} of them slower than the reference"
             )
+    if found and left_out:
+        found["times as fast"] += f"; {left_out} left out"
     return found
 
 

@@ -142,7 +142,7 @@ def table(rows: list[Floor]) -> str:
     ]
     return tabulate.tabulate(
         lines,
-        ["loop", "GFLOP", "products", "loop, ms", "products, ms", "ratio", "limit"],
+        ["loop", "GFLOP in all", "calls", "loop, ms", "products, ms", "ratio", "limit"],
         tablefmt="github",
         colalign=["left", *["right"] * 6],
         disable_numparse=True,

@@ -23,9 +23,9 @@ from official_loops.pairs import Pair, loop
 
 
 @loop("evaluate-8", "condensation", "dc", "networks.ConvNet, utils.evaluate_synset",
-      "Ten images a class, 20 epochs, 360 test images.", side=8, epochs=20, tests=360)  # fmt: skip
+      "20 epochs on ten images a class, then 360 test images.", side=8, epochs=20, tests=360)  # fmt: skip
 @loop("evaluate-28", "condensation", "dc", "networks.ConvNet, utils.evaluate_synset",
-      "Ten images a class, 4 epochs, 100 test images.", side=28, epochs=4, tests=100)  # fmt: skip
+      "4 epochs on ten images a class, then 100 test images.", side=28, epochs=4, tests=100)  # fmt: skip
 def evaluation(official, side, epochs, tests, members=5):
     sides = Sides(official, side, ipc=10)
     x, y = sides.images.detach().flatten(0, 1), torch.arange(CLASSES).repeat_interleave(10)
@@ -63,7 +63,7 @@ def evaluation(official, side, epochs, tests, members=5):
     )
 
 
-@loop("ncfm", "condensation", "ncfm", "NCFM.NCFM.CFLossFunc", "1,024 frequencies of 128 features.")
+@loop("ncfm", "condensation", "ncfm", "NCFM.NCFM.CFLossFunc", "1,024 frequencies, 128 features.")
 def ncfm(official):
     distance = official.load("NCFM.NCFM").CFLossFunc(0.5, 0.5)
     generator = torch.Generator().manual_seed(0)
@@ -88,8 +88,8 @@ def ncfm(official):
 
 
 @loop("calibration-error", "condensation-calibration", "mtt", "temperature._ECELoss",
-      "Five nets on 2,000 images; temperatures themselves are not compared: theirs end far from "
-      "the minimum.")  # fmt: skip
+      "Outputs of five nets for 2,000 images. The temperatures are not compared: those of the "
+      "authors' code end far from the minimum.")  # fmt: skip
 def calibration(official, members=5):
     error = official.load("temperature")._ECELoss(15)
     generator = torch.Generator().manual_seed(0)
@@ -106,7 +106,7 @@ def calibration(official, members=5):
 
 
 @loop("krr-st", "condensation", "krr-st", "algorithms.distill.run, model_pool.ModelPool.update, models.convnet.ConvNet",
-      "A step on 320 real images with ten small ones, and of the pool's net.")  # fmt: skip
+      "One step of ten synthetic images on 320 real ones, and one step of a net of the pool.")  # fmt: skip
 def krr_st(official):
     algorithm, pools = official.load("algorithms.distill"), official.load("model_pool")
     nets = official.load("models.convnet")

@@ -86,13 +86,13 @@ def algorithms(official: Checkout, name: str):
 
 
 @loop("irm", "graph-ood", "good", "GOOD.ood_algorithms.algorithms.IRM.loss_postprocess",
-      "128 graphs of three environments.")  # fmt: skip
+      "The loss alone, for 128 graphs of three environments.")  # fmt: skip
 def irm(official: Checkout) -> Pair:
     return penalised(InvariantRisk(lam=0.1), lambda: ENVIRONMENTS, algorithms(official, "IRM"), 0.1)
 
 
 @loop("vrex", "graph-ood", "good", "GOOD.ood_algorithms.algorithms.VREx.loss_postprocess",
-      "128 graphs of three environments.")  # fmt: skip
+      "The loss alone, for 128 graphs of three environments.")  # fmt: skip
 def vrex(official: Checkout) -> Pair:
     return penalised(
         RiskExtrapolation(lam=10.0), lambda: ENVIRONMENTS, algorithms(official, "VREx"), 10.0
@@ -100,7 +100,8 @@ def vrex(official: Checkout) -> Pair:
 
 
 @loop("groupdro", "graph-ood", "good", "GOOD.ood_algorithms.algorithms.GroupDRO.loss_postprocess",
-      "128 graphs of three environments; the weights of a first step, theirs have no memory.")  # fmt: skip
+      "The loss alone, for 128 graphs of three environments. A first step: the reference code keeps "
+      "no weights of groups between steps.")  # fmt: skip
 def groupdro(official: Checkout) -> Pair:
     return penalised(
         GroupDRO(eta=0.01),
@@ -111,8 +112,8 @@ def groupdro(official: Checkout) -> Pair:
 
 
 @loop("decorrelation", "graph-ood", "stablenet", "loss_reweighting.lossb_expect",
-      "The loss and its gradient for the weights of 128 graphs with 64 variables of one feature; "
-      "theirs without the random features, which they draw anew from one normal number.", apart=True)  # fmt: skip
+      "One random Fourier feature for each of 64 variables of 128 graphs. Results are compared with "
+      "the features of the authors' code.", apart=True)  # fmt: skip
 def decorrelation(official: Checkout, graphs: int = 128, variables: int = 64) -> Pair:
     module = official.load("loss_reweighting")
     generator = torch.Generator().manual_seed(0)

@@ -113,9 +113,9 @@ def drawn_as(seed: int, names: tuple[str, ...], size: tuple[int, int]) -> siames
 
 
 @loop("dsa-8", "condensation", "dc", "networks.ConvNet, utils.match_loss, utils.DiffAugment",
-      "Agreement is asserted for colour, scale and rotation with their draws; without crop.", side=8)  # fmt: skip
+      "Results are compared for colour, scale and rotation with the authors' draws, without crop.", side=8)  # fmt: skip
 @loop("dsa-28", "condensation", "dc", "networks.ConvNet, utils.match_loss, utils.DiffAugment",
-      "Agreement is asserted for colour, scale and rotation with their draws; without crop.", side=28)  # fmt: skip
+      "Results are compared for colour, scale and rotation with the authors' draws, without crop.", side=28)  # fmt: skip
 def dsa(official, side):
     sides, draws = Sides(official, side), torch.Generator().manual_seed(0)
     names, parameters = siamese.operations(STRATEGY), sides.utils.ParamDiffAug()

@@ -122,7 +122,11 @@ def epochs(method, losses: Callable, tolerance: float = 1e-4) -> Pair:
 
 
 @loop(
-    "elr", "noisy-labels", "elr", "ELR.model.loss.elr_loss", "Its configuration is given as a dict."
+    "elr",
+    "noisy-labels",
+    "elr",
+    "ELR.model.loss.elr_loss",
+    "The authors' configuration is passed as a dict.",
 )
 def elr(official: Checkout) -> Pair:
     module = official.load("model.loss", root="ELR")
@@ -138,7 +142,7 @@ def elr(official: Checkout) -> Pair:
 
 
 @loop("sop", "noisy-labels", "sop", "model.loss.overparametrization_loss",
-      "Its configuration is given as a dict.")  # fmt: skip
+      "The authors' configuration is passed as a dict.")  # fmt: skip
 def sop(official: Checkout) -> Pair:
     module = official.load("model.loss")
     module.ConfigParser = types.SimpleNamespace(
@@ -162,7 +166,8 @@ def sop(official: Checkout) -> Pair:
 
 
 @loop("coteaching", "noisy-labels", "coteaching", "loss.loss_coteaching",
-      "Their losses are multiplied by the number of rows kept, by which they divide twice.")  # fmt: skip
+      "The authors' losses are multiplied by the number of rows kept, since their code divides "
+      "by it twice.")  # fmt: skip
 def coteaching(official: Checkout) -> Pair:
     criterion = official.load("loss").loss_coteaching
 
@@ -179,7 +184,13 @@ def coteaching(official: Checkout) -> Pair:
     return epochs(CoTeaching(ramp=10), losses)
 
 
-@loop("gce", "noisy-labels", "gce", "TruncatedLoss.TruncatedLoss", "No row is pruned yet.")
+@loop(
+    "gce",
+    "noisy-labels",
+    "gce",
+    "TruncatedLoss.TruncatedLoss",
+    "An epoch before the first pruning.",
+)
 def gce(official: Checkout) -> Pair:
     module = official.load("TruncatedLoss")
 

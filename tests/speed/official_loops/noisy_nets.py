@@ -22,7 +22,7 @@ from official_loops.pairs import Pair, loop
     "label-errors",
     "aum",
     "aum.AUMCalculator.update",
-    "With the step that both watch; two nets.",
+    "Two nets. The training step whose margins are recorded is part of both times.",
 )
 def aum(official: Checkout) -> Pair:
     module = official.load("aum.aum")
@@ -62,8 +62,8 @@ def aum(official: Checkout) -> Pair:
 
 
 @loop("cnn-28", "noisy-labels", "dc", "networks.ConvNet",
-      "The small CNN: theirs with BatchNorm and maximum pooling, without the biases of its "
-      "convolutions; three steps.")  # fmt: skip
+      "Three steps of the small CNN: the authors' ConvNet with BatchNorm and maximum pooling, "
+      "without the biases of its convolutions.")  # fmt: skip
 def cnn(official: Checkout) -> Pair:
     networks, widths = official.load("networks"), (32, 32, 32, 32)
     training = Training(NoisyLabelMethod(), net="cnn", shape=(1, 28, 28), widths=widths)
@@ -106,7 +106,7 @@ def cnn(official: Checkout) -> Pair:
 
 @loop("elr-plus", "noisy-labels", "elr",
       "ELR_plus.model.loss.elr_plus_loss, trainer.Trainer._mixup_data, update_ema_variables",
-      "The first net's epoch; agreement is asserted with our draws.")  # fmt: skip
+      "An epoch of the first of two nets. Results are compared with the draws of bench.")  # fmt: skip
 def elr_plus(official: Checkout) -> Pair:
     module = official.load("model.loss", root="ELR_plus")
     trainers = official.load("trainer.trainer", root="ELR_plus")

@@ -93,14 +93,15 @@ def surrogate(official: Checkout, method, kind: str, level: str) -> Pair:
 
 @loop("grpo", "policy-optimization", "trl",
       "trl.GRPOTrainer._compute_loss, _get_per_token_logps_and_entropies",
-      "64 rows, loss type dapo; the logits are given, theirs logs entropy and clipping besides.")  # fmt: skip
+      "64 rows, loss type dapo. The logits are given, so no model runs. The reference code also logs "
+      "entropy and clipping.")  # fmt: skip
 def grpo(official: Checkout) -> Pair:
     return surrogate(official, Grpo(), "dapo", "token")
 
 
 @loop("gspo", "policy-optimization", "trl",
       "trl.GRPOTrainer._compute_loss, _get_per_token_logps_and_entropies",
-      "64 rows, one ratio a sequence, loss type grpo; the logits are given.")  # fmt: skip
+      "64 rows, one ratio for each sequence, loss type grpo. The logits are given, so no model runs.")  # fmt: skip
 def gspo(official: Checkout) -> Pair:
     return surrogate(
         official, Gspo(clip_low=0.2, clip_high=0.2, aggregation="sequence"), "grpo", "sequence"

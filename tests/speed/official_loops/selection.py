@@ -100,7 +100,7 @@ for _name, _shape in (("grand-digits", (1397, 64)), ("grand-784", (256, 784))):
             "selection",
             "deepcore",
             "deepcore.methods.grand.GraNd.finish_run",
-            "Ours takes the gradient of all layers, theirs of the last one: more work."
+            "bench takes the gradient of all layers, the reference that of the last."
             if _layers == "all"
             else "",
             rows=_shape[0],
@@ -124,9 +124,9 @@ def first_of(scores: torch.Tensor, count: int) -> torch.Tensor:
 
 
 @loop("k-center-digits", "selection", "deepcore", "deepcore.methods.kcentergreedy.k_center_greedy",
-      "In pixels.", rows=1397, columns=64, share=0.2)  # fmt: skip
+      "Distances between pixels.", rows=1397, columns=64, share=0.2)  # fmt: skip
 @loop("k-center-784", "selection", "deepcore", "deepcore.methods.kcentergreedy.k_center_greedy",
-      "In pixels.", rows=2000, columns=784, share=0.1)  # fmt: skip
+      "Distances between pixels.", rows=2000, columns=784, share=0.1)  # fmt: skip
 def k_center(official: Checkout, rows: int, columns: int, share: float) -> Pair:
     module, (x, y) = official.load("deepcore.methods.kcentergreedy"), rows_of(rows, columns)
     problem, method = problem_of(x, y, share), KCenter(features="pixels")
@@ -151,8 +151,8 @@ def k_center(official: Checkout, rows: int, columns: int, share: float) -> Pair:
 
 
 @loop("herding", "selection", "deepcore", "deepcore.methods.herding.Herding.herding",
-      "Their metric is given with its sign turned: they take the farthest row where the paper takes "
-      "the nearest.")  # fmt: skip
+      "The reference code takes the farthest row, the paper the nearest: its metric is passed with "
+      "the sign turned.")  # fmt: skip
 def herding(official: Checkout) -> Pair:
     module, (x, y) = official.load("deepcore.methods.herding"), rows_of(1397, 64)
     theirs = object.__new__(module.Herding)
@@ -168,7 +168,7 @@ def herding(official: Checkout) -> Pair:
 
 
 @loop("forgetting", "selection", "deepcore", "deepcore.methods.forgetting.Forgetting.after_loss",
-      "The counting alone: ten epochs of 1,397 rows.")  # fmt: skip
+      "The counting of ten epochs of 1,397 rows, without their training.")  # fmt: skip
 def forgetting(official: Checkout, nets: int = 5) -> Pair:
     module = official.load("deepcore.methods.forgetting")
     rows, epochs = 1397, 10
@@ -209,7 +209,7 @@ def forgetting(official: Checkout, nets: int = 5) -> Pair:
 
 
 @loop("margin", "selection", "deepcore", "deepcore.methods.uncertainty.Uncertainty.rank_uncertainty",
-      "The scores of a trained net.")  # fmt: skip
+      "The scores by a trained net, without its training.")  # fmt: skip
 def margin(official: Checkout) -> Pair:
     module, (x, y) = official.load("deepcore.methods.uncertainty"), rows_of(1397, 64)
     net = Perceptron(sizes=(64, 256, CLASSES))

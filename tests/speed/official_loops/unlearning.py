@@ -120,7 +120,7 @@ def sgd(model: nn.Module, lr: float) -> torch.optim.SGD:
 
 
 @loop("scrub", "unlearning", "scrub", "thirdparty.repdistiller: train_distill, DistillKL",
-      "An epoch on the rows to forget, then one on the others; they are told to be quiet.")  # fmt: skip
+      "An epoch on the rows to forget, then one on the others. The authors' progress is not printed.")  # fmt: skip
 def scrub(official: Checkout) -> Pair:
     loops = official.load("thirdparty.repdistiller.helper.loops")
     distance = official.load("thirdparty.repdistiller.distiller_zoo.KD").DistillKL(4.0)
@@ -148,7 +148,7 @@ def scrub(official: Checkout) -> Pair:
 
 
 @loop("neggrad-plus", "unlearning", "scrub", "thirdparty.repdistiller.helper.loops.train_negrad",
-      "An epoch; our gradients are cut at a norm that they do not reach.")  # fmt: skip
+      "An epoch. bench clips gradients, and none reaches the limit.")  # fmt: skip
 def neggrad_plus(official: Checkout) -> Pair:
     loops, setting = official.load("thirdparty.repdistiller.helper.loops"), Setting()
     method = NegGradPlus(alpha=0.95, lr=0.02, falling=False, epochs=1, clip=1e6)
@@ -170,7 +170,7 @@ def neggrad_plus(official: Checkout) -> Pair:
 
 
 @loop("ssd", "unlearning", "ssd", "ssd.ParameterPerturber.calc_importance, modify_weight",
-      "Ours looks at the validation rows besides.")  # fmt: skip
+      "bench also evaluates the validation rows.")  # fmt: skip
 def ssd(official: Checkout) -> Pair:
     module, setting = official.load("ssd", root="src"), Setting()
     given = {
@@ -193,7 +193,7 @@ def ssd(official: Checkout) -> Pair:
 
 
 @loop("bad-teacher", "unlearning", "bad-teacher", "unlearn.unlearning_step",
-      "Their loss is divided by the number of classes besides, for which their rate is raised.")  # fmt: skip
+      "The authors' loss is also divided by the number of classes, and their rate multiplied by it.")  # fmt: skip
 def bad_teacher(official: Checkout) -> Pair:
     module, setting = official.load("unlearn"), Setting()
     method = BadTeacher(lr=0.02, epochs=1, share=1.0)
@@ -214,7 +214,7 @@ def bad_teacher(official: Checkout) -> Pair:
     return whole(method, setting, theirs)
 
 
-@loop("l1-sparse", "unlearning", "sparse", "unlearn.FT.FT_iter", "An epoch.")
+@loop("l1-sparse", "unlearning", "sparse", "unlearn.FT.FT_iter", "An epoch on the rows that stay.")
 def l1_sparse(official: Checkout) -> Pair:
     module, setting = official.load("unlearn.FT"), Setting()
     method = L1Sparse(alpha=0.0002, lr=0.02, falling=False, epochs=1)

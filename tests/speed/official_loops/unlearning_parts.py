@@ -31,7 +31,7 @@ class Held(SalUn):
 
 
 @loop("salun", "unlearning", "salun", "unlearn.RL: _apply_mask_to_grads, _restore_masked_params",
-      "An epoch on the rows that stay, half of the weights held; the mask is given.")  # fmt: skip
+      "An epoch on the rows that stay. A given mask holds half of the weights.")  # fmt: skip
 def salun(official: Checkout) -> Pair:
     module = official.load("unlearn.RL", root="Classification", without=("trainer",))
     setting, method = Setting(), Held(lr=0.02)
@@ -75,7 +75,7 @@ def salun(official: Checkout) -> Pair:
     "unlearning",
     "sparse",
     "unlearn.Wfisher.woodfisher",
-    "The recursion over 200 single gradients.",
+    "The recursion over the gradients of 200 rows.",
 )
 def iu(official: Checkout) -> Pair:
     module, setting, count = official.load("unlearn.Wfisher"), Setting(), 200
@@ -110,7 +110,7 @@ def ordered(v: torch.Tensor, back: bool = False) -> torch.Tensor:
 
 
 @loop("laf", "unlearning", "laf", "VUnlearning.extractor_loss_functioncosine",
-      "The second loss and its gradient on a batch of 128 and one of 128.")  # fmt: skip
+      "The second of two losses, and its gradient, on two batches of 128 rows.")  # fmt: skip
 def laf(official: Checkout) -> Pair:
     module, generator = official.load("VUnlearning"), torch.Generator().manual_seed(0)
     kept, gone, before, past = (torch.randn(1, 128, 256, generator=generator) for _ in range(4))
@@ -130,7 +130,13 @@ def laf(official: Checkout) -> Pair:
     )
 
 
-@loop("l-codec", "unlearning", "l-codec", "codec.torch_foci.foci", "100 copies, 40 columns.")
+@loop(
+    "l-codec",
+    "unlearning",
+    "l-codec",
+    "codec.torch_foci.foci",
+    "The choice among 40 columns of 100 rows.",
+)
 def l_codec(official: Checkout) -> Pair:
     module, generator = official.load("codec.torch_foci"), torch.Generator().manual_seed(0)
     columns = torch.randn(100, 40, generator=generator)
@@ -145,7 +151,7 @@ def l_codec(official: Checkout) -> Pair:
 
 
 @loop("blindspot", "unlearning", "blindspot", "unlearn.forget_loss",
-      "The loss of the forgotten rows and its gradient: outputs and one layer, 128 rows.")  # fmt: skip
+      "The loss of 128 rows to forget, by the outputs and one layer, and its gradient.")  # fmt: skip
 def blindspot(official: Checkout) -> Pair:
     module, generator = official.load("unlearn"), torch.Generator().manual_seed(0)
     layers, guide = (
