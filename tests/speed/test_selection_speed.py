@@ -15,21 +15,26 @@ from bench.builtin.methods.selection.k_center import farthest
 from bench.training.convnet import Perceptron
 
 
-def medians(steps: Mapping[str, Callable[[], Any]], rounds: int = 5) -> dict[str, float]:
-    """Return the median processor time of each step, taken in turns after a warm-up."""
+def medians(
+    steps: Mapping[str, Callable[[], Any]], rounds: int = 5, calls: int = 1
+) -> dict[str, float]:
+    """Return the median processor time of so many calls of each step, taken in turns after a
+    warm-up: half a millisecond alone is at the mercy of what else the core does.
+    """
     times: dict[str, list[float]] = {name: [] for name in steps}
     for turn in range(rounds + 1):
         for name, step in steps.items():
             start = time.process_time()
-            step()
+            for _ in range(calls):
+                step()
             if turn:
                 times[name].append(time.process_time() - start)
     return {name: statistics.median(found) for name, found in times.items()}
 
 
-@pytest.mark.parametrize(("columns", "least"), [(64, 5.0), (784, 20.0)])
+@pytest.mark.parametrize(("columns", "least", "calls"), [(64, 5.0, 10), (784, 20.0, 1)])
 def test_grand_of_perceptrons_is_many_times_quicker_than_a_copy_of_the_weights_a_row(
-    columns, least
+    columns, least, calls
 ):
     generator = torch.Generator().manual_seed(0)
     net, rows = Perceptron(sizes=(columns, 128, 10)), 128
@@ -39,7 +44,8 @@ def test_grand_of_perceptrons_is_many_times_quicker_than_a_copy_of_the_weights_a
         {
             "products": lambda: perceptron_norms(params, x, y),
             "copies": lambda: gradient_norms(net, params, x, y),
-        }
+        },
+        calls=calls,
     )
     assert found["copies"] / found["products"] >= least, found
 
