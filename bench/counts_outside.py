@@ -83,7 +83,6 @@ class Outside(Watch):
         self._seen: set[CodeType] = set()
         self._ends: set[CodeType] = set()  # functions whose ends are listened to
         self._open: set[FrameType] = set()  # their calls that have not ended
-        self._silent: set[Any] = set()  # C functions that compute nothing by themselves
         # what nothing is to be heard of any more: Python functions by their place in memory, since
         # the hash of one's code reads all of it, and C functions
         self._quiet: dict[int, CodeType] = {}
@@ -142,19 +141,18 @@ class Outside(Watch):
             if not self._imports:
                 self._called(frame, function)
         elif owner is None or isinstance(owner, ModuleType):
-            if function in self._silent:
+            if self._belongs(function):
                 self._mute.add(function)
-            else:
-                self._belongs(function)
 
-    def _belongs(self, function: Any) -> None:
-        """Look at the package of a C function that has not been found to compute nothing."""
+    def _belongs(self, function: Any) -> bool:
+        """Name the package of a C function if it computes; say whether it does not."""
         module = getattr(function, "__module__", None)
         package = module.partition(".")[0] if isinstance(module, str) else ""
-        if not computes(package):
-            self._silent.add(function)
-        elif not self._imports:  # what a library does when it is first imported is no method's work
+        silent = not computes(package)
+        # what a library does when it is first imported is no method's work
+        if not silent and not self._imports:
             self.name(package)
+        return silent
 
     def _enters(self, frame: FrameType, code: CodeType) -> None:
         """Hear of a Python function that has not been looked at, or whose end is listened to."""
