@@ -231,6 +231,8 @@ def run_other(command: str, words: list[str]) -> None:
         case ["pytest", path, *rest]:
             assert (ROOT / path).exists(), command
             assert set(rest[::2]) <= {"-k", "-m"}, command
+        case ["python", path, *_] if command in PARSED:
+            assert (ROOT / path).is_file(), command
         case ["export", setting]:
             assert f"`{setting.partition('=')[0]}`" in (ROOT / "docs" / "results.md").read_text(), (
                 command
